@@ -1,0 +1,69 @@
+"""Molecule to numbers: one module per featurizer, found by its name.
+
+Belongs here: looking a featurizer up and joining several into one matrix.
+Does not belong here: imports of single featurizers. They are found by name at run time, so that a
+change to one featurizer reaches the signatures of only those models that use it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.errors import ConfigError
+from model_zoo.molecules import Molecule
+
+
+class Featurizer(Protocol):
+    """What a module in this package offers: one pure function."""
+
+    def featurize(self, molecules: Sequence[Molecule]) -> NDArray[Any]:
+        """Give an `n x d` matrix, a row per molecule in the order given, `d` fixed by the module."""
+
+
+def names() -> list[str]:
+    """List every featurizer, by file name, without importing any."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+
+
+def get(name: str) -> Featurizer:
+    """Find a featurizer by its name.
+
+    Raises
+    ------
+    ConfigError
+        When no module has that name.
+    """
+    if name not in names():
+        raise ConfigError(f"unknown featurizer {name!r}: expected one of {', '.join(names())}")
+    return cast(Featurizer, importlib.import_module(f"{__name__}.{name}"))
+
+
+def join(blocks: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Put feature blocks of the same molecules side by side.
+
+    A single block keeps its own dtype (tokens are integers); several become `float32`.
+
+    Examples
+    --------
+    >>> join([np.ones((2, 1)), np.zeros((2, 2))]).shape
+    (2, 3)
+    """
+    return blocks[0] if len(blocks) == 1 else np.hstack([block.astype(np.float32) for block in blocks])
+
+
+def featurize(features: Sequence[str], molecules: Sequence[Molecule]) -> NDArray[Any]:
+    """Compute the named blocks for molecules and join them, `n x d`.
+
+    Examples
+    --------
+    >>> from model_zoo.molecules import parse_molecule
+    >>> featurize(["morgan_count"], [parse_molecule("CCO")]).shape
+    (1, 1024)
+    """
+    return join([get(name).featurize(molecules) for name in features])

@@ -1,0 +1,243 @@
+"""Where bundles and the pointer to the current ones live.
+
+Belongs here: the contract of a bundle store, the pointer, and the store in a folder.
+Does not belong here: the store in S3 (`serving/s3_store.py`: this package never imports boto3), the
+content of a bundle (see `bundle.py`).
+
+One pointer file names the current version of every endpoint, so that a change of several champions is
+seen as one. It is replaced atomically: a reader sees the old state or the new one, never a mixture::
+
+    {"format": 1, "generation": 7, "endpoints": {"solubility_logs": {
+        "version": "rf-0123456789ab", "since": "2026-01-31T12:00:00+00:00", "by": "inference_service",
+        "held": null, "history": [{"version": ..., "since": ..., "by": ...}]}}}
+
+`history` is oldest first and does not hold the current version. `held` is a version that somebody
+rolled back from: it is not published again by itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from model_zoo.bundle import verify_files
+from model_zoo.errors import StoreError
+
+POINTER = "current.json"
+HISTORY_LENGTH = 50
+
+
+class Appointment(BaseModel):
+    """A version that served an endpoint, since when, and who put it there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: str
+    since: str
+    by: str
+
+
+class Current(Appointment):
+    """The version that serves an endpoint now, and those before it."""
+
+    held: str | None = None
+    history: tuple[Appointment, ...] = ()
+
+
+class Pointer(BaseModel):
+    """The current version of every endpoint."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    generation: int = 0
+    endpoints: dict[str, Current] = {}
+
+    def appoint(self, versions: dict[str, str], by: str) -> Pointer:
+        """Give the pointer with these versions current; those that already are, or are held, stay as they are."""
+        endpoints = dict(self.endpoints)
+        for endpoint, version in versions.items():
+            now = endpoints.get(endpoint)
+            if now is not None and version in (now.version, now.held):
+                continue
+            endpoints[endpoint] = Current(
+                version=version, since=_now(), by=by, history=_grown(now), held=now.held if now else None
+            )
+        return self._with(endpoints)
+
+    def roll_back(self, endpoint: str, by: str) -> Pointer:
+        """Give the pointer with the endpoint's previous version current and the present one held.
+
+        Raises
+        ------
+        StoreError
+            When the endpoint serves nothing, or never served anything else.
+        """
+        now = self.endpoints.get(endpoint)
+        if now is None:
+            known = ", ".join(self.endpoints) or "none"
+            raise StoreError(f"no champion serves endpoint {endpoint!r}: endpoints that serve are {known}")
+        previous = next((entry for entry in reversed(now.history) if entry.version != now.version), None)
+        if previous is None:
+            raise StoreError(f"endpoint {endpoint!r} has no earlier champion to go back to")
+        back = Current(version=previous.version, since=_now(), by=by, held=now.version, history=_grown(now))
+        return self._with({**self.endpoints, endpoint: back})
+
+    def _with(self, endpoints: dict[str, Current]) -> Pointer:
+        if endpoints == self.endpoints:
+            return self
+        return Pointer(generation=self.generation + 1, endpoints=endpoints)
+
+
+def _grown(now: Current | None) -> tuple[Appointment, ...]:
+    if now is None:
+        return ()
+    entry = Appointment(version=now.version, since=now.since, by=now.by)
+    return (*now.history, entry)[-HISTORY_LENGTH:]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Store(Protocol):
+    """What a bundle store can do. Every method may raise `StoreError`."""
+
+    def read_pointer_bytes(self) -> bytes | None:
+        """Give the pointer file as it is, or none when nothing was ever published."""
+
+    def update_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
+        """Replace the pointer by `change(pointer)` atomically, no matter who else does the same."""
+
+    def put_bundle(self, folder: Path) -> str:
+        """Publish a complete bundle folder under its endpoint and version; give the version.
+
+        Publishing a version that is already there, complete, changes nothing.
+        """
+
+    def fetch_bundle(self, endpoint: str, version: str) -> Path:
+        """Give a local folder that holds the bundle's files. Verifying them is the caller's work."""
+
+
+def parse_pointer(content: bytes | None) -> Pointer:
+    """Read a pointer's bytes; none is the empty pointer.
+
+    Raises
+    ------
+    StoreError
+        When the bytes are not a valid pointer.
+    """
+    if content is None:
+        return Pointer()
+    try:
+        return Pointer.model_validate_json(content)
+    except ValidationError as error:
+        raise StoreError(f"the pointer {POINTER} is not valid: {error}") from error
+
+
+class FolderStore:
+    """A bundle store in a folder of the local file system."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def __repr__(self) -> str:
+        return f"FolderStore({str(self.root)!r})"
+
+    def read_pointer_bytes(self) -> bytes | None:
+        """Read the pointer file; none when it does not exist yet."""
+        try:
+            return (self.root / POINTER).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{self.root / POINTER}: cannot be read: {error.strerror}") from error
+
+    def update_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
+        """Replace the pointer under a lock that dies with its process."""
+        with self._lock():
+            before = parse_pointer(self.read_pointer_bytes())
+            after = change(before)
+            if after != before:
+                content = json.dumps(after.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
+                atomic_write(self.root / POINTER, content.encode())
+            return after
+
+    def put_bundle(self, folder: Path) -> str:
+        """Copy a bundle to a temporary name, force it to disk, then rename it."""
+        manifest = verify_files(folder)
+        target = self.bundle_folder(manifest.endpoint, manifest.version)
+        with self._lock():
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                temporary = Path(tempfile.mkdtemp(prefix=f".{manifest.version}.", dir=target.parent))
+                shutil.copytree(folder, temporary, dirs_exist_ok=True)
+                for path in temporary.rglob("*"):
+                    _fsync(path)
+                _fsync(temporary)
+                temporary.chmod(0o755)
+                temporary.rename(target)
+                _fsync(target.parent)
+                self._sweep(target.parent)
+        return manifest.version
+
+    def fetch_bundle(self, endpoint: str, version: str) -> Path:
+        """Give the bundle's own folder: local bundles need no copy."""
+        folder = self.bundle_folder(endpoint, version)
+        if not folder.is_dir():
+            raise StoreError(f"bundle {endpoint}/{version} is not in the store {self.root}")
+        return folder
+
+    def bundle_folder(self, endpoint: str, version: str) -> Path:
+        """Give where a bundle lies, whether it exists or not."""
+        return self.root / "bundles" / endpoint / version
+
+    def _sweep(self, parent: Path) -> None:
+        """Remove what a killed writer left behind; safe, because the writer's lock is ours now."""
+        for leftover in parent.glob(".*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with (self.root / ".lock").open("w") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise StoreError(f"the store {self.root} cannot be written: {error}") from error
+
+
+def atomic_write(path: Path, content: bytes) -> None:
+    """Replace a file so that a reader, or a crash, finds the old content or the new, nothing between."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _fsync(path.parent)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
