@@ -7,6 +7,7 @@ Does not belong here: the steps themselves (`sources.py`, `curation.py`, `splits
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,14 +80,14 @@ class Dataset:
     def summary(self) -> dict[str, Any]:
         """Count what people look at first: rows in, kept, merged, dropped by reason, train and test."""
         dropped = self.report[self.report["action"] == "dropped"]
-        reasons = dropped["reason"].str.partition(":")[0].value_counts()
+        reasons = Counter(str(reason).partition(":")[0] for reason in dropped["reason"])
         return {
             "measurements": len(self.report),
             "molecules": len(self.table),
             "train": int((self.table["split"] == "train").sum()),
             "test": int((self.table["split"] == "test").sum()),
             "merged": int((self.report["action"] == "merged").sum()),
-            "dropped": {str(reason): int(count) for reason, count in reasons.items()},
+            "dropped": dict(reasons.most_common()),
         }
 
     def save(self, folder: Path) -> None:
