@@ -65,7 +65,7 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
             raise DataError("an official split needs a source that marks its rows as train and test")
         test = table["split"].to_numpy() == "test"
     else:
-        test = _deal(groups, strata, max(2, round(1 / split.test_fraction)), split.seed) == 0
+        test = _most_diverse(groups, _deal(groups, strata, max(2, round(1 / split.test_fraction)), split.seed))
     folds = np.full(len(table), TEST_FOLD)
     folds[~test] = _deal(groups[~test], strata[~test], split.folds, split.seed)
     return result.assign(split=np.where(test, "test", "train"), fold=folds)
@@ -104,6 +104,16 @@ def _groups(connectivities: list[str], scaffolds: list[str] | None) -> NDArray[n
             if label:
                 parent[root(item)] = root(first.setdefault(label, item))
     return np.array([root(item) for item in range(len(parent))])
+
+
+def _most_diverse(groups: NDArray[np.int_], parts: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """Take the part with the most groups as the test split.
+
+    One common scaffold (benzene in the solubility set) can fill most of a part; it should be trained on, not be
+    what a model is judged by.
+    """
+    counts = [len(np.unique(groups[parts == part])) for part in range(parts.max() + 1)]
+    return np.asarray(parts == int(np.argmax(counts)))
 
 
 def _strata(values: NDArray[np.float64], task: Task) -> NDArray[np.int_]:
