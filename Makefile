@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint types format bench lock clean
 
-PYTHON ?= python3
+PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
 AIDRUG_EXTRAS ?= pipeline,serve,$(ACCELERATOR),dev
 BIN := .venv/bin
@@ -18,7 +18,7 @@ help: ## List these commands
 setup: $(STAMP) ## Install everything into .venv (GPU=1 for the GPU builds, PYTHON=python3.12 for another interpreter)
 
 $(STAMP): pyproject.toml constraints.txt infra/setup.sh
-	@PYTHON=$(PYTHON) sh infra/setup.sh $(AIDRUG_EXTRAS)
+	@PYTHON="$(PYTHON)" sh infra/setup.sh $(AIDRUG_EXTRAS)
 
 run: $(STAMP) ## Train what is stale, then serve: pipeline on port 3000, predictions on port 8000
 	$(BIN)/aidrug up

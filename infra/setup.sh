@@ -1,21 +1,28 @@
 #!/bin/sh
 # Makes .venv from constraints.txt: `sh infra/setup.sh pipeline,serve,cpu,dev`. Called by `make setup`.
 #
-# PYTHON          interpreter to build from (python3)
+# PYTHON          interpreter to build from (the first of python3.11, python3, python3.12, python3.13 that will do)
 # PIP_FIND_LINKS  folder or page with wheels, passed on to uv, which does not read pip's settings
 set -eu
 
 extras=$1
 cd "$(dirname "$0")/.."
-python=${PYTHON:-python3}
 venv=.venv
 stamp=$venv/.installed
 
 say() { printf '%s\n' "$*" >&2; }
 
-if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    say "setup: needs Python 3.11 or newer, but '$python' is $("$python" --version 2>&1 || true)."
-    say "       Install one and name it: make setup PYTHON=python3.11"
+# 3.11 first: constraints.txt is resolved for it, and the tests run on it.
+python=
+for candidate in ${PYTHON:-python3.11 python3 python3.12 python3.13}; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$candidate
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    say "setup: needs Python 3.11 or newer; found $("${PYTHON:-python3}" --version 2>/dev/null || echo none)."
+    say "       Install one and name it: make setup PYTHON=/path/to/python3.11"
     exit 1
 fi
 
