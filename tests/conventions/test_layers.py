@@ -29,8 +29,8 @@ def imported(source: str) -> dict[str, int]:
             names = [node.module]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__"):
             names = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-        for name in names:
-            found.setdefault(name.split(".")[0], node.lineno)
+        if isinstance(node, ast.stmt | ast.expr):
+            found |= {top: node.lineno for name in names if (top := name.split(".")[0]) not in found}
     return found
 
 
