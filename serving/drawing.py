@@ -14,7 +14,7 @@ from markupsafe import Markup
 from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
-WIDTH, HEIGHT = 300, 220
+WIDTH, HEIGHT = 300, 260
 _STYLE = re.compile(r"style='([^']*)'")
 _PROLOGUE = re.compile(r"<\?xml.*?\?>\s*|<!-- .*? -->\s*", re.DOTALL)
 _NOISE = re.compile(
@@ -39,7 +39,7 @@ _PALETTE = {
 
 @lru_cache(maxsize=2048)
 def structure_svg(smiles: str) -> Markup:
-    """Draw a molecule, 300 x 220 units, transparent, carbon in the colour of the text around it.
+    """Draw a molecule, 300 x 260 units, transparent, carbon in the colour of the text around it.
 
     Examples
     --------

@@ -186,7 +186,7 @@ def _standing(champion: Champion, estimate: Estimate) -> str:
         return ""
     share = float(np.searchsorted(champion.measured, estimate.value)) / count
     if share < 0.01:
-        return f"below 99 % of {count:,} measured"
+        return "below 99 % of measured"
     if share > 0.99:
-        return f"above 99 % of {count:,} measured"
-    return f"above {100 * share:.0f} % of {count:,} measured"
+        return "above 99 % of measured"
+    return f"above {100 * share:.0f} % of measured"

@@ -63,6 +63,7 @@ def write(
     onnx_bias: float | None = None,
     binary: bool = False,
     standardise: Standardise | None = None,
+    measured: Sequence[float] | None = None,
     **fields: Any,
 ) -> Bundle:
     """Write a bundle into a folder.
@@ -73,6 +74,8 @@ def write(
         What a constant model predicts.
     onnx_bias
         When given, the model is a linear ONNX graph over descriptors with this bias instead.
+    measured
+        Measured values of the training molecules.
     fields
         Replace fields of the manifest.
     """
@@ -107,7 +110,7 @@ def write(
             card={"scores": {"rmse": 0.7}, "endpoint": endpoint},
             model_folder=Path(model_folder),
             domain=Domain(pack(molecules), 0.3),
-            neighbours={"smiles": list(TRAINING), "values": values.tolist()},
+            neighbours={"smiles": list(TRAINING), "values": list(measured if measured is not None else values)},
             reference_smiles=["CCO", "c1ccccc1"],
         )
 
