@@ -16,7 +16,6 @@ Layout of a bundle (data only; nothing in it is ever unpickled)::
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model_zoo import featurizers
+from model_zoo.digests import file_digest, json_digest
 from model_zoo.errors import BundleError
 from model_zoo.model_formats import Model, load_model
 from model_zoo.molecules import Molecule, Standardise, parse_molecule
@@ -168,8 +168,8 @@ def write_bundle(
         if path.is_file()
     }
     content = draft.model_copy(update={"files": files}).model_dump(mode="json")
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    manifest = draft.model_copy(update={"files": files, "version": f"{draft.model}-{digest[:12]}"})
+    version = f"{draft.model}-{json_digest(content)[:12]}"
+    manifest = draft.model_copy(update={"files": files, "version": version})
     _write_json(folder / "manifest.json", manifest.model_dump(mode="json"))
     return load_bundle(folder)
 
@@ -231,12 +231,6 @@ def verify_files(folder: Path) -> Manifest:
         if file_digest(folder / name) != digest:
             raise BundleError(f"{folder / name}: the checksum differs from the manifest: the file was altered")
     return manifest
-
-
-def file_digest(path: Path) -> str:
-    """Give the SHA-256 of a file's content, as hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _reference_molecules(smiles: Sequence[str], manifest: Manifest) -> list[Molecule]:

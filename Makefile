@@ -1,0 +1,50 @@
+# Every command a user or a developer types. `make` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint types format bench lock clean
+
+PYTHON ?=
+ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
+AIDRUG_EXTRAS ?= pipeline,serve,$(ACCELERATOR),dev
+BIN := .venv/bin
+# The stamp holds the extras it was made for; when they differ, it counts as out of date.
+STAMP := .venv/.installed
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(AIDRUG_EXTRAS))
+.PHONY: $(STAMP)
+endif
+
+help: ## List these commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Install everything into .venv (GPU=1 for the GPU builds, PYTHON=python3.12 for another interpreter)
+
+$(STAMP): pyproject.toml constraints.txt infra/setup.sh
+	@PYTHON="$(PYTHON)" sh infra/setup.sh $(AIDRUG_EXTRAS)
+
+run: $(STAMP) ## Train what is stale, then serve: pipeline on port 3000, predictions on port 8000
+	$(BIN)/aidrug up
+
+test: $(STAMP) ## Run the tests and the examples in the docstrings
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## Check style, layer rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## Check types
+	$(BIN)/mypy
+
+format: $(STAMP) ## Format the code and apply safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Run the benchmarks (minutes; not part of the tests)
+	$(BIN)/python -m pytest -s tests/benchmarks
+
+lock: $(STAMP) ## Resolve pyproject.toml into constraints.txt (UPGRADE=1 to take newer versions)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --no-sources --python-version 3.11 --no-annotate --no-header \
+		--quiet $(if $(filter 1,$(UPGRADE)),--upgrade) --output-file constraints.txt
+	sed -i.old 's/+cpu$$//' constraints.txt && rm constraints.txt.old
+
+clean: ## Remove the environment, caches and built files; trained models and data in .aidrug stay
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,166 @@
+"""Every asset of the project with its record and signature, without Dagster.
+
+Belongs here: which assets exist, what each depends on, and which code, configuration, data, libraries and
+upstream signatures make up its record.
+Does not belong here: how an asset is made (see `assets/`), what was made before (see `ledger.py`).
+
+A trained model's record covers all that lies upstream of it, because staleness in Dagster stops at the first edge:
+one change makes everything it touches stale at once, and one run brings it up to date in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ai_drug_assets.settings import Settings
+from model_zoo import signature
+from model_zoo.config import Configs, Endpoint, ModelFile, load_configs
+from model_zoo.signature import Record
+
+DATASET_CODE = ("model_zoo.dataset",)
+TRAINING_CODE = ("model_zoo.training",)
+LEADERBOARD_CODE = ("model_zoo.metrics",)
+CHAMPION_CODE = ("model_zoo.champion", "model_zoo.bundle")
+SERVICE_CODE = ("model_zoo.store",)
+INFERENCE_SERVICE = "inference_service"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One asset.
+
+    Attributes
+    ----------
+    key
+        The asset key, its parts joined by `/`.
+    kind
+        First part of the key: `dataset`, `features`, `trained_model`, `leaderboard`, `champion_model` or
+        `inference_service`.
+    endpoint, name
+        The endpoint, and the featurizer or model, where the kind has one.
+    deps
+        Keys of the assets it is made from.
+    record
+        Everything that can change it.
+    """
+
+    key: str
+    kind: str
+    endpoint: str | None
+    name: str | None
+    deps: tuple[str, ...]
+    record: Record
+
+    @cached_property
+    def signature(self) -> str:
+        """The digest of the record; it is the asset's `code_version`."""
+        return signature.signature(self.record)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All assets, upstream first, and the configuration they come from."""
+
+    settings: Settings
+    configs: Configs
+    nodes: Mapping[str, Node]
+
+    def of_kind(self, kind: str, endpoint: str | None = None) -> list[Node]:
+        """List the assets of a kind, of one endpoint when named."""
+        return [
+            node for node in self.nodes.values() if node.kind == kind and endpoint in (None, node.endpoint)
+        ]
+
+
+def load_catalog(settings: Settings) -> Catalog:
+    """Read the configuration and compute every record afresh from the files.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For the first fault in configuration, code or sources, before anything is trained.
+    """
+    signature.forget()
+    configs = load_configs(settings.configs)
+    nodes: dict[str, Node] = {}
+    for node in _nodes(configs, settings, nodes):
+        nodes[node.key] = node
+    return Catalog(settings, configs, nodes)
+
+
+def current_signature(catalog: Catalog, key: str) -> str | None:
+    """Compute one asset's signature again from the files as they are now; none when it is gone.
+
+    A process that loaded its code a while ago calls this before it labels what it made.
+    """
+    node = load_catalog(catalog.settings).nodes.get(key)
+    return node.signature if node else None
+
+
+def _nodes(configs: Configs, settings: Settings, nodes: Mapping[str, Node]) -> Iterator[Node]:
+    for endpoint in configs.endpoints.values():
+        yield from _endpoint_nodes(endpoint, configs.models_of(endpoint.name), settings, nodes)
+    champions = tuple(f"champion_model/{name}" for name in configs.endpoints)
+    record = _record(SERVICE_CODE, settings.code_root, {}, {}, {key: nodes[key].signature for key in champions})
+    yield Node(INFERENCE_SERVICE, INFERENCE_SERVICE, None, None, champions, record)
+
+
+def _endpoint_nodes(
+    endpoint: Endpoint, models: list[ModelFile], settings: Settings, nodes: Mapping[str, Node]
+) -> Iterator[Node]:
+    name, root = endpoint.name, settings.code_root
+    data = endpoint.dataset.source.digests(settings.root)
+    dataset_config = endpoint.dataset.model_dump(mode="json")
+    dataset = f"dataset/{name}"
+    yield Node(
+        dataset, "dataset", name, None, (), _record(DATASET_CODE, root, {"dataset": dataset_config}, data, {})
+    )
+    for featurizer in dict.fromkeys(block for model in models for block in model.features):
+        code = (*DATASET_CODE, f"model_zoo.featurizers.{featurizer}")
+        record = _record(code, root, {"dataset": dataset_config}, data, {})
+        yield Node(f"features/{name}/{featurizer}", "features", name, featurizer, (dataset,), record)
+    trained = []
+    for model in models:
+        blocks = tuple(f"model_zoo.featurizers.{block}" for block in model.features)
+        config = {
+            "dataset": dataset_config,
+            "target": endpoint.target.model_dump(mode="json"),
+            "features": list(model.features),
+            "model": model.settings(name).model_dump(mode="json"),
+        }
+        code = (*DATASET_CODE, *blocks, *TRAINING_CODE, f"model_zoo.models.{model.name}")
+        deps = (dataset, *(f"features/{name}/{block}" for block in model.features))
+        key = f"trained_model/{name}/{model.name}"
+        trained.append(key)
+        yield Node(key, "trained_model", name, model.name, deps, _record(code, root, config, data, {}))
+    upstream = {key: nodes[key].signature for key in trained}
+    record = _record(LEADERBOARD_CODE, root, {"metric": {"name": endpoint.champion.metric}}, {}, upstream)
+    leaderboard = f"leaderboard/{name}"
+    yield Node(leaderboard, "leaderboard", name, None, tuple(trained), record)
+    shown = endpoint.model_dump(mode="json", include={"title", "description", "unit", "direction", "licence"})
+    config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown}
+    record = _record(CHAMPION_CODE, root, config, {}, {leaderboard: nodes[leaderboard].signature})
+    yield Node(f"champion_model/{name}", "champion_model", name, None, (leaderboard,), record)
+
+
+def _record(
+    modules: tuple[str, ...],
+    root: Path,
+    config: Mapping[str, Any],
+    data: Mapping[str, str],
+    upstream: Mapping[str, str],
+) -> Record:
+    return {
+        "code": dict(signature.code_part(modules, root)),
+        "config": dict(config),
+        "data": dict(data),
+        "library": dict(signature.library_part(modules, root)),
+        "upstream": dict(upstream),
+    }

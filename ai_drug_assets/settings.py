@@ -1,0 +1,89 @@
+"""Where things are: folders, addresses and ports, read from the environment.
+
+Belongs here: every environment variable of the pipeline, in one place.
+Does not belong here: anything that changes a trained model (that is configuration under `configs/`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_zoo.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one installation.
+
+    Attributes
+    ----------
+    root
+        The checkout: relative file names in endpoint files start here.
+    code_root
+        Folder that holds the first-party packages whose code is signed; the checkout but in tests.
+    configs
+        Folder with `endpoints/` and `models/`.
+    home
+        All state: `AIDRUG_HOME`, by default `.aidrug` in the checkout.
+    store
+        The bundle store, a folder or `s3://bucket/prefix`: `AIDRUG_STORE`.
+    tracking_uri
+        MLflow's database or server: `MLFLOW_TRACKING_URI`.
+    artifacts
+        Where MLflow puts artefacts when its database is ours, a folder or an S3 prefix: `AIDRUG_ARTIFACTS`.
+    remote
+        Address of a Git remote that the SHA sensor polls instead of the checkout: `AIDRUG_GIT_REMOTE`.
+    """
+
+    root: Path
+    code_root: Path
+    configs: Path
+    home: Path
+    store: str
+    tracking_uri: str
+    artifacts: str
+    ui_port: int = 3000
+    service_port: int = 8000
+    remote: str | None = None
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment.
+
+        Raises
+        ------
+        ConfigError
+            When a port is not a number.
+        """
+        env = os.environ if env is None else env
+        home = Path(env.get("AIDRUG_HOME") or ROOT / ".aidrug").resolve()
+        return cls(
+            root=ROOT,
+            code_root=ROOT,
+            configs=Path(env.get("AIDRUG_CONFIGS") or ROOT / "configs").resolve(),
+            home=home,
+            store=env.get("AIDRUG_STORE") or str(home / "store"),
+            tracking_uri=env.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
+            artifacts=env.get("AIDRUG_ARTIFACTS") or str(home / "mlflow" / "artifacts"),
+            ui_port=_port(env, "AIDRUG_UI_PORT", 3000),
+            service_port=_port(env, "AIDRUG_SERVICE_PORT", 8000),
+            remote=env.get("AIDRUG_GIT_REMOTE") or None,
+        )
+
+    def folder(self, *parts: str) -> Path:
+        """Give a folder under `home`, made when it is not there."""
+        path = self.home.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _port(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isdigit() or not 0 < int(text) < 65536:  # noqa: PLR2004
+        raise ConfigError(f"{name}: expected a port from 1 to 65535, got {text!r}")
+    return int(text)

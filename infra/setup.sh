@@ -1,0 +1,68 @@
+#!/bin/sh
+# Makes .venv from constraints.txt: `sh infra/setup.sh pipeline,serve,cpu,dev`. Called by `make setup`.
+#
+# PYTHON          interpreter to build from (the first of python3.11, python3, python3.12, python3.13 that will do)
+# PIP_FIND_LINKS  folder or page with wheels, passed on to uv, which does not read pip's settings
+set -eu
+
+extras=$1
+cd "$(dirname "$0")/.."
+venv=.venv
+stamp=$venv/.installed
+
+say() { printf '%s\n' "$*" >&2; }
+
+# 3.11 first: constraints.txt is resolved for it, and the tests run on it.
+python=
+for candidate in ${PYTHON:-python3.11 python3 python3.12 python3.13}; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        python=$candidate
+        break
+    fi
+done
+if [ -z "$python" ]; then
+    say "setup: needs Python 3.11 or newer; found $("${PYTHON:-python3}" --version 2>/dev/null || echo none)."
+    say "       Install one and name it: make setup PYTHON=/path/to/python3.11"
+    exit 1
+fi
+
+# Other extras mean another environment: xgboost and xgboost-cpu own the same files, so neither can replace
+# the other in place. A virtual environment whose interpreter is gone cannot be mended either.
+if [ -d "$venv" ]; then
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" != "$extras" ]; then
+        say "setup: was '$(cat "$stamp")', building anew for '$extras'"
+        rm -rf "$venv"
+    elif ! "$venv/bin/python" -c '' 2>/dev/null; then
+        rm -rf "$venv"
+    fi
+fi
+if [ ! -d "$venv" ] && ! "$python" -m venv "$venv"; then
+    rm -rf "$venv"
+    say "setup: '$python -m venv' failed; on Debian and Ubuntu install the package python3-venv"
+    exit 1
+fi
+
+say "setup: installing '$extras' into $venv"
+# pip only brings uv: resolving this set takes pip minutes, and pip 23 does not finish.
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+
+uv() {
+    command=$1
+    shift
+    VIRTUAL_ENV=$PWD/$venv "$venv/bin/uv" pip "$command" ${PIP_FIND_LINKS:+--find-links "$PIP_FIND_LINKS"} "$@"
+}
+
+# torch from the package index is the CUDA build, with 2.5 GB of libraries that a CPU machine never loads. So the CPU
+# build goes in first: from a local folder where one is configured, else from PyTorch's own index.
+case ",$extras," in
+*,cpu,*)
+    torch=$(grep '^torch==' constraints.txt)
+    "$venv/bin/python" -m pip install --quiet --no-index --no-deps "$torch" 2>/dev/null ||
+        uv install --quiet --no-deps --torch-backend=cpu "$torch" ||
+        say "setup: no CPU build of $torch found; continuing with the one of the package index"
+    ;;
+esac
+
+uv install --quiet -c constraints.txt -e ".[$extras]"
+printf '%s' "$extras" >"$stamp"

@@ -1,0 +1,244 @@
+"""Who serves an endpoint: gates, the paired test over folds, and the decision.
+
+Belongs here: comparing trained models that were scored on the same folds, and saying why one of them wins.
+Does not belong here: fitting, bundles, registries. Test-split scores pass through for the record and are
+never read here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from model_zoo.metrics import HIGHER_IS_BETTER
+
+BASELINE = "naive"
+
+
+class ChampionRules(BaseModel):
+    """The rules of one endpoint's contest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metric: str
+    """The metric that decides, by its cross-validation folds."""
+    minimum: dict[str, float] = {}
+    """Quality every champion must reach, as the mean over folds: at least, or at most where lower is better."""
+    max_ms_per_molecule: float = Field(default=50.0, gt=0)
+    """Latency budget for one molecule, without featurizing."""
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """A challenger must win the paired test at this one-sided level."""
+    tie_margin: float = Field(default=0.01, ge=0)
+    """At a first election, models within this relative distance of the best that do not lose the paired test
+    tie with it; the cheapest of them wins."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A trained model in the contest.
+
+    Attributes
+    ----------
+    model, signature
+        What it is.
+    snapshot
+        Data version of the dataset it was scored on: scores compare only within one snapshot.
+    folds
+        Fold scores by metric.
+    ms_per_molecule
+        What one prediction costs.
+    """
+
+    model: str
+    signature: str
+    snapshot: str
+    folds: Mapping[str, Sequence[float]]
+    ms_per_molecule: float
+
+    def mean(self, metric: str) -> float:
+        """Give the mean over folds."""
+        scores = self.folds[metric]
+        return math.fsum(scores) / len(scores)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who serves, and why.
+
+    Attributes
+    ----------
+    champion
+        The one to serve; none when nobody passes the gates and nobody served before.
+    changed
+        Whether that is another trained model than the one serving until now.
+    challenger
+        The best of the others that pass the gates, if any.
+    reason
+        One sentence for people.
+    refused
+        Why each contender that may not serve may not, by model name.
+    p_values
+        One-sided paired p-value of each model against the holder of the title, by model name.
+    """
+
+    champion: Contender | None
+    changed: bool
+    challenger: Contender | None
+    reason: str
+    refused: Mapping[str, str] = field(default_factory=dict)
+    p_values: Mapping[str, float] = field(default_factory=dict)
+
+
+def paired_p_value(challenger: Sequence[float], holder: Sequence[float], *, higher_is_better: bool) -> float:
+    """Give the one-sided p-value of "the challenger is not better" over the same folds.
+
+    The variance is corrected for the overlap of training sets: with `k` folds, each held-out part is `1/(k-1)`
+    as large as what was trained on. Source: Nadeau & Bengio, Machine Learning 2003, 52, 239.
+
+    Parameters
+    ----------
+    challenger, holder
+        `k >= 2` fold scores each, fold by fold.
+    higher_is_better
+        Direction of the metric.
+
+    Examples
+    --------
+    >>> round(paired_p_value([0.9, 0.92, 0.91], [0.8, 0.81, 0.83], higher_is_better=True), 3)
+    0.008
+    >>> paired_p_value([0.5, 0.5], [0.5, 0.5], higher_is_better=True)
+    1.0
+    """
+    if len(challenger) != len(holder) or len(challenger) < 2:  # noqa: PLR2004
+        raise ValueError(f"expected the same two or more folds, got {len(challenger)} and {len(holder)}")
+    from scipy.stats import t
+
+    sign = 1.0 if higher_is_better else -1.0
+    gains = [sign * (a - b) for a, b in zip(challenger, holder, strict=True)]
+    k = len(gains)
+    mean = math.fsum(gains) / k
+    variance = math.fsum((gain - mean) ** 2 for gain in gains) / (k - 1)
+    if variance == 0:
+        return 0.0 if mean > 0 else 1.0
+    return float(t.sf(mean / math.sqrt(variance * (1 / k + 1 / (k - 1))), df=k - 1))
+
+
+def decide(contenders: Sequence[Contender], holder: Contender | None, rules: ChampionRules) -> Decision:
+    """Choose who serves an endpoint.
+
+    Parameters
+    ----------
+    contenders
+        Every trained model under its present signature, scored on one snapshot. Those whose training failed are
+        not among them.
+    holder
+        The trained model that serves now, as it was scored then; none before the first election.
+    rules
+        The endpoint's rules.
+
+    Returns
+    -------
+    Decision
+        With the first champion: the best by the mean over folds; models that tie with it lose to the cheapest of
+        them. Later: the holder stays unless a challenger wins the paired test. When the holder's own recipe or data
+        changed, its successor (the same model under its present signature) takes its place first, unless it is
+        significantly worse on the same folds.
+    """
+    metric, higher = rules.metric, HIGHER_IS_BETTER[rules.metric]
+    refused = {item.model: why for item in contenders if (why := _refusal(item, contenders, rules))}
+    eligible = [item for item in contenders if item.model not in refused]
+    eligible.sort(key=lambda item: (-item.mean(metric) if higher else item.mean(metric), item.model))
+
+    def test(one: Contender, other: Contender) -> float:
+        return paired_p_value(one.folds[metric], other.folds[metric], higher_is_better=higher)
+
+    if holder is None:
+        return _first(eligible, refused, rules, test)
+    title, succession = _successor(eligible, holder, rules, test)
+    if title is None:
+        decision = _first(eligible, refused, rules, test)
+        if decision.champion is None:
+            return Decision(holder, False, None, f"{holder.model} stays: no contender passes the gates", refused)
+        reason = f"{holder.model} has no successor on the new data; {decision.reason}"
+        return Decision(decision.champion, True, decision.challenger, reason, refused, decision.p_values)
+    p_values = {item.model: test(item, title) for item in eligible if item is not title}
+    winner, reason = title, succession
+    for item in eligible:
+        if item is not title and p_values[item.model] < rules.alpha:
+            winner = item
+            reason = (
+                f"{item.model} beats {title.model}: {metric} {item.mean(metric):.4g} against {title.mean(metric):.4g}, "
+                f"paired p = {p_values[item.model]:.3g} < {rules.alpha:g}"
+            )
+            break
+    challenger = next((item for item in eligible if item.signature != winner.signature), None)
+    return Decision(winner, winner.signature != holder.signature, challenger, reason, refused, p_values)
+
+
+def _first(eligible: list[Contender], refused: Mapping[str, str], rules: ChampionRules, test: Any) -> Decision:
+    """Elect among the eligible (best first) without regard to a holder."""
+    if not eligible:
+        return Decision(None, False, None, "no champion: no contender passes the gates", refused)
+    best = eligible[0]
+    margin = rules.tie_margin * abs(best.mean(rules.metric))
+    tied = [
+        item
+        for item in eligible
+        if abs(item.mean(rules.metric) - best.mean(rules.metric)) <= margin and test(best, item) >= rules.alpha
+    ] or [best]
+    winner = min(tied, key=lambda item: (_cost_class(item), eligible.index(item)))
+    reason = f"{winner.model} has the best {rules.metric} over folds: {winner.mean(rules.metric):.4g}"
+    if winner is not best:
+        reason = (
+            f"{winner.model} ties with {best.model} ({rules.metric} {winner.mean(rules.metric):.4g} against "
+            f"{best.mean(rules.metric):.4g}) and is cheaper"
+        )
+    p_values = {item.model: test(item, winner) for item in eligible if item is not winner}
+    challenger = next((item for item in eligible if item is not winner), None)
+    return Decision(winner, True, challenger, reason, refused, p_values)
+
+
+def _successor(
+    eligible: list[Contender], holder: Contender, rules: ChampionRules, test: Any
+) -> tuple[Contender | None, str]:
+    """Say who holds the title before the challengers are heard."""
+    heir = next((item for item in eligible if item.model == holder.model), None)
+    comparable = bool(eligible) and eligible[0].snapshot == holder.snapshot
+    if heir is not None and heir.signature == holder.signature:
+        return heir, f"{heir.model} stays: no challenger beats it"
+    if heir is not None and not comparable:
+        return heir, f"{heir.model} was retrained on new data"
+    if heir is not None and test(holder, heir) >= rules.alpha:
+        return heir, f"{heir.model} was retrained and is not worse than before"
+    if comparable:
+        why = "its retrained version is significantly worse" if heir else "its model is no contender any more"
+        return holder, f"{holder.model} of {holder.signature[:8]} stays: {why}, and no challenger beats it"
+    return None, ""
+
+
+def _refusal(item: Contender, contenders: Sequence[Contender], rules: ChampionRules) -> str:
+    """Say why a contender may not serve; empty when it may."""
+    if item.model == BASELINE:
+        return "it is the naive baseline"
+    baseline = next((other for other in contenders if other.model == BASELINE), None)
+    for metric, bound in rules.minimum.items():
+        mean = item.mean(metric)
+        if (mean < bound) if HIGHER_IS_BETTER[metric] else (mean > bound):
+            side = "at least" if HIGHER_IS_BETTER[metric] else "at most"
+            return f"{metric} {mean:.4g}, expected {side} {bound:g}"
+    if baseline is not None:
+        gain = item.mean(rules.metric) - baseline.mean(rules.metric)
+        if (gain if HIGHER_IS_BETTER[rules.metric] else -gain) <= 0:
+            return f"{rules.metric} is not better than the naive baseline"
+    if item.ms_per_molecule > rules.max_ms_per_molecule:
+        return f"{item.ms_per_molecule:.3g} ms per molecule, expected at most {rules.max_ms_per_molecule:g}"
+    return ""
+
+
+def _cost_class(item: Contender) -> int:
+    """Costs within a factor of two count as equal: a measured latency is noisy, a decision must not be."""
+    return round(math.log2(max(item.ms_per_molecule, 1e-3)))

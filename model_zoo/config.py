@@ -1,0 +1,226 @@
+"""The YAML files under `configs/`, read and checked before anything is trained.
+
+Belongs here: the schema of an endpoint's and of a model's file, and one clear error per fault that names file,
+key and what was expected.
+Does not belong here: sections that change a trained model are defined beside the code that reads them
+(`dataset.DatasetConfig`, `targets.Target`, each model's `Config`), so that a new key here retrains nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from model_zoo import featurizers, models
+from model_zoo.champion import ChampionRules
+from model_zoo.curation import Curation
+from model_zoo.dataset import DatasetConfig
+from model_zoo.errors import AidrugError, ConfigError
+from model_zoo.metrics import METRICS
+from model_zoo.models._base import ModelConfig
+from model_zoo.sources import Source
+from model_zoo.splits import Split
+from model_zoo.targets import Target, Task
+from model_zoo.units import converter
+
+T = TypeVar("T", "Endpoint", "ModelFile")
+NAME = r"^[a-z][a-z0-9_]*$"
+
+
+class Endpoint(BaseModel):
+    """One measured property: `configs/endpoints/<name>.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=NAME, max_length=60)
+    title: str
+    description: str
+    task: Task
+    unit: str
+    """The endpoint's own unit, in which values are stored, scored and served; `probability` for binary."""
+    direction: Literal["higher", "lower", "none"] = "none"
+    """Which way a medicinal chemist usually wants it."""
+    licence: str = "not stated"
+    owners: tuple[str, ...] = ()
+    """E-mail addresses or `team:name`, shown in the Dagster UI."""
+    source: Source
+    source_unit: str | None = None
+    """The unit in the files; the endpoint's own when omitted."""
+    curation: Curation = Curation()
+    split: Split = Split()
+    transform: Literal["identity", "log10"] = "identity"
+    lower: float | None = None
+    upper: float | None = None
+    champion: ChampionRules
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Endpoint:
+        converter(self.source_unit or self.unit, self.unit)
+        _ = self.target
+        unknown = {self.champion.metric, *self.champion.minimum} - set(METRICS[self.task])
+        if unknown:
+            raise ValueError(
+                f"champion: unknown metric {sorted(unknown)[0]!r} for a {self.task} endpoint, expected one of "
+                f"{', '.join(METRICS[self.task])}"
+            )
+        return self
+
+    @property
+    def dataset(self) -> DatasetConfig:
+        """The sections that decide the snapshot."""
+        return DatasetConfig(
+            task=self.task,
+            unit=self.unit,
+            source=self.source,
+            source_unit=self.source_unit or self.unit,
+            curation=self.curation,
+            split=self.split,
+        )
+
+    @property
+    def target(self) -> Target:
+        """The sections that decide the scale of training."""
+        return Target(task=self.task, transform=self.transform, lower=self.lower, upper=self.upper)
+
+
+class ModelFile(BaseModel):
+    """One learning recipe: `configs/models/<name>.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=NAME, max_length=40)
+    description: str
+    features: tuple[str, ...] = Field(min_length=1)
+    endpoints: tuple[str, ...] | Literal["all"] = "all"
+    config: dict[str, Any] = {}
+    overrides: dict[str, dict[str, Any]] = {}
+    """Hyper-parameters that differ for single endpoints, by endpoint name."""
+
+    @field_validator("features")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in featurizers.names():
+                raise ValueError(f"unknown featurizer {name!r}, expected one of {', '.join(featurizers.names())}")
+        return value
+
+    @model_validator(mode="after")
+    def _valid_config(self) -> ModelFile:
+        for endpoint in (None, *self.overrides):
+            try:
+                self.settings(endpoint)
+            except ValidationError as error:
+                where = f"overrides.{endpoint}" if endpoint else "config"
+                schema = models.get(self.name).Config
+                raise ValueError("; ".join(f"{where}.{_fault(d, schema)}" for d in error.errors())) from None
+        return self
+
+    def settings(self, endpoint: str | None = None) -> ModelConfig:
+        """Give the validated hyper-parameters, with the overrides of an endpoint."""
+        merged = {**self.config, **self.overrides.get(endpoint or "", {})}
+        if "task" in merged:
+            raise ValueError("config.task: the task comes from the endpoint, remove the key")
+        return models.get(self.name).Config.model_validate(merged)
+
+    def serves(self, endpoint: str) -> bool:
+        """Say whether this model competes on an endpoint."""
+        return self.endpoints == "all" or endpoint in self.endpoints
+
+
+@dataclass(frozen=True)
+class Configs:
+    """All endpoints and models, by name, sorted."""
+
+    endpoints: Mapping[str, Endpoint]
+    models: Mapping[str, ModelFile]
+
+    def models_of(self, endpoint: str) -> list[ModelFile]:
+        """List the models that compete on an endpoint."""
+        return [model for model in self.models.values() if model.serves(endpoint)]
+
+
+def load_configs(folder: Path) -> Configs:
+    """Read and check every YAML under `configs/`.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and key at fault, what was expected and what came.
+    """
+    endpoints = {item.name: item for item in _read_folder(folder / "endpoints", Endpoint)}
+    models_ = {item.name: item for item in _read_folder(folder / "models", ModelFile)}
+    for model in models_.values():
+        named = (*model.overrides, *(() if model.endpoints == "all" else model.endpoints))
+        for name in named:
+            if name not in endpoints:
+                raise ConfigError(
+                    f"{folder / 'models' / model.name}.yaml: unknown endpoint {name!r}, expected one of "
+                    f"{', '.join(endpoints)}"
+                )
+    for name in endpoints:
+        if not any(model.serves(name) for model in models_.values()):
+            raise ConfigError(f"{folder / 'endpoints' / name}.yaml: no model competes on this endpoint")
+    return Configs(endpoints, models_)
+
+
+def _read_folder(folder: Path, schema: type[T]) -> list[T]:
+    paths = sorted(path for path in folder.glob("*.y*ml") if path.suffix in (".yaml", ".yml"))
+    if not paths:
+        raise ConfigError(f"{folder}: expected at least one YAML file, got none")
+    found: dict[str, Path] = {}
+    items = []
+    for path in paths:
+        item = _read(path, schema)
+        if item.name in found:
+            raise ConfigError(f"{path}: the name {item.name!r} is already taken by {found[item.name]}")
+        if item.name != path.stem:
+            raise ConfigError(f"{path}: expected name: {path.stem} (the file's own), got {item.name!r}")
+        found[item.name] = path
+        items.append(item)
+    return items
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML keeps the last of two equal keys in silence; here it is a fault."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        twice = [key for index, key in enumerate(keys) if key in keys[:index]]
+        if twice:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {twice[0]!r} stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def _read(path: Path, schema: type[T]) -> T:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected keys and values, got {type(content).__name__}")
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(_fault(detail, schema) for detail in error.errors())
+        raise ConfigError(f"{path}: {faults}") from error
+    except AidrugError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _fault(detail: Any, schema: type[BaseModel]) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        known = f", expected one of {', '.join(schema.model_fields)}" if len(detail["loc"]) == 1 else ""
+        return f"{key}: unknown key{known}"
+    if detail["type"] == "missing":
+        return f"{key}: missing, expected a value"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    came = f", got {detail['input']!r}" if key and not isinstance(detail["input"], dict) else ""
+    return f"{key}: {message}{came}" if key else message

@@ -1,0 +1,56 @@
+"""The zoo: one module per model, found by its name.
+
+Belongs here: looking a model up. Does not belong here: imports of single models. They are found by name at
+run time, so that a change to one model reaches no other model's signature.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from numpy.typing import NDArray
+
+from model_zoo.errors import ConfigError
+from model_zoo.model_formats import Model
+from model_zoo.models._base import ModelConfig
+
+_NOT_MODELS = "_"
+
+
+class Recipe(Protocol):
+    """What a module in this package offers."""
+
+    Config: type[ModelConfig]
+    """The hyper-parameters, with defaults; what `config:` in the model's YAML is validated against."""
+
+    def train(self, X_train: NDArray[Any], y_train: NDArray[Any], config: Any) -> Model:
+        """Fit on `n x d` features and `n` values; deterministic for equal arguments."""
+
+
+def names() -> list[str]:
+    """List every model, by file name, without importing any."""
+    return sorted(
+        path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith(_NOT_MODELS)
+    )
+
+
+def get(name: str) -> Recipe:
+    """Find a model by its name. Importing a model's module imports no training library.
+
+    Raises
+    ------
+    ConfigError
+        When no module has that name.
+
+    Examples
+    --------
+    >>> get("naive").Config().seed
+    0
+    """
+    if name not in names():
+        raise ConfigError(
+            f"unknown model {name!r}: expected one of {', '.join(names())}, the files in model_zoo/models/"
+        )
+    return cast(Recipe, importlib.import_module(f"{__name__}.{name}"))

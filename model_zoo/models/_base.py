@@ -1,0 +1,21 @@
+"""What all models share.
+
+Belongs here: the base of every model's configuration. Does not belong here: anything that only some models
+need; every model's signature covers this file.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from model_zoo.targets import Task
+
+
+class ModelConfig(BaseModel):
+    """Base of a model's hyper-parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: Task = "regression"
+    """Set from the endpoint, never in the model's YAML."""
+    seed: int = 0

@@ -1,0 +1,29 @@
+"""The naive baseline: the mean of the training values (binary: the share of class 1).
+
+Every other model must beat it to become champion.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.model_formats import ConstantModel
+from model_zoo.models._base import ModelConfig
+
+
+class Config(ModelConfig):
+    """The baseline has no hyper-parameters."""
+
+
+def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> ConstantModel:
+    """Learn the mean.
+
+    Examples
+    --------
+    >>> train(np.zeros((2, 1)), np.array([1.0, 3.0]), Config()).value
+    2.0
+    """
+    return ConstantModel(float(np.mean(y_train)))
