@@ -48,7 +48,7 @@ def main() -> int:
     try:
         asyncio.run(serve(Settings.from_environment()))
     except ConfigError as error:
-        logger.error("%s", error)
+        logger.error("%s", error)  # noqa: TRY400  a message for the user, not a trace
         return 2
     return 0
 

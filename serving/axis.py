@@ -36,7 +36,7 @@ class Axis:
 
         Examples
         --------
-        >>> axis = Axis(0.0, 1.0, False)
+        >>> axis = Axis(0.0, 1.0, logarithmic=False)
         >>> axis.place(0.0), axis.place(0.5), axis.place(7.0)
         (6.0, 110.0, 214.0)
         """
@@ -58,7 +58,7 @@ def axis_of(target: Target, measured: NDArray[np.float64], estimate: Estimate) -
     An endpoint without measured values gets an axis around the estimate's own interval.
     """
     if target.task == "binary":
-        return Axis(0.0, 1.0, False)
+        return Axis(0.0, 1.0, logarithmic=False)
     logarithmic = target.transform == "log10"
     if len(measured) >= 2 and measured[0] < measured[-1]:
         low, high = (float(end) for end in np.quantile(measured, (0.005, 0.995)))
@@ -110,12 +110,12 @@ def decimals(estimate: Estimate) -> int:
 
 
 def number(value: float, places: int) -> str:
-    """Write a number for a reader, with a true minus sign.
+    r"""Write a number for a reader, with a true minus sign.
 
     Examples
     --------
-    >>> number(-1.234, 2), number(12345.6, 0), number(-0.001, 1)
-    ('−1.23', '12,346', '0.0')
+    >>> number(-1.234, 2) == "\N{MINUS SIGN}1.23", number(12345.6, 0), number(-0.001, 1)
+    (True, '12,346', '0.0')
     """
     text = f"{value:,.{places}f}" if abs(value) < 1e7 else f"{value:.3g}"
     if not text.strip("-0.,"):

@@ -28,7 +28,10 @@ _PAGE = f"""<!doctype html>
 <script src="{VENDOR}/swagger-ui-bundle.js" defer></script>
 <script src="/static/docs.js" defer></script>
 </head>
-<body><div id="docs"></div><noscript>The description itself: <a href="/schema/openapi.json">openapi.json</a></noscript></body>
+<body>
+<div id="docs"></div>
+<noscript>The description itself: <a href="/schema/openapi.json">openapi.json</a></noscript>
+</body>
 </html>
 """
 

@@ -18,7 +18,8 @@ WIDTH, HEIGHT = 300, 260
 _STYLE = re.compile(r"style='([^']*)'")
 _PROLOGUE = re.compile(r"<\?xml.*?\?>\s*|<!-- .*? -->\s*", re.DOTALL)
 _NOISE = re.compile(
-    r" ?(?:class='(?:bond|atom)-[^']*'|fill-rule='evenodd'|stroke-linecap='butt'|stroke-linejoin='miter'|stroke-opacity='1')"
+    r" ?(?:class='(?:bond|atom)-[^']*'|fill-rule='evenodd'|stroke-linecap='butt'|stroke-linejoin='miter'"
+    r"|stroke-opacity='1')"
 )
 """Attributes that say nothing a page needs: a third of RDKit's bytes."""
 _SIZE = re.compile(r"width='\d+px' height='\d+px' ")
@@ -55,7 +56,7 @@ def structure_svg(smiles: str) -> Markup:
     options.padding = 0.06
     options.fixedBondLength = 34
     ink = _rgb(_CARBON)
-    options.updateAtomPalette({number: ink for number in range(120)} | {n: _rgb(tone) for n, tone in _PALETTE.items()})
+    options.updateAtomPalette(dict.fromkeys(range(120), ink) | {n: _rgb(tone) for n, tone in _PALETTE.items()})
     rdMolDraw2D.PrepareAndDrawMolecule(drawer, mol)
     drawer.FinishDrawing()
     svg = _PROLOGUE.sub("", drawer.GetDrawingText())

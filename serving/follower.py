@@ -69,7 +69,7 @@ class Follower:
         async with self._lock:
             try:
                 return await asyncio.to_thread(self._look)
-            except Exception as error:  # the follower must outlive every fault, or no champion is ever swapped again
+            except Exception as error:  # noqa: BLE001  no fault may end the following: nothing would be swapped again
                 self._set_store_error(f"{type(error).__name__}: {error}")
                 return False
             finally:
@@ -144,7 +144,7 @@ class Follower:
             bundle = load_bundle(folder)
         except (StoreError, OSError) as error:
             return Failure(version, _without_path(error, folder, endpoint, version), retried=True)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever a bundle does, the others swap
             return Failure(version, _without_path(error, folder, endpoint, version), retried=False)
         named = (bundle.manifest.endpoint, bundle.manifest.version)
         if named != (endpoint, version):

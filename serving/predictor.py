@@ -122,7 +122,7 @@ class Predictor:
     def _computed(self, champions: Mapping[str, Champion], molecules: list[Molecule]) -> dict[str, Answer]:
         try:
             answers = _compute(champions, molecules)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  one molecule must not fail the others
             if len(molecules) > 1:  # one of them did it: find out which, so that the others get their answers
                 return {
                     smiles: one

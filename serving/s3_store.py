@@ -86,7 +86,7 @@ class S3Store:
                 # A put whose answer was lost is sent again by boto3, and then loses against itself.
                 if self.read_pointer_bytes() == body:
                     return after
-                time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))
+                time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311  only to part the writers
         raise StoreError(f"the pointer of {self!r} was changed by others {ATTEMPTS} times in a row: try again")
 
     def put_bundle(self, folder: Path) -> str:

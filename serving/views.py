@@ -86,11 +86,11 @@ class ChampionLine:
 
 
 def parse_lines(text: str) -> list[Line]:
-    """Split the box into lines: one SMILES each, a name after a blank or tab; empty lines do not count.
+    r"""Split the box into lines: one SMILES each, a name after a blank or tab; empty lines do not count.
 
     Examples
     --------
-    >>> parse_lines("CCO ethanol\\n\\n c1ccccc1 ")
+    >>> parse_lines("CCO ethanol\n\n c1ccccc1 ")
     [Line(smiles='CCO', name='ethanol'), Line(smiles='c1ccccc1', name='')]
     """
     pairs = (line.strip().split(maxsplit=1) for line in text.splitlines() if line.strip())
