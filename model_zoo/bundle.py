@@ -189,14 +189,16 @@ def load_bundle(folder: Path) -> Bundle:
     try:
         card = json.loads((folder / "card.json").read_bytes())
         reference = json.loads((folder / "reference.json").read_bytes())
+        smiles, expected = list(reference["smiles"]), np.asarray(reference["values"], dtype=np.float64)
         packed = np.load(folder / "domain.npy", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{folder}: unreadable content: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{folder}: unreadable content: {error!r}") from error
     bundle = Bundle(
         folder, manifest, card, load_model(folder / "model"), Domain(packed, manifest.domain_threshold)
     )
-    expected = np.asarray(reference["values"], dtype=np.float64)
-    got = bundle.predict(_reference_molecules(reference["smiles"], manifest)).value
+    got = bundle.predict(_reference_molecules(smiles, manifest)).value
+    if expected.shape != got.shape:
+        raise BundleError(f"{folder}: expected a reference value for each of {len(got)} molecules, got {expected.size}")
     difference = np.abs(got - expected) / np.maximum(1.0, np.abs(expected))
     if not np.all(difference <= REFERENCE_TOLERANCE):
         raise BundleError(

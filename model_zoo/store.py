@@ -87,7 +87,8 @@ class Pointer(BaseModel):
         if now is None:
             known = ", ".join(self.endpoints) or "none"
             raise StoreError(f"no champion serves endpoint {endpoint!r}: endpoints that serve are {known}")
-        previous = next((entry for entry in reversed(now.history) if entry.version != now.version), None)
+        left = (now.version, now.held)  # going back twice must not return to the version left first
+        previous = next((entry for entry in reversed(now.history) if entry.version not in left), None)
         if previous is None:
             raise StoreError(f"endpoint {endpoint!r} has no earlier champion to go back to")
         back = Current(version=previous.version, since=_now(), by=by, held=now.version, history=_grown(now))
@@ -169,6 +170,8 @@ class FolderStore:
             before = parse_pointer(self.read_pointer_bytes())
             after = change(before)
             if after != before:
+                for leftover in self.root.glob(f".{POINTER}.*"):  # of a killed writer: the lock is ours now
+                    leftover.unlink(missing_ok=True)
                 content = json.dumps(after.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
                 atomic_write(self.root / POINTER, content.encode())
             return after

@@ -1,0 +1,276 @@
+"""The JSON interface: predictions, endpoints, models, champions, health.
+
+Belongs here: handlers, each a few lines between HTTP and the engine.
+Does not belong here: the page (see `page.py`), predicting (see `predictor.py`), faults of a whole
+request (see `problems.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from litestar import Response, get, post
+from litestar.openapi import ResponseSpec
+from litestar.params import Parameter
+from litestar.types import ControllerRouterHandler
+
+from model_zoo.errors import StoreError
+from model_zoo.store import Appointment, Pointer
+from serving.admin import administrator
+from serving.engine import Engine
+from serving.predictor import Answer, Fault
+from serving.problems import ProblemError
+from serving.schemas import (
+    AppointmentInfo,
+    ChampionInfo,
+    ChampionSummary,
+    EndpointInfo,
+    EndpointPrediction,
+    Live,
+    ModelInfo,
+    MoleculeError,
+    MoleculePrediction,
+    NotServed,
+    PredictRequest,
+    PredictResponse,
+    Problem,
+    Ready,
+    ReadyEndpoint,
+)
+from serving.table import Champion, Table
+
+EndpointName = Annotated[str, Parameter(description="Name of an endpoint.")]
+_FAULT = ResponseSpec(Problem, description="Problem details (RFC 9457)", media_type="application/problem+json")
+
+
+@post(
+    "/v1/predict",
+    status_code=200,
+    tags=["predictions"],
+    summary="Predict molecules",
+    responses={422: _FAULT, 503: _FAULT},
+)
+async def predict(data: PredictRequest, engine: Engine) -> PredictResponse:
+    """Predict endpoints for molecules. A bad molecule is an error entry at its own index, never a failed request."""
+    require_sane(data, engine.settings.max_molecules)
+    champions = chosen(engine.table, data.endpoints)
+    answers = await engine.predict(champions, data.smiles)
+    return PredictResponse(
+        [
+            entry(index, text, answer, champions)
+            for index, (text, answer) in enumerate(zip(data.smiles, answers, strict=True))
+        ]
+    )
+
+
+@get("/v1/endpoints", tags=["endpoints and models"], summary="List endpoints that have a champion")
+async def list_endpoints(engine: Engine) -> list[EndpointInfo]:
+    """List every endpoint that can be predicted."""
+    table = engine.table
+    return [endpoint_info(table, name) for name in table.champions]
+
+
+@get("/v1/endpoints/{name:str}", tags=["endpoints and models"], summary="Describe an endpoint", responses={404: _FAULT})
+async def show_endpoint(name: EndpointName, engine: Engine) -> EndpointInfo:
+    """Describe one endpoint: what it means, and what serves it."""
+    table = engine.table
+    if name not in table.champions:
+        raise ProblemError("unknown-endpoint", _expected_one_of(table.champions, name))
+    return endpoint_info(table, name)
+
+
+@get("/v1/models", tags=["endpoints and models"], summary="List loaded models")
+async def list_models(engine: Engine) -> list[ModelInfo]:
+    """List the models that answer now."""
+    manifests = [champion.manifest for champion in engine.table.champions.values()]
+    return [
+        ModelInfo(
+            endpoint=manifest.endpoint,
+            model=manifest.model,
+            version=manifest.version,
+            signature=manifest.signature,
+            features=list(manifest.features),
+            domain_threshold=manifest.domain_threshold,
+            interval_half_width=manifest.interval_half_width,
+        )
+        for manifest in manifests
+    ]
+
+
+@get(
+    "/v1/champions/{name:str}",
+    tags=["champions"],
+    summary="Show a champion's card and history",
+    responses={404: _FAULT},
+)
+async def show_champion(name: EndpointName, engine: Engine) -> ChampionInfo:
+    """Show an endpoint's champion, its model card and the champions before it."""
+    return champion_info(engine.table, name)
+
+
+@post(
+    "/v1/champions/{name:str}/rollback",
+    status_code=200,
+    tags=["champions"],
+    summary="Put the previous champion back",
+    guards=[administrator],
+    responses={403: _FAULT, 404: _FAULT, 409: _FAULT},
+)
+async def roll_back(name: EndpointName, engine: Engine) -> ChampionInfo:
+    """Put an endpoint's previous champion back, and hold the present one so that it does not return by itself."""
+    champion_info(engine.table, name)
+
+    def back(pointer: Pointer) -> Pointer:
+        try:
+            return pointer.roll_back(name, by="rollback")
+        except StoreError as error:
+            raise ProblemError("nothing-to-roll-back", str(error)) from error
+
+    try:
+        pointer = await engine.change_pointer(back)
+    except StoreError as error:
+        raise ProblemError("store-unavailable", str(error)) from error
+    table = engine.table
+    return champion_info(Table(pointer.generation, table.champions, pointer.endpoints, table.failures), name)
+
+
+@get("/health/live", tags=["health"], summary="Whether the process answers")
+async def live() -> Live:
+    """Tell that the process answers."""
+    return Live()
+
+
+@get("/health/ready", tags=["health"], summary="Whether predictions can be had", responses={503: ResponseSpec(Ready)})
+async def ready(engine: Engine) -> Response[Ready]:
+    """Tell whether at least one champion is loaded, and what could not be loaded."""
+    table = engine.table
+    body = Ready(
+        status="ready" if table.champions else "waiting for a first champion",
+        generation=table.generation,
+        endpoints={
+            name: ReadyEndpoint(champion.manifest.version, champion.manifest.model)
+            for name, champion in table.champions.items()
+        },
+        errors={name: NotServed(fault.version, fault.detail, fault.retried) for name, fault in table.failures.items()},
+        store_error=engine.follower.store_error,
+    )
+    return Response(body, status_code=200 if table.champions else 503)
+
+
+HANDLERS: list[ControllerRouterHandler] = [
+    predict, list_endpoints, show_endpoint, list_models, show_champion, roll_back, live, ready,
+]  # fmt: skip
+
+
+def require_sane(data: PredictRequest, most: int) -> None:
+    """Refuse a request with no or too many molecules, or an empty choice of endpoints.
+
+    Raises
+    ------
+    ProblemError
+        `invalid-request`, with what was expected and what came.
+    """
+    if not 1 <= len(data.smiles) <= most:
+        raise ProblemError("invalid-request", f"smiles: expected 1 to {most} molecules, got {len(data.smiles)}")
+    if data.endpoints is not None and not data.endpoints:
+        raise ProblemError(
+            "invalid-request", "endpoints: expected at least one name, or none of the field at all, got an empty list"
+        )
+
+
+def chosen(table: Table, names: list[str] | None) -> Mapping[str, Champion]:
+    """Give the champions a request asks for, in its order.
+
+    Raises
+    ------
+    ProblemError
+        `no-champion` when nothing is loaded that could answer, `unknown-endpoints` for names nobody knows.
+    """
+    waiting = {"Retry-After": "5"}
+    if not table.champions:
+        raise ProblemError("no-champion", "no champion is loaded yet: training has to finish first", waiting)
+    if names is None:
+        return table.champions
+    unknown = [name for name in names if name not in table.champions]
+    if unloaded := [name for name in unknown if name in table.appointments]:
+        raise ProblemError("no-champion", f"the champion of {', '.join(unloaded)} could not be loaded", waiting)
+    if unknown:
+        raise ProblemError("unknown-endpoints", f"endpoints: {_expected_one_of(table.champions, *unknown)}")
+    return {name: table.champions[name] for name in names}
+
+
+def entry(index: int, text: str, answer: Answer, champions: Mapping[str, Champion]) -> MoleculePrediction:
+    """Give the entry of one molecule."""
+    if isinstance(answer, Fault):
+        return MoleculePrediction(index, text, error=MoleculeError(answer.code, answer.detail))
+    endpoints = {}
+    for name, estimate in answer.items():
+        manifest = champions[name].manifest
+        endpoints[name] = EndpointPrediction(
+            value=estimate.value,
+            unit=manifest.unit,
+            interval=None if estimate.lower is None or estimate.upper is None else (estimate.lower, estimate.upper),
+            similarity=round(estimate.similarity, 4),
+            domain="inside" if estimate.similarity >= manifest.domain_threshold else "outside",
+            standardised=estimate.smiles,
+            champion=manifest.version,
+            model=manifest.model,
+            signature=champions[name].short_signature,
+        )
+    return MoleculePrediction(index, text, endpoints=endpoints)
+
+
+def endpoint_info(table: Table, name: str) -> EndpointInfo:
+    """Describe an endpoint that has a champion."""
+    champion = table.champions[name]
+    manifest = champion.manifest
+    since = next(
+        (
+            appointment.since
+            for appointment in (table.appointments[name], *reversed(table.appointments[name].history))
+            if appointment.version == manifest.version
+        ),
+        "",
+    )
+    return EndpointInfo(
+        name=name,
+        title=manifest.title,
+        description=manifest.description,
+        unit=manifest.unit,
+        direction=manifest.direction,
+        task=manifest.target.task,
+        champion=ChampionSummary(manifest.version, manifest.model, champion.short_signature, since),
+    )
+
+
+def champion_info(table: Table, name: str) -> ChampionInfo:
+    """Describe an endpoint's champion.
+
+    Raises
+    ------
+    ProblemError
+        `unknown-endpoint` when none was ever appointed.
+    """
+    current = table.appointments.get(name)
+    if current is None:
+        raise ProblemError("unknown-endpoint", _expected_one_of(table.appointments, name))
+    champion, failure = table.champions.get(name), table.failures.get(name)
+    card: Mapping[str, Any] | None = champion.bundle.card if champion else None
+    return ChampionInfo(
+        endpoint=name,
+        appointed=_appointment(current),
+        serving=champion.manifest.version if champion else None,
+        held=current.held,
+        history=[_appointment(earlier) for earlier in current.history],
+        error=failure.detail if failure else None,
+        card=dict(card) if card is not None else None,
+    )
+
+
+def _appointment(appointment: Appointment) -> AppointmentInfo:
+    return AppointmentInfo(appointment.version, appointment.since, appointment.by)
+
+
+def _expected_one_of(known: Mapping[str, object], *came: str) -> str:
+    return f"expected one of {', '.join(known) or 'none yet'}, got {', '.join(repr(name) for name in came)}"

@@ -1,0 +1,74 @@
+"""The Litestar application.
+
+Belongs here: putting handlers, faults, headers and the engine together.
+Does not belong here: what any of them does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import CacheControlHeader, State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.static_files import create_static_files_router
+
+from model_zoo.store import Store
+from serving.api import HANDLERS
+from serving.docs import openapi_config
+from serving.engine import Engine
+from serving.headers import stamp
+from serving.page import PAGE_HANDLERS, STATIC
+from serving.problems import ProblemError, on_http, on_problem, on_unexpected
+from serving.settings import Settings
+
+
+def create_app(settings: Settings | None = None, store: Store | None = None) -> Litestar:
+    """Build the service.
+
+    Parameters
+    ----------
+    settings
+        Its settings; those of the environment when omitted.
+    store
+        The bundle store; the one that the settings name when omitted.
+
+    Raises
+    ------
+    ConfigError
+        When a setting makes no sense.
+    """
+    engine = Engine(settings or Settings.from_environment(), store)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with engine.running():
+            yield
+
+    async def provide_engine() -> Engine:
+        return engine
+
+    return Litestar(
+        route_handlers=[
+            *HANDLERS,
+            *PAGE_HANDLERS,
+            create_static_files_router(
+                "/static",
+                [STATIC],
+                include_in_schema=False,
+                cache_control=CacheControlHeader(max_age=86_400, public=True),
+            ),
+        ],
+        dependencies={"engine": Provide(provide_engine)},
+        state=State({"engine": engine}),
+        lifespan=[lifespan],
+        exception_handlers={ProblemError: on_problem, HTTPException: on_http, Exception: on_unexpected},
+        before_send=[stamp],
+        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=5, exclude=["^/v1", "^/health"]),
+        openapi_config=openapi_config(),
+        request_max_body_size=engine.settings.max_body_bytes,
+        logging_config=None,  # Litestar's own would log exceptions whole, and their messages may hold structures
+    )

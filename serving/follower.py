@@ -1,0 +1,165 @@
+"""Keeps the table of champions in step with the pointer in the bundle store.
+
+Belongs here: polling, loading and checking changed bundles, what happens when that fails.
+Does not belong here: answering requests.
+
+A request reads `Follower.table` once and keeps what it read; the follower never changes a table, it
+rebinds one reference to a new one. The old bundles are freed when the last request lets go of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from types import MappingProxyType
+
+from model_zoo.bundle import load_bundle
+from model_zoo.errors import StoreError
+from model_zoo.store import Pointer, Store, parse_pointer
+from serving.table import Champion, Failure, Table, measured_values
+
+LONGEST_PAUSE = 15.0
+"""Longest time between two attempts after failures that may pass, in seconds."""
+
+logger = logging.getLogger(__name__)
+
+
+class Follower:
+    """Follows the pointer of a store.
+
+    Parameters
+    ----------
+    store
+        Where bundles and pointer live.
+    poll_seconds
+        Time between two looks at the pointer.
+
+    Attributes
+    ----------
+    table
+        The champions being served.
+    store_error
+        Why the pointer could not be read at the last look, or none.
+    looked
+        Set once the first look is over, whatever came of it.
+    """
+
+    def __init__(self, store: Store, poll_seconds: float) -> None:
+        self.table = Table()
+        self.store_error: str | None = None
+        self.looked = asyncio.Event()
+        self._store, self._poll_seconds = store, poll_seconds
+        self._seen: bytes | None = None
+        self._pointer_error: str | None = None
+        self._retry_at, self._retry_pause = math.inf, poll_seconds
+        self._lock = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Follow the pointer until cancelled; a store that does not answer is asked ever more slowly."""
+        pause = self._poll_seconds
+        while True:
+            reachable = await self.look()
+            pause = self._poll_seconds if reachable else min(LONGEST_PAUSE, pause * 2)
+            await asyncio.sleep(pause)
+
+    async def look(self) -> bool:
+        """Look at the pointer once and serve what it says; tell whether it could be read."""
+        async with self._lock:
+            try:
+                return await asyncio.to_thread(self._look)
+            except Exception as error:  # noqa: BLE001  no fault may end the following: nothing would be swapped again
+                self._set_store_error(f"{type(error).__name__}: {error}")
+                return False
+            finally:
+                self.looked.set()
+
+    def _look(self) -> bool:
+        try:
+            content = self._store.read_pointer_bytes()
+        except StoreError as error:
+            self._set_store_error(str(error))
+            return False
+        if content == self._seen:
+            self._set_store_error(self._pointer_error)
+            if time.monotonic() >= self._retry_at:
+                self._retry_pause = min(LONGEST_PAUSE, self._retry_pause * 2)
+                self._serve(parse_pointer(content))
+            return True
+        self._seen, self._retry_pause, self._retry_at = content, self._poll_seconds, math.inf
+        try:
+            pointer, self._pointer_error = parse_pointer(content), None
+        except StoreError as error:
+            self._pointer_error = str(error)  # remembered, not tried again: the same bytes will not become valid
+        else:
+            self._serve(pointer)
+        self._set_store_error(self._pointer_error)
+        return True
+
+    def _serve(self, pointer: Pointer) -> None:
+        self.table = self._load(pointer)
+        again = any(failure.retried for failure in self.table.failures.values())
+        self._retry_at = time.monotonic() + self._retry_pause if again else math.inf
+
+    def _load(self, pointer: Pointer) -> Table:
+        """Make the pointer's table, taking over every champion that it leaves in place."""
+        before = self.table
+        champions: dict[str, Champion] = {}
+        failures: dict[str, Failure] = {}
+        for endpoint, current in sorted(pointer.endpoints.items()):
+            old = before.champions.get(endpoint)
+            if old is not None:
+                champions[endpoint] = old
+                if old.manifest.version == current.version:
+                    continue
+            known = before.failures.get(endpoint)
+            if known is not None and known.version == current.version and not known.retried:
+                failures[endpoint] = known  # refused once, and bundles never change
+                continue
+            loaded = self._load_champion(endpoint, current.version)
+            if isinstance(loaded, Failure):
+                failures[endpoint] = loaded
+                if loaded != known:
+                    serving = old.manifest.version if old else "nothing"
+                    logger.error(
+                        "champion %s/%s is not served: %s; %s goes on serving",
+                        endpoint, current.version, loaded.detail, serving,
+                    )  # fmt: skip
+            else:
+                champions[endpoint] = loaded
+                logger.info("champion %s/%s serves from generation %d", endpoint, current.version, pointer.generation)
+        return Table(
+            pointer.generation,
+            MappingProxyType(champions),
+            MappingProxyType(pointer.endpoints),
+            MappingProxyType(failures),
+        )
+
+    def _load_champion(self, endpoint: str, version: str) -> Champion | Failure:
+        """Fetch, verify and load one bundle; any failure is a value, so that other endpoints still swap."""
+        folder = None
+        try:
+            folder = self._store.fetch_bundle(endpoint, version)
+            bundle = load_bundle(folder)
+        except (StoreError, OSError) as error:
+            return Failure(version, _without_path(error, folder, endpoint, version), retried=True)
+        except Exception as error:  # noqa: BLE001  whatever a bundle does, the others swap
+            return Failure(version, _without_path(error, folder, endpoint, version), retried=False)
+        named = (bundle.manifest.endpoint, bundle.manifest.version)
+        if named != (endpoint, version):
+            return Failure(
+                version, f"the bundle says it is {'/'.join(named)}, the pointer says otherwise", retried=False
+            )
+        return Champion(bundle, measured_values(bundle))
+
+    def _set_store_error(self, detail: str | None) -> None:
+        if detail is not None and detail != self.store_error:
+            logger.error("the bundle store cannot be followed: %s", detail)
+        self.store_error = detail
+
+
+def _without_path(error: Exception, folder: object, endpoint: str, version: str) -> str:
+    """Say what went wrong without telling callers how this machine's folders are named."""
+    text = str(error) or type(error).__name__
+    return text.replace(str(folder), f"{endpoint}/{version}") if folder is not None else text

@@ -1,0 +1,106 @@
+"""Faults of a whole request, as problem details (RFC 9457), in one place.
+
+Belongs here: the codes, and how each exception becomes one answer.
+Does not belong here: single bad molecules (entries in a 200 answer, see `api.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from model_zoo.errors import AidrugError
+from serving.headers import request_id
+from serving.schemas import Problem
+
+MEDIA_TYPE = "application/problem+json"
+logger = logging.getLogger(__name__)
+
+TITLES = {
+    "malformed-request": (400, "The request cannot be read"),
+    "forbidden": (403, "Not allowed"),
+    "not-found": (404, "There is nothing at this address"),
+    "unknown-endpoint": (404, "There is no such endpoint"),
+    "method-not-allowed": (405, "This address does not take that method"),
+    "nothing-to-roll-back": (409, "There is no earlier champion"),
+    "body-too-large": (413, "The request is too large"),
+    "invalid-request": (422, "The request is not valid"),
+    "unknown-endpoints": (422, "The request names an unknown endpoint"),
+    "internal": (500, "The service failed"),
+    "store-unavailable": (503, "The bundle store cannot be used"),
+    "no-champion": (503, "No champion is loaded yet"),
+}
+"""Status and title of every code. Codes are stable."""
+
+_BY_STATUS = {
+    status: code for code, (status, _) in TITLES.items() if code not in ("unknown-endpoint", "unknown-endpoints")
+}
+
+
+class ProblemError(Exception):
+    """A fault of a whole request: a code of `TITLES`, what was expected and what came."""
+
+    def __init__(self, code: str, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.headers = code, detail, headers
+
+
+def problem(
+    request: Request[Any, Any, Any],
+    code: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    status: int | None = None,
+) -> Response[Problem]:
+    """Make the answer for one fault."""
+    usual, title = TITLES[code]
+    status = status or usual
+    body = Problem(f"urn:ai-drug-assets:problem:{code}", title, status, detail, code, request_id(request.scope))
+    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def on_problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[Problem]:
+    """Answer a fault that a handler found."""
+    return problem(request, error.code, error.detail, error.headers)
+
+
+def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Answer a fault that Litestar found: routing, reading and validating."""
+    if isinstance(error, ValidationException):
+        return problem(request, "invalid-request", _validation_detail(error))
+    status = error.status_code
+    code = _BY_STATUS.get(status, "internal" if status >= 500 else "malformed-request")
+    detail = error.detail if status < 500 else "the service could not answer; its log says why"
+    if status == 404:
+        detail = f"nothing is served at {request.url.path}"
+    elif status == 405:
+        detail = f"{request.url.path} does not take {request.method}"
+    elif status == 413:
+        detail = f"expected a body of at most {request.app.request_max_body_size} bytes"
+    return problem(request, code, detail, dict(error.headers or {}), status)
+
+
+def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Answer a bug: nothing of it goes to the caller, and nothing of the caller's goes into the log.
+
+    The message of an exception may hold a structure, so only its type and place are logged.
+    """
+    kind = "known fault" if isinstance(error, AidrugError) else "unexpected fault"
+    place = "".join(traceback.format_tb(error.__traceback__)[-6:])
+    logger.error("%s %s in request %s\n%s", kind, type(error).__name__, request_id(request.scope), place)
+    return problem(request, "internal", "the service could not answer; its log says why under this request_id")
+
+
+def _validation_detail(error: ValidationException) -> str:
+    faults = [fault for fault in error.extra if isinstance(fault, dict)] if isinstance(error.extra, list) else []
+    texts = []
+    for fault in faults:
+        where, what = str(fault.get("key") or "body"), str(fault.get("message"))
+        if what == "'data'":  # Litestar's words for a body that is not there
+            what = "expected a JSON object, got an empty body"
+        texts.append(f"{'body' if where == 'data' else where}: {what}")
+    return "; ".join(texts) or error.detail

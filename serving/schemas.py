@@ -1,0 +1,158 @@
+"""The bodies of the HTTP interface, as typed structures.
+
+Belongs here: fields, their meaning and unit; OpenAPI is made from them.
+Does not belong here: behaviour. Fields may be added; none may be renamed or removed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+
+class PredictRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Molecules to predict, and for which endpoints."""
+
+    smiles: Annotated[
+        list[str], Meta(description="One SMILES per molecule.", examples=[["CC(=O)Oc1ccccc1C(=O)O", "CCO"]])
+    ]
+    endpoints: Annotated[
+        list[str] | None, Meta(description="Names of endpoints; all that have a champion when left out.")
+    ] = None
+
+
+class EndpointPrediction(Struct, frozen=True):
+    """What an endpoint's champion says of one molecule."""
+
+    value: Annotated[float, Meta(description="In the endpoint's unit, or the probability of class 1.")]
+    unit: str
+    interval: Annotated[
+        tuple[float, float] | None, Meta(description="Ends of the 90 % interval; null for a binary endpoint.")
+    ]
+    similarity: Annotated[float, Meta(description="Highest Tanimoto similarity to a training molecule, 0 to 1.")]
+    domain: Annotated[
+        Literal["inside", "outside"],
+        Meta(description="Whether the molecule is like those the model was trained on; outside, trust it less."),
+    ]
+    standardised: Annotated[str, Meta(description="The SMILES that was predicted: without salts, neutral, canonical.")]
+    champion: Annotated[str, Meta(description="Version of the champion that predicted.")]
+    model: str
+    signature: Annotated[str, Meta(description="First digits of the signature of code, configuration and data.")]
+
+
+class MoleculeError(Struct, frozen=True):
+    """Why a molecule was not predicted."""
+
+    code: Annotated[str, Meta(description="Stable, for programs.")]
+    detail: str
+
+
+class MoleculePrediction(Struct, frozen=True):
+    """One molecule of the request, at its own index: either `endpoints` or `error`."""
+
+    index: int
+    smiles: Annotated[str, Meta(description="As it was sent.")]
+    endpoints: dict[str, EndpointPrediction] | UnsetType = UNSET
+    error: MoleculeError | UnsetType = UNSET
+
+
+class PredictResponse(Struct, frozen=True):
+    """One entry per molecule, in the order of the request."""
+
+    predictions: list[MoleculePrediction]
+
+
+class ChampionSummary(Struct, frozen=True):
+    """Which version serves an endpoint."""
+
+    version: str
+    model: str
+    signature: str
+    since: Annotated[str, Meta(description="When it was appointed, ISO 8601.")]
+
+
+class EndpointInfo(Struct, frozen=True):
+    """What an endpoint means, and what serves it."""
+
+    name: str
+    title: str
+    description: str
+    unit: str
+    direction: Annotated[Literal["higher", "lower", "none"], Meta(description="Which values are better.")]
+    task: Literal["regression", "binary"]
+    champion: ChampionSummary
+
+
+class ModelInfo(Struct, frozen=True):
+    """A loaded model."""
+
+    endpoint: str
+    model: str
+    version: str
+    signature: Annotated[str, Meta(description="The whole signature.")]
+    features: list[str]
+    domain_threshold: Annotated[float, Meta(description="Similarity from which a molecule counts as inside.")]
+    interval_half_width: Annotated[float | None, Meta(description="On the scale the model was trained on.")]
+
+
+class AppointmentInfo(Struct, frozen=True):
+    """A version that served an endpoint."""
+
+    version: str
+    since: str
+    by: str
+
+
+class ChampionInfo(Struct, frozen=True):
+    """An endpoint's champion: who, since when, who before, and its model card."""
+
+    endpoint: str
+    appointed: AppointmentInfo
+    serving: Annotated[str | None, Meta(description="The version that answers now; null while none is loaded.")]
+    held: Annotated[str | None, Meta(description="A version somebody rolled back from; not published by itself.")]
+    history: Annotated[list[AppointmentInfo], Meta(description="Earlier champions, oldest first.")]
+    error: Annotated[str | None, Meta(description="Why the appointed version is not served, or null.")]
+    card: Annotated[dict[str, Any] | None, Meta(description="Model card of the version that answers now.")]
+
+
+class Live(Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["live"] = "live"
+
+
+class ReadyEndpoint(Struct, frozen=True):
+    """A loaded champion."""
+
+    version: str
+    model: str
+
+
+class NotServed(Struct, frozen=True):
+    """A champion that was appointed but could not be loaded."""
+
+    version: str
+    detail: str
+    retried: Annotated[bool, Meta(description="Whether the service tries again by itself.")]
+
+
+class Ready(Struct, frozen=True):
+    """Whether predictions can be had, and what is wrong."""
+
+    status: Literal["ready", "waiting for a first champion"]
+    generation: Annotated[int, Meta(description="Generation of the pointer being served.")]
+    endpoints: dict[str, ReadyEndpoint]
+    errors: dict[str, NotServed]
+    store_error: str | None
+
+
+class Problem(Struct, frozen=True):
+    """A fault of a whole request, as problem details (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: Annotated[str, Meta(description="Stable, for programs.")]
+    request_id: str

@@ -1,0 +1,131 @@
+"""What the service can be told, all of it by environment variables.
+
+Belongs here: every setting with its default, and clear errors for values that make no sense.
+Does not belong here: settings of Dagster or of training.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from model_zoo.errors import ConfigError
+from model_zoo.molecules import Limits
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the service can be told.
+
+    Attributes
+    ----------
+    store
+        The bundle store: a folder, or `s3://bucket/prefix`.
+    cache_folder
+        Where bundles from S3 are kept.
+    host, port
+        Where the service listens.
+    poll_seconds
+        How often the pointer is read.
+    max_molecules, max_body_bytes
+        Largest request accepted.
+    limits
+        Longest SMILES and largest molecule accepted.
+    cache_entries
+        How many predictions (one endpoint of one molecule each) are remembered.
+    admin_token
+        What a caller must show to change a champion, when set; never part of `repr`.
+    """
+
+    store: str = ".aidrug/store"
+    cache_folder: Path = Path(".aidrug/bundle_cache")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    poll_seconds: float = 0.5
+    max_molecules: int = 256
+    max_body_bytes: int = 1_000_000
+    limits: Limits = field(default_factory=Limits)
+    cache_entries: int = 50_000
+    admin_token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from `AIDRUG_*` variables; those not set, or empty, keep their defaults.
+
+        Raises
+        ------
+        ConfigError
+            When a variable does not hold what it should.
+        """
+        env = os.environ if environment is None else environment
+        home = Path(env.get("AIDRUG_HOME") or ".aidrug")
+        return cls(
+            store=env.get("AIDRUG_STORE") or str(home / "store"),
+            cache_folder=home / "bundle_cache",
+            host=env.get("AIDRUG_SERVICE_HOST") or cls.host,
+            port=_whole(env, "AIDRUG_SERVICE_PORT", cls.port, 1, 65_535),
+            poll_seconds=_seconds(env, "AIDRUG_SERVICE_POLL_SECONDS", cls.poll_seconds),
+            max_molecules=_whole(env, "AIDRUG_MAX_MOLECULES", cls.max_molecules, 1, 100_000),
+            max_body_bytes=_whole(env, "AIDRUG_MAX_BODY_BYTES", cls.max_body_bytes, 1_000, 1_000_000_000),
+            limits=Limits(
+                max_characters=_whole(env, "AIDRUG_MAX_CHARACTERS", Limits().max_characters, 1, 10_000),
+                max_heavy_atoms=_whole(env, "AIDRUG_MAX_HEAVY_ATOMS", Limits().max_heavy_atoms, 1, 1_000),
+            ),
+            cache_entries=_whole(env, "AIDRUG_CACHE_ENTRIES", cls.cache_entries, 0, 100_000_000),
+            admin_token=env.get("AIDRUG_ADMIN_TOKEN") or None,
+        )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the service.
+
+        Examples
+        --------
+        >>> Settings(host="127.0.0.1").on_loopback, Settings(host="0.0.0.0").on_loopback
+        (True, False)
+        """
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address means this machine only.
+
+    Examples
+    --------
+    >>> [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "10.0.0.1", "example.org")]
+    [True, True, True, False, False]
+    """
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name)
+    if not text:
+        return default
+    try:
+        number = int(text)
+    except ValueError:
+        number = low - 1
+    if not low <= number <= high:
+        raise ConfigError(f"{name}: expected a whole number from {low} to {high}, got {text!r}")
+    return number
+
+
+def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+    text = env.get(name)
+    if not text:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.01 <= number <= 3600:
+        raise ConfigError(f"{name}: expected a number of seconds from 0.01 to 3600, got {text!r}")
+    return number

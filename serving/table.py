@@ -1,0 +1,93 @@
+"""What the service serves at one moment: an immutable table of champions.
+
+Belongs here: the table, and what a champion is to the service (its bundle, its appointment, the spread
+of measured values it is shown against).
+Does not belong here: how a table comes about (see `follower.py`), predicting (see `predictor.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.bundle import Bundle, Manifest
+from model_zoo.store import Current
+
+SHORT_HASH = 12
+"""Digits of a signature that are shown to a reader."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A champion that was appointed but is not served, and why."""
+
+    version: str
+    detail: str
+    retried: bool
+    """Whether the service tries again by itself: yes for an unreachable store, no for a bundle it refuses."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A loaded bundle that serves an endpoint.
+
+    Attributes
+    ----------
+    bundle
+        The verified bundle.
+    measured
+        Measured values of the training molecules in the endpoint's unit, ascending; may be empty.
+    """
+
+    bundle: Bundle
+    measured: NDArray[np.float64]
+
+    @property
+    def manifest(self) -> Manifest:
+        """The bundle's manifest."""
+        return self.bundle.manifest
+
+    @property
+    def short_signature(self) -> str:
+        """The first digits of the signature, without the name of the digest."""
+        return self.manifest.signature.removeprefix("sha256:")[:SHORT_HASH]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Everything one request needs to know of the champions; never changed, only replaced.
+
+    Attributes
+    ----------
+    generation
+        Generation of the pointer that the table was made from.
+    champions
+        Loaded champion of each endpoint, by name, in alphabetical order.
+    appointments
+        What the pointer says of each endpoint, loaded or not.
+    failures
+        Endpoints whose appointed version could not be loaded; an older champion may serve them.
+    """
+
+    generation: int = 0
+    champions: Mapping[str, Champion] = field(default_factory=lambda: MappingProxyType({}))
+    appointments: Mapping[str, Current] = field(default_factory=lambda: MappingProxyType({}))
+    failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def measured_values(bundle: Bundle) -> NDArray[np.float64]:
+    """Read the measured values of a bundle's training molecules, ascending; empty when it holds none.
+
+    They only draw an axis, so that a bundle without them is served all the same.
+    """
+    try:
+        values = json.loads((bundle.folder / "neighbours.json").read_bytes())["values"]
+        array = np.sort(np.asarray(values, dtype=np.float64).ravel())
+    except (OSError, ValueError, KeyError, TypeError):
+        return np.empty(0)
+    return array[np.isfinite(array)]

@@ -1,0 +1,123 @@
+"""Small, real bundles for tests of stores and service.
+
+Belongs here: writing bundles quickly, with a constant or with a hand-made linear ONNX graph.
+Does not belong here: training.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from model_zoo.bundle import Bundle, write_bundle
+from model_zoo.featurizers import featurize
+from model_zoo.model_formats import ConstantModel, Model, OnnxModel
+from model_zoo.molecules import Molecule, Standardise, parse_molecule
+from model_zoo.store import Store
+from model_zoo.targets import Target
+from model_zoo.uncertainty import Domain, pack
+
+TRAINING = (
+    "CCO", "CCN", "CCCC", "c1ccccc1", "Cc1ccccc1", "CC(=O)O", "CC(=O)Oc1ccccc1C(=O)O", "CCCCO", "c1ccncc1", "CCOCC",
+    "CC(C)O", "OCC(O)CO", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CC(C)Cc1ccc(C(C)C(=O)O)cc1", "CC(=O)Nc1ccc(O)cc1", "CCC(=O)C",
+    "CCN(CC)CC(=O)Nc1c(C)cccc1C", "C1CCCCC1", "ClCCCl", "OC(=O)c1ccccc1O", "Nc1ccccc1", "COc1ccccc1", "CC#N", "CCS",
+)  # fmt: skip
+
+
+def training_molecules() -> list[Molecule]:
+    """Give the molecules that every bundle of these tests says it was trained on."""
+    parsed = [parse_molecule(smiles) for smiles in TRAINING]
+    return [molecule for molecule in parsed if isinstance(molecule, Molecule)]
+
+
+def linear_onnx(width: int, weights: Sequence[float], bias: float) -> OnnxModel:
+    """Give an ONNX model that predicts `x[:len(weights)] @ weights + bias`."""
+    matrix = np.zeros((width, 1), dtype=np.float32)
+    matrix[: len(weights), 0] = weights
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["xw"]),
+            helper.make_node("Add", ["xw", "b"], ["y"]),
+        ],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, width])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1])],
+        [numpy_helper.from_array(matrix, "w"), numpy_helper.from_array(np.array([bias], dtype=np.float32), "b")],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(proto)
+    return OnnxModel(proto.SerializeToString(), "y", 0)
+
+
+def write(
+    folder: Path,
+    *,
+    endpoint: str = "solubility_logs",
+    value: float = -1.0,
+    onnx_bias: float | None = None,
+    binary: bool = False,
+    standardise: Standardise | None = None,
+    measured: Sequence[float] | None = None,
+    **fields: Any,
+) -> Bundle:
+    """Write a bundle into a folder.
+
+    Parameters
+    ----------
+    value
+        What a constant model predicts.
+    onnx_bias
+        When given, the model is a linear ONNX graph over descriptors with this bias instead.
+    measured
+        Measured values of the training molecules.
+    fields
+        Replace fields of the manifest.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model: Model = ConstantModel(value)
+    features: tuple[str, ...] = ("morgan_count",)
+    molecules = training_molecules()
+    if onnx_bias is not None:
+        features = ("descriptors",)
+        width = featurize(features, molecules[:1]).shape[1]
+        model = linear_onnx(width, [-0.005, -0.4, 0.01], onnx_bias)
+    manifest = {
+        "endpoint": endpoint,
+        "model": "linear" if onnx_bias is not None else "constant",
+        "signature": "sha256:" + "ab12" * 16,
+        "title": endpoint.replace("_", " ").capitalize(),
+        "description": f"What {endpoint} means.",
+        "unit": "probability" if binary else "log10 mol/L",
+        "direction": "higher",
+        "features": features,
+        "standardise": standardise or Standardise(),
+        "target": Target(task="binary" if binary else "regression"),
+        "interval_half_width": None if binary else 0.8,
+        **fields,
+    }
+    values = np.linspace(0, 1, len(molecules)).round() if binary else np.linspace(-8, 1, len(molecules))
+    with tempfile.TemporaryDirectory() as model_folder:
+        model.save(Path(model_folder))
+        return write_bundle(
+            folder,
+            fields=manifest,
+            card={"scores": {"rmse": 0.7}, "endpoint": endpoint},
+            model_folder=Path(model_folder),
+            domain=Domain(pack(molecules), 0.3),
+            neighbours={"smiles": list(TRAINING), "values": list(measured if measured is not None else values)},
+            reference_smiles=["CCO", "c1ccccc1"],
+        )
+
+
+def publish(store: Store, folder: Path, **options: Any) -> str:
+    """Write a bundle, put it into a store and make it current; give its version."""
+    bundle = write(folder, **options)
+    version = store.put_bundle(folder)
+    store.update_pointer(lambda pointer: pointer.appoint({bundle.manifest.endpoint: version}, by="test"))
+    return version
