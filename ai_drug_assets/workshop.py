@@ -25,7 +25,7 @@ from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
 from model_zoo.errors import AidrugError
-from model_zoo.store import Store
+from model_zoo.store import Store, atomic_write
 
 
 class UpstreamNotReadyError(AidrugError):
@@ -88,6 +88,12 @@ class Workshop:
                 if not place.exists():
                     raise
         return place
+
+    def keep_text(self, node: Node, name: str, text: str) -> None:
+        """Write one small file at the asset's place, replacing an earlier one: a judgement may be passed again on
+        the same signatures, when a model that was absent has arrived.
+        """
+        atomic_write(self.place(node) / name, f"{text}\n".encode())
 
     @contextmanager
     def scratch(self, node: Node) -> Iterator[Path]:
@@ -154,7 +160,7 @@ class Workshop:
         if not failed:
             self.ledger.record_made(node.key, self._made(node, context, outcome.data_version))
 
-    def result(self, node: Node, outcome: Outcome) -> dg.MaterializeResult[None]:
+    def result(self, node: Node, outcome: Outcome) -> dg.MaterializeResult[Any]:
         """Give what the asset returns to Dagster, the whole record in its metadata."""
         return dg.MaterializeResult(
             asset_key=keys.asset_key(node.key),

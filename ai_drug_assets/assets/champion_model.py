@@ -4,8 +4,6 @@ Belongs here: who contends, the decision on record (metadata, MLflow aliases, mo
 Does not belong here: the rules (see `model_zoo.champion`), making a bundle current (see `inference_service.py`).
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +12,12 @@ import dagster as dg
 import numpy as np
 
 from ai_drug_assets import plots
-from ai_drug_assets.assets._spec import common
+from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.assets.leaderboard import read_leaderboard
 from ai_drug_assets.assets.trained_model import load_dataset
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Workshop
+from ai_drug_assets.workshop import Outcome, Workshop
 from model_zoo.bundle import write_bundle
 from model_zoo.champion import Contender, Decision, decide
 from model_zoo.digests import json_digest
@@ -35,33 +33,29 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
     rules = endpoint.champion
 
-    @dg.asset(
-        **common(workshop.catalog, node, f"The model that serves {endpoint.title}: its bundle, and why it was chosen.")
-    )
-    def _champion_model(
-        context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Tracking]
-    ) -> dg.MaterializeResult[None]:
-        with workshop.making(context, node) as outcome:
-            workshop.require_upstream(node)
-            board = read_leaderboard(workshop, workshop.catalog.nodes[f"leaderboard/{endpoint.name}"])
-            served = _served(workshop, endpoint.name)
-            decision = decide([_contender(row) for row in board["rows"]], served.holder, rules, held=served.held)
-            version = served.version
-            if decision.champion and (decision.changed or served.made_by != _made_by(node)):
-                version = _bundle(workshop, node, decision, board) or version
-            _set_aliases(tracking, endpoint.name, decision)
-            with workshop.scratch(node) as work:
-                place = workshop.place(node)
-                (work / FILE).write_text(json.dumps({"version": version, "reason": decision.reason}) + "\n", "utf-8")
-                if place.exists():
-                    (work / FILE).replace(place / FILE)
-                else:
-                    workshop.keep(node, work)
-            outcome.data_version = version or "none"
-            outcome.metadata = _metadata(decision, board, version)
-        return workshop.result(node, outcome)
+    def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
+        workshop.require_upstream(node)
+        board = read_leaderboard(workshop, workshop.catalog.nodes[f"leaderboard/{endpoint.name}"])
+        served = _served(workshop, endpoint.name)
+        decision = decide([_contender(row) for row in board["rows"]], served.holder, rules, held=served.held)
+        version = served.version
+        if decision.champion and (decision.changed or served.made_by != _made_by(node)):
+            version = _bundle(workshop, node, decision, board) or version
+        _set_aliases(tracking, endpoint.name, decision)
+        workshop.keep_text(node, FILE, json.dumps({"version": version, "reason": decision.reason}))
+        outcome.data_version = version or "none"
+        outcome.checks = [dg.AssetCheckResult(check_name="somebody_serves", passed=version is not None,
+                                              severity=dg.AssetCheckSeverity.WARN, metadata={"why": decision.reason})]
+        outcome.metadata = _metadata(decision, board, version)
 
-    return _champion_model
+    serves = "A model passes the endpoint's gates, or an earlier champion goes on serving."
+    return declare(
+        workshop,
+        node,
+        body,
+        description=f"The model that serves {endpoint.title}: its bundle, and why it was chosen.",
+        checks=[check(node, "somebody_serves", serves)],
+    )
 
 
 def read_champion(workshop: Workshop, node: Node) -> str | None:

@@ -4,14 +4,15 @@ Belongs here: making the snapshot an asset, with its counts, report and integrit
 Does not belong here: how it is curated (see `model_zoo.dataset`).
 """
 
-from __future__ import annotations
+from typing import Any
 
 import dagster as dg
 
 from ai_drug_assets import data, keys, plots
-from ai_drug_assets.assets._spec import common
+from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.catalog import Node
-from ai_drug_assets.workshop import Workshop
+from ai_drug_assets.tracking import Tracking
+from ai_drug_assets.workshop import Outcome, Workshop
 from model_zoo.dataset import Dataset, make_dataset
 from model_zoo.sources import DvcSource
 from model_zoo.splits import leaks
@@ -23,40 +24,28 @@ def dataset(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
     endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
     config = endpoint.dataset
-    tracked = isinstance(config.source, DvcSource)
 
-    @dg.asset(
-        **common(workshop.catalog, node, f"{endpoint.title}: curated and split measurements. {endpoint.description}"),
-        pool=keys.DVC_POOL if tracked else None,
-        check_specs=[
-            dg.AssetCheckSpec(
-                "no_leak",
-                asset=keys.asset_key(node.key),
-                blocking=True,
-                description="No molecule (stereo-less InChIKey) stands in two folds, or in a fold and the test split.",
-            ),
-            dg.AssetCheckSpec(
-                "schema",
-                asset=keys.asset_key(node.key),
-                blocking=True,
-                description="Every value is finite; train and test are not empty; every fold has molecules.",
-            ),
-        ],
+    def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
+        if isinstance(config.source, DvcSource):
+            data.pull(config.source, workshop.settings.root)
+        made = make_dataset(config, workshop.settings.root)
+        with workshop.scratch(node) as work:
+            made.save(work)
+            workshop.keep(node, work)
+        outcome.data_version = made.digest[:16]
+        outcome.checks = _checks(made)
+        outcome.metadata = _metadata(made, endpoint.unit)
+
+    no_leak = "No molecule (stereo-less InChIKey) stands in two folds, or in a fold and the test split."
+    schema = "Every value is finite; train and test are not empty; every fold has molecules."
+    return declare(
+        workshop,
+        node,
+        body,
+        description=f"{endpoint.title}: curated and split measurements. {endpoint.description}",
+        pool=keys.DVC_POOL if isinstance(config.source, DvcSource) else None,
+        checks=[check(node, "no_leak", no_leak, blocking=True), check(node, "schema", schema, blocking=True)],
     )
-    def _dataset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        with workshop.making(context, node) as outcome:
-            if isinstance(config.source, DvcSource):
-                data.pull(config.source, workshop.settings.root)
-            made = make_dataset(config, workshop.settings.root)
-            with workshop.scratch(node) as work:
-                made.save(work)
-                workshop.keep(node, work)
-            outcome.data_version = made.digest[:16]
-            outcome.checks = _checks(made)
-            outcome.metadata = _metadata(made, endpoint.unit)
-        return workshop.result(node, outcome)
-
-    return _dataset
 
 
 def _checks(made: Dataset) -> list[dg.AssetCheckResult]:
@@ -72,7 +61,7 @@ def _checks(made: Dataset) -> list[dg.AssetCheckResult]:
     ]
 
 
-def _metadata(made: Dataset, unit: str) -> dict[str, dg.MetadataValue]:
+def _metadata(made: Dataset, unit: str) -> dict[str, Any]:
     summary = made.summary()
     dropped = made.report[made.report["action"] == "dropped"].head(SHOWN_ROWS)
     return {

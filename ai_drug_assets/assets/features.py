@@ -3,16 +3,15 @@
 Belongs here: making them an asset. Does not belong here: computing them (see `model_zoo.featurizers`).
 """
 
-from __future__ import annotations
-
 import hashlib
 
 import dagster as dg
 import numpy as np
 
-from ai_drug_assets.assets._spec import common
+from ai_drug_assets.assets._asset import declare
 from ai_drug_assets.catalog import Node
-from ai_drug_assets.workshop import Workshop
+from ai_drug_assets.tracking import Tracking
+from ai_drug_assets.workshop import Outcome, Workshop
 from model_zoo import featurizers
 from model_zoo.dataset import Dataset
 
@@ -23,23 +22,20 @@ def features(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
     name = str(node.name)
 
-    @dg.asset(**common(workshop.catalog, node, f"Molecules of {node.endpoint} as numbers, by the featurizer {name}."))
-    def _features(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        with workshop.making(context, node) as outcome:
-            workshop.require_upstream(node)
-            (source, _), *_ = workshop.upstream(node, "dataset")
-            molecules = Dataset.load(workshop.place(source)).molecules()
-            matrix = featurizers.get(name).featurize(molecules)
-            with workshop.scratch(node) as work:
-                np.save(work / FILE, matrix, allow_pickle=False)
-                workshop.keep(node, work)
-            outcome.data_version = hashlib.sha256(np.ascontiguousarray(matrix).tobytes()).hexdigest()[:16]
-            outcome.metadata = {
-                "dagster/row_count": len(matrix),
-                "columns": int(matrix.shape[1]),
-                "dtype": str(matrix.dtype),
-                "megabytes": round(matrix.nbytes / 1e6, 2),
-            }
-        return workshop.result(node, outcome)
+    def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
+        workshop.require_upstream(node)
+        (source, _), *_ = workshop.upstream(node, "dataset")
+        matrix = featurizers.get(name).featurize(Dataset.load(workshop.place(source)).molecules())
+        with workshop.scratch(node) as work:
+            np.save(work / FILE, matrix, allow_pickle=False)
+            workshop.keep(node, work)
+        outcome.data_version = hashlib.sha256(np.ascontiguousarray(matrix).tobytes()).hexdigest()[:16]
+        outcome.metadata = {
+            "dagster/row_count": len(matrix),
+            "columns": int(matrix.shape[1]),
+            "dtype": str(matrix.dtype),
+            "megabytes": round(matrix.nbytes / 1e6, 2),
+        }
 
-    return _features
+    description = f"Molecules of {node.endpoint} as numbers, by the featurizer {name}."
+    return declare(workshop, node, body, description=description)

@@ -5,8 +5,6 @@ followed.
 Does not belong here: the service itself (see `serving`).
 """
 
-from __future__ import annotations
-
 import json
 import time
 import urllib.error
@@ -15,11 +13,12 @@ from typing import Any
 
 import dagster as dg
 
-from ai_drug_assets import keys, plots
-from ai_drug_assets.assets._spec import common
+from ai_drug_assets import plots
+from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.assets.champion_model import read_champion
 from ai_drug_assets.catalog import Node
-from ai_drug_assets.workshop import Workshop
+from ai_drug_assets.tracking import Tracking
+from ai_drug_assets.workshop import Outcome, Workshop
 from model_zoo.digests import json_digest
 from model_zoo.store import Pointer
 
@@ -29,30 +28,25 @@ PATIENCE_S = 20.0
 def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
 
-    @dg.asset(
-        **common(workshop.catalog, node, "The inference service: serves every endpoint's champion, swapped while hot."),
-        check_specs=[
-            dg.AssetCheckSpec(
-                "service_follows",
-                asset=keys.asset_key(node.key),
-                description="A service that runs on this host serves the published versions within seconds.",
-            )
-        ],
-    )
-    def _inference_service(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        with workshop.making(context, node) as outcome:
-            versions = {
-                str(champion.endpoint): version
-                for champion, _ in workshop.upstream(node, "champion_model")
-                if (version := read_champion(workshop, champion)) is not None
-            }
-            pointer = workshop.store.update_pointer(lambda before: before.appoint(versions, by="inference_service"))
-            outcome.data_version = json_digest({name: now.version for name, now in pointer.endpoints.items()})[:16]
-            outcome.checks = [_followed(pointer, workshop.settings.service_port)]
-            outcome.metadata = _metadata(pointer, workshop)
-        return workshop.result(node, outcome)
+    def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
+        versions = {
+            str(champion.endpoint): version
+            for champion, _ in workshop.upstream(node, "champion_model")
+            if (version := read_champion(workshop, champion)) is not None
+        }
+        pointer = workshop.store.update_pointer(lambda before: before.appoint(versions, by="inference_service"))
+        outcome.data_version = json_digest({name: now.version for name, now in pointer.endpoints.items()})[:16]
+        outcome.checks = [_followed(pointer, workshop.settings.service_port)]
+        outcome.metadata = _metadata(pointer, workshop)
 
-    return _inference_service
+    follows = "A service that runs on this host serves the published versions within seconds."
+    return declare(
+        workshop,
+        node,
+        body,
+        description="The inference service: serves every endpoint's champion, swapped while hot.",
+        checks=[check(node, "service_follows", follows)],
+    )
 
 
 def _followed(pointer: Pointer, port: int) -> dg.AssetCheckResult:

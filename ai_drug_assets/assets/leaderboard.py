@@ -4,18 +4,17 @@ Belongs here: collecting what was trained; models whose training failed are list
 Does not belong here: choosing (see `champion_model.py`).
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
 import dagster as dg
 
 from ai_drug_assets import plots
-from ai_drug_assets.assets._spec import common
+from ai_drug_assets.assets._asset import declare
 from ai_drug_assets.assets.trained_model import read_scores
 from ai_drug_assets.catalog import Node
-from ai_drug_assets.workshop import UpstreamNotReadyError, Workshop
+from ai_drug_assets.tracking import Tracking
+from ai_drug_assets.workshop import Outcome, UpstreamNotReadyError, Workshop
 from model_zoo.digests import json_digest
 from model_zoo.metrics import HIGHER_IS_BETTER
 
@@ -27,30 +26,23 @@ def leaderboard(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
     metric = endpoint.champion.metric
 
-    @dg.asset(
-        **common(workshop.catalog, node, f"Every model of {endpoint.title}, compared on the same folds by {metric}.")
-    )
-    def _leaderboard(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        with workshop.making(context, node) as outcome:
-            rows = _rows(workshop, node, metric)
-            absent = {
-                key: failure.error if (failure := workshop.ledger.read(key).failure) else "not trained"
-                for key in node.deps
-                if key not in {row["asset"] for row in rows}
-            }
-            with workshop.scratch(node) as work:
-                content = {"endpoint": endpoint.name, "metric": metric, "rows": rows, "absent": absent}
-                (work / FILE).write_text(json.dumps(content, sort_keys=True) + "\n", encoding="utf-8")
-                place = workshop.place(node)
-                if place.exists():  # the same signatures, but a model that was absent has arrived
-                    (work / FILE).replace(place / FILE)
-                else:
-                    workshop.keep(node, work)
-            outcome.data_version = json_digest(rows)[:16]
-            outcome.metadata = _metadata(rows, absent, metric)
-        return workshop.result(node, outcome)
+    def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
+        rows = _rows(workshop, node, metric)
+        absent = {
+            key: failure.error if (failure := workshop.ledger.read(key).failure) else "not trained"
+            for key in node.deps
+            if key not in {row["asset"] for row in rows}
+        }
+        workshop.keep_text(
+            node,
+            FILE,
+            json.dumps({"endpoint": endpoint.name, "metric": metric, "rows": rows, "absent": absent}, sort_keys=True),
+        )
+        outcome.data_version = json_digest(rows)[:16]
+        outcome.metadata = _metadata(rows, absent, metric)
 
-    return _leaderboard
+    description = f"Every model of {endpoint.title}, compared on the same folds by {metric}."
+    return declare(workshop, node, body, description=description)
 
 
 def read_leaderboard(workshop: Workshop, node: Node) -> dict[str, Any]:

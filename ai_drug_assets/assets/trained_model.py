@@ -4,8 +4,6 @@ Belongs here: making it an asset: reuse of a finished run with the same signatur
 Does not belong here: fitting and scoring (see `model_zoo.training`).
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,11 @@ import dagster as dg
 import numpy as np
 
 from ai_drug_assets import keys, plots
-from ai_drug_assets.assets._spec import common
+from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.assets.features import FILE
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Workshop
+from ai_drug_assets.workshop import Outcome, Workshop
 from model_zoo import featurizers
 from model_zoo.champion import BASELINE
 from model_zoo.config import Endpoint, ModelFile
@@ -32,21 +30,8 @@ def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
     model = workshop.catalog.configs.models[str(node.name)]
 
-    @dg.asset(
-        **common(workshop.catalog, node, f"{model.description} Fitted on {endpoint.title}."),
-        pool=keys.TRAINING_POOL,
-        check_specs=[
-            dg.AssetCheckSpec(
-                "meets_minimum",
-                asset=keys.asset_key(node.key),
-                description="Reaches the endpoint's minimum quality over the folds; a warning, the champion reads it.",
-            )
-        ],
-    )
-    def _trained_model(
-        context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Tracking]
-    ) -> dg.MaterializeResult[None]:
-        with workshop.making(context, node) as outcome, workshop.only_one(node):
+    def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
+        with workshop.only_one(node):
             workshop.require_upstream(node)
             reused = tracking.find_finished(node.signature)
             if reused is None:
@@ -55,20 +40,26 @@ def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
                 with workshop.scratch(node) as work:
                     tracking.download(reused, work)
                     workshop.keep(node, work)
-            run_id = reused or tracking.find_finished(node.signature)
-            if reused:
-                context.log.info(f"{node.key}: reused the finished MLflow run {reused} with the same signature")
-            scores = read_scores(workshop.place(node))
-            outcome.data_version = node.signature[:16]
-            outcome.metadata = {
-                "reused": reused is not None,
-                "mlflow_run_id": run_id or "",
-                **_metadata(workshop, node, endpoint, scores),
-            }
-            outcome.checks = [_quality(endpoint, model, scores)]
-        return workshop.result(node, outcome)
+        if reused:
+            context.log.info(f"{node.key}: reused the finished MLflow run {reused} with the same signature")
+        scores = read_scores(workshop.place(node))
+        outcome.data_version = node.signature[:16]
+        outcome.metadata = {
+            "reused": reused is not None,
+            "mlflow_run_id": reused or tracking.find_finished(node.signature) or "",
+            **_metadata(workshop, node, endpoint, scores),
+        }
+        outcome.checks = [_quality(endpoint, model, scores)]
 
-    return _trained_model
+    minimum = "Reaches the endpoint's minimum quality over the folds; a warning, the champion reads it."
+    return declare(
+        workshop,
+        node,
+        body,
+        description=f"{model.description} Fitted on {endpoint.title}.",
+        pool=keys.TRAINING_POOL,
+        checks=[check(node, "meets_minimum", minimum)],
+    )
 
 
 def read_scores(place: Path) -> dict[str, Any]:
