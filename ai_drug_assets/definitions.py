@@ -5,6 +5,8 @@ Does not belong here: any definition; each lives in the file of its concept.
 Loading imports no model library and contacts nothing.
 """
 
+from collections.abc import Callable
+
 import dagster as dg
 
 from ai_drug_assets.assets import build_assets
@@ -32,6 +34,7 @@ def build_defs(
     *,
     tracking: Tracking | None = None,
     executor: dg.ExecutorDefinition = TRAINING_EXECUTOR,
+    watch: Callable[[str, str | None], None] | None = None,
 ) -> dg.Definitions:
     """Assemble all definitions.
 
@@ -43,6 +46,8 @@ def build_defs(
         The tracking resource; MLflow as the settings say when omitted.
     executor
         How steps run; tests and the command line use the in-process one.
+    watch
+        Told of each asset that is done in this process: its key, and what went wrong if anything did.
 
     Raises
     ------
@@ -50,7 +55,8 @@ def build_defs(
         For a fault in configuration or sources: the code location then shows that message and keeps the rest.
     """
     settings = settings or Settings.from_env()
-    workshop = Workshop(load_catalog(settings))
+    catalog = load_catalog(settings)
+    workshop = Workshop(catalog, watch) if watch else Workshop(catalog)
     _ = workshop.git_sha  # captured now, with the code that is being loaded, not when a sensor first asks
     return dg.Definitions(
         assets=build_assets(workshop),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,9 +47,18 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Workshop:
-    """The place where assets are made."""
+    """The place where assets are made.
+
+    Attributes
+    ----------
+    catalog
+        What there is to make.
+    watch
+        Told of each asset that is done: its key, and what went wrong if anything did.
+    """
 
     catalog: Catalog
+    watch: Callable[[str, str | None], None] = lambda key, error: None
 
     @property
     def settings(self) -> Settings:
@@ -159,6 +168,7 @@ class Workshop:
             raise
         if not failed:
             self.ledger.record_made(node.key, self._made(node, context, outcome.data_version))
+            self.watch(node.key, None)
 
     def result(self, node: Node, outcome: Outcome) -> dg.MaterializeResult[Any]:
         """Give what the asset returns to Dagster, the whole record in its metadata."""
@@ -189,6 +199,7 @@ class Workshop:
     def _failed(self, node: Node, context: dg.AssetExecutionContext, error: str) -> None:
         failure = Failure(signature=node.signature, error=error, run_id=context.run_id, at=now())
         self.ledger.record_failure(node.key, failure)
+        self.watch(node.key, error)
 
     def clean(self) -> None:
         """Remove what killed processes left in the scratch folder; call it when nothing runs."""

@@ -65,7 +65,7 @@ def declare(
             body(context, tracking, outcome)
         return workshop.result(node, outcome)
 
-    return _asset  # type: ignore[no-any-return]
+    return _asset
 
 
 def check(node: Node, name: str, description: str, *, blocking: bool = False) -> dg.AssetCheckSpec:
