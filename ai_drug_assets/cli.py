@@ -13,9 +13,9 @@ import json
 import sys
 
 import click
+from model_zoo.errors import AidrugError
 
 from ai_drug_assets.settings import Settings
-from model_zoo.errors import AidrugError
 
 STALE, FAILED = 2, 1
 

@@ -10,14 +10,13 @@ Both in this process: on a small machine a step in a process of its own costs se
 
 from __future__ import annotations
 
-import os
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ai_drug_assets.catalog import Catalog, Node, load_catalog
+from ai_drug_assets.instance import prepare_instance
 from ai_drug_assets.ledger import Ledger
 from ai_drug_assets.plan import Plan, make_plan
 from ai_drug_assets.settings import Settings
@@ -50,16 +49,6 @@ class Report:
     seconds: float = 0.0
 
 
-def prepare_environment(settings: Settings) -> None:
-    """Point Dagster at this checkout's instance and storage, and quieten what users cannot act on."""
-    os.environ.setdefault("DAGSTER_HOME", str(settings.root))
-    os.environ.setdefault("AIDRUG_DAGSTER_STORAGE", str(settings.folder("dagster")))
-    os.environ["AIDRUG_HOME"] = str(settings.home)
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
-    warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
-
-
 def run_stale(settings: Settings, say: Say) -> Report:
     """Materialise everything stale.
 
@@ -84,7 +73,7 @@ def run_stale(settings: Settings, say: Say) -> Report:
     catalog = load_catalog(settings)
     ledger = Ledger(settings.home / "ledger")
     report = Report()
-    prepare_environment(settings)
+    prepare_instance(settings)
     import dagster as dg
 
     from ai_drug_assets import upkeep

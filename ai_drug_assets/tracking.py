@@ -22,11 +22,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from model_zoo.digests import canonical_json
+from model_zoo.signature import Record
 
 from ai_drug_assets import keys
 from ai_drug_assets.settings import Settings
-from model_zoo.digests import canonical_json
-from model_zoo.signature import Record
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -214,6 +214,6 @@ def _alive(process: str) -> bool:
     if host != socket.gethostname():
         return True
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) < 2  # noqa: PLR2004 - seconds
+        return abs(psutil.Process(int(pid)).create_time() - float(created)) < 2
     except psutil.NoSuchProcess:
         return False

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from model_zoo.errors import AidrugError
+from model_zoo.store import Store, atomic_write
 
 from ai_drug_assets import keys
 from ai_drug_assets.catalog import Catalog, Node, current_signature
 from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
-from model_zoo.errors import AidrugError
-from model_zoo.store import Store, atomic_write
 
 
 class UpstreamNotReadyError(AidrugError):

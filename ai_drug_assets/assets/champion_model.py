@@ -10,6 +10,11 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+from model_zoo.bundle import write_bundle
+from model_zoo.champion import Contender, Decision, decide
+from model_zoo.digests import json_digest
+from model_zoo.store import parse_pointer
+from model_zoo.uncertainty import conformal_half_width, fit_domain
 
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import check, declare
@@ -18,11 +23,6 @@ from ai_drug_assets.assets.trained_model import load_dataset
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
-from model_zoo.bundle import write_bundle
-from model_zoo.champion import Contender, Decision, decide
-from model_zoo.digests import json_digest
-from model_zoo.store import parse_pointer
-from model_zoo.uncertainty import conformal_half_width, fit_domain
 
 FILE = "champion.json"
 REFERENCE_MOLECULES = 20

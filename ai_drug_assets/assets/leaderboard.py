@@ -8,6 +8,8 @@ import json
 from typing import Any
 
 import dagster as dg
+from model_zoo.digests import json_digest
+from model_zoo.metrics import HIGHER_IS_BETTER
 
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import declare
@@ -15,8 +17,6 @@ from ai_drug_assets.assets.trained_model import read_scores
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, UpstreamNotReadyError, Workshop
-from model_zoo.digests import json_digest
-from model_zoo.metrics import HIGHER_IS_BETTER
 
 FILE = "leaderboard.json"
 
