@@ -25,8 +25,8 @@ def prepare_instance(settings: Settings) -> Path:
     home = settings.folder("dagster")
     if os.environ.get("DAGSTER_HOME", str(home)) == str(home):
         config = yaml.safe_load((settings.root / "dagster.yaml").read_text(encoding="utf-8"))
-        for section in (config["storage"]["sqlite"], *(config[key]["config"] for key in ("local_artifact_storage", "compute_logs"))):
-            section["base_dir"] = str(home)
+        for section in (config["storage"]["sqlite"], config["local_artifact_storage"], config["compute_logs"]):
+            section.get("config", section)["base_dir"] = str(home)
         content = yaml.safe_dump(config, sort_keys=False).encode()
         target = home / "dagster.yaml"
         if not target.exists() or target.read_bytes() != content:

@@ -73,7 +73,9 @@ class Ledger:
         except FileNotFoundError:
             return Entry()
         except (OSError, ValidationError) as error:
-            raise StoreError(f"{path}: not a ledger entry: {error}. Remove the file; the asset is then made anew.") from error
+            raise StoreError(
+                f"{path}: not a ledger entry: {error}. Remove the file; the asset is then made anew."
+            ) from error
 
     def record_made(self, key: str, made: Made) -> None:
         """Write that an asset was made; an earlier failure is forgotten."""

@@ -191,10 +191,8 @@ class Tracking:
             "mlflow_tracking_uri": self._settings.tracking_uri,
             "extra_tags": {keys.TAG_PROCESS: _this_process()},
         }
-        MlFlow(
-            SimpleNamespace(
-                log=context.log, dagster_run=context.run, run_id=context.run_id, resource_config=config
-            )
+        MlFlow(  # type: ignore[no-untyped-call]
+            SimpleNamespace(log=context.log, dagster_run=context.run, run_id=context.run_id, resource_config=config)
         )
         active = mlflow.active_run()
         assert active is not None

@@ -19,7 +19,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -27,6 +27,7 @@ from model_zoo.errors import AidrugError
 
 from ai_drug_assets import client
 from ai_drug_assets.instance import prepare_instance
+from ai_drug_assets.interrupts import interruptible
 from ai_drug_assets.runner import run_stale
 from ai_drug_assets.settings import Settings
 
@@ -110,7 +111,7 @@ def bring_up(settings: Settings, say: Callable[[str], None]) -> int:
     os.environ["AIDRUG_UI_PORT"] = str(settings.ui_port)
     logs = settings.folder("logs")
     processes = Processes(logs)
-    with _interruptible():
+    with interruptible():
         try:
             return _serve(settings, processes, say)
         except KeyboardInterrupt:
@@ -193,18 +194,3 @@ def _get(address: str) -> dict[str, object] | None:
 
 def _ready(service: str) -> bool:
     return _get(f"{service}/health/ready") is not None
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C, and Ctrl-C like Ctrl-C even where a background shell had it ignored."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -99,8 +99,9 @@ class Workshop:
         return place
 
     def keep_text(self, node: Node, name: str, text: str) -> None:
-        """Write one small file at the asset's place, replacing an earlier one: a judgement may be passed again on
-        the same signatures, when a model that was absent has arrived.
+        """Write one small file at the asset's place, replacing an earlier one.
+
+        A judgement may be passed again on the same signatures, when a model that was absent has arrived.
         """
         atomic_write(self.place(node) / name, f"{text}\n".encode())
 
@@ -157,7 +158,7 @@ class Workshop:
                     f"{node.key}: files changed after this process loaded them. Reload the code location and "
                     "materialise again."
                 )
-            failed = [check.check_name for check in outcome.checks if not check.passed and _blocks(node, check)]
+            failed = [check.check_name for check in outcome.checks if not check.passed and _blocks(check)]
             if failed:
                 self._failed(node, context, f"blocking check failed: {', '.join(map(str, failed))}")
         except AidrugError as error:
@@ -206,5 +207,5 @@ class Workshop:
         shutil.rmtree(self.settings.home / "scratch", ignore_errors=True)
 
 
-def _blocks(node: Node, check: dg.AssetCheckResult) -> bool:
+def _blocks(check: dg.AssetCheckResult) -> bool:
     return check.severity == dg.AssetCheckSeverity.ERROR

@@ -44,8 +44,14 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         _set_aliases(tracking, endpoint.name, decision)
         workshop.keep_text(node, FILE, json.dumps({"version": version, "reason": decision.reason}))
         outcome.data_version = version or "none"
-        outcome.checks = [dg.AssetCheckResult(check_name="somebody_serves", passed=version is not None,
-                                              severity=dg.AssetCheckSeverity.WARN, metadata={"why": decision.reason})]
+        outcome.checks = [
+            dg.AssetCheckResult(
+                check_name="somebody_serves",
+                passed=version is not None,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"why": decision.reason},
+            )
+        ]
         outcome.metadata = _metadata(decision, board, version)
 
     serves = "A model passes the endpoint's gates, or an earlier champion goes on serving."
@@ -219,4 +225,3 @@ def _metadata(decision: Decision, board: dict[str, Any], version: str | None) ->
             ("model", f"{metric} over folds", "p (paired, one-sided, against the champion)", "verdict"), rows
         ),
     }
-

@@ -88,8 +88,6 @@ def _metadata(rows: list[dict[str, Any]], absent: dict[str, str], metric: str) -
                 for row in rows
             ],
         ),
-        "folds": plots.fold_plot(
-            [row["model"] for row in rows], [row["cv"][metric]["folds"] for row in rows], metric
-        ),
+        "folds": plots.fold_plot([row["model"] for row in rows], [row["cv"][metric]["folds"] for row in rows], metric),
         "absent": plots.markdown_table(("asset", "why"), list(absent.items())),
     }
