@@ -1,6 +1,6 @@
 # Every command a user or a developer types. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types format bench lock clean
+.PHONY: help setup run test lint types format demo bench lock clean
 
 PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
@@ -36,6 +36,9 @@ types: $(STAMP) ## Check types
 format: $(STAMP) ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+demo: $(STAMP) ## Edit one model of a copy, watch only it retrain and the service change over
+	$(BIN)/python docs/demo.py
 
 bench: $(STAMP) ## Run the benchmarks (minutes; not part of the tests)
 	$(BIN)/python -m pytest -s tests/benchmarks

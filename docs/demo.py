@@ -118,7 +118,7 @@ def edit_under_load(project: Path, aidrug: Any, address: str) -> int:
     claims = {
         "a comment retrains nothing": comment_is_free,
         "only the edited model retrains": only_xgb,
-        "the service changed to the new champion": len(versions) == 2,  # noqa: PLR2004 - before and after
+        "the service changed to the new champion": len(versions) == 2,
         "no request failed": not failures,
     }
     for claim, holds in claims.items():
