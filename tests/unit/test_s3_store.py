@@ -196,7 +196,9 @@ def test_the_name_of_a_store_decides_its_kind(tmp_path: Path) -> None:
 
 def test_the_stores_need_no_web_framework() -> None:
     """The pipeline publishes through these modules, and must not load the service with them."""
-    code = "import sys, serving.stores, serving.s3_store; print([m for m in ('litestar', 'granian') if m in sys.modules])"
+    code = (
+        "import sys, serving.stores, serving.s3_store; print([m for m in ('litestar', 'granian') if m in sys.modules])"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert result.stdout.strip() == "[]"
