@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sys
 
 from granian.constants import Interfaces
@@ -42,11 +43,47 @@ async def serve(settings: Settings) -> None:
     logger.info("the service has stopped")
 
 
+def require_free(host: str, port: int) -> None:
+    """Refuse an address that somebody else listens on.
+
+    Granian sets SO_REUSEPORT: a second service on the same port would start, and take half of the requests.
+
+    Raises
+    ------
+    OSError
+        When the address is taken or is not this machine's.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+
+
 def main() -> int:
-    """Run the service with the environment's settings; 2 tells of a setting that makes no sense."""
+    """Run the service with the environment's settings.
+
+    Returns
+    -------
+    int
+        0 after a signal, 1 when the address cannot be had, 2 for a setting that makes no sense.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        asyncio.run(serve(Settings.from_environment()))
+        settings = Settings.from_environment()
+        require_free(settings.host, settings.port)
+    except OSError as error:
+        logger.error(  # noqa: TRY400  a message for the user, not a trace
+            "the service cannot listen on %s:%d (AIDRUG_SERVICE_HOST, AIDRUG_SERVICE_PORT): %s",
+            settings.host,
+            settings.port,
+            error.strerror,
+        )
+        return 1
+    except ConfigError as error:
+        logger.error("%s", error)  # noqa: TRY400  the same
+        return 2
+    try:
+        asyncio.run(serve(settings))
     except ConfigError as error:
         logger.error("%s", error)  # noqa: TRY400  a message for the user, not a trace
         return 2
