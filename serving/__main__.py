@@ -1,93 +1,25 @@
-"""Runs the service: `python -m serving`.
+"""Starts the service: `python -m serving`.
 
-Belongs here: logging, signals, the server.
-Does not belong here: the application (see `app.py`).
-
-One process, because the table of champions and the remembered results live in it: several processes
-would each show a new champion at a moment of their own.
+Belongs here: what must happen before anything else is imported.
+Does not belong here: everything else (see `run.py`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import signal
-import socket
 import sys
-
-from granian.constants import Interfaces
-from granian.server.embed import Server
-
-from model_zoo.errors import ConfigError
-from serving.app import create_app
-from serving.settings import Settings
-
-logger = logging.getLogger("serving")
-
-
-async def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, then let running requests finish."""
-    server = Server(
-        create_app(settings),
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        websockets=False,
-        log_enabled=False,
-    )
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
-    logger.info("the service listens on http://%s:%d", settings.host, settings.port)
-    await server.serve()
-    logger.info("the service has stopped")
-
-
-def require_free(host: str, port: int) -> None:
-    """Refuse an address that somebody else listens on.
-
-    Granian sets SO_REUSEPORT: a second service on the same port would start, and take half of the requests.
-
-    Raises
-    ------
-    OSError
-        When the address is taken or is not this machine's.
-    """
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
 
 
 def main() -> int:
-    """Run the service with the environment's settings.
+    """Block the signals that end the service, in this thread and all to come, then run it; give its exit status.
 
-    Returns
-    -------
-    int
-        0 after a signal, 1 when the address cannot be had, 2 for a setting that makes no sense.
+    RDKit puts a SIGINT handler of its own in place while it works, and swallows the signal: with a handler, a
+    quarter of the interrupts under load were lost. A blocked signal stays pending until `run.py` fetches it.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    try:
-        settings = Settings.from_environment()
-        require_free(settings.host, settings.port)
-    except OSError as error:
-        logger.error(  # noqa: TRY400  a message for the user, not a trace
-            "the service cannot listen on %s:%d (AIDRUG_SERVICE_HOST, AIDRUG_SERVICE_PORT): %s",
-            settings.host,
-            settings.port,
-            error.strerror,
-        )
-        return 1
-    except ConfigError as error:
-        logger.error("%s", error)  # noqa: TRY400  the same
-        return 2
-    try:
-        asyncio.run(serve(settings))
-    except ConfigError as error:
-        logger.error("%s", error)  # noqa: TRY400  a message for the user, not a trace
-        return 2
-    return 0
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    from serving.run import run
+
+    return run()
 
 
 if __name__ == "__main__":
