@@ -16,10 +16,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ai_drug_assets.settings import Settings
 from model_zoo import signature
 from model_zoo.config import Configs, Endpoint, ModelFile, load_configs
 from model_zoo.signature import Record
+
+from ai_drug_assets.settings import Settings
 
 DATASET_CODE = ("model_zoo.dataset",)
 TRAINING_CODE = ("model_zoo.training",)

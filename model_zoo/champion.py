@@ -8,7 +8,7 @@ never read here.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,7 +113,7 @@ def paired_p_value(challenger: Sequence[float], holder: Sequence[float], *, high
     >>> paired_p_value([0.5, 0.5], [0.5, 0.5], higher_is_better=True)
     1.0
     """
-    if len(challenger) != len(holder) or len(challenger) < 2:  # noqa: PLR2004
+    if len(challenger) != len(holder) or len(challenger) < 2:
         raise ValueError(f"expected the same two or more folds, got {len(challenger)} and {len(holder)}")
     from scipy.stats import t
 
@@ -127,7 +127,12 @@ def paired_p_value(challenger: Sequence[float], holder: Sequence[float], *, high
     return float(t.sf(mean / math.sqrt(variance * (1 / k + 1 / (k - 1))), df=k - 1))
 
 
-def decide(contenders: Sequence[Contender], holder: Contender | None, rules: ChampionRules) -> Decision:
+def decide(
+    contenders: Sequence[Contender],
+    holder: Contender | None,
+    rules: ChampionRules,
+    held: Collection[str] = (),
+) -> Decision:
     """Choose who serves an endpoint.
 
     Parameters
@@ -139,6 +144,8 @@ def decide(contenders: Sequence[Contender], holder: Contender | None, rules: Cha
         The trained model that serves now, as it was scored then; none before the first election.
     rules
         The endpoint's rules.
+    held
+        Signatures that somebody rolled back from: they do not come back by themselves.
 
     Returns
     -------
@@ -150,6 +157,7 @@ def decide(contenders: Sequence[Contender], holder: Contender | None, rules: Cha
     """
     metric, higher = rules.metric, HIGHER_IS_BETTER[rules.metric]
     refused = {item.model: why for item in contenders if (why := _refusal(item, contenders, rules))}
+    refused |= {item.model: "somebody rolled back from it" for item in contenders if item.signature in held}
     eligible = [item for item in contenders if item.model not in refused]
     eligible.sort(key=lambda item: (-item.mean(metric) if higher else item.mean(metric), item.model))
 

@@ -1,0 +1,79 @@
+"""`dataset/<endpoint>`: the curated, split snapshot of an endpoint's measurements.
+
+Belongs here: making the snapshot an asset, with its counts, report and integrity checks.
+Does not belong here: how it is curated (see `model_zoo.dataset`).
+"""
+
+from typing import Any
+
+import dagster as dg
+from model_zoo.dataset import Dataset, make_dataset
+from model_zoo.sources import DvcSource
+from model_zoo.splits import leaks
+
+from ai_drug_assets import data, keys, plots
+from ai_drug_assets.assets._asset import check, declare
+from ai_drug_assets.catalog import Node
+from ai_drug_assets.tracking import Tracking
+from ai_drug_assets.workshop import Outcome, Workshop
+
+SHOWN_ROWS = 10
+
+
+def dataset(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
+    """Make the asset."""
+    endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
+    config = endpoint.dataset
+
+    def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
+        if isinstance(config.source, DvcSource):
+            data.pull(config.source, workshop.settings.root)
+        made = make_dataset(config, workshop.settings.root)
+        with workshop.scratch(node) as work:
+            made.save(work)
+            workshop.keep(node, work)
+        outcome.data_version = made.digest[:16]
+        outcome.checks = _checks(made)
+        outcome.metadata = _metadata(made, endpoint.unit)
+
+    no_leak = "No molecule (stereo-less InChIKey) stands in two folds, or in a fold and the test split."
+    schema = "Every value is finite; train and test are not empty; every fold has molecules."
+    return declare(
+        workshop,
+        node,
+        body,
+        description=f"{endpoint.title}: curated and split measurements. {endpoint.description}",
+        pool=keys.DVC_POOL if isinstance(config.source, DvcSource) else None,
+        checks=[check(node, "no_leak", no_leak, blocking=True), check(node, "schema", schema, blocking=True)],
+    )
+
+
+def _checks(made: Dataset) -> list[dg.AssetCheckResult]:
+    leaking = leaks(made.table)
+    summary = made.summary()
+    folds = made.table["fold"].value_counts()
+    sound = bool(made.table["value"].notna().all()) and summary["test"] > 0 and int(folds.min()) > 0
+    return [
+        dg.AssetCheckResult(
+            check_name="no_leak", passed=not leaking, metadata={"leaking": len(leaking), "examples": leaking[:5]}
+        ),
+        dg.AssetCheckResult(check_name="schema", passed=sound, metadata={"molecules_per_fold": str(folds.to_dict())}),
+    ]
+
+
+def _metadata(made: Dataset, unit: str) -> dict[str, Any]:
+    summary = made.summary()
+    dropped = made.report[made.report["action"] == "dropped"].head(SHOWN_ROWS)
+    return {
+        "dagster/row_count": dg.MetadataValue.int(summary["molecules"]),
+        "train": dg.MetadataValue.int(summary["train"]),
+        "test": dg.MetadataValue.int(summary["test"]),
+        "measurements": dg.MetadataValue.int(summary["measurements"]),
+        "merged": dg.MetadataValue.int(summary["merged"]),
+        "dropped": plots.markdown_table(("reason", "rows"), list(summary["dropped"].items())),
+        "first_dropped_rows": plots.markdown_table(
+            ("file", "row", "value", "reason"),
+            [(row.file, row.row, row.value, row.reason) for row in dropped.itertuples()],
+        ),
+        "values": plots.histogram(made.values, unit),
+    }

@@ -1,0 +1,98 @@
+"""`inference_service`: the pointer that makes every champion's bundle current.
+
+Belongs here: publishing all champions in one replacement of the pointer, and looking whether a running service
+followed.
+Does not belong here: the service itself (see `serving`).
+"""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import dagster as dg
+from model_zoo.digests import json_digest
+from model_zoo.store import Pointer
+
+from ai_drug_assets import plots
+from ai_drug_assets.assets._asset import check, declare
+from ai_drug_assets.assets.champion_model import read_champion
+from ai_drug_assets.catalog import Node
+from ai_drug_assets.tracking import Tracking
+from ai_drug_assets.workshop import Outcome, Workshop
+
+PATIENCE_S = 20.0
+
+
+def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
+    """Make the asset."""
+
+    def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
+        versions = {
+            str(champion.endpoint): version
+            for champion, _ in workshop.upstream(node, "champion_model")
+            if (version := read_champion(workshop, champion)) is not None
+        }
+        pointer = workshop.store.update_pointer(lambda before: before.appoint(versions, by="inference_service"))
+        outcome.data_version = json_digest({name: now.version for name, now in pointer.endpoints.items()})[:16]
+        outcome.checks = [_followed(pointer, workshop.settings.service_port)]
+        outcome.metadata = _metadata(pointer, workshop)
+
+    follows = "A service that runs on this host serves the published versions within seconds."
+    return declare(
+        workshop,
+        node,
+        body,
+        description="The inference service: serves every endpoint's champion, swapped while hot.",
+        checks=[check(node, "service_follows", follows)],
+    )
+
+
+def _followed(pointer: Pointer, port: int) -> dg.AssetCheckResult:
+    """Wait for the service to say that it serves this generation; not running is no fault."""
+    address = f"http://127.0.0.1:{port}/health/ready"
+    wanted = {name: now.version for name, now in pointer.endpoints.items()}
+    state: dict[str, Any] = {}
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        state = _ready(address)
+        if not state or serving(state) == wanted:
+            break
+        time.sleep(0.5)
+    note = "serves every published version" if state else f"no service answers at {address}"
+    passed = not state or serving(state) == wanted
+    return dg.AssetCheckResult(
+        check_name="service_follows",
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"state": note if passed else f"serves {serving(state)}, expected {wanted}"},
+    )
+
+
+def serving(state: dict[str, Any]) -> dict[str, str]:
+    """Give the version per endpoint that `/health/ready` reports."""
+    return {name: entry["version"] for name, entry in state.get("endpoints", {}).items()}
+
+
+def _ready(address: str) -> dict[str, Any]:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - a fixed loopback address
+            state: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as error:
+        state = json.load(error)
+    except (OSError, ValueError):
+        return {}
+    return state
+
+
+def _metadata(pointer: Pointer, workshop: Workshop) -> dict[str, Any]:
+    return {
+        "generation": pointer.generation,
+        "store": workshop.settings.store,
+        "service": dg.MetadataValue.url(f"http://127.0.0.1:{workshop.settings.service_port}"),
+        "serving": plots.markdown_table(
+            ("endpoint", "version", "since", "by"),
+            [(name, now.version, now.since, now.by) for name, now in sorted(pointer.endpoints.items())],
+        ),
+    }

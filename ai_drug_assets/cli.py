@@ -1,0 +1,132 @@
+"""The command `aidrug`.
+
+Belongs here: arguments, output for people and for machines, exit codes.
+Does not belong here: the work itself. Every command imports what it needs when it runs: `aidrug plan` must answer
+in under two seconds and so imports neither Dagster nor a model library.
+
+Exit codes: 0 done (`plan`: nothing is stale), 1 an error or a failed asset, 2 `plan`: something is stale.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+from model_zoo.errors import AidrugError
+
+from ai_drug_assets.settings import Settings
+
+STALE, FAILED = 2, 1
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def aidrug() -> None:
+    """Keep the best model for every molecular property, and serve it."""
+
+
+@aidrug.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def plan(*, as_json: bool) -> None:
+    """List what would run, and why. Runs nothing; exits 0 when nothing is stale, 2 when something is."""
+    from ai_drug_assets.catalog import load_catalog
+    from ai_drug_assets.ledger import Ledger
+    from ai_drug_assets.plan import make_plan
+
+    settings = Settings.from_env()
+    made = make_plan(load_catalog(settings), Ledger(settings.home / "ledger"))
+    click.echo(json.dumps(made.as_json(), indent=1) if as_json else made.as_text())
+    sys.exit(STALE if made.stale else 0)
+
+
+@aidrug.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines; progress goes to stderr.")
+def run(*, as_json: bool) -> None:
+    """Materialise what is stale, and exit. Exits 1 when an asset failed; the others are made all the same."""
+    from ai_drug_assets.runner import run_stale
+
+    report = run_stale(Settings.from_env(), lambda line: click.echo(line, err=as_json))
+    if as_json:
+        click.echo(json.dumps(vars(report), indent=1))
+    else:
+        _tell(report.made, report.failed, report.seconds)
+    sys.exit(FAILED if report.failed else 0)
+
+
+@aidrug.command()
+def up() -> None:
+    """Materialise what is stale, then keep the Dagster UI and the service running until Ctrl-C."""
+    from ai_drug_assets.up import bring_up
+
+    sys.exit(bring_up(Settings.from_env(), click.echo))
+
+
+@aidrug.command()
+@click.argument("endpoint")
+def rollback(endpoint: str) -> None:
+    """Give an ENDPOINT back to its previous champion. The present one does not come back by itself."""
+    from ai_drug_assets.rollback import roll_back
+
+    click.echo(roll_back(Settings.from_env(), endpoint))
+
+
+@aidrug.group()
+def data() -> None:
+    """Track measurements with DVC."""
+
+
+@data.command("add")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+def data_add(files: tuple[str, ...]) -> None:
+    """Track FILES with DVC and copy them to the remote. Commit the `.dvc` files that it writes."""
+    from ai_drug_assets.data import add
+
+    click.echo(add(files, Settings.from_env()))
+
+
+@data.command("pull")
+def data_pull() -> None:
+    """Bring every tracked file to what its pointer says."""
+    from ai_drug_assets.data import dvc
+
+    click.echo(dvc("pull", root=Settings.from_env().root).strip())
+
+
+@data.command("remote")
+@click.argument("url")
+def data_remote(url: str) -> None:
+    """Keep tracked data at URL: a folder, or `s3://bucket/prefix`."""
+    from ai_drug_assets.data import set_remote
+
+    click.echo(set_remote(url, Settings.from_env()))
+
+
+@aidrug.command()
+@click.argument("smiles", nargs=-1, required=True)
+@click.option("--endpoint", "endpoints", multiple=True, help="Only these endpoints; may be given several times.")
+@click.option("--json", "as_json", is_flag=True, help="Print the service's answer as it is.")
+def predict(smiles: tuple[str, ...], endpoints: tuple[str, ...], *, as_json: bool) -> None:
+    """Predict for SMILES through the running service."""
+    from ai_drug_assets.client import as_text, ask
+
+    answer = ask(Settings.from_env().service_port, smiles, endpoints)
+    click.echo(json.dumps(answer, indent=1) if as_json else as_text(answer))
+
+
+def main() -> None:
+    """Run the command; a fault of the user's is one line on stderr and exit code 1."""
+    try:
+        aidrug.main(prog_name="aidrug")
+    except AidrugError as error:
+        click.echo(f"aidrug: {error}", err=True)
+        sys.exit(FAILED)
+
+
+def _tell(made: list[str], failed: dict[str, str], seconds: float) -> None:
+    trained = [key for key in made if key.startswith("trained_model/")]
+    if not made and not failed:
+        click.echo(f"nothing is stale, nothing to do ({seconds:.1f} s)")
+        return
+    click.echo(f"made {len(made)} assets, {len(trained)} of them trained models, in {seconds:.0f} s")
+    for key, error in failed.items():
+        click.echo(f"FAILED {key}: {error}", err=True)
+

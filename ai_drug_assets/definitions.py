@@ -1,0 +1,74 @@
+"""The Dagster code location: everything Dagster loads, assembled in one function.
+
+Belongs here: assembly, and the one module-level `defs` that `workspace.yaml` names.
+Does not belong here: any definition; each lives in the file of its concept.
+Loading imports no model library and contacts nothing.
+"""
+
+from collections.abc import Callable
+
+import dagster as dg
+
+from ai_drug_assets.assets import build_assets
+from ai_drug_assets.automation import automation_sensor
+from ai_drug_assets.catalog import load_catalog
+from ai_drug_assets.jobs import build_jobs, build_schedules
+from ai_drug_assets.sensors import git_sha_sensor
+from ai_drug_assets.settings import Settings
+from ai_drug_assets.tracking import Tracking
+from ai_drug_assets.workshop import Workshop
+
+TRAINING_EXECUTOR = dg.multiprocess_executor.configured(
+    {
+        # A step in a process of its own: what kills it (memory, a native crash) fails one model, frees its pool
+        # slot and leaves the others be. Forkserver with the slow imports done once: a step then starts in a tenth
+        # of the time that a spawned interpreter takes.
+        "max_concurrent": 2,
+        "start_method": {"forkserver": {"preload_modules": ["dagster", "pandas", "sklearn", "rdkit.Chem", "mlflow"]}},
+    }
+)
+
+
+def build_defs(
+    settings: Settings | None = None,
+    *,
+    tracking: Tracking | None = None,
+    executor: dg.ExecutorDefinition = TRAINING_EXECUTOR,
+    watch: Callable[[str, str | None], None] | None = None,
+) -> dg.Definitions:
+    """Assemble all definitions.
+
+    Parameters
+    ----------
+    settings
+        Where things are; read from the environment when omitted.
+    tracking
+        The tracking resource; MLflow as the settings say when omitted.
+    executor
+        How steps run; tests and the command line use the in-process one.
+    watch
+        Told of each asset that is done in this process: its key, and what went wrong if anything did.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For a fault in configuration or sources: the code location then shows that message and keeps the rest.
+    """
+    settings = settings or Settings.from_env()
+    catalog = load_catalog(settings)
+    workshop = Workshop(catalog, watch) if watch else Workshop(catalog)
+    _ = workshop.git_sha  # captured now, with the code that is being loaded, not when a sensor first asks
+    return dg.Definitions(
+        assets=build_assets(workshop),
+        jobs=build_jobs(workshop),
+        schedules=build_schedules(workshop),
+        sensors=[automation_sensor(), git_sha_sensor(workshop)],
+        resources={"tracking": tracking or Tracking(settings)},
+        executor=executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Give the definitions of this checkout."""
+    return build_defs()

@@ -1,0 +1,57 @@
+"""Jobs and schedules: stable targets that people and schedules name.
+
+Belongs here: the job that makes everything, and the upkeep of Dagster's own records.
+Does not belong here: when to retrain (see `automation.py`).
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from ai_drug_assets import upkeep
+from ai_drug_assets.workshop import Workshop
+
+ALL_ASSETS = "all_assets"
+UPKEEP = "upkeep"
+
+
+def build_jobs(workshop: Workshop) -> list[Any]:
+    """Make the jobs."""
+    return [
+        dg.define_asset_job(
+            ALL_ASSETS, selection=dg.AssetSelection.all(), description="Every asset of every endpoint, in order."
+        ),
+        _upkeep_job(workshop),
+    ]
+
+
+def build_schedules(workshop: Workshop) -> list[dg.ScheduleDefinition]:
+    """Make the schedules."""
+    return [
+        dg.ScheduleDefinition(
+            name="nightly_upkeep",
+            job_name=UPKEEP,
+            cron_schedule="17 3 * * *",
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Prunes old runs, event logs, ticks and unused files every night.",
+        )
+    ]
+
+
+def _upkeep_job(workshop: Workshop) -> dg.JobDefinition:
+    @dg.op(description="Delete what is older than the retention and no longer needed.")
+    def prune(context: dg.OpExecutionContext) -> dict[str, int]:
+        counts = {
+            "abandoned_runs": upkeep.close_abandoned_runs(context.instance),
+            "runs": upkeep.prune_runs(context.instance, keep=context.run_id),
+            "ticks": upkeep.prune_ticks(context.instance),
+            "files": upkeep.prune_files(workshop.catalog, workshop.ledger),
+        }
+        context.add_output_metadata(counts)
+        return counts
+
+    @dg.job(name=UPKEEP, executor_def=dg.in_process_executor, description="Prune old records and unused files.")
+    def job() -> None:
+        prune()
+
+    return job

@@ -1,0 +1,55 @@
+"""Names that Dagster and MLflow see: keys, groups, pools, tags, kinds.
+
+Belongs here: every such name, once. Does not belong here: which assets exist (see `catalog.py`).
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from ai_drug_assets.catalog import Node
+
+LOCATION = "ai_drug_assets"
+TRAINING_POOL = "training"
+"""Limit 1 (see `dagster.yaml`): MLflow's SQLite store has one writer, and two cores train one model at a time."""
+DVC_POOL = "dvc"
+"""Limit 1: DVC takes one repository lock, and a second command fails at once."""
+
+TAG_SIGNATURE = "aidrug.signature"
+TAG_ASSET = "aidrug.asset"
+TAG_ENDPOINT = "aidrug.endpoint"
+TAG_MODEL = "aidrug.model"
+TAG_GIT_SHA = "aidrug.git_sha"
+TAG_DAGSTER_RUN = "aidrug.dagster_run_id"
+TAG_RECORD = "aidrug.record"
+TAG_PROCESS = "aidrug.process"
+RUN_TAG_GIT_SHA = "aidrug/git_sha"
+
+KINDS: dict[str, set[str]] = {
+    "dataset": {"python", "parquet", "table"},
+    "features": {"rdkit", "numpy"},
+    "trained_model": {"mlflow"},
+    "leaderboard": {"scikitlearn", "table"},
+    "champion_model": {"mlflow", "onnx"},
+    "inference_service": {"litestar"},
+}
+
+
+def asset_key(key: str) -> dg.AssetKey:
+    """Give Dagster's key of a catalog key."""
+    return dg.AssetKey(key.split("/"))
+
+
+def catalog_key(key: dg.AssetKey) -> str:
+    """Give the catalog's key of a Dagster key."""
+    return "/".join(key.path)
+
+
+def group(node: Node) -> str:
+    """Give the asset group: one per endpoint, and one for what serves them all."""
+    return node.endpoint or "serving"
+
+
+def code_version(node: Node) -> str:
+    """Give what Dagster compares: the first 16 digits of the signature."""
+    return node.signature[:16]

@@ -1,0 +1,41 @@
+"""Which revision of the project is this?
+
+Belongs here: the Git SHA of the loaded code, of the checkout and of a remote.
+Does not belong here: deciding what to do about a new one (see `sensors.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+UNKNOWN = "unknown"
+
+
+def checkout_sha(root: Path) -> str:
+    """Give the SHA of the checkout's HEAD now; of the build when the image says so; else `unknown`."""
+    built = os.environ.get("AIDRUG_GIT_SHA")
+    return built or _git("rev-parse", "HEAD", cwd=root) or UNKNOWN
+
+
+def remote_sha(remote: str, branch: str, root: Path) -> str:
+    """Give the SHA of a branch in a remote repository; `unknown` when it cannot be asked."""
+    line = _git("ls-remote", "--exit-code", remote, f"refs/heads/{branch}", cwd=root)
+    return line.split()[0] if line else UNKNOWN
+
+
+def _git(*arguments: str, cwd: Path) -> str:
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,219 @@
+"""Experiment tracking and registry: MLflow through `dagster-mlflow`, one run per trained model.
+
+Belongs here: everything that talks to MLflow.
+Does not belong here: what a score means, which model wins.
+
+`dagster-mlflow` shares one MLflow run among all steps of a Dagster run and leaves it RUNNING when an asset run
+ends. Here that run is the parent, each trained model is a nested run of its own, and both always end. MLflow takes
+3 seconds to import, so it is imported when first used: loading definitions and planning never do.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from model_zoo.digests import canonical_json
+from model_zoo.signature import Record
+
+from ai_drug_assets import keys
+from ai_drug_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from mlflow.tracking import MlflowClient
+
+EXPERIMENT = "aidrug"
+TAG_LIMIT = 5000
+"""MLflow refuses longer tag values; a record that is longer is kept whole as the artefact `record.json` anyway."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """The MLflow run of one trained model."""
+
+    run_id: str
+
+
+class Tracking:
+    """MLflow, connected when first used.
+
+    Parameters
+    ----------
+    settings
+        Names the tracking URI and, for a database of ours, where artefacts go.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connected: MlflowClient | None = None
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's client; the first use imports MLflow and makes the experiment."""
+        if self._connected is None:
+            self._connected = self._connect()
+        return self._connected
+
+    @contextmanager
+    def training_run(
+        self, context: dg.AssetExecutionContext, *, name: str, tags: Mapping[str, str], record: Record
+    ) -> Iterator[TrainingRun]:
+        """Open the nested run of one trained model; it ends FINISHED, or FAILED when the body raises."""
+        client = self.client
+        self.close_abandoned()
+        parent = self._parent(context)
+        experiment = client.get_run(parent).info.experiment_id
+        text = canonical_json(record)
+        run = client.create_run(
+            experiment,
+            run_name=name,
+            tags={
+                **tags,
+                keys.TAG_DAGSTER_RUN: context.run_id,
+                keys.TAG_RECORD: text[:TAG_LIMIT],
+                keys.TAG_PROCESS: _this_process(),
+                "mlflow.parentRunId": parent,
+            },
+        )
+        status = "FAILED"
+        try:
+            client.log_dict(run.info.run_id, record, "record.json")
+            yield TrainingRun(run.info.run_id)
+            status = "FINISHED"
+        finally:
+            client.set_terminated(run.info.run_id, status)
+            client.set_terminated(parent, status)
+
+    def log(self, run: TrainingRun, *, params: Mapping[str, Any], scores: Mapping[str, float], folder: Path) -> None:
+        """Log hyper-parameters, scores and a folder of artefacts in one go."""
+        from mlflow.entities import Metric, Param
+
+        stamp = int(time.time() * 1000)
+        self.client.log_batch(
+            run.run_id,
+            metrics=[Metric(name, value, stamp, 0) for name, value in scores.items()],
+            params=[Param(name, str(value)) for name, value in params.items()],
+        )
+        self.client.log_artifacts(run.run_id, str(folder))
+
+    def find_finished(self, signature: str) -> str | None:
+        """Give the id of a finished run with this signature, the newest; none when there is none."""
+        experiment = self.client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            return None
+        runs = self.client.search_runs(
+            [experiment.experiment_id],
+            f"tags.`{keys.TAG_SIGNATURE}` = '{signature}' and attributes.status = 'FINISHED'",
+            order_by=["attributes.end_time DESC"],
+            max_results=1,
+        )
+        return runs[0].info.run_id if runs else None
+
+    def download(self, run_id: str, folder: Path) -> None:
+        """Download all artefacts of a run into an existing folder."""
+        from mlflow.artifacts import download_artifacts
+
+        download_artifacts(run_id=run_id, dst_path=str(folder), tracking_uri=self._settings.tracking_uri)
+
+    def set_aliases(self, endpoint: str, runs: Mapping[str, str | None]) -> None:
+        """Point registry aliases (`champion`, `challenger`) of an endpoint at the models of runs; none removes one."""
+        from mlflow.exceptions import MlflowException
+
+        client = self.client
+        try:
+            client.create_registered_model(endpoint)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        versions = {version.run_id: version for version in client.search_model_versions(f"name = '{endpoint}'")}
+        for alias, run_id in runs.items():
+            if run_id is None:
+                client.delete_registered_model_alias(endpoint, alias)
+                continue
+            if run_id not in versions:
+                source = f"{client.get_run(run_id).info.artifact_uri}/model"
+                versions[run_id] = client.create_model_version(endpoint, source, run_id)
+            client.set_registered_model_alias(endpoint, alias, versions[run_id].version)
+
+    def close_abandoned(self) -> int:
+        """End runs that a killed process of this host left RUNNING; give how many."""
+        experiment = self.client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            return 0
+        closed = 0
+        for run in self.client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'"):
+            process = run.data.tags.get(keys.TAG_PROCESS)
+            if process is not None and not _alive(process):
+                self.client.set_terminated(run.info.run_id, "FAILED")
+                closed += 1
+        return closed
+
+    def _connect(self) -> MlflowClient:
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        os.environ.setdefault("MLFLOW_TRACKING_URI", self._settings.tracking_uri)
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        mlflow.set_tracking_uri(self._settings.tracking_uri)
+        own = self._settings.tracking_uri.startswith("sqlite:///")
+        if own:
+            Path(self._settings.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        client = mlflow.tracking.MlflowClient(self._settings.tracking_uri)
+        if client.get_experiment_by_name(EXPERIMENT) is None:
+            try:
+                client.create_experiment(EXPERIMENT, self._settings.artifacts if own else None)
+            except MlflowException as error:  # another process was first
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+        return client
+
+    def _parent(self, context: dg.AssetExecutionContext) -> str:
+        """Open, or find again, the MLflow run that `dagster-mlflow` keeps for this Dagster run."""
+        import mlflow
+        from dagster_mlflow.resources import MlFlow
+
+        while mlflow.active_run() is not None:
+            mlflow.end_run()
+        config = {
+            "experiment_name": EXPERIMENT,
+            "mlflow_tracking_uri": self._settings.tracking_uri,
+            "extra_tags": {keys.TAG_PROCESS: _this_process()},
+        }
+        MlFlow(
+            SimpleNamespace(
+                log=context.log, dagster_run=context.run, run_id=context.run_id, resource_config=config
+            )
+        )
+        active = mlflow.active_run()
+        assert active is not None
+        # Ends the thread's active run without ending the run itself in the store twice: the body of
+        # `training_run` works through the client, by run id.
+        mlflow.end_run()
+        return str(active.info.run_id)
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.0f}"
+
+
+def _alive(process: str) -> bool:
+    """Say whether a process of this host lives; processes of other hosts count as alive."""
+    host, pid, created = process.rsplit(":", 2)
+    if host != socket.gethostname():
+        return True
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(created)) < 2
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,121 @@
+"""Upkeep of the records that Dagster never deletes by itself, and repair after a crash.
+
+Belongs here: pruning runs, event logs, ticks and unreferenced files; ending runs whose process is gone.
+Does not belong here: MLflow's runs (they are the record of what was trained, and stay).
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import psutil
+from dagster._core.scheduler.instigation import TickStatus
+
+from ai_drug_assets.catalog import Catalog
+from ai_drug_assets.ledger import Ledger
+
+RETENTION_DAYS = 30
+FILE_RETENTION_DAYS = 14
+PLACES = ("dataset", "features", "trained_model", "leaderboard", "champion_model")
+_UNFINISHED = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def prune_runs(instance: dg.DagsterInstance, *, keep: str = "", days: int = RETENTION_DAYS) -> int:
+    """Delete finished runs, with their event logs, older than a number of days; give how many.
+
+    Runs that hold the latest materialisation of an asset stay: Dagster reads staleness from them.
+    """
+    old = dg.RunsFilter(
+        updated_before=datetime.now(UTC) - timedelta(days=days),
+        statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+    )
+    needed = {keep}
+    for record in instance.get_asset_records():
+        needed.add(record.asset_entry.last_run_id or "")
+        latest = record.asset_entry.last_materialization_record
+        needed.add(latest.run_id if latest else "")
+    doomed = [run.run_id for run in instance.get_runs(filters=old) if run.run_id not in needed]
+    for run_id in doomed:
+        instance.delete_run(run_id)
+    return len(doomed)
+
+
+def prune_ticks(instance: dg.DagsterInstance, days: int = RETENTION_DAYS) -> int:
+    """Delete ticks of every sensor and schedule older than a number of days; give for how many of them."""
+    states = instance.all_instigator_state()
+    before = time.time() - days * 86400
+    for state in states:
+        instance.purge_ticks(state.instigator_origin_id, state.selector_id, before, list(TickStatus))
+    return len(states)
+
+
+def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAYS) -> int:
+    """Delete asset folders that no ledger entry and no present signature names; give how many."""
+    home = catalog.settings.home
+    needed = set()
+    for node in catalog.nodes.values():
+        made = ledger.read(node.key).made
+        needed |= {node.signature[:16], *((made.signature[:16],) if made else ())}
+    before = time.time() - days * 86400
+    doomed = [
+        folder
+        for place in PLACES
+        for folder in _leaves(home / place)
+        if folder.name not in needed and folder.stat().st_mtime < before
+    ]
+    for folder in doomed:
+        shutil.rmtree(folder)
+    return len(doomed)
+
+
+def close_abandoned_runs(instance: dg.DagsterInstance) -> int:
+    """End runs whose process is gone (killed, out of memory, power cut); give how many.
+
+    Dagster's default launcher has no health check: such a run would stay STARTED, keep its pool slot, and block the
+    next training for ever. Only runs that name a process of this machine are judged, so call this where runs are
+    launched by this machine alone.
+    """
+    closed = 0
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
+        record = instance.get_run_record_by_id(run.run_id)
+        pid = _pid(instance, run.run_id)
+        if record is None or pid is None or _alive(pid, record.start_time or time.time()):
+            continue
+        instance.report_run_failed(run, f"The process {pid} of this run is gone; the run was ended.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        closed += 1
+    return closed
+
+
+def _leaves(place: Path) -> Iterator[Path]:
+    """Folders that hold files: the assets' own, named by signature."""
+    if place.is_dir():
+        yield from {file.parent for file in place.glob("**/*") if file.is_file() and len(file.parent.name) == 16}
+
+
+def _pid(instance: dg.DagsterInstance, run_id: str) -> int | None:
+    """Read the process that a run said it executes in, from its first engine event."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        event = entry.dagster_event
+        pid = event.engine_event_data.metadata.get("pid") if event else None
+        if pid is not None:
+            return int(str(pid.value))
+    return None
+
+
+def _alive(pid: int, started: float) -> bool:
+    """Say whether the process lives; one created after the run started only reuses its number."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started + 60
+    except psutil.NoSuchProcess:
+        return False

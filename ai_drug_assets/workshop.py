@@ -1,0 +1,210 @@
+"""What every asset needs while it is made: catalog, ledger, folders, and the book-keeping around the making.
+
+Belongs here: the steps that are the same for every asset: refuse stale upstream, notice code that changed under a
+running process, write the ledger, keep results under their signature.
+Does not belong here: what one kind of asset does (see `assets/`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from model_zoo.errors import AidrugError
+from model_zoo.store import Store, atomic_write
+
+from ai_drug_assets import keys
+from ai_drug_assets.catalog import Catalog, Node, current_signature
+from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
+from ai_drug_assets.revision import checkout_sha
+from ai_drug_assets.settings import Settings
+
+
+class UpstreamNotReadyError(AidrugError):
+    """An asset was asked for before what it is made from."""
+
+
+class CodeChangedError(AidrugError):
+    """Files changed after this process loaded them: what it makes cannot be labelled."""
+
+
+@dataclass
+class Outcome:
+    """What the body of an asset found out."""
+
+    data_version: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    checks: list[dg.AssetCheckResult] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The place where assets are made.
+
+    Attributes
+    ----------
+    catalog
+        What there is to make.
+    watch
+        Told of each asset that is done: its key, and what went wrong if anything did.
+    """
+
+    catalog: Catalog
+    watch: Callable[[str, str | None], None] = lambda key, error: None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this installation."""
+        return self.catalog.settings
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger of this installation."""
+        return Ledger(self.settings.home / "ledger")
+
+    @cached_property
+    def git_sha(self) -> str:
+        """The revision whose code is loaded: read once, when it is."""
+        return checkout_sha(self.settings.root)
+
+    @cached_property
+    def store(self) -> Store:
+        """The bundle store."""
+        from serving.stores import open_store
+
+        return open_store(self.settings.store, self.settings.folder("bundle_cache"))
+
+    def place(self, node: Node) -> Path:
+        """Give where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
+        return self.settings.home / node.kind / (node.endpoint or "") / (node.name or "") / keys.code_version(node)
+
+    def keep(self, node: Node, folder: Path) -> Path:
+        """Move a finished folder to the asset's place in one step; what another process put there first stays."""
+        place = self.place(node)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            try:
+                folder.rename(place)
+            except OSError:
+                if not place.exists():
+                    raise
+        return place
+
+    def keep_text(self, node: Node, name: str, text: str) -> None:
+        """Write one small file at the asset's place, replacing an earlier one: a judgement may be passed again on
+        the same signatures, when a model that was absent has arrived.
+        """
+        atomic_write(self.place(node) / name, f"{text}\n".encode())
+
+    @contextmanager
+    def scratch(self, node: Node) -> Iterator[Path]:
+        """Give an empty folder on the same disk as the asset's place, removed afterwards."""
+        with tempfile.TemporaryDirectory(prefix=f"{node.kind}-", dir=self.settings.folder("scratch")) as folder:
+            work = Path(folder) / "work"
+            work.mkdir()
+            yield work
+
+    @contextmanager
+    def only_one(self, node: Node) -> Iterator[None]:
+        """Hold a lock per signature that dies with its process: the same thing is never made twice at once."""
+        with (self.settings.folder("locks") / node.signature).open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def upstream(self, node: Node, kind: str) -> list[tuple[Node, Made]]:
+        """Give the upstream assets of a kind that are made as the catalog wants them, in order."""
+        found = []
+        for key in node.deps:
+            dep = self.catalog.nodes[key]
+            made = self.ledger.read(key).made
+            if dep.kind == kind and made is not None and made.signature == dep.signature:
+                found.append((dep, made))
+        return found
+
+    def require_upstream(self, node: Node) -> None:
+        """Refuse to make an asset from missing or outdated parts.
+
+        Raises
+        ------
+        UpstreamNotReadyError
+            Naming the part.
+        """
+        for key in node.deps:
+            made = self.ledger.read(key).made
+            if made is None or made.signature != self.catalog.nodes[key].signature:
+                state = "was never made" if made is None else "is outdated"
+                raise UpstreamNotReadyError(f"{node.key} needs {key}, which {state}. Materialise it first.")
+
+    @contextmanager
+    def making(self, context: dg.AssetExecutionContext, node: Node) -> Iterator[Outcome]:
+        """Wrap the body of an asset: notice changed code, write the ledger whichever way it ends.
+
+        A fault of the user's becomes a Dagster failure with its one clear message.
+        """
+        outcome = Outcome()
+        try:
+            yield outcome
+            if current_signature(self.catalog, node.key) != node.signature:
+                raise CodeChangedError(
+                    f"{node.key}: files changed after this process loaded them. Reload the code location and "
+                    "materialise again."
+                )
+            failed = [check.check_name for check in outcome.checks if not check.passed and _blocks(node, check)]
+            if failed:
+                self._failed(node, context, f"blocking check failed: {', '.join(map(str, failed))}")
+        except AidrugError as error:
+            self._failed(node, context, str(error))
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+        except Exception as error:
+            self._failed(node, context, f"{type(error).__name__}: {error}")
+            raise
+        if not failed:
+            self.ledger.record_made(node.key, self._made(node, context, outcome.data_version))
+            self.watch(node.key, None)
+
+    def result(self, node: Node, outcome: Outcome) -> dg.MaterializeResult[Any]:
+        """Give what the asset returns to Dagster, the whole record in its metadata."""
+        return dg.MaterializeResult(
+            asset_key=keys.asset_key(node.key),
+            data_version=dg.DataVersion(outcome.data_version),
+            metadata={
+                **outcome.metadata,
+                "signature": node.signature,
+                "record": dg.MetadataValue.json(node.record),
+                "git_sha": self.git_sha,
+            },
+            check_results=outcome.checks,
+        )
+
+    def _made(self, node: Node, context: dg.AssetExecutionContext, data_version: str) -> Made:
+        entries: Mapping[str, Entry] = {key: self.ledger.read(key) for key in node.deps}
+        return Made(
+            signature=node.signature,
+            record=node.record,
+            data_version=data_version,
+            inputs={key: entry.made.data_version for key, entry in entries.items() if entry.made},
+            run_id=context.run_id,
+            git_sha=self.git_sha,
+            at=now(),
+        )
+
+    def _failed(self, node: Node, context: dg.AssetExecutionContext, error: str) -> None:
+        failure = Failure(signature=node.signature, error=error, run_id=context.run_id, at=now())
+        self.ledger.record_failure(node.key, failure)
+        self.watch(node.key, error)
+
+    def clean(self) -> None:
+        """Remove what killed processes left in the scratch folder; call it when nothing runs."""
+        shutil.rmtree(self.settings.home / "scratch", ignore_errors=True)
+
+
+def _blocks(node: Node, check: dg.AssetCheckResult) -> bool:
+    return check.severity == dg.AssetCheckSeverity.ERROR
