@@ -42,7 +42,9 @@ from serving.schemas import (
 from serving.table import Champion, Table
 
 EndpointName = Annotated[str, PathParameter(description="Name of an endpoint.")]
-_FAULT = ResponseSpec(Problem, description="Problem details (RFC 9457)", media_type="application/problem+json")
+_FAULT = ResponseSpec(
+    Problem, description="Problem details (RFC 9457)", media_type="application/problem+json", generate_examples=False
+)
 
 
 @post(
@@ -50,7 +52,7 @@ _FAULT = ResponseSpec(Problem, description="Problem details (RFC 9457)", media_t
     status_code=200,
     tags=["predictions"],
     summary="Predict molecules",
-    responses={422: _FAULT, 503: _FAULT},
+    responses={400: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT},
 )
 async def predict(data: JSONBody[PredictRequest], engine: NamedDependency[Engine]) -> PredictResponse:
     """Predict endpoints for molecules. A bad molecule is an error entry at its own index, never a failed request."""
@@ -72,7 +74,12 @@ async def list_endpoints(engine: NamedDependency[Engine]) -> list[EndpointInfo]:
     return [endpoint_info(table, name) for name in table.champions]
 
 
-@get("/v1/endpoints/{name:str}", tags=["endpoints and models"], summary="Describe an endpoint", responses={404: _FAULT})
+@get(
+    "/v1/endpoints/{name:str}",
+    tags=["endpoints and models"],
+    summary="Describe an endpoint",
+    responses={400: _FAULT, 404: _FAULT},
+)
 async def show_endpoint(name: EndpointName, engine: NamedDependency[Engine]) -> EndpointInfo:
     """Describe one endpoint: what it means, and what serves it."""
     table = engine.table
@@ -103,7 +110,7 @@ async def list_models(engine: NamedDependency[Engine]) -> list[ModelInfo]:
     "/v1/champions/{name:str}",
     tags=["champions"],
     summary="Show a champion's card and history",
-    responses={404: _FAULT},
+    responses={400: _FAULT, 404: _FAULT},
 )
 async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Show an endpoint's champion, its model card and the champions before it."""
@@ -116,7 +123,7 @@ async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> 
     tags=["champions"],
     summary="Put the previous champion back",
     guards=[administrator],
-    responses={403: _FAULT, 404: _FAULT, 409: _FAULT},
+    responses={400: _FAULT, 403: _FAULT, 404: _FAULT, 409: _FAULT, 503: _FAULT},
 )
 async def roll_back(name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Put an endpoint's previous champion back, and hold the present one so that it does not return by itself."""
@@ -142,7 +149,12 @@ async def live() -> Live:
     return Live()
 
 
-@get("/health/ready", tags=["health"], summary="Whether predictions can be had", responses={503: ResponseSpec(Ready)})
+@get(
+    "/health/ready",
+    tags=["health"],
+    summary="Whether predictions can be had",
+    responses={503: ResponseSpec(Ready, generate_examples=False)},
+)
 async def ready(engine: NamedDependency[Engine]) -> Response[Ready]:
     """Tell whether at least one champion is loaded, and what could not be loaded."""
     table = engine.table
