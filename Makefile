@@ -41,7 +41,8 @@ demo: $(STAMP) ## Edit one model of a copy, watch only it retrain and the servic
 	$(BIN)/python docs/demo.py
 
 bench: $(STAMP) ## Run the benchmarks (minutes; not part of the tests)
-	$(BIN)/python -m pytest -s tests/benchmarks
+	@for file in tests/benchmarks/bench_*.py; do \
+		echo "== $$file"; $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; done
 
 lock: $(STAMP) ## Resolve pyproject.toml into constraints.txt (UPGRADE=1 to take newer versions)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --no-sources --python-version 3.11 --no-annotate --no-header \

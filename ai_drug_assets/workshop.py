@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class Outcome:
     data_version: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     checks: list[dg.AssetCheckResult] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ class Workshop:
                 "signature": node.signature,
                 "record": dg.MetadataValue.json(node.record),
                 "git_sha": self.git_sha,
+                "work_s": round(time.perf_counter() - outcome.began, 3),
             },
             check_results=outcome.checks,
         )

@@ -186,6 +186,7 @@ def test_an_edited_model_is_unsynced_and_materialize_retrains_it_alone(
 ) -> None:
     """The lineage is shown; after a code change that model, and no other, is Unsynced; Materialize retrains it."""
     page = browser.new_page()
+    page.set_viewport_size({"width": 2800, "height": 1200})  # wide enough for the graph to write states, not dots
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
     assert project.trainings() == {"naive": 1, "rf": 1}

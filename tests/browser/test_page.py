@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, Response, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Request, Response, expect
 
 from model_zoo.store import FolderStore
 from tests.bundle_factory import publish
 from tests.server_process import running_service
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 FIRST_LOAD = 60_000
 """Most bytes of the first load, uncompressed."""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is missing, the page was NOT tested"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @dataclass
@@ -51,26 +41,10 @@ def store(tmp_path: Path) -> FolderStore:
     return store
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[BrowserContext]:
-    """Give a browser with an empty profile."""
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path / "profile",
-            executable_path=CHROMIUM,
-            headless=True,
-            args=ARGUMENTS,
-            viewport={"width": 1280, "height": 900},
-            reduced_motion="reduce",
-        )
-        context.set_default_timeout(30_000)
-        yield context
-        context.close()
-
-
 def watch(browser: BrowserContext) -> Watched:
     """Open a page that remembers its requests, console messages and errors."""
     watched = Watched(browser.new_page())
+    watched.page.set_viewport_size({"width": 1280, "height": 900})
 
     def on_request(request: Request) -> None:
         watched.hosts.add(urlsplit(request.url).netloc)
