@@ -35,7 +35,7 @@ def ask(port: int, smiles: Sequence[str], endpoints: Sequence[str] = ()) -> dict
         headers={"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:
             content: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
         problem = json.loads(error.read() or b"{}")

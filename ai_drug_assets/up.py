@@ -185,7 +185,7 @@ def _free_port() -> int:
 
 def _get(address: str) -> dict[str, object] | None:
     try:
-        with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 - a fixed loopback address
+        with urllib.request.urlopen(address, timeout=5) as answer:
             content: dict[str, object] = json.load(answer)
             return content
     except (OSError, ValueError):

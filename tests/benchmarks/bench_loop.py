@@ -36,7 +36,9 @@ def main() -> None:
         for kind, seconds in work_seconds(project).items():
             print(f"    {kind:<18} {seconds:6.1f} s")
         again, again_s = run(project)
-        print(f"nothing changed: {again_s:.1f} s, made {len(again['made'])}; ratio to the first {again_s / first_s:.3f}")
+        print(
+            f"nothing changed: {again_s:.1f} s, made {len(again['made'])}; ratio to the first {again_s / first_s:.3f}"
+        )
         model = project / "model_zoo/models/rf.py"
         model.write_text(model.read_text().replace("CHECKED_ROWS = 256", "CHECKED_ROWS = 255"))
         one, one_s = run(project)

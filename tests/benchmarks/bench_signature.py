@@ -67,7 +67,9 @@ def main() -> None:
     print(f"signatures of {MODELS} models x {ENDPOINTS} endpoints, configuration included: {ours:.2f} s")
     print(f"reading and hashing the same source files for each of them:          {baseline:.2f} s")
     print(f"ratio: {ours / baseline:.2f}")
-    plan = median(lambda: subprocess.run([sys.executable, "-m", "ai_drug_assets", "plan"], capture_output=True, cwd=ROOT))  # noqa: E501, PLW1510
+    plan = median(
+        lambda: subprocess.run([sys.executable, "-m", "ai_drug_assets", "plan"], capture_output=True, cwd=ROOT)
+    )  # noqa: E501, PLW1510
     dagster = median(lambda: subprocess.run([sys.executable, "-c", "import dagster"], check=True))
     print(f"aidrug plan: {plan:.2f} s; import dagster alone: {dagster:.2f} s; ratio: {plan / dagster:.2f}")
 

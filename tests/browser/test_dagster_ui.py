@@ -5,34 +5,21 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
-import socket
-import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-ROOT = Path(__file__).parents[2]
-ENDPOINT = """
-name: toy
-title: Toy property
-description: Heavy atoms, so that there is something to learn.
-task: regression
-unit: atoms
-source: {kind: csv, files: [toy.csv]}
-split: {kind: random, folds: 3}
-champion: {metric: rmse}
-"""
-MODEL = "name: {name}\ndescription: A model.\nfeatures: [descriptors]\nconfig: {config}\n"
+from tests.checkout_copy import CheckoutCopy
+
 # No daemon in this test: runs start at once, and steps run in the run's own process.
 INSTANCE = """
 telemetry: {{enabled: false}}
@@ -49,61 +36,16 @@ defs = build_defs(executor=dg.in_process_executor)
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-class Project:
-    """A copy of the checkout with one small endpoint and two models, and a webserver on it."""
+class Project(CheckoutCopy):
+    """A copy of the checkout, and a webserver on it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for package in ("ai_drug_assets", "model_zoo", "serving"):
-            shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("dagster.yaml", "workspace.yaml"):
-            shutil.copy(ROOT / name, folder / name)
-        for name, text in {
-            "configs/endpoints/toy.yaml": ENDPOINT,
-            "configs/models/naive.yaml": MODEL.format(name="naive", config="{}"),
-            "configs/models/rf.yaml": MODEL.format(name="rf", config="{n_estimators: 5}"),
-            "toy.csv": "smiles,value\n" + "".join(f"{'C' * n}{tail},{n}\n" for n in range(1, 25) for tail in "NO"),
-            "ui_definitions.py": DEFINITIONS,
-            "home/dagster/dagster.yaml": INSTANCE.format(home=folder / "home" / "dagster"),
-        }.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("AIDRUG", "DAGSTER", "MLFLOW"))},
-            "PYTHONPATH": str(folder),
-            "AIDRUG_HOME": str(folder / "home"),
-            "DAGSTER_HOME": str(folder / "home" / "dagster"),
-            "AIDRUG_UI_PORT": str(self.port),
-            "AIDRUG_SERVICE_PORT": "9",  # nothing listens there: the check says so and passes
-            "AIDRUG_GIT_SHA": "0" * 40,
-        }
-
-    def run(self) -> None:
-        """Make everything that is stale."""
-        command = [sys.executable, "-c", "from ai_drug_assets.cli import main; main()", "run"]
-        # The instance of this test stays: `aidrug` would write its own configuration to AIDRUG_HOME/dagster.
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env={**self.environment, "DAGSTER_HOME": str(self.folder / "home" / "dagster") + "/"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def trainings(self) -> dict[str, int]:
-        """Count finished trainings by model."""
-        with closing(sqlite3.connect(self.folder / "home" / "mlflow" / "mlflow.db")) as connection:
-            rows = connection.execute(
-                "select t.value, count(*) from runs r join tags t on t.run_uuid = r.run_uuid "
-                "where t.key = 'aidrug.model' and r.status = 'FINISHED' group by 1"
-            )
-            return dict(rows.fetchall())
+        super().__init__(folder)
+        self.address = f"http://127.0.0.1:{self.ui_port}"
+        self.write("ui_definitions.py", DEFINITIONS)
+        instance = self.write("home/ui/dagster.yaml", INSTANCE.format(home=self.home / "ui"))
+        # Not AIDRUG_HOME/dagster: a DAGSTER_HOME of the user's own is left alone, and this test wants its own.
+        self.environment["DAGSTER_HOME"] = str(instance.parent)
 
     def graphql(self, query: str) -> Any:
         """Ask the webserver."""
@@ -128,7 +70,8 @@ class Project:
         """Wait until a run has ended; give its status."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
-            status = str(self.graphql(f'{{runOrError(runId: "{run_id}"){{... on Run{{status}}}}}}')["runOrError"]["status"])
+            data = self.graphql(f'{{runOrError(runId: "{run_id}"){{... on Run{{status}}}}}}')
+            status = str(data["runOrError"]["status"])
             if status in ("SUCCESS", "FAILURE", "CANCELED"):
                 return status
             time.sleep(1)
@@ -139,8 +82,8 @@ class Project:
 def project(tmp_path: Path) -> Iterator[Project]:
     """Give a project where everything is made, and its webserver running."""
     project = Project(tmp_path / "project")
-    project.run()
-    command = ["-m", "dagster_webserver", "-m", "ui_definitions", "-h", "127.0.0.1", "-p", str(project.port)]
+    project.aidrug("run")
+    command = ["-m", "dagster_webserver", "-m", "ui_definitions", "-h", "127.0.0.1", "-p", str(project.ui_port)]
     with (tmp_path / "webserver.log").open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, *command],
@@ -159,14 +102,10 @@ def project(tmp_path: Path) -> Iterator[Project]:
             yield project
         finally:
             server.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 server.wait(15)
-            except subprocess.TimeoutExpired:
-                pass
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             server.wait()
 
 
@@ -197,8 +136,7 @@ def test_an_edited_model_is_unsynced_and_materialize_retrains_it_alone(
     page.screenshot(path=tmp_path / "lineage.png")
     expect(graph.get_by_text("Unsynced", exact=False)).to_have_count(0)
 
-    source = project.folder / "model_zoo" / "models" / "rf.py"
-    source.write_text(source.read_text().replace("CHECKED_ROWS = 256", "CHECKED_ROWS = 255"))
+    project.edit("model_zoo/models/rf.py", "CHECKED_ROWS = 256", "CHECKED_ROWS = 255")
     page.get_by_role("button", name="Reload definitions").click()
     # rf, and what judges it: leaderboard, champion and service; naive, features and dataset stay.
     expect(page.locator("[data-svg-viewport]").get_by_text("Unsynced", exact=False)).to_have_count(4, timeout=60_000)
@@ -216,4 +154,4 @@ def test_an_edited_model_is_unsynced_and_materialize_retrains_it_alone(
     page.goto(f"{project.address}/assets/trained_model/toy/rf", wait_until="domcontentloaded")
     expect(page.get_by_text("cv_rmse").first).to_be_visible()
     page.screenshot(path=tmp_path / "trained_model.png")
-    assert hosts == {f"127.0.0.1:{project.port}"}
+    assert hosts == {f"127.0.0.1:{project.ui_port}"}
