@@ -80,32 +80,38 @@ def run_stale(settings: Settings, say: Say) -> Report:
     ConfigError, DataError
         For a fault in configuration or sources, before anything is trained.
     """
-    began = time.perf_counter()
     catalog = load_catalog(settings)
-    ledger = Ledger(settings.home / "ledger")
-    report = Report()
     prepare_environment(settings)
     import dagster as dg
 
+    with dg.DagsterInstance.get() as instance:
+        return bring_up_to_date(catalog, instance, say)
+
+
+def bring_up_to_date(catalog: Catalog, instance: dg.DagsterInstance, say: Say) -> Report:
+    """Materialise everything stale of a catalog on an instance; see `run_stale`."""
     from ai_drug_assets import upkeep
 
-    with dg.DagsterInstance.get() as instance:
-        upkeep.close_abandoned_runs(instance)
-        plan = make_plan(catalog, ledger)
-        stale = _stale_nodes(catalog, plan, instance)
-        if stale:
-            say(f"{len(stale)} of {len(catalog.nodes)} assets are stale")
-            phases = (
-                lambda: [node for node in stale if node.kind in MAKING],
-                lambda: [
-                    node
-                    for node in _stale_nodes(catalog, make_plan(catalog, ledger), instance)
-                    if node.kind not in MAKING and _has_parts(node, catalog, ledger)
-                ],
-            )
-            for phase in phases:
-                if nodes := phase():
-                    _materialise(settings, nodes, instance, say, report)
+    began = time.perf_counter()
+    settings = catalog.settings
+    ledger = Ledger(settings.home / "ledger")
+    report = Report()
+    upkeep.close_abandoned_runs(instance)
+    plan = make_plan(catalog, ledger)
+    stale = _stale_nodes(catalog, plan, instance)
+    if stale:
+        say(f"{len(stale)} of {len(catalog.nodes)} assets are stale")
+        phases = (
+            lambda: [node for node in stale if node.kind in MAKING],
+            lambda: [
+                node
+                for node in _stale_nodes(catalog, make_plan(catalog, ledger), instance)
+                if node.kind not in MAKING and _has_parts(node, catalog, ledger)
+            ],
+        )
+        for phase in phases:
+            if nodes := phase():
+                _materialise(settings, nodes, instance, say, report)
     report.seconds = time.perf_counter() - began
     return report
 
