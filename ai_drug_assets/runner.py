@@ -3,9 +3,9 @@
 Belongs here: turning a plan into Dagster runs on the shared instance, with progress.
 Does not belong here: when to do so by itself (see `automation.py`), processes that stay (see `up.py`).
 
-Two runs: first what is made (datasets, features, trained models), then what judges it (leaderboards, champions, the
-service). In one run, a model whose training fails would take its endpoint's leaderboard down with it.
-Both in this process: on a small machine a step in a process of its own costs seconds before it begins.
+Three runs: first what is made (datasets, features, trained models), then what judges it (leaderboards, champions), then
+the service. In one run, a model whose training fails would take its endpoint's leaderboard down with it, and an
+endpoint without a champion would take the service down for all others. All in this process: on a small machine a step in a process of its own costs seconds before it begins.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 JOB = "aidrug_run"
-MAKING = ("dataset", "features", "trained_model")
+PHASES = (("dataset", "features", "trained_model"), ("leaderboard", "champion_model"), ("inference_service",))
 
 Say = Callable[[str], None]
 
@@ -91,27 +91,22 @@ def run_stale(settings: Settings, say: Say) -> Report:
 def bring_up_to_date(catalog: Catalog, instance: dg.DagsterInstance, say: Say) -> Report:
     """Materialise everything stale of a catalog on an instance; see `run_stale`."""
     from ai_drug_assets import upkeep
+    from ai_drug_assets.tracking import Tracking
 
     began = time.perf_counter()
     settings = catalog.settings
     ledger = Ledger(settings.home / "ledger")
     report = Report()
-    upkeep.close_abandoned_runs(instance)
-    plan = make_plan(catalog, ledger)
-    stale = _stale_nodes(catalog, plan, instance)
+    if upkeep.close_abandoned_runs(instance):
+        Tracking(settings).close_abandoned()
+    stale = _stale_nodes(catalog, make_plan(catalog, ledger), instance)
     if stale:
         say(f"{len(stale)} of {len(catalog.nodes)} assets are stale")
-        phases = (
-            lambda: [node for node in stale if node.kind in MAKING],
-            lambda: [
-                node
-                for node in _stale_nodes(catalog, make_plan(catalog, ledger), instance)
-                if node.kind not in MAKING and _has_parts(node, catalog, ledger)
-            ],
-        )
-        for phase in phases:
-            if nodes := phase():
-                _materialise(settings, nodes, instance, say, report)
+        for kinds in PHASES:
+            stale = _stale_nodes(catalog, make_plan(catalog, ledger), instance)
+            nodes = [node for node in stale if node.kind in kinds and _has_parts(node, catalog, ledger)]
+            if nodes:
+                _materialise(catalog, nodes, instance, say, report)
     report.seconds = time.perf_counter() - began
     return report
 
@@ -130,7 +125,9 @@ def _stale_nodes(catalog: Catalog, plan: Plan, instance: dg.DagsterInstance) -> 
 
 
 def _has_parts(node: Node, catalog: Catalog, ledger: Ledger) -> bool:
-    """Say whether a judging asset has, or will have, anything to judge."""
+    """Say whether a judging asset has, or will have, anything to judge: a trained model of its endpoint."""
+    if node.kind == "champion_model":
+        node = catalog.nodes[node.deps[0]]
     if node.kind != "leaderboard":
         return True
     made = (ledger.read(key).made for key in node.deps)
@@ -138,21 +135,23 @@ def _has_parts(node: Node, catalog: Catalog, ledger: Ledger) -> bool:
     return any(entry is not None and entry.signature in wanted for entry in made)
 
 
-def _materialise(settings: Settings, nodes: list[Node], instance: dg.DagsterInstance, say: Say, report: Report) -> None:
+def _materialise(catalog: Catalog, nodes: list[Node], instance: dg.DagsterInstance, say: Say, report: Report) -> None:
     import dagster as dg
 
     from ai_drug_assets import keys
     from ai_drug_assets.definitions import build_defs
+    from ai_drug_assets.processes import this_process
 
     progress = _Progress(len(nodes), say)
-    defs = build_defs(settings, executor=dg.in_process_executor, watch=progress)
+    defs = build_defs(catalog=catalog, executor=dg.in_process_executor, watch=progress)
     selection = dg.AssetSelection.assets(*(keys.asset_key(node.key) for node in nodes))
     # Dagster's own log goes to its event log, for the UI; the terminal gets a line per asset.
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     job = dg.define_asset_job(JOB, selection=selection, config=quiet)
     resolved = dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def(JOB)
-    result = resolved.execute_in_process(instance=instance, raise_on_error=False)
-    ledger = Ledger(settings.home / "ledger")
+    tags = {keys.RUN_TAG_PROCESS: this_process()}
+    result = resolved.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
+    ledger = Ledger(catalog.settings.home / "ledger")
     made = {keys.catalog_key(event.asset_key) for event in result.get_asset_materialization_events() if event.asset_key}
     for node in nodes:
         failure = ledger.read(node.key).failure
