@@ -21,6 +21,7 @@ from ai_drug_assets.instance import prepare_instance
 from ai_drug_assets.interrupts import interruptible
 from ai_drug_assets.ledger import Ledger
 from ai_drug_assets.plan import Plan, make_plan
+from ai_drug_assets.processes import this_process
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,24 +72,32 @@ def run_stale(settings: Settings, say: Say) -> Report:
     ConfigError, DataError
         For a fault in configuration or sources, before anything is trained.
     """
-    began = time.perf_counter()
     catalog = load_catalog(settings)
-    ledger = Ledger(settings.home / "ledger")
-    report = Report()
     prepare_instance(settings)
     import dagster as dg
 
-    from ai_drug_assets import upkeep
-
     with dg.DagsterInstance.get() as instance:
-        upkeep.close_abandoned_runs(instance)
-        stale = _stale_nodes(catalog, make_plan(catalog, ledger), instance)
-        if stale:
-            say(f"{len(stale)} of {len(catalog.nodes)} assets are stale")
-            for kinds in PHASES:
-                stale = _stale_nodes(catalog, make_plan(catalog, ledger), instance)
-                if nodes := _possible(stale, kinds, catalog, ledger):
-                    _materialise(settings, nodes, instance, say, report)
+        return bring_up_to_date(catalog, instance, say)
+
+
+def bring_up_to_date(catalog: Catalog, instance: dg.DagsterInstance, say: Say) -> Report:
+    """Materialise everything stale of a catalog on an instance; see `run_stale`."""
+    from ai_drug_assets import upkeep
+    from ai_drug_assets.tracking import Tracking
+
+    began = time.perf_counter()
+    settings = catalog.settings
+    ledger = Ledger(settings.home / "ledger")
+    report = Report()
+    if upkeep.close_abandoned_runs(instance):
+        Tracking(settings).close_abandoned()
+    stale = _stale_nodes(catalog, make_plan(catalog, ledger), instance)
+    if stale:
+        say(f"{len(stale)} of {len(catalog.nodes)} assets are stale")
+        for kinds in PHASES:
+            stale = _stale_nodes(catalog, make_plan(catalog, ledger), instance)
+            if nodes := _possible(stale, kinds, catalog, ledger):
+                _materialise(catalog, nodes, instance, say, report)
     report.seconds = time.perf_counter() - began
     return report
 
@@ -128,23 +137,24 @@ def _is_made(node: Node, ledger: Ledger) -> bool:
     return made is not None and made.signature == node.signature
 
 
-def _materialise(settings: Settings, nodes: list[Node], instance: dg.DagsterInstance, say: Say, report: Report) -> None:
+def _materialise(catalog: Catalog, nodes: list[Node], instance: dg.DagsterInstance, say: Say, report: Report) -> None:
     import dagster as dg
 
     from ai_drug_assets import keys
     from ai_drug_assets.definitions import build_defs
 
     progress = _Progress(len(nodes), say)
-    defs = build_defs(settings, executor=dg.in_process_executor, watch=progress)
+    defs = build_defs(catalog=catalog, executor=dg.in_process_executor, watch=progress)
     selection = dg.AssetSelection.assets(*(keys.asset_key(node.key) for node in nodes))
     # Dagster's own log goes to its event log, for the UI; the terminal gets a line per asset.
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     job = dg.define_asset_job(JOB, selection=selection, config=quiet)
     resolved = dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def(JOB)
+    tags = {keys.RUN_TAG_PROCESS: this_process()}
     with interruptible() as interrupted:
-        result = resolved.execute_in_process(instance=instance, raise_on_error=False)
+        result = resolved.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
     interrupted.check()
-    ledger = Ledger(settings.home / "ledger")
+    ledger = Ledger(catalog.settings.home / "ledger")
     made = {keys.catalog_key(event.asset_key) for event in result.get_asset_materialization_events() if event.asset_key}
     for node in nodes:
         failure = ledger.read(node.key).failure

@@ -136,9 +136,15 @@ def _closure(modules: frozenset[str], root: Path) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _module(root: Path, path: str) -> _Module:
     try:
-        tree = ast.parse((root / path).read_text(encoding="utf-8"))
+        return _parsed(root, path, (root / path).read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: expected valid Python: {error}") from error
+
+
+@lru_cache(maxsize=4096)
+def _parsed(root: Path, path: str, source: str) -> _Module:
+    """Remembered by the text itself, so `forget` need not drop it: each made asset looks at all code again."""
+    tree = ast.parse(source)
     package = path.removesuffix(".py").split("/")[:-1]
     first_party: set[str] = set()
     third_party: set[str] = set()
