@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -19,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from model_zoo.digests import json_digest
+from model_zoo.digests import canonical_json, json_digest
 from model_zoo.errors import ConfigError
 
 Record = dict[str, dict[str, Any]]
@@ -106,6 +107,7 @@ def forget() -> None:
     """Drop what was read from files, so that the next signature sees them as they are now."""
     _module.cache_clear()
     _closure.cache_clear()
+    _is_first_party.cache_clear()
     _distribution.cache_clear()
 
 
@@ -136,8 +138,8 @@ def _closure(modules: frozenset[str], root: Path) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _module(root: Path, path: str) -> _Module:
     try:
-        tree = ast.parse((root / path).read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError) as error:
+        tree = ast.parse((root / path).read_bytes())  # bytes: Python itself minds the byte order mark and `coding`
+    except (SyntaxError, ValueError) as error:
         raise ConfigError(f"{path}: expected valid Python: {error}") from error
     package = path.removesuffix(".py").split("/")[:-1]
     first_party: set[str] = set()
@@ -190,14 +192,14 @@ def _files(name: str, root: Path) -> list[str]:
         elif (root / f"{stem}.py").is_file():
             files.append(f"{stem}.py")
             break
-        else:
+        elif not (root / stem).is_dir():  # a folder without `__init__` is a package too, and runs nothing
             break  # a name inside the module before it
     return files
 
 
 def _as_path(name: str, root: Path) -> str:
     stem = name.replace(".", "/")
-    return f"{stem}/__init__.py" if (root / stem).is_dir() else f"{stem}.py"
+    return f"{stem}/__init__.py" if (root / stem / "__init__.py").is_file() else f"{stem}.py"
 
 
 def _remove_docstrings(tree: ast.Module) -> None:
@@ -227,19 +229,19 @@ def _distribution(top: str) -> tuple[str, str]:
     return top, "not installed"
 
 
-def _flat(value: Any, part: str, prefix: str = "") -> dict[str, Any]:
-    """Name every leaf of a part; only `config` is nested on purpose."""
-    if not isinstance(value, dict) or (prefix and part != "config"):
-        return {prefix: value}
-    flat: dict[str, Any] = {}
+def _flat(value: Any, part: str, prefix: str = "") -> dict[str, str]:
+    """Name every leaf of a part, as canonical JSON like the signature; only `config` is nested on purpose."""
+    if prefix and (not isinstance(value, dict) or not value or part != "config"):
+        return {prefix: canonical_json(value)}
+    flat: dict[str, str] = {}
     for key, inner in value.items():
         flat.update(_flat(inner, part, f"{prefix}.{key}" if prefix else str(key)))
     return flat
 
 
-def _change(part: Kind, old: Any, new: Any) -> str:
+def _change(part: Kind, old: str | None, new: str | None) -> str:
     if old is None:
         return "added"
     if new is None:
         return "removed"
-    return f"{old} -> {new}" if part in ("config", "library") else "changed"
+    return f"{json.loads(old)} -> {json.loads(new)}" if part in ("config", "library") else "changed"
