@@ -10,7 +10,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from model_zoo.errors import DataError
 from model_zoo.molecules import CURATION_LIMITS, InvalidMolecule, Standardise, inchikey, parse_molecule
@@ -28,7 +28,7 @@ _CENSORED = re.compile(r"^\s*(>=|<=|>|<|=|~)?\s*(.+?)\s*$")
 class Curation(BaseModel):
     """The rules by which measurements of one endpoint are curated."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     standardise: Standardise = Standardise()
     labels: dict[str, Literal[0, 1]] | None = None
@@ -41,6 +41,13 @@ class Curation(BaseModel):
     """Regression: replicates further apart than this, in the endpoint's unit, contradict and are all dropped."""
     valid_range: tuple[float, float] | None = None
     """Values outside are dropped as errors of unit or entry."""
+
+    @field_validator("valid_range")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and value[0] >= value[1]:
+            raise ValueError(f"expected low < high, got {value[0]:g} and {value[1]:g}")
+        return value
 
 
 def curate(

@@ -54,7 +54,8 @@ class PackageSource(_Table):
     """Files inside an installed package, located without importing it."""
 
     kind: Literal["package"]
-    package: str
+    package: str = Field(pattern=r"^[A-Za-z_]\w*$")
+    """A top-level package: to locate one inside another, Python would import the outer one."""
     files: tuple[str, ...] = Field(min_length=1)
 
     def paths(self, root: Path) -> dict[str, Path]:
