@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TABLE_COLUMNS = ("smiles", "inchikey", "value", "relation", "measurements", "split")
 REPORT_COLUMNS = ("file", "row", "smiles", "value", "action", "reason", "inchikey")
-_CENSORED = re.compile(r"^\s*(>=|<=|>|<|=|~)?\s*(.+?)\s*$")
+_CENSORED = re.compile(r"^\s*(>=|<=|>|<|=|~)?\s*(.+?)\s*$", re.DOTALL)
 
 
 class Curation(BaseModel):
@@ -101,7 +101,7 @@ def curate(
         if reasons[index] is None:
             key = inchikey(molecule.mol) or molecule.smiles
             if curation.replicates == "keep":
-                key = f"{key}#{index}"
+                key = f"{key} {index}"
             keys[index] = key
             smiles_of.setdefault(key, molecule.smiles)
             found.setdefault(key, []).append((index, value, relation))
@@ -114,13 +114,13 @@ def curate(
             reasons[index] = conflict or ("" if len(measurements) == 1 else f"{len(measurements)} measurements")
         if not conflict:
             split = rows[measurements[0][0]].split
-            identity = key.split("#")[0]
+            identity = key.partition(" ")[0]
             table.append((smiles_of[key], identity, value, relation, len(measurements), split))
     if not table:
         first = next((reason for reason in reasons if reason), "no row")
         raise DataError(f"all {len(rows)} rows were dropped, expected at least one usable; the first reason: {first}")
     report = [
-        (row.file, row.row, row.smiles, row.value, action, reason or "", key.split("#")[0])
+        (row.file, row.row, row.smiles, row.value, action, reason or "", key.partition(" ")[0])
         for row, action, reason, key in zip(rows, actions, reasons, keys, strict=True)
     ]
     return pd.DataFrame(table, columns=list(TABLE_COLUMNS)), pd.DataFrame(report, columns=list(REPORT_COLUMNS))
@@ -137,11 +137,15 @@ def _measurement(text: str, relation: str, curation: Curation, task: Task) -> tu
         return float(labels[text]), "="
     match = _CENSORED.match(text)
     assert match is not None
-    sign = (relation or match[1] or "=")[0].replace("~", "=")
+    sign, inline = (
+        mark[0].replace("~", "=") for mark in (relation or match[1] or "=", match[1] or relation or "=")
+    )
     if sign not in FLIPPED_RELATION:
         raise ValueError(f"expected the relation '=', '<' or '>', got {relation!r}")
+    if inline != sign:
+        raise ValueError(f"the relation {relation!r} contradicts the value {text!r}")
     try:
-        value = float(match[2])
+        value = float(match[2].replace("_", "?"))  # Python reads 1_000 as a number; a table means something else
     except ValueError:
         raise ValueError(f"expected a number, got {text!r}") from None
     if not math.isfinite(value):
