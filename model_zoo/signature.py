@@ -97,8 +97,10 @@ def differences(before: Record | None, after: Record) -> list[Reason]:
     reasons: list[Reason] = []
     for part in PARTS:
         old, new = _flat(before.get(part, {}), part), _flat(after.get(part, {}), part)
-        for name in sorted(old.keys() | new.keys()):
-            if old.get(name) != new.get(name):
+        names = old.keys() | new.keys()
+        opened = {name[:dot] for name in names for dot in range(len(name)) if name[dot] == "."} if part == "config" else ()
+        for name in sorted(names):
+            if old.get(name) != new.get(name) and name not in opened:  # an empty mapping that got keys: they are named
                 reasons.append(Reason(part, name, _change(part, old.get(name), new.get(name))))
     return reasons
 
