@@ -73,9 +73,9 @@ class Ledger:
         except FileNotFoundError:
             return Entry()
         except (OSError, ValidationError) as error:
-            raise StoreError(
-                f"{path}: not a ledger entry: {error}. Remove the file; the asset is then made anew."
-            ) from error
+            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+            advice = "Remove the file; the asset is then made anew."
+            raise StoreError(f"{path}: not a ledger entry: {why}. {advice}") from error
 
     def record_made(self, key: str, made: Made) -> None:
         """Write that an asset was made; an earlier failure is forgotten."""

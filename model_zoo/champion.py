@@ -22,7 +22,7 @@ BASELINE = "naive"
 class ChampionRules(BaseModel):
     """The rules of one endpoint's contest."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     metric: str
     """The metric that decides, by its cross-validation folds."""

@@ -134,6 +134,8 @@ def _deal(groups: NDArray[np.int_], strata: NDArray[np.int_], parts: int, seed: 
             f"expected at least {parts} groups of molecules to divide, got {count}: the data is too small or too "
             "uniform. Add measurements, use fewer folds, or split at random."
         )
+    if np.bincount(strata).max() < parts:
+        strata = np.zeros_like(strata)  # so few values that no stratum reaches every part: sizes alone are balanced
     dealt = np.empty(len(groups), dtype=int)
     with warnings.catch_warnings():
         # A class rarer than the number of folds is dealt as well as it can be; scoring says what it lacks.

@@ -6,9 +6,9 @@ import shutil
 from collections import Counter
 
 import dagster as dg
-from tests.project_factory import Project, add_model, write_csv
 
 from ai_drug_assets import keys
+from tests.project_factory import Project, add_model, write_csv
 
 JUDGING = [
     ["leaderboard/greasy", "leaderboard/logp"],

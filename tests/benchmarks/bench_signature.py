@@ -69,7 +69,7 @@ def main() -> None:
     print(f"ratio: {ours / baseline:.2f}")
     plan = median(
         lambda: subprocess.run([sys.executable, "-m", "ai_drug_assets", "plan"], capture_output=True, cwd=ROOT)
-    )  # noqa: E501, PLW1510
+    )
     dagster = median(lambda: subprocess.run([sys.executable, "-c", "import dagster"], check=True))
     print(f"aidrug plan: {plan:.2f} s; import dagster alone: {dagster:.2f} s; ratio: {plan / dagster:.2f}")
 
