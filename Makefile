@@ -1,6 +1,6 @@
 # Every command a user or a developer types. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types format demo bench lock clean
+.PHONY: help setup run test lint types format demo screenshots bench lock clean
 
 PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
@@ -39,6 +39,9 @@ format: $(STAMP) ## Format the code and apply safe fixes
 
 demo: $(STAMP) ## Edit one model of a copy, watch only it retrain and the service change over
 	$(BIN)/python docs/demo.py
+
+screenshots: $(STAMP) ## Take the screenshots of the docs from a running `make run`
+	$(BIN)/python docs/screenshots.py
 
 bench: $(STAMP) ## Run the benchmarks (minutes; not part of the tests)
 	@for file in tests/benchmarks/bench_*.py; do \
