@@ -47,6 +47,8 @@ NAMES = tuple(
     """.split()
 )
 """The columns, in the order of RDKit's own list."""
+LIMIT = 1e15
+"""Largest number given to a model: the sum of its squares over a data set stays finite in `float32`."""
 
 
 def compute(mol: Chem.Mol) -> NDArray[np.float64]:
@@ -86,6 +88,19 @@ def _one_by_one(mol: Chem.Mol) -> NDArray[np.float64]:
     return np.array([values[name] for name in NAMES], dtype=np.float64)
 
 
-def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float64]:
-    """Give `n x 217` finite descriptors."""
-    return np.array([compute(molecule.mol) for molecule in molecules])
+def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
+    """Give `n x 217` finite descriptors as `float32`, columns in the order of `NAMES`.
+
+    What is not a number becomes 0. What lies outside of `LIMIT` becomes the limit: Ipc grows with the power of the
+    number of atoms and leaves the range of `float32`.
+
+    Examples
+    --------
+    >>> from model_zoo.molecules import parse_molecule
+    >>> featurize([parse_molecule("CCO"), parse_molecule("c1ccccc1")])[:, NAMES.index("RingCount")].tolist()
+    [0.0, 1.0]
+    """
+    matrix = np.empty((len(molecules), len(NAMES)), dtype=np.float32)
+    for row, molecule in enumerate(molecules):
+        matrix[row] = np.clip(np.nan_to_num(compute(molecule.mol), nan=0.0, posinf=LIMIT, neginf=-LIMIT), -LIMIT, LIMIT)
+    return matrix

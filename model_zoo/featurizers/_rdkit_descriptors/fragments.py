@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from rdkit import Chem
 from rdkit.Chem import QED, Fragments, rdMolDescriptors
 
 from model_zoo.featurizers._rdkit_descriptors.graph import Graph
 from model_zoo.featurizers._rdkit_descriptors.substructures import SubstructureBank
 
 _NAMES = tuple(name for name, _ in Fragments.fns)
+_STRICT = rdMolDescriptors.NumRotatableBondsOptions.Strict
+_AMIDE = Chem.MolFromSmiles("CC(=O)NC")
+_IS_STRICT = rdMolDescriptors.CalcNumRotatableBonds(_AMIDE) == rdMolDescriptors.CalcNumRotatableBonds(_AMIDE, _STRICT)
+"""Whether RDKit was built to count rotatable bonds strictly, that is without amides, unless told otherwise."""
 _SINGLE_OR_AROMATIC = (1.0, 1.5)
 
 
@@ -31,21 +36,20 @@ def descriptors(graph: Graph, known: dict[str, float]) -> dict[str, float]:
     graph
         The molecule.
     known
-        Its descriptors MolWt, MolLogP, NumHDonors and TPSA.
+        Its descriptors MolWt, MolLogP, NumHDonors, NumRotatableBonds and TPSA.
     """
     found = _bank().find(graph)
     values: dict[str, float] = dict(zip(_NAMES, found, strict=False))
     if not graph.is_plain:  # QED looks at the molecule without its explicit hydrogens
         return values | {"qed": QED.qed(graph.mol)}
     acceptors = len(_NAMES) + len(QED.Acceptors)
-    strict = rdMolDescriptors.NumRotatableBondsOptions.Strict
     properties = QED.QEDproperties(
         MW=known["MolWt"],
         ALOGP=known["MolLogP"],
         HBA=sum(found[len(_NAMES) : acceptors]),
         HBD=known["NumHDonors"],
         PSA=known["TPSA"],
-        ROTB=rdMolDescriptors.CalcNumRotatableBonds(graph.mol, strict),
+        ROTB=known["NumRotatableBonds"] if _IS_STRICT else rdMolDescriptors.CalcNumRotatableBonds(graph.mol, _STRICT),
         AROM=_aromatic_cycles(graph),
         ALERTS=sum(found[acceptors:]),
     )

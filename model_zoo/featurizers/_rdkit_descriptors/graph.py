@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Chem import rdPartialCharges
+from rdkit.Chem import rdMolDescriptors, rdPartialCharges
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +37,8 @@ class Graph:
 
     Attributes
     ----------
-    atoms, charges, radicals
-        Of each atom: its properties, its Gasteiger charge (possibly not finite), its unpaired electrons.
+    atoms, masses, charges, radicals, hybridisations
+        Of each atom: its properties, mass, Gasteiger charge (possibly not finite), unpaired electrons, hybridisation.
     ends, bonds
         Of each bond in the molecule's order: the indices of its atoms, its properties.
     is_plain
@@ -57,10 +57,13 @@ class Graph:
             size = len(ring)
             for index in ring:
                 bond_ring[index] = min(bond_ring[index] or size, size)
+        # By index: RDKit's own iterators over atoms and bonds are written in Python and cost half as much again.
         self.atoms: list[AtomKey] = []
         self.charges: list[float] = []
+        self.masses: list[float] = []
         self.radicals: list[int] = []
-        for atom, count in zip(mol.GetAtoms(), atom_rings, strict=True):
+        self.hybridisations: list[Chem.HybridizationType] = []
+        for atom, count in zip(map(mol.GetAtomWithIdx, range(len(atom_rings))), atom_rings, strict=True):
             self.atoms.append(
                 (
                     atom.GetAtomicNum(),
@@ -74,10 +77,12 @@ class Graph:
                 )
             )
             self.charges.append(atom.GetDoubleProp("_GasteigerCharge"))
+            self.masses.append(atom.GetMass())
             self.radicals.append(atom.GetNumRadicalElectrons())
+            self.hybridisations.append(atom.GetHybridization())
         self.ends: list[tuple[int, int]] = []
         self.bonds: list[BondKey] = []
-        for bond, smallest in zip(mol.GetBonds(), bond_ring, strict=True):
+        for bond, smallest in zip(map(mol.GetBondWithIdx, range(len(bond_ring))), bond_ring, strict=True):
             self.ends.append((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()))
             self.bonds.append((bond.GetBondTypeAsDouble(), bond.GetIsAromatic(), smallest))
         self.is_plain = (
@@ -95,6 +100,16 @@ class Graph:
     def order_distances(self) -> Floats:
         """The same with a bond as long as one over its order, `n x n`."""
         return np.asarray(Chem.GetDistanceMatrix(self.mol, useBO=True, useAtomWts=False, force=True, prefix="Balaban"))
+
+    @cached_property
+    def lipophilicities(self) -> tuple[list[float], list[float]]:
+        """The contributions of each atom to logP and to molar refractivity, `n` atoms before the hydrogens.
+
+        One look at the molecule with its hydrogens serves both: beside them, an atom has the contributions that it
+        has without them.
+        """
+        logp, refractivity = zip(*rdMolDescriptors._CalcCrippenContribs(Chem.AddHs(self.mol)), strict=True)  # noqa: SLF001
+        return list(logp), list(refractivity)
 
     @cached_property
     def neighbours(self) -> list[list[int]]:

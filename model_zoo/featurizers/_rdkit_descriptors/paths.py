@@ -6,14 +6,17 @@ Belongs here: what counts paths of two to four bonds or sums over them. Source: 
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+import math
+from collections.abc import Iterable
+from itertools import accumulate
+
 from rdkit.Chem import rdMolDescriptors
 
-from model_zoo.featurizers._rdkit_descriptors.graph import Floats, Graph
+from model_zoo.featurizers._rdkit_descriptors.graph import Graph
 from model_zoo.featurizers._rdkit_descriptors.surface import OUTER_ELECTRONS
 
-_WALKED = ("Chi2n", "Chi2v", "Chi3n", "Chi3v", "Chi4n", "Chi4v", "Kappa2", "Kappa3", "Phi")
+_SUMS = ("Chi2n", "Chi2v", "Chi3n", "Chi3v", "Chi4n", "Chi4v")
+_WALKED = (*_SUMS, "Kappa2", "Kappa3", "Phi")
 
 
 def descriptors(graph: Graph) -> dict[str, float]:
@@ -29,53 +32,75 @@ def descriptors(graph: Graph) -> dict[str, float]:
     return values | _walk(graph)
 
 
-def _sum(squares: object) -> float:
-    roots = np.sqrt(np.array(list(squares)))  # type: ignore[call-overload]
-    return float(np.add.accumulate(roots)[-1]) if len(roots) else 0.0
+def _sum(squares: Iterable[float]) -> float:
+    """Add up square roots, one by one: Python's own `sum` of floats compensates its rounding since 3.12."""
+    total = 0.0
+    for total in accumulate(map(math.sqrt, squares)):  # noqa: B007
+        pass
+    return total
 
 
 def _walk(graph: Graph) -> dict[str, float]:
-    weights = _weights(graph)
-    counts = np.array([len(near) for near in graph.neighbours])
-    starts = np.cumsum(counts) - counts
-    targets = np.array([other for near in graph.neighbours for other in near])
-    path = [np.repeat(np.arange(len(counts)), counts), targets]
-    product = weights[:, path[0]] * weights[:, path[1]]
-    values, found = {}, []
-    for bonds in (2, 3, 4):
-        steps = counts[path[-1]]
-        origin = np.repeat(np.arange(len(steps)), steps)
-        first = np.cumsum(steps) - steps
-        reached = targets[(starts[path[-1]] - first)[origin] + np.arange(len(origin))]
-        path = [column[origin] for column in path]
-        fresh = path[0] != reached
-        for column in path[1:-1]:
-            fresh &= column != reached
-        path = [column[fresh] for column in [*path, reached]]
-        product = product[:, origin[fresh]] * weights[:, path[-1]]
-        once = path[0] < path[-1]
-        found.append(int(np.count_nonzero(once)))
-        sums = np.add.accumulate(product[:, once], axis=1)[:, -1] if found[-1] else (0.0, 0.0)
-        values[f"Chi{bonds}n"], values[f"Chi{bonds}v"] = sums
-    return values | _shapes(graph, found)
+    """Follow every path from each of its two ends, neighbours in ascending order, and count it from the lower one.
+
+    Paths of two, three and four bonds carry the product of their atoms' weights, in the order of the walk, so that
+    products and sums round as RDKit's do.
+    """
+    near, (simple, scaled) = graph.neighbours, _weights(graph)
+    sums = [0.0] * 6
+    found = [0, 0]
+    longer, longest = [], []
+    for start, (weight_n, weight_v) in enumerate(zip(simple, scaled, strict=True)):
+        for second in near[start]:
+            n2, v2 = weight_n * simple[second], weight_v * scaled[second]
+            for third in near[second]:
+                if third == start:
+                    continue
+                n3, v3 = n2 * simple[third], v2 * scaled[third]
+                longer.append((start, second, third, n3, v3))
+                if start < third:
+                    found[0] += 1
+                    sums[0] += n3
+                    sums[1] += v3
+    for start, second, third, n3, v3 in longer:
+        for fourth in near[third]:
+            if fourth not in (second, start):
+                n4, v4 = n3 * simple[fourth], v3 * scaled[fourth]
+                longest.append((start, second, third, fourth, n4, v4))
+                if start < fourth:
+                    found[1] += 1
+                    sums[2] += n4
+                    sums[3] += v4
+    for start, second, third, fourth, n4, v4 in longest:
+        for fifth in near[fourth]:
+            if start < fifth and fifth not in (third, second):
+                sums[4] += n4 * simple[fifth]
+                sums[5] += v4 * scaled[fifth]
+    return dict(zip(_SUMS, sums, strict=True)) | _shapes(graph, found)
 
 
-def _weights(graph: Graph) -> Floats:
-    """Give `2 x n`: one over the root of each atom's valence electrons, as counted for Chi-n and for Chi-v."""
+def _weights(graph: Graph) -> tuple[list[float], list[float]]:
+    """Give one over the root of each atom's valence electrons, as counted for Chi-n and for Chi-v."""
     simple, scaled = [], []
     for number, _, _, hydrogens, *_ in graph.atoms:
         outer = OUTER_ELECTRONS[number]
         electrons = float(outer - hydrogens)
-        simple.append(electrons)
-        scaled.append(electrons if number <= 10 else electrons / (number - outer - 1))
-    values: NDArray[np.float64] = np.array([simple, scaled])
-    return np.where(values != 0, 1.0 / np.sqrt(values), 0.0)
+        simple.append(_inverse_root(electrons))
+        scaled.append(_inverse_root(electrons if number <= 10 else electrons / (number - outer - 1)))
+    return simple, scaled
+
+
+def _inverse_root(value: float) -> float:
+    if value > 0:
+        return 1.0 / math.sqrt(value)
+    return math.nan if value else 0.0
 
 
 def _shapes(graph: Graph, found: list[int]) -> dict[str, float]:
     size, alpha = len(graph.atoms), rdMolDescriptors.CalcHallKierAlpha(graph.mol)
     second, third = (found[0] + alpha) ** 2, (found[1] + alpha) ** 2
-    kappa2 = (size + alpha - 1) * (size + alpha - 2) ** 2 / second if second else 0.0
+    two, three = size + alpha - 2, size + alpha - 3
+    kappa2 = (size + alpha - 1) * two * two / second if second else 0.0
     factor = size + alpha - 1 if size % 2 else size + alpha - 2
-    kappa3 = factor * (size + alpha - 3) ** 2 / third if third else 0.0
+    kappa3 = factor * three * three / third if third else 0.0
     return {"Kappa2": kappa2, "Kappa3": kappa3, "Phi": rdMolDescriptors.CalcKappa1(graph.mol) * kappa2 / size}

@@ -11,6 +11,7 @@ from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.EState.EState import GetPrincipleQuantumNumber
 from rdkit.Chem.EState.EState_VSA import estateBins, vsaBins
+from rdkit.Chem.MolSurf import chgBins, logpBins, mrBins
 
 from model_zoo.featurizers._rdkit_descriptors.graph import Floats, Graph
 
@@ -19,6 +20,13 @@ OUTER_ELECTRONS = [_TABLE.GetNOuterElecs(number) for number in range(119)]
 """Electrons in the outer shell, by atomic number."""
 _STATE_SCALES = [4.0 / GetPrincipleQuantumNumber(number) ** 2 for number in range(119)]
 _UNCONNECTED = 1e6
+_CHARGE_BINS, _REFRACTIVITY_BINS, _LOGP_BINS = np.array(chgBins), np.array(mrBins), np.array(logpBins)
+_STATE_BINS, _VOLUME_BINS = np.array(estateBins), np.array(vsaBins)
+
+_FAMILY_NAMES = tuple(
+    tuple(f"{name}{number + 1}" for number in range(size))
+    for name, size in (("PEOE_VSA", 14), ("SMR_VSA", 10), ("SlogP_VSA", 12), ("EState_VSA", 11), ("VSA_EState", 10))
+)
 
 
 def states(graph: Graph) -> Floats:
@@ -41,25 +49,27 @@ def states(graph: Graph) -> Floats:
 
 def descriptors(graph: Graph) -> dict[str, float]:
     """Give the four VSA families of 10 to 14 bins, EState-VSA and VSA-EState, and the extremes."""
-    mol = graph.mol
     state = states(graph)
-    volumes = np.array(list(rdMolDescriptors._CalcLabuteASAContribs(mol, True)[0]))  # noqa: FBT003, SLF001
-    families = {
-        "PEOE_VSA": rdMolDescriptors.PEOE_VSA_(mol),
-        "SMR_VSA": rdMolDescriptors.SMR_VSA_(mol),
-        "SlogP_VSA": rdMolDescriptors.SlogP_VSA_(mol),
-        "EState_VSA": _binned(state, estateBins, volumes),
-        "VSA_EState": _binned(volumes, vsaBins, state),
-    }
-    values = {f"{name}{number}": value for name, family in families.items() for number, value in enumerate(family, 1)}
+    volumes = np.array(list(rdMolDescriptors._CalcLabuteASAContribs(graph.mol, True)[0]))  # noqa: FBT003, SLF001
+    logp, refractivity = (np.array(values[: len(volumes)]) for values in graph.lipophilicities)
+    families = (
+        _binned(np.array(graph.charges), _CHARGE_BINS, volumes),
+        _binned(refractivity, _REFRACTIVITY_BINS, volumes),
+        _binned(logp, _LOGP_BINS, volumes),
+        _binned(state, _STATE_BINS, volumes),
+        _binned(volumes, _VOLUME_BINS, state),
+    )
+    values = {}
+    for names, family in zip(_FAMILY_NAMES, families, strict=True):
+        values.update(zip(names, family, strict=True))
     absolute = np.abs(state)
     values["MaxEStateIndex"], values["MinEStateIndex"] = state.max(), state.min()
     values["MaxAbsEStateIndex"], values["MinAbsEStateIndex"] = absolute.max(), absolute.min()
     return values | _charges(graph)
 
 
-def _binned(values: Floats, bins: list[float], weights: Floats) -> list[float]:
-    places = np.searchsorted(bins, values, side="right")
+def _binned(values: Floats, bins: Floats, weights: Floats) -> list[float]:
+    places = bins.searchsorted(values, side="right")
     return np.bincount(places, weights=weights, minlength=len(bins) + 1).tolist()  # type: ignore[no-any-return]
 
 

@@ -46,18 +46,16 @@ def characteristic_polynomial(adjacency: Floats) -> Floats:
     coefficients = np.empty(size + 1)
     coefficients[0] = 1.0
     power, product = matrix.copy(), np.empty_like(matrix)
+    diagonal, next_diagonal = power.reshape(-1)[:: size + 1], product.reshape(-1)[:: size + 1]
     for order in range(1, size + 1):
-        diagonal = power.reshape(-1)[:: size + 1]
-        value = 1.0 / order * np.add.reduce(diagonal)
+        value = 1.0 / order * float(np.add.reduce(diagonal))
         coefficients[order] = value
-        if order == size:
-            break
-        if not np.isfinite(value):  # RDKit subtracts value * identity, which is then NaN off the diagonal, too
-            power -= value * np.identity(size)
-        else:
+        if math.isfinite(value):
             diagonal -= value
+        else:  # RDKit subtracts value times the identity, which is NaN off the diagonal, too
+            power -= value * np.identity(size)
         np.dot(matrix, power, out=product)
-        power, product = product, power
+        power, product, diagonal, next_diagonal = product, power, next_diagonal, diagonal
     coefficients[1:] *= -1
     return coefficients
 

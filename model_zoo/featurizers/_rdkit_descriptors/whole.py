@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
@@ -44,19 +45,24 @@ def descriptors(graph: Graph) -> dict[str, float]:
     mol = graph.mol
     values = {name: call(mol) for name, call in _CALLS.items()}
     values["HeavyAtomMolWt"] = rdMolDescriptors._CalcMolWt(mol, True)  # noqa: FBT003, SLF001
-    values["MolLogP"], values["MolMR"] = rdMolDescriptors.CalcCrippenDescriptors(mol)
+    values["MolLogP"], values["MolMR"] = np.add.accumulate(graph.lipophilicities, axis=1)[:, -1].tolist()
     values["NumValenceElectrons"] = sum(OUTER_ELECTRONS[atom[0]] - atom[2] + atom[3] for atom in graph.atoms)
     values["NumRadicalElectrons"] = sum(graph.radicals)
     heavy = values["HeavyAtomCount"]
     for radius, generator in enumerate(_MORGAN, start=1):
         features = len(generator.GetSparseCountFingerprint(mol).GetNonzeroElements())
         values[f"FpDensityMorgan{radius}"] = features / heavy if heavy else 0.0
-    return values | dict(zip(_BCUT_NAMES, _burden(mol), strict=True))
+    return values | dict(zip(_BCUT_NAMES, _burden(graph), strict=True))
 
 
-def _burden(mol: Chem.Mol) -> list[float]:
+def _burden(graph: Graph) -> list[float]:
+    mol = graph.mol
     try:
-        return list(rdMolDescriptors.BCUT2D(mol))
+        if not graph.is_plain:  # RDKit leaves explicit hydrogens out
+            return list(rdMolDescriptors.BCUT2D(mol))
+        logp, refractivity = (values[: len(graph.atoms)] for values in graph.lipophilicities)
+        properties = graph.masses, graph.charges, logp, refractivity
+        return [value for each in properties for value in rdMolDescriptors.BCUT2D(mol, each)]
     except (RuntimeError, ValueError):  # no charges for some metals: RDKit's list says NaN there
         return [math.nan] * len(_BCUT_NAMES)
 
@@ -77,8 +83,11 @@ def spacial_score(graph: Graph) -> float:
             if bond.GetBondType() == Chem.BondType.DOUBLE and bond.GetStereo() != Chem.BondStereo.STEREONONE:
                 stereo |= {begin, end}
     score = 0
-    for index, atom in enumerate(mol.GetAtoms()):
-        _, aromatic, _, _, degree, _, _, rings = graph.atoms[index]
-        hybridisation = _HYBRIDISATION.get(atom.GetHybridization(), 4)
-        score += hybridisation * (1 + (index in stereo)) * (2 if rings and not aromatic else 1) * degree**2
+    for index, (_, aromatic, _, _, degree, _, _, rings) in enumerate(graph.atoms):
+        score += (
+            _HYBRIDISATION.get(graph.hybridisations[index], 4)
+            * (1 + (index in stereo))
+            * (2 if rings and not aromatic else 1)
+            * degree**2
+        )
     return score / mol.GetNumHeavyAtoms()
