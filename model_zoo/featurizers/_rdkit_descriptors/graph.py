@@ -41,13 +41,20 @@ class Graph:
         Of each atom: its properties, mass, Gasteiger charge (possibly not finite), unpaired electrons, hybridisation.
     ends, bonds
         Of each bond in the molecule's order: the indices of its atoms, its properties.
+    has_charges
+        Whether there are Gasteiger parameters for every atom.
     is_plain
         Whether there is no dummy atom, hydrogen atom or unusual bond, and not too many atoms.
     """
 
     def __init__(self, mol: Chem.Mol) -> None:
         self.mol = mol
-        rdPartialCharges.ComputeGasteigerCharges(mol)
+        try:
+            rdPartialCharges.ComputeGasteigerCharges(mol, throwOnParamFailure=True)
+            self.has_charges = True
+        except ValueError:  # no parameters, for example for a metal: RDKit then takes those of another element
+            rdPartialCharges.ComputeGasteigerCharges(mol)
+            self.has_charges = False
         rings = mol.GetRingInfo()
         atom_rings, bond_ring = [0] * mol.GetNumAtoms(), [0] * mol.GetNumBonds()
         for ring in rings.AtomRings():

@@ -56,15 +56,16 @@ def descriptors(graph: Graph) -> dict[str, float]:
 
 
 def _burden(graph: Graph) -> list[float]:
-    mol = graph.mol
-    try:
-        if not graph.is_plain:  # RDKit leaves explicit hydrogens out
-            return list(rdMolDescriptors.BCUT2D(mol))
-        logp, refractivity = (values[: len(graph.atoms)] for values in graph.lipophilicities)
-        properties = graph.masses, graph.charges, logp, refractivity
-        return [value for each in properties for value in rdMolDescriptors.BCUT2D(mol, each)]
-    except (RuntimeError, ValueError):  # no charges for some metals: RDKit's list says NaN there
+    if not graph.has_charges:
         return [math.nan] * len(_BCUT_NAMES)
+    if not graph.is_plain:  # RDKit leaves explicit hydrogens out
+        try:
+            return list(rdMolDescriptors.BCUT2D(graph.mol))
+        except (RuntimeError, ValueError):  # RDKit's list says NaN there
+            return [math.nan] * len(_BCUT_NAMES)
+    logp, refractivity = (values[: len(graph.atoms)] for values in graph.lipophilicities)
+    properties = graph.masses, graph.charges, logp, refractivity
+    return [value for each in properties for value in rdMolDescriptors.BCUT2D(graph.mol, each)]
 
 
 def spacial_score(graph: Graph) -> float:
