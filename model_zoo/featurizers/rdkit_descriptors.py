@@ -17,8 +17,7 @@ from model_zoo.featurizers._rdkit_descriptors import fragments, paths, surface, 
 from model_zoo.featurizers._rdkit_descriptors.graph import Graph
 from model_zoo.molecules import Molecule
 
-NAMES = tuple(
-    """
+_LIST = """
     MaxAbsEStateIndex MaxEStateIndex MinAbsEStateIndex MinEStateIndex qed SPS MolWt HeavyAtomMolWt ExactMolWt
     NumValenceElectrons NumRadicalElectrons MaxPartialCharge MinPartialCharge MaxAbsPartialCharge
     MinAbsPartialCharge FpDensityMorgan1 FpDensityMorgan2 FpDensityMorgan3 BCUT2D_MWHI BCUT2D_MWLOW BCUT2D_CHGHI
@@ -44,8 +43,8 @@ NAMES = tuple(
     fr_phos_acid fr_phos_ester fr_piperdine fr_piperzine fr_priamide fr_prisulfonamd fr_pyridine fr_quatN fr_sulfide
     fr_sulfonamd fr_sulfone fr_term_acetylene fr_tetrazole fr_thiazole fr_thiocyan fr_thiophene fr_unbrch_alkane
     fr_urea
-    """.split()
-)
+"""
+NAMES = tuple(_LIST.split())
 """The columns, in the order of RDKit's own list."""
 LIMIT = 1e15
 """Largest number given to a model: the sum of its squares over a data set stays finite in `float32`."""
@@ -84,7 +83,7 @@ def _one_by_one(mol: Chem.Mol) -> NDArray[np.float64]:
     from rdkit.Chem import Descriptors
 
     with np.errstate(all="ignore"):
-        values = Descriptors.CalcMolDescriptors(mol, missingVal=math.nan)
+        values = Descriptors.CalcMolDescriptors(mol, missingVal=math.nan)  # type: ignore[no-untyped-call]
     return np.array([values[name] for name in NAMES], dtype=np.float64)
 
 

@@ -14,6 +14,7 @@ WIDTHS = {"avalon_count": 1024, "erg": 315, "morgan_count": 1024}
 
 
 def molecules(smiles: tuple[str, ...]) -> list[Molecule]:
+    """Take SMILES as they are, without standardising."""
     return [Molecule(text, Chem.MolFromSmiles(text)) for text in smiles]
 
 

@@ -21,7 +21,8 @@ from tests.real_molecules import NASTY, real
 def calculator(mol: Chem.Mol) -> np.ndarray:
     """Give what RDKit's own list gives, NaN where it raises."""
     with np.errstate(all="ignore"):
-        return np.array(list(Descriptors.CalcMolDescriptors(mol, missingVal=math.nan).values()), dtype=np.float64)
+        values = Descriptors.CalcMolDescriptors(mol, missingVal=math.nan)  # type: ignore[no-untyped-call]
+    return np.array(list(values.values()), dtype=np.float64)
 
 
 def differing(mol: Chem.Mol) -> list[str]:

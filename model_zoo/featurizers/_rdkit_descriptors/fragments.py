@@ -41,9 +41,9 @@ def descriptors(graph: Graph, known: dict[str, float]) -> dict[str, float]:
     found = _bank().find(graph)
     values: dict[str, float] = dict(zip(_NAMES, found, strict=False))
     if not graph.is_plain:  # QED looks at the molecule without its explicit hydrogens
-        return values | {"qed": QED.qed(graph.mol)}
+        return values | {"qed": QED.qed(graph.mol)}  # type: ignore[no-untyped-call]
     acceptors = len(_NAMES) + len(QED.Acceptors)
-    properties = QED.QEDproperties(
+    properties = QED.QEDproperties(  # type: ignore[no-untyped-call]
         MW=known["MolWt"],
         ALOGP=known["MolLogP"],
         HBA=sum(found[len(_NAMES) : acceptors]),
@@ -53,7 +53,7 @@ def descriptors(graph: Graph, known: dict[str, float]) -> dict[str, float]:
         AROM=_aromatic_cycles(graph),
         ALERTS=sum(found[acceptors:]),
     )
-    return values | {"qed": QED.qed(None, qedProperties=properties)}
+    return values | {"qed": QED.qed(None, qedProperties=properties)}  # type: ignore[no-untyped-call]
 
 
 def _aromatic_cycles(graph: Graph) -> int:

@@ -18,6 +18,9 @@ from model_zoo.featurizers._rdkit_descriptors.surface import OUTER_ELECTRONS
 _SUMS = ("Chi2n", "Chi2v", "Chi3n", "Chi3v", "Chi4n", "Chi4v")
 _WALKED = (*_SUMS, "Kappa2", "Kappa3", "Phi")
 
+_Path = tuple[int, int, int, int, float, float]
+"""First, last, last but one and last but two atom, and the products of the weights of all."""
+
 
 def descriptors(graph: Graph) -> dict[str, float]:
     """Give Chi0, Chi1, Chi2n to Chi4v, Kappa2, Kappa3 and Phi."""
@@ -46,37 +49,34 @@ def _walk(graph: Graph) -> dict[str, float]:
     Paths of two, three and four bonds carry the product of their atoms' weights, in the order of the walk, so that
     products and sums round as RDKit's do.
     """
-    near, (simple, scaled) = graph.neighbours, _weights(graph)
-    sums = [0.0] * 6
-    found = [0, 0]
-    longer, longest = [], []
-    for start, (weight_n, weight_v) in enumerate(zip(simple, scaled, strict=True)):
-        for second in near[start]:
-            n2, v2 = weight_n * simple[second], weight_v * scaled[second]
-            for third in near[second]:
-                if third == start:
-                    continue
-                n3, v3 = n2 * simple[third], v2 * scaled[third]
-                longer.append((start, second, third, n3, v3))
-                if start < third:
-                    found[0] += 1
-                    sums[0] += n3
-                    sums[1] += v3
-    for start, second, third, n3, v3 in longer:
-        for fourth in near[third]:
-            if fourth not in (second, start):
-                n4, v4 = n3 * simple[fourth], v3 * scaled[fourth]
-                longest.append((start, second, third, fourth, n4, v4))
-                if start < fourth:
-                    found[1] += 1
-                    sums[2] += n4
-                    sums[3] += v4
-    for start, second, third, fourth, n4, v4 in longest:
-        for fifth in near[fourth]:
-            if start < fifth and fifth not in (third, second):
-                sums[4] += n4 * simple[fifth]
-                sums[5] += v4 * scaled[fifth]
+    near, simple, scaled = graph.neighbours, *_weights(graph)
+    paths = [
+        (start, last, start, start, simple[start] * simple[last], scaled[start] * scaled[last])
+        for start, others in enumerate(near)
+        for last in others
+    ]
+    sums, found = [], []
+    for _ in range(3):
+        paths = _extend(paths, near, simple, scaled)
+        total_n = total_v = 0.0
+        count = 0
+        for start, last, _, _, product_n, product_v in paths:
+            if start < last:
+                count += 1
+                total_n += product_n
+                total_v += product_v
+        sums += [total_n, total_v]
+        found.append(count)
     return dict(zip(_SUMS, sums, strict=True)) | _shapes(graph, found)
+
+
+def _extend(paths: list[_Path], near: list[list[int]], simple: list[float], scaled: list[float]) -> list[_Path]:
+    return [
+        (start, following, last, before, product_n * simple[following], product_v * scaled[following])
+        for start, last, before, earlier, product_n, product_v in paths
+        for following in near[last]
+        if following not in (before, earlier, start)
+    ]
 
 
 def _weights(graph: Graph) -> tuple[list[float], list[float]]:
@@ -98,7 +98,8 @@ def _inverse_root(value: float) -> float:
 
 def _shapes(graph: Graph, found: list[int]) -> dict[str, float]:
     size, alpha = len(graph.atoms), rdMolDescriptors.CalcHallKierAlpha(graph.mol)
-    second, third = (found[0] + alpha) ** 2, (found[1] + alpha) ** 2
+    # Products, not powers: `pow` is not always rounded to the nearest number.
+    second, third = (found[0] + alpha) * (found[0] + alpha), (found[1] + alpha) * (found[1] + alpha)
     two, three = size + alpha - 2, size + alpha - 3
     kappa2 = (size + alpha - 1) * two * two / second if second else 0.0
     factor = size + alpha - 1 if size % 2 else size + alpha - 2

@@ -67,7 +67,7 @@ class _Vocabulary:
         It begins at the atom whose text sorts first.
         """
         begin, end = sorted((bond.GetBeginAtom().GetSmarts(), bond.GetEndAtom().GetSmarts()))
-        key = (bond.GetSmarts(), begin, end, rings.MinBondRingSize(bond.GetIdx()))
+        key = (bond.GetSmarts(), begin, end, rings.MinBondRingSize(bond.GetIdx()))  # type: ignore[call-arg]
         return self.bonds.setdefault(key, (self._next_bit(), bond))[0]
 
     def star(self, bits: int) -> int:

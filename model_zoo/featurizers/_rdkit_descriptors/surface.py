@@ -18,7 +18,7 @@ from model_zoo.featurizers._rdkit_descriptors.graph import Floats, Graph
 _TABLE = Chem.GetPeriodicTable()
 OUTER_ELECTRONS = [_TABLE.GetNOuterElecs(number) for number in range(119)]
 """Electrons in the outer shell, by atomic number."""
-_STATE_SCALES = [4.0 / GetPrincipleQuantumNumber(number) ** 2 for number in range(119)]
+_STATE_SCALES = [4.0 / GetPrincipleQuantumNumber(number) ** 2 for number in range(119)]  # type: ignore[no-untyped-call]
 _UNCONNECTED = 1e6
 _CHARGE_BINS, _REFRACTIVITY_BINS, _LOGP_BINS = np.array(chgBins), np.array(mrBins), np.array(logpBins)
 _STATE_BINS, _VOLUME_BINS = np.array(estateBins), np.array(vsaBins)
@@ -59,7 +59,7 @@ def descriptors(graph: Graph) -> dict[str, float]:
         _binned(state, _STATE_BINS, volumes),
         _binned(volumes, _VOLUME_BINS, state),
     )
-    values = {}
+    values: dict[str, float] = {}
     for names, family in zip(_FAMILY_NAMES, families, strict=True):
         values.update(zip(names, family, strict=True))
     absolute = np.abs(state)

@@ -35,7 +35,8 @@ _CALLS: dict[str, Callable[[Chem.Mol], float]] = {
     "HeavyAtomCount": Chem.Mol.GetNumHeavyAtoms,
     "MolWt": rdMolDescriptors._CalcMolWt,  # noqa: SLF001
 }
-_BCUT_NAMES = tuple(f"BCUT2D_{name}" for name in "MWHI MWLOW CHGHI CHGLO LOGPHI LOGPLOW MRHI MRLOW".split())
+_BCUT_ENDS = (("MW", ("HI", "LOW")), ("CHG", ("HI", "LO")), ("LOGP", ("HI", "LOW")), ("MR", ("HI", "LOW")))
+_BCUT_NAMES = tuple(f"BCUT2D_{name}{end}" for name, ends in _BCUT_ENDS for end in ends)
 _MORGAN = tuple(rdFingerprintGenerator.GetMorganGenerator(radius) for radius in (1, 2, 3))
 _HYBRIDISATION = {Chem.HybridizationType.SP: 1, Chem.HybridizationType.SP2: 2, Chem.HybridizationType.SP3: 3}
 
