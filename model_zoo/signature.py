@@ -98,9 +98,10 @@ def differences(before: Record | None, after: Record) -> list[Reason]:
     for part in PARTS:
         old, new = _flat(before.get(part, {}), part), _flat(after.get(part, {}), part)
         names = old.keys() | new.keys()
-        opened = {name[:dot] for name in names for dot in range(len(name)) if name[dot] == "."} if part == "config" else ()
-        for name in sorted(names):
-            if old.get(name) != new.get(name) and name not in opened:  # an empty mapping that got keys: they are named
+        # A mapping that was empty and got keys (or lost them) is told by its keys.
+        opened = {name[:dot] for name in names for dot, sign in enumerate(name) if sign == "." and part == "config"}
+        for name in sorted(names - opened):
+            if old.get(name) != new.get(name):
                 reasons.append(Reason(part, name, _change(part, old.get(name), new.get(name))))
     return reasons
 
