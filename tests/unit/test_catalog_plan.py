@@ -114,7 +114,8 @@ def of(endpoint: str, *models: str) -> set[str]:
 
 def test_the_graph_is_that_of_the_design(project: Project) -> None:
     """Each endpoint has its dataset, a features asset per featurizer, a trained model per model, a leaderboard and a
-    champion; one service follows all; upstream stands first."""
+    champion; one service follows all; upstream stands first.
+    """
     nodes = project.catalog().nodes
 
     assert len(nodes) == 2 * (1 + 2 + 2 + 1 + 1) + 1

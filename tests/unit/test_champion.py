@@ -42,7 +42,8 @@ def champion(decision: Decision) -> str | None:
 
 def test_the_paired_p_value_is_the_corrected_t_test() -> None:
     """Gains 0.1, 0.11, 0.08 over three folds: mean 0.29/3, variance 7/30000, corrected by 1/3 + 1/2, so that
-    t = 6.931 with 2 degrees of freedom; the upper tail of Student's t with 2 degrees is 1/2 - t / (2 sqrt(t^2 + 2))."""
+    t = 6.931 with 2 degrees of freedom; the upper tail of Student's t with 2 degrees is 1/2 - t / (2 sqrt(t^2 + 2)).
+    """
     t = (0.29 / 3) / math.sqrt(7 / 30000 * (1 / 3 + 1 / 2))
     expected = 0.5 - t / (2 * math.sqrt(t * t + 2))
 
@@ -181,7 +182,8 @@ def test_no_change_on_noise() -> None:
 
 def test_alternating_evaluations_do_not_flip_flop() -> None:
     """Two equal models, retrained again and again with new noise, do not take turns: the significance level bounds
-    the changes, while choosing by the mean would change about every other time."""
+    the changes, while choosing by the mean would change about every other time.
+    """
     generator = np.random.default_rng(0)
     holder: Contender | None = None
     changes = by_mean = 0
@@ -241,7 +243,8 @@ def test_a_winner_that_misses_a_gate_does_not_replace() -> None:
 
 def test_scores_on_the_test_split_cannot_choose() -> None:
     """A contender carries no score of the test split: a model planted best there but worse in cross-validation is
-    not chosen."""
+    not chosen.
+    """
     planted, honest = contender("planted", 1.2), contender("honest", 1.0)
 
     assert {field.name for field in fields(Contender)} == {"model", "signature", "snapshot", "folds", "ms_per_molecule"}
@@ -377,12 +380,14 @@ contenders_strategy = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(
     contenders=contenders_strategy,
-    holder=st.none() | st.builds(contender, st.sampled_from(["rf", "xgb"]), st.floats(0.5, 2), snapshot=st.sampled_from(["s1", "s2"])),
+    holder=st.none()
+    | st.builds(contender, st.sampled_from(["rf", "xgb"]), st.floats(0.5, 2), snapshot=st.sampled_from(["s1", "s2"])),
     held=st.sets(st.sampled_from(["a", "b"])),
 )
 def test_every_decision_is_sound(contenders: list[Contender], holder: Contender | None, held: set[str]) -> None:
     """Whoever contends: nobody refused or held newly serves, a holder is never lost, the order of contenders is
-    free, and deciding again and again on the same scores comes to rest."""
+    free, and deciding again and again on the same scores comes to rest.
+    """
     decision = decide(contenders, holder, RULES, held=held)
 
     assert decision.champion is not None or holder is None

@@ -118,7 +118,9 @@ def test_nothing_is_pickled(case: dict[str, Any]) -> None:
 
     assert files
     assert {path.suffix for path in files} <= DATA_ONLY
-    assert not [path for path in files if path.read_bytes()[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")]
+    assert not [
+        path for path in files if path.read_bytes()[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")
+    ]
 
 
 def test_equal_seeds_give_equal_models(case: dict[str, Any]) -> None:
@@ -197,7 +199,9 @@ def test_loading_needs_no_training_library(tmp_path: Path) -> None:
         "heavy = ('torch', 'sklearn', 'xgboost', 'pandas', 'skl2onnx', 'onnxmltools', 'onnx', 'pickle5', 'joblib')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
 
     assert done.stdout.strip() == "[]"
 
@@ -247,7 +251,8 @@ def test_a_broken_model_is_one_clear_error(tmp_path: Path, text: str | None, mes
 
 def test_a_graph_that_predicts_otherwise_is_refused(case: dict[str, Any]) -> None:
     """Export is checked: a graph that differs from its library by more than the tolerance, or is not finite, is a
-    TrainingError."""
+    TrainingError.
+    """
     loaded = load_model(case["folder"])
     if not isinstance(loaded, OnnxModel):
         assert isinstance(loaded, ConstantModel)

@@ -51,7 +51,7 @@ class Memory:
 
 def plant(monkeypatch: pytest.MonkeyPatch, train: Callable[..., Any]) -> None:
     """Make every model's name mean this training function."""
-    monkeypatch.setattr(training, "get", lambda name: SimpleNamespace(Config=ModelConfig, train=train))
+    monkeypatch.setattr(training, "get", lambda _name: SimpleNamespace(Config=ModelConfig, train=train))
 
 
 def run(folder: Path, what: TrainingData, target: Target = REGRESSION, name: str = "planted") -> dict[str, Any]:
@@ -62,7 +62,7 @@ def run(folder: Path, what: TrainingData, target: Target = REGRESSION, name: str
 
 def test_out_of_fold_predictions_are_of_unseen_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that memorises is right about no row it is scored on: not in any fold, not in the test split."""
-    plant(monkeypatch, lambda X, y, config: Memory(X, y))
+    plant(monkeypatch, lambda X, y, _config: Memory(X, y))
     run(tmp_path / "a", data())
     predictions = np.load(tmp_path / "a" / "predictions.npz")
 
@@ -88,7 +88,7 @@ def test_each_fold_is_trained_on_all_the_others(tmp_path: Path, monkeypatch: pyt
 
 def test_the_test_split_does_not_reach_fold_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other values in the test split change its own score and nothing else."""
-    plant(monkeypatch, lambda X, y, config: ConstantModel(float(np.mean(y))))
+    plant(monkeypatch, lambda _X, y, _config: ConstantModel(float(np.mean(y))))
     first = data()
     other = TrainingData(first.X, np.where(first.folds < 0, 777.0, first.values), first.folds)
     one, two = run(tmp_path / "a", first), run(tmp_path / "b", other)
@@ -105,7 +105,11 @@ def test_scores_are_those_of_the_folds(tmp_path: Path) -> None:
     what = data()
     scores = run(tmp_path / "a", what, name="naive")
     by_hand = [
-        float(np.mean(np.abs(what.values[what.folds == fold] - what.values[(what.folds >= 0) & (what.folds != fold)].mean())))
+        float(
+            np.mean(
+                np.abs(what.values[what.folds == fold] - what.values[(what.folds >= 0) & (what.folds != fold)].mean())
+            )
+        )
         for fold in range(3)
     ]
 
@@ -116,7 +120,9 @@ def test_scores_are_those_of_the_folds(tmp_path: Path) -> None:
     assert set(scores["cv"]) == set(scores["test"]) == set(METRICS["regression"])
     assert json.loads((tmp_path / "a" / "scores.json").read_text(encoding="utf-8")) == scores
     assert scores["ms_per_molecule"] >= 0
-    assert load_model(tmp_path / "a" / "model").predict(what.X[:1]) == pytest.approx(what.values[what.folds >= 0].mean())
+    assert load_model(tmp_path / "a" / "model").predict(what.X[:1]) == pytest.approx(
+        what.values[what.folds >= 0].mean()
+    )
 
 
 def test_predictions_are_in_the_endpoints_unit(tmp_path: Path) -> None:
@@ -134,7 +140,12 @@ def test_predictions_are_in_the_endpoints_unit(tmp_path: Path) -> None:
 def test_log10_of_a_value_that_is_not_positive_is_an_error(tmp_path: Path) -> None:
     """Zero under log10 is a TrainingError that says so, before anything is fitted or written."""
     with pytest.raises(TrainingError, match="log10 needs positive values"):
-        run(tmp_path / "a", data([float(row) for row in range(30)]), Target(task="regression", transform="log10"), "naive")
+        run(
+            tmp_path / "a",
+            data([float(row) for row in range(30)]),
+            Target(task="regression", transform="log10"),
+            "naive",
+        )
     assert list((tmp_path / "a").iterdir()) == []
 
 
@@ -143,7 +154,7 @@ def test_predictions_that_are_not_finite_are_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: float
 ) -> None:
     """The model and how many rows are named, and nothing is written."""
-    plant(monkeypatch, lambda X, y, config: SimpleNamespace(predict=lambda X: np.where(X[:, 0] < 6, bad, 0.0)))
+    plant(monkeypatch, lambda _X, _y, _config: SimpleNamespace(predict=lambda X: np.where(X[:, 0] < 6, bad, 0.0)))
 
     with pytest.raises(TrainingError, match="planted: 2 of 10 predictions are not finite numbers"):
         run(tmp_path / "a", data())
@@ -155,15 +166,15 @@ def test_predictions_that_are_not_finite_are_an_error(
     [
         (lambda X: np.zeros((len(X), 1)), r"\(10, 1\)"),
         (lambda X: np.zeros(len(X) - 1), r"\(9,\)"),
-        (lambda X: np.float64(0), r"\(\)"),
-        (lambda X: [0.0], r"\(1,\)"),
+        (lambda _X: np.float64(0), r"\(\)"),
+        (lambda _X: [0.0], r"\(1,\)"),
     ],
 )
 def test_predictions_of_a_wrong_shape_are_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, predict: Any, shape: str
 ) -> None:
     """One number per row is expected, and what came is said; broadcasting hides nothing."""
-    plant(monkeypatch, lambda X, y, config: SimpleNamespace(predict=predict))
+    plant(monkeypatch, lambda _X, _y, _config: SimpleNamespace(predict=predict))
 
     with pytest.raises(TrainingError, match=f"planted: expected 10 predictions, got an array of shape {shape}"):
         run(tmp_path / "a", data())
@@ -209,7 +220,7 @@ def test_training_twice_gives_the_same(tmp_path: Path) -> None:
     """Equal arguments, equal scores and predictions: nothing depends on the time or the folder."""
     generator = np.random.default_rng(0)
     X = generator.poisson(1, (60, 8)).astype(np.float32)
-    what = TrainingData(X, X[:, 0] + X[:, 1], np.arange(60) % 4 - 1)
+    what = TrainingData(X, (X[:, 0] + X[:, 1]).astype(np.float64), np.arange(60) % 4 - 1)
     from model_zoo.models import rf
 
     config = rf.Config(n_estimators=20, max_features=1.0)

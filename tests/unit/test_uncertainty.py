@@ -72,7 +72,7 @@ def test_fingerprints_are_packed_bits() -> None:
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=DOMAIN_BITS)
     packed = pack(ALL)
 
-    assert (packed.shape, packed.dtype) == ((len(ALL), 128), np.uint8)
+    assert (packed.shape, packed.dtype) == ((len(ALL), 128), np.dtype(np.uint8))
     for row, item in zip(packed, ALL, strict=True):
         assert np.flatnonzero(np.unpackbits(row)).tolist() == list(generator.GetFingerprint(item.mol).GetOnBits())
 

@@ -56,7 +56,11 @@ def test_a_conversion_says_whether_it_turns_the_order(low: float, factor: float,
 
 def test_flipping_twice_is_no_flip() -> None:
     """`<` and `>` change places, `=` stays."""
-    assert {sign: FLIPPED_RELATION[FLIPPED_RELATION[sign]] for sign in FLIPPED_RELATION} == {"=": "=", "<": "<", ">": ">"}
+    assert {sign: FLIPPED_RELATION[FLIPPED_RELATION[sign]] for sign in FLIPPED_RELATION} == {
+        "=": "=",
+        "<": "<",
+        ">": ">",
+    }
     assert FLIPPED_RELATION["<"] == ">"
 
 
