@@ -11,7 +11,7 @@ import dagster as dg
 
 from ai_drug_assets.assets import build_assets
 from ai_drug_assets.automation import automation_sensor
-from ai_drug_assets.catalog import load_catalog
+from ai_drug_assets.catalog import Catalog, load_catalog
 from ai_drug_assets.jobs import build_jobs, build_schedules
 from ai_drug_assets.sensors import git_sha_sensor
 from ai_drug_assets.settings import Settings
@@ -32,6 +32,7 @@ TRAINING_EXECUTOR = dg.multiprocess_executor.configured(
 def build_defs(
     settings: Settings | None = None,
     *,
+    catalog: Catalog | None = None,
     tracking: Tracking | None = None,
     executor: dg.ExecutorDefinition = TRAINING_EXECUTOR,
     watch: Callable[[str, str | None], None] | None = None,
@@ -42,6 +43,9 @@ def build_defs(
     ----------
     settings
         Where things are; read from the environment when omitted.
+    catalog
+        What there is to make; read from the files when omitted. A process that assembles definitions a second time
+        passes its first catalog: the code that it runs is still that one's, whatever the files say by now.
     tracking
         The tracking resource; MLflow as the settings say when omitted.
     executor
@@ -54,14 +58,14 @@ def build_defs(
     ConfigError, DataError
         For a fault in configuration or sources: the code location then shows that message and keeps the rest.
     """
-    settings = settings or Settings.from_env()
-    catalog = load_catalog(settings)
+    catalog = catalog or load_catalog(settings or Settings.from_env())
+    settings = catalog.settings
     workshop = Workshop(catalog, watch) if watch else Workshop(catalog)
     _ = workshop.git_sha  # captured now, with the code that is being loaded, not when a sensor first asks
     return dg.Definitions(
         assets=build_assets(workshop),
         jobs=build_jobs(workshop),
-        schedules=build_schedules(workshop),
+        schedules=build_schedules(),
         sensors=[automation_sensor(), git_sha_sensor(workshop)],
         resources={"tracking": tracking or Tracking(settings)},
         executor=executor,

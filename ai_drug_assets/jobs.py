@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from ai_drug_assets import upkeep
+from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Workshop
 
 ALL_ASSETS = "all_assets"
@@ -25,7 +26,7 @@ def build_jobs(workshop: Workshop) -> list[Any]:
     ]
 
 
-def build_schedules(workshop: Workshop) -> list[dg.ScheduleDefinition]:
+def build_schedules() -> list[dg.ScheduleDefinition]:
     """Make the schedules."""
     return [
         dg.ScheduleDefinition(
@@ -40,9 +41,10 @@ def build_schedules(workshop: Workshop) -> list[dg.ScheduleDefinition]:
 
 def _upkeep_job(workshop: Workshop) -> dg.JobDefinition:
     @dg.op(description="Delete what is older than the retention and no longer needed.")
-    def prune(context: dg.OpExecutionContext) -> dict[str, int]:
+    def prune(context: dg.OpExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dict[str, int]:
         counts = {
             "abandoned_runs": upkeep.close_abandoned_runs(context.instance),
+            "abandoned_mlflow_runs": tracking.close_abandoned(),
             "runs": upkeep.prune_runs(context.instance, keep=context.run_id),
             "ticks": upkeep.prune_ticks(context.instance),
             "files": upkeep.prune_files(workshop.catalog, workshop.ledger),

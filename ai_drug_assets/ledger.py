@@ -12,11 +12,10 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from model_zoo.errors import StoreError
 from model_zoo.signature import Record
 from model_zoo.store import atomic_write
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Made(BaseModel):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,12 +20,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from ai_drug_assets import keys
-from ai_drug_assets.settings import Settings
 from model_zoo.digests import canonical_json
 from model_zoo.signature import Record
+
+from ai_drug_assets import keys
+from ai_drug_assets.processes import alive, this_process
+from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -79,9 +78,9 @@ class Tracking:
             run_name=name,
             tags={
                 **tags,
-                keys.TAG_DAGSTER_RUN: context.run_id,
+                keys.TAG_DAGSTER_RUN: context.run.run_id,
                 keys.TAG_RECORD: text[:TAG_LIMIT],
-                keys.TAG_PROCESS: _this_process(),
+                keys.TAG_PROCESS: this_process(),
                 "mlflow.parentRunId": parent,
             },
         )
@@ -153,7 +152,7 @@ class Tracking:
         closed = 0
         for run in self.client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'"):
             process = run.data.tags.get(keys.TAG_PROCESS)
-            if process is not None and not _alive(process):
+            if process is not None and not alive(process):
                 self.client.set_terminated(run.info.run_id, "FAILED")
                 closed += 1
         return closed
@@ -179,6 +178,17 @@ class Tracking:
                     raise
         return client
 
+    def _name_parent(self, dagster_run_id: str) -> None:
+        """Make the run that `dagster-mlflow` will find, with its process in it from the first moment.
+
+        It would make one itself and tag it afterwards: killed in between, nobody could tell whose run it was.
+        """
+        experiment = self.client.get_experiment_by_name(EXPERIMENT)
+        assert experiment is not None
+        if not self.client.search_runs([experiment.experiment_id], f"tags.dagster_run_id = '{dagster_run_id}'"):
+            tags = {"dagster_run_id": dagster_run_id, keys.TAG_PROCESS: this_process()}
+            self.client.create_run(experiment.experiment_id, tags=tags)
+
     def _parent(self, context: dg.AssetExecutionContext) -> str:
         """Open, or find again, the MLflow run that `dagster-mlflow` keeps for this Dagster run."""
         import mlflow
@@ -186,15 +196,14 @@ class Tracking:
 
         while mlflow.active_run() is not None:
             mlflow.end_run()
+        self._name_parent(context.run.run_id)
         config = {
             "experiment_name": EXPERIMENT,
             "mlflow_tracking_uri": self._settings.tracking_uri,
-            "extra_tags": {keys.TAG_PROCESS: _this_process()},
+            "extra_tags": {keys.TAG_PROCESS: this_process()},
         }
-        MlFlow(
-            SimpleNamespace(
-                log=context.log, dagster_run=context.run, run_id=context.run_id, resource_config=config
-            )
+        MlFlow(  # type: ignore[no-untyped-call]
+            SimpleNamespace(log=context.log, dagster_run=context.run, run_id=context.run.run_id, resource_config=config)
         )
         active = mlflow.active_run()
         assert active is not None
@@ -202,18 +211,3 @@ class Tracking:
         # `training_run` works through the client, by run id.
         mlflow.end_run()
         return str(active.info.run_id)
-
-
-def _this_process() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.0f}"
-
-
-def _alive(process: str) -> bool:
-    """Say whether a process of this host lives; processes of other hosts count as alive."""
-    host, pid, created = process.rsplit(":", 2)
-    if host != socket.gethostname():
-        return True
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) < 2  # noqa: PLR2004 - seconds
-    except psutil.NoSuchProcess:
-        return False

@@ -16,6 +16,7 @@ import dagster as dg
 import psutil
 from dagster._core.scheduler.instigation import TickStatus
 
+from ai_drug_assets import keys, processes
 from ai_drug_assets.catalog import Catalog
 from ai_drug_assets.ledger import Ledger
 
@@ -23,6 +24,7 @@ RETENTION_DAYS = 30
 FILE_RETENTION_DAYS = 14
 PLACES = ("dataset", "features", "trained_model", "leaderboard", "champion_model")
 _UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
@@ -59,7 +61,10 @@ def prune_ticks(instance: dg.DagsterInstance, days: int = RETENTION_DAYS) -> int
 
 
 def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAYS) -> int:
-    """Delete asset folders that no ledger entry and no present signature names; give how many."""
+    """Delete asset folders that no ledger entry and no present signature names; give how many.
+
+    What killed processes left in the scratch folder goes too.
+    """
     home = catalog.settings.home
     needed = set()
     for node in catalog.nodes.values():
@@ -72,6 +77,7 @@ def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAY
         for folder in _leaves(home / place)
         if folder.name not in needed and folder.stat().st_mtime < before
     ]
+    doomed += [folder for folder in (home / "scratch").glob("*/") if folder.stat().st_mtime < before]
     for folder in doomed:
         shutil.rmtree(folder)
     return len(doomed)
@@ -86,11 +92,9 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> int:
     """
     closed = 0
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
-        record = instance.get_run_record_by_id(run.run_id)
-        pid = _pid(instance, run.run_id)
-        if record is None or pid is None or _alive(pid, record.start_time or time.time()):
+        if (gone := _gone(instance, run)) is None:
             continue
-        instance.report_run_failed(run, f"The process {pid} of this run is gone; the run was ended.")
+        instance.report_run_failed(run, f"The process {gone} of this run is gone; the run was ended.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         closed += 1
     return closed
@@ -100,6 +104,19 @@ def _leaves(place: Path) -> Iterator[Path]:
     """Folders that hold files: the assets' own, named by signature."""
     if place.is_dir():
         yield from {file.parent for file in place.glob("**/*") if file.is_file() and len(file.parent.name) == 16}
+
+
+def _gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """Give the process of a run if it is known and gone.
+
+    `aidrug run` names its process when it makes a run; other runs say where they execute once they do.
+    """
+    if (process := run.tags.get(keys.RUN_TAG_PROCESS)) is not None:
+        return None if processes.alive(process) else process
+    record, pid = instance.get_run_record_by_id(run.run_id), _pid(instance, run.run_id)
+    if record is None or pid is None or _alive(pid, record.start_time or time.time()):
+        return None
+    return str(pid)
 
 
 def _pid(instance: dg.DagsterInstance, run_id: str) -> int | None:

@@ -8,8 +8,8 @@ Does not belong here: what one kind of asset does (see `assets/`).
 from __future__ import annotations
 
 import fcntl
-import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from model_zoo.errors import AidrugError
+from model_zoo.store import Store, atomic_write
 
 from ai_drug_assets import keys
 from ai_drug_assets.catalog import Catalog, Node, current_signature
 from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
-from model_zoo.errors import AidrugError
-from model_zoo.store import Store, atomic_write
 
 
 class UpstreamNotReadyError(AidrugError):
@@ -43,6 +43,7 @@ class Outcome:
     data_version: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     checks: list[dg.AssetCheckResult] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,14 @@ class Workshop:
         return self.settings.home / node.kind / (node.endpoint or "") / (node.name or "") / keys.code_version(node)
 
     def keep(self, node: Node, folder: Path) -> Path:
-        """Move a finished folder to the asset's place in one step; what another process put there first stays."""
+        """Move a finished folder to the asset's place in one step; what another process put there first stays.
+
+        Raises
+        ------
+        CodeChangedError
+            When the files are no longer those that the place is named after.
+        """
+        self.require_unchanged(node)
         place = self.place(node)
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
@@ -99,8 +107,9 @@ class Workshop:
         return place
 
     def keep_text(self, node: Node, name: str, text: str) -> None:
-        """Write one small file at the asset's place, replacing an earlier one: a judgement may be passed again on
-        the same signatures, when a model that was absent has arrived.
+        """Write one small file at the asset's place, replacing an earlier one.
+
+        A judgement may be passed again on the same signatures, when a model that was absent has arrived.
         """
         atomic_write(self.place(node) / name, f"{text}\n".encode())
 
@@ -143,6 +152,20 @@ class Workshop:
                 state = "was never made" if made is None else "is outdated"
                 raise UpstreamNotReadyError(f"{node.key} needs {key}, which {state}. Materialise it first.")
 
+    def require_unchanged(self, node: Node) -> None:
+        """Refuse to label what was made when code, configuration or data changed since this process loaded them.
+
+        Raises
+        ------
+        CodeChangedError
+            Telling what to do.
+        """
+        if current_signature(self.catalog, node.key) != node.signature:
+            raise CodeChangedError(
+                f"{node.key}: files changed after this process loaded them. Reload the code location and "
+                "materialise again."
+            )
+
     @contextmanager
     def making(self, context: dg.AssetExecutionContext, node: Node) -> Iterator[Outcome]:
         """Wrap the body of an asset: notice changed code, write the ledger whichever way it ends.
@@ -151,13 +174,10 @@ class Workshop:
         """
         outcome = Outcome()
         try:
+            inputs = self._inputs(node)  # before the body reads them: one made anew meanwhile must show as newer
             yield outcome
-            if current_signature(self.catalog, node.key) != node.signature:
-                raise CodeChangedError(
-                    f"{node.key}: files changed after this process loaded them. Reload the code location and "
-                    "materialise again."
-                )
-            failed = [check.check_name for check in outcome.checks if not check.passed and _blocks(node, check)]
+            self.require_unchanged(node)
+            failed = [check.check_name for check in outcome.checks if not check.passed and _blocks(check)]
             if failed:
                 self._failed(node, context, f"blocking check failed: {', '.join(map(str, failed))}")
         except AidrugError as error:
@@ -167,7 +187,7 @@ class Workshop:
             self._failed(node, context, f"{type(error).__name__}: {error}")
             raise
         if not failed:
-            self.ledger.record_made(node.key, self._made(node, context, outcome.data_version))
+            self.ledger.record_made(node.key, self._made(node, context, outcome.data_version, inputs))
             self.watch(node.key, None)
 
     def result(self, node: Node, outcome: Outcome) -> dg.MaterializeResult[Any]:
@@ -180,31 +200,32 @@ class Workshop:
                 "signature": node.signature,
                 "record": dg.MetadataValue.json(node.record),
                 "git_sha": self.git_sha,
+                "work_s": round(time.perf_counter() - outcome.began, 3),
             },
             check_results=outcome.checks,
         )
 
-    def _made(self, node: Node, context: dg.AssetExecutionContext, data_version: str) -> Made:
+    def _inputs(self, node: Node) -> dict[str, str]:
+        """Give the data versions of what an asset is made from, by key, as the ledger has them now."""
         entries: Mapping[str, Entry] = {key: self.ledger.read(key) for key in node.deps}
+        return {key: entry.made.data_version for key, entry in entries.items() if entry.made}
+
+    def _made(self, node: Node, context: dg.AssetExecutionContext, data_version: str, inputs: dict[str, str]) -> Made:
         return Made(
             signature=node.signature,
             record=node.record,
             data_version=data_version,
-            inputs={key: entry.made.data_version for key, entry in entries.items() if entry.made},
-            run_id=context.run_id,
+            inputs=inputs,
+            run_id=context.run.run_id,
             git_sha=self.git_sha,
             at=now(),
         )
 
     def _failed(self, node: Node, context: dg.AssetExecutionContext, error: str) -> None:
-        failure = Failure(signature=node.signature, error=error, run_id=context.run_id, at=now())
+        failure = Failure(signature=node.signature, error=error, run_id=context.run.run_id, at=now())
         self.ledger.record_failure(node.key, failure)
         self.watch(node.key, error)
 
-    def clean(self) -> None:
-        """Remove what killed processes left in the scratch folder; call it when nothing runs."""
-        shutil.rmtree(self.settings.home / "scratch", ignore_errors=True)
 
-
-def _blocks(node: Node, check: dg.AssetCheckResult) -> bool:
+def _blocks(check: dg.AssetCheckResult) -> bool:
     return check.severity == dg.AssetCheckSeverity.ERROR

@@ -175,7 +175,7 @@ def _merge(
     middle = len(values) // 2
     median = values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
     if task == "binary":
-        if median == 0.5:  # noqa: PLR2004 - as many zeros as ones
+        if median == 0.5:
             return math.nan, relation, f"contradiction: {len(values)} measurements, as many 0 as 1"
         return float(round(median)), relation, ""
     if curation.max_spread is not None and values[-1] - values[0] > curation.max_spread:

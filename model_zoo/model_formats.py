@@ -120,7 +120,7 @@ class OnnxModel:
             )
 
 
-_FORMATS: dict[str, type[ConstantModel] | type[OnnxModel]] = {
+_FORMATS: dict[str, type[ConstantModel | OnnxModel]] = {
     ConstantModel.format: ConstantModel,
     OnnxModel.format: OnnxModel,
 }

@@ -141,9 +141,16 @@ def _closure(modules: frozenset[str], root: Path) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _module(root: Path, path: str) -> _Module:
     try:
-        tree = ast.parse((root / path).read_bytes())  # bytes: Python itself minds the byte order mark and `coding`
+        # Bytes: Python itself minds the byte order mark and a `coding` line.
+        return _parsed(root, path, (root / path).read_bytes())
     except (SyntaxError, ValueError) as error:
         raise ConfigError(f"{path}: expected valid Python: {error}") from error
+
+
+@lru_cache(maxsize=4096)
+def _parsed(root: Path, path: str, source: bytes) -> _Module:
+    """Remembered by the text itself, so `forget` need not drop it: each made asset looks at all code again."""
+    tree = ast.parse(source)
     package = path.removesuffix(".py").split("/")[:-1]
     first_party: set[str] = set()
     third_party: set[str] = set()

@@ -274,7 +274,7 @@ def _records(path: Path, delimiter: str, columns: tuple[str, ...]) -> Iterator[t
                         f"{path} row {number}: expected {len(header)} cells as in the header, got {len(cells)}. Quote "
                         f"cells that contain {delimiter!r}, or correct the row."
                     )
-                yield number, {name: "" for name in columns} | dict(zip(header, cells, strict=False))
+                yield number, dict.fromkeys(columns, "") | dict(zip(header, cells, strict=False))
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: expected UTF-8 text separated by {delimiter!r}: {error}") from error
     if number == 0:

@@ -61,7 +61,7 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
     strata = _strata(table["value"].to_numpy(dtype=float), task)
     result = table.assign(group=groups)
     if split.kind == "official":
-        if not set(table["split"]) <= {"train", "test"} or len(set(table["split"])) != 2:  # noqa: PLR2004
+        if not set(table["split"]) <= {"train", "test"} or len(set(table["split"])) != 2:
             raise DataError("an official split needs a source that marks its rows as train and test")
         test = table["split"].to_numpy() == "test"
     else:

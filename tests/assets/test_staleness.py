@@ -1,0 +1,204 @@
+"""What a change makes stale, what it retrains, and what it leaves alone: in the plan, and in Dagster's own view."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import pytest
+
+from tests.project_factory import Project, add_model, write_csv
+
+RF = {"trained_model/greasy/rf", "trained_model/logp/rf"}
+JUDGING = {
+    "leaderboard/greasy",
+    "leaderboard/logp",
+    "champion_model/greasy",
+    "champion_model/logp",
+    "inference_service",
+}
+
+
+def stale(project: Project) -> set[str]:
+    """Give what is stale, after making sure that the plan and Dagster agree on it."""
+    planned = set(project.plan())
+    assert planned == project.unsynced()
+    return planned
+
+
+def trained_by(project: Project) -> list[str]:
+    """Run what is stale; give the assets that were really fitted for it, after making sure that all is fresh."""
+    before = project.trained()
+    assert project.run().failed == {}
+    assert stale(project) == set()
+    after = project.trained()
+    for asset in before:
+        after.remove(asset)
+    return after
+
+
+def test_first_run_makes_everything_and_the_second_nothing(project: Project) -> None:
+    """The first run makes every asset and fits every model once; the second makes nothing."""
+    assert stale(project) == set(project.catalog().nodes)
+    assert set(map(str, project.run().made)) == set(project.catalog().nodes)
+    assert len(project.trained()) == len(set(project.trained())) == 4
+    again = project.run()
+    assert (again.made, again.failed) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("CHECKED_ROWS = 256", "CHECKED_ROWS = 256  # a comment"),
+        ("CHECKED_ROWS = 256", "\n\nCHECKED_ROWS = (\n    256\n)"),
+        ('"""Random forest on molecular features.', '"""A forest of another description.'),
+        ('"""Fit a forest on `n x d` features and convert it.', '"""Fit.'),
+    ],
+    ids=["comment", "layout", "module docstring", "function docstring"],
+)
+def test_comments_and_layout_make_nothing_stale(made: Project, old: str, new: str) -> None:
+    """A comment, line break or docstring makes nothing stale."""
+    made.edit("model_zoo/models/rf.py", old, new)
+    assert stale(made) == set()
+
+
+def test_one_models_code_retrains_only_that_model(made: Project) -> None:
+    """A change of one model's code makes that model stale, says which file, and retrains that model only."""
+    made.edit("model_zoo/models/rf.py", "CHECKED_ROWS = 256", "CHECKED_ROWS = 128")
+    assert stale(made) == RF | JUDGING
+    assert made.plan()["trained_model/logp/rf"] == {("code", "model_zoo/models/rf.py")}
+    assert trained_by(made) == sorted(RF)
+
+
+def test_a_helper_retrains_exactly_its_importers(made: Project) -> None:
+    """A change of a helper module retrains the models that import it, and no other."""
+    (made.root / "model_zoo/models/_trees.py").write_text("DEPTH = 3\n", encoding="utf-8")
+    assert stale(made) == set()
+    made.edit("model_zoo/models/rf.py", "CHECKED_ROWS = 256", "from model_zoo.models._trees import DEPTH\nCHECKED_ROWS = 256")
+    assert trained_by(made) == sorted(RF)
+    made.edit("model_zoo/models/_trees.py", "3", "4")
+    assert stale(made) == RF | JUDGING
+    assert made.plan()["trained_model/logp/rf"] == {("code", "model_zoo/models/_trees.py")}
+
+
+def test_a_featurizer_retrains_its_users(made: Project) -> None:
+    """A change of a featurizer makes its features and the models on them stale, and nothing of the other featurizer."""
+    made.change_code("model_zoo/featurizers/morgan_count.py")
+    assert stale(made) == RF | JUDGING | {"features/greasy/morgan_count", "features/logp/morgan_count"}
+
+
+def test_configuration_in_another_order_makes_nothing_stale(made: Project) -> None:
+    """The order of keys, quotes and defaults spelled out in YAML make nothing stale."""
+    path = made.settings.configs / "models" / "rf.yaml"
+    path.write_text(
+        "config: {max_features: 5.0e-1, min_samples_leaf: 1,   n_estimators: 5}\n"
+        'features:\n- "morgan_count"\nendpoints: all\n# a comment\ndescription: rf\nname: rf\n',
+        encoding="utf-8",
+    )
+    assert stale(made) == set()
+
+
+def test_a_hyper_parameter_retrains_only_that_model(made: Project) -> None:
+    """A hyper-parameter makes its model stale and names the key; an override touches one endpoint only."""
+    add_model(made.settings, "rf", config={"n_estimators": 6, "max_features": 0.5})
+    assert stale(made) == RF | JUDGING
+    assert made.plan()["trained_model/logp/rf"] == {("config", "model.n_estimators")}
+    add_model(made.settings, "rf", overrides={"logp": {"n_estimators": 7}})
+    assert stale(made) == {"trained_model/logp/rf", "leaderboard/logp", "champion_model/logp", "inference_service"}
+    assert trained_by(made) == ["trained_model/logp/rf"]
+
+
+def test_what_is_only_shown_trains_nothing(made: Project) -> None:
+    """An endpoint's description reaches its champion's bundle without training anything."""
+    made.edit("configs/endpoints/logp.yaml", "description: logp", "description: octanol and water")
+    assert stale(made) == {"champion_model/logp", "inference_service"}
+    assert trained_by(made) == []
+
+
+def test_new_data_retrain_only_their_endpoint(made: Project) -> None:
+    """New measurements make everything of their endpoint stale, and nothing of another."""
+    lines = (made.root / "logp.csv").read_text(encoding="utf-8").replace("CCO,", "CCCO,", 1)
+    (made.root / "logp.csv").write_text(lines, encoding="utf-8")
+    assert stale(made) == {key for key in made.catalog().nodes if "/logp" in key} | {"inference_service"}
+    assert made.plan()["trained_model/logp/rf"] == {("data", "logp.csv")}
+    assert trained_by(made) == ["trained_model/logp/naive", "trained_model/logp/rf"]
+
+
+def test_a_library_retrains_only_its_users(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new version of a library makes only those models stale whose code imports it."""
+    real = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0" if name == "skl2onnx" else real(name))
+    assert stale(made) == RF | JUDGING
+    ((kind, what),) = made.plan()["trained_model/logp/rf"]
+    assert (kind, what) == ("library", "skl2onnx")
+
+
+def test_a_dataset_made_again_with_equal_content_makes_nothing_stale(made: Project) -> None:
+    """A dataset that is materialised again with equal content makes nothing stale."""
+    before = made.ledger.read("dataset/logp").made
+    assert made.materialise("dataset/logp").success
+    after = made.ledger.read("dataset/logp").made
+    assert before is not None and after is not None
+    assert before.run_id != after.run_id
+    assert before.data_version == after.data_version
+    assert stale(made) == set()
+
+
+def test_a_new_model_trains_only_itself(made: Project) -> None:
+    """A model that is added makes itself and the judging stale, and only it is trained."""
+    add_model(made.settings, "xgb")
+    new = {"trained_model/greasy/xgb", "trained_model/logp/xgb"}
+    assert stale(made) == new | JUDGING
+    assert made.plan()["trained_model/logp/xgb"] == {("new", "never materialised")}
+    assert trained_by(made) == sorted(new)
+
+
+def test_a_removed_model_leaves_the_contest(made: Project) -> None:
+    """A model that is removed trains nothing, and leaves the leaderboard; an endpoint goes on being served."""
+    served = (made.settings.home / "store" / "current.json").read_text(encoding="utf-8")
+    (made.settings.configs / "models" / "rf.yaml").unlink()
+    assert stale(made) == JUDGING
+    assert trained_by(made) == []
+    after = (made.settings.home / "store" / "current.json").read_text(encoding="utf-8")
+    assert after == served
+
+
+def test_reverted_code_reuses_the_old_fit(made: Project) -> None:
+    """Code that is reverted makes its model stale again, and the old MLflow run is reused without training."""
+    path = made.root / "model_zoo/models/rf.py"
+    old = path.read_text(encoding="utf-8")
+    made.change_code("model_zoo/models/rf.py")
+    assert trained_by(made) == sorted(RF)
+    path.write_text(old, encoding="utf-8")
+    assert stale(made) == RF | JUDGING
+    assert trained_by(made) == []
+    event = made.instance.get_latest_materialization_event(asset("trained_model/logp/rf"))
+    assert event is not None and event.asset_materialization is not None
+    assert event.asset_materialization.metadata["reused"].value is True
+
+
+def test_what_dagster_forgot_is_made_again(made: Project) -> None:
+    """An asset whose history was wiped in the UI is made again, without training."""
+    made.instance.wipe_assets([asset("trained_model/logp/rf")])
+    assert trained_by(made) == []
+
+
+def test_measurements_that_change_while_they_are_read_are_not_labelled(made: Project) -> None:
+    """Measurements that change between the plan and the reading are not kept under the old content's signature."""
+    path = made.root / "logp.csv"
+    wanted = path.read_text(encoding="utf-8").replace("CCO,", "CCCO,", 1)
+    path.write_text(wanted, encoding="utf-8")
+    defs = made.defs()
+    write_csv(path, [(f"{'C' * size}O", float(size)) for size in range(1, 40)])
+    assert not made.materialise("dataset/logp", defs=defs).success
+    path.write_text(wanted, encoding="utf-8")
+    result = made.materialise("dataset/logp")
+    assert result.success
+    (event,) = result.get_asset_materialization_events()
+    assert event.materialization.metadata["dagster/row_count"].value == 69
+
+
+def asset(key: str):
+    """Give Dagster's key."""
+    from ai_drug_assets import keys
+
+    return keys.asset_key(key)

@@ -1,0 +1,208 @@
+"""A tiny project on the real engine: two endpoints of made-up measurements, small models, everything in a temporary folder.
+
+The signatures are computed from a copy of `model_zoo` that a test may edit; the code that runs stays the installed one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+from dagster import AssetKey, DagsterInstance
+from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
+
+from ai_drug_assets import keys
+from ai_drug_assets.catalog import Catalog, load_catalog
+from ai_drug_assets.definitions import build_defs
+from ai_drug_assets.ledger import Ledger
+from ai_drug_assets.plan import make_plan
+from ai_drug_assets.runner import Report, bring_up_to_date
+from ai_drug_assets.settings import Settings
+from ai_drug_assets.tracking import EXPERIMENT, Tracking
+
+ROOT = Path(__file__).parents[1]
+TAILS = ("O", "N", "F", "Cl", "C#N", "C(=O)O", "C(=O)N", "OC", "S(C)(=O)=O", "N(C)C")
+
+MODELS: Mapping[str, dict[str, Any]] = {
+    "naive": {"features": ["descriptors"]},
+    "rf": {"features": ["morgan_count"], "config": {"n_estimators": 5, "max_features": 0.5}},
+    "xgb": {"features": ["morgan_count"], "config": {"n_estimators": 5}},
+}
+ENDPOINTS: Mapping[str, dict[str, Any]] = {
+    "logp": {"task": "regression", "unit": "log10 ratio", "champion": {"metric": "rmse"}},
+    "greasy": {"task": "binary", "unit": "probability", "champion": {"metric": "auroc"}},
+}
+
+
+def molecules() -> list[str]:
+    """Give 70 small acyclic molecules, each a group of its own for any split."""
+    return [f"{'C' * size}{tail}" for size, tail in itertools.product(range(2, 9), TAILS)]
+
+
+def measurements(endpoint: str, smiles: Sequence[str]) -> list[float]:
+    """Give values that a model can learn: Crippen's logP, or whether it is above one."""
+    from rdkit import Chem
+    from rdkit.Chem import Crippen
+
+    values = [round(Crippen.MolLogP(Chem.MolFromSmiles(text)), 4) for text in smiles]  # type: ignore[attr-defined]
+    return [float(value > 1) for value in values] if endpoint == "greasy" else values
+
+
+def write_csv(path: Path, rows: Sequence[tuple[str, float]]) -> None:
+    """Write measurements as a user would."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("smiles,value\n" + "".join(f"{text},{value:g}\n" for text, value in rows), encoding="utf-8")
+
+
+def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a configuration file as a user would."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
+
+
+def project_settings(root: Path) -> Settings:
+    """Give the settings of a project in a folder."""
+    home = root / "home"
+    return Settings(
+        root=root,
+        code_root=root,
+        configs=root / "configs",
+        home=home,
+        store=str(home / "store"),
+        tracking_uri=f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
+        artifacts=str(home / "mlflow" / "artifacts"),
+        service_port=9,  # nothing listens there
+    )
+
+
+def make_project(root: Path, models: Sequence[str] = ("naive", "rf")) -> Settings:
+    """Write configurations, measurements and a copy of the signed code into a folder."""
+    shutil.copytree(ROOT / "model_zoo", root / "model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    settings = project_settings(root)
+    for name, fields in ENDPOINTS.items():
+        write_csv(root / f"{name}.csv", list(zip(molecules(), measurements(name, molecules()), strict=True)))
+        source = {"kind": "csv", "files": [f"{name}.csv"]}
+        split = {"kind": "random", "folds": 3}
+        content = {"name": name, "title": name, "description": name, **fields, "source": source, "split": split}
+        write_yaml(settings.configs / "endpoints" / f"{name}.yaml", content)
+    for model in models:
+        add_model(settings, model)
+    return settings
+
+
+def add_model(settings: Settings, name: str, **fields: Any) -> None:
+    """Write a model's configuration; `fields` replace what it usually says."""
+    content = {"name": name, "description": name, **MODELS[name], **fields}
+    write_yaml(settings.configs / "models" / f"{name}.yaml", content)
+
+
+@dataclass
+class Project:
+    """A project with its Dagster instance, and what tests ask of it."""
+
+    settings: Settings
+    instance: DagsterInstance
+    cursor: AssetDaemonCursor | None = None
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        """The folder of the project."""
+        return self.settings.root
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of the project."""
+        return Ledger(self.settings.home / "ledger")
+
+    def catalog(self) -> Catalog:
+        """Read the catalog afresh."""
+        return load_catalog(self.settings)
+
+    def defs(self, **options: Any) -> dg.Definitions:
+        """Load the definitions afresh, as a reloaded code location would."""
+        return build_defs(self.settings, executor=dg.in_process_executor, **options)
+
+    def run(self) -> Report:
+        """Do what `aidrug run` does, on the instance of the test."""
+        return bring_up_to_date(self.catalog(), self.instance, self.said.append)
+
+    def materialise(self, *wanted: str, defs: dg.Definitions | None = None) -> dg.ExecuteInProcessResult:
+        """Materialise assets as the UI's button would, in one run; all of them when none is named."""
+        defs = defs or self.defs()
+        chosen = dg.AssetSelection.assets(*map(keys.asset_key, wanted)) if wanted else dg.AssetSelection.all()
+        job = dg.define_asset_job("by_hand", selection=chosen)
+        resolved = dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def("by_hand")
+        return resolved.execute_in_process(instance=self.instance, raise_on_error=False)
+
+    def evaluate(self, defs: dg.Definitions | None = None) -> list[str]:
+        """Evaluate the automation conditions once; give what is requested, without running it."""
+        result = dg.evaluate_automation_conditions(defs or self.defs(), self.instance, cursor=self.cursor)
+        self.cursor = result.cursor
+        asked = [item.key for item in result.results if isinstance(item.key, AssetKey) and not item.true_subset.is_empty]
+        return sorted(map(keys.catalog_key, asked))
+
+    def tick(self) -> list[str]:
+        """Evaluate the automation conditions once and run what is requested, as the daemon does."""
+        defs = self.defs()
+        requested = self.evaluate(defs)
+        if requested:
+            self.materialise(*requested, defs=defs)
+        return requested
+
+    def settle(self, limit: int = 8) -> list[list[str]]:
+        """Tick until a tick requests nothing; give what each tick before it requested."""
+        ticks = []
+        while requested := self.tick():
+            ticks.append(requested)
+            assert len(ticks) < limit, f"the automation does not come to rest: {ticks}"
+        return ticks
+
+    def plan(self) -> dict[str, set[tuple[str, str]]]:
+        """Give the stale assets, each with its reasons as (kind, what)."""
+        made = make_plan(self.catalog(), self.ledger)
+        return {item.node.key: {(reason.kind, reason.what) for reason in item.reasons} for item in made.stale}
+
+    def unsynced(self) -> set[str]:
+        """Give the assets whose latest materialisation in Dagster has another code version than they have now."""
+        nodes = self.catalog().nodes
+        known = self.instance.get_latest_materialization_code_versions([keys.asset_key(key) for key in nodes])
+        return {
+            keys.catalog_key(key)
+            for key, version in known.items()
+            if version != keys.code_version(nodes[keys.catalog_key(key)])
+        }
+
+    def runs(self, status: str | None = "FINISHED") -> list[Any]:
+        """Give the MLflow runs of single trained models; those with a status when one is named."""
+        return [run for run in self.all_runs(status) if keys.TAG_ASSET in run.data.tags]
+
+    def all_runs(self, status: str | None = None) -> list[Any]:
+        """Give every MLflow run, parents too."""
+        client = Tracking(self.settings).client
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        assert experiment is not None
+        asked = f"attributes.status = '{status}'" if status else ""
+        return list(client.search_runs([experiment.experiment_id], asked))
+
+    def trained(self) -> list[str]:
+        """Give the asset of every fit that really happened, sorted."""
+        return sorted(run.data.tags[keys.TAG_ASSET] for run in self.runs())
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace a text that stands once in a file of the project."""
+        path = self.root / name
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{name} holds {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def change_code(self, name: str, mark: str = "1") -> None:
+        """Change what a file of the signed code does, for the signature."""
+        path = self.root / name
+        path.write_text(path.read_text(encoding="utf-8") + f"\nCHANGED_BY_A_TEST = {mark}\n", encoding="utf-8")
