@@ -109,7 +109,7 @@ def paired_p_value(challenger: Sequence[float], holder: Sequence[float], *, high
     Examples
     --------
     >>> round(paired_p_value([0.9, 0.92, 0.91], [0.8, 0.81, 0.83], higher_is_better=True), 3)
-    0.008
+    0.01
     >>> paired_p_value([0.5, 0.5], [0.5, 0.5], higher_is_better=True)
     1.0
     """

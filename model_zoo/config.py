@@ -191,12 +191,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML keeps the last of two equal keys in silence; here it is a fault."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         twice = [key for index, key in enumerate(keys) if key in keys[:index]]
         if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {twice[0]!r} stands twice", node.start_mark
-            )
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 

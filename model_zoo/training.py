@@ -123,10 +123,10 @@ def train_and_score(name: str, config: ModelConfig, target: Target, data: Traini
 
 
 def _require_both_classes(target: Target, y: NDArray[np.float64], fold: int) -> None:
-    if target.task == "binary" and len(np.unique(y)) < 2:  # noqa: PLR2004 - 0 and 1
+    if target.task == "binary" and len(np.unique(y)) < 2:
         raise TrainingError(
-            f"all {len(y)} rows that fold {fold} trains on are of class {y[0]:g}: expected both classes. Add measurements "
-            "of the other class, use fewer folds, or split at random."
+            f"all {len(y)} rows that fold {fold} trains on are of class {y[0]:g}: expected both classes. Add "
+            "measurements of the other class, use fewer folds, or split at random."
         )
 
 
