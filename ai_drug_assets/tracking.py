@@ -117,11 +117,14 @@ class Tracking:
         )
         return runs[0].info.run_id if runs else None
 
-    def download(self, run_id: str, folder: Path) -> None:
-        """Download all artefacts of a run into an existing folder."""
+    def download(self, run_id: str, folder: Path) -> bool:
+        """Download all artefacts of a run into an existing folder; give whether there were any."""
+        if not self.client.list_artifacts(run_id, "model"):
+            return False
         from mlflow.artifacts import download_artifacts
 
         download_artifacts(run_id=run_id, dst_path=str(folder), tracking_uri=self._settings.tracking_uri)
+        return True
 
     def set_aliases(self, endpoint: str, runs: Mapping[str, str | None]) -> None:
         """Point registry aliases (`champion`, `challenger`) of an endpoint at the models of runs; none removes one."""
