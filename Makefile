@@ -1,6 +1,6 @@
 # Every command a user or a developer types. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types format bench lock clean
+.PHONY: help setup run test lint types format demo screenshots bench lock clean
 
 PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
@@ -37,8 +37,15 @@ format: $(STAMP) ## Format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+demo: $(STAMP) ## Edit one model of a copy, watch only it retrain and the service change over
+	$(BIN)/python docs/demo.py
+
+screenshots: $(STAMP) ## Take the screenshots of the docs from a running `make run`
+	$(BIN)/python docs/screenshots.py
+
 bench: $(STAMP) ## Run the benchmarks (minutes; not part of the tests)
-	$(BIN)/python -m pytest -s tests/benchmarks
+	@for file in tests/benchmarks/bench_*.py; do \
+		echo "== $$file"; $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; done
 
 lock: $(STAMP) ## Resolve pyproject.toml into constraints.txt (UPGRADE=1 to take newer versions)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --no-sources --python-version 3.11 --no-annotate --no-header \

@@ -4,9 +4,11 @@ Belongs here: when Dagster requests an asset by itself, and the sensor that eval
 Does not belong here: noticing a new Git revision (see `sensors.py`: it reloads the code, this retrains).
 
 The latch `(something changed).since(requested)` keeps a wish until it is granted, and grants it once: a failing model
-does not loop, because only a *new* change sets the latch again. `missing().newly_true()` rather than bare
-`missing()` for the same reason; no `initial_evaluation` in the reset, so that a newly added model fires. The guards
-`outdated` and `judged_otherwise` let a wish lapse that somebody else granted in the meantime (the command line, the UI).
+does not loop, because only a *new* change sets the latch again. `newly_true()` rather than the bare state for the same
+reason; no `initial_evaluation` in the reset, so that a newly added model fires. The states `outdated` and
+`judged_otherwise` do two things. What is so at the first evaluation counts as new: a revision that is loaded before the
+automation first looks is not lost (the built-in `code_version_changed` compares with its own previous look). And a wish
+lapses that somebody else granted in the meantime (the command line, the UI).
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class JudgedOtherwise(dg.AutomationCondition[dg.AssetKey]):
 
 
 def _wish(*changes: Condition) -> Condition:
-    changed = dg.AutomationCondition.missing().newly_true() | dg.AutomationCondition.code_version_changed()
+    changed = Outdated().newly_true() | dg.AutomationCondition.code_version_changed()
     for change in changes:
         changed = changed | change
     return changed.since(dg.AutomationCondition.newly_requested())
@@ -97,7 +99,10 @@ def judging_condition(levels: int) -> Condition:
     for _ in range(levels - 1):
         unsettled = dg.AutomationCondition.any_deps_match(pending | unsettled)
     return (
-        _wish(dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed()))
+        _wish(
+            JudgedOtherwise().newly_true(),
+            dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed()),
+        )
         & (Outdated() | JudgedOtherwise())
         & dg.AutomationCondition.any_deps_match(~dg.AutomationCondition.missing())
         & ~unsettled

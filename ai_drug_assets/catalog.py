@@ -16,10 +16,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ai_drug_assets.settings import Settings
 from model_zoo import signature
 from model_zoo.config import Configs, Endpoint, ModelFile, load_configs
 from model_zoo.signature import Record
+
+from ai_drug_assets.settings import Settings
 
 DATASET_CODE = ("model_zoo.dataset",)
 TRAINING_CODE = ("model_zoo.training",)
@@ -74,9 +75,7 @@ class Catalog:
 
     def of_kind(self, kind: str, endpoint: str | None = None) -> list[Node]:
         """List the assets of a kind, of one endpoint when named."""
-        return [
-            node for node in self.nodes.values() if node.kind == kind and endpoint in (None, node.endpoint)
-        ]
+        return [node for node in self.nodes.values() if node.kind == kind and endpoint in (None, node.endpoint)]
 
 
 def load_catalog(settings: Settings) -> Catalog:
@@ -119,12 +118,10 @@ def _endpoint_nodes(
     data = endpoint.dataset.source.digests(settings.root)
     dataset_config = endpoint.dataset.model_dump(mode="json")
     dataset = f"dataset/{name}"
-    yield Node(
-        dataset, "dataset", name, None, (), _record(DATASET_CODE, root, {"dataset": dataset_config}, data, {})
-    )
+    yield Node(dataset, "dataset", name, None, (), _record(DATASET_CODE, root, {"dataset": dataset_config}, data, {}))
     for featurizer in dict.fromkeys(block for model in models for block in model.features):
-        code = (*DATASET_CODE, f"model_zoo.featurizers.{featurizer}")
-        record = _record(code, root, {"dataset": dataset_config}, data, {})
+        block_code = (*DATASET_CODE, f"model_zoo.featurizers.{featurizer}")
+        record = _record(block_code, root, {"dataset": dataset_config}, data, {})
         yield Node(f"features/{name}/{featurizer}", "features", name, featurizer, (dataset,), record)
     trained = []
     for model in models:

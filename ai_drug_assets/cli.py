@@ -13,11 +13,12 @@ import json
 import sys
 
 import click
-
-from ai_drug_assets.settings import Settings
 from model_zoo.errors import AidrugError
 
+from ai_drug_assets.settings import Settings
+
 STALE, FAILED = 2, 1
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def aidrug() -> None:
@@ -129,4 +130,3 @@ def _tell(made: list[str], failed: dict[str, str], seconds: float) -> None:
     click.echo(f"made {len(made)} assets, {len(trained)} of them trained models, in {seconds:.0f} s")
     for key, error in failed.items():
         click.echo(f"FAILED {key}: {error}", err=True)
-

@@ -26,7 +26,7 @@ def build_jobs(workshop: Workshop) -> list[Any]:
     ]
 
 
-def build_schedules(workshop: Workshop) -> list[dg.ScheduleDefinition]:
+def build_schedules() -> list[dg.ScheduleDefinition]:
     """Make the schedules."""
     return [
         dg.ScheduleDefinition(

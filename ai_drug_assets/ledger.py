@@ -12,11 +12,10 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from model_zoo.errors import StoreError
 from model_zoo.signature import Record
 from model_zoo.store import atomic_write
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Made(BaseModel):
@@ -74,7 +73,9 @@ class Ledger:
         except FileNotFoundError:
             return Entry()
         except (OSError, ValidationError) as error:
-            raise StoreError(f"{path}: not a ledger entry: {error}. Remove the file; the asset is then made anew.") from error
+            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+            advice = "Remove the file; the asset is then made anew."
+            raise StoreError(f"{path}: not a ledger entry: {why}. {advice}") from error
 
     def record_made(self, key: str, made: Made) -> None:
         """Write that an asset was made; an earlier failure is forgotten."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from model_zoo.signature import Reason, differences
+
 from ai_drug_assets.catalog import Catalog, Node
 from ai_drug_assets.ledger import Entry, Failure, Ledger
-from model_zoo.signature import Reason, differences
 
 
 @dataclass(frozen=True)

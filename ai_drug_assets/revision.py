@@ -1,4 +1,4 @@
-"""Which revision of the project is this?
+"""Which revision of the project this is.
 
 Belongs here: the Git SHA of the loaded code, of the checkout and of a remote.
 Does not belong here: deciding what to do about a new one (see `sensors.py`).
@@ -27,8 +27,8 @@ def remote_sha(remote: str, branch: str, root: Path) -> str:
 
 def _git(*arguments: str, cwd: Path) -> str:
     try:
-        done = subprocess.run(  # noqa: S603 - fixed program, arguments from settings
-            ["git", *arguments],  # noqa: S607 - found on PATH on purpose
+        done = subprocess.run(
+            ["git", *arguments],
             cwd=cwd,
             capture_output=True,
             text=True,

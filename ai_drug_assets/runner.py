@@ -3,30 +3,32 @@
 Belongs here: turning a plan into Dagster runs on the shared instance, with progress.
 Does not belong here: when to do so by itself (see `automation.py`), processes that stay (see `up.py`).
 
-Three runs: first what is made (datasets, features, trained models), then what judges it (leaderboards, champions), then
-the service. In one run, a model whose training fails would take its endpoint's leaderboard down with it, and an
-endpoint without a champion would take the service down for all others. All in this process: on a small machine a step in a process of its own costs seconds before it begins.
+A run for what is made (datasets, features, trained models), then one for each level that judges it (leaderboards,
+champions, the service). In one run, a model whose training fails would take its endpoint's leaderboard down with it, and
+an endpoint without a champion the service of all others; and whether a level has to judge anew is only known when the
+one before it has. All in this process: on a small machine a step in a process of its own costs seconds before it begins.
 """
 
 from __future__ import annotations
 
-import os
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ai_drug_assets.catalog import Catalog, Node, load_catalog
+from ai_drug_assets.instance import prepare_instance
+from ai_drug_assets.interrupts import interruptible
 from ai_drug_assets.ledger import Ledger
 from ai_drug_assets.plan import Plan, make_plan
+from ai_drug_assets.processes import one_at_a_time, this_process
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
 JOB = "aidrug_run"
-PHASES = (("dataset", "features", "trained_model"), ("leaderboard", "champion_model"), ("inference_service",))
+PHASES = (("dataset", "features", "trained_model"), ("leaderboard",), ("champion_model",), ("inference_service",))
 
 Say = Callable[[str], None]
 
@@ -50,16 +52,6 @@ class Report:
     seconds: float = 0.0
 
 
-def prepare_environment(settings: Settings) -> None:
-    """Point Dagster at this checkout's instance and storage, and quieten what users cannot act on."""
-    os.environ.setdefault("DAGSTER_HOME", str(settings.root))
-    os.environ.setdefault("AIDRUG_DAGSTER_STORAGE", str(settings.folder("dagster")))
-    os.environ["AIDRUG_HOME"] = str(settings.home)
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
-    warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
-
-
 def run_stale(settings: Settings, say: Say) -> Report:
     """Materialise everything stale.
 
@@ -81,10 +73,12 @@ def run_stale(settings: Settings, say: Say) -> Report:
         For a fault in configuration or sources, before anything is trained.
     """
     catalog = load_catalog(settings)
-    prepare_environment(settings)
+    prepare_instance(settings)
     import dagster as dg
 
-    with dg.DagsterInstance.get() as instance:
+    with one_at_a_time(settings.folder("locks") / "dagster"):  # two that make its tables at once both fail
+        opened = dg.DagsterInstance.get()
+    with opened as instance:
         return bring_up_to_date(catalog, instance, say)
 
 
@@ -104,8 +98,7 @@ def bring_up_to_date(catalog: Catalog, instance: dg.DagsterInstance, say: Say) -
         say(f"{len(stale)} of {len(catalog.nodes)} assets are stale")
         for kinds in PHASES:
             stale = _stale_nodes(catalog, make_plan(catalog, ledger), instance)
-            nodes = [node for node in stale if node.kind in kinds and _has_parts(node, catalog, ledger)]
-            if nodes:
+            if nodes := _possible(stale, kinds, catalog, ledger):
                 _materialise(catalog, nodes, instance, say, report)
     report.seconds = time.perf_counter() - began
     return report
@@ -124,15 +117,26 @@ def _stale_nodes(catalog: Catalog, plan: Plan, instance: dg.DagsterInstance) -> 
     return [node for node in catalog.nodes.values() if node.key in stale]
 
 
-def _has_parts(node: Node, catalog: Catalog, ledger: Ledger) -> bool:
-    """Say whether a judging asset has, or will have, anything to judge: a trained model of its endpoint."""
-    if node.kind == "champion_model":
-        node = catalog.nodes[node.deps[0]]
-    if node.kind != "leaderboard":
-        return True
-    made = (ledger.read(key).made for key in node.deps)
-    wanted = {catalog.nodes[key].signature for key in node.deps}
-    return any(entry is not None and entry.signature in wanted for entry in made)
+def _possible(stale: list[Node], kinds: tuple[str, ...], catalog: Catalog, ledger: Ledger) -> list[Node]:
+    """List the stale assets of a phase that have something to be made from, now or earlier in the same run.
+
+    A leaderboard needs one trained model, the service one champion; everything else needs all its parts.
+    """
+    coming: set[str] = set()
+    nodes = []
+    for node in stale:
+        if node.kind not in kinds:
+            continue
+        there = [key in coming or _is_made(catalog.nodes[key], ledger) for key in node.deps]
+        if any(there) if node.kind in ("leaderboard", "inference_service") else all(there):
+            coming.add(node.key)
+            nodes.append(node)
+    return nodes
+
+
+def _is_made(node: Node, ledger: Ledger) -> bool:
+    made = ledger.read(node.key).made
+    return made is not None and made.signature == node.signature
 
 
 def _materialise(catalog: Catalog, nodes: list[Node], instance: dg.DagsterInstance, say: Say, report: Report) -> None:
@@ -140,7 +144,6 @@ def _materialise(catalog: Catalog, nodes: list[Node], instance: dg.DagsterInstan
 
     from ai_drug_assets import keys
     from ai_drug_assets.definitions import build_defs
-    from ai_drug_assets.processes import this_process
 
     progress = _Progress(len(nodes), say)
     defs = build_defs(catalog=catalog, executor=dg.in_process_executor, watch=progress)
@@ -150,7 +153,9 @@ def _materialise(catalog: Catalog, nodes: list[Node], instance: dg.DagsterInstan
     job = dg.define_asset_job(JOB, selection=selection, config=quiet)
     resolved = dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def(JOB)
     tags = {keys.RUN_TAG_PROCESS: this_process()}
-    result = resolved.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
+    with interruptible() as interrupted:
+        result = resolved.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
+    interrupted.check()
     ledger = Ledger(catalog.settings.home / "ledger")
     made = {keys.catalog_key(event.asset_key) for event in result.get_asset_materialization_events() if event.asset_key}
     for node in nodes:

@@ -84,6 +84,6 @@ class Settings:
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:
     text = env.get(name) or str(default)
-    if not text.isdigit() or not 0 < int(text) < 65536:  # noqa: PLR2004
+    if not text.isdecimal() or not 0 < int(text) < 65536:
         raise ConfigError(f"{name}: expected a port from 1 to 65535, got {text!r}")
     return int(text)

@@ -20,11 +20,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ai_drug_assets import keys
-from ai_drug_assets.processes import alive, this_process
-from ai_drug_assets.settings import Settings
 from model_zoo.digests import canonical_json
 from model_zoo.signature import Record
+
+from ai_drug_assets import keys
+from ai_drug_assets.processes import alive, one_at_a_time, this_process
+from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -171,13 +172,14 @@ class Tracking:
         own = self._settings.tracking_uri.startswith("sqlite:///")
         if own:
             Path(self._settings.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        client = mlflow.tracking.MlflowClient(self._settings.tracking_uri)
-        if client.get_experiment_by_name(EXPERIMENT) is None:
-            try:
-                client.create_experiment(EXPERIMENT, self._settings.artifacts if own else None)
-            except MlflowException as error:  # another process was first
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
+        with one_at_a_time(self._settings.folder("locks") / "mlflow"):  # two that make its tables at once both fail
+            client = mlflow.tracking.MlflowClient(self._settings.tracking_uri)
+            if client.get_experiment_by_name(EXPERIMENT) is None:
+                try:
+                    client.create_experiment(EXPERIMENT, self._settings.artifacts if own else None)
+                except MlflowException as error:  # another host was first
+                    if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                        raise
         return client
 
     def _name_parent(self, dagster_run_id: str) -> None:
@@ -204,10 +206,8 @@ class Tracking:
             "mlflow_tracking_uri": self._settings.tracking_uri,
             "extra_tags": {keys.TAG_PROCESS: this_process()},
         }
-        MlFlow(
-            SimpleNamespace(
-                log=context.log, dagster_run=context.run, run_id=context.run.run_id, resource_config=config
-            )
+        MlFlow(  # type: ignore[no-untyped-call]
+            SimpleNamespace(log=context.log, dagster_run=context.run, run_id=context.run.run_id, resource_config=config)
         )
         active = mlflow.active_run()
         assert active is not None

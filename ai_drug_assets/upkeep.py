@@ -61,8 +61,9 @@ def prune_ticks(instance: dg.DagsterInstance, days: int = RETENTION_DAYS) -> int
 
 
 def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAYS) -> int:
-    """Delete asset folders that no ledger entry and no present signature names, and what killed processes left in
-    the scratch folder; give how many.
+    """Delete asset folders that no ledger entry and no present signature names; give how many.
+
+    What killed processes left in the scratch folder goes too.
     """
     home = catalog.settings.home
     needed = set()

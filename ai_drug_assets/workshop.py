@@ -7,8 +7,8 @@ Does not belong here: what one kind of asset does (see `assets/`).
 
 from __future__ import annotations
 
-import fcntl
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from model_zoo.errors import AidrugError
+from model_zoo.store import Store, atomic_write
 
 from ai_drug_assets import keys
 from ai_drug_assets.catalog import Catalog, Node, current_signature
 from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
+from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
-from model_zoo.errors import AidrugError
-from model_zoo.store import Store, atomic_write
 
 
 class UpstreamNotReadyError(AidrugError):
@@ -42,6 +43,7 @@ class Outcome:
     data_version: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     checks: list[dg.AssetCheckResult] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,9 @@ class Workshop:
         return place
 
     def keep_text(self, node: Node, name: str, text: str) -> None:
-        """Write one small file at the asset's place, replacing an earlier one: a judgement may be passed again on
-        the same signatures, when a model that was absent has arrived.
+        """Write one small file at the asset's place, replacing an earlier one.
+
+        A judgement may be passed again on the same signatures, when a model that was absent has arrived.
         """
         atomic_write(self.place(node) / name, f"{text}\n".encode())
 
@@ -121,8 +124,7 @@ class Workshop:
     @contextmanager
     def only_one(self, node: Node) -> Iterator[None]:
         """Hold a lock per signature that dies with its process: the same thing is never made twice at once."""
-        with (self.settings.folder("locks") / node.signature).open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with one_at_a_time(self.settings.folder("locks") / node.signature):
             yield
 
     def upstream(self, node: Node, kind: str) -> list[tuple[Node, Made]]:
@@ -174,7 +176,7 @@ class Workshop:
             inputs = self._inputs(node)  # before the body reads them: one made anew meanwhile must show as newer
             yield outcome
             self.require_unchanged(node)
-            failed = [check.check_name for check in outcome.checks if not check.passed and _blocks(node, check)]
+            failed = [check.check_name for check in outcome.checks if not check.passed and _blocks(check)]
             if failed:
                 self._failed(node, context, f"blocking check failed: {', '.join(map(str, failed))}")
         except AidrugError as error:
@@ -197,6 +199,7 @@ class Workshop:
                 "signature": node.signature,
                 "record": dg.MetadataValue.json(node.record),
                 "git_sha": self.git_sha,
+                "work_s": round(time.perf_counter() - outcome.began, 3),
             },
             check_results=outcome.checks,
         )
@@ -206,9 +209,7 @@ class Workshop:
         entries: Mapping[str, Entry] = {key: self.ledger.read(key) for key in node.deps}
         return {key: entry.made.data_version for key, entry in entries.items() if entry.made}
 
-    def _made(
-        self, node: Node, context: dg.AssetExecutionContext, data_version: str, inputs: dict[str, str]
-    ) -> Made:
+    def _made(self, node: Node, context: dg.AssetExecutionContext, data_version: str, inputs: dict[str, str]) -> Made:
         return Made(
             signature=node.signature,
             record=node.record,
@@ -225,5 +226,5 @@ class Workshop:
         self.watch(node.key, error)
 
 
-def _blocks(node: Node, check: dg.AssetCheckResult) -> bool:
+def _blocks(check: dg.AssetCheckResult) -> bool:
     return check.severity == dg.AssetCheckSeverity.ERROR

@@ -22,7 +22,7 @@ BASELINE = "naive"
 class ChampionRules(BaseModel):
     """The rules of one endpoint's contest."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     metric: str
     """The metric that decides, by its cross-validation folds."""
@@ -113,7 +113,7 @@ def paired_p_value(challenger: Sequence[float], holder: Sequence[float], *, high
     >>> paired_p_value([0.5, 0.5], [0.5, 0.5], higher_is_better=True)
     1.0
     """
-    if len(challenger) != len(holder) or len(challenger) < 2:  # noqa: PLR2004
+    if len(challenger) != len(holder) or len(challenger) < 2:
         raise ValueError(f"expected the same two or more folds, got {len(challenger)} and {len(holder)}")
     from scipy.stats import t
 

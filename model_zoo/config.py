@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -35,7 +35,7 @@ NAME = r"^[a-z][a-z0-9_]*$"
 class Endpoint(BaseModel):
     """One measured property: `configs/endpoints/<name>.yaml`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str = Field(pattern=NAME, max_length=60)
     title: str
@@ -91,7 +91,7 @@ class Endpoint(BaseModel):
 class ModelFile(BaseModel):
     """One learning recipe: `configs/models/<name>.yaml`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str = Field(pattern=NAME, max_length=40)
     description: str
@@ -107,6 +107,8 @@ class ModelFile(BaseModel):
         for name in value:
             if name not in featurizers.names():
                 raise ValueError(f"unknown featurizer {name!r}, expected one of {', '.join(featurizers.names())}")
+            if value.count(name) > 1:
+                raise ValueError(f"expected each featurizer once, {name!r} stands twice")
         return value
 
     @model_validator(mode="after")
@@ -201,10 +203,11 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def _read(path: Path, schema: type[T]) -> T:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date like 2020-13-45
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected keys and values, got {type(content).__name__}")
+        got = "nothing" if content is None else type(content).__name__
+        raise ConfigError(f"{path}: expected keys and values, got {got}")
     try:
         return schema.model_validate(content)
     except ValidationError as error:
@@ -215,12 +218,37 @@ def _read(path: Path, schema: type[T]) -> T:
 
 
 def _fault(detail: Any, schema: type[BaseModel]) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
+    key, known = _place(detail["loc"], schema)
     if detail["type"] == "extra_forbidden":
-        known = f", expected one of {', '.join(schema.model_fields)}" if len(detail["loc"]) == 1 else ""
-        return f"{key}: unknown key{known}"
+        return f"{key}: unknown key, expected one of {', '.join(known)}"
+    if detail["type"] == "union_tag_not_found":
+        return f"{key}.kind: missing, expected one of {', '.join(_kinds(schema.model_fields[key].annotation))}"
+    if detail["type"] == "union_tag_invalid":
+        return f"{key}.kind: expected one of {detail['ctx']['expected_tags']}, got {detail['ctx']['tag']!r}"
     if detail["type"] == "missing":
         return f"{key}: missing, expected a value"
     message = str(detail["msg"]).removeprefix("Value error, ")
     came = f", got {detail['input']!r}" if key and not isinstance(detail["input"], dict) else ""
     return f"{key}: {message}{came}" if key else message
+
+
+def _place(location: tuple[str | int, ...], schema: type[BaseModel]) -> tuple[str, tuple[str, ...]]:
+    """Give a fault's key path as it stands in the file, and the keys that are known where its last part stands."""
+    path: list[str] = []
+    known: tuple[str, ...] = ()
+    holder: Any = schema
+    for part in location:
+        if part in _kinds(holder):
+            holder = _kinds(holder)[str(part)]  # names one of several schemas, no key of the file
+            continue
+        fields = getattr(holder, "model_fields", {})
+        path.append(str(part))
+        known = tuple(fields)
+        holder = fields[part].annotation if part in fields else None
+    return ".".join(path), known
+
+
+def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
+    """Give the schemas that a key `kind` chooses from, by its value; empty where there is no choice."""
+    schemas = [item for item in get_args(annotation) if isinstance(item, type) and issubclass(item, BaseModel)]
+    return {kind: item for item in schemas for kind in get_args(item.model_fields["kind"].annotation)}

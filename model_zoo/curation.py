@@ -10,7 +10,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from model_zoo.errors import DataError
 from model_zoo.molecules import CURATION_LIMITS, InvalidMolecule, Standardise, inchikey, parse_molecule
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 TABLE_COLUMNS = ("smiles", "inchikey", "value", "relation", "measurements", "split")
 REPORT_COLUMNS = ("file", "row", "smiles", "value", "action", "reason", "inchikey")
-_CENSORED = re.compile(r"^\s*(>=|<=|>|<|=|~)?\s*(.+?)\s*$")
+_CENSORED = re.compile(r"^\s*(>=|<=|>|<|=|~)?\s*(.+?)\s*$", re.DOTALL)
 
 
 class Curation(BaseModel):
     """The rules by which measurements of one endpoint are curated."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     standardise: Standardise = Standardise()
     labels: dict[str, Literal[0, 1]] | None = None
@@ -41,6 +41,13 @@ class Curation(BaseModel):
     """Regression: replicates further apart than this, in the endpoint's unit, contradict and are all dropped."""
     valid_range: tuple[float, float] | None = None
     """Values outside are dropped as errors of unit or entry."""
+
+    @field_validator("valid_range")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and value[0] >= value[1]:
+            raise ValueError(f"expected low < high, got {value[0]:g} and {value[1]:g}")
+        return value
 
 
 def curate(
@@ -94,7 +101,7 @@ def curate(
         if reasons[index] is None:
             key = inchikey(molecule.mol) or molecule.smiles
             if curation.replicates == "keep":
-                key = f"{key}#{index}"
+                key = f"{key} {index}"
             keys[index] = key
             smiles_of.setdefault(key, molecule.smiles)
             found.setdefault(key, []).append((index, value, relation))
@@ -107,13 +114,13 @@ def curate(
             reasons[index] = conflict or ("" if len(measurements) == 1 else f"{len(measurements)} measurements")
         if not conflict:
             split = rows[measurements[0][0]].split
-            identity = key.split("#")[0]
+            identity = key.partition(" ")[0]
             table.append((smiles_of[key], identity, value, relation, len(measurements), split))
     if not table:
         first = next((reason for reason in reasons if reason), "no row")
         raise DataError(f"all {len(rows)} rows were dropped, expected at least one usable; the first reason: {first}")
     report = [
-        (row.file, row.row, row.smiles, row.value, action, reason or "", key.split("#")[0])
+        (row.file, row.row, row.smiles, row.value, action, reason or "", key.partition(" ")[0])
         for row, action, reason, key in zip(rows, actions, reasons, keys, strict=True)
     ]
     return pd.DataFrame(table, columns=list(TABLE_COLUMNS)), pd.DataFrame(report, columns=list(REPORT_COLUMNS))
@@ -130,11 +137,15 @@ def _measurement(text: str, relation: str, curation: Curation, task: Task) -> tu
         return float(labels[text]), "="
     match = _CENSORED.match(text)
     assert match is not None
-    sign = (relation or match[1] or "=")[0].replace("~", "=")
+    sign, inline = (
+        mark[0].replace("~", "=") for mark in (relation or match[1] or "=", match[1] or relation or "=")
+    )
     if sign not in FLIPPED_RELATION:
         raise ValueError(f"expected the relation '=', '<' or '>', got {relation!r}")
+    if inline != sign:
+        raise ValueError(f"the relation {relation!r} contradicts the value {text!r}")
     try:
-        value = float(match[2])
+        value = float(match[2].replace("_", "?"))  # Python reads 1_000 as a number; a table means something else
     except ValueError:
         raise ValueError(f"expected a number, got {text!r}") from None
     if not math.isfinite(value):
@@ -164,7 +175,7 @@ def _merge(
     middle = len(values) // 2
     median = values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
     if task == "binary":
-        if median == 0.5:  # noqa: PLR2004 - as many zeros as ones
+        if median == 0.5:
             return math.nan, relation, f"contradiction: {len(values)} measurements, as many 0 as 1"
         return float(round(median)), relation, ""
     if curation.max_spread is not None and values[-1] - values[0] > curation.max_spread:

@@ -118,7 +118,7 @@ class OnnxModel:
             )
 
 
-_FORMATS: dict[str, type[ConstantModel] | type[OnnxModel]] = {
+_FORMATS: dict[str, type[ConstantModel | OnnxModel]] = {
     ConstantModel.format: ConstantModel,
     OnnxModel.format: OnnxModel,
 }

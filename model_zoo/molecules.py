@@ -135,9 +135,9 @@ def standardise_molecule(mol: Chem.Mol, standardise: Standardise) -> Molecule | 
     """
     fragment, uncharger, tautomers = _tools()
     try:
+        mol = rdMolStandardize.Cleanup(mol)  # first: it also cuts bonds to metals, and so may leave fragments
         if standardise.largest_fragment:
             mol = fragment.choose(mol)
-        mol = rdMolStandardize.Cleanup(mol)
         if standardise.uncharge:
             mol = uncharger.uncharge(mol)
         if standardise.canonical_tautomer:

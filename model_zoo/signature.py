@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -19,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from model_zoo.digests import json_digest
+from model_zoo.digests import canonical_json, json_digest
 from model_zoo.errors import ConfigError
 
 Record = dict[str, dict[str, Any]]
@@ -96,8 +97,10 @@ def differences(before: Record | None, after: Record) -> list[Reason]:
     reasons: list[Reason] = []
     for part in PARTS:
         old, new = _flat(before.get(part, {}), part), _flat(after.get(part, {}), part)
-        for name in sorted(old.keys() | new.keys()):
-            if old.get(name) != new.get(name):
+        names = old.keys() | new.keys()
+        opened = {name[:dot] for name in names for dot in range(len(name)) if name[dot] == "."} if part == "config" else ()
+        for name in sorted(names):
+            if old.get(name) != new.get(name) and name not in opened:  # an empty mapping that got keys: they are named
                 reasons.append(Reason(part, name, _change(part, old.get(name), new.get(name))))
     return reasons
 
@@ -106,6 +109,7 @@ def forget() -> None:
     """Drop what was read from files, so that the next signature sees them as they are now."""
     _module.cache_clear()
     _closure.cache_clear()
+    _is_first_party.cache_clear()
     _distribution.cache_clear()
 
 
@@ -136,13 +140,14 @@ def _closure(modules: frozenset[str], root: Path) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _module(root: Path, path: str) -> _Module:
     try:
-        return _parsed(root, path, (root / path).read_text(encoding="utf-8"))
-    except (SyntaxError, UnicodeDecodeError) as error:
+        # Bytes: Python itself minds the byte order mark and a `coding` line.
+        return _parsed(root, path, (root / path).read_bytes())
+    except (SyntaxError, ValueError) as error:
         raise ConfigError(f"{path}: expected valid Python: {error}") from error
 
 
 @lru_cache(maxsize=4096)
-def _parsed(root: Path, path: str, source: str) -> _Module:
+def _parsed(root: Path, path: str, source: bytes) -> _Module:
     """Remembered by the text itself, so `forget` need not drop it: each made asset looks at all code again."""
     tree = ast.parse(source)
     package = path.removesuffix(".py").split("/")[:-1]
@@ -196,14 +201,14 @@ def _files(name: str, root: Path) -> list[str]:
         elif (root / f"{stem}.py").is_file():
             files.append(f"{stem}.py")
             break
-        else:
+        elif not (root / stem).is_dir():  # a folder without `__init__` is a package too, and runs nothing
             break  # a name inside the module before it
     return files
 
 
 def _as_path(name: str, root: Path) -> str:
     stem = name.replace(".", "/")
-    return f"{stem}/__init__.py" if (root / stem).is_dir() else f"{stem}.py"
+    return f"{stem}/__init__.py" if (root / stem / "__init__.py").is_file() else f"{stem}.py"
 
 
 def _remove_docstrings(tree: ast.Module) -> None:
@@ -233,19 +238,19 @@ def _distribution(top: str) -> tuple[str, str]:
     return top, "not installed"
 
 
-def _flat(value: Any, part: str, prefix: str = "") -> dict[str, Any]:
-    """Name every leaf of a part; only `config` is nested on purpose."""
-    if not isinstance(value, dict) or (prefix and part != "config"):
-        return {prefix: value}
-    flat: dict[str, Any] = {}
+def _flat(value: Any, part: str, prefix: str = "") -> dict[str, str]:
+    """Name every leaf of a part, as canonical JSON like the signature; only `config` is nested on purpose."""
+    if prefix and (not isinstance(value, dict) or not value or part != "config"):
+        return {prefix: canonical_json(value)}
+    flat: dict[str, str] = {}
     for key, inner in value.items():
         flat.update(_flat(inner, part, f"{prefix}.{key}" if prefix else str(key)))
     return flat
 
 
-def _change(part: Kind, old: Any, new: Any) -> str:
+def _change(part: Kind, old: str | None, new: str | None) -> str:
     if old is None:
         return "added"
     if new is None:
         return "removed"
-    return f"{old} -> {new}" if part in ("config", "library") else "changed"
+    return f"{json.loads(old)} -> {json.loads(new)}" if part in ("config", "library") else "changed"

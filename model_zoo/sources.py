@@ -54,7 +54,8 @@ class PackageSource(_Table):
     """Files inside an installed package, located without importing it."""
 
     kind: Literal["package"]
-    package: str
+    package: str = Field(pattern=r"^[A-Za-z_]\w*$")
+    """A top-level package: to locate one inside another, Python would import the outer one."""
     files: tuple[str, ...] = Field(min_length=1)
 
     def paths(self, root: Path) -> dict[str, Path]:
@@ -141,8 +142,7 @@ def read_source(source: PackageSource | CsvSource | DvcSource | BenchmarkSource,
     if isinstance(source, BenchmarkSource):
         for name, path in paths.items():
             part = "test" if name.endswith("/test.csv") else "train"
-            for number, cells in _records(_existing(path), ","):
-                _require(cells, ("Drug", "Y"), path)
+            for number, cells in _records(_existing(path), ",", ("Drug", "Y")):
                 rows.append(_raw(name, number, cells["Drug"], cells["Y"], split=part))
     else:
         if isinstance(source, DvcSource):
@@ -151,8 +151,6 @@ def read_source(source: PackageSource | CsvSource | DvcSource | BenchmarkSource,
         for name in source.files:
             key = f"{source.package}/{name}" if isinstance(source, PackageSource) else name
             rows.extend(_read_table(source, key, paths))
-    if not rows:
-        raise DataError(f"{', '.join(map(str, paths.values()))}: expected at least one measurement, got none")
     return pd.DataFrame(rows, columns=list(RAW_COLUMNS))
 
 
@@ -168,13 +166,16 @@ def pointer_md5(path: Path) -> str:
 
     pointer = path.with_name(path.name + ".dvc")
     try:
-        return str(yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"][0]["md5"])
+        md5 = yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"][0]["md5"]
     except FileNotFoundError as error:
         raise DataError(
             f"{pointer}: expected a DVC pointer, got no file. Run `aidrug data add {path.name}` first."
         ) from error
-    except (yaml.YAMLError, KeyError, IndexError, TypeError) as error:
+    except (yaml.YAMLError, KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(f"{pointer}: expected a DVC pointer with outs[0].md5, got something else: {error}") from error
+    if not isinstance(md5, str):
+        raise DataError(f"{pointer}: expected a DVC pointer with outs[0].md5, got {md5!r} there")
+    return md5
 
 
 def require_pulled(path: Path) -> None:
@@ -205,8 +206,7 @@ def _read_table(source: _Table, key: str, paths: dict[str, Path]) -> list[dict[s
         return _read_smi(source, key, path, _existing(paths[values_key]))
     rows = []
     wanted = (source.smiles_column, source.value_column, *_optional(source.relation_column))
-    for number, cells in _records(path, "\t" if source.format == "tsv" else ","):
-        _require(cells, wanted, path)
+    for number, cells in _records(path, "\t" if source.format == "tsv" else ",", wanted):
         relation = cells[source.relation_column] if source.relation_column else ""
         rows.append(_raw(key, number, cells[source.smiles_column], cells[source.value_column], relation))
     return rows
@@ -217,7 +217,11 @@ def _read_sdf(source: _Table, key: str, path: Path) -> list[dict[str, str | int]
 
     rows = []
     seen = False
-    for number, mol in enumerate(Chem.SDMolSupplier(str(path)), start=1):
+    try:
+        supplier = Chem.SDMolSupplier(str(path))
+    except OSError as error:
+        raise DataError(f"{path}: expected an SDF with at least one molecule: {error}") from error
+    for number, mol in enumerate(supplier, start=1):
         smiles = value = ""
         if mol is not None:
             smiles = Chem.MolToSmiles(mol)
@@ -233,39 +237,60 @@ def _read_sdf(source: _Table, key: str, path: Path) -> list[dict[str, str | int]
 def _read_smi(source: _Table, key: str, path: Path, values_path: Path) -> list[dict[str, str | int]]:
     values: dict[str, str] = {}
     id_column = str(source.id_column)
-    for number, cells in _records(values_path, ","):
-        _require(cells, (id_column, source.value_column), values_path)
+    for number, cells in _records(values_path, ",", (id_column, source.value_column)):
         if cells[id_column] in values:
             raise DataError(f"{values_path} row {number}: expected each {id_column} once, got {cells[id_column]} again")
         values[cells[id_column]] = cells[source.value_column]
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected UTF-8 text, a SMILES and a name per line: {error}") from error
+    for number, line in enumerate(lines, start=1):
         if line.strip():
-            smiles, _, name = line.strip().partition(" ")
-            rows.append(_raw(key, number, smiles, values.get(name.strip(), "")))
+            smiles, *name = line.split(maxsplit=1)
+            rows.append(_raw(key, number, smiles, values.get(name[0].strip() if name else "", "")))
+    if not rows:
+        raise DataError(f"{path}: expected at least one molecule, got none")
     return rows
 
 
-def _records(path: Path, delimiter: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read rows as text: a number is parsed once, in curation, where a bad one gets its reason."""
+def _records(path: Path, delimiter: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read rows as text: a number is parsed once, in curation, where a bad one gets its reason.
+
+    A row that is longer than the header is shifted somewhere and is refused: 1,5 must not become 1.
+    """
+    number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, delimiter=delimiter, strict=True)
-            if not reader.fieldnames:
+            reader = csv.reader(stream, delimiter=delimiter, strict=True)
+            header = next(reader, None)
+            if header is None:
                 raise DataError(f"{path}: expected a header and rows, got an empty file")
-            for number, cells in enumerate(reader, start=1):
-                yield number, {str(name): cell or "" for name, cell in cells.items() if isinstance(cell, str | None)}
+            _require(header, columns, path)
+            for number, cells in enumerate(filter(None, reader), start=1):
+                if any(cells[len(header) :]):
+                    raise DataError(
+                        f"{path} row {number}: expected {len(header)} cells as in the header, got {len(cells)}. Quote "
+                        f"cells that contain {delimiter!r}, or correct the row."
+                    )
+                yield number, dict.fromkeys(columns, "") | dict(zip(header, cells, strict=False))
     except (csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: expected UTF-8 text separated by {delimiter!r}: {error}") from error
+    if number == 0:
+        raise DataError(f"{path}: expected at least one measurement, got none")
 
 
-def _require(cells: dict[str, str], columns: tuple[str, ...], path: Path) -> None:
-    missing = [column for column in columns if column not in cells]
+def _require(header: list[str], columns: tuple[str, ...], path: Path) -> None:
+    missing = [column for column in columns if column not in header]
     if missing:
         raise DataError(
-            f"{path}: expected the column {missing[0]!r}, got the columns {', '.join(map(repr, cells))}. Correct the "
+            f"{path}: expected the column {missing[0]!r}, got the columns {', '.join(map(repr, header))}. Correct the "
             "file, or name its columns in the endpoint's source."
         )
+    twice = [column for column in columns if header.count(column) > 1]
+    if twice:
+        raise DataError(f"{path}: expected each column once, got {twice[0]!r} twice")
 
 
 def _raw(

@@ -61,7 +61,7 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
     strata = _strata(table["value"].to_numpy(dtype=float), task)
     result = table.assign(group=groups)
     if split.kind == "official":
-        if not set(table["split"]) <= {"train", "test"} or len(set(table["split"])) != 2:  # noqa: PLR2004
+        if not set(table["split"]) <= {"train", "test"} or len(set(table["split"])) != 2:
             raise DataError("an official split needs a source that marks its rows as train and test")
         test = table["split"].to_numpy() == "test"
     else:
@@ -134,6 +134,8 @@ def _deal(groups: NDArray[np.int_], strata: NDArray[np.int_], parts: int, seed: 
             f"expected at least {parts} groups of molecules to divide, got {count}: the data is too small or too "
             "uniform. Add measurements, use fewer folds, or split at random."
         )
+    if np.bincount(strata).max() < parts:
+        strata = np.zeros_like(strata)  # so few values that no stratum reaches every part: sizes alone are balanced
     dealt = np.empty(len(groups), dtype=int)
     with warnings.catch_warnings():
         # A class rarer than the number of folds is dealt as well as it can be; scoring says what it lacks.

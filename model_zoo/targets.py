@@ -25,7 +25,7 @@ class Target(BaseModel):
     [10.0, 100.0]
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     task: Task
     transform: Literal["identity", "log10"] = "identity"

@@ -132,7 +132,7 @@ def _finite(model: Model, X: NDArray[Any], name: str) -> NDArray[np.float64]:
 
 def _require_same(saved: Model, X: NDArray[Any], expected: NDArray[np.float64], name: str) -> None:
     difference = float(np.max(np.abs(saved.predict(X) - expected) / np.maximum(1.0, np.abs(expected)), initial=0.0))
-    if not difference <= 1e-3:  # noqa: PLR2004 - the models' own export tolerance
+    if not difference <= 1e-3:
         raise TrainingError(f"{name}: the saved model predicts otherwise than the fitted one: {difference:.3g}")
 
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from litestar import Response, get, post
+from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import JSONBody, PathParameter
 from litestar.types import ControllerRouterHandler
 
 from model_zoo.errors import StoreError
@@ -40,8 +41,10 @@ from serving.schemas import (
 )
 from serving.table import Champion, Table
 
-EndpointName = Annotated[str, Parameter(description="Name of an endpoint.")]
-_FAULT = ResponseSpec(Problem, description="Problem details (RFC 9457)", media_type="application/problem+json")
+EndpointName = Annotated[str, PathParameter(description="Name of an endpoint.")]
+_FAULT = ResponseSpec(
+    Problem, description="Problem details (RFC 9457)", media_type="application/problem+json", generate_examples=False
+)
 
 
 @post(
@@ -49,9 +52,9 @@ _FAULT = ResponseSpec(Problem, description="Problem details (RFC 9457)", media_t
     status_code=200,
     tags=["predictions"],
     summary="Predict molecules",
-    responses={422: _FAULT, 503: _FAULT},
+    responses={400: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT},
 )
-async def predict(data: PredictRequest, engine: Engine) -> PredictResponse:
+async def predict(data: JSONBody[PredictRequest], engine: NamedDependency[Engine]) -> PredictResponse:
     """Predict endpoints for molecules. A bad molecule is an error entry at its own index, never a failed request."""
     require_sane(data, engine.settings.max_molecules)
     champions = chosen(engine.table, data.endpoints)
@@ -65,14 +68,19 @@ async def predict(data: PredictRequest, engine: Engine) -> PredictResponse:
 
 
 @get("/v1/endpoints", tags=["endpoints and models"], summary="List endpoints that have a champion")
-async def list_endpoints(engine: Engine) -> list[EndpointInfo]:
+async def list_endpoints(engine: NamedDependency[Engine]) -> list[EndpointInfo]:
     """List every endpoint that can be predicted."""
     table = engine.table
     return [endpoint_info(table, name) for name in table.champions]
 
 
-@get("/v1/endpoints/{name:str}", tags=["endpoints and models"], summary="Describe an endpoint", responses={404: _FAULT})
-async def show_endpoint(name: EndpointName, engine: Engine) -> EndpointInfo:
+@get(
+    "/v1/endpoints/{name:str}",
+    tags=["endpoints and models"],
+    summary="Describe an endpoint",
+    responses={400: _FAULT, 404: _FAULT},
+)
+async def show_endpoint(name: EndpointName, engine: NamedDependency[Engine]) -> EndpointInfo:
     """Describe one endpoint: what it means, and what serves it."""
     table = engine.table
     if name not in table.champions:
@@ -81,7 +89,7 @@ async def show_endpoint(name: EndpointName, engine: Engine) -> EndpointInfo:
 
 
 @get("/v1/models", tags=["endpoints and models"], summary="List loaded models")
-async def list_models(engine: Engine) -> list[ModelInfo]:
+async def list_models(engine: NamedDependency[Engine]) -> list[ModelInfo]:
     """List the models that answer now."""
     manifests = [champion.manifest for champion in engine.table.champions.values()]
     return [
@@ -102,9 +110,9 @@ async def list_models(engine: Engine) -> list[ModelInfo]:
     "/v1/champions/{name:str}",
     tags=["champions"],
     summary="Show a champion's card and history",
-    responses={404: _FAULT},
+    responses={400: _FAULT, 404: _FAULT},
 )
-async def show_champion(name: EndpointName, engine: Engine) -> ChampionInfo:
+async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Show an endpoint's champion, its model card and the champions before it."""
     return champion_info(engine.table, name)
 
@@ -115,9 +123,9 @@ async def show_champion(name: EndpointName, engine: Engine) -> ChampionInfo:
     tags=["champions"],
     summary="Put the previous champion back",
     guards=[administrator],
-    responses={403: _FAULT, 404: _FAULT, 409: _FAULT},
+    responses={400: _FAULT, 403: _FAULT, 404: _FAULT, 409: _FAULT, 503: _FAULT},
 )
-async def roll_back(name: EndpointName, engine: Engine) -> ChampionInfo:
+async def roll_back(name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Put an endpoint's previous champion back, and hold the present one so that it does not return by itself."""
     champion_info(engine.table, name)
 
@@ -141,8 +149,13 @@ async def live() -> Live:
     return Live()
 
 
-@get("/health/ready", tags=["health"], summary="Whether predictions can be had", responses={503: ResponseSpec(Ready)})
-async def ready(engine: Engine) -> Response[Ready]:
+@get(
+    "/health/ready",
+    tags=["health"],
+    summary="Whether predictions can be had",
+    responses={503: ResponseSpec(Ready, generate_examples=False)},
+)
+async def ready(engine: NamedDependency[Engine]) -> Response[Ready]:
     """Tell whether at least one champion is loaded, and what could not be loaded."""
     table = engine.table
     body = Ready(

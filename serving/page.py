@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Request, Response, get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.di import NamedDependency
+from litestar.params import URLEncodedBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
@@ -55,7 +55,7 @@ class Form(Struct, frozen=True):
 
 
 @get("/", media_type=MediaType.HTML, include_in_schema=False)
-async def show_page(engine: Engine) -> str:
+async def show_page(engine: NamedDependency[Engine]) -> str:
     """Give the page, empty."""
     return _page(engine, engine.table, "", [], "")
 
@@ -63,8 +63,8 @@ async def show_page(engine: Engine) -> str:
 @post("/", media_type=MediaType.HTML, include_in_schema=False, status_code=200)
 async def predict_page(
     request: Request[Any, Any, Any],
-    data: Annotated[Form, Body(media_type=RequestEncodingType.URL_ENCODED)],
-    engine: Engine,
+    data: URLEncodedBody[Form],
+    engine: NamedDependency[Engine],
 ) -> Response[str]:
     """Predict what the box holds with every champion; the whole page, or the results alone."""
     table = engine.table

@@ -8,16 +8,16 @@ Does not belong here: threads and HTTP (see `engine.py`, `api.py`), what a model
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
+from rdkit import Chem
 
 from model_zoo import featurizers
-from model_zoo.molecules import InvalidMolecule, Limits, Molecule, Standardise, parse_molecule
+from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
+from serving.recent import Recent
 from serving.table import Champion
 
 
@@ -54,29 +54,6 @@ Answer = dict[str, Estimate] | Fault
 """The estimates of one molecule by endpoint, or why there are none."""
 
 
-class Results:
-    """The most recently used estimates, by bundle version and standardised SMILES. Safe between threads."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity, self._lock = capacity, threading.Lock()
-        self._entries: OrderedDict[tuple[str, str], Estimate] = OrderedDict()
-
-    def get(self, version: str, smiles: str) -> Estimate | None:
-        """Give what is remembered, and count it as used."""
-        with self._lock:
-            entry = self._entries.get((version, smiles))
-            if entry is not None:
-                self._entries.move_to_end((version, smiles))
-            return entry
-
-    def put(self, version: str, estimate: Estimate) -> None:
-        """Remember an estimate, and forget the one longest unused when there are too many."""
-        with self._lock:
-            self._entries[version, estimate.smiles] = estimate
-            if len(self._entries) > self._capacity:
-                self._entries.popitem(last=False)
-
-
 class Predictor:
     """Predicts with the champions it is given.
 
@@ -85,11 +62,15 @@ class Predictor:
     limits
         Longest text and largest molecule accepted.
     cache_entries
-        How many estimates are remembered.
+        How many estimates, and how many readings of a text, are remembered.
     """
 
     def __init__(self, limits: Limits, cache_entries: int) -> None:
-        self._limits, self._results = limits, Results(cache_entries)
+        self._limits = limits
+        self._estimates: Recent[tuple[str, str], Estimate] = Recent(cache_entries)
+        # Standardising costs as much as all the rest of a prediction. The text is remembered as standardised SMILES,
+        # not as an RDKit object: those compute parts of themselves when asked, and are not for several threads.
+        self._readings: Recent[tuple[Standardise, str], str | Fault] = Recent(cache_entries)
 
     def predict(self, champions: Mapping[str, Champion], texts: Sequence[str]) -> list[Answer]:
         """Predict every endpoint for every text: one answer per text, in order, never raising for a bad one."""
@@ -98,24 +79,43 @@ class Predictor:
             policies.setdefault(champion.manifest.standardise, {})[name] = champion
         answers: list[Answer] = [{} for _ in texts]
         for policy, members in policies.items():
-            parsed = [parse_molecule(text, policy, self._limits) for text in texts]
-            molecules = {entry.smiles: entry for entry in parsed if isinstance(entry, Molecule)}
-            results = self._results_for(members, list(molecules.values()))
-            for index, entry in enumerate(parsed):
-                answers[index] = _joined(answers[index], entry, results)
+            fresh: dict[str, Molecule] = {}
+            readings = [self._read(policy, text, fresh) for text in texts]
+            results = self._answers(
+                members, dict.fromkeys(entry for entry in readings if isinstance(entry, str)), fresh
+            )
+            for index, reading in enumerate(readings):
+                answers[index] = _joined(answers[index], reading, results)
         return [
             {name: answer[name] for name in champions} if isinstance(answer, dict) else answer for answer in answers
         ]
 
-    def _results_for(self, champions: Mapping[str, Champion], molecules: list[Molecule]) -> dict[str, Answer]:
-        """Give the answers by SMILES for champions of one standardisation and different molecules."""
-        known: dict[str, dict[str, Estimate]] = {molecule.smiles: {} for molecule in molecules}
-        for name, champion in champions.items():
-            for smiles, estimates in known.items():
-                if (found := self._results.get(champion.manifest.version, smiles)) is not None:
-                    estimates[name] = found
-        missing = [molecule for molecule in molecules if len(known[molecule.smiles]) < len(champions)]
-        answers: dict[str, Answer] = {**known}
+    def _read(self, policy: Standardise, text: str, fresh: dict[str, Molecule]) -> str | Fault:
+        """Give a text's standardised SMILES; a molecule that had to be parsed for it is added to `fresh`."""
+        known = self._readings.get((policy, text))
+        if known is not None:
+            return known
+        parsed = parse_molecule(text, policy, self._limits)
+        reading = parsed.smiles if isinstance(parsed, Molecule) else Fault(parsed.code, parsed.detail)
+        if isinstance(parsed, Molecule):
+            fresh[parsed.smiles] = parsed
+        if len(text) <= self._limits.max_characters:
+            self._readings.put((policy, text), reading)
+        return reading
+
+    def _answers(
+        self, champions: Mapping[str, Champion], wanted: Iterable[str], fresh: Mapping[str, Molecule]
+    ) -> dict[str, Answer]:
+        """Give the answers by standardised SMILES for champions of one standardisation."""
+        answers: dict[str, Answer] = {}
+        missing: list[Molecule] = []
+        for smiles in wanted:
+            found = {name: self._estimates.get((each.manifest.version, smiles)) for name, each in champions.items()}
+            known = {name: estimate for name, estimate in found.items() if estimate is not None}
+            if len(known) == len(champions):
+                answers[smiles] = known
+            else:  # read back from its own SMILES, just as standardising does
+                missing.append(fresh.get(smiles) or Molecule(smiles, Chem.MolFromSmiles(smiles)))
         answers.update(self._computed(champions, missing))
         return answers
 
@@ -123,32 +123,27 @@ class Predictor:
         try:
             answers = _compute(champions, molecules)
         except Exception as error:  # noqa: BLE001  one molecule must not fail the others
-            if len(molecules) > 1:  # one of them did it: find out which, so that the others get their answers
-                return {
-                    smiles: one
-                    for molecule in molecules
-                    for smiles, one in self._computed(champions, [molecule]).items()
-                }
+            if len(molecules) == 1:
+                detail = f"the models cannot handle this molecule ({type(error).__name__})"
+                return {molecules[0].smiles: Fault("prediction-failed", detail)}
+            # One of them did it: find out which, so that the others get their answers.
             return {
-                molecule.smiles: Fault(
-                    "prediction-failed", f"the models cannot handle this molecule ({type(error).__name__})"
-                )
+                smiles: answer
                 for molecule in molecules
+                for smiles, answer in self._computed(champions, [molecule]).items()
             }
         for answer in answers.values():
             if isinstance(answer, dict):
                 for name, estimate in answer.items():
-                    self._results.put(champions[name].manifest.version, estimate)
+                    self._estimates.put((champions[name].manifest.version, estimate.smiles), estimate)
         return answers
 
 
-def _joined(answer: Answer, entry: Molecule | InvalidMolecule, results: Mapping[str, Answer]) -> Answer:
+def _joined(answer: Answer, reading: str | Fault, results: Mapping[str, Answer]) -> Answer:
     """Add what one standardisation's champions say; the first fault is the molecule's answer."""
     if isinstance(answer, Fault):
         return answer
-    if isinstance(entry, InvalidMolecule):
-        return Fault(entry.code, entry.detail)
-    result = results[entry.smiles]
+    result = reading if isinstance(reading, Fault) else results[reading]
     return result if isinstance(result, Fault) else {**answer, **result}
 
 

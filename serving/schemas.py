@@ -18,7 +18,8 @@ class PredictRequest(Struct, frozen=True, forbid_unknown_fields=True):
         list[str], Meta(description="One SMILES per molecule.", examples=[["CC(=O)Oc1ccccc1C(=O)O", "CCO"]])
     ]
     endpoints: Annotated[
-        list[str] | None, Meta(description="Names of endpoints; all that have a champion when left out.")
+        list[str] | None,
+        Meta(description="Names of endpoints; all that have a champion when left out.", examples=[None]),
     ] = None
 
 

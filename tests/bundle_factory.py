@@ -61,6 +61,7 @@ def write(
     endpoint: str = "solubility_logs",
     value: float = -1.0,
     onnx_bias: float | None = None,
+    onnx_weights: Sequence[float] = (-0.005, -0.4, 0.01),
     binary: bool = False,
     standardise: Standardise | None = None,
     measured: Sequence[float] | None = None,
@@ -74,6 +75,8 @@ def write(
         What a constant model predicts.
     onnx_bias
         When given, the model is a linear ONNX graph over descriptors with this bias instead.
+    onnx_weights
+        Its weights for the first descriptors: molecular weight, logP, refractivity.
     measured
         Measured values of the training molecules.
     fields
@@ -86,7 +89,7 @@ def write(
     if onnx_bias is not None:
         features = ("descriptors",)
         width = featurize(features, molecules[:1]).shape[1]
-        model = linear_onnx(width, [-0.005, -0.4, 0.01], onnx_bias)
+        model = linear_onnx(width, onnx_weights, onnx_bias)
     manifest = {
         "endpoint": endpoint,
         "model": "linear" if onnx_bias is not None else "constant",

@@ -14,7 +14,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from ai_drug_assets.keys import TRAINING_POOL
 from ai_drug_assets.settings import Settings
-from tests.project_factory import ROOT, add_model, measurements, molecules, write_csv, write_yaml
+from tests.project_factory import add_model, measurements, molecules, write_csv, write_yaml
 
 PRELOADED = ["dagster", "mlflow", "pandas", "sklearn.ensemble", "skl2onnx", "rdkit.Chem", "onnxruntime", "matplotlib"]
 ENDED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
@@ -91,9 +91,8 @@ class Installation:
         return Command(process, log)
 
     def instance(self) -> DagsterInstance:
-        """Open its Dagster instance; the environment of the test must name its storage."""
-        os.environ["AIDRUG_DAGSTER_STORAGE"] = str(self.settings.folder("dagster"))
-        return DagsterInstance.from_config(str(ROOT))
+        """Open the Dagster instance that its first run made."""
+        return DagsterInstance.from_config(str(self.settings.home / "dagster"))
 
     def unfinished(self) -> list[str]:
         """Give the Dagster runs that did not end, and the pool slots that somebody holds."""

@@ -85,6 +85,7 @@ def project_settings(root: Path) -> Settings:
 def make_project(root: Path, models: Sequence[str] = ("naive", "rf")) -> Settings:
     """Write configurations, measurements and a copy of the signed code into a folder."""
     shutil.copytree(ROOT / "model_zoo", root / "model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "dagster.yaml", root)
     settings = project_settings(root)
     for name, fields in ENDPOINTS.items():
         write_csv(root / f"{name}.csv", list(zip(molecules(), measurements(name, molecules()), strict=True)))

@@ -10,6 +10,11 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+from model_zoo.bundle import write_bundle
+from model_zoo.champion import Contender, Decision, decide
+from model_zoo.digests import json_digest
+from model_zoo.store import parse_pointer
+from model_zoo.uncertainty import conformal_half_width, fit_domain
 
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import check, declare
@@ -18,11 +23,6 @@ from ai_drug_assets.assets.trained_model import load_dataset
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
-from model_zoo.bundle import write_bundle
-from model_zoo.champion import Contender, Decision, decide
-from model_zoo.digests import json_digest
-from model_zoo.store import parse_pointer
-from model_zoo.uncertainty import conformal_half_width, fit_domain
 
 FILE = "champion.json"
 REFERENCE_MOLECULES = 20
@@ -44,8 +44,14 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         _set_aliases(tracking, endpoint.name, decision)
         workshop.keep_text(node, FILE, json.dumps({"version": version, "reason": decision.reason}))
         outcome.data_version = version or "none"
-        outcome.checks = [dg.AssetCheckResult(check_name="somebody_serves", passed=version is not None,
-                                              severity=dg.AssetCheckSeverity.WARN, metadata={"why": decision.reason})]
+        outcome.checks = [
+            dg.AssetCheckResult(
+                check_name="somebody_serves",
+                passed=version is not None,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"why": decision.reason},
+            )
+        ]
         outcome.metadata = _metadata(decision, board, version)
 
     serves = "A model passes the endpoint's gates, or an earlier champion goes on serving."
@@ -219,4 +225,3 @@ def _metadata(decision: Decision, board: dict[str, Any], version: str | None) ->
             ("model", f"{metric} over folds", "p (paired, one-sided, against the champion)", "verdict"), rows
         ),
     }
-

@@ -7,15 +7,15 @@ Does not belong here: how it is curated (see `model_zoo.dataset`).
 from typing import Any
 
 import dagster as dg
+from model_zoo.dataset import Dataset, make_dataset
+from model_zoo.sources import DvcSource
+from model_zoo.splits import leaks
 
 from ai_drug_assets import data, keys, plots
 from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
-from model_zoo.dataset import Dataset, make_dataset
-from model_zoo.sources import DvcSource
-from model_zoo.splits import leaks
 
 SHOWN_ROWS = 10
 

@@ -7,13 +7,13 @@ import hashlib
 
 import dagster as dg
 import numpy as np
+from model_zoo import featurizers
+from model_zoo.dataset import Dataset
 
 from ai_drug_assets.assets._asset import declare
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
-from model_zoo import featurizers
-from model_zoo.dataset import Dataset
 
 FILE = "features.npy"
 

@@ -12,6 +12,8 @@ import urllib.request
 from typing import Any
 
 import dagster as dg
+from model_zoo.digests import json_digest
+from model_zoo.store import Pointer
 
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import check, declare
@@ -19,8 +21,6 @@ from ai_drug_assets.assets.champion_model import read_champion
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
-from model_zoo.digests import json_digest
-from model_zoo.store import Pointer
 
 PATIENCE_S = 20.0
 
@@ -77,7 +77,7 @@ def serving(state: dict[str, Any]) -> dict[str, str]:
 
 def _ready(address: str) -> dict[str, Any]:
     try:
-        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - a fixed loopback address
+        with urllib.request.urlopen(address, timeout=2) as answer:
             state: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
         state = json.load(error)

@@ -8,6 +8,8 @@ import json
 from typing import Any
 
 import dagster as dg
+from model_zoo.digests import json_digest
+from model_zoo.metrics import HIGHER_IS_BETTER
 
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import declare
@@ -15,8 +17,6 @@ from ai_drug_assets.assets.trained_model import read_scores
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, UpstreamNotReadyError, Workshop
-from model_zoo.digests import json_digest
-from model_zoo.metrics import HIGHER_IS_BETTER
 
 FILE = "leaderboard.json"
 
@@ -88,8 +88,6 @@ def _metadata(rows: list[dict[str, Any]], absent: dict[str, str], metric: str) -
                 for row in rows
             ],
         ),
-        "folds": plots.fold_plot(
-            [row["model"] for row in rows], [row["cv"][metric]["folds"] for row in rows], metric
-        ),
+        "folds": plots.fold_plot([row["model"] for row in rows], [row["cv"][metric]["folds"] for row in rows], metric),
         "absent": plots.markdown_table(("asset", "why"), list(absent.items())),
     }

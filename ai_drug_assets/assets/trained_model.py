@@ -10,6 +10,12 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+from model_zoo import featurizers
+from model_zoo.champion import BASELINE
+from model_zoo.config import Endpoint, ModelFile
+from model_zoo.dataset import Dataset
+from model_zoo.metrics import HIGHER_IS_BETTER
+from model_zoo.training import TrainingData, train_and_score
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import check, declare
@@ -17,12 +23,6 @@ from ai_drug_assets.assets.features import FILE
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
-from model_zoo import featurizers
-from model_zoo.champion import BASELINE
-from model_zoo.config import Endpoint, ModelFile
-from model_zoo.dataset import Dataset
-from model_zoo.metrics import HIGHER_IS_BETTER
-from model_zoo.training import TrainingData, train_and_score
 
 
 def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:

@@ -42,7 +42,7 @@ def get(name: str) -> Recipe:
     Raises
     ------
     ConfigError
-        When no module has that name.
+        When no module has that name, or it cannot be imported or is no recipe.
 
     Examples
     --------
@@ -53,4 +53,10 @@ def get(name: str) -> Recipe:
         raise ConfigError(
             f"unknown model {name!r}: expected one of {', '.join(names())}, the files in model_zoo/models/"
         )
-    return cast(Recipe, importlib.import_module(f"{__name__}.{name}"))
+    try:
+        module = importlib.import_module(f"{__name__}.{name}")
+    except Exception as error:  # whatever a file that is being edited may raise
+        raise ConfigError(f"model_zoo/models/{name}.py: cannot be imported: {type(error).__name__}: {error}") from error
+    if not (hasattr(module, "Config") and hasattr(module, "train")):
+        raise ConfigError(f"model_zoo/models/{name}.py: expected `Config` and `train`, the two parts of a recipe")
+    return cast(Recipe, module)

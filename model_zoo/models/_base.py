@@ -14,7 +14,7 @@ from model_zoo.targets import Task
 class ModelConfig(BaseModel):
     """Base of a model's hyper-parameters."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     task: Task = "regression"
     """Set from the endpoint, never in the model's YAML."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import logging
 import math
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +73,8 @@ class TransformerModel:
         import torch
 
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        # PyTorch warns of its own use of its own deprecated names while it exports.
+        warnings.filterwarnings("ignore", category=FutureWarning, module="copyreg")
         rows, columns = torch.export.Dim("rows", max=1 << 20), torch.export.Dim("columns", max=MAX_TOKENS)
         program = torch.onnx.export(
             self._network,

@@ -8,10 +8,10 @@ from collections import Counter
 
 import dagster as dg
 import pytest
-from model_zoo.models import rf
-from tests.project_factory import Project, add_model, refuse, write_csv
 
 from ai_drug_assets import keys
+from model_zoo.models import rf
+from tests.project_factory import Project, add_model, refuse, write_csv
 
 JUDGING = [
     ["leaderboard/greasy", "leaderboard/logp"],

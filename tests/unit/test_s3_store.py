@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Any
 
 import boto3
 import pytest
+from litestar.testing import TestClient
 from moto import mock_aws
 
 from model_zoo.bundle import load_bundle
 from model_zoo.errors import BundleError, ConfigError, StoreError
 from model_zoo.store import FolderStore, Pointer, parse_pointer
+from serving.app import create_app
 from serving.s3_store import S3Store
+from serving.settings import Settings
 from serving.stores import open_store
 from tests.bundle_factory import publish, write
 
@@ -177,6 +181,21 @@ def test_a_store_out_of_reach_is_a_store_error(client: Any, tmp_path: Path) -> N
             attempt()
 
 
+def test_the_service_follows_a_store_in_s3(store: S3Store, tmp_path: Path) -> None:
+    """Champions published to S3 are fetched, served and swapped like those in a folder."""
+    settings = Settings(poll_seconds=0.02, cache_folder=store.cache_folder)
+    with TestClient(create_app(settings, store)) as client:
+        for value in (1.0, 2.0):
+            version = publish(store, tmp_path / str(value), value=value)
+            until = time.monotonic() + 10
+            while version not in (ready := client.get("/health/ready").text):
+                assert time.monotonic() < until, ready
+                time.sleep(0.02)
+            answer = client.post("/v1/predict", json={"smiles": ["CCO"]}).json()["predictions"][0]
+
+            assert answer["endpoints"]["solubility_logs"]["value"] == value
+
+
 @pytest.mark.parametrize("text", ["s3://", "gs://bucket/x", "http://host/x"])
 def test_a_store_of_an_unknown_kind_is_refused(text: str, tmp_path: Path) -> None:
     """A URL that names no store says what was expected."""
@@ -196,7 +215,9 @@ def test_the_name_of_a_store_decides_its_kind(tmp_path: Path) -> None:
 
 def test_the_stores_need_no_web_framework() -> None:
     """The pipeline publishes through these modules, and must not load the service with them."""
-    code = "import sys, serving.stores, serving.s3_store; print([m for m in ('litestar', 'granian') if m in sys.modules])"
+    code = (
+        "import sys, serving.stores, serving.s3_store; print([m for m in ('litestar', 'granian') if m in sys.modules])"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert result.stdout.strip() == "[]"

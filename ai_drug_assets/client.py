@@ -1,0 +1,62 @@
+"""Asking the running service for predictions, from the command line.
+
+Belongs here: one request and its answer as text. Does not belong here: predicting (the service does).
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+
+from model_zoo.errors import AidrugError
+
+
+class ServiceError(AidrugError):
+    """The service does not answer, or refuses the request."""
+
+
+def ask(port: int, smiles: Sequence[str], endpoints: Sequence[str] = ()) -> dict[str, Any]:
+    """Send molecules to `POST /v1/predict` of the service on this host.
+
+    Raises
+    ------
+    ServiceError
+        When nothing answers, or the service refuses; with its own explanation.
+    """
+    body: dict[str, Any] = {"smiles": list(smiles)}
+    if endpoints:
+        body["endpoints"] = list(endpoints)
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/predict",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            content: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as error:
+        problem = json.loads(error.read() or b"{}")
+        raise ServiceError(f"the service refused: {problem.get('detail') or error.reason}") from error
+    except OSError as error:
+        raise ServiceError(
+            f"no service answers on 127.0.0.1:{port} ({error}). Start it with `make run`, or set AIDRUG_SERVICE_PORT."
+        ) from error
+    return content
+
+
+def as_text(answer: dict[str, Any]) -> str:
+    """Lay an answer out for people: a block per molecule, a line per endpoint."""
+    lines = []
+    for item in answer["predictions"]:
+        lines.append(item["smiles"])
+        if "error" in item:
+            lines.append(f"  {item['error']['code']}: {item['error']['detail']}")
+            continue
+        for name, value in item["endpoints"].items():
+            interval = value.get("interval")
+            span = f"  90 % interval {interval[0]:.2f} to {interval[1]:.2f}" if interval else ""
+            lines.append(f"  {name:<24} {value['value']:>8.2f} {value['unit']:<12} {value['champion']}{span}")
+    return "\n".join(lines)

@@ -1,0 +1,38 @@
+"""Dagster's instance of this installation.
+
+Belongs here: writing its configuration to AIDRUG_HOME and pointing Dagster at it.
+Does not belong here: the configuration itself: that is `dagster.yaml` in the checkout, with which plain
+`dagster dev -w workspace.yaml` works too.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import yaml
+from model_zoo.store import atomic_write
+
+from ai_drug_assets.settings import Settings
+
+
+def prepare_instance(settings: Settings) -> Path:
+    """Write `dagster.yaml` to AIDRUG_HOME with its folders there, and set `DAGSTER_HOME`; give that folder.
+
+    A `DAGSTER_HOME` that is set already (a production instance on Postgres) is left alone.
+    """
+    home = settings.folder("dagster")
+    if os.environ.get("DAGSTER_HOME", str(home)) == str(home):
+        config = yaml.safe_load((settings.root / "dagster.yaml").read_text(encoding="utf-8"))
+        for section in (config["storage"]["sqlite"], config["local_artifact_storage"], config["compute_logs"]):
+            section.get("config", section)["base_dir"] = str(home)
+        content = yaml.safe_dump(config, sort_keys=False).encode()
+        target = home / "dagster.yaml"
+        if not target.exists() or target.read_bytes() != content:
+            atomic_write(target, content)
+        os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["AIDRUG_HOME"] = str(settings.home)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
+    return Path(os.environ["DAGSTER_HOME"])

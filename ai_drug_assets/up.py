@@ -1,0 +1,196 @@
+"""`aidrug up`: everything running on this machine, until Ctrl-C.
+
+Belongs here: starting, watching and stopping the processes: service, code server, webserver, daemon.
+Does not belong here: what they do.
+
+One code server is shared by webserver and daemon, so that a reload (by the SHA sensor, or in the UI) reaches both. The
+daemon starts last, when everything is up to date: it would otherwise request the same work as `aidrug run`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from model_zoo.errors import AidrugError
+
+from ai_drug_assets import client
+from ai_drug_assets.instance import prepare_instance
+from ai_drug_assets.interrupts import interruptible
+from ai_drug_assets.runner import run_stale
+from ai_drug_assets.settings import Settings
+
+HOST = "127.0.0.1"
+LOCATION = "ai_drug_assets"
+START_S, STOP_S = 90.0, 15.0
+EXAMPLES = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O")
+"""Aspirin and caffeine."""
+
+
+class StartError(AidrugError):
+    """A process did not start, or its port is taken."""
+
+
+class Processes:
+    """The processes that belong to this command; all end with it."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start `python -m ...` in a session of its own, so that Ctrl-C reaches this command alone."""
+        with (self._logs / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def wait_until(self, name: str, ready: Callable[[], bool]) -> None:
+        """Wait until a process is ready.
+
+        Raises
+        ------
+        StartError
+            When it ends, or is not ready in time; with the last lines of its log.
+        """
+        deadline = time.monotonic() + START_S
+        while not ready():
+            if name in self.ended() or time.monotonic() > deadline:
+                raise StartError(f"the {name} did not start:\n{self._tail(name)}")
+            time.sleep(0.3)
+
+    def ended(self) -> list[str]:
+        """List the processes that ended by themselves."""
+        return [name for name, process in self._running.items() if process.poll() is not None]
+
+    def stop(self) -> None:
+        """End all: ask each, wait, then kill what is left of its group (code servers may linger)."""
+        for process in reversed(self._running.values()):
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        deadline = time.monotonic() + STOP_S
+        for process in self._running.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, deadline - time.monotonic()))
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def _tail(self, name: str) -> str:
+        lines = (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-12:])
+
+
+def bring_up(settings: Settings, say: Callable[[str], None]) -> int:
+    """Materialise what is stale with the service and the UI already up, then watch until Ctrl-C; give the exit code.
+
+    Raises
+    ------
+    AidrugError
+        When a port is taken, a process does not start, or configuration is at fault.
+    """
+    _require_free(settings.service_port, "the service", "AIDRUG_SERVICE_PORT")
+    _require_free(settings.ui_port, "the Dagster UI", "AIDRUG_UI_PORT")
+    prepare_instance(settings)
+    os.environ["AIDRUG_SERVICE_PORT"] = str(settings.service_port)
+    os.environ["AIDRUG_UI_PORT"] = str(settings.ui_port)
+    logs = settings.folder("logs")
+    processes = Processes(logs)
+    with interruptible():
+        try:
+            return _serve(settings, processes, say)
+        except KeyboardInterrupt:
+            say("\nstopping")
+            return 0
+        finally:
+            processes.stop()
+
+
+def _serve(settings: Settings, processes: Processes, say: Callable[[str], None]) -> int:
+    ui, service = f"http://{HOST}:{settings.ui_port}", f"http://{HOST}:{settings.service_port}"
+    say(f"starting; logs are in {settings.home / 'logs'}")
+    processes.start("service", "serving")
+    workspace = _start_code_server(settings, processes)
+    processes.start("webserver", "dagster_webserver", "-w", str(workspace), "-h", HOST, "-p", str(settings.ui_port))
+    processes.wait_until("service", lambda: _get(f"{service}/health/live") is not None)
+    processes.wait_until("webserver", lambda: _get(f"{ui}/server_info") is not None)
+    say(f"Dagster UI         {ui}\ninference service  {service}")
+    report = run_stale(settings, say)
+    if report.made:
+        say(f"made {len(report.made)} assets in {report.seconds:.0f} s")
+    elif not report.failed:
+        say(f"nothing is stale, nothing trained ({report.seconds:.1f} s)")
+    for key, error in report.failed.items():
+        say(f"FAILED {key}: {error}")
+    processes.start("daemon", "dagster._daemon", "run", "-w", str(workspace))
+    with contextlib.suppress(StartError):
+        processes.wait_until("service", lambda: _ready(service))
+    say(f"\nDagster UI         {ui}\ninference service  {service}\n")
+    try:
+        say(client.as_text(client.ask(settings.service_port, EXAMPLES)))
+    except AidrugError as error:
+        say(f"no prediction yet: {error}")
+    say("\nrunning; Ctrl-C stops everything")
+    while not (ended := processes.ended()):
+        time.sleep(1)
+    say(f"the {ended[0]} ended by itself; its log is {settings.home / 'logs' / ended[0]}.log")
+    return 1
+
+
+def _start_code_server(settings: Settings, processes: Processes) -> Path:
+    """Start the shared code server and write the workspace that names it."""
+    port = _free_port()
+    target = ("-m", "ai_drug_assets.definitions", "-a", "defs", "--location-name", LOCATION)
+    processes.start("code_server", "dagster", "code-server", "start", "-h", HOST, "-p", str(port), *target)
+    server = {"host": HOST, "port": port, "location_name": LOCATION}
+    workspace = settings.folder("dagster") / "workspace.yaml"
+    workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
+    processes.wait_until("code_server", lambda: _listens(port))
+    return workspace
+
+
+def _require_free(port: int, what: str, setting: str) -> None:
+    if _listens(port):
+        raise StartError(
+            f"port {port} is taken, so {what} cannot start. Stop what uses it, or choose another: {setting}={port + 1}"
+        )
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _get(address: str) -> dict[str, object] | None:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            content: dict[str, object] = json.load(answer)
+            return content
+    except (OSError, ValueError):
+        return None
+
+
+def _ready(service: str) -> bool:
+    return _get(f"{service}/health/ready") is not None

@@ -1,0 +1,64 @@
+"""The user's own data under DVC: tracked, pushed, pulled before the dataset is made, and part of the signature."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.checkout_copy import ENDPOINT, MEASUREMENTS, CheckoutCopy
+
+TRACKED = ENDPOINT.replace("kind: csv, files: [toy.csv]", "kind: dvc, files: [data/assay.csv]")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> CheckoutCopy:
+    """Give a checkout whose endpoint names a file that is not tracked yet."""
+    copy = CheckoutCopy(tmp_path / "checkout")
+    copy.commit()
+    copy.write("configs/endpoints/toy.yaml", TRACKED)
+    copy.write("data/assay.csv", MEASUREMENTS)
+    return copy
+
+
+def test_tracked_data_is_pulled_when_it_is_missing_and_signed_by_its_pointer(copy: CheckoutCopy) -> None:
+    """`aidrug data add` tracks and pushes; a missing file is pulled; a changed pointer makes the endpoint stale."""
+    message = copy.aidrug("plan", code=1)
+    assert "aidrug data add" in message
+
+    assert "git add data/assay.csv.dvc" in copy.aidrug("data", "add", "data/assay.csv")
+    copy.commit("Track the assay")
+    assert "data/assay.csv" not in copy.git("ls-files").splitlines()
+    assert "data/assay.csv.dvc" in copy.git("ls-files").splitlines()
+    (copy.folder / "data" / "assay.csv").unlink()
+    (copy.folder / ".dvc" / "cache").rename(copy.folder / "lost_cache")
+
+    copy.aidrug("run")
+
+    assert (copy.folder / "data" / "assay.csv").read_text() == MEASUREMENTS
+    assert "0 stale" in copy.aidrug("plan")
+
+    copy.write("data/assay.csv", MEASUREMENTS + "CCCCCCCCF,8\n")
+    assert "0 stale" in copy.aidrug("plan")  # the pointer still says the old content
+    copy.aidrug("data", "add", "data/assay.csv")
+    plan = copy.aidrug("plan", code=2)
+    assert "data     data/assay.csv changed" in plan
+
+
+def test_an_untracked_edit_is_refused_not_overwritten(copy: CheckoutCopy) -> None:
+    """A file that differs from its pointer is somebody's work: the dataset fails and says so; the edit stays."""
+    copy.aidrug("data", "add", "data/assay.csv")
+    copy.write("data/assay.csv", "smiles,value\nCCO,1\n")
+
+    message = copy.aidrug("run", code=1)
+
+    assert "differs from its DVC pointer" in message
+    assert (copy.folder / "data" / "assay.csv").read_text() == "smiles,value\nCCO,1\n"
+
+
+def test_a_file_outside_the_checkout_is_refused(copy: CheckoutCopy, tmp_path: Path) -> None:
+    """DVC tracks files of the checkout; another one is refused with what to do."""
+    outside = tmp_path / "outside.csv"
+    outside.write_text(MEASUREMENTS)
+
+    assert "copy it to data/ first" in copy.aidrug("data", "add", str(outside), code=1)
