@@ -147,7 +147,9 @@ class Project:
         """Evaluate the automation conditions once; give what is requested, without running it."""
         result = dg.evaluate_automation_conditions(defs or self.defs(), self.instance, cursor=self.cursor)
         self.cursor = result.cursor
-        asked = [item.key for item in result.results if isinstance(item.key, AssetKey) and not item.true_subset.is_empty]
+        asked = [
+            item.key for item in result.results if isinstance(item.key, AssetKey) and not item.true_subset.is_empty
+        ]
         return sorted(map(keys.catalog_key, asked))
 
     def tick(self) -> list[str]:

@@ -24,7 +24,9 @@ RF = ["trained_model/greasy/rf", "trained_model/logp/rf"]
 def test_from_empty_everything_is_made_first_and_judged_afterwards(project: Project) -> None:
     """From empty, one tick requests every dataset, feature and model, and later ticks judge them, in order."""
     first, *later = project.settle()
-    assert first == sorted(key for key, node in project.catalog().nodes.items() if node.kind in ("dataset", "features", "trained_model"))
+    assert first == sorted(
+        key for key, node in project.catalog().nodes.items() if node.kind in ("dataset", "features", "trained_model")
+    )
     assert later == JUDGING
     assert project.unsynced() == set()
     assert project.plan() == {}
@@ -105,7 +107,9 @@ def test_a_failed_dataset_starts_no_training(made: Project) -> None:
     (made.root / "logp.csv").write_text("smiles,value\nnot a molecule,1\n", encoding="utf-8")
     requested = made.settle()
     assert requested[0] == sorted(
-        key for key in made.catalog().nodes if key.split("/")[:2] in (["dataset", "logp"], ["features", "logp"], ["trained_model", "logp"])
+        key
+        for key in made.catalog().nodes
+        if key.split("/")[:2] in (["dataset", "logp"], ["features", "logp"], ["trained_model", "logp"])
     )
     assert made.trained() == before
     assert [made.tick() for _ in range(3)] == [[]] * 3

@@ -34,7 +34,9 @@ def test_a_model_that_fails_takes_nothing_down(broken: Project) -> None:
     """A model whose training raises fails its own asset; the other models, the champions and the service are made."""
     report = broken.run()
     assert list(report.failed) == ["trained_model/logp/xgb"]
-    assert {"trained_model/greasy/xgb", "leaderboard/logp", "champion_model/logp", "inference_service"} <= set(report.made)
+    assert {"trained_model/greasy/xgb", "leaderboard/logp", "champion_model/logp", "inference_service"} <= set(
+        report.made
+    )
     assert set(broken.plan()) == {"trained_model/logp/xgb"}
     assert served(broken) == {"greasy": served(broken)["greasy"], "logp": "rf"}
 
@@ -91,7 +93,7 @@ def test_poor_quality_only_warns(project: Project) -> None:
 
 def test_a_leak_stops_the_endpoint_now_and_later(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A snapshot with a molecule in two folds stops its endpoint's models in this run and the next; others are served."""
-    import model_zoo.dataset as dataset
+    from model_zoo import dataset
 
     def leaky(table, split, task, *, assign=dataset.assign):
         dealt = assign(table, split, task)
@@ -103,7 +105,11 @@ def test_a_leak_stops_the_endpoint_now_and_later(project: Project, monkeypatch: 
         assert report.failed["dataset/logp"] == "blocking check failed: no_leak"
         assert project.trained() == ["trained_model/greasy/naive", "trained_model/greasy/rf"]
         assert served(project) == {"greasy": "rf"}
-    assert set(report.failed) == {key for key in project.catalog().nodes if key.split("/")[0] in ("dataset", "features", "trained_model") and "/logp" in key}
+    assert set(report.failed) == {
+        key
+        for key in project.catalog().nodes
+        if key.split("/")[0] in ("dataset", "features", "trained_model") and "/logp" in key
+    }
 
 
 def test_an_unreadable_source_fails_alone(made: Project) -> None:

@@ -73,7 +73,9 @@ def test_a_helper_retrains_exactly_its_importers(made: Project) -> None:
     """A change of a helper module retrains the models that import it, and no other."""
     (made.root / "model_zoo/models/_trees.py").write_text("DEPTH = 3\n", encoding="utf-8")
     assert stale(made) == set()
-    made.edit("model_zoo/models/rf.py", "CHECKED_ROWS = 256", "from model_zoo.models._trees import DEPTH\nCHECKED_ROWS = 256")
+    made.edit(
+        "model_zoo/models/rf.py", "CHECKED_ROWS = 256", "from model_zoo.models._trees import DEPTH\nCHECKED_ROWS = 256"
+    )
     assert trained_by(made) == sorted(RF)
     made.edit("model_zoo/models/_trees.py", "3", "4")
     assert stale(made) == RF | JUDGING
