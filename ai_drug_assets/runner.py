@@ -4,9 +4,10 @@ Belongs here: turning a plan into Dagster runs on the shared instance, with prog
 Does not belong here: when to do so by itself (see `automation.py`), processes that stay (see `up.py`).
 
 A run for what is made (datasets, features, trained models), then one for each level that judges it (leaderboards,
-champions, the service). In one run, a model whose training fails would take its endpoint's leaderboard down with it, and
-an endpoint without a champion the service of all others; and whether a level has to judge anew is only known when the
-one before it has. All in this process: on a small machine a step in a process of its own costs seconds before it begins.
+champions, the service). In one run, a model whose training fails would take its endpoint's leaderboard down with it,
+and an endpoint without a champion the service of all others; and whether a level has to judge anew is only known when
+the one before it has. All in this process: on a small machine a step in a process of its own costs seconds before it
+begins.
 """
 
 from __future__ import annotations

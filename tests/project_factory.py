@@ -1,4 +1,4 @@
-"""A tiny project on the real engine: two endpoints of made-up measurements, small models, everything in a temporary folder.
+"""A tiny project on the real engine: two endpoints of made-up measurements and small models, in a temporary folder.
 
 The signatures are computed from a copy of `model_zoo` that a test may edit; the code that runs stays the installed one.
 """
@@ -147,7 +147,9 @@ class Project:
         """Evaluate the automation conditions once; give what is requested, without running it."""
         result = dg.evaluate_automation_conditions(defs or self.defs(), self.instance, cursor=self.cursor)
         self.cursor = result.cursor
-        asked = [item.key for item in result.results if isinstance(item.key, AssetKey) and not item.true_subset.is_empty]
+        asked = [
+            item.key for item in result.results if isinstance(item.key, AssetKey) and not item.true_subset.is_empty
+        ]
         return sorted(map(keys.catalog_key, asked))
 
     def tick(self) -> list[str]:
