@@ -287,6 +287,17 @@ def test_new_data_brings_the_successor_whatever_it_scores() -> None:
     assert decision.reason == "rf was retrained on new data"
 
 
+def test_a_holder_scored_for_another_task_is_not_compared() -> None:
+    """When an endpoint of zeros and ones becomes binary, its data stay the same but the old scores say nothing."""
+    holder = contender("rf", 1.0)
+    binary = [
+        Contender(name, f"{name}-2", "s1", {"auroc": [auroc] * 5}, 1.0) for name, auroc in (("rf", 0.8), ("naive", 0.5))
+    ]
+
+    assert champion(decide(binary, holder, ChampionRules(metric="auroc"))) == "rf-2"
+    assert champion(decide(binary, contender("old", 1.0), ChampionRules(metric="auroc"))) == "rf-2"
+
+
 def test_new_data_and_a_clear_winner() -> None:
     """On a new snapshot a challenger must beat the successor, not the old scores."""
     holder = contender("rf", 0.1)
@@ -380,7 +391,8 @@ contenders_strategy = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(
     contenders=contenders_strategy,
-    holder=st.none() | st.builds(contender, st.sampled_from(["rf", "xgb"]), st.floats(0.5, 2), snapshot=st.sampled_from(["s1", "s2"])),
+    holder=st.none()
+    | st.builds(contender, st.sampled_from(["rf", "xgb"]), st.floats(0.5, 2), snapshot=st.sampled_from(["s1", "s2"])),
     held=st.sets(st.sampled_from(["a", "b"])),
 )
 def test_every_decision_is_sound(contenders: list[Contender], holder: Contender | None, held: set[str]) -> None:
