@@ -1,4 +1,4 @@
-"""`aidrug` in processes of their own, that a test may kill, started from a process that has the slow imports behind it."""
+"""`aidrug` in processes that a test may kill, started from a process that has the slow imports behind it."""
 
 from __future__ import annotations
 

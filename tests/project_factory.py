@@ -1,4 +1,4 @@
-"""A tiny project on the real engine: two endpoints of made-up measurements, small models, everything in a temporary folder.
+"""A tiny project on the real engine: two endpoints of made-up measurements and small models, in a temporary folder.
 
 The signatures are computed from a copy of `model_zoo` that a test may edit; the code that runs stays the installed one.
 """

@@ -24,9 +24,8 @@ RF = ["trained_model/greasy/rf", "trained_model/logp/rf"]
 def test_from_empty_everything_is_made_first_and_judged_afterwards(project: Project) -> None:
     """From empty, one tick requests every dataset, feature and model, and later ticks judge them, in order."""
     first, *later = project.settle()
-    assert first == sorted(
-        key for key, node in project.catalog().nodes.items() if node.kind in ("dataset", "features", "trained_model")
-    )
+    nodes = project.catalog().nodes.values()
+    assert first == sorted(node.key for node in nodes if node.kind in ("dataset", "features", "trained_model"))
     assert later == JUDGING
     assert project.unsynced() == set()
     assert project.plan() == {}
@@ -106,17 +105,15 @@ def test_a_failed_dataset_starts_no_training(made: Project) -> None:
     before = made.trained()
     (made.root / "logp.csv").write_text("smiles,value\nnot a molecule,1\n", encoding="utf-8")
     requested = made.settle()
-    assert requested[0] == sorted(
-        key
-        for key in made.catalog().nodes
-        if key.split("/")[:2] in (["dataset", "logp"], ["features", "logp"], ["trained_model", "logp"])
-    )
+    making = ("dataset", "features", "trained_model")
+    nodes = made.catalog().nodes.values()
+    assert requested[0] == sorted(node.key for node in nodes if node.kind in making and node.endpoint == "logp")
     assert made.trained() == before
     assert [made.tick() for _ in range(3)] == [[]] * 3
 
 
 def test_a_repaired_dataset_lets_its_models_train(made: Project) -> None:
-    """A dataset that failed for a passing reason and is then made by hand lets the features and models that waited fire."""
+    """A dataset that failed for a passing reason and is then made by hand lets what waited for it fire."""
     made.tick()
     before = made.trained()
     rows = (made.root / "logp.csv").read_text(encoding="utf-8").splitlines()[1:]

@@ -6,11 +6,14 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from ai_drug_assets import keys
 from tests.command_factory import make_installation
 from tests.project_factory import Project
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_train_nothing_twice(tmp_path: Path, empty_mlflow: Path) -> None:
     """Two `aidrug run` at once on a fresh state both end well, and every model is fitted once."""
     here = make_installation(tmp_path)

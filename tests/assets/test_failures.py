@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 
 import dagster as dg
+import pandas as pd
 import pytest
 
 from ai_drug_assets import cli, keys
 from ai_drug_assets.settings import Settings
+from model_zoo import dataset
 from model_zoo.models import naive, xgb
+from model_zoo.splits import Split, assign
 from model_zoo.store import FolderStore, parse_pointer
+from model_zoo.targets import Task
 from tests.project_factory import Project, add_model, molecules, refuse, write_csv
 
 RF = ["trained_model/greasy/rf", "trained_model/logp/rf"]
@@ -34,18 +38,18 @@ def test_a_model_that_fails_takes_nothing_down(broken: Project) -> None:
     """A model whose training raises fails its own asset; the other models, the champions and the service are made."""
     report = broken.run()
     assert list(report.failed) == ["trained_model/logp/xgb"]
-    assert {"trained_model/greasy/xgb", "leaderboard/logp", "champion_model/logp", "inference_service"} <= set(
-        report.made
-    )
+    others = {"trained_model/greasy/xgb", "leaderboard/logp", "champion_model/logp", "inference_service"}
+    assert others <= set(report.made)
     assert set(broken.plan()) == {"trained_model/logp/xgb"}
     assert served(broken) == {"greasy": served(broken)["greasy"], "logp": "rf"}
 
 
 def test_a_failure_is_on_record(broken: Project) -> None:
-    """A failure is in the ledger, in the leaderboard, as a FAILED MLflow run, and one clear message in Dagster's log."""
+    """A failure is in the ledger, in the leaderboard and, as a FAILED run, in MLflow, everywhere in the same words."""
     message = broken.run().failed["trained_model/logp/xgb"]
     failure = broken.ledger.read("trained_model/logp/xgb").failure
-    assert failure is not None and failure.error == message
+    assert failure is not None
+    assert failure.error == message
     assert message.startswith("RuntimeError: the booster has no trees")
     (run,) = broken.runs("FAILED")
     assert run.data.tags[keys.TAG_ASSET] == "trained_model/logp/xgb"
@@ -92,10 +96,9 @@ def test_poor_quality_only_warns(project: Project) -> None:
 
 
 def test_a_leak_stops_the_endpoint_now_and_later(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A snapshot with a molecule in two folds stops its endpoint's models in this run and the next; others are served."""
-    from model_zoo import dataset
+    """A snapshot with a molecule in two folds stops its endpoint's models in this run and the next, and no other's."""
 
-    def leaky(table, split, task, *, assign=dataset.assign):
+    def leaky(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
         dealt = assign(table, split, task)
         return dealt.assign(smiles=dealt["smiles"].iloc[0]) if task == "regression" else dealt
 
@@ -105,11 +108,9 @@ def test_a_leak_stops_the_endpoint_now_and_later(project: Project, monkeypatch: 
         assert report.failed["dataset/logp"] == "blocking check failed: no_leak"
         assert project.trained() == ["trained_model/greasy/naive", "trained_model/greasy/rf"]
         assert served(project) == {"greasy": "rf"}
-    assert set(report.failed) == {
-        key
-        for key in project.catalog().nodes
-        if key.split("/")[0] in ("dataset", "features", "trained_model") and "/logp" in key
-    }
+    nodes = project.catalog().nodes.values()
+    making = ("dataset", "features", "trained_model")
+    assert set(report.failed) == {node.key for node in nodes if node.kind in making and node.endpoint == "logp"}
 
 
 def test_an_unreadable_source_fails_alone(made: Project) -> None:
@@ -131,7 +132,8 @@ def test_code_that_changes_while_a_process_runs_is_not_labelled(made: Project) -
     made.change_code("model_zoo/models/rf.py", "2")
     assert not made.materialise("trained_model/logp/rf", defs=defs).success
     failure = made.ledger.read("trained_model/logp/rf").failure
-    assert failure is not None and "files changed after this process loaded them" in failure.error
+    assert failure is not None
+    assert "files changed after this process loaded them" in failure.error
     assert made.trained() == before
     made.edit("model_zoo/models/rf.py", "\nCHANGED_BY_A_TEST = 2\n", "")
     assert made.run().failed == {}
@@ -162,7 +164,7 @@ def test_an_input_made_anew_meanwhile_shows_as_newer(made: Project) -> None:
     node = workshop.catalog.nodes["inference_service"]
 
     @dg.asset
-    def service(context) -> None:
+    def service(context) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - Dagster reads annotations
         with workshop.making(context, node) as outcome:
             outcome.data_version = "new"
             upstream = made.ledger.read("champion_model/logp").made

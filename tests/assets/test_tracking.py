@@ -16,10 +16,9 @@ from tests.project_factory import Project, add_model, refuse
 
 
 def test_each_trained_model_is_a_nested_run(project: Project) -> None:
-    """Each trained model is an MLflow run of its own below the Dagster run's, FINISHED, with everything to find it by."""
-    result = project.materialise(
-        "dataset/logp", "features/logp/descriptors", "features/logp/morgan_count", *models("logp")
-    )
+    """Each trained model is an MLflow run of its own below the Dagster run's, FINISHED, with what to find it by."""
+    features = ("features/logp/descriptors", "features/logp/morgan_count")
+    result = project.materialise("dataset/logp", *features, *models("logp"))
     assert result.success
     catalog = project.catalog()
     (parent,) = [run for run in project.all_runs() if keys.TAG_ASSET not in run.data.tags]

@@ -15,6 +15,8 @@ from model_zoo.store import FolderStore, parse_pointer
 from tests.command_factory import Command, Installation, make_installation
 from tests.project_factory import Project
 
+pytestmark = pytest.mark.slow
+
 Moment = Callable[[Settings, str, str], bool]
 """Given the settings, what the command has printed, and the version that was served before it began."""
 
@@ -56,7 +58,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_any_moment_the_state_is_old_or_new_and_repaired(installation: Installation, moment: str) -> None:
-    """After `kill -9` the store serves the old bundle or the new one, and the next run ends, frees and makes the rest."""
+    """After `kill -9` the store serves the old bundle or the new one, and the next run repairs all."""
     number = list(MOMENTS).index(moment)
     old = served(installation.settings)
     installation.set_trees(6 + number)
