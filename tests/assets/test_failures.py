@@ -164,7 +164,7 @@ def test_an_input_made_anew_meanwhile_shows_as_newer(made: Project) -> None:
     node = workshop.catalog.nodes["inference_service"]
 
     @dg.asset
-    def service(context) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - Dagster reads annotations
+    def service(context) -> None:  # noqa: ANN001 - Dagster reads annotations
         with workshop.making(context, node) as outcome:
             outcome.data_version = "new"
             upstream = made.ledger.read("champion_model/logp").made
