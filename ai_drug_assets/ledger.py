@@ -83,7 +83,11 @@ class Ledger:
 
     def record_failure(self, key: str, failure: Failure) -> None:
         """Write that an attempt failed; what was made before stays on record."""
-        self._write(key, Entry(made=self.read(key).made, failure=failure))
+        try:
+            made = self.read(key).made
+        except StoreError:  # an unreadable entry must not hide why the attempt failed
+            made = None
+        self._write(key, Entry(made=made, failure=failure))
 
     def _write(self, key: str, entry: Entry) -> None:
         content = json.dumps(entry.model_dump(mode="json"), sort_keys=True, indent=1) + "\n"

@@ -157,7 +157,8 @@ def decide(
     """
     metric, higher = rules.metric, HIGHER_IS_BETTER[rules.metric]
     refused = {item.model: why for item in contenders if (why := _refusal(item, contenders, rules))}
-    refused |= {item.model: "somebody rolled back from it" for item in contenders if item.signature in held}
+    away = set(held) - ({holder.signature} if holder else set())  # another bundle of the same model may serve
+    refused |= {item.model: "somebody rolled back from it" for item in contenders if item.signature in away}
     eligible = [item for item in contenders if item.model not in refused]
     eligible.sort(key=lambda item: (-item.mean(metric) if higher else item.mean(metric), item.model))
 
@@ -166,13 +167,17 @@ def decide(
 
     if holder is None:
         return _first(eligible, refused, rules, test)
-    title, succession = _successor(eligible, holder, rules, test)
+    if any(item.signature == holder.signature and item.model in refused for item in contenders):
+        title, succession = None, ""  # the gates were tightened
+    else:
+        title, succession = _successor(eligible, holder, rules, test)
     if title is None:
         decision = _first(eligible, refused, rules, test)
         if decision.champion is None:
             reason = f"{holder.model} stays: no contender passes the gates"
             return Decision(holder, changed=False, challenger=None, reason=reason, refused=refused)
-        reason = f"{holder.model} has no successor on the new data; {decision.reason}"
+        lost = refused.get(holder.model) or "it has no successor on the new data"
+        reason = f"{holder.model} goes: {lost}; {decision.reason}"
         return replace(decision, changed=True, reason=reason)
     p_values = {item.model: test(item, title) for item in eligible if item is not title}
     winner, reason = title, succession

@@ -31,9 +31,7 @@ class Recipe(Protocol):
 
 def names() -> list[str]:
     """List every model, by file name, without importing any."""
-    return sorted(
-        path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith(_NOT_MODELS)
-    )
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith(_NOT_MODELS))
 
 
 def get(name: str) -> Recipe:

@@ -316,7 +316,7 @@ def test_new_data_without_a_successor_elects_afresh() -> None:
     decision = decide([NAIVE, contender("rf", 1.0, snapshot="s2")], holder, RULES)
 
     assert (champion(decision), decision.changed) == ("rf-1", True)
-    assert decision.reason.startswith("old has no successor on the new data; rf has the best rmse")
+    assert decision.reason.startswith("old goes: it has no successor on the new data; rf has the best rmse")
 
 
 def test_a_holder_whose_model_failed_goes_on() -> None:
@@ -413,3 +413,23 @@ def test_every_decision_is_sound(contenders: list[Contender], holder: Contender 
     for _ in contenders:
         decision = decide(contenders, decision.champion, RULES, held=held)
     assert not decide(contenders, decision.champion, RULES, held=held).changed
+
+
+def test_a_holder_that_fails_a_tightened_gate_gives_way() -> None:
+    """When the gates are tightened and the serving model fails them, the best that passes serves; else it stays."""
+    holder = contender("rf", 1.0, spearman=0.5)
+    other = contender("xgb", 1.01, spearman=0.9)
+    strict = ChampionRules(metric="rmse", minimum={"spearman": 0.7})
+
+    decision = decide([NAIVE, holder, other], holder, strict)
+
+    assert champion(decision) == "xgb-1"
+    assert decision.reason.startswith("rf goes: spearman 0.5")
+    assert champion(decide([NAIVE, holder], holder, strict)) == "rf-1"
+
+
+def test_the_serving_model_is_never_held() -> None:
+    """Somebody who rolled back to an older bundle of the same model has not rolled back from that model."""
+    holder = contender("rf", 1.0)
+
+    assert champion(decide([NAIVE, holder, contender("xgb", 1.01)], holder, RULES, held={"rf-1"})) == "rf-1"
