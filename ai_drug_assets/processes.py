@@ -6,8 +6,12 @@ Does not belong here: what is done about its remains (see `upkeep.py`, `tracking
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
@@ -27,3 +31,12 @@ def alive(process: str) -> bool:
         return found.status() != psutil.STATUS_ZOMBIE and abs(found.create_time() - float(created)) < 2
     except psutil.NoSuchProcess:
         return False
+
+
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Hold a lock that dies with its process; another process that asks for it waits."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

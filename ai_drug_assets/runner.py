@@ -3,10 +3,11 @@
 Belongs here: turning a plan into Dagster runs on the shared instance, with progress.
 Does not belong here: when to do so by itself (see `automation.py`), processes that stay (see `up.py`).
 
-Three runs: what is made (datasets, features, trained models), what judges it (leaderboards, champions), and the
-service. In one run, a model whose training fails would take its endpoint's leaderboard down with it, and an endpoint
-without a champion the service of all others. All in this process: on a small machine a step in a process of its own
-costs seconds before it begins.
+A run for what is made (datasets, features, trained models), then one for each level that judges it (leaderboards,
+champions, the service). In one run, a model whose training fails would take its endpoint's leaderboard down with it,
+and an endpoint without a champion the service of all others; and whether a level has to judge anew is only known when
+the one before it has. All in this process: on a small machine a step in a process of its own costs seconds before it
+begins.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from ai_drug_assets.instance import prepare_instance
 from ai_drug_assets.interrupts import interruptible
 from ai_drug_assets.ledger import Ledger
 from ai_drug_assets.plan import Plan, make_plan
-from ai_drug_assets.processes import this_process
+from ai_drug_assets.processes import one_at_a_time, this_process
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
 JOB = "aidrug_run"
-PHASES = (("dataset", "features", "trained_model"), ("leaderboard", "champion_model"), ("inference_service",))
+PHASES = (("dataset", "features", "trained_model"), ("leaderboard",), ("champion_model",), ("inference_service",))
 
 Say = Callable[[str], None]
 
@@ -76,7 +77,9 @@ def run_stale(settings: Settings, say: Say) -> Report:
     prepare_instance(settings)
     import dagster as dg
 
-    with dg.DagsterInstance.get() as instance:
+    with one_at_a_time(settings.folder("locks") / "dagster"):  # two that make its tables at once both fail
+        opened = dg.DagsterInstance.get()
+    with opened as instance:
         return bring_up_to_date(catalog, instance, say)
 
 

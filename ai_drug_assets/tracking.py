@@ -24,7 +24,7 @@ from model_zoo.digests import canonical_json
 from model_zoo.signature import Record
 
 from ai_drug_assets import keys
-from ai_drug_assets.processes import alive, this_process
+from ai_drug_assets.processes import alive, one_at_a_time, this_process
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -118,11 +118,14 @@ class Tracking:
         )
         return runs[0].info.run_id if runs else None
 
-    def download(self, run_id: str, folder: Path) -> None:
-        """Download all artefacts of a run into an existing folder."""
+    def download(self, run_id: str, folder: Path) -> bool:
+        """Download all artefacts of a run into an existing folder; give whether there were any."""
+        if not self.client.list_artifacts(run_id, "model"):
+            return False
         from mlflow.artifacts import download_artifacts
 
         download_artifacts(run_id=run_id, dst_path=str(folder), tracking_uri=self._settings.tracking_uri)
+        return True
 
     def set_aliases(self, endpoint: str, runs: Mapping[str, str | None]) -> None:
         """Point registry aliases (`champion`, `challenger`) of an endpoint at the models of runs; none removes one."""
@@ -158,8 +161,8 @@ class Tracking:
         return closed
 
     def _connect(self) -> MlflowClient:
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # read when MLflow is imported
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         os.environ.setdefault("MLFLOW_TRACKING_URI", self._settings.tracking_uri)
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         import mlflow
@@ -169,13 +172,14 @@ class Tracking:
         own = self._settings.tracking_uri.startswith("sqlite:///")
         if own:
             Path(self._settings.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        client = mlflow.tracking.MlflowClient(self._settings.tracking_uri)
-        if client.get_experiment_by_name(EXPERIMENT) is None:
-            try:
-                client.create_experiment(EXPERIMENT, self._settings.artifacts if own else None)
-            except MlflowException as error:  # another process was first
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
+        with one_at_a_time(self._settings.folder("locks") / "mlflow"):  # two that make its tables at once both fail
+            client = mlflow.tracking.MlflowClient(self._settings.tracking_uri)
+            if client.get_experiment_by_name(EXPERIMENT) is None:
+                try:
+                    client.create_experiment(EXPERIMENT, self._settings.artifacts if own else None)
+                except MlflowException as error:  # another host was first
+                    if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                        raise
         return client
 
     def _name_parent(self, dagster_run_id: str) -> None:

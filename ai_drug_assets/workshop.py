@@ -7,7 +7,6 @@ Does not belong here: what one kind of asset does (see `assets/`).
 
 from __future__ import annotations
 
-import fcntl
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +23,7 @@ from model_zoo.store import Store, atomic_write
 from ai_drug_assets import keys
 from ai_drug_assets.catalog import Catalog, Node, current_signature
 from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
+from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
 
@@ -124,8 +124,7 @@ class Workshop:
     @contextmanager
     def only_one(self, node: Node) -> Iterator[None]:
         """Hold a lock per signature that dies with its process: the same thing is never made twice at once."""
-        with (self.settings.folder("locks") / node.signature).open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with one_at_a_time(self.settings.folder("locks") / node.signature):
             yield
 
     def upstream(self, node: Node, kind: str) -> list[tuple[Node, Made]]:

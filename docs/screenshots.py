@@ -14,10 +14,15 @@ from playwright.sync_api import Page, expect, sync_playwright
 IMAGES = Path(__file__).resolve().parent / "images"
 UI = f"http://127.0.0.1:{os.environ.get('AIDRUG_UI_PORT', '3000')}"
 SERVICE = f"http://127.0.0.1:{os.environ.get('AIDRUG_SERVICE_PORT', '8000')}"
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def lineage(page: Page) -> None:

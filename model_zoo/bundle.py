@@ -35,7 +35,7 @@ from model_zoo.molecules import Molecule, Standardise, parse_molecule
 from model_zoo.targets import Target
 from model_zoo.uncertainty import Domain
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 REFERENCE_TOLERANCE = 1e-4
 """Largest accepted difference to a stored reference prediction, relative to max(1, |value|): ONNX Runtime may
 differ in the last bits of float32 between processors, a wrong model differs by far more."""
@@ -155,17 +155,13 @@ def write_bundle(
     np.save(folder / "domain.npy", domain.packed, allow_pickle=False)
     _write_json(folder / "neighbours.json", dict(neighbours))
     _write_json(folder / "card.json", dict(card))
-    draft = Manifest(
-        **dict(fields), version="draft", domain_threshold=domain.threshold, files={}
-    )
+    draft = Manifest(**dict(fields), version="draft", domain_threshold=domain.threshold, files={})
     model = load_model(folder / "model")
     molecules = _reference_molecules(reference_smiles, draft)
     values = Bundle(folder, draft, card, model, domain).predict(molecules).value
     _write_json(folder / "reference.json", {"smiles": list(reference_smiles), "values": values.tolist()})
     files = {
-        path.relative_to(folder).as_posix(): file_digest(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
     }
     content = draft.model_copy(update={"files": files}).model_dump(mode="json")
     version = f"{draft.model}-{json_digest(content)[:12]}"
@@ -193,9 +189,7 @@ def load_bundle(folder: Path) -> Bundle:
         packed = np.load(folder / "domain.npy", allow_pickle=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{folder}: unreadable content: {error!r}") from error
-    bundle = Bundle(
-        folder, manifest, card, load_model(folder / "model"), Domain(packed, manifest.domain_threshold)
-    )
+    bundle = Bundle(folder, manifest, card, load_model(folder / "model"), Domain(packed, manifest.domain_threshold))
     got = bundle.predict(_reference_molecules(smiles, manifest)).value
     if expected.shape != got.shape:
         raise BundleError(f"{folder}: expected a reference value for each of {len(got)} molecules, got {expected.size}")
@@ -223,9 +217,7 @@ def verify_files(folder: Path) -> Manifest:
         raise BundleError(f"{path}: expected a bundle manifest, got {error.strerror}") from error
     except ValidationError as error:
         raise BundleError(f"{path}: not a valid manifest: {error}") from error
-    present = {
-        file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file() and file != path
-    }
+    present = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file() and file != path}
     if present != set(manifest.files):
         missing, extra = set(manifest.files) - present, present - set(manifest.files)
         raise BundleError(f"{folder}: missing files {sorted(missing)}, unexpected files {sorted(extra)}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -109,7 +109,7 @@ def paired_p_value(challenger: Sequence[float], holder: Sequence[float], *, high
     Examples
     --------
     >>> round(paired_p_value([0.9, 0.92, 0.91], [0.8, 0.81, 0.83], higher_is_better=True), 3)
-    0.008
+    0.01
     >>> paired_p_value([0.5, 0.5], [0.5, 0.5], higher_is_better=True)
     1.0
     """
@@ -157,7 +157,8 @@ def decide(
     """
     metric, higher = rules.metric, HIGHER_IS_BETTER[rules.metric]
     refused = {item.model: why for item in contenders if (why := _refusal(item, contenders, rules))}
-    refused |= {item.model: "somebody rolled back from it" for item in contenders if item.signature in held}
+    away = set(held) - ({holder.signature} if holder else set())  # another bundle of the same model may serve
+    refused |= {item.model: "somebody rolled back from it" for item in contenders if item.signature in away}
     eligible = [item for item in contenders if item.model not in refused]
     eligible.sort(key=lambda item: (-item.mean(metric) if higher else item.mean(metric), item.model))
 
@@ -166,13 +167,18 @@ def decide(
 
     if holder is None:
         return _first(eligible, refused, rules, test)
-    title, succession = _successor(eligible, holder, rules, test)
+    if any(item.signature == holder.signature and item.model in refused for item in contenders):
+        title, succession = None, ""  # the gates were tightened
+    else:
+        title, succession = _successor(eligible, holder, rules, test)
     if title is None:
         decision = _first(eligible, refused, rules, test)
         if decision.champion is None:
-            return Decision(holder, False, None, f"{holder.model} stays: no contender passes the gates", refused)
-        reason = f"{holder.model} has no successor on the new data; {decision.reason}"
-        return Decision(decision.champion, True, decision.challenger, reason, refused, decision.p_values)
+            reason = f"{holder.model} stays: no contender passes the gates"
+            return Decision(holder, changed=False, challenger=None, reason=reason, refused=refused)
+        lost = refused.get(holder.model) or "it has no successor on the new data"
+        reason = f"{holder.model} goes: {lost}; {decision.reason}"
+        return replace(decision, changed=True, reason=reason)
     p_values = {item.model: test(item, title) for item in eligible if item is not title}
     winner, reason = title, succession
     for item in eligible:
@@ -190,7 +196,8 @@ def decide(
 def _first(eligible: list[Contender], refused: Mapping[str, str], rules: ChampionRules, test: Any) -> Decision:
     """Elect among the eligible (best first) without regard to a holder."""
     if not eligible:
-        return Decision(None, False, None, "no champion: no contender passes the gates", refused)
+        reason = "no champion: no contender passes the gates"
+        return Decision(None, changed=False, challenger=None, reason=reason, refused=refused)
     best = eligible[0]
     margin = rules.tie_margin * abs(best.mean(rules.metric))
     tied = [
@@ -207,7 +214,7 @@ def _first(eligible: list[Contender], refused: Mapping[str, str], rules: Champio
         )
     p_values = {item.model: test(item, winner) for item in eligible if item is not winner}
     challenger = next((item for item in eligible if item is not winner), None)
-    return Decision(winner, True, challenger, reason, refused, p_values)
+    return Decision(winner, changed=True, challenger=challenger, reason=reason, refused=refused, p_values=p_values)
 
 
 def _successor(
@@ -215,7 +222,7 @@ def _successor(
 ) -> tuple[Contender | None, str]:
     """Say who holds the title before the challengers are heard."""
     heir = next((item for item in eligible if item.model == holder.model), None)
-    comparable = bool(eligible) and eligible[0].snapshot == holder.snapshot
+    comparable = bool(eligible) and eligible[0].snapshot == holder.snapshot and rules.metric in holder.folds
     if heir is not None and heir.signature == holder.signature:
         return heir, f"{heir.model} stays: no challenger beats it"
     if heir is not None and not comparable:

@@ -65,7 +65,7 @@ class Endpoint(BaseModel):
         unknown = {self.champion.metric, *self.champion.minimum} - set(METRICS[self.task])
         if unknown:
             raise ValueError(
-                f"champion: unknown metric {sorted(unknown)[0]!r} for a {self.task} endpoint, expected one of "
+                f"champion: unknown metric {min(unknown)!r} for a {self.task} endpoint, expected one of "
                 f"{', '.join(METRICS[self.task])}"
             )
         return self
@@ -190,13 +190,11 @@ def _read_folder(folder: Path, schema: type[T]) -> list[T]:
 class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML keeps the last of two equal keys in silence; here it is a fault."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         twice = [key for index, key in enumerate(keys) if key in keys[:index]]
         if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {twice[0]!r} stands twice", node.start_mark
-            )
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 

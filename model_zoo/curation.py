@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -79,7 +79,7 @@ def curate(
     import pandas as pd
 
     convert, flips = converter(source_unit, unit)
-    rows = list(raw.itertuples(index=False))
+    rows: list[Any] = list(raw.itertuples(index=False))
     reasons: list[str | None] = [None] * len(rows)
     found: dict[str, list[tuple[int, float, str]]] = {}
     smiles_of: dict[str, str] = {}
@@ -137,9 +137,7 @@ def _measurement(text: str, relation: str, curation: Curation, task: Task) -> tu
         return float(labels[text]), "="
     match = _CENSORED.match(text)
     assert match is not None
-    sign, inline = (
-        mark[0].replace("~", "=") for mark in (relation or match[1] or "=", match[1] or relation or "=")
-    )
+    sign, inline = (mark[0].replace("~", "=") for mark in (relation or match[1] or "=", match[1] or relation or "="))
     if sign not in FLIPPED_RELATION:
         raise ValueError(f"expected the relation '=', '<' or '>', got {relation!r}")
     if inline != sign:
@@ -162,9 +160,7 @@ def _refused(value: float, relation: str, curation: Curation) -> str | None:
     return None
 
 
-def _merge(
-    measurements: list[tuple[int, float, str]], curation: Curation, task: Task
-) -> tuple[float, str, str]:
+def _merge(measurements: list[tuple[int, float, str]], curation: Curation, task: Task) -> tuple[float, str, str]:
     """Merge the measurements of one molecule: value, relation, and why they contradict (empty when not)."""
     exact = [item for item in measurements if item[2] == "="] or measurements
     values = sorted(value for _, value, _ in exact)

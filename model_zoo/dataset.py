@@ -128,7 +128,5 @@ def make_dataset(config: DatasetConfig, root: Path) -> Dataset:
         When the source is missing or holds nothing usable.
     """
     raw = read_source(config.source, root)
-    table, report = curate(
-        raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit
-    )
+    table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
     return Dataset(assign(table, config.split, config.task), report)

@@ -90,6 +90,8 @@ class OnnxModel:
             return np.empty(0, dtype=np.float64)
         (result,) = self._session.run([self._output], {self._input.name: X.astype(self._dtype, copy=False)})
         values = result[:, self._column] if self._column is not None else result
+        if self._column == 1:  # the probability of class 1; trees summed in float32 may give 1.0000001
+            values = np.clip(values, 0.0, 1.0)
         return np.asarray(values, dtype=np.float64).reshape(len(X))
 
     def save(self, folder: Path) -> None:
@@ -139,7 +141,7 @@ def load_model(folder: Path) -> Model:
     path = folder / DESCRIPTION
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
-        format_name = description["format"]
+        format_name = str(description["format"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path}: expected a model description with a 'format', got {error!r}") from error
     if format_name not in _FORMATS:

@@ -107,14 +107,12 @@ def parse_molecule(
     if not text:
         return InvalidMolecule("empty", "expected a SMILES, got an empty text")
     if len(text) > limits.max_characters:
-        return InvalidMolecule(
-            "too-long", f"expected at most {limits.max_characters} characters, got {len(text)}"
-        )
+        return InvalidMolecule("too-long", f"expected at most {limits.max_characters} characters, got {len(text)}")
     if any(character.isspace() or character == "\0" for character in text):
         return InvalidMolecule("invalid-smiles", "expected one SMILES without blanks or names")
     try:
         mol = Chem.MolFromSmiles(text)
-    except Exception:  # RDKit raises various C++ exceptions on hostile text
+    except Exception:  # noqa: BLE001 - RDKit raises various C++ exceptions on hostile text
         mol = None
     if mol is None:
         return InvalidMolecule("invalid-smiles", "RDKit cannot read this as a SMILES")
@@ -144,7 +142,7 @@ def standardise_molecule(mol: Chem.Mol, standardise: Standardise) -> Molecule | 
             mol = tautomers.Canonicalize(mol)
         canonical = Chem.MolToSmiles(mol)
         mol = Chem.MolFromSmiles(canonical)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the same
         return InvalidMolecule("standardise-failed", f"standardisation failed: {type(error).__name__}")
     if mol is None or mol.GetNumHeavyAtoms() == 0:
         return InvalidMolecule("standardise-failed", "nothing readable was left after standardisation")

@@ -98,10 +98,10 @@ def differences(before: Record | None, after: Record) -> list[Reason]:
     for part in PARTS:
         old, new = _flat(before.get(part, {}), part), _flat(after.get(part, {}), part)
         names = old.keys() | new.keys()
-        opened = {name[:dot] for name in names for dot in range(len(name)) if name[dot] == "."} if part == "config" else ()
-        for name in sorted(names):
-            if old.get(name) != new.get(name) and name not in opened:  # an empty mapping that got keys: they are named
-                reasons.append(Reason(part, name, _change(part, old.get(name), new.get(name))))
+        # A mapping that was empty and got keys (or lost them) is told by its keys.
+        opened = {name[:dot] for name in names for dot, sign in enumerate(name) if sign == "." and part == "config"}
+        changed = [name for name in sorted(names - opened) if old.get(name) != new.get(name)]
+        reasons.extend(Reason(part, name, _change(part, old.get(name), new.get(name))) for name in changed)
     return reasons
 
 
@@ -141,27 +141,27 @@ def _closure(modules: frozenset[str], root: Path) -> tuple[str, ...]:
 def _module(root: Path, path: str) -> _Module:
     try:
         # Bytes: Python itself minds the byte order mark and a `coding` line.
-        return _parsed(root, path, (root / path).read_bytes())
+        digest, imports = _parsed(path, (root / path).read_bytes())
     except (SyntaxError, ValueError) as error:
         raise ConfigError(f"{path}: expected valid Python: {error}") from error
-
-
-@lru_cache(maxsize=4096)
-def _parsed(root: Path, path: str, source: bytes) -> _Module:
-    """Remembered by the text itself, so `forget` need not drop it: each made asset looks at all code again."""
-    tree = ast.parse(source)
-    package = path.removesuffix(".py").split("/")[:-1]
     first_party: set[str] = set()
     third_party: set[str] = set()
-    for name in _imports(tree, package):
+    for name in imports:
         top = name.partition(".")[0]
         if _is_first_party(top, root):
             first_party.add(name)
         elif top not in sys.stdlib_module_names:
             third_party.add(top)
-    _remove_docstrings(tree)
-    digest = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
     return _Module(digest, tuple(sorted(first_party)), frozenset(third_party))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(path: str, source: bytes) -> tuple[str, frozenset[str]]:
+    """Give a text's digest and what it imports, which depend on nothing else: `forget` need not drop them."""
+    tree = ast.parse(source)
+    imports = frozenset(_imports(tree, path.removesuffix(".py").split("/")[:-1]))
+    _remove_docstrings(tree)
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), imports
 
 
 @lru_cache(maxsize=256)

@@ -293,9 +293,7 @@ def _require(header: list[str], columns: tuple[str, ...], path: Path) -> None:
         raise DataError(f"{path}: expected each column once, got {twice[0]!r} twice")
 
 
-def _raw(
-    file: str, row: int, smiles: str, value: str, relation: str = "", split: str = ""
-) -> dict[str, str | int]:
+def _raw(file: str, row: int, smiles: str, value: str, relation: str = "", split: str = "") -> dict[str, str | int]:
     return dict(zip(RAW_COLUMNS, (file, row, smiles.strip(), value.strip(), relation.strip(), split), strict=True))
 
 

@@ -72,7 +72,8 @@ def train_and_score(name: str, config: ModelConfig, target: Target, data: Traini
     Raises
     ------
     TrainingError
-        When a prediction is not finite, or a saved model predicts something else than the fitted one.
+        When a prediction is not finite, a saved model predicts something else than the fitted one, or there is only
+        one class to learn from.
     """
     recipe = get(name)
     config = config.model_copy(update={"task": target.task})
@@ -86,6 +87,7 @@ def train_and_score(name: str, config: ModelConfig, target: Target, data: Traini
     fold_scores: list[dict[str, float]] = []
     for fold in range(int(data.folds.max()) + 1):
         fitted, held_out = train & (data.folds != fold), data.folds == fold
+        _require_both_classes(target, y[fitted], fold)
         raw[held_out] = _finite(recipe.train(data.X[fitted], y[fitted], config), data.X[held_out], name)
         fold_scores.append(score(target.task, data.values[held_out], target.to_unit(raw[held_out])))
     model = recipe.train(data.X[train], y[train], config)
@@ -118,6 +120,14 @@ def train_and_score(name: str, config: ModelConfig, target: Target, data: Traini
     )
     (folder / "scores.json").write_text(json.dumps(scores, allow_nan=False) + "\n", encoding="utf-8")
     return scores
+
+
+def _require_both_classes(target: Target, y: NDArray[np.float64], fold: int) -> None:
+    if target.task == "binary" and len(np.unique(y)) < 2:
+        raise TrainingError(
+            f"all {len(y)} rows that fold {fold} trains on are of class {y[0]:g}: expected both classes. Add "
+            "measurements of the other class, use fewer folds, or split at random."
+        )
 
 
 def _finite(model: Model, X: NDArray[Any], name: str) -> NDArray[np.float64]:

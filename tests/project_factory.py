@@ -1,4 +1,4 @@
-"""A tiny project on the real engine: two endpoints of made-up measurements, small models, everything in a temporary folder.
+"""A tiny project on the real engine: two endpoints of made-up measurements and small models, in a temporary folder.
 
 The signatures are computed from a copy of `model_zoo` that a test may edit; the code that runs stays the installed one.
 """
@@ -25,6 +25,7 @@ from ai_drug_assets.plan import make_plan
 from ai_drug_assets.runner import Report, bring_up_to_date
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.tracking import EXPERIMENT, Tracking
+from model_zoo.models import naive
 
 ROOT = Path(__file__).parents[1]
 TAILS = ("O", "N", "F", "Cl", "C#N", "C(=O)O", "C(=O)N", "OC", "S(C)(=O)=O", "N(C)C")
@@ -84,6 +85,7 @@ def project_settings(root: Path) -> Settings:
 def make_project(root: Path, models: Sequence[str] = ("naive", "rf")) -> Settings:
     """Write configurations, measurements and a copy of the signed code into a folder."""
     shutil.copytree(ROOT / "model_zoo", root / "model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "dagster.yaml", root)
     settings = project_settings(root)
     for name, fields in ENDPOINTS.items():
         write_csv(root / f"{name}.csv", list(zip(molecules(), measurements(name, molecules()), strict=True)))
@@ -145,7 +147,9 @@ class Project:
         """Evaluate the automation conditions once; give what is requested, without running it."""
         result = dg.evaluate_automation_conditions(defs or self.defs(), self.instance, cursor=self.cursor)
         self.cursor = result.cursor
-        asked = [item.key for item in result.results if isinstance(item.key, AssetKey) and not item.true_subset.is_empty]
+        asked = [
+            item.key for item in result.results if isinstance(item.key, AssetKey) and not item.true_subset.is_empty
+        ]
         return sorted(map(keys.catalog_key, asked))
 
     def tick(self) -> list[str]:
@@ -206,3 +210,10 @@ class Project:
         """Change what a file of the signed code does, for the signature."""
         path = self.root / name
         path.write_text(path.read_text(encoding="utf-8") + f"\nCHANGED_BY_A_TEST = {mark}\n", encoding="utf-8")
+
+
+def refuse(X_train: Any, y_train: Any, config: Any) -> Any:
+    """Stand in for the training function of a broken model: fails on regression endpoints."""
+    if config.task == "regression":
+        raise RuntimeError("the booster has no trees\nand a second line")
+    return naive.train(X_train, y_train, config)

@@ -33,7 +33,7 @@ def dataset(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
             made.save(work)
             workshop.keep(node, work)
         outcome.data_version = made.digest[:16]
-        outcome.checks = _checks(made)
+        outcome.checks = _checks(made, official=config.split.kind == "official")
         outcome.metadata = _metadata(made, endpoint.unit)
 
     no_leak = "No molecule (stereo-less InChIKey) stands in two folds, or in a fold and the test split."
@@ -48,14 +48,19 @@ def dataset(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     )
 
 
-def _checks(made: Dataset) -> list[dg.AssetCheckResult]:
+def _checks(made: Dataset, *, official: bool) -> list[dg.AssetCheckResult]:
     leaking = leaks(made.table)
     summary = made.summary()
     folds = made.table["fold"].value_counts()
     sound = bool(made.table["value"].notna().all()) and summary["test"] > 0 and int(folds.min()) > 0
+    # What a benchmark's official split repeats is known and kept: scores must compare with the published ones.
+    severity = dg.AssetCheckSeverity.WARN if official else dg.AssetCheckSeverity.ERROR
     return [
         dg.AssetCheckResult(
-            check_name="no_leak", passed=not leaking, metadata={"leaking": len(leaking), "examples": leaking[:5]}
+            check_name="no_leak",
+            passed=not leaking,
+            severity=severity,
+            metadata={"leaking": len(leaking), "examples": leaking[:5]},
         ),
         dg.AssetCheckResult(check_name="schema", passed=sound, metadata={"molecules_per_fold": str(folds.to_dict())}),
     ]

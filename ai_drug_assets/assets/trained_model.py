@@ -34,12 +34,11 @@ def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         with workshop.only_one(node):
             workshop.require_upstream(node)
             reused = tracking.find_finished(node.signature)
+            if reused and not workshop.place(node).exists() and not _fetch(workshop, node, tracking, reused):
+                context.log.warning(f"{node.key}: the artefacts of the MLflow run {reused} are gone; training again")
+                reused = None
             if reused is None:
                 _train(context, workshop, node, endpoint, model, tracking)
-            elif not workshop.place(node).exists():
-                with workshop.scratch(node) as work:
-                    tracking.download(reused, work)
-                    workshop.keep(node, work)
         if reused:
             context.log.info(f"{node.key}: reused the finished MLflow run {reused} with the same signature")
         scores = read_scores(workshop.place(node))
@@ -71,6 +70,15 @@ def read_scores(place: Path) -> dict[str, Any]:
 def load_dataset(workshop: Workshop, node: Node) -> Dataset:
     """Load the snapshot that a trained model was made from."""
     return Dataset.load(workshop.place(workshop.catalog.nodes[f"dataset/{node.endpoint}"]))
+
+
+def _fetch(workshop: Workshop, node: Node, tracking: Tracking, run_id: str) -> bool:
+    """Bring a finished run's artefacts to the asset's place; give whether there were any."""
+    with workshop.scratch(node) as work:
+        found = tracking.download(run_id, work)
+        if found:
+            workshop.keep(node, work)
+    return found
 
 
 def _train(

@@ -26,14 +26,12 @@ class Recipe(Protocol):
     """The hyper-parameters, with defaults; what `config:` in the model's YAML is validated against."""
 
     def train(self, X_train: NDArray[Any], y_train: NDArray[Any], config: Any) -> Model:
-        """Fit on `n x d` features and `n` values; deterministic for equal arguments."""
+        """Fit on `n x d` features and `n` values; deterministic for equal arguments. Binary: both classes occur."""
 
 
 def names() -> list[str]:
     """List every model, by file name, without importing any."""
-    return sorted(
-        path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith(_NOT_MODELS)
-    )
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith(_NOT_MODELS))
 
 
 def get(name: str) -> Recipe:

@@ -9,7 +9,6 @@ same model on a slow machine as on a fast one.
 
 from __future__ import annotations
 
-import io
 import logging
 import math
 import warnings
@@ -86,9 +85,7 @@ class TransformerModel:
             dynamic_shapes={"tokens": {0: rows, 1: columns}},
         )
         assert program is not None
-        buffer = io.BytesIO()
-        program.save(buffer)
-        model = OnnxModel(buffer.getvalue(), "y", column=None)
+        model = OnnxModel(program.model_proto.SerializeToString(), "y", column=None)
         model.require_equal(self._sample, self.predict(self._sample), TOLERANCE, "PyTorch")
         model.save(folder)
 
@@ -110,9 +107,7 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Trans
     tokens = X_train.astype(np.int64)
     targets = torch.from_numpy(((y_train - center) / scale).astype(np.float32))
     lengths = (tokens != PADDING).sum(axis=1)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=config.steps)
     loss_of = functional.binary_cross_entropy_with_logits if binary else functional.mse_loss
     network.train()
@@ -124,7 +119,7 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Trans
         output = network.encode(torch.from_numpy(_trim(tokens[rows])))
         loss = loss_of(output, targets[torch.from_numpy(rows)])
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()

@@ -287,6 +287,17 @@ def test_new_data_brings_the_successor_whatever_it_scores() -> None:
     assert decision.reason == "rf was retrained on new data"
 
 
+def test_a_holder_scored_for_another_task_is_not_compared() -> None:
+    """When an endpoint of zeros and ones becomes binary, its data stay the same but the old scores say nothing."""
+    holder = contender("rf", 1.0)
+    binary = [
+        Contender(name, f"{name}-2", "s1", {"auroc": [auroc] * 5}, 1.0) for name, auroc in (("rf", 0.8), ("naive", 0.5))
+    ]
+
+    assert champion(decide(binary, holder, ChampionRules(metric="auroc"))) == "rf-2"
+    assert champion(decide(binary, contender("old", 1.0), ChampionRules(metric="auroc"))) == "rf-2"
+
+
 def test_new_data_and_a_clear_winner() -> None:
     """On a new snapshot a challenger must beat the successor, not the old scores."""
     holder = contender("rf", 0.1)
@@ -305,7 +316,7 @@ def test_new_data_without_a_successor_elects_afresh() -> None:
     decision = decide([NAIVE, contender("rf", 1.0, snapshot="s2")], holder, RULES)
 
     assert (champion(decision), decision.changed) == ("rf-1", True)
-    assert decision.reason.startswith("old has no successor on the new data; rf has the best rmse")
+    assert decision.reason.startswith("old goes: it has no successor on the new data; rf has the best rmse")
 
 
 def test_a_holder_whose_model_failed_goes_on() -> None:
@@ -380,7 +391,8 @@ contenders_strategy = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(
     contenders=contenders_strategy,
-    holder=st.none() | st.builds(contender, st.sampled_from(["rf", "xgb"]), st.floats(0.5, 2), snapshot=st.sampled_from(["s1", "s2"])),
+    holder=st.none()
+    | st.builds(contender, st.sampled_from(["rf", "xgb"]), st.floats(0.5, 2), snapshot=st.sampled_from(["s1", "s2"])),
     held=st.sets(st.sampled_from(["a", "b"])),
 )
 def test_every_decision_is_sound(contenders: list[Contender], holder: Contender | None, held: set[str]) -> None:
@@ -401,3 +413,23 @@ def test_every_decision_is_sound(contenders: list[Contender], holder: Contender 
     for _ in contenders:
         decision = decide(contenders, decision.champion, RULES, held=held)
     assert not decide(contenders, decision.champion, RULES, held=held).changed
+
+
+def test_a_holder_that_fails_a_tightened_gate_gives_way() -> None:
+    """When the gates are tightened and the serving model fails them, the best that passes serves; else it stays."""
+    holder = contender("rf", 1.0, spearman=0.5)
+    other = contender("xgb", 1.01, spearman=0.9)
+    strict = ChampionRules(metric="rmse", minimum={"spearman": 0.7})
+
+    decision = decide([NAIVE, holder, other], holder, strict)
+
+    assert champion(decision) == "xgb-1"
+    assert decision.reason.startswith("rf goes: spearman 0.5")
+    assert champion(decide([NAIVE, holder], holder, strict)) == "rf-1"
+
+
+def test_the_serving_model_is_never_held() -> None:
+    """Somebody who rolled back to an older bundle of the same model has not rolled back from that model."""
+    holder = contender("rf", 1.0)
+
+    assert champion(decide([NAIVE, holder, contender("xgb", 1.01)], holder, RULES, held={"rf-1"})) == "rf-1"

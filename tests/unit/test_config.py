@@ -101,7 +101,10 @@ ENDPOINT_FAULTS = {
     "missing key of a section": ({"champion": {"minimum": {}}}, ["champion.metric", "missing"]),
     "missing files": ({"source": {"kind": "csv"}}, ["source.files", "missing"]),
     "no files": ({"source": {"kind": "csv", "files": []}}, ["source.files", "at least 1"]),
-    "missing kind": ({"source": {"files": ["a.csv"]}}, ["source.kind", "missing", "package", "csv", "dvc", "benchmark"]),
+    "missing kind": (
+        {"source": {"files": ["a.csv"]}},
+        ["source.kind", "missing", "package", "csv", "dvc", "benchmark"],
+    ),
     "unknown kind": (
         {"source": {"kind": "sql", "files": ["a"]}},
         ["source.kind", "'package'", "'csv'", "'dvc'", "'benchmark'", "'sql'"],
@@ -113,7 +116,10 @@ ENDPOINT_FAULTS = {
     "wrong type two deep": ({"curation": {"max_spread": "wide"}}, ["curation.max_spread", "number", "'wide'"]),
     "wrong type in a list": ({"curation": {"valid_range": [0, "x"]}}, ["curation.valid_range.1", "number", "'x'"]),
     "not finite": ({"lower": float("nan")}, ["lower", "finite number", "nan"]),
-    "not finite two deep": ({"curation": {"max_spread": float("inf")}}, ["curation.max_spread", "finite number", "inf"]),
+    "not finite two deep": (
+        {"curation": {"max_spread": float("inf")}},
+        ["curation.max_spread", "finite number", "inf"],
+    ),
     "not finite gate": (
         {"champion": {"metric": "rmse", "minimum": {"rmse": float("nan")}}},
         ["champion.minimum.rmse", "finite number", "nan"],
@@ -185,7 +191,10 @@ MODEL_FAULTS = {
         {"overrides": {"logs": {"n_estimators": 0}}},
         ["overrides.logs.n_estimators", "greater than or equal to 1", "got 0"],
     ),
-    "override for an unknown endpoint": ({"overrides": {"logd": {}}}, ["unknown endpoint 'logd'", "expected one of logs"]),
+    "override for an unknown endpoint": (
+        {"overrides": {"logd": {}}},
+        ["unknown endpoint 'logd'", "expected one of logs"],
+    ),
     "unknown endpoint": ({"endpoints": ["logs", "logd"]}, ["unknown endpoint 'logd'", "expected one of logs"]),
     "unknown word for endpoints": ({"endpoints": "most"}, ["endpoints", "'most'", "'all'"]),
     "name is not the file's": ({"name": "xgb"}, ["expected name: rf", "'xgb'"]),

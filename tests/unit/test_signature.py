@@ -242,7 +242,9 @@ def test_order_and_repetition_of_modules_do_not_matter(tree: Tree) -> None:
 
 def test_libraries_are_named_as_they_are_installed(tree: Tree) -> None:
     """Versions stand under the distribution's name, also where it differs from the module's."""
-    tree.write("zoo/models/line.py", "def train():\n    import sklearn.ensemble\n    import xgboost\n    import numpy as np\n")
+    tree.write(
+        "zoo/models/line.py", "def train():\n    import sklearn.ensemble\n    import xgboost\n    import numpy as np\n"
+    )
     libraries = library_part(["zoo.models.line"], tree.root)
 
     assert libraries == {name: metadata.version(name) for name in ("numpy", "scikit-learn", "xgboost-cpu")}

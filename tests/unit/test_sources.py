@@ -196,9 +196,7 @@ def test_an_sdf_without_the_property_is_one_clear_error(tmp_path: Path) -> None:
     with Chem.SDWriter(str(tmp_path / "a.sdf")) as writer:
         writer.write(Chem.MolFromSmiles("CCO"))
 
-    assert "expected the property 'SOL'" in fault(
-        source(files=["a.sdf"], format="sdf", value_column="SOL"), tmp_path
-    )
+    assert "expected the property 'SOL'" in fault(source(files=["a.sdf"], format="sdf", value_column="SOL"), tmp_path)
 
 
 def test_an_empty_sdf_is_one_clear_error(tmp_path: Path) -> None:
@@ -208,7 +206,13 @@ def test_an_empty_sdf_is_one_clear_error(tmp_path: Path) -> None:
     assert str(path) in fault(source(files=["a.sdf"], format="sdf", value_column="SOL"), tmp_path)
 
 
-SMI = {"format": "smi", "files": ["a.smi"], "values_file": "v.csv", "id_column": "Name", "value_column": "Act"}
+SMI: dict[str, Any] = {
+    "format": "smi",
+    "files": ["a.smi"],
+    "values_file": "v.csv",
+    "id_column": "Name",
+    "value_column": "Act",
+}
 
 
 @pytest.mark.parametrize("blank", [" ", "\t", "  "])
@@ -243,9 +247,7 @@ def test_digests_do_not_depend_on_the_place(tmp_path: Path) -> None:
     src = source(files=["data/a.csv"])
 
     assert src.digests(tmp_path / "one") == src.digests(tmp_path / "two")
-    assert src.digests(tmp_path / "one") == {
-        "data/a.csv": hashlib.sha256(b"smiles,value\nCCO,1\n").hexdigest()
-    }
+    assert src.digests(tmp_path / "one") == {"data/a.csv": hashlib.sha256(b"smiles,value\nCCO,1\n").hexdigest()}
 
 
 def test_a_package_is_located_without_being_imported() -> None:
@@ -308,7 +310,7 @@ def test_a_file_without_a_pointer_is_refused(tmp_path: Path) -> None:
     """An untracked file says how to track it."""
     path = write(tmp_path, "smiles,value\nCCO,1\n")
 
-    with pytest.raises(DataError, match="expected a DVC pointer, got no file. Run `aidrug data add a.csv` first"):
+    with pytest.raises(DataError, match=r"expected a DVC pointer, got no file\. Run `aidrug data add a.csv` first"):
         source("dvc").digests(tmp_path)
     assert str(path) in fault(source("dvc"), tmp_path)
 

@@ -97,7 +97,7 @@ def test_groups_never_straddle(
     value = st.sampled_from([0.0, 1.0]) if task == "binary" else st.floats(-5, 5)
     whole = table(smiles, data.draw(st.lists(value, min_size=len(smiles), max_size=len(smiles))))
     try:
-        divided = assign(whole, Split(kind=kind, folds=folds, seed=seed), task)
+        divided = assign(whole, Split.model_validate({"kind": kind, "folds": folds, "seed": seed}), task)
     except DataError as error:
         assert "groups of molecules to divide" in str(error)  # noqa: PT017 - either outcome is right
         return
@@ -114,7 +114,7 @@ def test_stereo_isomers_stay_together(kind: str) -> None:
     """Mirror images and the unspecified form share a place, for every seed and also in a random split."""
     whole = table([*POOL, *ISOMERS])
     for seed in range(5):
-        divided = assign(whole, Split(kind=kind, seed=seed), "regression")
+        divided = assign(whole, Split.model_validate({"kind": kind, "seed": seed}), "regression")
         assert len(set(divided["fold"][-3:])) == 1
 
 
@@ -161,7 +161,9 @@ def test_folds_are_alike() -> None:
 )
 def test_too_few_groups_is_one_clear_error(smiles: list[str]) -> None:
     """What cannot be divided says how many groups were expected, how many came, and what to do."""
-    with pytest.raises(DataError, match=r"expected at least \d groups of molecules to divide, got \d.*Add measurements"):
+    with pytest.raises(
+        DataError, match=r"expected at least \d groups of molecules to divide, got \d.*Add measurements"
+    ):
         assign(table(smiles), Split(), "regression")
 
 
@@ -169,7 +171,9 @@ def test_too_few_groups_is_one_clear_error(smiles: list[str]) -> None:
 @pytest.mark.parametrize("task", ["regression", "binary"])
 def test_few_molecules_are_divided_all_the_same(count: int, task: Task) -> None:
     """Where there are groups enough, few values per stratum do not hinder."""
-    values = [float(index % 2) for index in range(count)] if task == "binary" else [float(index) for index in range(count)]
+    values = (
+        [float(index % 2) for index in range(count)] if task == "binary" else [float(index) for index in range(count)]
+    )
     divided = assign(table(list(CHAINS[:count]), values), Split(folds=5), task)
 
     assert set(divided["fold"]) == {-1, 0, 1, 2, 3, 4}
@@ -202,7 +206,9 @@ def test_leaks_finds_a_planted_leak() -> None:
         spoilt.loc[spoilt.index[-1], "fold"] = place
         spoilt["inchikey"] = "hidden"
         spoilt["group"] = 0
-        expected = [] if place == divided["fold"].iloc[-1] else [inchikey(Chem.MolFromSmiles("CC(N)C(=O)O"))[:CONNECTIVITY]]
+        expected = (
+            [] if place == divided["fold"].iloc[-1] else [inchikey(Chem.MolFromSmiles("CC(N)C(=O)O"))[:CONNECTIVITY]]
+        )
         assert leaks(spoilt) == expected
 
 

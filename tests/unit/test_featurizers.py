@@ -1,0 +1,156 @@
+"""Featurizers: pure functions from molecules to matrices of a fixed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
+
+from model_zoo import featurizers
+from model_zoo.errors import ConfigError
+from model_zoo.featurizers import descriptors, morgan_count, tokens
+from model_zoo.molecules import Molecule, parse_molecule
+
+FORM = {
+    "descriptors": (28, np.dtype(np.float32)),
+    "morgan_count": (1024, np.dtype(np.float32)),
+    "tokens": (128, np.dtype(np.int64)),
+}
+SMILES = (
+    "CCO", "c1ccccc1", "CC(=O)Oc1ccccc1C(=O)O", "C", "[Na+].[Cl-]", "C[C@H](N)C(=O)O", "CC(C)(C)c1ccc(Br)cc1Cl",
+    "O=[N+]([O-])c1ccccc1", "C" * 140, "C1CC2(C1)CC2", "[Xe]", "C[Si](C)(C)C", "FC(F)(F)F",
+)  # fmt: skip
+
+
+def molecules(*smiles: str) -> list[Molecule]:
+    """Parse what must be molecules."""
+    parsed = [parse_molecule(text) for text in smiles]
+    assert all(isinstance(item, Molecule) for item in parsed)
+    return [item for item in parsed if isinstance(item, Molecule)]
+
+
+ALL = molecules(*SMILES)
+
+
+def test_every_featurizer_is_tried_here() -> None:
+    """A new featurizer states its width and type in these tests."""
+    assert sorted(FORM) == featurizers.names()
+
+
+@pytest.mark.parametrize("name", FORM)
+def test_a_featurizer_keeps_its_form(name: str) -> None:
+    """A row per molecule in the order given, a fixed width and type, all finite; none for none."""
+    width, kind = FORM[name]
+    function = featurizers.get(name).featurize
+    matrix = function(ALL)
+
+    assert (matrix.shape, matrix.dtype) == ((len(ALL), width), kind)
+    assert np.isfinite(matrix).all()
+    assert (function([]).shape, function([]).dtype) == ((0, width), kind)
+
+
+@pytest.mark.parametrize("name", FORM)
+def test_a_featurizer_is_pure(name: str) -> None:
+    """A molecule's row depends on the molecule alone: not on its neighbours, its order or an earlier call."""
+    function = featurizers.get(name).featurize
+    matrix = function(ALL)
+
+    np.testing.assert_array_equal(function(ALL), matrix)
+    np.testing.assert_array_equal(function(ALL[::-1]), matrix[::-1])
+    np.testing.assert_array_equal(np.vstack([function([item]) for item in ALL]), matrix)
+
+
+@pytest.mark.parametrize("name", FORM)
+@pytest.mark.parametrize("smiles", ["CC(=O)Oc1ccccc1C(=O)O", "C[C@H](N)C(=O)O", "Cn1cnc2c1c(=O)n(C)c(=O)n2C"])
+@given(seed=st.integers(0, 1000))
+def test_features_do_not_depend_on_the_writing(name: str, smiles: str, seed: int) -> None:
+    """Every SMILES of a molecule gives the same row, to the last digit."""
+    function = featurizers.get(name).featurize
+    (written,) = Chem.MolToRandomSmilesVect(Chem.MolFromSmiles(smiles), 1, randomSeed=seed)
+
+    np.testing.assert_array_equal(function(molecules(written)), function(molecules(smiles)))
+
+
+@pytest.mark.parametrize("name", FORM)
+def test_unlike_molecules_have_unlike_features(name: str) -> None:
+    """Features tell ethanol from benzene."""
+    rows = featurizers.get(name).featurize(molecules("CCO", "c1ccccc1"))
+
+    assert not np.array_equal(rows[0], rows[1])
+
+
+def test_counts_are_those_of_rdkit() -> None:
+    """The counts equal RDKit's own sparse fingerprint, folded; repeated parts count."""
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=1024)
+    matrix = morgan_count.featurize(ALL)
+    for item, row in zip(ALL, matrix, strict=True):
+        assert {index: int(row[index]) for index in np.flatnonzero(row)} == generator.GetCountFingerprint(
+            item.mol
+        ).GetNonzeroElements()
+
+    assert matrix.max() > 1
+
+
+def test_descriptors_are_those_of_rdkit() -> None:
+    """Columns stand in the order of their names, with RDKit's values."""
+    matrix = descriptors.featurize(ALL)
+    functions = {
+        "CrippenClogP": lambda mol: rdMolDescriptors.CalcCrippenDescriptors(mol)[0],
+        "tpsa": rdMolDescriptors.CalcTPSA,
+        "NumRings": rdMolDescriptors.CalcNumRings,
+    }
+    for name, function in functions.items():
+        expected = [function(item.mol) for item in ALL]
+        np.testing.assert_allclose(matrix[:, descriptors.NAMES.index(name)], expected, rtol=1e-5)
+
+
+def test_tokens_are_cut_and_padded() -> None:
+    """Long SMILES are cut at 128 tokens, short ones padded with 0; what the vocabulary lacks is 1."""
+    rows = tokens.featurize([*molecules("C" * 140), *molecules("[Xe]")])
+
+    assert (rows[0] == tokens.VOCABULARY["C"]).all()
+    assert rows[1].tolist() == [tokens.UNKNOWN] + [tokens.PADDING] * 127
+    assert rows.max() < tokens.SIZE
+
+
+@pytest.mark.parametrize(
+    ("smiles", "expected"),
+    [
+        ("ClCCBr", ["Cl", "C", "C", "Br"]),
+        ("C[C@H](N)O", ["C", "[C@H]", "(", "N", ")", "O"]),
+        ("F/C=C/F", ["F", "/", "C", "=", "C", "/", "F"]),
+        ("c1cc[nH]c1", ["c", "1", "c", "c", "[nH]", "c", "1"]),
+    ],
+)
+def test_a_token_is_an_atom_a_bond_or_a_ring(smiles: str, expected: list[str]) -> None:
+    """Two-letter elements and bracket atoms are one token each."""
+    row = tokens.featurize([Molecule(smiles, Chem.MolFromSmiles(smiles))])[0]
+
+    assert row[: len(expected)].tolist() == [tokens.VOCABULARY[token] for token in expected]
+    assert not row[len(expected) :].any()
+
+
+def test_the_vocabulary_has_no_doubles() -> None:
+    """Token numbers are dense: an embedding of `SIZE` rows fits exactly."""
+    assert sorted(tokens.VOCABULARY.values()) == list(range(2, tokens.SIZE))
+
+
+def test_blocks_stand_side_by_side_in_the_order_named() -> None:
+    """Several featurizers join to one `float32` matrix; one alone keeps its own type."""
+    both = featurizers.featurize(["descriptors", "morgan_count"], ALL)
+
+    assert (both.shape, both.dtype) == ((len(ALL), 28 + 1024), np.dtype(np.float32))
+    np.testing.assert_array_equal(both[:, :28], descriptors.featurize(ALL))
+    np.testing.assert_array_equal(both[:, 28:], morgan_count.featurize(ALL))
+    assert featurizers.featurize(["tokens"], ALL).dtype == np.int64
+
+
+def test_an_unknown_featurizer_is_one_clear_error() -> None:
+    """A name without a module says which there are."""
+    with pytest.raises(
+        ConfigError, match="unknown featurizer 'ecfp9': expected one of descriptors, morgan_count, tokens"
+    ):
+        featurizers.get("ecfp9")
