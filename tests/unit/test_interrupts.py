@@ -15,14 +15,19 @@ import pytest
 from ai_drug_assets.interrupts import interruptible, unblocked
 
 
+def wait() -> None:
+    """Do nothing for some seconds, in small steps."""
+    for _ in range(100):
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_interrupts_and_is_remembered(number: signal.Signals) -> None:
     """SIGINT and SIGTERM both raise KeyboardInterrupt in the main thread, and are remembered when it is swallowed."""
     with interruptible() as interrupted:
         threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
         with pytest.raises(KeyboardInterrupt):
-            while True:
-                time.sleep(0.05)
+            wait()
         with pytest.raises(KeyboardInterrupt):
             interrupted.check()
 
@@ -36,8 +41,7 @@ def test_a_handler_of_another_library_swallows_nothing() -> None:
         theirs = libc.signal(int(signal.SIGINT), ignore)
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            for _ in range(100):
-                time.sleep(0.05)
+            wait()
         libc.signal(int(signal.SIGINT), ctypes.c_void_p(theirs))
         assert interrupted.came
 
