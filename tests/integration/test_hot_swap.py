@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from model_zoo.store import FolderStore, Pointer
@@ -87,6 +88,12 @@ def test_no_request_fails_while_champions_change(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().count("Traceback") == 0
 
 
+def busy_seconds(process: subprocess.Popen[bytes]) -> float:
+    """Give the processor time that a process has used: how a request is known to be under way."""
+    times = psutil.Process(process.pid).cpu_times()
+    return times.user + times.system
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_service_stops_when_told_and_finishes_what_it_began(tmp_path: Path, number: signal.Signals) -> None:
     """A signal ends the service within seconds, with status 0, after the answer under way."""
@@ -96,9 +103,11 @@ def test_the_service_stops_when_told_and_finishes_what_it_began(tmp_path: Path, 
 
     async def ask_and_stop(address: str, process: subprocess.Popen[bytes]) -> int:
         async with httpx.AsyncClient(base_url=address, timeout=30) as client:
-            smiles = ["C" * length + "O" for length in range(20, 140)] * 2
+            smiles = ["C1CC(N)CCC1" * 14 + "C" * tail for tail in range(1, 40)] * 6
+            before = busy_seconds(process)
             request = asyncio.create_task(client.post("/v1/predict", json={"smiles": smiles}))
-            await asyncio.sleep(0.1)
+            while busy_seconds(process) < before + 0.05 and not request.done():
+                await asyncio.sleep(0.005)
             assert not request.done(), "the request was answered before the signal: make it longer"
             process.send_signal(number)
             return (await request).status_code
