@@ -1,0 +1,5 @@
+"""x
+y
+"""
+def read_goals(p): return {}
+def report_text(a,b): return ""
