@@ -102,6 +102,15 @@ def data_remote(url: str) -> None:
 
 
 @aidrug.command()
+def schema() -> None:
+    """Write the JSON Schemas of the configuration files into `configs/`, for editors."""
+    from model_zoo.config_schema import write_schemas
+
+    for path in write_schemas(Settings.from_env().configs):
+        click.echo(path)
+
+
+@aidrug.command()
 @click.argument("smiles", nargs=-1, required=True)
 @click.option("--endpoint", "endpoints", multiple=True, help="Only these endpoints; may be given several times.")
 @click.option("--json", "as_json", is_flag=True, help="Print the service's answer as it is.")

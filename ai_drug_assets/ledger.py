@@ -9,6 +9,7 @@ Does not belong here: history (Dagster and MLflow keep it), artefacts.
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from model_zoo.errors import StoreError
 from model_zoo.signature import Record
 from model_zoo.store import atomic_write
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ai_drug_assets.processes import one_at_a_time
 
 
 class Made(BaseModel):
@@ -79,15 +82,20 @@ class Ledger:
 
     def record_made(self, key: str, made: Made) -> None:
         """Write that an asset was made; an earlier failure is forgotten."""
-        self._write(key, Entry(made=made))
+        with self._locked():
+            self._write(key, Entry(made=made))
 
     def record_failure(self, key: str, failure: Failure) -> None:
         """Write that an attempt failed; what was made before stays on record."""
-        try:
-            made = self.read(key).made
-        except StoreError:  # an unreadable entry must not hide why the attempt failed
-            made = None
-        self._write(key, Entry(made=made, failure=failure))
+        with self._locked():  # or a success that is written between the reading and the writing would be lost
+            try:
+                made = self.read(key).made
+            except StoreError:  # an unreadable entry must not hide why the attempt failed
+                made = None
+            self._write(key, Entry(made=made, failure=failure))
+
+    def _locked(self) -> AbstractContextManager[None]:
+        return one_at_a_time(self._folder / ".lock")
 
     def _write(self, key: str, entry: Entry) -> None:
         content = json.dumps(entry.model_dump(mode="json"), sort_keys=True, indent=1) + "\n"

@@ -161,8 +161,8 @@ class Tracking:
         return closed
 
     def _connect(self) -> MlflowClient:
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # read when MLflow is imported
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         os.environ.setdefault("MLFLOW_TRACKING_URI", self._settings.tracking_uri)
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         import mlflow

@@ -34,6 +34,7 @@ def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
             for champion, _ in workshop.upstream(node, "champion_model")
             if (version := read_champion(workshop, champion)) is not None
         }
+        workshop.require_unchanged(node)  # now, and not only afterwards: what is published is served
         pointer = workshop.store.update_pointer(lambda before: before.appoint(versions, by="inference_service"))
         outcome.data_version = json_digest({name: now.version for name, now in pointer.endpoints.items()})[:16]
         outcome.checks = [_followed(pointer, workshop.settings.service_port)]

@@ -141,7 +141,8 @@ def test_code_that_changes_while_a_process_runs_is_not_labelled(made: Project) -
 
 
 def test_judging_uses_the_code_that_was_loaded(made: Project) -> None:
-    """Judging code edited in the middle of `aidrug run` is not taken for what judged."""
+    """Judging code edited in the middle of `aidrug run` is not taken for what judged, and publishes nothing."""
+    before = (made.settings.home / "store" / "current.json").read_bytes()
     made.change_code("model_zoo/models/rf.py")
     catalog = made.catalog()
 
@@ -154,6 +155,7 @@ def test_judging_uses_the_code_that_was_loaded(made: Project) -> None:
     report = bring_up_to_date(catalog, made.instance, edit)
     assert "files changed" in report.failed["inference_service"]
     assert "inference_service" in made.plan()
+    assert (made.settings.home / "store" / "current.json").read_bytes() == before
 
 
 def test_an_input_made_anew_meanwhile_shows_as_newer(made: Project) -> None:

@@ -1,0 +1,30 @@
+"""The configuration files, and what is generated from their schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model_zoo import models
+from model_zoo.config import load_configs
+from model_zoo.config_schema import as_text, schemas
+
+
+@pytest.mark.parametrize("name", sorted(schemas()))
+def test_the_schemas_are_up_to_date(root: Path, name: str) -> None:
+    """The JSON Schemas in `configs/` are what `aidrug schema` writes."""
+    assert (root / "configs" / name).read_text(encoding="utf-8") == as_text(schemas()[name])
+
+
+@pytest.mark.parametrize("kind", ["endpoint", "model"])
+def test_every_file_names_its_schema(root: Path, kind: str) -> None:
+    """Every YAML tells editors its schema in its first line."""
+    for path in (root / "configs" / f"{kind}s").glob("*.yaml"):
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+        assert first == f"# yaml-language-server: $schema=../{kind}.schema.json", path
+
+
+def test_every_model_has_its_file_and_its_yaml(root: Path) -> None:
+    """Each model is one module and one YAML of the same name, and the configuration is valid."""
+    assert list(load_configs(root / "configs").models) == models.names()

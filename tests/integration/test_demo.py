@@ -1,0 +1,22 @@
+"""The demo in the README runs, and what it claims holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_the_demo_holds_its_claims() -> None:
+    """`make demo`: a comment retrains nothing, one edit retrains one model, the service changes over, nothing fails."""
+    done = subprocess.run(
+        [sys.executable, "docs/demo.py"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=280
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("\nyes  ") == 4
