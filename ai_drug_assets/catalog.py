@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from model_zoo import signature
 from model_zoo.config import Configs, Endpoint, ModelFile, load_configs
@@ -116,7 +115,9 @@ def _endpoint_nodes(
     data = endpoint.dataset.source.digests(settings.root)
     dataset_config = endpoint.dataset.model_dump(mode="json")
     dataset = f"dataset/{name}"
-    yield Node(dataset, "dataset", name, None, (), make_record(DATASET_CODE, root, {"dataset": dataset_config}, data, {}))
+    yield Node(
+        dataset, "dataset", name, None, (), make_record(DATASET_CODE, root, {"dataset": dataset_config}, data, {})
+    )
     for featurizer in dict.fromkeys(block for model in models for block in model.features):
         block_code = (*DATASET_CODE, f"model_zoo.featurizers.{featurizer}")
         record = make_record(block_code, root, {"dataset": dataset_config}, data, {})

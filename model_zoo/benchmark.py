@@ -116,11 +116,9 @@ def _run_set(job: Job, endpoint: Endpoint, say: Say) -> None:
     official_config = {"metric": endpoint.champion.metric, "seeds": job.seeds}
     protocol = make_record(PROTOCOL_CODE, job.code_root, official_config, {}, {})
     whole = {**official_config, "rules": endpoint.champion.model_dump(mode="json")}
-    stamp = signature.signature(
-        make_record((*PROTOCOL_CODE, *ELECTION_CODE), job.code_root, whole, {}, signatures)
-    )
+    stamp = signature.signature(make_record((*PROTOCOL_CODE, *ELECTION_CODE), job.code_root, whole, {}, signatures))
     result = entry_of(job.out, endpoint.name)
-    if result.get("signature") == stamp:
+    if result.get("signature") == stamp and not any("failed" in item for item in result["candidates"]):
         say(f"{endpoint.name}: nothing changed")
         return
     prepared: list[_Prepared] = []  # made when something must be trained, and once
@@ -157,7 +155,7 @@ class _Prepared:
     blocks: Mapping[str, NDArray[Any]]
     rows: OfficialRows
 
-    def X(self, model: ModelFile) -> NDArray[Any]:
+    def features(self, model: ModelFile) -> NDArray[Any]:
         return featurizers.join([self.blocks[name] for name in model.features])
 
 
@@ -194,15 +192,13 @@ def official_rows(dataset: Dataset) -> OfficialRows:
 def _candidate(prepared: _Prepared, endpoint: Endpoint, model: ModelFile, mark: str) -> dict[str, Any]:
     """Cross-validate one model as the product does; what fails is on record and loses."""
     dataset = prepared.dataset
-    data = TrainingData(prepared.X(model), dataset.values, dataset.folds)
+    data = TrainingData(prepared.features(model), dataset.values, dataset.folds)
     item: dict[str, Any] = {"model": model.name, "signature": mark}
     try:
         with tempfile.TemporaryDirectory() as folder:
-            scores = train_and_score(
-                model.name, model.settings(endpoint.name), endpoint.target, data, Path(folder)
-            )
+            scores = train_and_score(model.name, model.settings(endpoint.name), endpoint.target, data, Path(folder))
     except Exception as error:  # noqa: BLE001 - whatever a library raises, the other models go on
-        return {**item, "failed": f"{type(error).__name__}: {error}"}
+        return {**item, "failed": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"}
     metric = endpoint.champion.metric
     folds = {name: [round(value, 6) for value in cv["folds"]] for name, cv in scores["cv"].items()}
     return {
@@ -236,7 +232,7 @@ def _official(prepared: _Prepared, endpoint: Endpoint, model: ModelFile, job: Jo
         model.name,
         model.settings(endpoint.name),
         endpoint.target,
-        prepared.X(model),
+        prepared.features(model),
         prepared.dataset.values,
         prepared.rows,
         metric=endpoint.champion.metric,

@@ -97,8 +97,15 @@ def scaffold_split(smiles: Sequence[str], seed: int) -> tuple[list[int], list[in
 
 
 def run_protocol(
-    name: str, config: ModelConfig, target: Target, X: NDArray[Any], values: NDArray[np.float64], rows: OfficialRows,
-    *, metric: str, seeds: int,
+    name: str,
+    config: ModelConfig,
+    target: Target,
+    X: NDArray[Any],
+    values: NDArray[np.float64],
+    rows: OfficialRows,
+    *,
+    metric: str,
+    seeds: int,
 ) -> dict[str, Any]:
     """Fit a model by the official protocol and score it.
 
