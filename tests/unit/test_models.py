@@ -177,6 +177,16 @@ def test_equal_values_are_predicted(name: str) -> None:
     np.testing.assert_allclose(predicted, 3.0, atol=1.5 if name == "transformer" else 1e-3)
 
 
+def test_xgboost_learns_large_values() -> None:
+    """Its graph is compared on the scale of the values: percentages are no fault of float32."""
+    X = features("xgb")
+    recipe = models.get("xgb")
+    y = 1e4 + 1e3 * labels("regression", X)
+    predicted = recipe.train(X, y, recipe.Config()).predict(X)
+
+    assert np.corrcoef(predicted, y)[0, 1] > 0.9
+
+
 def test_catboost_with_equal_values_is_a_constant() -> None:
     """CatBoost refuses equal values; the model learns the constant without it."""
     recipe = models.get("catboost")
