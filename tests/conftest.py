@@ -1,3 +1,9 @@
 """What all tests share: the environment of the pipeline (`ai_drug_assets/__init__.py`), before any library loads."""
 
+from hypothesis import HealthCheck, settings
+
 import ai_drug_assets  # noqa: F401 - sets how OpenMP waits; spinning made single tests take minutes on a busy machine
+
+# A shared machine is slow at times; how fast an example is made says nothing about the code.
+settings.register_profile("shared_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared_machine")

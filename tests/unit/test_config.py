@@ -182,7 +182,7 @@ MODEL_FAULTS = {
     "features is a text": ({"features": "descriptors"}, ["features", "'descriptors'"]),
     "unknown featurizer": (
         {"features": ["ecfp9"]},
-        ["features", "unknown featurizer 'ecfp9'", "descriptors, morgan_count, tokens"],
+        ["features", "unknown featurizer 'ecfp9'", "avalon_count, descriptors", "rdkit_descriptors, tokens"],
     ),
     "featurizer twice": ({"features": ["tokens", "tokens"]}, ["features", "'tokens'", "once"]),
     "the task": ({"config": {"task": "binary"}}, ["config.task", "comes from the endpoint"]),

@@ -1,0 +1,34 @@
+"""Avalon count fingerprint, 1024 wide: paths, rings, atom environments and feature pairs, hashed.
+
+Source: Gedeck, Rohde & Bartels, J. Chem. Inf. Model. 2006, 46, 1924.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import DataStructs
+from rdkit.Avalon import pyAvalonTools
+
+from model_zoo.molecules import Molecule
+
+WIDTH = 1024
+
+
+def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
+    """Give `n x 1024` counts as `float32`.
+
+    Examples
+    --------
+    >>> from model_zoo.molecules import parse_molecule
+    >>> featurize([parse_molecule("CCO"), parse_molecule("CCCO")]).shape
+    (2, 1024)
+    """
+    matrix = np.zeros((len(molecules), WIDTH), dtype=np.float32)
+    counts = np.zeros(WIDTH, dtype=np.int32)
+    for row, molecule in enumerate(molecules):
+        DataStructs.ConvertToNumpyArray(pyAvalonTools.GetAvalonCountFP(molecule.mol, nBits=WIDTH), counts)
+        matrix[row] = counts
+    return matrix
