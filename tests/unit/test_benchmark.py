@@ -217,6 +217,7 @@ def test_an_interrupted_run_continues(job: Job, trained: list[str]) -> None:
     with pytest.raises(StoppedError):
         run_benchmark(job, read_sets(job.folder, CONFIG, ["logp"]), say)
     assert trained == ["cv naive", "cv rf"]
+    assert entries(job) == {}  # the board shows whole results only
     trained.clear()
     run(job, "logp")
 
