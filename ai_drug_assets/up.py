@@ -27,7 +27,7 @@ from model_zoo.errors import AidrugError
 
 from ai_drug_assets import client
 from ai_drug_assets.instance import prepare_instance
-from ai_drug_assets.interrupts import interruptible, unblocked
+from ai_drug_assets.interrupts import interruptible
 from ai_drug_assets.runner import run_stale
 from ai_drug_assets.settings import Settings
 
@@ -58,7 +58,6 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                preexec_fn=unblocked,  # noqa: PLW1509 - one call to the kernel, no lock that a thread could hold
             )
 
     def wait_until(self, name: str, ready: Callable[[], bool]) -> None:

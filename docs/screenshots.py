@@ -26,13 +26,11 @@ ARGUMENTS = [
 
 
 def lineage(page: Page) -> None:
-    """Show one endpoint's assets and the service, all others folded."""
-    page.set_viewport_size({"width": 2400, "height": 1250})
-    page.goto(f"{UI}/asset-groups", wait_until="domcontentloaded")
-    graph = page.locator("[data-svg-viewport]")
-    graph.locator('[data-tooltip="solubility_logs"]').first.click(timeout=60_000)
-    expect(graph.get_by_text("transformer", exact=True)).to_be_visible()
-    page.wait_for_timeout(3_000)
+    """Show one endpoint's assets."""
+    page.set_viewport_size({"width": 1700, "height": 1150})
+    page.goto(f"{UI}/locations/ai_drug_assets/asset-groups/solubility_logs/lineage", wait_until="domcontentloaded")
+    expect(page.locator("[data-svg-viewport]").get_by_text("transformer", exact=True)).to_be_visible(timeout=60_000)
+    page.wait_for_timeout(4_000)
     page.screenshot(path=IMAGES / "dagster_lineage.png")
 
 
