@@ -13,17 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 from model_zoo import signature
 from model_zoo.config import Configs, Endpoint, ModelFile, load_configs
+from model_zoo.records import DATASET_CODE, make_record, trained_model_record
 from model_zoo.signature import Record
 
 from ai_drug_assets.settings import Settings
 
-DATASET_CODE = ("model_zoo.dataset",)
-TRAINING_CODE = ("model_zoo.training",)
 LEADERBOARD_CODE = ("model_zoo.metrics",)
 CHAMPION_CODE = ("model_zoo.champion", "model_zoo.bundle")
 SERVICE_CODE = ("model_zoo.store",)
@@ -107,7 +104,7 @@ def _nodes(configs: Configs, settings: Settings, nodes: Mapping[str, Node]) -> I
     for endpoint in configs.endpoints.values():
         yield from _endpoint_nodes(endpoint, configs.models_of(endpoint.name), settings, nodes)
     champions = tuple(f"champion_model/{name}" for name in configs.endpoints)
-    record = _record(SERVICE_CODE, settings.code_root, {}, {}, {key: nodes[key].signature for key in champions})
+    record = make_record(SERVICE_CODE, settings.code_root, {}, {}, {key: nodes[key].signature for key in champions})
     yield Node(INFERENCE_SERVICE, INFERENCE_SERVICE, None, None, champions, record)
 
 
@@ -118,46 +115,24 @@ def _endpoint_nodes(
     data = endpoint.dataset.source.digests(settings.root)
     dataset_config = endpoint.dataset.model_dump(mode="json")
     dataset = f"dataset/{name}"
-    yield Node(dataset, "dataset", name, None, (), _record(DATASET_CODE, root, {"dataset": dataset_config}, data, {}))
+    yield Node(
+        dataset, "dataset", name, None, (), make_record(DATASET_CODE, root, {"dataset": dataset_config}, data, {})
+    )
     for featurizer in dict.fromkeys(block for model in models for block in model.features):
         block_code = (*DATASET_CODE, f"model_zoo.featurizers.{featurizer}")
-        record = _record(block_code, root, {"dataset": dataset_config}, data, {})
+        record = make_record(block_code, root, {"dataset": dataset_config}, data, {})
         yield Node(f"features/{name}/{featurizer}", "features", name, featurizer, (dataset,), record)
     trained = []
     for model in models:
-        blocks = tuple(f"model_zoo.featurizers.{block}" for block in model.features)
-        config = {
-            "dataset": dataset_config,
-            "target": endpoint.target.model_dump(mode="json"),
-            "features": list(model.features),
-            "model": model.settings(name).model_dump(mode="json"),
-        }
-        code = (*DATASET_CODE, *blocks, *TRAINING_CODE, f"model_zoo.models.{model.name}")
         deps = (dataset, *(f"features/{name}/{block}" for block in model.features))
         key = f"trained_model/{name}/{model.name}"
         trained.append(key)
-        yield Node(key, "trained_model", name, model.name, deps, _record(code, root, config, data, {}))
+        yield Node(key, "trained_model", name, model.name, deps, trained_model_record(endpoint, model, data, root))
     upstream = {key: nodes[key].signature for key in trained}
-    record = _record(LEADERBOARD_CODE, root, {"metric": {"name": endpoint.champion.metric}}, {}, upstream)
+    record = make_record(LEADERBOARD_CODE, root, {"metric": {"name": endpoint.champion.metric}}, {}, upstream)
     leaderboard = f"leaderboard/{name}"
     yield Node(leaderboard, "leaderboard", name, None, tuple(trained), record)
     shown = endpoint.model_dump(mode="json", include={"title", "description", "unit", "direction", "licence"})
     config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown}
-    record = _record(CHAMPION_CODE, root, config, {}, {leaderboard: nodes[leaderboard].signature})
+    record = make_record(CHAMPION_CODE, root, config, {}, {leaderboard: nodes[leaderboard].signature})
     yield Node(f"champion_model/{name}", "champion_model", name, None, (leaderboard,), record)
-
-
-def _record(
-    modules: tuple[str, ...],
-    root: Path,
-    config: Mapping[str, Any],
-    data: Mapping[str, str],
-    upstream: Mapping[str, str],
-) -> Record:
-    return {
-        "code": dict(signature.code_part(modules, root)),
-        "config": dict(config),
-        "data": dict(data),
-        "library": dict(signature.library_part(modules, root)),
-        "upstream": dict(upstream),
-    }

@@ -122,6 +122,30 @@ def predict(smiles: tuple[str, ...], endpoints: tuple[str, ...], *, as_json: boo
     click.echo(json.dumps(answer, indent=1) if as_json else as_text(answer))
 
 
+@aidrug.command()
+@click.argument("folder", envvar="AIDRUG_BENCHMARK_FOLDER", type=click.Path(exists=True, file_okay=False))
+@click.option("--only", multiple=True, metavar="SET", help="Only this set; may be given several times.")
+@click.option("--models", multiple=True, metavar="MODEL", help="Who competes; may be given several times.")
+@click.option("--seeds", type=click.IntRange(1), help="Seeds 1 to this number; the official protocol has 5.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Results, by default tests/benchmarks/results/.")
+def benchmark(folder: str, only: tuple[str, ...], models: tuple[str, ...], seeds: int | None, out: str | None) -> None:
+    """Run the zoo on a FOLDER of sets with official test rows. Only what changed since the last run is computed."""
+    from ai_drug_assets.benchmarking import benchmark as work
+
+    failed = work(Settings.from_env(), folder, only=only, models=models, seeds=seeds, out=out, say=click.echo)
+    sys.exit(FAILED if failed else 0)
+
+
+@aidrug.command("benchmark-report")
+@click.option("--results", type=click.Path(dir_okay=False), help="Results of `aidrug benchmark`.")
+@click.option("--out", type=click.Path(dir_okay=False), help="The document, by default docs/benchmark.md.")
+def benchmark_report(results: str | None, out: str | None) -> None:
+    """Write the benchmark's document from its results."""
+    from ai_drug_assets.benchmarking import report
+
+    click.echo(report(Settings.from_env(), results, out))
+
+
 def main() -> None:
     """Run the command; a fault of the user's is one line on stderr and exit code 1."""
     try:

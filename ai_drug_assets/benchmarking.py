@@ -1,0 +1,55 @@
+"""The commands `aidrug benchmark` and `aidrug benchmark-report`.
+
+Belongs here: where the benchmark's configuration, results and document lie in the checkout.
+Does not belong here: the benchmark (see `model_zoo/benchmark.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from model_zoo.benchmark import Job, choose, run_benchmark
+from model_zoo.benchmark_report import read_goals, report_text
+from model_zoo.benchmark_results import read_results
+from model_zoo.benchmark_sets import load_benchmark_config, read_sets
+from model_zoo.config import load_configs
+
+from ai_drug_assets.settings import Settings
+
+RESULTS = "tests/benchmarks/results/tdc_admet.json"
+GOALS = "tests/benchmarks/published/tdc_admet.csv"
+DOCUMENT = "docs/benchmark.md"
+
+
+def benchmark(
+    settings: Settings,
+    folder: str,
+    *,
+    only: Sequence[str],
+    models: Sequence[str],
+    seeds: int | None,
+    out: str | None,
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    """Bring the benchmark's results up to date; give what went wrong, by set."""
+    config = load_benchmark_config(settings.configs / "benchmark.yaml")
+    zoo = load_configs(settings.configs).models
+    job = Job(
+        folder=Path(folder).resolve(),
+        models=choose(zoo, models or config.models),
+        code_root=settings.code_root,
+        out=Path(out) if out else settings.root / RESULTS,
+        seeds=seeds or config.seeds,
+    )
+    return run_benchmark(job, read_sets(job.folder, config, only), say)
+
+
+def report(settings: Settings, results: str | None = None, out: str | None = None) -> str:
+    """Write the document from the results and the published figures; give its path."""
+    text = report_text(
+        read_results(Path(results) if results else settings.root / RESULTS), read_goals(settings.root / GOALS)
+    )
+    path = Path(out) if out else settings.root / DOCUMENT
+    path.write_text(text, encoding="utf-8")
+    return str(path)

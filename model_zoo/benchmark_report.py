@@ -1,0 +1,200 @@
+"""The benchmark's document, made of its results and of published figures.
+
+Belongs here: the text of `docs/benchmark.md`, a pure function of two files, so that drift is found by making it again.
+Does not belong here: computing anything that a result does not hold.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model_zoo.errors import DataError
+from model_zoo.metrics import HIGHER_IS_BETTER
+
+COLUMNS = ("set", "strict", "strict_std", "strict_name", "open", "open_std", "open_name", "maplight", "maplight_std")
+OFFICIAL_SEEDS = 5
+HEADER = (
+    "set",
+    "metric",
+    "champion",
+    "score",
+    "95 % interval",
+    "strict goal",
+    "reached",
+    "open goal",
+    "passed",
+    "MapLight",
+    "not worse",
+    "s per fit",
+    "ms per molecule",
+)
+
+INTRODUCTION = """\
+# Benchmark: the TDC ADMET group
+
+Made by `aidrug benchmark-report` from `tests/benchmarks/results/tdc_admet.json`; do not edit it by hand. To compute the
+results anew: `aidrug benchmark FOLDER`, with the folder of the official files. What did not change is not computed.
+
+**How a score comes about.** Each set's champion is chosen by scaffold-fold cross-validation of `train_val.csv` alone,
+by the same rule as in the product, with no margin for ties. Then the official protocol: for seeds 1 to 5 the scaffold
+split of `train_val.csv`, the model (with that seed) learns from its train part (the valid part is used for nothing),
+and `test.csv` is predicted. Score: mean ± population standard deviation of the five, each rounded to three decimals.
+All test rows count: one whose SMILES RDKit cannot read gets the mean of the training values (binary: the share of
+class 1). The interval is a bootstrap over test molecules (300 draws, 95 %): this test set does not tell two scores
+within it apart. Seconds per fit: the mean of the official fits on two busy cores. Milliseconds per molecule: one
+prediction from its features.
+
+**Goals.** *Strict*: the best published figure without weights that saw assay labels, or that passed an audit of
+leakage. *Open*: the best published figure of any kind, leaky or closed models included. Neither was measured here.
+MapLight is the published CatBoost on fingerprints and descriptors; no set should be worse than it.
+"""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Published figures of one set: score, deviation (empty when not stated) and name."""
+
+    strict: float
+    strict_text: str
+    open: float
+    open_text: str
+    maplight: float | None
+
+
+def read_goals(path: Path) -> dict[str, Goal]:
+    """Read the published figures by set.
+
+    Raises
+    ------
+    DataError
+        When the file is missing or not as expected.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        return {row["set"]: _goal(row) for row in rows}
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: expected the columns {', '.join(COLUMNS)}: {error!r}") from error
+
+
+def report_text(results: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal]) -> str:
+    """Write the document.
+
+    Parameters
+    ----------
+    results
+        The entries of a results file. One without a signature was interrupted and is left out.
+    goals
+        Published figures by set.
+
+    Returns
+    -------
+    str
+        Markdown, equal for equal arguments.
+    """
+    done = [entry for entry in results if entry.get("signature")]
+    lines = [INTRODUCTION, "## Strict board", "", *_summary(done, goals), ""]
+    lines += [
+        f"| {' | '.join(HEADER)} |",
+        f"|{'---|' * len(HEADER)}",
+    ]
+    lines += [_row(entry, goals.get(entry["set"])) for entry in done]
+    absent = sorted(set(goals) - {entry["set"] for entry in done})
+    if absent:
+        lines += ["", f"No result yet: {', '.join(absent)}."]
+    lines += ["", "## What each candidate scored in cross-validation", ""]
+    lines += [
+        "Mean over five scaffold folds of `train_val.csv`, which chose the champion; the test rows had no part in it."
+    ]
+    lines += ["", *_candidates(done), ""]
+    return "\n".join(lines)
+
+
+def mean_and_deviation(scores: Sequence[float]) -> tuple[float, float]:
+    """Give mean and population standard deviation as the leaderboard does: of scores rounded to three decimals.
+
+    Examples
+    --------
+    >>> mean_and_deviation([0.8004, 0.9])
+    (0.85, 0.05)
+    """
+    rounded = [round(value, 3) for value in scores]
+    return round(float(np.mean(rounded)), 3), round(float(np.std(rounded)), 3)
+
+
+def _goal(row: Mapping[str, str]) -> Goal:
+    return Goal(
+        float(row["strict"]),
+        _published(row["strict"], row["strict_std"], row["strict_name"]),
+        float(row["open"]),
+        _published(row["open"], row["open_std"], row["open_name"]),
+        float(row["maplight"]) if row["maplight"] else None,
+    )
+
+
+def _published(score: str, deviation: str, name: str) -> str:
+    return f"{score}{' ± ' + deviation if deviation else ''} ({name})"
+
+
+def _reaches(entry: Mapping[str, Any], goal: float | None) -> bool:
+    mean, _ = mean_and_deviation(entry["scores"])
+    return goal is not None and (mean >= goal if HIGHER_IS_BETTER[entry["metric"]] else mean <= goal)
+
+
+def _summary(done: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal]) -> list[str]:
+    known = [entry for entry in done if entry["set"] in goals]
+    strict = sum(_reaches(entry, goals[entry["set"]].strict) for entry in known)
+    passed = sum(_reaches(entry, goals[entry["set"]].open) for entry in known)
+    compared = [entry for entry in known if goals[entry["set"]].maplight is not None]
+    level = sum(_reaches(entry, goals[entry["set"]].maplight) for entry in compared)
+    text = (
+        f"{len(done)} of {len(goals)} sets computed. Strict goal reached on {strict}, open goal on {passed}; not worse "
+        f"than MapLight on {level} of the {len(compared)} sets for which its figure is known."
+    )
+    return [text]
+
+
+def _row(entry: Mapping[str, Any], goal: Goal | None) -> str:
+    mean, deviation = mean_and_deviation(entry["scores"])
+    low, high = entry["interval"]
+    seeds = len(entry["scores"])
+    note = "" if seeds == OFFICIAL_SEEDS else f" ({seeds} seeds)"
+    cells = [entry["set"], entry["metric"], entry["champion"], f"{mean:.3f} ± {deviation:.3f}{note}"]
+    cells.append(f"{low:.3f} to {high:.3f}")
+    if goal is None:
+        cells += ["-"] * 6
+    else:
+        cells += [goal.strict_text, _word(_reaches(entry, goal.strict)), goal.open_text]
+        cells += [_word(_reaches(entry, goal.open))]
+        level = "-" if goal.maplight is None else _word(_reaches(entry, goal.maplight))
+        cells += ["-" if goal.maplight is None else f"{goal.maplight:g}", level]
+    cells += [f"{entry['train_s'] / seeds:.1f}", f"{entry['ms_per_molecule']:.3f}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def _candidates(done: Sequence[Mapping[str, Any]]) -> list[str]:
+    models = sorted({item["model"] for entry in done for item in entry["candidates"]})
+    lines = [f"| set | metric | {' | '.join(models)} |", f"|---|---|{'---|' * len(models)}"]
+    for entry in done:
+        scored = {item["model"]: item for item in entry["candidates"]}
+        cells = [_cell(scored.get(name), chosen=name == entry["champion"]) for name in models]
+        lines.append(f"| {entry['set']} | {entry['metric']} | {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(item: Mapping[str, Any] | None, *, chosen: bool) -> str:
+    if item is None:
+        return "-"
+    if "failed" in item:
+        return "failed"
+    return f"**{item['cv']:.3f}**" if chosen else f"{item['cv']:.3f}"
+
+
+def _word(reached: bool) -> str:  # noqa: FBT001 - a yes or no in words
+    return "yes" if reached else "no"
