@@ -16,6 +16,9 @@ def main() -> int:
     RDKit puts a SIGINT handler of its own in place while it works, and swallows the signal: with a handler, a
     quarter of the interrupts under load were lost. A blocked signal stays pending until `run.py` fetches it.
     """
+    # A shell that starts this in the background has SIGINT ignored. RDKit would put that back after its work, and with
+    # it the kernel drops a SIGINT that is pending: so it is not ignored, and blocked all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     from serving.run import run
 

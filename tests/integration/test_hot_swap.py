@@ -106,7 +106,7 @@ def test_the_service_stops_when_told_and_finishes_what_it_began(tmp_path: Path, 
             smiles = ["C1CC(N)CCC1" * 14 + "C" * tail for tail in range(1, 40)] * 6
             before = busy_seconds(process)
             request = asyncio.create_task(client.post("/v1/predict", json={"smiles": smiles}))
-            while busy_seconds(process) < before + 0.05 and not request.done():
+            while busy_seconds(process) < before + 0.05 and not request.done():  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.005)
             assert not request.done(), "the request was answered before the signal: make it longer"
             process.send_signal(number)
