@@ -23,7 +23,6 @@ TAG_GIT_SHA = "aidrug.git_sha"
 TAG_DAGSTER_RUN = "aidrug.dagster_run_id"
 TAG_RECORD = "aidrug.record"
 TAG_PROCESS = "aidrug.process"
-RUN_TAG_GIT_SHA = "aidrug/git_sha"
 RUN_TAG_PROCESS = "aidrug/process"
 
 KINDS: dict[str, set[str]] = {

@@ -80,6 +80,11 @@ class Ledger:
             advice = "Remove the file; the asset is then made anew."
             raise StoreError(f"{path}: not a ledger entry: {why}. {advice}") from error
 
+    def made_under(self, key: str, signature: str) -> Made | None:
+        """Give how an asset was last made if that was under this signature; none when it is missing or outdated."""
+        made = self.read(key).made
+        return made if made is not None and made.signature == signature else None
+
     def record_made(self, key: str, made: Made) -> None:
         """Write that an asset was made; an earlier failure is forgotten."""
         with self._locked():

@@ -128,16 +128,11 @@ def _possible(stale: list[Node], kinds: tuple[str, ...], catalog: Catalog, ledge
     for node in stale:
         if node.kind not in kinds:
             continue
-        there = [key in coming or _is_made(catalog.nodes[key], ledger) for key in node.deps]
+        there = [key in coming or ledger.made_under(key, catalog.nodes[key].signature) is not None for key in node.deps]
         if any(there) if node.kind in ("leaderboard", "inference_service") else all(there):
             coming.add(node.key)
             nodes.append(node)
     return nodes
-
-
-def _is_made(node: Node, ledger: Ledger) -> bool:
-    made = ledger.read(node.key).made
-    return made is not None and made.signature == node.signature
 
 
 def _materialise(catalog: Catalog, nodes: list[Node], instance: dg.DagsterInstance, say: Say, report: Report) -> None:

@@ -32,7 +32,6 @@ from ai_drug_assets.runner import run_stale
 from ai_drug_assets.settings import Settings
 
 HOST = "127.0.0.1"
-LOCATION = "ai_drug_assets"
 START_S, STOP_S = 90.0, 15.0
 EXAMPLES = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O")
 """Aspirin and caffeine."""
@@ -154,6 +153,8 @@ def _serve(settings: Settings, processes: Processes, say: Callable[[str], None])
 
 def _start_code_server(settings: Settings, processes: Processes) -> Path:
     """Start the shared code server and write the workspace that names it."""
+    from ai_drug_assets.keys import LOCATION  # imports Dagster: not before the ports are known to be free
+
     port = _free_port()
     target = ("-m", "ai_drug_assets.definitions", "-a", "defs", "--location-name", LOCATION)
     processes.start("code_server", "dagster", "code-server", "start", "-h", HOST, "-p", str(port), *target)

@@ -132,8 +132,7 @@ class Workshop:
         found = []
         for key in node.deps:
             dep = self.catalog.nodes[key]
-            made = self.ledger.read(key).made
-            if dep.kind == kind and made is not None and made.signature == dep.signature:
+            if dep.kind == kind and (made := self.ledger.made_under(key, dep.signature)) is not None:
                 found.append((dep, made))
         return found
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+
+from tests.server_process import free_port
 
 ROOT = Path(__file__).parents[1]
 ENDPOINT = """
@@ -103,10 +104,3 @@ class CheckoutCopy:
                 "where t.key = 'aidrug.model' and r.status = 'FINISHED' group by 1"
             )
             return dict(rows.fetchall())
-
-
-def free_port() -> int:
-    """Find a free port on the loopback address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
