@@ -21,7 +21,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,30 @@ class Manifest(BaseModel):
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """The training molecules as people know them, in the order of the domain.
+
+    Attributes
+    ----------
+    smiles
+        `n` standardised SMILES.
+    values
+        `n` measured values in the endpoint's unit, or classes.
+    """
+
+    smiles: tuple[str, ...]
+    values: NDArray[np.float64]
+
+
+class Neighbour(NamedTuple):
+    """A training molecule near another one: its Tanimoto similarity to that, and what was measured for it."""
+
+    smiles: str
+    similarity: float
+    value: float
+
+
+@dataclass(frozen=True)
 class Predictions:
     """Predictions for `n` molecules in the endpoint's own unit.
 
@@ -94,6 +118,20 @@ class Bundle:
     card: Mapping[str, Any]
     model: Model
     domain: Domain
+    neighbours: Neighbours
+
+    def nearest(self, molecules: Sequence[Molecule], k: int = 3) -> list[list[Neighbour]]:
+        """Give the `k` training molecules most like each molecule, most similar first; fewer where there are fewer."""
+        if not molecules or not len(self.neighbours.values):
+            return [[] for _ in molecules]
+        similarity, rows = self.domain.nearest(molecules, k)
+        return [
+            [
+                Neighbour(self.neighbours.smiles[row], float(alike), float(self.neighbours.values[row]))
+                for row, alike in zip(row_of, alike_of, strict=True)
+            ]
+            for row_of, alike_of in zip(rows, similarity, strict=True)
+        ]
 
     def predict(self, molecules: Sequence[Molecule], X: NDArray[Any] | None = None) -> Predictions:
         """Predict for standardised molecules, in order.
@@ -158,7 +196,8 @@ def write_bundle(
     draft = Manifest(**dict(fields), version="draft", domain_threshold=domain.threshold, files={})
     model = load_model(folder / "model")
     molecules = _reference_molecules(reference_smiles, draft)
-    values = Bundle(folder, draft, card, model, domain).predict(molecules).value
+    known = Neighbours(tuple(neighbours["smiles"]), np.asarray(neighbours["values"], dtype=np.float64))
+    values = Bundle(folder, draft, card, model, domain, known).predict(molecules).value
     _write_json(folder / "reference.json", {"smiles": list(reference_smiles), "values": values.tolist()})
     files = {
         path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
@@ -187,9 +226,17 @@ def load_bundle(folder: Path) -> Bundle:
         reference = json.loads((folder / "reference.json").read_bytes())
         smiles, expected = list(reference["smiles"]), np.asarray(reference["values"], dtype=np.float64)
         packed = np.load(folder / "domain.npy", allow_pickle=False)
+        known = json.loads((folder / "neighbours.json").read_bytes())
+        neighbours = Neighbours(tuple(map(str, known["smiles"])), np.asarray(known["values"], dtype=np.float64))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{folder}: unreadable content: {error!r}") from error
-    bundle = Bundle(folder, manifest, card, load_model(folder / "model"), Domain(packed, manifest.domain_threshold))
+    if not len(neighbours.smiles) == len(neighbours.values) == len(packed):
+        raise BundleError(
+            f"{folder}: expected a SMILES and a value for each of {len(packed)} training molecules, got "
+            f"{len(neighbours.smiles)} and {len(neighbours.values)}"
+        )
+    domain = Domain(packed, manifest.domain_threshold)
+    bundle = Bundle(folder, manifest, card, load_model(folder / "model"), domain, neighbours)
     got = bundle.predict(_reference_molecules(smiles, manifest)).value
     if expected.shape != got.shape:
         raise BundleError(f"{folder}: expected a reference value for each of {len(got)} molecules, got {expected.size}")

@@ -1,13 +1,13 @@
 """The JSON interface: predictions, endpoints, models, champions, health.
 
 Belongs here: handlers, each a few lines between HTTP and the engine.
-Does not belong here: the page (see `page.py`), predicting (see `predictor.py`), faults of a whole
-request (see `problems.py`).
+Does not belong here: the page (see `page.py`), predicting (see `predictor.py`), the entry of one molecule (see
+`entries.py`), faults of a whole request (see `problems.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from litestar import Response, get, post
@@ -20,18 +20,16 @@ from model_zoo.errors import StoreError
 from model_zoo.store import Appointment, Pointer
 from serving.admin import administrator
 from serving.engine import Engine
-from serving.predictor import Answer, Fault
+from serving.entries import entry
+from serving.insights import INCLUDES
 from serving.problems import ProblemError
 from serving.schemas import (
     AppointmentInfo,
     ChampionInfo,
     ChampionSummary,
     EndpointInfo,
-    EndpointPrediction,
     Live,
     ModelInfo,
-    MoleculeError,
-    MoleculePrediction,
     NotServed,
     PredictRequest,
     PredictResponse,
@@ -52,17 +50,19 @@ _FAULT = ResponseSpec(
     status_code=200,
     tags=["predictions"],
     summary="Predict molecules",
-    responses={400: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT},
+    responses={400: _FAULT, 403: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT},
 )
 async def predict(data: JSONBody[PredictRequest], engine: NamedDependency[Engine]) -> PredictResponse:
     """Predict endpoints for molecules. A bad molecule is an error entry at its own index, never a failed request."""
     require_sane(data, engine.settings.max_molecules)
+    require_offered(data.include, neighbours=engine.settings.show_neighbours)
     champions = chosen(engine.table, data.endpoints)
     answers = await engine.predict(champions, data.smiles)
+    insights = await engine.insights(champions, answers, data.include)
     return PredictResponse(
         [
-            entry(index, text, answer, champions)
-            for index, (text, answer) in enumerate(zip(data.smiles, answers, strict=True))
+            entry(index, text, answer, champions, insight)
+            for index, (text, answer, insight) in enumerate(zip(data.smiles, answers, insights, strict=True))
         ]
     )
 
@@ -192,6 +192,23 @@ def require_sane(data: PredictRequest, most: int) -> None:
         )
 
 
+def require_offered(include: Collection[str], *, neighbours: bool) -> None:
+    """Refuse to include what does not exist, or what this service was told not to show.
+
+    Raises
+    ------
+    ProblemError
+        `invalid-request` for an unknown name, `forbidden` for neighbours where they are switched off.
+    """
+    unknown = [name for name in include if name not in INCLUDES]
+    if unknown:
+        raise ProblemError("invalid-request", f"include: expected any of {_listed(INCLUDES, *unknown)}")
+    if "neighbours" in include and not neighbours:
+        raise ProblemError(
+            "forbidden", "include: this service does not show training molecules (AIDRUG_SHOW_NEIGHBOURS is 0)"
+        )
+
+
 def chosen(table: Table, names: list[str] | None) -> Mapping[str, Champion]:
     """Give the champions a request asks for, in its order.
 
@@ -211,27 +228,6 @@ def chosen(table: Table, names: list[str] | None) -> Mapping[str, Champion]:
     if unknown:
         raise ProblemError("unknown-endpoints", f"endpoints: {_expected_one_of(table.champions, *unknown)}")
     return {name: table.champions[name] for name in names}
-
-
-def entry(index: int, text: str, answer: Answer, champions: Mapping[str, Champion]) -> MoleculePrediction:
-    """Give the entry of one molecule."""
-    if isinstance(answer, Fault):
-        return MoleculePrediction(index, text, error=MoleculeError(answer.code, answer.detail))
-    endpoints = {}
-    for name, estimate in answer.items():
-        manifest = champions[name].manifest
-        endpoints[name] = EndpointPrediction(
-            value=estimate.value,
-            unit=manifest.unit,
-            interval=None if estimate.lower is None or estimate.upper is None else (estimate.lower, estimate.upper),
-            similarity=round(estimate.similarity, 4),
-            domain="inside" if estimate.similarity >= manifest.domain_threshold else "outside",
-            standardised=estimate.smiles,
-            champion=manifest.version,
-            model=manifest.model,
-            signature=champions[name].short_signature,
-        )
-    return MoleculePrediction(index, text, endpoints=endpoints)
 
 
 def endpoint_info(table: Table, name: str) -> EndpointInfo:
@@ -286,4 +282,8 @@ def _appointment(appointment: Appointment) -> AppointmentInfo:
 
 
 def _expected_one_of(known: Mapping[str, object], *came: str) -> str:
-    return f"expected one of {', '.join(known) or 'none yet'}, got {', '.join(repr(name) for name in came)}"
+    return f"expected one of {_listed(known, *came)}"
+
+
+def _listed(known: Collection[str], *came: str) -> str:
+    return f"{', '.join(known) or 'none yet'}, got {', '.join(repr(name) for name in came)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -16,6 +16,7 @@ from typing import ParamSpec, TypeVar
 
 from model_zoo.store import Pointer, Store
 from serving.follower import Follower
+from serving.insights import Insight, Insights
 from serving.predictor import Answer, Predictor
 from serving.settings import Settings
 from serving.stores import open_store
@@ -42,6 +43,7 @@ class Engine:
         self.store = store if store is not None else open_store(settings.store, settings.cache_folder)
         self.follower = Follower(self.store, settings.poll_seconds)
         self._predictor = Predictor(settings.limits, settings.cache_entries)
+        self._insights = Insights(settings.cache_entries)
         # RDKit and ONNX Runtime release the GIL, so threads do run side by side; more than cores would only queue.
         self._threads = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="predict")
 
@@ -72,6 +74,14 @@ class Engine:
     async def predict(self, champions: Mapping[str, Champion], texts: Sequence[str]) -> list[Answer]:
         """Predict with the champions that the request chose from its table; one answer per text, in order."""
         return await self.work(self._predictor.predict, champions, texts)
+
+    async def insights(
+        self, champions: Mapping[str, Champion], answers: Sequence[Answer], include: Collection[str]
+    ) -> list[Insight]:
+        """Find what the request asks for beside the numbers; one insight per answer, in order."""
+        if not include:
+            return [Insight()] * len(answers)
+        return await self.work(self._insights.gather, champions, answers, include)
 
     async def change_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
         """Change which versions are current, and serve them at once.

@@ -21,6 +21,31 @@ class PredictRequest(Struct, frozen=True, forbid_unknown_fields=True):
         list[str] | None,
         Meta(description="Names of endpoints; all that have a champion when left out.", examples=[None]),
     ] = None
+    include: Annotated[
+        list[str],
+        Meta(
+            description="What to add, at the cost of milliseconds: `neighbours` (the nearest training molecules), "
+            "`alerts` (structural alerts).",
+            examples=[[]],
+        ),
+    ] = []
+
+
+class NeighbourInfo(Struct, frozen=True):
+    """A training molecule and what was measured for it."""
+
+    smiles: str
+    similarity: Annotated[float, Meta(description="Tanimoto similarity to the predicted molecule, 0 to 1.")]
+    value: Annotated[float, Meta(description="Measured, in `unit`; the class, 0 or 1, for a binary endpoint.")]
+    unit: str
+
+
+class AlertInfo(Struct, frozen=True):
+    """A substructure that chemists distrust: a reason to look, not a prediction."""
+
+    name: str
+    catalogue: Annotated[str, Meta(description="`PAINS` or `Brenk`.")]
+    atoms: Annotated[list[int], Meta(description="Matching atoms, by their place in `standardised`.")]
 
 
 class EndpointPrediction(Struct, frozen=True):
@@ -40,6 +65,10 @@ class EndpointPrediction(Struct, frozen=True):
     champion: Annotated[str, Meta(description="Version of the champion that predicted.")]
     model: str
     signature: Annotated[str, Meta(description="First digits of the signature of code, configuration and data.")]
+    neighbours: Annotated[
+        list[NeighbourInfo] | UnsetType,
+        Meta(description="When asked for: the nearest training molecules, at most three, most similar first."),
+    ] = UNSET
 
 
 class MoleculeError(Struct, frozen=True):
@@ -55,6 +84,10 @@ class MoleculePrediction(Struct, frozen=True):
     index: int
     smiles: Annotated[str, Meta(description="As it was sent.")]
     endpoints: dict[str, EndpointPrediction] | UnsetType = UNSET
+    alerts: Annotated[
+        list[AlertInfo] | UnsetType,
+        Meta(description="When asked for: structural alerts in the first endpoint's `standardised`."),
+    ] = UNSET
     error: MoleculeError | UnsetType = UNSET
 
 

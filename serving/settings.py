@@ -37,6 +37,8 @@ class Settings:
         Longest SMILES and largest molecule accepted.
     cache_entries
         How many predictions (one endpoint of one molecule each) are remembered.
+    show_neighbours
+        Whether callers may ask for the nearest training molecules: their structures may be confidential.
     admin_token
         What a caller must show to change a champion, when set; never part of `repr`.
     """
@@ -50,6 +52,7 @@ class Settings:
     max_body_bytes: int = 1_000_000
     limits: Limits = field(default_factory=Limits)
     cache_entries: int = 50_000
+    show_neighbours: bool = True
     admin_token: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -76,6 +79,7 @@ class Settings:
                 max_heavy_atoms=_whole(env, "AIDRUG_MAX_HEAVY_ATOMS", Limits().max_heavy_atoms, 1, 1_000),
             ),
             cache_entries=_whole(env, "AIDRUG_CACHE_ENTRIES", cls.cache_entries, 0, 100_000_000),
+            show_neighbours=bool(_whole(env, "AIDRUG_SHOW_NEIGHBOURS", 1, 0, 1)),
             admin_token=env.get("AIDRUG_ADMIN_TOKEN") or None,
         )
 

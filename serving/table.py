@@ -7,7 +7,6 @@ Does not belong here: how a table comes about (see `follower.py`), predicting (s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -81,13 +80,6 @@ class Table:
 
 
 def measured_values(bundle: Bundle) -> NDArray[np.float64]:
-    """Read the measured values of a bundle's training molecules, ascending; empty when it holds none.
-
-    They only draw an axis, so that a bundle without them is served all the same.
-    """
-    try:
-        values = json.loads((bundle.folder / "neighbours.json").read_bytes())["values"]
-        array = np.sort(np.asarray(values, dtype=np.float64).ravel())
-    except (OSError, ValueError, KeyError, TypeError):
-        return np.empty(0)
-    return array[np.isfinite(array)]
+    """Give the measured values of a bundle's training molecules, ascending."""
+    values = np.sort(bundle.neighbours.values)
+    return values[np.isfinite(values)]

@@ -1,0 +1,53 @@
+"""The entry of one molecule in an answer: what was found about it, as the structures of `schemas.py`.
+
+Belongs here: bringing estimates and insights into the words of the interface.
+Does not belong here: finding them (see `predictor.py`, `insights.py`), HTTP (see `api.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import UNSET
+
+from serving.insights import Insight
+from serving.predictor import Answer, Estimate, Fault
+from serving.schemas import AlertInfo, EndpointPrediction, MoleculeError, MoleculePrediction, NeighbourInfo
+from serving.table import Champion
+
+
+def entry(
+    index: int, text: str, answer: Answer, champions: Mapping[str, Champion], insight: Insight | None = None
+) -> MoleculePrediction:
+    """Give the entry of one molecule."""
+    if isinstance(answer, Fault):
+        return MoleculePrediction(index, text, error=MoleculeError(answer.code, answer.detail))
+    insight = insight or Insight()
+    endpoints = {name: _prediction(estimate, champions[name], name, insight) for name, estimate in answer.items()}
+    alerts = insight.alerts
+    return MoleculePrediction(
+        index,
+        text,
+        endpoints=endpoints,
+        alerts=UNSET if alerts is None else [AlertInfo(a.name, a.catalogue, list(a.atoms)) for a in alerts],
+    )
+
+
+def _prediction(estimate: Estimate, champion: Champion, name: str, insight: Insight) -> EndpointPrediction:
+    manifest = champion.manifest
+    near = insight.neighbours.get(name)
+    measured_unit = "class" if manifest.target.task == "binary" else manifest.unit
+    return EndpointPrediction(
+        value=estimate.value,
+        unit=manifest.unit,
+        interval=None if estimate.lower is None or estimate.upper is None else (estimate.lower, estimate.upper),
+        similarity=round(estimate.similarity, 4),
+        domain="inside" if estimate.similarity >= manifest.domain_threshold else "outside",
+        standardised=estimate.smiles,
+        champion=manifest.version,
+        model=manifest.model,
+        signature=champion.short_signature,
+        neighbours=UNSET
+        if near is None
+        else [NeighbourInfo(each.smiles, round(each.similarity, 4), each.value, measured_unit) for each in near],
+    )
