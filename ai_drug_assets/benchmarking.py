@@ -7,9 +7,11 @@ Does not belong here: the benchmark (see `model_zoo/benchmark.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from model_zoo.benchmark import Job, choose, run_benchmark
+from model_zoo.benchmark_boards import BOARDS
 from model_zoo.benchmark_report import read_goals, report_text
 from model_zoo.benchmark_results import read_results
 from model_zoo.benchmark_sets import load_benchmark_config, read_sets
@@ -28,6 +30,7 @@ def benchmark(
     *,
     only: Sequence[str],
     models: Sequence[str],
+    boards: Sequence[str],
     seeds: int | None,
     out: str | None,
     say: Callable[[str], None],
@@ -41,8 +44,19 @@ def benchmark(
         code_root=settings.code_root,
         out=Path(out) if out else settings.root / RESULTS,
         seeds=seeds or config.seeds,
+        boards=boards or BOARDS,
     )
-    return run_benchmark(job, read_sets(job.folder, config, only), say)
+    failed = {}
+    for endpoint in read_sets(job.folder, config, only):
+        one = replace(
+            job,
+            models=choose(zoo, models or config.competing(endpoint.name)),
+            references={
+                name: item.recipe for name, item in config.references.items() if item.stands_for(endpoint.name)
+            },
+        )
+        failed |= run_benchmark(one, [endpoint], say)
+    return failed
 
 
 def report(settings: Settings, results: str | None = None, out: str | None = None) -> str:

@@ -126,13 +126,23 @@ def predict(smiles: tuple[str, ...], endpoints: tuple[str, ...], *, as_json: boo
 @click.argument("folder", envvar="AIDRUG_BENCHMARK_FOLDER", type=click.Path(exists=True, file_okay=False))
 @click.option("--only", multiple=True, metavar="SET", help="Only this set; may be given several times.")
 @click.option("--models", multiple=True, metavar="MODEL", help="Who competes; may be given several times.")
+@click.option("--board", "boards", multiple=True, type=click.Choice(["strict", "open"]), help="By default both.")
 @click.option("--seeds", type=click.IntRange(1), help="Seeds 1 to this number; the official protocol has 5.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Results, by default tests/benchmarks/results/.")
-def benchmark(folder: str, only: tuple[str, ...], models: tuple[str, ...], seeds: int | None, out: str | None) -> None:
+def benchmark(
+    folder: str,
+    only: tuple[str, ...],
+    models: tuple[str, ...],
+    boards: tuple[str, ...],
+    seeds: int | None,
+    out: str | None,
+) -> None:
     """Run the zoo on a FOLDER of sets with official test rows. Only what changed since the last run is computed."""
     from ai_drug_assets.benchmarking import benchmark as work
 
-    failed = work(Settings.from_env(), folder, only=only, models=models, seeds=seeds, out=out, say=click.echo)
+    failed = work(
+        Settings.from_env(), folder, only=only, models=models, boards=boards, seeds=seeds, out=out, say=click.echo
+    )
     sys.exit(FAILED if failed else 0)
 
 

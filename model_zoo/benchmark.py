@@ -1,10 +1,10 @@
 """The benchmark: the zoo on sets with official test rows, by the product's own path.
 
-Belongs here: choosing each set's champion by cross-validation of `train_val.csv`, running
+Belongs here: choosing each set's champion per board by cross-validation of `train_val.csv`, running
 the official protocol for that champion, and keeping results under their signatures, so that an interrupted run
 continues and only what changed is computed again.
-Does not belong here: what a set is (`benchmark_sets.py`), the protocol
-(`benchmark_protocol.py`), the document (`benchmark_report.py`).
+Does not belong here: what a set is (`benchmark_sets.py`), who may stand on which board (`benchmark_boards.py`), the
+protocol (`benchmark_protocol.py`), the document (`benchmark_report.py`).
 
 Results name no folder: the digests of the files identify the data.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo import featurizers, signature
+from model_zoo.benchmark_boards import BOARDS, STRICT, competitors, saw
 from model_zoo.benchmark_protocol import MISSING, OfficialRows, run_protocol
+from model_zoo.benchmark_references import paired_difference
 from model_zoo.benchmark_results import entry_of, store_entry
 from model_zoo.benchmark_sets import benchmark_folder
 from model_zoo.champion import BASELINE, Contender, decide
@@ -33,9 +35,7 @@ from model_zoo.training import TrainingData, train_and_score
 
 PROTOCOL_CODE = ("model_zoo.benchmark_protocol",)
 ELECTION_CODE = ("model_zoo.champion",)
-BOARD = "strict"
-"""No model of the zoo starts from weights that saw assay labels."""
-
+REFERENCE_CODE = ("model_zoo.benchmark_references",)
 Say = Callable[[str], None]
 
 
@@ -55,6 +55,10 @@ class Job:
         The results' JSON file.
     seeds
         Seeds 1 to this number.
+    boards
+        Which boards are brought up to date.
+    references
+        What champions are compared with, by name.
     """
 
     folder: Path
@@ -62,6 +66,8 @@ class Job:
     code_root: Path
     out: Path
     seeds: int
+    boards: Sequence[str] = BOARDS
+    references: Mapping[str, ModelFile] = field(default_factory=dict)
 
 
 def choose(known: Mapping[str, ModelFile], names: Sequence[str]) -> list[ModelFile]:
@@ -108,19 +114,6 @@ def run_benchmark(job: Job, sets: Sequence[Endpoint], say: Say) -> dict[str, str
 
 
 def _run_set(job: Job, endpoint: Endpoint, say: Say) -> None:
-    data = endpoint.dataset.source.digests(job.folder)
-    signatures = {
-        model.name: signature.signature(trained_model_record(endpoint, model, data, job.code_root))
-        for model in job.models
-    }
-    official_config = {"metric": endpoint.champion.metric, "seeds": job.seeds}
-    protocol = make_record(PROTOCOL_CODE, job.code_root, official_config, {}, {})
-    whole = {**official_config, "rules": endpoint.champion.model_dump(mode="json")}
-    stamp = signature.signature(make_record((*PROTOCOL_CODE, *ELECTION_CODE), job.code_root, whole, {}, signatures))
-    result = entry_of(job.out, endpoint.name)
-    if result.get("signature") == stamp and not any("failed" in item for item in result["candidates"]):
-        say(f"{endpoint.name}: nothing changed")
-        return
     prepared: list[_Prepared] = []  # made when something must be trained, and once
 
     def snapshot() -> _Prepared:
@@ -128,23 +121,50 @@ def _run_set(job: Job, endpoint: Endpoint, say: Say) -> None:
             prepared.append(_prepare(endpoint, job))
         return prepared[0]
 
-    known = {item["signature"]: item for item in result.get("candidates", []) if "failed" not in item}
+    for board in job.boards:
+        if members := competitors(job.models, board):
+            _run_board(replace(job, models=members), endpoint, board, snapshot, say)
+
+
+def _run_board(job: Job, endpoint: Endpoint, board: str, snapshot: Callable[[], _Prepared], say: Say) -> None:
+    data = endpoint.dataset.source.digests(job.folder)
+
+    def sign(model: ModelFile) -> str:
+        return signature.signature(trained_model_record(endpoint, model, data, job.code_root))
+
+    signatures = {model.name: sign(model) for model in job.models}
+    references = {name: sign(model) for name, model in job.references.items()}
+    official_config = {"metric": endpoint.champion.metric, "seeds": job.seeds}
+    code = (*PROTOCOL_CODE, *(REFERENCE_CODE if references else ()))
+    protocol = make_record(code, job.code_root, official_config, {}, references)
+    whole = {**official_config, "rules": endpoint.champion.model_dump(mode="json")}
+    upstream = {**signatures, **references}
+    stamp = signature.signature(make_record((*code, *ELECTION_CODE), job.code_root, whole, {}, upstream))
+    result = entry_of(job.out, endpoint.name, board)
+    name = endpoint.name if board == STRICT else f"{endpoint.name} ({board})"
+    if result.get("signature") == stamp and not any("failed" in item for item in result["candidates"]):
+        say(f"{name}: nothing changed")
+        return
+    earlier = [entry_of(job.out, endpoint.name, other) for other in BOARDS]
+    known = {
+        item["signature"]: item for entry in earlier for item in entry.get("candidates", []) if "failed" not in item
+    }
+    own = {item["signature"] for item in result.get("candidates", [])} & known.keys()
     candidates: list[dict[str, Any]] = []
     for model in job.models:
         mark = signatures[model.name]
         candidates.append(known.get(mark) or _candidate(snapshot(), endpoint, model, mark))
-        rest = [item for item in known.values() if item["signature"] not in {done["signature"] for done in candidates}]
-        store_entry(job.out, {**result, "set": endpoint.name, "signature": None, "candidates": [*candidates, *rest]})
-        say(_line(endpoint, candidates[-1]))
+        rest = [known[mark] for mark in known if mark in own - {done["signature"] for done in candidates}]
+        unfinished = {"set": endpoint.name, "board": board, "signature": None, "candidates": [*candidates, *rest]}
+        store_entry(job.out, {**result, **unfinished})
+        say(_line(name, endpoint, candidates[-1]))
     champion = _elect(candidates, endpoint)
-    final = signature.signature({**protocol, "upstream": {"champion": champion["signature"]}})
-    official = result.get("official", {})
-    if official.get("signature") != final:
-        model = next(item for item in job.models if item.name == champion["model"])
-        scored = _official(snapshot(), endpoint, model, job)
-        official = {"signature": final, **scored}
-    store_entry(job.out, _result(endpoint, champion, candidates, official, stamp))
-    say(f"{endpoint.name}: {champion['model']} {official['scores']} in {official['train_s']:g} s")
+    final = signature.signature({**protocol, "upstream": {**references, "champion": champion["signature"]}})
+    done = [entry["official"] for entry in earlier if entry.get("official", {}).get("signature") == final]
+    model = next(item for item in job.models if item.name == champion["model"])
+    official = done[0] if done else {"signature": final, **_official(snapshot(), endpoint, model, job)}
+    store_entry(job.out, _result(endpoint, board, model, champion, candidates, official, stamp))
+    say(f"{name}: {champion['model']} {official['scores']} in {official['train_s']:g} s")
 
 
 @dataclass(frozen=True)
@@ -162,7 +182,8 @@ class _Prepared:
 def _prepare(endpoint: Endpoint, job: Job) -> _Prepared:
     dataset = make_dataset(endpoint.dataset, job.folder)
     molecules = dataset.molecules()
-    wanted = dict.fromkeys(block for model in job.models for block in model.features)
+    recipes = (*job.models, *job.references.values())
+    wanted = dict.fromkeys(block for model in recipes for block in model.features)
     blocks = {name: featurizers.get(name).featurize(molecules) for name in wanted}
     return _Prepared(dataset, blocks, official_rows(dataset))
 
@@ -228,20 +249,36 @@ def _elect(candidates: Sequence[Mapping[str, Any]], endpoint: Endpoint) -> Mappi
 
 
 def _official(prepared: _Prepared, endpoint: Endpoint, model: ModelFile, job: Job) -> dict[str, Any]:
-    return run_protocol(
-        model.name,
-        model.settings(endpoint.name),
-        endpoint.target,
-        prepared.features(model),
-        prepared.dataset.values,
-        prepared.rows,
-        metric=endpoint.champion.metric,
-        seeds=job.seeds,
-    )
+    """Run the official protocol for the champion, and for what it is compared with."""
+
+    def run(recipe: ModelFile) -> dict[str, Any]:
+        return run_protocol(
+            recipe.name,
+            recipe.settings(endpoint.name),
+            endpoint.target,
+            prepared.features(recipe),
+            prepared.dataset.values,
+            prepared.rows,
+            metric=endpoint.champion.metric,
+            seeds=job.seeds,
+        )
+
+    official = run(model)
+    predicted = official.pop("predictions")
+    compared = []
+    for name, reference in job.references.items():
+        scored = run(reference)
+        gap = paired_difference(
+            endpoint.task, endpoint.champion.metric, prepared.rows.test_values, predicted, scored["predictions"]
+        )
+        compared.append({"name": name, "scores": scored["scores"], **gap})
+    return {**official, "references": compared} if compared else official
 
 
 def _result(
     endpoint: Endpoint,
+    board: str,
+    model: ModelFile,
     champion: Mapping[str, Any],
     candidates: Sequence[Mapping[str, Any]],
     official: Mapping[str, Any],
@@ -249,8 +286,9 @@ def _result(
 ) -> dict[str, Any]:
     return {
         "set": endpoint.name,
-        "board": BOARD,
-        "champion": champion["model"],
+        "board": board,
+        "champion": model.name,
+        "saw": saw(model),
         "metric": endpoint.champion.metric,
         "scores": official["scores"],
         "cv": champion["cv"],
@@ -263,7 +301,7 @@ def _result(
     }
 
 
-def _line(endpoint: Endpoint, item: Mapping[str, Any]) -> str:
+def _line(name: str, endpoint: Endpoint, item: Mapping[str, Any]) -> str:
     if "failed" in item:
-        return f"{endpoint.name}: {item['model']} failed: {item['failed']}"
-    return f"{endpoint.name}: {item['model']} cv {endpoint.champion.metric} {item['cv']:.4f} in {item['train_s']:.1f} s"
+        return f"{name}: {item['model']} failed: {item['failed']}"
+    return f"{name}: {item['model']} cv {endpoint.champion.metric} {item['cv']:.4f} in {item['train_s']:.1f} s"

@@ -130,7 +130,8 @@ def run_protocol(
     -------
     dict
         `scores`, one per seed; `interval`, the bootstrap 95 % interval of their mean over the test rows; `train_s`,
-        the seconds of all fits; `train_rows`, per seed; and `unreadable`, the number of test rows given the mean.
+        the seconds of all fits; `train_rows`, per seed; `unreadable`, the number of test rows given the mean; and
+        `predictions`, `seeds x t`, in the endpoint's unit.
     """
     recipe = get(name)
     y = target.to_training(values)
@@ -158,6 +159,7 @@ def run_protocol(
         "train_s": round(seconds, 2),
         "train_rows": train_rows,
         "unreadable": int((~readable).sum()),
+        "predictions": np.array(predictions),
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from model_zoo.benchmark_boards import BOARDS, OPEN
 from model_zoo.errors import DataError
 from model_zoo.metrics import HIGHER_IS_BETTER
 
@@ -49,6 +50,10 @@ All test rows count: one whose SMILES RDKit cannot read gets the mean of the tra
 class 1). The interval is a bootstrap over test molecules (300 draws, 95 %): this test set does not tell two scores
 within it apart. Seconds per fit: the mean of the official fits on two busy cores. Milliseconds per molecule: one
 prediction from its features.
+
+**Boards.** *Strict*: models that learn from the set's own training rows alone. *Open*: every model, also on top of
+weights that were trained before; what those saw is said below. The strict champion never depends on an open model.
+Where a strict model is the open champion, no model on such weights did better in cross-validation.
 
 **Goals.** *Strict*: the best published figure without weights that saw assay labels, or that passed an audit of
 leakage. *Open*: the best published figure of any kind, leaky or closed models included. Neither was measured here.
@@ -99,21 +104,31 @@ def report_text(results: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal])
         Markdown, equal for equal arguments.
     """
     done = [entry for entry in results if entry.get("signature")]
-    lines = [INTRODUCTION, "## Strict board", "", *_summary(done, goals), ""]
-    lines += [
-        f"| {' | '.join(HEADER)} |",
-        f"|{'---|' * len(HEADER)}",
-    ]
+    lines = [INTRODUCTION]
+    for board in BOARDS:
+        lines += _board(board, [entry for entry in done if entry["board"] == board], goals)
+    return "\n".join(lines)
+
+
+def _board(board: str, done: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal]) -> list[str]:
+    if board == OPEN and not done:
+        return []
+    lines = [f"## {board.capitalize()} board", "", *_summary(done, goals), ""]
+    lines += [f"- `{name}` saw {what}." for name, what in sorted(_saw(done).items())]
+    lines += [""] if lines[-1] else []
+    lines += [f"| {' | '.join(HEADER)} |", f"|{'---|' * len(HEADER)}"]
     lines += [_row(entry, goals.get(entry["set"])) for entry in done]
-    absent = sorted(set(goals) - {entry["set"] for entry in done})
-    if absent:
+    if absent := sorted(set(goals) - {entry["set"] for entry in done}):
         lines += ["", f"No result yet: {', '.join(absent)}."]
-    lines += ["", "## What each candidate scored in cross-validation", ""]
+    lines += ["", f"### What each candidate on the {board} board scored in cross-validation", ""]
     lines += [
         "Mean over five scaffold folds of `train_val.csv`, which chose the champion; the test rows had no part in it."
     ]
-    lines += ["", *_candidates(done), ""]
-    return "\n".join(lines)
+    return [*lines, "", *_candidates(done), ""]
+
+
+def _saw(done: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {name: what for entry in done for name, what in entry["saw"].items()}
 
 
 def mean_and_deviation(scores: Sequence[float]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The results of a benchmark on disk: one small JSON file with an entry per set.
+"""The results of a benchmark on disk: one small JSON file with an entry per set and board.
 
 Belongs here: reading it, and replacing one entry so that an interrupted run loses nothing.
 Does not belong here: what an entry says (see `benchmark.py`).
@@ -26,18 +26,18 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     return [entry for entry in _entries(path) if entry["signature"]]
 
 
-def entry_of(path: Path, name: str) -> dict[str, Any]:
-    """Give one set's entry, finished or not; empty when there is none."""
-    return next((item for item in _entries(path) if item["set"] == name), {})
+def entry_of(path: Path, name: str, board: str) -> dict[str, Any]:
+    """Give one set's entry on a board, finished or not; empty when there is none."""
+    return next((item for item in _entries(path) if (item["set"], item["board"]) == (name, board)), {})
 
 
 def store_entry(path: Path, entry: Mapping[str, Any]) -> None:
-    """Replace one set's entry, and the file at once: a killed run leaves the old or the new one.
+    """Replace one set's entry on its board, and the file at once: a killed run leaves the old or the new one.
 
     An entry without a signature is unfinished and stands apart, so that `sets` holds whole results only.
     """
-    others = [item for item in _entries(path) if item["set"] != entry["set"]]
-    entries = sorted([*others, entry], key=lambda item: str(item["set"]))
+    others = [item for item in _entries(path) if _place(item) != _place(entry)]
+    entries = sorted([*others, entry], key=_place)
     content = {"sets": [item for item in entries if item["signature"]]}
     if unfinished := [item for item in entries if not item["signature"]]:
         content["unfinished"] = unfinished
@@ -45,6 +45,10 @@ def store_entry(path: Path, entry: Mapping[str, Any]) -> None:
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     scratch.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     scratch.replace(path)
+
+
+def _place(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return str(entry["set"]), str(entry["board"])
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model_zoo.config import Endpoint
+from model_zoo.benchmark_references import Reference
+from model_zoo.config import Endpoint, ModelFile
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.sources import BENCHMARK_FOLDER
 
@@ -43,9 +44,22 @@ class BenchmarkConfig(BaseModel):
 
     models: tuple[str, ...] = Field(min_length=1)
     """Who competes when nobody is named."""
+    further: dict[str, tuple[str, ...]] = {}
+    """Who competes beside them, by patterns of set names."""
+    references: dict[str, Reference] = {}
+    """Recipes that champions are compared with, by a name of their own."""
     seeds: int = Field(default=5, ge=1)
     targets: dict[str, Scale] = {}
     """By a pattern of set names (`clearance_*`); the first that fits counts."""
+
+    def competing(self, name: str) -> tuple[str, ...]:
+        """Name the models that compete on a set."""
+        more = [model for pattern, models in self.further.items() if fnmatchcase(name, pattern) for model in models]
+        return tuple(dict.fromkeys((*self.models, *more)))
+
+    def compared(self, name: str) -> dict[str, ModelFile]:
+        """Give the references of a set, by name."""
+        return {key: reference.recipe for key, reference in self.references.items() if reference.stands_for(name)}
 
     def scale(self, name: str) -> Scale:
         """Give the scale of a set."""

@@ -294,6 +294,48 @@ def test_the_best_on_the_test_rows_is_not_chosen_for_it(job: Job, monkeypatch: p
     assert {item["model"] for item in entry["candidates"]} == {"naive", "rf", "xgb"}
 
 
+def test_the_strict_board_never_sees_an_open_model(
+    job: Job, trained: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model whose features come from weights that saw labels stands on the open board alone, with what they saw; the
+    strict row stays as it is, and what both boards need is computed once.
+    """
+    monkeypatch.setattr("model_zoo.featurizers.avalon_count.SAW", "everything", raising=False)
+    run(job, "logp")
+    strict = entries(job)["logp"]
+    informed = models("xgb")[0].model_copy(
+        update={"features": ("avalon_count", "descriptors"), "config": {"n_estimators": 100}}
+    )
+    both = replace(job, models=[*job.models, informed])
+    trained.clear()
+    run(replace(both, boards=["open"]), "logp")
+    assert trained[0] == "cv xgb"
+    assert len(trained) == 1 + (trained[-1] == "official xgb")
+    run(both, "logp")
+
+    rows = {entry["board"]: entry for entry in read_results(job.out)}
+    assert rows["strict"] == strict
+    assert [item["model"] for item in rows["open"]["candidates"]] == ["naive", "rf", "xgb"]
+    assert rows["open"]["saw"] == ({"avalon_count": "everything"} if rows["open"]["champion"] == "xgb" else {})
+    assert len(trained) <= 2
+
+
+def test_a_champion_is_compared_with_references_on_the_same_rows(job: Job, trained: list[str]) -> None:
+    """A reference never competes; the difference to it comes with an interval over the test molecules."""
+    plain = {"clueless": models("naive")[0]}
+    run(replace(job, references=plain), "logp")
+    entry = entries(job)["logp"]
+
+    (compared,) = entry["official"]["references"]
+    assert compared["name"] == "clueless"
+    assert compared["difference"] == pytest.approx(np.mean(entry["scores"]) - np.mean(compared["scores"]), abs=1e-5)
+    assert compared["interval"][0] <= compared["difference"] <= compared["interval"][1]
+    assert [item["model"] for item in entry["candidates"]] == ["naive", "rf"]
+    trained.clear()
+    run(replace(job, references=plain), "logp")
+    assert trained == []
+
+
 def test_a_model_that_fails_loses_and_is_tried_again(
     job: Job, trained: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -351,6 +393,23 @@ def test_sets_are_endpoints(folder: Path) -> None:
     assert (clear.champion.metric, clear.transform) == ("spearman", "log10")
     assert logp_set.curation.replicates == "keep"
     assert logp_set.split.kind == "official"
+
+
+def test_a_pattern_of_set_names_adds_models_and_references() -> None:
+    """Sets of a kind have further competitors and references; others do not."""
+    recipe = {"name": "rf", "features": ["morgan_count"]}
+    config = BenchmarkConfig.model_validate(
+        {
+            "models": ["naive"],
+            "further": {"*_pic50": ["xgb", "naive"]},
+            "references": {"rf_ecfp": {"sets": ["*_pic50"], "recipe": recipe}},
+        }
+    )
+
+    assert config.competing("bace_pic50") == ("naive", "xgb")
+    assert config.competing("herg") == ("naive",)
+    assert config.compared("bace_pic50")["rf_ecfp"].features == ("morgan_count",)
+    assert config.compared("herg") == {}
 
 
 def test_bad_input_is_one_clear_error(folder: Path, tmp_path: Path) -> None:
@@ -429,18 +488,24 @@ def test_the_report_says_which_goals_are_reached(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     base = {"champion": "rf", "interval": [0.1, 0.4], "train_s": 5.0, "ms_per_molecule": 0.02, "signature": "s"}
-    candidates = [{"model": "rf", "cv": 0.5}, {"model": "xgb", "failed": "no"}]
+    base |= {"board": "strict", "saw": {}, "candidates": [{"model": "rf", "cv": 0.5}, {"model": "xgb", "failed": "no"}]}
+    informed = {"board": "open", "saw": {"mm": "assays"}, "candidates": []}
     results: list[dict[str, Any]] = [
-        {**base, "set": "a", "metric": "mae", "scores": [0.3] * 5, "candidates": candidates},
-        {**base, "set": "b", "metric": "auroc", "scores": [0.89] * 4, "candidates": candidates},
-        {"set": "c", "signature": None, "candidates": []},
+        {**base, "set": "a", "metric": "mae", "scores": [0.3] * 5},
+        {**base, "set": "b", "metric": "auroc", "scores": [0.89] * 4},
+        {**base, "set": "a", "metric": "mae", "scores": [0.1], **informed},
+        {"set": "c", "board": "strict", "signature": None, "candidates": []},
     ]
     text = report_text(results, read_goals(path))
 
     assert "| a | mae | rf | 0.300 ± 0.000 | 0.100 to 0.400 | 0.300 ± 0.01 (Someone) | yes |" in text
     assert "| b | auroc | rf | 0.890 ± 0.000 (4 seeds) | 0.100 to 0.400 | 0.900 ± 0.01 (Someone) | no |" in text
-    assert "2 of 3 sets computed. Strict goal reached on 1, open goal on 0" in text
-    assert "No result yet: c." in text
+    strict, opened = text.split("## Open board")
+    assert "2 of 3 sets computed. Strict goal reached on 1, open goal on 0" in strict
+    assert "1 of 3 sets computed. Strict goal reached on 1, open goal on 1" in opened
+    assert "- `mm` saw assays." in opened
+    assert "`mm` saw" not in strict
+    assert "No result yet: c." in strict
     assert "| a | mae | **0.500** | failed |" in text
     assert mean_and_deviation([0.1, 0.3]) == (0.2, 0.1)
 

@@ -1,0 +1,38 @@
+"""The two boards of a benchmark, and which model may stand on which.
+
+Belongs here: reading what the weights behind a model saw before it was trained, and the rule that follows.
+Does not belong here: the statement itself; it stands once, as `SAW`, in the module of the featurizer (or model) that
+brings the weights.
+
+*strict*: models that learn from the set's own training rows alone. *open*: every model; one whose weights saw labels
+says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from model_zoo import featurizers, models
+from model_zoo.config import ModelFile
+
+STRICT, OPEN = BOARDS = ("strict", "open")
+
+
+def saw(model: ModelFile) -> dict[str, str]:
+    """Say what the weights behind a model saw, by the featurizer (or model) that brings them; empty when none do.
+
+    Examples
+    --------
+    >>> saw(ModelFile(name="rf", description="", features=("morgan_count",)))
+    {}
+    """
+    parts = {name: featurizers.get(name) for name in model.features} | {model.name: models.get(model.name)}
+    return {name: module.SAW for name, module in parts.items() if hasattr(module, "SAW")}
+
+
+def competitors(known: Sequence[ModelFile], board: str) -> list[ModelFile]:
+    """Give the models that may stand on a board; none for *open* when none of them saw anything."""
+    seen = [model for model in known if saw(model)]
+    if board == STRICT:
+        return [model for model in known if model not in seen]
+    return list(known) if seen else []
