@@ -46,7 +46,7 @@ def benchmark(
         seeds=seeds or config.seeds,
         boards=boards or BOARDS,
     )
-    failed = {}
+    failed: dict[str, str] = {}
     for endpoint in read_sets(job.folder, config, only):
         one = replace(
             job,
