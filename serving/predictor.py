@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from numpy.typing import NDArray
@@ -52,6 +53,8 @@ class Fault:
 
 Answer = dict[str, Estimate] | Fault
 """The estimates of one molecule by endpoint, or why there are none."""
+
+_featurizer = cache(featurizers.get)  # finding one looks into its folder: too slow for each request
 
 
 class Predictor:
@@ -156,7 +159,7 @@ def _compute(champions: Mapping[str, Champion], molecules: list[Molecule]) -> di
     for name, champion in champions.items():
         for feature in champion.manifest.features:
             if feature not in blocks:
-                blocks[feature] = featurizers.get(feature).featurize(molecules)
+                blocks[feature] = _featurizer(feature).featurize(molecules)
         X = featurizers.join([blocks[feature] for feature in champion.manifest.features])
         got = champion.bundle.predict(molecules, X)
         for row, molecule in enumerate(molecules):
