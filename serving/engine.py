@@ -11,13 +11,16 @@ import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar
 
 from model_zoo.store import Pointer, Store
+from serving.batches import Batches, QueueFullError
 from serving.follower import Follower
 from serving.insights import Insight, Insights
-from serving.predictor import Answer, Predictor
+from serving.predictor import Answer, Fault, Predictor
+from serving.problems import ProblemError
 from serving.settings import Settings
 from serving.stores import open_store
 from serving.table import Champion, Table
@@ -25,6 +28,14 @@ from serving.table import Champion, Table
 FIRST_LOOK_SECONDS = 2.0
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a request wants to know; requests that want the same of the same versions are predicted together."""
+
+    versions: tuple[tuple[str, str], ...]
+    champions: Mapping[str, Champion] = field(compare=False)
 
 
 class Engine:
@@ -44,8 +55,14 @@ class Engine:
         self.follower = Follower(self.store, settings.poll_seconds)
         self._predictor = Predictor(settings.limits, settings.cache_entries)
         self._insights = Insights(settings.cache_entries)
-        # RDKit and ONNX Runtime release the GIL, so threads do run side by side; more than cores would only queue.
-        self._threads = ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 1), thread_name_prefix="predict")
+        self.batches: Batches[_Asked, Answer] = Batches(
+            lambda asked, texts: self._predictor.predict(asked.champions, texts),
+            lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s"),
+            threads=max(2, os.cpu_count() or 1),
+            most_waiting=settings.queue_molecules,
+            seconds=settings.batch_seconds,
+        )
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
 
     @property
     def table(self) -> Table:
@@ -55,6 +72,7 @@ class Engine:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follow the pointer for as long as the context lasts."""
+        self.batches.start()
         task = asyncio.create_task(self.follower.run())
         # Wait for the first champions, but not for a store that does not answer: health must be told in time.
         with suppress(TimeoutError):
@@ -65,15 +83,40 @@ class Engine:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            self.batches.stop()
             self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def work(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run something slow on a worker thread, so that the event loop stays free."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
-    async def predict(self, champions: Mapping[str, Champion], texts: Sequence[str]) -> list[Answer]:
-        """Predict with the champions that the request chose from its table; one answer per text, in order."""
-        return await self.work(self._predictor.predict, champions, texts)
+    async def predict(
+        self, champions: Mapping[str, Champion], texts: Sequence[str], *, background: bool = False
+    ) -> list[Answer]:
+        """Predict with the champions that the request chose from its table; one answer per text, in order.
+
+        What is remembered is answered at once, the rest by the queue; `background` work gives way there to every
+        request that is not, and is never refused.
+
+        Raises
+        ------
+        ProblemError
+            `busy` when too much is waiting, `overdue` when the request has waited its time.
+        """
+        answers = self._predictor.known(champions, texts)
+        missing = [index for index, answer in enumerate(answers) if answer is None]
+        if missing:
+            asked = _Asked(tuple((name, each.manifest.version) for name, each in champions.items()), champions)
+            seconds = None if background else self.settings.request_seconds
+            wanted = [texts[index] for index in missing]
+            try:
+                got = await self.batches.predict(asked, wanted, seconds=seconds, background=background)
+            except QueueFullError as error:
+                code = "overdue" if error.late else "busy"
+                raise ProblemError(code, str(error), {"Retry-After": str(error.retry_seconds)}) from error
+            for index, answer in zip(missing, got, strict=True):
+                answers[index] = answer
+        return [answer for answer in answers if answer is not None]
 
     async def insights(
         self, champions: Mapping[str, Champion], answers: Sequence[Answer], include: Collection[str]

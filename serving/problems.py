@@ -33,12 +33,13 @@ TITLES = {
     "internal": (500, "The service failed"),
     "store-unavailable": (503, "The bundle store cannot be used"),
     "no-champion": (503, "No champion is loaded yet"),
+    "busy": (503, "The service is busy"),
+    "overdue": (503, "The request waited too long"),
 }
 """Status and title of every code. Codes are stable."""
 
-_BY_STATUS = {
-    status: code for code, (status, _) in TITLES.items() if code not in ("unknown-endpoint", "unknown-endpoints")
-}
+_BY_STATUS = {status: code for code, (status, _) in reversed(TITLES.items())}
+"""The first code of each status: the most general one."""
 
 
 class ProblemError(Exception):

@@ -39,6 +39,10 @@ class Settings:
         How many predictions (one endpoint of one molecule each) are remembered.
     show_neighbours
         Whether callers may ask for the nearest training molecules: their structures may be confidential.
+    queue_molecules
+        How many molecules may wait for a thread before requests are refused.
+    request_seconds, batch_seconds
+        How long a request may wait for its turn, and a batch of molecules may take before its thread is given up.
     admin_token
         What a caller must show to change a champion, when set; never part of `repr`.
     """
@@ -53,6 +57,9 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     cache_entries: int = 50_000
     show_neighbours: bool = True
+    queue_molecules: int = 4096
+    request_seconds: float = 30.0
+    batch_seconds: float = 5.0
     admin_token: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -80,6 +87,9 @@ class Settings:
             ),
             cache_entries=_whole(env, "AIDRUG_CACHE_ENTRIES", cls.cache_entries, 0, 100_000_000),
             show_neighbours=bool(_whole(env, "AIDRUG_SHOW_NEIGHBOURS", 1, 0, 1)),
+            queue_molecules=_whole(env, "AIDRUG_QUEUE_MOLECULES", cls.queue_molecules, 1, 10_000_000),
+            request_seconds=_seconds(env, "AIDRUG_REQUEST_SECONDS", cls.request_seconds),
+            batch_seconds=_seconds(env, "AIDRUG_BATCH_SECONDS", cls.batch_seconds),
             admin_token=env.get("AIDRUG_ADMIN_TOKEN") or None,
         )
 

@@ -25,6 +25,7 @@ FAULTS = {
     "invalid-smiles": "This is not a SMILES that can be read. Check brackets, ring numbers and valences.",
     "no-atoms": "There is no atom in it.",
     "standardise-failed": "The structure could not be brought to a standard form.",
+    "timeout": "The models did not come to an end with this structure.",
     "prediction-failed": "The models cannot handle this structure.",
 }
 """A sentence for each code of a molecule that was not predicted."""
