@@ -18,7 +18,7 @@ from serving.drawing import structure_svg
 
 SECONDS = 30.0
 SEEDS = ("CC(=O)Oc1ccccc1C(=O)O", "C1CC2CC3CC4CC5CC1C2C3C45", "C" * 100, "C[C@H]1CC[C@@H](C)CC1", "N[C@@H](C)C(=O)O")
-TOKENS = (
+TOKENS: tuple[str, ...] = (
     *"CCcNnOSP()=#11123.B/\\", "[NH3+]", "[O-]", "[N+](=O)[O-]", "N(=O)=O", "[C@H]", "[C@@H]", "[Fe]", "%10", "%11",
     "Cl", "c1ccccc1", "C1CC1", "[13C]", "S(=O)(=O)", "N=N#N",
 )  # fmt: skip

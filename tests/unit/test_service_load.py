@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
+from model_zoo.molecules import parse_molecule
 from model_zoo.store import FolderStore
-from serving import predictor
 from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle_factory import publish
@@ -32,14 +32,14 @@ def store(tmp_path: Path) -> FolderStore:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Let one molecule hold the thread that parses it until the event is set."""
-    released, parse = threading.Event(), predictor.parse_molecule
+    released, parse = threading.Event(), parse_molecule
 
     def slow(text: str, *args: Any) -> Any:
         if text == HANGS:
             released.wait(20)
         return parse(text, *args)
 
-    monkeypatch.setattr(predictor, "parse_molecule", slow)
+    monkeypatch.setattr("serving.predictor.parse_molecule", slow)
     yield released
     released.set()
 
