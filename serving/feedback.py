@@ -1,0 +1,173 @@
+"""`POST /v1/feedback`: values that somebody measured, beside what was predicted.
+
+Belongs here: checking each measurement, and storing those that are sound.
+Does not belong here: what they say of a model (see `model_zoo.live.review`).
+
+The champion predicts every measured molecule once more when its measurement comes: so each measurement has a
+prediction to be compared with, and a structure that cannot be read is told at once.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Annotated
+
+from litestar import post
+from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
+from litestar.params import JSONBody
+from litestar.types import ControllerRouterHandler
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from model_zoo.errors import StoreError
+from model_zoo.live.record import LiveRecord, MeasurementRow
+from serving.engine import Engine
+from serving.observer import Note, Observer
+from serving.predictor import Answer, Fault
+from serving.problems import ProblemError
+from serving.schemas import MoleculeError, Problem
+from serving.table import Champion, Table
+
+_FAULT = ResponseSpec(
+    Problem, description="Problem details (RFC 9457)", media_type="application/problem+json", generate_examples=False
+)
+
+
+class Measurement(Struct, frozen=True, forbid_unknown_fields=True):
+    """One measured value."""
+
+    smiles: str
+    endpoint: str
+    value: Annotated[float, Meta(description="In the endpoint's unit; 0 or 1 for a binary endpoint.")]
+    unit: Annotated[
+        str | None, Meta(description="Checked against the endpoint's unit when given; nothing is converted.")
+    ] = None
+    source: Annotated[str, Meta(description="Who or what measured it.", max_length=200)] = ""
+    name: Annotated[
+        str | None,
+        Meta(
+            description="Your own name for this measurement: sent again under it, the value is corrected.",
+            min_length=1,
+            max_length=200,
+        ),
+    ] = None
+
+
+class FeedbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Measured values."""
+
+    measurements: list[Measurement]
+
+
+class Compared(Struct, frozen=True):
+    """What was predicted for a measured molecule, by the champion that serves now."""
+
+    value: float
+    interval: tuple[float, float] | None
+    champion: str
+
+
+class MeasurementResult(Struct, frozen=True):
+    """One measurement of the request, at its own index: either `prediction` or `error`."""
+
+    index: int
+    endpoint: str
+    prediction: Compared | UnsetType = UNSET
+    error: MoleculeError | UnsetType = UNSET
+
+
+class FeedbackResponse(Struct, frozen=True):
+    """One entry per measurement, in the order of the request; those without an error are stored."""
+
+    stored: int
+    measurements: list[MeasurementResult]
+
+
+@post(
+    "/v1/feedback",
+    status_code=200,
+    tags=["feedback"],
+    summary="Report measured values",
+    responses={400: _FAULT, 409: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT},
+)
+async def report(data: JSONBody[FeedbackRequest], engine: NamedDependency[Engine]) -> FeedbackResponse:
+    """Store measured values. A bad one is an error entry at its own index; the others are stored."""
+    most = engine.settings.max_molecules
+    if not 1 <= len(data.measurements) <= most:
+        raise ProblemError("invalid-request", f"measurements: expected 1 to {most}, got {len(data.measurements)}")
+    observer = engine.observer
+    if observer is None:
+        raise ProblemError("record-off", "the service keeps no live record: AIDRUG_RECORD is off")
+    table = engine.table
+    results = await _predicted(engine, table, data.measurements)
+    try:
+        stored = await engine.work(_store, observer, data.measurements, results)
+    except StoreError as error:
+        raise ProblemError("record-unavailable", "the live record cannot be written", {"Retry-After": "30"}) from error
+    return FeedbackResponse(
+        stored, [_entry(index, item, results[index], table) for index, item in enumerate(data.measurements)]
+    )
+
+
+FEEDBACK_HANDLERS: list[ControllerRouterHandler] = [report]
+
+
+async def _predicted(engine: Engine, table: Table, measurements: list[Measurement]) -> list[Answer]:
+    """Give the champion's answer for every sound measurement, and the fault of every other."""
+    results: list[Answer] = [_fault(table, item) or {} for item in measurements]
+    by_endpoint: dict[str, list[int]] = {}
+    for index, item in enumerate(measurements):
+        if isinstance(results[index], dict):
+            by_endpoint.setdefault(item.endpoint, []).append(index)
+    for endpoint, indices in by_endpoint.items():
+        champions: dict[str, Champion] = {endpoint: table.champions[endpoint]}
+        answers = await engine.predict(champions, [measurements[index].smiles for index in indices])
+        for index, answer in zip(indices, answers, strict=True):
+            results[index] = answer
+        if engine.observer is not None:
+            engine.observer.note(Note(answers, champions, answered=False))
+    return results
+
+
+def _fault(table: Table, item: Measurement) -> Fault | None:
+    champion = table.champions.get(item.endpoint)
+    if champion is None:
+        known = ", ".join(table.champions) or "none yet"
+        return Fault("unknown-endpoint", f"expected one of {known}, got {item.endpoint!r}")
+    manifest = champion.manifest
+    if item.unit is not None and item.unit != manifest.unit:
+        return Fault("wrong-unit", f"expected a value in {manifest.unit}, got one in {item.unit}; convert it first")
+    if manifest.target.task == "binary" and item.value not in (0, 1):
+        return Fault("invalid-value", f"expected class 0 or 1, got {item.value:g}")
+    if not math.isfinite(item.value):
+        return Fault("invalid-value", "expected a finite number")
+    return None
+
+
+def _store(observer: Observer, measurements: list[Measurement], results: list[Answer]) -> int:
+    name = observer.namer()
+    now = time.time()
+    rows = []
+    for item, result in zip(measurements, results, strict=True):
+        if isinstance(result, Fault):
+            continue
+        smiles = result[item.endpoint].smiles
+        kept = smiles if observer.keep_smiles else None
+        rows.append(MeasurementRow(now, name(smiles), kept, item.endpoint, item.value, item.source, item.name))
+    record = LiveRecord(observer.folder)
+    try:
+        if rows:
+            record.measure(rows)
+    finally:
+        record.close()
+    return len(rows)
+
+
+def _entry(index: int, item: Measurement, result: Answer, table: Table) -> MeasurementResult:
+    if isinstance(result, Fault):
+        return MeasurementResult(index, item.endpoint, error=MoleculeError(result.code, result.detail))
+    estimate = result[item.endpoint]
+    interval = None if estimate.lower is None or estimate.upper is None else (estimate.lower, estimate.upper)
+    version = table.champions[item.endpoint].manifest.version
+    return MeasurementResult(index, item.endpoint, prediction=Compared(estimate.value, interval, version))

@@ -1,0 +1,97 @@
+"""The record of predictions and measured values: what goes in comes out, several writers, a broken file."""
+
+from __future__ import annotations
+
+import multiprocessing
+import stat
+from pathlib import Path
+
+import pytest
+
+from model_zoo.errors import StoreError
+from model_zoo.live.record import FILE, KEY_FILE, LiveRecord, MeasurementRow, Namer, PredictionRow
+
+
+def prediction(number: int = 0, *, at: float = 1.0, endpoint: str = "solubility_logs") -> PredictionRow:
+    """Give a prediction of one molecule."""
+    return PredictionRow(
+        at, bytes([number]) * 16, None, endpoint, "rf-1", "champion", True, -1.5, -2.0, -1.0, 0.4, False
+    )
+
+
+def test_what_goes_in_comes_out_oldest_first(tmp_path: Path) -> None:
+    """What goes in comes out oldest first."""
+    record = LiveRecord(tmp_path)
+    late, early = prediction(1, at=9.0), prediction(2, at=3.0)
+    record.append([late, early, prediction(3, endpoint="bbb_permeability")])
+    assert list(record.predictions("solubility_logs")) == [early, late]
+    assert list(record.predictions("solubility_logs", since=5.0)) == [late]
+
+
+def test_nothing_recorded_reads_as_nothing_and_makes_no_file(tmp_path: Path) -> None:
+    """Nothing recorded reads as nothing and makes no file."""
+    record = LiveRecord(tmp_path)
+    assert list(record.predictions("x")) == []
+    assert record.measurements("x") == []
+    assert not (tmp_path / FILE).exists()
+
+
+def test_a_measurement_sent_again_under_its_name_is_corrected(tmp_path: Path) -> None:
+    """A measurement sent again under its name is corrected."""
+    record = LiveRecord(tmp_path)
+    first = MeasurementRow(1.0, b"m" * 16, None, "e", -1.0, "lab", "plate 1 well A1")
+    record.measure([first, MeasurementRow(2.0, b"n" * 16, None, "e", 0.5)])
+    corrected = MeasurementRow(3.0, b"m" * 16, None, "e", -2.0, "lab", "plate 1 well A1")
+    record.measure([corrected, MeasurementRow(4.0, b"n" * 16, None, "e", 0.5)])
+    assert [row.value for row in record.measurements("e")] == [0.5, -2.0, 0.5]
+
+
+def test_pruning_keeps_the_predictions_of_measured_molecules(tmp_path: Path) -> None:
+    """Pruning keeps the predictions of measured molecules."""
+    record = LiveRecord(tmp_path)
+    record.append([prediction(1, at=1.0), prediction(2, at=1.0), prediction(3, at=10.0)])
+    record.measure([MeasurementRow(5.0, bytes([2]) * 16, None, "solubility_logs", -1.0)])
+    assert record.prune(before=5.0) == 1
+    assert [row.molecule[0] for row in record.predictions("solubility_logs")] == [2, 3]
+
+
+def _write(folder: Path, worker: int) -> None:
+    record = LiveRecord(folder)
+    for number in range(50):
+        record.append([prediction(worker, at=float(number))] * 4)
+
+
+def test_several_processes_write_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
+    """Several processes write at once and nothing is lost."""
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_write, args=(tmp_path, number)) for number in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(list(LiveRecord(tmp_path).predictions("solubility_logs"))) == 3 * 50 * 4
+
+
+def test_a_damaged_file_is_a_clear_error(tmp_path: Path) -> None:
+    """A damaged file is a clear error."""
+    (tmp_path / FILE).write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreError, match="live record cannot be written"):
+        LiveRecord(tmp_path).append([prediction()])
+    with pytest.raises(StoreError, match="live record cannot be"):
+        list(LiveRecord(tmp_path).predictions("x"))
+
+
+def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    """The key is made once and only its owner reads it."""
+    name = Namer.of(tmp_path)("CCO")
+    assert Namer.of(tmp_path)("CCO") == name
+    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [tmp_path / KEY_FILE]
+    assert Namer.of(tmp_path / "other")("CCO") != name
+
+
+def test_a_broken_key_is_refused(tmp_path: Path) -> None:
+    """A broken key is refused."""
+    (tmp_path / KEY_FILE).write_bytes(b"short")
+    with pytest.raises(StoreError, match="expected 32 bytes, got 5"):
+        Namer.of(tmp_path)
