@@ -158,7 +158,7 @@ def decide(
     metric, higher = rules.metric, HIGHER_IS_BETTER[rules.metric]
     refused = {item.model: why for item in contenders if (why := _refusal(item, contenders, rules))}
     away = set(held) - ({holder.signature} if holder else set())  # another bundle of the same model may serve
-    refused |= {item.model: "somebody rolled back from it" for item in contenders if item.signature in away}
+    refused |= {item.model: "somebody put another in its place" for item in contenders if item.signature in away}
     eligible = [item for item in contenders if item.model not in refused]
     eligible.sort(key=lambda item: (-item.mean(metric) if higher else item.mean(metric), item.model))
 

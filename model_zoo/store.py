@@ -12,7 +12,9 @@ seen as one. It is replaced atomically: a reader sees the old state or the new o
         "held": null, "history": [{"version": ..., "since": ..., "by": ...}]}}}
 
 `history` is oldest first and does not hold the current version. `held` is a version that somebody
-rolled back from: it is not published again by itself.
+rolled back from, `over` one whose challenger was promoted over it: neither is published again by itself.
+`challenger`, where there is one, is a version on trial beside the champion:
+`{"version": ..., "since": ..., "by": ..., "mode": "split", "share": 0.1}`.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_zoo.bundle import verify_files
 from model_zoo.errors import StoreError
@@ -47,10 +49,26 @@ class Appointment(BaseModel):
     by: str
 
 
+TrialMode = Literal["shadow", "split"]
+
+
+class Trial(Appointment):
+    """A version on trial beside the champion.
+
+    In the `shadow` it predicts what the champion predicts, and nobody is told. In a `split` it answers for `share` of
+    the molecules, always the same ones.
+    """
+
+    mode: TrialMode
+    share: float = Field(default=0.1, gt=0, lt=1)
+
+
 class Current(Appointment):
-    """The version that serves an endpoint now, and those before it."""
+    """The version that serves an endpoint now, those before it, and the one on trial."""
 
     held: str | None = None
+    over: str | None = None
+    challenger: Trial | None = None
     history: tuple[Appointment, ...] = ()
 
 
@@ -68,12 +86,51 @@ class Pointer(BaseModel):
         endpoints = dict(self.endpoints)
         for endpoint, version in versions.items():
             now = endpoints.get(endpoint)
-            if now is not None and version in (now.version, now.held):
+            if now is not None and version in (now.version, now.held, now.over):
                 continue
             endpoints[endpoint] = Current(
                 version=version, since=_now(), by=by, history=_grown(now), held=now.held if now else None
             )
         return self._with(endpoints)
+
+    def put_on_trial(self, trials: Mapping[str, tuple[str, TrialMode, float] | None], by: str) -> Pointer:
+        """Give the pointer with these challengers on trial, each a version, mode and share; none ends a trial.
+
+        A version that serves, or is held, is not put on trial; a trial that runs as wanted keeps its date.
+        """
+        endpoints = dict(self.endpoints)
+        for endpoint, wanted in trials.items():
+            now = endpoints.get(endpoint)
+            if now is None:
+                continue
+            trial = None
+            if wanted is not None and wanted[0] not in (now.version, now.held, now.over):
+                trial = Trial(version=wanted[0], since=_now(), by=by, mode=wanted[1], share=wanted[2])
+                runs = now.challenger
+                if runs and (runs.version, runs.mode, runs.share) == (trial.version, trial.mode, trial.share):
+                    trial = runs
+            endpoints[endpoint] = now.model_copy(update={"challenger": trial})
+        return self._with(endpoints)
+
+    def promote(self, endpoint: str, by: str) -> Pointer:
+        """Give the pointer with the endpoint's challenger as its champion, in the present one's place.
+
+        Raises
+        ------
+        StoreError
+            When no challenger is on trial.
+        """
+        now = self.endpoints.get(endpoint)
+        if now is None or now.challenger is None:
+            raise StoreError(f"endpoint {endpoint!r} has no challenger on trial: nothing to promote")
+        promoted = Current(
+            version=now.challenger.version, since=_now(), by=by, held=now.held, over=now.version, history=_grown(now)
+        )
+        return self._with({**self.endpoints, endpoint: promoted})
+
+    def as_bytes(self) -> bytes:
+        """Give the pointer's file; what there is none of is left out, so that an older service can read it."""
+        return (json.dumps(self.model_dump(mode="json", exclude_none=True), indent=1, sort_keys=True) + "\n").encode()
 
     def roll_back(self, endpoint: str, by: str) -> Pointer:
         """Give the pointer with the endpoint's previous version current and the present one held.
@@ -172,8 +229,7 @@ class FolderStore:
             if after != before:
                 for leftover in self.root.glob(f".{POINTER}.*"):  # of a killed writer: the lock is ours now
                     leftover.unlink(missing_ok=True)
-                content = json.dumps(after.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
-                atomic_write(self.root / POINTER, content.encode())
+                atomic_write(self.root / POINTER, after.as_bytes())
             return after
 
     def put_bundle(self, folder: Path) -> str:

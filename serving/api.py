@@ -56,15 +56,13 @@ async def predict(data: JSONBody[PredictRequest], engine: NamedDependency[Engine
     """Predict endpoints for molecules. A bad molecule is an error entry at its own index, never a failed request."""
     require_sane(data, engine.settings.max_molecules)
     require_offered(data.include, neighbours=engine.settings.show_neighbours)
-    champions = chosen(engine.table, data.endpoints)
-    answers = await engine.predict(champions, data.smiles)
-    insights = await engine.insights(champions, answers, data.include)
-    return PredictResponse(
-        [
-            entry(index, text, answer, champions, insight)
-            for index, (text, answer, insight) in enumerate(zip(data.smiles, answers, insights, strict=True))
-        ]
-    )
+    table = engine.table
+    entries = {}
+    for given in await engine.trials.answer(table, chosen(table, data.endpoints), data.smiles):
+        insights = await engine.insights(given.champions, given.answers, data.include)
+        for index, answer, insight in zip(given.indices, given.answers, insights, strict=True):
+            entries[index] = entry(index, data.smiles[index], answer, given.champions, insight, given.on_trial)
+    return PredictResponse([entries[index] for index in range(len(data.smiles))])
 
 
 @get("/v1/endpoints", tags=["endpoints and models"], summary="List endpoints that have a champion")

@@ -20,6 +20,7 @@ from model_zoo.store import Store
 from serving.api import HANDLERS
 from serving.docs import openapi_config
 from serving.engine import Engine
+from serving.feedback import FEEDBACK_HANDLERS
 from serving.headers import stamp
 from serving.page import PAGE_HANDLERS, STATIC
 from serving.problems import ProblemError, on_http, on_problem, on_unexpected
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         route_handlers=[
             *HANDLERS,
             *PAGE_HANDLERS,
+            *FEEDBACK_HANDLERS,
             create_static_files_router(
                 "/static",
                 [STATIC],

@@ -19,11 +19,13 @@ from model_zoo.store import Pointer, Store
 from serving.batches import Batches, QueueFullError
 from serving.follower import Follower
 from serving.insights import Insight, Insights
+from serving.observer import Observer
 from serving.predictor import Answer, Fault, Predictor
 from serving.problems import ProblemError
 from serving.settings import Settings
 from serving.stores import open_store
 from serving.table import Champion, Table
+from serving.trials import Trials
 
 FIRST_LOOK_SECONDS = 2.0
 P = ParamSpec("P")
@@ -63,6 +65,8 @@ class Engine:
             seconds=settings.batch_seconds,
         )
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
+        self.observer = Observer(settings.record, keep_smiles=settings.record_structures) if settings.record else None
+        self.trials = Trials(self.predict, self.observer)
 
     @property
     def table(self) -> Table:
@@ -74,6 +78,8 @@ class Engine:
         """Follow the pointer for as long as the context lasts."""
         self.batches.start()
         task = asyncio.create_task(self.follower.run())
+        if self.observer is not None:
+            self.observer.start()
         # Wait for the first champions, but not for a store that does not answer: health must be told in time.
         with suppress(TimeoutError):
             await asyncio.wait_for(self.follower.looked.wait(), FIRST_LOOK_SECONDS)
@@ -84,6 +90,8 @@ class Engine:
             with suppress(asyncio.CancelledError):
                 await task
             self.batches.stop()
+            if self.observer is not None:
+                await asyncio.to_thread(self.observer.stop)
             self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def work(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -6,10 +6,11 @@ Does not belong here: finding them (see `predictor.py`, `insights.py`), HTTP (se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import UNSET
 
+from model_zoo.live.record import Role
 from serving.insights import Insight
 from serving.predictor import Answer, Estimate, Fault
 from serving.schemas import AlertInfo, EndpointPrediction, MoleculeError, MoleculePrediction, NeighbourInfo
@@ -17,13 +18,21 @@ from serving.table import Champion
 
 
 def entry(
-    index: int, text: str, answer: Answer, champions: Mapping[str, Champion], insight: Insight | None = None
+    index: int,
+    text: str,
+    answer: Answer,
+    champions: Mapping[str, Champion],
+    insight: Insight | None = None,
+    on_trial: Collection[str] = (),
 ) -> MoleculePrediction:
-    """Give the entry of one molecule."""
+    """Give the entry of one molecule; `on_trial` are the endpoints that a challenger answered."""
     if isinstance(answer, Fault):
         return MoleculePrediction(index, text, error=MoleculeError(answer.code, answer.detail))
     insight = insight or Insight()
-    endpoints = {name: _prediction(estimate, champions[name], name, insight) for name, estimate in answer.items()}
+    endpoints = {
+        name: _prediction(estimate, champions[name], name, insight, "challenger" if name in on_trial else "champion")
+        for name, estimate in answer.items()
+    }
     alerts = insight.alerts
     return MoleculePrediction(
         index,
@@ -33,7 +42,7 @@ def entry(
     )
 
 
-def _prediction(estimate: Estimate, champion: Champion, name: str, insight: Insight) -> EndpointPrediction:
+def _prediction(estimate: Estimate, champion: Champion, name: str, insight: Insight, role: Role) -> EndpointPrediction:
     manifest = champion.manifest
     near = insight.neighbours.get(name)
     measured_unit = "class" if manifest.target.task == "binary" else manifest.unit
@@ -45,6 +54,7 @@ def _prediction(estimate: Estimate, champion: Champion, name: str, insight: Insi
         domain="inside" if estimate.similarity >= manifest.domain_threshold else "outside",
         standardised=estimate.smiles,
         champion=manifest.version,
+        role=role,
         model=manifest.model,
         signature=champion.short_signature,
         neighbours=UNSET

@@ -45,12 +45,8 @@ class Measurement(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     source: Annotated[str, Meta(description="Who or what measured it.", max_length=200)] = ""
     name: Annotated[
-        str | None,
-        Meta(
-            description="Your own name for this measurement: sent again under it, the value is corrected.",
-            min_length=1,
-            max_length=200,
-        ),
+        Annotated[str, Meta(min_length=1, max_length=200)] | None,
+        Meta(description="Your own name for this measurement: sent again under it, the value is corrected."),
     ] = None
 
 

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from model_zoo.bundle import load_bundle
@@ -99,42 +100,66 @@ class Follower:
 
     def _serve(self, pointer: Pointer) -> None:
         self.table = self._load(pointer)
-        again = any(failure.retried for failure in self.table.failures.values())
+        faults = (*self.table.failures.values(), *self.table.trial_failures.values())
+        again = any(failure.retried for failure in faults)
         self._retry_at = time.monotonic() + self._retry_pause if again else math.inf
 
     def _load(self, pointer: Pointer) -> Table:
-        """Make the pointer's table, taking over every champion that it leaves in place."""
+        """Make the pointer's table, taking over every bundle that it leaves in place."""
         before = self.table
-        champions: dict[str, Champion] = {}
-        failures: dict[str, Failure] = {}
-        for endpoint, current in sorted(pointer.endpoints.items()):
-            old = before.champions.get(endpoint)
-            if old is not None:
-                champions[endpoint] = old
-                if old.manifest.version == current.version:
-                    continue
-            known = before.failures.get(endpoint)
-            if known is not None and known.version == current.version and not known.retried:
-                failures[endpoint] = known  # refused once, and bundles never change
-                continue
-            loaded = self._load_champion(endpoint, current.version)
-            if isinstance(loaded, Failure):
-                failures[endpoint] = loaded
-                if loaded != known:
-                    serving = old.manifest.version if old else "nothing"
-                    logger.error(
-                        "champion %s/%s is not served: %s; %s goes on serving",
-                        endpoint, current.version, loaded.detail, serving,
-                    )  # fmt: skip
-            else:
-                champions[endpoint] = loaded
-                logger.info("champion %s/%s serves from generation %d", endpoint, current.version, pointer.generation)
+        wanted = {endpoint: current.version for endpoint, current in sorted(pointer.endpoints.items())}
+        found, failures = self._load_all(wanted, before.failures)
+        for endpoint, failure in failures.items():
+            if failure != before.failures.get(endpoint):
+                old = before.champions.get(endpoint)
+                logger.error(
+                    "champion %s/%s is not served: %s; %s goes on serving",
+                    endpoint, failure.version, failure.detail, old.manifest.version if old else "nothing",
+                )  # fmt: skip
+        for endpoint, champion in found.items():
+            if before.champions.get(endpoint) is not champion:
+                version = champion.manifest.version
+                logger.info("champion %s/%s serves from generation %d", endpoint, version, pointer.generation)
+        kept = {
+            endpoint: before.champions[endpoint] for endpoint in failures if endpoint in before.champions
+        }  # a champion that cannot be loaded takes nobody's place
+        trials = {name: now.challenger.version for name, now in pointer.endpoints.items() if now.challenger}
+        challengers, trial_failures = self._load_all(trials, before.trial_failures)
+        for endpoint, failure in trial_failures.items():
+            if failure != before.trial_failures.get(endpoint):
+                logger.error("challenger %s/%s is not on trial: %s", endpoint, failure.version, failure.detail)
+        served = {**found, **kept}
+        champions = {endpoint: served[endpoint] for endpoint in wanted if endpoint in served}
         return Table(
             pointer.generation,
             MappingProxyType(champions),
             MappingProxyType(pointer.endpoints),
             MappingProxyType(failures),
+            MappingProxyType(challengers),
+            MappingProxyType(trial_failures),
         )
+
+    def _load_all(
+        self, wanted: Mapping[str, str], known: Mapping[str, Failure]
+    ) -> tuple[dict[str, Champion], dict[str, Failure]]:
+        """Give the loaded bundle, or the failure, of each endpoint's wanted version."""
+        loaded = self.table.loaded
+        found: dict[str, Champion] = {}
+        failures: dict[str, Failure] = {}
+        for endpoint, version in wanted.items():
+            champion = loaded.get((endpoint, version))
+            refused = known.get(endpoint)
+            if champion is not None:
+                found[endpoint] = champion
+            elif refused is not None and refused.version == version and not refused.retried:
+                failures[endpoint] = refused  # refused once, and bundles never change
+            else:
+                result = self._load_champion(endpoint, version)
+                if isinstance(result, Failure):
+                    failures[endpoint] = result
+                else:
+                    found[endpoint] = result
+        return found, failures
 
     def _load_champion(self, endpoint: str, version: str) -> Champion | Failure:
         """Fetch, verify and load one bundle; any failure is a value, so that other endpoints still swap."""

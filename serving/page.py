@@ -80,6 +80,7 @@ async def predict_page(
         fault = f"That are {len(lines)} molecules. Send at most {most} at a time."
     else:
         answers = await engine.predict(table.champions, [line.smiles for line in lines])
+        engine.trials.watch(table, table.champions, [line.smiles for line in lines], answers)
         results = await engine.work(cards, lines, answers, table.champions)
     status = 200 if results else 503 if not table.champions else 422
     if request.headers.get("x-fragment"):

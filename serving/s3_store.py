@@ -71,7 +71,7 @@ class S3Store:
             if after == before:
                 return after
             condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
-            body = (json.dumps(after.model_dump(mode="json"), indent=1, sort_keys=True) + "\n").encode()
+            body = after.as_bytes()
             try:
                 with self._reported(f"the pointer of {self!r} cannot be written"):
                     self._client.put_object(

@@ -62,7 +62,11 @@ class EndpointPrediction(Struct, frozen=True):
         Meta(description="Whether the molecule is like those the model was trained on; outside, trust it less."),
     ]
     standardised: Annotated[str, Meta(description="The SMILES that was predicted: without salts, neutral, canonical.")]
-    champion: Annotated[str, Meta(description="Version of the champion that predicted.")]
+    champion: Annotated[str, Meta(description="Version that predicted.")]
+    role: Annotated[
+        Literal["champion", "challenger"],
+        Meta(description="Whether that version is the champion, or a challenger on trial that got this molecule."),
+    ]
     model: str
     signature: Annotated[str, Meta(description="First digits of the signature of code, configuration and data.")]
     neighbours: Annotated[

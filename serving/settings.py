@@ -43,6 +43,10 @@ class Settings:
         How many molecules may wait for a thread before requests are refused.
     request_seconds, batch_seconds
         How long a request may wait for its turn, and a batch of molecules may take before its thread is given up.
+    record
+        Folder of the live record (what was predicted, what was measured); none to keep no record.
+    record_structures
+        Whether that record may hold structures in the clear.
     admin_token
         What a caller must show to change a champion, when set; never part of `repr`.
     """
@@ -60,6 +64,8 @@ class Settings:
     queue_molecules: int = 4096
     request_seconds: float = 30.0
     batch_seconds: float = 5.0
+    record: Path | None = None
+    record_structures: bool = False
     admin_token: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -90,6 +96,8 @@ class Settings:
             queue_molecules=_whole(env, "AIDRUG_QUEUE_MOLECULES", cls.queue_molecules, 1, 10_000_000),
             request_seconds=_seconds(env, "AIDRUG_REQUEST_SECONDS", cls.request_seconds),
             batch_seconds=_seconds(env, "AIDRUG_BATCH_SECONDS", cls.batch_seconds),
+            record=home / "service" if _switch(env, "AIDRUG_RECORD", default=True) else None,
+            record_structures=_switch(env, "AIDRUG_RECORD_STRUCTURES", default=False),
             admin_token=env.get("AIDRUG_ADMIN_TOKEN") or None,
         )
 
@@ -117,6 +125,15 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _switch(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = env.get(name)
+    if not text:
+        return default
+    if text not in ("on", "off"):
+        raise ConfigError(f"{name}: expected on or off, got {text!r}")
+    return text == "on"
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

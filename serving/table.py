@@ -71,12 +71,24 @@ class Table:
         What the pointer says of each endpoint, loaded or not.
     failures
         Endpoints whose appointed version could not be loaded; an older champion may serve them.
+    challengers
+        Loaded version on trial beside an endpoint's champion, where there is one.
+    trial_failures
+        Endpoints whose version on trial could not be loaded; the champion answers alone.
     """
 
     generation: int = 0
     champions: Mapping[str, Champion] = field(default_factory=lambda: MappingProxyType({}))
     appointments: Mapping[str, Current] = field(default_factory=lambda: MappingProxyType({}))
     failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
+    challengers: Mapping[str, Champion] = field(default_factory=lambda: MappingProxyType({}))
+    trial_failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def loaded(self) -> dict[tuple[str, str], Champion]:
+        """Give every loaded bundle by endpoint and version."""
+        everyone = (*self.champions.items(), *self.challengers.items())
+        return {(endpoint, each.manifest.version): each for endpoint, each in everyone}
 
 
 def measured_values(bundle: Bundle) -> NDArray[np.float64]:

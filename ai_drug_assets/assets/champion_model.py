@@ -72,7 +72,7 @@ def read_champion(workshop: Workshop, node: Node) -> str | None:
 
 @dataclass(frozen=True)
 class _Served:
-    """Who serves an endpoint now, as its own model card tells; `held` are signatures somebody rolled back from."""
+    """Who serves an endpoint now, as its own model card tells; `held` are signatures somebody put another in the place of."""
 
     version: str | None = None
     holder: Contender | None = None
@@ -85,7 +85,7 @@ def _served(workshop: Workshop, endpoint: str) -> _Served:
     if now is None:
         return _Served()
     card = _card(workshop, endpoint, now.version)
-    held = frozenset({_card(workshop, endpoint, now.held)["signature"]} if now.held else ())
+    held = frozenset(_card(workshop, endpoint, version)["signature"] for version in (now.held, now.over) if version)
     return _Served(now.version, Contender(**card["contender"]), card["made_by"], held)
 
 

@@ -17,9 +17,9 @@ import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from model_zoo.errors import StoreError
 
@@ -219,7 +219,8 @@ class LiveRecord:
         """Read an endpoint's predictions, oldest first; none when nothing was ever recorded."""
         query = f"SELECT {_PREDICTION} FROM predictions WHERE endpoint = ? AND at >= ? ORDER BY at, id"  # noqa: S608
         for row in self._read(query, (endpoint, since)):
-            yield PredictionRow(*row[:6], bool(row[6]), *row[7:11], bool(row[11]))
+            made = PredictionRow(*row)
+            yield replace(made, answered=bool(made.answered), inside=bool(made.inside))
 
     def measurements(self, endpoint: str) -> list[MeasurementRow]:
         """Read an endpoint's measured values, oldest first."""
@@ -243,7 +244,7 @@ class LiveRecord:
             self._connection.close()
             self._connection = None
 
-    def _read(self, query: str, values: tuple[object, ...]) -> Iterator[tuple[object, ...]]:
+    def _read(self, query: str, values: tuple[object, ...]) -> Iterator[tuple[Any, ...]]:
         if not self.path.exists():
             return
         try:
@@ -255,7 +256,7 @@ class LiveRecord:
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            # WAL: the pipeline reads while the service writes. NORMAL: a power cut may cost the last rows, not the file.
+            # WAL: the pipeline reads while the service writes. NORMAL: a power cut may cost the last rows only.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(_SCHEMA)

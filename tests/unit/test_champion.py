@@ -350,7 +350,7 @@ def test_a_signature_that_was_rolled_back_does_not_return() -> None:
     bad = contender("xgb", 0.5)
     decision = decide([NAIVE, holder, bad], holder, RULES, held={"xgb-1"})
     assert champion(decision) == "rf-1"
-    assert decision.refused["xgb"] == "somebody rolled back from it"
+    assert decision.refused["xgb"] == "somebody put another in its place"
     assert decision.challenger is None
 
     fixed = contender("xgb", 0.5, signature="xgb-2")

@@ -80,6 +80,7 @@ def test_a_prediction_carries_everything_the_contract_names(store: FolderStore, 
                 "domain": "inside",
                 "standardised": "CC(=O)O",
                 "champion": version,
+                "role": "champion",
                 "model": "constant",
                 "signature": "ab12ab12ab12",
             }

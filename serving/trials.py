@@ -1,0 +1,188 @@
+"""Challengers on trial: who answers for which molecule, and predictions that nobody is told.
+
+Belongs here: the split by molecule, asking challengers in the shadow, notes for the live record.
+Does not belong here: which version is on trial (the pointer says it), the verdict (see `model_zoo.live.review`).
+
+In a split, a molecule always gets the same arm: by a digest of its standardised SMILES and the challenger's version,
+so that a new trial draws anew. The champion is asked for those molecules too, for the record: a verdict compares both
+on the same molecules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from serving.observer import Note, Observer
+from serving.predictor import Answer
+from serving.problems import ProblemError
+from serving.table import Champion, Table
+
+MOST_SHADOWS = 64
+"""Requests whose shadow may wait; past it a request's shadow is left out, so that trials never make a queue grow."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Molecules that were answered by the same versions.
+
+    Attributes
+    ----------
+    indices
+        Their places in the request.
+    champions
+        Who answered, by endpoint; a challenger where the split says so.
+    answers
+        One per molecule, in the order of `indices`.
+    on_trial
+        Endpoints that a challenger answered.
+    """
+
+    indices: Sequence[int]
+    champions: Mapping[str, Champion]
+    answers: Sequence[Answer]
+    on_trial: frozenset[str] = frozenset()
+
+
+class Predict(Protocol):
+    """Predicts, see `Engine.predict`."""
+
+    async def __call__(
+        self, champions: Mapping[str, Champion], texts: Sequence[str], *, background: bool = False
+    ) -> list[Answer]:
+        """Give one answer per text, in order."""
+
+
+class Trials:
+    """Answers requests, with challengers where they are on trial, and leaves notes for the record.
+
+    Parameters
+    ----------
+    predict
+        Predicts.
+    observer
+        Takes the notes; none where no record is kept: then nobody is asked in the shadow.
+
+    Attributes
+    ----------
+    left_out
+        Requests whose shadow was left out, because too many were waiting.
+    """
+
+    def __init__(self, predict: Predict, observer: Observer | None) -> None:
+        self._predict, self._observer = predict, observer
+        self._shadows: set[asyncio.Task[None]] = set()
+        self.left_out = 0
+
+    async def answer(self, table: Table, champions: Mapping[str, Champion], texts: Sequence[str]) -> list[Given]:
+        """Predict with the champions a request asked for.
+
+        Parameters
+        ----------
+        table
+            The table that the request read; `champions` are some of it.
+
+        Raises
+        ------
+        ProblemError
+            When the engine has no room.
+        """
+        answers = await self._predict(champions, texts)
+        trials = self.watch(table, champions, texts, answers)
+        if not trials:
+            return [Given(range(len(texts)), champions, answers)]
+        arms: dict[frozenset[str], list[int]] = {}
+        for index, answer in enumerate(answers):
+            arms.setdefault(_arm(answer, trials, table), []).append(index)
+        given = []
+        for arm, indices in arms.items():
+            ours = [answers[index] for index in indices]
+            if not arm:
+                given.append(Given(indices, champions, ours))
+                continue
+            asked = {name: trials[name] for name in arm}
+            theirs = await self._predict(asked, [texts[index] for index in indices])
+            self._note(Note(theirs, asked, role="challenger"))
+            for index, our, their in zip(indices, ours, theirs, strict=True):
+                if isinstance(our, dict) and isinstance(their, dict):
+                    given.append(Given([index], {**champions, **asked}, [{**our, **their}], arm))
+                else:  # what a challenger cannot predict stays the champion's: a trial must not cost an answer
+                    given.append(Given([index], champions, [our]))
+        return given
+
+    def watch(
+        self, table: Table, champions: Mapping[str, Champion], texts: Sequence[str], answers: Sequence[Answer]
+    ) -> dict[str, Champion]:
+        """Leave what the champions answered for the record, and ask who is in their shadow; give who is on trial."""
+        self._note(Note(answers, champions))
+        trials = {name: table.challengers[name] for name in champions if name in table.challengers}
+        readable = [text for text, answer in zip(texts, answers, strict=True) if isinstance(answer, dict)]
+        self._shadow(table, trials, readable)
+        return trials
+
+    def _shadow(self, table: Table, trials: Mapping[str, Champion], texts: Sequence[str]) -> None:
+        """Ask challengers in the shadow what the champions were asked, after the answer and behind every request."""
+        hidden = {name: each for name, each in trials.items() if _mode(table, name) == "shadow"}
+        if not hidden or not texts or self._observer is None:
+            return
+        if len(self._shadows) >= MOST_SHADOWS:
+            self.left_out += 1
+            return
+        task = asyncio.create_task(self._ask(hidden, texts))
+        self._shadows.add(task)
+        task.add_done_callback(self._shadows.discard)
+
+    async def _ask(self, hidden: Mapping[str, Champion], texts: Sequence[str]) -> None:
+        try:
+            answers = await self._predict(hidden, texts, background=True)
+        except ProblemError:
+            self.left_out += 1
+            return
+        self._note(Note(answers, hidden, role="challenger", answered=False))
+
+    def _note(self, note: Note) -> None:
+        if self._observer is not None:
+            self._observer.note(note)
+
+
+def in_split(smiles: str, version: str, share: float) -> bool:
+    """Tell whether a challenger answers for a molecule.
+
+    Parameters
+    ----------
+    smiles
+        Standardised.
+    version
+        The challenger's.
+    share
+        Share of molecules it answers for, in (0, 1).
+
+    Examples
+    --------
+    >>> sum(in_split("C" * n, "rf-1", 0.25) for n in range(1, 1001))
+    255
+    """
+    digest = hashlib.blake2b(smiles.encode(), digest_size=8, key=version.encode()[:64]).digest()
+    return int.from_bytes(digest, "big") < share * 2**64
+
+
+def _arm(answer: Answer, trials: Mapping[str, Champion], table: Table) -> frozenset[str]:
+    """Give the endpoints for which a challenger answers for this molecule."""
+    if not isinstance(answer, dict):
+        return frozenset()
+    arm = set()
+    for name, challenger in trials.items():
+        trial = table.appointments[name].challenger
+        if trial is None or trial.mode != "split" or name not in answer:
+            continue
+        if in_split(answer[name].smiles, challenger.manifest.version, trial.share):
+            arm.add(name)
+    return frozenset(arm)
+
+
+def _mode(table: Table, name: str) -> str | None:
+    trial = table.appointments[name].challenger
+    return trial.mode if trial is not None else None
