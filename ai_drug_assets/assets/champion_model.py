@@ -72,7 +72,7 @@ def read_champion(workshop: Workshop, node: Node) -> str | None:
 
 @dataclass(frozen=True)
 class _Served:
-    """Who serves an endpoint now, as its own model card tells; `held` are signatures somebody put another in the place of."""
+    """Who serves an endpoint now, as its own model card tells; `held` are signatures that somebody took away."""
 
     version: str | None = None
     holder: Contender | None = None

@@ -233,7 +233,7 @@ def test_an_unexpected_fault_tells_nothing_of_inside_or_of_the_molecule(
     async def broken(*_: Any) -> None:
         raise RuntimeError("terces"[::-1] + smiles)
 
-    app.state.engine.predict = broken
+    app.state.engine.trials.answer = broken
     with TestClient(app, raise_server_exceptions=False) as client, caplog.at_level(logging.DEBUG):
         response = client.post("/v1/predict", json={"smiles": [smiles]})
 
@@ -508,7 +508,7 @@ def test_the_api_describes_itself(store: FolderStore) -> None:
 
     assert set(schema["paths"]) == {
         "/v1/predict", "/v1/endpoints", "/v1/endpoints/{name}", "/v1/models", "/v1/champions/{name}",
-        "/v1/champions/{name}/rollback", "/health/live", "/health/ready",
+        "/v1/champions/{name}/rollback", "/v1/feedback", "/health/live", "/health/ready",
     }  # fmt: skip
     assert "http" not in page.replace('http-equiv="', "")
 
