@@ -1,0 +1,163 @@
+"""How far to trust a champion: the rules its bundle stores, and what its model card tells about them.
+
+Belongs here: putting intervals, probabilities and the distribution over reference drugs together from out-of-fold
+predictions; the test split is only reported.
+Does not belong here: the rules themselves (see `conformal.py`, `probability.py`), bundles (see `bundle.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from model_zoo import conformal, probability
+from model_zoo.conformal import IntervalRule
+from model_zoo.probability import ProbabilityRule
+from model_zoo.targets import Target
+from model_zoo.uncertainty import COVERAGE, tanimoto_nearest
+
+QUANTILES = 201
+
+Floats = NDArray[np.float64]
+
+
+class Reference(BaseModel):
+    """How a champion's own predictions for a list of drugs are spread."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: str
+    licence: str
+    molecules: int
+    quantiles: tuple[float, ...]
+    """Evenly spaced quantiles of the predictions, in the endpoint's unit, from the lowest to the highest."""
+
+    def percentile(self, values: Floats) -> Floats:
+        """Give the share of the list, in percent, that `n` values lie above; equal ones count half.
+
+        Examples
+        --------
+        >>> drugs = Reference(name="drugs", licence="", molecules=3, quantiles=(0.0, 1.0, 2.0))
+        >>> drugs.percentile(np.array([-5.0, 0.5, 1.0, 9.0])).tolist()
+        [0.0, 25.0, 50.0, 100.0]
+        """
+        ends = np.array(self.quantiles)
+        percent = np.linspace(0.0, 100.0, len(ends))
+        above = np.interp(values, ends, percent, left=0.0, right=100.0)
+        below = np.interp(-values, -ends[::-1], percent, left=0.0, right=100.0)
+        return np.asarray((above + 100.0 - below) / 2)
+
+
+class Trust(BaseModel):
+    """The rules that a bundle stores beside its model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    interval: IntervalRule | None = None
+    """Of regression endpoints."""
+    probability: ProbabilityRule | None = None
+    """Of binary endpoints."""
+    reference: Reference | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a trained model said of molecules it was not fitted on.
+
+    Attributes
+    ----------
+    predicted
+        `n` predictions on the scale of training.
+    values
+        `n` measured values on that scale.
+    packed
+        `n x b` packed fingerprints, see `uncertainty.pack`.
+    folds
+        `n` fold numbers; -1 throughout for the test split.
+    """
+
+    predicted: Floats
+    values: Floats
+    packed: NDArray[np.uint8]
+    folds: NDArray[np.int_]
+
+
+def make_trust(target: Target, out_of_fold: Held, test: Held) -> tuple[Trust, Floats, dict[str, Any]]:
+    """Fit the rules on out-of-fold predictions, and report how they did there, leave-fold-out, and on the test split.
+
+    Returns
+    -------
+    Trust
+        The rules, without a reference.
+    array
+        `n` absolute out-of-fold errors on the scale of training, which intervals of new molecules are computed from.
+    dict
+        For the model card. Under `held_out`, each fold is told about by rules that were fitted without it.
+    """
+    errors = np.abs(out_of_fold.values - out_of_fold.predicted)
+    hard = conformal.held_out_difficulty(out_of_fold.packed, errors, out_of_fold.folds)
+    similarity = 1.0 - hard[:, 0]
+    near, rows = tanimoto_nearest(test.packed, out_of_fold.packed, conformal.NEIGHBOURS)
+    edges = conformal.bin_edges(similarity)
+    places = (similarity, near[:, 0] if len(near) else np.empty(0), edges)
+    if target.task == "binary":
+        return _binary(out_of_fold, test, errors, places)
+    rule = conformal.fit_interval_rule(hard, errors, out_of_fold.folds)
+    widths = conformal.held_out_half_widths(hard, errors, out_of_fold.folds)
+    test_widths = rule.half_width(conformal.difficulty(near, errors[rows])) if len(near) else np.empty(0)
+    report = {
+        "interval": {
+            "nominal": COVERAGE,
+            "held_out": _interval_report(widths, errors, places[0], edges),
+            "test": _interval_report(test_widths, np.abs(test.values - test.predicted), places[1], edges),
+        }
+    }
+    return Trust(interval=rule), errors, report
+
+
+def reference_of(name: str, licence: str, values: Floats) -> Reference:
+    """Sum up the predictions for `n` reference drugs."""
+    quantiles = np.quantile(values, np.linspace(0, 1, QUANTILES))
+    return Reference(name=name, licence=licence, molecules=len(values), quantiles=tuple(map(float, quantiles)))
+
+
+def _interval_report(widths: Floats, errors: Floats, similarity: Floats, edges: list[float]) -> dict[str, Any]:
+    report = conformal.coverage_report(errors <= widths, similarity, edges)
+    if len(widths):
+        report["half_width"] = dict(
+            zip(("low", "median", "high"), np.round(np.quantile(widths, [0.05, 0.5, 0.95]), 4).tolist(), strict=True)
+        )
+    return report
+
+
+def _binary(
+    out_of_fold: Held, test: Held, errors: Floats, places: tuple[Floats, Floats, list[float]]
+) -> tuple[Trust, Floats, dict[str, Any]]:
+    labels = out_of_fold.values
+    rule = probability.fit_probability_rule(out_of_fold.predicted, labels, places[0], out_of_fold.folds)
+    calibrated, sets = probability.held_out(out_of_fold.predicted, labels, places[0], out_of_fold.folds)
+    test_calibrated = rule.calibrate(test.predicted)
+    report: dict[str, Any] = {
+        "probability": {
+            "calibrated": (rule.slope, rule.intercept) != (1.0, 0.0),
+            "threshold": rule.threshold,
+            "before": probability.probability_report(out_of_fold.predicted, labels),
+        },
+        "prediction_set": {"nominal": COVERAGE},
+    }
+    for name, probabilities, contains, true, similarity in (
+        ("held_out", calibrated, sets, labels, places[0]),
+        ("test", test_calibrated, rule.contains(test_calibrated, places[1]), test.values, places[1]),
+    ):
+        if len(true):
+            holds = contains[np.arange(len(true)), true.astype(int)]
+            report["probability"][name] = probability.probability_report(probabilities, true)
+            report["prediction_set"][name] = {
+                **conformal.coverage_report(holds, similarity, places[2]),
+                **probability.decision_report(rule, probabilities, contains, true),
+            }
+    return Trust(probability=rule), errors, report
