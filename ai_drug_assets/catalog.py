@@ -17,12 +17,13 @@ from functools import cached_property
 from model_zoo import signature
 from model_zoo.config import Configs, Endpoint, ModelFile, load_configs
 from model_zoo.records import DATASET_CODE, make_record, trained_model_record
+from model_zoo.reference_drugs import reference_digest
 from model_zoo.signature import Record
 
 from ai_drug_assets.settings import Settings
 
 LEADERBOARD_CODE = ("model_zoo.metrics",)
-CHAMPION_CODE = ("model_zoo.champion", "model_zoo.bundle")
+CHAMPION_CODE = ("model_zoo.champion", "model_zoo.bundle_writing", "model_zoo.trust")
 SERVICE_CODE = ("model_zoo.store",)
 INFERENCE_SERVICE = "inference_service"
 
@@ -134,5 +135,5 @@ def _endpoint_nodes(
     yield Node(leaderboard, "leaderboard", name, None, tuple(trained), record)
     shown = endpoint.model_dump(mode="json", include={"title", "description", "unit", "direction", "licence"})
     config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown}
-    record = make_record(CHAMPION_CODE, root, config, {}, {leaderboard: nodes[leaderboard].signature})
+    record = make_record(CHAMPION_CODE, root, config, reference_digest(), {leaderboard: nodes[leaderboard].signature})
     yield Node(f"champion_model/{name}", "champion_model", name, None, (leaderboard,), record)

@@ -1,8 +1,8 @@
 """The bundle: the immutable folder that the service loads.
 
-Belongs here: writing, checking, loading a bundle, and predicting with one.
-Does not belong here: where bundles live and which one is current (see `store.py`), how a champion is
-chosen (see `champion.py`), HTTP.
+Belongs here: checking, loading a bundle, and predicting with one.
+Does not belong here: writing one (see `bundle_writing.py`), where bundles live and which one is current (see
+`store.py`), how a champion is chosen (see `champion.py`), HTTP.
 
 Layout of a bundle (data only; nothing in it is ever unpickled)::
 
@@ -10,14 +10,16 @@ Layout of a bundle (data only; nothing in it is ever unpickled)::
     card.json          model card: scores, decision, losers, data, record of the signature
     model/             the fitted model, see model_formats.py
     domain.npy         packed fingerprints of the training molecules
-    neighbours.json    their SMILES and measured values, same order
+    neighbours.json    their SMILES, measured values and absolute out-of-fold errors, same order
     reference.json     reference molecules and what the model predicted for them when it was bundled
+
+Format 2 added `trust` to the manifest and `errors` to the neighbours. Bundles of format 1 are served as they were
+meant: one width for all molecules, probabilities as the model gives them.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +30,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model_zoo import featurizers
-from model_zoo.digests import file_digest, json_digest
+from model_zoo.conformal import NEIGHBOURS, difficulty
+from model_zoo.digests import file_digest
 from model_zoo.errors import BundleError
 from model_zoo.model_formats import Model, load_model
 from model_zoo.molecules import Molecule, Standardise, parse_molecule
 from model_zoo.targets import Target
+from model_zoo.trust import Trust
 from model_zoo.uncertainty import Domain
 
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
 REFERENCE_TOLERANCE = 1e-4
 """Largest accepted difference to a stored reference prediction, relative to max(1, |value|): ONNX Runtime may
 differ in the last bits of float32 between processors, a wrong model differs by far more."""
@@ -46,7 +50,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1] = FORMAT
+    format: Literal[1, 2] = FORMAT
     endpoint: str
     version: str
     model: str
@@ -59,7 +63,9 @@ class Manifest(BaseModel):
     standardise: Standardise
     target: Target
     interval_half_width: float | None
-    """Half width of the 90 % interval on the scale the model was trained on; none for binary endpoints."""
+    """Half width of the 90 % interval on the scale the model was trained on, of a typical molecule where `trust` gives
+    each molecule its own; none for binary endpoints."""
+    trust: Trust = Trust()
     domain_threshold: float
     files: dict[str, str]
     """SHA-256 of every other file, by its path in the bundle."""
@@ -75,10 +81,13 @@ class Neighbours:
         `n` standardised SMILES.
     values
         `n` measured values in the endpoint's unit, or classes.
+    errors
+        `n` absolute out-of-fold errors on the scale of training; empty in bundles of format 1.
     """
 
     smiles: tuple[str, ...]
     values: NDArray[np.float64]
+    errors: NDArray[np.float64]
 
 
 class Neighbour(NamedTuple):
@@ -96,17 +105,24 @@ class Predictions:
     Attributes
     ----------
     value
-        `n` values: in the endpoint's unit, or the probability of class 1.
+        `n` values: in the endpoint's unit, or the calibrated probability of class 1.
     lower, upper
         Ends of the 90 % interval, or none where the endpoint is binary.
     similarity
         Highest Tanimoto similarity to a training molecule, in [0, 1].
+    percentile
+        Share of the reference drugs' predictions below the value, 0 to 100; none where the bundle knows none.
+    label, sets
+        Of a binary endpoint: `n` labels, and `n x 2` whether each class belongs to the 90 % set.
     """
 
     value: NDArray[np.float64]
     lower: NDArray[np.float64] | None
     upper: NDArray[np.float64] | None
     similarity: NDArray[np.float64]
+    percentile: NDArray[np.float64] | None = None
+    label: NDArray[np.int_] | None = None
+    sets: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +135,23 @@ class Bundle:
     model: Model
     domain: Domain
     neighbours: Neighbours
+
+    def __post_init__(self) -> None:
+        """Refuse parts that do not belong together.
+
+        Raises
+        ------
+        BundleError
+            When there is not one neighbour per row of the domain, or an error for each where intervals need them.
+        """
+        needed = {"SMILES": self.neighbours.smiles, "values": self.neighbours.values}
+        if self.manifest.trust.interval is not None:
+            needed["errors"] = self.neighbours.errors
+        for name, got in needed.items():
+            if len(got) != len(self.domain.packed):
+                raise BundleError(
+                    f"{self.folder}: expected {name} of {len(self.domain.packed)} training molecules, got {len(got)}"
+                )
 
     def nearest(self, molecules: Sequence[Molecule], k: int = 3) -> list[list[Neighbour]]:
         """Give the `k` training molecules most like each molecule, most similar first; fewer where there are fewer."""
@@ -148,65 +181,20 @@ class Bundle:
         if X is None:
             X = featurizers.featurize(manifest.features, molecules)
         raw = self.model.predict(X)
-        similarity = self.domain.nearest(molecules)[0][:, 0] if molecules else np.empty(0)
-        lower = upper = None
-        if manifest.interval_half_width is not None:
-            lower = manifest.target.to_unit(raw - manifest.interval_half_width)
-            upper = manifest.target.to_unit(raw + manifest.interval_half_width)
-        return Predictions(manifest.target.to_unit(raw), lower, upper, similarity)
-
-
-def write_bundle(
-    folder: Path,
-    *,
-    fields: Mapping[str, Any],
-    card: Mapping[str, Any],
-    model_folder: Path,
-    domain: Domain,
-    neighbours: Mapping[str, Sequence[Any]],
-    reference_smiles: Sequence[str],
-) -> Bundle:
-    """Write a complete bundle into an empty folder and load it back as the service would.
-
-    Parameters
-    ----------
-    folder
-        An existing, empty folder. Publishing it is the store's work.
-    fields
-        Every field of `Manifest` but `version`, `domain_threshold`, `files` and `format`.
-    card
-        The model card: anything JSON can say. No wall-clock time of the writing: the version is a digest
-        of the content, so that writing the same bundle twice gives the same version.
-    model_folder
-        A saved model.
-    domain, neighbours
-        The applicability domain and, in the same order, `smiles` and `values` of its molecules.
-    reference_smiles
-        Standardised SMILES whose predictions are stored, and replayed whenever the bundle is loaded.
-
-    Returns
-    -------
-    Bundle
-        The loaded bundle; its version is `<model>-<12 hexadecimal digits>`.
-    """
-    shutil.copytree(model_folder, folder / "model")
-    np.save(folder / "domain.npy", domain.packed, allow_pickle=False)
-    _write_json(folder / "neighbours.json", dict(neighbours))
-    _write_json(folder / "card.json", dict(card))
-    draft = Manifest(**dict(fields), version="draft", domain_threshold=domain.threshold, files={})
-    model = load_model(folder / "model")
-    molecules = _reference_molecules(reference_smiles, draft)
-    known = Neighbours(tuple(neighbours["smiles"]), np.asarray(neighbours["values"], dtype=np.float64))
-    values = Bundle(folder, draft, card, model, domain, known).predict(molecules).value
-    _write_json(folder / "reference.json", {"smiles": list(reference_smiles), "values": values.tolist()})
-    files = {
-        path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
-    }
-    content = draft.model_copy(update={"files": files}).model_dump(mode="json")
-    version = f"{draft.model}-{json_digest(content)[:12]}"
-    manifest = draft.model_copy(update={"files": files, "version": version})
-    _write_json(folder / "manifest.json", manifest.model_dump(mode="json"))
-    return load_bundle(folder)
+        similarity, rows = self.domain.nearest(molecules, NEIGHBOURS)
+        nearest = similarity[:, 0] if molecules else np.empty(0)
+        value, trust = manifest.target.to_unit(raw), manifest.trust
+        lower = upper = label = sets = None
+        half_width: NDArray[np.float64] | float | None = manifest.interval_half_width
+        if trust.interval is not None and molecules:
+            half_width = trust.interval.half_width(difficulty(similarity, self.neighbours.errors[rows]))
+        if half_width is not None:
+            lower, upper = manifest.target.to_unit(raw - half_width), manifest.target.to_unit(raw + half_width)
+        if trust.probability is not None:
+            value = trust.probability.calibrate(value)
+            label, sets = trust.probability.label(value), trust.probability.contains(value, nearest)
+        percentile = None if trust.reference is None else trust.reference.percentile(value)
+        return Predictions(value, lower, upper, nearest, percentile, label, sets)
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -227,17 +215,16 @@ def load_bundle(folder: Path) -> Bundle:
         smiles, expected = list(reference["smiles"]), np.asarray(reference["values"], dtype=np.float64)
         packed = np.load(folder / "domain.npy", allow_pickle=False)
         known = json.loads((folder / "neighbours.json").read_bytes())
-        neighbours = Neighbours(tuple(map(str, known["smiles"])), np.asarray(known["values"], dtype=np.float64))
+        neighbours = Neighbours(
+            tuple(map(str, known["smiles"])),
+            np.asarray(known["values"], dtype=np.float64),
+            np.asarray(known.get("errors", []), dtype=np.float64),
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{folder}: unreadable content: {error!r}") from error
-    if not len(neighbours.smiles) == len(neighbours.values) == len(packed):
-        raise BundleError(
-            f"{folder}: expected a SMILES and a value for each of {len(packed)} training molecules, got "
-            f"{len(neighbours.smiles)} and {len(neighbours.values)}"
-        )
     domain = Domain(packed, manifest.domain_threshold)
     bundle = Bundle(folder, manifest, card, load_model(folder / "model"), domain, neighbours)
-    got = bundle.predict(_reference_molecules(smiles, manifest)).value
+    got = bundle.predict(reference_molecules(smiles, manifest)).value
     if expected.shape != got.shape:
         raise BundleError(f"{folder}: expected a reference value for each of {len(got)} molecules, got {expected.size}")
     difference = np.abs(got - expected) / np.maximum(1.0, np.abs(expected))
@@ -274,13 +261,16 @@ def verify_files(folder: Path) -> Manifest:
     return manifest
 
 
-def _reference_molecules(smiles: Sequence[str], manifest: Manifest) -> list[Molecule]:
+def reference_molecules(smiles: Sequence[str], manifest: Manifest) -> list[Molecule]:
+    """Parse reference molecules as the endpoint's molecules are.
+
+    Raises
+    ------
+    BundleError
+        When one of them is not readable.
+    """
     molecules = [parse_molecule(text, manifest.standardise) for text in smiles]
     valid = [molecule for molecule in molecules if isinstance(molecule, Molecule)]
     if len(valid) != len(smiles):
         raise BundleError(f"{manifest.endpoint}: a reference molecule of the bundle is not readable")
     return valid
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")

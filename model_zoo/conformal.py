@@ -50,7 +50,8 @@ class IntervalRule(BaseModel):
     def scale(self, difficulty: Floats) -> Floats:
         """Give the scale of `n` molecules from their `n x 2` difficulty."""
         inputs = (difficulty - np.array(self.center)) / np.array(self.spread)
-        return np.exp(np.clip(self.weights[0] + inputs @ np.array(self.weights[1:]), self.low, self.high))
+        log_scale: Floats = np.clip(self.weights[0] + inputs @ np.array(self.weights[1:]), self.low, self.high)
+        return np.exp(log_scale)
 
     def half_width(self, difficulty: Floats) -> Floats:
         """Give half the width of the interval of `n` molecules, on the scale of training."""
@@ -138,7 +139,7 @@ def coverage_report(holds: NDArray[np.bool_], similarity: Floats, edges: list[fl
     --------
     >>> report = coverage_report(np.array([True, False]), np.array([0.2, 0.8]), [0.5])
     >>> report["coverage"], [(each["from"], each["to"], each["coverage"]) for each in report["bins"]]
-    (0.5, [(0.0, 0.5, 0.0), (0.5, 1.0, 1.0)])
+    (0.5, [(0.0, 0.5, 1.0), (0.5, 1.0, 0.0)])
     """
     if len(holds) == 0:
         return {"molecules": 0, "coverage": None, "bins": []}

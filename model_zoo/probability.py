@@ -53,7 +53,7 @@ class ProbabilityRule(BaseModel):
         --------
         >>> rule = ProbabilityRule(slope=0.5, threshold=0.5, margins=((0.9, 0.9),))
         >>> rule.calibrate(np.array([0.5, 0.9])).round(3).tolist()
-        [0.5, 0.75]
+        [0.5, 0.749]
         """
         if (self.slope, self.intercept) == (1.0, 0.0):
             return probability

@@ -44,12 +44,18 @@ def entry(
 
 def _prediction(estimate: Estimate, champion: Champion, name: str, insight: Insight, role: Role) -> EndpointPrediction:
     manifest = champion.manifest
+    drugs, rule = manifest.trust.reference, manifest.trust.probability
     near = insight.neighbours.get(name)
     measured_unit = "class" if manifest.target.task == "binary" else manifest.unit
     return EndpointPrediction(
         value=estimate.value,
         unit=manifest.unit,
         interval=None if estimate.lower is None or estimate.upper is None else (estimate.lower, estimate.upper),
+        percentile=None if estimate.percentile is None else round(estimate.percentile, 1),
+        reference_name=None if drugs is None else f"{drugs.name} ({drugs.licence})",
+        label=None if estimate.label is None else 1 if estimate.label else 0,
+        threshold=None if rule is None else rule.threshold,
+        prediction_set=None if estimate.labels is None else list(estimate.labels),
         similarity=round(estimate.similarity, 4),
         domain="inside" if estimate.similarity >= manifest.domain_threshold else "outside",
         standardised=estimate.smiles,

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
 from model_zoo import featurizers
+from model_zoo.bundle import Predictions
 from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
 from serving.recent import Recent
 from serving.table import Champion
@@ -34,6 +36,10 @@ class Estimate:
         The prediction and the ends of its 90 % interval; no ends for a binary endpoint.
     similarity
         Highest Tanimoto similarity to a training molecule, in [0, 1].
+    percentile
+        Share of the reference drugs' predictions below the value, 0 to 100; none where the bundle knows none.
+    label, labels
+        Of a binary endpoint whose bundle says when a probability means yes: 0 or 1, and the labels of its 90 % set.
     """
 
     smiles: str
@@ -41,6 +47,9 @@ class Estimate:
     lower: float | None
     upper: float | None
     similarity: float
+    percentile: float | None = None
+    label: int | None = None
+    labels: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +188,23 @@ def _compute(champions: Mapping[str, Champion], molecules: list[Molecule]) -> di
         X = featurizers.join([blocks[feature] for feature in champion.manifest.features])
         got = champion.bundle.predict(molecules, X)
         for row, molecule in enumerate(molecules):
-            estimate = Estimate(
-                molecule.smiles,
-                float(got.value[row]),
-                None if got.lower is None else float(got.lower[row]),
-                None if got.upper is None else float(got.upper[row]),
-                float(got.similarity[row]),
-            )
+            estimate = _estimate(molecule.smiles, got, row)
             answer = answers[molecule.smiles]
             if not math.isfinite(estimate.value):
                 answers[molecule.smiles] = Fault("prediction-failed", f"{name}: the model gave no finite number")
             elif isinstance(answer, dict):
                 answer[name] = estimate
     return answers
+
+
+def _estimate(smiles: str, got: Predictions, row: int) -> Estimate:
+    return Estimate(
+        smiles,
+        float(got.value[row]),
+        None if got.lower is None else float(got.lower[row]),
+        None if got.upper is None else float(got.upper[row]),
+        float(got.similarity[row]),
+        None if got.percentile is None else float(got.percentile[row]),
+        None if got.label is None else int(got.label[row]),
+        None if got.sets is None else tuple(int(label) for label in np.flatnonzero(got.sets[row])),
+    )

@@ -15,10 +15,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from model_zoo.bundle import Bundle, write_bundle
+from model_zoo.bundle import Bundle
+from model_zoo.bundle_writing import write_bundle
 from model_zoo.featurizers import featurize
 from model_zoo.model_formats import ConstantModel, Model, OnnxModel
 from model_zoo.molecules import Molecule, Standardise, parse_molecule
+from model_zoo.reference_drugs import DrugList
 from model_zoo.store import Store
 from model_zoo.targets import Target
 from model_zoo.uncertainty import Domain, pack
@@ -65,6 +67,8 @@ def write(
     binary: bool = False,
     standardise: Standardise | None = None,
     measured: Sequence[float] | None = None,
+    errors: Sequence[float] = (),
+    drugs: DrugList | None = None,
     **fields: Any,
 ) -> Bundle:
     """Write a bundle into a folder.
@@ -79,6 +83,10 @@ def write(
         Its weights for the first descriptors: molecular weight, logP, refractivity.
     measured
         Measured values of the training molecules.
+    errors
+        Their absolute out-of-fold errors, for a `trust` that gives each molecule its own interval.
+    drugs
+        Drugs to give percentiles among.
     fields
         Replace fields of the manifest.
     """
@@ -113,7 +121,9 @@ def write(
             card={"scores": {"rmse": 0.7}, "endpoint": endpoint},
             model_folder=Path(model_folder),
             domain=Domain(pack(molecules), 0.3),
-            neighbours={"smiles": list(TRAINING), "values": list(measured if measured is not None else values)},
+            neighbours={"smiles": list(TRAINING), "values": list(measured if measured is not None else values)}
+            | ({"errors": list(errors)} if errors else {}),
+            drugs=drugs,
             reference_smiles=["CCO", "c1ccccc1"],
         )
 

@@ -6,15 +6,21 @@ Does not belong here: the rules (see `model_zoo.champion`), making a bundle curr
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import numpy as np
-from model_zoo.bundle import write_bundle
+from model_zoo.bundle_writing import write_bundle
 from model_zoo.champion import Contender, Decision, decide
+from model_zoo.dataset import Dataset
 from model_zoo.digests import json_digest
+from model_zoo.reference_drugs import DrugList, chembl_drugs
 from model_zoo.store import parse_pointer
-from model_zoo.uncertainty import conformal_half_width, fit_domain
+from model_zoo.targets import Target
+from model_zoo.trust import Held, Trust, make_trust
+from model_zoo.uncertainty import fit_domain, pack
+from numpy.typing import NDArray
 
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import check, declare
@@ -123,7 +129,8 @@ def _bundle(workshop: Workshop, node: Node, decision: Decision, board: dict[str,
     snapshot = load_dataset(workshop, trained)
     train = snapshot.folds >= 0
     molecules = [molecule for molecule, inside in zip(snapshot.molecules(), train, strict=True) if inside]
-    residual = np.load(place / "predictions.npz", allow_pickle=False)["residual"]
+    trust, errors, trusted = _trust(endpoint.target, snapshot, place)
+    drugs = chembl_drugs()
     fields = {
         "endpoint": endpoint.name,
         "model": champion.model,
@@ -132,24 +139,44 @@ def _bundle(workshop: Workshop, node: Node, decision: Decision, board: dict[str,
         "features": model.features,
         "standardise": endpoint.curation.standardise,
         "target": endpoint.target,
-        "interval_half_width": None if endpoint.task == "binary" else conformal_half_width(residual),
+        "interval_half_width": trusted["interval"]["held_out"]["half_width"]["median"] if trust.interval else None,
+        "trust": trust,
     }
     step = max(1, len(molecules) // REFERENCE_MOLECULES)
     with workshop.scratch(node) as work:
         bundle = write_bundle(
             work,
             fields=fields,
-            card=_make_card(workshop, node, decision, board, row),
+            card=_make_card(workshop, node, decision, board, row) | {"trust": trusted, "reference": _drugs(drugs)},
             model_folder=place / "model",
             domain=fit_domain(molecules, snapshot.folds[train]),
             neighbours={
                 "smiles": [molecule.smiles for molecule in molecules],
                 "values": snapshot.values[train].tolist(),
+                "errors": errors.tolist(),
             },
             reference_smiles=[molecule.smiles for molecule in molecules[::step]][:REFERENCE_MOLECULES],
+            drugs=drugs,
         )
         workshop.store.put_bundle(work)
         return bundle.manifest.version
+
+
+def _trust(target: Target, snapshot: Dataset, place: Path) -> tuple[Trust, NDArray[np.float64], dict[str, Any]]:
+    """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
+    predictions = np.load(place / "predictions.npz", allow_pickle=False)
+    train = snapshot.folds >= 0
+    packed, values = pack(snapshot.molecules()), target.to_training(snapshot.values)
+    test = target.to_training(predictions["test"])
+    return make_trust(
+        target,
+        Held(values[train] - predictions["residual"], values[train], packed[train], snapshot.folds[train]),
+        Held(test, values[~train], packed[~train], snapshot.folds[~train]),
+    )
+
+
+def _drugs(drugs: DrugList | None) -> dict[str, str] | None:
+    return None if drugs is None else {"name": drugs.name, "licence": drugs.licence}
 
 
 def _make_card(

@@ -104,7 +104,7 @@ def test_a_file_nobody_named_is_refused(folder: Path) -> None:
         load_bundle(folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 2}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 9}'])
 def test_a_manifest_that_is_not_one_is_refused(folder: Path, content: bytes) -> None:
     """An unreadable manifest, or one of a format to come, is a clear error."""
     (folder / "manifest.json").write_bytes(content)

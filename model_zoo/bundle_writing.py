@@ -1,0 +1,98 @@
+"""Writing a bundle: everything the service will need, in one folder, checked by loading it back.
+
+Belongs here: which files are written, the reference predictions, the spread over reference drugs, checksums, version.
+Does not belong here: reading (see `bundle.py`), publishing (see `store.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model_zoo.bundle import Bundle, Manifest, Neighbours, load_bundle, reference_molecules
+from model_zoo.digests import file_digest, json_digest
+from model_zoo.model_formats import load_model
+from model_zoo.reference_drugs import DrugList
+from model_zoo.trust import reference_of
+from model_zoo.uncertainty import Domain
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    fields: Mapping[str, Any],
+    card: Mapping[str, Any],
+    model_folder: Path,
+    domain: Domain,
+    neighbours: Mapping[str, Sequence[Any]],
+    reference_smiles: Sequence[str],
+    drugs: DrugList | None = None,
+) -> Bundle:
+    """Write a complete bundle into an empty folder and load it back as the service would.
+
+    Parameters
+    ----------
+    folder
+        An existing, empty folder. Publishing it is the store's work.
+    fields
+        Every field of `Manifest` but `version`, `domain_threshold`, `files` and `format`.
+    card
+        The model card: anything JSON can say. No wall-clock time of the writing: the version is a digest
+        of the content, so that writing the same bundle twice gives the same version.
+    model_folder
+        A saved model.
+    domain, neighbours
+        The applicability domain and, in the same order, `smiles` and `values` of its molecules, and `errors` where
+        the intervals need them.
+    reference_smiles
+        Standardised SMILES whose predictions are stored, and replayed whenever the bundle is loaded.
+    drugs
+        Drugs whose predictions a new prediction is set among; without them there are no percentiles.
+
+    Returns
+    -------
+    Bundle
+        The loaded bundle; its version is `<model>-<12 hexadecimal digits>`.
+    """
+    shutil.copytree(model_folder, folder / "model")
+    np.save(folder / "domain.npy", domain.packed, allow_pickle=False)
+    _write_json(folder / "neighbours.json", dict(neighbours))
+    _write_json(folder / "card.json", dict(card))
+    draft = Manifest(**dict(fields), version="draft", domain_threshold=domain.threshold, files={})
+    known = Neighbours(
+        tuple(neighbours["smiles"]),
+        np.asarray(neighbours["values"], dtype=np.float64),
+        np.asarray(neighbours.get("errors", []), dtype=np.float64),
+    )
+    bundle = Bundle(folder, draft, card, load_model(folder / "model"), domain, known)
+    values = bundle.predict(reference_molecules(reference_smiles, draft)).value
+    _write_json(folder / "reference.json", {"smiles": list(reference_smiles), "values": values.tolist()})
+    if drugs is not None:
+        draft = draft.model_copy(update={"trust": _with_reference(bundle, drugs)})
+    files = {
+        path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    content = draft.model_copy(update={"files": files}).model_dump(mode="json")
+    version = f"{draft.model}-{json_digest(content)[:12]}"
+    manifest = draft.model_copy(update={"files": files, "version": version})
+    _write_json(folder / "manifest.json", manifest.model_dump(mode="json"))
+    return load_bundle(folder)
+
+
+def _with_reference(bundle: Bundle, drugs: DrugList) -> Any:
+    manifest = bundle.manifest
+    molecules = drugs.molecules(manifest.standardise)
+    values = bundle.predict(molecules, drugs.features(manifest.features, manifest.standardise)).value
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return manifest.trust
+    return manifest.trust.model_copy(update={"reference": reference_of(drugs.name, drugs.licence, finite)})
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
