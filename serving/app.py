@@ -22,6 +22,8 @@ from serving.docs import openapi_config
 from serving.engine import Engine
 from serving.feedback import FEEDBACK_HANDLERS
 from serving.headers import stamp
+from serving.jobs.api import JOB_HANDLERS
+from serving.jobs.service import Jobs
 from serving.page import PAGE_HANDLERS, STATIC
 from serving.problems import ProblemError, on_http, on_problem, on_unexpected
 from serving.settings import Settings
@@ -43,18 +45,23 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         When a setting makes no sense.
     """
     engine = Engine(settings or Settings.from_environment(), store)
+    jobs = Jobs(engine, engine.settings.jobs)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with engine.running():
+        async with engine.running(), jobs.running():
             yield
 
     async def provide_engine() -> Engine:
         return engine
 
+    async def provide_jobs() -> Jobs:
+        return jobs
+
     return Litestar(
         route_handlers=[
             *HANDLERS,
+            *JOB_HANDLERS,
             *PAGE_HANDLERS,
             *FEEDBACK_HANDLERS,
             create_static_files_router(
@@ -64,8 +71,8 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
                 cache_control=CacheControlHeader(max_age=86_400, public=True),
             ),
         ],
-        dependencies={"engine": Provide(provide_engine)},
-        state=State({"engine": engine}),
+        dependencies={"engine": Provide(provide_engine), "jobs": Provide(provide_jobs)},
+        state=State({"engine": engine, "jobs": jobs}),
         lifespan=[lifespan],
         exception_handlers={ProblemError: on_problem, HTTPException: on_http, Exception: on_unexpected},
         before_send=[stamp],

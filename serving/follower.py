@@ -154,34 +154,33 @@ class Follower:
             elif refused is not None and refused.version == version and not refused.retried:
                 failures[endpoint] = refused  # refused once, and bundles never change
             else:
-                result = self._load_champion(endpoint, version)
+                result = load_champion(self._store, endpoint, version)
                 if isinstance(result, Failure):
                     failures[endpoint] = result
                 else:
                     found[endpoint] = result
         return found, failures
 
-    def _load_champion(self, endpoint: str, version: str) -> Champion | Failure:
-        """Fetch, verify and load one bundle; any failure is a value, so that other endpoints still swap."""
-        folder = None
-        try:
-            folder = self._store.fetch_bundle(endpoint, version)
-            bundle = load_bundle(folder)
-        except (StoreError, OSError) as error:
-            return Failure(version, _without_path(error, folder, endpoint, version), retried=True)
-        except Exception as error:  # noqa: BLE001  whatever a bundle does, the others swap
-            return Failure(version, _without_path(error, folder, endpoint, version), retried=False)
-        named = (bundle.manifest.endpoint, bundle.manifest.version)
-        if named != (endpoint, version):
-            return Failure(
-                version, f"the bundle says it is {'/'.join(named)}, the pointer says otherwise", retried=False
-            )
-        return Champion(bundle, measured_values(bundle))
-
     def _set_store_error(self, detail: str | None) -> None:
         if detail is not None and detail != self.store_error:
             logger.error("the bundle store cannot be followed: %s", detail)
         self.store_error = detail
+
+
+def load_champion(store: Store, endpoint: str, version: str) -> Champion | Failure:
+    """Fetch, verify and load one bundle; any failure is a value, so that other endpoints still swap."""
+    folder = None
+    try:
+        folder = store.fetch_bundle(endpoint, version)
+        bundle = load_bundle(folder)
+    except (StoreError, OSError) as error:
+        return Failure(version, _without_path(error, folder, endpoint, version), retried=True)
+    except Exception as error:  # noqa: BLE001  whatever a bundle does, the others swap
+        return Failure(version, _without_path(error, folder, endpoint, version), retried=False)
+    named = (bundle.manifest.endpoint, bundle.manifest.version)
+    if named != (endpoint, version):
+        return Failure(version, f"the bundle says it is {'/'.join(named)}, the pointer says otherwise", retried=False)
+    return Champion(bundle, measured_values(bundle))
 
 
 def _without_path(error: Exception, folder: object, endpoint: str, version: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from model_zoo.errors import ConfigError
 from model_zoo.molecules import Limits
+from serving.jobs.settings import JobSettings
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Settings:
         Folder of the live record (what was predicted, what was measured); none to keep no record.
     record_structures
         Whether that record may hold structures in the clear.
+    jobs
+        Limits and places of batch jobs.
     admin_token
         What a caller must show to change a champion, when set; never part of `repr`.
     """
@@ -66,6 +69,7 @@ class Settings:
     batch_seconds: float = 5.0
     record: Path | None = None
     record_structures: bool = False
+    jobs: JobSettings = field(default_factory=JobSettings)
     admin_token: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -98,6 +102,23 @@ class Settings:
             batch_seconds=_seconds(env, "AIDRUG_BATCH_SECONDS", cls.batch_seconds),
             record=home / "service" if _switch(env, "AIDRUG_RECORD", default=True) else None,
             record_structures=_switch(env, "AIDRUG_RECORD_STRUCTURES", default=False),
+            jobs=JobSettings(
+                folder=Path(env.get("AIDRUG_JOBS") or home / "service" / "jobs"),
+                max_upload_bytes=_whole(
+                    env, "AIDRUG_JOB_UPLOAD_BYTES", JobSettings.max_upload_bytes, 1_000, 100_000_000_000
+                ),
+                max_unpacked_bytes=_whole(
+                    env, "AIDRUG_JOB_UNPACKED_BYTES", JobSettings.max_unpacked_bytes, 1_000, 1_000_000_000_000
+                ),
+                max_rows=_whole(env, "AIDRUG_JOB_ROWS", JobSettings.max_rows, 1, 1_000_000_000),
+                max_waiting=_whole(env, "AIDRUG_JOBS_WAITING", JobSettings.max_waiting, 1, 100_000),
+                keep_days=_whole(env, "AIDRUG_JOB_DAYS", JobSettings.keep_days, 1, 3650),
+                max_stored_bytes=_whole(
+                    env, "AIDRUG_JOBS_BYTES", JobSettings.max_stored_bytes, 1_000_000, 100_000_000_000_000
+                ),
+                chunk_rows=_whole(env, "AIDRUG_JOB_CHUNK_ROWS", JobSettings.chunk_rows, 1, 10_000),
+                lease_seconds=_seconds(env, "AIDRUG_JOB_LEASE_SECONDS", JobSettings.lease_seconds),
+            ),
             admin_token=env.get("AIDRUG_ADMIN_TOKEN") or None,
         )
 

@@ -1,0 +1,53 @@
+"""The progress of a job as server-sent events.
+
+Belongs here: which events there are, and when the stream ends.
+Does not belong here: HTTP (see `api.py`), where progress is kept (see `database.py`).
+
+`progress` comes with the number of rows done as its id, so that a client that comes back with `Last-Event-ID` is told
+only what is new; `done` is the last event, whatever way the job ended, and its id is `end`. A comment comes when
+nothing else did for a while, so that nothing on the way takes the connection for dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+from litestar.response import ServerSentEventMessage
+
+from serving.jobs.database import Job
+from serving.jobs.schemas import JobProgress
+
+LOOK_SECONDS = 0.5
+HEARTBEAT_SECONDS = 15.0
+LAST_ID = "end"
+
+
+async def events(
+    look: Callable[[], Job | None], last_id: str | None, heartbeat_seconds: float = HEARTBEAT_SECONDS
+) -> AsyncIterator[ServerSentEventMessage]:
+    """Tell how a job gets on, until it is over or gone.
+
+    Parameters
+    ----------
+    look
+        Gives the job as it is now, or none; called on a thread.
+    last_id
+        What the client saw last, if it was here before.
+    """
+    seen = int(last_id) if last_id is not None and last_id.isdecimal() else -1
+    spoken = time.monotonic()
+    while (job := await asyncio.to_thread(look)) is not None:
+        content = msgspec.json.encode(JobProgress(job.status, job.done, job.total, job.failed)).decode()
+        if job.over or job.removed is not None:
+            yield ServerSentEventMessage(content, event="done", id=LAST_ID)
+            return
+        if job.done > seen:
+            seen, spoken = job.done, time.monotonic()
+            yield ServerSentEventMessage(content, event="progress", id=job.done)
+        elif time.monotonic() - spoken > heartbeat_seconds:
+            spoken = time.monotonic()
+            yield ServerSentEventMessage(None, comment="still here")
+        await asyncio.sleep(LOOK_SECONDS)

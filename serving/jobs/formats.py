@@ -1,0 +1,224 @@
+"""What a file is: its format, its delimiter, whether it has a header, which column holds the structures.
+
+Belongs here: guessing from a file's first lines and from what the caller says, and refusing an unclear guess.
+Does not belong here: reading the whole file (see `reading.py`).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from rdkit import Chem
+
+from serving.problems import ProblemError
+
+Format = Literal["csv", "tsv", "smi", "sdf"]
+DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
+SAMPLE_ROWS = 50
+_EXTENSIONS: dict[str, Format] = {
+    "csv": "csv", "tsv": "tsv", "tab": "tsv", "smi": "smi", "smiles": "smi", "ism": "smi", "sdf": "sdf", "sd": "sdf",
+    "mol": "sdf",
+}  # fmt: skip
+_MEDIA_TYPES: dict[str, Format] = {
+    "text/csv": "csv", "application/csv": "csv", "text/tab-separated-values": "tsv",
+    "chemical/x-mdl-sdfile": "sdf", "chemical/x-mdl-molfile": "sdf", "chemical/x-daylight-smiles": "smi",
+}  # fmt: skip
+_NAMES = ("smiles", "canonicalsmiles", "isomericsmiles", "standardizedsmiles", "smi", "structure", "molecule")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the caller says of an upload; whatever is none is guessed."""
+
+    format: str | None = None
+    delimiter: str | None = None
+    column: str | None = None
+    header: bool | None = None
+    name: str | None = None
+    media_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a delimited file is laid out: `columns` are unique names, `skip` whether its first row is a header."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+    smiles: int
+    skip: bool
+
+
+def guess_format(said: Said, head: str) -> Format:
+    r"""Tell what a file is: by what the caller says, its name, its media type, or its first lines.
+
+    Raises
+    ------
+    ProblemError
+        `invalid-request` for a format that is not one of ours, `unreadable-upload` for one that we do not read.
+
+    Examples
+    --------
+    >>> guess_format(Said(name="hits.SDF.gz"), ""), guess_format(Said(), "CCO ethanol\nCCN ethylamine\n")
+    ('sdf', 'smi')
+    """
+    if said.format is not None:
+        formats: tuple[Format, ...] = get_args(Format)
+        for known in formats:
+            if said.format == known:
+                return known
+        raise ProblemError("invalid-request", f"format: expected one of {', '.join(formats)}, got {said.format!r}")
+    extension = re.sub(r"\.gz$", "", (said.name or "").lower()).rpartition(".")[2]
+    if extension in ("xls", "xlsx", "ods"):
+        raise ProblemError("unreadable-upload", f"expected CSV, TSV, SMILES or SDF, got .{extension}: save it as CSV")
+    by_name = _EXTENSIONS.get(extension) or _MEDIA_TYPES.get(said.media_type or "")
+    if by_name is not None:
+        return by_name
+    if re.search(r"^(\$\$\$\$|M  END)|V[23]000\s*$", head, re.MULTILINE):
+        return "sdf"
+    if said.delimiter is not None or said.column is not None or said.header is not None:
+        return "csv"
+    first = head.partition("\n")[0]
+    if any(_plain(cell) in _NAMES for cell in re.split(r"[,;|\t]", first)) or re.search(r"[,;|]", first):
+        return "csv"
+    return "smi"
+
+
+def guess_layout(said: Said, head: str, *, tabs: bool) -> Layout:
+    """Tell how a delimited file is laid out.
+
+    Parameters
+    ----------
+    said
+        What the caller says.
+    head
+        Its first lines, whole lines only.
+    tabs
+        Whether it says that it is separated by tabs.
+
+    Raises
+    ------
+    ProblemError
+        `unclear-column` when no column, or more than one, can be the structures: with the columns there are.
+    """
+    delimiter = _delimiter(said, head, tabs=tabs)
+    rows = _rows(head, delimiter)
+    if not rows:
+        raise ProblemError("unreadable-upload", "expected a header and rows, got an empty file")
+    first, rest = rows[0], rows[1:]
+    skip = said.header if said.header is not None else not _is_data(first, said.column)
+    columns = unique(first) if skip else tuple(f"column_{number}" for number in range(1, len(first) + 1))
+    return Layout(delimiter, columns, _smiles_column(said.column, columns, rest if skip else rows), skip)
+
+
+def unique(names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
+    """Give every column a name of its own: a later one of the same name gets a number, an empty one its place.
+
+    Examples
+    --------
+    >>> unique(["id", "value", "value", ""], taken=["id"])
+    ('id_2', 'value', 'value_2', 'column_4')
+    """
+    used, given = set(taken), []
+    for place, raw in enumerate(names, start=1):
+        base = raw.strip() or f"column_{place}"
+        name, number = base, 2
+        while name in used:
+            name, number = f"{base}_{number}", number + 1
+        used.add(name)
+        given.append(name)
+    return tuple(given)
+
+
+def is_smiles(text: str) -> bool:
+    """Tell whether a text can be read as a structure."""
+    text = text.strip()
+    if not 0 < len(text) <= 1000 or any(character.isspace() for character in text):
+        return False
+    try:
+        return Chem.MolFromSmiles(text, sanitize=False) is not None
+    except Exception:  # noqa: BLE001  RDKit raises various C++ exceptions on hostile text
+        return False
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _delimiter(said: Said, head: str, *, tabs: bool) -> str:
+    if said.delimiter is not None:
+        delimiter = DELIMITERS.get(said.delimiter, said.delimiter)
+        if len(delimiter) != 1 or delimiter in '"\r\n':
+            known = ", ".join(DELIMITERS)
+            raise ProblemError("invalid-request", f"delimiter: expected one of {known}, or one character")
+        return delimiter
+    if tabs:
+        return "\t"
+    best, most = ",", (False, 1)
+    for delimiter in DELIMITERS.values():
+        rows = _rows(head, delimiter)
+        widths = {len(row) for row in rows}
+        if len(widths) == 1 and rows:
+            named = any(_plain(cell) in _NAMES for cell in rows[0])
+            # A decimal comma also cuts every row alike: a delimiter that yields a column named after structures wins.
+            if len(rows[0]) > 1 and (named, len(rows[0])) > most:
+                best, most = delimiter, (named, len(rows[0]))
+    if most[1] > 1:
+        return best
+    first = head.partition("\n")[0]
+    return max(DELIMITERS.values(), key=first.count)  # rows of unequal length: each will say so itself
+
+
+def _rows(head: str, delimiter: str) -> list[list[str]]:
+    rows = []
+    try:
+        for row in csv.reader(head.splitlines(keepends=True), delimiter=delimiter):
+            rows.append(row)
+            if len(rows) > SAMPLE_ROWS:
+                break
+    except csv.Error:
+        pass  # reading the file says where
+    return [row for row in rows if row]
+
+
+def _is_data(first: list[str], column: str | None) -> bool:
+    """Tell whether the first row is a molecule already: no known name in it, and a cell that is a real structure."""
+    if (column is not None and column in first) or any("smiles" in _plain(cell) for cell in first):
+        return False
+    if any(_plain(cell) in _NAMES for cell in first):
+        return False
+    return any(len(cell.strip()) > 2 and is_smiles(cell) for cell in first)
+
+
+def _smiles_column(said: str | None, columns: Sequence[str], rows: list[list[str]]) -> int:
+    shown = ", ".join(repr(name) for name in columns[:50])
+    if said is not None:
+        if said in columns:
+            return columns.index(said)
+        raise ProblemError("unclear-column", f"column: expected one of {shown}, got {said!r}")
+    if len(columns) == 1:
+        return 0
+    for wanted in _NAMES:
+        named = [place for place, name in enumerate(columns) if _plain(name) == wanted]
+        if len(named) == 1:
+            return named[0]
+    named = [place for place, name in enumerate(columns) if "smiles" in _plain(name)]
+    if len(named) == 1:
+        return named[0]
+    likely = named or [place for place in range(len(columns)) if _looks_like_structures(place, rows)]
+    if len(likely) == 1:
+        return likely[0]
+    what = "none of them looks like SMILES" if not likely else "more than one of them could hold the SMILES"
+    raise ProblemError(
+        "unclear-column", f"name the SMILES column with the parameter column: the columns are {shown}; {what}"
+    )
+
+
+def _looks_like_structures(place: int, rows: list[list[str]]) -> bool:
+    """Tell whether most cells of a column are structures, and not just words such as `C`, `CO` or `N`."""
+    cells = [row[place].strip() for row in rows if place < len(row) and row[place].strip()]
+    good = [cell for cell in cells if is_smiles(cell)]
+    return bool(cells) and len(good) >= 0.7 * len(cells) and sum(map(len, good)) > 3 * len(good)

@@ -1,0 +1,194 @@
+"""From chunks to a result: CSV, NDJSON and SDF, piece by piece.
+
+Belongs here: which columns a result has, and how each format lays out a row. Parquet: see `parquet.py`.
+Does not belong here: where chunks lie (see `folder.py`), HTTP.
+
+Every row of the upload is one row of the result, in order. The columns that came stand first and are unchanged; then
+`standardised`, `error_code` and `error_detail`; then the columns of each endpoint, named `<endpoint>_<field>`. A
+column that came with the name of one of ours keeps it, and ours gets a number.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from rdkit import Chem
+from rdkit.Chem import rdDepictor
+
+from serving.jobs.database import Job
+from serving.jobs.folder import JobFolder, Row
+from serving.jobs.formats import unique
+from serving.schemas import EndpointPrediction
+
+Cell = str | float | int | bool | None
+NOT_A_COLUMN = ("standardised", "role", "model", "signature")
+"""The first is one column for all endpoints, the others are the same in every row and belong to the champion."""
+ASKED_FOR = ("neighbours", "alerts")
+"""Fields that are there only when the job includes them."""
+EMPTY_BLOCK = "\n     RDKit          2D\n\n  0  0  0  0  0  0  0  0  0  0999 V2000\nM  END\n"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a result.
+
+    Attributes
+    ----------
+    sent
+        Those that came with the upload.
+    made
+        Ours, in the same order as the cells that `cells` gives.
+    kinds
+        What each of ours holds.
+    """
+
+    sent: tuple[str, ...]
+    made: tuple[str, ...]
+    kinds: tuple[type, ...]
+    endpoints: tuple[str, ...]
+    fields: tuple[str, ...]
+    with_smiles: bool
+    with_alerts: bool
+
+    def cells(self, entry: Mapping[str, Any]) -> list[Cell]:
+        """Give our cells of one row."""
+        error = entry.get("error") or {}
+        endpoints = entry.get("endpoints") or {}
+        first: Mapping[str, Any] = next(iter(endpoints.values()), {})
+        cells: list[Cell] = [entry["smiles"] or None] if self.with_smiles else []
+        cells += [first.get("standardised"), error.get("code"), error.get("detail")]
+        if self.with_alerts:
+            cells.append("; ".join(alert["name"] for alert in entry["alerts"]) if "alerts" in entry else None)
+        for name in self.endpoints:
+            said = endpoints.get(name) or {}
+            for field in self.fields:
+                cells += _flat(field, said.get(field))
+        return cells
+
+
+def columns_of(job: Job) -> Columns:
+    """Tell which columns a job's result has."""
+    hints = get_type_hints(EndpointPrediction)
+    missing = {*NOT_A_COLUMN, *ASKED_FOR} - set(job.plan.include)
+    fields = tuple(name for name in EndpointPrediction.__struct_fields__ if name not in missing)
+    with_smiles, with_alerts = job.plan.smiles_column is None, "alerts" in job.plan.include
+    names = [*["smiles"][:with_smiles], "standardised", "error_code", "error_detail", *["alerts"][:with_alerts]]
+    kinds: list[type] = [str] * len(names)
+    for endpoint in job.champions:
+        for field in fields:
+            for suffix, kind in _columns_of_field(field, hints[field]):
+                names.append(f"{endpoint}_{suffix}")
+                kinds.append(kind)
+    sent = job.plan.columns
+    return Columns(sent, unique(names, sent), tuple(kinds), tuple(job.champions), fields, with_smiles, with_alerts)
+
+
+def write_csv(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
+    """Give a CSV file: UTF-8, a header, lines ended as RFC 4180 wants them."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow([*columns.sent, *columns.made])
+    for rows, entries in chunks:
+        writer.writerows([*row.cells, *columns.cells(entry)] for row, entry in zip(rows, entries, strict=True))
+        yield buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue().encode()
+
+
+def write_ndjson(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
+    """Give one JSON object per line: an entry as `POST /v1/predict` gives it, and the columns that came."""
+    for rows, entries in chunks:
+        lines = (
+            msgspec.json.encode({**entry, "columns": dict(zip(columns.sent, row.cells, strict=True))})
+            for row, entry in zip(rows, entries, strict=True)
+        )
+        yield b"".join(line + b"\n" for line in lines)
+
+
+def write_sdf(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
+    """Give an SDF file; a row without a readable structure is a record without atoms."""
+    for rows, entries in chunks:
+        yield "".join(_sdf_record(columns, row, entry) for row, entry in zip(rows, entries, strict=True)).encode()
+
+
+Chunk = tuple[Sequence[Row], Sequence[Mapping[str, Any]]]
+Writer = Callable[[Columns, Iterator[Chunk]], Iterator[bytes]]
+
+
+def chunks_of(job: Job, folder: JobFolder, start: int, stop: int) -> Iterator[Chunk]:
+    """Read the rows from `start` to before `stop`, chunk by chunk.
+
+    Raises
+    ------
+    OSError
+        When a chunk is gone: the job was removed meanwhile.
+    """
+    size = job.plan.chunk_rows
+    for number in range(start // size, -(-stop // size)):
+        first = number * size
+        part = slice(max(0, start - first), stop - first)
+        yield folder.read_rows(number)[part], folder.read_results(number)[part]
+
+
+def _flat(field: str, value: Any) -> list[Cell]:
+    if field == "interval":
+        return list(value) if value is not None else [None, None]
+    if value is None or isinstance(value, str | float | int | bool):
+        return [value]
+    return [msgspec.json.encode(value).decode()]
+
+
+def _columns_of_field(field: str, hint: Any) -> list[tuple[str, type]]:
+    """Name the columns of one field and what they hold; whatever is no plain value becomes JSON text."""
+    if field == "interval":
+        return [("lower", float), ("upper", float)]
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    plain = [option for option in options if option in (float, int, bool)]
+    return [(field, plain[0] if len(plain) == 1 else str)]
+
+
+def _sdf_record(columns: Columns, row: Row, entry: Mapping[str, Any]) -> str:
+    block = _block(row, entry)
+    pairs = [*zip(columns.sent, row.cells, strict=True), *zip(columns.made, columns.cells(entry), strict=True)]
+    lines = [f">  <{_one_line(name)}>\n{_property(value)}\n\n" for name, value in pairs if value not in (None, "")]
+    return f"{block}{''.join(lines)}$$$$\n"
+
+
+def _block(row: Row, entry: Mapping[str, Any]) -> str:
+    """Give a row's structure: the block that came, or one drawn from the SMILES."""
+    if "error" in entry:
+        return EMPTY_BLOCK
+    if "\n" in row.structure.strip():
+        return row.structure
+    mol = Chem.MolFromSmiles(entry["smiles"].strip())
+    if mol is None:
+        return EMPTY_BLOCK
+    rdDepictor.Compute2DCoords(mol)
+    return Chem.MolToMolBlock(mol)
+
+
+def _property(value: Cell) -> str:
+    """Give a property's text: an empty line or a separator inside it would end it."""
+    lines = re.split(r"\r\n|\r|\n", str(value))
+    kept = [f" {line}" if line.startswith(("$$$$", ">")) else line for line in lines if line.strip()]
+    return "\n".join(kept)
+
+
+def _one_line(name: str) -> str:
+    return re.sub(r"[\r\n<>]+", " ", name)
+
+
+WRITERS: dict[str, tuple[str, Writer]] = {
+    "csv": ("text/csv", write_csv),
+    "ndjson": ("application/x-ndjson", write_ndjson),
+    "sdf": ("chemical/x-mdl-sdfile", write_sdf),
+}
+"""Media type and writer of each format but Parquet."""
