@@ -15,6 +15,7 @@ import sys
 import click
 from model_zoo.errors import AidrugError
 
+from ai_drug_assets.key_commands import keys
 from ai_drug_assets.settings import Settings
 
 STALE, FAILED = 2, 1
@@ -99,6 +100,9 @@ def data_remote(url: str) -> None:
     from ai_drug_assets.data import set_remote
 
     click.echo(set_remote(url, Settings.from_env()))
+
+
+aidrug.add_command(keys)
 
 
 @aidrug.command()

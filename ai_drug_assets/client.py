@@ -6,6 +6,7 @@ Belongs here: one request and its answer as text. Does not belong here: predicti
 from __future__ import annotations
 
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ def ask(port: int, smiles: Sequence[str], endpoints: Sequence[str] = ()) -> dict
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/v1/predict",
         data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", **key_header()},
     )
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
@@ -45,6 +46,12 @@ def ask(port: int, smiles: Sequence[str], endpoints: Sequence[str] = ()) -> dict
             f"no service answers on 127.0.0.1:{port} ({error}). Start it with `make run`, or set AIDRUG_SERVICE_PORT."
         ) from error
     return content
+
+
+def key_header() -> dict[str, str]:
+    """Give the header that shows the key in `AIDRUG_API_KEY`; none when it is not set."""
+    key = os.environ.get("AIDRUG_API_KEY")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def as_text(answer: dict[str, Any]) -> str:

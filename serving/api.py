@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
-from litestar import Response, get, post
+from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody, PathParameter
@@ -18,11 +18,11 @@ from litestar.types import ControllerRouterHandler
 
 from model_zoo.errors import StoreError
 from model_zoo.store import Appointment, Pointer
-from serving.admin import administrator
+from serving.access import audited
 from serving.engine import Engine
 from serving.entries import entry
 from serving.insights import INCLUDES
-from serving.problems import ProblemError
+from serving.problems import REFUSALS, ProblemError, problem_response
 from serving.schemas import (
     AppointmentInfo,
     ChampionInfo,
@@ -33,16 +33,13 @@ from serving.schemas import (
     NotServed,
     PredictRequest,
     PredictResponse,
-    Problem,
     Ready,
     ReadyEndpoint,
 )
 from serving.table import Champion, Table
 
 EndpointName = Annotated[str, PathParameter(description="Name of an endpoint.")]
-_FAULT = ResponseSpec(
-    Problem, description="Problem details (RFC 9457)", media_type="application/problem+json", generate_examples=False
-)
+_FAULT = problem_response()
 
 
 @post(
@@ -50,7 +47,8 @@ _FAULT = ResponseSpec(
     status_code=200,
     tags=["predictions"],
     summary="Predict molecules",
-    responses={400: _FAULT, 403: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT},
+    opt={"scope": "predict"},
+    responses={400: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def predict(data: JSONBody[PredictRequest], engine: NamedDependency[Engine]) -> PredictResponse:
     """Predict endpoints for molecules. A bad molecule is an error entry at its own index, never a failed request."""
@@ -65,7 +63,12 @@ async def predict(data: JSONBody[PredictRequest], engine: NamedDependency[Engine
     return PredictResponse([entries[index] for index in range(len(data.smiles))])
 
 
-@get("/v1/endpoints", tags=["endpoints and models"], summary="List endpoints that have a champion")
+@get(
+    "/v1/endpoints",
+    tags=["endpoints and models"],
+    summary="List endpoints that have a champion",
+    responses=REFUSALS,
+)
 async def list_endpoints(engine: NamedDependency[Engine]) -> list[EndpointInfo]:
     """List every endpoint that can be predicted."""
     table = engine.table
@@ -76,7 +79,7 @@ async def list_endpoints(engine: NamedDependency[Engine]) -> list[EndpointInfo]:
     "/v1/endpoints/{name:str}",
     tags=["endpoints and models"],
     summary="Describe an endpoint",
-    responses={400: _FAULT, 404: _FAULT},
+    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
 )
 async def show_endpoint(name: EndpointName, engine: NamedDependency[Engine]) -> EndpointInfo:
     """Describe one endpoint: what it means, and what serves it."""
@@ -86,7 +89,7 @@ async def show_endpoint(name: EndpointName, engine: NamedDependency[Engine]) -> 
     return endpoint_info(table, name)
 
 
-@get("/v1/models", tags=["endpoints and models"], summary="List loaded models")
+@get("/v1/models", tags=["endpoints and models"], summary="List loaded models", responses=REFUSALS)
 async def list_models(engine: NamedDependency[Engine]) -> list[ModelInfo]:
     """List the models that answer now."""
     manifests = [champion.manifest for champion in engine.table.champions.values()]
@@ -108,7 +111,7 @@ async def list_models(engine: NamedDependency[Engine]) -> list[ModelInfo]:
     "/v1/champions/{name:str}",
     tags=["champions"],
     summary="Show a champion's card and history",
-    responses={400: _FAULT, 404: _FAULT},
+    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
 )
 async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Show an endpoint's champion, its model card and the champions before it."""
@@ -120,28 +123,18 @@ async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> 
     status_code=200,
     tags=["champions"],
     summary="Put the previous champion back",
-    guards=[administrator],
-    responses={400: _FAULT, 403: _FAULT, 404: _FAULT, 409: _FAULT, 503: _FAULT},
+    opt={"scope": "admin"},
+    responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 503: _FAULT, **REFUSALS},
 )
-async def roll_back(name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
+async def roll_back(
+    request: Request[Any, Any, Any], name: EndpointName, engine: NamedDependency[Engine]
+) -> ChampionInfo:
     """Put an endpoint's previous champion back, and hold the present one so that it does not return by itself."""
-    champion_info(engine.table, name)
-
-    def back(pointer: Pointer) -> Pointer:
-        try:
-            return pointer.roll_back(name, by="rollback")
-        except StoreError as error:
-            raise ProblemError("nothing-to-roll-back", str(error)) from error
-
-    try:
-        pointer = await engine.change_pointer(back)
-    except StoreError as error:
-        raise ProblemError("store-unavailable", str(error)) from error
-    table = engine.table
-    return champion_info(Table(pointer.generation, table.champions, pointer.endpoints, table.failures), name)
+    with audited(request, "roll back", name):
+        return await _roll_back(engine, name)
 
 
-@get("/health/live", tags=["health"], summary="Whether the process answers")
+@get("/health/live", opt={"scope": "open"}, tags=["health"], summary="Whether the process answers")
 async def live() -> Live:
     """Tell that the process answers."""
     return Live()
@@ -149,6 +142,7 @@ async def live() -> Live:
 
 @get(
     "/health/ready",
+    opt={"scope": "open"},
     tags=["health"],
     summary="Whether predictions can be had",
     responses={503: ResponseSpec(Ready, generate_examples=False)},
@@ -285,3 +279,20 @@ def _expected_one_of(known: Mapping[str, object], *came: str) -> str:
 
 def _listed(known: Collection[str], *came: str) -> str:
     return f"{', '.join(known) or 'none yet'}, got {', '.join(repr(name) for name in came)}"
+
+
+async def _roll_back(engine: Engine, name: str) -> ChampionInfo:
+    champion_info(engine.table, name)
+
+    def back(pointer: Pointer) -> Pointer:
+        try:
+            return pointer.roll_back(name, by="rollback")
+        except StoreError as error:
+            raise ProblemError("nothing-to-roll-back", str(error)) from error
+
+    try:
+        pointer = await engine.change_pointer(back)
+    except StoreError as error:
+        raise ProblemError("store-unavailable", str(error)) from error
+    table = engine.table
+    return champion_info(Table(pointer.generation, table.champions, pointer.endpoints, table.failures), name)

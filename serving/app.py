@@ -17,15 +17,19 @@ from litestar.exceptions import HTTPException
 from litestar.static_files import create_static_files_router
 
 from model_zoo.store import Store
+from serving.access import Access, guard
 from serving.api import HANDLERS
+from serving.audit import Audit
 from serving.docs import openapi_config
 from serving.engine import Engine
 from serving.feedback import FEEDBACK_HANDLERS
 from serving.headers import stamp
 from serving.jobs.api import JOB_HANDLERS
 from serving.jobs.service import Jobs
+from serving.key_page import KEY_HANDLERS
 from serving.page import PAGE_HANDLERS, STATIC
 from serving.problems import ProblemError, on_http, on_problem, on_unexpected
+from serving.rates import Rates
 from serving.settings import Settings
 
 
@@ -44,8 +48,10 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     ConfigError
         When a setting makes no sense.
     """
-    engine = Engine(settings or Settings.from_environment(), store)
-    jobs = Jobs(engine, engine.settings.jobs)
+    settings = settings or Settings.from_environment()
+    engine = Engine(settings, store)
+    jobs = Jobs(engine, settings.jobs)
+    rates = Rates(settings.rate_per_minute, settings.rates_file) if settings.rate_per_minute else None
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -64,15 +70,20 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
             *JOB_HANDLERS,
             *PAGE_HANDLERS,
             *FEEDBACK_HANDLERS,
+            *KEY_HANDLERS,
             create_static_files_router(
                 "/static",
                 [STATIC],
                 include_in_schema=False,
+                opt={"scope": "open"},
                 cache_control=CacheControlHeader(max_age=86_400, public=True),
             ),
         ],
         dependencies={"engine": Provide(provide_engine), "jobs": Provide(provide_jobs)},
-        state=State({"engine": engine, "jobs": jobs}),
+        state=State(
+            {"engine": engine, "jobs": jobs, "access": Access(settings, rates), "audit": Audit(settings.audit_file)}
+        ),
+        guards=[guard],
         lifespan=[lifespan],
         exception_handlers={ProblemError: on_problem, HTTPException: on_http, Exception: on_unexpected},
         before_send=[stamp],

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Request
+from litestar import Request, Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
-from litestar.openapi.spec import License
+from litestar.openapi.spec import Components, License, SecurityScheme
 
 VENDOR = "/static/vendor/swagger-ui-5.35.0"
 _PAGE = f"""<!doctype html>
@@ -56,6 +56,8 @@ def openapi_config() -> OpenAPIConfig:
         "version that made it. One bad molecule is an error entry at its own index; a fault of the whole request is "
         "problem details (RFC 9457) with a stable `code`.",
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
-        path="/schema",
+        components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+        security=[{"key": []}, {}],
+        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, opt={"scope": "open"}),
         render_plugins=[OfflineSwagger(), JsonRenderPlugin()],
     )

@@ -15,7 +15,6 @@ from typing import Annotated
 
 from litestar import post
 from litestar.di import NamedDependency
-from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 from litestar.types import ControllerRouterHandler
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -25,13 +24,11 @@ from model_zoo.live.record import LiveRecord, MeasurementRow
 from serving.engine import Engine
 from serving.observer import Note, Observer
 from serving.predictor import Answer, Fault
-from serving.problems import ProblemError
-from serving.schemas import MoleculeError, Problem
+from serving.problems import REFUSALS, ProblemError, problem_response
+from serving.schemas import MoleculeError
 from serving.table import Champion, Table
 
-_FAULT = ResponseSpec(
-    Problem, description="Problem details (RFC 9457)", media_type="application/problem+json", generate_examples=False
-)
+_FAULT = problem_response()
 
 
 class Measurement(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +82,8 @@ class FeedbackResponse(Struct, frozen=True):
     status_code=200,
     tags=["feedback"],
     summary="Report measured values",
-    responses={400: _FAULT, 409: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT},
+    opt={"scope": "feedback"},
+    responses={400: _FAULT, 409: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def report(data: JSONBody[FeedbackRequest], engine: NamedDependency[Engine]) -> FeedbackResponse:
     """Store measured values. A bad one is an error entry at its own index; the others are stored."""

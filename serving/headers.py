@@ -12,8 +12,10 @@ import uuid
 from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
+from serving.rates import Allowance
+
 _SANE = re.compile(rb"[A-Za-z0-9._-]{8,64}")
-_KEY = "aidrug_request_id"
+_KEY, _ALLOWANCE = "aidrug_request_id", "aidrug_allowance"
 
 SECURITY = {
     # Nothing is ever loaded from another host, and no script or style stands in the page itself.
@@ -34,6 +36,11 @@ def request_id(scope: Scope) -> str:
     return str(state[_KEY])
 
 
+def note_allowance(scope: Scope, allowance: Allowance) -> None:
+    """Remember what is left to the caller, for the answer's headers."""
+    scope["state"][_ALLOWANCE] = allowance
+
+
 async def stamp(message: Message, scope: Scope) -> None:
     """Add the headers to an answer about to be sent."""
     if message["type"] != "http.response.start":
@@ -42,5 +49,10 @@ async def stamp(message: Message, scope: Scope) -> None:
     headers["x-request-id"] = request_id(scope)
     for name, value in SECURITY.items():
         headers[name] = value
+    allowance: Allowance | None = scope["state"].get(_ALLOWANCE)
+    if allowance is not None:
+        headers["ratelimit-limit"] = str(allowance.limit)
+        headers["ratelimit-remaining"] = str(allowance.remaining)
+        headers["ratelimit-reset"] = str(int(allowance.reset_seconds) + 1)
     # Predictions tell structures: no cache on the way may keep them. Static files say otherwise themselves.
     headers.setdefault("cache-control", "no-store")

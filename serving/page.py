@@ -54,13 +54,13 @@ class Form(Struct, frozen=True):
     smiles: str = ""
 
 
-@get("/", media_type=MediaType.HTML, include_in_schema=False)
+@get("/", media_type=MediaType.HTML, include_in_schema=False, opt={"scope": "predict"})
 async def show_page(engine: NamedDependency[Engine]) -> str:
     """Give the page, empty."""
     return _page(engine, engine.table, "", [], "")
 
 
-@post("/", media_type=MediaType.HTML, include_in_schema=False, status_code=200)
+@post("/", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def predict_page(
     request: Request[Any, Any, Any],
     data: URLEncodedBody[Form],

@@ -12,6 +12,8 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi import ResponseSpec
+from litestar.response import Redirect
 
 from model_zoo.errors import AidrugError
 from serving.headers import request_id
@@ -22,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 TITLES = {
     "malformed-request": (400, "The request cannot be read"),
+    "unauthorized": (401, "A key is needed"),
     "forbidden": (403, "Not allowed"),
     "not-found": (404, "There is nothing at this address"),
     "unknown-endpoint": (404, "There is no such endpoint"),
@@ -39,6 +42,7 @@ TITLES = {
     "unreadable-upload": (422, "The file cannot be read"),
     "unclear-column": (422, "The column of structures is not clear"),
     "idempotency-mismatch": (422, "The key belongs to another request"),
+    "too-many-requests": (429, "Too many requests"),
     "too-many-jobs": (429, "Too many jobs are waiting"),
     "internal": (500, "The service failed"),
     "store-unavailable": (503, "The bundle store cannot be used"),
@@ -52,6 +56,17 @@ TITLES = {
 
 _BY_STATUS = {status: code for code, (status, _) in reversed(TITLES.items())}
 """The first code of each status: the most general one."""
+
+
+def problem_response() -> ResponseSpec:
+    """Describe a fault for OpenAPI."""
+    return ResponseSpec(
+        Problem, description="Problem details (RFC 9457)", media_type=MEDIA_TYPE, generate_examples=False
+    )
+
+
+REFUSALS = {401: problem_response(), 403: problem_response(), 429: problem_response()}
+"""What every handler behind the guard may answer, for its `responses`."""
 
 
 class ProblemError(Exception):
@@ -76,8 +91,10 @@ def problem(
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def on_problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[Problem]:
-    """Answer a fault that a handler found."""
+def on_problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[Any]:
+    """Answer a fault that a handler found; a browser that has no key is sent to the page that asks for one."""
+    if error.code == "unauthorized" and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        return Redirect("/key", status_code=303)
     return problem(request, error.code, error.detail, error.headers)
 
 

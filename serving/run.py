@@ -20,6 +20,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from model_zoo.errors import ConfigError
+from serving.access import require_protection
 from serving.app import create_app
 from serving.settings import Settings
 
@@ -81,6 +82,7 @@ def run() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = Settings.from_environment()
+        require_protection(settings)
         require_free(settings.host, settings.port)
     except OSError as error:
         logger.error(  # noqa: TRY400  a message for the user, not a trace

@@ -50,8 +50,16 @@ class Settings:
         Whether that record may hold structures in the clear.
     jobs
         Limits and places of batch jobs.
+    folder
+        Where the service keeps its own state: API keys and the audit log; none to keep nothing.
+    open_access
+        Whether everybody may predict, send jobs and feedback without a key, on whatever address.
+    rate_per_minute
+        Requests that one caller may send in a minute; zero for no limit.
+    behind_proxy
+        Whether a proxy of our own is in front, whose `X-Forwarded-For` names the caller.
     admin_token
-        What a caller must show to change a champion, when set; never part of `repr`.
+        A key that allows everything, when set; never part of `repr`. For installations that keep no file of keys.
     """
 
     store: str = ".aidrug/store"
@@ -70,6 +78,10 @@ class Settings:
     record: Path | None = None
     record_structures: bool = False
     jobs: JobSettings = field(default_factory=JobSettings)
+    folder: Path | None = None
+    open_access: bool = False
+    rate_per_minute: int = 0
+    behind_proxy: bool = False
     admin_token: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -119,8 +131,27 @@ class Settings:
                 chunk_rows=_whole(env, "AIDRUG_JOB_CHUNK_ROWS", JobSettings.chunk_rows, 1, 10_000),
                 lease_seconds=_seconds(env, "AIDRUG_JOB_LEASE_SECONDS", JobSettings.lease_seconds),
             ),
+            folder=home / "service",
+            open_access=_switch(env, "AIDRUG_OPEN_ACCESS", default=False),
+            rate_per_minute=_whole(env, "AIDRUG_RATE_PER_MINUTE", 0, 0, 10_000_000),
+            behind_proxy=_switch(env, "AIDRUG_BEHIND_PROXY", default=False),
             admin_token=env.get("AIDRUG_ADMIN_TOKEN") or None,
         )
+
+    @property
+    def keys_file(self) -> Path | None:
+        """Where API keys are kept, if any are."""
+        return self.folder / "keys.sqlite" if self.folder is not None else None
+
+    @property
+    def audit_file(self) -> Path | None:
+        """Where administrators' actions are recorded, if they are."""
+        return self.folder / "audit.jsonl" if self.folder is not None else None
+
+    @property
+    def rates_file(self) -> Path | None:
+        """What workers count requests in together."""
+        return self.folder / "rates" if self.folder is not None else None
 
     @property
     def on_loopback(self) -> bool:

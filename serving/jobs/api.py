@@ -15,7 +15,6 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, Stream
@@ -26,16 +25,14 @@ from serving.jobs.intake import FIELDS
 from serving.jobs.parquet import MEDIA_TYPE as PARQUET
 from serving.jobs.schemas import JobInfo, JobList, JobRequest
 from serving.jobs.service import Jobs
-from serving.problems import ProblemError
-from serving.schemas import Problem
+from serving.problems import REFUSALS, ProblemError, problem_response
 
 FORMATS = {
     "csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": PARQUET, "sdf": "chemical/x-mdl-sdfile",
 }  # fmt: skip
 MAX_PAGE_ROWS = 10_000
-_FAULT = ResponseSpec(
-    Problem, description="Problem details (RFC 9457)", media_type="application/problem+json", generate_examples=False
-)
+_FAULT = problem_response()
+_OPT = {"scope": "jobs"}
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 JobId = Annotated[str, PathParameter(description="Identity of a job.", pattern="^[0-9a-f]{32}$")]
 _OPTIONS = {
@@ -80,10 +77,11 @@ class _Submission(Operation):
     "/v1/jobs",
     status_code=202,
     tags=["jobs"],
+    opt=_OPT,
     summary="Submit a job",
     operation_class=_Submission,
     request_max_body_size=None,
-    responses={400: _FAULT, 409: _FAULT, 413: _FAULT, 422: _FAULT, 429: _FAULT, 503: _FAULT, 507: _FAULT},
+    responses={400: _FAULT, 409: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, 507: _FAULT, **REFUSALS},
 )
 async def submit_job(
     request: Request[Any, Any, Any],
@@ -102,7 +100,7 @@ async def submit_job(
     return Response(jobs.info(job), status_code=202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
-@get("/v1/jobs", tags=["jobs"], summary="List jobs", responses={400: _FAULT, 422: _FAULT})
+@get("/v1/jobs", tags=["jobs"], opt=_OPT, summary="List jobs", responses={400: _FAULT, 422: _FAULT, **REFUSALS})
 async def list_jobs(
     jobs: NamedDependency[Jobs],
     limit: Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")] = 20,
@@ -115,7 +113,13 @@ async def list_jobs(
     return JobList([jobs.info(job) for job in found[:limit]], following)
 
 
-@get("/v1/jobs/{job_id:str}", tags=["jobs"], summary="Show a job", responses={400: _FAULT, 404: _FAULT, 410: _FAULT})
+@get(
+    "/v1/jobs/{job_id:str}",
+    tags=["jobs"],
+    opt=_OPT,
+    summary="Show a job",
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
+)
 async def show_job(job_id: JobId, jobs: NamedDependency[Jobs]) -> JobInfo:
     """Show how far a job is."""
     return jobs.info(await jobs.find(job_id))
@@ -125,8 +129,9 @@ async def show_job(job_id: JobId, jobs: NamedDependency[Jobs]) -> JobInfo:
     "/v1/jobs/{job_id:str}",
     status_code=204,
     tags=["jobs"],
+    opt=_OPT,
     summary="Cancel or remove a job",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT},
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
 async def cancel_job(job_id: JobId, jobs: NamedDependency[Jobs]) -> None:
     """Cancel a job that is not finished, or remove one that is; what was predicted is deleted."""
@@ -136,9 +141,10 @@ async def cancel_job(job_id: JobId, jobs: NamedDependency[Jobs]) -> None:
 @get(
     "/v1/jobs/{job_id:str}/events",
     tags=["jobs"],
+    opt=_OPT,
     summary="Follow a job",
     media_type="text/event-stream",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT},
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
 async def follow_job(
     job_id: JobId,
@@ -157,8 +163,9 @@ async def follow_job(
 @get(
     "/v1/jobs/{job_id:str}/result",
     tags=["jobs"],
+    opt=_OPT,
     summary="Download a result",
-    responses={400: _FAULT, 404: _FAULT, 406: _FAULT, 409: _FAULT, 410: _FAULT, 422: _FAULT},
+    responses={400: _FAULT, 404: _FAULT, 406: _FAULT, 409: _FAULT, 410: _FAULT, 422: _FAULT, **REFUSALS},
 )
 async def download_result(
     request: Request[Any, Any, Any],
