@@ -2,9 +2,12 @@
 #   docker build --target pipeline --build-arg GIT_SHA="$(git rev-parse HEAD)" .   Dagster code location, web server, daemon
 #   docker build --target serving  --build-arg GIT_SHA="$(git rev-parse HEAD)" .   the inference service, nothing else
 #
-# PYTHON_IMAGE     base image; a deployment may pin it by digest
+# PYTHON_IMAGE     base image; a deployment pins it by digest: python:3.11-slim-bookworm@sha256:...
 # TORCH_INDEX_URL  package index with torch's CPU builds; when empty, torch comes from the default index (CUDA, +2.5 GB)
 # GIT_SHA          revision the image is built from; the git-SHA sensor compares it
+#
+# The pipeline's image takes data/ as it lies in the checkout: build from a clean clone, whose data/ holds DVC's pointers
+# and not the measurements. Each image carries its bill of materials: /app/sbom.cdx.json (CycloneDX).
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 # ---- The environment without our code: it changes only when the dependencies do. ----
@@ -20,7 +23,7 @@ WORKDIR /app
 COPY constraints.txt pyproject.toml ./
 # uv lives beside the environment, not in it: the images do not carry it.
 RUN python -m venv /opt/uv \
-    && /opt/uv/bin/pip install --constraint constraints.txt uv \
+    && /opt/uv/bin/pip install --constraint constraints.txt uv cyclonedx-bom \
     && python -m venv --without-pip "${VIRTUAL_ENV}"
 ENV PATH=/opt/venv/bin:/opt/uv/bin:${PATH}
 
@@ -30,7 +33,8 @@ COPY README.md LICENSE ./
 COPY model_zoo model_zoo
 COPY serving serving
 # Editable: the code that runs is the code in /app.
-RUN mkdir ai_drug_assets && uv pip install --no-deps --editable . && rmdir ai_drug_assets
+RUN mkdir ai_drug_assets && uv pip install --no-deps --editable . && rmdir ai_drug_assets \
+    && cyclonedx-py environment --output-reproducible --output-file sbom.cdx.json "${VIRTUAL_ENV}/bin/python"
 
 FROM build AS build-pipeline
 ARG TORCH_INDEX_URL=
@@ -38,21 +42,26 @@ RUN if [ -n "${TORCH_INDEX_URL}" ]; then \
         uv pip install --no-deps --index-url "${TORCH_INDEX_URL}" "$(grep '^torch==' constraints.txt)"; \
     fi \
     && uv pip install --constraint constraints.txt --requirement pyproject.toml --extra pipeline --extra cpu
-COPY README.md LICENSE ./
-COPY ai_drug_assets ai_drug_assets
-COPY model_zoo model_zoo
-COPY serving serving
-RUN uv pip install --no-deps --editable .
+COPY . .
+# `data` and `.dvc` may be absent from the checkout, and are there all the same: DVC pulls into them.
+RUN uv pip install --no-deps --editable . && mkdir -p data .dvc \
+    && cyclonedx-py environment --output-reproducible --output-file sbom.cdx.json "${VIRTUAL_ENV}/bin/python"
 
 # ---- What runs: no compiler, no installer, not root. ----
 FROM ${PYTHON_IMAGE} AS runtime
-ENV AIDRUG_HOME=/var/lib/aidrug \
+ENV AIDRUG_HOME=/var/lib/aidrug/home \
+    HOME=/tmp \
     PATH=/opt/venv/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-RUN groupadd --system --gid 10001 aidrug \
+# RDKit's drawing links to X11 libraries. Debian keeps one version per release: a pin would only break the build.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libexpat1 libxext6 libxrender1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --system --gid 10001 aidrug \
     && useradd --system --uid 10001 --gid aidrug --home-dir /var/lib/aidrug --no-log-init aidrug \
-    && install --directory --owner aidrug --group aidrug /var/lib/aidrug
+    && install --directory --owner aidrug --group aidrug /var/lib/aidrug /var/lib/aidrug/home
 WORKDIR /app
 VOLUME ["/var/lib/aidrug"]
 
@@ -72,18 +81,24 @@ LABEL org.opencontainers.image.title="aidrug serving" \
       org.opencontainers.image.revision="${GIT_SHA}"
 
 FROM runtime AS pipeline
-# `dvc` and the git-SHA sensor call git. Debian keeps one version per release: a pin would only break the build.
+# `dvc` and the git-SHA sensor call git.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build-pipeline /opt/venv /opt/venv
 COPY --from=build-pipeline /app /app
-COPY configs configs
-COPY workspace.yaml dagster.yaml ./
+COPY --from=build-pipeline --chown=10001:10001 /app/data data
+COPY --from=build-pipeline --chown=10001:10001 /app/.dvc .dvc
+# The image has no Git history: DVC is told so, and keeps its cache with the rest of the state.
+COPY infra/dvc.conf /etc/aidrug/dvc/config
+ENV DVC_GLOBAL_CONFIG_DIR=/etc/aidrug/dvc \
+    DVC_SITE_CACHE_DIR=/tmp/dvc \
+    DVC_NO_ANALYTICS=1
 USER 10001:10001
-EXPOSE 3000
-CMD ["dagster-webserver", "--host", "0.0.0.0", "--port", "3000", "--workspace", "workspace.yaml"]
+EXPOSE 3000 4000 5000
+ENTRYPOINT ["aidrug"]
+CMD ["plan"]
 ARG GIT_SHA=unknown
 ENV AIDRUG_GIT_SHA=${GIT_SHA}
 LABEL org.opencontainers.image.title="aidrug pipeline" \

@@ -28,15 +28,25 @@ def aidrug() -> None:
 
 @aidrug.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def plan(*, as_json: bool) -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for the summary of a workflow.")
+@click.option("--ledger", metavar="PLACE", help="Compare with production's copy of the ledger: a folder or s3://...")
+def plan(*, as_json: bool, as_markdown: bool, ledger: str | None) -> None:
     """List what would run, and why. Runs nothing; exits 0 when nothing is stale, 2 when something is."""
     from ai_drug_assets.catalog import load_catalog
     from ai_drug_assets.ledger import Ledger
-    from ai_drug_assets.plan import make_plan
+    from ai_drug_assets.ledger_copy import LedgerCopy
+    from ai_drug_assets.plan import compare, make_plan
 
     settings = Settings.from_env()
-    made = make_plan(load_catalog(settings), Ledger(settings.home / "ledger"))
-    click.echo(json.dumps(made.as_json(), indent=1) if as_json else made.as_text())
+    catalog = load_catalog(settings)
+    if ledger:
+        made = compare(catalog, LedgerCopy(ledger).entries())
+    else:
+        made = make_plan(catalog, Ledger(settings.home / "ledger"))
+    if as_json:
+        click.echo(json.dumps(made.as_json(), indent=1))
+    else:
+        click.echo(made.as_markdown() if as_markdown else made.as_text())
     sys.exit(STALE if made.stale else 0)
 
 
@@ -60,6 +70,15 @@ def up() -> None:
     from ai_drug_assets.up import bring_up
 
     sys.exit(bring_up(Settings.from_env(), click.echo))
+
+
+@aidrug.command()
+@click.argument("process", type=click.Choice(["code", "webserver", "daemon", "mlflow"]))
+def start(process: str) -> None:
+    """Become one PROCESS of a host, in the foreground: what each container of infra/compose.yaml runs."""
+    from ai_drug_assets.start import start as become
+
+    become(process, Settings.from_env())
 
 
 @aidrug.command()
@@ -122,7 +141,7 @@ def predict(smiles: tuple[str, ...], endpoints: tuple[str, ...], *, as_json: boo
     """Predict for SMILES through the running service."""
     from ai_drug_assets.client import as_text, ask
 
-    answer = ask(Settings.from_env().service_port, smiles, endpoints)
+    answer = ask(Settings.from_env().service_url, smiles, endpoints)
     click.echo(json.dumps(answer, indent=1) if as_json else as_text(answer))
 
 

@@ -19,8 +19,8 @@ class ServiceError(AidrugError):
     """The service does not answer, or refuses the request."""
 
 
-def ask(port: int, smiles: Sequence[str], endpoints: Sequence[str] = ()) -> dict[str, Any]:
-    """Send molecules to `POST /v1/predict` of the service on this host.
+def ask(service_url: str, smiles: Sequence[str], endpoints: Sequence[str] = ()) -> dict[str, Any]:
+    """Send molecules to `POST /v1/predict` of the service.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def ask(port: int, smiles: Sequence[str], endpoints: Sequence[str] = ()) -> dict
     if endpoints:
         body["endpoints"] = list(endpoints)
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v1/predict",
+        f"{service_url}/v1/predict",
         data=json.dumps(body).encode(),
         headers={"Content-Type": "application/json", **key_header()},
     )
@@ -43,7 +43,8 @@ def ask(port: int, smiles: Sequence[str], endpoints: Sequence[str] = ()) -> dict
         raise ServiceError(f"the service refused: {problem.get('detail') or error.reason}") from error
     except OSError as error:
         raise ServiceError(
-            f"no service answers on 127.0.0.1:{port} ({error}). Start it with `make run`, or set AIDRUG_SERVICE_PORT."
+            f"no service answers at {service_url} ({error}). Start it with `make run`, or set AIDRUG_SERVICE_PORT or "
+            "AIDRUG_SERVICE_URL."
         ) from error
     return content
 

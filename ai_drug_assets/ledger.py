@@ -9,7 +9,8 @@ Does not belong here: history (Dagster and MLflow keep it), artefacts.
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,10 +58,19 @@ class Entry(BaseModel):
 
 
 class Ledger:
-    """The ledger in a folder."""
+    """The ledger in a folder.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    folder
+        Where its entries are.
+    publish
+        Given all entries after each change, under the ledger's lock (see `ledger_copy.py`).
+    """
+
+    def __init__(self, folder: Path, publish: Callable[[Mapping[str, Entry]], None] | None = None) -> None:
         self._folder = folder
+        self._publish = publish
 
     def read(self, key: str) -> Entry:
         """Give what is known of an asset; an empty entry when nothing is.
@@ -79,6 +89,15 @@ class Ledger:
             why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             advice = "Remove the file; the asset is then made anew."
             raise StoreError(f"{path}: not a ledger entry: {why}. {advice}") from error
+
+    def entries(self) -> dict[str, Entry]:
+        """Give every readable entry, by key."""
+        found = {}
+        for path in sorted(self._folder.rglob("*.json")):
+            key = path.relative_to(self._folder).with_suffix("").as_posix()
+            with suppress(StoreError):  # who reads that key is told
+                found[key] = self.read(key)
+        return found
 
     def made_under(self, key: str, signature: str) -> Made | None:
         """Give how an asset was last made if that was under this signature; none when it is missing or outdated."""
@@ -105,6 +124,8 @@ class Ledger:
     def _write(self, key: str, entry: Entry) -> None:
         content = json.dumps(entry.model_dump(mode="json"), sort_keys=True, indent=1) + "\n"
         atomic_write(self._path(key), content.encode())
+        if self._publish is not None:
+            self._publish(self.entries())
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"

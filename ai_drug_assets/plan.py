@@ -6,6 +6,7 @@ Does not belong here: running anything. Imports no model library and no Dagster.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,10 +57,27 @@ class Plan:
         lines.append(f"{len(self.stale)} stale, {len(self.fresh)} fresh")
         return "\n".join(lines)
 
+    def as_markdown(self) -> str:
+        """Give the plan as a table of the models that would be trained, for the summary of a workflow."""
+        trained = [item for item in self.stale if item.node.kind == "trained_model"]
+        others = len(self.stale) - len(trained)
+        lines = [f"**{len(trained)} models would be trained**, {others} other assets made, {len(self.fresh)} stay."]
+        if trained:
+            lines += ["", "| model | why |", "| --- | --- |"]
+            for item in trained:
+                why = "<br>".join(_line(reason).replace("|", "\\|") for reason in item.reasons)
+                lines.append(f"| `{item.node.key.removeprefix('trained_model/')}` | {why} |")
+        return "\n".join(lines)
+
 
 def make_plan(catalog: Catalog, ledger: Ledger) -> Plan:
     """Find what is stale: its record changed since it was made, or what it was made from is no longer the same."""
-    entries = {key: ledger.read(key) for key in catalog.nodes}
+    return compare(catalog, {key: ledger.read(key) for key in catalog.nodes})
+
+
+def compare(catalog: Catalog, known: Mapping[str, Entry]) -> Plan:
+    """Find what is stale against these entries of a ledger; an asset without one was never made."""
+    entries = {key: known.get(key, Entry()) for key in catalog.nodes}
     stale, fresh = [], []
     for node in catalog.nodes.values():
         reasons = _reasons(node, entries)

@@ -33,6 +33,18 @@ def alive(process: str) -> bool:
         return False
 
 
+def is_held(lock: Path) -> bool:
+    """Say whether some process holds a lock right now."""
+    try:
+        with lock.open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 @contextmanager
 def one_at_a_time(lock: Path) -> Iterator[None]:
     """Hold a lock that dies with its process; another process that asks for it waits."""

@@ -22,7 +22,7 @@ from ai_drug_assets.instance import prepare_instance
 from ai_drug_assets.interrupts import interruptible
 from ai_drug_assets.ledger import Ledger
 from ai_drug_assets.plan import Plan, make_plan
-from ai_drug_assets.processes import one_at_a_time, this_process
+from ai_drug_assets.processes import is_held, one_at_a_time, this_process
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ def run_stale(settings: Settings, say: Say) -> Report:
 
     with one_at_a_time(settings.folder("locks") / "dagster"):  # two that make its tables at once both fail
         opened = dg.DagsterInstance.get()
-    with opened as instance:
+    lock = settings.folder("locks") / "run"
+    if is_held(lock):
+        say("another run is at work; waiting for its end")
+    with opened as instance, one_at_a_time(lock):  # the second finds nothing left to do
         return bring_up_to_date(catalog, instance, say)
 
 

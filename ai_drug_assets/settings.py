@@ -14,6 +14,7 @@ from pathlib import Path
 from model_zoo.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,15 @@ class Settings:
         Where MLflow puts artefacts when its database is ours, a folder or an S3 prefix: `AIDRUG_ARTIFACTS`.
     remote
         Address of a Git remote that the SHA sensor polls instead of the checkout: `AIDRUG_GIT_REMOTE`.
+    service_address
+        Where the pipeline and the command reach the service, when that is not this machine: `AIDRUG_SERVICE_URL`.
+    ledger_copy
+        Where runs publish a copy of the ledger, a folder or an S3 prefix: `AIDRUG_LEDGER`.
+    backup
+        Where backups are kept, a folder or an S3 prefix: `AIDRUG_BACKUP`.
+    bind, code_host, code_port, mlflow_database
+        For `aidrug start`, one process per container: the address to listen on (`AIDRUG_BIND`), where the code server
+        is (`AIDRUG_CODE_HOST`, `AIDRUG_CODE_PORT`), and the database of the MLflow server (`AIDRUG_MLFLOW_DATABASE`).
     """
 
     root: Path
@@ -50,6 +60,13 @@ class Settings:
     ui_port: int = 3000
     service_port: int = 8000
     remote: str | None = None
+    service_address: str | None = None
+    ledger_copy: str | None = None
+    backup: str | None = None
+    bind: str = LOOPBACK
+    code_host: str = LOOPBACK
+    code_port: int = 4000
+    mlflow_database: Path | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -58,7 +75,7 @@ class Settings:
         Raises
         ------
         ConfigError
-            When a port is not a number.
+            When a port is not a number, or an address not one of HTTP.
         """
         env = os.environ if env is None else env
         home = Path(env.get("AIDRUG_HOME") or ROOT / ".aidrug").resolve()
@@ -73,7 +90,19 @@ class Settings:
             ui_port=_port(env, "AIDRUG_UI_PORT", 3000),
             service_port=_port(env, "AIDRUG_SERVICE_PORT", 8000),
             remote=env.get("AIDRUG_GIT_REMOTE") or None,
+            service_address=_address(env, "AIDRUG_SERVICE_URL"),
+            ledger_copy=env.get("AIDRUG_LEDGER") or None,
+            backup=env.get("AIDRUG_BACKUP") or None,
+            bind=env.get("AIDRUG_BIND") or LOOPBACK,
+            code_host=env.get("AIDRUG_CODE_HOST") or LOOPBACK,
+            code_port=_port(env, "AIDRUG_CODE_PORT", 4000),
+            mlflow_database=Path(env.get("AIDRUG_MLFLOW_DATABASE") or home / "mlflow" / "mlflow.db").resolve(),
         )
+
+    @property
+    def service_url(self) -> str:
+        """Where the service answers, without a slash at the end."""
+        return self.service_address or f"http://{LOOPBACK}:{self.service_port}"
 
     def folder(self, *parts: str) -> Path:
         """Give a folder under `home`, made when it is not there."""
@@ -87,3 +116,10 @@ def _port(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise ConfigError(f"{name}: expected a port from 1 to 65535, got {text!r}")
     return int(text)
+
+
+def _address(env: Mapping[str, str], name: str) -> str | None:
+    text = (env.get(name) or "").rstrip("/")
+    if text and not text.startswith(("http://", "https://")):
+        raise ConfigError(f"{name}: expected an address like https://aidrug.example.org, got {text!r}")
+    return text or None

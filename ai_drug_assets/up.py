@@ -22,16 +22,16 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
 from model_zoo.errors import AidrugError
 
 from ai_drug_assets import client
 from ai_drug_assets.instance import prepare_instance
 from ai_drug_assets.interrupts import interruptible
 from ai_drug_assets.runner import run_stale
+from ai_drug_assets.settings import LOOPBACK as HOST
 from ai_drug_assets.settings import Settings
+from ai_drug_assets.start import code_server_arguments, write_workspace
 
-HOST = "127.0.0.1"
 START_S, STOP_S = 90.0, 15.0
 EXAMPLES = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O")
 """Aspirin and caffeine."""
@@ -141,7 +141,7 @@ def _serve(settings: Settings, processes: Processes, say: Callable[[str], None])
         processes.wait_until("service", lambda: _ready(service))
     say(f"\nDagster UI         {ui}\ninference service  {service}\n")
     try:
-        say(client.as_text(client.ask(settings.service_port, EXAMPLES)))
+        say(client.as_text(client.ask(service, EXAMPLES)))
     except AidrugError as error:
         say(f"no prediction yet: {error}")
     say("\nrunning; Ctrl-C stops everything")
@@ -153,14 +153,9 @@ def _serve(settings: Settings, processes: Processes, say: Callable[[str], None])
 
 def _start_code_server(settings: Settings, processes: Processes) -> Path:
     """Start the shared code server and write the workspace that names it."""
-    from ai_drug_assets.keys import LOCATION  # imports Dagster: not before the ports are known to be free
-
     port = _free_port()
-    target = ("-m", "ai_drug_assets.definitions", "-a", "defs", "--location-name", LOCATION)
-    processes.start("code_server", "dagster", "code-server", "start", "-h", HOST, "-p", str(port), *target)
-    server = {"host": HOST, "port": port, "location_name": LOCATION}
-    workspace = settings.folder("dagster") / "workspace.yaml"
-    workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
+    processes.start("code_server", *code_server_arguments(HOST, port))
+    workspace = write_workspace(settings, HOST, port)
     processes.wait_until("code_server", lambda: _listens(port))
     return workspace
 

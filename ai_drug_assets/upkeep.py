@@ -6,7 +6,9 @@ Does not belong here: MLflow's runs (they are the record of what was trained, an
 
 from __future__ import annotations
 
+import json
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,10 +17,12 @@ from pathlib import Path
 import dagster as dg
 import psutil
 from dagster._core.scheduler.instigation import TickStatus
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from ai_drug_assets import keys, processes
 from ai_drug_assets.catalog import Catalog
 from ai_drug_assets.ledger import Ledger
+from ai_drug_assets.settings import LOOPBACK
 
 RETENTION_DAYS = 30
 FILE_RETENTION_DAYS = 14
@@ -113,10 +117,18 @@ def _gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
     """
     if (process := run.tags.get(keys.RUN_TAG_PROCESS)) is not None:
         return None if processes.alive(process) else process
+    if _code_server_host(run) not in (None, "localhost", LOOPBACK, socket.gethostname()):
+        return None  # another container's: its process numbers mean nothing here
     record, pid = instance.get_run_record_by_id(run.run_id), _pid(instance, run.run_id)
     if record is None or pid is None or _alive(pid, record.start_time or time.time()):
         return None
     return str(pid)
+
+
+def _code_server_host(run: dg.DagsterRun) -> str | None:
+    """Read under which name the code server was asked to execute a run; none when it needed no network."""
+    host: str | None = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("host")
+    return host
 
 
 def _pid(instance: dg.DagsterInstance, run_id: str) -> int | None:

@@ -23,6 +23,7 @@ from model_zoo.store import Store, atomic_write
 from ai_drug_assets import keys
 from ai_drug_assets.catalog import Catalog, Node, current_signature
 from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
+from ai_drug_assets.ledger_copy import open_ledger
 from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
@@ -69,7 +70,7 @@ class Workshop:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger of this installation."""
-        return Ledger(self.settings.home / "ledger")
+        return open_ledger(self.settings)
 
     @cached_property
     def git_sha(self) -> str:

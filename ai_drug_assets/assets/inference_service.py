@@ -37,7 +37,7 @@ def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         workshop.require_unchanged(node)  # now, and not only afterwards: what is published is served
         pointer = workshop.store.update_pointer(lambda before: before.appoint(versions, by="inference_service"))
         outcome.data_version = json_digest({name: now.version for name, now in pointer.endpoints.items()})[:16]
-        outcome.checks = [_followed(pointer, workshop.settings.service_port)]
+        outcome.checks = [_followed(pointer, workshop.settings.service_url)]
         outcome.metadata = _metadata(pointer, workshop)
 
     follows = "A service that runs on this host serves the published versions within seconds."
@@ -50,9 +50,9 @@ def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     )
 
 
-def _followed(pointer: Pointer, port: int) -> dg.AssetCheckResult:
+def _followed(pointer: Pointer, service_url: str) -> dg.AssetCheckResult:
     """Wait for the service to say that it serves this generation; not running is no fault."""
-    address = f"http://127.0.0.1:{port}/health/ready"
+    address = f"{service_url}/health/ready"
     wanted = {name: now.version for name, now in pointer.endpoints.items()}
     state: dict[str, Any] = {}
     deadline = time.monotonic() + PATIENCE_S
@@ -91,7 +91,7 @@ def _metadata(pointer: Pointer, workshop: Workshop) -> dict[str, Any]:
     return {
         "generation": pointer.generation,
         "store": workshop.settings.store,
-        "service": dg.MetadataValue.url(f"http://127.0.0.1:{workshop.settings.service_port}"),
+        "service": dg.MetadataValue.url(workshop.settings.service_url),
         "serving": plots.markdown_table(
             ("endpoint", "version", "since", "by"),
             [(name, now.version, now.since, now.by) for name, now in sorted(pointer.endpoints.items())],

@@ -95,14 +95,14 @@ def test_nothing_is_unpickled(module: Path) -> None:
 
 def test_documented_commands_exist(root: Path) -> None:
     """Every `make` command in the documents is a target of the Makefile, with a help text."""
-    helped = re.findall(r"^([a-z]+):.*## ", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    helped = re.findall(r"^([a-z0-9-]+):.*## ", (root / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     named = set()
     for document in [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").rglob("*.md"))]:
         if document.is_file():
             text = document.read_text(encoding="utf-8")
             code = re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
             for line in "\n".join(code).splitlines():
-                for targets in re.findall(r"(?:^|[`$;&])\s*make ((?:[a-z]+ ?)+)", line):
+                for targets in re.findall(r"(?:^|[`$;&])\s*make ((?:[a-z][a-z0-9-]* ?)+)", line):
                     named |= set(targets.split())
 
     assert named

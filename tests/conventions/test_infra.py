@@ -1,0 +1,88 @@
+"""The files that run the project elsewhere: image, compose, workflows. Read here, run by `make test-images`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+BIN = Path(sys.executable).parent
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Run a checker of the development environment; give what it printed, and require that it was content."""
+    done = subprocess.run(
+        [str(BIN / command[0]), *map(str, command[1:])], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_dockerfile_has_no_known_fault(root: Path) -> None:
+    """The linter for Dockerfiles finds nothing."""
+    run("hadolint", "Dockerfile", cwd=root)
+
+
+def test_the_compose_files_keep_to_the_specification(root: Path) -> None:
+    """Every compose file is valid under the specification's own schema."""
+    files = sorted((root / "infra").glob("compose*.yaml"))
+
+    assert len(files) == 2
+    run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", *files, cwd=root)
+
+
+def test_containers_have_no_more_rights_than_they_need(root: Path) -> None:
+    """None runs as root but the one that makes folders, none gains rights, each has bounds on memory and logs."""
+    services = yaml.safe_load((root / "infra" / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    writable = {name for name, service in services.items() if not service.get("read_only")}
+
+    # Training pulls data into the checkout's folder; Compose puts the proxy's settings into its container.
+    assert writable == {"code", "train", "proxy"}
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        if name == "prepare":
+            continue
+        assert service["user"] == "10001:10001", name
+        assert "mem_limit" in service, name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+
+
+def test_only_the_proxy_is_published_by_default(root: Path) -> None:
+    """The UIs listen on this machine alone unless a setting says otherwise; the service is behind the proxy."""
+    services = yaml.safe_load((root / "infra" / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+
+    assert published.keys() == {"mlflow", "webserver", "proxy"}
+    for name in ("mlflow", "webserver"):
+        assert all(port.startswith("${UI_BIND:-127.0.0.1}:") for port in published[name])
+
+
+def test_the_example_settings_are_the_ones_that_compose_asks_for(root: Path) -> None:
+    """Each variable that must be set stands in the example, and the example names no other."""
+    text = (root / "infra" / "compose.yaml").read_text(encoding="utf-8")
+    example = (root / "infra" / "compose.env.example").read_text(encoding="utf-8")
+    given = set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
+
+    assert set(re.findall(r"\$\{([A-Z_]+):\?", text)) <= given
+    assert given <= set(re.findall(r"\$\{([A-Z_]+)[:}]", text))
+
+
+def workflows(root: Path) -> list[Path]:
+    """List the workflows."""
+    return sorted((root / ".github" / "workflows").glob("*.yml"))
+
+
+def test_the_workflows_keep_to_the_schema_and_the_rules_of_safety(root: Path) -> None:
+    """Every workflow is valid; the security linter finds each action pinned, no credentials kept, no injection."""
+    run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows(root), cwd=root)
+    run("zizmor", "--offline", "--quiet", *workflows(root), cwd=root)
+
+
+def test_a_workflow_starts_without_rights(root: Path) -> None:
+    """Every workflow begins with no permission at all; each job says which it needs."""
+    for path in workflows(root):
+        assert yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"] == {}, path.name
