@@ -17,6 +17,7 @@ from typing import Any
 
 import dagster as dg
 
+NIGHTLY = "47 3 * * *"
 Condition = dg.AutomationCondition[Any]
 
 
@@ -108,6 +109,15 @@ def judging_condition(levels: int) -> Condition:
         & ~unsettled
         & ~dg.AutomationCondition.in_progress()
     ).with_label("what it judges changed")
+
+
+def nightly_condition() -> Condition:
+    """Request what reviews a champion in use: every night, once there is a champion."""
+    return (
+        dg.AutomationCondition.cron_tick_passed(NIGHTLY)
+        & ~dg.AutomationCondition.any_deps_missing()
+        & ~dg.AutomationCondition.in_progress()
+    ).with_label("a night has passed")
 
 
 def condition_for(kind: str) -> Condition:

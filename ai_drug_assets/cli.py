@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import click
 from model_zoo.errors import AidrugError
@@ -88,6 +89,25 @@ def rollback(endpoint: str) -> None:
     from ai_drug_assets.rollback import roll_back
 
     click.echo(roll_back(Settings.from_env(), endpoint))
+
+
+@aidrug.command()
+@click.argument("endpoint")
+def promote(endpoint: str) -> None:
+    """Make an ENDPOINT's challenger on trial its champion. The former champion does not come back by itself."""
+    from ai_drug_assets.rollback import promote as work
+
+    click.echo(work(Settings.from_env(), endpoint))
+
+
+@aidrug.command()
+@click.argument("endpoint")
+@click.option("--out", type=click.Path(dir_okay=False), required=True, help="The CSV to write: smiles, value, source.")
+def feedback(endpoint: str, out: str) -> None:
+    """Write the measured values that were reported for an ENDPOINT to a CSV, to train on."""
+    from ai_drug_assets.feedback import export
+
+    click.echo(export(Settings.from_env(), endpoint, Path(out)))
 
 
 @aidrug.group()

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
+from model_zoo.live.review import Week
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -74,6 +76,24 @@ def fold_plot(names: Sequence[str], folds: Sequence[Sequence[float]], metric: st
             axes.hlines(float(np.mean(scores)), position - 0.25, position + 0.25, color=INK)
         axes.set_xticks(range(len(names)), names)
         axes.set(ylabel=metric, title="Scores per fold, line at the mean")
+
+    return _picture(draw)
+
+
+def weekly_plot(weeks: Sequence[Week], metric: str) -> dg.MarkdownMetadataValue:
+    """Plot predictions per week as bars, and the live loss per week, where anything was measured, as a line."""
+
+    def draw(axes: Axes) -> None:
+        positions = range(len(weeks))
+        axes.bar(positions, [week.predictions for week in weeks], color=PALE, width=0.7)
+        names = [time.strftime("%d %b", time.gmtime(week.start)) for week in weeks]
+        axes.set_xticks(positions, names, rotation=45 if len(weeks) > 6 else 0)
+        axes.set(ylabel="predictions", title=f"Use, and live {metric}, by week")
+        measured = [(position, week.loss) for position, week in enumerate(weeks) if week.loss is not None]
+        if measured:
+            twin = axes.twinx()
+            twin.plot(*zip(*measured, strict=True), color=ACCENT, marker="o", markersize=4)
+            twin.set(ylabel=f"live {metric}", ylim=(0, None))
 
     return _picture(draw)
 

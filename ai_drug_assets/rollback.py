@@ -1,12 +1,14 @@
-"""`aidrug rollback`: an endpoint's previous champion serves again.
+"""`aidrug rollback` and `aidrug promote`: another version serves, because somebody says so.
 
-Belongs here: moving the pointer back and telling the registry. Does not belong here: the pointer's rules
+Belongs here: moving the pointer and telling the registry. Does not belong here: the pointer's rules
 (see `model_zoo.store`).
 """
 
 from __future__ import annotations
 
 import json
+
+from model_zoo.store import Store
 
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.tracking import Tracking
@@ -25,9 +27,30 @@ def roll_back(settings: Settings, endpoint: str) -> str:
     store = open_store(settings.store, settings.folder("bundle_cache"))
     pointer = store.update_pointer(lambda before: before.roll_back(endpoint, by="aidrug rollback"))
     now = pointer.endpoints[endpoint]
-    card = json.loads((store.fetch_bundle(endpoint, now.version) / "card.json").read_bytes())
-    tracking = Tracking(settings)
+    tell_registry(Tracking(settings), store, endpoint, now.version)
+    return f"{endpoint} is served by {now.version} again; {now.held} is held and does not come back by itself"
+
+
+def promote(settings: Settings, endpoint: str) -> str:
+    """Make the challenger on trial current, and move the registry's alias; say so in a sentence.
+
+    Raises
+    ------
+    StoreError
+        When no challenger is on trial.
+    """
+    from serving.stores import open_store
+
+    store = open_store(settings.store, settings.folder("bundle_cache"))
+    pointer = store.update_pointer(lambda before: before.promote(endpoint, by="aidrug promote"))
+    now = pointer.endpoints[endpoint]
+    tell_registry(Tracking(settings), store, endpoint, now.version)
+    return f"{endpoint} is served by {now.version} now; {now.over} does not come back by itself"
+
+
+def tell_registry(tracking: Tracking, store: Store, endpoint: str, version: str) -> None:
+    """Point the registry's champion alias at the model of a version, when its run is known."""
+    card = json.loads((store.fetch_bundle(endpoint, version) / "card.json").read_bytes())
     run_id = tracking.find_finished(card["signature"])
     if run_id is not None:
         tracking.set_aliases(endpoint, {"champion": run_id})
-    return f"{endpoint} is served by {now.version} again; {now.held} is held and does not come back by itself"

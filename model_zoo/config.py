@@ -26,6 +26,7 @@ from model_zoo.models._base import ModelConfig
 from model_zoo.sources import Source
 from model_zoo.splits import Split
 from model_zoo.targets import Target, Task
+from model_zoo.trials import TrialRules
 from model_zoo.units import converter
 
 T = TypeVar("T", "Endpoint", "ModelFile")
@@ -57,6 +58,8 @@ class Endpoint(BaseModel):
     lower: float | None = None
     upper: float | None = None
     champion: ChampionRules
+    trial: TrialRules | None = None
+    """Puts the best of the losing models on trial beside the champion; nobody is on trial when omitted."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Endpoint:

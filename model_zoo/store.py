@@ -34,6 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_zoo.bundle import verify_files
 from model_zoo.errors import StoreError
+from model_zoo.trials import TrialMode
 
 POINTER = "current.json"
 HISTORY_LENGTH = 50
@@ -47,9 +48,6 @@ class Appointment(BaseModel):
     version: str
     since: str
     by: str
-
-
-TrialMode = Literal["shadow", "split"]
 
 
 class Trial(Appointment):

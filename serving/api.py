@@ -35,6 +35,7 @@ from serving.schemas import (
     PredictResponse,
     Ready,
     ReadyEndpoint,
+    TrialInfo,
 )
 from serving.table import Champion, Table
 
@@ -263,10 +264,18 @@ def champion_info(table: Table, name: str) -> ChampionInfo:
         appointed=_appointment(current),
         serving=champion.manifest.version if champion else None,
         held=current.held,
+        challenger=_trial(table, name),
         history=[_appointment(earlier) for earlier in current.history],
         error=failure.detail if failure else None,
         card=dict(card) if card is not None else None,
     )
+
+
+def _trial(table: Table, name: str) -> TrialInfo | None:
+    trial, failure = table.appointments[name].challenger, table.trial_failures.get(name)
+    if trial is None:
+        return None
+    return TrialInfo(trial.version, trial.since, trial.mode, trial.share, failure.detail if failure else None)
 
 
 def _appointment(appointment: Appointment) -> AppointmentInfo:

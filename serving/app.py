@@ -30,6 +30,7 @@ from serving.key_page import KEY_HANDLERS
 from serving.page import PAGE_HANDLERS, STATIC
 from serving.problems import ProblemError, on_http, on_problem, on_unexpected
 from serving.rates import Rates
+from serving.promotion import PROMOTION_HANDLERS
 from serving.settings import Settings
 
 
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
             *PAGE_HANDLERS,
             *FEEDBACK_HANDLERS,
             *KEY_HANDLERS,
+            *PROMOTION_HANDLERS,
             create_static_files_router(
                 "/static",
                 [STATIC],

@@ -164,6 +164,16 @@ class AppointmentInfo(Struct, frozen=True):
     by: str
 
 
+class TrialInfo(Struct, frozen=True):
+    """A challenger on trial beside the champion."""
+
+    version: str
+    since: str
+    mode: Literal["shadow", "split"]
+    share: Annotated[float, Meta(description="Share of the molecules it answers for in a split.")]
+    error: Annotated[str | None, Meta(description="Why it could not be loaded, or null.")]
+
+
 class ChampionInfo(Struct, frozen=True):
     """An endpoint's champion: who, since when, who before, and its model card."""
 
@@ -171,6 +181,7 @@ class ChampionInfo(Struct, frozen=True):
     appointed: AppointmentInfo
     serving: Annotated[str | None, Meta(description="The version that answers now; null while none is loaded.")]
     held: Annotated[str | None, Meta(description="A version somebody rolled back from; not published by itself.")]
+    challenger: Annotated[TrialInfo | None, Meta(description="Who is on trial beside the champion, or null.")]
     history: Annotated[list[AppointmentInfo], Meta(description="Earlier champions, oldest first.")]
     error: Annotated[str | None, Meta(description="Why the appointed version is not served, or null.")]
     card: Annotated[dict[str, Any] | None, Meta(description="Model card of the version that answers now.")]

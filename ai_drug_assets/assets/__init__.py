@@ -12,6 +12,7 @@ from ai_drug_assets.assets.dataset import dataset
 from ai_drug_assets.assets.features import features
 from ai_drug_assets.assets.inference_service import inference_service
 from ai_drug_assets.assets.leaderboard import leaderboard
+from ai_drug_assets.assets.monitoring import monitoring
 from ai_drug_assets.assets.trained_model import trained_model
 from ai_drug_assets.workshop import Workshop
 
@@ -26,5 +27,6 @@ FACTORIES = {
 
 
 def build_assets(workshop: Workshop) -> list[dg.AssetsDefinition]:
-    """Make every asset of the catalog, upstream first."""
-    return [FACTORIES[node.kind](workshop, node) for node in workshop.catalog.nodes.values()]
+    """Make every asset of the catalog, upstream first, and what watches each endpoint's champion in use."""
+    made = [FACTORIES[node.kind](workshop, node) for node in workshop.catalog.nodes.values()]
+    return [*made, *(monitoring(workshop, endpoint) for endpoint in workshop.catalog.configs.endpoints.values())]

@@ -13,7 +13,8 @@ from litestar.testing import TestClient
 
 from model_zoo.errors import StoreError
 from model_zoo.live.record import FILE, LiveRecord, PredictionRow
-from model_zoo.store import FolderStore, Pointer, TrialMode
+from model_zoo.store import FolderStore, Pointer
+from model_zoo.trials import TrialMode
 from serving.app import create_app
 from serving.settings import Settings
 from serving.trials import in_split

@@ -1,0 +1,196 @@
+"""`monitoring/<endpoint>`: how an endpoint's champion does in use, and whether its challenger does better.
+
+Belongs here: reviewing the live record every night or when asked, checks that warn, promoting a challenger that won
+where the endpoint's YAML says so.
+Does not belong here: the record and the review (see `model_zoo.live`), who is elected by cross-validation (see
+`champion_model.py`).
+
+It is no asset of the catalog: it is made from use, not from code, configuration and data, and so it is never stale.
+Live measurements can promote a challenger on trial; they never change a score of the leaderboard.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+from model_zoo import signature
+from model_zoo.config import Endpoint
+from model_zoo.digests import json_digest
+from model_zoo.live.record import LiveRecord
+from model_zoo.live.review import FEWEST, Review, review
+from model_zoo.store import Current, atomic_write, parse_pointer
+
+from ai_drug_assets import keys, plots
+from ai_drug_assets.assets._asset import DEFAULT_OWNERS
+from ai_drug_assets.automation import nightly_condition
+from ai_drug_assets.catalog import INFERENCE_SERVICE
+from ai_drug_assets.rollback import tell_registry
+from ai_drug_assets.tracking import Tracking
+from ai_drug_assets.workshop import Workshop
+
+KIND = "monitoring"
+PROMOTED_BY = "monitoring"
+MOST_OUTSIDE = 0.25
+"""Five per cent of the training molecules lay outside the domain by construction."""
+MOST_DRIFT = 0.25
+MOST_LOSS_RATIO = 1.25
+"""Live loss, at the low end of its interval, over the loss in cross-validation."""
+LEAST_COVERAGE = 0.85
+"""Of the 90 % intervals, at the high end of its own interval."""
+
+
+def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
+    """Make the asset."""
+    key = dg.AssetKey([KIND, endpoint.name])
+    code = signature.code_part(("model_zoo.live.review",), workshop.settings.code_root)
+    checks = {
+        "inside_domain": f"At most {MOST_OUTSIDE:.0%} of the latest week's molecules lie outside the domain.",
+        "no_drift": f"The latest week's predictions are spread like those before: stability index <= {MOST_DRIFT:g}.",
+        "accuracy_holds": f"Live loss is at most {MOST_LOSS_RATIO:g} times that of cross-validation.",
+        "coverage_holds": f"At least {LEAST_COVERAGE:.0%} of measured values lie in the 90 % intervals.",
+        "champion_holds": "No challenger on trial is better on the same measured molecules.",
+    }
+
+    @dg.asset(
+        key=key,
+        deps=[keys.asset_key(INFERENCE_SERVICE)],
+        code_version=json_digest(dict(code))[:16],
+        group_name=endpoint.name,
+        owners=list(endpoint.owners or DEFAULT_OWNERS),
+        kinds={"sqlite", "plot"},
+        description=f"{endpoint.title} in use: drift, live accuracy and coverage, champion against challenger.",
+        automation_condition=nightly_condition(),
+        check_specs=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in checks.items()],
+    )
+    def _asset(context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        now = parse_pointer(workshop.store.read_pointer_bytes()).endpoints.get(endpoint.name)
+        if now is None:
+            why = "no champion is in service yet"
+            return dg.MaterializeResult(metadata={"champion": "none"}, check_results=_results(key, checks, {}, why))
+        card = _card(workshop, endpoint.name, now.version)
+        made = _review(workshop, endpoint, now)
+        reviews = workshop.settings.folder("service", "reviews")
+        atomic_write(reviews / f"{endpoint.name}.json", json.dumps(made.as_json()).encode())
+        expected = card["scores"]["cv"].get(made.metric, {}).get("mean")
+        promoted = _promote(workshop, tracking, endpoint, made)
+        few = f"fewer than {FEWEST} molecules: nothing is concluded"
+        return dg.MaterializeResult(
+            metadata=_metadata(made, expected, promoted),
+            check_results=_results(key, checks, _verdicts(made, expected), few),
+        )
+
+    return _asset
+
+
+def _card(workshop: Workshop, endpoint: str, version: str) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((workshop.store.fetch_bundle(endpoint, version) / "card.json").read_bytes())
+    return card
+
+
+def _review(workshop: Workshop, endpoint: Endpoint, now: Current) -> Review:
+    record = LiveRecord(workshop.settings.home / "service")
+    try:
+        return review(
+            endpoint.name,
+            endpoint.task,
+            now.version,
+            record.predictions(endpoint.name),
+            record.measurements(endpoint.name),
+            now.challenger.version if now.challenger else None,
+        )
+    finally:
+        record.close()
+
+
+def _promote(workshop: Workshop, tracking: Tracking, endpoint: Endpoint, made: Review) -> str | None:
+    """Promote a challenger that won, where the endpoint says so; give its version."""
+    verdict, trial = made.verdict, endpoint.trial
+    if verdict is None or trial is None or trial.promote != "automatic" or verdict.outcome != "challenger better":
+        return None
+    pointer = workshop.store.update_pointer(lambda before: before.promote(endpoint.name, by=PROMOTED_BY))
+    version = pointer.endpoints[endpoint.name].version
+    tell_registry(tracking, workshop.store, endpoint.name, version)
+    return version
+
+
+def _results(
+    key: dg.AssetKey, names: Iterable[str], verdicts: Mapping[str, tuple[bool, str]], otherwise: str
+) -> list[dg.AssetCheckResult]:
+    results = []
+    for name in names:
+        passed, why = verdicts.get(name, (True, otherwise))
+        results.append(
+            dg.AssetCheckResult(
+                check_name=name,
+                asset_key=key,
+                passed=passed,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"why": why},
+            )
+        )
+    return results
+
+
+def _verdicts(made: Review, expected: float | None) -> dict[str, tuple[bool, str]]:
+    """Say of each check that something can be said of whether it passes, and why."""
+    accuracy, enough = made.accuracy, made.accuracy.molecules >= FEWEST
+    latest = made.weeks[-1].predictions if made.weeks else 0
+    result = {"champion_holds": (True, "no challenger is on trial")}
+    if made.outside is not None and latest >= FEWEST:
+        result["inside_domain"] = (made.outside <= MOST_OUTSIDE, f"{made.outside:.0%} of {latest} lie outside")
+    if made.drift is not None:
+        result["no_drift"] = (made.drift <= MOST_DRIFT, f"stability index {made.drift:.3g}")
+    if enough and accuracy.loss_low is not None and expected:
+        ratio = accuracy.loss_low / expected
+        why = f"{made.metric} {accuracy.loss:.3g} live against {expected:.3g}; low end {ratio:.2f} times"
+        result["accuracy_holds"] = (ratio <= MOST_LOSS_RATIO, why)
+    if enough and accuracy.coverage is not None and accuracy.coverage_high is not None:
+        why = f"{accuracy.coverage:.0%} of {accuracy.molecules} inside, at best {accuracy.coverage_high:.0%}"
+        result["coverage_holds"] = (accuracy.coverage_high >= LEAST_COVERAGE, why)
+    if made.verdict is not None:
+        why = f"{made.verdict.challenger}: {made.verdict.outcome} on {made.verdict.molecules} measured molecules"
+        result["champion_holds"] = (made.verdict.outcome != "challenger better", why)
+    return result
+
+
+def _metadata(made: Review, expected: float | None, promoted: str | None) -> dict[str, Any]:
+    accuracy = made.accuracy
+    rows = [
+        ("predictions", made.predictions),
+        ("molecules", made.molecules),
+        ("outside the domain, latest week", _shown(made.outside)),
+        ("stability index, latest week", _shown(made.drift)),
+        ("measured molecules", accuracy.molecules),
+        ("measured, but perhaps learnt from", accuracy.seen),
+        (f"live {made.metric}", _shown(accuracy.loss, accuracy.loss_low, accuracy.loss_high)),
+        (f"{made.metric} in cross-validation", _shown(expected)),
+        ("coverage of 90 % intervals", _shown(accuracy.coverage, accuracy.coverage_low, accuracy.coverage_high)),
+    ]
+    metadata: dict[str, Any] = {
+        "champion": made.version,
+        "promoted": promoted or "nobody",
+        "review": plots.markdown_table(("what", "value (95 % interval)"), rows),
+    }
+    if made.verdict is not None:
+        verdict = made.verdict
+        metadata["trial"] = plots.markdown_table(
+            ("challenger", "molecules", f"gain in {made.metric} (95 % interval)", "verdict"),
+            [
+                (
+                    verdict.challenger,
+                    verdict.molecules,
+                    _shown(verdict.gain, verdict.low, verdict.high),
+                    verdict.outcome,
+                )
+            ],
+        )
+    if made.weeks:
+        metadata["weeks"] = plots.weekly_plot(made.weeks, made.metric)
+    return metadata
+
+
+def _shown(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    if value is None:
+        return "too few"
+    return f"{value:.3g}" if low is None or high is None else f"{value:.3g} ({low:.3g} to {high:.3g})"
