@@ -135,5 +135,7 @@ def _endpoint_nodes(
     yield Node(leaderboard, "leaderboard", name, None, tuple(trained), record)
     shown = endpoint.model_dump(mode="json", include={"title", "description", "unit", "direction", "licence"})
     config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown}
+    if endpoint.trial is not None:
+        config["trial"] = endpoint.trial.model_dump(mode="json")
     record = make_record(CHAMPION_CODE, root, config, reference_digest(), {leaderboard: nodes[leaderboard].signature})
     yield Node(f"champion_model/{name}", "champion_model", name, None, (leaderboard,), record)

@@ -46,10 +46,15 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         decision = decide([_contender(row) for row in board["rows"]], served.holder, rules, held=served.held)
         version = served.version
         if decision.champion and (decision.changed or served.made_by != _made_by(node)):
-            version = _bundle(workshop, node, decision, board) or version
+            version = _bundle(workshop, node, decision.champion, decision, board) or version
+        challenger = None
+        if endpoint.trial and decision.challenger:
+            challenger = _bundle(workshop, node, decision.challenger, decision, board)
         _set_aliases(tracking, endpoint.name, decision)
-        workshop.keep_text(node, FILE, json.dumps({"version": version, "reason": decision.reason}))
-        outcome.data_version = version or "none"
+        workshop.keep_text(
+            node, FILE, json.dumps({"version": version, "challenger": challenger, "reason": decision.reason})
+        )
+        outcome.data_version = f"{version} and {challenger}" if challenger else version or "none"
         outcome.checks = [
             dg.AssetCheckResult(
                 check_name="somebody_serves",
@@ -58,7 +63,7 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
                 metadata={"why": decision.reason},
             )
         ]
-        outcome.metadata = _metadata(decision, board, version)
+        outcome.metadata = _metadata(decision, board, version) | {"on_trial": challenger or "nobody"}
 
     serves = "A model passes the endpoint's gates, or an earlier champion goes on serving."
     return declare(
@@ -70,10 +75,10 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     )
 
 
-def read_champion(workshop: Workshop, node: Node) -> str | None:
-    """Read which bundle version a champion asset decided on; none when nobody passed the gates."""
-    version: str | None = json.loads((workshop.place(node) / FILE).read_bytes())["version"]
-    return version
+def read_champion(workshop: Workshop, node: Node) -> tuple[str | None, str | None]:
+    """Read which bundle versions a champion asset decided on: who serves, and who is on trial; none where nobody is."""
+    content = json.loads((workshop.place(node) / FILE).read_bytes())
+    return content["version"], content.get("challenger")
 
 
 @dataclass(frozen=True)
@@ -115,10 +120,10 @@ def _made_by(node: Node) -> str:
     return json_digest({"code": node.record["code"], "shown": node.record["config"]["shown"]})[:16]
 
 
-def _bundle(workshop: Workshop, node: Node, decision: Decision, board: dict[str, Any]) -> str | None:
-    """Write the champion's bundle and publish it; none when the champion is an old one that is served already."""
-    champion = decision.champion
-    assert champion is not None
+def _bundle(
+    workshop: Workshop, node: Node, champion: Contender, decision: Decision, board: dict[str, Any]
+) -> str | None:
+    """Write a trained model's bundle and publish it; none when it is an old one that is served already."""
     row = next((row for row in board["rows"] if row["signature"] == champion.signature), None)
     if row is None:
         return None
@@ -147,7 +152,8 @@ def _bundle(workshop: Workshop, node: Node, decision: Decision, board: dict[str,
         bundle = write_bundle(
             work,
             fields=fields,
-            card=_make_card(workshop, node, decision, board, row) | {"trust": trusted, "reference": _drugs(drugs)},
+            card=_make_card(workshop, node, champion, decision, board, row)
+            | {"trust": trusted, "reference": _drugs(drugs)},
             model_folder=place / "model",
             domain=fit_domain(molecules, snapshot.folds[train]),
             neighbours={
@@ -180,10 +186,13 @@ def _drugs(drugs: DrugList | None) -> dict[str, str] | None:
 
 
 def _make_card(
-    workshop: Workshop, node: Node, decision: Decision, board: dict[str, Any], row: dict[str, Any]
+    workshop: Workshop,
+    node: Node,
+    champion: Contender,
+    decision: Decision,
+    board: dict[str, Any],
+    row: dict[str, Any],
 ) -> dict[str, Any]:
-    champion = decision.champion
-    assert champion is not None
     endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
     model = workshop.catalog.configs.models[champion.model]
     return {

@@ -14,11 +14,12 @@ from typing import Any
 import dagster as dg
 from model_zoo.digests import json_digest
 from model_zoo.store import Pointer
+from model_zoo.trials import TrialMode
 
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.assets.champion_model import read_champion
-from ai_drug_assets.catalog import Node
+from ai_drug_assets.catalog import INFERENCE_SERVICE, Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
 
@@ -29,14 +30,23 @@ def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
-        versions = {
-            str(champion.endpoint): version
-            for champion, _ in workshop.upstream(node, "champion_model")
-            if (version := read_champion(workshop, champion)) is not None
-        }
+        versions: dict[str, str] = {}
+        trials: dict[str, tuple[str, TrialMode, float] | None] = {}
+        for champion, _ in workshop.upstream(node, "champion_model"):
+            name, (version, challenger) = str(champion.endpoint), read_champion(workshop, champion)
+            rules = workshop.catalog.configs.endpoints[name].trial
+            if version is not None:
+                versions[name] = version
+            trials[name] = (challenger, rules.mode, rules.share) if challenger and rules else None
         workshop.require_unchanged(node)  # now, and not only afterwards: what is published is served
-        pointer = workshop.store.update_pointer(lambda before: before.appoint(versions, by="inference_service"))
-        outcome.data_version = json_digest({name: now.version for name, now in pointer.endpoints.items()})[:16]
+        pointer = workshop.store.update_pointer(
+            lambda before: before.appoint(versions, by=INFERENCE_SERVICE).put_on_trial(trials, by=INFERENCE_SERVICE)
+        )
+        serving = {
+            name: [now.version, now.challenger and now.challenger.model_dump(mode="json", exclude={"since"})]
+            for name, now in pointer.endpoints.items()
+        }
+        outcome.data_version = json_digest(serving)[:16]
         outcome.checks = [_followed(pointer, workshop.settings.service_url)]
         outcome.metadata = _metadata(pointer, workshop)
 
@@ -93,7 +103,10 @@ def _metadata(pointer: Pointer, workshop: Workshop) -> dict[str, Any]:
         "store": workshop.settings.store,
         "service": dg.MetadataValue.url(workshop.settings.service_url),
         "serving": plots.markdown_table(
-            ("endpoint", "version", "since", "by"),
-            [(name, now.version, now.since, now.by) for name, now in sorted(pointer.endpoints.items())],
+            ("endpoint", "version", "since", "by", "on trial"),
+            [
+                (name, now.version, now.since, now.by, now.challenger.version if now.challenger else "")
+                for name, now in sorted(pointer.endpoints.items())
+            ],
         ),
     }

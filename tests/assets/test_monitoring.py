@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pytest
+import yaml
 
 from ai_drug_assets.feedback import export
-from model_zoo.errors import DataError
+from ai_drug_assets.rollback import promote
+from model_zoo.errors import DataError, StoreError
 from model_zoo.live.record import LiveRecord, MeasurementRow, PredictionRow
-from model_zoo.store import FolderStore
-from tests.project_factory import Project
+from model_zoo.store import FolderStore, parse_pointer
+from tests.project_factory import Project, add_model, write_yaml
 
 MOLECULES = 60
 CHECKS = {"inside_domain", "no_drift", "accuracy_holds", "coverage_holds", "champion_holds"}
@@ -56,45 +59,46 @@ def champion(project: Project) -> str:
     return str(pointer["endpoints"]["logp"]["version"])
 
 
-def test_without_a_champion_or_use_nothing_is_concluded(project: Project) -> None:
-    """Neither is a fault: every check passes, and the metadata says that there is nothing yet."""
+def test_without_a_champion_nothing_is_concluded(project: Project) -> None:
+    """That is no fault: every check passes, and the metadata says that there is nothing yet."""
     metadata, checks = look(project)
     assert metadata["champion"] == "none"
     assert all(checks.values())
-    project.run()
-    metadata, checks = look(project)
-    assert metadata["champion"] == champion(project)
+
+
+def test_without_use_nothing_is_concluded(made: Project) -> None:
+    """A champion that nobody asked yet passes every check."""
+    metadata, checks = look(made)
+    assert metadata["champion"] == champion(made)
     assert "too few" in metadata["review"]
     assert all(checks.values())
 
 
-def test_a_champion_that_does_well_passes_and_one_that_does_not_warns(project: Project) -> None:
+def test_a_champion_that_does_well_passes_and_one_that_does_not_warns(made: Project) -> None:
     """Live error, coverage and domain are compared with what was promised; the service is left a review."""
-    project.run()
-    use(project, champion(project), 0.01)
-    metadata, checks = look(project)
+    use(made, champion(made), 0.01)
+    metadata, checks = look(made)
     assert all(checks.values())
     assert "data:image/png" in metadata["weeks"]
-    review = json.loads((project.settings.home / "service" / "reviews" / "logp.json").read_bytes())
+    review = json.loads((made.settings.home / "service" / "reviews" / "logp.json").read_bytes())
     assert review["accuracy"]["molecules"] == MOLECULES
     assert review["accuracy"]["loss"] == pytest.approx(0.01)
 
-    use(project, champion(project), 5.0, inside=False)
-    _, checks = look(project)
+    use(made, champion(made), 5.0, inside=False)
+    _, checks = look(made)
     assert {name for name, passed in checks.items() if not passed} == {
         "inside_domain", "accuracy_holds", "coverage_holds",
     }  # fmt: skip
 
 
-def test_monitoring_is_never_stale_and_never_blocks(project: Project) -> None:
+def test_monitoring_is_never_stale_and_never_blocks(made: Project) -> None:
     """It is made from use: the plan does not name it, and its checks only warn."""
-    project.run()
-    assert not project.plan()
-    specs = [spec for asset in project.defs().assets or () for spec in getattr(asset, "check_specs", ())]
+    assert not made.plan()
+    specs = [spec for asset in made.defs().assets or () for spec in getattr(asset, "check_specs", ())]
     monitoring = [spec for spec in specs if spec.asset_key.path[0] == "monitoring"]
     assert {spec.name for spec in monitoring} == CHECKS
     assert not any(spec.blocking for spec in monitoring)
-    assert isinstance(project.defs().get_assets_def(dg.AssetKey(["monitoring", "logp"])), dg.AssetsDefinition)
+    assert isinstance(made.defs().get_assets_def(dg.AssetKey(["monitoring", "logp"])), dg.AssetsDefinition)
 
 
 def test_reported_values_become_a_file_to_train_on(project: Project, tmp_path: Path) -> None:
@@ -110,3 +114,59 @@ def test_reported_values_become_a_file_to_train_on(project: Project, tmp_path: P
     assert "1 measured values of logp; 1 without a structure" in export(project.settings, "logp", out)
     assert out.read_text() == ('smiles,value,source,name,received\nCCO,-0.25,"lab, ""north""",7,1970-01-01T00:00:01Z\n')
     assert FolderStore(Path(project.settings.store)).read_pointer_bytes() is None
+
+
+def set_trial(project: Project, **trial: Any) -> None:
+    """Write or remove the trial in the endpoint's YAML."""
+    path = project.settings.configs / "endpoints" / "logp.yaml"
+    content = yaml.safe_load(path.read_text())
+    content.pop("trial", None)
+    write_yaml(path, {**content, **({"trial": trial} if trial else {})})
+
+
+def pointer(project: Project) -> Any:
+    """Give what the pointer says of `logp`."""
+    return parse_pointer(FolderStore(Path(project.settings.store)).read_pointer_bytes()).endpoints["logp"]
+
+
+def test_a_trial_begins_waits_wins_and_ends(made: Project) -> None:
+    """The runner-up goes on trial; better on measured molecules it waits for a hand, or is promoted by itself."""
+    add_model(made.settings, "xgb")
+    set_trial(made, mode="split", share=0.3)
+    made.run()
+    begun = pointer(made)
+    assert (begun.challenger.mode, begun.challenger.share) == ("split", 0.3)
+    assert begun.challenger.version != begun.version
+    use(made, begun.version, 1.0)
+    use(made, begun.challenger.version, 0.1, role="challenger")
+    metadata, checks = look(made)
+    assert not checks["champion_holds"]
+    assert "challenger better" in metadata["trial"]
+    assert pointer(made) == begun
+
+    set_trial(made, mode="split", share=0.3, promote="automatic")
+    assert not [key for key in made.run().made if key.startswith("trained_model/")]
+    assert pointer(made) == begun  # the same trial, not one begun anew
+    metadata, _ = look(made)
+    now = pointer(made)
+    assert metadata["promoted"] == now.version == begun.challenger.version
+    assert (now.over, now.by) == (begun.version, "monitoring")
+    assert made.run().made == []
+
+    set_trial(made)  # judged anew: what was promoted stays, the former champion stays away, nobody is on trial
+    assert "champion_model/logp" in made.run().made
+    after = pointer(made)
+    assert (after.version, after.over, after.challenger) == (begun.challenger.version, begun.version, None)
+
+
+def test_promoting_by_hand_needs_a_trial(made: Project) -> None:
+    """`aidrug promote` says what is missing, and does it once somebody is on trial."""
+    with pytest.raises(StoreError, match="no challenger on trial"):
+        promote(made.settings, "logp")
+    store = FolderStore(Path(made.settings.store))
+    other = pointer(made)
+    folder = store.bundle_folder("logp", other.version)
+    shutil.copytree(folder, folder.with_name("other-1"))
+    store.update_pointer(lambda before: before.put_on_trial({"logp": ("other-1", "shadow", 0.1)}, by="test"))
+    assert "does not come back by itself" in promote(made.settings, "logp")
+    assert (pointer(made).version, pointer(made).over) == ("other-1", other.version)
