@@ -29,8 +29,8 @@ from serving.jobs.service import Jobs
 from serving.key_page import KEY_HANDLERS
 from serving.page import PAGE_HANDLERS, STATIC
 from serving.problems import ProblemError, on_http, on_problem, on_unexpected
-from serving.rates import Rates
 from serving.promotion import PROMOTION_HANDLERS
+from serving.rates import Rates
 from serving.settings import Settings
 
 

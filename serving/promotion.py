@@ -39,9 +39,7 @@ _FAULT = ResponseSpec(
     opt={"scope": "admin"},
     responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 503: _FAULT, **REFUSALS},
 )
-async def promote(
-    request: Request[Any, Any, Any], name: EndpointName, engine: NamedDependency[Engine]
-) -> ChampionInfo:
+async def promote(request: Request[Any, Any, Any], name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Make an endpoint's challenger its champion; the former champion does not come back by itself."""
     with audited(request, "promote", name):
         return await _promote(engine, name)
