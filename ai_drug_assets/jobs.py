@@ -47,6 +47,7 @@ def _upkeep_job(workshop: Workshop) -> dg.JobDefinition:
             "abandoned_mlflow_runs": tracking.close_abandoned(),
             "runs": upkeep.prune_runs(context.instance, keep=context.run_id),
             "ticks": upkeep.prune_ticks(context.instance),
+            "predictions": upkeep.prune_record(workshop.settings.home),
             "files": upkeep.prune_files(workshop.catalog, workshop.ledger),
         }
         context.add_output_metadata(counts)

@@ -18,6 +18,7 @@ import dagster as dg
 import psutil
 from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
+from model_zoo.live.record import LiveRecord
 
 from ai_drug_assets import keys, processes
 from ai_drug_assets.catalog import Catalog
@@ -26,6 +27,7 @@ from ai_drug_assets.settings import LOOPBACK
 
 RETENTION_DAYS = 30
 FILE_RETENTION_DAYS = 14
+RECORD_DAYS = 180
 PLACES = ("dataset", "features", "trained_model", "leaderboard", "champion_model")
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -53,6 +55,15 @@ def prune_runs(instance: dg.DagsterInstance, *, keep: str = "", days: int = RETE
     for run_id in doomed:
         instance.delete_run(run_id)
     return len(doomed)
+
+
+def prune_record(home: Path, days: int = RECORD_DAYS) -> int:
+    """Delete recorded predictions older than a number of days, but for those of measured molecules; give how many."""
+    record = LiveRecord(home / "service")
+    try:
+        return record.prune(time.time() - days * 86400)
+    finally:
+        record.close()
 
 
 def prune_ticks(instance: dg.DagsterInstance, days: int = RETENTION_DAYS) -> int:
