@@ -6,6 +6,7 @@ Does not belong here: the benchmark (see `model_zoo/benchmark.py`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from model_zoo.benchmark_report import read_goals, report_text
 from model_zoo.benchmark_results import read_results
 from model_zoo.benchmark_sets import load_benchmark_config, read_sets
 from model_zoo.config import load_configs
+from model_zoo.feature_cache import FeatureCache
 
 from ai_drug_assets.settings import Settings
 
@@ -43,6 +45,8 @@ def benchmark(
         models=choose(zoo, models or config.models),
         code_root=settings.code_root,
         out=Path(out) if out else settings.root / RESULTS,
+        kept=settings.folder("benchmark"),
+        features=FeatureCache(settings.feature_folder, settings.code_root, processes=os.cpu_count() or 1),
         seeds=seeds or config.seeds,
         boards=boards or BOARDS,
     )

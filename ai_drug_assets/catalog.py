@@ -125,10 +125,12 @@ def _endpoint_nodes(
         yield Node(f"features/{name}/{featurizer}", "features", name, featurizer, (dataset,), record)
     trained = []
     for model in models:
-        deps = (dataset, *(f"features/{name}/{block}" for block in model.features))
         key = f"trained_model/{name}/{model.name}"
+        members = {member: nodes[member].signature for member in (f"trained_model/{name}/{n}" for n in model.members)}
+        deps = (dataset, *(f"features/{name}/{block}" for block in model.features), *members)
         trained.append(key)
-        yield Node(key, "trained_model", name, model.name, deps, trained_model_record(endpoint, model, data, root))
+        record = trained_model_record(endpoint, model, data, root, members)
+        yield Node(key, "trained_model", name, model.name, deps, record)
     upstream = {key: nodes[key].signature for key in trained}
     record = make_record(LEADERBOARD_CODE, root, {"metric": {"name": endpoint.champion.metric}}, {}, upstream)
     leaderboard = f"leaderboard/{name}"

@@ -49,6 +49,7 @@ def _upkeep_job(workshop: Workshop) -> dg.JobDefinition:
             "ticks": upkeep.prune_ticks(context.instance),
             "predictions": upkeep.prune_record(workshop.settings.home),
             "files": upkeep.prune_files(workshop.catalog, workshop.ledger),
+            "feature_files": upkeep.prune_features(workshop.settings),
         }
         context.add_output_metadata(counts)
         return counts

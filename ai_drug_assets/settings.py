@@ -104,6 +104,11 @@ class Settings:
         """Where the service answers, without a slash at the end."""
         return self.service_address or f"http://{LOOPBACK}:{self.service_port}"
 
+    @property
+    def feature_folder(self) -> Path:
+        """Where features lie by content, for all endpoints and for the benchmark."""
+        return self.home / "feature_cache"
+
     def folder(self, *parts: str) -> Path:
         """Give a folder under `home`, made when it is not there."""
         path = self.home.joinpath(*parts)

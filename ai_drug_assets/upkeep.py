@@ -18,16 +18,19 @@ import dagster as dg
 import psutil
 from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
+from model_zoo import feature_cache
 from model_zoo.live.record import LiveRecord
 
 from ai_drug_assets import keys, processes
 from ai_drug_assets.catalog import Catalog
 from ai_drug_assets.ledger import Ledger
-from ai_drug_assets.settings import LOOPBACK
+from ai_drug_assets.settings import LOOPBACK, Settings
 
 RETENTION_DAYS = 30
 FILE_RETENTION_DAYS = 14
 RECORD_DAYS = 180
+FEATURE_RETENTION_DAYS = 60
+FEATURE_LIMIT_BYTES = 4_000_000_000
 PLACES = ("dataset", "features", "trained_model", "leaderboard", "champion_model")
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -96,6 +99,11 @@ def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAY
     for folder in doomed:
         shutil.rmtree(folder)
     return len(doomed)
+
+
+def prune_features(settings: Settings) -> int:
+    """Delete features on disk that nobody read for a while, or that exceed their share of it; give how many files."""
+    return feature_cache.prune(settings.feature_folder, days=FEATURE_RETENTION_DAYS, limit_bytes=FEATURE_LIMIT_BYTES)
 
 
 def close_abandoned_runs(instance: dg.DagsterInstance) -> int:

@@ -7,6 +7,7 @@ Does not belong here: what one kind of asset does (see `assets/`).
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import Any
 
 import dagster as dg
 from model_zoo.errors import AidrugError
+from model_zoo.feature_cache import FeatureCache
 from model_zoo.store import Store, atomic_write
 
 from ai_drug_assets import keys
@@ -61,6 +63,15 @@ class Workshop:
 
     catalog: Catalog
     watch: Callable[[str, str | None], None] = lambda key, error: None
+
+    def __post_init__(self) -> None:
+        """Sign the featurizers while their code is what was loaded."""
+        _ = self.features
+
+    @cached_property
+    def features(self) -> FeatureCache:
+        """Features on disk, shared by all endpoints and with the benchmark."""
+        return FeatureCache(self.settings.feature_folder, self.settings.code_root, processes=os.cpu_count() or 1)
 
     @property
     def settings(self) -> Settings:

@@ -8,7 +8,7 @@ Does not belong here: sections that change a trained model are defined beside th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -98,7 +98,10 @@ class ModelFile(BaseModel):
 
     name: str = Field(pattern=NAME, max_length=40)
     description: str
-    features: tuple[str, ...] = Field(min_length=1)
+    features: tuple[str, ...] = ()
+    """The featurizers whose numbers it learns from; an ensemble's follow from its members."""
+    members: tuple[str, ...] = ()
+    """The models that an ensemble is made of, and nothing else has."""
     endpoints: tuple[str, ...] | Literal["all"] = "all"
     config: dict[str, Any] = {}
     overrides: dict[str, dict[str, Any]] = {}
@@ -116,6 +119,9 @@ class ModelFile(BaseModel):
 
     @model_validator(mode="after")
     def _valid_config(self) -> ModelFile:
+        wanted, other = ("members", "features") if self.is_ensemble else ("features", "members")
+        if not getattr(self, wanted) or (getattr(self, other) and not self.is_ensemble):
+            raise ValueError(f"{wanted}: missing, expected a list of at least one; {self.name} takes no {other}")
         for endpoint in (None, *self.overrides):
             try:
                 self.settings(endpoint)
@@ -125,12 +131,18 @@ class ModelFile(BaseModel):
                 raise ValueError("; ".join(f"{where}.{_fault(d, schema)}" for d in error.errors())) from None
         return self
 
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether this model weighs others instead of learning by itself."""
+        return hasattr(models.get(self.name), "weigh")
+
     def settings(self, endpoint: str | None = None) -> ModelConfig:
         """Give the validated hyper-parameters, with the overrides of an endpoint."""
         merged = {**self.config, **self.overrides.get(endpoint or "", {})}
         if "task" in merged:
             raise ValueError("config.task: the task comes from the endpoint, remove the key")
-        return models.get(self.name).Config.model_validate(merged)
+        settings: ModelConfig = models.get(self.name).Config.model_validate(merged)
+        return settings
 
     def serves(self, endpoint: str) -> bool:
         """Say whether this model competes on an endpoint."""
@@ -145,8 +157,27 @@ class Configs:
     models: Mapping[str, ModelFile]
 
     def models_of(self, endpoint: str) -> list[ModelFile]:
-        """List the models that compete on an endpoint."""
-        return [model for model in self.models.values() if model.serves(endpoint)]
+        """List the models that compete on an endpoint, ensembles last; see `with_members`."""
+        return with_members([model for model in self.models.values() if model.serves(endpoint)])
+
+    def model_of(self, endpoint: str, name: str) -> ModelFile:
+        """Give one of the models that compete on an endpoint."""
+        return next(model for model in self.models_of(endpoint) if model.name == name)
+
+
+def with_members(competing: Sequence[ModelFile]) -> list[ModelFile]:
+    """Put ensembles behind what they are made of, each with those of its members that compete and their features.
+
+    An ensemble of fewer than two competing members does not compete.
+    """
+    single = {model.name: model for model in competing if not model.is_ensemble}
+    ensembles = []
+    for model in competing:
+        members = tuple(name for name in model.members if name in single)
+        if len(members) > 1:
+            features = dict.fromkeys(block for name in members for block in single[name].features)
+            ensembles.append(model.model_copy(update={"members": members, "features": tuple(features)}))
+    return [*single.values(), *ensembles]
 
 
 def load_configs(folder: Path) -> Configs:
@@ -167,6 +198,11 @@ def load_configs(folder: Path) -> Configs:
                     f"{folder / 'models' / model.name}.yaml: unknown endpoint {name!r}, expected one of "
                     f"{', '.join(endpoints)}"
                 )
+        for name in model.members:
+            if name not in models_ or models_[name].is_ensemble:
+                single = [item.name for item in models_.values() if not item.is_ensemble]
+                path = folder / "models" / f"{model.name}.yaml"
+                raise ConfigError(f"{path}: members: expected some of {', '.join(single)}, got {name!r}")
     for name in endpoints:
         if not any(model.serves(name) for model in models_.values()):
             raise ConfigError(f"{folder / 'endpoints' / name}.yaml: no model competes on this endpoint")

@@ -55,10 +55,11 @@ def score(task: Task, expected: NDArray[np.float64], predicted: NDArray[np.float
         from scipy.stats import spearmanr
 
         constant = np.ptp(predicted) == 0 or np.ptp(expected) == 0
+        r2 = float(metrics.r2_score(expected, predicted)) if len(expected) > 1 and np.ptp(expected) else 0.0
         return {
             "mae": float(metrics.mean_absolute_error(expected, predicted)),
             "rmse": math.sqrt(metrics.mean_squared_error(expected, predicted)),
-            "r2": float(metrics.r2_score(expected, predicted)) if len(expected) > 1 and np.ptp(expected) else 0.0,
+            "r2": r2 if math.isfinite(r2) else 0.0,  # a spread too small to be divided by
             "spearman": 0.0 if constant else float(spearmanr(expected, predicted).statistic),
         }
     share = float(expected.mean())

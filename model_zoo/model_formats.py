@@ -9,7 +9,8 @@ Does not belong here: learning (see `models/`).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -120,9 +121,82 @@ class OnnxModel:
             )
 
 
-_FORMATS: dict[str, type[ConstantModel | OnnxModel]] = {
+@dataclass(frozen=True)
+class BlendMember:
+    """One model of a blend.
+
+    Attributes
+    ----------
+    name
+        The model's name, which is its folder's name in the saved blend.
+    weight
+        Its share of the prediction, positive; the shares of a blend sum to one.
+    columns
+        The ranges `(start, stop)` of the blend's `n x d` features that this model was fitted on, in its own order.
+    model
+        The fitted model.
+    """
+
+    name: str
+    weight: float
+    columns: tuple[tuple[int, int], ...]
+    model: Model
+
+    def features(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Pick this member's columns of the blend's features."""
+        parts = [X[:, start:stop] for start, stop in self.columns]
+        return parts[0] if len(parts) == 1 else np.hstack(parts)
+
+
+class BlendModel:
+    """A weighted mean of other models' predictions, on the scale of training (binary: of probabilities).
+
+    Examples
+    --------
+    >>> members = [BlendMember(name, 0.5, ((0, 1),), ConstantModel(value)) for name, value in (("a", 1.0), ("b", 2.0))]
+    >>> BlendModel(members).predict(np.zeros((2, 3))).tolist()
+    [1.5, 1.5]
+    """
+
+    format: ClassVar[str] = "blend"
+
+    def __init__(self, members: Sequence[BlendMember]) -> None:
+        self.members = tuple(members)
+
+    def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Sum the members' predictions by their weights."""
+        total = np.zeros(len(X), dtype=np.float64)
+        for member in self.members:
+            total += member.weight * member.model.predict(member.features(X))
+        return total
+
+    def save(self, folder: Path) -> None:
+        """Write one JSON file and a folder per member."""
+        members = []
+        for member in self.members:
+            (folder / member.name).mkdir()
+            member.model.save(folder / member.name)
+            columns = [list(bounds) for bounds in member.columns]
+            members.append({"name": member.name, "weight": member.weight, "columns": columns})
+        _describe(folder, {"format": self.format, "members": members})
+
+    @classmethod
+    def load(cls, folder: Path, description: Mapping[str, Any]) -> BlendModel:
+        """Read every member back; none of them is a blend itself."""
+        members = []
+        for item in description["members"]:
+            name = str(item["name"])
+            if Path(name).name != name:
+                raise BundleError(f"{folder}: expected a member's name, got {name!r}")
+            columns = tuple((int(start), int(stop)) for start, stop in item["columns"])
+            members.append(BlendMember(name, float(item["weight"]), columns, load_model(folder / name)))
+        return cls(members)
+
+
+_FORMATS: dict[str, type[ConstantModel | OnnxModel | BlendModel]] = {
     ConstantModel.format: ConstantModel,
     OnnxModel.format: OnnxModel,
+    BlendModel.format: BlendModel,
 }
 
 

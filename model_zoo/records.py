@@ -19,7 +19,9 @@ DATASET_CODE = ("model_zoo.dataset",)
 TRAINING_CODE = ("model_zoo.training",)
 
 
-def trained_model_record(endpoint: Endpoint, model: ModelFile, data: Mapping[str, str], root: Path) -> Record:
+def trained_model_record(
+    endpoint: Endpoint, model: ModelFile, data: Mapping[str, str], root: Path, members: Mapping[str, str] | None = None
+) -> Record:
     """Give the record of one model on one endpoint.
 
     Parameters
@@ -30,6 +32,8 @@ def trained_model_record(endpoint: Endpoint, model: ModelFile, data: Mapping[str
         Digests of the endpoint's files.
     root
         Folder that holds the first-party packages.
+    members
+        What an ensemble is made of: signatures of the trained models, by a name that people know them by.
     """
     blocks = tuple(f"model_zoo.featurizers.{block}" for block in model.features)
     config = {
@@ -39,7 +43,7 @@ def trained_model_record(endpoint: Endpoint, model: ModelFile, data: Mapping[str
         "model": model.settings(endpoint.name).model_dump(mode="json"),
     }
     code = (*DATASET_CODE, *blocks, *TRAINING_CODE, f"model_zoo.models.{model.name}")
-    return make_record(code, root, config, data, {})
+    return make_record(code, root, config, data, members or {})
 
 
 def make_record(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.errors import TrainingError
-from model_zoo.metrics import METRICS, score
-from model_zoo.model_formats import Model, load_model
-from model_zoo.models import get
+from model_zoo.metrics import score
+from model_zoo.model_formats import BlendMember, BlendModel, Model, load_model
+from model_zoo.models import Ensemble, Recipe, get
 from model_zoo.models._base import ModelConfig
 from model_zoo.targets import Target
 
@@ -45,23 +46,120 @@ class TrainingData:
     folds: NDArray[np.int_]
 
 
-def train_and_score(name: str, config: ModelConfig, target: Target, data: TrainingData, folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Member:
+    """A trained model that an ensemble is made of.
+
+    Attributes
+    ----------
+    name
+        The model's name.
+    columns
+        The ranges `(start, stop)` of the ensemble's features that it was fitted on.
+    folder
+        What `train_and_score` wrote of it, on the same data.
+    """
+
+    name: str
+    columns: tuple[tuple[int, int], ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What cross-validation says of a model.
+
+    Attributes
+    ----------
+    raw
+        `n` out-of-fold predictions on the scale of training, NaN in the test split.
+    folds
+        Per fold, the score by every metric of the task.
+    model
+        The model that was fitted without the last fold; none of an ensemble.
+    """
+
+    raw: NDArray[np.float64]
+    folds: list[dict[str, float]]
+    model: Model | None = None
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Give per metric the fold scores, their mean and their standard deviation."""
+        by_metric = {metric: [fold[metric] for fold in self.folds] for metric in self.folds[0]}
+        return {
+            metric: {"folds": scores, "mean": float(np.mean(scores)), "std": float(np.std(scores))}
+            for metric, scores in by_metric.items()
+        }
+
+
+def cross_validate(name: str, config: ModelConfig, target: Target, data: TrainingData) -> Validated:
+    """Fit a model without each fold in turn, and score it there. The test split takes no part.
+
+    Raises
+    ------
+    TrainingError
+        As `train_and_score`.
+    """
+    recipe, y = _recipe(name), training_values(target, data.values)
+    config = config.model_copy(update={"task": target.task})
+    raw = np.full(len(y), np.nan)
+    model: Model | None = None
+    for fold in range(int(data.folds.max()) + 1):
+        fitted, held_out = (data.folds >= 0) & (data.folds != fold), data.folds == fold
+        _require_both_classes(target, y[fitted], fold)
+        model = recipe.train(data.X[fitted], y[fitted], config)
+        raw[held_out] = finite_predictions(model, data.X[held_out], name)
+    return scored(raw, target, data, model)
+
+
+def cross_validate_ensemble(
+    recipe: Ensemble, config: ModelConfig, target: Target, P: NDArray[np.float64], data: TrainingData
+) -> Validated:
+    """Score a weighted mean of out-of-fold predictions, each fold by weights that were learnt from the others.
+
+    Parameters
+    ----------
+    recipe, config, target
+        The ensemble, its hyper-parameters, task and scale.
+    P
+        `n x m` out-of-fold predictions of the members, on the scale of training.
+    data
+        Values and folds; the features are not looked at.
+    """
+    y = training_values(target, data.values)
+    config = config.model_copy(update={"task": target.task})
+    raw = np.full(len(y), np.nan)
+    for fold in range(int(data.folds.max()) + 1):
+        others, held_out = (data.folds >= 0) & (data.folds != fold), data.folds == fold
+        raw[held_out] = P[held_out] @ recipe.weigh(P[others], y[others], config)
+    return scored(raw, target, data)
+
+
+def train_and_score(
+    name: str,
+    config: ModelConfig,
+    target: Target,
+    data: TrainingData,
+    folder: Path,
+    members: Sequence[Member] = (),
+) -> dict[str, Any]:
     """Fit a model on every fold and on all training rows, score it, and write it.
 
+    An ensemble fits nothing: it weighs its members, which went through this before it.
     The test split is predicted once, by the final model, and reported; nothing here chooses anything by it.
 
     Parameters
     ----------
-    name, config
-        The model and its hyper-parameters.
-    target
-        Task and scale of the endpoint.
+    name, config, target
+        The model and its hyper-parameters; task and scale of the endpoint.
     data
         Features, values and folds.
     folder
         An existing, empty folder. Receives `model/`, `scores.json` and `predictions.npz` (`out_of_fold` for the
-        training rows, `test` for the test rows, in row order, in the endpoint's unit; `residual` on the scale of
-        training).
+        training rows, `test` for the test rows, in row order, in the endpoint's unit; `residual` of the training rows
+        and `raw`, the predictions of all rows, on the scale of training).
+    members
+        What an ensemble is made of; nothing for other models.
 
     Returns
     -------
@@ -75,23 +173,16 @@ def train_and_score(name: str, config: ModelConfig, target: Target, data: Traini
         When a prediction is not finite, a saved model predicts something else than the fitted one, or there is only
         one class to learn from.
     """
-    recipe = get(name)
-    config = config.model_copy(update={"task": target.task})
-    try:
-        y = target.to_training(data.values)
-    except ValueError as error:
-        raise TrainingError(str(error)) from error
     started = time.perf_counter()
-    train = data.folds >= 0
-    raw = np.full(len(y), np.nan)
-    fold_scores: list[dict[str, float]] = []
-    for fold in range(int(data.folds.max()) + 1):
-        fitted, held_out = train & (data.folds != fold), data.folds == fold
-        _require_both_classes(target, y[fitted], fold)
-        raw[held_out] = _finite(recipe.train(data.X[fitted], y[fitted], config), data.X[held_out], name)
-        fold_scores.append(score(target.task, data.values[held_out], target.to_unit(raw[held_out])))
-    model = recipe.train(data.X[train], y[train], config)
-    raw[~train] = _finite(model, data.X[~train], name)
+    y, train = training_values(target, data.values), data.folds >= 0
+    model: Model
+    if members:
+        validated, model = _ensemble(name, config, target, data, members)
+    else:
+        validated = cross_validate(name, config, target, data)
+        model = _recipe(name).train(data.X[train], y[train], config.model_copy(update={"task": target.task}))
+    raw = validated.raw.copy()
+    raw[~train] = finite_predictions(model, data.X[~train], name)
     seconds = time.perf_counter() - started
     (folder / "model").mkdir()
     model.save(folder / "model")
@@ -99,27 +190,71 @@ def train_and_score(name: str, config: ModelConfig, target: Target, data: Traini
     _require_same(saved, data.X[~train], raw[~train], name)
     predicted = target.to_unit(raw)
     scores: dict[str, Any] = {
-        "cv": {
-            metric: {
-                "folds": [fold[metric] for fold in fold_scores],
-                "mean": float(np.mean([fold[metric] for fold in fold_scores])),
-                "std": float(np.std([fold[metric] for fold in fold_scores])),
-            }
-            for metric in METRICS[target.task]
-        },
+        "cv": validated.summary(),
         "test": score(target.task, data.values[~train], predicted[~train]),
         "rows": {"train": int(train.sum()), "test": int((~train).sum())},
         "train_s": round(seconds, 3),
-        "ms_per_molecule": _latency_ms(saved, data.X),
+        "ms_per_molecule": latency_ms(saved, data.X),
     }
     np.savez(
         folder / "predictions.npz",
         out_of_fold=predicted[train],
         test=predicted[~train],
         residual=y[train] - raw[train],
+        raw=raw,
     )
     (folder / "scores.json").write_text(json.dumps(scores, allow_nan=False) + "\n", encoding="utf-8")
     return scores
+
+
+def training_values(target: Target, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bring values to the scale of training.
+
+    Raises
+    ------
+    TrainingError
+        When a value has no place on it.
+    """
+    try:
+        return target.to_training(values)
+    except ValueError as error:
+        raise TrainingError(str(error)) from error
+
+
+def _ensemble(
+    name: str, config: ModelConfig, target: Target, data: TrainingData, members: Sequence[Member]
+) -> tuple[Validated, BlendModel]:
+    """Weigh trained models: by their out-of-fold predictions, and by these alone."""
+    recipe, train = get(name), data.folds >= 0
+    if not hasattr(recipe, "weigh"):
+        raise TrainingError(f"{name}: expected no members, it learns by itself")
+    saved = [np.load(member.folder / "predictions.npz", allow_pickle=False)["raw"] for member in members]
+    if any(len(raw) != len(train) for raw in saved):
+        raise TrainingError(f"{name}: expected members trained on the same {len(train)} rows")
+    P = np.column_stack(saved)
+    validated = cross_validate_ensemble(recipe, config, target, P, data)
+    y = training_values(target, data.values)
+    weights = recipe.weigh(P[train], y[train], config.model_copy(update={"task": target.task}))
+    chosen = [
+        BlendMember(member.name, float(weight), member.columns, load_model(member.folder / "model"))
+        for member, weight in zip(members, weights, strict=True)
+        if weight > 0
+    ]
+    return validated, BlendModel(chosen)
+
+
+def _recipe(name: str) -> Recipe:
+    recipe: Recipe = get(name)
+    if not hasattr(recipe, "train"):
+        raise TrainingError(f"{name}: expected the trained models that it is made of, got none")
+    return recipe
+
+
+def scored(raw: NDArray[np.float64], target: Target, data: TrainingData, model: Model | None = None) -> Validated:
+    """Score out-of-fold predictions on the scale of training, fold by fold."""
+    predicted = target.to_unit(raw)
+    folds = [data.folds == fold for fold in range(int(data.folds.max()) + 1)]
+    return Validated(raw, [score(target.task, data.values[rows], predicted[rows]) for rows in folds], model)
 
 
 def _require_both_classes(target: Target, y: NDArray[np.float64], fold: int) -> None:
@@ -130,7 +265,14 @@ def _require_both_classes(target: Target, y: NDArray[np.float64], fold: int) -> 
         )
 
 
-def _finite(model: Model, X: NDArray[Any], name: str) -> NDArray[np.float64]:
+def finite_predictions(model: Model, X: NDArray[Any], name: str) -> NDArray[np.float64]:
+    """Predict `n` values, on the scale of training.
+
+    Raises
+    ------
+    TrainingError
+        When there is not one finite number per row.
+    """
     predicted = np.asarray(model.predict(X), dtype=np.float64)
     if predicted.shape != (len(X),):
         raise TrainingError(f"{name}: expected {len(X)} predictions, got an array of shape {predicted.shape}")
@@ -146,7 +288,7 @@ def _require_same(saved: Model, X: NDArray[Any], expected: NDArray[np.float64], 
         raise TrainingError(f"{name}: the saved model predicts otherwise than the fitted one: {difference:.3g}")
 
 
-def _latency_ms(model: Model, X: NDArray[Any]) -> float:
+def latency_ms(model: Model, X: NDArray[Any]) -> float:
     """Median over single rows: what one molecule costs beside its features."""
     times = []
     for row in range(min(LATENCY_ROWS, len(X))):

@@ -129,7 +129,7 @@ def _bundle(
         return None
     endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
     trained = workshop.catalog.nodes[row["asset"]]
-    model = workshop.catalog.configs.models[champion.model]
+    model = workshop.catalog.configs.model_of(endpoint.name, champion.model)
     place = workshop.place(trained)
     snapshot = load_dataset(workshop, trained)
     train = snapshot.folds >= 0
@@ -194,7 +194,7 @@ def _make_card(
     row: dict[str, Any],
 ) -> dict[str, Any]:
     endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
-    model = workshop.catalog.configs.models[champion.model]
+    model = workshop.catalog.configs.model_of(endpoint.name, champion.model)
     return {
         "endpoint": endpoint.model_dump(
             mode="json", include={"name", "title", "description", "task", "unit", "direction", "licence"}

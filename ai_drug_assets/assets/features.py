@@ -7,7 +7,6 @@ import hashlib
 
 import dagster as dg
 import numpy as np
-from model_zoo import featurizers
 from model_zoo.dataset import Dataset
 
 from ai_drug_assets.assets._asset import declare
@@ -25,7 +24,7 @@ def features(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         workshop.require_upstream(node)
         (source, _), *_ = workshop.upstream(node, "dataset")
-        matrix = featurizers.get(name).featurize(Dataset.load(workshop.place(source)).molecules())
+        matrix = workshop.features.featurize(name, Dataset.load(workshop.place(source)).molecules())
         with workshop.scratch(node) as work:
             np.save(work / FILE, matrix, allow_pickle=False)
             workshop.keep(node, work)

@@ -5,6 +5,7 @@ Does not belong here: fitting and scoring (see `model_zoo.training`).
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from model_zoo.champion import BASELINE
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.dataset import Dataset
 from model_zoo.metrics import HIGHER_IS_BETTER
-from model_zoo.training import TrainingData, train_and_score
+from model_zoo.training import Member, TrainingData, train_and_score
+from numpy.typing import NDArray
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import check, declare
@@ -28,7 +30,7 @@ from ai_drug_assets.workshop import Outcome, Workshop
 def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
     endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
-    model = workshop.catalog.configs.models[str(node.name)]
+    model = workshop.catalog.configs.model_of(endpoint.name, str(node.name))
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         with workshop.only_one(node):
@@ -90,10 +92,11 @@ def _train(
     tracking: Tracking,
 ) -> None:
     snapshot = load_dataset(workshop, node)
-    blocks = [
-        np.load(workshop.place(source) / FILE, allow_pickle=False) for source, _ in workshop.upstream(node, "features")
-    ]
-    data = TrainingData(featurizers.join(blocks), snapshot.values, snapshot.folds)
+    blocks = {
+        str(source.name): np.load(workshop.place(source) / FILE, allow_pickle=False)
+        for source, _ in workshop.upstream(node, "features")
+    }
+    data = TrainingData(featurizers.join(list(blocks.values())), snapshot.values, snapshot.folds)
     config = model.settings(endpoint.name)
     tags = {
         keys.TAG_SIGNATURE: node.signature,
@@ -106,9 +109,20 @@ def _train(
         workshop.scratch(node) as work,
         tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
     ):
-        scores = train_and_score(model.name, config, endpoint.target, data, work)
+        scores = train_and_score(model.name, config, endpoint.target, data, work, _members(workshop, node, blocks))
         tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(scores), folder=work)
         workshop.keep(node, work)
+
+
+def _members(workshop: Workshop, node: Node, blocks: Mapping[str, NDArray[Any]]) -> list[Member]:
+    """Give the trained models that an ensemble is made of, and where each finds its features in the joined ones."""
+    places = featurizers.columns({name: block.shape[1] for name, block in blocks.items()})
+    members = []
+    for source, _ in workshop.upstream(node, "trained_model"):
+        model = workshop.catalog.configs.models[str(source.name)]
+        columns = tuple(places[block] for block in model.features)
+        members.append(Member(model.name, columns, workshop.place(source)))
+    return members
 
 
 def _flat(scores: dict[str, Any]) -> dict[str, float]:

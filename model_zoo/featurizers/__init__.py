@@ -8,7 +8,8 @@ change to one featurizer reaches the signatures of only those models that use it
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -55,6 +56,18 @@ def join(blocks: Sequence[NDArray[Any]]) -> NDArray[Any]:
     (2, 3)
     """
     return blocks[0] if len(blocks) == 1 else np.hstack([block.astype(np.float32) for block in blocks])
+
+
+def columns(widths: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Say where each block lies in a joined matrix: the range `(start, stop)` of its columns, by name.
+
+    Examples
+    --------
+    >>> columns({"a": 3, "b": 2})
+    {'a': (0, 3), 'b': (3, 5)}
+    """
+    ends = list(itertools.accumulate(widths.values()))
+    return {name: (end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)}
 
 
 def featurize(features: Sequence[str], molecules: Sequence[Molecule]) -> NDArray[Any]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.errors import ConfigError
@@ -20,7 +21,7 @@ _NOT_MODELS = "_"
 
 
 class Recipe(Protocol):
-    """What a module in this package offers."""
+    """What a module in this package offers, unless it is an ensemble."""
 
     Config: type[ModelConfig]
     """The hyper-parameters, with defaults; what `config:` in the model's YAML is validated against."""
@@ -29,13 +30,22 @@ class Recipe(Protocol):
         """Fit on `n x d` features and `n` values; deterministic for equal arguments. Binary: both classes occur."""
 
 
+class Ensemble(Protocol):
+    """What a module offers that makes one model of several trained ones."""
+
+    Config: type[ModelConfig]
+
+    def weigh(self, P: NDArray[np.float64], y: NDArray[np.float64], config: Any) -> NDArray[np.float64]:
+        """Give `m` shares, none negative, that sum to one, from `n x m` out-of-fold predictions and `n` values."""
+
+
 def names() -> list[str]:
     """List every model, by file name, without importing any."""
     return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith(_NOT_MODELS))
 
 
-def get(name: str) -> Recipe:
-    """Find a model by its name. Importing a model's module imports no training library.
+def get(name: str) -> Any:
+    """Find a model by its name: a `Recipe` or an `Ensemble`. Importing its module imports no training library.
 
     Raises
     ------
@@ -55,6 +65,6 @@ def get(name: str) -> Recipe:
         module = importlib.import_module(f"{__name__}.{name}")
     except Exception as error:  # whatever a file that is being edited may raise
         raise ConfigError(f"model_zoo/models/{name}.py: cannot be imported: {type(error).__name__}: {error}") from error
-    if not (hasattr(module, "Config") and hasattr(module, "train")):
+    if not (hasattr(module, "Config") and (hasattr(module, "train") or hasattr(module, "weigh"))):
         raise ConfigError(f"model_zoo/models/{name}.py: expected `Config` and `train`, the two parts of a recipe")
-    return cast(Recipe, module)
+    return module

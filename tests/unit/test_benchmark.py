@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
@@ -20,18 +19,20 @@ from rdkit.Chem import Crippen
 from ai_drug_assets.benchmarking import DOCUMENT, GOALS, RESULTS
 from ai_drug_assets.cli import aidrug
 from model_zoo import benchmark_protocol
-from model_zoo.benchmark import Job, choose, run_benchmark
-from model_zoo.benchmark_protocol import OfficialRows, run_protocol, scaffold_split
+from model_zoo.benchmark import Job, choose, contest_of, run_benchmark
+from model_zoo.benchmark_candidates import Snapshot
+from model_zoo.benchmark_protocol import MISSING, OfficialRows, predict_test_rows, score_predictions
 from model_zoo.benchmark_report import mean_and_deviation, read_goals, report_text
 from model_zoo.benchmark_results import read_results
-from model_zoo.benchmark_sets import BenchmarkConfig, Scale, load_benchmark_config, read_sets
+from model_zoo.benchmark_sets import BenchmarkConfig, Scale, benchmark_folder, load_benchmark_config, read_sets
 from model_zoo.config import ModelFile
 from model_zoo.errors import ConfigError, DataError
+from model_zoo.feature_cache import FeatureCache
 from model_zoo.models import get, rf, xgb
 from model_zoo.signature import forget
 from model_zoo.sources import BENCHMARK_FOLDER
 from model_zoo.targets import Target
-from model_zoo.training import train_and_score
+from model_zoo.training import cross_validate
 
 ROOT = Path(__file__).parents[2]
 RINGS = (
@@ -52,7 +53,9 @@ MODELS: Mapping[str, dict[str, Any]] = {
     "naive": {"features": ["descriptors"]},
     "rf": {"features": ["descriptors"], "config": {"n_estimators": 10, "max_features": 1.0}},
     "xgb": {"features": ["morgan_count"], "config": {"n_estimators": 10}},
+    "blend": {"members": ["rf", "xgb"]},
 }
+SEEDS = ["seed 1 rf", "seed 2 rf"]
 CONFIG = BenchmarkConfig(models=("naive", "rf"), seeds=2, targets={"clear_*": Scale(transform="log10")})
 INDEX = (
     "benchmark,task,metric,y_meaning_or_unit\nlogp,regression,MAE,log10 ratio\ngreasy,classification,ROC-AUC,1 = so\n"
@@ -96,25 +99,27 @@ def job(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """Give a run of the baseline and a forest, signed by a copy of the code."""
     monkeypatch.setattr(benchmark_protocol, "RESAMPLES", 20)
     shutil.copytree(ROOT / "model_zoo", tmp_path / "model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
-    return Job(folder, models("naive", "rf"), tmp_path, tmp_path / "results.json", seeds=2)
+    features = FeatureCache(tmp_path / "features", tmp_path)
+    out, kept = tmp_path / "results.json", tmp_path / "kept"
+    return Job(folder, models("naive", "rf"), tmp_path, out, kept, features, seeds=2)
 
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Record every cross-validation and every official run that really happens."""
+    """Record every cross-validation and every official fit that really happens."""
     done: list[str] = []
-    cross_validate, official = train_and_score, run_protocol
+    validate, predict = cross_validate, predict_test_rows
 
     def validated(name: str, *args: Any) -> Any:
         done.append(f"cv {name}")
-        return cross_validate(name, *args)
+        return validate(name, *args)
 
-    def scored(name: str, *args: Any, **options: Any) -> Any:
-        done.append(f"official {name}")
-        return official(name, *args, **options)
+    def predicted(name: str, config: Any, *args: Any) -> Any:
+        done.append(f"seed {config.seed} {name}")
+        return predict(name, config, *args)
 
-    monkeypatch.setattr("model_zoo.benchmark.train_and_score", validated)
-    monkeypatch.setattr("model_zoo.benchmark.run_protocol", scored)
+    monkeypatch.setattr("model_zoo.benchmark_candidates.cross_validate", validated)
+    monkeypatch.setattr("model_zoo.benchmark_candidates.predict_test_rows", predicted)
     return done
 
 
@@ -157,11 +162,11 @@ def test_a_result_says_what_the_board_needs(job: Job) -> None:
 def test_what_did_not_change_is_not_computed_again(job: Job, trained: list[str]) -> None:
     """A second run trains nothing and leaves the file as it is."""
     run(job, "logp")
-    assert trained == ["cv naive", "cv rf", "official rf"]
+    assert trained == ["cv naive", "cv rf", *SEEDS]
     before, lines = job.out.read_bytes(), list[str]()
     run(job, "logp", lines=lines)
 
-    assert trained == ["cv naive", "cv rf", "official rf"]
+    assert trained == ["cv naive", "cv rf", *SEEDS]
     assert lines == ["logp: nothing changed"]
     assert job.out.read_bytes() == before
 
@@ -172,7 +177,7 @@ def test_only_a_changed_model_is_computed_again(job: Job, trained: list[str]) ->
     before = entries(job)["logp"]
     trained.clear()
     run(replace(job, models=models("naive", "rf", n_estimators=11)), "logp")
-    assert trained == ["cv rf", "official rf"]
+    assert trained == ["cv rf", *SEEDS]
     assert entries(job)["logp"]["signature"] != before["signature"]
 
     trained.clear()
@@ -191,16 +196,16 @@ def test_changed_data_is_computed_again(job: Job, trained: list[str]) -> None:
     path.write_text(path.read_text(encoding="utf-8") + "more,CCCCc1ccccc1,3.1\n", encoding="utf-8")
     run(job)
 
-    assert trained == ["cv naive", "cv rf", "official rf"]
+    assert trained == ["cv naive", "cv rf", *SEEDS]
 
 
 def test_more_seeds_repeat_the_protocol_alone(job: Job, trained: list[str]) -> None:
-    """The number of seeds is part of the protocol, not of the choice."""
+    """The number of seeds is part of the protocol, not of the choice; a seed that was fitted is not fitted again."""
     run(job, "logp")
     trained.clear()
     run(replace(job, seeds=3), "logp")
 
-    assert trained == ["official rf"]
+    assert trained == ["seed 3 rf"]
     assert len(entries(job)["logp"]["scores"]) == 3
 
 
@@ -221,7 +226,7 @@ def test_an_interrupted_run_continues(job: Job, trained: list[str]) -> None:
     trained.clear()
     run(job, "logp")
 
-    assert trained == ["official rf"]
+    assert trained == SEEDS
 
 
 def test_a_run_is_repeatable(job: Job) -> None:
@@ -242,14 +247,13 @@ def test_an_unreadable_test_row_still_gets_a_number(job: Job) -> None:
     assert entries(job)["logp"]["official"]["unreadable"] == 1
 
     y = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 7.0])
-    texts = ["Cc1ccccc1", "CC1CCCCC1", "CC1CCC1", "CC1CC1", "Cc1ccncc1", "Cc1ccsc1"]
-    rows = OfficialRows(texts, np.arange(6), np.array([-1, -1]), np.array([0.0, 0.0]))
-    official = run_protocol(
-        "naive", get("naive").Config(), Target(task="regression"), np.zeros((6, 1)), y, rows, metric="mae", seeds=2
-    )
-    expected = [float(np.mean(y[scaffold_split(texts, seed)[0]])) for seed in (1, 2)]
-    assert official["scores"] == pytest.approx(expected, abs=1e-6)
-    assert official["unreadable"] == 2
+    rows = OfficialRows(np.array([0, 1, MISSING, 3]), np.array([MISSING, 5]), np.array([0.0, 0.0]))
+    target = Target(task="regression", upper=2.5)
+    raw = predict_test_rows("naive", get("naive").Config(), target, np.zeros((6, 1)), y, rows)
+    official = score_predictions(target, rows, [raw, raw], "mae")
+    assert raw.tolist() == [pytest.approx(7 / 3)] * 2
+    assert official["scores"] == [pytest.approx(7 / 3, abs=1e-6)] * 2
+    assert (official["train_rows"], official["unreadable"]) == (3, 1)
 
 
 def test_an_unreadable_training_row_is_left_out(job: Job) -> None:
@@ -259,7 +263,7 @@ def test_an_unreadable_training_row_is_left_out(job: Job) -> None:
     path.write_text("".join([head, "odd,C1CC(,1.0\n", *lines]), encoding="utf-8")
     assert run(job, "logp") == {}
 
-    assert max(entries(job)["logp"]["official"]["train_rows"]) <= int(len(lines) * 0.875)
+    assert entries(job)["logp"]["official"]["train_rows"] == len(lines)
 
 
 def test_the_best_on_the_test_rows_is_not_chosen_for_it(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,19 +281,19 @@ def test_the_best_on_the_test_rows_is_not_chosen_for_it(job: Job, monkeypatch: p
         return rf.train(featurize(["descriptors"], molecules), answers, rf.Config(n_estimators=50, max_features=1.0))  # type: ignore[arg-type]
 
     monkeypatch.setattr(xgb, "train", planted)
-    seen: dict[str, float] = {}
-    cross_validate = train_and_score
-
-    def watched(name: str, *args: Any) -> Any:
-        scores = cross_validate(name, *args)
-        seen[name] = scores["test"]["mae"]
-        return scores
-
-    monkeypatch.setattr("model_zoo.benchmark.train_and_score", watched)
-    run(replace(job, models=[*job.models, cheat]), "logp")
+    contested = replace(job, models=[*job.models, cheat])
+    (endpoint,) = read_sets(job.folder, CONFIG, ["logp"])
+    with benchmark_folder(job.folder):
+        snapshot = Snapshot(endpoint, job.folder, job.features)
+        contest = contest_of(contested, snapshot, contested.models)
+        mae = {
+            name: score_predictions(endpoint.target, snapshot.rows, contest.official(name, 1)[0], "mae")["scores"][0]
+            for name in ("rf", "xgb")
+        }
+    run(contested, "logp")
     entry = entries(job)["logp"]
 
-    assert seen["xgb"] < seen["rf"] / 2  # the plant works
+    assert mae["xgb"] < mae["rf"] / 2  # the plant works
     assert entry["champion"] == "rf"
     assert {item["model"] for item in entry["candidates"]} == {"naive", "rf", "xgb"}
 
@@ -310,14 +314,15 @@ def test_the_strict_board_never_sees_an_open_model(
     trained.clear()
     run(replace(both, boards=["open"]), "logp")
     assert trained[0] == "cv xgb"
-    assert len(trained) == 1 + (trained[-1] == "official xgb")
+    assert set(trained) <= {"cv xgb", "seed 1 xgb", "seed 2 xgb"}
+    before = list(trained)
     run(both, "logp")
 
     rows = {entry["board"]: entry for entry in read_results(job.out)}
     assert rows["strict"] == strict
     assert [item["model"] for item in rows["open"]["candidates"]] == ["naive", "rf", "xgb"]
     assert rows["open"]["saw"] == ({"avalon_count": "everything"} if rows["open"]["champion"] == "xgb" else {})
-    assert len(trained) <= 2
+    assert trained == before
 
 
 def test_a_champion_is_compared_with_references_on_the_same_rows(job: Job, trained: list[str]) -> None:
@@ -334,6 +339,42 @@ def test_a_champion_is_compared_with_references_on_the_same_rows(job: Job, train
     trained.clear()
     run(replace(job, references=plain), "logp")
     assert trained == []
+
+
+def test_a_blend_is_a_candidate_made_of_the_others(job: Job, trained: list[str]) -> None:
+    """A blend fits nothing of its own: it weighs what was cross-validated, and mixes its members' official fits."""
+    blended = replace(job, models=models("naive", "rf", "xgb", "blend"))
+    assert run(blended) == {}
+    for name, entry in entries(job).items():
+        found = {item["model"]: item for item in entry["candidates"]}
+        shares = found["blend"]["shares"]
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-3)
+        assert set(shares) <= {"rf", "xgb"}
+        assert len(found["blend"]["folds"][entry["metric"]]) == len(found["rf"]["folds"][entry["metric"]]), name
+    assert [item for item in trained if item.startswith("cv")] == ["cv naive", "cv rf", "cv xgb"] * 2
+
+
+def test_a_changed_member_makes_its_blend_stale(job: Job, trained: list[str]) -> None:
+    """A blend's signature covers those of its members; the other members are not fitted again."""
+    run(replace(job, models=models("naive", "rf", "xgb", "blend")), "logp")
+    before = {item["model"]: item["signature"] for item in entries(job)["logp"]["candidates"]}
+    trained.clear()
+    changed = [*models("naive", "rf", "xgb", n_estimators=11), *models("blend")]
+    run(replace(job, models=changed), "logp")
+    after = {item["model"]: item["signature"] for item in entries(job)["logp"]["candidates"]}
+
+    assert {name for name in after if after[name] != before[name]} == {"xgb", "blend"}
+    assert [item for item in trained if item.startswith("cv")] == ["cv xgb"]
+
+
+def test_a_blend_finds_its_members_again_or_fits_them(job: Job, trained: list[str]) -> None:
+    """Without the kept predictions of a finished run, a new blend has its members cross-validated again."""
+    run(replace(job, models=models("naive", "rf", "xgb")), "logp")
+    shutil.rmtree(job.kept)
+    trained.clear()
+    run(replace(job, models=models("naive", "rf", "xgb", "blend")), "logp")
+
+    assert [item for item in trained if item.startswith("cv")] == ["cv rf", "cv xgb"]
 
 
 def test_a_model_that_fails_loses_and_is_tried_again(
@@ -430,41 +471,9 @@ def test_bad_input_is_one_clear_error(folder: Path, tmp_path: Path) -> None:
         read_results(tmp_path / "odd.json")
 
 
-def test_the_scaffold_split_is_that_of_tdc() -> None:
-    """Whole scaffold groups go to train while they fit in 0.875 of the readable rows, in an order the seed shuffles."""
-    texts = [*smiles(RINGS), "C1CC(", "CCO"]
-    splits = [scaffold_split(texts, seed) for seed in range(1, 6)]
-
-    assert splits == [scaffold_split(texts, seed) for seed in range(1, 6)]
-    assert len({tuple(train) for train, _ in splits}) > 1
-    for train, valid in splits:
-        assert sorted([*train, *valid]) == [row for row in range(len(texts)) if row != len(texts) - 2]
-        assert len(train) <= int((len(texts) - 1) * 0.875)
-        groups = {row // len(TAILS) for row in train if row < 60}
-        assert not groups & {row // len(TAILS) for row in valid if row < 60}
-
-
-@pytest.mark.parametrize(
-    ("name", "sizes"),
-    [
-        ("caco2_wang", [(637, 91)] * 5),
-        ("herg", [(457, 66)] * 5),
-        ("hia_hou", [(403, 58)] * 4 + [(397, 64)]),
-    ],
-)
-def test_the_split_of_the_official_files_has_the_official_sizes(name: str, sizes: list[tuple[int, int]]) -> None:
-    """On the files of the TDC group the split has the sizes that TDC's own code gives."""
-    place = os.environ.get(BENCHMARK_FOLDER)
-    if not place:
-        pytest.skip(f"{BENCHMARK_FOLDER} is not set: the split was not checked on the official files")
-    with (Path(place) / name / "train_val.csv").open(encoding="utf-8", newline="") as stream:
-        texts = [row["Drug"] for row in csv.DictReader(stream)]
-
-    assert [tuple(map(len, scaffold_split(texts, seed))) for seed in range(1, 6)] == sizes
-
-
-def test_the_command_runs_and_reports(folder: Path, tmp_path: Path) -> None:
+def test_the_command_runs_and_reports(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`aidrug benchmark` writes results where it is told, and `aidrug benchmark-report` makes a document of them."""
+    monkeypatch.setenv("AIDRUG_HOME", str(tmp_path / "home"))
     out, document = tmp_path / "out.json", tmp_path / "out.md"
     arguments = ["benchmark", str(folder), "--only", "greasy", "--models", "rf", "--seeds", "1", "--out", str(out)]
     done = CliRunner().invoke(aidrug, arguments)

@@ -178,7 +178,7 @@ MODEL_FAULTS = {
     "out of range": ({"config": {"max_features": 2}}, ["config.max_features", "less than or equal to 1", "got 2"]),
     "not finite": ({"config": {"max_features": float("nan")}}, ["config.max_features", "nan"]),
     "missing key": ({"features": ...}, ["features", "missing"]),
-    "no features": ({"features": []}, ["features", "at least 1"]),
+    "no features": ({"features": []}, ["features", "at least one"]),
     "features is a text": ({"features": "descriptors"}, ["features", "'descriptors'"]),
     "unknown featurizer": (
         {"features": ["ecfp9"]},

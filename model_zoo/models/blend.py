@@ -1,0 +1,69 @@
+"""A weighted mean of other models of the zoo, its weights learnt from their out-of-fold predictions.
+
+Source: stacked regressions (Breiman, Machine Learning 1996, 24, 49): non-negative weights, which keep a blend of
+bounded predictions inside the same bounds. They sum to one and are drawn towards equal shares, the more so the fewer
+molecules there are: on a few hundred molecules the best weights on paper are mostly luck.
+
+Nothing is fitted again: the members named in the YAML are trained models of their own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from model_zoo.models._base import ModelConfig
+
+
+class Config(ModelConfig):
+    """Hyper-parameters."""
+
+    shrinkage: float = Field(default=100.0, ge=0)
+    """How many molecules' worth of errors one unit of squared distance from equal shares costs."""
+    smallest_share: float = Field(default=0.03, ge=0, lt=0.5)
+    """Members with less than this are left out: they cost time and change nothing."""
+
+
+def weigh(P: NDArray[np.float64], y: NDArray[np.float64], config: Config) -> NDArray[np.float64]:
+    """Give the members' shares, `m` numbers of at least zero that sum to one.
+
+    Parameters
+    ----------
+    P
+        `n x m` out-of-fold predictions of the members, on the scale of training.
+    y
+        The `n` values, on the same scale.
+    config
+        Hyper-parameters.
+
+    Examples
+    --------
+    >>> y = np.arange(4000.0)
+    >>> weigh(np.column_stack([y, -y]), y, Config()).tolist()
+    [1.0, 0.0]
+    >>> weigh(np.column_stack([y - 1, y - 1]), y, Config()).tolist()
+    [0.5, 0.5]
+    """
+    shares = _nearest(P, y, config.shrinkage)
+    kept = shares >= config.smallest_share
+    result = np.zeros(P.shape[1])
+    result[kept] = _nearest(P[:, kept], y, config.shrinkage)
+    return result
+
+
+def _nearest(P: NDArray[np.float64], y: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
+    """Minimise the squared error plus the price of leaving equal shares, over shares that sum to one."""
+    from scipy.optimize import nnls
+
+    m = P.shape[1]
+    errors = P - y[:, None]  # shares sum to one, so the blend's error is the blend of the errors
+    scale = float(np.sqrt(np.mean(errors**2))) or 1.0
+    price = np.sqrt(shrinkage) * scale * np.eye(m)
+    one = 1e4 * np.sqrt(len(y) + shrinkage) * scale * np.ones((1, m))
+    A = np.vstack([errors, price, one])
+    b = np.concatenate([np.zeros(len(y)), np.full(m, np.sqrt(shrinkage) * scale / m), one[0, :1]])
+    shares: NDArray[np.float64] = nnls(A, b)[0]
+    shares = np.round(shares / shares.sum(), 6)  # what comes after is noise of the solver, not of the molecules
+    shares[np.argmax(shares)] += 1 - shares.sum()
+    return shares
