@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from litestar.types import Scope as AsgiScope
 
 from model_zoo.errors import ConfigError
 from serving.audit import Audit
@@ -177,6 +178,12 @@ def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         raise
 
 
+def caller_of(scope: AsgiScope) -> Caller | None:
+    """Give the caller that the guard admitted."""
+    caller: Caller | None = scope["state"].get(_CALLER)
+    return caller
+
+
 @contextmanager
 def audited(connection: Connection, action: str, target: str) -> Iterator[None]:
     """Put what an administrator does, and what came of it, into the audit log."""
@@ -193,7 +200,7 @@ def audited(connection: Connection, action: str, target: str) -> Iterator[None]:
 
 def _note(connection: Connection, action: str, target: str, result: str) -> None:
     audit: Audit = connection.app.state.audit
-    caller: Caller | None = connection.scope["state"].get(_CALLER)
+    caller = caller_of(connection.scope)
     where = connection.client.host if connection.client else "unknown"
     who = caller.name if caller else "nobody"
     audit.note(action, target, who=who, where=where, result=result, request_id=request_id(connection.scope))

@@ -22,6 +22,7 @@ from serving.access import audited
 from serving.engine import Engine
 from serving.entries import entry
 from serving.insights import INCLUDES
+from serving.observed import note_worked
 from serving.problems import REFUSALS, ProblemError, problem_response
 from serving.schemas import (
     AppointmentInfo,
@@ -51,7 +52,9 @@ _FAULT = problem_response()
     opt={"scope": "predict"},
     responses={400: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
-async def predict(data: JSONBody[PredictRequest], engine: NamedDependency[Engine]) -> PredictResponse:
+async def predict(
+    request: Request[Any, Any, Any], data: JSONBody[PredictRequest], engine: NamedDependency[Engine]
+) -> PredictResponse:
     """Predict endpoints for molecules. A bad molecule is an error entry at its own index, never a failed request."""
     require_sane(data, engine.settings.max_molecules)
     require_offered(data.include, neighbours=engine.settings.show_neighbours)
@@ -61,6 +64,7 @@ async def predict(data: JSONBody[PredictRequest], engine: NamedDependency[Engine
         insights = await engine.insights(given.champions, given.answers, data.include)
         for index, answer, insight in zip(given.indices, given.answers, insights, strict=True):
             entries[index] = entry(index, data.smiles[index], answer, given.champions, insight, given.on_trial)
+    note_worked(request.scope, len(entries))
     return PredictResponse([entries[index] for index in range(len(data.smiles))])
 
 

@@ -27,6 +27,8 @@ from serving.headers import stamp
 from serving.jobs.api import JOB_HANDLERS
 from serving.jobs.service import Jobs
 from serving.key_page import KEY_HANDLERS
+from serving.metrics_page import METRICS_HANDLERS
+from serving.observed import Observed
 from serving.page import PAGE_HANDLERS, STATIC
 from serving.problems import ProblemError, on_http, on_problem, on_unexpected
 from serving.promotion import PROMOTION_HANDLERS
@@ -65,7 +67,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     async def provide_jobs() -> Jobs:
         return jobs
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             *HANDLERS,
             *JOB_HANDLERS,
@@ -73,6 +75,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
             *FEEDBACK_HANDLERS,
             *KEY_HANDLERS,
             *PROMOTION_HANDLERS,
+            *METRICS_HANDLERS,
             create_static_files_router(
                 "/static",
                 [STATIC],
@@ -94,3 +97,5 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         request_max_body_size=engine.settings.max_body_bytes,
         logging_config=None,  # Litestar's own would log exceptions whole, and their messages may hold structures
     )
+    app.asgi_handler = Observed(app.asgi_handler)  # around everything: routing and its faults too
+    return app

@@ -26,6 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from serving import metrics
 from serving.recent import Recent
 
 PART = 32
@@ -84,15 +85,6 @@ class _Batch(Generic[K, A]):
     timer: asyncio.TimerHandle | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BatchFigures:
-    """What one finished batch says of itself: how many molecules, seconds waited by the first and worked."""
-
-    molecules: int
-    waited_seconds: float
-    worked_seconds: float
-
-
 class Batches(Generic[K, A]):
     """The queue and its threads. Every method but `start` is called on the event loop.
 
@@ -109,8 +101,6 @@ class Batches(Generic[K, A]):
         nothing waits.
     seconds
         Longest time of one batch.
-    observe
-        Is told of every finished batch.
     """
 
     def __init__(
@@ -121,9 +111,8 @@ class Batches(Generic[K, A]):
         threads: int,
         most_waiting: int,
         seconds: float,
-        observe: Callable[[BatchFigures], None] = lambda figures: None,
     ) -> None:
-        self._predict, self._timed_out, self._observe = predict, timed_out, observe
+        self._predict, self._timed_out = predict, timed_out
         self._threads, self._most_waiting, self._seconds = threads, most_waiting, seconds
         self._waiting: dict[bool, deque[_Ask[K, A]]] = {False: deque(), True: deque()}
         self._retries: deque[_Batch[K, A]] = deque()
@@ -264,7 +253,8 @@ class Batches(Generic[K, A]):
         """Predict batch after batch, on a thread of its own; ends when told, or when given up meanwhile."""
         assert self._loop is not None
         while (batch := self._batches.get()) is not None:
-            began = time.monotonic()
+            metrics.QUEUE.observe(time.monotonic() - min(ask.since for ask, _ in batch.places))
+            metrics.BATCH_MOLECULES.observe(len(batch.places))
             answers: list[A] | Exception
             try:
                 answers = self._predict(batch.key, [ask.texts[index] for ask, index in batch.places])
@@ -273,24 +263,17 @@ class Batches(Generic[K, A]):
             with self._lock:
                 batch.ended = True
             with suppress(RuntimeError):  # the loop is closed: the service has ended meanwhile
-                self._loop.call_soon_threadsafe(self._finished, batch, answers, began)
+                self._loop.call_soon_threadsafe(self._finished, batch, answers)
             if batch.lost:
                 return
 
-    def _finished(self, batch: _Batch[K, A], answers: list[A] | Exception, began: float) -> None:
+    def _finished(self, batch: _Batch[K, A], answers: list[A] | Exception) -> None:
         if batch.timer is not None:
             batch.timer.cancel()
         if batch.lost:
             self.lost -= 1
             return
         self._busy.discard(batch)
-        self._observe(
-            BatchFigures(
-                len(batch.places),
-                max(0.0, began - min(ask.since for ask, _ in batch.places)),
-                time.monotonic() - began,
-            )
-        )
         if isinstance(answers, Exception):
             for ask in {ask for ask, _ in batch.places}:
                 if not ask.future.done():
@@ -314,6 +297,7 @@ class Batches(Generic[K, A]):
             batch.lost = True
         self._busy.discard(batch)
         self.lost += 1
+        metrics.GIVEN_UP.inc()
         logger.warning("%d molecules held a worker for %g s: it was given up", len(batch.places), self._seconds)
         self._hire()
         if len(batch.places) == 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +17,8 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from model_zoo.store import Pointer, Store
+from serving import metrics
+from serving.agreement import Agreement
 from serving.batches import Batches, QueueFullError
 from serving.follower import Follower
 from serving.insights import Insight, Insights
@@ -26,6 +29,7 @@ from serving.settings import Settings
 from serving.stores import open_store
 from serving.table import Champion, Table
 from serving.trials import Trials
+from serving.workers import Role
 
 FIRST_LOOK_SECONDS = 2.0
 P = ParamSpec("P")
@@ -54,13 +58,15 @@ class Engine:
     def __init__(self, settings: Settings, store: Store | None = None) -> None:
         self.settings = settings
         self.store = store if store is not None else open_store(settings.store, settings.cache_folder)
-        self.follower = Follower(self.store, settings.poll_seconds)
+        role = Role.from_environment()
+        agreement = Agreement(role.shared / "generations", role.number, settings.workers) if role else None
+        self.follower = Follower(self.store, settings.poll_seconds, agreement)
         self._predictor = Predictor(settings.limits, settings.cache_entries)
         self._insights = Insights(settings.cache_entries)
         self.batches: Batches[_Asked, Answer] = Batches(
             lambda asked, texts: self._predictor.predict(asked.champions, texts),
             lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s"),
-            threads=max(2, os.cpu_count() or 1),
+            threads=max(2, (os.cpu_count() or 1) // settings.workers),
             most_waiting=settings.queue_molecules,
             seconds=settings.batch_seconds,
         )
@@ -121,10 +127,17 @@ class Engine:
                 got = await self.batches.predict(asked, wanted, seconds=seconds, background=background)
             except QueueFullError as error:
                 code = "overdue" if error.late else "busy"
+                metrics.REFUSED_REQUESTS.labels(code).inc()
                 raise ProblemError(code, str(error), {"Retry-After": str(error.retry_seconds)}) from error
             for index, answer in zip(missing, got, strict=True):
                 answers[index] = answer
-        return [answer for answer in answers if answer is not None]
+        given = [answer for answer in answers if answer is not None]
+        metrics.CACHE_HITS.inc(len(texts) - len(missing))
+        metrics.CACHE_MISSES.inc(len(missing))
+        for code, count in Counter(answer.code for answer in given if isinstance(answer, Fault)).items():
+            for name in champions:
+                metrics.MOLECULE_ERRORS.labels(name, code).inc(count)
+        return given
 
     async def insights(
         self, champions: Mapping[str, Champion], answers: Sequence[Answer], include: Collection[str]

@@ -19,6 +19,8 @@ from types import MappingProxyType
 from model_zoo.bundle import load_bundle
 from model_zoo.errors import StoreError
 from model_zoo.store import Pointer, Store, parse_pointer
+from serving import metrics
+from serving.agreement import Agreement
 from serving.table import Champion, Failure, Table, measured_values
 
 LONGEST_PAUSE = 15.0
@@ -36,6 +38,8 @@ class Follower:
         Where bundles and pointer live.
     poll_seconds
         Time between two looks at the pointer.
+    agreement
+        With whom to change over together; none for a service of one process.
 
     Attributes
     ----------
@@ -47,11 +51,11 @@ class Follower:
         Set once the first look is over, whatever came of it.
     """
 
-    def __init__(self, store: Store, poll_seconds: float) -> None:
+    def __init__(self, store: Store, poll_seconds: float, agreement: Agreement | None = None) -> None:
         self.table = Table()
         self.store_error: str | None = None
         self.looked = asyncio.Event()
-        self._store, self._poll_seconds = store, poll_seconds
+        self._store, self._poll_seconds, self._agreement = store, poll_seconds, agreement
         self._seen: bytes | None = None
         self._pointer_error: str | None = None
         self._retry_at, self._retry_pause = math.inf, poll_seconds
@@ -99,7 +103,10 @@ class Follower:
         return True
 
     def _serve(self, pointer: Pointer) -> None:
-        self.table = self._load(pointer)
+        table = self._load(pointer)
+        if self._agreement is not None:
+            self._agreement.wait(table.generation)
+        self.table = table
         faults = (*self.table.failures.values(), *self.table.trial_failures.values())
         again = any(failure.retried for failure in faults)
         self._retry_at = time.monotonic() + self._retry_pause if again else math.inf
@@ -112,12 +119,15 @@ class Follower:
         for endpoint, failure in failures.items():
             if failure != before.failures.get(endpoint):
                 old = before.champions.get(endpoint)
+                metrics.REFUSED_BUNDLES.labels(endpoint).inc()
                 logger.error(
                     "champion %s/%s is not served: %s; %s goes on serving",
                     endpoint, failure.version, failure.detail, old.manifest.version if old else "nothing",
                 )  # fmt: skip
         for endpoint, champion in found.items():
             if before.champions.get(endpoint) is not champion:
+                if endpoint in before.champions:
+                    metrics.SWAPS.labels(endpoint).inc()
                 version = champion.manifest.version
                 logger.info("champion %s/%s serves from generation %d", endpoint, version, pointer.generation)
         kept = {

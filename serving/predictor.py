@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,6 +21,7 @@ from rdkit import Chem
 from model_zoo import featurizers
 from model_zoo.bundle import Predictions
 from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
+from serving import metrics
 from serving.recent import Recent
 from serving.table import Champion
 
@@ -108,7 +110,8 @@ class Predictor:
         answers: list[Answer] = [{} for _ in texts]
         for policy, members in policies.items():
             fresh: dict[str, Molecule] = {}
-            readings = [self._read(policy, text, fresh) for text in texts]
+            with metrics.timed(metrics.PARSE):
+                readings = [self._read(policy, text, fresh) for text in texts]
             results = self._answers(
                 members, dict.fromkeys(entry for entry in readings if isinstance(entry, str)), fresh
             )
@@ -182,11 +185,12 @@ def _compute(champions: Mapping[str, Champion], molecules: list[Molecule]) -> di
     blocks: dict[str, NDArray[Any]] = {}
     answers: dict[str, Answer] = {molecule.smiles: {} for molecule in molecules}
     for name, champion in champions.items():
-        for feature in champion.manifest.features:
-            if feature not in blocks:
-                blocks[feature] = _featurizer(feature).featurize(molecules)
+        missing = [feature for feature in champion.manifest.features if feature not in blocks]
+        with metrics.timed(metrics.FEATURIZE) if missing else nullcontext():
+            blocks |= {feature: _featurizer(feature).featurize(molecules) for feature in missing}
         X = featurizers.join([blocks[feature] for feature in champion.manifest.features])
-        got = champion.bundle.predict(molecules, X)
+        with metrics.timed(metrics.PREDICT):
+            got = champion.bundle.predict(molecules, X)
         for row, molecule in enumerate(molecules):
             estimate = _estimate(molecule.smiles, got, row)
             answer = answers[molecule.smiles]

@@ -1,10 +1,7 @@
 """Running the service: logging, signals, the server.
 
 Belongs here: what happens between `python -m serving` and the application.
-Does not belong here: the application (see `app.py`).
-
-One process, because the table of champions and the remembered results live in it: several processes
-would each show a new champion at a moment of their own.
+Does not belong here: the application (see `app.py`), several processes (see `workers.py`).
 """
 
 from __future__ import annotations
@@ -22,16 +19,19 @@ from granian.server.embed import Server
 from model_zoo.errors import ConfigError
 from serving.access import require_protection
 from serving.app import create_app
+from serving.logs import logging_to_stderr
+from serving.metrics import LOG_DROPS
 from serving.settings import Settings
+from serving.workers import SIGNALS, Role, supervise
 
-SIGNALS = {signal.SIGINT, signal.SIGTERM}
 logger = logging.getLogger("serving")
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, role: Role | None = None) -> None:
     """Serve until SIGINT or SIGTERM, then let running requests finish.
 
     Both must be blocked in every thread (see `__main__.py`), so that waiting for them is the one way they arrive.
+    A worker also ends when the process that started it is gone.
     """
     server = Server(
         create_app(settings),
@@ -49,7 +49,13 @@ async def serve(settings: Settings) -> None:
         signal.sigwait(SIGNALS)
         os._exit(1)  # told twice: whoever waits does not want the running requests finished
 
+    def wait_for_the_end(lifeline: int) -> None:
+        os.read(lifeline, 1)
+        loop.call_soon_threadsafe(server.stop)
+
     threading.Thread(target=wait_for_signal, name="signals", daemon=True).start()
+    if role is not None:
+        threading.Thread(target=wait_for_the_end, args=(role.lifeline,), name="lifeline", daemon=True).start()
     logger.info("the service listens on http://%s:%d", settings.host, settings.port)
     await server.serve()
     logger.info("the service has stopped")
@@ -72,18 +78,32 @@ def require_free(host: str, port: int) -> None:
 
 
 def run() -> int:
-    """Run the service with the environment's settings.
+    """Run the service with the environment's settings, in one process or in several.
 
     Returns
     -------
     int
         0 after a signal, 1 when the address cannot be had, 2 for a setting that makes no sense.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = Settings.from_environment()
-        require_protection(settings)
-        require_free(settings.host, settings.port)
+    except ConfigError as error:
+        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+        logger.error("%s", error)  # noqa: TRY400  a message for the user, not a trace
+        return 2
+    with logging_to_stderr(settings.log_format, settings.log_level, LOG_DROPS.inc):
+        return _run(settings)
+
+
+def _run(settings: Settings) -> int:
+    role = Role.from_environment()
+    try:
+        if role is None:
+            require_protection(settings)
+            require_free(settings.host, settings.port)
+        if role is None and settings.workers > 1:
+            return supervise(settings)
+        asyncio.run(serve(settings, role))
     except OSError as error:
         logger.error(  # noqa: TRY400  a message for the user, not a trace
             "the service cannot listen on %s:%d (AIDRUG_SERVICE_HOST, AIDRUG_SERVICE_PORT): %s",
@@ -94,10 +114,5 @@ def run() -> int:
         return 1
     except ConfigError as error:
         logger.error("%s", error)  # noqa: TRY400  the same
-        return 2
-    try:
-        asyncio.run(serve(settings))
-    except ConfigError as error:
-        logger.error("%s", error)  # noqa: TRY400  a message for the user, not a trace
         return 2
     return 0

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, cast
 
 from model_zoo.errors import ConfigError
 from model_zoo.molecules import Limits
@@ -50,6 +51,10 @@ class Settings:
         Whether that record may hold structures in the clear.
     jobs
         Limits and places of batch jobs.
+    workers
+        Processes that serve.
+    log_format, log_level
+        How log lines look (`auto` is text on a terminal, JSON elsewhere) and the lowest level written.
     folder
         Where the service keeps its own state: API keys and the audit log; none to keep nothing.
     open_access
@@ -78,6 +83,9 @@ class Settings:
     record: Path | None = None
     record_structures: bool = False
     jobs: JobSettings = field(default_factory=JobSettings)
+    workers: int = 1
+    log_format: Literal["auto", "json", "text"] = "auto"
+    log_level: str = "INFO"
     folder: Path | None = None
     open_access: bool = False
     rate_per_minute: int = 0
@@ -131,6 +139,11 @@ class Settings:
                 chunk_rows=_whole(env, "AIDRUG_JOB_CHUNK_ROWS", JobSettings.chunk_rows, 1, 10_000),
                 lease_seconds=_seconds(env, "AIDRUG_JOB_LEASE_SECONDS", JobSettings.lease_seconds),
             ),
+            workers=_whole(env, "AIDRUG_WORKERS", cls.workers, 1, 256),
+            log_format=cast(
+                'Literal["auto", "json", "text"]', _one_of(env, "AIDRUG_LOG_FORMAT", ("auto", "json", "text"))
+            ),
+            log_level=_one_of(env, "AIDRUG_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
             folder=home / "service",
             open_access=_switch(env, "AIDRUG_OPEN_ACCESS", default=False),
             rate_per_minute=_whole(env, "AIDRUG_RATE_PER_MINUTE", 0, 0, 10_000_000),
@@ -177,6 +190,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _one_of(env: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
+    """Give a variable's value; the first of those allowed when it is not set."""
+    text = env.get(name) or allowed[0]
+    if text not in allowed:
+        raise ConfigError(f"{name}: expected one of {', '.join(allowed)}, got {text!r}")
+    return text
 
 
 def _switch(env: Mapping[str, str], name: str, *, default: bool) -> bool:

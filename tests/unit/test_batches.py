@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from serving.batches import LARGEST_BATCH, MOST_LOST, PART, Batches, BatchFigures, QueueFullError
+from serving.batches import LARGEST_BATCH, MOST_LOST, PART, Batches, QueueFullError
 
 Calls = list[tuple[str, list[str]]]
 
@@ -77,12 +77,11 @@ def test_a_request_alone_is_answered_at_once_and_in_order() -> None:
     """Nothing waits for company while a thread is free."""
 
     async def test() -> None:
-        figures: list[BatchFigures] = []
         predictor = Predictor()
-        async with running(predictor, observe=figures.append) as batches:
+        async with running(predictor) as batches:
             assert await batches.predict("k", ["a", "b", "a"]) == ["a!", "b!", "a!"]
             assert await batches.predict("k", []) == []
-            assert (batches.waiting, [each.molecules for each in figures]) == (0, [3])
+            assert (batches.waiting, predictor.calls) == (0, [("k", ["a", "b", "a"])])
 
     run(test)
 
