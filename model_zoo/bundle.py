@@ -11,6 +11,7 @@ Layout of a bundle (data only; nothing in it is ever unpickled)::
     model/             the fitted model, see model_formats.py
     domain.npy         packed fingerprints of the training molecules
     neighbours.json    their SMILES, measured values and absolute out-of-fold errors, same order
+    explanation.npz    tables of the model's trees, for explaining predictions
     reference.json     reference molecules and what the model predicted for them when it was bundled
 
 Format 2 added `trust` to the manifest and `errors` to the neighbours. Bundles of format 1 are served as they were
@@ -29,10 +30,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from model_zoo import featurizers
+from model_zoo import explanation, featurizers
 from model_zoo.conformal import NEIGHBOURS, difficulty
 from model_zoo.digests import file_digest
 from model_zoo.errors import BundleError
+from model_zoo.explanation import Explainer
 from model_zoo.model_formats import Model, load_model
 from model_zoo.molecules import Molecule, Standardise, parse_molecule
 from model_zoo.targets import Target
@@ -135,6 +137,8 @@ class Bundle:
     model: Model
     domain: Domain
     neighbours: Neighbours
+    explainer: Explainer | None = None
+    """None in bundles of format 1."""
 
     def __post_init__(self) -> None:
         """Refuse parts that do not belong together.
@@ -223,7 +227,10 @@ def load_bundle(folder: Path) -> Bundle:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{folder}: unreadable content: {error!r}") from error
     domain = Domain(packed, manifest.domain_threshold)
-    bundle = Bundle(folder, manifest, card, load_model(folder / "model"), domain, neighbours)
+    model, explainer = load_model(folder / "model"), None
+    if explanation.FILE in manifest.files:
+        explainer = explanation.load_explainer(folder, model, manifest.features, manifest.target, manifest.unit)
+    bundle = Bundle(folder, manifest, card, model, domain, neighbours, explainer)
     got = bundle.predict(reference_molecules(smiles, manifest)).value
     if expected.shape != got.shape:
         raise BundleError(f"{folder}: expected a reference value for each of {len(got)} molecules, got {expected.size}")

@@ -8,18 +8,44 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from model_zoo import featurizers
 from model_zoo.bundle import Bundle, Manifest, Neighbours, load_bundle, reference_molecules
 from model_zoo.digests import file_digest, json_digest
+from model_zoo.explanation import write_tables
 from model_zoo.model_formats import load_model
+from model_zoo.molecules import Molecule
 from model_zoo.reference_drugs import DrugList
-from model_zoo.trust import reference_of
+from model_zoo.trust import Trust, reference_of
 from model_zoo.uncertainty import Domain
+
+Featurize = Callable[[Sequence[str], Sequence[Molecule]], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Background:
+    """What predictions are set against.
+
+    Attributes
+    ----------
+    X_train
+        `n x d` features of the training molecules: an explanation starts at what the model says of the average one.
+    drugs
+        Drugs whose predictions a new prediction is set among; without them there are no percentiles.
+    featurize
+        Gives their features: names of featurizers and `n` molecules to `n x d`.
+    """
+
+    X_train: NDArray[Any]
+    drugs: DrugList | None = None
+    featurize: Featurize = featurizers.featurize
 
 
 def write_bundle(
@@ -31,7 +57,7 @@ def write_bundle(
     domain: Domain,
     neighbours: Mapping[str, Sequence[Any]],
     reference_smiles: Sequence[str],
-    drugs: DrugList | None = None,
+    background: Background | None = None,
 ) -> Bundle:
     """Write a complete bundle into an empty folder and load it back as the service would.
 
@@ -51,8 +77,8 @@ def write_bundle(
         the intervals need them.
     reference_smiles
         Standardised SMILES whose predictions are stored, and replayed whenever the bundle is loaded.
-    drugs
-        Drugs whose predictions a new prediction is set among; without them there are no percentiles.
+    background
+        What predictions are set against; without it the bundle gives no percentiles and cannot explain.
 
     Returns
     -------
@@ -72,8 +98,9 @@ def write_bundle(
     bundle = Bundle(folder, draft, card, load_model(folder / "model"), domain, known)
     values = bundle.predict(reference_molecules(reference_smiles, draft)).value
     _write_json(folder / "reference.json", {"smiles": list(reference_smiles), "values": values.tolist()})
-    if drugs is not None:
-        draft = draft.model_copy(update={"trust": _with_reference(bundle, drugs)})
+    if background is not None:
+        draft = draft.model_copy(update={"trust": _with_reference(bundle, background)})
+        write_tables(folder, folder / "model", background.X_train)
     files = {
         path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
     }
@@ -84,10 +111,12 @@ def write_bundle(
     return load_bundle(folder)
 
 
-def _with_reference(bundle: Bundle, drugs: DrugList) -> Any:
-    manifest = bundle.manifest
+def _with_reference(bundle: Bundle, background: Background) -> Trust:
+    manifest, drugs = bundle.manifest, background.drugs
+    if drugs is None:
+        return manifest.trust
     molecules = drugs.molecules(manifest.standardise)
-    values = bundle.predict(molecules, drugs.features(manifest.features, manifest.standardise)).value
+    values = bundle.predict(molecules, background.featurize(manifest.features, molecules)).value
     finite = values[np.isfinite(values)]
     if not len(finite):
         return manifest.trust

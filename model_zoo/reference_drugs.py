@@ -1,6 +1,6 @@
 """The drugs that predictions are compared with: a list whose licence lets us, from an installed package.
 
-Belongs here: finding and reading the list, its name and licence, its molecules and their features.
+Belongs here: finding and reading the list, its name and licence, its molecules.
 Does not belong here: predictions for them (see `bundle_writing.py`), percentiles (see `trust.py`).
 """
 
@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
-from model_zoo import featurizers
 from model_zoo.digests import file_digest
 from model_zoo.molecules import CURATION_LIMITS, Molecule, Standardise, parse_molecule
 
@@ -40,10 +35,6 @@ class DrugList:
     def molecules(self, standardise: Standardise) -> tuple[Molecule, ...]:
         """Give the drugs that can be read, standardised, each once, in the order of the list."""
         return _molecules(self, standardise)
-
-    def features(self, names: Sequence[str], standardise: Standardise) -> NDArray[Any]:
-        """Give their features, `n x d`. Each block is remembered: endpoints share most of them."""
-        return featurizers.join([_block(self, standardise, name) for name in names])
 
 
 NAME = "ChEMBL drugs"
@@ -79,8 +70,3 @@ def chembl_drugs() -> DrugList | None:
 def _molecules(drugs: DrugList, standardise: Standardise) -> tuple[Molecule, ...]:
     parsed = (parse_molecule(smiles, standardise, CURATION_LIMITS) for smiles in drugs.smiles)
     return tuple({each.smiles: each for each in parsed if isinstance(each, Molecule)}.values())
-
-
-@lru_cache(maxsize=12)
-def _block(drugs: DrugList, standardise: Standardise, name: str) -> NDArray[Any]:
-    return featurizers.get(name).featurize(_molecules(drugs, standardise))

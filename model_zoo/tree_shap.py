@@ -4,14 +4,16 @@ Belongs here: the contributions of columns for one molecule.
 Does not belong here: the table of trees (see `trees.py`), what columns mean for atoms (see `atoms/`).
 
 Source: Lundberg et al., Nature Machine Intelligence 2020, 2, 56 defines the values. Here the weights of the Shapley
-value are written as an integral, `|S|! (d - |S| - 1)! / d! = int t^|S| (1 - t)^(d - |S| - 1) dt`, so that a leaf's share
-is the integral of a product with one factor per feature of its path; Gauss-Legendre quadrature with half as many points
-as there are features is exact for it. Products run down the trees and sums run up, one level of all trees at a time.
+value are written as an integral, `|S|! (d - |S| - 1)! / d! = int t^|S| (1 - t)^(d - |S| - 1) dt`, so that what a leaf
+gives is the integral of a product with one factor per feature of its path; Gauss-Legendre quadrature with half as many
+points as there are features is exact for it. Products run down the trees and sums run up, one level of all trees at a
+time.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,20 +57,20 @@ def contributions(table: TreeTable, x: NDArray[Any]) -> tuple[Floats, float]:
     total = _leaf_sums(table, step)
     gain = agrees - table.share
     moved = gain * ((total / factor) @ weight)
-    result = np.bincount(table.feature[has_feature], moved[has_feature], minlength=len(x))
+    result: Floats = np.bincount(table.feature[has_feature], moved[has_feature], minlength=len(x)).astype(np.float64)
     # What lies below a second question about a feature was counted with the first question too: take it back.
     first = table.before[again]
     twice = gain[first] * ((total[again] / factor[first]) @ weight)
-    result -= np.bincount(table.feature[again], twice, minlength=len(x))
+    result = result - np.bincount(table.feature[again], twice, minlength=len(x))
     return result, float(table.start + table.value[_reached(table, agrees)].sum())
 
 
 def _leaf_sums(table: TreeTable, step: Floats) -> Floats:
     """Multiply the steps down to the leaves, and sum the leaves' values times that up again: `m x q`."""
-    for start, stop in zip(table.levels[1:-1], table.levels[2:], strict=True):
+    for start, stop in pairwise(table.levels[1:]):
         step[start:stop] *= step[table.parent[start:stop]]
     total = step * table.value[:, None]
-    for start, stop in reversed(list(zip(table.levels[1:-1], table.levels[2:], strict=True))):
+    for start, stop in reversed(list(pairwise(table.levels[1:]))):
         pairs = total[start:stop].reshape(-1, 2, total.shape[1]).sum(axis=1)
         total[table.parent[start:stop:2]] += pairs
     return total
@@ -77,7 +79,7 @@ def _leaf_sums(table: TreeTable, step: Floats) -> Floats:
 def _reached(table: TreeTable, agrees: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Tell which nodes the molecule passes."""
     passes = agrees.copy()
-    for start, stop in zip(table.levels[1:-1], table.levels[2:], strict=True):
+    for start, stop in pairwise(table.levels[1:]):
         passes[start:stop] &= passes[table.parent[start:stop]]
     return passes
 

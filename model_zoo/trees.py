@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -122,10 +123,13 @@ class Nodes:
 
     def sums(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Give the sum of leaves of `n` molecules, with what is added to it."""
-        return np.concatenate(
-            [self.value[self.leaves(X[at : at + _ROWS])].sum(axis=1) for at in range(0, len(X), _ROWS)]
-            or [np.empty(0)]
-        ) + self.start
+        return (
+            np.concatenate(
+                [self.value[self.leaves(X[at : at + _ROWS])].sum(axis=1) for at in range(0, len(X), _ROWS)]
+                or [np.empty(0)]
+            )
+            + self.start
+        )
 
     def counts(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Count how many of `n` molecules pass each node."""
@@ -168,7 +172,7 @@ class Nodes:
             passed = cover[inner]
             share[at] = np.divide(cover[children], passed, out=np.full(len(at), 0.5), where=passed > 0)
             (high if goes_left else low)[at] = self.threshold[inner]
-        for start, stop in zip(levels[1:-1], levels[2:], strict=True):
+        for start, stop in pairwise(levels[1:]):
             nodes = np.arange(start, stop)
             above = parent[nodes].copy()
             while True:  # climb until the same feature was asked about, or the root is reached

@@ -41,6 +41,8 @@ from serving.schemas import (
 from serving.table import Champion, Table
 
 EndpointName = Annotated[str, PathParameter(description="Name of an endpoint.")]
+MOST_EXPLAINED = 32
+"""Molecules in one request for explanations: each costs as much as a hundred predictions."""
 _FAULT = problem_response()
 
 
@@ -57,7 +59,7 @@ async def predict(
 ) -> PredictResponse:
     """Predict endpoints for molecules. A bad molecule is an error entry at its own index, never a failed request."""
     require_sane(data, engine.settings.max_molecules)
-    require_offered(data.include, neighbours=engine.settings.show_neighbours)
+    require_offered(data, neighbours=engine.settings.show_neighbours)
     table = engine.table
     entries = {}
     for given in await engine.trials.answer(table, chosen(table, data.endpoints), data.smiles):
@@ -189,17 +191,25 @@ def require_sane(data: PredictRequest, most: int) -> None:
         )
 
 
-def require_offered(include: Collection[str], *, neighbours: bool) -> None:
-    """Refuse to include what does not exist, or what this service was told not to show.
+def require_offered(data: PredictRequest, *, neighbours: bool) -> None:
+    """Refuse to include what does not exist, what this service was told not to show, or too many explanations.
 
     Raises
     ------
     ProblemError
-        `invalid-request` for an unknown name, `forbidden` for neighbours where they are switched off.
+        `invalid-request` for an unknown name or too many molecules to explain, `forbidden` for neighbours where they
+        are switched off.
     """
+    include = data.include
     unknown = [name for name in include if name not in INCLUDES]
     if unknown:
         raise ProblemError("invalid-request", f"include: expected any of {_listed(INCLUDES, *unknown)}")
+    if "explanation" in include and len(data.smiles) > MOST_EXPLAINED:
+        raise ProblemError(
+            "invalid-request",
+            f"smiles: expected at most {MOST_EXPLAINED} molecules when an explanation is asked for, got "
+            f"{len(data.smiles)}",
+        )
     if "neighbours" in include and not neighbours:
         raise ProblemError(
             "forbidden", "include: this service does not show training molecules (AIDRUG_SHOW_NEIGHBOURS is 0)"

@@ -10,10 +10,18 @@ from collections.abc import Collection, Mapping
 
 from msgspec import UNSET
 
+from model_zoo.explanation import Explanation
 from model_zoo.live.record import Role
 from serving.insights import Insight
 from serving.predictor import Answer, Estimate, Fault
-from serving.schemas import AlertInfo, EndpointPrediction, MoleculeError, MoleculePrediction, NeighbourInfo
+from serving.schemas import (
+    AlertInfo,
+    EndpointPrediction,
+    ExplanationInfo,
+    MoleculeError,
+    MoleculePrediction,
+    NeighbourInfo,
+)
 from serving.table import Champion
 
 
@@ -66,4 +74,11 @@ def _prediction(estimate: Estimate, champion: Champion, name: str, insight: Insi
         neighbours=UNSET
         if near is None
         else [NeighbourInfo(each.smiles, round(each.similarity, 4), each.value, measured_unit) for each in near],
+        explanation=_explanation(insight.explanations[name]) if name in insight.explanations else UNSET,
     )
+
+
+def _explanation(why: Explanation | None) -> ExplanationInfo | None:
+    if why is None:
+        return None
+    return ExplanationInfo(why.baseline, list(why.atoms), why.rest, why.prediction, why.scale, why.method)

@@ -1,4 +1,4 @@
-"""What a request may ask for beside the numbers: the nearest training molecules, structural alerts.
+"""What a request may ask for beside the numbers: explanations, the nearest training molecules, structural alerts.
 
 Belongs here: finding these for answers that are already there, and remembering what costs milliseconds.
 Does not belong here: predicting (see `predictor.py`), how they are found (see `model_zoo`).
@@ -6,6 +6,7 @@ Does not belong here: predicting (see `predictor.py`), how they are found (see `
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,22 +14,31 @@ from rdkit import Chem
 
 from model_zoo.alerts import Alert, find_alerts
 from model_zoo.bundle import Neighbour
+from model_zoo.explanation import Explanation
 from model_zoo.molecules import Molecule
 from serving.predictor import Answer, Fault
 from serving.recent import Recent
 from serving.table import Champion
 
-INCLUDES = ("neighbours", "alerts")
+logger = logging.getLogger(__name__)
+
+INCLUDES = ("neighbours", "explanation", "alerts")
 """What a request may ask for."""
 NEIGHBOURS = 3
+EXPLAINED = 5_000
+"""How many explanations are remembered; each is about a kilobyte."""
 
 
 @dataclass(frozen=True)
 class Insight:
-    """What was asked for of one molecule; none, or an endpoint missing, where it was not asked for."""
+    """What was asked for of one molecule; none, or an endpoint missing, where it was not asked for.
+
+    An explanation is none where a champion cannot explain this molecule.
+    """
 
     alerts: tuple[Alert, ...] | None = None
     neighbours: Mapping[str, list[Neighbour]] = field(default_factory=dict)
+    explanations: Mapping[str, Explanation | None] = field(default_factory=dict)
 
 
 class Insights:
@@ -42,6 +52,7 @@ class Insights:
 
     def __init__(self, cache_entries: int) -> None:
         self._alerts: Recent[str, tuple[Alert, ...]] = Recent(cache_entries)
+        self._explanations: Recent[tuple[str, str], Explanation] = Recent(min(cache_entries, EXPLAINED))
 
     def gather(
         self, champions: Mapping[str, Champion], answers: Sequence[Answer], include: Collection[str]
@@ -66,8 +77,27 @@ class Insights:
             for name, estimate in answer.items()
             if "neighbours" in include
         }
+        why = {
+            name: self._explanation_of(champions[name], molecules[estimate.smiles])
+            for name, estimate in answer.items()
+            if "explanation" in include
+        }
         first = next(iter(molecules.values()))
-        return Insight(self._alerts_of(first) if "alerts" in include else None, near)
+        return Insight(self._alerts_of(first) if "alerts" in include else None, near, why)
+
+    def _explanation_of(self, champion: Champion, molecule: Molecule) -> Explanation | None:
+        if champion.bundle.explainer is None:
+            return None
+        key = (champion.manifest.version, molecule.smiles)
+        known = self._explanations.get(key)
+        if known is None:
+            try:
+                known = champion.bundle.explainer.explain(molecule)
+            except Exception as error:  # noqa: BLE001  a prediction stands without its explanation
+                logger.warning("%s/%s cannot explain: %s", champion.manifest.endpoint, key[0], type(error).__name__)
+                return None
+            self._explanations.put(key, known)
+        return known
 
     def _alerts_of(self, molecule: Molecule) -> tuple[Alert, ...]:
         known = self._alerts.get(molecule.smiles)

@@ -25,7 +25,7 @@ class PredictRequest(Struct, frozen=True, forbid_unknown_fields=True):
         list[str],
         Meta(
             description="What to add, at the cost of milliseconds: `neighbours` (the nearest training molecules), "
-            "`alerts` (structural alerts).",
+            "`explanation` (what each atom contributes; for a few molecules at a time), `alerts` (structural alerts).",
             examples=[[]],
         ),
     ] = []
@@ -46,6 +46,27 @@ class AlertInfo(Struct, frozen=True):
     name: str
     catalogue: Annotated[str, Meta(description="`PAINS` or `Brenk`.")]
     atoms: Annotated[list[int], Meta(description="Matching atoms, by their place in `standardised`.")]
+
+
+class ExplanationInfo(Struct, frozen=True):
+    """Parts of one prediction: `baseline`, all `atoms` and `rest` sum to `prediction`."""
+
+    baseline: Annotated[float, Meta(description="What the model says of the average training molecule.")]
+    atoms: Annotated[
+        list[float], Meta(description="What each heavy atom adds, in the order of the atoms of `standardised`.")
+    ]
+    rest: Annotated[
+        float,
+        Meta(
+            description="What belongs to no atom: descriptors of the molecule as a whole, absent fingerprint bits, "
+            "what masking single atoms does not show."
+        ),
+    ]
+    prediction: Annotated[
+        float, Meta(description="What the model says of this molecule, before calibration and before bounds.")
+    ]
+    scale: Annotated[str, Meta(description="The scale of all of these: a unit, `log-odds` or `probability`.")]
+    method: Annotated[str, Meta(description="`tree SHAP` (exact), `occlusion` (masking atom by atom), or both.")]
 
 
 class EndpointPrediction(Struct, frozen=True):
@@ -94,6 +115,10 @@ class EndpointPrediction(Struct, frozen=True):
     neighbours: Annotated[
         list[NeighbourInfo] | UnsetType,
         Meta(description="When asked for: the nearest training molecules, at most three, most similar first."),
+    ] = UNSET
+    explanation: Annotated[
+        ExplanationInfo | UnsetType | None,
+        Meta(description="When asked for: why; null where this champion cannot explain this molecule."),
     ] = UNSET
 
 

@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from model_zoo.bundle import Bundle
-from model_zoo.bundle_writing import write_bundle
+from model_zoo.bundle_writing import Background, write_bundle
 from model_zoo.featurizers import featurize
 from model_zoo.model_formats import ConstantModel, Model, OnnxModel
 from model_zoo.molecules import Molecule, Standardise, parse_molecule
@@ -69,6 +69,7 @@ def write(
     measured: Sequence[float] | None = None,
     errors: Sequence[float] = (),
     drugs: DrugList | None = None,
+    explained: bool = False,
     **fields: Any,
 ) -> Bundle:
     """Write a bundle into a folder.
@@ -87,6 +88,8 @@ def write(
         Their absolute out-of-fold errors, for a `trust` that gives each molecule its own interval.
     drugs
         Drugs to give percentiles among.
+    explained
+        Whether the bundle can explain its predictions.
     fields
         Replace fields of the manifest.
     """
@@ -123,7 +126,7 @@ def write(
             domain=Domain(pack(molecules), 0.3),
             neighbours={"smiles": list(TRAINING), "values": list(measured if measured is not None else values)}
             | ({"errors": list(errors)} if errors else {}),
-            drugs=drugs,
+            background=Background(featurize(features, molecules), drugs) if explained or drugs else None,
             reference_smiles=["CCO", "c1ccccc1"],
         )
 

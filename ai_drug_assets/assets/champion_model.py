@@ -11,7 +11,8 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
-from model_zoo.bundle_writing import write_bundle
+from model_zoo import featurizers
+from model_zoo.bundle_writing import Background, write_bundle
 from model_zoo.champion import Contender, Decision, decide
 from model_zoo.dataset import Dataset
 from model_zoo.digests import json_digest
@@ -162,7 +163,7 @@ def _bundle(
                 "errors": errors.tolist(),
             },
             reference_smiles=[molecule.smiles for molecule in molecules[::step]][:REFERENCE_MOLECULES],
-            drugs=drugs,
+            background=Background(featurizers.featurize(model.features, molecules), drugs),
         )
         workshop.store.put_bundle(work)
         return bundle.manifest.version

@@ -86,7 +86,7 @@ def test_the_same_place_is_one_alert() -> None:
 @pytest.mark.parametrize(
     ("include", "says"),
     [
-        (["neighbors"], "include: expected any of neighbours, alerts, got 'neighbors'"),
+        (["neighbors"], "include: expected any of neighbours, explanation, alerts, got 'neighbors'"),
         (["alerts", ""], "got ''"),
         ("alerts", "Expected `array`, got `str`"),
         ([1], "Expected `str`, got `int`"),
