@@ -59,7 +59,7 @@ async def predict(
 ) -> PredictResponse:
     """Predict endpoints for molecules. A bad molecule is an error entry at its own index, never a failed request."""
     require_sane(data, engine.settings.max_molecules)
-    require_offered(data, neighbours=engine.settings.show_neighbours)
+    require_offered(data.include, neighbours=engine.settings.show_neighbours, molecules=len(data.smiles))
     table = engine.table
     entries = {}
     for given in await engine.trials.answer(table, chosen(table, data.endpoints), data.smiles):
@@ -191,7 +191,7 @@ def require_sane(data: PredictRequest, most: int) -> None:
         )
 
 
-def require_offered(data: PredictRequest, *, neighbours: bool) -> None:
+def require_offered(include: Collection[str], *, neighbours: bool, molecules: int = 1) -> None:
     """Refuse to include what does not exist, what this service was told not to show, or too many explanations.
 
     Raises
@@ -200,15 +200,13 @@ def require_offered(data: PredictRequest, *, neighbours: bool) -> None:
         `invalid-request` for an unknown name or too many molecules to explain, `forbidden` for neighbours where they
         are switched off.
     """
-    include = data.include
     unknown = [name for name in include if name not in INCLUDES]
     if unknown:
         raise ProblemError("invalid-request", f"include: expected any of {_listed(INCLUDES, *unknown)}")
-    if "explanation" in include and len(data.smiles) > MOST_EXPLAINED:
+    if "explanation" in include and molecules > MOST_EXPLAINED:
         raise ProblemError(
             "invalid-request",
-            f"smiles: expected at most {MOST_EXPLAINED} molecules when an explanation is asked for, got "
-            f"{len(data.smiles)}",
+            f"smiles: expected at most {MOST_EXPLAINED} molecules when an explanation is asked for, got {molecules}",
         )
     if "neighbours" in include and not neighbours:
         raise ProblemError(
