@@ -135,7 +135,9 @@ def _endpoint_nodes(
     record = make_record(LEADERBOARD_CODE, root, {"metric": {"name": endpoint.champion.metric}}, {}, upstream)
     leaderboard = f"leaderboard/{name}"
     yield Node(leaderboard, "leaderboard", name, None, tuple(trained), record)
-    shown = endpoint.model_dump(mode="json", include={"title", "description", "unit", "direction", "licence"})
+    shown = endpoint.model_dump(
+        mode="json", include={"title", "description", "unit", "direction", "desirable", "licence"}
+    )
     config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown}
     if endpoint.trial is not None:
         config["trial"] = endpoint.trial.model_dump(mode="json")

@@ -32,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model_zoo import explanation, featurizers
 from model_zoo.conformal import NEIGHBOURS, difficulty
+from model_zoo.desirability import Desirable
 from model_zoo.digests import file_digest
 from model_zoo.errors import BundleError
 from model_zoo.explanation import Explainer
@@ -61,6 +62,7 @@ class Manifest(BaseModel):
     description: str
     unit: str
     direction: Literal["higher", "lower", "none"]
+    desirable: Desirable | None = None
     features: tuple[str, ...]
     standardise: Standardise
     target: Target

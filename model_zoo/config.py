@@ -20,6 +20,7 @@ from model_zoo import featurizers, models
 from model_zoo.champion import ChampionRules
 from model_zoo.curation import Curation
 from model_zoo.dataset import DatasetConfig
+from model_zoo.desirability import Desirable
 from model_zoo.errors import AidrugError, ConfigError
 from model_zoo.metrics import METRICS
 from model_zoo.models._base import ModelConfig
@@ -46,6 +47,8 @@ class Endpoint(BaseModel):
     """The endpoint's own unit, in which values are stored, scored and served; `probability` for binary."""
     direction: Literal["higher", "lower", "none"] = "none"
     """Which way a medicinal chemist usually wants it."""
+    desirable: Desirable | None = None
+    """The values this project wants, for the page's overview of a molecule."""
     licence: str = "not stated"
     owners: tuple[str, ...] = ()
     """E-mail addresses or `team:name`, shown in the Dagster UI."""

@@ -29,7 +29,7 @@ from serving.jobs.service import Jobs
 from serving.key_page import KEY_HANDLERS
 from serving.metrics_page import METRICS_HANDLERS
 from serving.observed import Observed
-from serving.page import PAGE_HANDLERS, STATIC
+from serving.page.handlers import PAGE_HANDLERS, STATIC
 from serving.problems import ProblemError, on_http, on_problem, on_unexpected
 from serving.promotion import PROMOTION_HANDLERS
 from serving.rates import Rates

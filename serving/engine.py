@@ -1,7 +1,7 @@
 """The service's working parts, put together: store, follower, predictor, worker threads.
 
 Belongs here: what runs from the start of the service to its end.
-Does not belong here: HTTP (see `api.py`, `page.py`).
+Does not belong here: HTTP (see `api.py`, `page/`).
 """
 
 from __future__ import annotations

@@ -9,10 +9,8 @@ send; so forms, pictures and event streams carry it without any script of ours.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.params import URLEncodedBody
@@ -21,10 +19,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
 from serving.access import COOKIE, Access
-
-_page = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
-).get_template("key.html")
+from serving.page.templates import render
 
 
 class KeyForm(Struct, frozen=True):
@@ -36,7 +31,7 @@ class KeyForm(Struct, frozen=True):
 @get("/key", media_type=MediaType.HTML, include_in_schema=False, opt={"scope": "open"})
 async def show_key_page() -> str:
     """Ask for a key."""
-    return _page.render(fault="")
+    return render("key.html", here="key", fault="")
 
 
 @post("/key", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "open"})
@@ -45,7 +40,7 @@ async def take_key(request: Request[Any, Any, Any], data: URLEncodedBody[KeyForm
     access: Access = request.app.state.access
     key = data.key.strip()
     if key and not access.is_valid(key):
-        html = _page.render(fault="This key is not valid: unknown, revoked or expired.")
+        html = render("key.html", here="key", fault="This key is not valid: unknown, revoked or expired.")
         return Response(html, status_code=403, media_type=MediaType.HTML)
     secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
     cookie = Cookie(key=COOKIE, value=key, httponly=True, samesite="strict", secure=secure, max_age=None if key else 0)

@@ -7,7 +7,7 @@ Does not belong here: training.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ def write(
     errors: Sequence[float] = (),
     drugs: DrugList | None = None,
     explained: bool = False,
+    card: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Bundle:
     """Write a bundle into a folder.
@@ -90,6 +91,8 @@ def write(
         Drugs to give percentiles among.
     explained
         Whether the bundle can explain its predictions.
+    card
+        The model card; one that tells next to nothing when omitted.
     fields
         Replace fields of the manifest.
     """
@@ -121,7 +124,7 @@ def write(
         return write_bundle(
             folder,
             fields=manifest,
-            card={"scores": {"rmse": 0.7}, "endpoint": endpoint},
+            card=card or {"scores": {"rmse": 0.7}, "endpoint": endpoint},
             model_folder=Path(model_folder),
             domain=Domain(pack(molecules), 0.3),
             neighbours={"smiles": list(TRAINING), "values": list(measured if measured is not None else values)}

@@ -141,7 +141,7 @@ def _bundle(
         "endpoint": endpoint.name,
         "model": champion.model,
         "signature": champion.signature,
-        **endpoint.model_dump(include={"title", "description", "unit", "direction"}),
+        **endpoint.model_dump(include={"title", "description", "unit", "direction", "desirable"}),
         "features": model.features,
         "standardise": endpoint.curation.standardise,
         "target": endpoint.target,

@@ -1,20 +1,60 @@
-// What the page does beyond a plain form: results without a reload, examples, and the wait for a first model.
+// What the pages do beyond plain forms: results without a reload, preview, tabs, questions about a molecule, the table.
+// The editor and the upload are scripts of their own, loaded when their tab is opened.
 "use strict";
 
-const form = document.getElementById("ask");
-const results = document.getElementById("results");
-const status = document.getElementById("status");
-const box = document.getElementById("smiles");
+const $ = (id) => document.getElementById(id);
+const root = document.documentElement;
+const form = $("ask");
+const results = $("results");
+const status_ = $("status");
+const box = $("smiles");
+const LONGEST_WAIT_SECONDS = 30;
+const TRIES = 4;
 
-function notice(text) {
-  const div = document.createElement("div");
-  const strong = document.createElement("strong");
-  div.className = "notice";
-  div.setAttribute("role", "alert");
-  strong.textContent = "No prediction.";
-  div.append(strong, " ", text);
-  results.replaceChildren(div);
+function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
 }
+
+// Asking the service ---------------------------------------------------------------------------------------------------
+
+class Problem extends Error {
+  constructor(message, retrySeconds) {
+    super(message);
+    this.retrySeconds = retrySeconds;
+  }
+}
+
+async function explained(answer) {
+  if (answer.status === 401 || answer.redirected) return new Problem("A key is needed: reload the page to enter one.", 0);
+  let detail = `status ${answer.status}`;
+  if ((answer.headers.get("Content-Type") || "").includes("json")) {
+    const problem = await answer.json();
+    detail = problem.detail || problem.title || detail;
+  }
+  const wait = Number(answer.headers.get("Retry-After")) || 0;
+  return new Problem(detail[0].toUpperCase() + detail.slice(1), [429, 503].includes(answer.status) ? wait : 0);
+}
+
+// Posts a form and gives the HTML that comes back. Structures travel in the body, never in an address.
+async function ask(address, fields, fragment, signal) {
+  const body = new URLSearchParams(fields);
+  let answer;
+  try {
+    answer = await fetch(address, { method: "POST", headers: { "X-Fragment": fragment }, body, signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("The service does not answer. It may be restarting: your molecules are still in the box.", -1);
+  }
+  if (!answer.ok) throw await explained(answer);
+  return answer.text();
+}
+
+const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+
+// Predicting -----------------------------------------------------------------------------------------------------------
 
 function busy(yes) {
   form.setAttribute("aria-busy", yes);
@@ -22,44 +62,228 @@ function busy(yes) {
   form.querySelector(".go").setAttribute("aria-disabled", yes);
 }
 
+function skeletons(count) {
+  results.replaceChildren(
+    ...Array.from({ length: Math.min(count, 3) }, () => {
+      const bar = () => make("span", { class: "bone" });
+      return make("div", { class: "card skeleton", "aria-hidden": "true" }, bar(), make("div", {}, bar(), bar(), bar(), bar()));
+    }),
+  );
+}
+
+function notice(text, again) {
+  const div = make("div", { class: "notice", role: "alert" }, make("strong", {}, "No prediction."), " ", text, " ");
+  if (again) {
+    const button = make("button", { type: "button", class: "tool" }, "Try again");
+    button.addEventListener("click", predict);
+    div.append(button);
+  }
+  results.replaceChildren(div);
+}
+
+async function patiently(fields) {
+  for (let tried = 1; ; tried++) {
+    try {
+      return await ask("/", fields, "results");
+    } catch (error) {
+      const wait = Math.min(LONGEST_WAIT_SECONDS, error.retrySeconds || 0);
+      if (wait <= 0 || tried === TRIES) throw error;
+      status_.textContent = `The service is busy; trying again in ${wait} s.`;
+      tell(`The service is busy; trying again in ${wait} s (${tried} of ${TRIES - 1}).`);
+      await pause(wait);
+    }
+  }
+}
+
 async function predict() {
   if (form.getAttribute("aria-busy") === "true") return;
+  const lines = box.value.split("\n").filter((text) => text.trim());
   busy(true);
-  status.textContent = "Predicting …";
+  status_.textContent = "Predicting …";
+  $("comparison").replaceChildren();
+  skeletons(lines.length);
   try {
-    const answer = await fetch("/", {
-      method: "POST",
-      headers: { "X-Fragment": "results" },
-      body: new URLSearchParams(new FormData(form)),
-    });
-    if (!(answer.headers.get("Content-Type") || "").startsWith("text/html")) {
-      const problem = await answer.json();
-      throw new Error(problem.detail || problem.title);
-    }
-    results.innerHTML = await answer.text();
-    const cards = results.querySelectorAll(".card").length;
-    const bad = results.querySelectorAll(".card.bad").length;
-    status.textContent = cards ? `${cards - bad} predicted` + (bad ? `, ${bad} not` : "") : "No prediction.";
-    if (cards) results.focus({ preventScroll: true });
+    results.innerHTML = await patiently({ smiles: box.value });
+    tell("");
+    enliven(results);
+    const rows = results.querySelectorAll("#grid tbody tr").length;
+    const cards = rows || results.querySelectorAll(".card").length;
+    const bad = results.querySelectorAll(rows ? ".not-predicted" : ".card.bad").length;
+    status_.textContent = `${cards - bad} predicted` + (bad ? `, ${bad} not` : "");
+    generation = Number(results.querySelector("[data-generation]")?.dataset.generation);
+    results.focus({ preventScroll: true });
     results.scrollIntoView({ block: "nearest", behavior: "smooth" });
   } catch (error) {
-    status.textContent = "";
-    notice(
-      error instanceof TypeError
-        ? "The service does not answer. It may be restarting: your molecules are still in the box, try again in a moment."
-        : `The service could not answer: ${error.message}`,
-    );
+    status_.textContent = "";
+    tell("");
+    notice(error.message, true);
   } finally {
     busy(false);
   }
 }
 
-function example(event) {
-  const line = event.currentTarget.dataset.smiles;
+// One molecule: why, alerts -----------------------------------------------------------------------------------------------
+
+async function fill(holder, address, fields) {
+  holder.replaceChildren(make("span", { class: "bone" }));
+  try {
+    holder.innerHTML = await ask(address, fields, "part");
+  } catch (error) {
+    holder.replaceChildren(make("p", { class: "hint", role: "alert" }, error.message));
+  }
+}
+
+async function askWhy(button) {
+  const row = button.closest("tr");
+  const open = button.getAttribute("aria-expanded") === "true";
+  button.setAttribute("aria-expanded", !open);
+  if (open) {
+    row.nextElementSibling.remove();
+    return;
+  }
+  const cell = make("td", { colspan: "4", "aria-live": "polite" });
+  row.after(make("tr", { class: "why" }, cell));
+  const fields = { smiles: button.closest(".card").dataset.smiles, endpoint: button.dataset.endpoint };
+  await fill(cell, "/page/why", fields);
+}
+
+async function askAlerts(button) {
+  await fill(button.parentElement, "/page/alerts", { smiles: button.closest(".card").dataset.smiles });
+}
+
+function showAlert(chip) {
+  const figure = chip.closest(".card").querySelector(".structure");
+  figure.plain ??= figure.innerHTML;
+  const on = chip.getAttribute("aria-pressed") !== "true";
+  for (const other of chip.parentElement.querySelectorAll(".alert-chip")) other.setAttribute("aria-pressed", on && other === chip);
+  figure.innerHTML = on ? chip.nextElementSibling.innerHTML : figure.plain;
+}
+
+// The table ----------------------------------------------------------------------------------------------------------------
+
+function sortBy(heading) {
+  const table = heading.closest("table");
+  const at = [...heading.parentElement.children].indexOf(heading);
+  const down = heading.getAttribute("aria-sort") === "ascending";
+  for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
+  heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const numbers = heading.dataset.sort === "number";
+  const value = (row) => row.children[at]?.dataset.value;
+  const order = numbers ? (a, b) => a - b : (a, b) => a.localeCompare(b);
+  const rows = [...table.tBodies[0].rows];
+  const known = rows.filter((row) => value(row) !== undefined);
+  const rest = rows.filter((row) => value(row) === undefined); // not predicted: always last
+  known.sort((a, b) => (down ? -1 : 1) * order(value(a), value(b)));
+  table.tBodies[0].append(...known, ...rest);
+}
+
+function filter() {
+  const text = $("filter").value.trim().toLowerCase();
+  const familiar = $("familiar").checked;
+  let shown = 0;
+  const rows = $("grid").tBodies[0].rows;
+  for (const row of rows) {
+    row.hidden = !row.dataset.text.includes(text) || (familiar && !("familiar" in row.dataset));
+    shown += !row.hidden;
+  }
+  $("count").textContent = shown === rows.length ? "" : `${shown} of ${rows.length} shown`;
+}
+
+function picks() {
+  const count = $("grid").querySelectorAll("[name=pick]:checked").length;
+  $("compare").textContent = count ? `Compare ${count}` : "Compare";
+  $("csv").textContent = count ? `Download CSV of ${count}` : "Download CSV";
+}
+
+async function compare(event) {
+  if (event.submitter?.id !== "compare") return; // the file is downloaded as a plain form
+  event.preventDefault();
+  const holder = $("comparison");
+  await fill(holder, "/page/compare", new FormData(event.target));
+  enliven(holder);
+  holder.focus({ preventScroll: true });
+  holder.scrollIntoView({ block: "start", behavior: "smooth" });
+}
+
+async function openCard(link, event) {
+  const row = link.closest("tr");
+  const position = Number(row.dataset.position);
+  if ($(`card-${position}`)) return;
+  event.preventDefault();
+  $("open-hint")?.remove();
+  const holder = make("div", { class: "opened" });
+  const after = [...$("cards").querySelectorAll(".card")].find((card) => Number(card.id.slice(5)) > position);
+  $("cards").insertBefore(holder, after?.closest(".opened") ?? after ?? null);
+  holder.scrollIntoView({ block: "nearest" });
+  holder.replaceChildren(make("span", { class: "bone" }));
+  try {
+    holder.innerHTML = await ask("/", { smiles: row.dataset.line, pick: position - 1 }, "card");
+    enliven(holder);
+    $(`card-${position}`)?.scrollIntoView({ block: "start", behavior: "smooth" });
+  } catch (error) {
+    holder.replaceChildren(make("div", { class: "notice", role: "alert" }, error.message));
+  }
+}
+
+// Shows what needs a script, in mark-up that has just arrived.
+function enliven(part) {
+  for (const element of part.querySelectorAll(".ask-why, .ask-alerts, .filter, .check, .close")) element.hidden = false;
+  for (const button of part.querySelectorAll("th[data-sort] button")) button.disabled = false;
+}
+
+document.addEventListener("click", (event) => {
+  const on = (selector) => event.target.closest(selector);
+  let found;
+  if ((found = on(".ask-why"))) askWhy(found);
+  else if ((found = on(".ask-alerts"))) askAlerts(found);
+  else if ((found = on(".alert-chip"))) showAlert(found);
+  else if ((found = on("th[data-sort] button"))) sortBy(found.parentElement);
+  else if ((found = on("#grid th[scope=row] a"))) openCard(found, event);
+  else if (on(".close")) $("comparison").replaceChildren();
+});
+document.addEventListener("input", (event) => {
+  if (event.target.matches("#filter, #familiar")) filter();
+  if (event.target.matches("[name=pick]")) picks();
+});
+document.addEventListener("submit", (event) => {
+  if (event.target.id === "picking") compare(event);
+});
+for (const part of [results, $("comparison")]) if (part) enliven(part);
+
+// The box and its preview ---------------------------------------------------------------------------------------------------
+
+let drawing;
+let drawn = "";
+
+function lineAtCursor() {
+  const start = box.value.lastIndexOf("\n", box.selectionStart - 1) + 1;
+  const end = box.value.indexOf("\n", start);
+  return box.value.slice(start, end < 0 ? undefined : end).trim() || box.value.trim().split("\n").pop();
+}
+
+function preview() {
+  const line = lineAtCursor();
+  if (line === drawn) return;
+  drawn = line;
+  drawing?.abort();
+  drawing = new AbortController();
+  const { signal } = drawing;
+  setTimeout(async () => {
+    if (signal.aborted) return;
+    try {
+      $("preview").innerHTML = await ask("/page/preview", { smiles: line }, "part", signal);
+    } catch {
+      // a preview that does not come is no news: predicting will say what is wrong
+    }
+  }, 180);
+}
+
+function addLine(line) {
   const lines = box.value.split("\n").filter((text) => text.trim());
   if (!lines.includes(line)) lines.push(line);
   box.value = lines.join("\n");
-  box.focus();
+  box.setSelectionRange(box.value.length, box.value.length);
+  preview();
 }
 
 if (form) {
@@ -73,30 +297,142 @@ if (form) {
       form.requestSubmit();
     }
   });
-  for (const button of form.querySelectorAll("[data-smiles]")) button.addEventListener("click", example);
-  document.getElementById("clear").addEventListener("click", () => {
+  for (const name of ["input", "click", "keyup"]) box.addEventListener(name, preview);
+  for (const button of form.querySelectorAll(".chip[data-smiles]"))
+    button.addEventListener("click", () => {
+      addLine(button.dataset.smiles);
+      box.focus();
+    });
+  $("clear").addEventListener("click", () => {
     box.value = "";
-    results.replaceChildren();
-    status.textContent = "Cleared";
+    for (const part of [results, $("comparison")]) part.replaceChildren();
+    status_.textContent = "Cleared";
     box.focus();
+    preview();
+  });
+  $("preview").hidden = false;
+  if (box.value.trim()) preview();
+}
+
+// Tabs ------------------------------------------------------------------------------------------------------------------------
+
+const tabs = [...document.querySelectorAll("[role=tab]")];
+
+async function openTab(tab) {
+  for (const other of tabs) {
+    other.setAttribute("aria-selected", other === tab);
+    other.tabIndex = other === tab ? 0 : -1;
+    $(other.getAttribute("aria-controls")).hidden = other !== tab;
+  }
+  const panel = $(tab.getAttribute("aria-controls"));
+  if (!panel.dataset.script) return;
+  try {
+    const module = await import(panel.dataset.script);
+    await module.open(panel, { ask, addLine, lineAtCursor, make, explained, paste: () => openTab(tabs[0]) });
+  } catch (error) {
+    panel.prepend(make("p", { class: "notice", role: "alert" }, `This could not be loaded: ${error.message}`));
+  }
+}
+
+if (tabs.length) {
+  tabs[0].parentElement.hidden = false;
+  for (const tab of tabs) tab.addEventListener("click", () => openTab(tab));
+  tabs[0].parentElement.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
+    next.focus();
+    openTab(next);
   });
 }
 
-if (document.getElementById("waiting")) {
+// Theme -----------------------------------------------------------------------------------------------------------------------
+
+const themes = ["auto", "light", "dark"];
+const theme = $("theme");
+if (theme) {
+  const show = () => (theme.querySelector("span").textContent = root.dataset.theme || "auto");
+  theme.hidden = false;
+  show();
+  theme.addEventListener("click", () => {
+    const next = themes[(themes.indexOf(root.dataset.theme || "auto") + 1) % themes.length];
+    if (next === "auto") delete root.dataset.theme;
+    else root.dataset.theme = next;
+    try {
+      if (next === "auto") localStorage.removeItem("theme");
+      else localStorage.setItem("theme", next);
+    } catch {
+      // storage may be forbidden; the choice lasts as long as the page
+    }
+    show();
+  });
+}
+
+// The service while the page is open --------------------------------------------------------------------------------------------
+
+let generation = Number(results?.querySelector("[data-generation]")?.dataset.generation);
+let away = false;
+
+function tell(text, again) {
+  const news = $("news");
+  news.hidden = !text;
+  news.replaceChildren(text);
+  if (!again) return;
+  const button = make("button", { type: "button", class: "tool" }, "Predict again");
+  button.addEventListener("click", predict);
+  news.append(" ", button);
+}
+
+async function look() {
+  if (document.hidden || form.getAttribute("aria-busy") === "true") return;
+  try {
+    const state = await (await fetch("/health/ready")).json();
+    if (away) tell("");
+    away = false;
+    if (!results.querySelector("[data-generation]")) generation = NaN;
+    if (generation && state.generation > generation) {
+      generation = state.generation;
+      tell("Newer champions serve since you predicted.", true);
+    }
+  } catch {
+    away = true;
+    tell("The service does not answer just now. It may be restarting; what you see stays.");
+  }
+}
+
+if (form) {
+  setInterval(look, 10_000);
+  window.addEventListener("focus", look);
+}
+
+const state = $("state");
+if (state) {
+  setInterval(async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch("/operations", { headers: { "X-Fragment": "state" } });
+      if (answer.ok) state.innerHTML = await answer.text();
+      tell("");
+    } catch {
+      tell("The service does not answer just now; what you see may be out of date.");
+    }
+  }, 5000);
+}
+
+if ($("waiting")) {
   const since = Date.now();
-  const look = async () => {
+  const wait = async () => {
     let text = `Last looked at ${new Date().toLocaleTimeString()}.`;
     try {
-      const answer = await fetch("/v1/endpoints");
-      if (answer.ok && (await answer.json()).length) {
-        location.reload();
+      if ((await fetch("/health/ready")).ok) {
+        location.assign("/");
         return;
       }
     } catch {
       text = "The service does not answer just now; still looking.";
     }
-    document.getElementById("waited").textContent = text;
-    setTimeout(look, Date.now() - since < 60000 ? 2000 : 5000);
+    $("waited").textContent = text;
+    setTimeout(wait, Date.now() - since < 60_000 ? 2000 : 5000);
   };
-  setTimeout(look, 2000);
+  setTimeout(wait, 2000);
 }

@@ -14,7 +14,7 @@ import time
 
 from model_zoo import featurizers
 from model_zoo.molecules import Limits, Molecule, parse_molecule
-from serving.drawing import structure_svg
+from serving.page.drawing import structure_svg
 
 SECONDS = 30.0
 SEEDS = ("CC(=O)Oc1ccccc1C(=O)O", "C1CC2CC3CC4CC5CC1C2C3C45", "C" * 100, "C[C@H]1CC[C@@H](C)CC1", "N[C@@H](C)C(=O)O")

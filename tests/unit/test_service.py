@@ -19,7 +19,7 @@ from model_zoo.errors import ConfigError, StoreError
 from model_zoo.molecules import Standardise
 from model_zoo.store import FolderStore, Pointer
 from serving.app import create_app
-from serving.page import STATIC
+from serving.page.handlers import STATIC
 from serving.settings import Settings
 from tests.bundle_factory import publish, write
 
@@ -550,7 +550,7 @@ def test_the_page_answers_a_plain_form(store: FolderStore, tmp_path: Path) -> No
     assert "<b>ethanol" not in page.text
     assert "<script>alert" not in page.text
     assert "style=" not in page.text
-    assert fragment.text.lstrip().startswith("<article")
+    assert fragment.text.lstrip().startswith('<div id="cards"')
     assert nothing.status_code == 422
     assert "Write at least one SMILES" in nothing.text
 

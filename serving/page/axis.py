@@ -2,7 +2,7 @@
 
 Belongs here: where the axis runs, the spread of measured values behind it, the bar of the interval, and
 how many digits of a number mean something.
-Does not belong here: words (see `page.py`), structures (see `drawing.py`).
+Does not belong here: words (see `words.py`), structures (see `drawing.py`).
 """
 
 from __future__ import annotations
@@ -69,11 +69,13 @@ def axis_of(target: Target, measured: NDArray[np.float64], estimate: Estimate) -
     return Axis(max(lower - room, estimate.value / 10) if logarithmic else lower - room, upper + room, logarithmic)
 
 
-def axis_svg(axis: Axis, measured: NDArray[np.float64], estimate: Estimate, label: str) -> Markup:
+def axis_svg(axis: Axis, measured: NDArray[np.float64], estimate: Estimate | None, label: str) -> Markup:
     """Draw spread, interval and value. Colours are classes of the page's style sheet.
 
     Parameters
     ----------
+    estimate
+        The value to draw; none to draw the spread alone.
     label
         What the picture shows, in words, for those who do not see it.
     """
@@ -82,6 +84,8 @@ def axis_svg(axis: Axis, measured: NDArray[np.float64], estimate: Estimate, labe
         _spread(axis, measured),
         f'<line class="rule" x1="{MARGIN}" y1="{BASE}" x2="{WIDTH - MARGIN}" y2="{BASE}"/>',
     ]
+    if estimate is None:
+        return Markup("".join([*parts, "</svg>"]))  # noqa: S704  numbers of ours and an escaped label
     if estimate.lower is not None and estimate.upper is not None:
         left, right = axis.place(estimate.lower), axis.place(estimate.upper)
         width = max(2.0, right - left)

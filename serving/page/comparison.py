@@ -1,0 +1,107 @@
+"""Molecules side by side, and all of them as a CSV file.
+
+Belongs here: which molecules of an answer are picked, how they differ, and the columns of the file.
+Does not belong here: a card (see `views.py`), files of whole libraries (see `serving/jobs`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from serving.page.radar import MOST_SHAPES
+from serving.page.views import Card, Line, card, radar
+from serving.predictor import Answer, Fault
+from serving.table import Champion
+
+CLEAR = 0.1
+"""Desirabilities nearer to each other than this count as equal: the models do not tell them apart."""
+FIELDS = ("value", "lower", "upper", "unit", "percentile", "label", "domain", "similarity", "champion")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Some molecules side by side.
+
+    Attributes
+    ----------
+    cards
+        At most four.
+    best
+        By endpoint, the places of those molecules that are clearly the most desirable; none where none is.
+    left_out
+        How many were picked beyond the four.
+    """
+
+    cards: tuple[Card, ...]
+    best: Mapping[str, frozenset[int]]
+    radar: Markup
+    left_out: int
+
+
+def picked(lines: Sequence[Line], picks: Sequence[int]) -> list[int]:
+    """Give the places that were picked, in order, each once; all of them when none were.
+
+    Examples
+    --------
+    >>> lines = [Line("C", ""), Line("CC", ""), Line("CCC", "")]
+    >>> picked(lines, [2, 0, 2, 99]), picked(lines, [])
+    ([0, 2], [0, 1, 2])
+    """
+    places = sorted({pick for pick in picks if 0 <= pick < len(lines)})
+    return places or list(range(len(lines)))
+
+
+def compare(
+    lines: Sequence[Line], answers: Sequence[Answer], places: Sequence[int], champions: Mapping[str, Champion]
+) -> Comparison:
+    """Set molecules side by side: the first four of those picked that were predicted."""
+    able = [place for place in places if not isinstance(answers[place], Fault)]
+    chosen = able[:MOST_SHAPES]
+    cards = tuple(card(place + 1, lines[place], answers[place], champions) for place in chosen)
+    best = {}
+    for index, name in enumerate(champions):
+        scores = [each.rows[index].score for each in cards]
+        known = [score for score in scores if score is not None]
+        if len(known) == len(cards) > 1 and max(known) - min(known) >= CLEAR:
+            best[name] = frozenset(place for place, score in enumerate(known) if score > max(known) - CLEAR)
+    picture = radar([lines[place] for place in chosen], [answers[place] for place in chosen], champions)
+    return Comparison(cards, best, picture, len(able) - len(chosen))
+
+
+def csv_of(
+    lines: Sequence[Line], answers: Sequence[Answer], places: Sequence[int], champions: Mapping[str, Champion]
+) -> str:
+    """Write molecules as CSV: a row each, also for those that were not predicted, in the order of the request."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(
+        ["smiles", "name", "standardised", "error_code", "error_detail"]
+        + [f"{name}_{field}" for name in champions for field in FIELDS]
+    )
+    for place in places:
+        line, answer = lines[place], answers[place]
+        start = [line.smiles, _safe(line.name)]
+        if isinstance(answer, Fault):
+            writer.writerow([*start, "", answer.code, answer.detail, *[""] * (len(FIELDS) * len(champions))])
+            continue
+        cells: list[object] = [*start, next(iter(answer.values())).smiles, "", ""]
+        for name, champion in champions.items():
+            estimate, manifest = answer[name], champion.manifest
+            domain = "inside" if estimate.similarity >= manifest.domain_threshold else "outside"
+            numbers = (estimate.value, estimate.lower, estimate.upper, estimate.percentile)
+            value, lower, upper, percentile = ("" if each is None else f"{each:.6g}" for each in numbers)
+            label = "" if estimate.label is None else estimate.label
+            cells += [value, lower, upper, manifest.unit, percentile, label, domain]
+            cells += [f"{estimate.similarity:.4f}", manifest.version]
+        writer.writerow(cells)
+    return file.getvalue()
+
+
+def _safe(text: str) -> str:
+    """Keep a spreadsheet from taking a name for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

@@ -1,0 +1,225 @@
+"""The page at `/`, for a chemist: its handlers and examples.
+
+Belongs here: what is between HTTP and the page.
+Does not belong here: what it says (see `views.py`, `details.py`, `comparison.py`), the pages about models and the
+service (see `model_pages.py`, `operations.py`), the JSON interface (see `serving/api.py`).
+
+The form works without JavaScript: every answer to it is a whole page. The page's script asks for a part alone, by the
+header `X-Fragment`. Structures travel in the body, never in an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import MediaType, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import URLEncodedBody
+from litestar.types import ControllerRouterHandler
+from msgspec import Struct
+from rdkit import Chem
+from rdkit.Chem.rdMolDescriptors import CalcMolFormula, Properties
+
+from model_zoo.molecules import Molecule, Standardise, parse_molecule
+from serving.engine import Engine
+from serving.page import comparison, details, words
+from serving.page.drawing import structure_svg
+from serving.page.model_pages import MODEL_HANDLERS
+from serving.page.operations import OPERATIONS_HANDLERS
+from serving.page.templates import FRAGMENT, STATIC, render
+from serving.page.views import Line, card, headings, parse_lines, results_of
+from serving.predictor import Answer
+from serving.problems import ProblemError
+from serving.table import Table
+
+__all__ = ["PAGE_HANDLERS", "STATIC"]
+
+EXAMPLES = (
+    ("Aspirin", "CC(=O)Oc1ccccc1C(=O)O"),
+    ("Caffeine", "Cn1cnc2c1c(=O)n(C)c(=O)n2C"),
+    ("Lidocaine", "CCN(CC)CC(=O)Nc1c(C)cccc1C"),
+    ("Diazepam", "CN1C(=O)CN=C(c2ccccc2)c2cc(Cl)ccc21"),
+    ("Imatinib", "Cc1ccc(NC(=O)c2ccc(CN3CCN(C)CC3)cc2)cc1Nc1nccc(-c2cccnc2)n1"),
+)
+
+
+class Form(Struct, frozen=True):
+    """What the page's form sends.
+
+    Attributes
+    ----------
+    smiles
+        The box.
+    pick
+        Places of the molecules picked in the table, from 0, separated by commas.
+    endpoint
+        What a question about one molecule is about.
+    """
+
+    smiles: str = ""
+    pick: list[int] | int = []
+    endpoint: str = ""
+
+    @property
+    def picks(self) -> list[int]:
+        """The places picked."""
+        return self.pick if isinstance(self.pick, list) else [self.pick]
+
+
+@get("/", media_type=MediaType.HTML, include_in_schema=False, opt={"scope": "predict"})
+async def show_page(engine: NamedDependency[Engine]) -> str:
+    """Give the page, empty."""
+    return _page(engine, engine.table, "")
+
+
+@post("/", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
+async def predict_page(
+    request: Request[Any, Any, Any], data: URLEncodedBody[Form], engine: NamedDependency[Engine]
+) -> Response[str]:
+    """Predict what the box holds with every champion; the whole page, the results, or the card of one molecule."""
+    table, lines = engine.table, parse_lines(data.smiles)
+    fragment = request.headers.get(FRAGMENT)
+    try:
+        answers = await _answers(engine, table, lines)
+    except ProblemError as error:
+        if fragment or error.code not in ("no-champion", "invalid-request"):
+            raise
+        html = _page(engine, table, data.smiles, fault=error.detail)
+        return Response(html, status_code=503 if error.code == "no-champion" else 422, media_type=MediaType.HTML)
+    if fragment == "card":
+        position = data.picks[0] + 1 if data.picks else 1
+        one = await engine.work(card, position, lines[0], answers[0], table.champions)
+        return _html(render("card.html", card=one))
+    results = await engine.work(results_of, lines, answers, table.champions)
+    if fragment:
+        return _html(await engine.work(render, "results.html", results=results, text=data.smiles, table=table))
+    return _html(await engine.work(_page, engine, table, data.smiles, results=results))
+
+
+@post("/page/preview", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
+async def preview(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
+    """Draw the first line of the box, or say what is wrong with it."""
+    lines = parse_lines(data.smiles)
+    return _html(await engine.work(_preview, lines[0] if lines else None, engine))
+
+
+@post("/page/compare", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
+async def compare_page(
+    request: Request[Any, Any, Any], data: URLEncodedBody[Form], engine: NamedDependency[Engine]
+) -> Response[str]:
+    """Set the picked molecules side by side."""
+    table, lines = engine.table, parse_lines(data.smiles)
+    answers = await _answers(engine, table, lines)
+    places = comparison.picked(lines, data.picks)
+    beside = await engine.work(comparison.compare, lines, answers, places, table.champions)
+    values = {"comparison": beside, "headings": headings(table.champions)}
+    if request.headers.get(FRAGMENT):
+        return _html(render("comparison.html", **values))
+    return _html(_page(engine, table, data.smiles, **values))
+
+
+@post("/page/csv", include_in_schema=False, status_code=200, opt={"scope": "predict"})
+async def download_csv(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
+    """Give the picked molecules, or all, as a CSV file."""
+    table, lines = engine.table, parse_lines(data.smiles)
+    answers = await _answers(engine, table, lines)
+    text = comparison.csv_of(lines, answers, comparison.picked(lines, data.picks), table.champions)
+    headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@post("/page/why", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
+async def why_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
+    """Tell what stands behind one prediction: measured neighbours."""
+    champions = details.explained(engine.table.champions, data.endpoint)
+    if not champions:
+        raise ProblemError("unknown-endpoint", "this endpoint is not served any more: predict again")
+    answers = await engine.predict(champions, [line.smiles for line in _one(data)])
+    include = ["neighbours"] if engine.settings.show_neighbours else []
+    (insight,) = await engine.insights(champions, answers, include)
+    why = await engine.work(details.why, champions[data.endpoint], data.endpoint, insight)
+    return _html(render("why.html", why=why))
+
+
+@post("/page/alerts", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
+async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
+    """Find the structural alerts of one molecule."""
+    champions = engine.table.champions
+    answers = await _answers(engine, engine.table, _one(data))
+    (insight,) = await engine.insights(champions, answers, ["alerts"])
+    views: list[details.AlertView] = []
+    if isinstance(answers[0], dict):
+        smiles = next(iter(answers[0].values())).smiles
+        views = await engine.work(details.alert_views, smiles, insight.alerts or ())
+    return _html(render("alerts.html", alerts=views))
+
+
+PAGE_HANDLERS: list[ControllerRouterHandler] = [
+    show_page, predict_page, preview, compare_page, download_csv, why_page, alerts_page,
+    *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
+]  # fmt: skip
+
+
+async def _answers(engine: Engine, table: Table, lines: list[Line]) -> list[Answer]:
+    """Predict lines with every champion.
+
+    Raises
+    ------
+    ProblemError
+        When nothing serves, or there is no line or too many.
+    """
+    most = engine.settings.max_molecules
+    if not table.champions:
+        waiting = {"Retry-After": "5"}
+        raise ProblemError("no-champion", "No model is in service yet. Training has to finish first.", waiting)
+    if not lines:
+        raise ProblemError("invalid-request", "Write at least one SMILES in the box, or pick an example.")
+    if len(lines) > most:
+        raise ProblemError(
+            "invalid-request",
+            f"That are {len(lines)} molecules. Send at most {most} at a time, or upload them as a file.",
+        )
+    texts = [line.smiles for line in lines]
+    answers = await engine.predict(table.champions, texts)
+    engine.trials.watch(table, table.champions, texts, answers)
+    return answers
+
+
+def _one(data: Form) -> list[Line]:
+    lines = parse_lines(data.smiles)[:1]
+    if not lines:
+        raise ProblemError("invalid-request", "smiles: expected one SMILES, got none")
+    return lines
+
+
+def _preview(line: Line | None, engine: Engine) -> str:
+    if line is None:
+        return render("preview.html", fault="", drawing=None, line=None, facts="")
+    parsed = parse_molecule(line.smiles, Standardise(), engine.settings.limits)
+    if not isinstance(parsed, Molecule):
+        return render("preview.html", fault=words.fault_words(parsed.code), drawing=None, line=line, facts="")
+    mol: Chem.Mol = parsed.mol
+    facts = f"{CalcMolFormula(mol)}, {Properties(['amw']).ComputeProperties(mol)[0]:.1f} g/mol"
+    return render("preview.html", fault="", drawing=structure_svg(parsed.smiles), line=line, facts=facts)
+
+
+def _page(engine: Engine, table: Table, text: str, **values: Any) -> str:
+    settings = engine.settings
+    given: Mapping[str, Any] = {"results": None, "comparison": None, "headings": (), "fault": "", **values}
+    return render(
+        "page.html",
+        here="predict",
+        text=text,
+        examples=EXAMPLES,
+        table=table,
+        failures=len(table.failures),
+        most=settings.max_molecules,
+        local=settings.on_loopback,
+        kept=settings.record is not None and settings.record_structures,
+        **given,
+    )
+
+
+def _html(text: str) -> Response[str]:
+    return Response(text, media_type=MediaType.HTML)

@@ -1,0 +1,233 @@
+"""The pages about models: all that serve, and the card of one endpoint's champion.
+
+Belongs here: their handlers, and a model card as values that a template prints.
+Does not belong here: the card as JSON (see `serving/api.py`), writing a card (the champion's asset does).
+
+Cards of bundles written by earlier versions lack parts: what a card does not hold is not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from litestar import MediaType, Response, get
+from litestar.di import NamedDependency
+from litestar.params import PathParameter
+from litestar.types import ControllerRouterHandler
+from markupsafe import Markup
+
+from model_zoo.store import Appointment
+from serving.engine import Engine
+from serving.page import words
+from serving.page.axis import Axis, axis_of, axis_svg, number
+from serving.page.templates import render
+from serving.predictor import Estimate
+from serving.table import Champion, Table
+
+EndpointName = Annotated[str, PathParameter(description="Name of an endpoint.")]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One row of the leaderboard."""
+
+    model: str
+    cv: str
+    spread: str
+    test: str
+    share: float
+    """Length of its bar: its score over the worst one's, 0 to 1."""
+    verdict: str
+    serves: bool
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How often intervals, or sets of labels, held."""
+
+    where: str
+    molecules: int
+    nominal: str
+    held: str
+    bins: tuple[tuple[str, int, str], ...]
+    """Similarity to the nearest training molecule, molecules, how often it held."""
+
+
+@dataclass(frozen=True)
+class ModelPage:
+    """A champion, as its page shows it."""
+
+    endpoint: str
+    champion: Champion
+    direction: str
+    wanted: str
+    quality: words.Quality | None
+    since: str
+    axis: Markup
+    ends: tuple[str, str]
+    measured: int
+    metric: str
+    leaderboard: tuple[Contestant, ...]
+    reason: str
+    scores: tuple[tuple[str, str, str], ...]
+    """Metric, over folds, on the test split."""
+    coverage: tuple[Coverage, ...]
+    facts: tuple[tuple[str, str], ...]
+    history: tuple[Appointment, ...]
+    """Newest first, without the present champion."""
+    held: str | None
+
+
+@get("/models", media_type=MediaType.HTML, include_in_schema=False)
+async def show_models(engine: NamedDependency[Engine]) -> str:
+    """List the models that serve."""
+    table = engine.table
+    pages = [model_page(table, name) for name in table.champions]
+    return render("models.html", here="models", pages=pages)
+
+
+@get("/models/{name:str}", media_type=MediaType.HTML, include_in_schema=False)
+async def show_model(name: EndpointName, engine: NamedDependency[Engine]) -> Response[str]:
+    """Show the card of one endpoint's champion."""
+    table = engine.table
+    if name not in table.champions:
+        html = render("missing.html", here="models", names=list(table.champions))
+        return Response(html, status_code=404, media_type=MediaType.HTML)
+    html = await engine.work(lambda: render("model.html", here="models", page=model_page(table, name)))
+    return Response(html, media_type=MediaType.HTML)
+
+
+MODEL_HANDLERS: list[ControllerRouterHandler] = [show_models, show_model]
+
+
+def model_page(table: Table, name: str) -> ModelPage:
+    """Describe one endpoint's champion."""
+    champion, current = table.champions[name], table.appointments[name]
+    manifest, card = champion.manifest, champion.bundle.card
+    metric = str(card.get("metric", ""))
+    axis, ends = _spread(champion)
+    earlier = (current, *reversed(current.history))
+    now = next((each for each in earlier if each.version == manifest.version), current)
+    return ModelPage(
+        endpoint=name,
+        champion=champion,
+        direction=words.DIRECTIONS[manifest.direction],
+        wanted=words.wanted(champion),
+        quality=words.quality(card),
+        since=now.since,
+        axis=axis,
+        ends=ends,
+        measured=len(champion.measured),
+        metric=words.METRICS.get(metric, metric),
+        leaderboard=_leaderboard(card),
+        reason=str(_part(card, "decision").get("reason") or ""),
+        scores=_scores(card),
+        coverage=_coverage(card),
+        facts=_facts(champion, card),
+        history=tuple(each for each in earlier if each is not now),
+        held=current.held,
+    )
+
+
+def _spread(champion: Champion) -> tuple[Markup, tuple[str, str]]:
+    """Draw how the measured values are spread; nothing for classes."""
+    manifest, measured = champion.manifest, champion.measured
+    if manifest.target.task == "binary" or len(measured) < words.FEWEST:
+        return Markup(), ("", "")
+    middle = Estimate("", float(np.median(measured)), None, None, 1.0)
+    axis: Axis = axis_of(manifest.target, measured, middle)
+    places = 1 if axis.high - axis.low >= 2 else 2
+    ends = (number(axis.low, places), number(axis.high, places))
+    label = f"Spread of {len(measured):,} measured values from {ends[0]} to {ends[1]} {manifest.unit}"
+    return axis_svg(axis, measured, None, label), ends
+
+
+def _leaderboard(card: Mapping[str, Any]) -> tuple[Contestant, ...]:
+    rows = [row for row in card.get("leaderboard", []) if isinstance(row, dict) and "cv" in row]
+    decision = _part(card, "decision")
+    refused, p_values = _part(decision, "refused"), _part(decision, "p_values")
+    top = max((abs(float(row["cv"])) for row in rows), default=0.0) or 1.0
+    contestants = []
+    for row in rows:
+        model, serves = str(row["model"]), row.get("signature") == card.get("signature")
+        verdict = "serves" if serves else str(refused.get(model, ""))
+        if not verdict and (p := p_values.get(model)) is not None:
+            verdict = f"not better than the champion (p = {p:.2g})"
+        if not verdict and model == decision.get("challenger"):
+            verdict = "challenger"
+        contestants.append(
+            Contestant(
+                model,
+                number(float(row["cv"]), 3),
+                number(float(row["cv_std"]), 3) if row.get("cv_std") is not None else "",
+                number(float(row["test"]), 3) if row.get("test") is not None else "",
+                round(abs(float(row["cv"])) / top, 3),
+                verdict,
+                serves,
+            )
+        )
+    return tuple(contestants)
+
+
+def _scores(card: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    scores = _part(card, "scores")
+    cv, test = _part(scores, "cv"), _part(scores, "test")
+    rows = []
+    for metric, found in cv.items():
+        if isinstance(found, dict) and "mean" in found:
+            spread = f" \N{PLUS-MINUS SIGN} {number(float(found['std']), 3)}" if found.get("std") is not None else ""
+            once = number(float(test[metric]), 3) if test.get(metric) is not None else ""
+            rows.append((words.METRICS.get(metric, metric), number(float(found["mean"]), 3) + spread, once))
+    return tuple(rows)
+
+
+def _coverage(card: Mapping[str, Any]) -> tuple[Coverage, ...]:
+    """Read the reports on intervals and sets of labels: by rules fitted without the fold, and on the test split."""
+    trust = _part(card, "trust")
+    report = _part(trust, "interval") or _part(trust, "prediction_set")
+    found = []
+    for key, where in (("held_out", "held-out folds"), ("test", "test split")):
+        part = _part(report, key)
+        if part.get("coverage") is None:
+            continue
+        bins = tuple(
+            (f"{each['from']:.2f} to {each['to']:.2f}", each["molecules"], f"{100 * each['coverage']:.0f} %")
+            for each in part.get("bins", [])
+            if each.get("coverage") is not None
+        )
+        nominal = f"{100 * float(report.get('nominal', 0.9)):.0f} %"
+        found.append(Coverage(where, int(part["molecules"]), nominal, f"{100 * part['coverage']:.1f} %", bins))
+    return tuple(found)
+
+
+def _facts(champion: Champion, card: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    manifest, model, split = champion.manifest, _part(card, "model"), _part(card, "split")
+    rows = _part(_part(card, "scores"), "rows")
+    facts = [
+        ("Model", str(model.get("description") or manifest.model)),
+        ("Features", ", ".join(manifest.features)),
+        ("Version", manifest.version),
+        ("Signature", champion.short_signature),
+    ]
+    if rows:
+        facts.append(("Molecules", ", ".join(f"{count:,} {name}" for name, count in rows.items())))
+    if split:
+        share = f", {100 * float(split['test_fraction']):.0f} % kept for the test" if "test_fraction" in split else ""
+        facts.append(("Split", f"by {split.get('kind', '?')}, {split.get('folds', '?')} folds{share}"))
+    facts.append(("Familiar from", f"a similarity of {manifest.domain_threshold:.2f} to a training molecule"))
+    settings = _part(model, "config")
+    if settings:
+        facts.append(("Settings", ", ".join(f"{key} {value}" for key, value in settings.items())))
+    for key, title in (("snapshot", "Data snapshot"), ("git_sha", "Revision")):
+        if card.get(key):
+            facts.append((title, str(card[key])[:12]))
+    licence = _part(card, "endpoint").get("licence")
+    return (*facts, ("Data", str(licence))) if licence else tuple(facts)
+
+
+def _part(card: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    part = card.get(key)
+    return part if isinstance(part, dict) else {}

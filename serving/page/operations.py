@@ -1,0 +1,164 @@
+"""The page about the service itself: what serves since when, what waits, what went wrong.
+
+Belongs here: its handler, and the state of the service as values that a template prints.
+Does not belong here: the same for programs (`/health/ready`, `/metrics`).
+
+It tells of this process; where several workers answer, each tells of itself.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from litestar import MediaType, Request, get
+from litestar.di import NamedDependency
+from litestar.types import ControllerRouterHandler
+
+from serving.engine import Engine
+from serving.page.templates import FRAGMENT, render
+from serving.table import Table
+
+MOST_SWAPS = 12
+_STARTED = time.time()
+
+
+@dataclass(frozen=True)
+class Served:
+    """One endpoint: who serves, who is on trial, what could not be loaded."""
+
+    endpoint: str
+    title: str
+    version: str
+    since: str
+    by: str
+    trial: str
+    fault: str
+
+
+@dataclass(frozen=True)
+class Swap:
+    """A version that began to serve."""
+
+    at: str
+    endpoint: str
+    title: str
+    version: str
+    by: str
+    before: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the service, and whether it calls for somebody."""
+
+    title: str
+    value: str
+    hint: str = ""
+    alarming: bool = False
+
+
+@get("/operations", media_type=MediaType.HTML, include_in_schema=False)
+async def show_operations(request: Request[Any, Any, Any], engine: NamedDependency[Engine]) -> str:
+    """Show the state of the service."""
+    table = engine.table
+    values = {
+        "served": served(table),
+        "swaps": swaps(table),
+        "figures": figures(engine),
+        "store_error": engine.follower.store_error,
+        "now": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    name = "operations_state.html" if request.headers.get(FRAGMENT) else "operations.html"
+    return render(name, here="operations", **values)
+
+
+OPERATIONS_HANDLERS: list[ControllerRouterHandler] = [show_operations]
+
+
+def served(table: Table) -> list[Served]:
+    """Describe every endpoint that has an appointed champion, loaded or not."""
+    rows = []
+    for name, current in sorted(table.appointments.items()):
+        champion, failure = table.champions.get(name), table.failures.get(name)
+        version = champion.manifest.version if champion else ""
+        now = next((each for each in (current, *reversed(current.history)) if each.version == version), None)
+        trial = current.challenger
+        wrong = [f"{failure.version} is not served: {failure.detail}"] if failure else []
+        if (lost := table.trial_failures.get(name)) is not None:
+            wrong.append(f"{lost.version} is not on trial: {lost.detail}")
+        share = f", {100 * trial.share:.0f} % of molecules" if trial is not None and trial.mode == "split" else ""
+        rows.append(
+            Served(
+                endpoint=name,
+                title=champion.manifest.title if champion else name,
+                version=version,
+                since=now.since if now else "",
+                by=now.by if now else "",
+                trial="" if trial is None else f"{trial.version} ({trial.mode}{share})",
+                fault="; ".join(wrong),
+            )
+        )
+    return rows
+
+
+def swaps(table: Table) -> list[Swap]:
+    """List the latest changes of champions, newest first."""
+    found = []
+    for name, current in table.appointments.items():
+        champion = table.champions.get(name)
+        title = champion.manifest.title if champion else name
+        line = (*current.history, current)
+        for before, after in zip((None, *line), line, strict=False):
+            was = before.version if before else ""
+            found.append(Swap(after.since, name, title, after.version, after.by, was))
+    return sorted(found, key=lambda swap: swap.at, reverse=True)[:MOST_SWAPS]
+
+
+def figures(engine: Engine) -> list[Figure]:
+    """Give the numbers of this process."""
+    settings, observer, table = engine.settings, engine.observer, engine.table
+    waiting, most = engine.batches.waiting, settings.queue_molecules
+    faults = len(table.failures) + len(table.trial_failures)
+    numbers = [
+        Figure(
+            "Running for", _span(time.time() - _STARTED), f"since {datetime.fromtimestamp(_STARTED, UTC):%H:%M UTC}"
+        ),
+        Figure("Pointer", f"generation {table.generation}", "grows with every change of a champion"),
+        Figure(
+            "Models loaded",
+            str(len(table.loaded)),
+            f"{faults} could not be loaded" if faults else "all of them",
+            faults > 0,
+        ),
+        Figure("Waiting", f"{waiting:,}", f"molecules, of {most:,} at most", waiting > most // 2),
+    ]
+    if engine.batches.lost:
+        numbers.append(
+            Figure("Lost threads", str(engine.batches.lost), "held by a molecule without end", alarming=True)
+        )
+    if observer is not None:
+        hint = observer.error or (f"{observer.dropped:,} could not be" if observer.dropped else "none lost")
+        numbers.append(
+            Figure("Predictions recorded", f"{observer.written:,}", hint, bool(observer.error or observer.dropped))
+        )
+    return numbers
+
+
+def _span(seconds: float) -> str:
+    """Give a duration in its two largest units.
+
+    Examples
+    --------
+    >>> _span(42), _span(3_700), _span(200_000)
+    ('42 s', '1 h 1 min', '2 d 7 h')
+    """
+    whole = int(seconds)
+    days, hours, minutes = whole // 86_400, whole // 3_600 % 24, whole // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{whole} s"

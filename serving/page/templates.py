@@ -1,0 +1,57 @@
+"""The page's templates and the addresses of its files.
+
+Belongs here: the one environment that all pages are printed with.
+Does not belong here: what is printed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+FOLDER = Path(__file__).parents[1]
+STATIC = FOLDER / "static"
+FRAGMENT = "x-fragment"
+"""Header by which the page's script asks for a part of a page alone."""
+_FILES = (
+    "page.css", "page.js", "theme.js", "draw.js", "upload.js", "favicon.svg",
+    "vendor/openchemlib-9.25.0/openchemlib.js",
+)  # fmt: skip
+_environment = Environment(
+    loader=FileSystemLoader(FOLDER / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+# The digest in the address lets browsers keep a file for long, and still see the next version at once.
+_environment.globals["files"] = {
+    name.rpartition("/")[2]: f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+    for name in _FILES
+}
+
+
+def render(name: str, **values: Any) -> str:
+    """Print a template. Slow enough for a worker thread when there are many molecules."""
+    return _environment.get_template(name).render(**values)
+
+
+def day(moment: str) -> str:
+    """Give an ISO 8601 time as a reader's date and time, UTC; what is none comes back as it is.
+
+    Examples
+    --------
+    >>> day("2026-01-31T12:05:00.123+00:00"), day("")
+    ('31 Jan 2026, 12:05 UTC', '')
+    """
+    try:
+        return datetime.fromisoformat(moment).astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
+    except ValueError:
+        return moment
+
+
+_environment.filters["day"] = day

@@ -1,0 +1,192 @@
+"""A chemist's words for what champions say: standing, trust, desirability, the quality of a model.
+
+Belongs here: turning numbers into short sentences, and every threshold between two words.
+Does not belong here: numbers and their digits (see `axis.py`), mark-up (see `templates/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from serving.page.axis import number
+from serving.predictor import Estimate
+from serving.table import Champion
+
+DIRECTIONS = {"higher": "Higher is better", "lower": "Lower is better", "none": ""}
+FAULTS = {
+    "empty": "The line is empty.",
+    "too-long": "The SMILES is too long for this service.",
+    "too-large": "The molecule is too large for these models.",
+    "invalid-smiles": "This is not a SMILES that can be read. Check brackets, ring numbers and valences.",
+    "no-atoms": "There is no atom in it.",
+    "standardise-failed": "The structure could not be brought to a standard form.",
+    "timeout": "The models did not come to an end with this structure.",
+    "prediction-failed": "The models cannot handle this structure.",
+}
+"""A sentence for each code of a molecule that was not predicted."""
+FEWEST = 20
+"""With fewer measured values than this, nothing is said about where a value lies among them."""
+METRICS = {
+    "rmse": "RMSE", "mae": "mean error", "r2": "R\N{SUPERSCRIPT TWO}", "spearman": "Spearman", "auroc": "AUROC",
+    "auprc": "AUPRC", "mcc": "MCC", "accuracy": "accuracy",
+}  # fmt: skip
+"""What metrics are called on the page; others go by their own name."""
+STRENGTHS = {"r2": (0.4, 0.7), "auroc": (0.75, 0.87)}
+"""From which score a model counts as fair and as strong: conventions of this page, not statistics."""
+
+Band = Literal["good", "fair", "poor", ""]
+BANDS = {"good": "desirable", "fair": "borderline", "poor": "undesirable", "": ""}
+Strength = Literal["strong", "fair", "weak", ""]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a probability means, in a word, and how sure that is."""
+
+    kind: Literal["yes", "no", "unsure"]
+    word: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good a champion was on molecules it had not seen.
+
+    Attributes
+    ----------
+    score
+        Metric and value, like `RMSE 0.74`.
+    basis
+        What it was measured on, like `5 scaffold folds, 1,041 molecules`.
+    strength
+        One word; empty where the card does not hold what it takes.
+    """
+
+    score: str
+    basis: str
+    strength: Strength
+
+
+def fault_words(code: str) -> str:
+    """Say why a molecule was not predicted."""
+    return FAULTS.get(code, "This molecule could not be predicted.")
+
+
+def standing(champion: Champion, estimate: Estimate) -> str:
+    """Say where the value lies among reference drugs, else among the measured ones; nothing where neither is known."""
+    reference = champion.manifest.trust.reference
+    if estimate.percentile is not None and reference is not None:
+        return f"{_above(estimate.percentile)} of {reference.name}"
+    if champion.manifest.target.task == "binary":
+        return ""
+    share = _share_below(champion, estimate.value)
+    return "" if share is None else f"{_above(100 * share)} of measured"
+
+
+def verdict(estimate: Estimate) -> Verdict | None:
+    """Say what a probability means; none where the bundle does not know from where on it means yes.
+
+    Examples
+    --------
+    >>> verdict(Estimate("C", 0.9, None, None, 1.0, None, 1, (1,)))
+    Verdict(kind='yes', word='Yes', detail='No is excluded at 90 %')
+    >>> verdict(Estimate("C", 0.6, None, None, 1.0, None, 1, (0, 1))).detail
+    'but No cannot be excluded'
+    """
+    if estimate.label is None:
+        return None
+    word, other = ("Yes", "No") if estimate.label else ("No", "Yes")
+    labels = estimate.labels or ()
+    if len(labels) == 1 and estimate.label in labels:
+        return Verdict("yes" if estimate.label else "no", word, f"{other} is excluded at 90 %")
+    if not labels:
+        return Verdict("unsure", f"Rather {word.lower()}", "but unlike either class")
+    return Verdict("unsure", f"Rather {word.lower()}", f"but {other} cannot be excluded")
+
+
+def desirability(champion: Champion, estimate: Estimate) -> float | None:
+    """Give how desirable a value is, 0 to 1: by the range the project wants, else by its place among drugs or measured.
+
+    None where the endpoint says neither a range nor a direction, or too little is known.
+    """
+    manifest = champion.manifest
+    if manifest.desirable is not None:
+        return manifest.desirable.score(estimate.value)
+    if manifest.direction == "none":
+        return None
+    share: float | None
+    if manifest.target.task == "binary":
+        share = estimate.value
+    elif estimate.percentile is not None:
+        share = estimate.percentile / 100
+    else:
+        share = _share_below(champion, estimate.value)
+    if share is None:
+        return None
+    return share if manifest.direction == "higher" else 1.0 - share
+
+
+def band(score: float | None) -> Band:
+    """Give the word's kind for a desirability.
+
+    Examples
+    --------
+    >>> band(0.9), band(0.5), band(0.1), band(None)
+    ('good', 'fair', 'poor', '')
+    """
+    if score is None:
+        return ""
+    return "good" if score >= 0.75 else "fair" if score >= 0.35 else "poor"
+
+
+def wanted(champion: Champion) -> str:
+    """Say which values the project wants, in the endpoint's unit; empty where nobody said."""
+    desirable = champion.manifest.desirable
+    if desirable is None:
+        return ""
+    low, high = (None if end is None else f"{end:g}".replace("-", "\N{MINUS SIGN}") for end in
+                 (desirable.low, desirable.high))  # fmt: skip
+    if low is None:
+        return f"{high} or lower"
+    return f"{low} or higher" if high is None else f"{low} to {high}"
+
+
+def quality(card: Mapping[str, Any]) -> Quality | None:
+    """Say how good a champion is, from its card; none where the card does not tell."""
+    try:
+        metric, scores, split = card["metric"], card["scores"]["cv"], card["split"]
+        value = float(scores[metric]["mean"])
+        basis = f"{split['folds']} {split['kind']} folds, {card['scores']['rows']['train']:,} molecules"
+    except (KeyError, TypeError, ValueError):
+        return None
+    return Quality(f"{METRICS.get(metric, metric)} {number(value, 2)}", basis, _strength(scores))
+
+
+def _strength(scores: Mapping[str, Any]) -> Strength:
+    for metric, (fair, strong) in STRENGTHS.items():
+        if metric in scores:
+            value = float(scores[metric]["mean"])
+            return "strong" if value >= strong else "fair" if value >= fair else "weak"
+    return ""
+
+
+def _share_below(champion: Champion, value: float) -> float | None:
+    count = len(champion.measured)
+    return float(np.searchsorted(champion.measured, value)) / count if count >= FEWEST else None
+
+
+def _above(percent: float) -> str:
+    """Say where a value lies, by the share of others below it.
+
+    Examples
+    --------
+    >>> _above(28.4), _above(0.2), _above(99.9)
+    ('above 28 %', 'below 99 %', 'above 99 %')
+    """
+    if percent < 1:
+        return "below 99 %"
+    return f"above {min(percent, 99):.0f} %"

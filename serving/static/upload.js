@@ -1,0 +1,77 @@
+// The upload tab: a file becomes a job, its progress comes as server-sent events, its result as a download.
+
+const FORMATS = ["csv", "parquet", "sdf", "ndjson"];
+const TERMINAL = ["done", "failed", "cancelled"];
+let ready = false;
+
+export function open(panel, page) {
+  if (ready) return;
+  ready = true;
+  const form = panel.querySelector("#upload");
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit(form, panel.querySelector("#jobs"), page);
+  });
+}
+
+async function submit(form, list, page) {
+  const [file] = form.querySelector("#file").files;
+  if (!file || form.getAttribute("aria-busy") === "true") return;
+  form.setAttribute("aria-busy", true);
+  const body = new FormData();
+  body.append("file", file);
+  try {
+    const answer = await fetch("/v1/jobs", { method: "POST", body });
+    if (!answer.ok) throw await page.explained(answer);
+    follow(await answer.json(), list, page);
+    form.reset();
+  } catch (error) {
+    list.prepend(page.make("p", { class: "notice", role: "alert" }, `${file.name}: ${error.message}`));
+  } finally {
+    form.setAttribute("aria-busy", false);
+  }
+}
+
+function follow(job, list, { make }) {
+  const bar = make("progress", { max: Math.max(1, job.total), value: job.done, "aria-label": `Progress of ${job.name}` });
+  const text = make("span", { class: "hint", role: "status" });
+  const links = make("span", { class: "links" });
+  const stop = make("button", { type: "button", class: "quiet" }, "Cancel");
+  const item = make("div", { class: "job" }, make("strong", {}, job.name || job.id), bar, text, links, stop);
+  list.prepend(item);
+  const events = new EventSource(job.links.events);
+
+  const show = (state) => {
+    bar.max = Math.max(1, state.total);
+    bar.value = state.done;
+    const failed = state.failed ? `, ${state.failed.toLocaleString()} not predicted` : "";
+    text.textContent = `${state.done.toLocaleString()} of ${state.total.toLocaleString()} rows${failed}`;
+  };
+  const end = async (state) => {
+    events.close();
+    stop.remove();
+    show(state);
+    if (state.status === "done") {
+      bar.value = bar.max;
+      links.replaceChildren(
+        ...FORMATS.map((format) => make("a", { href: `${job.links.result}?format=${format}`, download: "" }, format.toUpperCase())),
+      );
+    } else {
+      item.classList.add("stopped");
+      const detail = state.error?.detail ? `: ${state.error.detail}` : "";
+      text.textContent = `${state.status}${detail}`;
+    }
+  };
+
+  events.addEventListener("progress", (event) => show(JSON.parse(event.data)));
+  events.addEventListener("done", async () => end(await (await fetch(job.links.self)).json()));
+  events.addEventListener("error", () => {
+    if (!TERMINAL.includes(job.status)) text.textContent = "The service does not answer just now; the job goes on when it is back.";
+  });
+  stop.addEventListener("click", async () => {
+    await fetch(job.links.self, { method: "DELETE" });
+    events.close();
+    item.remove();
+  });
+  show(job);
+}
