@@ -13,11 +13,13 @@ from pathlib import Path
 
 from model_zoo.benchmark import Job, choose, run_benchmark
 from model_zoo.benchmark_boards import BOARDS
+from model_zoo.benchmark_layout import SetDescription, lay_out
 from model_zoo.benchmark_report import read_goals, report_text
 from model_zoo.benchmark_results import read_results
 from model_zoo.benchmark_sets import load_benchmark_config, read_sets
 from model_zoo.config import load_configs
 from model_zoo.feature_cache import FeatureCache
+from model_zoo.sources import CsvSource
 
 from ai_drug_assets.settings import Settings
 
@@ -61,6 +63,14 @@ def benchmark(
         )
         failed |= run_benchmark(one, [endpoint], say)
     return failed
+
+
+def add_set(*, file: str, folder: str, name: str, smiles: str, value: str, metric: str, unit: str) -> str:
+    """Lay a file of measurements out as a set of a benchmark folder; say what became of its rows."""
+    path = Path(file).resolve()
+    source = CsvSource(kind="csv", files=(path.name,), smiles_column=smiles, value_column=value)
+    done = lay_out(source, path.parent, Path(folder), SetDescription(name, metric, unit))
+    return f"{name}: " + ", ".join(f"{number} {what}" for what, number in done.items())
 
 
 def report(settings: Settings, results: str | None = None, out: str | None = None) -> str:

@@ -189,6 +189,21 @@ def benchmark(
     sys.exit(FAILED if failed else 0)
 
 
+@aidrug.command("benchmark-set")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--name", required=True, help="The set's name.")
+@click.option("--smiles", required=True, metavar="COLUMN", help="Column of FILE with the structures.")
+@click.option("--value", required=True, metavar="COLUMN", help="Column with the values, in the unit to be scored.")
+@click.option("--metric", default="RMSE", show_default=True, help="RMSE, MAE or Spearman.")
+@click.option("--unit", default="pIC50", show_default=True)
+def benchmark_set(**given: str) -> None:
+    """Lay a CSV FILE of measurements out as one more set of a benchmark FOLDER, split 80 to 20 by scaffold."""
+    from ai_drug_assets.benchmarking import add_set
+
+    click.echo(add_set(**given))
+
+
 @aidrug.command("benchmark-report")
 @click.option("--results", type=click.Path(dir_okay=False), help="Results of `aidrug benchmark`.")
 @click.option("--out", type=click.Path(dir_okay=False), help="The document, by default docs/benchmark.md.")

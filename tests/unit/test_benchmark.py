@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -15,12 +16,14 @@ import pytest
 from click.testing import CliRunner
 from rdkit import Chem
 from rdkit.Chem import Crippen
+from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from ai_drug_assets.benchmarking import DOCUMENT, GOALS, RESULTS
 from ai_drug_assets.cli import aidrug
 from model_zoo import benchmark_protocol
 from model_zoo.benchmark import Job, choose, contest_of, run_benchmark
 from model_zoo.benchmark_candidates import Snapshot
+from model_zoo.benchmark_layout import SetDescription, lay_out
 from model_zoo.benchmark_protocol import MISSING, OfficialRows, predict_test_rows, score_predictions
 from model_zoo.benchmark_report import mean_and_deviation, read_goals, report_text
 from model_zoo.benchmark_results import read_results
@@ -30,7 +33,7 @@ from model_zoo.errors import ConfigError, DataError
 from model_zoo.feature_cache import FeatureCache
 from model_zoo.models import get, rf, xgb
 from model_zoo.signature import forget
-from model_zoo.sources import BENCHMARK_FOLDER
+from model_zoo.sources import BENCHMARK_FOLDER, CsvSource
 from model_zoo.targets import Target
 from model_zoo.training import cross_validate
 
@@ -469,6 +472,47 @@ def test_bad_input_is_one_clear_error(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "odd.json").write_text("[]", encoding="utf-8")
     with pytest.raises(DataError, match="expected results of a benchmark"):
         read_results(tmp_path / "odd.json")
+
+
+def test_a_file_becomes_a_set(tmp_path: Path) -> None:
+    """`aidrug benchmark-set` lays a CSV out as a set: replicates merged, scaffolds never divided, 80 to 20; the index
+    keeps its other sets.
+    """
+    lines = [f"{text},{logp(text)}" for text in smiles((*RINGS, *TEST_RINGS))]
+    file, sets = tmp_path / "assay.csv", tmp_path / "laid"
+    file.write_text("\n".join(["s,v", *lines, "C1CC(,1.0", "CCO,1.0", "OCC,3.0"]) + "\n", encoding="utf-8")
+    for name in ("other", "assay", "assay"):
+        arguments = ["benchmark-set", str(file), str(sets), "--name", name, "--smiles", "s", "--value", "v"]
+        done = CliRunner().invoke(aidrug, arguments)
+        assert done.exit_code == 0, done.output
+    assert done.output == "assay: 87 measurements, 1 dropped, 67 train_val, 18 test\n"
+
+    parts = {}
+    for part in ("train_val", "test"):
+        with (sets / "assay" / f"{part}.csv").open(encoding="utf-8", newline="") as stream:
+            parts[part] = {row["Drug"]: float(row["Y"]) for row in csv.DictReader(stream)}
+    assert {**parts["train_val"], **parts["test"]}["CCO"] == 2.0
+    scaffolds = {part: {MurckoScaffold.MurckoScaffoldSmiles(text) for text in rows} for part, rows in parts.items()}  # type: ignore[no-untyped-call]
+    assert not (scaffolds["train_val"] & scaffolds["test"]) - {""}
+    found = read_sets(sets, CONFIG)
+    assert [(item.name, item.champion.metric, item.unit) for item in found] == [
+        ("other", "rmse", "pIC50"),
+        ("assay", "rmse", "pIC50"),
+    ]
+
+
+def test_a_file_that_makes_no_set_is_one_clear_error(tmp_path: Path) -> None:
+    """One scaffold, a missing column or an unknown metric is named, and nothing is written."""
+    file = tmp_path / "assay.csv"
+    file.write_text("s,v\n" + "".join(f"{'C' * size}c1ccccc1,{size}\n" for size in range(9)), encoding="utf-8")
+    source = CsvSource(kind="csv", files=("assay.csv",), smiles_column="s", value_column="v")
+    with pytest.raises(DataError, match="nothing is left"):
+        lay_out(source, tmp_path, tmp_path / "sets", SetDescription("one"))
+    with pytest.raises(DataError, match="expected a metric of MAE, RMSE or Spearman, got 'luck'"):
+        lay_out(source, tmp_path, tmp_path / "sets", SetDescription("one", metric="luck"))
+    with pytest.raises(DataError, match="expected the column 'w'"):
+        lay_out(source.model_copy(update={"value_column": "w"}), tmp_path, tmp_path / "sets", SetDescription("one"))
+    assert not (tmp_path / "sets").exists()
 
 
 def test_the_command_runs_and_reports(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

