@@ -214,11 +214,11 @@ def test_a_fault_in_a_model(folder: Folder, changes: dict[str, Any], parts: list
 
 def test_an_unknown_model_names_the_known_ones(folder: Folder) -> None:
     """A configuration without a module says which modules there are."""
-    folder.model("svm")
+    folder.model("nothing")
     fault = folder.fault()
 
-    assert str(folder.path / "models" / "svm.yaml") in fault
-    assert f"unknown model 'svm': expected one of {', '.join(models.names())}" in fault
+    assert str(folder.path / "models" / "nothing.yaml") in fault
+    assert f"unknown model 'nothing': expected one of {', '.join(models.names())}" in fault
 
 
 @pytest.mark.parametrize(
