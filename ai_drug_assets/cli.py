@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -154,15 +155,43 @@ def schema() -> None:
 
 
 @aidrug.command()
-@click.argument("smiles", nargs=-1, required=True)
-@click.option("--endpoint", "endpoints", multiple=True, help="Only these endpoints; may be given several times.")
-@click.option("--json", "as_json", is_flag=True, help="Print the service's answer as it is.")
-def predict(smiles: tuple[str, ...], endpoints: tuple[str, ...], *, as_json: bool) -> None:
-    """Predict for SMILES through the running service."""
-    from ai_drug_assets.client import as_text, ask
+@click.argument("what", nargs=-1, required=True, metavar="SMILES...|FILE")
+@click.option("--endpoint", "--endpoints", "endpoints", multiple=True, help="Only these, separated by commas.")
+@click.option("--include", multiple=True, help="Add `neighbours` or `alerts`, separated by commas.")
+@click.option("--column", help="FILE: the column of SMILES, where the service cannot tell.")
+@click.option("--out", type=click.Path(dir_okay=False), help="FILE: where to, .csv, .parquet, .sdf or .ndjson.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; for a FILE without --out, a line per row.")
+def predict(
+    what: tuple[str, ...],
+    endpoints: tuple[str, ...],
+    include: tuple[str, ...],
+    column: str | None,
+    out: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Predict SMILES, or the molecules of a CSV, TSV, SMILES or SDF FILE, through the running service.
 
-    answer = ask(Settings.from_env().service_url, smiles, endpoints)
-    click.echo(json.dumps(answer, indent=1) if as_json else as_text(answer))
+    A FILE becomes a job of the service: the result has every row in its place, with the columns that came. Without
+    --out it goes to stdout as CSV; progress goes to stderr. Ctrl-C cancels the job.
+    """
+    from ai_drug_assets import client
+
+    url = Settings.from_env().service_url
+    names, extras = _listed(endpoints) or None, _listed(include)
+    if len(what) == 1 and Path(what[0]).is_file():
+        place = Path(out) if out else None
+        form = "ndjson" if as_json else "csv"
+        job = client.predict_file(
+            url, Path(what[0]), place, column=column, endpoints=names, include=extras, stdout_format=form
+        )
+        if place is not None:
+            click.echo(json.dumps(asdict(job), indent=1) if as_json else f"wrote {place}: {job.total:,} rows")
+        return
+    if out or column:
+        raise AidrugError(f"--out and --column belong to a file, and {what[0]!r} is none")
+    answer = client.predict_smiles(url, what, names, extras)
+    click.echo(json.dumps(client.as_json(answer), indent=1) if as_json else client.as_text(answer))
 
 
 @aidrug.command()
@@ -221,6 +250,10 @@ def main() -> None:
     except AidrugError as error:
         click.echo(f"aidrug: {error}", err=True)
         sys.exit(FAILED)
+
+
+def _listed(values: tuple[str, ...]) -> list[str]:
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
 
 def _tell(made: list[str], failed: dict[str, str], seconds: float) -> None:

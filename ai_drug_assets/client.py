@@ -1,70 +1,133 @@
-"""Asking the running service for predictions, from the command line.
+"""Predictions through the running service, from the command line.
 
-Belongs here: one request and its answer as text. Does not belong here: predicting (the service does).
+Belongs here: what `aidrug predict` asks for, its progress line, and answers as text.
+Does not belong here: HTTP (see `serving/client.py`), predicting (the service does).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import urllib.error
-import urllib.request
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from model_zoo.errors import AidrugError
+from serving.answers import Job, Prediction
+from serving.client import RESULT_FORMATS, Client, NotReachableError
 
 
-class ServiceError(AidrugError):
-    """The service does not answer, or refuses the request."""
+class JobEndedError(AidrugError):
+    """A job was cancelled or failed."""
 
 
-def ask(service_url: str, smiles: Sequence[str], endpoints: Sequence[str] = ()) -> dict[str, Any]:
-    """Send molecules to `POST /v1/predict` of the service.
+def predict_smiles(
+    url: str, smiles: Sequence[str], endpoints: Sequence[str] | None = None, include: Sequence[str] = ()
+) -> list[Prediction]:
+    """Predict a few molecules.
 
     Raises
     ------
-    ServiceError
+    AidrugError
         When nothing answers, or the service refuses; with its own explanation.
     """
-    body: dict[str, Any] = {"smiles": list(smiles)}
-    if endpoints:
-        body["endpoints"] = list(endpoints)
-    request = urllib.request.Request(
-        f"{service_url}/v1/predict",
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json", **key_header()},
-    )
+    client = Client(url)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            content: dict[str, Any] = json.load(answer)
-    except urllib.error.HTTPError as error:
-        problem = json.loads(error.read() or b"{}")
-        raise ServiceError(f"the service refused: {problem.get('detail') or error.reason}") from error
-    except OSError as error:
-        raise ServiceError(
-            f"no service answers at {service_url} ({error}). Start it with `make run`, or set AIDRUG_SERVICE_PORT or "
-            "AIDRUG_SERVICE_URL."
-        ) from error
-    return content
+        return client.predict(smiles, endpoints, include)
+    except NotReachableError as error:
+        raise _with_advice(error) from error
 
 
-def key_header() -> dict[str, str]:
-    """Give the header that shows the key in `AIDRUG_API_KEY`; none when it is not set."""
-    key = os.environ.get("AIDRUG_API_KEY")
-    return {"Authorization": f"Bearer {key}"} if key else {}
+def predict_file(
+    url: str,
+    path: Path,
+    out: Path | None,
+    *,
+    column: str | None = None,
+    endpoints: Sequence[str] | None = None,
+    include: Sequence[str] = (),
+    stdout_format: str = "csv",
+) -> Job:
+    """Predict a file as a job: follow it on stderr, write the result to `out` or stdout. Ctrl-C cancels it.
+
+    Raises
+    ------
+    AidrugError
+        When nothing answers, the service refuses, or the job fails.
+    """
+    if out is not None and out.suffix.lower() not in RESULT_FORMATS:
+        raise AidrugError(f"--out: expected a file that ends with one of {', '.join(RESULT_FORMATS)}, got {out.name!r}")
+    client = Client(url)
+    try:
+        job = client.submit_file(path, column=column, endpoints=endpoints, include=include)
+        try:
+            job = client.wait(job, _progress(sys.stderr.write, terminal=sys.stderr.isatty()))
+        except KeyboardInterrupt:
+            client.cancel(job)
+            raise JobEndedError("cancelled; nothing is kept") from None
+        if job.status != "done":
+            raise JobEndedError(job.error.detail if job.error else f"the job was {job.status}")
+        if out is not None:
+            client.download(job, out)
+        else:
+            client.copy_result(job, sys.stdout.buffer, stdout_format)
+            sys.stdout.buffer.flush()
+    except NotReachableError as error:
+        raise _with_advice(error) from error
+    return job
 
 
-def as_text(answer: dict[str, Any]) -> str:
-    """Lay an answer out for people: a block per molecule, a line per endpoint."""
+def as_text(predictions: Sequence[Prediction]) -> str:
+    """Lay predictions out for people: a block per molecule, a line per endpoint."""
     lines = []
-    for item in answer["predictions"]:
-        lines.append(item["smiles"])
-        if "error" in item:
-            lines.append(f"  {item['error']['code']}: {item['error']['detail']}")
-            continue
-        for name, value in item["endpoints"].items():
-            interval = value.get("interval")
-            span = f"  90 % interval {interval[0]:.2f} to {interval[1]:.2f}" if interval else ""
-            lines.append(f"  {name:<24} {value['value']:>8.2f} {value['unit']:<12} {value['champion']}{span}")
+    for item in predictions:
+        lines.append(item.smiles)
+        if item.error is not None:
+            lines.append(f"  {item.error.code}: {item.error.detail}")
+        for name, said in item.endpoints.items():
+            span = f"  90 % interval {said.interval[0]:.2f} to {said.interval[1]:.2f}" if said.interval else ""
+            lines.append(f"  {name:<24} {said.value:>8.2f} {said.unit:<12} {said.champion}{span}")
     return "\n".join(lines)
+
+
+def as_json(predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """Give predictions in the shape of `POST /v1/predict`: either `endpoints` or `error`, nothing that is absent."""
+    return {
+        "predictions": [
+            {"index": item.index, "smiles": item.smiles, "error": asdict(item.error)}
+            if item.error is not None
+            else {
+                "index": item.index,
+                "smiles": item.smiles,
+                "endpoints": {name: _given(asdict(said), "neighbours") for name, said in item.endpoints.items()},
+                **({} if item.alerts is None else {"alerts": [asdict(alert) for alert in item.alerts]}),
+            }
+            for item in predictions
+        ]
+    }
+
+
+def _given(fields: dict[str, Any], optional: str) -> dict[str, Any]:
+    return fields if fields[optional] is not None else {name: fields[name] for name in fields if name != optional}
+
+
+def _progress(write: Callable[[str], object], *, terminal: bool) -> Callable[[int, int, int], None]:
+    """Give a line that tells how far a job is: rewritten on a terminal, now and then a new one elsewhere."""
+    began, told = time.monotonic(), -1
+
+    def tell(done: int, total: int, failed: int) -> None:
+        nonlocal told
+        tenth = 10 * done // max(1, total)
+        if not terminal and tenth == told:
+            return
+        told = tenth
+        rate = done / max(0.001, time.monotonic() - began)
+        text = f"{done:,} of {total:,} rows, {failed:,} without a prediction, {rate:,.0f} rows/s"
+        write(f"\r{text:<78}{chr(10) if done == total else ''}" if terminal else f"{text}\n")
+
+    return tell
+
+
+def _with_advice(error: NotReachableError) -> AidrugError:
+    return AidrugError(f"{error}. Start it with `make run`, or set AIDRUG_SERVICE_URL or AIDRUG_SERVICE_PORT.")

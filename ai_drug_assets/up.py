@@ -141,7 +141,7 @@ def _serve(settings: Settings, processes: Processes, say: Callable[[str], None])
         processes.wait_until("service", lambda: _ready(service))
     say(f"\nDagster UI         {ui}\ninference service  {service}\n")
     try:
-        say(client.as_text(client.ask(service, EXAMPLES)))
+        say(client.as_text(client.predict_smiles(service, EXAMPLES)))
     except AidrugError as error:
         say(f"no prediction yet: {error}")
     say("\nrunning; Ctrl-C stops everything")

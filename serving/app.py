@@ -27,6 +27,7 @@ from serving.headers import stamp
 from serving.jobs.api import JOB_HANDLERS
 from serving.jobs.service import Jobs
 from serving.key_page import KEY_HANDLERS
+from serving.leaderboards import LEADERBOARD_HANDLERS
 from serving.metrics_page import METRICS_HANDLERS
 from serving.observed import Observed
 from serving.page.handlers import PAGE_HANDLERS, STATIC
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         route_handlers=[
             *HANDLERS,
             *JOB_HANDLERS,
+            *LEADERBOARD_HANDLERS,
             *PAGE_HANDLERS,
             *FEEDBACK_HANDLERS,
             *KEY_HANDLERS,

@@ -20,6 +20,7 @@ from litestar.params import HeaderParameter, PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, Stream
 from litestar.types import ControllerRouterHandler
 
+from serving.access import caller_of
 from serving.jobs.events import LAST_ID, events
 from serving.jobs.intake import FIELDS
 from serving.jobs.parquet import MEDIA_TYPE as PARQUET
@@ -96,18 +97,19 @@ async def submit_job(
     """Submit molecules as JSON, or as a CSV, TSV, SMILES or SDF file (also packed by gzip)."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         raise ProblemError("invalid-request", "Idempotency-Key: expected 1 to 255 visible ASCII characters")
-    job = await jobs.submit(request, idempotency_key)
+    job = await jobs.submit(request, idempotency_key, holder_of(request))
     return Response(jobs.info(job), status_code=202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
 @get("/v1/jobs", tags=["jobs"], opt=_OPT, summary="List jobs", responses={400: _FAULT, 422: _FAULT, **REFUSALS})
 async def list_jobs(
+    request: Request[Any, Any, Any],
     jobs: NamedDependency[Jobs],
     limit: Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")] = 20,
     before: Annotated[str | None, QueryParameter(description="The last job of the page before.")] = None,
 ) -> JobList:
     """List jobs, newest first."""
-    found = await asyncio.to_thread(jobs.table.newest, None, before, limit + 1)
+    found = await asyncio.to_thread(jobs.table.newest, seen_by(request), before, limit + 1)
     more = len(found) > limit
     following = f"/v1/jobs?limit={limit}&before={found[limit - 1].id}" if more else None
     return JobList([jobs.info(job) for job in found[:limit]], following)
@@ -120,9 +122,9 @@ async def list_jobs(
     summary="Show a job",
     responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
-async def show_job(job_id: JobId, jobs: NamedDependency[Jobs]) -> JobInfo:
+async def show_job(request: Request[Any, Any, Any], job_id: JobId, jobs: NamedDependency[Jobs]) -> JobInfo:
     """Show how far a job is."""
-    return jobs.info(await jobs.find(job_id))
+    return jobs.info(await jobs.find(job_id, seen_by(request)))
 
 
 @delete(
@@ -133,9 +135,9 @@ async def show_job(job_id: JobId, jobs: NamedDependency[Jobs]) -> JobInfo:
     summary="Cancel or remove a job",
     responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
-async def cancel_job(job_id: JobId, jobs: NamedDependency[Jobs]) -> None:
+async def cancel_job(request: Request[Any, Any, Any], job_id: JobId, jobs: NamedDependency[Jobs]) -> None:
     """Cancel a job that is not finished, or remove one that is; what was predicted is deleted."""
-    await jobs.cancel(await jobs.find(job_id))
+    await jobs.cancel(await jobs.find(job_id, seen_by(request)))
 
 
 @get(
@@ -147,6 +149,7 @@ async def cancel_job(job_id: JobId, jobs: NamedDependency[Jobs]) -> None:
     responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
 async def follow_job(
+    request: Request[Any, Any, Any],
     job_id: JobId,
     jobs: NamedDependency[Jobs],
     last_event_id: Annotated[
@@ -154,7 +157,7 @@ async def follow_job(
     ] = None,
 ) -> Response[Any]:
     """Follow a job as server-sent events: `progress` with the rows done as id, `done` at the end."""
-    await jobs.find(job_id)
+    await jobs.find(job_id, seen_by(request))
     if last_event_id == LAST_ID:
         return Response(None, status_code=204)  # what makes a browser stop coming back
     return ServerSentEvent(events(partial(jobs.table.get, job_id), last_event_id))
@@ -179,7 +182,7 @@ async def download_result(
 
     With `start` or `rows` also of a job that is still running, as far as it is done.
     """
-    job = await jobs.find(job_id)
+    job = await jobs.find(job_id, seen_by(request))
     form = _format(wanted, request.headers.get("accept", "*/*"))
     media_type, pieces = jobs.result(job, form, start, rows)
     stem = re.sub(r"\.(gz|[a-z]{2,6})$", "", re.sub(r"\.gz$", "", job.plan.name or "job"))
@@ -195,6 +198,18 @@ async def _streamed(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[byte
     while piece is not None:
         yield piece
         piece = await asyncio.to_thread(next, pieces, None)
+
+
+def holder_of(request: Request[Any, Any, Any]) -> str:
+    """Tell whose a job is: the id of the caller's key; nobody's where no key was shown."""
+    caller = caller_of(request.scope)
+    return caller.name.partition(" ")[0] if caller is not None and caller.is_key else ""
+
+
+def seen_by(request: Request[Any, Any, Any]) -> str | None:
+    """Tell whose jobs a caller sees: their own; all of them, which is none here, with a key for administration."""
+    caller = caller_of(request.scope)
+    return None if caller is not None and "admin" in caller.scopes else holder_of(request)
 
 
 def _format(wanted: str | None, accept: str) -> str:

@@ -80,6 +80,13 @@ class Plan(msgspec.Struct, frozen=True):
     chunk_rows: int = 500
 
 
+class Pin(msgspec.Struct, frozen=True):
+    """The version that answers an endpoint for a whole job, and the endpoint's task: regression or binary."""
+
+    version: str
+    task: str
+
+
 @dataclass(frozen=True)
 class Job:
     """A row of the table. Times are seconds since 1970."""
@@ -95,7 +102,7 @@ class Job:
     failed: int
     bytes: int
     plan: Plan
-    champions: Mapping[str, str]
+    champions: Mapping[str, Pin]
     error_code: str | None
     error_detail: str | None
     attempts: int
@@ -197,7 +204,7 @@ class JobTable:
         """Prolong a lease; tell whether the job is still this worker's and still to be done."""
         return self._own(job, owner, "lease_until = ?", time.time() + self._lease)
 
-    def start(self, job: str, owner: str, champions: Mapping[str, str]) -> bool:
+    def start(self, job: str, owner: str, champions: Mapping[str, Pin]) -> bool:
         """Record which versions answer this job from its first row to its last."""
         text = msgspec.json.encode(dict(champions)).decode()
         return self._own(job, owner, "status = 'running', started = ?, champions = ?", time.time(), text)
@@ -287,5 +294,5 @@ class JobTable:
 def _job(row: sqlite3.Row) -> Job:
     fields: dict[str, Any] = {name: row[name] for name in Job.__dataclass_fields__}
     fields["plan"] = msgspec.json.decode(row["plan"], type=Plan) if row["plan"] != "{}" else Plan((), None, "")
-    fields["champions"] = msgspec.json.decode(row["champions"], type=dict[str, str])
+    fields["champions"] = msgspec.json.decode(row["champions"], type=dict[str, Pin])
     return Job(**fields)

@@ -27,7 +27,7 @@ from serving.engine import Engine
 from serving.entries import entry
 from serving.follower import load_champion
 from serving.insights import Insight
-from serving.jobs.database import MAX_ATTEMPTS, Job, JobTable, Plan
+from serving.jobs.database import MAX_ATTEMPTS, Job, JobTable, Pin, Plan
 from serving.jobs.folder import JobFolder, Row
 from serving.jobs.retention import remove, tidy
 from serving.jobs.settings import JobSettings
@@ -151,16 +151,17 @@ class Runner:
             return self._pinned[job.id]
         if job.champions:
             champions = {}
-            for endpoint, version in job.champions.items():
-                champions[endpoint] = await self._load(job, endpoint, version)
+            for endpoint, pin in job.champions.items():
+                champions[endpoint] = await self._load(job, endpoint, pin.version)
         else:
             table = self._engine.table
             names = job.plan.endpoints or tuple(table.champions)
             if not names or any(name not in table.champions for name in names):
                 return None
             champions = {name: table.champions[name] for name in names}
-            versions = {name: champion.manifest.version for name, champion in champions.items()}
-            if not await asyncio.to_thread(self._table.start, job.id, self._owner, versions):
+            manifests = {name: champion.manifest for name, champion in champions.items()}
+            pins = {name: Pin(manifest.version, manifest.target.task) for name, manifest in manifests.items()}
+            if not await asyncio.to_thread(self._table.start, job.id, self._owner, pins):
                 return None
         self._pinned[job.id] = champions
         return champions

@@ -159,7 +159,7 @@ class Jobs:
             started=None if job.started is None else as_time(job.started),
             finished=None if job.finished is None else as_time(job.finished),
             expires=None if expires is None else as_time(expires),
-            champions=dict(job.champions),
+            champions={name: pin.version for name, pin in job.champions.items()},
             include=list(job.plan.include),
             name=job.plan.name,
             format=job.plan.format,

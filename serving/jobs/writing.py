@@ -16,7 +16,7 @@ import re
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from rdkit import Chem
@@ -28,10 +28,12 @@ from serving.jobs.formats import unique
 from serving.schemas import EndpointPrediction
 
 Cell = str | float | int | bool | None
-NOT_A_COLUMN = ("standardised", "role", "model", "signature")
-"""The first is one column for all endpoints, the others are the same in every row and belong to the champion."""
-ASKED_FOR = ("neighbours", "alerts")
+NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", "threshold"}
+"""The first is one column for all endpoints; the others are the same in every row, and the model card tells them."""
+ASKED_FOR = {"neighbours", "alerts"}
 """Fields that are there only when the job includes them."""
+OF_OTHER_TASKS = {"regression": {"label", "prediction_set"}, "binary": {"interval"}}
+"""Fields that an endpoint of this task never has."""
 EMPTY_BLOCK = "\n     RDKit          2D\n\n  0  0  0  0  0  0  0  0  0  0999 V2000\nM  END\n"
 
 
@@ -47,13 +49,14 @@ class Columns:
         Ours, in the same order as the cells that `cells` gives.
     kinds
         What each of ours holds.
+    fields
+        Which fields of a prediction are columns, by endpoint.
     """
 
     sent: tuple[str, ...]
     made: tuple[str, ...]
     kinds: tuple[type, ...]
-    endpoints: tuple[str, ...]
-    fields: tuple[str, ...]
+    fields: Mapping[str, tuple[str, ...]]
     with_smiles: bool
     with_alerts: bool
 
@@ -66,9 +69,9 @@ class Columns:
         cells += [first.get("standardised"), error.get("code"), error.get("detail")]
         if self.with_alerts:
             cells.append("; ".join(alert["name"] for alert in entry["alerts"]) if "alerts" in entry else None)
-        for name in self.endpoints:
+        for name, fields in self.fields.items():
             said = endpoints.get(name) or {}
-            for field in self.fields:
+            for field in fields:
                 cells += _flat(field, said.get(field))
         return cells
 
@@ -76,18 +79,22 @@ class Columns:
 def columns_of(job: Job) -> Columns:
     """Tell which columns a job's result has."""
     hints = get_type_hints(EndpointPrediction)
-    missing = {*NOT_A_COLUMN, *ASKED_FOR} - set(job.plan.include)
-    fields = tuple(name for name in EndpointPrediction.__struct_fields__ if name not in missing)
+    absent = NOT_A_COLUMN | (ASKED_FOR - set(job.plan.include))
+    every = EndpointPrediction.__struct_fields__
+    fields = {
+        endpoint: tuple(name for name in every if name not in absent | OF_OTHER_TASKS[pin.task])
+        for endpoint, pin in job.champions.items()
+    }
     with_smiles, with_alerts = job.plan.smiles_column is None, "alerts" in job.plan.include
     names = [*["smiles"][:with_smiles], "standardised", "error_code", "error_detail", *["alerts"][:with_alerts]]
     kinds: list[type] = [str] * len(names)
-    for endpoint in job.champions:
-        for field in fields:
+    for endpoint, its_fields in fields.items():
+        for field in its_fields:
             for suffix, kind in _columns_of_field(field, hints[field]):
                 names.append(f"{endpoint}_{suffix}")
                 kinds.append(kind)
     sent = job.plan.columns
-    return Columns(sent, unique(names, sent), tuple(kinds), tuple(job.champions), fields, with_smiles, with_alerts)
+    return Columns(sent, unique(names, sent), tuple(kinds), fields, with_smiles, with_alerts)
 
 
 def write_csv(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
@@ -151,7 +158,8 @@ def _columns_of_field(field: str, hint: Any) -> list[tuple[str, type]]:
     if field == "interval":
         return [("lower", float), ("upper", float)]
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    plain = [option for option in options if option in (float, int, bool)]
+    kinds = [type(get_args(option)[0]) if get_origin(option) is Literal else option for option in options]
+    plain = [kind for kind in kinds if kind in (float, int, bool)]
     return [(field, plain[0] if len(plain) == 1 else str)]
 
 

@@ -22,9 +22,10 @@ from rdkit import Chem
 from model_zoo.store import FolderStore
 from serving.app import create_app
 from serving.jobs import retention, service
-from serving.jobs.database import MAX_ATTEMPTS, JobTable, Plan
+from serving.jobs.database import MAX_ATTEMPTS, JobTable, Pin, Plan
 from serving.jobs.folder import JobFolder
 from serving.jobs.settings import JobSettings
+from serving.keys import KeyStore
 from serving.settings import Settings
 from tests.bundle_factory import publish
 from tests.unit.test_job_files import BLOCK
@@ -430,7 +431,7 @@ def test_exactly_one_worker_has_a_job(tmp_path: Path) -> None:
     claims = [jobs.claim("one"), jobs.claim("two")]
 
     assert [claim and claim.id for claim in claims] == [job, None]
-    assert jobs.start(job, "one", {"a": "v"})
+    assert jobs.start(job, "one", {"a": Pin("v", "regression")})
     assert not jobs.advance(job, "two", 1, 0, 5)
     assert not jobs.finish(job, "two", "done")
     assert jobs.advance(job, "one", 1, 0, 5)
@@ -473,7 +474,7 @@ def test_a_champion_that_is_gone_fails_the_job(store: FolderStore, tmp_path: Pat
     jobs, job = table(tmp_path / "jobs", lease_seconds=-1.0)
     for attempt in range(MAX_ATTEMPTS - 1):
         assert jobs.claim(f"stopped {attempt}") is not None
-    jobs.start(job, f"stopped {MAX_ATTEMPTS - 2}", {"solubility_logs": "rf-000000000000"})
+    jobs.start(job, f"stopped {MAX_ATTEMPTS - 2}", {"solubility_logs": Pin("rf-000000000000", "regression")})
     with serving(store) as client:
         info = ended(client, job)
 
@@ -512,3 +513,28 @@ def test_a_service_without_jobs_makes_no_folder(store: FolderStore) -> None:
         time.sleep(0.7)
 
     assert not (store.root.parent / "jobs").exists()
+
+
+def test_jobs_belong_to_the_key_that_submitted_them(store: FolderStore) -> None:
+    """A caller sees the jobs of their own key; a key for administration sees all."""
+    keys = KeyStore(store.root.parent / "service" / "keys.sqlite")
+    one, two = (keys.create(name, ["jobs"])[1] for name in ("one", "two"))
+    admin = keys.create("admin", ["jobs", "admin"])[1]
+    settings = Settings(
+        poll_seconds=0.02,
+        jobs=JobSettings(folder=store.root.parent / "jobs"),
+        folder=store.root.parent / "service",
+    )
+    with TestClient(create_app(settings, store)) as client:
+
+        def ask(key: str, method: str, path: str, **options: Any) -> Any:
+            return client.request(method, path, headers={"authorization": f"Bearer {key}"}, **options)
+
+        job = ask(one, "POST", "/v1/jobs", json={"smiles": ["CCO"]}).json()["links"]["self"]
+        seen = {key: len(ask(key, "GET", "/v1/jobs").json()["jobs"]) for key in (one, two, admin)}
+        statuses = {key: ask(key, "GET", job).status_code for key in (one, two, admin)}
+        theirs = [ask(two, *request).status_code for request in (("GET", f"{job}/result"), ("DELETE", job))]
+
+    assert list(seen.values()) == [1, 0, 1]
+    assert list(statuses.values()) == [200, 404, 200]
+    assert theirs == [404, 404]
