@@ -157,7 +157,7 @@ def schema() -> None:
 @aidrug.command()
 @click.argument("what", nargs=-1, required=True, metavar="SMILES...|FILE")
 @click.option("--endpoint", "--endpoints", "endpoints", multiple=True, help="Only these, separated by commas.")
-@click.option("--include", multiple=True, help="Add `neighbours` or `alerts`, separated by commas.")
+@click.option("--include", multiple=True, help="Add neighbours, explanation, alerts; separated by commas.")
 @click.option("--column", help="FILE: the column of SMILES, where the service cannot tell.")
 @click.option("--out", type=click.Path(dir_okay=False), help="FILE: where to, .csv, .parquet, .sdf or .ndjson.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; for a FILE without --out, a line per row.")
@@ -191,7 +191,7 @@ def predict(
     if out or column:
         raise AidrugError(f"--out and --column belong to a file, and {what[0]!r} is none")
     answer = client.predict_smiles(url, what, names, extras)
-    click.echo(json.dumps(client.as_json(answer), indent=1) if as_json else client.as_text(answer))
+    click.echo(json.dumps(client.as_json(answer, extras), indent=1) if as_json else client.as_text(answer))
 
 
 @aidrug.command()

@@ -91,25 +91,19 @@ def as_text(predictions: Sequence[Prediction]) -> str:
     return "\n".join(lines)
 
 
-def as_json(predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """Give predictions in the shape of `POST /v1/predict`: either `endpoints` or `error`, nothing that is absent."""
-    return {
-        "predictions": [
-            {"index": item.index, "smiles": item.smiles, "error": asdict(item.error)}
-            if item.error is not None
-            else {
-                "index": item.index,
-                "smiles": item.smiles,
-                "endpoints": {name: _given(asdict(said), "neighbours") for name, said in item.endpoints.items()},
-                **({} if item.alerts is None else {"alerts": [asdict(alert) for alert in item.alerts]}),
-            }
-            for item in predictions
-        ]
-    }
+def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> dict[str, Any]:
+    """Give predictions in the shape of `POST /v1/predict`: either `endpoints` or `error`, nothing not asked for."""
+    optional = {"neighbours", "explanation", "alerts", "columns"} - set(include)
 
+    def shaped(item: Prediction) -> dict[str, Any]:
+        content = asdict(item)
+        for said in content["endpoints"].values():
+            for name in optional & set(said):
+                del said[name]
+        absent = optional | ({"endpoints", "alerts"} if item.error is not None else {"error"})
+        return {name: value for name, value in content.items() if name not in absent}
 
-def _given(fields: dict[str, Any], optional: str) -> dict[str, Any]:
-    return fields if fields[optional] is not None else {name: fields[name] for name in fields if name != optional}
+    return {"predictions": [shaped(item) for item in predictions]}
 
 
 def _progress(write: Callable[[str], object], *, terminal: bool) -> Callable[[int, int, int], None]:

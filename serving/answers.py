@@ -38,6 +38,18 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class Explanation:
+    """Parts of one prediction: `baseline`, all `atoms` and `rest` sum to `prediction`."""
+
+    baseline: float
+    atoms: list[float]
+    rest: float
+    prediction: float
+    scale: str
+    method: str
+
+
+@dataclass(frozen=True)
 class EndpointPrediction:
     """What an endpoint's champion says of one molecule; see the API's description for each field."""
 
@@ -57,6 +69,7 @@ class EndpointPrediction:
     prediction_set: list[int] | None = None
     role: str = "champion"
     neighbours: list[Neighbour] | None = None
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 JobId = Annotated[str, PathParameter(description="Identity of a job.", pattern="^[0-9a-f]{32}$")]
 _OPTIONS = {
     "endpoints": "Names of endpoints, separated by commas; all that have a champion when left out.",
-    "include": "What to add, separated by commas: neighbours, alerts.",
+    "include": "What to add, separated by commas: neighbours, explanation, alerts.",
     "column": "The column of a CSV or TSV file that holds the SMILES.",
     "format": "csv, tsv, smi or sdf, when the file's name and type do not say so.",
     "delimiter": "comma, tab, semicolon, pipe, or one character.",

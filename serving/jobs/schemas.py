@@ -28,7 +28,8 @@ class JobRequest(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Names of endpoints; all that have a champion when left out.", examples=[None]),
     ] = None
     include: Annotated[
-        list[str], Meta(description="What to add: `neighbours`, `alerts`, as in a prediction.", examples=[[]])
+        list[str],
+        Meta(description="What to add: `neighbours`, `explanation`, `alerts`, as in a prediction.", examples=[[]]),
     ] = []
 
 

@@ -22,6 +22,7 @@ import msgspec
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 
+from serving.insights import INCLUDES
 from serving.jobs.database import Job
 from serving.jobs.folder import JobFolder, Row
 from serving.jobs.formats import unique
@@ -30,7 +31,7 @@ from serving.schemas import EndpointPrediction
 Cell = str | float | int | bool | None
 NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", "threshold"}
 """The first is one column for all endpoints; the others are the same in every row, and the model card tells them."""
-ASKED_FOR = {"neighbours", "alerts"}
+ASKED_FOR = set(INCLUDES)
 """Fields that are there only when the job includes them."""
 OF_OTHER_TASKS = {"regression": {"label", "prediction_set"}, "binary": {"interval"}}
 """Fields that an endpoint of this task never has."""
