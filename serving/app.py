@@ -24,6 +24,7 @@ from serving.docs import openapi_config
 from serving.engine import Engine
 from serving.feedback import FEEDBACK_HANDLERS
 from serving.headers import stamp
+from serving.inference_protocol import INFERENCE_PROTOCOL
 from serving.jobs.api import JOB_HANDLERS
 from serving.jobs.service import Jobs
 from serving.key_page import KEY_HANDLERS
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
             *KEY_HANDLERS,
             *PROMOTION_HANDLERS,
             *METRICS_HANDLERS,
+            INFERENCE_PROTOCOL,
             create_static_files_router(
                 "/static",
                 [STATIC],
@@ -94,7 +96,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         lifespan=[lifespan],
         exception_handlers={ProblemError: on_problem, HTTPException: on_http, Exception: on_unexpected},
         before_send=[stamp],
-        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=5, exclude=["^/v1", "^/health"]),
+        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=5, exclude=["^/v[12]", "^/health"]),
         openapi_config=openapi_config(),
         request_max_body_size=engine.settings.max_body_bytes,
         logging_config=None,  # Litestar's own would log exceptions whole, and their messages may hold structures

@@ -28,6 +28,7 @@ TITLES = {
     "forbidden": (403, "Not allowed"),
     "not-found": (404, "There is nothing at this address"),
     "unknown-endpoint": (404, "There is no such endpoint"),
+    "unknown-version": (404, "There is no such version"),
     "unknown-job": (404, "There is no such job"),
     "no-review": (404, "There is no review yet"),
     "method-not-allowed": (405, "This address does not take that method"),

@@ -511,7 +511,7 @@ def test_the_api_describes_itself(store: FolderStore) -> None:
         schema = client.get("/schema/openapi.json").json()
         page = client.get("/schema").text
 
-    assert set(schema["paths"]) == {
+    assert {path for path in schema["paths"] if not path.startswith("/v2")} == {
         "/v1/predict", "/v1/endpoints", "/v1/endpoints/{name}", "/v1/models", "/v1/champions/{name}",
         "/v1/champions/{name}/rollback", "/v1/champions/{name}/promote", "/v1/feedback", "/v1/reviews/{name}",
         "/health/live", "/health/ready", "/v1/jobs", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/events",
