@@ -40,8 +40,8 @@ QUEUE, PARSE, FEATURIZE, PREDICT, SERIALISE = (
 BATCH_MOLECULES = Histogram(
     "aidrug_batch_molecules", "Molecules predicted in one go.", buckets=(1, 2, 4, 8, 16, 32, 64)
 )
-_CACHE = Counter("aidrug_cache", "Molecules of requests that were remembered, or not.", ("result",))
-CACHE_HITS, CACHE_MISSES = _CACHE.labels("hit"), _CACHE.labels("miss")
+CACHE = Counter("aidrug_cache", "Molecules of requests that were remembered, or not.", ("result",))
+CACHE_HITS, CACHE_MISSES = CACHE.labels("hit"), CACHE.labels("miss")
 MOLECULE_ERRORS = Counter(
     "aidrug_molecule_errors", "Molecules that were not predicted, by endpoint and code.", ("endpoint", "code")
 )

@@ -227,6 +227,17 @@ class LiveRecord:
         query = f"SELECT {_MEASUREMENT} FROM measurements WHERE endpoint = ? ORDER BY received, id"  # noqa: S608
         return [MeasurementRow(*row) for row in self._read(query, (endpoint,))]
 
+    def use_by_hour(self, since: float) -> dict[str, dict[int, tuple[int, int]]]:
+        """Count what callers were told: by endpoint, hours after `since` to predictions and those inside the domain."""
+        found: dict[str, dict[int, tuple[int, int]]] = {}
+        query = (
+            "SELECT endpoint, CAST((at - ?) / 3600 AS INTEGER), COUNT(*), SUM(inside) FROM predictions"
+            " WHERE at >= ? AND answered = 1 GROUP BY 1, 2"
+        )
+        for endpoint, hour, count, inside in self._read(query, (since, since)):
+            found.setdefault(endpoint, {})[hour] = (count, inside)
+        return found
+
     def prune(self, before: float) -> int:
         """Delete predictions older than a time, but for those of molecules that were measured; give how many."""
         if not self.path.exists():

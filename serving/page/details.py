@@ -1,4 +1,4 @@
-"""What the page fetches about one molecule when it is asked why: measured neighbours, structural alerts.
+"""What the page fetches about one molecule when it is asked why: atoms, measured neighbours, structural alerts.
 
 Belongs here: these as values that templates print, each with its pictures.
 Does not belong here: finding them (see `serving/insights.py`), the cards themselves (see `views.py`).
@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 from model_zoo.alerts import Alert
 from model_zoo.bundle import Neighbour
+from model_zoo.explanation import Explanation
 from serving.insights import Insight
 from serving.page.axis import number
-from serving.page.drawing import Mark, structure_svg
+from serving.page.drawing import Mark, contribution_marks, structure_svg
 from serving.table import Champion
 
 
@@ -41,21 +42,44 @@ class AlertView:
 
 
 @dataclass(frozen=True)
+class AtomsView:
+    """What each atom adds to a prediction, as a picture, and the sum it belongs to.
+
+    Attributes
+    ----------
+    largest
+        What the strongest colour of the picture stands for.
+    terms
+        The sum, term by term: what it is, its amount, and its kind (`up`, `down`, or nothing).
+    note
+        How it was found, and what has to be known to read it.
+    """
+
+    drawing: Markup
+    largest: str
+    terms: tuple[tuple[str, str, str], ...]
+    note: str
+
+
+@dataclass(frozen=True)
 class Why:
-    """What stands behind one prediction."""
+    """What stands behind one prediction; `atoms` is none where the champion cannot explain it."""
 
     title: str
     unit: str
+    atoms: AtomsView | None
     neighbours: tuple[NeighbourView, ...] | None
 
 
-def why(champion: Champion, name: str, insight: Insight) -> Why:
-    """Tell what stands behind a prediction. Draws structures: slow enough for a worker thread."""
+def why(champion: Champion, name: str, smiles: str, insight: Insight) -> Why:
+    """Tell what stands behind the prediction of a standardised SMILES. Draws: slow enough for a worker thread."""
     manifest = champion.manifest
     near = insight.neighbours.get(name)
+    explanation = insight.explanations.get(name)
     return Why(
         title=manifest.title,
         unit="" if manifest.target.task == "binary" else manifest.unit,
+        atoms=None if explanation is None else _atoms(smiles, explanation),
         neighbours=None if near is None else tuple(_neighbour(each, champion) for each in near),
     )
 
@@ -81,6 +105,30 @@ def alert_views(smiles: str, alerts: Sequence[Alert]) -> list[AlertView]:
 def explained(champions: Mapping[str, Champion], endpoint: str) -> Mapping[str, Champion]:
     """Give the one champion that a question is about; empty when nothing serves that endpoint any more."""
     return {endpoint: champions[endpoint]} if endpoint in champions else {}
+
+
+def _atoms(smiles: str, explanation: Explanation) -> AtomsView:
+    """Draw what each atom adds; the terms below the picture add up to the prediction."""
+    parts = explanation.atoms
+    largest = max((abs(part) for part in parts), default=0.0)
+    total = (explanation.baseline, sum(parts), explanation.rest, explanation.prediction)
+    places = 2 if max(abs(each) for each in total) >= 0.1 else 3
+    base, atoms, rest, prediction = (number(each, places) for each in total)
+    scale = f" {explanation.scale}"
+    terms = (
+        ("average molecule", base + scale, ""),
+        ("all atoms together", _signed(atoms), "up" if sum(parts) > 0 else "down"),
+        ("what no atom owns", _signed(rest), "up" if explanation.rest > 0 else "down"),
+        ("the model says", prediction + scale, ""),
+    )
+    note = f"Found by {explanation.method}."
+    if explanation.scale == "log-odds":
+        note += " On the log-odds scale, before calibration: 0 is as likely as not."
+    return AtomsView(structure_svg(smiles, contribution_marks(parts)), f"{number(largest, places)}{scale}", terms, note)
+
+
+def _signed(text: str) -> str:
+    return text if text.startswith("\N{MINUS SIGN}") else f"+{text}"
 
 
 def _neighbour(each: Neighbour, champion: Champion) -> NeighbourView:

@@ -131,14 +131,16 @@ async def download_csv(data: URLEncodedBody[Form], engine: NamedDependency[Engin
 
 @post("/page/why", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def why_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
-    """Tell what stands behind one prediction: measured neighbours."""
+    """Tell what stands behind one prediction: what each atom adds, measured neighbours."""
     champions = details.explained(engine.table.champions, data.endpoint)
     if not champions:
         raise ProblemError("unknown-endpoint", "this endpoint is not served any more: predict again")
     answers = await engine.predict(champions, [line.smiles for line in _one(data)])
-    include = ["neighbours"] if engine.settings.show_neighbours else []
+    include = ["explanation", *(["neighbours"] if engine.settings.show_neighbours else [])]
     (insight,) = await engine.insights(champions, answers, include)
-    why = await engine.work(details.why, champions[data.endpoint], data.endpoint, insight)
+    answer = answers[0]
+    smiles = answer[data.endpoint].smiles if isinstance(answer, dict) else ""
+    why = await engine.work(details.why, champions[data.endpoint], data.endpoint, smiles, insight)
     return _html(render("why.html", why=why))
 
 

@@ -1,4 +1,4 @@
-"""The page about the service itself: what serves since when, what waits, what went wrong.
+"""The page about the service itself: what serves since when, how it is used, what waits, what went wrong.
 
 Belongs here: its handler, and the state of the service as values that a template prints.
 Does not belong here: the same for programs (`/health/ready`, `/metrics`).
@@ -16,12 +16,18 @@ from typing import Any
 from litestar import MediaType, Request, get
 from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
+from markupsafe import Markup
+from prometheus_client import Counter
 
+from model_zoo.errors import StoreError
+from model_zoo.live.record import LiveRecord
+from serving import metrics
 from serving.engine import Engine
 from serving.page.templates import FRAGMENT, render
 from serving.table import Table
 
 MOST_SWAPS = 12
+HOURS = 24
 _STARTED = time.time()
 
 
@@ -60,6 +66,16 @@ class Figure:
     alarming: bool = False
 
 
+@dataclass(frozen=True)
+class Use:
+    """How an endpoint was used in the last hours."""
+
+    title: str
+    predictions: int
+    inside: str
+    bars: Markup
+
+
 @get("/operations", media_type=MediaType.HTML, include_in_schema=False)
 async def show_operations(request: Request[Any, Any, Any], engine: NamedDependency[Engine]) -> str:
     """Show the state of the service."""
@@ -67,6 +83,7 @@ async def show_operations(request: Request[Any, Any, Any], engine: NamedDependen
     values = {
         "served": served(table),
         "swaps": swaps(table),
+        "uses": await engine.work(uses, engine, table),
         "figures": figures(engine),
         "store_error": engine.follower.store_error,
         "now": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -117,6 +134,44 @@ def swaps(table: Table) -> list[Swap]:
     return sorted(found, key=lambda swap: swap.at, reverse=True)[:MOST_SWAPS]
 
 
+def uses(engine: Engine, table: Table) -> list[Use]:
+    """Read from the live record how the endpoints were used; nothing where none is kept or it cannot be read."""
+    if engine.observer is None:
+        return []
+    record = LiveRecord(engine.observer.folder)
+    try:
+        found = record.use_by_hour(time.time() - 3600 * HOURS)
+    except StoreError:
+        return []  # the figure of the record says so
+    finally:
+        record.close()
+    rows = []
+    for name, champion in table.champions.items():
+        hours = found.get(name, {})
+        count, inside = (sum(each[part] for each in hours.values()) for part in (0, 1))
+        share = f"{100 * inside / count:.0f} %" if count else ""
+        rows.append(Use(champion.manifest.title, count, share, _bars([hours.get(h, (0, 0))[0] for h in range(HOURS)])))
+    return rows
+
+
+def _bars(counts: list[int]) -> Markup:
+    """Draw a bar per hour.
+
+    Examples
+    --------
+    >>> _bars([0, 2, 1]).count("<rect")
+    2
+    """
+    top = max(counts, default=0) or 1
+    heights = [max(1.0, 24 * count / top) if count else 0.0 for count in counts]
+    drawn = "".join(
+        f'<rect x="{5 * place}" y="{24 - height:.1f}" width="4" height="{height:.1f}"/>'
+        for place, height in enumerate(heights)
+        if height
+    )
+    return Markup(f'<svg class="hours" viewBox="0 0 {5 * len(counts)} 24" aria-hidden="true">{drawn}</svg>')  # noqa: S704
+
+
 def figures(engine: Engine) -> list[Figure]:
     """Give the numbers of this process."""
     settings, observer, table = engine.settings, engine.observer, engine.table
@@ -135,6 +190,14 @@ def figures(engine: Engine) -> list[Figure]:
         ),
         Figure("Waiting", f"{waiting:,}", f"molecules, of {most:,} at most", waiting > most // 2),
     ]
+    answers, failed = _counted(metrics.REQUESTS), _counted(metrics.REQUESTS, status="5")
+    hits, misses = (_counted(metrics.CACHE, result=result) for result in ("hit", "miss"))
+    numbers += [
+        Figure("Requests answered", f"{answers:,}", f"{failed:,} with a 5xx" if failed else "none failed", failed > 0),
+        Figure(
+            "Remembered", f"{100 * hits / (hits + misses):.0f} %" if hits + misses else "none", "of the molecules asked"
+        ),
+    ]
     if engine.batches.lost:
         numbers.append(
             Figure("Lost threads", str(engine.batches.lost), "held by a molecule without end", alarming=True)
@@ -145,6 +208,16 @@ def figures(engine: Engine) -> list[Figure]:
             Figure("Predictions recorded", f"{observer.written:,}", hint, bool(observer.error or observer.dropped))
         )
     return numbers
+
+
+def _counted(counter: Counter, **labels: str) -> int:
+    """Sum up a counter of this process, where its labels begin so."""
+    total = 0.0
+    for sample in (sample for metric in counter.collect() for sample in metric.samples):
+        matches = all(sample.labels.get(name, "").startswith(start) for name, start in labels.items())
+        if sample.name.endswith("_total") and matches:
+            total += sample.value
+    return int(total)
 
 
 def _span(seconds: float) -> str:

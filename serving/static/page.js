@@ -416,7 +416,7 @@ if (state) {
     } catch {
       tell("The service does not answer just now; what you see may be out of date.");
     }
-  }, 5000);
+  }, 10_000);
 }
 
 if ($("waiting")) {

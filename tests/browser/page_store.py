@@ -52,7 +52,7 @@ def card_of(metric: str, mean: float, higher: dict[str, float]) -> dict[str, Any
 def fill(store: FolderStore, folder: Path) -> None:
     """Publish four champions: a line, one compared with drugs, a probability, a constant outside of what is wanted."""
     publish(
-        store, folder / "a", endpoint="solubility_logs", onnx_bias=-1.0, title="Aqueous solubility",
+        store, folder / "a", endpoint="solubility_logs", onnx_bias=-1.0, title="Aqueous solubility", explained=True,
         desirable={"low": -4, "margin": 2}, card=card_of("rmse", 0.74, {"r2": 0.86}),
     )  # fmt: skip
     publish(

@@ -183,6 +183,14 @@ def test_a_prediction_is_explained_on_demand(watched: Watched) -> None:
     near = card.get_by_role("listitem")
     expect(near).to_have_count(3)
     expect(near.first).to_contain_text("the same molecule")
+    atoms = card.get_by_role("img", name=re.compile("each atom coloured by what it adds to Aqueous solubility"))
+    expect(atoms).to_be_visible()
+    assert atoms.locator("circle.mark.up, circle.mark.down").count() >= 3
+    terms = [
+        float(text.split()[0].replace("\N{MINUS SIGN}", "-")) for text in card.locator(".terms dd").all_inner_texts()
+    ]
+    assert sum(terms[:3]) == pytest.approx(terms[3], abs=0.02)
+    expect(card.locator(".scale")).to_contain_text("the strongest is")
     why.click()
     expect(near).to_have_count(0)
 
