@@ -14,7 +14,7 @@ from pathlib import Path
 from model_zoo.benchmark import Job, choose, run_benchmark
 from model_zoo.benchmark_boards import BOARDS
 from model_zoo.benchmark_layout import SetDescription, lay_out
-from model_zoo.benchmark_report import read_goals, report_text
+from model_zoo.benchmark_report import read_goals, read_leaderboard, report_text
 from model_zoo.benchmark_results import read_results
 from model_zoo.benchmark_sets import load_benchmark_config, read_sets
 from model_zoo.config import load_configs
@@ -25,6 +25,7 @@ from ai_drug_assets.settings import Settings
 
 RESULTS = "tests/benchmarks/results/tdc_admet.json"
 GOALS = "tests/benchmarks/published/tdc_admet.csv"
+PUBLISHED = "tests/benchmarks/published/tdc_admet_leaderboard.csv"
 DOCUMENT = "docs/benchmark.md"
 
 
@@ -76,7 +77,9 @@ def add_set(*, file: str, folder: str, name: str, smiles: str, value: str, metri
 def report(settings: Settings, results: str | None = None, out: str | None = None) -> str:
     """Write the document from the results and the published figures; give its path."""
     text = report_text(
-        read_results(Path(results) if results else settings.root / RESULTS), read_goals(settings.root / GOALS)
+        read_results(Path(results) if results else settings.root / RESULTS),
+        read_goals(settings.root / GOALS),
+        read_leaderboard(settings.root / PUBLISHED),
     )
     path = Path(out) if out else settings.root / DOCUMENT
     path.write_text(text, encoding="utf-8")

@@ -73,7 +73,7 @@ class Job:
 
 
 def choose(known: Mapping[str, ModelFile], names: Sequence[str]) -> list[ModelFile]:
-    """Give the named models; the baseline and the members of ensembles are always among them.
+    """Give the named models and the baseline; the members of an ensemble too, where fewer than two of them are named.
 
     Raises
     ------
@@ -83,7 +83,10 @@ def choose(known: Mapping[str, ModelFile], names: Sequence[str]) -> list[ModelFi
     for name in names:
         if name not in known:
             raise ConfigError(f"unknown model {name!r}, expected some of {', '.join(known)}")
-    wanted = {BASELINE, *names, *(member for name in names for member in known[name].members)}
+    wanted = {BASELINE, *names}
+    for name in names:
+        if len(wanted & set(known[name].members)) < 2:
+            wanted |= set(known[name].members)
     return [model for name, model in known.items() if name in wanted]
 
 

@@ -25,6 +25,7 @@ HEADER = (
     "metric",
     "champion",
     "score",
+    "rank",
     "95 % interval",
     "strict goal",
     "reached",
@@ -59,6 +60,8 @@ Where a strict model is the open champion, no model on such weights did better i
 **Goals.** *Strict*: the best published figure without weights that saw assay labels, or that passed an audit of
 leakage. *Open*: the best published figure of any kind, leaky or closed models included. Neither was measured here.
 MapLight is the published CatBoost on fingerprints and descriptors; no set should be worse than it.
+*Rank*: among the scores of the set's public leaderboard (March 2026), this one included; of `bioavailability_ma` three
+are known.
 """
 
 
@@ -89,7 +92,27 @@ def read_goals(path: Path) -> dict[str, Goal]:
         raise DataError(f"{path}: expected the columns {', '.join(COLUMNS)}: {error!r}") from error
 
 
-def report_text(results: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal]) -> str:
+def read_leaderboard(path: Path) -> dict[str, list[float]]:
+    """Read the published leaderboards: scores by set.
+
+    Raises
+    ------
+    DataError
+        When the file is missing or not as expected.
+    """
+    found: dict[str, list[float]] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream):
+                found.setdefault(row["set"], []).append(float(row["mean"]))
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: expected the columns set and mean: {error!r}") from error
+    return found
+
+
+def report_text(
+    results: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal], published: Mapping[str, Sequence[float]]
+) -> str:
     """Write the document.
 
     Parameters
@@ -98,6 +121,8 @@ def report_text(results: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal])
         The entries of a results file. One without a signature was interrupted and is left out.
     goals
         Published figures by set.
+    published
+        All published scores by set.
 
     Returns
     -------
@@ -107,18 +132,23 @@ def report_text(results: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal])
     done = [entry for entry in results if entry.get("signature")]
     lines = [INTRODUCTION]
     for board in BOARDS:
-        lines += _board(board, [entry for entry in done if entry["board"] == board], goals)
+        lines += _board(board, [entry for entry in done if entry["board"] == board], goals, published)
     return "\n".join(lines)
 
 
-def _board(board: str, done: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal]) -> list[str]:
+def _board(
+    board: str,
+    done: Sequence[Mapping[str, Any]],
+    goals: Mapping[str, Goal],
+    published: Mapping[str, Sequence[float]],
+) -> list[str]:
     if board == OPEN and not done:
         return []
     lines = [f"## {board.capitalize()} board", "", *_summary(done, goals), ""]
     lines += [f"- `{name}` saw {what}." for name, what in sorted(_saw(done).items())]
     lines += [""] if lines[-1] else []
     lines += [f"| {' | '.join(HEADER)} |", f"|{'---|' * len(HEADER)}"]
-    lines += [_row(entry, goals.get(entry["set"])) for entry in done]
+    lines += [_row(entry, goals.get(entry["set"]), published.get(entry["set"], ())) for entry in done]
     if absent := sorted(set(goals) - {entry["set"] for entry in done}):
         lines += ["", f"No result yet: {', '.join(absent)}."]
     lines += ["", f"### What each candidate on the {board} board scored in cross-validation", ""]
@@ -176,12 +206,13 @@ def _summary(done: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal]) -> li
     return [text]
 
 
-def _row(entry: Mapping[str, Any], goal: Goal | None) -> str:
+def _row(entry: Mapping[str, Any], goal: Goal | None, published: Sequence[float]) -> str:
     mean, deviation = mean_and_deviation(entry["scores"])
     low, high = entry["interval"]
     seeds = len(entry["scores"])
     note = "" if seeds == OFFICIAL_SEEDS else f" ({seeds} seeds)"
     cells = [entry["set"], entry["metric"], entry["champion"], f"{mean:.3f} ± {deviation:.3f}{note}"]
+    cells.append(_rank(entry, published))
     cells.append(f"{low:.3f} to {high:.3f}")
     if goal is None:
         cells += ["-"] * 6
@@ -192,6 +223,11 @@ def _row(entry: Mapping[str, Any], goal: Goal | None) -> str:
         cells += ["-" if goal.maplight is None else f"{goal.maplight:g}", level]
     cells += [f"{entry['train_s'] / seeds:.1f}", f"{entry['ms_per_molecule']:.3f}"]
     return f"| {' | '.join(cells)} |"
+
+
+def _rank(entry: Mapping[str, Any], published: Sequence[float]) -> str:
+    better = sum(not _reaches(entry, score) for score in published)
+    return f"{better + 1} of {len(published) + 1}" if published else "-"
 
 
 def _candidates(done: Sequence[Mapping[str, Any]]) -> list[str]:

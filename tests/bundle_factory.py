@@ -71,6 +71,7 @@ def write(
     drugs: DrugList | None = None,
     explained: bool = False,
     card: Mapping[str, Any] | None = None,
+    model_folder: Path | None = None,
     **fields: Any,
 ) -> Bundle:
     """Write a bundle into a folder.
@@ -93,6 +94,8 @@ def write(
         Whether the bundle can explain its predictions.
     card
         The model card; one that tells next to nothing when omitted.
+    model_folder
+        A saved model over Morgan counts, instead of these.
     fields
         Replace fields of the manifest.
     """
@@ -119,13 +122,13 @@ def write(
         **fields,
     }
     values = np.linspace(0, 1, len(molecules)).round() if binary else np.linspace(-8, 1, len(molecules))
-    with tempfile.TemporaryDirectory() as model_folder:
-        model.save(Path(model_folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        model.save(Path(scratch))
         return write_bundle(
             folder,
             fields=manifest,
             card=card or {"scores": {"rmse": 0.7}, "endpoint": endpoint},
-            model_folder=Path(model_folder),
+            model_folder=model_folder or Path(scratch),
             domain=Domain(pack(molecules), 0.3),
             neighbours={"smiles": list(TRAINING), "values": list(measured if measured is not None else values)}
             | ({"errors": list(errors)} if errors else {}),

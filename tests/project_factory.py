@@ -34,6 +34,7 @@ MODELS: Mapping[str, dict[str, Any]] = {
     "naive": {"features": ["descriptors"]},
     "rf": {"features": ["morgan_count"], "config": {"n_estimators": 5, "max_features": 0.5}},
     "xgb": {"features": ["morgan_count"], "config": {"n_estimators": 5}},
+    "blend": {"members": ["rf", "xgb"]},
 }
 ENDPOINTS: Mapping[str, dict[str, Any]] = {
     "logp": {"task": "regression", "unit": "log10 ratio", "champion": {"metric": "rmse"}},

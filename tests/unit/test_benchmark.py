@@ -18,14 +18,14 @@ from rdkit import Chem
 from rdkit.Chem import Crippen
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
-from ai_drug_assets.benchmarking import DOCUMENT, GOALS, RESULTS
+from ai_drug_assets.benchmarking import DOCUMENT, GOALS, PUBLISHED, RESULTS
 from ai_drug_assets.cli import aidrug
 from model_zoo import benchmark_protocol
 from model_zoo.benchmark import Job, choose, contest_of, run_benchmark
 from model_zoo.benchmark_candidates import Snapshot
 from model_zoo.benchmark_layout import SetDescription, lay_out
 from model_zoo.benchmark_protocol import MISSING, OfficialRows, predict_test_rows, score_predictions
-from model_zoo.benchmark_report import mean_and_deviation, read_goals, report_text
+from model_zoo.benchmark_report import mean_and_deviation, read_goals, read_leaderboard, report_text
 from model_zoo.benchmark_results import read_results
 from model_zoo.benchmark_sets import BenchmarkConfig, Scale, benchmark_folder, load_benchmark_config, read_sets
 from model_zoo.config import ModelFile
@@ -549,10 +549,11 @@ def test_the_report_says_which_goals_are_reached(tmp_path: Path) -> None:
         {**base, "set": "a", "metric": "mae", "scores": [0.1], **informed},
         {"set": "c", "board": "strict", "signature": None, "candidates": []},
     ]
-    text = report_text(results, read_goals(path))
+    text = report_text(results, read_goals(path), {"a": [0.2, 0.3, 0.4], "b": [0.9]})
 
-    assert "| a | mae | rf | 0.300 ± 0.000 | 0.100 to 0.400 | 0.300 ± 0.01 (Someone) | yes |" in text
-    assert "| b | auroc | rf | 0.890 ± 0.000 (4 seeds) | 0.100 to 0.400 | 0.900 ± 0.01 (Someone) | no |" in text
+    assert "| a | mae | rf | 0.300 ± 0.000 | 2 of 4 | 0.100 to 0.400 | 0.300 ± 0.01 (Someone) | yes |" in text
+    row = "| b | auroc | rf | 0.890 ± 0.000 (4 seeds) | 2 of 2 | 0.100 to 0.400 | 0.900 ± 0.01 (Someone) | no |"
+    assert row in text
     strict, opened = text.split("## Open board")
     assert "2 of 3 sets computed. Strict goal reached on 1, open goal on 0" in strict
     assert "1 of 3 sets computed. Strict goal reached on 1, open goal on 1" in opened
@@ -565,6 +566,6 @@ def test_the_report_says_which_goals_are_reached(tmp_path: Path) -> None:
 
 def test_the_document_is_what_its_results_say() -> None:
     """The committed document equals what the command makes of the committed results."""
-    expected = report_text(read_results(ROOT / RESULTS), read_goals(ROOT / GOALS))
+    expected = report_text(read_results(ROOT / RESULTS), read_goals(ROOT / GOALS), read_leaderboard(ROOT / PUBLISHED))
 
     assert (ROOT / DOCUMENT).read_text(encoding="utf-8") == expected, "run `aidrug benchmark-report` and commit"

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from model_zoo.bundle import load_bundle
 from model_zoo.config import ModelFile, load_configs, with_members
 from model_zoo.errors import BundleError, ConfigError, TrainingError
+from model_zoo.featurizers import featurize
 from model_zoo.model_formats import BlendMember, BlendModel, ConstantModel, load_model
 from model_zoo.models import blend, get
 from model_zoo.targets import Target
 from model_zoo.training import Member, TrainingData, cross_validate_ensemble, train_and_score
+from tests.bundle_factory import linear_onnx, training_molecules, write
 
 ROWS = 120
 REGRESSION = Target(task="regression")
@@ -151,6 +154,21 @@ def test_members_of_other_rows_are_refused(tmp_path: Path) -> None:
             train_and_score(name, blend.Config(), REGRESSION, rows, place, members)
     with pytest.raises(TrainingError, match="expected the trained models that it is made of"):
         train_and_score("blend", blend.Config(), REGRESSION, what, tmp_path)
+
+
+def test_a_bundle_holds_a_blend(tmp_path: Path) -> None:
+    """A blend is bundled with its members in the one model folder, and replays its reference predictions."""
+    place = tmp_path / "blend"
+    place.mkdir()
+    graph = linear_onnx(1024, [0.5, 0.25], 1.0)
+    members = [BlendMember("a", 0.25, ((0, 1024),), graph), BlendMember("b", 0.75, ((0, 1024),), ConstantModel(2.0))]
+    BlendModel(members).save(place)
+    bundle = write(tmp_path / "bundle", model_folder=place)
+
+    assert isinstance(load_bundle(tmp_path / "bundle").model, BlendModel)
+    molecules = training_molecules()
+    expected = 0.25 * graph.predict(featurize(["morgan_count"], molecules)) + 1.5
+    np.testing.assert_allclose(bundle.predict(molecules).value, expected, rtol=1e-12)
 
 
 def file(name: str, **fields: Any) -> ModelFile:
