@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 from model_zoo.errors import AidrugError
 
+from ai_drug_assets import host_cli
 from ai_drug_assets.key_commands import keys
 from ai_drug_assets.settings import Settings
 
@@ -26,6 +27,10 @@ STALE, FAILED = 2, 1
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def aidrug() -> None:
     """Keep the best model for every molecular property, and serve it."""
+
+
+aidrug.add_command(host_cli.deploy)
+aidrug.add_command(host_cli.host)
 
 
 @aidrug.command()

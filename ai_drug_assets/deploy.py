@@ -1,0 +1,110 @@
+"""`aidrug deploy`: bring a revision to its hosts and see that it serves.
+
+Belongs here: the order of a delivery, and that a host that only trains is stopped whatever happens.
+Does not belong here: single AWS calls (see `hosts.py`), what happens on a host (`infra/host/host.sh`).
+"""
+
+from __future__ import annotations
+
+import re
+
+from model_zoo.errors import ConfigError
+
+from ai_drug_assets.aws_faults import HostError
+from ai_drug_assets.hosts import Ended, Host, Pace, Say, Target
+from ai_drug_assets.revision import UNKNOWN
+
+REMEDIES = {
+    "TimedOut": "it took longer than it may. Raise training_timeout_minutes, or take a larger host",
+    "Cancelled": "it was cancelled",
+    "Undeliverable": "SSM could not hand it to the host. Look: aidrug host status",
+    "Terminated": "SSM gave it up. Look: aidrug host status",
+}
+
+
+def deploy(target: Target, sha: str, say: Say, *, timeout_seconds: int = 14400, pace: Pace | None = None) -> None:
+    """Bring a revision to its hosts.
+
+    With a training host: train there first (started for it, stopped afterwards), then let the serving host, which finds
+    those trainings finished, judge, publish and swap. Without one, the serving host does both.
+
+    Parameters
+    ----------
+    target
+        Which deployment.
+    sha
+        40 hexadecimal digits; the images must carry it as their tag.
+    say
+        Receives one line at a time.
+    timeout_seconds
+        Limit for each host.
+    pace
+        How often AWS is asked.
+
+    Raises
+    ------
+    ConfigError
+        When the SHA is none.
+    HostError
+        When a host does not come up or the delivery failed; what served before then still serves.
+    """
+    require_sha(sha)
+    if target.training_instance_id:
+        trainer = Host(target, target.training_instance_id, say, pace)
+        if trainer.tags().get("role") != "train":
+            raise HostError(
+                f"AIDRUG_TRAINING_INSTANCE_ID: {target.training_instance_id} is not a host that only trains. "
+                "Set it to `terraform output training_instance_id`, or to none."
+            )
+        Host(target, target.instance_id, say, pace).start()  # MLflow runs there
+        _train(trainer, sha, timeout_seconds)
+    host = Host(target, target.instance_id, say, pace)
+    host.start()
+    require_success(host.run("deploy", sha=sha, timeout_seconds=timeout_seconds), "the delivery", host.instance_id)
+
+
+def _train(trainer: Host, sha: str, timeout_seconds: int) -> None:
+    stop = trainer.tags().get("shutdown") == "after_training"
+    try:
+        trainer.start()
+        require_success(
+            trainer.run("train", sha=sha, timeout_seconds=timeout_seconds), "the training", trainer.instance_id
+        )
+    finally:
+        if stop:
+            trainer.stop()
+
+
+def require_success(ended: Ended, what: str, instance_id: str) -> None:
+    """Raise when a command did not succeed, with the line that says why.
+
+    Raises
+    ------
+    HostError
+        Naming what failed, where, and the remedy.
+    """
+    if ended.status == "Success":
+        return
+    said = [line for line in ended.output.splitlines() if " FAILED " in line]
+    reason = said[-1].split(" FAILED ", 1)[1] if said else REMEDIES.get(ended.status, f"it ended with {ended.code}")
+    raise HostError(f"{what} failed on {instance_id}: {reason}")
+
+
+def require_sha(sha: str) -> None:
+    """Refuse what is no full Git SHA.
+
+    Raises
+    ------
+    ConfigError
+        Telling how to get one.
+
+    Examples
+    --------
+    >>> require_sha("main")
+    Traceback (most recent call last):
+    ...
+    model_zoo.errors.ConfigError: expected a Git SHA of 40 hexadecimal digits, got 'main': `git rev-parse main`
+    """
+    if not re.fullmatch(r"[0-9a-f]{40}", sha):
+        advice = "name it, aidrug deploy --sha SHA" if sha == UNKNOWN else f"`git rev-parse {sha}`"
+        raise ConfigError(f"expected a Git SHA of 40 hexadecimal digits, got {sha!r}: {advice}")

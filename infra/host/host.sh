@@ -1,0 +1,393 @@
+# What the SSM document runs on a host, as root, under POSIX sh: deploy, train, plan, status, rollback.
+# Belongs here: everything between "this revision" and "it serves", and the way back.
+# Does not belong here: how the host is set up (boot.sh), what a container runs (compose.yaml), AWS from outside
+# (ai_drug_assets/deploy.py).
+#
+# The document puts ACTION, IMAGE_TAG, TIMEOUT_SECONDS and the deployment's settings (infra/terraform/main.tf) in front
+# of it. Every failure ends in one line "FAILED <action> at <step>: <what>. <remedy>", which the alarms look for, and
+# a failure before the swap leaves the host as it was. Docker's templates are written by `field`, since SSM would take
+# two braces in a row for a parameter of its own.
+set -eu
+
+root=${AIDRUG_ROOT:-/opt/aidrug}
+state=${AIDRUG_STATE:-/var/lib/aidrug}
+log_file=${AIDRUG_LOG:-/var/log/aidrug/host.log}
+ready_address=${AIDRUG_READY:-http://127.0.0.1:8000/health/ready}
+pause=${AIDRUG_PAUSE_SECONDS:-5}
+patience=${AIDRUG_HEALTH_SECONDS:-300}
+system_gib=${AIDRUG_MIN_SYSTEM_GIB:-8}
+data_gib=${AIDRUG_MIN_DATA_GIB:-2}
+user=10001:10001 # who the containers run as
+step=start
+quiet_automation=no
+failed=no
+training=
+
+say() { printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*"; }
+
+fail() {
+    failed=yes
+    say "FAILED $ACTION at $step: $*"
+    exit 1
+}
+
+field() { printf '{''{%s}''}' "$1"; }
+
+compose() { docker compose --project-name aidrug --env-file "$root/.env" --file "$root/compose.yaml" "$@"; }
+compose_next() { docker compose --project-name aidrug --env-file "$root/.env.next" --file "$root/compose.next.yaml" "$@"; }
+
+# Everything said here and by every command goes to the log and to SSM.
+open_log() {
+    mkdir -p "$root" "$(dirname "$log_file")"
+    work=$(mktemp -d)
+    mkfifo "$work/log"
+    (trap '' TERM INT && exec tee -a "$log_file" <"$work/log") & # what is said about a signal is still written
+    tee_process=$!
+    exec >"$work/log" 2>&1
+}
+
+close() {
+    code=$?
+    trap - EXIT
+    if [ -n "$training" ]; then
+        kill "$training" 2>/dev/null || true # timeout passes it on
+        wait "$training" || true
+        remove_leftovers
+    fi
+    [ "$code" = 0 ] || [ "$failed" = yes ] || say "FAILED $ACTION at $step: a command ended with $code, see above"
+    if [ "$quiet_automation" = yes ]; then
+        say "the automation of ${current:-nothing} goes on"
+        compose up --detach || say "what ran before could not be started again: aidrug host status"
+    fi
+    rm -rf "${docker_config:-}"
+    exec >/dev/null 2>&1
+    wait "$tee_process" || true
+    rm -rf "$work"
+    exit "$code"
+}
+
+value_in() { sed -n "s/^$2=//p" "$1" 2>/dev/null || true; }
+
+take_lock() {
+    step=lock
+    mkdir -p "$state"
+    exec 9>"$state/delivery.lock"
+    flock -n 9 && return 0
+    say "another delivery is at work on this host; waiting for its end"
+    flock -w "$TIMEOUT_SECONDS" 9 || fail "the other delivery did not end within $TIMEOUT_SECONDS s. Look: aidrug host logs"
+}
+
+# One-off containers whose starter was killed would train on beside the next ones.
+remove_leftovers() {
+    leftovers=$(docker ps --quiet --filter label=com.docker.compose.project=aidrug --filter label=com.docker.compose.oneoff=True)
+    [ -z "$leftovers" ] || {
+        say "removing what a killed delivery left running: $leftovers"
+        # shellcheck disable=SC2086 # one argument per container
+        docker rm --force $leftovers >/dev/null
+    }
+}
+
+free_gib() { df -Pk "$1" | awk 'NR == 2 {printf "%d", $4 / 1048576}'; }
+
+require_space() {
+    step=disk
+    docker_root=$(docker info --format "$(field .DockerRootDir)")
+    if [ "$(free_gib "$docker_root")" -lt "$system_gib" ]; then
+        say "the system disk has $(free_gib "$docker_root") GiB left; removing images that nothing uses"
+        remove_old_images
+    fi
+    free=$(free_gib "$docker_root")
+    [ "$free" -ge "$system_gib" ] || fail "the system disk ($docker_root) is nearly full: $free GiB free, $system_gib needed" \
+        "for a new image. Raise root_volume_gib in terraform.tfvars and apply, or remove files."
+    free=$(free_gib "$state")
+    [ "$free" -ge "$data_gib" ] || fail "the data disk ($state) is nearly full: $free GiB free, $data_gib needed." \
+        "Raise data_volume_gib in terraform.tfvars, apply, and restart the host."
+}
+
+# All but the images of the revision that runs, the one before it, and the one that comes.
+remove_old_images() {
+    docker image prune --force >/dev/null || true
+    docker image ls --format "$(field .Repository):$(field .Tag)" | grep "^$IMAGE_REPO/" |
+        grep -v -e ":${current:-none}\$" -e ":${previous:-none}\$" -e ":$IMAGE_TAG\$" |
+        while read -r old; do docker image rm "$old" >/dev/null 2>&1 || true; done
+}
+
+# parameter NAME: print a secret. Its errors say which parameter and what to do.
+parameter() {
+    tries=0
+    while :; do
+        if value=$(aws ssm get-parameter --region "$AWS_REGION" --name "$1" --with-decryption \
+            --query Parameter.Value --output text 2>"$work/aws.err"); then
+            printf '%s' "$value"
+            return 0
+        fi
+        case $(cat "$work/aws.err") in
+        *ParameterNotFound*) reason="the parameter $1 does not exist in $AWS_REGION. Apply Terraform there, then put the value (terraform output next_steps)." ;;
+        *AccessDenied*) reason="this host may not read the parameter $1. Its rights come from infra/terraform/modules/host/rights.tf: apply Terraform." ;;
+        *ExpiredToken* | *"Unable to locate credentials"*) reason="this host has no valid credentials of its own. Is its instance profile attached? aws ec2 describe-iam-instance-profile-associations" ;;
+        *)
+            tries=$((tries + 1))
+            if [ "$tries" -lt 3 ]; then
+                sleep "$pause"
+                continue
+            fi
+            reason="the parameter $1 could not be read: $(tail -n 1 "$work/aws.err")"
+            ;;
+        esac
+        printf '%s' "$reason" >"$work/reason"
+        return 1
+    done
+}
+
+# The token goes from the parameter to docker's standard input: never to a disk, an argument or a log. docker writes it
+# down itself, so it is given a folder in memory that goes with this script.
+log_in() {
+    step=registry
+    token=$(parameter "$REGISTRY_TOKEN_PARAMETER") || fail "$(cat "$work/reason")"
+    [ "$token" != unset ] || fail "the parameter $REGISTRY_TOKEN_PARAMETER still holds Terraform's placeholder." \
+        "Put the registry's token: terraform output next_steps"
+    memory=/dev/shm
+    [ -d "$memory" ] || memory=/run
+    docker_config=$(mktemp -d "$memory/aidrug-docker.XXXXXX")
+    export DOCKER_CONFIG="$docker_config"
+    printf '%s' "$token" | docker login "${IMAGE_REPO%%/*}" --username "$REGISTRY_USER" --password-stdin 2>&1 |
+        grep -v -i -e warning -e configure -e docs.docker.com -e '^$' >"$work/login" || true
+    token=
+    grep -q "Login Succeeded" "$work/login" || fail "the registry ${IMAGE_REPO%%/*} refused the token in" \
+        "$REGISTRY_TOKEN_PARAMETER: $(head -n 1 "$work/login"). Has it expired? GHCR wants the scope read:packages."
+}
+
+pull_image() {
+    image=$1
+    tries=0
+    until docker pull --quiet "$image" >"$work/pull" 2>&1; do
+        case $(cat "$work/pull") in
+        *"no matching manifest"*) fail "$image was not built for this host's processor ($(uname -m))." \
+            "Build it for $(uname -m), or change architecture and instance_type in terraform.tfvars." ;;
+        *denied* | *unauthorized*) fail "the registry refuses $image: $(tail -n 1 "$work/pull")." \
+            "Does the token in $REGISTRY_TOKEN_PARAMETER belong to somebody who may read it (scope read:packages)?" ;;
+        *"not found"* | *"manifest unknown"*) fail "$image is not in the registry. Did the build of this revision succeed?" ;;
+        *"no space left"*) fail "the system disk is full. Raise root_volume_gib in terraform.tfvars and apply." ;;
+        esac
+        tries=$((tries + 1))
+        [ "$tries" -lt 3 ] || fail "$image could not be pulled, three times: $(tail -n 1 "$work/pull"). Does the host reach the registry?"
+        say "pulling $image failed, trying again: $(tail -n 1 "$work/pull")"
+        sleep "$pause"
+    done
+    built_for=$(docker image inspect --format "$(field .Architecture)" "$image")
+    case $(uname -m)/$built_for in
+    x86_64/amd64 | aarch64/arm64) ;;
+    *) fail "$image was built for $built_for, and this host's processor is $(uname -m)." \
+        "Build it for $(uname -m), or change architecture and instance_type in terraform.tfvars." ;;
+    esac
+}
+
+# The compose file comes out of the image: whatever revision runs, the file is of the same one.
+unpack() {
+    step=unpack
+    holder=$(docker create "$1")
+    docker cp "$holder:/app/infra/compose.yaml" "$root/compose.next.yaml" >/dev/null ||
+        fail "$1 holds no /app/infra/compose.yaml. Is it an image of this project?"
+    docker rm "$holder" >/dev/null
+    umask_before=$(umask)
+    umask 077
+    {
+        for name in IMAGE_REPO IMAGE_TAG AWS_REGION ARTIFACTS_BUCKET DATA_BUCKET BUNDLES_BUCKET LOGS_BUCKET \
+            BACKUPS_BUCKET SERVICE_DOMAIN MLFLOW_BIND DAGSTER_BIND; do
+            eval "printf '%s=%s\n' $name \"\${$name:-}\""
+        done
+        printf 'STATE=%s\n' "$state"
+    } >"$root/.env.next"
+    : >"$work/secrets"
+    for pair in "AIDRUG_API_KEYS ${API_KEYS_PARAMETER:-}" "AIDRUG_ADMIN_TOKEN ${ADMIN_TOKEN_PARAMETER:-}"; do
+        [ -n "${pair#* }" ] || continue
+        secret=$(parameter "${pair#* }") || fail "$(cat "$work/reason")"
+        [ "$secret" = unset ] || printf "%s='%s'\n" "${pair%% *}" "$secret" >>"$work/secrets"
+    done
+    secret=
+    mv "$work/secrets" "$root/secrets.env"
+    umask "$umask_before"
+    mkdir -p "$state/home" "$state/mlflow"
+    chown "$user" "$state/home" "$state/mlflow" 2>/dev/null || true
+    compose_next config --quiet || fail "the compose file of $IMAGE_TAG does not fit the settings in $root/.env.next, see above"
+}
+
+fetch() {
+    require_space
+    log_in
+    step=pull
+    say "pulling $IMAGE_TAG"
+    pull_image "$IMAGE_REPO/pipeline:$IMAGE_TAG"
+    [ "$ACTION" = train ] || pull_image "$IMAGE_REPO/serving:$IMAGE_TAG"
+    unpack "$IMAGE_REPO/pipeline:$IMAGE_TAG"
+    [ "$ACTION" = train ] || compose_next pull --quiet || fail "an image that compose.yaml names could not be pulled, see above"
+}
+
+# train MORE...: one container that trains what is stale and goes. Its signatures make a second one find nothing to do.
+train() {
+    step=data
+    compose_next run --rm -T "$@" train aidrug data pull || fail "DVC could not bring the measurements, see above." \
+        "Is the remote in .dvc/config s3://$DATA_BUCKET/..., and was \`dvc push\` run?"
+    step=training
+    say "training what is stale"
+    code=0
+    # Ended before SSM ends this script, so that there is time to put things back.
+    limit=${AIDRUG_TRAINING_SECONDS:-$((TIMEOUT_SECONDS > 600 ? TIMEOUT_SECONDS - 300 : TIMEOUT_SECONDS / 2 + 1))}
+    # In the background, so that a signal to this script is answered at once and not when the training ends.
+    timeout --kill-after 60 "$limit" \
+        docker compose --project-name aidrug --env-file "$root/.env.next" --file "$root/compose.next.yaml" \
+        run --rm -T "$@" train </dev/null &
+    training=$!
+    wait "$training" || code=$?
+    training=
+    case $code in
+    0) say "training done" ;;
+    124 | 137) fail "training took longer than $limit s and was ended. Raise training_timeout_minutes, or take a larger host." ;;
+    *) fail "training ended with $code: the models named above failed. What served before still serves." ;;
+    esac
+}
+
+is_ready() { curl --silent --fail --max-time 5 --output /dev/null "$ready_address"; }
+
+wait_ready() {
+    waited=0
+    until is_ready; do
+        [ "$waited" -lt "$patience" ] || return 1
+        sleep "$pause"
+        waited=$((waited + pause + 1))
+    done
+}
+
+# Make the next revision the current one; what was current is kept as the way back.
+switch() {
+    for name in .env compose.yaml; do
+        next=$([ "$name" = .env ] && echo .env.next || echo compose.next.yaml)
+        [ "$current" = "$IMAGE_TAG" ] || [ ! -e "$root/$name" ] || cp -p "$root/$name" "$root/$name.previous"
+        mv "$root/$next" "$root/$name"
+    done
+}
+
+start_all() { compose up --detach --remove-orphans && wait_ready; }
+
+go_back() {
+    for name in .env compose.yaml; do
+        cp -p "$root/$name.previous" "$root/$name"
+    done
+    start_all
+}
+
+# The daemon would answer new records in the ledger with trainings of the revision that goes.
+quieten() {
+    [ -n "$current" ] || return 0
+    quiet_automation=yes
+    compose stop daemon code >/dev/null || fail "the automation of $current did not stop, see above"
+}
+
+deploy() {
+    if [ "$current" = "$IMAGE_TAG" ] && [ "$(cat "$root/healthy" 2>/dev/null)" = "$IMAGE_TAG" ] && is_ready; then
+        say "$IMAGE_TAG is deployed and healthy: nothing to do"
+        return 0
+    fi
+    remove_leftovers
+    fetch
+    quieten
+    step=mlflow
+    compose_next up --detach --wait mlflow || fail "MLflow did not become healthy, see above: aidrug host logs --group containers"
+    train
+    step=swap
+    say "swapping ${current:-nothing} for $IMAGE_TAG"
+    quiet_automation=no
+    [ "$current" = "$IMAGE_TAG" ] || previous=$current
+    rm -f "$root/healthy"
+    switch
+    if start_all; then
+        printf '%s\n' "$IMAGE_TAG" >"$root/healthy"
+        [ -z "$previous" ] || printf '%s\n' "$previous" >"$root/previous"
+        current=$IMAGE_TAG
+        remove_old_images
+        say "$IMAGE_TAG serves"
+        return 0
+    fi
+    say "$IMAGE_TAG did not become healthy within $patience s; what it said last:"
+    compose logs --tail 20 service || true
+    [ -n "$previous" ] && [ -e "$root/compose.yaml.previous" ] ||
+        fail "the service is not healthy, and there is no earlier revision to go back to. Look: aidrug host logs --group containers"
+    if go_back; then
+        printf '%s\n' "$previous" >"$root/healthy"
+        fail "ROLLED BACK to $previous, which serves again: $IMAGE_TAG did not become healthy. Look: aidrug host logs --group containers"
+    fi
+    fail "$IMAGE_TAG is not healthy, and neither is $previous after going back. Look: aidrug host logs --group containers"
+}
+
+train_only() {
+    remove_leftovers
+    fetch
+    train --no-deps -e "MLFLOW_TRACKING_URI=http://$MLFLOW_HOST:5000" -e AIDRUG_TRAIN_ONLY=1
+}
+
+roll_back() {
+    step=rollback
+    before=$(value_in "$root/.env.previous" IMAGE_TAG)
+    [ -n "$before" ] || fail "there is no earlier revision on this host to go back to"
+    [ "$before" != "$current" ] || fail "the revision before is the same one, $current. Deploy an older one: aidrug deploy --sha SHA"
+    say "going back from $current to $before"
+    rm -f "$root/healthy"
+    cp -p "$root/.env" "$work/env"
+    cp -p "$root/compose.yaml" "$work/compose.yaml"
+    if go_back; then
+        cp -p "$work/env" "$root/.env.previous"
+        cp -p "$work/compose.yaml" "$root/compose.yaml.previous"
+        printf '%s\n' "$before" >"$root/healthy"
+        say "ROLLED BACK from $current to $before, which serves"
+        return 0
+    fi
+    fail "$before did not become healthy either. Look: aidrug host logs --group containers"
+}
+
+require_deployed() {
+    [ -n "$current" ] || fail "nothing is deployed on this host yet. Deploy first: aidrug deploy"
+}
+
+tell_status() {
+    say "revision ${current:-none}, before it $(value_in "$root/.env.previous" IMAGE_TAG)"
+    if is_ready; then say "the service is ready"; else say "the service is NOT ready"; fi
+    df -Ph / "$state"
+    [ -z "$current" ] || compose ps --all
+}
+
+main() {
+    open_log
+    trap close EXIT
+    trap 'exit 143' TERM
+    trap 'exit 130' INT
+    current=$(value_in "$root/.env" IMAGE_TAG)
+    previous=$(value_in "$root/.env.previous" IMAGE_TAG)
+    case $ACTION in
+    deploy | train)
+        [ "$IMAGE_TAG" != none ] || fail "which revision? ImageTag is missing."
+        say "$ACTION $IMAGE_TAG"
+        take_lock
+        current=$(value_in "$root/.env" IMAGE_TAG) # the delivery that was waited for may have changed it
+        previous=$(value_in "$root/.env.previous" IMAGE_TAG)
+        if [ "$ACTION" = deploy ]; then deploy; else train_only; fi
+        ;;
+    rollback)
+        take_lock
+        current=$(value_in "$root/.env" IMAGE_TAG)
+        require_deployed
+        roll_back
+        ;;
+    plan)
+        step=plan
+        require_deployed
+        code=0
+        compose run --rm -T --no-deps train aidrug plan </dev/null || code=$?
+        [ "$code" = 0 ] || [ "$code" = 2 ] || fail "the plan ended with $code, see above"
+        ;;
+    status) tell_status ;;
+    *) fail "expected deploy, train, plan, status or rollback" ;;
+    esac
+    say "done: $ACTION"
+}
+
+main

@@ -1,0 +1,164 @@
+data "aws_caller_identity" "this" {}
+
+locals {
+  scripts          = "${path.module}/../host"
+  parameter_prefix = "/${var.name}"
+  api_keys         = "${local.parameter_prefix}/api-keys"
+  admin_token      = "${local.parameter_prefix}/admin-token"
+  trains_elsewhere = var.training_host != null
+
+  service_ports = { https = 443, http = 80 }
+  ui_ports      = { dagster = 3000, mlflow = 5000 }
+  ingress = merge(
+    { for pair in setproduct(keys(local.service_ports), var.service_allowlist) : "${pair[0]}-${pair[1]}" => {
+      port = local.service_ports[pair[0]], cidr_block = pair[1], description = "service, ${pair[0]}"
+    } },
+    { for pair in setproduct(keys(local.ui_ports), var.ui_allowlist) : "${pair[0]}-${pair[1]}" => {
+      port = local.ui_ports[pair[0]], cidr_block = pair[1], description = "UI of ${pair[0]}"
+    } },
+  )
+}
+
+module "network" {
+  source = "./modules/network"
+
+  name   = var.name
+  region = var.region
+}
+
+module "storage" {
+  source = "./modules/storage"
+
+  name                 = var.name
+  keep_data_on_destroy = var.keep_data_on_destroy
+}
+
+module "parameters" {
+  source = "./modules/parameters"
+
+  secrets = {
+    (var.registry_token_parameter) = "Read-only token of the image registry (GHCR: scope read:packages)"
+    (local.api_keys)               = "Keys that clients of the service may use"
+    (local.admin_token)            = "Token that lets other hosts roll a champion back over HTTP"
+  }
+}
+
+module "monitoring" {
+  source = "./modules/monitoring"
+
+  name               = var.name
+  region             = var.region
+  alert_email        = var.alert_email
+  log_retention_days = var.log_retention_days
+  instance_id        = module.host.instance_id
+}
+
+module "budget" {
+  source = "./modules/budget"
+
+  name        = var.name
+  monthly_usd = var.monthly_budget_usd
+  alert_email = var.alert_email
+}
+
+module "host" {
+  source = "./modules/host"
+
+  name                 = var.name
+  role                 = "serve"
+  region               = var.region
+  account_id           = data.aws_caller_identity.this.account_id
+  vpc_id               = module.network.vpc_id
+  subnet_id            = module.network.subnet_id
+  zone                 = module.network.zone
+  instance_type        = var.instance_type
+  architecture         = var.architecture
+  root_volume_gib      = var.root_volume_gib
+  data_volume_gib      = var.data_volume_gib
+  keep_data_on_destroy = var.keep_data_on_destroy
+  snapshots_kept       = var.snapshots_kept
+  fixed_address        = true # a name or a client's bookmark outlives a stop
+  ingress              = local.ingress
+  ingress_from_groups = local.trains_elsewhere ? { mlflow = {
+    port = 5000, group_id = module.training_host[0].security_group_id, description = "MLflow, for the training host"
+  } } : {}
+  parameter_prefix = local.parameter_prefix
+  secret_arns      = module.parameters.arns
+  bucket_arns      = module.storage.arns
+  log_groups       = module.monitoring.log_groups
+  topic_arn        = module.monitoring.topic_arn
+  scripts          = local.scripts
+}
+
+module "training_host" {
+  count  = local.trains_elsewhere ? 1 : 0
+  source = "./modules/host"
+
+  name                 = "${var.name}-train"
+  role                 = "train"
+  shutdown             = var.training_host.shutdown
+  stop_hour_utc        = var.training_host.stop_hour_utc
+  region               = var.region
+  account_id           = data.aws_caller_identity.this.account_id
+  vpc_id               = module.network.vpc_id
+  subnet_id            = module.network.subnet_id
+  zone                 = module.network.zone
+  instance_type        = var.training_host.instance_type
+  architecture         = var.training_host.architecture
+  root_volume_gib      = var.root_volume_gib
+  data_volume_gib      = var.training_host.data_volume_gib
+  keep_data_on_destroy = false # what it makes is kept by MLflow
+  snapshots_kept       = 1
+  fixed_address        = false
+  parameter_prefix     = local.parameter_prefix
+  secret_arns          = { (var.registry_token_parameter) = module.parameters.arns[var.registry_token_parameter] }
+  bucket_arns          = { for purpose in ["artifacts", "data", "logs"] : purpose => module.storage.arns[purpose] }
+  log_groups           = module.monitoring.log_groups
+  topic_arn            = module.monitoring.topic_arn
+  scripts              = local.scripts
+}
+
+module "delivery" {
+  source = "./modules/delivery"
+
+  name                     = var.name
+  region                   = var.region
+  account_id               = data.aws_caller_identity.this.account_id
+  scripts                  = local.scripts
+  training_timeout_minutes = var.training_timeout_minutes
+  github_repository        = var.github_repository
+  github_branch            = var.github_branch
+  github_environment       = var.github_environment
+  oidc_provider_arn        = var.github_oidc_provider_arn
+  command_log_group        = module.monitoring.log_groups["commands"]
+  instance_arns = merge(
+    { serve = module.host.instance_arn },
+    local.trains_elsewhere ? { train = module.training_host[0].instance_arn } : {},
+  )
+  settings = {
+    AWS_REGION               = var.region
+    IMAGE_REPO               = var.image_repository
+    REGISTRY_USER            = var.registry_user
+    REGISTRY_TOKEN_PARAMETER = var.registry_token_parameter
+    API_KEYS_PARAMETER       = local.api_keys
+    ADMIN_TOKEN_PARAMETER    = local.admin_token
+    ARTIFACTS_BUCKET         = module.storage.buckets["artifacts"]
+    DATA_BUCKET              = module.storage.buckets["data"]
+    BUNDLES_BUCKET           = module.storage.buckets["bundles"]
+    LOGS_BUCKET              = module.storage.buckets["logs"]
+    BACKUPS_BUCKET           = module.storage.buckets["backups"]
+    SERVICE_DOMAIN           = var.domain_name
+    MLFLOW_BIND              = local.trains_elsewhere || length(var.ui_allowlist) > 0 ? "0.0.0.0" : "127.0.0.1"
+    DAGSTER_BIND             = length(var.ui_allowlist) > 0 ? "0.0.0.0" : "127.0.0.1"
+    MLFLOW_HOST              = module.host.private_ip
+  }
+}
+
+resource "aws_route53_record" "service" {
+  count   = var.hosted_zone_id == "" ? 0 : 1
+  zone_id = var.hosted_zone_id
+  name    = var.domain_name
+  type    = "A"
+  ttl     = 300
+  records = [module.host.public_ip]
+}

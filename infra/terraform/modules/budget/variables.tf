@@ -1,0 +1,14 @@
+variable "name" {
+  description = "Prefix of the budget."
+  type        = string
+}
+
+variable "monthly_usd" {
+  description = "US dollars a month, of the whole account: AWS counts by account unless cost tags are activated."
+  type        = number
+}
+
+variable "alert_email" {
+  description = "Who is told."
+  type        = string
+}

@@ -1,0 +1,144 @@
+# The way in: one SSM document that holds the host script, and one role that GitHub may assume to run it.
+
+locals {
+  script = file("${var.scripts}/host.sh")
+  # Exported before the script: everything in it that depends on the deployment. The variables' rules keep quotes out.
+  settings = [for name, value in var.settings : "export ${name}='${value}'"]
+}
+
+resource "aws_ssm_document" "deploy" {
+  name            = "${var.name}-host"
+  document_type   = "Command"
+  document_format = "JSON"
+  target_type     = "/AWS::EC2::Instance"
+
+  content = jsonencode({
+    schemaVersion = "2.2"
+    description   = "Deploy, train, look at or roll back ${var.name}. Made from infra/host/host.sh."
+    parameters = {
+      Action = {
+        type          = "String"
+        description   = "What to do."
+        allowedValues = ["deploy", "train", "plan", "status", "rollback"]
+      }
+      ImageTag = {
+        type           = "String"
+        description    = "Git SHA of the images, for deploy and train."
+        default        = "none"
+        allowedPattern = "^([0-9a-f]{40}|none)$"
+      }
+      executionTimeout = {
+        type           = "String"
+        description    = "Seconds after which the command is ended."
+        default        = tostring(var.training_timeout_minutes * 60)
+        allowedPattern = "^[1-9][0-9]{0,5}$"
+      }
+    }
+    mainSteps = [{
+      action = "aws:runShellScript"
+      name   = "host"
+      inputs = {
+        timeoutSeconds = "{{ executionTimeout }}"
+        runCommand = concat(
+          ["#!/bin/sh"],
+          local.settings,
+          ["export ACTION='{{ Action }}' IMAGE_TAG='{{ ImageTag }}' TIMEOUT_SECONDS='{{ executionTimeout }}'"],
+          split("\n", trimsuffix(local.script, "\n")),
+        )
+      }
+    }]
+  })
+
+  lifecycle {
+    precondition {
+      condition     = !strcontains(local.script, "{{")
+      error_message = "host.sh holds two opening braces in a row: SSM would take them for one of its parameters."
+    }
+    precondition {
+      condition     = alltrue([for value in values(var.settings) : can(regex("^[A-Za-z0-9@:/._-]*$", value))])
+      error_message = "a setting of the host script holds a character that a shell could read as its own."
+    }
+  }
+}
+
+resource "aws_iam_openid_connect_provider" "github" {
+  count          = var.oidc_provider_arn == "" ? 1 : 0
+  url            = "https://token.actions.githubusercontent.com"
+  client_id_list = ["sts.amazonaws.com"]
+}
+
+locals {
+  provider_arn = var.oidc_provider_arn == "" ? aws_iam_openid_connect_provider.github[0].arn : var.oidc_provider_arn
+  subject      = var.github_environment == "" ? "ref:refs/heads/${var.github_branch}" : "environment:${var.github_environment}"
+}
+
+data "aws_iam_policy_document" "trust" {
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = [local.provider_arn]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:sub"
+      values   = ["repo:${var.github_repository}:${local.subject}"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "deliver" {
+  # checkov:skip=CKV_AWS_356:describing and following a command know no narrower resource
+  # checkov:skip=CKV_AWS_111:the same
+  statement {
+    sid       = "RunThisDocumentOnTheseHosts"
+    actions   = ["ssm:SendCommand"]
+    resources = concat([aws_ssm_document.deploy.arn], values(var.instance_arns))
+  }
+  statement {
+    sid       = "StartTheseHosts"
+    actions   = ["ec2:StartInstances"]
+    resources = values(var.instance_arns)
+  }
+  dynamic "statement" {
+    for_each = contains(keys(var.instance_arns), "train") ? [var.instance_arns["train"]] : []
+
+    content {
+      sid       = "StopTheTrainingHost" # and never the one that serves
+      actions   = ["ec2:StopInstances"]
+      resources = [statement.value]
+    }
+  }
+  statement {
+    sid = "Follow"
+    actions = [
+      "ssm:GetCommandInvocation", "ssm:CancelCommand",
+      "ssm:DescribeInstanceInformation", "ec2:DescribeInstances",
+    ]
+    resources = ["*"]
+  }
+  statement {
+    sid       = "ReadTheOutput"
+    actions   = ["logs:GetLogEvents"]
+    resources = ["arn:aws:logs:${var.region}:${var.account_id}:log-group:${var.command_log_group}:log-stream:*"]
+  }
+}
+
+resource "aws_iam_role" "deliver" {
+  name                 = "${var.name}-deliver"
+  description          = "Assumed by the delivery workflow of ${var.github_repository}"
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  max_session_duration = 21600 # a training may take hours
+}
+
+resource "aws_iam_role_policy" "deliver" {
+  name   = "deliver"
+  role   = aws_iam_role.deliver.id
+  policy = data.aws_iam_policy_document.deliver.json
+}

@@ -1,0 +1,34 @@
+output "instance_id" {
+  description = "The instance."
+  value       = aws_instance.this.id
+}
+
+output "instance_arn" {
+  description = "ARN of the instance."
+  value       = aws_instance.this.arn
+}
+
+output "data_volume_id" {
+  description = "The data disk."
+  value       = aws_ebs_volume.data.id
+}
+
+output "private_ip" {
+  description = "Address inside the network; it stays when the host stops."
+  value       = aws_instance.this.private_ip
+}
+
+output "public_ip" {
+  description = "Address on the internet; empty when it is not fixed."
+  value       = var.fixed_address ? aws_eip.this[0].public_ip : ""
+}
+
+output "security_group_id" {
+  description = "Security group of the host."
+  value       = aws_security_group.this.id
+}
+
+output "role_arn" {
+  description = "Role of the host."
+  value       = aws_iam_role.host.arn
+}

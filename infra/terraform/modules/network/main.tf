@@ -1,0 +1,69 @@
+# A small network of its own: one public subnet, a closed default security group, S3 without leaving AWS.
+# No NAT gateway: it would cost more than the host.
+
+data "aws_availability_zones" "here" {
+  state = "available"
+
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
+}
+
+locals {
+  zone = sort(data.aws_availability_zones.here.names)[0] # the data disk stays in its zone: the choice must not move
+}
+
+resource "aws_vpc" "this" {
+  # checkov:skip=CKV2_AWS_11:flow logs of one host cost more than they tell; the security group admits nothing unknown
+  cidr_block           = var.cidr_block
+  enable_dns_hostnames = true
+
+  tags = { Name = var.name }
+}
+
+resource "aws_default_security_group" "closed" {
+  vpc_id = aws_vpc.this.id
+}
+
+resource "aws_internet_gateway" "this" {
+  vpc_id = aws_vpc.this.id
+
+  tags = { Name = var.name }
+}
+
+resource "aws_subnet" "public" {
+  # checkov:skip=CKV_AWS_130:SSM, the registry and package mirrors are reached through this address; no port is open on it
+  vpc_id                  = aws_vpc.this.id
+  cidr_block              = cidrsubnet(var.cidr_block, 8, 0)
+  availability_zone       = local.zone
+  map_public_ip_on_launch = true
+
+  tags = { Name = "${var.name}-public" }
+}
+
+resource "aws_route_table" "public" {
+  vpc_id = aws_vpc.this.id
+
+  tags = { Name = "${var.name}-public" }
+}
+
+resource "aws_route" "out" {
+  route_table_id         = aws_route_table.public.id
+  destination_cidr_block = "0.0.0.0/0"
+  gateway_id             = aws_internet_gateway.this.id
+}
+
+resource "aws_route_table_association" "public" {
+  subnet_id      = aws_subnet.public.id
+  route_table_id = aws_route_table.public.id
+}
+
+resource "aws_vpc_endpoint" "s3" {
+  vpc_id            = aws_vpc.this.id
+  service_name      = "com.amazonaws.${var.region}.s3"
+  vpc_endpoint_type = "Gateway" # free
+  route_table_ids   = [aws_route_table.public.id]
+
+  tags = { Name = "${var.name}-s3" }
+}

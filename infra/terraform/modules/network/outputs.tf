@@ -1,0 +1,14 @@
+output "vpc_id" {
+  description = "The network."
+  value       = aws_vpc.this.id
+}
+
+output "subnet_id" {
+  description = "The subnet of the hosts."
+  value       = aws_subnet.public.id
+}
+
+output "zone" {
+  description = "Availability zone of the subnet, and so of the data disks."
+  value       = local.zone
+}

@@ -1,0 +1,293 @@
+variable "name" {
+  description = "Name of the deployment: prefix of every resource."
+  type        = string
+  default     = "aidrug"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
+    error_message = "name: expected 3 to 20 lower-case letters, digits and hyphens, starting with a letter, got \"${var.name}\". Bucket names start with it."
+  }
+}
+
+variable "region" {
+  description = "AWS region. The data volume and everything else live there; moving later means a restore from backup."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region: expected an AWS region such as \"eu-north-1\", got \"${var.region}\"."
+  }
+}
+
+variable "github_repository" {
+  description = "The repository whose workflow may deploy, as owner/name."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9](-?[A-Za-z0-9])*/[A-Za-z0-9._-]+$", var.github_repository))
+    error_message = "github_repository: expected owner/name without wildcards, got \"${var.github_repository}\"."
+  }
+}
+
+variable "github_branch" {
+  description = "The only branch whose workflow may deploy."
+  type        = string
+  default     = "main"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._/-]+$", var.github_branch))
+    error_message = "github_branch: expected one branch without wildcards, got \"${var.github_branch}\"."
+  }
+}
+
+variable "github_environment" {
+  description = "When the deploying job names a GitHub environment, its name: GitHub then signs the environment in place of the branch, and the environment must be limited to the branch in GitHub's settings."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._-]*$", var.github_environment))
+    error_message = "github_environment: expected one name without wildcards, got \"${var.github_environment}\"."
+  }
+}
+
+variable "github_oidc_provider_arn" {
+  description = "ARN of GitHub's OIDC provider when the account already has it (an account can have only one); empty to make it."
+  type        = string
+  default     = ""
+}
+
+variable "image_repository" {
+  description = "Where images are: registry/owner/name, without tag."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+$", var.image_repository))
+    error_message = "image_repository: expected registry/owner/name in lower case, without tag, got \"${var.image_repository}\"."
+  }
+}
+
+variable "instance_type" {
+  description = "EC2 type of the serving host. 8 GB of memory are the least: MLflow, Dagster and a training share it."
+  type        = string
+  default     = "t3.large"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*[.][a-z0-9-]+$", var.instance_type))
+    error_message = "instance_type: expected a type such as \"t3.large\", got \"${var.instance_type}\"."
+  }
+}
+
+variable "architecture" {
+  description = "Processor of the serving host: x86_64 or arm64. The images must be built for it."
+  type        = string
+  default     = "x86_64"
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "architecture: expected x86_64 or arm64, got \"${var.architecture}\"."
+  }
+}
+
+variable "root_volume_gib" {
+  description = "System disk in GiB; the images of two revisions lie here."
+  type        = number
+  default     = 40
+
+  validation {
+    condition     = var.root_volume_gib >= 30 && var.root_volume_gib <= 1000
+    error_message = "root_volume_gib: expected 30 to 1000, got ${var.root_volume_gib}. Two revisions of the images need 15 GiB."
+  }
+}
+
+variable "data_volume_gib" {
+  description = "Data disk in GiB, mounted at /var/lib/aidrug; it survives the replacement of the host. It can grow, never shrink."
+  type        = number
+  default     = 50
+
+  validation {
+    condition     = var.data_volume_gib >= 10 && var.data_volume_gib <= 16000
+    error_message = "data_volume_gib: expected 10 to 16000, got ${var.data_volume_gib}."
+  }
+}
+
+variable "keep_data_on_destroy" {
+  description = "Whether `terraform destroy` takes a last snapshot of the data disk and refuses to delete buckets that hold something."
+  type        = bool
+  default     = true
+}
+
+variable "service_allowlist" {
+  description = "CIDR blocks that reach the service on port 443 (and 80, which redirects). Empty: nobody."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for block in var.service_allowlist : can(cidrhost(block, 0))])
+    error_message = "service_allowlist: expected CIDR blocks such as \"203.0.113.10/32\", got ${jsonencode(var.service_allowlist)}."
+  }
+  validation {
+    condition = var.open_to_the_whole_internet || alltrue([
+      for block in var.service_allowlist : tonumber(try(split("/", block)[1], 0)) >= (strcontains(block, ":") ? 16 : 8)
+    ])
+    error_message = "service_allowlist opens the service to the whole internet. If that is meant, say it a second time: open_to_the_whole_internet = true."
+  }
+}
+
+variable "open_to_the_whole_internet" {
+  description = "Say a second time that the service is for everybody. Needed for 0.0.0.0/0 in service_allowlist, and for nothing else."
+  type        = bool
+  default     = false
+}
+
+variable "ui_allowlist" {
+  description = "CIDR blocks that reach the Dagster and MLflow UIs (ports 3000 and 5000, plain HTTP, no login). Empty: nobody; `aidrug host status` prints how to reach them through SSM instead."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for block in var.ui_allowlist : can(cidrhost(block, 0))])
+    error_message = "ui_allowlist: expected CIDR blocks such as \"203.0.113.10/32\", got ${jsonencode(var.ui_allowlist)}."
+  }
+  validation {
+    condition = alltrue([
+      for block in var.ui_allowlist : tonumber(try(split("/", block)[1], 0)) >= (strcontains(block, ":") ? 48 : 16)
+    ])
+    error_message = "ui_allowlist: the UIs have no login, so a block wider than /16 is refused, got ${jsonencode(var.ui_allowlist)}. Use SSM port forwarding."
+  }
+}
+
+variable "domain_name" {
+  description = "Name of the service, for its certificate; empty for none."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([a-z0-9-]+([.][a-z0-9-]+)+)?$", var.domain_name))
+    error_message = "domain_name: expected a host name such as \"aidrug.example.com\", got \"${var.domain_name}\"."
+  }
+}
+
+variable "hosted_zone_id" {
+  description = "Route 53 zone in which to make domain_name; empty when the name is kept elsewhere."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.hosted_zone_id == "" || var.domain_name != ""
+    error_message = "hosted_zone_id is set but domain_name is not: which name should be made in the zone?"
+  }
+}
+
+variable "alert_email" {
+  description = "Who is told by alarms and the budget. AWS asks this address to confirm once."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[^@ ]+@[^@ ]+[.][^@ ]+$", var.alert_email))
+    error_message = "alert_email: expected an address, got \"${var.alert_email}\"."
+  }
+}
+
+variable "monthly_budget_usd" {
+  description = "Alerts at 50, 80 and 100 % of this many US dollars a month, and when the forecast passes it."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.monthly_budget_usd >= 1
+    error_message = "monthly_budget_usd: expected at least 1, got ${var.monthly_budget_usd}."
+  }
+}
+
+variable "registry_token_parameter" {
+  description = "Name of the SecureString with the registry's read-only token. Terraform makes it empty; you put the value."
+  type        = string
+  default     = "/ghcr/ro-token"
+
+  validation {
+    condition     = can(regex("^(/[a-zA-Z0-9_.-]+)+$", var.registry_token_parameter))
+    error_message = "registry_token_parameter: expected a name such as \"/ghcr/ro-token\", got \"${var.registry_token_parameter}\"."
+  }
+}
+
+variable "registry_user" {
+  description = "User the registry token belongs to; for GHCR any non-empty name does."
+  type        = string
+  default     = "aidrug"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._-]+$", var.registry_user))
+    error_message = "registry_user: expected a user name, got \"${var.registry_user}\"."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that CloudWatch keeps logs."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_days)
+    error_message = "log_retention_days: CloudWatch knows 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545 and 731, got ${var.log_retention_days}."
+  }
+}
+
+variable "snapshots_kept" {
+  description = "Daily snapshots of the data disk that are kept."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = var.snapshots_kept >= 1 && var.snapshots_kept <= 365
+    error_message = "snapshots_kept: expected 1 to 365, got ${var.snapshots_kept}."
+  }
+}
+
+variable "training_timeout_minutes" {
+  description = "A delivery (pull, training, swap) that takes longer is ended and counts as failed."
+  type        = number
+  default     = 240
+
+  validation {
+    condition     = var.training_timeout_minutes >= 10 && var.training_timeout_minutes <= 2880
+    error_message = "training_timeout_minutes: expected 10 to 2880 (SSM's limit is 48 hours), got ${var.training_timeout_minutes}."
+  }
+}
+
+variable "training_host" {
+  description = "A second host that only trains, so that the serving host can stay small; null for none. shutdown: never, after_training (the driver stops it, and an idle alarm does when the driver could not) or schedule (stopped each day at stop_hour_utc)."
+  type = object({
+    instance_type   = string
+    architecture    = optional(string, "x86_64")
+    data_volume_gib = optional(number, 50)
+    shutdown        = optional(string, "after_training")
+    stop_hour_utc   = optional(number, 20)
+  })
+  default = null
+
+  validation {
+    condition     = try(contains(["never", "after_training", "schedule"], var.training_host.shutdown), var.training_host == null)
+    error_message = "training_host.shutdown: expected never, after_training or schedule. A host that serves has no such setting: it is never shut down."
+  }
+  validation {
+    condition     = try(contains(["x86_64", "arm64"], var.training_host.architecture), var.training_host == null)
+    error_message = "training_host.architecture: expected x86_64 or arm64."
+  }
+  validation {
+    condition     = try(var.training_host.stop_hour_utc >= 0 && var.training_host.stop_hour_utc <= 23, var.training_host == null)
+    error_message = "training_host.stop_hour_utc: expected an hour from 0 to 23."
+  }
+}
+
+variable "aws_stand_in" {
+  description = "Only for the tests: talk to a stand-in for AWS, named by AWS_ENDPOINT_URL."
+  type        = bool
+  default     = false
+}
+
+variable "aws_max_retries" {
+  description = "How often a failed AWS call is tried again."
+  type        = number
+  default     = 25
+}

@@ -1,0 +1,125 @@
+"""The scripts of a host: what a shell and SSM demand of them, and that a disk with data is never formatted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.host_document import host_document
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "infra" / "host").glob("*.sh"))
+VOLUME = "vol-0123456789abcdef0"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_posix_and_stop_at_a_fault(script: Path) -> None:
+    """SSM and first boot run them with whatever `sh` is; an unnoticed fault would go on to the next step."""
+    text = script.read_text(encoding="utf-8")
+
+    subprocess.run(["sh", "-n", script], check=True)
+    assert "\nset -eu\n" in text
+    assert "pipefail" not in text
+    assert "{{" not in text  # SSM would take it for one of its parameters
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_pass_shellcheck(script: Path) -> None:
+    """No quoting fault, no command that only another shell has."""
+    if (shellcheck := shutil.which("shellcheck")) is None:
+        pytest.skip("shellcheck is not installed: `make test-infra` installs and runs it")
+    done = subprocess.run([shellcheck, "-s", "sh", script], capture_output=True, text=True, check=False)
+
+    assert done.stdout == ""
+
+
+def test_the_document_fits_into_ssm() -> None:
+    """SSM takes 64 KB, first boot 16 KB."""
+    assert len(json.dumps(host_document())) < 64 * 1024
+    template = (ROOT / "infra/terraform/modules/host/user_data.sh.tftpl").read_bytes()
+    scripts = [(ROOT / "infra/host" / name).read_bytes() for name in ("boot.sh", "probe.sh")]
+    assert len(template) + sum(map(len, scripts)) < 16 * 1024 - 512
+
+
+def boot(tmp_path: Path, **answers: str) -> tuple[int, str, list[str]]:
+    """Mount the data disk with programs that only note what they were asked; give exit code, output and calls."""
+    bin_folder, by_id = tmp_path / "bin", tmp_path / "by-id"
+    bin_folder.mkdir()
+    by_id.mkdir()
+    for name in ("blkid", "mkfs.xfs", "mount", "mountpoint", "xfs_growfs", "resize2fs"):
+        program = bin_folder / name
+        program.write_text(f'#!/bin/sh\necho {name} "$@" >>{tmp_path}/calls\n{answers.get(name, "exit 0")}\n')
+        program.chmod(0o755)
+    if "missing" not in answers:
+        content = answers.get("content", "").encode() or b"\0" * 4096
+        (by_id / f"nvme-Amazon_Elastic_Block_Store_{VOLUME.replace('-', '')}").write_bytes(content)
+    (tmp_path / "fstab").touch()
+    environment = {
+        "PATH": f"{bin_folder}:/usr/sbin:/usr/bin:/bin",
+        "AIDRUG_SOURCED": "yes",
+        "AIDRUG_STATE": str(tmp_path / "state"),
+        "AIDRUG_BY_ID": str(by_id),
+        "AIDRUG_FSTAB": str(tmp_path / "fstab"),
+        "AIDRUG_WAIT_SECONDS": "0",
+        "DATA_VOLUME_ID": VOLUME,
+    }
+    command = f". {ROOT / 'infra/host/boot.sh'}; mount_data"
+    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    calls = tmp_path / "calls"
+    return done.returncode, done.stdout + done.stderr, calls.read_text().splitlines() if calls.exists() else []
+
+
+NOT_MOUNTED = "exit 1"
+
+
+def test_an_empty_disk_gets_a_file_system(tmp_path: Path) -> None:
+    """A new volume is all zeros: it is formatted once and mounted."""
+    code, _, calls = boot(tmp_path, blkid="exit 2", mountpoint=NOT_MOUNTED)
+
+    assert code == 0
+    assert [call.split()[0] for call in calls] == ["blkid", "mkfs.xfs", "mountpoint", "mount", "xfs_growfs"]
+    assert "defaults,nofail,noatime" in (tmp_path / "fstab").read_text()
+
+
+@pytest.mark.parametrize(("kind", "grows"), [("xfs", "xfs_growfs"), ("ext4", "resize2fs")])
+def test_a_disk_with_a_file_system_is_mounted_as_it_is(tmp_path: Path, kind: str, grows: str) -> None:
+    """The data of the host before this one stays; a volume that was enlarged grows."""
+    code, _, calls = boot(tmp_path, blkid=f"echo {kind}", mountpoint=NOT_MOUNTED)
+
+    assert code == 0
+    assert not any(call.startswith("mkfs") for call in calls)
+    assert calls[-1].startswith(grows)
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"blkid": "exit 4"}, "could not read the data disk vol-0123456789abcdef0 .exit 4.. It was left alone"),
+        ({"blkid": "exit 2", "content": "somebody's data"}, "is not empty, but holds no file system that is known"),
+        ({"blkid": "echo ntfs"}, "holds 'ntfs', expected xfs, ext4 or an empty disk"),
+        ({"blkid": "exit 0"}, "holds 'a partition table'"),
+        ({"missing": "yes"}, "did not appear within 0 s. Is it attached"),
+    ],
+)
+def test_a_disk_that_is_not_understood_is_left_alone(tmp_path: Path, answers: dict[str, str], message: str) -> None:
+    """Whatever else is wrong, nothing that may be data is formatted, and the message says which disk it was."""
+    import re
+
+    code, output, calls = boot(tmp_path, **answers)
+
+    assert code == 1
+    assert re.search(message, output), output
+    assert not any(call.startswith(("mkfs", "mount ")) for call in calls)
+
+
+def test_a_second_boot_changes_nothing(tmp_path: Path) -> None:
+    """A mounted disk is neither mounted again nor entered again."""
+    code, _, calls = boot(tmp_path, blkid="echo xfs")
+
+    assert code == 0
+    assert not any(call.startswith(("mkfs", "mount ")) for call in calls)
+    assert (tmp_path / "fstab").read_text() == ""
