@@ -59,11 +59,12 @@ def plan(*, as_json: bool, as_markdown: bool, ledger: str | None) -> None:
 
 @aidrug.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines; progress goes to stderr.")
-def run(*, as_json: bool) -> None:
+@click.option("--train-only", is_flag=True, envvar="AIDRUG_TRAIN_ONLY", help="Stop at trained models.")
+def run(*, as_json: bool, train_only: bool) -> None:
     """Materialise what is stale, and exit. Exits 1 when an asset failed; the others are made all the same."""
     from ai_drug_assets.runner import run_stale
 
-    report = run_stale(Settings.from_env(), lambda line: click.echo(line, err=as_json))
+    report = run_stale(Settings.from_env(), lambda line: click.echo(line, err=as_json), train_only=train_only)
     if as_json:
         click.echo(json.dumps(vars(report), indent=1))
     else:
@@ -133,9 +134,9 @@ def data_add(files: tuple[str, ...]) -> None:
 @data.command("pull")
 def data_pull() -> None:
     """Bring every tracked file to what its pointer says."""
-    from ai_drug_assets.data import dvc
+    from ai_drug_assets.data import pull_all
 
-    click.echo(dvc("pull", root=Settings.from_env().root).strip())
+    click.echo(pull_all(Settings.from_env()))
 
 
 @data.command("remote")

@@ -62,6 +62,19 @@ def dvc(*arguments: str, root: Path) -> str:
     return done.stdout
 
 
+def pull_all(settings: Settings) -> str:
+    """Bring every tracked file to what its pointer says; say what was done.
+
+    Raises
+    ------
+    DataError
+        When DVC cannot bring them.
+    """
+    if not any(settings.root.glob("data/**/*.dvc")):
+        return "nothing is tracked with DVC"
+    return dvc("pull", root=settings.root).strip()
+
+
 def add(files: Sequence[str], settings: Settings) -> str:
     """Track files with DVC and push them to the remote; say what to commit.
 

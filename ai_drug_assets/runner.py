@@ -13,7 +13,7 @@ begins.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ class Report:
     seconds: float = 0.0
 
 
-def run_stale(settings: Settings, say: Say) -> Report:
+def run_stale(settings: Settings, say: Say, *, train_only: bool = False) -> Report:
     """Materialise everything stale.
 
     Parameters
@@ -62,6 +62,9 @@ def run_stale(settings: Settings, say: Say) -> Report:
         Where things are.
     say
         Receives one line per step, for people.
+    train_only
+        Stop at trained models: on a host that only trains, another one judges and publishes. It finds these
+        trainings by their signatures in the MLflow that both use.
 
     Returns
     -------
@@ -83,10 +86,12 @@ def run_stale(settings: Settings, say: Say) -> Report:
     if is_held(lock):
         say("another run is at work; waiting for its end")
     with opened as instance, one_at_a_time(lock):  # the second finds nothing left to do
-        return bring_up_to_date(catalog, instance, say)
+        return bring_up_to_date(catalog, instance, say, phases=PHASES[:1] if train_only else PHASES)
 
 
-def bring_up_to_date(catalog: Catalog, instance: dg.DagsterInstance, say: Say) -> Report:
+def bring_up_to_date(
+    catalog: Catalog, instance: dg.DagsterInstance, say: Say, *, phases: Sequence[tuple[str, ...]] = PHASES
+) -> Report:
     """Materialise everything stale of a catalog on an instance; see `run_stale`."""
     from ai_drug_assets import upkeep
     from ai_drug_assets.tracking import Tracking
@@ -97,10 +102,11 @@ def bring_up_to_date(catalog: Catalog, instance: dg.DagsterInstance, say: Say) -
     report = Report()
     if upkeep.close_abandoned_runs(instance):
         Tracking(settings).close_abandoned()
-    stale = _stale_nodes(catalog, make_plan(catalog, ledger), instance)
+    wanted = {kind for kinds in phases for kind in kinds}
+    stale = [node for node in _stale_nodes(catalog, make_plan(catalog, ledger), instance) if node.kind in wanted]
     if stale:
         say(f"{len(stale)} of {len(catalog.nodes)} assets are stale")
-        for kinds in PHASES:
+        for kinds in phases:
             stale = _stale_nodes(catalog, make_plan(catalog, ledger), instance)
             if nodes := _possible(stale, kinds, catalog, ledger):
                 _materialise(catalog, nodes, instance, say, report)

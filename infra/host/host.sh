@@ -33,8 +33,15 @@ fail() {
 
 field() { printf '{''{%s}''}' "$1"; }
 
-compose() { docker compose --project-name aidrug --env-file "$root/.env" --file "$root/compose.yaml" "$@"; }
-compose_next() { docker compose --project-name aidrug --env-file "$root/.env.next" --file "$root/compose.next.yaml" "$@"; }
+# with SETTINGS COMPOSE_FILE ARGUMENTS...: docker compose with the settings of a revision, and the secrets of today.
+with() {
+    settings=$root/$1
+    file=$root/$2
+    shift 2
+    docker compose --project-name aidrug --env-file "$settings" --env-file "$root/secrets.env" --file "$file" "$@"
+}
+compose() { with .env compose.yaml "$@"; }
+compose_next() { with .env.next compose.next.yaml "$@"; }
 
 # Everything said here and by every command goes to the log and to SSM.
 open_log() {
@@ -193,18 +200,17 @@ unpack() {
     umask 077
     {
         for name in IMAGE_REPO IMAGE_TAG AWS_REGION ARTIFACTS_BUCKET DATA_BUCKET BUNDLES_BUCKET LOGS_BUCKET \
-            BACKUPS_BUCKET SERVICE_DOMAIN MLFLOW_BIND DAGSTER_BIND; do
+            BACKUPS_BUCKET DOMAIN_NAME UI_BIND MLFLOW_HOSTS; do
             eval "printf '%s=%s\n' $name \"\${$name:-}\""
         done
-        printf 'STATE=%s\n' "$state"
+        printf 'AIDRUG_DATA=%s\n' "$state"
     } >"$root/.env.next"
     : >"$work/secrets"
-    for pair in "AIDRUG_API_KEYS ${API_KEYS_PARAMETER:-}" "AIDRUG_ADMIN_TOKEN ${ADMIN_TOKEN_PARAMETER:-}"; do
-        [ -n "${pair#* }" ] || continue
-        secret=$(parameter "${pair#* }") || fail "$(cat "$work/reason")"
-        [ "$secret" = unset ] || printf "%s='%s'\n" "${pair%% *}" "$secret" >>"$work/secrets"
-    done
-    secret=
+    if [ "$ACTION" != train ]; then
+        secret=$(parameter "$ADMIN_TOKEN_PARAMETER") || fail "$(cat "$work/reason")"
+        [ "$secret" = unset ] || printf "AIDRUG_ADMIN_TOKEN='%s'\n" "$secret" >"$work/secrets"
+        secret=
+    fi
     mv "$work/secrets" "$root/secrets.env"
     umask "$umask_before"
     mkdir -p "$state/home" "$state/mlflow"
@@ -226,7 +232,7 @@ fetch() {
 # train MORE...: one container that trains what is stale and goes. Its signatures make a second one find nothing to do.
 train() {
     step=data
-    compose_next run --rm -T "$@" train aidrug data pull || fail "DVC could not bring the measurements, see above." \
+    compose_next run --rm -T "$@" train data pull || fail "DVC could not bring the measurements, see above." \
         "Is the remote in .dvc/config s3://$DATA_BUCKET/..., and was \`dvc push\` run?"
     step=training
     say "training what is stale"
@@ -234,9 +240,8 @@ train() {
     # Ended before SSM ends this script, so that there is time to put things back.
     limit=${AIDRUG_TRAINING_SECONDS:-$((TIMEOUT_SECONDS > 600 ? TIMEOUT_SECONDS - 300 : TIMEOUT_SECONDS / 2 + 1))}
     # In the background, so that a signal to this script is answered at once and not when the training ends.
-    timeout --kill-after 60 "$limit" \
-        docker compose --project-name aidrug --env-file "$root/.env.next" --file "$root/compose.next.yaml" \
-        run --rm -T "$@" train </dev/null &
+    timeout --kill-after 60 "$limit" docker compose --project-name aidrug --env-file "$root/.env.next" \
+        --env-file "$root/secrets.env" --file "$root/compose.next.yaml" run --rm -T "$@" train </dev/null &
     training=$!
     wait "$training" || code=$?
     training=
@@ -322,7 +327,9 @@ deploy() {
 train_only() {
     remove_leftovers
     fetch
-    train --no-deps -e "MLFLOW_TRACKING_URI=http://$MLFLOW_HOST:5000" -e AIDRUG_TRAIN_ONLY=1
+    # It publishes nothing: the host that serves judges, and keeps the ledger.
+    train --no-deps -e "MLFLOW_TRACKING_URI=http://$MLFLOW_HOST:5000" -e AIDRUG_TRAIN_ONLY=1 \
+        -e AIDRUG_LEDGER= -e "AIDRUG_STORE=$state/home/store"
 }
 
 roll_back() {
@@ -381,7 +388,7 @@ main() {
         step=plan
         require_deployed
         code=0
-        compose run --rm -T --no-deps train aidrug plan </dev/null || code=$?
+        compose run --rm -T --no-deps train plan </dev/null || code=$?
         [ "$code" = 0 ] || [ "$code" = 2 ] || fail "the plan ended with $code, see above"
         ;;
     status) tell_status ;;

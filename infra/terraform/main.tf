@@ -3,7 +3,6 @@ data "aws_caller_identity" "this" {}
 locals {
   scripts          = "${path.module}/../host"
   parameter_prefix = "/${var.name}"
-  api_keys         = "${local.parameter_prefix}/api-keys"
   admin_token      = "${local.parameter_prefix}/admin-token"
   trains_elsewhere = var.training_host != null
 
@@ -38,7 +37,6 @@ module "parameters" {
 
   secrets = {
     (var.registry_token_parameter) = "Read-only token of the image registry (GHCR: scope read:packages)"
-    (local.api_keys)               = "Keys that clients of the service may use"
     (local.admin_token)            = "Token that lets other hosts roll a champion back over HTTP"
   }
 }
@@ -140,17 +138,19 @@ module "delivery" {
     IMAGE_REPO               = var.image_repository
     REGISTRY_USER            = var.registry_user
     REGISTRY_TOKEN_PARAMETER = var.registry_token_parameter
-    API_KEYS_PARAMETER       = local.api_keys
     ADMIN_TOKEN_PARAMETER    = local.admin_token
     ARTIFACTS_BUCKET         = module.storage.buckets["artifacts"]
     DATA_BUCKET              = module.storage.buckets["data"]
     BUNDLES_BUCKET           = module.storage.buckets["bundles"]
     LOGS_BUCKET              = module.storage.buckets["logs"]
     BACKUPS_BUCKET           = module.storage.buckets["backups"]
-    SERVICE_DOMAIN           = var.domain_name
-    MLFLOW_BIND              = local.trains_elsewhere || length(var.ui_allowlist) > 0 ? "0.0.0.0" : "127.0.0.1"
-    DAGSTER_BIND             = length(var.ui_allowlist) > 0 ? "0.0.0.0" : "127.0.0.1"
+    DOMAIN_NAME              = var.domain_name
+    UI_BIND                  = local.trains_elsewhere || length(var.ui_allowlist) > 0 ? "0.0.0.0" : "127.0.0.1" # the security group decides
     MLFLOW_HOST              = module.host.private_ip
+    MLFLOW_HOSTS = join(",", concat(
+      local.trains_elsewhere ? ["${module.host.private_ip}:5000"] : [],
+      length(var.ui_allowlist) > 0 ? ["${module.host.public_ip}:5000"] : [],
+    ))
   }
 }
 

@@ -52,11 +52,12 @@ def test_containers_have_no_more_rights_than_they_need(root: Path) -> None:
 
 
 def test_only_the_proxy_is_published_by_default(root: Path) -> None:
-    """The UIs listen on this machine alone unless a setting says otherwise; the service is behind the proxy."""
+    """The UIs listen on this machine alone unless a setting says otherwise; the service always does, for health checks."""
     services = yaml.safe_load((root / "infra" / "compose.yaml").read_text(encoding="utf-8"))["services"]
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
 
-    assert published.keys() == {"mlflow", "webserver", "proxy"}
+    assert published.keys() == {"mlflow", "webserver", "service", "proxy"}
+    assert all(port.startswith("127.0.0.1:") for port in published["service"])
     for name in ("mlflow", "webserver"):
         assert all(port.startswith("${UI_BIND:-127.0.0.1}:") for port in published[name])
 

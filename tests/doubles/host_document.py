@@ -12,20 +12,19 @@ from typing import Any
 HOST_SCRIPT = Path(__file__).parents[2] / "infra" / "host" / "host.sh"
 SETTINGS = {
     "AWS_REGION": "eu-north-1",
-    "IMAGE_REPO": "registry.example.com/team/project",
+    "IMAGE_REPO": "images.example.com/team/project",
     "REGISTRY_USER": "aidrug",
     "REGISTRY_TOKEN_PARAMETER": "/ghcr/ro-token",
-    "API_KEYS_PARAMETER": "/aidrug/api-keys",
     "ADMIN_TOKEN_PARAMETER": "/aidrug/admin-token",
     "ARTIFACTS_BUCKET": "aidrug-artifacts-123456789012",
     "DATA_BUCKET": "aidrug-data-123456789012",
     "BUNDLES_BUCKET": "aidrug-bundles-123456789012",
     "LOGS_BUCKET": "aidrug-logs-123456789012",
     "BACKUPS_BUCKET": "aidrug-backups-123456789012",
-    "SERVICE_DOMAIN": "",
-    "MLFLOW_BIND": "127.0.0.1",
-    "DAGSTER_BIND": "127.0.0.1",
+    "DOMAIN_NAME": "",
+    "UI_BIND": "127.0.0.1",
     "MLFLOW_HOST": "10.20.0.10",
+    "MLFLOW_HOSTS": "",
 }
 
 CALL = "export ACTION='{{ Action }}' IMAGE_TAG='{{ ImageTag }}' TIMEOUT_SECONDS='{{ executionTimeout }}'"

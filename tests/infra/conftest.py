@@ -75,7 +75,7 @@ def make_instance(aws: StandIn, **tags: str) -> str:
 def deployment(account: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """Give a deployment with one running host, its secrets, and nothing deployed."""
     aws, target = account.aws, account.target
-    for name, value in (("/ghcr/ro-token", "t0ken"), ("/aidrug/api-keys", "unset"), ("/aidrug/admin-token", "adm1n")):
+    for name, value in (("/ghcr/ro-token", "t0ken"), ("/aidrug/admin-token", "adm1n")):
         aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
     for name, value in {
         **aws.environment,

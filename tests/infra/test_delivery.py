@@ -35,7 +35,7 @@ def _steps(calls: list[str]) -> list[str]:
     ends = {
         "config --quiet": "config",
         "--wait mlflow": "mlflow",
-        "aidrug data pull": "data pull",
+        "train data pull": "data pull",
         "-T train": "train",
         "--remove-orphans": "up",
         "stop daemon code": "stop",
@@ -71,7 +71,7 @@ def test_the_registry_token_touches_no_disk(
 
 
 def test_the_settings_of_the_containers_are_written(deployment: Deployment, bring: Callable[[str], None]) -> None:
-    """The env file names images, region and buckets; secrets stand apart, for root only, without placeholders."""
+    """The env file names images, region and buckets; secrets stand apart, for root only."""
     bring(FIRST)
 
     opt = deployment.aws.agent.host(deployment.target.instance_id) / "opt"
@@ -267,5 +267,5 @@ def test_a_training_host_trains_first_and_is_stopped(deployment: Deployment, sai
     assert look.state() == "stopped"
     assert deployment.read("running") == FIRST
     trained = (deployment.double(trainer) / "calls").read_text()
-    assert "-e MLFLOW_TRACKING_URI=http://10.20.0.10:5000 -e AIDRUG_TRAIN_ONLY=1 train" in trained
+    assert "-e MLFLOW_TRACKING_URI=http://10.20.0.10:5000 -e AIDRUG_TRAIN_ONLY=1 -e AIDRUG_LEDGER= " in trained
     assert "--remove-orphans" not in trained

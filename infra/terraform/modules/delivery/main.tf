@@ -55,7 +55,7 @@ resource "aws_ssm_document" "deploy" {
       error_message = "host.sh holds two opening braces in a row: SSM would take them for one of its parameters."
     }
     precondition {
-      condition     = alltrue([for value in values(var.settings) : can(regex("^[A-Za-z0-9@:/._-]*$", value))])
+      condition     = alltrue([for value in values(var.settings) : can(regex("^[A-Za-z0-9@:/.,_-]*$", value))])
       error_message = "a setting of the host script holds a character that a shell could read as its own."
     }
   }

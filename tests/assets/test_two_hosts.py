@@ -1,0 +1,39 @@
+"""A host that only trains beside one that serves: what one push trains is trained once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import dagster as dg
+from mlflow import MlflowClient
+
+from ai_drug_assets.runner import PHASES, bring_up_to_date
+from tests.project_factory import Project
+
+
+def test_what_the_training_host_trained_is_judged_and_never_trained_again(project: Project) -> None:
+    """The training host stops at trained models; the serving host, with a state of its own but the same MLflow, reuses
+    them, judges and publishes; its automation then has nothing to ask for.
+    """
+    trainer = replace(project.settings, home=project.settings.home / "trainer")
+    with dg.DagsterInstance.ephemeral() as instance:
+        report = bring_up_to_date(
+            replace(project.catalog(), settings=trainer), instance, project.said.append, phases=PHASES[:1]
+        )
+        assert {key.split("/")[0] for key in report.made} == {"dataset", "features", "trained_model"}
+        assert not report.failed
+    trained = _trainings(project)
+
+    report = project.run()
+
+    assert not report.failed
+    assert _trainings(project) == trained
+    assert {key.split("/")[0] for key in report.made} >= {"trained_model", "champion_model", "inference_service"}
+    assert project.evaluate() == []
+
+
+def _trainings(project: Project) -> set[str]:
+    """List the runs in which a model was fitted."""
+    client = MlflowClient(project.settings.tracking_uri)
+    runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    return {run.info.run_id for run in runs if "aidrug.signature" in run.data.tags}
