@@ -52,7 +52,7 @@ def test_containers_have_no_more_rights_than_they_need(root: Path) -> None:
 
 
 def test_only_the_proxy_is_published_by_default(root: Path) -> None:
-    """The UIs listen on this machine alone unless a setting says otherwise; the service always does, for health checks."""
+    """The UIs listen on this machine alone unless a setting says otherwise; the service always does."""
     services = yaml.safe_load((root / "infra" / "compose.yaml").read_text(encoding="utf-8"))["services"]
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
 
