@@ -78,7 +78,7 @@ module "host" {
   fixed_address        = true # a name or a client's bookmark outlives a stop
   ingress              = local.ingress
   ingress_from_groups = local.trains_elsewhere ? { mlflow = {
-    port = 5000, group_id = module.training_host[0].security_group_id, description = "MLflow, for the training host"
+    port = 5000, group_id = module.training_host[0].security_group_id, description = "MLflow for the training host"
   } } : {}
   parameter_prefix = local.parameter_prefix
   secret_arns      = module.parameters.arns

@@ -32,3 +32,8 @@ output "role_arn" {
   description = "Role of the host."
   value       = aws_iam_role.host.arn
 }
+
+output "open_ports" {
+  description = "Who reaches which port, as block:port, in order."
+  value       = tolist(sort([for rule in values(var.ingress) : "${rule.cidr_block}:${rule.port}"]))
+}

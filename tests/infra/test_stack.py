@@ -1,0 +1,286 @@
+"""The whole of `infra/terraform` applied, changed, delivered to and destroyed on the stand-in for AWS."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ai_drug_assets import hosts
+from ai_drug_assets.deploy import deploy
+from ai_drug_assets.host_cost import estimate
+from ai_drug_assets.hosts import Target
+from tests.doubles.aws_server import ACCOUNT, REGION, aws_stand_in
+from tests.doubles.host_document import SETTINGS, host_document
+from tests.doubles.policies import Policies
+from tests.infra.conftest import FAST
+from tests.infra.terraform_stack import BUCKET, Stack, copy_of_infra, opt_in
+
+pytestmark = [opt_in, pytest.mark.timeout(1800)]
+SECRET, SHA = "ghp_the_real_token", "c" * 40
+ARN = f"arn:aws:%s:{REGION}:{ACCOUNT}:%s"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Give an account to which everything was applied once, with a training host."""
+    with aws_stand_in(tmp_path_factory.mktemp("hosts")) as aws:
+        folder = tmp_path_factory.mktemp("stack")
+        copy_of_infra(folder)
+        made = Stack(aws, folder)
+        made.prepare()
+        made.write_variables(training_host={"instance_type": "m5.2xlarge", "shutdown": "after_training"})
+        made.apply()
+        yield made
+
+
+def test_a_second_plan_changes_nothing(stack: Stack) -> None:
+    """What was applied is what the files say."""
+    assert stack.changes() == 0
+
+
+def test_the_document_is_the_one_the_quick_tests_run(stack: Stack) -> None:
+    """The document in SSM is made of the same script, parameters and settings."""
+    outputs = stack.outputs()
+    content = json.loads(stack.aws.client("ssm").get_document(Name=outputs["document"])["Content"])
+    serving = stack.aws.client("ec2").describe_instances(InstanceIds=[outputs["instance_id"]])
+    address = serving["Reservations"][0]["Instances"][0]["PrivateIpAddress"]
+    settings = {
+        **SETTINGS,
+        "UI_BIND": "0.0.0.0",  # noqa: S104 - the security group decides
+        "MLFLOW_HOST": address,
+        "MLFLOW_HOSTS": f"{address}:5000",
+    }
+
+    assert content == host_document(settings)
+
+
+def test_a_secret_put_by_hand_never_reaches_the_state_and_is_never_overwritten(stack: Stack) -> None:
+    """Neither the placeholder nor the value is in the state; later applies leave the value alone."""
+    ssm = stack.aws.client("ssm")
+    ssm.put_parameter(Name="/ghcr/ro-token", Value=SECRET, Type="SecureString", Overwrite=True)
+
+    stack.write_variables(
+        training_host={"instance_type": "m5.2xlarge", "shutdown": "schedule"}, log_retention_days=60, data_volume_gib=80
+    )
+    stack.apply()
+
+    assert SECRET not in stack.state()
+    assert '"unset"' not in stack.state()
+    assert ssm.get_parameter(Name="/ghcr/ro-token", WithDecryption=True)["Parameter"]["Value"] == SECRET
+    volume = stack.aws.client("ec2").describe_volumes(VolumeIds=[stack.outputs()["data_volume_id"]])["Volumes"][0]
+    assert volume["Size"] == 80
+    assert volume["Encrypted"]
+    assert stack.changes() == 0
+
+
+def test_two_applies_at_once_are_one(stack: Stack) -> None:
+    """The second one is refused while the first holds the lock in the state's bucket."""
+    stack.write_variables(
+        training_host={"instance_type": "m5.2xlarge", "shutdown": "after_training"}, log_retention_days=90
+    )
+    first = stack.start("apply", "-no-color", "-auto-approve", "-input=false")
+    _wait_for_lock(stack)
+
+    refused = stack.run("apply", "-no-color", "-auto-approve", "-input=false", codes=(1,))
+
+    assert "Error acquiring the state lock" in refused
+    output, _ = first.communicate(timeout=600)
+    assert first.returncode == 0, output
+
+
+def _wait_for_lock(stack: Stack) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            stack.aws.client("s3").head_object(Bucket=BUCKET, Key="aidrug/terraform.tfstate.tflock")
+        except ClientError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("no lock was taken")
+
+
+def test_a_delivery_goes_through_what_terraform_made(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Driver, document, parameters and log groups fit together: the training host trains, the serving host swaps."""
+    for name, value in stack.aws.environment.items():
+        monkeypatch.setenv(name, value)
+    hosts.clients.cache_clear()
+    stack.aws.client("ssm").put_parameter(Name="/ghcr/ro-token", Value=SECRET, Type="SecureString", Overwrite=True)
+    outputs = stack.outputs()
+    target = Target(REGION, outputs["instance_id"], outputs["document"], outputs["training_instance_id"])
+    said: list[str] = []
+
+    deploy(target, SHA, said.append, pace=FAST)
+
+    hosts.clients.cache_clear()
+    double = stack.aws.agent.host(outputs["instance_id"]) / "double"
+    assert (double / "running").read_text().strip() == SHA
+    assert (double / "token").read_text() == SECRET
+    trainer = stack.aws.client("ec2").describe_instances(InstanceIds=[outputs["training_instance_id"]])
+    assert trainer["Reservations"][0]["Instances"][0]["State"]["Name"] == "stopped"
+
+
+def test_the_host_may_do_its_work_and_nothing_else(stack: Stack) -> None:
+    """Its own parameters, buckets and logs; no other one, no command, no instance, no role."""
+    may = Policies(*stack.policy("aidrug-host")).allows
+    bucket = f"arn:aws:s3:::aidrug-bundles-{ACCOUNT}"
+
+    assert may("ssm:UpdateInstanceInformation")
+    assert may("ssmmessages:OpenDataChannel")
+    assert may("ssm:GetParameter", ARN % ("ssm", "parameter/ghcr/ro-token"))
+    assert may("ssm:GetParameter", ARN % ("ssm", "parameter/aidrug/admin-token"))
+    assert may("ssm:GetParameter", ARN % ("ssm", "parameter/aidrug/serve/cloudwatch-agent"))
+    assert may("s3:ListBucket", bucket)
+    assert may("s3:PutObject", f"{bucket}/store/current.json")
+    assert may("logs:PutLogEvents", ARN % ("logs", "log-group:/aidrug/host:log-stream:i-1"))
+    assert may("cloudwatch:PutMetricData", cloudwatch__namespace="CWAgent")
+
+    assert not may("ssm:GetParameter", ARN % ("ssm", "parameter/other/secret"))
+    assert not may("ssm:PutParameter", ARN % ("ssm", "parameter/ghcr/ro-token"))
+    assert not may("ssm:SendCommand", "*")
+    assert not may("s3:GetObject", "arn:aws:s3:::somebody-elses/file")
+    assert not may("s3:GetObject", f"arn:aws:s3:::{BUCKET}/aidrug/terraform.tfstate")
+    assert not may("s3:DeleteBucket", bucket)
+    assert not may("s3:DeleteObjectVersion", f"{bucket}/store/current.json")
+    assert not may("s3:PutBucketPolicy", bucket)
+    assert not may("logs:PutLogEvents", ARN % ("logs", "log-group:/other/app:log-stream:x"))
+    assert not may("logs:DeleteLogGroup", ARN % ("logs", "log-group:/aidrug/host"))
+    assert not may("cloudwatch:PutMetricData", cloudwatch__namespace="AWS/EC2")
+    assert not may("ec2:TerminateInstances", ARN % ("ec2", "instance/i-1"))
+    assert not may("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/aidrug-host")
+    assert not may("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/aidrug-deliver")
+
+
+def test_the_training_host_may_less(stack: Stack) -> None:
+    """It publishes nothing and holds no secret but the registry's."""
+    may = Policies(*stack.policy("aidrug-train-host")).allows
+
+    assert may("s3:GetObject", f"arn:aws:s3:::aidrug-data-{ACCOUNT}/dvc/file")
+    assert may("ssm:GetParameter", ARN % ("ssm", "parameter/ghcr/ro-token"))
+    assert not may("s3:PutObject", f"arn:aws:s3:::aidrug-bundles-{ACCOUNT}/store/current.json")
+    assert not may("ssm:GetParameter", ARN % ("ssm", "parameter/aidrug/admin-token"))
+
+
+def test_the_workflow_may_deliver_and_nothing_else(stack: Stack) -> None:
+    """The one document on these instances; starting both, stopping only the one that does not serve."""
+    outputs = stack.outputs()
+    may = Policies(*stack.policy("aidrug-deliver")).allows
+    serves, trains = (ARN % ("ec2", f"instance/{outputs[name]}") for name in ("instance_id", "training_instance_id"))
+
+    assert may("ssm:SendCommand", ARN % ("ssm", "document/aidrug-host"))
+    assert may("ssm:SendCommand", serves)
+    assert may("ssm:SendCommand", trains)
+    assert may("ssm:GetCommandInvocation")
+    assert may("ec2:StartInstances", serves)
+    assert may("ec2:StopInstances", trains)
+    assert may("logs:GetLogEvents", ARN % ("logs", "log-group:/aidrug/commands:log-stream:x"))
+
+    assert not may("ssm:SendCommand", f"arn:aws:ssm:{REGION}::document/AWS-RunShellScript")
+    assert not may("ssm:SendCommand", ARN % ("ssm", "document/another"))
+    assert not may("ssm:SendCommand", ARN % ("ec2", "instance/i-0another0instance"))
+    assert not may("ssm:StartSession", serves)
+    assert not may("ssm:GetParameter", ARN % ("ssm", "parameter/ghcr/ro-token"))
+    assert not may("ssm:UpdateDocument", ARN % ("ssm", "document/aidrug-host"))
+    assert not may("ec2:StopInstances", serves)
+    assert not may("ec2:TerminateInstances", trains)
+    assert not may("s3:GetObject", f"arn:aws:s3:::aidrug-bundles-{ACCOUNT}/store/current.json")
+    assert not may("iam:PassRole", "*")
+    assert not may("logs:GetLogEvents", ARN % ("logs", "log-group:/aidrug/containers:log-stream:x"))
+
+
+def test_only_this_branch_of_this_repository_may_assume_the_role(stack: Stack) -> None:
+    """Another branch, a pull request, a fork and another audience may not."""
+    role = stack.aws.client("iam").get_role(RoleName="aidrug-deliver")["Role"]
+    trust = Policies(role["AssumeRolePolicyDocument"])
+    provider = role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Federated"]
+
+    def trusts(subject: str, audience: str = "sts.amazonaws.com") -> bool:
+        github = "token.actions.githubusercontent.com"
+        keys = {f"{github}:sub".replace(":", "__"): subject, f"{github}:aud".replace(":", "__"): audience}
+        return trust.allows("sts:AssumeRoleWithWebIdentity", **keys)
+
+    assert provider.endswith("oidc-provider/token.actions.githubusercontent.com")
+    assert trusts("repo:example-org/example-repository:ref:refs/heads/main")
+    assert not trusts("repo:example-org/example-repository:ref:refs/heads/mainline")
+    assert not trusts("repo:example-org/example-repository:pull_request")
+    assert not trusts("repo:somebody/example-repository:ref:refs/heads/main")
+    assert not trusts("repo:example-org/example-repository:ref:refs/heads/main", "other")
+
+
+def test_buckets_are_closed_encrypted_versioned_and_tidied(stack: Stack) -> None:
+    """All five, by what S3 itself says; a request without TLS is denied whoever makes it."""
+    s3 = stack.aws.client("s3")
+    buckets = stack.outputs()["buckets"]
+
+    assert set(buckets) == {"artifacts", "data", "bundles", "logs", "backups"}
+    for name in buckets.values():
+        assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
+        assert all(s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"].values())
+        rules = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
+        assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+        assert s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+        policy = Policies(
+            s3.get_bucket_policy(Bucket=name)["Policy"],
+            {"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}},
+        )
+        assert policy.allows("s3:GetObject", f"arn:aws:s3:::{name}/x", aws__SecureTransport="true")
+        assert not policy.allows("s3:GetObject", f"arn:aws:s3:::{name}/x", aws__SecureTransport="false")
+
+
+def test_instances_have_no_key_and_no_way_in_for_ssh(stack: Stack) -> None:
+    """IMDSv2, no key pair, and only the ports of the allowlist and of the other host."""
+    outputs = stack.outputs()
+    ec2 = stack.aws.client("ec2")
+    for instance_id in (outputs["instance_id"], outputs["training_instance_id"]):
+        instance = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+        assert not instance.get("KeyName")
+        assert instance["MetadataOptions"]["HttpTokens"] == "required"
+        groups = [group["GroupId"] for group in instance["SecurityGroups"]]
+        rules = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"][0]["IpPermissions"]
+        open_ports = {rule["FromPort"] for rule in rules}
+        assert open_ports == ({80, 443, 5000} if instance_id == outputs["instance_id"] else set())
+        assert all(
+            block["CidrIp"] == "203.0.113.0/24"
+            for rule in rules
+            if rule["FromPort"] != 5000
+            for block in rule["IpRanges"]
+        )
+
+
+def test_the_plan_has_a_price(stack: Stack) -> None:
+    """The estimate reads Terraform's own plan; the serving host is the larger part of an idle month."""
+    stack.run("plan", "-no-color", "-input=false", "-out=now.tfplan")
+    made = estimate(json.loads(stack.run("show", "-json", "now.tfplan")), training_hours=1)
+    print(made.as_text())
+
+    month = sum(line.usd for line in made.month)
+    assert next(line.usd for line in made.month if line.what.startswith("t3.large")) > month / 2
+    assert any(line.what.startswith("m5.2xlarge") for line in made.training)
+
+
+def test_a_replaced_host_keeps_its_data_disk(stack: Stack) -> None:
+    """A new instance gets the same volume, and the address stays."""
+    before = stack.outputs()
+
+    stack.apply("-replace=module.host.aws_instance.this")
+
+    after = stack.outputs()
+    assert after["instance_id"] != before["instance_id"]
+    assert after["data_volume_id"] == before["data_volume_id"]
+    assert after["address"] == before["address"]
+    volume = stack.aws.client("ec2").describe_volumes(VolumeIds=[after["data_volume_id"]])["Volumes"][0]
+    assert volume["Attachments"][0]["InstanceId"] == after["instance_id"]
+    assert stack.changes() == 0
+
+
+def test_nothing_is_left_after_destroy(stack: Stack) -> None:
+    """The last test: everything that Terraform made is gone."""
+    assert stack.left_over()
+
+    stack.run("destroy", "-no-color", "-auto-approve", "-input=false")
+
+    assert stack.left_over() == {}
