@@ -28,7 +28,7 @@ RUN python -m venv /opt/uv \
 ENV PATH=/opt/venv/bin:/opt/uv/bin:${PATH}
 
 FROM build AS build-serving
-RUN uv pip install --constraint constraints.txt --requirement pyproject.toml --extra serve
+RUN uv pip install --constraint constraints.txt --requirement pyproject.toml --extra serve --extra parquet
 COPY README.md LICENSE ./
 COPY model_zoo model_zoo
 COPY serving serving
