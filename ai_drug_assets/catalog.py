@@ -23,7 +23,7 @@ from model_zoo.signature import Record
 from ai_drug_assets.settings import Settings
 
 LEADERBOARD_CODE = ("model_zoo.metrics",)
-CHAMPION_CODE = ("model_zoo.champion", "model_zoo.bundle_writing", "model_zoo.trust")
+CHAMPION_CODE = ("model_zoo.champion", "model_zoo.bundle_writing", "model_zoo.trust", "model_zoo.model_card")
 SERVICE_CODE = ("model_zoo.store",)
 INFERENCE_SERVICE = "inference_service"
 

@@ -147,6 +147,11 @@ class Tracking:
                 versions[run_id] = client.create_model_version(endpoint, source, run_id)
             client.set_registered_model_alias(endpoint, alias, versions[run_id].version)
 
+    def keep_card(self, endpoint: str, run_id: str, card: str) -> None:
+        """Keep a champion's model card: whole with its run, and where MLflow shows the registered model."""
+        self.client.log_text(run_id, card, "model_card.md")
+        self.client.update_registered_model(endpoint, card[:TAG_LIMIT])
+
     def close_abandoned(self) -> int:
         """End runs that a killed process of this host left RUNNING; give how many."""
         experiment = self.client.get_experiment_by_name(EXPERIMENT)

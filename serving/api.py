@@ -17,6 +17,7 @@ from litestar.params import JSONBody, PathParameter
 from litestar.types import ControllerRouterHandler
 
 from model_zoo.errors import StoreError
+from model_zoo.model_card import to_markdown
 from model_zoo.store import Appointment, Pointer
 from serving.access import audited
 from serving.engine import Engine
@@ -280,6 +281,7 @@ def champion_info(table: Table, name: str) -> ChampionInfo:
         history=[_appointment(earlier) for earlier in current.history],
         error=failure.detail if failure else None,
         card=dict(card) if card is not None else None,
+        card_markdown=to_markdown(card) or None if card is not None else None,
     )
 
 

@@ -61,7 +61,7 @@ def _prediction(estimate: Estimate, champion: Champion, name: str, insight: Insi
         interval=None if estimate.lower is None or estimate.upper is None else (estimate.lower, estimate.upper),
         percentile=None if estimate.percentile is None else round(estimate.percentile, 1),
         reference_name=None if drugs is None else f"{drugs.name} ({drugs.licence})",
-        label=None if estimate.label is None else 1 if estimate.label else 0,
+        label=estimate.label,
         threshold=None if rule is None else rule.threshold,
         prediction_set=None if estimate.labels is None else list(estimate.labels),
         similarity=round(estimate.similarity, 4),

@@ -87,7 +87,7 @@ class EndpointPrediction(Struct, frozen=True):
     ]
     reference_name: Annotated[str | None, Meta(description="The drugs that `percentile` compares with, and licence.")]
     label: Annotated[
-        Literal[0, 1] | None, Meta(description="Of a binary endpoint: 1 where the probability reaches `threshold`.")
+        int | None, Meta(description="Of a binary endpoint: 1 where the probability reaches `threshold`, else 0.")
     ]
     threshold: Annotated[
         float | None, Meta(description="Of a binary endpoint: best balanced accuracy on held-out folds.")
@@ -210,6 +210,7 @@ class ChampionInfo(Struct, frozen=True):
     history: Annotated[list[AppointmentInfo], Meta(description="Earlier champions, oldest first.")]
     error: Annotated[str | None, Meta(description="Why the appointed version is not served, or null.")]
     card: Annotated[dict[str, Any] | None, Meta(description="Model card of the version that answers now.")]
+    card_markdown: Annotated[str | None, Meta(description="The same card for people, as Markdown.")] = None
 
 
 class Live(Struct, frozen=True):
