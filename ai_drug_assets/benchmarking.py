@@ -19,6 +19,7 @@ from model_zoo.benchmark_results import read_results
 from model_zoo.benchmark_sets import load_benchmark_config, read_sets
 from model_zoo.config import load_configs
 from model_zoo.feature_cache import FeatureCache
+from model_zoo.potency_report import potency_text
 from model_zoo.sources import CsvSource
 
 from ai_drug_assets.settings import Settings
@@ -27,6 +28,8 @@ RESULTS = "tests/benchmarks/results/tdc_admet.json"
 GOALS = "tests/benchmarks/published/tdc_admet.csv"
 PUBLISHED = "tests/benchmarks/published/tdc_admet_leaderboard.csv"
 DOCUMENT = "docs/benchmark.md"
+POTENCY_RESULTS = "tests/benchmarks/results/potency.json"
+POTENCY_DOCUMENT = "docs/potency.md"
 
 
 def benchmark(
@@ -74,13 +77,16 @@ def add_set(*, file: str, folder: str, name: str, smiles: str, value: str, metri
     return f"{name}: " + ", ".join(f"{number} {what}" for what, number in done.items())
 
 
-def report(settings: Settings, results: str | None = None, out: str | None = None) -> str:
-    """Write the document from the results and the published figures; give its path."""
+def report(settings: Settings, results: str | None = None, out: str | None = None) -> list[str]:
+    """Write the benchmark's document (and, from the committed results, that on potency); give their paths."""
     text = report_text(
         read_results(Path(results) if results else settings.root / RESULTS),
         read_goals(settings.root / GOALS),
         read_leaderboard(settings.root / PUBLISHED),
     )
-    path = Path(out) if out else settings.root / DOCUMENT
-    path.write_text(text, encoding="utf-8")
-    return str(path)
+    written = {Path(out) if out else settings.root / DOCUMENT: text}
+    if not (results or out):
+        written[settings.root / POTENCY_DOCUMENT] = potency_text(read_results(settings.root / POTENCY_RESULTS))
+    for path, content in written.items():
+        path.write_text(content, encoding="utf-8")
+    return [str(path) for path in written]

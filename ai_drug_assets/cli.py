@@ -243,10 +243,11 @@ def benchmark_set(**given: str) -> None:
 @click.option("--results", type=click.Path(dir_okay=False), help="Results of `aidrug benchmark`.")
 @click.option("--out", type=click.Path(dir_okay=False), help="The document, by default docs/benchmark.md.")
 def benchmark_report(results: str | None, out: str | None) -> None:
-    """Write the benchmark's document from its results."""
+    """Write the documents of the benchmark and of the potency sets from their results."""
     from ai_drug_assets.benchmarking import report
 
-    click.echo(report(Settings.from_env(), results, out))
+    for path in report(Settings.from_env(), results, out):
+        click.echo(path)
 
 
 def main() -> None:

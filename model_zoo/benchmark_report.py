@@ -155,7 +155,7 @@ def _board(
     lines += [
         "Mean over five scaffold folds of `train_val.csv`, which chose the champion; the test rows had no part in it."
     ]
-    return [*lines, "", *_candidates(done), ""]
+    return [*lines, "", *candidates_table(done), ""]
 
 
 def _saw(done: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -230,7 +230,8 @@ def _rank(entry: Mapping[str, Any], published: Sequence[float]) -> str:
     return f"{better + 1} of {len(published) + 1}" if published else "-"
 
 
-def _candidates(done: Sequence[Mapping[str, Any]]) -> list[str]:
+def candidates_table(done: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Give a Markdown table of what each candidate of each set scored in cross-validation, the champion in bold."""
     models = sorted({item["model"] for entry in done for item in entry["candidates"]})
     lines = [f"| set | metric | {' | '.join(models)} |", f"|---|---|{'---|' * len(models)}"]
     for entry in done:

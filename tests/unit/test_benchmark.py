@@ -18,7 +18,7 @@ from rdkit import Chem
 from rdkit.Chem import Crippen
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
-from ai_drug_assets.benchmarking import DOCUMENT, GOALS, PUBLISHED, RESULTS
+from ai_drug_assets.benchmarking import DOCUMENT, GOALS, POTENCY_DOCUMENT, POTENCY_RESULTS, PUBLISHED, RESULTS
 from ai_drug_assets.cli import aidrug
 from model_zoo import benchmark_protocol
 from model_zoo.benchmark import Job, choose, contest_of, run_benchmark
@@ -32,6 +32,7 @@ from model_zoo.config import ModelFile
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.feature_cache import FeatureCache
 from model_zoo.models import get, rf, xgb
+from model_zoo.potency_report import potency_text
 from model_zoo.signature import forget
 from model_zoo.sources import BENCHMARK_FOLDER, CsvSource
 from model_zoo.targets import Target
@@ -569,3 +570,29 @@ def test_the_document_is_what_its_results_say() -> None:
     expected = report_text(read_results(ROOT / RESULTS), read_goals(ROOT / GOALS), read_leaderboard(ROOT / PUBLISHED))
 
     assert (ROOT / DOCUMENT).read_text(encoding="utf-8") == expected, "run `aidrug benchmark-report` and commit"
+
+
+def test_the_potency_document_is_what_its_results_say() -> None:
+    """The committed document equals what the command makes of the committed results."""
+    expected = potency_text(read_results(ROOT / POTENCY_RESULTS))
+
+    assert (ROOT / POTENCY_DOCUMENT).read_text(encoding="utf-8") == expected, "run `aidrug benchmark-report` and commit"
+
+
+def test_better_than_a_reference_means_the_whole_interval() -> None:
+    """Only an interval that lies wholly on the champion's side of zero counts, in the direction of the metric."""
+    references = [
+        {"name": "beaten", "scores": [0.9], "difference": -0.2, "interval": [-0.3, -0.1]},
+        {"name": "level", "scores": [0.8], "difference": -0.1, "interval": [-0.3, 0.1]},
+    ]
+    entry = {"set": "a", "board": "strict", "signature": "s", "metric": "rmse", "champion": "gp", "scores": [0.7]}
+    entry |= {
+        "interval": [0.6, 0.8],
+        "official": {"references": references},
+        "candidates": [{"model": "gp", "cv": 0.7}],
+    }
+    text = potency_text([entry])
+
+    assert "| beaten | 0.900 ± 0.000 | -0.200 (-0.300 to -0.100) | yes |" in text
+    assert "| level | 0.800 ± 0.000 | -0.100 (-0.300 to +0.100) | no |" in text
+    assert "| yes |" not in potency_text([{**entry, "metric": "spearman"}])
