@@ -2,8 +2,8 @@
 
 Both embed the same drugs in the same run, on one thread; CPU time counts, so that a busy machine changes the ratio
 little. The package's runtime takes batches (its default, 100, and 1, as a service that answers one molecule needs it).
-Exits with 1 when a number differs by more than another order of atoms explains. `python -m tests.benchmarks.bench_minimol
-[MOLECULES]`; needs the extra `pretrained`.
+Exits with 1 when a number differs by more than another order of atoms explains. Needs the extra `pretrained`.
+`python -m tests.benchmarks.bench_minimol [MOLECULES]`.
 """
 
 from __future__ import annotations
@@ -69,9 +69,7 @@ def main() -> None:
         figures = f"inputs {their_preparing / number:5.2f}, network {their_running / number:5.2f}"
         print(f"  its package, by {size:3}: {figures}; ratio {ratio:.2f}")
     differences = np.abs(ours - expected).max(axis=1)
-    print(
-        f"  largest difference {differences.max():.2g}, above 1e-4 in {np.mean(differences > 1e-4):.1%} of the molecules"
-    )
+    print(f"  largest difference {differences.max():.2g}, above 1e-4 in {np.mean(differences > 1e-4):.1%} of the drugs")
     if differences.max() > LARGEST_DIFFERENCE:
         sys.exit(1)
 

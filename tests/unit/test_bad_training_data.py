@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ PEPTIDE = "N" + "C(C)C(=O)N" * 399 + "CC(=O)O"
 CYCLE = "C1" + "CNC(=O)" * 60 + "C1"
 
 
-def snapshot(folder: Path, rows: list[tuple[str, object]], task: Task = "regression", **split: Any) -> Dataset:
+def snapshot(folder: Path, rows: Sequence[tuple[str, object]], task: Task = "regression", **split: Any) -> Dataset:
     """Curate and split rows as the product does."""
     lines = [f"{smiles},{value}\n" for smiles, value in rows]
     (folder / "data.csv").write_text("smiles,value\n" + "".join(lines), encoding="utf-8")
@@ -129,7 +129,7 @@ def test_values_that_are_no_numbers_are_on_record(tmp_path: Path) -> None:
     rows: list[tuple[str, object]] = list(zip(GOOD, values(len(GOOD), "regression"), strict=True))
     for task in ("regression", "binary"):
         good = [(text, float(value > 6)) for text, value in rows] if task == "binary" else rows  # type: ignore[operator]
-        dataset = snapshot(tmp_path, [*good, *(("CCCC", value) for value in odd)], task)  # type: ignore[arg-type]
+        dataset = snapshot(tmp_path, [*good, *(("CCCC", value) for value in odd)], task)
         assert len(dataset.table) == len(GOOD)
         assert reasons(dataset) == {"value": len(odd)}
 

@@ -22,13 +22,14 @@ from ai_drug_assets.benchmarking import DOCUMENT, GOALS, POTENCY_DOCUMENT, POTEN
 from ai_drug_assets.cli import aidrug
 from model_zoo import benchmark_protocol
 from model_zoo.benchmark import Job, choose, contest_of, run_benchmark
+from model_zoo.benchmark_boards import competitors, saw
 from model_zoo.benchmark_candidates import Snapshot
 from model_zoo.benchmark_layout import SetDescription, lay_out
 from model_zoo.benchmark_protocol import MISSING, OfficialRows, predict_test_rows, score_predictions
 from model_zoo.benchmark_report import mean_and_deviation, read_goals, read_leaderboard, report_text
 from model_zoo.benchmark_results import read_results
 from model_zoo.benchmark_sets import BenchmarkConfig, Scale, benchmark_folder, load_benchmark_config, read_sets
-from model_zoo.config import ModelFile
+from model_zoo.config import ModelFile, load_configs
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.feature_cache import FeatureCache
 from model_zoo.models import get, rf, xgb
@@ -329,6 +330,17 @@ def test_the_strict_board_never_sees_an_open_model(
     assert trained == before
 
 
+def test_what_weights_saw_decides_the_board() -> None:
+    """The committed head on a pretrained embedding stands on the open board alone; all others stand on both."""
+    zoo = list(load_configs(ROOT / "configs").models.values())
+    strict = {model.name for model in competitors(zoo, "strict")}
+
+    assert {model.name for model in zoo} - strict == {"mlp"}
+    assert "PubChem" in saw(next(model for model in zoo if model.name == "mlp"))["minimol"]
+    assert competitors(zoo, "open") == zoo
+    assert competitors([model for model in zoo if model.name in strict], "open") == []
+
+
 def test_a_champion_is_compared_with_references_on_the_same_rows(job: Job, trained: list[str]) -> None:
     """A reference never competes; the difference to it comes with an interval over the test molecules."""
     plain = {"clueless": models("naive")[0]}
@@ -581,12 +593,13 @@ def test_the_potency_document_is_what_its_results_say() -> None:
 
 def test_better_than_a_reference_means_the_whole_interval() -> None:
     """Only an interval that lies wholly on the champion's side of zero counts, in the direction of the metric."""
-    references = [
+    references: list[dict[str, Any]] = [
         {"name": "beaten", "scores": [0.9], "difference": -0.2, "interval": [-0.3, -0.1]},
         {"name": "level", "scores": [0.8], "difference": -0.1, "interval": [-0.3, 0.1]},
     ]
-    entry = {"set": "a", "board": "strict", "signature": "s", "metric": "rmse", "champion": "gp", "scores": [0.7]}
+    entry: dict[str, Any] = {"set": "a", "board": "strict", "signature": "s", "metric": "rmse", "champion": "gp"}
     entry |= {
+        "scores": [0.7],
         "interval": [0.6, 0.8],
         "official": {"references": references},
         "candidates": [{"model": "gp", "cv": 0.7}],
