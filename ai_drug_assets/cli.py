@@ -239,6 +239,30 @@ def benchmark_set(**given: str) -> None:
     click.echo(add_set(**given))
 
 
+@aidrug.command()
+@click.argument("model")
+@click.argument("endpoints", nargs=-1)
+@click.option("--trials", type=click.IntRange(1), default=30, show_default=True, help="Those of earlier runs included.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the draws.")
+@click.option("--write/--no-write", default=True, help="Write better settings into the model's YAML (the default).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines; progress goes to stderr.")
+def search(model: str, endpoints: tuple[str, ...], *, trials: int, seed: int, write: bool, as_json: bool) -> None:
+    """Search better hyper-parameters of MODEL on ENDPOINTS (all of its when none is named), inside the folds.
+
+    Where to look stands in the model's YAML under `search`. An interrupted search continues.
+    """
+    from ai_drug_assets.searching import search_settings
+
+    say = lambda line: click.echo(line, err=as_json)  # noqa: E731
+    found = search_settings(Settings.from_env(), model, endpoints, trials=trials, seed=seed, write=write, say=say)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    for endpoint, item in found.items():
+        verdict = f"{item['best']:.4f} with {item['chosen']}" if item["chosen"] else "nothing better"
+        click.echo(f"{endpoint}: {item['own']:.4f} now, {verdict} (p = {item['p_value']:.2g}, {item['trials']} trials)")
+
+
 @aidrug.command("benchmark-report")
 @click.option("--results", type=click.Path(dir_okay=False), help="Results of `aidrug benchmark`.")
 @click.option("--out", type=click.Path(dir_okay=False), help="The document, by default docs/benchmark.md.")

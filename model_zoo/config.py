@@ -94,6 +94,39 @@ class Endpoint(BaseModel):
         return Target(task=self.task, transform=self.transform, lower=self.lower, upper=self.upper)
 
 
+class Range(BaseModel):
+    """Where a search looks for one hyper-parameter: between two numbers, or among choices."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+    """Whether steps are factors."""
+    choices: tuple[str | int | float | bool, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Range:
+        if self.choices:
+            if (self.low, self.high, self.log) != (None, None, False):
+                raise ValueError("expected either choices or low and high, got both")
+        elif self.low is None or self.high is None or self.low >= self.high or (self.log and self.low <= 0):
+            raise ValueError("expected choices, or low < high (above zero for log)")
+        return self
+
+    def values(self) -> tuple[Any, ...]:
+        """Give the ends, or all choices."""
+        return self.choices or (self.low, self.high)
+
+    def holds(self, value: Any) -> bool:
+        """Say whether a value can be found here."""
+        if self.choices:
+            return value in self.choices
+        assert self.low is not None
+        assert self.high is not None
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+
 class ModelFile(BaseModel):
     """One learning recipe: `configs/models/<name>.yaml`."""
 
@@ -109,6 +142,8 @@ class ModelFile(BaseModel):
     config: dict[str, Any] = {}
     overrides: dict[str, dict[str, Any]] = {}
     """Hyper-parameters that differ for single endpoints, by endpoint name."""
+    search: dict[str, Range] = {}
+    """Where `aidrug search` looks, by hyper-parameter. It changes no model until it finds something."""
 
     @field_validator("features")
     @classmethod
@@ -132,6 +167,17 @@ class ModelFile(BaseModel):
                 where = f"overrides.{endpoint}" if endpoint else "config"
                 schema = models.get(self.name).Config
                 raise ValueError("; ".join(f"{where}.{_fault(d, schema)}" for d in error.errors())) from None
+        return self
+
+    @model_validator(mode="after")
+    def _valid_search(self) -> ModelFile:
+        for key, room in self.search.items():
+            for value in room.values():
+                try:
+                    self.settings().model_validate({**self.config, key: value})
+                except ValidationError as error:
+                    schema = models.get(self.name).Config
+                    raise ValueError(f"search.{_fault(error.errors()[0], schema)}") from None
         return self
 
     @property

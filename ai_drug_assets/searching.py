@@ -1,0 +1,111 @@
+"""The command `aidrug search`.
+
+Belongs here: where studies and features lie, and writing what a search chose into a model's YAML.
+Does not belong here: the search (see `model_zoo/search.py`).
+
+What was chosen is a change of configuration like any other: the plan shows it, the signature covers it, the champion's
+rule judges it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from model_zoo import featurizers, signature
+from model_zoo.config import load_configs
+from model_zoo.dataset import make_dataset
+from model_zoo.errors import ConfigError
+from model_zoo.feature_cache import FeatureCache
+from model_zoo.records import trained_model_record
+from model_zoo.search import search
+from model_zoo.store import atomic_write
+from model_zoo.training import TrainingData
+
+from ai_drug_assets.settings import Settings
+
+
+def search_settings(
+    settings: Settings,
+    model_name: str,
+    endpoints: Sequence[str],
+    *,
+    trials: int,
+    seed: int,
+    write: bool,
+    say: Callable[[str], None],
+) -> dict[str, dict[str, Any]]:
+    """Search a model's hyper-parameters on some endpoints; give what was found, by endpoint.
+
+    Parameters
+    ----------
+    settings
+        This installation.
+    model_name, endpoints
+        What is searched; all endpoints that the model competes on when none is named.
+    trials, seed
+        How many trials each study shall have, and the seed of its draws.
+    write
+        Whether better settings are written into the model's YAML.
+    say
+        Receives a line per trial.
+
+    Raises
+    ------
+    ConfigError
+        When the model or an endpoint is unknown, or the YAML says nowhere to look.
+    """
+    from optuna.storages import RDBStorage
+
+    configs = load_configs(settings.configs)
+    if model_name not in configs.models:
+        raise ConfigError(f"unknown model {model_name!r}, expected one of {', '.join(configs.models)}")
+    model = configs.models[model_name]
+    serving = [name for name in configs.endpoints if model.serves(name)]
+    for name in endpoints:
+        if name not in serving:
+            raise ConfigError(f"{model_name} does not compete on {name!r}, expected some of {', '.join(serving)}")
+    storage = RDBStorage(f"sqlite:///{settings.folder('search') / 'studies.db'}")
+    cache = FeatureCache(settings.feature_folder, settings.code_root, processes=os.cpu_count() or 1)
+    found: dict[str, dict[str, Any]] = {}
+    for endpoint in (configs.endpoints[name] for name in endpoints or serving):
+        dataset = make_dataset(endpoint.dataset, settings.root)
+        molecules = dataset.molecules()
+        X = featurizers.join([cache.featurize(block, molecules) for block in model.features])
+        # The room is part of the question: another one begins another study.
+        record = trained_model_record(
+            endpoint, model, endpoint.dataset.source.digests(settings.root), settings.code_root
+        )
+        room = {key: item.model_dump(mode="json") for key, item in model.search.items()}
+        asked = {**record, "upstream": {"search": str(sorted(room.items())), "metric": endpoint.champion.metric}}
+        name = f"{endpoint.name}-{model.name}-{seed}-{signature.signature(asked)[:16]}"
+        data = TrainingData(X, dataset.values, dataset.folds)
+        result = search(endpoint, model, data, storage, name, trials=trials, seed=seed, say=say)
+        found[endpoint.name] = asdict(result)
+        if write and result.chosen:
+            write_overrides(settings.configs / "models" / f"{model.name}.yaml", endpoint.name, result.chosen)
+    return found
+
+
+def write_overrides(path: Path, endpoint: str, chosen: Mapping[str, Any]) -> None:
+    """Write hyper-parameters into a model's `overrides` for an endpoint; comments and order stay."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 1 << 16
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    content = yaml.load(path.read_text(encoding="utf-8"))
+    overrides = content.setdefault("overrides", CommentedMap())
+    if endpoint not in overrides:
+        overrides[endpoint] = CommentedMap()
+        overrides[endpoint].fa.set_flow_style()
+    overrides[endpoint].update(chosen)
+    text = StringIO()
+    yaml.dump(content, text)
+    atomic_write(path, text.getvalue().encode())
