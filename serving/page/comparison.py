@@ -69,8 +69,7 @@ def compare(
         known = [score for score in scores if score is not None]
         if len(known) == len(cards) > 1 and max(known) - min(known) >= CLEAR:
             best[name] = frozenset(place for place, score in enumerate(known) if score > max(known) - CLEAR)
-    picture = radar([lines[place] for place in chosen], [answers[place] for place in chosen], champions)
-    return Comparison(cards, best, picture, len(able) - len(chosen))
+    return Comparison(cards, best, radar(cards), len(able) - len(chosen))
 
 
 def csv_of(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from markupsafe import Markup
@@ -41,8 +42,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Row:
-    """One endpoint of one molecule."""
+    """One endpoint of one molecule; what a table does not show is made when it is asked for."""
 
+    champion: Champion
+    estimate: Estimate
     endpoint: str
     title: str
     direction: str
@@ -50,9 +53,6 @@ class Row:
     value: str
     unit: str
     interval: str
-    axis: Markup
-    low: str
-    high: str
     standing: str
     verdict: words.Verdict | None
     score: float | None
@@ -62,7 +62,36 @@ class Row:
     inside: bool
     similarity: str
     version: str
-    quality: words.Quality | None
+
+    @cached_property
+    def axis(self) -> Markup:
+        """The value on its endpoint's own axis."""
+        label = _label(self.value, self.unit, self.interval, self.low, self.high)
+        measured = np.empty(0) if self._binary else self.champion.measured
+        return axis_svg(self._axis, measured, self.estimate, label)
+
+    @property
+    def low(self) -> str:
+        """Where that axis begins."""
+        return "0 %" if self._binary else _axis_labels(self._axis)[0]
+
+    @property
+    def high(self) -> str:
+        """Where it ends."""
+        return "100 %" if self._binary else _axis_labels(self._axis)[1]
+
+    @property
+    def quality(self) -> words.Quality | None:
+        """How good the model is."""
+        return words.quality(self.champion.bundle.card)
+
+    @cached_property
+    def _axis(self) -> Axis:
+        return axis_of(self.champion.manifest.target, self.champion.measured, self.estimate)
+
+    @property
+    def _binary(self) -> bool:
+        return self.champion.manifest.target.task == "binary"
 
 
 @dataclass(frozen=True)
@@ -74,9 +103,13 @@ class Card:
     standardised: str
     drawing: Markup | None
     rows: tuple[Row, ...]
-    radar: Markup
     fault: str = ""
     fault_detail: str = ""
+
+    @cached_property
+    def radar(self) -> Markup:
+        """How desirable the molecule is in every respect where that can be said."""
+        return radar([self])
 
     @property
     def inside(self) -> bool:
@@ -139,7 +172,7 @@ def results_of(lines: Sequence[Line], answers: Sequence[Answer], champions: Mapp
 def card(position: int, line: Line, answer: Answer, champions: Mapping[str, Champion], *, picture: bool = True) -> Card:
     """Make the card of one molecule."""
     if isinstance(answer, Fault):
-        return Card(position, line, "", None, (), Markup(), words.fault_words(answer.code), answer.detail)
+        return Card(position, line, "", None, (), words.fault_words(answer.code), answer.detail)
     standardised = next(iter(answer.values())).smiles
     rows = tuple(_row(name, champions[name], estimate) for name, estimate in answer.items())
     return Card(
@@ -148,7 +181,6 @@ def card(position: int, line: Line, answer: Answer, champions: Mapping[str, Cham
         standardised if standardised != line.smiles else "",
         structure_svg(standardised) if picture else None,
         rows,
-        radar([line], [answer], champions) if picture else Markup(),
     )
 
 
@@ -166,37 +198,32 @@ def headings(champions: Mapping[str, Champion]) -> tuple[Heading, ...]:
     )
 
 
-def radar(lines: Sequence[Line], answers: Sequence[Answer], champions: Mapping[str, Champion]) -> Markup:
-    """Draw how desirable molecules are, over the endpoints where that can be said; without those not predicted."""
-    given = [(line, answer) for line, answer in zip(lines, answers, strict=True) if isinstance(answer, dict)]
-    scores = {
-        name: [words.desirability(champion, answer[name]) for _, answer in given]
-        for name, champion in champions.items()
-    }
-    known = {
-        name: [score for score in row if score is not None] for name, row in scores.items() if row and None not in row
-    }
-    titles = [champions[name].manifest.title for name in known]
-    shapes = [[row[index] for row in known.values()] for index in range(len(given))]
+def radar(cards: Sequence[Card]) -> Markup:
+    """Draw how desirable molecules are, over the endpoints where that can be said of all of them."""
+    given = [card for card in cards if not card.fault]
+    columns = list(zip(*(card.rows for card in given), strict=True))
+    known = [rows for rows in columns if all(row.score is not None for row in rows)]
+    titles = [rows[0].title for rows in known]
+    shapes = [[rows[index].score or 0.0 for rows in known] for index in range(len(given))]
     said = (
-        f"{line.title}: " + ", ".join(f"{title} {score:.2f}" for title, score in zip(titles, shape, strict=True))
-        for (line, _), shape in zip(given, shapes, strict=True)
+        f"{card.line.title}: " + ", ".join(f"{title} {score:.2f}" for title, score in zip(titles, shape, strict=True))
+        for card, shape in zip(given, shapes, strict=True)
     )
     return radar_svg(titles, shapes, "Desirability from 0 to 1. " + "; ".join(said))
 
 
 def _row(endpoint: str, champion: Champion, estimate: Estimate) -> Row:
     manifest = champion.manifest
-    axis = axis_of(manifest.target, champion.measured, estimate)
     binary = manifest.target.task == "binary"
     places = decimals(estimate)
     interval = _interval(estimate, places)
-    low, high = ("0 %", "100 %") if binary else _axis_labels(axis)
     value = f"{100 * estimate.value:.0f} %" if binary else number(estimate.value, places)
     unit = "probability" if binary else manifest.unit
     score = words.desirability(champion, estimate)
     band = words.band(score)
     return Row(
+        champion=champion,
+        estimate=estimate,
         endpoint=endpoint,
         title=manifest.title,
         direction=words.DIRECTIONS[manifest.direction],
@@ -204,11 +231,6 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate) -> Row:
         value=value,
         unit=unit,
         interval=interval,
-        axis=axis_svg(
-            axis, np.empty(0) if binary else champion.measured, estimate, _label(value, unit, interval, low, high)
-        ),
-        low=low,
-        high=high,
         standing=words.standing(champion, estimate),
         verdict=words.verdict(estimate),
         score=score,
@@ -217,7 +239,6 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate) -> Row:
         inside=estimate.similarity >= manifest.domain_threshold,
         similarity=f"{estimate.similarity:.2f}",
         version=manifest.version,
-        quality=words.quality(champion.bundle.card),
     )
 
 

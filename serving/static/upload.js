@@ -2,16 +2,45 @@
 
 const FORMATS = ["csv", "parquet", "sdf", "ndjson"];
 const TERMINAL = ["done", "failed", "cancelled"];
+const KEPT = "jobs"; // jobs of this tab, so that a reload loses sight of none; their names are all that is kept here
 let ready = false;
 
-export function open(panel, page) {
+export async function open(panel, page) {
   if (ready) return;
   ready = true;
   const form = panel.querySelector("#upload");
+  const drop = form.querySelector(".drop");
+  for (const name of ["dragover", "dragleave", "drop"])
+    drop.addEventListener(name, (event) => {
+      event.preventDefault();
+      drop.classList.toggle("over", name === "dragover");
+      if (name === "drop" && event.dataTransfer.files.length) form.querySelector("#file").files = event.dataTransfer.files;
+    });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit(form, panel.querySelector("#jobs"), page);
   });
+  for (const id of kept()) {
+    const answer = await fetch(`/v1/jobs/${id}`);
+    if (answer.ok) follow(await answer.json(), panel.querySelector("#jobs"), page);
+    else keep(kept().filter((other) => other !== id));
+  }
+}
+
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT)) || [];
+  } catch {
+    return [];
+  }
+}
+
+function keep(ids) {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(ids.slice(-10)));
+  } catch {
+    // storage may be forbidden; the jobs are seen as long as the page is open
+  }
 }
 
 async function submit(form, list, page) {
@@ -23,7 +52,9 @@ async function submit(form, list, page) {
   try {
     const answer = await fetch("/v1/jobs", { method: "POST", body });
     if (!answer.ok) throw await page.explained(answer);
-    follow(await answer.json(), list, page);
+    const job = await answer.json();
+    keep([...kept(), job.id]);
+    follow(job, list, page);
     form.reset();
   } catch (error) {
     list.prepend(page.make("p", { class: "notice", role: "alert" }, `${file.name}: ${error.message}`));
@@ -72,6 +103,7 @@ function follow(job, list, { make }) {
     await fetch(job.links.self, { method: "DELETE" });
     events.close();
     item.remove();
+    keep(kept().filter((other) => other !== job.id));
   });
   show(job);
 }

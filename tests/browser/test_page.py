@@ -289,6 +289,9 @@ def test_a_file_is_uploaded(watched: Watched, tmp_path: Path) -> None:
     rows = download.value.path().read_text().splitlines()
 
     assert [row.split(",")[0] for row in rows] == ["id", *(f"m{n}" for n in range(40)), "bad"]
+    page.reload()
+    page.get_by_role("tab", name="Upload").click()
+    expect(job).to_contain_text("41 of 41 rows, 1 not predicted")
 
 
 def test_models_and_operations_are_told(watched: Watched) -> None:
