@@ -41,6 +41,7 @@ class _Asked:
     """What a request wants to know; requests that want the same of the same versions are predicted together."""
 
     versions: tuple[tuple[str, str], ...]
+    remember: bool
     champions: Mapping[str, Champion] = field(compare=False)
 
 
@@ -64,7 +65,7 @@ class Engine:
         self._predictor = Predictor(settings.limits, settings.cache_entries)
         self._insights = Insights(settings.cache_entries)
         self.batches: Batches[_Asked, Answer] = Batches(
-            lambda asked, texts: self._predictor.predict(asked.champions, texts),
+            lambda asked, texts: self._predictor.predict(asked.champions, texts, remember=asked.remember),
             lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s"),
             threads=max(2, (os.cpu_count() or 1) // settings.workers),
             most_waiting=settings.queue_molecules,
@@ -105,12 +106,17 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
     async def predict(
-        self, champions: Mapping[str, Champion], texts: Sequence[str], *, background: bool = False
+        self,
+        champions: Mapping[str, Champion],
+        texts: Sequence[str],
+        *,
+        background: bool = False,
+        remember: bool = True,
     ) -> list[Answer]:
         """Predict with the champions that the request chose from its table; one answer per text, in order.
 
         What is remembered is answered at once, the rest by the queue; `background` work gives way there to every
-        request that is not, and is never refused.
+        request that is not, and is never refused. Without `remember` what is new is not remembered.
 
         Raises
         ------
@@ -120,7 +126,8 @@ class Engine:
         answers = self._predictor.known(champions, texts)
         missing = [index for index, answer in enumerate(answers) if answer is None]
         if missing:
-            asked = _Asked(tuple((name, each.manifest.version) for name, each in champions.items()), champions)
+            versions = tuple((name, each.manifest.version) for name, each in champions.items())
+            asked = _Asked(versions, remember, champions)
             seconds = None if background else self.settings.request_seconds
             wanted = [texts[index] for index in missing]
             try:

@@ -102,8 +102,14 @@ class Predictor:
             answer[name] = estimate
         return answer
 
-    def predict(self, champions: Mapping[str, Champion], texts: Sequence[str]) -> list[Answer]:
-        """Predict every endpoint for every text: one answer per text, in order, never raising for a bad one."""
+    def predict(
+        self, champions: Mapping[str, Champion], texts: Sequence[str], *, remember: bool = True
+    ) -> list[Answer]:
+        """Predict every endpoint for every text: one answer per text, in order, never raising for a bad one.
+
+        What is remembered is used; what is new is remembered only if `remember`, so that a batch job of a million
+        molecules leaves the memory to those who ask again.
+        """
         policies: dict[Standardise, dict[str, Champion]] = {}
         for name, champion in champions.items():
             policies.setdefault(champion.manifest.standardise, {})[name] = champion
@@ -111,17 +117,16 @@ class Predictor:
         for policy, members in policies.items():
             fresh: dict[str, Molecule] = {}
             with metrics.timed(metrics.PARSE):
-                readings = [self._read(policy, text, fresh) for text in texts]
-            results = self._answers(
-                members, dict.fromkeys(entry for entry in readings if isinstance(entry, str)), fresh
-            )
+                readings = [self._read(policy, text, fresh, remember=remember) for text in texts]
+            wanted = dict.fromkeys(entry for entry in readings if isinstance(entry, str))
+            results = self._answers(members, wanted, fresh, remember=remember)
             for index, reading in enumerate(readings):
                 answers[index] = _joined(answers[index], reading, results)
         return [
             {name: answer[name] for name in champions} if isinstance(answer, dict) else answer for answer in answers
         ]
 
-    def _read(self, policy: Standardise, text: str, fresh: dict[str, Molecule]) -> str | Fault:
+    def _read(self, policy: Standardise, text: str, fresh: dict[str, Molecule], *, remember: bool) -> str | Fault:
         """Give a text's standardised SMILES; a molecule that had to be parsed for it is added to `fresh`."""
         known = self._readings.get((policy, text))
         if known is not None:
@@ -130,12 +135,17 @@ class Predictor:
         reading = parsed.smiles if isinstance(parsed, Molecule) else Fault(parsed.code, parsed.detail)
         if isinstance(parsed, Molecule):
             fresh[parsed.smiles] = parsed
-        if len(text) <= self._limits.max_characters:
+        if remember and len(text) <= self._limits.max_characters:
             self._readings.put((policy, text), reading)
         return reading
 
     def _answers(
-        self, champions: Mapping[str, Champion], wanted: Iterable[str], fresh: Mapping[str, Molecule]
+        self,
+        champions: Mapping[str, Champion],
+        wanted: Iterable[str],
+        fresh: Mapping[str, Molecule],
+        *,
+        remember: bool,
     ) -> dict[str, Answer]:
         """Give the answers by standardised SMILES for champions of one standardisation."""
         answers: dict[str, Answer] = {}
@@ -147,12 +157,14 @@ class Predictor:
                 answers[smiles] = known
             else:  # read back from its own SMILES, just as standardising does
                 missing.append(fresh.get(smiles) or Molecule(smiles, Chem.MolFromSmiles(smiles)))
-        answers.update(self._computed(champions, missing))
-        return answers
+        computed = self._computed(champions, missing)
+        if remember:
+            self._remember(champions, computed)
+        return answers | computed
 
     def _computed(self, champions: Mapping[str, Champion], molecules: list[Molecule]) -> dict[str, Answer]:
         try:
-            answers = _compute(champions, molecules)
+            return _compute(champions, molecules)
         except Exception as error:  # noqa: BLE001  one molecule must not fail the others
             if len(molecules) == 1:
                 detail = f"the models cannot handle this molecule ({type(error).__name__})"
@@ -163,11 +175,12 @@ class Predictor:
                 for molecule in molecules
                 for smiles, answer in self._computed(champions, [molecule]).items()
             }
+
+    def _remember(self, champions: Mapping[str, Champion], answers: Mapping[str, Answer]) -> None:
         for answer in answers.values():
             if isinstance(answer, dict):
                 for name, estimate in answer.items():
                     self._estimates.put((champions[name].manifest.version, estimate.smiles), estimate)
-        return answers
 
 
 def _joined(answer: Answer, reading: str | Fault, results: Mapping[str, Answer]) -> Answer:

@@ -33,8 +33,9 @@ async def serve(settings: Settings, role: Role | None = None) -> None:
     Both must be blocked in every thread (see `__main__.py`), so that waiting for them is the one way they arrive.
     A worker also ends when the process that started it is gone.
     """
+    app = create_app(settings)
     server = Server(
-        create_app(settings),
+        app,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -43,15 +44,19 @@ async def serve(settings: Settings, role: Role | None = None) -> None:
     )
     loop = asyncio.get_running_loop()
 
+    def stop() -> None:
+        app.state.jobs.stopping.set()  # the server waits for its requests: those that follow a job would not end
+        server.stop()  # type: ignore[no-untyped-call]
+
     def wait_for_signal() -> None:
         signal.sigwait(SIGNALS)
-        loop.call_soon_threadsafe(server.stop)
+        loop.call_soon_threadsafe(stop)
         signal.sigwait(SIGNALS)
         os._exit(1)  # told twice: whoever waits does not want the running requests finished
 
     def wait_for_the_end(lifeline: int) -> None:
         os.read(lifeline, 1)
-        loop.call_soon_threadsafe(server.stop)
+        loop.call_soon_threadsafe(stop)
 
     threading.Thread(target=wait_for_signal, name="signals", daemon=True).start()
     if role is not None:

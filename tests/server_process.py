@@ -36,7 +36,7 @@ def running_service(home: Path, log: Path, **environment: str) -> Iterator[tuple
     RuntimeError
         When it does not answer within 60 seconds.
     """
-    port = free_port()
+    port = int(environment.get("AIDRUG_SERVICE_PORT") or free_port())
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "serving"],

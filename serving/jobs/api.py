@@ -160,7 +160,7 @@ async def follow_job(
     await jobs.find(job_id, seen_by(request))
     if last_event_id == LAST_ID:
         return Response(None, status_code=204)  # what makes a browser stop coming back
-    return ServerSentEvent(events(partial(jobs.table.get, job_id), last_event_id))
+    return ServerSentEvent(events(partial(jobs.table.get, job_id), last_event_id, jobs.stopping))
 
 
 @get(

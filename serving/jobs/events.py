@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import msgspec
 from litestar.response import ServerSentEventMessage
@@ -26,9 +27,12 @@ LAST_ID = "end"
 
 
 async def events(
-    look: Callable[[], Job | None], last_id: str | None, heartbeat_seconds: float = HEARTBEAT_SECONDS
+    look: Callable[[], Job | None],
+    last_id: str | None,
+    stopping: asyncio.Event,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
 ) -> AsyncIterator[ServerSentEventMessage]:
-    """Tell how a job gets on, until it is over or gone.
+    """Tell how a job gets on, until it is over or gone, or the service stops: then the client comes back to the next.
 
     Parameters
     ----------
@@ -36,6 +40,8 @@ async def events(
         Gives the job as it is now, or none; called on a thread.
     last_id
         What the client saw last, if it was here before.
+    stopping
+        Set when the service is about to end; it waits for its requests, and so must not wait for this one.
     """
     seen = int(last_id) if last_id is not None and last_id.isdecimal() else -1
     spoken = time.monotonic()
@@ -50,4 +56,6 @@ async def events(
         elif time.monotonic() - spoken > heartbeat_seconds:
             spoken = time.monotonic()
             yield ServerSentEventMessage(None, comment="still here")
-        await asyncio.sleep(LOOK_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), LOOK_SECONDS)
+            return

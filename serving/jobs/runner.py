@@ -227,7 +227,7 @@ class Runner:
         """Predict a chunk: one entry per row, in order."""
         structures = await self._engine.work(_structures, rows)
         readable = [text for text in structures if isinstance(text, str)]
-        answers = await self._engine.predict(champions, readable, background=True)
+        answers = await self._engine.predict(champions, readable, background=True, remember=False)
         insights: list[Insight] = []
         for start in range(0, len(answers), PART):
             insights += await self._engine.insights(champions, answers[start : start + PART], plan.include)

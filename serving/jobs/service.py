@@ -46,10 +46,16 @@ class Jobs:
         Predicts, and knows the champions.
     settings
         Limits and places.
+
+    Attributes
+    ----------
+    stopping
+        Set by whoever stops the service, before it waits for the requests under way.
     """
 
     def __init__(self, engine: Engine, settings: JobSettings) -> None:
         self.settings = settings
+        self.stopping = asyncio.Event()
         self.table = JobTable(settings.folder / "jobs.sqlite", settings.lease_seconds)
         self._engine = engine
         self._runner = Runner(engine, settings, self.table)

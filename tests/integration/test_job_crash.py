@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from model_zoo.store import FolderStore
+from serving.client import Client
 from tests.bundle_factory import publish
 from tests.server_process import running_service
 
@@ -62,10 +64,10 @@ def require_whole(address: str, job: str) -> dict[str, Any]:
 
 
 @contextmanager
-def service(home: Path, number: int) -> Iterator[tuple[str, Any]]:
+def service(home: Path, number: int, **more: str) -> Iterator[tuple[str, Any]]:
     """Run one worker; all of them share a home."""
     environment = {"AIDRUG_JOB_CHUNK_ROWS": str(CHUNK), "AIDRUG_JOB_LEASE_SECONDS": "1", "AIDRUG_CACHE_ENTRIES": "0"}
-    with running_service(home, home / f"log{number}", **environment) as running:
+    with running_service(home, home / f"log{number}", **environment | more) as running:
         yield running
 
 
@@ -91,6 +93,27 @@ def test_a_killed_job_goes_on_where_it_was_with_the_champion_it_had(tmp_path: Pa
     assert after["done"] >= before["done"]
     assert len(written) * CHUNK <= after["done"] + CHUNK
     assert info["champions"] == {"solubility_logs": first}
+
+
+@pytest.mark.timeout(240)
+def test_who_follows_a_job_does_not_keep_the_service_from_stopping(tmp_path: Path) -> None:
+    """A signal ends the service while a client follows a job; the client goes on with the next service."""
+    publish(FolderStore(tmp_path / "store"), tmp_path / "bundle", onnx_bias=0.0)
+    told: list[int] = []
+    with service(tmp_path, 1) as (address, process):
+        job = submit(address)
+        follower = threading.Thread(
+            target=lambda: Client(address, retries=20).wait(job, lambda done, *_: told.append(done))
+        )
+        follower.start()
+        wait_for(lambda: told)
+        process.terminate()
+        assert process.wait(30) == 0
+    with service(tmp_path, 2, AIDRUG_SERVICE_PORT=address.rsplit(":", 1)[1]):
+        follower.join(60)
+
+    assert told[-1] == ROWS
+    assert told == sorted(told)
 
 
 @pytest.mark.timeout(240)

@@ -538,3 +538,16 @@ def test_jobs_belong_to_the_key_that_submitted_them(store: FolderStore) -> None:
     assert list(seen.values()) == [1, 0, 1]
     assert list(statuses.values()) == [200, 404, 200]
     assert theirs == [404, 404]
+
+
+def test_a_job_leaves_the_memory_to_requests(store: FolderStore) -> None:
+    """What was asked for by a request is still remembered after a job larger than the memory, and the job is not."""
+    settings = Settings(poll_seconds=0.02, cache_entries=3, jobs=JobSettings(folder=store.root.parent / "jobs"))
+    with TestClient(create_app(settings, store)) as client:
+        engine = client.app.state.engine
+        client.post("/v1/predict", json={"smiles": ["CCOCC"]})
+        ended(client, submit(client, ["C" * number for number in range(1, 20)]))
+        remembered, forgotten = engine._predictor.known(engine.table.champions, ["CCOCC", "CCC"])
+
+    assert remembered is not None
+    assert forgotten is None
