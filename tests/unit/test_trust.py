@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from litestar.testing import TestClient
 
 from model_zoo import conformal, probability
 from model_zoo.bundle import load_bundle
+from model_zoo.config import load_configs
 from model_zoo.conformal import IntervalRule
 from model_zoo.errors import BundleError
-from model_zoo.molecules import Standardise
+from model_zoo.featurizers import featurize
+from model_zoo.molecules import Molecule, Standardise
 from model_zoo.probability import ProbabilityRule
 from model_zoo.reference_drugs import DrugList, chembl_drugs
 from model_zoo.store import FolderStore
@@ -27,6 +30,7 @@ from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle_factory import TRAINING, publish, training_molecules, write
 
+CONFIGS = load_configs(Path(__file__).parents[2] / "configs")
 REGRESSION, BINARY = Target(task="regression"), Target(task="binary")
 
 
@@ -339,3 +343,38 @@ def test_the_answer_tells_label_set_and_percentile(tmp_path: Path) -> None:
     assert 0 < number["percentile"] < 100
     assert number["reference_name"] == "some drugs (CC0)"
     assert number["label"] is number["prediction_set"] is None
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS.endpoints))
+def test_no_drug_gets_an_impossible_value(tmp_path: Path, name: str) -> None:
+    """Every embedded endpoint, by the champion's own path, for nearly two thousand drugs and a model gone wild."""
+    target = CONFIGS.endpoints[name].target
+    known = chembl_drugs()
+    assert known is not None
+    molecules = known.molecules(CONFIGS.endpoints[name].curation.standardise)
+    binary = target.task == "binary"
+    trust = Trust(
+        interval=None if binary else IntervalRule(weights=(0.0, 3.0, 0.0), low=-9, high=9, factor=50.0),
+        probability=ProbabilityRule(slope=3.0, threshold=0.5, margins=((0.5, 0.5),)) if binary else None,
+    )
+    bundle = write(
+        tmp_path / "b", onnx_bias=-1e4, onnx_weights=(90.0, -2e4, 1e3), binary=binary, target=target, trust=trust,
+        errors=[2.0] * len(TRAINING),
+    )  # fmt: skip
+    got = bundle.predict(molecules, _descriptors(molecules))
+    low, high = (0.0, 1.0) if binary else (target.lower, target.upper)
+
+    assert len(molecules) > 1900
+    assert np.std(got.value) > 0.1
+    for numbers in (got.value, got.lower, got.upper):
+        if numbers is not None:
+            assert np.isfinite(numbers).all()
+            assert low is None or (numbers >= low).all()
+            assert high is None or (numbers <= high).all()
+    if got.lower is not None and got.upper is not None:
+        assert ((got.lower <= got.value) & (got.value <= got.upper)).all()
+
+
+@lru_cache(maxsize=1)
+def _descriptors(molecules: tuple[Molecule, ...]) -> np.ndarray:
+    return featurize(["descriptors"], molecules)
