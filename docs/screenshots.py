@@ -88,19 +88,21 @@ def pages(context: BrowserContext) -> None:
         page.get_by_role("checkbox", name=f"Pick {name}").check()
     page.get_by_role("button", name="Compare 3").click()
     expect(page.get_by_role("heading", name="Side by side")).to_be_visible()
-    ends = [page.locator(part).bounding_box() for part in ("#comparison", ".overview")]
+    ends = [page.locator(part).bounding_box() for part in (".comparison", ".overview")]
     assert ends[0] is not None
     assert ends[1] is not None
     top, bottom = ends[0]["y"], ends[1]["y"] + ends[1]["height"]
     offset = page.evaluate("window.scrollY")
-    clip = {"x": 0, "y": top + offset, "width": 1280, "height": bottom - top + 20}
+    clip = {"x": 0, "y": top + offset - 20, "width": 1280, "height": bottom - top + 40}
     page.screenshot(path=IMAGES / "page_batch.png", full_page=True, clip=clip)
 
     page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark")
     predict(page, ASPIRIN)
     page.get_by_role("article").scroll_into_view_if_needed()
     page.evaluate("document.querySelector('article').scrollIntoView()")
     page.screenshot(path=IMAGES / "page_phone.png")
+    page.emulate_media(color_scheme="light")
 
     page.set_viewport_size({"width": 1280, "height": 900})
     page.goto(f"{SERVICE}/models/solubility_logs")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from serving.page import words
 from serving.page.radar import MOST_SHAPES
 from serving.page.views import Card, Line, card, radar
 from serving.predictor import Answer, Fault
@@ -32,13 +33,13 @@ class Comparison:
     cards
         At most four.
     best
-        By endpoint, the places of those molecules that are clearly the most desirable; none where none is.
+        By endpoint, the place of the molecule that is clearly the most desirable; none where none is, or all are poor.
     left_out
         How many were picked beyond the four.
     """
 
     cards: tuple[Card, ...]
-    best: Mapping[str, frozenset[int]]
+    best: Mapping[str, int]
     radar: Markup
     left_out: int
 
@@ -67,8 +68,10 @@ def compare(
     for index, name in enumerate(champions):
         scores = [each.rows[index].score for each in cards]
         known = [score for score in scores if score is not None]
-        if len(known) == len(cards) > 1 and max(known) - min(known) >= CLEAR:
-            best[name] = frozenset(place for place, score in enumerate(known) if score > max(known) - CLEAR)
+        if len(known) == len(cards) > 1 and words.band(max(known)) != "poor":
+            first, second = sorted(known, reverse=True)[:2]
+            if first - second >= CLEAR:
+                best[name] = known.index(first)
     return Comparison(cards, best, radar(cards), len(able) - len(chosen))
 
 

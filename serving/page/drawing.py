@@ -143,7 +143,7 @@ def _discs(drawer: Any, mol: Chem.Mol, marks: Sequence[Mark]) -> str:
     ]
     for mark in marks:
         place = places[mark.atom]
-        opacity = f" opacity='{0.15 + 0.85 * mark.strength:.2f}'" if mark.kind != "alert" else ""
+        opacity = f" opacity='{0.12 + 0.6 * mark.strength:.2f}'" if mark.kind != "alert" else ""
         parts.append(
             f"<circle class='mark {mark.kind}' cx='{place.x:.1f}' cy='{place.y:.1f}' r='{radius:.1f}'{opacity}/>"
         )

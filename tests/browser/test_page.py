@@ -305,7 +305,7 @@ def test_models_and_operations_are_told(watched: Watched) -> None:
     for text in (
         "RMSE 0.74",
         "\N{MINUS SIGN}4 or higher",
-        "Linear is the best over the folds",
+        "linear is the best over the folds",
         "it is the naive baseline",
         "90.3 % of 1,041 molecules",
         "serves now",
