@@ -1,6 +1,6 @@
 # Every command a user or a developer types. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types format demo screenshots bench lock clean
+.PHONY: help setup run test test-ray lint types format demo screenshots bench lock clean
 
 PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
@@ -25,6 +25,9 @@ run: $(STAMP) ## Train what is stale, then serve: pipeline on port 3000, predict
 
 test: $(STAMP) ## Run the tests and the examples in the docstrings
 	$(BIN)/python -m pytest
+
+test-ray: $(STAMP) ## Run the tests of screens on a real local Ray (needs the extra screening and a calm machine)
+	AIDRUG_TEST_RAY=1 $(BIN)/python -m pytest tests/integration/test_screen.py
 
 lint: $(STAMP) ## Check style, layer rules and formatting
 	$(BIN)/ruff check .

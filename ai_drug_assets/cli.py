@@ -117,6 +117,27 @@ def feedback(endpoint: str, out: str) -> None:
     click.echo(export(Settings.from_env(), endpoint, Path(out)))
 
 
+@aidrug.command()
+@click.argument("name")
+@click.option("--workers", type=click.IntRange(1), help="Processes on this machine; one per core when omitted.")
+def screen(name: str, workers: int | None) -> None:
+    """Predict the library of configs/screens/NAME.yaml with the champions; goes on where it stopped."""
+    from model_zoo.errors import ConfigError
+    from model_zoo.screening import load_screens
+
+    from ai_drug_assets.screens import run_screen
+
+    settings = Settings.from_env()
+    screens = load_screens(settings.configs / "screens")
+    if name not in screens:
+        raise ConfigError(f"expected one of {', '.join(screens) or 'none yet'} (configs/screens/), got {name!r}")
+    report = run_screen(settings, screens[name], click.echo, workers)
+    click.echo(f"{report.out}: {report.rows} rows, {report.made} of {report.shards} shards made now")
+    for number, why in report.failed.items():
+        click.echo(f"FAILED shard {number}: {why}", err=True)
+    sys.exit(FAILED if report.failed else 0)
+
+
 @aidrug.group()
 def data() -> None:
     """Track measurements with DVC."""

@@ -6,6 +6,7 @@ Belongs here: joining the factories. Does not belong here: what an asset does; i
 from __future__ import annotations
 
 import dagster as dg
+from model_zoo.screening import load_screens
 
 from ai_drug_assets.assets.champion_model import champion_model
 from ai_drug_assets.assets.dataset import dataset
@@ -13,6 +14,7 @@ from ai_drug_assets.assets.features import features
 from ai_drug_assets.assets.inference_service import inference_service
 from ai_drug_assets.assets.leaderboard import leaderboard
 from ai_drug_assets.assets.monitoring import monitoring
+from ai_drug_assets.assets.screen import screen_asset
 from ai_drug_assets.assets.trained_model import trained_model
 from ai_drug_assets.workshop import Workshop
 
@@ -27,6 +29,8 @@ FACTORIES = {
 
 
 def build_assets(workshop: Workshop) -> list[dg.AssetsDefinition]:
-    """Make every asset of the catalog, upstream first, and what watches each endpoint's champion in use."""
+    """Make every asset of the catalog, upstream first, what watches each champion in use, and the screens."""
     made = [FACTORIES[node.kind](workshop, node) for node in workshop.catalog.nodes.values()]
-    return [*made, *(monitoring(workshop, endpoint) for endpoint in workshop.catalog.configs.endpoints.values())]
+    watched = [monitoring(workshop, endpoint) for endpoint in workshop.catalog.configs.endpoints.values()]
+    screens = load_screens(workshop.settings.configs / "screens").values()
+    return [*made, *watched, *(screen_asset(workshop, screen) for screen in screens)]

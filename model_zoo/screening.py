@@ -1,0 +1,255 @@
+"""Predicting a whole library: Parquet in, Parquet out, in shards that are done or not done.
+
+Belongs here: what a screen is, its shards, and predicting one of them.
+Does not belong here: who works on which shard when (see `ai_drug_assets/screens.py`).
+
+Every row of the library is in the result, at its own place, with numbers or with the reason why there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model_zoo import featurizers
+from model_zoo.bundle import Bundle
+from model_zoo.errors import ConfigError, DataError
+from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.fs import FileSystem
+
+CHUNK = 512
+"""Molecules predicted at once: their features fit into memory, and more gain nothing."""
+
+
+class Screen(BaseModel):
+    """One library to be predicted: `configs/screens/<name>.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)
+    description: str
+    library: str
+    """A folder of Parquet files, or one file: a path or `s3://bucket/prefix`."""
+    smiles_column: str = "smiles"
+    id_column: str | None = None
+    """Copied to the result when named."""
+    endpoints: tuple[str, ...] = ()
+    """Which to predict; all that have a champion when omitted."""
+    out: str | None = None
+    """Folder for results, a path or `s3://bucket/prefix`; under `AIDRUG_HOME` when omitted."""
+    rows_per_shard: int = Field(default=20_000, ge=1, le=1_000_000)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some rows of one file of a library.
+
+    Attributes
+    ----------
+    file
+        Its path in the library's file system.
+    row_group, start, rows
+        Which rows: `rows` of them from `start` of a Parquet row group.
+    first
+        Place of the first of them in the whole library.
+    """
+
+    file: str
+    row_group: int
+    start: int
+    rows: int
+    first: int
+
+
+def load_screens(folder: Path) -> dict[str, Screen]:
+    """Read every YAML of a folder, which need not exist.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and key at fault.
+    """
+    screens = {}
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            screen = Screen.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (yaml.YAMLError, ValueError, ValidationError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+        if screen.name != path.stem:
+            raise ConfigError(f"{path}: expected name: {path.stem} (the file's own), got {screen.name!r}")
+        screens[screen.name] = screen
+    return screens
+
+
+def open_place(place: str) -> tuple[FileSystem, str]:
+    """Give the file system and the path that a path or `s3://` address means.
+
+    Raises
+    ------
+    ConfigError
+        When the address is of a kind that is not known.
+    """
+    from pyarrow import ArrowInvalid
+    from pyarrow.fs import FileSystem, LocalFileSystem
+
+    if "://" not in place:
+        return LocalFileSystem(), str(Path(place).resolve())
+    try:
+        system, path = FileSystem.from_uri(place)
+    except (ArrowInvalid, OSError) as error:
+        raise ConfigError(f"expected a path or s3://bucket/prefix, got {place!r}: {error}") from error
+    return system, str(path)
+
+
+def find_shards(screen: Screen) -> tuple[list[Shard], dict[str, Any]]:
+    """Divide a library into shards of at most `rows_per_shard`, and tell what identifies the library.
+
+    Raises
+    ------
+    DataError
+        When there is no Parquet file, or one lacks a column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow.fs import FileSelector, FileType
+
+    system, path = open_place(screen.library)
+    info = system.get_file_info(path)
+    files = [info] if info.type == FileType.File else []
+    if info.type == FileType.Directory:
+        files = [
+            item for item in system.get_file_info(FileSelector(path, recursive=True)) if item.extension == "parquet"
+        ]
+    if not files:
+        raise DataError(f"screen {screen.name!r}: expected Parquet files at {screen.library}, found none")
+    shards: list[Shard] = []
+    first = 0
+    wanted = [screen.smiles_column, *([screen.id_column] if screen.id_column else [])]
+    for file in sorted(files, key=lambda item: item.path):
+        try:
+            with system.open_input_file(file.path) as stream:
+                metadata = pq.read_metadata(stream)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"screen {screen.name!r}: {file.base_name} is no Parquet file: {error}") from error
+        names = metadata.schema.to_arrow_schema().names
+        if missing := [name for name in wanted if name not in names]:
+            raise DataError(
+                f"screen {screen.name!r}: {file.base_name}: expected a column {missing[0]!r}, got {', '.join(names)}"
+            )
+        for group in range(metadata.num_row_groups):
+            count = metadata.row_group(group).num_rows
+            for start in range(0, count, screen.rows_per_shard):
+                rows = min(screen.rows_per_shard, count - start)
+                shards.append(Shard(file.path, group, start, rows, first + start))
+            first += count
+    identity = {"files": [[item.base_name, item.size, item.mtime_ns] for item in files], "columns": wanted}
+    return shards, {**identity, "rows_per_shard": screen.rows_per_shard}
+
+
+def predict_shard(
+    screen: Screen, shard: Shard, bundles: Mapping[str, Bundle], limits: Limits | None = None
+) -> pa.Table:
+    """Predict one shard.
+
+    Parameters
+    ----------
+    screen, shard
+        What to read.
+    bundles
+        Who predicts, by endpoint.
+    limits
+        Longest text and largest molecule.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row per row read, in order: `row` (its place in the library), the id, `smiles` as it came, `error` (a code,
+        or null) and, per endpoint, its value as `<endpoint>`, `<endpoint>_low` and `<endpoint>_high` (ends of the 90 %
+        interval; none for a binary endpoint), `<endpoint>_similarity` and `<endpoint>_inside`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    system, _ = open_place(screen.library)
+    columns = [screen.smiles_column, *([screen.id_column] if screen.id_column else [])]
+    with system.open_input_file(shard.file) as stream:
+        table = pq.ParquetFile(stream).read_row_group(shard.row_group, columns=columns).slice(shard.start, shard.rows)
+    texts = [text or "" for text in table.column(screen.smiles_column).cast(pa.string()).to_pylist()]
+    made: dict[str, Any] = {"row": np.arange(shard.first, shard.first + len(texts))}
+    if screen.id_column:
+        made["id"] = table.column(screen.id_column)
+    made["smiles"] = pa.array(texts, pa.string())
+    numbers = _Numbers(len(texts), bundles)
+    for start in range(0, len(texts), CHUNK):
+        numbers.fill(start, texts[start : start + CHUNK], limits or Limits())
+    made["error"] = pa.array(numbers.errors, pa.string())
+    return pa.table({**made, **numbers.columns()})
+
+
+class _Numbers:
+    """The columns of a result while they are filled."""
+
+    def __init__(self, rows: int, bundles: Mapping[str, Bundle]) -> None:
+        self.errors: list[str | None] = [None] * rows
+        self._bundles = bundles
+        self._filled = {name: np.full((4, rows), np.nan, dtype=np.float32) for name in bundles}
+        self._policies: dict[Standardise, list[str]] = {}
+        for name, bundle in bundles.items():
+            self._policies.setdefault(bundle.manifest.standardise, []).append(name)
+
+    def fill(self, start: int, texts: Sequence[str], limits: Limits) -> None:
+        for policy, names in self._policies.items():
+            parsed = [parse_molecule(text, policy, limits) for text in texts]
+            molecules = [item for item in parsed if isinstance(item, Molecule)]
+            places = [start + index for index, item in enumerate(parsed) if isinstance(item, Molecule)]
+            for index, item in enumerate(parsed):
+                if not isinstance(item, Molecule):
+                    self.errors[start + index] = item.code
+            if molecules:
+                self._predict_all(names, molecules, places)
+
+    def _predict_all(self, names: Sequence[str], molecules: list[Molecule], places: list[int]) -> None:
+        try:
+            self._predict(names, molecules, places)
+        except Exception:  # noqa: BLE001  one molecule must not cost the others
+            if len(molecules) == 1:
+                self.errors[places[0]] = "prediction-failed"
+                return
+            for molecule, place in zip(molecules, places, strict=True):
+                self._predict_all(names, [molecule], [place])
+
+    def _predict(self, names: Sequence[str], molecules: list[Molecule], places: list[int]) -> None:
+        blocks: dict[str, NDArray[Any]] = {}
+        for name in names:
+            bundle = self._bundles[name]
+            for feature in bundle.manifest.features:
+                if feature not in blocks:
+                    blocks[feature] = featurizers.get(feature).featurize(molecules)
+            got = bundle.predict(molecules, featurizers.join([blocks[each] for each in bundle.manifest.features]))
+            for row, values in enumerate((got.value, got.lower, got.upper, got.similarity)):
+                if values is not None:
+                    self._filled[name][row, places] = values
+
+    def columns(self) -> dict[str, Any]:
+        import pyarrow as pa
+
+        columns: dict[str, Any] = {}
+        for name, (value, low, high, similarity) in self._filled.items():
+            columns[name] = pa.array(value, mask=np.isnan(value))
+            if self._bundles[name].manifest.target.task != "binary":
+                columns[f"{name}_low"] = pa.array(low, mask=np.isnan(low))
+                columns[f"{name}_high"] = pa.array(high, mask=np.isnan(high))
+            columns[f"{name}_similarity"] = pa.array(similarity, mask=np.isnan(similarity))
+            inside = similarity >= self._bundles[name].manifest.domain_threshold
+            columns[f"{name}_inside"] = pa.array(inside, mask=np.isnan(similarity))
+        return columns
