@@ -45,7 +45,8 @@ def main() -> None:
         library.mkdir()
         rows = list(itertools.islice(itertools.cycle(smiles), ROWS))
         pq.write_table(pa.table({"smiles": rows}), library / "library.parquet", row_group_size=10_000)
-        screen = Screen(name="bench", description="", library=str(library), rows_per_shard=ALONE_ROWS, out=f"{name}/out")
+        places = {"library": str(library), "out": f"{name}/out"}
+        screen = Screen(name="bench", description="", rows_per_shard=ALONE_ROWS, **places)
         bundles = {endpoint: load_bundle(folder) for endpoint, folder in folders.items()}
         shards, _ = find_shards(screen)
         began = time.perf_counter()
@@ -59,11 +60,13 @@ def main() -> None:
             report = screens.run_screen(settings, screen, print, workers)
             seconds = time.perf_counter() - began
         rate = report.rows / seconds
-        print(f"Ray, {workers} workers: {report.rows} rows in {seconds:.0f} s, {rate:.0f} rows/s; ratio {rate / alone:.2f}")
+        print(f"Ray, {workers} workers: {report.rows} rows in {seconds:.0f} s, {rate:.0f} rows/s")
+        print(f"ratio to one process: {rate / alone:.2f}")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"peak memory of the driver: {peak:.0f} MB; failed shards: {len(report.failed)}")
         hours = BILLION / (rate / workers) / 3600
-        print(f"projection, not measured: a billion rows take {hours:,.0f} core hours, ${hours * DOLLARS_PER_CORE_HOUR:,.0f}")
+        cost = hours * DOLLARS_PER_CORE_HOUR
+        print(f"projection, not measured: a billion rows take {hours:,.0f} core hours, about ${cost:,.0f}")
 
 
 def _smiles(folder: Path) -> list[str]:
