@@ -45,8 +45,8 @@ def main() -> None:
         library.mkdir()
         rows = list(itertools.islice(itertools.cycle(smiles), ROWS))
         pq.write_table(pa.table({"smiles": rows}), library / "library.parquet", row_group_size=10_000)
-        places = {"library": str(library), "out": f"{name}/out"}
-        screen = Screen(name="bench", description="", rows_per_shard=ALONE_ROWS, **places)
+        out = f"{name}/out"
+        screen = Screen(name="bench", description="", library=str(library), rows_per_shard=ALONE_ROWS, out=out)
         bundles = {endpoint: load_bundle(folder) for endpoint, folder in folders.items()}
         shards, _ = find_shards(screen)
         began = time.perf_counter()
