@@ -30,6 +30,10 @@ from serving.problems import ProblemError
 FIELDS = ("endpoints", "include", "column", "format", "delimiter", "header", "name")
 MAX_FIELD_BYTES = 10_000
 WRITE_BYTES = 1 << 20
+CHUNKS = 200
+"""How many chunks a job of middling size has, guessed from the size of its upload."""
+MIN_CHUNK_ROWS = 25
+TYPICAL_ROW_BYTES = 100
 IDLE_SECONDS = 60.0
 """A client that sends nothing for so long is gone."""
 
@@ -97,7 +101,7 @@ def unpack(received: Received, folder: JobFolder, settings: JobSettings) -> tupl
     ProblemError
         When the file cannot be read to its end, or has no row, or too many.
     """
-    size = settings.chunk_rows
+    size = min(settings.chunk_rows, _chunk_rows(received, folder))
     if received.rows is not None:
         plan = Plan(received.columns, "smiles", "json", received.endpoints, received.include, chunk_rows=size)
         rows: Iterator[Row] = iter(received.rows)
@@ -124,6 +128,13 @@ def unpack(received: Received, folder: JobFolder, settings: JobSettings) -> tupl
         raise ProblemError("unreadable-upload", "expected at least one molecule, got a header without rows")
     folder.upload.unlink(missing_ok=True)
     return plan, total, written
+
+
+def _chunk_rows(received: Received, folder: JobFolder) -> int:
+    """Give a chunk that lets a small job tell its progress, and does not let a large one make files without end."""
+    if received.rows is not None:
+        return max(MIN_CHUNK_ROWS, len(received.rows) // CHUNKS)
+    return max(MIN_CHUNK_ROWS, folder.upload.stat().st_size // (CHUNKS * TYPICAL_ROW_BYTES))
 
 
 def _from_json(body: bytes, fields: Mapping[str, str]) -> Received:

@@ -29,7 +29,8 @@ class JobSettings:
     max_stored_bytes
         Most space for jobs; past it the results that finished first go first.
     chunk_rows
-        Rows predicted between two records of progress; what a crash repeats at most.
+        Most rows predicted between two records of progress, which is what a crash repeats at most; a small job has
+        fewer.
     lease_seconds
         How long a worker that no longer gives a sign keeps its job.
     """

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from serving.jobs.folder import JobFolder, Row
 from serving.jobs.formats import Said
-from serving.jobs.intake import Received, unpack
+from serving.jobs.intake import Received, _chunk_rows, unpack
 from serving.jobs.reading import MAX_ROW_CHARACTERS, Table, understand
 from serving.jobs.settings import JobSettings
 from serving.problems import ProblemError
@@ -194,3 +194,14 @@ def test_more_rows_than_allowed_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ProblemError, match="at most 10 molecules"):
         unpack(Received("", Said(), None), folder, JobSettings(max_rows=10))
+
+
+@pytest.mark.parametrize(("size", "chunk"), [(1_000, 25), (1_000_000, 50), (100_000_000, 5_000)])
+def test_a_small_job_has_small_chunks(tmp_path: Path, size: int, chunk: int) -> None:
+    """Progress of a few hundred rows can be followed; a million rows do not make a file for every few."""
+    folder = JobFolder(tmp_path, "j")
+    folder.make()
+    with folder.upload.open("wb") as stream:
+        stream.truncate(size)
+
+    assert _chunk_rows(Received("", Said()), folder) == chunk
