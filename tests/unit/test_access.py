@@ -149,6 +149,22 @@ def test_the_page_asks_for_a_key_and_keeps_it_from_scripts(store: FolderStore, k
     assert "Max-Age=0" in forgotten.headers["set-cookie"]
 
 
+def test_a_key_to_predict_opens_all_of_the_page(store: FolderStore, keys: KeyStore, tmp_path: Path) -> None:
+    """What the page fetches needs the scope to predict and no other; without a key there is none of it."""
+    _, text = keys.create("chemist", ["predict"])
+    form = {"smiles": "CCO", "endpoint": "solubility_logs"}
+    parts = ("preview", "compare", "csv", "why", "alerts")
+    with service(store, tmp_path) as client:
+        before = [client.post(f"/page/{part}", data=form).status_code for part in parts]
+        client.post("/key", data={"key": text})
+        after = [client.post(f"/page/{part}", data=form).status_code for part in parts]
+        read = [client.get(path).status_code for path in ("/", "/models", "/models/solubility_logs", "/operations")]
+
+    assert before == [401] * len(parts)
+    assert after == [200] * len(parts)
+    assert read == [200] * 4
+
+
 @pytest.mark.parametrize(
     ("settings", "starts"),
     [

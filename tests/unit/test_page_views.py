@@ -84,8 +84,9 @@ def test_questions_about_what_is_gone_are_answered(client: TestClient[Any]) -> N
     gone = client.post("/page/why", data={"smiles": "CCO", "endpoint": "gone"})
     nothing = client.post("/page/alerts", data={"smiles": ""})
     many = client.post("/", data={"smiles": "C\n" * 300}, headers=FRAGMENT)
+    odd = client.post("/page/compare", data={"smiles": "CCO", "pick": "first"})
 
-    assert (gone.status_code, nothing.status_code, many.status_code) == (404, 422, 422)
+    assert [each.status_code for each in (gone, nothing, many, odd)] == [404, 422, 422, 422]
     assert "predict again" in gone.json()["detail"]
     assert "Send at most 256" in many.json()["detail"]
     assert "neither" not in client.post("/page/why", data={"smiles": "nonsense", "endpoint": "bbb"}).text
