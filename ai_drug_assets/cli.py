@@ -81,6 +81,27 @@ def up() -> None:
 
 
 @aidrug.command()
+@click.option("--to", "place", envvar="AIDRUG_BACKUP", required=True, help="A folder or s3://bucket/prefix.")
+@click.option("--keep", type=click.IntRange(1), default=30, show_default=True, help="How many snapshots stay.")
+def backup(place: str, keep: int) -> None:
+    """Write a snapshot of the whole state, while everything goes on working, and delete the oldest."""
+    from ai_drug_assets.backup import back_up
+
+    back_up(Settings.from_env(), place, click.echo, keep)
+
+
+@aidrug.command()
+@click.option("--from", "place", envvar="AIDRUG_BACKUP", required=True, help="A folder or s3://bucket/prefix.")
+@click.option("--snapshot", metavar="NAME", help="The newest when left out.")
+@click.option("--replace", is_flag=True, help="Move what is in the way to AIDRUG_HOME/replaced.")
+def restore(place: str, snapshot: str | None, *, replace: bool) -> None:
+    """Bring the whole state back to a snapshot. Stop everything else first."""
+    from ai_drug_assets.backup import restore as bring_back
+
+    bring_back(Settings.from_env(), place, click.echo, snapshot=snapshot, replace=replace)
+
+
+@aidrug.command()
 @click.argument("process", type=click.Choice(["code", "webserver", "daemon", "mlflow"]))
 def start(process: str) -> None:
     """Become one PROCESS of a host, in the foreground: what each container of infra/compose.yaml runs."""

@@ -65,7 +65,7 @@ def build_defs(
     return dg.Definitions(
         assets=build_assets(workshop),
         jobs=build_jobs(workshop),
-        schedules=build_schedules(),
+        schedules=build_schedules(workshop),
         sensors=[automation_sensor(), git_sha_sensor(workshop)],
         resources={"tracking": tracking or Tracking(settings)},
         executor=executor,

@@ -14,6 +14,7 @@ from ai_drug_assets.workshop import Workshop
 
 ALL_ASSETS = "all_assets"
 UPKEEP = "upkeep"
+BACKUP = "backup"
 
 
 def build_jobs(workshop: Workshop) -> list[Any]:
@@ -23,19 +24,28 @@ def build_jobs(workshop: Workshop) -> list[Any]:
             ALL_ASSETS, selection=dg.AssetSelection.all(), description="Every asset of every endpoint, in order."
         ),
         _upkeep_job(workshop),
+        *([_backup_job(workshop)] if workshop.settings.backup else []),
     ]
 
 
-def build_schedules() -> list[dg.ScheduleDefinition]:
+def build_schedules(workshop: Workshop) -> list[dg.ScheduleDefinition]:
     """Make the schedules."""
+    nightly_backup = dg.ScheduleDefinition(
+        name="nightly_backup",
+        job_name=BACKUP,
+        cron_schedule="47 2 * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Writes a snapshot of the whole state to AIDRUG_BACKUP every night.",
+    )
     return [
+        *([nightly_backup] if workshop.settings.backup else []),
         dg.ScheduleDefinition(
             name="nightly_upkeep",
             job_name=UPKEEP,
             cron_schedule="17 3 * * *",
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description="Prunes old runs, event logs, ticks and unused files every night.",
-        )
+        ),
     ]
 
 
@@ -50,6 +60,7 @@ def _upkeep_job(workshop: Workshop) -> dg.JobDefinition:
             "predictions": upkeep.prune_record(workshop.settings.home),
             "files": upkeep.prune_files(workshop.catalog, workshop.ledger),
             "feature_files": upkeep.prune_features(workshop.settings),
+            "bytes_compacted": upkeep.compact_databases(context.instance, workshop.settings, keep=context.run_id),
         }
         context.add_output_metadata(counts)
         return counts
@@ -57,5 +68,21 @@ def _upkeep_job(workshop: Workshop) -> dg.JobDefinition:
     @dg.job(name=UPKEEP, executor_def=dg.in_process_executor, description="Prune old records and unused files.")
     def job() -> None:
         prune()
+
+    return job
+
+
+def _backup_job(workshop: Workshop) -> dg.JobDefinition:
+    @dg.op(description="Write a snapshot of the whole state.")
+    def snapshot(context: dg.OpExecutionContext) -> str:
+        from ai_drug_assets.backup import back_up
+
+        place = workshop.settings.backup
+        assert place is not None
+        return back_up(workshop.settings, place, context.log.info)
+
+    @dg.job(name=BACKUP, executor_def=dg.in_process_executor, description="Back the whole state up.")
+    def job() -> None:
+        snapshot()
 
     return job

@@ -1,6 +1,7 @@
 """Upkeep of the records that Dagster never deletes by itself, and repair after a crash.
 
-Belongs here: pruning runs, event logs, ticks and unreferenced files; ending runs whose process is gone.
+Belongs here: pruning runs, event logs, ticks and unreferenced files; compacting databases; ending runs whose process is
+gone.
 Does not belong here: MLflow's runs (they are the record of what was trained, and stay).
 """
 
@@ -21,7 +22,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from model_zoo import feature_cache
 from model_zoo.live.record import LiveRecord
 
-from ai_drug_assets import keys, processes
+from ai_drug_assets import databases, keys, processes
 from ai_drug_assets.catalog import Catalog
 from ai_drug_assets.ledger import Ledger
 from ai_drug_assets.settings import LOOPBACK, Settings
@@ -104,6 +105,16 @@ def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAY
 def prune_features(settings: Settings) -> int:
     """Delete features on disk that nobody read for a while, or that exceed their share of it; give how many files."""
     return feature_cache.prune(settings.feature_folder, days=FEATURE_RETENTION_DAYS, limit_bytes=FEATURE_LIMIT_BYTES)
+
+
+def compact_databases(instance: dg.DagsterInstance, settings: Settings, *, keep: str = "") -> int:
+    """Give the free pages of all databases back to the disk; give how many bytes. Only while nobody else works."""
+    runs = instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED))
+    if any(run.run_id != keep for run in runs) or processes.is_held(settings.home / "locks" / "run"):
+        return 0
+    mlflow = settings.mlflow_database or settings.home / "mlflow" / "mlflow.db"
+    found = [*sorted((settings.home / "dagster").rglob("*.db")), *([mlflow] if mlflow.is_file() else [])]
+    return sum(databases.compact(path) for path in found if databases.is_database(path))
 
 
 def close_abandoned_runs(instance: dg.DagsterInstance) -> int:

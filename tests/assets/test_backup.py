@@ -1,0 +1,247 @@
+"""Backup and restore: the state dies, and comes back with the same champions and the same predictions."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from dagster import DagsterInstance
+from litestar.testing import TestClient
+from moto import mock_aws
+
+from ai_drug_assets import backup, databases, upkeep
+from ai_drug_assets.backup import back_up, restore
+from ai_drug_assets.plan import make_plan
+from ai_drug_assets.settings import Settings
+from model_zoo.errors import StoreError
+from serving.app import create_app
+from serving.settings import Settings as ServiceSettings
+from tests.project_factory import Project, molecules
+
+
+def silent(line: str) -> None:
+    """Take what is said, and drop it."""
+
+
+def predictions(settings: Settings) -> Any:
+    """Ask the service of this installation."""
+    asked = {"smiles": molecules()[:10]}
+    with TestClient(
+        create_app(ServiceSettings(store=settings.store, cache_folder=settings.home / "bundle_cache", folder=None))
+    ) as client:
+        answer = client.post("/v1/predict", json=asked)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["predictions"]
+
+
+def backups(place: Path) -> list[Path]:
+    """List the snapshots of a place."""
+    return sorted((place / "snapshots").glob("*.json"))
+
+
+def test_a_lost_state_comes_back_whole(made: Project, tmp_path: Path) -> None:
+    """After AIDRUG_HOME is gone: same champions, same predictions, nothing stale, nothing retrained."""
+    before, place = predictions(made.settings), str(tmp_path / "backups")
+    fits = made.trained()
+    back_up(made.settings, place, silent)
+    shutil.rmtree(made.settings.home)
+
+    restore(made.settings, place, silent)
+
+    assert predictions(made.settings) == before
+    assert make_plan(made.catalog(), made.ledger).stale == ()
+    assert made.run().made == []
+    assert made.trained() == fits
+
+
+def test_databases_outside_are_part_of_it_and_come_back_while_others_write(made: Project, tmp_path: Path) -> None:
+    """MLflow's database of another folder is copied while somebody writes to it, and the copy is sound."""
+    database = tmp_path / "mlflow" / "mlflow.db"
+    database.parent.mkdir()
+    (made.settings.home / "mlflow" / "mlflow.db").rename(database)
+    settings = replace(made.settings, mlflow_database=database)
+    stop = threading.Event()
+
+    def write() -> None:
+        with closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as connection:
+            connection.execute("CREATE TABLE noise (number INTEGER)")
+            while not stop.is_set():
+                connection.execute("INSERT INTO noise VALUES (1)")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        back_up(settings, str(tmp_path / "backups"), silent)
+    finally:
+        stop.set()
+        writer.join()
+    database.unlink()
+    shutil.rmtree(settings.home)
+    restore(settings, str(tmp_path / "backups"), silent)
+
+    databases.require_sound(database)
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone()[0] > 0
+
+
+def test_only_what_is_new_is_sent_and_the_oldest_go(made: Project, tmp_path: Path) -> None:
+    """A second backup sends next to nothing; content that no snapshot names any more is deleted."""
+    place, said = tmp_path / "backups", list[str]()
+    (made.settings.home / "store" / "note.txt").write_text("of the first snapshot only")
+    back_up(made.settings, str(place), said.append)
+    (made.settings.home / "store" / "note.txt").unlink()
+    contents = set((place / "contents").rglob("*"))
+    back_up(made.settings, str(place), said.append)
+    assert said[-1].endswith("0.0 MB sent")
+    assert set((place / "contents").rglob("*")) == contents
+
+    back_up(made.settings, str(place), said.append, keep=2)
+
+    assert said[-1] == "1 older snapshots deleted"
+    assert len(backups(place)) == 2
+    assert len(contents - set((place / "contents").rglob("*"))) == 1
+
+
+def test_a_restore_never_overwrites(made: Project, tmp_path: Path) -> None:
+    """What differs is in the way and named; with --replace it is moved aside, together with a database's own log."""
+    place = str(tmp_path / "backups")
+    back_up(made.settings, place, silent)
+    entry = made.settings.home / "ledger" / "dataset" / "logp.json"
+    entry.write_text("{}")
+    database = made.settings.home / "mlflow" / "mlflow.db"
+    database.write_bytes(b"SQLite format 3\0 and nothing sound")
+    Path(f"{database}-wal").write_bytes(b"log of the damaged database")
+
+    with pytest.raises(StoreError, match="is in the way, and 2 other files"):
+        restore(made.settings, place, silent)
+    assert entry.read_text() == "{}"
+
+    restore(made.settings, place, silent, replace=True)
+
+    assert make_plan(made.catalog(), made.ledger).stale == ()
+    databases.require_sound(database)
+    assert not Path(f"{database}-wal").exists()
+    aside = next((made.settings.home / "replaced").iterdir())
+    assert (aside / "ledger" / "dataset" / "logp.json").read_text() == "{}"
+    assert (aside / "mlflow" / "mlflow.db-wal").exists()
+
+
+def test_a_damaged_database_stops_the_backup_and_harms_no_earlier_one(made: Project, tmp_path: Path) -> None:
+    """The message names the database; the snapshot before is still there and whole."""
+    place = tmp_path / "backups"
+    back_up(made.settings, str(place), silent, keep=1)
+    database = made.settings.home / "mlflow" / "mlflow.db"
+    content = bytearray(database.read_bytes())
+    content[4096:40960] = b"\xff" * (40960 - 4096)
+    database.write_bytes(bytes(content))
+
+    with pytest.raises(StoreError, match=r"mlflow\.db"):
+        back_up(made.settings, str(place), silent, keep=1)
+
+    assert len(backups(place)) == 1
+    restore(made.settings, str(place), silent, replace=True)
+    databases.require_sound(database)
+
+
+def test_damaged_or_missing_content_changes_nothing(made: Project, tmp_path: Path) -> None:
+    """Every file is checked before the first one is put in place."""
+    place = tmp_path / "backups"
+    back_up(made.settings, str(place), silent)
+    shutil.rmtree(made.settings.home)
+    largest = max(
+        (path for path in (place / "contents").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size
+    )
+    largest.write_bytes(b"something else")
+
+    with pytest.raises(StoreError, match="damaged"):
+        restore(made.settings, str(place), silent)
+    assert not (made.settings.home / "ledger").exists()
+    largest.unlink()
+    with pytest.raises(StoreError, match="contents"):
+        restore(made.settings, str(place), silent)
+    with pytest.raises(StoreError, match="holds no snapshot 'yesterday'; it holds 20"):
+        restore(made.settings, str(place), silent, snapshot="yesterday")
+    with pytest.raises(StoreError, match="aidrug backup --to"):
+        restore(made.settings, str(tmp_path / "empty"), silent)
+
+
+def test_an_interrupted_backup_leaves_no_snapshot_and_is_resumed(
+    made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut in the middle, nothing is listed; the next one sends only the rest."""
+    place, said = tmp_path / "backups", list[str]()
+    real: Callable[..., Any] = backup._send
+    calls = []
+
+    def cut(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) > 20:
+            raise StoreError("the connection was cut")
+        return real(*arguments)
+
+    monkeypatch.setattr(backup, "_send", cut)
+    with pytest.raises(StoreError, match="cut"):
+        back_up(made.settings, str(place), silent)
+    assert backups(place) == []
+    monkeypatch.undo()
+    kept = {path: path.stat().st_mtime_ns for path in (place / "contents").rglob("*") if path.is_file()}
+
+    back_up(made.settings, str(place), said.append)
+
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert len(backups(place)) == 1
+
+
+def test_from_s3_only(made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bundles and backups in S3: a new host with an empty disk serves the same, also after the pointer was deleted."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="bundles")
+        s3.create_bucket(Bucket="backups")
+        for path in (made.settings.home / "store").rglob("*"):
+            if path.is_file() and not path.name.startswith("."):
+                s3.upload_file(str(path), "bundles", f"store/{path.relative_to(made.settings.home / 'store')}")
+        shutil.rmtree(made.settings.home / "store")
+        settings = replace(made.settings, store="s3://bundles/store")
+        before = predictions(settings)
+        back_up(settings, "s3://backups/aidrug", silent)
+        shutil.rmtree(made.settings.home)
+        s3.delete_object(Bucket="bundles", Key="store/current.json")
+        said = list[str]()
+
+        restore(settings, "s3://backups/aidrug", said.append)
+
+        assert said[-1] == "the bundle store serves 2 endpoints again"
+        assert predictions(settings) == before
+        assert Project(settings, made.instance).run().made == []
+        restore(settings, "s3://backups/aidrug", said.append)
+        assert said[-1] == "the bundle store serves 2 endpoints and was left as it is"
+
+
+def test_databases_are_compacted_only_while_nobody_works(tmp_path: Path) -> None:
+    """Free pages go back to the disk; a database that somebody is writing to is left alone."""
+    settings = Settings(tmp_path, tmp_path, tmp_path, tmp_path / "home", "", "", "")
+    database = settings.folder("mlflow") / "mlflow.db"
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("CREATE TABLE rows (text TEXT)")
+        connection.executemany("INSERT INTO rows VALUES (?)", [("x" * 1000,)] * 1000)
+        connection.execute("DELETE FROM rows")
+        with DagsterInstance.ephemeral() as instance:
+            connection.execute("BEGIN IMMEDIATE")
+            assert databases.compact(database) == 0
+            connection.execute("COMMIT")
+            assert upkeep.compact_databases(instance, settings) > 900_000
+            assert upkeep.compact_databases(instance, settings) == 0
