@@ -3,7 +3,7 @@
 #   docker build --target serving  --build-arg GIT_SHA="$(git rev-parse HEAD)" .   the inference service, nothing else
 #
 # PYTHON_IMAGE     base image; a deployment pins it by digest: python:3.11-slim-bookworm@sha256:...
-# TORCH_INDEX_URL  package index with torch's CPU builds; when empty, torch comes from the default index (CUDA, +2.5 GB)
+# TORCH_INDEX_URL  package index with torch's CPU builds; PyTorch's own when empty
 # GIT_SHA          revision the image is built from; the git-SHA sensor compares it
 #
 # The pipeline's image takes data/ as it lies in the checkout: build from a clean clone, whose data/ holds DVC's pointers
@@ -38,8 +38,12 @@ RUN mkdir ai_drug_assets && uv pip install --no-deps --editable . && rmdir ai_dr
 
 FROM build AS build-pipeline
 ARG TORCH_INDEX_URL=
-RUN if [ -n "${TORCH_INDEX_URL}" ]; then \
-        uv pip install --no-deps --index-url "${TORCH_INDEX_URL}" "$(grep '^torch==' constraints.txt)"; \
+# The default index would bring the CUDA build, with 2.5 GB of libraries that a host without a GPU never loads.
+RUN torch=$(grep '^torch==' constraints.txt) \
+    && if [ -n "${TORCH_INDEX_URL}" ]; then \
+        uv pip install --no-deps --index-url "${TORCH_INDEX_URL}" "${torch}"; \
+    else \
+        uv pip install --no-deps --torch-backend=cpu "${torch}"; \
     fi \
     && uv pip install --constraint constraints.txt --requirement pyproject.toml --extra pipeline --extra cpu
 COPY . .

@@ -1,6 +1,6 @@
 # Every command a user or a developer types. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-ray lint types format demo screenshots bench lock clean
+.PHONY: help setup run test test-ray test-s3 test-images lint types format demo screenshots bench lock clean
 
 PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
@@ -28,6 +28,16 @@ test: $(STAMP) ## Run the tests and the examples in the docstrings
 
 test-ray: $(STAMP) ## Run the tests of screens on a real local Ray (needs the extra screening and a calm machine)
 	AIDRUG_TEST_RAY=1 $(BIN)/python -m pytest tests/integration/test_screen.py
+
+test-s3: $(STAMP) stand-ins ## Run what lies in S3 against a real S3 server that checks credentials (minutes)
+	AIDRUG_TEST_S3=1 $(BIN)/python -m pytest tests/integration/test_s3.py
+
+test-images: $(STAMP) stand-ins ## Build the images and run the whole host with Docker (a quarter of an hour)
+	AIDRUG_TEST_IMAGES=1 $(BIN)/python -m pytest --timeout 3600 -s tests/images
+
+.PHONY: stand-ins
+stand-ins: $(STAMP)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $$(sed -n 's/^stand-ins = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
 
 lint: $(STAMP) ## Check style, layer rules and formatting
 	$(BIN)/ruff check .
