@@ -32,7 +32,7 @@ from ai_drug_assets.settings import Settings
 SETTING = "AIDRUG_BACKUP"
 KEEP = 30
 """Snapshots kept, the newest ones."""
-_TRANSIENT = {"bundle_cache", "dvc_cache", "locks", "logs", "replaced", "scratch"}
+_TRANSIENT = {"bundle_cache", "dvc_cache", "feature_cache", "locks", "logs", "replaced", "scratch"}
 """Folders of AIDRUG_HOME that are not state: caches, locks, leftovers."""
 _UPLOADS = Path("service/jobs")
 """Files that callers sent and their results: theirs, short-lived, large."""
