@@ -103,6 +103,9 @@ def set_remote(url: str, settings: Settings) -> str:
     Downloads are verified: DVC by default accepts a corrupted object from a remote and reports success.
     """
     _initialise(settings)
+    local = settings.root / ".dvc" / "config.local"
+    if local.is_file() and REMOTE in local.read_text(encoding="utf-8"):
+        dvc("remote", "remove", "--local", REMOTE, root=settings.root)  # this machine's folder would go first
     dvc("remote", "add", "--force", "--default", REMOTE, url, root=settings.root)
     dvc("remote", "modify", REMOTE, "verify", "true", root=settings.root)
     return f"tracked data is kept at {url}. Now commit: git add .dvc/config"

@@ -45,6 +45,17 @@ def test_tracked_data_is_pulled_when_it_is_missing_and_signed_by_its_pointer(cop
     assert "data     data/assay.csv changed" in plan
 
 
+def test_a_remote_that_is_named_is_the_one_that_is_used(copy: CheckoutCopy, tmp_path: Path) -> None:
+    """A folder of this machine is the remote until another one is named; then that one gets the data."""
+    copy.aidrug("data", "add", "data/assay.csv")
+    copy.aidrug("data", "remote", str(tmp_path / "shared"))
+    copy.write("data/assay.csv", MEASUREMENTS + "CCCCCCCCF,8\n")
+
+    copy.aidrug("data", "add", "data/assay.csv")
+
+    assert [path for path in (tmp_path / "shared").rglob("*") if path.is_file()]
+
+
 def test_an_untracked_edit_is_refused_not_overwritten(copy: CheckoutCopy) -> None:
     """A file that differs from its pointer is somebody's work: the dataset fails and says so; the edit stays."""
     copy.aidrug("data", "add", "data/assay.csv")

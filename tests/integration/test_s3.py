@@ -74,7 +74,7 @@ def test_bundles_are_published_and_no_writer_loses_its_update(bucket: str, tmp_p
     """The pointer's conditional put holds on a real server: of 24 updates side by side, none is lost."""
     place = f"s3://{bucket}/store"
     version = publish(open_store(place, tmp_path / "cache"), tmp_path / "bundle", onnx_bias=-2.5)
-    assert load_bundle(open_store(place, tmp_path / "other").fetch_bundle("solubility_logs", version))
+    load_bundle(open_store(place, tmp_path / "other").fetch_bundle("solubility_logs", version))
 
     def appoint(number: int) -> None:
         open_store(place, tmp_path / "cache").update_pointer(lambda before: before.appoint({f"e{number}": "v"}, by="t"))
@@ -115,11 +115,13 @@ def test_what_is_wrong_with_a_place_is_said_with_the_remedy(
     with pytest.raises(StoreError, match=words) as caught:
         back_up(settings, place, silent)
     assert place in str(caught.value)
-    if bucket_name is None:  # this server, unlike AWS, answers "no such key" about a bucket that is not there
+    if (
+        bucket_name is None
+    ):  # this server, unlike AWS, answers "no such key" about a missing bucket, and makes it on a put
         with pytest.raises(StoreError, match=words):
             LedgerCopy(place).entries()
-    with pytest.raises(StoreError, match=bucket_name or bucket):
-        publish(open_store(place, tmp_path / "cache"), tmp_path / "bundle")
+        with pytest.raises(StoreError, match=bucket):
+            publish(open_store(place, tmp_path / "cache"), tmp_path / "bundle")
     assert list((settings.home / "dataset" / "logp").iterdir())
 
 
@@ -153,7 +155,7 @@ def test_a_bundle_cut_in_the_middle_is_not_there_until_it_is_whole(
 ) -> None:
     """A publication that breaks off leaves nothing that is read, and is simply made again."""
     place = f"s3://{bucket}/store"
-    with cuttable_wire(address, 20_000) as wire:
+    with cuttable_wire(address, 4_000) as wire:
         monkeypatch.setenv("AWS_ENDPOINT_URL", wire.address)
         with pytest.raises(StoreError, match="cannot be"):
             publish(open_store(place, tmp_path / "cache"), tmp_path / "bundle", onnx_bias=-2.5)
@@ -162,7 +164,7 @@ def test_a_bundle_cut_in_the_middle_is_not_there_until_it_is_whole(
 
     version = publish(open_store(place, tmp_path / "cache"), tmp_path / "again", onnx_bias=-2.5)
 
-    assert load_bundle(open_store(place, tmp_path / "cache").fetch_bundle("solubility_logs", version))
+    load_bundle(open_store(place, tmp_path / "cache").fetch_bundle("solubility_logs", version))
 
 
 def test_tracked_data_goes_to_s3_and_comes_back_verified(bucket: str, tmp_path: Path) -> None:

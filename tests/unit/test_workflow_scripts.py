@@ -17,7 +17,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a script as a workflow does."""
     return subprocess.run(
-        ["sh", str((folder or SCRIPTS) / script), *arguments],
+        ["sh", str(folder / script), *arguments],
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
         capture_output=True,
         text=True,
@@ -31,14 +31,13 @@ def test_the_plan_lands_in_the_summary_and_stale_models_fail_nothing(tmp_path: P
     command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m ai_drug_assets "$@"\n')
     command.chmod(0o755)
     summary = tmp_path / "summary.md"
-    given = {"AIDRUG": str(command), "GITHUB_STEP_SUMMARY": str(summary)}
 
-    assert run("plan.sh", **given).returncode == 0
+    assert run("plan.sh", AIDRUG=str(command), GITHUB_STEP_SUMMARY=str(summary)).returncode == 0
     assert "empty installation" in summary.read_text()
     assert "models would be trained**" in summary.read_text()
     assert "`solubility_logs/rf` | new" in summary.read_text()
 
-    done = run("plan.sh", AIDRUG_LEDGER="http://nowhere", **given)
+    done = run("plan.sh", AIDRUG_LEDGER="http://nowhere", AIDRUG=str(command), GITHUB_STEP_SUMMARY=str(summary))
     assert done.returncode == 1
     assert "expected a folder or s3://bucket/prefix" in done.stderr
 
