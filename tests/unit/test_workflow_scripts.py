@@ -12,9 +12,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / ".github" / "scripts"
 
 
-def run(
-    script: str, *arguments: str, folder: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def run(script: str, *arguments: str, folder: Path = SCRIPTS, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a script as a workflow does."""
     return subprocess.run(
         ["sh", str(folder / script), *arguments],
