@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from model_zoo.benchmark_boards import competitors
 from model_zoo.bundle import load_bundle
 from model_zoo.config import ModelFile, load_configs, with_members
 from model_zoo.errors import BundleError, ConfigError, TrainingError
@@ -184,6 +185,16 @@ def test_an_ensemble_follows_those_of_its_members_that_compete() -> None:
 
     assert (last.name, last.members, last.features) == ("blend", ("xgb", "rf"), ("tokens", "descriptors", "erg"))
     assert [model.name for model in with_members([mix, rf])] == ["rf"]
+
+
+def test_on_the_strict_board_a_blend_has_strict_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a member's weights saw keeps it out of the strict board's blend, and nothing else."""
+    monkeypatch.setattr("model_zoo.featurizers.avalon_count.SAW", "everything", raising=False)
+    single = [file("rf", features=["erg"]), file("xgb", features=["avalon_count"]), file("catboost", features=["erg"])]
+    known = [*single, file("blend", members=["catboost", "rf", "xgb"])]
+
+    assert with_members(competitors(known, "strict"))[-1].members == ("catboost", "rf")
+    assert with_members(competitors(known, "open"))[-1].members == ("catboost", "rf", "xgb")
 
 
 def test_faults_in_an_ensemble_file_are_named(tmp_path: Path) -> None:
