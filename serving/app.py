@@ -36,6 +36,7 @@ from serving.problems import ProblemError, on_http, on_problem, on_unexpected
 from serving.promotion import PROMOTION_HANDLERS
 from serving.rates import Rates
 from serving.settings import Settings
+from serving.telemetry import telemetry_plugins
 
 
 def create_app(settings: Settings | None = None, store: Store | None = None) -> Litestar:
@@ -94,6 +95,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         ),
         guards=[guard],
         lifespan=[lifespan],
+        plugins=telemetry_plugins(on=settings.telemetry),
         exception_handlers={ProblemError: on_problem, HTTPException: on_http, Exception: on_unexpected},
         before_send=[stamp],
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=5, exclude=["^/v[12]", "^/health"]),

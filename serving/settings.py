@@ -55,6 +55,8 @@ class Settings:
         Processes that serve.
     log_format, log_level
         How log lines look (`auto` is text on a terminal, JSON elsewhere) and the lowest level written.
+    telemetry
+        Whether requests are traced for OpenTelemetry.
     folder
         Where the service keeps its own state: API keys and the audit log; none to keep nothing.
     open_access
@@ -86,6 +88,7 @@ class Settings:
     workers: int = 1
     log_format: Literal["auto", "json", "text"] = "auto"
     log_level: str = "INFO"
+    telemetry: bool = False
     folder: Path | None = None
     open_access: bool = False
     rate_per_minute: int = 0
@@ -144,6 +147,7 @@ class Settings:
                 'Literal["auto", "json", "text"]', _one_of(env, "AIDRUG_LOG_FORMAT", ("auto", "json", "text"))
             ),
             log_level=_one_of(env, "AIDRUG_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
+            telemetry=_switch(env, "AIDRUG_TELEMETRY", default=False),
             folder=home / "service",
             open_access=_switch(env, "AIDRUG_OPEN_ACCESS", default=False),
             rate_per_minute=_whole(env, "AIDRUG_RATE_PER_MINUTE", 0, 0, 10_000_000),

@@ -32,9 +32,9 @@ TRAINING = (
 )  # fmt: skip
 
 
-def training_molecules() -> list[Molecule]:
-    """Give the molecules that every bundle of these tests says it was trained on."""
-    parsed = [parse_molecule(smiles) for smiles in TRAINING]
+def training_molecules(smiles: Sequence[str] = TRAINING) -> list[Molecule]:
+    """Give the molecules that a bundle says it was trained on."""
+    parsed = [parse_molecule(text) for text in smiles]
     return [molecule for molecule in parsed if isinstance(molecule, Molecule)]
 
 
@@ -72,6 +72,7 @@ def write(
     explained: bool = False,
     card: Mapping[str, Any] | None = None,
     model_folder: Path | None = None,
+    trained_on: Sequence[str] = TRAINING,
     **fields: Any,
 ) -> Bundle:
     """Write a bundle into a folder.
@@ -95,14 +96,16 @@ def write(
     card
         The model card; one that tells next to nothing when omitted.
     model_folder
-        A saved model over Morgan counts, instead of these.
+        A saved model instead of these, over Morgan counts or the `features` in `fields`.
+    trained_on
+        Standardised SMILES of its training molecules.
     fields
         Replace fields of the manifest.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model: Model = ConstantModel(value)
     features: tuple[str, ...] = ("morgan_count",)
-    molecules = training_molecules()
+    molecules = training_molecules(trained_on)
     if onnx_bias is not None:
         features = ("descriptors",)
         width = featurize(features, molecules[:1]).shape[1]
@@ -130,7 +133,10 @@ def write(
             card=card or {"scores": {"rmse": 0.7}, "endpoint": endpoint},
             model_folder=model_folder or Path(scratch),
             domain=Domain(pack(molecules), 0.3),
-            neighbours={"smiles": list(TRAINING), "values": list(measured if measured is not None else values)}
+            neighbours={
+                "smiles": [molecule.smiles for molecule in molecules],
+                "values": list(measured if measured is not None else values),
+            }
             | ({"errors": list(errors)} if errors else {}),
             background=Background(featurize(features, molecules), drugs) if explained or drugs else None,
             reference_smiles=["CCO", "c1ccccc1"],

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,8 +28,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_service(home: Path, log: Path, **environment: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Run `python -m serving` and give its address and process once it answers.
+def running_service(
+    home: Path, log: Path, command: Sequence[str] = ("-m", "serving"), **environment: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run `python -m serving`, or another command of Python, and give its address and process once it answers.
 
     Raises
     ------
@@ -39,7 +41,7 @@ def running_service(home: Path, log: Path, **environment: str) -> Iterator[tuple
     port = int(environment.get("AIDRUG_SERVICE_PORT") or free_port())
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "serving"],
+            [sys.executable, *command],
             cwd=ROOT,
             env={
                 **os.environ,

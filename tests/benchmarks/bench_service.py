@@ -1,7 +1,9 @@
-"""Latency and throughput of the service, alone, under swaps, and against a bare Litestar JSON handler.
+"""What the service costs and stands, against a bare Litestar handler and `mlflow models serve`, in one run.
 
-Run `python -m tests.benchmarks.bench_service` from the top of the checkout; it takes about a minute and
-prints one JSON object. Client and server share the machine's cores: compare figures of one run only.
+Run `python -m tests.benchmarks.bench_service` from the top of the checkout; it takes a few minutes and writes
+`tests/benchmarks/results/service.json`, of which `python -m tests.benchmarks.performance_report` makes
+`docs/performance.md`.
+Client and server share the machine's cores, so times to an answer say little; processor time per request says more.
 """
 
 from __future__ import annotations
@@ -12,118 +14,171 @@ import contextlib
 import itertools
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import numpy as np
+import psutil
 
 from model_zoo.store import FolderStore, Pointer
+from tests.benchmarks.load import Figures, at_once, cpu_seconds, load, molecules, post, predict
 from tests.bundle_factory import write
 from tests.server_process import ROOT, free_port, running_service
 
-SECONDS = 6.0
-CLIENTS = 8
+RESULT = Path(__file__).parent / "results" / "service.json"
+SECONDS = 5.0
+CLIENTS = 32
 ENDPOINTS = 5
-SUBSTITUENTS = (
-    "C",
-    "CC",
-    "Cl",
-    "F",
-    "OC",
-    "N",
-    "C#N",
-    "C(F)(F)F",
-    "C(=O)N",
-    "S(C)(=O)=O",
-    "OCC",
-    "N(C)C",
-    "C(=O)O",
-    "Br",
-)
+MANY_ENDPOINTS = 20
+SWAPS = 100
+TREES = 500
+FEATURES = ("morgan_count", "avalon_count", "erg", "rdkit_descriptors")
+UNBATCHED = "import serving.batches as b; b.LARGEST_BATCH = 1; from serving.__main__ import main; main()"
 
 
-def molecules() -> Iterator[str]:
-    """Give different drug-like molecules, thousands of them."""
-    for chain in range(1, 12):
-        for a, b, c in itertools.product(SUBSTITUENTS, repeat=3):
-            yield f"O=C(N{'C' * chain}c1ccc({a})cc1)c1cc({b})cc({c})n1"
+class Panel:
+    """A store with champions to ask."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.store = folder, FolderStore(folder / "store")
+
+    def add(self, endpoint: str, **options: Any) -> str:
+        """Publish a champion; give its version."""
+        bundle = write(self.folder / f"{endpoint}-{len(list(self.folder.iterdir()))}", endpoint=endpoint, **options)
+        made = self.store.put_bundle(bundle.folder)
+        self.store.update_pointer(lambda now: Pointer(endpoints=now.endpoints).appoint({endpoint: made}, "bench"))
+        return made
 
 
-def body(*smiles: str) -> bytes:
-    """Give a request for some molecules."""
-    content = json.dumps({"smiles": smiles}).encode()
-    head = ("POST /v1/predict HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json")
-    return "\r\n".join((*head, f"Content-Length: {len(content)}", "", "")).encode() + content
+def catboost_panel(folder: Path, endpoints: int) -> Panel:
+    """Make champions of the largest kind: CatBoost on fingerprints and all 217 descriptors."""
+    from model_zoo.featurizers import featurize
+    from model_zoo.models import catboost
+    from tests.bundle_factory import training_molecules
+
+    panel = Panel(folder)
+    smiles = random.Random(1).sample(list(molecules()), 600)
+    train = training_molecules(smiles)
+    X = featurize(FEATURES, train)
+    for number in range(endpoints):
+        y = X[:, number : 1000 + number].sum(axis=1)
+        y = (y - y.mean()) / y.std()
+        model = catboost.train(X, y, catboost.Config(task="regression", seed=1, iterations=TREES))
+        saved = folder / f"model_{number}"
+        saved.mkdir()
+        model.save(saved)
+        panel.add(f"endpoint_{number:02d}", model_folder=saved, features=FEATURES, trained_on=smiles)
+    return panel
 
 
-class Figures:
-    """What one run of the load saw."""
-
-    def __init__(self) -> None:
-        self.milliseconds: list[float] = []
-        self.failures = 0
-
-    def summary(self, seconds: float) -> dict[str, float]:
-        """Give requests per second, percentiles in milliseconds and failures."""
-        p50, p99 = np.percentile(self.milliseconds, (50, 99))
-        return {
-            "requests_per_s": round(len(self.milliseconds) / seconds, 1),
-            "p50_ms": round(float(p50), 2),
-            "p99_ms": round(float(p99), 2),
-            "requests": len(self.milliseconds),
-            "failures": self.failures,
-        }
+def linear_panel(folder: Path, endpoints: int = ENDPOINTS) -> Panel:
+    """Make light champions: linear graphs over a few descriptors."""
+    panel = Panel(folder)
+    for number in range(endpoints):
+        panel.add(f"endpoint_{number:02d}", onnx_bias=number / 10)
+    return panel
 
 
-async def load(
-    address: str, request: Callable[[], bytes], seconds: float = SECONDS, clients: int = CLIENTS
-) -> dict[str, float]:
-    """Ask again and again on kept connections, each client as fast as it is answered."""
-    url = urlsplit(address)
-    figures = Figures()
-    until = time.perf_counter() + seconds
+@contextlib.contextmanager
+def python(log: Path, *command: str) -> Iterator[int]:
+    """Run Python for as long as the context lasts; give its process."""
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process.pid
+    finally:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.terminate()
+        process.terminate()
+        process.wait(30)
 
-    async def client() -> None:
-        reader, writer = await asyncio.open_connection(url.hostname, url.port)
-        while time.perf_counter() < until:
-            payload = request()
-            start = time.perf_counter()
-            try:
-                writer.write(payload)
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                await reader.readexactly(length)
-                failed = b" 200 " not in head.split(b"\r\n")[0]
-            except (OSError, asyncio.IncompleteReadError):
-                figures.failures += 1
-                reader, writer = await asyncio.open_connection(url.hostname, url.port)
-                continue
-            figures.milliseconds.append(1000 * (time.perf_counter() - start))
-            figures.failures += failed
-        writer.close()
 
-    await asyncio.gather(*(client() for _ in range(clients)))
-    return figures.summary(seconds)
+def wait_for(url: str, seconds: float = 180) -> None:
+    """Wait until an address answers."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+
+
+def read(url: str) -> str:
+    """Give what an address answers."""
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def serve_bare(port: int) -> None:
+    """Serve a Litestar application of one JSON handler: the most that the framework can do."""
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+    from litestar import Litestar, get
+    from litestar import post as litestar_post
+    from litestar.params import JSONBody
+
+    @litestar_post("/v1/predict", status_code=200)
+    async def handler(data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
+        return {"predictions": [{"index": index, "smiles": text} for index, text in enumerate(data["smiles"])]}
+
+    @get("/health/live")
+    async def live() -> dict[str, str]:
+        return {}
+
+    handler.fn.__annotations__ = {"data": JSONBody[dict[str, Any]], "return": dict[str, Any]}
+    live.fn.__annotations__ = {"return": dict[str, str]}
+    app = Litestar([handler, live], logging_config=None, openapi_config=None)
+    asyncio.run(Server(app, port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=False).serve())
+
+
+def save_for_mlflow(bundle: Path, folder: Path) -> None:
+    """Save one of our bundles as an MLflow model that takes a column of SMILES."""
+    import mlflow.pyfunc
+
+    code = folder.parent / "bundle_model.py"
+    code.write_text(
+        "import mlflow\nfrom pathlib import Path\nfrom model_zoo.bundle import load_bundle\n"
+        "from model_zoo.molecules import parse_molecule\n\n\n"
+        "class BundleModel(mlflow.pyfunc.PythonModel):\n"
+        "    def load_context(self, context):\n"
+        "        self.bundle = load_bundle(Path(context.artifacts['bundle']))\n\n"
+        "    def predict(self, context, model_input, params=None):\n"
+        "        texts = model_input['smiles']\n"
+        "        read = [parse_molecule(text, self.bundle.manifest.standardise) for text in texts]\n"
+        "        return self.bundle.predict(read).value.tolist()\n\n\n"
+        "mlflow.models.set_model(BundleModel())\n"
+    )
+    mlflow.pyfunc.save_model(folder, python_model=str(code), artifacts={"bundle": str(bundle)}, pip_requirements=[])
 
 
 @contextlib.asynccontextmanager
-async def swapping(store: FolderStore, generations: list[dict[str, str]], every: float) -> AsyncIterator[list[int]]:
-    """Flip the pointer between generations for as long as the context lasts."""
+async def swapping(panel: Panel, versions: list[str], every: float) -> AsyncIterator[list[int]]:
+    """Flip one endpoint's pointer between two versions for as long as the context lasts."""
     flips = [0]
 
-    def appoint(pointer: Pointer) -> Pointer:
-        return pointer.appoint(generations[flips[0] % 2], "bench")
+    def appoint(now: Pointer) -> Pointer:
+        return now.appoint({"endpoint_00": versions[flips[0] % 2]}, "bench")
 
     async def flip() -> None:
-        while True:
+        while flips[0] < SWAPS:
             flips[0] += 1
-            await asyncio.to_thread(store.update_pointer, appoint)
+            await asyncio.to_thread(panel.store.update_pointer, appoint)
             await asyncio.sleep(every)
 
     task = asyncio.create_task(flip())
@@ -135,90 +190,111 @@ async def swapping(store: FolderStore, generations: list[dict[str, str]], every:
             await task
 
 
-@contextlib.contextmanager
-def bare_service() -> Iterator[str]:
-    """Run a Litestar application with one JSON handler on the same server."""
+async def our_service(folder: Path, fresh: Iterator[str]) -> dict[str, Any]:
+    """Measure the service on light champions: known and new molecules, batched and not, under swaps."""
+    figures: dict[str, Any] = {}
+    panel = linear_panel(folder)
+    second = panel.add("endpoint_00", onnx_bias=9.0)
+    versions = [panel.add("endpoint_00", onnx_bias=0.0), second]
+
+    async def ask(address: str, process: int, request: Callable[[], bytes], clients: int, **more: Any) -> Figures:
+        return await load(address, process, request, clients=clients, **{"seconds": SECONDS, **more})
+
+    def new() -> bytes:
+        return predict(next(fresh))
+
+    environment = {"AIDRUG_SERVICE_POLL_SECONDS": "0.05", "AIDRUG_RECORD": "off"}
+    with running_service(folder, folder / "log", **environment) as (address, process):
+        await ask(address, process.pid, lambda: predict("CCO"), CLIENTS, seconds=1.0)
+        figures["known_molecule"] = await ask(address, process.pid, lambda: predict("CCO"), CLIENTS)
+        figures["new_molecules"] = await ask(address, process.pid, new, CLIENTS)
+        figures["new_molecules_one_client"] = await ask(address, process.pid, new, 1)
+        figures["hundred_new_molecules_per_request"] = await ask(
+            address, process.pid, lambda: predict(*itertools.islice(fresh, 100)), 2
+        )
+        figures["sixty_four_at_once_failures"] = await at_once(address, new, 64)
+        calm = await ask(address, process.pid, lambda: predict("CCO", "CCN"), CLIENTS, seconds=SECONDS)
+        async with swapping(panel, versions, 0.15) as flips:
+            swaps = await ask(address, process.pid, lambda: predict("CCO", "CCN"), CLIENTS, seconds=SWAPS * 0.2)
+        figures["no_swaps"], figures["under_swaps"] = calm, {**swaps, "swaps": flips[0]}
+        text = await asyncio.to_thread(read, f"{address}/metrics")
+        seen = [line for line in text.splitlines() if line.startswith('aidrug_swaps_total{endpoint="endpoint_00"}')]
+        figures["under_swaps"]["swaps_served"] = int(float(seen[0].split()[-1])) if seen else 0
+    with running_service(folder, folder / "log", ("-c", UNBATCHED), **environment) as (address, process):
+        await ask(address, process.pid, new, CLIENTS, seconds=1.0)
+        figures["new_molecules_unbatched"] = await ask(address, process.pid, new, CLIENTS)
+    return figures
+
+
+async def panels(folder: Path, fresh: Iterator[str]) -> dict[str, Any]:
+    """Measure a fingerprint-only champion, and the whole panel of the heaviest kind of champion."""
+    figures: dict[str, Any] = {}
+    light = Panel(folder / "light")
+    light.folder.mkdir()
+    light.add("endpoint_00", value=1.0)
+    heavy = folder / "heavy"
+    heavy.mkdir()
+    catboost_panel(heavy, MANY_ENDPOINTS)
+    for name, home in (("fingerprint_only", light.folder), ("catboost_20_endpoints", heavy)):
+        with running_service(home, home / "log", AIDRUG_RECORD="off") as (address, process):
+            wait_for(f"{address}/health/ready")
+            started = cpu_seconds(process.pid)
+            await load(address, process.pid, lambda: predict(next(fresh)), seconds=1.0, clients=4)
+            for clients, suffix in ((CLIENTS, ""), (1, "_one_client")):
+                figures[name + suffix] = await load(
+                    address, process.pid, lambda: predict(next(fresh)), seconds=SECONDS, clients=clients
+                )
+            figures[name]["start_cpu_s"] = round(started, 2)
+            figures[name]["memory_mb"] = round(psutil.Process(process.pid).memory_full_info().uss / 1e6)
+    return figures
+
+
+async def against_mlflow(folder: Path, fresh: Iterator[str]) -> dict[str, Any]:
+    """Ask one CatBoost champion through our service and through `mlflow models serve`, new molecules, a row each."""
+    panel = catboost_panel(folder, 1)
+    figures: dict[str, Any] = {}
+    with running_service(folder, folder / "log", AIDRUG_RECORD="off") as (address, process):
+        await load(address, process.pid, lambda: predict(next(fresh)), seconds=1.0, clients=16)
+        figures["ours_same_model"] = await load(
+            address, process.pid, lambda: predict(next(fresh)), seconds=SECONDS, clients=16
+        )
+    saved = folder / "mlflow_model"
+    save_for_mlflow(next((panel.folder / "store" / "bundles" / "endpoint_00").iterdir()), saved)
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.bench_service", "--bare", str(port)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+    command = ("-m", "mlflow", "models", "serve", "-m", str(saved), "--env-manager", "local", "-w", "1", "-p")
+    with python(folder / "mlflow.log", *command, str(port)) as server:
+        wait_for(f"http://127.0.0.1:{port}/ping")
 
+        def row() -> bytes:
+            return post("/invocations", {"dataframe_split": {"columns": ["smiles"], "data": [[next(fresh)]]}})
 
-def serve_bare(port: int) -> None:
-    """Serve the bare handler."""
-    from granian.constants import Interfaces
-    from granian.server.embed import Server
-    from litestar import Litestar, post
-    from litestar.params import JSONBody
-
-    @post("/v1/predict", status_code=200)
-    async def handler(data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
-        return {"predictions": [{"index": index, "smiles": text} for index, text in enumerate(data["smiles"])]}
-
-    handler.fn.__annotations__ = {"data": JSONBody[dict[str, Any]], "return": dict[str, Any]}
-    app = Litestar([handler], logging_config=None, openapi_config=None)
-    asyncio.run(Server(app, port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=False).serve())
-
-
-async def wait_for(address: str) -> None:
-    """Wait until an address takes connections."""
-    url = urlsplit(address)
-    for _ in range(400):
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection(url.hostname, url.port)
-            writer.close()
-            return
-        await asyncio.sleep(0.05)
-    raise TimeoutError(f"{address} did not answer within 20 s")
+        await load(f"http://127.0.0.1:{port}", server, row, seconds=1.0, clients=16)
+        figures["mlflow_same_model"] = await load(
+            f"http://127.0.0.1:{port}", server, row, seconds=2 * SECONDS, clients=16
+        )
+    return figures
 
 
 async def measure(folder: Path) -> dict[str, Any]:
     """Run every load, one after the other."""
-    store = FolderStore(folder / "store")
-    generations: list[dict[str, str]] = []
-    for bias in (0.0, 1.0):
-        versions = {}
-        for number in range(ENDPOINTS):
-            bundle = write(folder / f"{number}-{bias}", endpoint=f"endpoint_{number}", onnx_bias=bias + number / 10)
-            versions[f"endpoint_{number}"] = store.put_bundle(bundle.folder)
-        generations.append(versions)
-    store.update_pointer(lambda now: now.appoint(generations[0], "bench"))
     fresh = molecules()
-    known = body("CC(=O)Oc1ccccc1C(=O)O")
-    figures: dict[str, Any] = {"clients": CLIENTS, "endpoints": ENDPOINTS, "seconds": SECONDS}
-    with bare_service() as address:
-        await wait_for(address)
-        await load(address, lambda: known, 1.0)
-        figures["bare_litestar"] = await load(address, lambda: known)
-    with running_service(folder, folder / "log", AIDRUG_SERVICE_POLL_SECONDS="0.1") as (address, _):
-        await load(address, lambda: known, 1.0)
-        figures["known_molecule"] = await load(address, lambda: known)
-        figures["new_molecules"] = await load(address, lambda: body(next(fresh)))
-        figures["one_client_new_molecules"] = await load(address, lambda: body(next(fresh)), clients=1)
-        figures["hundred_new_molecules_per_request"] = await load(
-            address, lambda: body(*itertools.islice(fresh, 100)), clients=2
-        )
-        async with swapping(store, generations, 0.25) as flips:
-            figures["new_molecules_under_swaps"] = await load(address, lambda: body(next(fresh)))
-        figures["new_molecules_under_swaps"]["swaps"] = flips[0]
-    figures["ratio_known_to_bare"] = round(
-        figures["known_molecule"]["requests_per_s"] / figures["bare_litestar"]["requests_per_s"], 3
-    )
-    figures["ratio_new_to_bare"] = round(
-        figures["new_molecules"]["requests_per_s"] / figures["bare_litestar"]["requests_per_s"], 3
-    )
+    figures: dict[str, Any] = {}
+    port = free_port()
+    with python(folder / "bare.log", "-m", "tests.benchmarks.bench_service", "--bare", str(port)) as process:
+        wait_for(f"http://127.0.0.1:{port}/health/live")
+        for seconds in (1.0, SECONDS):
+            figures["bare_litestar"] = await load(
+                f"http://127.0.0.1:{port}", process, lambda: predict("CCO"), seconds=seconds, clients=CLIENTS
+            )
+    for part in (our_service, panels, against_mlflow):
+        home = folder / part.__name__
+        home.mkdir()
+        figures |= await part(home, fresh)
     return figures
 
 
 def main() -> None:
-    """Print the figures."""
+    """Measure, write and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bare", type=int, metavar="PORT", help="serve the bare handler (the script calls itself so)")
     port = parser.parse_args().bare
@@ -226,7 +302,15 @@ def main() -> None:
         serve_bare(port)
         return
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(asyncio.run(measure(Path(folder))), indent=1))
+        figures = asyncio.run(measure(Path(folder)))
+    content = {
+        "cores": os.cpu_count(),
+        "clients": CLIENTS,
+        "versions": {name: version(name) for name in ("litestar", "granian", "rdkit", "onnxruntime", "mlflow")},
+        "figures": figures,
+    }
+    RESULT.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    print(json.dumps(content, indent=1))
 
 
 if __name__ == "__main__":

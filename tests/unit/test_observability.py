@@ -15,12 +15,16 @@ from typing import Any
 
 import pytest
 from litestar.testing import TestClient
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
 from model_zoo.store import FolderStore
 from serving.app import create_app
 from serving.logs import logging_to_stderr
 from serving.settings import Settings
+from serving.telemetry import telemetry_plugins
 from tests.bundle_factory import publish, write
 
 SECRET = "CCSCCBr"  # noqa: S105  a structure
@@ -166,3 +170,20 @@ def test_a_full_disk_loses_lines_and_nothing_else(monkeypatch: pytest.MonkeyPatc
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # so that closing it works
 
     assert len(dropped) == 3
+
+
+def test_traces_tell_of_requests_without_their_query(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the setting each request is a span; without it there is none, and no structure in either."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr("serving.app.telemetry_plugins", lambda on: telemetry_plugins(on=on, provider=provider))
+    for on in (False, True):
+        with TestClient(create_app(Settings(telemetry=on), store)) as client:
+            client.get(f"/v1/models?smiles={SECRET}")
+            client.get("/health/live")
+        assert len(exporter.get_finished_spans()) == on
+    (span,) = exporter.get_finished_spans()
+
+    assert "/v1/models" in span.name
+    assert SECRET not in span.to_json()
