@@ -273,7 +273,7 @@ async def against_mlflow(folder: Path, fresh: Iterator[str]) -> dict[str, Any]:
     return figures
 
 
-async def measure(folder: Path) -> dict[str, Any]:
+async def measure(folder: Path, *, with_mlflow: bool) -> dict[str, Any]:
     """Run every load, one after the other."""
     fresh = molecules()
     figures: dict[str, Any] = {}
@@ -284,7 +284,8 @@ async def measure(folder: Path) -> dict[str, Any]:
             figures["bare_litestar"] = await load(
                 f"http://127.0.0.1:{port}", process, lambda: predict("CCO"), seconds=seconds, clients=CLIENTS
             )
-    for part in (our_service, panels, against_mlflow):
+    parts = (our_service, panels, against_mlflow) if with_mlflow else (our_service, panels)
+    for part in parts:
         home = folder / part.__name__
         home.mkdir()
         figures |= await part(home, fresh)
@@ -295,12 +296,13 @@ def main() -> None:
     """Measure, write and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bare", type=int, metavar="PORT", help="serve the bare handler (the script calls itself so)")
-    port = parser.parse_args().bare
-    if port is not None:
-        serve_bare(port)
+    parser.add_argument("--without-mlflow", action="store_true", help="leave `mlflow models serve` out")
+    options = parser.parse_args()
+    if options.bare is not None:
+        serve_bare(options.bare)
         return
     with tempfile.TemporaryDirectory() as folder:
-        figures = asyncio.run(measure(Path(folder)))
+        figures = asyncio.run(measure(Path(folder), with_mlflow=not options.without_mlflow))
     content = {
         "cores": os.cpu_count(),
         "clients": CLIENTS,
