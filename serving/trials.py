@@ -163,7 +163,7 @@ def in_split(smiles: str, version: str, share: float) -> bool:
     Examples
     --------
     >>> sum(in_split("C" * n, "rf-1", 0.25) for n in range(1, 1001))
-    255
+    270
     """
     digest = hashlib.blake2b(smiles.encode(), digest_size=8, key=version.encode()[:64]).digest()
     return int.from_bytes(digest, "big") < share * 2**64
