@@ -91,7 +91,11 @@ def python(log: Path, *command: str) -> Iterator[int]:
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # MLflow calls uvicorn
+            },
             stdout=stream,
             stderr=subprocess.STDOUT,
         )

@@ -29,9 +29,10 @@ ROWS = (
 TEMPLATE = """# Performance of the service
 
 Made by `python -m tests.benchmarks.performance_report` from what `python -m tests.benchmarks.bench_service` measured in
-one run on {cores} cores that client, server and other work shared ({versions}). **Processor time** per request is the
-server's, from its process tree, and says what a core can do; times to an answer hold the waiting of a busy machine, and
-compare only within the run.
+one sitting on {cores} cores that client, server and other work shared
+({versions}).
+**Processor time** per request is the server's, from its process tree, and says what a core can do; times to an answer
+hold the waiting of a busy machine, and compare only within the sitting.
 
 {clients} connections ask as fast as they are answered, unless a row says otherwise; one molecule per request, every
 prediction with interval and applicability.
@@ -67,8 +68,8 @@ The same CatBoost champion, new molecules, one row per request, 16 connections, 
 | --- | --- | --- | --- |
 {servers}
 
-This service answers {times:.1f} times as many requests with a core. MLflow's answer holds the value alone, ours also
-interval and applicability.
+This service answers {times:.1f} times as many requests with a core. Both compute the same features and the same model, and
+that is most of either cost. MLflow's answer holds the value alone, ours also interval and applicability.
 
 """
 
