@@ -68,8 +68,8 @@ The same CatBoost champion, new molecules, one row per request, 16 connections, 
 | --- | --- | --- | --- |
 {servers}
 
-This service answers {times:.1f} times as many requests with a core. Both compute the same features and the same model, and
-that is most of either cost. MLflow's answer holds the value alone, ours also interval and applicability.
+This service answers {times:.1f} times as many requests with a core. Both compute the same features and the same model,
+and that is most of either cost. MLflow's answer holds the value alone, ours also interval and applicability.
 
 """
 
