@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_zoo.benchmark_report import candidates_table, mean_and_deviation
+from model_zoo.benchmark_report import OFFICIAL_SEEDS, candidates_table, mean_and_deviation
 from model_zoo.metrics import HIGHER_IS_BETTER
+
+SETS = {"bace_pic50", "egfr_pic50", "herg_pic50"}
 
 INTRODUCTION = """\
 # Potency: BACE-1, EGFR and hERG
@@ -45,6 +47,8 @@ def potency_text(results: Sequence[Mapping[str, Any]]) -> str:
     lines += ["|---|---|---|---|---|---|---|---|---|"]
     for entry in done:
         lines += [_row(entry, reference) for reference in entry["official"].get("references", [])]
+    if absent := sorted(SETS - {entry["set"] for entry in done}):
+        lines += ["", f"No result yet: {', '.join(absent)}."]
     lines += ["", "## What each candidate scored in cross-validation", ""]
     return "\n".join([*lines, *candidates_table(done), ""])
 
@@ -61,4 +65,5 @@ def _row(entry: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
 
 def _score(scores: Sequence[float]) -> str:
     mean, deviation = mean_and_deviation(scores)
-    return f"{mean:.3f} ± {deviation:.3f}"
+    note = "" if len(scores) == OFFICIAL_SEEDS else f" (seeds: {len(scores)})"
+    return f"{mean:.3f} ± {deviation:.3f}{note}"

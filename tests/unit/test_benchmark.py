@@ -594,7 +594,7 @@ def test_the_potency_document_is_what_its_results_say() -> None:
 def test_better_than_a_reference_means_the_whole_interval() -> None:
     """Only an interval that lies wholly on the champion's side of zero counts, in the direction of the metric."""
     references: list[dict[str, Any]] = [
-        {"name": "beaten", "scores": [0.9], "difference": -0.2, "interval": [-0.3, -0.1]},
+        {"name": "beaten", "scores": [0.9] * 5, "difference": -0.2, "interval": [-0.3, -0.1]},
         {"name": "level", "scores": [0.8], "difference": -0.1, "interval": [-0.3, 0.1]},
     ]
     entry: dict[str, Any] = {"set": "a", "board": "strict", "signature": "s", "metric": "rmse", "champion": "gp"}
@@ -607,5 +607,5 @@ def test_better_than_a_reference_means_the_whole_interval() -> None:
     text = potency_text([entry])
 
     assert "| beaten | 0.900 ± 0.000 | -0.200 (-0.300 to -0.100) | yes |" in text
-    assert "| level | 0.800 ± 0.000 | -0.100 (-0.300 to +0.100) | no |" in text
+    assert "| level | 0.800 ± 0.000 (seeds: 1) | -0.100 (-0.300 to +0.100) | no |" in text
     assert "| yes |" not in potency_text([{**entry, "metric": "spearman"}])
