@@ -31,6 +31,8 @@ from serving.transport import NotReachableError, ServiceError, Transport, lines,
 
 __all__ = ["Client", "NotReachableError", "ServiceError"]
 
+READ_BYTES_PER_SECOND = 200_000
+"""How fast a busy service reads an upload, at the slowest: a million rows took it a minute."""
 BATCH = 200
 """Molecules in one request for predictions; longer lists are cut."""
 RESULT_FORMATS = {".csv": "csv", ".parquet": "parquet", ".sdf": "sdf", ".ndjson": "ndjson", ".jsonl": "ndjson"}
@@ -260,7 +262,9 @@ class Client:
             "Content-Length": str(size),
             "Idempotency-Key": uuid.uuid4().hex,
         }
-        with self._transport.send("POST", f"/v1/jobs?{query}", body, headers, again=True) as answer:
+        extra = size / READ_BYTES_PER_SECOND
+        path = f"/v1/jobs?{query}"
+        with self._transport.send("POST", path, body, headers, again=True, extra_seconds=extra) as answer:
             return read(Job, json.loads(b"".join(pieces(answer))))
 
     def _events(self, job: str, last_id: str) -> Iterator[tuple[str, str, Any]]:

@@ -92,6 +92,7 @@ class Transport:
         headers: dict[str, str] | None = None,
         *,
         again: bool = False,
+        extra_seconds: float = 0.0,
     ) -> http.client.HTTPResponse:
         """Send a request; give the answer, to be read and closed.
 
@@ -101,6 +102,8 @@ class Transport:
             Gives the body, anew for each time the request is sent.
         again
             Whether it is safe to send it again when the connection broke in the middle.
+        extra_seconds
+            How much longer than usual the answer may take to begin.
 
         Raises
         ------
@@ -111,11 +114,12 @@ class Transport:
         """
         for left in range(self._retries, -1, -1):
             try:
-                return self._once(method, path, body() if body is not None else None, headers or {})
+                content = body() if body is not None else None
+                return self._once(method, path, content, headers or {}, self._timeout + extra_seconds)
             except urllib.error.HTTPError as error:
                 fault = _fault(error)
                 pause = _pause(error, self._retries - left)
-                if error.code not in BUSY or left == 0:
+                if left == 0 or (error.code not in BUSY and fault.code != "idempotency-in-use"):
                     raise fault from None
             except (OSError, http.client.HTTPException) as error:
                 detail = f"no service answers at {self.url} ({getattr(error, 'reason', None) or error})"
@@ -126,13 +130,13 @@ class Transport:
         raise AssertionError("the last round returns or raises")
 
     def _once(
-        self, method: str, path: str, body: bytes | IO[bytes] | None, headers: dict[str, str]
+        self, method: str, path: str, body: bytes | IO[bytes] | None, headers: dict[str, str], seconds: float
     ) -> http.client.HTTPResponse:
         request = urllib.request.Request(self.url + path, data=body, headers=headers, method=method)
         if self._key:
             request.add_unredirected_header("Authorization", f"Bearer {self._key}")
         try:
-            answer: http.client.HTTPResponse = self._opener.open(request, timeout=self._timeout)
+            answer: http.client.HTTPResponse = self._opener.open(request, timeout=seconds)
         finally:
             if body is not None and not isinstance(body, bytes):
                 body.close()
