@@ -1,6 +1,6 @@
 # Every command a user or a developer types. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-ray test-s3 test-images lint types format demo screenshots bench lock clean
+.PHONY: help setup run test test-ray test-s3 test-images test-infra lint types format demo screenshots bench lock clean
 
 PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
@@ -38,6 +38,9 @@ test-images: $(STAMP) stand-ins ## Build the images and run the whole host with 
 .PHONY: stand-ins
 stand-ins: $(STAMP)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $$(sed -n 's/^stand-ins = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
+
+test-infra: $(STAMP) ## Test infra/terraform on a stand-in for AWS, and the operations guide (minutes; needs terraform)
+	AIDRUG_TEST_INFRA=1 $(BIN)/python -m pytest tests/infra
 
 lint: $(STAMP) ## Check style, layer rules and formatting
 	$(BIN)/ruff check .

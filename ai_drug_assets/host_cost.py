@@ -130,16 +130,28 @@ def estimate(plan: dict[str, Any], *, training_hours: float = 1.0, prices: Path 
         Line("logs taken in (assumed)", assumed["logs_gib"], "GiB", here["logs_gib"]),
     ]
     if not training:
-        training = [Line("on the serving host, which runs anyway", training_hours, "h", 0.0)]
+        training = [_training_on(kind, training_hours, everywhere) for kind in _instance_types(resources)]
     return Estimate(region, str(table["as_of"]), month, training)
 
 
 def _resources(module: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for resource in module.get("resources", []):
         if resource.get("mode") == "managed":
-            yield resource["type"], resource["values"]
+            yield resource["type"], resource.get("values", {})  # absent when nothing of it is known yet
     for child in module.get("child_modules", []):
         yield from _resources(child)
+
+
+def _instance_types(resources: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    return [str(values["instance_type"]) for kind, values in resources if kind == "aws_instance"]
+
+
+def _training_on(instance_type: str, hours: float, everywhere: dict[str, Any]) -> Line:
+    """Give what a training costs on a host that runs anyway: a burstable one pays for work above its baseline."""
+    family, size = instance_type.split(".")
+    if (price := everywhere["burst_vcpu_hour"].get(family)) is None:
+        return Line("on the serving host, which runs anyway", hours, "h", 0.0)
+    return Line("processor credits on the serving host, at most", hours * everywhere["vcpus"][size], "vCPU-h", price)
 
 
 def _instance_price(instance_type: str, region: str, here: dict[str, Any], prices: Path) -> float:

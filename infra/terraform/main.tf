@@ -4,6 +4,7 @@ locals {
   scripts          = "${path.module}/../host"
   parameter_prefix = "/${var.name}"
   admin_token      = "${local.parameter_prefix}/admin-token"
+  zone             = "${var.region}${var.zone_letter}"
   trains_elsewhere = var.training_host != null
 
   service_ports = { https = 443, http = 80 }
@@ -23,6 +24,7 @@ module "network" {
 
   name   = var.name
   region = var.region
+  zone   = local.zone
 }
 
 module "storage" {
@@ -68,7 +70,7 @@ module "host" {
   account_id           = data.aws_caller_identity.this.account_id
   vpc_id               = module.network.vpc_id
   subnet_id            = module.network.subnet_id
-  zone                 = module.network.zone
+  zone                 = local.zone
   instance_type        = var.instance_type
   architecture         = var.architecture
   root_volume_gib      = var.root_volume_gib
@@ -100,7 +102,7 @@ module "training_host" {
   account_id           = data.aws_caller_identity.this.account_id
   vpc_id               = module.network.vpc_id
   subnet_id            = module.network.subnet_id
-  zone                 = module.network.zone
+  zone                 = local.zone
   instance_type        = var.training_host.instance_type
   architecture         = var.training_host.architecture
   root_volume_gib      = var.root_volume_gib
@@ -129,6 +131,7 @@ module "delivery" {
   github_environment       = var.github_environment
   oidc_provider_arn        = var.github_oidc_provider_arn
   command_log_group        = module.monitoring.log_groups["commands"]
+  bundles_bucket_arn       = module.storage.arns["bundles"]
   instance_arns = merge(
     { serve = module.host.instance_arn },
     local.trains_elsewhere ? { train = module.training_host[0].instance_arn } : {},

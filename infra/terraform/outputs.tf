@@ -23,6 +23,16 @@ output "role_arn" {
   value       = module.delivery.role_arn
 }
 
+output "reader_role_arn" {
+  description = "AWS_READER_ROLE_ARN of continuous integration, which plans against production's ledger."
+  value       = module.delivery.reader_role_arn
+}
+
+output "ledger" {
+  description = "AIDRUG_LEDGER of continuous integration."
+  value       = "s3://${module.storage.buckets["bundles"]}/ledger"
+}
+
 output "buckets" {
   description = "Buckets by purpose; `aidrug data remote s3://<data bucket>/dvc` makes one DVC's remote."
   value       = module.storage.buckets
@@ -48,6 +58,8 @@ output "next_steps" {
     # 3. What the delivery workflow needs to know (no secret among it):
     gh variable set AWS_REGION --body ${var.region}
     gh variable set AWS_ROLE_ARN --body ${module.delivery.role_arn}
+    gh variable set AWS_READER_ROLE_ARN --body ${module.delivery.reader_role_arn}
+    gh variable set AIDRUG_LEDGER --body s3://${module.storage.buckets["bundles"]}/ledger
     gh variable set AIDRUG_INSTANCE_ID --body ${module.host.instance_id}
     gh variable set AIDRUG_DOCUMENT --body ${module.delivery.document_name}
     gh variable set AIDRUG_TRAINING_INSTANCE_ID --body "${local.trains_elsewhere ? module.training_host[0].instance_id : "none"}"

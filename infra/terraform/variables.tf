@@ -19,6 +19,17 @@ variable "region" {
   }
 }
 
+variable "zone_letter" {
+  description = "Availability zone within the region. The data disk stays in its zone: choose before the first apply."
+  type        = string
+  default     = "a"
+
+  validation {
+    condition     = can(regex("^[a-f]$", var.zone_letter))
+    error_message = "zone_letter: expected one letter from a to f, got \"${var.zone_letter}\"."
+  }
+}
+
 variable "github_repository" {
   description = "The repository whose workflow may deploy, as owner/name."
   type        = string

@@ -146,7 +146,11 @@ class Stack:
             "identity providers": [
                 one["Arn"] for one in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
             ],
-            "parameters": [one["Name"] for one in of("ssm").describe_parameters()["Parameters"]],
+            "parameters": [
+                one["Name"]
+                for one in of("ssm").describe_parameters()["Parameters"]
+                if not one["Name"].startswith("/aws/")
+            ],
             "documents": [
                 one["Name"]
                 for one in of("ssm").list_documents(Filters=[{"Key": "Owner", "Values": ["Self"]}])[

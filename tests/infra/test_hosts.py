@@ -257,3 +257,15 @@ def test_the_cost_of_a_file_is_printed() -> None:
 def test_spans_of_time_are_checked(deployment: Deployment) -> None:
     """A typing error is no empty log."""
     assert "expected minutes, hours or days" in said(run("host", "logs", "--since", "yesterday"))
+
+
+def test_a_burstable_host_pays_for_a_training() -> None:
+    """Work above its baseline costs by the processor hour; a host of a fixed size trains for nothing."""
+
+    def alone(instance_type: str) -> float:
+        plan = _plan(instance_type)
+        plan["planned_values"]["root_module"]["child_modules"][0]["resources"].pop()  # type: ignore[index]
+        return sum(line.usd for line in estimate(plan, training_hours=3).training)
+
+    assert alone("t3.large") == pytest.approx(3 * 2 * 0.05)
+    assert alone("m5.large") == 0

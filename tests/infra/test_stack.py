@@ -192,6 +192,19 @@ def test_the_workflow_may_deliver_and_nothing_else(stack: Stack) -> None:
     assert not may("logs:GetLogEvents", ARN % ("logs", "log-group:/aidrug/containers:log-stream:x"))
 
 
+def test_continuous_integration_may_read_the_ledger_and_nothing_else(stack: Stack) -> None:
+    """A pull request sees what production was made from, not its bundles, and starts nothing."""
+    may = Policies(*stack.policy("aidrug-read")).allows
+    bucket = f"arn:aws:s3:::aidrug-bundles-{ACCOUNT}"
+
+    assert may("s3:GetObject", f"{bucket}/ledger/ledger.json")
+    assert may("s3:ListBucket", bucket, s3__prefix="ledger/")
+    assert not may("s3:ListBucket", bucket)
+    assert not may("s3:GetObject", f"{bucket}/store/current.json")
+    assert not may("s3:PutObject", f"{bucket}/ledger/ledger.json")
+    assert not may("ssm:SendCommand", ARN % ("ssm", "document/aidrug-host"))
+
+
 def test_only_this_branch_of_this_repository_may_assume_the_role(stack: Stack) -> None:
     """Another branch, a pull request, a fork and another audience may not."""
     role = stack.aws.client("iam").get_role(RoleName="aidrug-deliver")["Role"]

@@ -72,7 +72,17 @@ locals {
   subject      = var.github_environment == "" ? "ref:refs/heads/${var.github_branch}" : "environment:${var.github_environment}"
 }
 
+# Which jobs of the repository may take which role: `deliver` only the branch, `read` a pull request too.
+locals {
+  subjects = {
+    deliver = ["repo:${var.github_repository}:${local.subject}"]
+    read    = ["repo:${var.github_repository}:${local.subject}", "repo:${var.github_repository}:pull_request"]
+  }
+}
+
 data "aws_iam_policy_document" "trust" {
+  for_each = local.subjects
+
   statement {
     actions = ["sts:AssumeRoleWithWebIdentity"]
 
@@ -88,7 +98,7 @@ data "aws_iam_policy_document" "trust" {
     condition {
       test     = "StringEquals"
       variable = "token.actions.githubusercontent.com:sub"
-      values   = ["repo:${var.github_repository}:${local.subject}"]
+      values   = each.value
     }
   }
 }
@@ -130,10 +140,40 @@ data "aws_iam_policy_document" "deliver" {
   }
 }
 
+# Continuous integration compares a change with production's copy of the ledger, and sees nothing else.
+data "aws_iam_policy_document" "read" {
+  statement {
+    actions   = ["s3:GetObject"]
+    resources = ["${var.bundles_bucket_arn}/ledger/*"]
+  }
+  statement {
+    actions   = ["s3:ListBucket"]
+    resources = [var.bundles_bucket_arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["ledger", "ledger/*"]
+    }
+  }
+}
+
+resource "aws_iam_role" "read" {
+  name               = "${var.name}-read"
+  description        = "Assumed by continuous integration of ${var.github_repository}"
+  assume_role_policy = data.aws_iam_policy_document.trust["read"].json
+}
+
+resource "aws_iam_role_policy" "read" {
+  name   = "read"
+  role   = aws_iam_role.read.id
+  policy = data.aws_iam_policy_document.read.json
+}
+
 resource "aws_iam_role" "deliver" {
   name                 = "${var.name}-deliver"
   description          = "Assumed by the delivery workflow of ${var.github_repository}"
-  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  assume_role_policy   = data.aws_iam_policy_document.trust["deliver"].json
   max_session_duration = 21600 # a training may take hours
 }
 

@@ -3,6 +3,11 @@ output "document_name" {
   value       = aws_ssm_document.deploy.name
 }
 
+output "reader_role_arn" {
+  description = "Role of continuous integration."
+  value       = aws_iam_role.read.arn
+}
+
 output "role_arn" {
   description = "Role of the delivery workflow."
   value       = aws_iam_role.deliver.arn

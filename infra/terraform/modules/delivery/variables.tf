@@ -53,6 +53,11 @@ variable "instance_arns" {
   type        = map(string)
 }
 
+variable "bundles_bucket_arn" {
+  description = "ARN of the bucket in which the copy of the ledger lies."
+  type        = string
+}
+
 variable "command_log_group" {
   description = "Log group that receives the output of commands."
   type        = string

@@ -77,8 +77,6 @@ resource "aws_instance" "this" {
 
   # No key_name: there is no SSH. A shell is `aws ssm start-session --target <instance>`.
 
-  instance_initiated_shutdown_behavior = "stop"
-
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"

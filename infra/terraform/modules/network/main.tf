@@ -1,19 +1,6 @@
 # A small network of its own: one public subnet, a closed default security group, S3 without leaving AWS.
 # No NAT gateway: it would cost more than the host.
 
-data "aws_availability_zones" "here" {
-  state = "available"
-
-  filter {
-    name   = "opt-in-status"
-    values = ["opt-in-not-required"]
-  }
-}
-
-locals {
-  zone = sort(data.aws_availability_zones.here.names)[0] # the data disk stays in its zone: the choice must not move
-}
-
 resource "aws_vpc" "this" {
   # checkov:skip=CKV2_AWS_11:flow logs of one host cost more than they tell; the security group admits nothing unknown
   cidr_block           = var.cidr_block
@@ -36,7 +23,7 @@ resource "aws_subnet" "public" {
   # checkov:skip=CKV_AWS_130:SSM, the registry and package mirrors are reached through this address; no port is open on it
   vpc_id                  = aws_vpc.this.id
   cidr_block              = cidrsubnet(var.cidr_block, 8, 0)
-  availability_zone       = local.zone
+  availability_zone       = var.zone
   map_public_ip_on_launch = true
 
   tags = { Name = "${var.name}-public" }

@@ -7,8 +7,3 @@ output "subnet_id" {
   description = "The subnet of the hosts."
   value       = aws_subnet.public.id
 }
-
-output "zone" {
-  description = "Availability zone of the subnet, and so of the data disks."
-  value       = local.zone
-}

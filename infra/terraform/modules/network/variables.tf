@@ -8,6 +8,11 @@ variable "region" {
   type        = string
 }
 
+variable "zone" {
+  description = "Availability zone of the hosts and their disks."
+  type        = string
+}
+
 variable "cidr_block" {
   description = "Addresses of the network, a /16."
   type        = string

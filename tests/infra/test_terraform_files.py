@@ -1,0 +1,72 @@
+"""The Terraform files by themselves: format, validity, their own tests, and a scan for what is left open."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.infra.terraform_stack import ROOT, copy_of_infra, opt_in, terraform_environment
+
+FILES = [path for path in (ROOT / "infra" / "terraform").rglob("*.tf") if ".terraform" not in path.parts]
+MODULES = sorted({path.parent for path in FILES})
+
+
+@pytest.mark.parametrize("folder", MODULES, ids=lambda path: path.name)
+def test_every_variable_and_output_is_explained(folder: Path) -> None:
+    """A description for each, in a sentence; Terraform prints it when a value is missing."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.tf")))
+    for kind, name in re.findall(r'^(variable|output) "(\w+)" \{', text, re.MULTILINE):
+        body = text.split(f'{kind} "{name}" {{', 1)[1].split("\n}", 1)[0]
+        assert re.search(r'^  description = ".+\."$', body, re.MULTILINE), f"{kind} {name}"
+
+
+def test_every_skipped_check_says_why() -> None:
+    """A scanner's finding is either mended or answered with a reason beside the resource."""
+    for path in FILES:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if "checkov:skip" in line:
+                assert re.search(r"checkov:skip=CKV2?_AWS_\d+:\S.+", line), f"{path}: {line}"
+
+
+def test_the_example_sets_only_variables_that_exist() -> None:
+    """A value that Terraform does not know would only be a warning."""
+    folder = ROOT / "infra" / "terraform"
+    known = set(re.findall(r'^variable "(\w+)"', (folder / "variables.tf").read_text(encoding="utf-8"), re.MULTILINE))
+    example = (folder / "terraform.tfvars.example").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^#? ?(\w+) += ", example, re.MULTILINE)) <= known
+
+
+@opt_in
+@pytest.mark.timeout(900)
+def test_terraform_finds_the_files_sound(tmp_path: Path) -> None:
+    """`fmt`, `validate`, and Terraform's own tests with a provider that makes nothing."""
+    folder = copy_of_infra(tmp_path) / "terraform"
+    environment = terraform_environment(tmp_path)
+    for command in (["fmt", "-check", "-recursive"], ["init", "-backend=false"], ["validate"], ["test"]):
+        done = subprocess.run(
+            ["terraform", f"-chdir={folder}", *command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@opt_in
+@pytest.mark.timeout(900)
+def test_a_scan_finds_nothing_that_is_not_answered() -> None:
+    """Checkov, in an environment of its own: it pins an old boto3."""
+    uv = str(Path(sys.executable).parent / "uv")
+    checkov = [uv, "tool", "run", "--quiet", "--from", "checkov==3.3.30", "checkov"]
+    scan = ["--framework", "terraform", "--compact", "--quiet", "--skip-download"]
+    done = subprocess.run(
+        [*checkov, *scan, "--directory", str(ROOT / "infra" / "terraform")], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
