@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from ai_drug_assets.deploy import deploy
 from ai_drug_assets.hosts import Host, Target
 from tests.infra.conftest import FAST, Deployment, make_instance
 
+ROOT = Path(__file__).parents[2]
 FIRST, SECOND = "1" * 40, "2" * 40
 STEPS = ["ps", "login", "pull", "create", "config", "mlflow", "data pull", "train", "up"]
 
@@ -81,6 +83,23 @@ def test_the_settings_of_the_containers_are_written(deployment: Deployment, brin
     assert env["BUNDLES_BUCKET"] == "aidrug-bundles-123456789012"
     assert (opt / "secrets.env").read_text() == "AIDRUG_ADMIN_TOKEN='adm1n'\n"
     assert (opt / "secrets.env").stat().st_mode & 0o077 == 0
+
+
+def test_compose_accepts_what_the_host_writes(deployment: Deployment, bring: Callable[[str], None]) -> None:
+    """The real Compose finds every variable that compose.yaml needs in the files that the script wrote."""
+    bring(FIRST)
+
+    opt = deployment.aws.agent.host(deployment.target.instance_id) / "opt"
+    compose = Path(sys.executable).parent / "docker-compose"
+    files = ["--env-file", opt / ".env", "--env-file", opt / "secrets.env", "--file", ROOT / "infra" / "compose.yaml"]
+    done = subprocess.run(
+        [compose, *files, "config", "--images"], capture_output=True, text=True, check=False, env={"PATH": "/usr/bin"}
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert {f"images.example.com/team/project/{name}:{FIRST}" for name in ("pipeline", "serving")} <= set(
+        done.stdout.split()
+    )
 
 
 def test_the_same_push_again_does_nothing(

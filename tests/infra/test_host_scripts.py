@@ -122,3 +122,25 @@ def test_a_second_boot_changes_nothing(tmp_path: Path) -> None:
     assert code == 0
     assert not any(call.startswith(("mkfs", "mount ")) for call in calls)
     assert (tmp_path / "fstab").read_text() == ""
+
+
+def test_the_probe_notes_readiness_and_new_server_errors(tmp_path: Path) -> None:
+    """One line of JSON a minute: up, milliseconds, server errors since the line before; a restart is no error."""
+    curl = tmp_path / "curl"
+    environment = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "AIDRUG_PROBE_LOG": str(tmp_path / "probe.log"),
+        "AIDRUG_PROBE_MEMORY": str(tmp_path / "errors"),
+    }
+    for total, answers in ((3, True), (5, True), (1, True), (1, False)):
+        metrics = f'aidrug_requests_total{{method="POST",route="/v1/predict",status="503"}} {total}.0'
+        ready = "printf 0.0124" if answers else "exit 7"
+        fine = 'aidrug_requests_total{status="200"} 9.0'
+        curl.write_text(f"#!/bin/sh\ncase $* in *metrics) echo '{metrics}'; echo '{fine}';; *) {ready};; esac\n")
+        curl.chmod(0o755)
+        subprocess.run(["sh", ROOT / "infra/host/probe.sh"], env=environment, check=True)
+
+    lines = [json.loads(line) for line in (tmp_path / "probe.log").read_text().splitlines()]
+    assert [line["errors"] for line in lines] == [3, 2, 1, 0]
+    assert lines[0] == {"up": 1, "ready_ms": 12, "errors": 3}
+    assert lines[-1] == {"up": 0, "ready_ms": None, "errors": 0}
