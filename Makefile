@@ -39,7 +39,7 @@ test-images: $(STAMP) stand-ins ## Build the images and run the whole host with 
 stand-ins: $(STAMP)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $$(sed -n 's/^stand-ins = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
 
-test-infra: $(STAMP) ## Test infra/terraform on a stand-in for AWS, and the operations guide (minutes; needs terraform)
+test-infra: $(STAMP) stand-ins ## Test infra/terraform on a stand-in for AWS, and the operations guide (minutes; needs terraform)
 	AIDRUG_TEST_INFRA=1 $(BIN)/python -m pytest tests/infra
 
 lint: $(STAMP) ## Check style, layer rules and formatting
