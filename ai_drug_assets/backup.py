@@ -150,7 +150,8 @@ def _state(settings: Settings) -> Iterator[tuple[str, Path]]:
         ]
         for file in files:
             path = Path(folder) / file
-            if not file.startswith(".") and not is_sidecar(path) and path.is_file():
+            hidden = file.startswith(".") and file != ".db"  # Dagster's events that belong to no run are in a `.db`
+            if not hidden and not is_sidecar(path) and path.is_file():
                 named[f"home/{(inside / file).as_posix()}"] = path
     mlflow = settings.mlflow_database
     if mlflow is not None and mlflow.is_file() and not mlflow.is_relative_to(home):

@@ -51,12 +51,15 @@ def test_a_lost_state_comes_back_whole(made: Project, tmp_path: Path) -> None:
     """After AIDRUG_HOME is gone: same champions, same predictions, nothing stale, nothing retrained."""
     before, place = predictions(made.settings), str(tmp_path / "backups")
     fits = made.trained()
+    runless = made.settings.folder("dagster", "history", "runs") / ".db"
+    sqlite3.connect(runless).execute("CREATE TABLE events (id INTEGER)").connection.close()
     back_up(made.settings, place, silent)
     shutil.rmtree(made.settings.home)
 
     restore(made.settings, place, silent)
 
     assert predictions(made.settings) == before
+    assert databases.is_database(runless)
     assert make_plan(made.catalog(), made.ledger).stale == ()
     assert made.run().made == []
     assert made.trained() == fits
