@@ -21,6 +21,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 PARTS = ("ai_drug_assets", "model_zoo", "serving", "configs", "dagster.yaml", "workspace.yaml")
 ENDPOINTS = ("hydration_free_energy", "brain_blood_ratio")
@@ -138,6 +140,10 @@ def copy_project(target: Path) -> None:
         for path in (target / "configs" / kind).glob("*.yaml"):
             if path.stem not in kept:
                 path.unlink()
+    for path in (target / "configs" / "models").glob("*.yaml"):
+        model = yaml.safe_load(path.read_text())
+        others = {name: what for name, what in model.get("overrides", {}).items() if name in ENDPOINTS}
+        path.write_text(yaml.safe_dump({**model, "overrides": others}, sort_keys=False))
 
 
 def wait_for(attempt: Any, what: str, patience_s: float = 60) -> None:
