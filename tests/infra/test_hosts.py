@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
@@ -139,7 +140,10 @@ def test_an_interrupted_driver_cancels_its_command(deployment: Deployment, monke
 
     assert deployment.aws.agent.ended()[-1].status == "Cancelled"
     log = deployment.aws.agent.host(deployment.target.instance_id) / "log" / "host.log"
-    assert "FAILED deploy at training: a command ended with 143" in log.read_text()
+    until = time.monotonic() + 20  # the script writes it while it ends
+    while "FAILED deploy at training: a command ended with 143" not in log.read_text():
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(
