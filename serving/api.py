@@ -7,7 +7,8 @@ Does not belong here: the page (see `page/`), predicting (see `predictor.py`), t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
@@ -139,7 +140,9 @@ async def roll_back(
 ) -> ChampionInfo:
     """Put an endpoint's previous champion back, and hold the present one so that it does not return by itself."""
     with audited(request, "roll back", name):
-        return await _roll_back(engine, name)
+        return await change_champion(
+            engine, name, lambda pointer: pointer.roll_back(name, by="rollback"), "nothing-to-roll-back"
+        )
 
 
 @get("/health/live", opt={"scope": "open"}, tags=["health"], summary="Whether the process answers")
@@ -304,18 +307,24 @@ def _listed(known: Collection[str], *came: str) -> str:
     return f"{', '.join(known) or 'none yet'}, got {', '.join(repr(name) for name in came)}"
 
 
-async def _roll_back(engine: Engine, name: str) -> ChampionInfo:
+async def change_champion(engine: Engine, name: str, change: Callable[[Pointer], Pointer], code: str) -> ChampionInfo:
+    """Change which version serves an endpoint, and describe its champion as it then is.
+
+    Raises
+    ------
+    ProblemError
+        `unknown-endpoint`, `code` when the pointer refuses the change, `store-unavailable`.
+    """
     champion_info(engine.table, name)
 
-    def back(pointer: Pointer) -> Pointer:
+    def changed(pointer: Pointer) -> Pointer:
         try:
-            return pointer.roll_back(name, by="rollback")
+            return change(pointer)
         except StoreError as error:
-            raise ProblemError("nothing-to-roll-back", str(error)) from error
+            raise ProblemError(code, str(error)) from error
 
     try:
-        pointer = await engine.change_pointer(back)
+        pointer = await engine.change_pointer(changed)
     except StoreError as error:
         raise ProblemError("store-unavailable", str(error)) from error
-    table = engine.table
-    return champion_info(Table(pointer.generation, table.champions, pointer.endpoints, table.failures), name)
+    return champion_info(replace(engine.table, generation=pointer.generation, appointments=pointer.endpoints), name)

@@ -7,28 +7,20 @@ night, and leaves it beside the live record).
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Request, get, post
 from litestar.di import NamedDependency
-from litestar.openapi import ResponseSpec
-from litestar.params import PathParameter
 from litestar.types import ControllerRouterHandler
 
-from model_zoo.errors import StoreError
-from model_zoo.store import Pointer
 from serving.access import audited
-from serving.api import champion_info
+from serving.api import EndpointName, champion_info, change_champion
 from serving.engine import Engine
-from serving.problems import REFUSALS, ProblemError
-from serving.schemas import ChampionInfo, Problem
-from serving.table import Table
+from serving.problems import REFUSALS, ProblemError, problem_response
+from serving.schemas import ChampionInfo
 
-EndpointName = Annotated[str, PathParameter(description="Name of an endpoint.")]
-_FAULT = ResponseSpec(
-    Problem, description="Problem details (RFC 9457)", media_type="application/problem+json", generate_examples=False
-)
+_FAULT = problem_response()
 
 
 @post(
@@ -42,7 +34,9 @@ _FAULT = ResponseSpec(
 async def promote(request: Request[Any, Any, Any], name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Make an endpoint's challenger its champion; the former champion does not come back by itself."""
     with audited(request, "promote", name):
-        return await _promote(engine, name)
+        return await change_champion(
+            engine, name, lambda pointer: pointer.promote(name, by="promotion"), "nothing-to-promote"
+        )
 
 
 @get(
@@ -65,20 +59,3 @@ async def show_review(name: EndpointName, engine: NamedDependency[Engine]) -> di
 
 
 PROMOTION_HANDLERS: list[ControllerRouterHandler] = [promote, show_review]
-
-
-async def _promote(engine: Engine, name: str) -> ChampionInfo:
-    champion_info(engine.table, name)
-
-    def forward(pointer: Pointer) -> Pointer:
-        try:
-            return pointer.promote(name, by="promotion")
-        except StoreError as error:
-            raise ProblemError("nothing-to-promote", str(error)) from error
-
-    try:
-        pointer = await engine.change_pointer(forward)
-    except StoreError as error:
-        raise ProblemError("store-unavailable", str(error)) from error
-    table = engine.table
-    return champion_info(Table(pointer.generation, table.champions, pointer.endpoints, table.failures), name)
