@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from contextlib import closing
 from pathlib import Path
 
 from model_zoo.errors import DataError
@@ -29,11 +30,8 @@ def export(settings: Settings, endpoint: str, out: Path) -> str:
     DataError
         When none was reported, or none was kept with its structure.
     """
-    record = LiveRecord(settings.home / "service")
-    try:
+    with closing(LiveRecord(settings.home / "service")) as record:
         rows = record.measurements(endpoint)
-    finally:
-        record.close()
     kept = [row for row in rows if row.smiles is not None]
     if not rows:
         raise DataError(f"no value was reported for endpoint {endpoint!r}: POST /v1/feedback takes them")

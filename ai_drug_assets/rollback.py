@@ -6,9 +6,7 @@ Belongs here: moving the pointer and telling the registry. Does not belong here:
 
 from __future__ import annotations
 
-import json
-
-from model_zoo.store import Store
+from model_zoo.store import Store, read_card
 
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.tracking import Tracking
@@ -50,7 +48,6 @@ def promote(settings: Settings, endpoint: str) -> str:
 
 def tell_registry(tracking: Tracking, store: Store, endpoint: str, version: str) -> None:
     """Point the registry's champion alias at the model of a version, when its run is known."""
-    card = json.loads((store.fetch_bundle(endpoint, version) / "card.json").read_bytes())
-    run_id = tracking.find_finished(card["signature"])
+    run_id = tracking.find_finished(read_card(store, endpoint, version)["signature"])
     if run_id is not None:
         tracking.set_aliases(endpoint, {"champion": run_id})

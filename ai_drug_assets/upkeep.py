@@ -12,6 +12,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -63,11 +64,8 @@ def prune_runs(instance: dg.DagsterInstance, *, keep: str = "", days: int = RETE
 
 def prune_record(home: Path, days: int = RECORD_DAYS) -> int:
     """Delete recorded predictions older than a number of days, but for those of measured molecules; give how many."""
-    record = LiveRecord(home / "service")
-    try:
+    with closing(LiveRecord(home / "service")) as record:
         return record.prune(time.time() - days * 86400)
-    finally:
-        record.close()
 
 
 def prune_ticks(instance: dg.DagsterInstance, days: int = RETENTION_DAYS) -> int:

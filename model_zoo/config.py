@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -30,7 +30,10 @@ from model_zoo.targets import Target, Task
 from model_zoo.trials import TrialRules
 from model_zoo.units import converter
 
-T = TypeVar("T", "Endpoint", "ModelFile")
+if TYPE_CHECKING:
+    from model_zoo.screening import Screen
+
+T = TypeVar("T", "Endpoint", "ModelFile", "Screen")
 NAME = r"^[a-z][a-z0-9_]*$"
 
 
@@ -237,8 +240,8 @@ def load_configs(folder: Path) -> Configs:
     ConfigError
         Naming the file and key at fault, what was expected and what came.
     """
-    endpoints = {item.name: item for item in _read_folder(folder / "endpoints", Endpoint)}
-    models_ = {item.name: item for item in _read_folder(folder / "models", ModelFile)}
+    endpoints = {item.name: item for item in read_folder(folder / "endpoints", Endpoint)}
+    models_ = {item.name: item for item in read_folder(folder / "models", ModelFile)}
     for model in models_.values():
         named = (*model.overrides, *(() if model.endpoints == "all" else model.endpoints))
         for name in named:
@@ -258,7 +261,14 @@ def load_configs(folder: Path) -> Configs:
     return Configs(endpoints, models_)
 
 
-def _read_folder(folder: Path, schema: type[T]) -> list[T]:
+def read_folder(folder: Path, schema: type[T]) -> list[T]:
+    """Read and check every YAML of a folder, each named after what it holds.
+
+    Raises
+    ------
+    ConfigError
+        When there is none, or naming the file and key at fault.
+    """
     paths = sorted(path for path in folder.glob("*.y*ml") if path.suffix in (".yaml", ".yml"))
     if not paths:
         raise ConfigError(f"{folder}: expected at least one YAML file, got none")

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from model_zoo import featurizers
 from model_zoo.bundle import Bundle
+from model_zoo.config import NAME, read_folder
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
 
@@ -36,7 +36,7 @@ class Screen(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)
+    name: str = Field(pattern=NAME, max_length=60)
     description: str
     library: str
     """A folder of Parquet files, or one file: a path or `s3://bucket/prefix`."""
@@ -79,16 +79,9 @@ def load_screens(folder: Path) -> dict[str, Screen]:
     ConfigError
         Naming the file and key at fault.
     """
-    screens = {}
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            screen = Screen.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (yaml.YAMLError, ValueError, ValidationError) as error:
-            raise ConfigError(f"{path}: {error}") from error
-        if screen.name != path.stem:
-            raise ConfigError(f"{path}: expected name: {path.stem} (the file's own), got {screen.name!r}")
-        screens[screen.name] = screen
-    return screens
+    if not any(folder.glob("*.y*ml")):
+        return {}
+    return {screen.name: screen for screen in read_folder(folder, Screen)}
 
 
 def open_place(place: str) -> tuple[FileSystem, str]:

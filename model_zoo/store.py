@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -183,6 +183,18 @@ class Store(Protocol):
 
     def fetch_bundle(self, endpoint: str, version: str) -> Path:
         """Give a local folder that holds the bundle's files. Verifying them is the caller's work."""
+
+
+def read_card(store: Store, endpoint: str, version: str) -> dict[str, Any]:
+    """Read the model card of a published bundle, without loading the bundle.
+
+    Raises
+    ------
+    StoreError
+        When the bundle is not in the store.
+    """
+    card: dict[str, Any] = json.loads((store.fetch_bundle(endpoint, version) / "card.json").read_bytes())
+    return card
 
 
 def parse_pointer(content: bytes | None) -> Pointer:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import closing
 from typing import Annotated
 
 from litestar import post
@@ -149,12 +150,9 @@ def _store(observer: Observer, measurements: list[Measurement], results: list[An
         smiles = result[item.endpoint].smiles
         kept = smiles if observer.keep_smiles else None
         rows.append(MeasurementRow(now, name(smiles), kept, item.endpoint, item.value, item.source, item.name))
-    record = LiveRecord(observer.folder)
-    try:
-        if rows:
+    if rows:
+        with closing(LiveRecord(observer.folder)) as record:
             record.measure(rows)
-    finally:
-        record.close()
     return len(rows)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 from model_zoo.champion import Contender, Decision, decide
 from model_zoo.model_card import to_markdown
-from model_zoo.store import parse_pointer
+from model_zoo.store import parse_pointer, read_card
 
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import check, declare
@@ -41,7 +41,7 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         challenger = None
         if endpoint.trial and decision.challenger:
             challenger = publish_bundle(workshop, node, decision.challenger, decision, board)
-        card = to_markdown(_card(workshop, endpoint.name, version)) if version else ""
+        card = to_markdown(read_card(workshop.store, endpoint.name, version)) if version else ""
         _set_aliases(tracking, endpoint.name, decision, card)
         workshop.keep_text(
             node, FILE, json.dumps({"version": version, "challenger": challenger, "reason": decision.reason})
@@ -89,14 +89,10 @@ def _served(workshop: Workshop, endpoint: str) -> _Served:
     now = parse_pointer(workshop.store.read_pointer_bytes()).endpoints.get(endpoint)
     if now is None:
         return _Served()
-    card = _card(workshop, endpoint, now.version)
-    held = frozenset(_card(workshop, endpoint, version)["signature"] for version in (now.held, now.over) if version)
+    card = read_card(workshop.store, endpoint, now.version)
+    away = [version for version in (now.held, now.over) if version]
+    held = frozenset(read_card(workshop.store, endpoint, version)["signature"] for version in away)
     return _Served(now.version, Contender(**card["contender"]), card["made_by"], held)
-
-
-def _card(workshop: Workshop, endpoint: str, version: str) -> dict[str, Any]:
-    card: dict[str, Any] = json.loads((workshop.store.fetch_bundle(endpoint, version) / "card.json").read_bytes())
-    return card
 
 
 def _contender(row: dict[str, Any]) -> Contender:

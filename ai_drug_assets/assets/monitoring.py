@@ -11,6 +11,7 @@ Live measurements can promote a challenger on trial; they never change a score o
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import Any
 
 import dagster as dg
@@ -19,7 +20,7 @@ from model_zoo.config import Endpoint
 from model_zoo.digests import json_digest
 from model_zoo.live.record import LiveRecord
 from model_zoo.live.review import FEWEST, Review, review
-from model_zoo.store import Current, atomic_write, parse_pointer
+from model_zoo.store import Current, atomic_write, parse_pointer, read_card
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import DEFAULT_OWNERS
@@ -68,7 +69,7 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
         if now is None:
             why = "no champion is in service yet"
             return dg.MaterializeResult(metadata={"champion": "none"}, check_results=_results(key, checks, {}, why))
-        card = _card(workshop, endpoint.name, now.version)
+        card = read_card(workshop.store, endpoint.name, now.version)
         made = _review(workshop, endpoint, now)
         reviews = workshop.settings.folder("service", "reviews")
         atomic_write(reviews / f"{endpoint.name}.json", json.dumps(made.as_json()).encode())
@@ -83,14 +84,8 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
     return _asset
 
 
-def _card(workshop: Workshop, endpoint: str, version: str) -> dict[str, Any]:
-    card: dict[str, Any] = json.loads((workshop.store.fetch_bundle(endpoint, version) / "card.json").read_bytes())
-    return card
-
-
 def _review(workshop: Workshop, endpoint: Endpoint, now: Current) -> Review:
-    record = LiveRecord(workshop.settings.home / "service")
-    try:
+    with closing(LiveRecord(workshop.settings.home / "service")) as record:
         return review(
             endpoint.name,
             endpoint.task,
@@ -99,8 +94,6 @@ def _review(workshop: Workshop, endpoint: Endpoint, now: Current) -> Review:
             record.measurements(endpoint.name),
             now.challenger.version if now.challenger else None,
         )
-    finally:
-        record.close()
 
 
 def _promote(workshop: Workshop, tracking: Tracking, endpoint: Endpoint, made: Review) -> str | None:

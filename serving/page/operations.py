@@ -9,6 +9,7 @@ It tells of this process; where several workers answer, each tells of itself.
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -138,13 +139,11 @@ def uses(engine: Engine, table: Table) -> list[Use]:
     """Read from the live record how the endpoints were used; nothing where none is kept or it cannot be read."""
     if engine.observer is None:
         return []
-    record = LiveRecord(engine.observer.folder)
-    try:
-        found = record.use_by_hour(time.time() - 3600 * HOURS)
-    except StoreError:
-        return []  # the figure of the record says so
-    finally:
-        record.close()
+    with closing(LiveRecord(engine.observer.folder)) as record:
+        try:
+            found = record.use_by_hour(time.time() - 3600 * HOURS)
+        except StoreError:
+            return []  # the figure of the record says so
     rows = []
     for name, champion in table.champions.items():
         hours = found.get(name, {})
