@@ -40,7 +40,7 @@ from model_zoo.model_formats import Model, load_model
 from model_zoo.molecules import Molecule, Standardise, parse_molecule
 from model_zoo.targets import Target
 from model_zoo.trust import Trust
-from model_zoo.uncertainty import Domain
+from model_zoo.uncertainty import Domain, pack
 
 FORMAT: Literal[2] = 2
 REFERENCE_TOLERANCE = 1e-4
@@ -163,7 +163,7 @@ class Bundle:
         """Give the `k` training molecules most like each molecule, most similar first; fewer where there are fewer."""
         if not molecules or not len(self.neighbours.values):
             return [[] for _ in molecules]
-        similarity, rows = self.domain.nearest(molecules, k)
+        similarity, rows = self.domain.nearest(pack(molecules), k)
         return [
             [
                 Neighbour(self.neighbours.smiles[row], float(alike), float(self.neighbours.values[row]))
@@ -172,7 +172,12 @@ class Bundle:
             for row_of, alike_of in zip(rows, similarity, strict=True)
         ]
 
-    def predict(self, molecules: Sequence[Molecule], X: NDArray[Any] | None = None) -> Predictions:
+    def predict(
+        self,
+        molecules: Sequence[Molecule],
+        X: NDArray[Any] | None = None,
+        packed: NDArray[np.uint8] | None = None,
+    ) -> Predictions:
         """Predict for standardised molecules, in order.
 
         Parameters
@@ -182,12 +187,14 @@ class Bundle:
         X
             Their features, when the caller already has them (`featurizers.featurize(manifest.features,
             molecules)`): endpoints that share featurizers share the work.
+        packed
+            Their fingerprints as `uncertainty.pack` gives them, for the same reason.
         """
         manifest = self.manifest
         if X is None:
             X = featurizers.featurize(manifest.features, molecules)
         raw = self.model.predict(X)
-        similarity, rows = self.domain.nearest(molecules, NEIGHBOURS)
+        similarity, rows = self.domain.nearest(pack(molecules) if packed is None else packed, NEIGHBOURS)
         nearest = similarity[:, 0] if molecules else np.empty(0)
         value, trust = manifest.target.to_unit(raw), manifest.trust
         lower = upper = label = sets = None

@@ -22,6 +22,7 @@ from model_zoo.bundle import Bundle
 from model_zoo.config import NAME, read_folder
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
+from model_zoo.uncertainty import pack
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -223,12 +224,14 @@ class _Numbers:
 
     def _predict(self, names: Sequence[str], molecules: list[Molecule], places: list[int]) -> None:
         blocks: dict[str, NDArray[Any]] = {}
+        packed = pack(molecules)
         for name in names:
             bundle = self._bundles[name]
             for feature in bundle.manifest.features:
                 if feature not in blocks:
                     blocks[feature] = featurizers.get(feature).featurize(molecules)
-            got = bundle.predict(molecules, featurizers.join([blocks[each] for each in bundle.manifest.features]))
+            X = featurizers.join([blocks[each] for each in bundle.manifest.features])
+            got = bundle.predict(molecules, X, packed)
             for row, values in enumerate((got.value, got.lower, got.upper, got.similarity)):
                 if values is not None:
                     self._filled[name][row, places] = values

@@ -54,9 +54,15 @@ class Domain:
     packed: NDArray[np.uint8]
     threshold: float
 
-    def nearest(self, molecules: Sequence[Molecule], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """Give the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`."""
-        return _nearest(pack(molecules), self._references, k)
+    def nearest(self, packed: NDArray[np.uint8], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Give the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`.
+
+        Parameters
+        ----------
+        packed
+            `n` molecules as `pack` gives them.
+        """
+        return _nearest(packed, self._references, k)
 
     @cached_property
     def _references(self) -> _References:

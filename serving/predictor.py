@@ -21,6 +21,7 @@ from rdkit import Chem
 from model_zoo import featurizers
 from model_zoo.bundle import Predictions
 from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
+from model_zoo.uncertainty import pack
 from serving import metrics
 from serving.recent import Recent
 from serving.table import Champion
@@ -192,10 +193,11 @@ def _joined(answer: Answer, reading: str | Fault, results: Mapping[str, Answer])
 
 
 def _compute(champions: Mapping[str, Champion], molecules: list[Molecule]) -> dict[str, Answer]:
-    """Run the models: each featurizer once, however many champions use it."""
+    """Run the models: each featurizer and the fingerprint of the domain once, however many champions use them."""
     if not molecules:
         return {}
     blocks: dict[str, NDArray[Any]] = {}
+    packed = pack(molecules)
     answers: dict[str, Answer] = {molecule.smiles: {} for molecule in molecules}
     for name, champion in champions.items():
         missing = [feature for feature in champion.manifest.features if feature not in blocks]
@@ -203,7 +205,7 @@ def _compute(champions: Mapping[str, Champion], molecules: list[Molecule]) -> di
             blocks |= {feature: _featurizer(feature).featurize(molecules) for feature in missing}
         X = featurizers.join([blocks[feature] for feature in champion.manifest.features])
         with metrics.timed(metrics.PREDICT):
-            got = champion.bundle.predict(molecules, X)
+            got = champion.bundle.predict(molecules, X, packed)
         for row, molecule in enumerate(molecules):
             estimate = _estimate(molecule.smiles, got, row)
             answer = answers[molecule.smiles]

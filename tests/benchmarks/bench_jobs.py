@@ -1,9 +1,10 @@
 """Batch jobs: rows per second against single requests, memory at a tenth and at the end, `kill -9` in the middle.
 
-Run `python -m tests.benchmarks.bench_jobs` from the top of the checkout; it takes a few minutes and prints one JSON
-object. `--rows 1000000` makes it a job of a million rows; `--distinct 1000` lets its molecules come again and again,
-and be remembered, so that what is measured is the handling of rows and not of molecules. Client and server share the
-machine's cores: compare figures of one run only.
+Run `python -m tests.benchmarks.bench_jobs` from the top of the checkout; it takes a few minutes, prints one JSON
+object and puts it into `tests/benchmarks/results/jobs.json`, a run per number of rows. `--rows 1000000` makes it a job
+of a million rows; `--distinct 1000` lets its molecules come again and again, and be remembered, so that what is
+measured is the handling of rows and not of molecules (a quarter of an hour). Client and server share the machine's
+cores: compare figures of one run only.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from serving.client import Client
 from tests.bundle_factory import publish
 from tests.server_process import running_service
 
+RESULT = Path(__file__).parent / "results" / "jobs.json"
 ENDPOINTS = 5
 SINGLES = 300
 CORES = ("c1ccc({})cc1C(=O)N{}", "c1cc({})ncc1OC{}", "C1CN({})CCC1S(=O)(=O){}", "c1c({})sc2c1CCN(C2){}")
@@ -136,15 +138,21 @@ def measure(folder: Path, rows: int, distinct: int) -> dict[str, Any]:
         before = wait_for(client, second, rows // 2).done
         process.kill()
         process.wait()
-    with running_service(folder, folder / "log2", **environment) as (address, _):
+    with running_service(folder, folder / "log2", **environment) as (address, process):
         client = Client(address, timeout_seconds=600)
         resumed = client.job(second).done
+        memory = Memory(process.pid)
+        wait_for(client, second, rows // 2 + rows // 10)
+        soon = memory.peak
         ended = client.wait(second)
+        memory.stop()
         client.download(second, folder / "resumed.csv")
         figures["killed"] = {
             "rows_before": before,
             "rows_found_after": resumed,
             "rows_in_result": ended.done,
+            "peak_mb_at_60_percent": round(soon),
+            "peak_mb_at_100_percent": round(memory.peak),
             "same_result_as_undisturbed": (folder / "resumed.csv").read_bytes() == (folder / "result.csv").read_bytes(),
         }
     return figures
@@ -157,7 +165,11 @@ def main() -> None:
     parser.add_argument("--distinct", type=int, default=10_000_000, help="how many of them are different molecules")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(Path(folder), options.rows, options.distinct), indent=1))
+        figures = measure(Path(folder), options.rows, options.distinct)
+    kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+    kept[str(options.rows)] = figures
+    RESULT.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    print(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

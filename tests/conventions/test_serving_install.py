@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.installed import install_service, megabytes
 
 MAX_MEGABYTES = 450
 ABSENT = ("dagster", "dvc", "mlflow", "pandas", "sklearn", "torch")
@@ -23,25 +24,15 @@ print([name for name in {ABSENT!r} if importlib.util.find_spec(name)])
 
 
 @pytest.mark.slow
-def test_the_service_installs_without_the_pipeline(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_service_installs_without_the_pipeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An environment with only `.[serve]` imports the service, holds no training or pipeline library, and is small."""
-    uv = Path(sys.executable).with_name("uv")
-    python = tmp_path / "venv" / "bin" / "python"
+    python = install_service(tmp_path / "venv")
 
-    def run(*command: str | Path) -> str:
-        # Outside the checkout, so that nothing is importable but what was installed.
-        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stderr
-        return result.stdout
+    probed = subprocess.run((python, "-c", PROBE), cwd=tmp_path, capture_output=True, text=True, check=False)
+    size = megabytes(tmp_path / "venv")
 
-    run(uv, "venv", "--python", sys.executable, tmp_path / "venv")
-    run(uv, "pip", "install", "--python", python, "-c", root / "constraints.txt", f"{root}[serve]")
-
-    assert run(python, "-c", PROBE).strip() == "[]"
-
-    megabytes = sum(path.lstat().st_size for path in (tmp_path / "venv").rglob("*")) / 1e6
+    assert probed.returncode == 0, probed.stderr
+    assert probed.stdout.strip() == "[]"
     with capsys.disabled():
-        print(f"\n.[serve] takes {megabytes:.0f} MB")
-    assert megabytes < MAX_MEGABYTES
+        print(f"\n.[serve] takes {size:.0f} MB")
+    assert size < MAX_MEGABYTES

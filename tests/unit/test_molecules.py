@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
+from model_zoo import molecules
 from model_zoo.molecules import (
     CURATION_LIMITS,
     InvalidMolecule,
@@ -21,6 +22,7 @@ from model_zoo.molecules import (
     scaffold,
     standardise_molecule,
 )
+from tests.real_molecules import NASTY, at_least
 
 DRUGS = (
     "CC(=O)Oc1ccccc1C(=O)O",
@@ -259,3 +261,36 @@ def test_an_inchikey_tells_stereo_isomers_apart_after_its_first_block() -> None:
 def test_a_scaffold_is_rings_and_linkers(smiles: str, expected: str) -> None:
     """Side chains and stereochemistry are no part of a scaffold; acyclic molecules have none."""
     assert scaffold(molecule(smiles).mol) == expected
+
+
+def test_molecules_that_need_no_standardising_are_told_rightly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaving the steps out gives, atom by atom, what the steps give: for real molecules, and for hostile ones."""
+    texts = [*NASTY, *random.Random(4).sample(at_least(17_000), 700)]
+    plain = sum(mol is not None and molecules._is_plain(mol) for mol in map(Chem.MolFromSmiles, texts))
+    quick = [parse_molecule(text, limits=CURATION_LIMITS) for text in texts]
+    monkeypatch.setattr(molecules, "_is_plain", lambda mol: False)
+    whole = [parse_molecule(text, limits=CURATION_LIMITS) for text in texts]
+
+    assert [_content(one) for one in quick] == [_content(one) for one in whole]
+    assert plain > len(texts) // 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "C[N+](C)(C)C", "CS(C)=O", "C[CH2]", "[Na]Cl", "CC.O", "C[N+](=O)[O-]", "CN=[N+]=[N-]", "CP(C)(C)=O", "[H][H]",
+        "C[2H]", "C", "Cl", "C[SiH3]", "O->C", "C*",
+    ],
+)  # fmt: skip
+def test_charges_salts_metals_and_rare_valences_are_standardised(text: str) -> None:
+    """Nothing that a step of standardising looks at is taken for a molecule that needs none."""
+    mol = Chem.MolFromSmiles(text)
+
+    assert mol is not None
+    assert not molecules._is_plain(mol)
+
+
+def _content(parsed: Molecule | InvalidMolecule) -> object:
+    if isinstance(parsed, InvalidMolecule):
+        return parsed
+    return parsed.smiles, parsed.mol.ToBinary()

@@ -112,12 +112,12 @@ def test_empty_fingerprints_are_alike_to_nothing() -> None:
 def test_a_training_molecule_is_at_home() -> None:
     """A training molecule has similarity 1 to its own row; a foreign one is farther than the threshold."""
     domain = fit_domain(ALL, np.arange(len(ALL)) % 3)
-    similarities, rows = domain.nearest(ALL, k=2)
+    similarities, rows = domain.nearest(pack(ALL), k=2)
 
     assert rows[:, 0].tolist() == list(range(len(ALL)))
     assert (similarities[:, 0] == 1).all()
     assert 0 <= domain.threshold <= 1
-    assert domain.nearest(molecules("FC(F)(F)S(F)(F)(F)(F)F"))[0][0, 0] <= domain.threshold
+    assert domain.nearest(pack(molecules("FC(F)(F)S(F)(F)(F)(F)F")))[0][0, 0] <= domain.threshold
 
 
 def test_the_threshold_ignores_neighbours_in_the_same_fold() -> None:
