@@ -20,7 +20,8 @@ from model_zoo.targets import Target, Task
 from model_zoo.training import TrainingData, train_and_score
 from tests.unit.test_models import SMALL
 
-ON_FEATURES = [name for name in SMALL if name not in ("naive", "blend", "transformer")]
+ON_FEATURES = [name for name in SMALL if name not in ("naive", "blend", "transformer", "dmpnn")]
+FEATURES = {"transformer": ["tokens"], "dmpnn": ["graph", "descriptors"]}
 LEARNING = [name for name in SMALL if name != "naive"]
 RINGS = ("c1ccccc1", "c1ccncc1", "C1CCCCC1", "C1CCOCC1", "c1ccsc1", "C1CCNC1")
 TAILS = ("C", "CC", "O", "N", "CCO", "FC", "ClC", "N#C")
@@ -58,7 +59,7 @@ def values(count: int, task: Task) -> list[float]:
 def attempt(name: str, dataset: Dataset, task: Task, folder: Path, settings: Mapping[str, Any] | None = None) -> Any:
     """Train a model as the product does; give its scores, or what it raised: that is what goes on record."""
     molecules = dataset.molecules()
-    X: NDArray[Any] = featurizers.featurize(["tokens" if name == "transformer" else "morgan_count"], molecules)
+    X: NDArray[Any] = featurizers.featurize(FEATURES.get(name, ["morgan_count"]), molecules)
     config = models.get(name).Config.model_validate({**SMALL[name], **(settings or {})})
     (folder / name).mkdir()
     try:
@@ -142,11 +143,11 @@ def test_a_huge_peptide_is_refused_and_a_large_one_is_read(tmp_path: Path) -> No
     assert reasons(dataset) == {"too-long": 1}
     large = dataset.molecules()[-1:]
     assert large[0].mol.GetNumHeavyAtoms() > 200
-    for name in sorted({"morgan_count", "descriptors", "rdkit_descriptors", "avalon_count", "erg", "tokens"}):
+    for name in sorted({"morgan_count", "descriptors", "rdkit_descriptors", "avalon_count", "erg", "tokens", "graph"}):
         assert np.isfinite(featurizers.get(name).featurize(large)).all(), name
 
 
-@pytest.mark.parametrize("name", ON_FEATURES)
+@pytest.mark.parametrize("name", [*ON_FEATURES, "dmpnn"])
 def test_metals_and_mixtures_train(name: str, tmp_path: Path) -> None:
     """Metals, salts and mixtures are standardised, or dropped with a reason, and train with the others."""
     odd = (*METALS, *MIXTURES)
@@ -160,7 +161,7 @@ def test_metals_and_mixtures_train(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "settings"),
-    [("transformer", {"learning_rate": 1e30}), ("mlp", {"learning_rate": 1e30})],
+    [("transformer", {"learning_rate": 1e30}), ("mlp", {"learning_rate": 1e30}), ("dmpnn", {"learning_rate": 1e30})],
 )
 def test_a_training_that_diverges_is_refused(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
     """A fit that runs away is an error that names the model, not a model."""
@@ -172,7 +173,7 @@ def test_a_training_that_diverges_is_refused(name: str, settings: dict[str, Any]
     assert name in str(result)
 
 
-@pytest.mark.parametrize("name", ON_FEATURES)
+@pytest.mark.parametrize("name", [*ON_FEATURES, "dmpnn"])
 def test_huge_values_end_in_a_number_or_a_reason(name: str, tmp_path: Path) -> None:
     """Values that no single precision number holds are learned, or refused; nothing else happens."""
     rows = [(text, value * 1e60) for text, value in zip(GOOD, values(len(GOOD), "regression"), strict=True)]

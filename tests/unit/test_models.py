@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from rdkit import Chem
 
-from model_zoo import models
+from model_zoo import featurizers, models
 from model_zoo.errors import BundleError, ConfigError, TrainingError
 from model_zoo.featurizers.tokens import MAX_TOKENS, SIZE
 from model_zoo.model_formats import ConstantModel, Model, OnnxModel, load_model
+from model_zoo.molecules import Molecule
 from model_zoo.targets import Task
 
 ROOT = Path(__file__).parents[2]
 SMALL: dict[str, dict[str, Any]] = {
     "catboost": {"iterations": 30, "learning_rate": 0.1},
+    "dmpnn": {"hidden": 8, "readout": 8, "epochs": 2, "batch_size": 8},
     "gp": {},
     "mlp": {"hidden": 16, "members": 2, "epochs": 3},
     "naive": {},
@@ -36,6 +39,12 @@ DATA_ONLY = {".json", ".onnx", ".ubj", ".cbm", ".safetensors", ".npy"}
 def features(name: str) -> NDArray[Any]:
     """Give a small matrix of the kind the model learns from."""
     generator = np.random.default_rng(0)
+    if name == "dmpnn":
+        smiles = [
+            f"{tail}{'C' * size}O" for size in range(1, 9) for tail in ("O", "N", "F", "C1CC1", "c1ccccc1", "C#C")
+        ]
+        molecules = [Molecule(text, Chem.MolFromSmiles(text)) for text in smiles]
+        return featurizers.featurize(["graph", "descriptors"], molecules)
     if name != "transformer":
         return generator.poisson(0.7, (ROWS, 20)).astype(np.float32)
     tokens = np.zeros((ROWS, MAX_TOKENS), dtype=np.int64)
@@ -134,7 +143,7 @@ def test_equal_seeds_give_equal_models(case: dict[str, Any]) -> None:
     np.testing.assert_array_equal(again.predict(X), case["model"].predict(X))
 
 
-@pytest.mark.parametrize("name", ["catboost", "mlp", "rf", "xgb", "transformer"])
+@pytest.mark.parametrize("name", ["catboost", "dmpnn", "mlp", "rf", "xgb", "transformer"])
 def test_the_seed_counts(name: str) -> None:
     """Another seed is another model: randomness comes from the configuration and nowhere else."""
     one, X = fit(name, "regression")
@@ -170,7 +179,7 @@ def test_training_leaves_its_data_alone(name: str) -> None:
     np.testing.assert_array_equal(y, kept[1])
 
 
-@pytest.mark.parametrize("name", ["catboost", "gp", "mlp", "rf", "svm", "xgb", "transformer"])
+@pytest.mark.parametrize("name", ["catboost", "dmpnn", "gp", "mlp", "rf", "svm", "xgb", "transformer"])
 def test_equal_values_are_predicted(name: str) -> None:
     """A constant target trains, and its constant comes back."""
     X = features(name)
