@@ -74,6 +74,7 @@ class Engine:
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
         self.observer = Observer(settings.record, keep_smiles=settings.record_structures) if settings.record else None
         self.trials = Trials(self.predict, self.observer)
+        self.insights_waiting = 0
 
     @property
     def table(self) -> Table:
@@ -147,12 +148,34 @@ class Engine:
         return given
 
     async def insights(
-        self, champions: Mapping[str, Champion], answers: Sequence[Answer], include: Collection[str]
+        self,
+        champions: Mapping[str, Champion],
+        answers: Sequence[Answer],
+        include: Collection[str],
+        *,
+        background: bool = False,
     ) -> list[Insight]:
-        """Find what the request asks for beside the numbers; one insight per answer, in order."""
+        """Find what the request asks for beside the numbers; one insight per answer, in order.
+
+        `background` work is never refused: its caller asks for the next molecules when it has had these.
+
+        Raises
+        ------
+        ProblemError
+            `busy` when too many molecules are waiting for theirs.
+        """
         if not include:
             return [Insight()] * len(answers)
-        return await self.work(self._insights.gather, champions, answers, include)
+        waiting, most = self.insights_waiting, self.settings.insight_molecules
+        if not background and waiting and waiting + len(answers) > most:
+            metrics.REFUSED_REQUESTS.labels("busy").inc()
+            detail = f"{', '.join(include)}: {waiting} molecules are waiting, {len(answers)} more came; {most} may wait"
+            raise ProblemError("busy", detail, {"Retry-After": "2"})
+        self.insights_waiting += len(answers)
+        try:
+            return await self.work(self._insights.gather, champions, answers, include)
+        finally:
+            self.insights_waiting -= len(answers)
 
     async def change_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
         """Change which versions are current, and serve them at once.

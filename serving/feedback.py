@@ -91,21 +91,32 @@ async def report(data: JSONBody[FeedbackRequest], engine: NamedDependency[Engine
     most = engine.settings.max_molecules
     if not 1 <= len(data.measurements) <= most:
         raise ProblemError("invalid-request", f"measurements: expected 1 to {most}, got {len(data.measurements)}")
+    return await store_measurements(engine, data.measurements)
+
+
+FEEDBACK_HANDLERS: list[ControllerRouterHandler] = [report]
+
+
+async def store_measurements(engine: Engine, measurements: list[Measurement]) -> FeedbackResponse:
+    """Predict what was measured, and store the sound ones.
+
+    Raises
+    ------
+    ProblemError
+        `record-off`, `record-unavailable`; `busy` and `overdue` as predictions.
+    """
     observer = engine.observer
     if observer is None:
         raise ProblemError("record-off", "the service keeps no live record: AIDRUG_RECORD is off")
     table = engine.table
-    results = await _predicted(engine, table, data.measurements)
+    results = await _predicted(engine, table, measurements)
     try:
-        stored = await engine.work(_store, observer, data.measurements, results)
+        stored = await engine.work(_store, observer, measurements, results)
     except StoreError as error:
         raise ProblemError("record-unavailable", "the live record cannot be written", {"Retry-After": "30"}) from error
     return FeedbackResponse(
-        stored, [_entry(index, item, results[index], table) for index, item in enumerate(data.measurements)]
+        stored, [_entry(index, item, results[index], table) for index, item in enumerate(measurements)]
     )
-
-
-FEEDBACK_HANDLERS: list[ControllerRouterHandler] = [report]
 
 
 async def _predicted(engine: Engine, table: Table, measurements: list[Measurement]) -> list[Answer]:

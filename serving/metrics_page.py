@@ -41,6 +41,11 @@ class _State:
             ("aidrug_not_served", "Appointed champions that are not served.", len(table.failures)),
             ("aidrug_store_unreachable", "1 while the bundle store cannot be read.", bool(engine.follower.store_error)),
             ("aidrug_queue_molecules", "Molecules waiting, in this worker.", engine.batches.waiting),
+            (
+                "aidrug_insight_molecules",
+                "Molecules waiting for explanations, neighbours or alerts, in this worker.",
+                engine.insights_waiting,
+            ),
             ("aidrug_lost_threads", "Threads held up by molecules, in this worker.", engine.batches.lost),
         )
         for name, text, value in gauges:

@@ -43,6 +43,8 @@ class Settings:
         Whether callers may ask for the nearest training molecules: their structures may be confidential.
     queue_molecules
         How many molecules may wait for a thread before requests are refused.
+    insight_molecules
+        How many molecules may wait for explanations, neighbours or alerts before requests are refused.
     request_seconds, batch_seconds
         How long a request may wait for its turn, and a batch of molecules may take before its thread is given up.
     record
@@ -80,6 +82,7 @@ class Settings:
     cache_entries: int = 50_000
     show_neighbours: bool = True
     queue_molecules: int = 4096
+    insight_molecules: int = 512
     request_seconds: float = 30.0
     batch_seconds: float = 5.0
     record: Path | None = None
@@ -121,6 +124,7 @@ class Settings:
             cache_entries=_whole(env, "AIDRUG_CACHE_ENTRIES", cls.cache_entries, 0, 100_000_000),
             show_neighbours=bool(_whole(env, "AIDRUG_SHOW_NEIGHBOURS", 1, 0, 1)),
             queue_molecules=_whole(env, "AIDRUG_QUEUE_MOLECULES", cls.queue_molecules, 1, 10_000_000),
+            insight_molecules=_whole(env, "AIDRUG_INSIGHT_MOLECULES", cls.insight_molecules, 1, 1_000_000),
             request_seconds=_seconds(env, "AIDRUG_REQUEST_SECONDS", cls.request_seconds),
             batch_seconds=_seconds(env, "AIDRUG_BATCH_SECONDS", cls.batch_seconds),
             record=home / "service" if _switch(env, "AIDRUG_RECORD", default=True) else None,

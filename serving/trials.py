@@ -77,13 +77,17 @@ class Trials:
         self._shadows: set[asyncio.Task[None]] = set()
         self.left_out = 0
 
-    async def answer(self, table: Table, champions: Mapping[str, Champion], texts: Sequence[str]) -> list[Given]:
+    async def answer(
+        self, table: Table, champions: Mapping[str, Champion], texts: Sequence[str], *, recorded: bool = True
+    ) -> list[Given]:
         """Predict with the champions a request asked for.
 
         Parameters
         ----------
         table
             The table that the request read; `champions` are some of it.
+        recorded
+            Whether the record is told; it is not when somebody looks closer at what was predicted before.
 
         Raises
         ------
@@ -91,7 +95,9 @@ class Trials:
             When the engine has no room.
         """
         answers = await self._predict(champions, texts)
-        trials = self.watch(table, champions, texts, answers)
+        trials = {name: table.challengers[name] for name in champions if name in table.challengers}
+        if recorded:
+            self._watch(table, champions, trials, texts, answers)
         if not trials:
             return [Given(range(len(texts)), champions, answers)]
         arms: dict[frozenset[str], list[int]] = {}
@@ -105,7 +111,8 @@ class Trials:
                 continue
             asked = {name: trials[name] for name in arm}
             theirs = await self._predict(asked, [texts[index] for index in indices])
-            self._note(Note(theirs, asked, role="challenger"))
+            if recorded:
+                self._note(Note(theirs, asked, role="challenger"))
             for index, our, their in zip(indices, ours, theirs, strict=True):
                 if isinstance(our, dict) and isinstance(their, dict):
                     given.append(Given([index], {**champions, **asked}, [{**our, **their}], arm))
@@ -113,15 +120,18 @@ class Trials:
                     given.append(Given([index], champions, [our]))
         return given
 
-    def watch(
-        self, table: Table, champions: Mapping[str, Champion], texts: Sequence[str], answers: Sequence[Answer]
-    ) -> dict[str, Champion]:
-        """Leave what the champions answered for the record, and ask who is in their shadow; give who is on trial."""
+    def _watch(
+        self,
+        table: Table,
+        champions: Mapping[str, Champion],
+        trials: Mapping[str, Champion],
+        texts: Sequence[str],
+        answers: Sequence[Answer],
+    ) -> None:
+        """Leave what the champions answered for the record, and ask who is in their shadow."""
         self._note(Note(answers, champions))
-        trials = {name: table.challengers[name] for name in champions if name in table.challengers}
         readable = [text for text, answer in zip(texts, answers, strict=True) if isinstance(answer, dict)]
         self._shadow(table, trials, readable)
-        return trials
 
     def _shadow(self, table: Table, trials: Mapping[str, Champion], texts: Sequence[str]) -> None:
         """Ask challengers in the shadow what the champions were asked, after the answer and behind every request."""

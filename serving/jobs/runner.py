@@ -230,7 +230,9 @@ class Runner:
         answers = await self._engine.predict(champions, readable, background=True, remember=False)
         insights: list[Insight] = []
         for start in range(0, len(answers), PART):
-            insights += await self._engine.insights(champions, answers[start : start + PART], plan.include)
+            insights += await self._engine.insights(
+                champions, answers[start : start + PART], plan.include, background=True
+            )
         found = iter(zip(answers, insights, strict=True))
         return [
             entry(first + index, "", text, champions)

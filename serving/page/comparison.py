@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from serving.page import words
 from serving.page.radar import MOST_SHAPES
-from serving.page.views import Card, Line, card, radar
-from serving.predictor import Answer, Fault
+from serving.page.views import Card, Line, Told, card, radar
+from serving.predictor import Fault
 from serving.table import Champion
 
 CLEAR = 0.1
@@ -58,12 +58,12 @@ def picked(lines: Sequence[Line], picks: Sequence[int]) -> list[int]:
 
 
 def compare(
-    lines: Sequence[Line], answers: Sequence[Answer], places: Sequence[int], champions: Mapping[str, Champion]
+    lines: Sequence[Line], told: Sequence[Told], places: Sequence[int], champions: Mapping[str, Champion]
 ) -> Comparison:
     """Set molecules side by side: the first four of those picked that were predicted."""
-    able = [place for place in places if not isinstance(answers[place], Fault)]
+    able = [place for place in places if not isinstance(told[place].answer, Fault)]
     chosen = able[:MOST_SHAPES]
-    cards = tuple(card(place + 1, lines[place], answers[place], champions) for place in chosen)
+    cards = tuple(card(place + 1, lines[place], told[place]) for place in chosen)
     best = {}
     for index, name in enumerate(champions):
         scores = [each.rows[index].score for each in cards]
@@ -76,7 +76,7 @@ def compare(
 
 
 def csv_of(
-    lines: Sequence[Line], answers: Sequence[Answer], places: Sequence[int], champions: Mapping[str, Champion]
+    lines: Sequence[Line], told: Sequence[Told], places: Sequence[int], champions: Mapping[str, Champion]
 ) -> str:
     """Write molecules as CSV: a row each, also for those that were not predicted, in the order of the request."""
     file = io.StringIO()
@@ -86,14 +86,14 @@ def csv_of(
         + [f"{name}_{field}" for name in champions for field in FIELDS]
     )
     for place in places:
-        line, answer = lines[place], answers[place]
+        line, answer = lines[place], told[place].answer
         start = [line.smiles, _safe(line.name)]
         if isinstance(answer, Fault):
             writer.writerow([*start, "", answer.code, answer.detail, *[""] * (len(FIELDS) * len(champions))])
             continue
         cells: list[object] = [*start, next(iter(answer.values())).smiles, "", ""]
-        for name, champion in champions.items():
-            estimate, manifest = answer[name], champion.manifest
+        for name in champions:
+            estimate, manifest = answer[name], told[place].champions[name].manifest
             domain = "inside" if estimate.similarity >= manifest.domain_threshold else "outside"
             numbers = (estimate.value, estimate.lower, estimate.upper, estimate.percentile)
             value, lower, upper, percentile = ("" if each is None else f"{each:.6g}" for each in numbers)

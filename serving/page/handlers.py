@@ -25,11 +25,11 @@ from model_zoo.molecules import Molecule, Standardise, parse_molecule
 from serving.engine import Engine
 from serving.page import comparison, details, words
 from serving.page.drawing import structure_svg
+from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
 from serving.page.templates import FRAGMENT, STATIC, render
-from serving.page.views import Line, card, headings, parse_lines, results_of
-from serving.predictor import Answer
+from serving.page.views import Line, Told, card, headings, parse_lines, results_of
 from serving.problems import ProblemError
 from serving.table import Table
 
@@ -81,7 +81,7 @@ async def predict_page(
     table, lines = engine.table, parse_lines(data.smiles)
     fragment = request.headers.get(FRAGMENT)
     try:
-        answers = await _answers(engine, table, lines)
+        told = await _told(engine, table, lines, recorded=fragment != "card")
     except ProblemError as error:
         if fragment or error.code not in ("no-champion", "invalid-request"):
             raise
@@ -89,9 +89,9 @@ async def predict_page(
         return Response(html, status_code=503 if error.code == "no-champion" else 422, media_type=MediaType.HTML)
     if fragment == "card":
         position = data.picks[0] + 1 if data.picks else 1
-        one = await engine.work(card, position, lines[0], answers[0], table.champions)
+        one = await engine.work(card, position, lines[0], told[0])
         return _html(render("card.html", card=one))
-    results = await engine.work(results_of, lines, answers, table.champions)
+    results = await engine.work(results_of, lines, told, table)
     if fragment:
         return _html(await engine.work(render, "results.html", results=results, text=data.smiles, table=table))
     return _html(await engine.work(_page, engine, table, data.smiles, results=results))
@@ -110,9 +110,9 @@ async def compare_page(
 ) -> Response[str]:
     """Set the picked molecules side by side."""
     table, lines = engine.table, parse_lines(data.smiles)
-    answers = await _answers(engine, table, lines)
+    told = await _told(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
-    beside = await engine.work(comparison.compare, lines, answers, places, table.champions)
+    beside = await engine.work(comparison.compare, lines, told, places, table.champions)
     values = {"comparison": beside, "headings": headings(table.champions)}
     if request.headers.get(FRAGMENT):
         return _html(render("comparison.html", **values))
@@ -123,48 +123,51 @@ async def compare_page(
 async def download_csv(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
     """Give the picked molecules, or all, as a CSV file."""
     table, lines = engine.table, parse_lines(data.smiles)
-    answers = await _answers(engine, table, lines)
-    text = comparison.csv_of(lines, answers, comparison.picked(lines, data.picks), table.champions)
+    told = await _told(engine, table, lines, recorded=False)
+    text = comparison.csv_of(lines, told, comparison.picked(lines, data.picks), table.champions)
     headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @post("/page/why", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
-async def why_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
+async def why_page(
+    request: Request[Any, Any, Any], data: URLEncodedBody[Form], engine: NamedDependency[Engine]
+) -> Response[str]:
     """Tell what stands behind one prediction: what each atom adds, measured neighbours."""
-    champions = details.explained(engine.table.champions, data.endpoint)
-    if not champions:
+    table = engine.table
+    asked = details.explained(table.champions, data.endpoint)
+    if not asked:
         raise ProblemError("unknown-endpoint", "this endpoint is not served any more: predict again")
-    answers = await engine.predict(champions, [line.smiles for line in _one(data)])
+    (given,) = await engine.trials.answer(table, asked, [line.smiles for line in _one(data)], recorded=False)
     include = ["explanation", *(["neighbours"] if engine.settings.show_neighbours else [])]
-    (insight,) = await engine.insights(champions, answers, include)
-    answer = answers[0]
+    (insight,) = await engine.insights(given.champions, given.answers, include)
+    answer = given.answers[0]
     smiles = answer[data.endpoint].smiles if isinstance(answer, dict) else ""
-    why = await engine.work(details.why, champions[data.endpoint], data.endpoint, smiles, insight)
-    return _html(render("why.html", why=why))
+    why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, smiles, insight)
+    form = measuring(request, engine, given.champions[data.endpoint], _one(data)[0].smiles)
+    return _html(render("why.html", why=why, form=form))
 
 
 @post("/page/alerts", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
     """Find the structural alerts of one molecule."""
-    champions = engine.table.champions
-    answers = await _answers(engine, engine.table, _one(data))
-    (insight,) = await engine.insights(champions, answers, ["alerts"])
+    (told,) = await _told(engine, engine.table, _one(data), recorded=False)
+    (insight,) = await engine.insights(told.champions, [told.answer], ["alerts"])
     views: list[details.AlertView] = []
-    if isinstance(answers[0], dict):
-        smiles = next(iter(answers[0].values())).smiles
+    if isinstance(told.answer, dict):
+        smiles = next(iter(told.answer.values())).smiles
         views = await engine.work(details.alert_views, smiles, insight.alerts or ())
     return _html(render("alerts.html", alerts=views))
 
 
 PAGE_HANDLERS: list[ControllerRouterHandler] = [
     show_page, predict_page, preview, compare_page, download_csv, why_page, alerts_page,
-    *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
+    *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
 ]  # fmt: skip
 
 
-async def _answers(engine: Engine, table: Table, lines: list[Line]) -> list[Answer]:
-    """Predict lines with every champion.
+async def _told(engine: Engine, table: Table, lines: list[Line], *, recorded: bool) -> list[Told]:
+    """Predict lines with every champion, or with a challenger where one is on trial.
 
     Raises
     ------
@@ -183,9 +186,12 @@ async def _answers(engine: Engine, table: Table, lines: list[Line]) -> list[Answ
             f"That are {len(lines)} molecules. Send at most {most} at a time, or upload them as a file.",
         )
     texts = [line.smiles for line in lines]
-    answers = await engine.predict(table.champions, texts)
-    engine.trials.watch(table, table.champions, texts, answers)
-    return answers
+    told = {
+        index: Told(answer, given.champions, given.on_trial)
+        for given in await engine.trials.answer(table, table.champions, texts, recorded=recorded)
+        for index, answer in zip(given.indices, given.answers, strict=True)
+    }
+    return [told[index] for index in range(len(texts))]
 
 
 def _one(data: Form) -> list[Line]:

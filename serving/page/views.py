@@ -19,7 +19,7 @@ from serving.page.axis import Axis, axis_of, axis_svg, decimals, number
 from serving.page.drawing import structure_svg
 from serving.page.radar import radar_svg
 from serving.predictor import Answer, Estimate, Fault
-from serving.table import Champion
+from serving.table import Champion, Table
 
 MOST_CARDS = 10
 """Cards that a long list is answered with at once; the others are fetched when their row is opened."""
@@ -38,6 +38,23 @@ class Line:
     def title(self) -> str:
         """What the molecule is called on the page."""
         return self.name or self.smiles
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of one molecule, and who told it.
+
+    Attributes
+    ----------
+    champions
+        Who answered, by endpoint; a challenger where the split says so.
+    on_trial
+        Endpoints that a challenger answered.
+    """
+
+    answer: Answer
+    champions: Mapping[str, Champion]
+    on_trial: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -62,6 +79,8 @@ class Row:
     inside: bool
     similarity: str
     version: str
+    on_trial: bool
+    """Whether a challenger predicted it."""
 
     @cached_property
     def axis(self) -> Markup:
@@ -116,6 +135,11 @@ class Card:
         """Whether every model knows molecules like this one."""
         return all(row.inside for row in self.rows)
 
+    @property
+    def on_trial(self) -> bool:
+        """Whether a challenger predicted some of it."""
+        return any(row.on_trial for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -138,6 +162,8 @@ class Results:
         Columns and rows of the table, in the order of the request.
     shown
         Cards that are printed at once.
+    trials
+        A sentence per endpoint where a challenger answers for a share of the molecules.
     comparison
         The molecules side by side, when that was asked for.
     """
@@ -145,6 +171,7 @@ class Results:
     headings: tuple[Heading, ...]
     cards: tuple[Card, ...]
     shown: tuple[Card, ...]
+    trials: tuple[str, ...] = ()
     comparison: Markup | None = None
 
 
@@ -160,21 +187,37 @@ def parse_lines(text: str) -> list[Line]:
     return [Line(pair[0], pair[1] if len(pair) > 1 else "") for pair in pairs]
 
 
-def results_of(lines: Sequence[Line], answers: Sequence[Answer], champions: Mapping[str, Champion]) -> Results:
+def results_of(lines: Sequence[Line], told: Sequence[Told], table: Table) -> Results:
     """Put an answer together, in the order of the request. Draws structures: slow enough for a worker thread."""
     cards = tuple(
-        card(position, line, answer, champions, picture=position <= MOST_PICTURES)
-        for position, (line, answer) in enumerate(zip(lines, answers, strict=True), start=1)
+        card(position, line, each, picture=position <= MOST_PICTURES)
+        for position, (line, each) in enumerate(zip(lines, told, strict=True), start=1)
     )
-    return Results(headings(champions), cards, cards if len(cards) <= MOST_CARDS else ())
+    return Results(headings(table.champions), cards, cards if len(cards) <= MOST_CARDS else (), _trials(table))
 
 
-def card(position: int, line: Line, answer: Answer, champions: Mapping[str, Champion], *, picture: bool = True) -> Card:
+def _trials(table: Table) -> tuple[str, ...]:
+    """Say where a challenger answers for some molecules."""
+    said = []
+    for name, challenger in table.challengers.items():
+        trial = table.appointments[name].challenger
+        if trial is not None and trial.mode == "split":
+            title, version = challenger.manifest.title, challenger.manifest.version
+            said.append(
+                f"{title}: {version} answers for {100 * trial.share:.0f} % of the molecules, always the same ones."
+            )
+    return tuple(said)
+
+
+def card(position: int, line: Line, told: Told, *, picture: bool = True) -> Card:
     """Make the card of one molecule."""
+    answer = told.answer
     if isinstance(answer, Fault):
         return Card(position, line, "", None, (), words.fault_words(answer.code), answer.detail)
     standardised = next(iter(answer.values())).smiles
-    rows = tuple(_row(name, champions[name], estimate) for name, estimate in answer.items())
+    rows = tuple(
+        _row(name, told.champions[name], estimate, on_trial=name in told.on_trial) for name, estimate in answer.items()
+    )
     return Card(
         position,
         line,
@@ -212,7 +255,7 @@ def radar(cards: Sequence[Card]) -> Markup:
     return radar_svg(titles, shapes, "Desirability from 0 to 1. " + "; ".join(said))
 
 
-def _row(endpoint: str, champion: Champion, estimate: Estimate) -> Row:
+def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: bool) -> Row:
     manifest = champion.manifest
     binary = manifest.target.task == "binary"
     places = decimals(estimate)
@@ -239,6 +282,7 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate) -> Row:
         inside=estimate.similarity >= manifest.domain_threshold,
         similarity=f"{estimate.similarity:.2f}",
         version=manifest.version,
+        on_trial=on_trial,
     )
 
 

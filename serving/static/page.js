@@ -151,6 +151,14 @@ async function askAlerts(button) {
   await fill(button.parentElement, "/page/alerts", { smiles: button.closest(".card").dataset.smiles });
 }
 
+async function report(form) {
+  const button = form.querySelector("button");
+  button.disabled = true;
+  await fill(form.nextElementSibling, "/page/measured", new FormData(form));
+  button.disabled = false;
+  if (form.nextElementSibling.querySelector(".stored")) form.reset();
+}
+
 function showAlert(chip) {
   const figure = chip.closest(".card").querySelector(".structure");
   figure.plain ??= figure.innerHTML;
@@ -247,6 +255,10 @@ document.addEventListener("input", (event) => {
 });
 document.addEventListener("submit", (event) => {
   if (event.target.id === "picking") compare(event);
+  if (event.target.matches(".measure")) {
+    event.preventDefault();
+    report(event.target);
+  }
 });
 for (const part of [results, $("comparison")]) if (part) enliven(part);
 

@@ -112,3 +112,21 @@ def test_neighbours_can_be_switched_off(tmp_path: Path) -> None:
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     assert "AIDRUG_SHOW_NEIGHBOURS" in refused.json()["detail"]
     assert "smiles" not in json.dumps(allowed.json()["predictions"][0]["endpoints"])
+
+
+def test_too_many_waiting_insights_are_refused_with_a_time_to_come_back(tmp_path: Path) -> None:
+    """Past the bound a request is a 503 problem with Retry-After; one alone is answered however large it is."""
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "a", endpoint="logs", onnx_bias=-1.0)
+    app = create_app(Settings(poll_seconds=0.02, insight_molecules=1), store)
+    body = {"smiles": ["CCO", "CCN"], "include": ["neighbours"]}
+    with TestClient(app) as client:
+        alone = client.post("/v1/predict", json=body)
+        app.state.engine.insights_waiting = 1
+        refused = client.post("/v1/predict", json=body)
+        plain = client.post("/v1/predict", json={"smiles": body["smiles"]})
+
+    assert (alone.status_code, plain.status_code) == (200, 200)
+    assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert app.state.engine.insights_waiting == 1
