@@ -29,6 +29,7 @@ from model_zoo.config import Endpoint, ModelFile
 from model_zoo.dataset import Dataset, make_dataset
 from model_zoo.errors import DataError
 from model_zoo.feature_cache import FeatureCache
+from model_zoo.learnable import plain_errors
 from model_zoo.model_formats import load_model
 from model_zoo.models import get
 from model_zoo.models._base import ModelConfig
@@ -195,7 +196,8 @@ class Contest:
     def _single(self, name: str) -> tuple[Validated, dict[str, Any]]:
         model = self.models[name]
         data = self._data(self.snapshot.joined(model))
-        validated = cross_validate(model.name, self._settings(model), self._target, data)
+        with plain_errors(model.name, self._target, data):
+            validated = cross_validate(model.name, self._settings(model), self._target, data)
         return validated, {"ms_per_molecule": _cost_ms(validated, data.X)}
 
     def _ensemble(self, name: str) -> tuple[Validated, dict[str, Any]]:
@@ -226,8 +228,9 @@ class Contest:
             return found[0], float(found[1]["train_s"])
         X, config = self.snapshot.joined(model), self._settings(model).model_copy(update={"seed": seed})
         began = time.perf_counter()
-        values, rows = self.snapshot.dataset.values, self.snapshot.rows
-        raw = predict_test_rows(model.name, config, self._target, X, values, rows)
+        data, rows = self._data(X), self.snapshot.rows
+        with plain_errors(model.name, self._target, data):
+            raw = predict_test_rows(model.name, config, self._target, X, data.values, rows)
         seconds = time.perf_counter() - began
         self.kept.write(key, raw, {"train_s": seconds})
         return raw, seconds

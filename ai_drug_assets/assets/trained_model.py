@@ -15,6 +15,7 @@ from model_zoo import featurizers
 from model_zoo.champion import BASELINE
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.dataset import Dataset
+from model_zoo.learnable import plain_errors
 from model_zoo.metrics import HIGHER_IS_BETTER
 from model_zoo.training import Member, TrainingData, train_and_score
 from numpy.typing import NDArray
@@ -109,7 +110,8 @@ def _train(
         workshop.scratch(node) as work,
         tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
     ):
-        scores = train_and_score(model.name, config, endpoint.target, data, work, _members(workshop, node, blocks))
+        with plain_errors(model.name, endpoint.target, data):
+            scores = train_and_score(model.name, config, endpoint.target, data, work, _members(workshop, node, blocks))
         tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(scores), folder=work)
         workshop.keep(node, work)
 
