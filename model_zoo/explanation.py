@@ -24,9 +24,10 @@ from model_zoo.atoms import masking
 from model_zoo.errors import BundleError
 from model_zoo.model_formats import Model, OnnxModel, load_model
 from model_zoo.molecules import Molecule
+from model_zoo.oblivious import ObliviousModel
 from model_zoo.targets import Target
 from model_zoo.tree_shap import contributions
-from model_zoo.trees import TreeTable, read_onnx
+from model_zoo.trees import TreeTable, read_oblivious, read_onnx
 
 FILE = "explanation.npz"
 CHECKED_ROWS = 256
@@ -234,9 +235,11 @@ def _parts(model: Model) -> list[tuple[str, Part]]:
 
 def _table(model: Model, folder: Path, X: NDArray[Any], predicted: Floats) -> TreeTable | None:
     """Give a model's trees, when it is made of trees and they predict what it predicts."""
-    if not isinstance(model, OnnxModel):
-        return None
-    nodes = read_onnx((folder / OnnxModel.FILE).read_bytes())
+    nodes = None
+    if isinstance(model, ObliviousModel):
+        nodes = read_oblivious(model)
+    elif isinstance(model, OnnxModel):
+        nodes = read_onnx((folder / OnnxModel.FILE).read_bytes())
     if nodes is None:
         return None
     X = X.astype(np.float32, copy=False)

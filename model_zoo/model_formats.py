@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.errors import BundleError, TrainingError
+from model_zoo.oblivious import ObliviousModel
 
 DESCRIPTION = "model.json"
 
@@ -34,6 +35,22 @@ class Model(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write the model into an existing, empty folder, in a data-only format."""
+
+
+def require_equal(model: Model, X: NDArray[Any], expected: NDArray[Any], tolerance: float, library: str) -> None:
+    """Refuse an exported model unless it predicts what the training library predicts.
+
+    Raises
+    ------
+    TrainingError
+        When the largest absolute difference exceeds `tolerance`.
+    """
+    difference = float(np.max(np.abs(model.predict(X) - expected), initial=0.0))
+    if not difference <= tolerance:
+        raise TrainingError(
+            f"the exported model differs from {library} by {difference:.3g} on {len(X)} training rows; expected at "
+            f"most {tolerance:g}. Export the model in the library's own data-only format instead."
+        )
 
 
 class ConstantModel:
@@ -106,19 +123,8 @@ class OnnxModel:
         return cls((folder / cls.FILE).read_bytes(), str(description["output"]), description["column"])
 
     def require_equal(self, X: NDArray[Any], expected: NDArray[Any], tolerance: float, library: str) -> None:
-        """Refuse the graph unless it predicts what the training library predicts.
-
-        Raises
-        ------
-        TrainingError
-            When the largest absolute difference exceeds `tolerance`.
-        """
-        difference = float(np.max(np.abs(self.predict(X) - expected), initial=0.0))
-        if not difference <= tolerance:
-            raise TrainingError(
-                f"the ONNX graph differs from {library} by {difference:.3g} on {len(X)} training rows; expected at "
-                f"most {tolerance:g}. Export the model in the library's own data-only format instead."
-            )
+        """Refuse the graph unless it predicts what the training library predicts; see `require_equal`."""
+        require_equal(self, X, expected, tolerance, library)
 
 
 @dataclass(frozen=True)
@@ -193,9 +199,10 @@ class BlendModel:
         return cls(members)
 
 
-_FORMATS: dict[str, type[ConstantModel | OnnxModel | BlendModel]] = {
+_FORMATS: dict[str, type[ConstantModel | OnnxModel | ObliviousModel | BlendModel]] = {
     ConstantModel.format: ConstantModel,
     OnnxModel.format: OnnxModel,
+    ObliviousModel.format: ObliviousModel,
     BlendModel.format: BlendModel,
 }
 

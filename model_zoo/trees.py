@@ -1,6 +1,7 @@
 """Tree ensembles as tables of numbers: what an explanation needs to know of a fitted forest or booster.
 
-Belongs here: the table, reading it from an ONNX graph, and counting how many training molecules pass each node.
+Belongs here: the table, reading it from an ONNX graph or oblivious trees, and counting how many training molecules
+pass each node.
 Does not belong here: explaining with it (see `tree_shap.py`). Reading a graph takes the library `onnx` and happens when
 a bundle is written; the service reads the finished table with numpy alone.
 """
@@ -14,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from model_zoo.oblivious import ObliviousModel
 
 MOST_NODES = 1_500_000
 """A larger forest is not explained: its table would take more memory than all the rest of a bundle."""
@@ -192,6 +195,34 @@ class Nodes:
         ints = (array.astype(np.int32) for array in (feature, parent, before, levels))
         feature32, parent32, before32, levels32 = ints
         return TreeTable(feature32, low, high, share, parent32, before32, value, levels32, numbers)
+
+
+def read_oblivious(model: ObliviousModel) -> Nodes | None:
+    """Lay oblivious trees out node by node; none where they are too many."""
+    trees, depth = model.feature.shape
+    inner, size = 2**depth - 1, 2 ** (depth + 1) - 1
+    if trees * size > MOST_NODES:
+        return None
+    # A tree's nodes as in a heap, its last question first: so leaves stand in the order of their numbers.
+    level = np.floor(np.log2(np.arange(1, inner + 1))).astype(int)
+    asked = depth - 1 - level
+    first = np.arange(trees)[:, None] * size
+    feature, threshold = np.zeros((trees, size), dtype=np.int64), np.zeros((trees, size), dtype=np.float32)
+    left, right = np.full((trees, size), -1), np.full((trees, size), -1)
+    value = np.zeros((trees, size))
+    feature[:, :inner], threshold[:, :inner] = model.feature[:, asked], model.border[:, asked]
+    left[:, :inner], right[:, :inner] = (first + 2 * np.arange(inner) + side for side in (1, 2))
+    value[:, inner:] = model.leaf
+    return Nodes(
+        feature.ravel(),
+        threshold.ravel(),
+        left.ravel(),
+        right.ravel(),
+        value.ravel(),
+        first.ravel(),
+        model.start,
+        model.log_odds,
+    )
 
 
 def read_onnx(graph: bytes) -> Nodes | None:

@@ -2,11 +2,12 @@
 
 Source: Prokhorenkova et al., NeurIPS 2018; on fingerprints and descriptors as in MapLight (Notwell & Wood,
 arXiv 2310.00174), made cheaper: a fifth of the columns per split and 64 borders. Fitted by CatBoost, kept and served
-as ONNX, so that nothing but ONNX Runtime is needed to predict.
+as arrays (see `model_zoo/oblivious.py`), so that nothing but numpy is needed to predict.
 """
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
@@ -15,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from model_zoo.model_formats import ConstantModel, Model, OnnxModel
+from model_zoo.model_formats import ConstantModel, Model, require_equal
 from model_zoo.models._base import ModelConfig
+from model_zoo.oblivious import ObliviousModel
 
 CHECKED_ROWS = 256
-TOLERANCE = 1e-4
+TOLERANCE = 1e-9
 
 
 class Config(ModelConfig):
@@ -43,7 +45,7 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     Raises
     ------
     TrainingError
-        When the ONNX graph does not predict what the booster predicts.
+        When the arrays do not predict what the booster predicts.
     """
     import catboost
 
@@ -61,31 +63,28 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
         verbose=False,
     )
     booster.fit(X, y_train.astype(int) if binary else y_train)
-    model = OnnxModel(_graph(booster), "probabilities" if binary else "predictions", column=1 if binary else 0)
+    model = _arrays(booster, log_odds=binary)
     sample = X[:CHECKED_ROWS]
     expected = booster.predict_proba(sample)[:, 1] if binary else booster.predict(sample)
-    model.require_equal(sample, expected, TOLERANCE, "CatBoost")
+    require_equal(model, sample, expected, TOLERANCE * max(1.0, float(np.abs(expected).max())), "CatBoost")
     return model
 
 
-def _graph(booster: Any) -> bytes:
-    """Convert a booster to ONNX, its probabilities as a matrix instead of a list of mappings."""
-    import onnx
-
+def _arrays(booster: Any, *, log_odds: bool) -> ObliviousModel:
+    """Take a booster's trees out of the file that CatBoost writes for other programs."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        booster.save_model(str(path), format="onnx")
-        model = onnx.load_model_from_string(path.read_bytes())
-    graph = model.graph
-    zipmap = next((node for node in graph.node if node.op_type == "ZipMap"), None)
-    if zipmap is not None:
-        (trees,) = (node for node in graph.node if zipmap.input[0] in node.output)
-        trees.output[list(trees.output).index(zipmap.input[0])] = zipmap.output[0]
-        graph.node.remove(zipmap)
-    for output in graph.output:
-        shape = ("n", 2) if output.name == "probabilities" else ("n", 1)
-        if output.name in ("probabilities", "predictions"):
-            output.CopyFrom(onnx.helper.make_tensor_value_info(output.name, onnx.TensorProto.FLOAT, shape))
-    # CatBoost writes the time of training into the file: equal models are equal files without it.
-    del model.metadata_props[:]
-    return bytes(model.SerializeToString())
+        path = Path(folder) / "model.json"
+        booster.save_model(str(path), format="json")
+        content = json.loads(path.read_bytes())
+    columns = [each["flat_feature_index"] for each in content["features_info"]["float_features"]]
+    trees = content["oblivious_trees"]
+    depth = max((len(tree["splits"] or []) for tree in trees), default=0)
+    feature = np.zeros((len(trees), depth), dtype=np.int32)
+    border = np.full((len(trees), depth), np.inf, dtype=np.float32)
+    leaf = np.zeros((len(trees), 2**depth))
+    scale, start = content["scale_and_bias"]
+    for row, tree in enumerate(trees):
+        for level, split in enumerate(tree["splits"] or []):
+            feature[row, level], border[row, level] = columns[split["float_feature_index"]], split["border"]
+        leaf[row, : len(tree["leaf_values"])] = tree["leaf_values"]
+    return ObliviousModel(feature, border, scale * leaf, float(np.ravel(start)[0]), log_odds=log_odds)
