@@ -1,6 +1,6 @@
 # Every command a user or a developer types. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-ray test-s3 test-images test-infra lint types format demo screenshots bench lock clean
+.PHONY: help setup run test test-ray test-s3 test-images test-infra lint types format demo screenshots bench bench-rest lock clean
 
 PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
@@ -59,8 +59,14 @@ demo: $(STAMP) ## Edit one model of a copy, watch only it retrain and the servic
 screenshots: $(STAMP) ## Take the screenshots of the docs from a running `make run`
 	$(BIN)/python docs/screenshots.py
 
-bench: $(STAMP) ## Run the benchmarks (minutes; not part of the tests)
-	@for file in tests/benchmarks/bench_*.py; do \
+SERVICE_BENCHES := bench_service bench_page bench_jobs bench_admet_ai
+
+bench: $(STAMP) ## Measure the service and write docs/performance.md (a quarter of an hour)
+	@for name in $(SERVICE_BENCHES) performance_report; do \
+		echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
+
+bench-rest: $(STAMP) ## Run the other benchmarks: features, signatures, trust, screens, the whole loop (an hour)
+	@for file in $(filter-out $(SERVICE_BENCHES:%=tests/benchmarks/%.py),$(wildcard tests/benchmarks/bench_*.py)); do \
 		echo "== $$file"; $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; done
 
 lock: $(STAMP) ## Resolve pyproject.toml into constraints.txt (UPGRADE=1 to take newer versions)

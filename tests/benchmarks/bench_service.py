@@ -33,7 +33,7 @@ from tests.bundle_factory import write
 from tests.server_process import ROOT, free_port, running_service
 
 RESULT = Path(__file__).parent / "results" / "service.json"
-SECONDS = 4.0
+SECONDS = 8.0
 CLIENTS = 32
 ENDPOINTS = 5
 MANY_ENDPOINTS = 20
@@ -241,7 +241,7 @@ async def panels(folder: Path, fresh: Iterator[str]) -> dict[str, Any]:
         with running_service(home, home / "log", AIDRUG_RECORD="off") as (address, process):
             wait_for(f"{address}/health/ready")
             started = cpu_seconds(process.pid)
-            await load(address, process.pid, lambda: predict(next(fresh)), seconds=1.0, clients=4)
+            await load(address, process.pid, lambda: predict(next(fresh)), seconds=3.0, clients=CLIENTS)
             for clients, suffix in ((CLIENTS, ""), (1, "_one_client")):
                 figures[name + suffix] = await load(
                     address, process.pid, lambda: predict(next(fresh)), seconds=SECONDS, clients=clients
@@ -308,7 +308,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         figures = asyncio.run(measure(Path(folder), with_mlflow=not options.without_mlflow))
     content = {
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)),
         "clients": CLIENTS,
         "versions": {name: version(name) for name in ("litestar", "granian", "rdkit", "onnxruntime", "mlflow")},
         "figures": figures,

@@ -1,18 +1,20 @@
-"""`docs/performance.md`, made from `tests/benchmarks/results/service.json`.
+"""`docs/performance.md`, made from `tests/benchmarks/results/`.
 
-Run `python -m tests.benchmarks.performance_report` after `python -m tests.benchmarks.bench_service`. Every number in
-the document comes from the result; a test compares the two.
+Run `python -m tests.benchmarks.performance_report` after `bench_service`, `bench_jobs`, `bench_page` and
+`bench_admet_ai`; `make bench` runs them all. Every number in the document comes from a result; a test compares the two.
+A benchmark that was not run leaves its section out.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.bench_service import RESULT
-
+RESULTS = Path(__file__).parent / "results"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
+Content = dict[str, Any]
 ROWS = (
     ("bare_litestar", "one Litestar JSON handler that does nothing: the framework's ceiling"),
     ("known_molecule", "5 light champions, a molecule that was asked before"),
@@ -25,15 +27,19 @@ ROWS = (
     ("catboost_20_endpoints_one_client", "the same, one request at a time"),
 )
 
+HEAD = """# Performance of the service
 
-TEMPLATE = """# Performance of the service
+Made by `make bench`, which runs the benchmarks in `tests/benchmarks/` and puts their results into this document:
+`bench_service`, `bench_page`, `bench_jobs` and, where another environment holds it, `bench_admet_ai`. A quarter of an
+hour on two idle cores. Each section was measured in one sitting on a machine that client, server and other work shared:
+**processor time** is the server's, from its process tree, and says what a core can do; times to an answer hold the
+waiting of a busy machine, and compare only within their section.
+"""
 
-Made by `python -m tests.benchmarks.performance_report` from what `python -m tests.benchmarks.bench_service` measured in
-one sitting on {cores} cores that client, server and other work shared
-({versions}).
-**Processor time** per request is the server's, from its process tree, and says what a core can do; times to an answer
-hold the waiting of a busy machine, and compare only within the sitting.
+SERVICE = """
+## Requests
 
+On {cores} ({versions}).
 {clients} connections ask as fast as they are answered, unless a row says otherwise; one molecule per request, every
 prediction with interval and applicability.
 
@@ -41,26 +47,26 @@ prediction with interval and applicability.
 | --- | --- | --- | --- | --- |
 {rows}
 
-## Batching
+### Batching
 
 Requests that wait together are predicted together: {batched} of the processor time of predicting each alone, at the
 same load. Of 64 requests sent at the same moment, {at_once} failed.
 
-## Changing champions under load
+### Changing champions under load
 
 {swaps} changes of the pointer at {clients} connections, {swaps_served} of them served (the others came while one was
 being loaded): {swap_failures:.0f} of {swap_requests:,.0f} requests failed. p99 {swap_p99:.1f} ms, against
 {calm_p99:.1f} ms without changes. That every answer comes from one version is tested in
 `tests/integration/test_hot_swap.py`.
 
-{mlflow}## Start and memory
+### Start and memory
 
-With 20 CatBoost endpoints the service is ready after {start:.1f} s of processor time, and then holds {memory} MB of its
-own.
+With 20 CatBoost endpoints of 200 trees the service is ready after {start:.1f} s of processor time, and then holds
+{memory} MB of its own.
 """
 
-
-MLFLOW = """## Against `mlflow models serve`
+MLFLOW = """
+## Against `mlflow models serve`
 
 The same CatBoost champion, new molecules, one row per request, 16 connections, one worker each:
 
@@ -70,12 +76,66 @@ The same CatBoost champion, new molecules, one row per request, 16 connections, 
 
 This service answers {times:.1f} times as many requests with a core. Both compute the same features and the same model,
 and that is most of either cost. MLflow's answer holds the value alone, ours also interval and applicability.
+"""
 
+ADMET = """
+## Against `admet-ai`
+
+The same real drugs ({singles} one by one, {batch:,} together), on the same one core, with one thread, in one run. The
+peer is called in its own process by its Python API; the service is asked over HTTP and pays for that too. The peer
+gives 41 ADMET properties, the service what its panel holds, each with interval, applicability and version. {panels}
+
+| | {titles} |
+| --- | {rule} |
+{rows}
+
+{verdict}
+
+Four requests at the same moment, four times, to the peer's web application: {peer_failed} of {peer_asked} fail ({alone}
+one at a time). Of 64 at the same moment, {failed} fail here.
+"""
+
+JOBS = """
+## Batch jobs
+
+{endpoints} light champions. A second job of the same rows is killed (`kill -9`) in its middle and goes on in a new
+process; its result is compared with the undisturbed one, byte by byte.
+
+| rows | different molecules | rows/s | peak memory at 10 % / at the end, MB | {killed} | equal result |
+| --- | --- | --- | --- | --- | --- |
+{rows}
+"""
+
+PAGE = """
+## The page
+
+The first load brings {total:.1f} KB on the wire ({files}). An answer in HTML against the same in JSON, processor time,
+predictions remembered:
+
+| molecules | JSON, ms | page, ms | page with structures not drawn before, ms | KB on the wire |
+| --- | --- | --- | --- | --- |
+{rows}
 """
 
 
-def report(content: dict[str, Any]) -> str:
-    """Write the document."""
+def report(results: dict[str, Content]) -> str:
+    """Write the document from the results by name."""
+    sections: tuple[tuple[str, Callable[[Content], str]], ...] = (
+        ("service", _service),
+        ("admet_ai", _admet),
+        ("jobs", _jobs),
+        ("page", _page),
+    )
+    return HEAD + "".join(write(results[name]) for name, write in sections if name in results)
+
+
+def read_results() -> dict[str, Content]:
+    """Read the results that are there."""
+    paths = {name: RESULTS / f"{name}.json" for name in ("service", "admet_ai", "jobs", "page")}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
+
+
+def _service(content: Content) -> str:
     figures = content["figures"]
     swaps, heavy = figures["under_swaps"], figures["catboost_20_endpoints"]
     rows = [
@@ -83,8 +143,8 @@ def report(content: dict[str, Any]) -> str:
         f"| {figures[name]['failures']:.0f} |"
         for name, text in ROWS
     ]
-    return TEMPLATE.format(
-        cores=content["cores"],
+    text = SERVICE.format(
+        cores="one core" if content["cores"] == 1 else f"{content['cores']} cores",
         clients=content["clients"],
         versions=", ".join(f"{name} {number}" for name, number in content["versions"].items()),
         rows="\n".join(rows),
@@ -96,19 +156,79 @@ def report(content: dict[str, Any]) -> str:
         swap_requests=swaps["requests"],
         swap_p99=swaps["p99_ms"],
         calm_p99=figures["no_swaps"]["p99_ms"],
-        mlflow=_mlflow(figures) if "mlflow_same_model" in figures else "",
         start=heavy["start_cpu_s"],
         memory=heavy["memory_mb"],
     )
+    return text + (_mlflow(figures) if "mlflow_same_model" in figures else "")
 
 
-def _mlflow(figures: dict[str, Any]) -> str:
+def _mlflow(figures: Content) -> str:
     ours, theirs = figures["ours_same_model"], figures["mlflow_same_model"]
     servers = [
         f"| {name} | {_cost(row)} | {row['failures']:.0f} |"
         for name, row in (("this service", ours), ("`mlflow models serve`", theirs))
     ]
     return MLFLOW.format(servers="\n".join(servers), times=theirs["cpu_ms_per_request"] / ours["cpu_ms_per_request"])
+
+
+def _admet(content: Content) -> str:
+    peer = content["peer"]
+    parts = [(name, content[name]) for name in ("embedded", "twenty") if name in content]
+    columns = [row for _, row in parts] + [peer]
+    titles = [f"{row['endpoints']} endpoints" for _, row in parts] + ["`admet-ai`"]
+    lines: tuple[tuple[str, Callable[[Content], str]], ...] = (
+        ("one molecule, processor time, ms", lambda row: f"{row['single_cpu_ms']:.1f}"),
+        ("one molecule, p50 / p99, ms", lambda row: f"{row['p50_ms']:.0f} / {row['p99_ms']:.0f}"),
+        ("molecules/s of one core", lambda row: f"{row['molecules_per_core_second']:,.0f}"),
+        ("start to ready, processor time / clock, s", lambda row: f"{row['ready_cpu_s']:.1f} / {row['ready_s']:.1f}"),
+        ("memory, MB", lambda row: f"{row['memory_mb']:,}"),
+        ("installed, MB", lambda row: f"{row.get('installed_mb', content['installed_mb']):,}"),
+    )
+    rows = [f"| {title} | " + " | ".join(show(row) for row in columns) + " |" for title, show in lines]
+    times = [
+        f"{row['endpoints']} endpoints: {row['molecules_per_core_second'] / peer['molecules_per_core_second']:.1f} "
+        f"times the molecules per core; one molecule takes {row['single_cpu_ms'] / peer['single_cpu_ms']:.0%} of the "
+        f"processor time"
+        for _, row in parts
+    ]
+    return ADMET.format(
+        singles=content["molecules"]["singles"],
+        batch=content["molecules"]["batch"],
+        panels=f"Panels: the embedded endpoints' champions; {content['panel']}."
+        if len(parts) == 2
+        else f"Panel: {content['panel']}.",
+        titles=" | ".join(titles),
+        rule=" | ".join("---" for _ in titles),
+        rows="\n".join(rows),
+        verdict=". ".join(times) + ".",
+        peer_failed=peer["web"]["at_once_failed"],
+        peer_asked=peer["web"]["at_once"],
+        alone="it fails" if peer["web"]["alone_failed"] else "it answers",
+        failed=" and ".join(str(row["sixty_four_at_once_failed"]) for _, row in parts),
+    )
+
+
+def _jobs(content: Content) -> str:
+    runs = sorted(content.values(), key=lambda run: run["rows"])
+    rows = [
+        f"| {run['rows']:,} | {run['distinct']:,} | {run['rows_per_second']:,.0f} | {run['peak_mb_at_10_percent']} / "
+        f"{run['peak_mb_at_100_percent']} | {run['killed']['rows_before']:,} / {run['killed']['rows_found_after']:,} / "
+        f"{run['killed']['rows_in_result']:,} | {'yes' if run['killed']['same_result_as_undisturbed'] else 'NO'} |"
+        for run in runs
+    ]
+    killed = "rows done when killed / found again / in the result"
+    return JOBS.format(endpoints=runs[0]["endpoints"], killed=killed, rows="\n".join(rows))
+
+
+def _page(content: Content) -> str:
+    sizes = content["first_load_bytes"]
+    rows = [
+        f"| {each['molecules']} | {each['json_ms']:.1f} | {each['page_ms']:.1f} | {each['page_new_ms']:.1f} "
+        f"| {each['bytes'] / 1000:.1f} |"
+        for each in content["answers"]
+    ]
+    files = ", ".join(f"`{name}` {size / 1000:.1f}" for name, size in sizes.items())
+    return PAGE.format(total=sum(sizes.values()) / 1000, files=files, rows="\n".join(rows))
 
 
 def _cost(row: dict[str, float]) -> str:
@@ -121,7 +241,7 @@ def _ratio(one: dict[str, float], other: dict[str, float]) -> str:
 
 def main() -> None:
     """Write the document."""
-    DOCUMENT.write_text(report(json.loads(RESULT.read_text(encoding="utf-8"))), encoding="utf-8")
+    DOCUMENT.write_text(report(read_results()), encoding="utf-8")
     print(DOCUMENT)
 
 

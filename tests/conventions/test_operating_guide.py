@@ -1,0 +1,74 @@
+"""The operator's guide says what the code does: settings with their defaults, metrics, scopes, codes of faults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from litestar.testing import TestClient
+
+from model_zoo.store import FolderStore
+from serving.app import create_app
+from serving.keys import SCOPES
+from serving.problems import TITLES
+from serving.settings import Settings
+
+ROW = re.compile(r"^\| `([a-zA-Z_]+)` \|(?: `?([^`|]*)`? \|)?", re.MULTILINE)
+
+
+class Asked(Mapping[str, str]):
+    """An environment in which nothing is set, and that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+@pytest.fixture(scope="module")
+def guide(root: Path) -> str:
+    """Give the guide."""
+    return (root / "docs" / "operating.md").read_text(encoding="utf-8")
+
+
+def section(guide: str, title: str) -> dict[str, str]:
+    """Give the first two cells of the rows of a section's tables."""
+    text = guide.split(f"\n## {title}\n")[1].split("\n## ", maxsplit=1)[0]
+    return {name: (cell or "").strip() for name, cell in ROW.findall(text)}
+
+
+def test_every_setting_stands_in_the_guide_with_its_default(guide: str) -> None:
+    """The table names what the service reads and nothing else, and setting every default changes nothing."""
+    told, asked = section(guide, "Settings"), Asked()
+    defaults = Settings.from_environment(asked)
+
+    assert set(told) == asked.names
+    assert Settings.from_environment({name: value for name, value in told.items() if value}) == defaults
+
+
+def test_every_metric_stands_in_the_guide(guide: str, tmp_path: Path) -> None:
+    """The table names what `/metrics` gives and nothing else."""
+    with TestClient(create_app(Settings(), FolderStore(tmp_path / "store"))) as client:
+        lines = client.get("/metrics").text.splitlines()
+    named = {line.split()[2].removesuffix("_total") for line in lines if line.startswith("# TYPE aidrug_")}
+
+    assert set(section(guide, "What to watch")) == {name for name in named if not name.endswith("_created")}
+
+
+def test_scopes_and_codes_exist(guide: str) -> None:
+    """Scopes are those of keys, and a status in the guide stands beside a code that has it."""
+    named = re.findall(r"\b(\d{3}) `([a-z-]+)`", guide)
+
+    assert set(section(guide, "Keys and the audit log")) == set(SCOPES)
+    assert named
+    assert {(status, code) for status, code in named} <= {(str(TITLES[code][0]), code) for code in TITLES}
