@@ -198,7 +198,7 @@ class Contest:
         data = self._data(self.snapshot.joined(model))
         with plain_errors(model.name, self._target, data):
             validated = cross_validate(model.name, self._settings(model), self._target, data)
-        return validated, {"ms_per_molecule": _cost_ms(validated, data.X)}
+        return validated, {"ms_per_molecule": _cost_ms(model.name, validated, data.X)}
 
     def _ensemble(self, name: str) -> tuple[Validated, dict[str, Any]]:
         model, shares = self.models[name], self._shares(name)
@@ -246,12 +246,16 @@ class Contest:
         return TrainingData(X, self.snapshot.dataset.values, self.snapshot.dataset.folds)
 
 
-def _cost_ms(validated: Validated, X: NDArray[Any]) -> float:
-    """Milliseconds per molecule of the model as it would be served: saved and loaded."""
+def _cost_ms(name: str, validated: Validated, X: NDArray[Any]) -> float:
+    """Milliseconds per molecule of the model as it would be served: saved and loaded.
+
+    A model that no bundle can hold brings its own `load`.
+    """
     assert validated.model is not None
+    load = getattr(get(name), "load", load_model)
     with tempfile.TemporaryDirectory() as folder:
         validated.model.save(Path(folder))
-        return latency_ms(load_model(Path(folder)), X)
+        return latency_ms(load(Path(folder)), X)
 
 
 def official_rows(dataset: Dataset) -> OfficialRows:
