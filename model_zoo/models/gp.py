@@ -1,8 +1,10 @@
-"""Exact Gaussian process with a MinMax kernel on count fingerprints.
+"""Exact Gaussian process on fingerprints and descriptors, one covariance per block of features.
 
-Source: Rasmussen & Williams, Gaussian Processes for Machine Learning, MIT Press 2006 (chapters 2 and 5). Noise and
-sharpness of the kernel maximise the marginal likelihood; a class is regressed as 0 and 1, and turned into a
-probability by a logistic curve through leave-one-out predictions. Fitted by NumPy and SciPy, kept and served as ONNX.
+Source: Rasmussen & Williams, Gaussian Processes for Machine Learning, MIT Press 2006 (chapters 2 and 5); a sum of
+covariances of several kinds as in their section 5.4.3. How much each block says, how far it reaches, and the noise
+maximise the marginal likelihood of a part of the rows. A class is regressed as 0 and 1, with a floor of noise because
+labels are no measurements, and turned into a probability by a logistic curve through leave-one-out predictions. Fitted
+by NumPy and SciPy, kept and served as ONNX.
 """
 
 from __future__ import annotations
@@ -15,96 +17,128 @@ from pydantic import Field
 
 from model_zoo.errors import TrainingError
 from model_zoo.model_formats import ConstantModel, Model, OnnxModel
-from model_zoo.models._kernel import (
-    KernelConfig,
-    Unary,
-    counts_of,
-    expansion_graph,
-    fitted_logistic,
-    kernel,
-    rows_to_learn,
-)
+from model_zoo.models._covariance import DISTANCES, Block, Graph, Minmax, Rank, Terms, factored, find_terms
+from model_zoo.models._kernel import KernelConfig, fitted_logistic, rows_to_learn
 
 CHECKED_ROWS = 256
 TOLERANCE = 1e-6
-NOISES = tuple(float(noise) for noise in np.geomspace(1e-3, 10.0, 13))
-"""Variance of the noise over that of the signal, among which the likelihood chooses."""
+NEGLIGIBLE = 1e-3
+"""Blocks whose signal is a smaller share than this of all signals are left out: they cost time and say nothing."""
 
 
 class Config(KernelConfig):
     """Hyper-parameters; the rest the marginal likelihood chooses."""
 
-    sharpness: tuple[float, ...] = Field(default=(0.0, 1.0, 2.0, 4.0, 8.0), min_length=1)
-    """Among these the likelihood chooses: 0 is the kernel itself, more lets only close molecules speak."""
+    blocks: tuple[Block, ...] = ()
+    """The columns of the features in their order; all of them are one block of counts when omitted."""
     likelihood_rows: int = Field(default=1000, ge=10)
     """Rows the marginal likelihood looks at, chosen by the seed."""
+    smallest_noise: float = Field(default=1e-3, gt=0, le=1)
+    """Least variance of the noise of a regression, over the variance of its values."""
+    label_noise: float = Field(default=0.2, gt=0, le=1)
+    """The same for classes: without it the likelihood trusts near-duplicates of equal label, and folds score worse."""
 
 
 def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model:
-    """Fit on `n x d` counts; equal values give a constant.
+    """Fit on `n x d` features; equal values give a constant.
 
     Raises
     ------
     TrainingError
-        When there are more rows than `max_rows`, features are no counts, the covariance has no Cholesky factor, or
-        the ONNX graph differs.
+        When there are more rows than `max_rows`, features do not fit the blocks, the covariance has no Cholesky
+        factor, or the ONNX graph differs.
     """
     from scipy.linalg import cho_solve
 
     if np.ptp(y_train) == 0:
         return ConstantModel(float(y_train[0]))
+    bounds = _bounds(X_train.shape[1], config)
     rows = rows_to_learn(len(y_train), config, "gp")
-    y = y_train[rows]
-    counts = counts_of(X_train[rows], config, "gp")
-    bits, sums = Unary.of(counts).bits(counts), counts.sum(axis=1, dtype=np.float64)
-    likeness = kernel(bits, bits, (sums, sums))
-    mean = float(np.mean(y))
-    sharpness, noise = _chosen(likeness, y - mean, config)
-    covariance = _sharpened(likeness, sharpness)
-    factor = _factor(covariance, noise)
-    weights = cho_solve(factor, y - mean)
-    logistic = None
-    if config.task == "binary":
-        precision = np.diagonal(cho_solve(factor, np.eye(len(y))))
-        logistic = fitted_logistic(y - weights / precision, y)
-    graph = expansion_graph(counts, weights, mean, config, sharpness=sharpness, logistic=logistic)
+    X, values = X_train[rows], y_train[rows].astype(np.float64)
+    binary = config.task == "binary"
+    mean, scale = float(values.mean()), float(values.std())
+    y = (values - mean) / scale
+    terms = _terms([X[:, start:stop] for _, start, stop in bounds], y, config)
+    kept = terms.signals >= NEGLIGIBLE * terms.signals.sum()
+    bounds = [bound for bound, keep in zip(bounds, kept, strict=True) if keep]
+    terms = Terms(terms.signals[kept], terms.reaches[kept], terms.noise)
+    blocks = [DISTANCES[block.distance](X[:, start:stop], block) for block, start, stop in bounds]
+    covariance = np.zeros((len(y), len(y)))
+    for place, (block, (_, start, stop)) in enumerate(zip(blocks, bounds, strict=True)):
+        covariance += terms.signals[place] * np.exp(-block.distances(X[:, start:stop]) / terms.reaches[place])
+    sample = covariance[:CHECKED_ROWS].copy()
+    factor = factored(covariance, terms.noise)
+    weights = cho_solve(factor, y)
+    logistic = fitted_logistic((y - weights / _precisions(factor[0])) * scale + mean, values) if binary else None
+    graph = _graph(X.shape[1], bounds, blocks, terms, (weights * scale, mean), logistic)
     model = OnnxModel(graph, "y", column=None)
-    raw = covariance[:CHECKED_ROWS] @ weights + mean
+    raw = sample @ weights * scale + mean
     expected = 1 / (1 + np.exp(-(raw * logistic[0] + logistic[1]))) if logistic else raw
-    scale = max(1.0, abs(mean), float(np.std(y)))
-    model.require_equal(X_train[rows][:CHECKED_ROWS], expected, TOLERANCE * scale, "NumPy")
+    model.require_equal(X[:CHECKED_ROWS], expected, TOLERANCE * max(1.0, abs(mean), scale), "NumPy")
     return model
 
 
-def _sharpened(likeness: NDArray[np.float64], sharpness: float) -> NDArray[np.float64]:
-    return np.exp(sharpness * (likeness - 1)) if sharpness > 0 else likeness
+def _bounds(width: int, config: Config) -> list[tuple[Block, int, int]]:
+    """Give the columns `start` to `stop` of each block.
+
+    Raises
+    ------
+    TrainingError
+        When the blocks do not have as many columns as the features.
+    """
+    blocks = config.blocks or (Block(columns=width, largest=1 if config.presence else 255),)
+    total = sum(block.columns for block in blocks)
+    if total != width:
+        raise TrainingError(
+            f"gp: expected {total} columns of features for the {len(blocks)} blocks of its configuration, got {width}. "
+            "Give `blocks` in the order of `features`, each with the columns of its featurizer."
+        )
+    stops = np.cumsum([block.columns for block in blocks]).tolist()
+    return [(block, stop - block.columns, stop) for block, stop in zip(blocks, stops, strict=True)]
 
 
-def _factor(covariance: NDArray[np.float64], noise: float) -> tuple[NDArray[np.float64], bool]:
-    from scipy.linalg import LinAlgError, cho_factor
-
-    noisy = covariance.copy()
-    noisy[np.diag_indices_from(noisy)] += noise
-    try:
-        factor, lower = cho_factor(noisy, lower=True, overwrite_a=True, check_finite=False)
-    except LinAlgError as error:
-        raise TrainingError(f"gp: the covariance of {len(noisy)} molecules cannot be factored: {error}") from error
-    return factor, bool(lower)
-
-
-def _chosen(likeness: NDArray[np.float64], y: NDArray[np.float64], config: Config) -> tuple[float, float]:
-    """Give the sharpness and noise of the highest marginal likelihood, the signal's variance at its best for each."""
-    from scipy.linalg import cho_solve
-
+def _terms(parts: list[NDArray[Any]], y: NDArray[np.float64], config: Config) -> Terms:
+    """Find the terms of the covariance on some of the rows."""
     count = min(len(y), config.likelihood_rows)
     rows = np.sort(np.random.default_rng(config.seed).choice(len(y), count, replace=False))
-    part, values = likeness[np.ix_(rows, rows)], y[rows]
-    best = (-np.inf, config.sharpness[0], NOISES[-1])
-    for sharpness in config.sharpness:
-        covariance = _sharpened(part, sharpness)
-        for noise in NOISES:
-            factor = _factor(covariance, noise)
-            signal = float(values @ cho_solve(factor, values)) / count
-            likelihood = -0.5 * count * np.log(max(signal, 1e-300)) - float(np.log(np.diagonal(factor[0])).sum())
-            best = max(best, (likelihood, sharpness, noise))
-    return best[1], best[2]
+    blocks = [block for block, _, _ in _bounds(sum(part.shape[1] for part in parts), config)]
+    distances = []
+    for block, part in zip(blocks, parts, strict=True):
+        chosen = part[rows]
+        distances.append(DISTANCES[block.distance](chosen, block).distances(chosen))
+    smallest = config.label_noise if config.task == "binary" else config.smallest_noise
+    return find_terms(distances, y[rows], smallest)
+
+
+def _precisions(factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the diagonal of the inverse of `L L'`: the sums over each column's squares in the inverse of `L`."""
+    from scipy.linalg.lapack import dtrtri
+
+    inverse, _ = dtrtri(factor, lower=1)
+    return np.asarray((np.tril(inverse) ** 2).sum(axis=0))
+
+
+def _graph(
+    width: int,
+    bounds: list[tuple[Block, int, int]],
+    blocks: list[Minmax | Rank],
+    terms: Terms,
+    line: tuple[NDArray[np.float64], float],
+    logistic: tuple[float, float] | None,
+) -> bytes:
+    """Write the weighted sum of covariances with the learned rows as an ONNX graph."""
+    graph = Graph()
+    total = None
+    for block, (_, start, stop), signal, reach in zip(blocks, bounds, terms.signals, terms.reaches, strict=True):
+        limits = (graph.value(name, np.array([at])) for name, at in (("start", start), ("stop", stop), ("axis", 1)))
+        distances = block.nodes(graph, graph.add("Slice", "X", *limits))
+        decayed = graph.add("Exp", graph.add("Mul", distances, graph.value("decay", np.float64(-1 / reach))))
+        term = graph.add("MatMul", decayed, graph.value("weights", line[0][:, None] * signal))
+        total = term if total is None else graph.add("Add", total, term)
+    output = graph.add("Add", str(total), graph.value("mean", np.float64(line[1])))
+    if logistic is not None:
+        slope, offset = (
+            graph.value(name, np.float64(at)) for name, at in zip(("slope", "offset"), logistic, strict=True)
+        )
+        output = graph.add("Sigmoid", graph.add("Add", graph.add("Mul", output, slope), offset))
+    return graph.serialized(width, output)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model_zoo import models
 from model_zoo.errors import TrainingError
+from model_zoo.models._covariance import Block, Minmax, Rank
 from model_zoo.models._kernel import KernelConfig, Unary, counts_of, kernel, rows_to_learn
 
 
@@ -69,11 +70,11 @@ def test_probabilities_follow_the_share_of_a_class(name: str) -> None:
 
 
 def test_more_noise_is_found_as_more_noise() -> None:
-    """The marginal likelihood shrinks predictions of noisy values towards their mean."""
+    """The marginal likelihood shrinks what is predicted after noisy values towards their mean."""
     recipe = models.get("gp")
-    X = counts(200)
+    X, new = counts(200), counts(200, seed=1)
     spread = [
-        np.std(recipe.train(X, values(X, noise=noise), recipe.Config()).predict(X)) / np.std(values(X, noise=noise))
+        np.std(recipe.train(X, values(X, noise=noise), recipe.Config()).predict(new)) / np.std(values(X, noise=noise))
         for noise in (0.05, 5.0)
     ]
 
@@ -123,3 +124,65 @@ def test_unseen_and_huge_counts_are_predicted(name: str) -> None:
     odd[0, 7], odd[1, 0] = 5, 1e6
 
     assert np.isfinite(model.predict(odd)).all()
+
+
+@pytest.mark.parametrize("bad", [-1.0, 0.5, np.nan, np.inf])
+def test_a_gaussian_process_refuses_what_is_no_count(bad: float) -> None:
+    """Descriptors among counts are refused with both ways out; told how to count them, they are rounded."""
+    X = counts(20)
+    X[0, 0] = bad
+    with pytest.raises(TrainingError, match=r"gp: expected counts .* say in `blocks`"):
+        models.get("gp").train(X, values(counts(20), 0.1), models.get("gp").Config())
+    assert Minmax(np.array([[0.31, 0.0]]), Block(columns=2, per_count=0.3)).counts.tolist() == [[1.0, 0.0]]
+
+
+def test_blocks_must_cover_the_features() -> None:
+    """Blocks of fewer or more columns than there are features are refused with both numbers."""
+    config = models.get("gp").Config.model_validate({"blocks": [{"columns": 20}, {"columns": 9, "distance": "rank"}]})
+    with pytest.raises(TrainingError, match=r"gp: expected 29 columns of features for the 2 blocks .*, got 30"):
+        models.get("gp").train(counts(20), values(counts(20), 0.1), config)
+
+
+def test_distance_by_rank_forgets_units_and_outliers() -> None:
+    """A monotone change of a column, and how far out its outlier lies, change no distance between learned rows."""
+    X = np.random.default_rng(2).normal(size=(40, 3))
+    changed = np.column_stack([np.exp(3 * X[:, 0]), 1e6 * X[:, 1], X[:, 2]])
+    changed[np.argmax(X[:, 2]), 2] = 1e30
+    block = Block(columns=3, distance="rank")
+    plain, other = (Rank(values, block).distances(values) for values in (X, changed))
+    knots = np.unique(np.linspace(0, 39, 25).round().astype(int))
+    order = [np.argsort(X[:, column])[knots] for column in range(3)]
+    exact = np.flatnonzero([sum(row in places for places in order) == 3 for row in range(40)])  # else in between
+
+    assert len(exact) > 5
+    np.testing.assert_allclose(plain[np.ix_(exact, exact)], other[np.ix_(exact, exact)], atol=1e-9)
+
+
+@pytest.mark.parametrize("task", ["regression", "binary"])
+def test_a_block_that_says_nothing_is_left_out(task: str) -> None:
+    """Random columns beside those that matter neither spoil the predictions nor stay in the model."""
+    recipe = models.get("gp")
+    generator = np.random.default_rng(8)
+    descriptors = generator.normal(size=(260, 4))
+    y = np.sin(descriptors[:, 0]) + descriptors[:, 1]
+    y = (y > 0).astype(float) if task == "binary" else y
+    X = np.hstack([generator.poisson(0.8, (260, 25)), descriptors]).astype(np.float32)
+    blocks = [{"columns": 25}, {"columns": 4, "distance": "rank"}]
+    model = recipe.train(X[:200], y[:200], recipe.Config.model_validate({"blocks": blocks, "task": task}))
+    alone = recipe.train(X[:200, 25:], y[:200], recipe.Config.model_validate({"blocks": blocks[1:], "task": task}))
+
+    assert np.corrcoef(model.predict(X[200:]), y[200:])[0, 1] > 0.75
+    assert np.corrcoef(model.predict(X[200:]), alone.predict(X[200:, 25:]))[0, 1] > 0.95
+
+
+def test_columns_of_one_value_and_single_outliers_are_predicted() -> None:
+    """Descriptors that never vary, or are huge in one molecule, give finite numbers within the range of the others."""
+    recipe = models.get("gp")
+    X = np.random.default_rng(4).normal(size=(50, 3)).astype(np.float32)
+    X[:, 1] = 7.0
+    X[3, 2] = 3e38
+    y = X[:, 0].astype(float)
+    config = recipe.Config.model_validate({"blocks": [{"columns": 3, "distance": "rank"}]})
+    odd = np.array([[0.0, -5.0, -3e38], [9e9, 7.0, 0.0]], dtype=np.float32)
+
+    assert np.abs(recipe.train(X, y, config).predict(odd)).max() < 5
