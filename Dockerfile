@@ -45,7 +45,7 @@ RUN torch=$(grep '^torch==' constraints.txt) \
     else \
         uv pip install --no-deps --torch-backend=cpu "${torch}"; \
     fi \
-    && uv pip install --constraint constraints.txt --requirement pyproject.toml --extra pipeline --extra cpu
+    && uv pip install --constraint constraints.txt --requirement pyproject.toml --extra ecs --extra cpu
 COPY . .
 # `data` and `.dvc` may be absent from the checkout, and are there all the same: DVC pulls into them.
 RUN uv pip install --no-deps --editable . && mkdir -p data .dvc \

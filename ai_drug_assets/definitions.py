@@ -29,12 +29,22 @@ TRAINING_EXECUTOR = dg.multiprocess_executor.configured(
 )
 
 
+def executor_of(settings: Settings) -> dg.ExecutorDefinition:
+    """Give what runs the steps: processes of the run's own machine, or a task on ECS for each (see `infra/ecs`)."""
+    if settings.executor == "processes":
+        return TRAINING_EXECUTOR
+    from dagster_aws.ecs import ecs_executor  # only where it runs: it imports boto3
+
+    size = {"cpu": {"env": "AIDRUG_STEP_CPU"}, "memory": {"env": "AIDRUG_STEP_MEMORY"}}
+    return ecs_executor.configured({**size, "max_concurrent": 8}, name="ecs")  # trainings: the pool's limit
+
+
 def build_defs(
     settings: Settings | None = None,
     *,
     catalog: Catalog | None = None,
     tracking: Tracking | None = None,
-    executor: dg.ExecutorDefinition = TRAINING_EXECUTOR,
+    executor: dg.ExecutorDefinition | None = None,
     watch: Callable[[str, str | None], None] | None = None,
 ) -> dg.Definitions:
     """Assemble all definitions.
@@ -49,7 +59,7 @@ def build_defs(
     tracking
         The tracking resource; MLflow as the settings say when omitted.
     executor
-        How steps run; tests and the command line use the in-process one.
+        How steps run, by the settings when omitted; tests and the command line use the in-process one.
     watch
         Told of each asset that is done in this process: its key, and what went wrong if anything did.
 
@@ -68,7 +78,7 @@ def build_defs(
         schedules=build_schedules(workshop),
         sensors=[automation_sensor(), git_sha_sensor(workshop)],
         resources={"tracking": tracking or Tracking(settings)},
-        executor=executor,
+        executor=executor or executor_of(settings),
     )
 
 

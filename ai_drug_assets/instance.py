@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
+from model_zoo.errors import ConfigError
 from model_zoo.store import atomic_write
 
 from ai_drug_assets.settings import Settings
@@ -21,12 +24,19 @@ def prepare_instance(settings: Settings) -> Path:
     """Write `dagster.yaml` to AIDRUG_HOME with its folders there, and set `DAGSTER_HOME`; give that folder.
 
     A `DAGSTER_HOME` that is set already (a production instance on Postgres) is left alone.
+
+    Raises
+    ------
+    ConfigError
+        When `AIDRUG_LOGS` is no prefix in S3.
     """
     home = settings.folder("dagster")
     if os.environ.get("DAGSTER_HOME", str(home)) == str(home):
         config = yaml.safe_load((settings.root / "dagster.yaml").read_text(encoding="utf-8"))
         for section in (config["storage"]["sqlite"], config["local_artifact_storage"], config["compute_logs"]):
             section.get("config", section)["base_dir"] = str(home)
+        if settings.logs:
+            config["compute_logs"] = _logs_in_s3(settings.logs, home)
         content = yaml.safe_dump(config, sort_keys=False).encode()
         target = home / "dagster.yaml"
         if not target.exists() or target.read_bytes() != content:
@@ -36,3 +46,16 @@ def prepare_instance(settings: Settings) -> Path:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
     return Path(os.environ["DAGSTER_HOME"])
+
+
+def _logs_in_s3(place: str, home: Path) -> dict[str, Any]:
+    """Give the section for logs in S3; while a step prints they lie in AIDRUG_HOME, where the UI follows them."""
+    url = urlsplit(place)
+    if url.scheme != "s3" or not url.netloc:
+        raise ConfigError(f"AIDRUG_LOGS: expected s3://bucket/prefix, got {place!r}")
+    config = {"bucket": url.netloc, "prefix": url.path.strip("/") or "dagster", "local_dir": str(home)}
+    return {
+        "module": "dagster_aws.s3.compute_log_manager",
+        "class": "S3ComputeLogManager",
+        "config": {**config, "skip_empty_files": True},
+    }

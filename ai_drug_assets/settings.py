@@ -15,6 +15,7 @@ from model_zoo.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
+EXECUTORS = ("processes", "ecs")
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,15 @@ class Settings:
         Where runs publish a copy of the ledger, a folder or an S3 prefix: `AIDRUG_LEDGER`.
     backup
         Where backups are kept, a folder or an S3 prefix: `AIDRUG_BACKUP`.
+    logs
+        Where Dagster keeps what steps print, `s3://bucket/prefix`, instead of AIDRUG_HOME: `AIDRUG_LOGS`.
+    executor
+        Where the steps of a run work: in `processes` beside it, or each in a task on `ecs`: `AIDRUG_EXECUTOR`.
     bind, code_host, code_port, mlflow_database
         For `aidrug start`, one process per container: the address to listen on (`AIDRUG_BIND`), where the code server
         is (`AIDRUG_CODE_HOST`, `AIDRUG_CODE_PORT`), and the database of the MLflow server (`AIDRUG_MLFLOW_DATABASE`).
+    postgres_host
+        The Postgres server that keeps the MLflow server's database instead: `AIDRUG_POSTGRES_HOST` (see `postgres.py`).
     """
 
     root: Path
@@ -63,10 +70,13 @@ class Settings:
     service_address: str | None = None
     ledger_copy: str | None = None
     backup: str | None = None
+    logs: str | None = None
+    executor: str = "processes"
     bind: str = LOOPBACK
     code_host: str = LOOPBACK
     code_port: int = 4000
     mlflow_database: Path | None = None
+    postgres_host: str | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -75,7 +85,7 @@ class Settings:
         Raises
         ------
         ConfigError
-            When a port is not a number, or an address not one of HTTP.
+            When a port is not a number, an address not one of HTTP, or an executor not known.
         """
         env = os.environ if env is None else env
         home = Path(env.get("AIDRUG_HOME") or ROOT / ".aidrug").resolve()
@@ -93,10 +103,13 @@ class Settings:
             service_address=_address(env, "AIDRUG_SERVICE_URL"),
             ledger_copy=env.get("AIDRUG_LEDGER") or None,
             backup=env.get("AIDRUG_BACKUP") or None,
+            logs=env.get("AIDRUG_LOGS") or None,
+            executor=_one_of(env, "AIDRUG_EXECUTOR", EXECUTORS),
             bind=env.get("AIDRUG_BIND") or LOOPBACK,
             code_host=env.get("AIDRUG_CODE_HOST") or LOOPBACK,
             code_port=_port(env, "AIDRUG_CODE_PORT", 4000),
             mlflow_database=Path(env.get("AIDRUG_MLFLOW_DATABASE") or home / "mlflow" / "mlflow.db").resolve(),
+            postgres_host=env.get("AIDRUG_POSTGRES_HOST") or None,
         )
 
     @property
@@ -121,6 +134,13 @@ def _port(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise ConfigError(f"{name}: expected a port from 1 to 65535, got {text!r}")
     return int(text)
+
+
+def _one_of(env: Mapping[str, str], name: str, values: tuple[str, ...]) -> str:
+    text = env.get(name) or values[0]
+    if text not in values:
+        raise ConfigError(f"{name}: expected {' or '.join(values)}, got {text!r}")
+    return text
 
 
 def _address(env: Mapping[str, str], name: str) -> str | None:

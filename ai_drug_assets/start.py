@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 from model_zoo.store import atomic_write
 
+from ai_drug_assets import postgres
 from ai_drug_assets.instance import prepare_instance
 from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.settings import Settings
@@ -84,17 +85,20 @@ def _daemon(settings: Settings) -> list[str]:
 
 def _mlflow(settings: Settings) -> list[str]:
     """Prepare the MLflow server: its own database, artefacts passed through it, so that clients need no S3 keys."""
-    database = settings.mlflow_database
-    assert database is not None
-    database.parent.mkdir(parents=True, exist_ok=True)
+    if settings.postgres_host:
+        # In the environment: the password would otherwise stand in the list of processes.
+        os.environ["MLFLOW_BACKEND_STORE_URI"] = postgres.made("mlflow")
+    else:
+        assert settings.mlflow_database is not None
+        settings.mlflow_database.parent.mkdir(parents=True, exist_ok=True)
+        os.environ["MLFLOW_BACKEND_STORE_URI"] = f"sqlite:///{settings.mlflow_database}"
     # Job execution starts seven more processes, two gigabytes in all, for features nobody here uses.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     os.environ.pop("MLFLOW_TRACKING_URI", None)  # the server would take itself for its own client
     hosts = ",".join((*MLFLOW_HOSTS, *filter(None, os.environ.get("AIDRUG_MLFLOW_HOSTS", "").split(","))))
     return [
         *("mlflow", "server", "--host", settings.bind, "--port", "5000", "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", settings.artifacts),
-        *("--allowed-hosts", hosts),
+        *("--artifacts-destination", settings.artifacts, "--allowed-hosts", hosts),
     ]
 
 

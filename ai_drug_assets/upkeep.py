@@ -120,7 +120,7 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> int:
 
     Dagster's default launcher has no health check: such a run would stay STARTED, keep its pool slot, and block the
     next training for ever. Only runs that name a process of this machine are judged, so call this where runs are
-    launched by this machine alone.
+    launched by this machine alone. A launcher that can be asked (ECS) is asked by Dagster's own run monitoring.
     """
     closed = 0
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
@@ -145,6 +145,8 @@ def _gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
     """
     if (process := run.tags.get(keys.RUN_TAG_PROCESS)) is not None:
         return None if processes.alive(process) else process
+    if instance.run_launcher.supports_check_run_worker_health:
+        return None
     if _code_server_host(run) not in (None, "localhost", LOOPBACK, socket.gethostname()):
         return None  # another container's: its process numbers mean nothing here
     record, pid = instance.get_run_record_by_id(run.run_id), _pid(instance, run.run_id)

@@ -58,7 +58,7 @@ def _matches(statement: dict[str, Any], action: str, resource: str, keys: dict[s
 def _holds(operator: str, found: str | None, wanted: list[str]) -> bool:
     if operator in ("StringEquals", "Bool"):
         return found in wanted
-    if operator == "StringLike":
+    if operator in ("StringLike", "ArnEquals", "ArnLike"):
         return found is not None and any(_like(pattern, found) for pattern in wanted)
     raise NotImplementedError(f"this evaluator does not know the condition operator {operator}")
 

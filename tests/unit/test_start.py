@@ -56,7 +56,7 @@ def test_the_mlflow_server_is_small_and_answers_to_its_names_only(tmp_path: Path
     line = arguments("mlflow", tmp_path, AIDRUG_ARTIFACTS="s3://bucket/mlflow")
 
     assert line[line.index("--workers") + 1] == "1"
-    assert line[line.index("--backend-store-uri") + 1] == f"sqlite:///{tmp_path / 'home' / 'mlflow' / 'mlflow.db'}"
+    assert os.environ["MLFLOW_BACKEND_STORE_URI"] == f"sqlite:///{tmp_path / 'home' / 'mlflow' / 'mlflow.db'}"
     assert line[line.index("--artifacts-destination") + 1] == "s3://bucket/mlflow"
     hosts = line[line.index("--allowed-hosts") + 1].split(",")
     assert {"mlflow:5000", "mlflow.example.org:5000"} < set(hosts)
