@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,19 +31,18 @@ def postgres() -> Path | None:
 
 
 @contextmanager
-def running_postgres(folder: Path) -> Iterator[dict[str, str]]:
+def running_postgres() -> Iterator[dict[str, str]]:
     """Run a server with an empty database `dagster`; give the settings that lead there."""
     programs = postgres()
     assert programs is not None
-    home = folder / "postgres"
-    home.mkdir()
-    # It refuses to run as root; who runs it instead must be let into the folder.
-    somebody: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        somebody = {"user": "nobody", "group": "nogroup"}
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:  # not pytest's: only its owner may enter that one
+        yield from _run(programs, Path(folder))
+
+
+def _run(programs: Path, home: Path) -> Iterator[dict[str, str]]:
+    somebody: dict[str, Any] = {"user": "nobody", "group": "nogroup"} if os.geteuid() == 0 else {}
+    if somebody:  # it refuses to run as root
         shutil.chown(home, **somebody)
-        for place in home.parents:
-            place.chmod(place.stat().st_mode | 0o001)
     secret = home / "password"
     secret.write_text(PASSWORD)
     secret.chmod(0o644)

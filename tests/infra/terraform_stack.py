@@ -131,6 +131,10 @@ class Stack:
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
         return [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
 
+    def _is_active(self, cluster: str) -> bool:
+        (found,) = self.aws.client("ecs").describe_clusters(clusters=[cluster])["clusters"]
+        return bool(found["status"] == "ACTIVE")  # a deleted one stays on the list for a while
+
     def left_over(self) -> dict[str, list[str]]:
         """List what is in the account besides the state's bucket and what every account has."""
         of = self.aws.client
@@ -176,7 +180,7 @@ class Stack:
             "budgets": [one["BudgetName"] for one in of("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"]],
             "schedules": [one["Name"] for one in of("scheduler").list_schedules()["Schedules"]],
             "lifecycle policies": list(self.aws.lifecycle_manager.policies),
-            "clusters": of("ecs").list_clusters()["clusterArns"],
+            "clusters": [one for one in of("ecs").list_clusters()["clusterArns"] if self._is_active(one)],
             "databases": [one["DBInstanceIdentifier"] for one in of("rds").describe_db_instances()["DBInstances"]],
             "file systems": [one["FileSystemId"] for one in of("efs").describe_file_systems()["FileSystems"]],
             "names": [one["Name"] for one in of("servicediscovery").list_namespaces()["Namespaces"]],

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ai_drug_assets import jobs
+from ai_drug_assets.host_cost import estimate
 from tests.doubles.aws_server import ACCOUNT, REGION, aws_stand_in
 from tests.doubles.ecs_tasks import METADATA, ecs_tasks
 from tests.doubles.policies import Policies
@@ -60,6 +61,30 @@ def environment(container: dict[str, Any]) -> dict[str, str]:
     return {one["name"]: one["value"] for one in container["environment"]}
 
 
+def test_bad_input_is_named_with_the_remedy(stack: Stack) -> None:
+    """Everything that is wrong at once, before anything is asked of AWS."""
+    wrong = {
+        "image_tag": "main",
+        "buckets": '{"artifacts": "a"}',
+        "step_memory": "65536",
+        "registry_secret_arn": "/ghcr/ro-token",
+        "service_url": "aidrug.example.org",
+        "region": "Stockholm",
+    }
+    output = stack.run("plan", "-no-color", *(f"-var={name}={value}" for name, value in wrong.items()), codes=(1,))
+    said = " ".join(output.replace("│", " ").split())
+
+    for message in (
+        'image_tag: expected the 40 digits of a commit, got "main". git rev-parse HEAD',
+        "buckets: expected artifacts, data, bundles and logs, got artifacts.",
+        "step_memory: Fargate has 4096 to 16384 MiB for step_cpu = 2048",
+        "registry_secret_arn: expected the ARN of a secret in Secrets Manager",
+        'service_url: expected an address such as "https://aidrug.example.org"',
+        'region: expected an AWS region such as "eu-north-1", got "Stockholm"',
+    ):
+        assert message in said, output
+
+
 def test_a_second_plan_changes_nothing(stack: Stack) -> None:
     """What was applied is what the files say."""
     assert stack.changes() == 0
@@ -87,7 +112,7 @@ def test_dagster_launches_runs_of_what_terraform_made(
     ecs = stack.aws.client("ecs")
     service = ecs.describe_services(cluster=NAME, services=["dagster"])["services"][0]
     daemon = container(stack, "dagster", "daemon")
-    with running_postgres(tmp_path) as database, ecs_tasks(tmp_path / "tasks", {}) as tasks:
+    with running_postgres() as database, ecs_tasks(tmp_path / "tasks", {}) as tasks:
         own = ecs.run_task(
             cluster=NAME,
             taskDefinition=service["taskDefinition"],
@@ -193,6 +218,16 @@ def test_another_revision_replaces_the_old_one_before_it_begins(stack: Stack) ->
     for service in stack.aws.client("ecs").describe_services(cluster=NAME, services=["dagster", "mlflow"])["services"]:
         assert service["deploymentConfiguration"]["maximumPercent"] == 100
         assert service["deploymentConfiguration"]["minimumHealthyPercent"] == 0
+
+
+def test_the_document_states_the_cost_of_the_plan(stack: Stack) -> None:
+    """An idle month and a training, from Terraform's own plan and the repository's prices."""
+    stack.run("plan", "-no-color", "-input=false", "-out=cost.tfplan")
+    plan = json.loads(stack.run("show", "-json", "cost.tfplan"))
+    plan["variables"]["region"]["value"] = "us-east-1"  # where the document has its prices; the sizes are the plan's
+    made = estimate(plan).as_text()
+
+    assert made in (ROOT / "infra" / "ecs" / "README.md").read_text(encoding="utf-8"), made
 
 
 def test_nothing_is_left_after_destroy(stack: Stack) -> None:

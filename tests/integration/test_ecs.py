@@ -59,7 +59,7 @@ def cluster(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.
         monkeypatch.delenv(name)
     runs = getattr(request, "param", False)
     installation = make_installation(tmp_path / "installation")
-    with running_postgres(tmp_path) as database, aws_stand_in(tmp_path / "hosts") as aws:
+    with running_postgres() as database, aws_stand_in(tmp_path / "hosts") as aws:
         environment = {
             **aws.environment,
             **database,
