@@ -55,6 +55,7 @@ def benchmark(
         features=FeatureCache(settings.feature_folder, settings.code_root, processes=os.cpu_count() or 1),
         seeds=seeds or config.seeds,
         boards=boards or BOARDS,
+        holder=config.holder,
     )
     failed: dict[str, str] = {}
     for endpoint in read_sets(job.folder, config, only):

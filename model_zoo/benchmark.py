@@ -59,6 +59,9 @@ class Job:
         Which boards are brought up to date.
     references
         What champions are compared with, by name.
+    holder
+        The model that holds the title from the start: others take it by winning the paired test. Without it, or where
+        it does not compete, the best over folds is elected.
     """
 
     folder: Path
@@ -70,6 +73,7 @@ class Job:
     seeds: int
     boards: Sequence[str] = BOARDS
     references: Mapping[str, ModelFile] = field(default_factory=dict)
+    holder: str | None = None
 
 
 def choose(known: Mapping[str, ModelFile], names: Sequence[str]) -> list[ModelFile]:
@@ -138,7 +142,7 @@ def _run_board(job: Job, contest: Contest, board: str, say: Say) -> None:
     official_config = {"metric": endpoint.champion.metric, "seeds": job.seeds}
     code = (*PROTOCOL_CODE, *(REFERENCE_CODE if job.references else ()))
     protocol = make_record(code, job.code_root, official_config, {}, compared.signatures)
-    whole = {**official_config, "rules": endpoint.champion.model_dump(mode="json")}
+    whole = {**official_config, "rules": endpoint.champion.model_dump(mode="json"), "holder": job.holder}
     upstream = {**contest.signatures, **compared.signatures}
     stamp = signature.signature(make_record((*code, *ELECTION_CODE), job.code_root, whole, {}, upstream))
     result = entry_of(job.out, endpoint.name, board)
@@ -158,7 +162,7 @@ def _run_board(job: Job, contest: Contest, board: str, say: Say) -> None:
         unfinished = {"set": endpoint.name, "board": board, "signature": None, "candidates": [*candidates, *rest]}
         store_entry(job.out, {**result, **unfinished})
         say(_line(name, endpoint, candidates[-1]))
-    champion = _elect(candidates, endpoint)
+    champion = _elect(candidates, endpoint, job.holder)
     final = signature.signature({**protocol, "upstream": {**compared.signatures, "champion": champion["signature"]}})
     done = [entry["official"] for entry in earlier if entry.get("official", {}).get("signature") == final]
     official = done[0] if done else {"signature": final, **_official(contest, compared, champion["model"], job.seeds)}
@@ -175,14 +179,15 @@ def _candidate(contest: Contest, name: str) -> dict[str, Any]:
         return {"model": name, "signature": contest.signatures[name], "failed": why}
 
 
-def _elect(candidates: Sequence[Mapping[str, Any]], endpoint: Endpoint) -> Mapping[str, Any]:
+def _elect(candidates: Sequence[Mapping[str, Any]], endpoint: Endpoint, title: str | None) -> Mapping[str, Any]:
     """Choose by the product's rule; the baseline stands in when nobody beats it, for a number is owed."""
     fit = {item["model"]: item for item in candidates if "failed" not in item}
     contenders = [
         Contender(item["model"], item["signature"], item["snapshot"], item["folds"], item["ms_per_molecule"])
         for item in fit.values()
     ]
-    decision = decide(contenders, None, endpoint.champion)
+    holder = next((item for item in contenders if item.model == title), None)
+    decision = decide(contenders, holder, endpoint.champion)
     if decision.champion is not None:
         return fit[decision.champion.model]
     if BASELINE not in fit:

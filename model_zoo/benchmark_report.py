@@ -44,9 +44,11 @@ Made by `aidrug benchmark-report` from `tests/benchmarks/results/tdc_admet.json`
 results anew: `aidrug benchmark FOLDER`, with the folder of the official files. What did not change is not computed.
 
 **How a score comes about.** Each set's champion is chosen by scaffold-fold cross-validation of `train_val.csv` alone,
-by the same rule as in the product, with no margin for ties; a blend is scored on each fold by shares that were learnt
-from the other folds. Then the official protocol: for seeds 1 to 5 the model (with that seed) is fitted, and `test.csv`
-is predicted. Train and valid of the seed are both learnt from, as MapLight does: no model here stops early or tunes
+by the product's rule: the blend holds the title from the start, and stays unless another wins the paired test over
+folds. (On folds that had no part in choosing, the blend did better than the best of the others, by
+`python -m tests.benchmarks.bench_election`, which sees no test row.) A blend is scored on each fold by shares that were
+learnt from the other folds. Then the official protocol: for seeds 1 to 5 the model (with that seed) is fitted, and
+`test.csv` is predicted. Train and valid of the seed are both learnt from, as MapLight does: no model here stops early or tunes
 itself on the valid part. Score: mean ± population standard deviation of the five, each rounded to three decimals.
 All test rows count: one whose SMILES RDKit cannot read gets the mean of the training values (binary: the share of
 class 1). The interval is a bootstrap over test molecules (300 draws, 95 %): this test set does not tell two scores

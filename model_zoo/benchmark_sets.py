@@ -46,6 +46,8 @@ class BenchmarkConfig(BaseModel):
     """Who competes when nobody is named."""
     further: dict[str, tuple[str, ...]] = {}
     """Who competes beside them, by patterns of set names."""
+    holder: str | None = None
+    """Who holds the title from the start, where it competes; nobody when omitted."""
     references: dict[str, Reference] = {}
     """Recipes that champions are compared with, by a name of their own."""
     seeds: int = Field(default=5, ge=1)

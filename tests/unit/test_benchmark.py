@@ -29,6 +29,7 @@ from model_zoo.benchmark_protocol import MISSING, OfficialRows, predict_test_row
 from model_zoo.benchmark_report import mean_and_deviation, read_goals, read_leaderboard, report_text
 from model_zoo.benchmark_results import read_results
 from model_zoo.benchmark_sets import BenchmarkConfig, Scale, benchmark_folder, load_benchmark_config, read_sets
+from model_zoo.champion import paired_p_value
 from model_zoo.config import ModelFile, load_configs
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.feature_cache import FeatureCache
@@ -368,6 +369,22 @@ def test_a_blend_is_a_candidate_made_of_the_others(job: Job, trained: list[str])
         assert set(shares) <= {"rf", "xgb"}
         assert len(found["blend"]["folds"][entry["metric"]]) == len(found["rf"]["folds"][entry["metric"]]), name
     assert [item for item in trained if item.startswith("cv")] == ["cv naive", "cv rf", "cv xgb"] * 2
+
+
+def test_the_holder_of_the_title_stays_unless_beaten(job: Job) -> None:
+    """A model named as holder stays when another scores better by luck alone; nobody by that name changes nothing."""
+    run(replace(job, models=models("naive", "rf", "xgb")), "logp")
+    found = {item["model"]: item for item in entries(job)["logp"]["candidates"]}
+    best, other = sorted(("rf", "xgb"), key=lambda name: float(found[name]["cv"]))
+    significant = (
+        paired_p_value(found[best]["folds"]["mae"], found[other]["folds"]["mae"], higher_is_better=False) < 0.05
+    )
+    assert entries(job)["logp"]["champion"] == best
+
+    run(replace(job, models=models("naive", "rf", "xgb"), holder=other), "logp")
+    assert entries(job)["logp"]["champion"] == (best if significant else other)
+    run(replace(job, models=models("naive", "rf", "xgb"), holder="naive"), "logp")
+    assert entries(job)["logp"]["champion"] == best
 
 
 def test_a_changed_member_makes_its_blend_stale(job: Job, trained: list[str]) -> None:
