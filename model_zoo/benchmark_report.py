@@ -45,15 +45,15 @@ results anew: `aidrug benchmark FOLDER`, with the folder of the official files. 
 
 **How a score comes about.** Each set's champion is chosen by scaffold-fold cross-validation of `train_val.csv` alone,
 by the product's rule: the blend holds the title from the start, and stays unless another wins the paired test over
-folds. (On folds that had no part in choosing, the blend did better than the best of the others, by
-`python -m tests.benchmarks.bench_election`, which sees no test row.) A blend is scored on each fold by shares that were
-learnt from the other folds. Then the official protocol: for seeds 1 to 5 the model (with that seed) is fitted, and
-`test.csv` is predicted. Train and valid of the seed are both learnt from, as MapLight does: no model here stops early or tunes
-itself on the valid part. Score: mean ± population standard deviation of the five, each rounded to three decimals.
-All test rows count: one whose SMILES RDKit cannot read gets the mean of the training values (binary: the share of
-class 1). The interval is a bootstrap over test molecules (300 draws, 95 %): this test set does not tell two scores
-within it apart. Seconds per fit: the mean of the official fits on two busy cores. Milliseconds per molecule: one
-prediction from its features.
+folds. (On folds that had no part in choosing, the blend did better than the best of the others, by `python -m
+tests.benchmarks.bench_election`, which sees no test row.) A blend is scored on each fold by shares that were learnt
+from the other folds. Then the official protocol: for seeds 1 to 5 the model (with that seed) is fitted, and
+`test.csv` is predicted. Train and valid of the seed are both learnt from, as MapLight does: no model here stops early
+or tunes itself on the valid part. Score: mean ± population standard deviation of the five, each rounded to three
+decimals. All test rows count: one whose SMILES RDKit cannot read gets the mean of the training values (binary: the
+share of class 1). The interval is a bootstrap over test molecules (300 draws, 95 %): this test set does not tell two
+scores within it apart. Seconds per fit: the mean of the official fits on two busy cores. Milliseconds per molecule:
+one prediction from its features.
 
 **Boards.** *Strict*: models that learn from the set's own training rows alone. *Open*: every model, also on top of
 weights that were trained before; what those saw is said below. The strict champion never depends on an open model.
