@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,6 +20,7 @@ from model_zoo.benchmark_references import Reference
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.sources import BENCHMARK_FOLDER
+from model_zoo.targets import Transform
 
 TASKS = {"regression": "regression", "classification": "binary", "binary": "binary"}
 METRIC_NAMES = {"MAE": "mae", "RMSE": "rmse", "Spearman": "spearman", "ROC-AUC": "auroc", "PR-AUC": "auprc"}
@@ -32,7 +32,7 @@ class Scale(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    transform: Literal["identity", "log10"] = "identity"
+    transform: Transform = "identity"
     lower: float | None = None
     upper: float | None = None
 

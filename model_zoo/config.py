@@ -26,7 +26,7 @@ from model_zoo.metrics import METRICS
 from model_zoo.models._base import ModelConfig
 from model_zoo.sources import Source
 from model_zoo.splits import Split
-from model_zoo.targets import Target, Task
+from model_zoo.targets import Target, Task, Transform
 from model_zoo.trials import TrialRules
 from model_zoo.units import converter
 
@@ -60,7 +60,7 @@ class Endpoint(BaseModel):
     """The unit in the files; the endpoint's own when omitted."""
     curation: Curation = Curation()
     split: Split = Split()
-    transform: Literal["identity", "log10"] = "identity"
+    transform: Transform = "identity"
     lower: float | None = None
     upper: float | None = None
     champion: ChampionRules

@@ -172,7 +172,8 @@ class Explainer:
         if self._target.task == "binary":
             table = self.parts[0].table
             return "log-odds" if len(self.parts) == 1 and table is not None and table.log_odds else "probability"
-        return f"log10 of {self._unit}" if self._target.transform == "log10" else self._unit
+        transform = self._target.transform
+        return self._unit if transform == "identity" else f"{transform} of {self._unit}"
 
     def _method(self) -> str:
         methods = {"occlusion" if part.table is None else "tree SHAP" for part in self.parts}

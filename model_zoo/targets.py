@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
 Task = Literal["regression", "binary"]
+Transform = Literal["identity", "log10", "logit"]
+LOGIT_MARGIN = 0.003
+"""How far, as a share of the range, `logit` moves the bounds out: values measured at a bound stay finite."""
 
 
 class Target(BaseModel):
@@ -23,13 +26,19 @@ class Target(BaseModel):
     >>> target = Target(task="regression", transform="log10", upper=100.0)
     >>> target.to_unit(target.to_training(np.array([1.0, 10.0])) + 1).tolist()
     [10.0, 100.0]
+    >>> bound = Target(task="regression", transform="logit", lower=0.0, upper=100.0)
+    >>> bound.to_training(np.array([50.0, 100.0])).round(2).tolist()
+    [0.0, 5.81]
+    >>> bound.to_unit(np.array([0.0, 5.811, 99.0])).round(1).tolist()
+    [50.0, 100.0, 100.0]
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     task: Task
-    transform: Literal["identity", "log10"] = "identity"
-    """`log10` for quantities that span decades and cannot be negative (clearance, half-life, VDss)."""
+    transform: Transform = "identity"
+    """`log10` for quantities that span decades and cannot be negative (clearance, half-life, VDss); `logit` for shares
+    that crowd at a bound (percent bound to protein), between `lower` and `upper`."""
     lower: float | None = None
     upper: float | None = None
     """Predictions are cut to these bounds, in the endpoint's unit."""
@@ -40,6 +49,8 @@ class Target(BaseModel):
             raise ValueError("a binary endpoint takes no transform and no bounds: it predicts a probability")
         if self.lower is not None and self.upper is not None and self.lower >= self.upper:
             raise ValueError(f"expected lower < upper, got {self.lower} and {self.upper}")
+        if self.transform == "logit" and (self.lower is None or self.upper is None):
+            raise ValueError("the transform logit needs both bounds: give lower and upper, such as 0 and 100")
         return self
 
     def to_training(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -48,12 +59,18 @@ class Target(BaseModel):
         Raises
         ------
         ValueError
-            When `log10` is asked of a number that is not positive.
+            When `log10` is asked of a number that is not positive, or `logit` of one outside the bounds.
         """
         if self.transform == "log10":
             if np.any(values <= 0):
                 raise ValueError("the transform log10 needs positive values: drop or correct the others")
             return np.log10(values)
+        if self.transform == "logit":
+            lower, upper = self._bounds()
+            if np.any((values < lower) | (values > upper)):
+                raise ValueError(f"the transform logit needs values from {lower:g} to {upper:g}: correct the others")
+            share = (values - lower) / (upper - lower)
+            return np.asarray(np.log((share + LOGIT_MARGIN) / (1 - share + LOGIT_MARGIN)))
         return values
 
     def to_unit(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -62,8 +79,18 @@ class Target(BaseModel):
             return np.clip(values, 0.0, 1.0)
         if self.transform == "log10":
             values = np.power(10.0, np.clip(values, -30, 30))
+        if self.transform == "logit":
+            lower, upper = self._bounds()
+            share = (1 + 2 * LOGIT_MARGIN) / (1 + np.exp(-np.clip(values, -700, 700))) - LOGIT_MARGIN
+            values = lower + (upper - lower) * share
         return np.clip(
             values,
             -np.inf if self.lower is None else self.lower,
             np.inf if self.upper is None else self.upper,
         )
+
+    def _bounds(self) -> tuple[float, float]:
+        """Give both bounds, which `logit` has."""
+        if self.lower is None or self.upper is None:
+            raise ValueError("the transform logit needs both bounds")
+        return self.lower, self.upper

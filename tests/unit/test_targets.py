@@ -41,6 +41,23 @@ def test_log10_needs_positive_values(bad: float) -> None:
         Target(task="regression", transform="log10").to_training(np.array([1.0, bad]))
 
 
+@given(values=arrays.arrays(np.float64, st.integers(0, 20), elements=st.floats(0, 100)))
+def test_logit_comes_back(values: np.ndarray) -> None:
+    """Values through logit and back are the same within rounding, those at a bound too."""
+    target = Target(task="regression", transform="logit", lower=0.0, upper=100.0)
+    trained = target.to_training(values)
+
+    assert np.isfinite(trained).all()
+    np.testing.assert_allclose(target.to_unit(trained), values, atol=1e-9)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 100.5, math.inf])
+def test_logit_needs_values_within_the_bounds(bad: float) -> None:
+    """A value outside the bounds is an error that names them."""
+    with pytest.raises(ValueError, match="logit needs values from 0 to 100"):
+        Target(task="regression", transform="logit", lower=0, upper=100).to_training(np.array([1.0, bad]))
+
+
 @given(values=anything, lower=st.none() | st.floats(-10, 0), upper=st.none() | st.floats(1, 10))
 def test_no_prediction_leaves_its_bounds(values: np.ndarray, lower: float | None, upper: float | None) -> None:
     """Whatever a model says, what is served lies within the endpoint's bounds."""
@@ -73,6 +90,7 @@ def test_the_way_back_keeps_the_order(values: np.ndarray) -> None:
     for target in (
         Target(task="regression", lower=-1.0, upper=1.0),
         Target(task="regression", transform="log10"),
+        Target(task="regression", transform="logit", lower=-2.0, upper=3.0),
         Target(task="binary"),
     ):
         served = target.to_unit(np.sort(values))
@@ -88,7 +106,8 @@ def test_the_way_back_keeps_the_order(values: np.ndarray) -> None:
         ({"task": "regression", "lower": 1.0, "upper": 1.0}, "expected lower < upper, got 1.0 and 1.0"),
         ({"task": "regression", "lower": math.nan}, "finite number"),
         ({"task": "ranking"}, "'regression' or 'binary'"),
-        ({"task": "regression", "transform": "ln"}, "'identity' or 'log10'"),
+        ({"task": "regression", "transform": "ln"}, "'identity', 'log10' or 'logit'"),
+        ({"task": "regression", "transform": "logit", "lower": 0.0}, "logit needs both bounds"),
     ],
 )
 def test_an_impossible_target_is_refused(fields: dict[str, object], message: str) -> None:
