@@ -28,7 +28,7 @@ from typing import Any
 import psutil
 
 from model_zoo.store import FolderStore, Pointer
-from tests.benchmarks.load import Figures, at_once, cpu_seconds, load, molecules, post, predict
+from tests.benchmarks.load import Figures, at_once, cpu_seconds, least_disturbed, load, molecules, post, predict
 from tests.bundle_factory import write
 from tests.server_process import ROOT, free_port, running_service
 
@@ -199,8 +199,10 @@ async def our_service(folder: Path, fresh: Iterator[str]) -> dict[str, Any]:
     second = panel.add("endpoint_00", onnx_bias=9.0)
     versions = [panel.add("endpoint_00", onnx_bias=0.0), second]
 
-    async def ask(address: str, process: int, request: Callable[[], bytes], clients: int, **more: Any) -> Figures:
-        return await load(address, process, request, clients=clients, **{"seconds": SECONDS, **more})
+    async def ask(
+        address: str, process: int, request: Callable[[], bytes], clients: int, seconds: float = SECONDS
+    ) -> Figures:
+        return await least_disturbed(address, process, request, clients=clients, seconds=seconds)
 
     def new() -> bytes:
         return predict(next(fresh))
@@ -215,9 +217,11 @@ async def our_service(folder: Path, fresh: Iterator[str]) -> dict[str, Any]:
             address, process.pid, lambda: predict(*itertools.islice(fresh, 100)), 2
         )
         figures["sixty_four_at_once_failures"] = await at_once(address, new, 64)
-        calm = await ask(address, process.pid, lambda: predict("CCO", "CCN"), CLIENTS, seconds=SECONDS)
+        calm = await load(address, process.pid, lambda: predict("CCO", "CCN"), clients=CLIENTS, seconds=SECONDS)
         async with swapping(panel, versions, 0.15) as flips:
-            swaps = await ask(address, process.pid, lambda: predict("CCO", "CCN"), CLIENTS, seconds=SWAPS * 0.2)
+            swaps = await load(
+                address, process.pid, lambda: predict("CCO", "CCN"), clients=CLIENTS, seconds=SWAPS * 0.2
+            )
         figures["no_swaps"], figures["under_swaps"] = calm, {**swaps, "swaps": flips[0]}
         text = await asyncio.to_thread(read, f"{address}/metrics")
         seen = [line for line in text.splitlines() if line.startswith('aidrug_swaps_total{endpoint="endpoint_00"}')]
@@ -243,7 +247,7 @@ async def panels(folder: Path, fresh: Iterator[str]) -> dict[str, Any]:
             started = cpu_seconds(process.pid)
             await load(address, process.pid, lambda: predict(next(fresh)), seconds=3.0, clients=CLIENTS)
             for clients, suffix in ((CLIENTS, ""), (1, "_one_client")):
-                figures[name + suffix] = await load(
+                figures[name + suffix] = await least_disturbed(
                     address, process.pid, lambda: predict(next(fresh)), seconds=SECONDS, clients=clients
                 )
             figures[name]["start_cpu_s"] = round(started, 2)
@@ -257,7 +261,7 @@ async def against_mlflow(folder: Path, fresh: Iterator[str]) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     with running_service(folder, folder / "log", AIDRUG_RECORD="off") as (address, process):
         await load(address, process.pid, lambda: predict(next(fresh)), seconds=1.0, clients=16)
-        figures["ours_same_model"] = await load(
+        figures["ours_same_model"] = await least_disturbed(
             address, process.pid, lambda: predict(next(fresh)), seconds=SECONDS, clients=16
         )
     saved = folder / "mlflow_model"
@@ -271,7 +275,7 @@ async def against_mlflow(folder: Path, fresh: Iterator[str]) -> dict[str, Any]:
             return post("/invocations", {"dataframe_split": {"columns": ["smiles"], "data": [[next(fresh)]]}})
 
         await load(f"http://127.0.0.1:{port}", server, row, seconds=1.0, clients=16)
-        figures["mlflow_same_model"] = await load(
+        figures["mlflow_same_model"] = await least_disturbed(
             f"http://127.0.0.1:{port}", server, row, seconds=2 * SECONDS, clients=16
         )
     return figures

@@ -32,8 +32,9 @@ HEAD = """# Performance of the service
 Made by `make bench`, which runs the benchmarks in `tests/benchmarks/` and puts their results into this document:
 `bench_service`, `bench_page`, `bench_jobs` and, where another environment holds it, `bench_admet_ai`. A quarter of an
 hour on two idle cores. Each section was measured in one sitting on a machine that client, server and other work shared:
-**processor time** is the server's, from its process tree, and says what a core can do; times to an answer hold the
-waiting of a busy machine, and compare only within their section.
+**processor time** is the server's, from its process tree, and says what a core can do (of four rounds the least, for
+neighbours can only add to it); times to an answer hold the waiting of a busy machine, and compare only within their
+section.
 """
 
 SERVICE = """

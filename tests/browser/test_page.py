@@ -13,9 +13,10 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
 from model_zoo.store import FolderStore
+from serving.trials import in_split
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.page_store import fill
-from tests.bundle_factory import publish
+from tests.bundle_factory import publish, write
 from tests.server_process import running_service
 
 FIRST_LOAD_BYTES = 60_000
@@ -204,6 +205,48 @@ def test_a_prediction_is_explained_on_demand(watched: Watched) -> None:
     assert structure.locator("circle.mark.alert").count() >= 3
     alert.click()
     assert structure.locator(".mark").count() == 0
+
+
+def test_a_measured_value_is_reported(watched: Watched) -> None:
+    """Beneath an explanation a value is typed and sent; the answer compares it, or says what is amiss."""
+    page = watched.page
+    watched.predict("CCO ethanol")
+    page.get_by_role("button", name="Why? Aqueous solubility").click()
+    value = page.get_by_label("Aqueous solubility, measured")
+    value.fill("soluble")
+    value.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Expected a number such as -2.5, got 'soluble'")
+    value.fill("0,9")
+    page.get_by_label("Source").fill("shake flask")
+    page.get_by_role("button", name="Report").click()
+    expect(page.locator(".measured")).to_contain_text("Stored, thank you. You measured 0.90; the model says")
+    expect(value).to_have_value("")
+    watched.faults = [fault for fault in watched.faults if "status of 422" not in fault]
+
+
+def test_a_challenger_is_named_where_it_answers(chromium: Browser, tmp_path: Path) -> None:
+    """While a split runs the page says so, and table, card and comparison mark what the challenger predicted."""
+    store = FolderStore(tmp_path / "store")
+    for name in ("logs", "other"):
+        publish(store, tmp_path / name, endpoint=name, value=-1.0)
+    write(tmp_path / "c", endpoint="logs", value=-2.0)
+    version = store.put_bundle(tmp_path / "c")
+    store.update_pointer(lambda pointer: pointer.put_on_trial({"logs": (version, "split", 0.5)}, by="test"))
+    theirs = [line for line in MANY if in_split(line.split()[0], version, 0.5)]
+    with running_service(tmp_path, tmp_path / "log") as (address, _):
+        watched = watch(chromium, address)
+        page = watched.page
+        page.goto(address)
+        watched.predict(*MANY[:8])
+        marked = page.locator("#grid tbody tr", has=page.get_by_text("trial", exact=True))
+        expect(page.get_by_text(f"{version} answers for 50 % of the molecules")).to_be_visible()
+        expect(marked).to_have_count(len([line for line in MANY[:8] if line in theirs]))
+        expect(page.get_by_role("article").get_by_text("challenger on trial")).to_have_count(marked.count())
+        marked.first.get_by_role("checkbox").check()
+        page.get_by_role("button", name="Compare 1").click()
+        expect(page.locator("#comparison").get_by_text("challenger on trial")).to_be_visible()
+        assert watched.faults == []
+        page.context.close()
 
 
 def test_a_batch_is_sorted_filtered_and_opened(watched: Watched) -> None:
