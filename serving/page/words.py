@@ -111,8 +111,23 @@ def verdict(estimate: Estimate) -> Verdict | None:
 def desirability(champion: Champion, estimate: Estimate) -> float | None:
     """Give how desirable a value is, 0 to 1: by the range the project wants, else by its place among drugs or measured.
 
-    None where the endpoint says neither a range nor a direction, or too little is known.
+    None where the endpoint says neither a range nor a direction, or too little is known. A class that is not the wanted
+    one is at most half as desirable as can be, however near its probability lies: the words beside it say no.
     """
+    score = _desirability(champion, estimate)
+    contradicted = score is not None and estimate.label is not None and estimate.label != _wanted_class(champion)
+    return min(0.5, score) if contradicted and score is not None else score
+
+
+def _wanted_class(champion: Champion) -> int:
+    """Give the class that a project wants of a binary endpoint for which it wants something."""
+    wished = champion.manifest.desirable
+    if wished is not None:
+        return int(wished.score(1.0) >= wished.score(0.0))
+    return int(champion.manifest.direction == "higher")
+
+
+def _desirability(champion: Champion, estimate: Estimate) -> float | None:
     manifest = champion.manifest
     if manifest.desirable is not None:
         return manifest.desirable.score(estimate.value)

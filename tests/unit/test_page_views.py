@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
+from model_zoo.probability import ProbabilityRule
 from model_zoo.store import FolderStore
+from model_zoo.trust import Trust
 from serving.app import create_app
 from serving.page.views import MOST_CARDS
 from serving.settings import Settings
@@ -122,3 +124,19 @@ def test_an_empty_service_has_pages(tmp_path: Path) -> None:
     assert (asked.status_code, asked.headers["retry-after"]) == (503, "5")
     assert form.status_code == 503
     assert "No model is in service yet" in form.text
+
+
+@pytest.mark.parametrize(("threshold", "band"), [(0.5, "good"), (0.7, "fair")])
+def test_a_class_that_is_not_wanted_is_not_called_desirable(threshold: float, band: str, tmp_path: Path) -> None:
+    """Where 62 % is still a no, the word beside it does not say desirable, although 62 % lies near what is wanted."""
+    store = FolderStore(tmp_path / "store")
+    rule = ProbabilityRule(threshold=threshold, margins=((0.2, 0.2),))
+    wished = {"low": 0.7, "margin": 0.7}
+    publish(
+        store, tmp_path / "b", endpoint="bbb", value=0.62, binary=True, trust=Trust(probability=rule), desirable=wished
+    )
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        page = client.post("/", data={"smiles": "CCO"}, headers=FRAGMENT).text
+
+    assert f'<span class="band {band}">' in page
+    assert ("Rather no" in page) == (band == "fair")
