@@ -28,6 +28,7 @@ import psutil
 from model_zoo.store import FolderStore
 from serving.answers import Job
 from serving.client import Client
+from tests.benchmarks.load import cpu_seconds
 from tests.bundle_factory import publish
 from tests.server_process import running_service
 
@@ -117,12 +118,13 @@ def measure(folder: Path, rows: int, distinct: int) -> dict[str, Any]:
         job = client.submit_file(upload)
         figures["seconds_to_accept"] = round(time.perf_counter() - began, 2)
         figures["peak_mb_at_acceptance"] = round(memory.peak)
-        began = time.perf_counter()
+        began, used = time.perf_counter(), cpu_seconds(process.pid)
         wait_for(client, job, rows // 10)
         figures["peak_mb_at_10_percent"] = round(memory.peak)
         beside = singles(address, SINGLES, skip=1_100_000)[1]
         assert client.wait(job).status == "done"
         seconds = time.perf_counter() - began
+        figures["cpu_ms_per_row"] = round(1000 * (cpu_seconds(process.pid) - used) / (rows + SINGLES), 3)
         figures["peak_mb_at_100_percent"] = round(memory.peak)
         began = time.perf_counter()
         client.download(job, folder / "result.csv")
