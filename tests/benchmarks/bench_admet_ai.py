@@ -35,7 +35,7 @@ import psutil
 
 from tests.benchmarks.admet_panel import admet_panel
 from tests.benchmarks.bench_service import read, wait_for
-from tests.benchmarks.load import at_once, cpu_seconds, load, predict
+from tests.benchmarks.load import at_once, cpu_seconds, load, machine_load, predict
 from tests.installed import install_service, megabytes
 from tests.real_molecules import drugs
 from tests.server_process import ROOT, free_port, running_service
@@ -184,6 +184,7 @@ def measure(python: str, folder: Path, kept: Path) -> dict[str, Any]:
     figures["peer"]["installed_mb"] = round(megabytes(Path(prefix.stdout.strip())))
     install_service(folder / "environment")
     figures["installed_mb"] = round(megabytes(folder / "environment"))
+    figures["load"] = machine_load()
     return figures
 
 

@@ -28,7 +28,17 @@ from typing import Any
 import psutil
 
 from model_zoo.store import FolderStore, Pointer
-from tests.benchmarks.load import Figures, at_once, cpu_seconds, least_disturbed, load, molecules, post, predict
+from tests.benchmarks.load import (
+    Figures,
+    at_once,
+    cpu_seconds,
+    least_disturbed,
+    load,
+    machine_load,
+    molecules,
+    post,
+    predict,
+)
 from tests.bundle_factory import write
 from tests.server_process import ROOT, free_port, running_service
 
@@ -314,6 +324,7 @@ def main() -> None:
     content = {
         "cores": len(os.sched_getaffinity(0)),
         "clients": CLIENTS,
+        "load": machine_load(),
         "versions": {name: version(name) for name in ("litestar", "granian", "rdkit", "onnxruntime", "mlflow")},
         "figures": figures,
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -40,6 +41,11 @@ def post(path: str, body: object) -> bytes:
 def predict(*smiles: str) -> bytes:
     """Give a request for a prediction of some molecules."""
     return post("/v1/predict", {"smiles": smiles})
+
+
+def machine_load() -> dict[str, float]:
+    """Say how busy the machine was in the last quarter of an hour: processes that wanted a core, and cores."""
+    return {"processes": round(os.getloadavg()[2], 1), "cores": os.cpu_count() or 1}
 
 
 def cpu_seconds(process: int) -> float:

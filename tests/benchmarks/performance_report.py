@@ -40,7 +40,7 @@ section.
 SERVICE = """
 ## Requests
 
-On {cores} ({versions}).
+On {cores} ({versions}).{load}
 {clients} connections ask as fast as they are answered, unless a row says otherwise; one molecule per request, every
 prediction with interval and applicability.
 
@@ -84,23 +84,25 @@ ADMET = """
 
 The same real drugs ({singles} one by one, {batch:,} together), on the same one core, with one thread, in one run. The
 peer is called in its own process by its Python API; the service is asked over HTTP and pays for that too. The peer
-gives 41 ADMET properties, the service what its panel holds, each with interval, applicability and version. {panels}
+gives 41 ADMET properties, the service what its panel holds, each with interval, applicability and version.
+{panels}{load}
 
 | | {titles} |
 | --- | {rule} |
 {rows}
 
-{verdict}
+{verdict} What a new molecule costs here is
+mostly its features, the same for one endpoint as for twenty; the peer computes a network on the molecule's graph.
 
-Four requests at the same moment, four times, to the peer's web application: {peer_failed} of {peer_asked} fail ({alone}
-one at a time). Of 64 at the same moment, {failed} fail here.
+Four requests at the same moment, four times, to the peer's web application: {peer_failed} of {peer_asked} fail
+({alone}). Of 64 at the same moment, {failed} fail here.
 """
 
 JOBS = """
 ## Batch jobs
 
 {endpoints} light champions. A second job of the same rows is killed (`kill -9`) in its middle and goes on in a new
-process; its result is compared with the undisturbed one, byte by byte.
+process; its stored result is compared with the undisturbed one, part by part.
 
 {titles}
 | --- | --- | --- | --- | --- | --- | --- |
@@ -147,6 +149,7 @@ def _service(content: Content) -> str:
     text = SERVICE.format(
         cores="one core" if content["cores"] == 1 else f"{content['cores']} cores",
         clients=content["clients"],
+        load=_load(content),
         versions=", ".join(f"{name} {number}" for name, number in content["versions"].items()),
         rows="\n".join(rows),
         batched=_ratio(figures["new_molecules_unbatched"], figures["new_molecules"]),
@@ -198,13 +201,14 @@ def _admet(content: Content) -> str:
         panels=f"Panels: the embedded endpoints' champions; {content['panel']}."
         if len(parts) == 2
         else f"Panel: {content['panel']}.",
+        load=_load(content),
         titles=" | ".join(titles),
         rule=" | ".join("---" for _ in titles),
         rows="\n".join(rows),
         verdict=". ".join(times) + ".",
         peer_failed=peer["web"]["at_once_failed"],
         peer_asked=peer["web"]["at_once"],
-        alone="it fails" if peer["web"]["alone_failed"] else "it answers",
+        alone="one fails" if peer["web"]["alone_failed"] else "one alone is answered",
         failed=" and ".join(str(row["sixty_four_at_once_failed"]) for _, row in parts),
     )
 
@@ -214,13 +218,14 @@ def _jobs(content: Content) -> str:
     rows = [
         f"| {run['rows']:,} | {run['distinct']:,} | {run.get('cpu_ms_per_row', 'not measured')} "
         f"| {run['rows_per_second']:,.0f} | {run['peak_mb_at_10_percent']} / "
-        f"{run['peak_mb_at_100_percent']} | {run['killed']['rows_before']:,} / {run['killed']['rows_found_after']:,} / "
+        f"{run['peak_mb_at_100_percent']} / {run['killed']['peak_mb_at_100_percent']} "
+        f"| {run['killed']['rows_before']:,} / {run['killed']['rows_found_after']:,} / "
         f"{run['killed']['rows_in_result']:,} | {'yes' if run['killed']['same_result_as_undisturbed'] else 'NO'} |"
         for run in runs
     ]
     titles = (
         "rows", "different molecules", "processor time, ms per row", "rows/s by the clock",
-        "peak memory at 10 % / at the end, MB", "rows done when killed / found again / in the result", "equal result",
+        "peak memory at 10 % / at the end / of the new process, MB", "rows done when killed / found again / in the result", "equal result",
     )  # fmt: skip
     return JOBS.format(endpoints=runs[0]["endpoints"], titles=f"| {' | '.join(titles)} |", rows="\n".join(rows))
 
@@ -234,6 +239,12 @@ def _page(content: Content) -> str:
     ]
     files = ", ".join(f"`{name}` {size / 1000:.1f}" for name, size in sizes.items())
     return PAGE.format(total=sum(sizes.values()) / 1000, files=files, rows="\n".join(rows))
+
+
+def _load(content: Content) -> str:
+    """Say how busy the machine was, where the result knows."""
+    load = content.get("load")
+    return f" Meanwhile {load['processes']:.0f} processes wanted its {load['cores']} cores." if load else ""
 
 
 def _cost(row: dict[str, float]) -> str:
