@@ -29,6 +29,7 @@ import psutil
 
 from model_zoo.store import FolderStore, Pointer
 from tests.benchmarks.load import (
+    ROUNDS,
     Figures,
     at_once,
     cpu_seconds,
@@ -325,6 +326,7 @@ def main() -> None:
         "cores": len(os.sched_getaffinity(0)),
         "clients": CLIENTS,
         "load": machine_load(),
+        "rounds": ROUNDS,
         "versions": {name: version(name) for name in ("litestar", "granian", "rdkit", "onnxruntime", "mlflow")},
         "figures": figures,
     }

@@ -21,6 +21,7 @@ SUBSTITUENTS = (
     "C", "CC", "Cl", "F", "OC", "N", "C#N", "C(F)(F)F", "C(=O)N", "S(C)(=O)=O", "OCC", "N(C)C", "C(=O)O", "Br",
 )  # fmt: skip
 LINKS = ("O=C(N{})", "O=S(=O)(N{})", "N({})", "O({})")
+ROUNDS = 4
 Figures = dict[str, float]
 
 
@@ -110,11 +111,11 @@ async def load(
 async def least_disturbed(
     address: str, process: int, request: Callable[[], bytes], *, seconds: float, clients: int
 ) -> Figures:
-    """Load in four rounds; give the round that took the least processor time, with the failures of all.
+    """Load in rounds; give the round that took the least processor time, with the failures of all.
 
     What else runs on a machine can only add to the processor time of a request, by what it drives out of the caches.
     """
-    rounds = [await load(address, process, request, seconds=seconds / 4, clients=clients) for _ in range(4)]
+    rounds = [await load(address, process, request, seconds=seconds / ROUNDS, clients=clients) for _ in range(ROUNDS)]
     best = min(rounds, key=lambda each: each["cpu_ms_per_request"])
     return {**best, "failures": sum(each["failures"] for each in rounds)}
 

@@ -32,8 +32,8 @@ HEAD = """# Performance of the service
 Made by `make bench`, which runs the benchmarks in `tests/benchmarks/` and puts their results into this document:
 `bench_service`, `bench_page`, `bench_jobs` and, where another environment holds it, `bench_admet_ai`. A quarter of an
 hour on two idle cores. Each section was measured in one sitting on a machine that client, server and other work shared:
-**processor time** is the server's, from its process tree, and says what a core can do (of four rounds the least, for
-neighbours can only add to it); times to an answer hold the waiting of a busy machine, and compare only within their
+**processor time** is the server's, from its process tree, and says what a core can do, though neighbours add to it by
+what they drive out of the caches; times to an answer hold the waiting of a busy machine, and compare only within their
 section.
 """
 
@@ -65,6 +65,8 @@ being loaded): {swap_failures:.0f} of {swap_requests:,.0f} requests failed. p99 
 With 20 CatBoost endpoints of 200 trees the service is ready after {start:.1f} s of processor time, and then holds
 {memory} MB of its own.
 """
+
+ROUNDS = " Of four rounds the one of the least processor time counts."
 
 MLFLOW = """
 ## Against `mlflow models serve`
@@ -104,9 +106,7 @@ JOBS = """
 {endpoints} light champions. A second job of the same rows is killed (`kill -9`) in its middle and goes on in a new
 process; its stored result is compared with the undisturbed one, part by part.
 
-{titles}
-| --- | --- | --- | --- | --- | --- | --- |
-{rows}
+{table}
 """
 
 PAGE = """
@@ -149,7 +149,7 @@ def _service(content: Content) -> str:
     text = SERVICE.format(
         cores="one core" if content["cores"] == 1 else f"{content['cores']} cores",
         clients=content["clients"],
-        load=_load(content),
+        load=_load(content) + (ROUNDS if "rounds" in content else ""),
         versions=", ".join(f"{name} {number}" for name, number in content["versions"].items()),
         rows="\n".join(rows),
         batched=_ratio(figures["new_molecules_unbatched"], figures["new_molecules"]),
@@ -215,19 +215,25 @@ def _admet(content: Content) -> str:
 
 def _jobs(content: Content) -> str:
     runs = sorted(content.values(), key=lambda run: run["rows"])
-    rows = [
-        f"| {run['rows']:,} | {run['distinct']:,} | {run.get('cpu_ms_per_row', 'not measured')} "
-        f"| {run['rows_per_second']:,.0f} | {run['peak_mb_at_10_percent']} / "
-        f"{run['peak_mb_at_100_percent']} / {run['killed']['peak_mb_at_100_percent']} "
-        f"| {run['killed']['rows_before']:,} / {run['killed']['rows_found_after']:,} / "
-        f"{run['killed']['rows_in_result']:,} | {'yes' if run['killed']['same_result_as_undisturbed'] else 'NO'} |"
-        for run in runs
-    ]
-    titles = (
-        "rows", "different molecules", "processor time, ms per row", "rows/s by the clock",
-        "peak memory at 10 % / at the end / of the new process, MB", "rows done when killed / found again / in the result", "equal result",
-    )  # fmt: skip
-    return JOBS.format(endpoints=runs[0]["endpoints"], titles=f"| {' | '.join(titles)} |", rows="\n".join(rows))
+    columns: dict[str, Callable[[Content], str]] = {
+        "rows": lambda run: f"{run['rows']:,}",
+        "different molecules": lambda run: f"{run['distinct']:,}",
+        "processor time, ms per row": lambda run: f"{run['cpu_ms_per_row']:.2f}",
+        "rows/s by the clock": lambda run: f"{run['rows_per_second']:,.0f}",
+        "peak memory at 10 % / at the end / of the new process, MB": lambda run: (
+            f"{run['peak_mb_at_10_percent']} / {run['peak_mb_at_100_percent']} / "
+            f"{run['killed']['peak_mb_at_100_percent']}"
+        ),
+        "rows done when killed / found again / in the result": lambda run: " / ".join(
+            f"{run['killed'][name]:,}" for name in ("rows_before", "rows_found_after", "rows_in_result")
+        ),
+        "equal result": lambda run: "yes" if run["killed"]["same_result_as_undisturbed"] else "NO",
+    }
+    if not all("cpu_ms_per_row" in run for run in runs):  # results of before it was measured
+        del columns["processor time, ms per row"]
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    lines += [" | ".join(show(run) for show in columns.values()) for run in runs]
+    return JOBS.format(endpoints=runs[0]["endpoints"], table="\n".join(f"| {line} |" for line in lines))
 
 
 def _page(content: Content) -> str:
