@@ -13,8 +13,9 @@ printf '%s\n' "$TFVARS" >infra/terraform/ci.auto.tfvars
 terraform -chdir=infra/terraform init -input=false -backend-config="bucket=$TF_STATE_BUCKET" \
     -backend-config="region=$AWS_REGION" -backend-config=key=aidrug/terraform.tfstate >/dev/null
 code=0
-# Without the lock: a role that may change nothing cannot take it.
-terraform -chdir=infra/terraform plan -input=false -lock=false -no-color -detailed-exitcode >plan.txt || code=$?
+# Without the lock, since a role that may change nothing cannot take it; against the state and not the account, since
+# reading the account would read its secrets. What was changed by hand shows when the change is applied.
+terraform -chdir=infra/terraform plan -input=false -lock=false -refresh=false -no-color -detailed-exitcode >plan.txt || code=$?
 {
     echo "## Terraform plan"
     echo

@@ -189,6 +189,19 @@ pull_image() {
     esac
 }
 
+# The secrets of today, for the service alone.
+fetch_secrets() {
+    umask_before=$(umask)
+    umask 077
+    : >"$work/secrets"
+    if [ "$ACTION" != train ]; then
+        secret=$(parameter "$ADMIN_TOKEN_PARAMETER") || fail "$(cat "$work/reason")"
+        [ "$secret" = unset ] || printf "AIDRUG_ADMIN_TOKEN='%s'\n" "$secret" >"$work/secrets"
+        secret=
+    fi
+    umask "$umask_before"
+}
+
 # The compose file comes out of the image: whatever revision runs, the file is of the same one.
 unpack() {
     step=unpack
@@ -205,14 +218,9 @@ unpack() {
         done
         printf 'AIDRUG_DATA=%s\n' "$state"
     } >"$root/.env.next"
-    : >"$work/secrets"
-    if [ "$ACTION" != train ]; then
-        secret=$(parameter "$ADMIN_TOKEN_PARAMETER") || fail "$(cat "$work/reason")"
-        [ "$secret" = unset ] || printf "AIDRUG_ADMIN_TOKEN='%s'\n" "$secret" >"$work/secrets"
-        secret=
-    fi
-    mv "$work/secrets" "$root/secrets.env"
     umask "$umask_before"
+    fetch_secrets
+    mv "$work/secrets" "$root/secrets.env"
     mkdir -p "$state/home" "$state/mlflow"
     chown "$user" "$state/home" "$state/mlflow" 2>/dev/null || true
     compose_next config --quiet || fail "the compose file of $IMAGE_TAG does not fit the settings in $root/.env.next, see above"
@@ -290,7 +298,15 @@ quieten() {
 
 deploy() {
     if [ "$current" = "$IMAGE_TAG" ] && [ "$(cat "$root/healthy" 2>/dev/null)" = "$IMAGE_TAG" ] && is_ready; then
-        say "$IMAGE_TAG is deployed and healthy: nothing to do"
+        step=secrets
+        fetch_secrets
+        if [ "$(cat "$work/secrets")" = "$(cat "$root/secrets.env" 2>/dev/null)" ]; then
+            say "$IMAGE_TAG is deployed and healthy: nothing to do"
+            return 0
+        fi
+        say "$IMAGE_TAG is deployed; the admin token is another one: the service starts anew with it"
+        mv "$work/secrets" "$root/secrets.env"
+        start_all || fail "the service is not healthy with the new admin token. Look: aidrug host logs --group containers"
         return 0
     fi
     remove_leftovers

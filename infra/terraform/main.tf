@@ -6,6 +6,7 @@ locals {
   admin_token      = "${local.parameter_prefix}/admin-token"
   zone             = "${var.region}${var.zone_letter}"
   trains_elsewhere = var.training_host != null
+  state_bucket     = coalesce(var.state_bucket, "${var.name}-state-${data.aws_caller_identity.this.account_id}")
 
   service_ports = { https = 443, http = 80 }
   ui_ports      = { dagster = 3000, mlflow = 5000 }
@@ -132,6 +133,8 @@ module "delivery" {
   oidc_provider_arn        = var.github_oidc_provider_arn
   command_log_group        = module.monitoring.log_groups["commands"]
   bundles_bucket_arn       = module.storage.arns["bundles"]
+  state_bucket             = local.state_bucket
+  state_key                = "aidrug/terraform.tfstate"
   instance_arns = merge(
     { serve = module.host.instance_arn },
     local.trains_elsewhere ? { train = module.training_host[0].instance_arn } : {},

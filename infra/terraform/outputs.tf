@@ -28,6 +28,16 @@ output "reader_role_arn" {
   value       = module.delivery.reader_role_arn
 }
 
+output "planner_role_arn" {
+  description = "AWS_PLANNER_ROLE_ARN of the workflow that plans a pull request's change of the infrastructure."
+  value       = module.delivery.planner_role_arn
+}
+
+output "state_bucket" {
+  description = "TF_STATE_BUCKET of the same workflow."
+  value       = local.state_bucket
+}
+
 output "ledger" {
   description = "AIDRUG_LEDGER of continuous integration."
   value       = "s3://${module.storage.buckets["bundles"]}/ledger"
@@ -59,6 +69,8 @@ output "next_steps" {
     gh variable set AWS_REGION --body ${var.region}
     gh variable set AWS_ROLE_ARN --body ${module.delivery.role_arn}
     gh variable set AWS_READER_ROLE_ARN --body ${module.delivery.reader_role_arn}
+    gh variable set AWS_PLANNER_ROLE_ARN --body ${module.delivery.planner_role_arn}
+    gh variable set TF_STATE_BUCKET --body ${local.state_bucket}
     gh variable set AIDRUG_LEDGER --body s3://${module.storage.buckets["bundles"]}/ledger
     gh variable set AIDRUG_INSTANCE_ID --body ${module.host.instance_id}
     gh variable set AIDRUG_DOCUMENT --body ${module.delivery.document_name}

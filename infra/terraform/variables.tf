@@ -68,6 +68,17 @@ variable "github_oidc_provider_arn" {
   default     = ""
 }
 
+variable "state_bucket" {
+  description = "Bucket of Terraform's state, which a pull request's plan reads; empty: <name>-state-<account>, as the first deployment makes it."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$", var.state_bucket))
+    error_message = "state_bucket: expected 3 to 63 lower-case letters, digits, dots and hyphens, got \"${var.state_bucket}\"."
+  }
+}
+
 variable "image_repository" {
   description = "Where images are: registry/owner/name, without tag."
   type        = string

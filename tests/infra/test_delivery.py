@@ -121,6 +121,26 @@ def test_the_same_push_again_does_nothing(
     assert any("nothing to do" in line for line in said)
 
 
+def test_another_admin_token_reaches_the_service_of_the_same_revision(
+    deployment: Deployment, bring: Callable[[str], None], said: list[str]
+) -> None:
+    """After the parameter was changed, a delivery of what is deployed starts the service anew, and trains nothing."""
+    bring(FIRST)
+    before = len(deployment.calls())
+    deployment.aws.client("ssm").put_parameter(
+        Name="/aidrug/admin-token", Value="another", Type="SecureString", Overwrite=True
+    )
+
+    bring(FIRST)
+
+    assert any("the admin token is another one" in line for line in said)
+    made = deployment.calls()[before:]
+    assert [call for call in made if call.endswith("up --detach --remove-orphans")]
+    assert not [call for call in made if "pull" in call or " train" in call]
+    bring(FIRST)
+    assert any("nothing to do" in line for line in said)
+
+
 def test_two_deliveries_at_once_train_once(
     deployment: Deployment, bring: Callable[[str], None], said: list[str]
 ) -> None:

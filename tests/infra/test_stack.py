@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from botocore.exceptions import ClientError
@@ -13,13 +16,14 @@ from ai_drug_assets import hosts
 from ai_drug_assets.deploy import deploy
 from ai_drug_assets.host_cost import estimate
 from ai_drug_assets.hosts import Target
-from tests.doubles.aws_server import ACCOUNT, REGION, aws_stand_in
+from tests.doubles.aws_server import ACCOUNT, REGION, aws_stand_in, recorded_calls
 from tests.doubles.host_document import SETTINGS, host_document
 from tests.doubles.policies import Policies
 from tests.infra.conftest import FAST
-from tests.infra.terraform_stack import BUCKET, Stack, copy_of_infra, opt_in
+from tests.infra.terraform_stack import BUCKET, ROOT, Stack, copy_of_infra, opt_in
 
 pytestmark = [opt_in, pytest.mark.timeout(1800)]
+IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 SECRET, SHA = "ghp_the_real_token", "c" * 40
 ARN = f"arn:aws:%s:{REGION}:{ACCOUNT}:%s"
 
@@ -205,16 +209,87 @@ def test_continuous_integration_may_read_the_ledger_and_nothing_else(stack: Stac
     assert not may("ssm:SendCommand", ARN % ("ssm", "document/aidrug-host"))
 
 
+def trusted(role: str, stack: Stack) -> Callable[..., bool]:
+    """Give what says whether a job of GitHub, by its subject, may assume a role."""
+    document = stack.aws.client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    github = "token.actions.githubusercontent.com"
+
+    def trusts(subject: str, audience: str = "sts.amazonaws.com") -> bool:
+        keys = {f"{github}:sub".replace(":", "__"): subject, f"{github}:aud".replace(":", "__"): audience}
+        return Policies(document).allows("sts:AssumeRoleWithWebIdentity", **keys)
+
+    return trusts
+
+
+def test_a_pull_request_may_plan_and_nothing_else(stack: Stack) -> None:
+    """The state and public facts; no secret, no measurement, no model, no change of anything, the state included."""
+    may = Policies(*stack.policy("aidrug-plan")).allows
+    state = f"arn:aws:s3:::aidrug-state-{ACCOUNT}"
+
+    assert may("s3:GetObject", f"{state}/aidrug/terraform.tfstate")
+    assert may("s3:ListBucket", state)
+    assert may("ssm:GetParameter", f"arn:aws:ssm:{REGION}::parameter{IMAGE}")
+    assert may("ec2:DescribeInstanceTypes")
+    assert not may("s3:PutObject", f"{state}/aidrug/terraform.tfstate")
+    assert not may("s3:PutObject", f"{state}/aidrug/terraform.tfstate.tflock")
+    assert not may("s3:GetObject", f"{state}/aidrug/ecs.tfstate")
+    for purpose in stack.outputs()["buckets"].values():
+        assert not may("s3:GetObject", f"arn:aws:s3:::{purpose}/x")
+    for parameter in ("ghcr/ro-token", "aidrug/admin-token"):
+        assert not may("ssm:GetParameter", ARN % ("ssm", f"parameter/{parameter}"))
+        assert not may("ssm:GetParameters", ARN % ("ssm", f"parameter/{parameter}"))
+    assert not may("secretsmanager:GetSecretValue")
+    assert not may("kms:Decrypt")
+    assert not may("logs:GetLogEvents")
+    assert not may("ssm:SendCommand", ARN % ("ssm", "document/aidrug-host"))
+    assert not may("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/aidrug-deliver")
+
+    trust = trusted("aidrug-plan", stack)
+    assert trust("repo:example-org/example-repository:pull_request")
+    assert not trust("repo:example-org/example-repository:ref:refs/heads/main")
+    assert not trust("repo:somebody/example-repository:pull_request")
+    assert not trust("repo:example-org/example-repository:pull_request", "other")
+
+
+def test_the_plan_of_a_pull_request_asks_nothing_that_its_role_may_not(stack: Stack) -> None:
+    """The workflow's script runs to its end, and each of its calls is one that the role's policy allows."""
+    shutil.copytree(ROOT / ".github", stack.folder / ".github", dirs_exist_ok=True)
+    switches = ("use_path_style", "skip_credentials_validation", "skip_requesting_account_id")
+    summary = stack.folder / "summary.md"
+    with recorded_calls() as calls:
+        done = subprocess.run(
+            ["sh", stack.folder / ".github" / "scripts" / "terraform_plan.sh"],
+            env={
+                **stack.environment,
+                "TF_CLI_ARGS_init": " ".join(["-reconfigure", *(f"-backend-config={name}=true" for name in switches)]),
+                "TF_STATE_BUCKET": BUCKET,
+                "TFVARS": "log_retention_days = 14",
+                "GITHUB_STEP_SUMMARY": str(summary),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"Plan: 0 to add, \d+ to change, 0 to destroy", summary.read_text())
+    may = Policies(*stack.policy("aidrug-plan")).allows
+    resources = {
+        "s3:ListBucket": f"arn:aws:s3:::aidrug-state-{ACCOUNT}",
+        "s3:GetObject": f"arn:aws:s3:::aidrug-state-{ACCOUNT}/aidrug/terraform.tfstate",
+        "ssm:GetParameter": f"arn:aws:ssm:{REGION}::parameter{IMAGE}",
+    }
+    assert {"s3:GetObject", "ssm:GetParameter"} < calls
+    everybody = {"sts:GetCallerIdentity", "iam:GetUser"}  # who am I; the second since the stand-in leaves the first out
+    assert not [call for call in calls - everybody if not may(call, resources.get(call, "*"))]
+    (stack.folder / "infra" / "terraform" / "ci.auto.tfvars").unlink()
+
+
 def test_only_this_branch_of_this_repository_may_assume_the_role(stack: Stack) -> None:
     """Another branch, a pull request, a fork and another audience may not."""
     role = stack.aws.client("iam").get_role(RoleName="aidrug-deliver")["Role"]
-    trust = Policies(role["AssumeRolePolicyDocument"])
     provider = role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Federated"]
-
-    def trusts(subject: str, audience: str = "sts.amazonaws.com") -> bool:
-        github = "token.actions.githubusercontent.com"
-        keys = {f"{github}:sub".replace(":", "__"): subject, f"{github}:aud".replace(":", "__"): audience}
-        return trust.allows("sts:AssumeRoleWithWebIdentity", **keys)
+    trusts = trusted("aidrug-deliver", stack)
 
     assert provider.endswith("oidc-provider/token.actions.githubusercontent.com")
     assert trusts("repo:example-org/example-repository:ref:refs/heads/main")

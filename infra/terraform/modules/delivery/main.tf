@@ -72,11 +72,12 @@ locals {
   subject      = var.github_environment == "" ? "ref:refs/heads/${var.github_branch}" : "environment:${var.github_environment}"
 }
 
-# Which jobs of the repository may take which role: `deliver` only the branch, `read` a pull request too.
+# Which jobs of the repository may take which role: `deliver` only the branch, `read` a pull request too, `plan` only that.
 locals {
   subjects = {
     deliver = ["repo:${var.github_repository}:${local.subject}"]
     read    = ["repo:${var.github_repository}:${local.subject}", "repo:${var.github_repository}:pull_request"]
+    plan    = ["repo:${var.github_repository}:pull_request"]
   }
 }
 
@@ -181,4 +182,46 @@ resource "aws_iam_role_policy" "deliver" {
   name   = "deliver"
   role   = aws_iam_role.deliver.id
   policy = data.aws_iam_policy_document.deliver.json
+}
+
+# A pull request's plan compares its files with the state, and asks AWS only what the files themselves ask: which image,
+# which type. It refreshes nothing: reading a parameter of the deployment would read the secret in it.
+data "aws_iam_policy_document" "plan" {
+  # checkov:skip=CKV_AWS_356:describing instance types knows no narrower resource
+  statement {
+    sid       = "ReadTheState"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.state_bucket_arn}/${var.state_key}"]
+  }
+  statement {
+    sid       = "FindTheState"
+    actions   = ["s3:ListBucket"]
+    resources = [local.state_bucket_arn]
+  }
+  statement {
+    sid       = "WhichImage"
+    actions   = ["ssm:GetParameter"]
+    resources = ["arn:aws:ssm:${var.region}::parameter/aws/service/ami-amazon-linux-latest/*"]
+  }
+  statement {
+    sid       = "WhichType"
+    actions   = ["ec2:DescribeInstanceTypes"]
+    resources = ["*"]
+  }
+}
+
+locals {
+  state_bucket_arn = "arn:aws:s3:::${var.state_bucket}"
+}
+
+resource "aws_iam_role" "plan" {
+  name               = "${var.name}-plan"
+  description        = "Assumed by pull requests of ${var.github_repository} that change the infrastructure"
+  assume_role_policy = data.aws_iam_policy_document.trust["plan"].json
+}
+
+resource "aws_iam_role_policy" "plan" {
+  name   = "plan"
+  role   = aws_iam_role.plan.id
+  policy = data.aws_iam_policy_document.plan.json
 }

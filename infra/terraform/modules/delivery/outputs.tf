@@ -12,3 +12,8 @@ output "role_arn" {
   description = "Role of the delivery workflow."
   value       = aws_iam_role.deliver.arn
 }
+
+output "planner_role_arn" {
+  description = "Role of pull requests that change the infrastructure."
+  value       = aws_iam_role.plan.arn
+}

@@ -62,3 +62,13 @@ variable "command_log_group" {
   description = "Log group that receives the output of commands."
   type        = string
 }
+
+variable "state_bucket" {
+  description = "Bucket of Terraform's state."
+  type        = string
+}
+
+variable "state_key" {
+  description = "Where in that bucket the state lies."
+  type        = string
+}
