@@ -1,0 +1,189 @@
+"""The runbooks of docs/operations: their commands, run in the order of the page on a small installation.
+
+`first-deployment.md` and `infra/ecs/README.md` have a test of their own (`test_first_deployment.py`), which also runs
+what is listed in `ELSEWHERE` with that reason.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ai_drug_assets.settings import ROOT
+from model_zoo.store import parse_pointer
+from serving.stores import open_store
+from tests.command_factory import Installation, make_installation
+from tests.doubles.aws_server import REGION, StandIn, aws_stand_in
+from tests.infra.terraform_stack import opt_in
+
+pytestmark = pytest.mark.timeout(1800)
+DELIVERY = "run by test_first_deployment.py, which has a host to deliver to"
+IMAGES = "run by tests/images (`make test-images`), which has an engine"
+ELSEWHERE = {
+    "aidrug host rollback": DELIVERY,
+    "aidrug deploy": DELIVERY,
+    "aws ssm put-parameter": DELIVERY,
+    "read -rs TOKEN": DELIVERY,
+    "docker build": IMAGES,
+    "docker compose --env-file infra/compose.local.env": IMAGES,
+    "curl -k https://localhost": IMAGES,
+}
+"""Beginnings of lines that are not run here, and why."""
+
+
+def lines(page: str) -> list[str]:
+    """List the command lines of a runbook that are run here, in order."""
+    text = (ROOT / "docs" / "operations" / page).read_text(encoding="utf-8")
+    found = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines() if line]
+    return [line for line in found if not line.startswith(tuple(ELSEWHERE))]
+
+
+@dataclass
+class Operator:
+    """Somebody who types the lines of a page on the host, with this deployment's names in place of the examples."""
+
+    aws: StandIn
+    host: Path
+    installation: Installation
+    names: dict[str, str] = field(default_factory=dict)
+    typed: list[str] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        """AIDRUG_HOME on the host."""
+        return self.host / "var" / "home"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the containers would get from compose.yaml."""
+        mlflow = self.host / "var" / "mlflow" / "mlflow.db"
+        return {
+            **self.aws.environment,
+            **self.installation.environment,
+            "PATH": f"{self.host / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.host),
+            "NOTES": str(self.host / "notes"),
+            "AIDRUG_HOME": str(self.home),
+            "AIDRUG_MLFLOW_DATABASE": str(mlflow),
+            "MLFLOW_TRACKING_URI": f"sqlite:///{mlflow}",
+            "AIDRUG_ARTIFACTS": str(self.host / "artifacts"),
+            "AIDRUG_STORE": str(self.host / "bundles"),
+            "AIDRUG_LEDGER": "s3://my-bundles/ledger",
+            "AIDRUG_BACKUP": "s3://my-backups/aidrug",
+        }
+
+    def type(self, line: str, codes: tuple[int, ...] = (0,)) -> str:
+        """Run one line and give what it printed."""
+        for example, name in {"/var/lib/aidrug": str(self.host / "var"), **self.names}.items():
+            line = line.replace(example, name)
+        done = subprocess.run(
+            ["bash", "-c", f"set -eu\n{line}"],
+            cwd=self.host,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.typed.append(line)
+        assert done.returncode in codes, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done.stdout + done.stderr
+
+    def served(self) -> dict[str, str]:
+        """Give which bundles serve."""
+        pointer = parse_pointer(open_store(str(self.host / "bundles"), self.host / "cache").read_pointer_bytes())
+        return {name: now.version for name, now in pointer.endpoints.items()}
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """Give an operator of a host on which a first revision was trained."""
+    folder = tmp_path_factory.mktemp("operator")
+    host = folder / "host"
+    for place in ("bin", "var/home", "var/mlflow"):
+        (host / place).mkdir(parents=True)
+    docker = host / "bin" / "docker"
+    docker.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/tests/doubles/operator_docker.py "$@"\n')
+    docker.chmod(docker.stat().st_mode | stat.S_IXUSR)
+    installation = make_installation(folder / "installation")
+    with aws_stand_in(tmp_path_factory.mktemp("hosts")) as aws:
+        for bucket in ("my-backups", "my-bundles"):
+            aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        made = Operator(aws, host, installation, {"solubility_logs": "logp"})
+        made.type("aidrug run")
+        yield made
+
+
+def test_what_is_left_out_says_why() -> None:
+    """Every line of every runbook is run here or somewhere that is named; no exception is left over."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "operations").glob("*.md")]
+    blocks = "\n".join(block for text in texts for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+    for beginning in ELSEWHERE:
+        assert re.search(rf"^{re.escape(beginning)}", blocks, re.MULTILINE), beginning
+
+
+@opt_in
+def test_upgrade_and_rollback(operator: Operator) -> None:
+    """A revision with another model: said by the plan, trained once, serving; and back to the champion before."""
+    before = operator.served()
+    operator.installation.set_trees(7)
+    said: dict[str, str] = {}
+    for line in lines("upgrade-rollback.md"):
+        planned = line.endswith(" plan") and "docker compose run --rm train" not in said
+        said[line] = operator.type(line, codes=(2,) if planned else (0,))
+
+    assert "trained_model/logp/rf" in said["docker compose run --rm train plan"]
+    assert "0 stale" in said["aidrug plan --ledger s3://my-bundles/ledger"]
+    assert operator.served() == before
+    assert "docker compose up --detach --wait" in (operator.host / "notes").read_text(encoding="utf-8")
+
+
+@opt_in
+def test_keys(operator: Operator) -> None:
+    """Made, listed, revoked."""
+    create, listed, revoke = lines("key-rotation.md")
+    operator.type(create)
+    operator.names["3f2a91c0de"] = re.findall(r"^(\S+) +valid", operator.type(listed), re.MULTILINE)[0]
+    operator.type(revoke)
+
+    assert "revoked" in operator.type(listed)
+
+
+@opt_in
+def test_backup_and_restore(operator: Operator) -> None:
+    """The state is lost and brought back: nothing stale, the same bundles serve; an older snapshot, and one damage."""
+    before = operator.served()
+    for line in lines("backup-restore.md"):
+        if "--snapshot" in line:
+            listed = operator.aws.client("s3").list_objects_v2(Bucket="my-backups", Prefix="aidrug/snapshots/")
+            names = sorted(Path(one["Key"]).stem for one in listed["Contents"])
+            operator.names[shlex.split(line)[-1]] = names[0]
+            operator.type("rm -rf /var/lib/aidrug/home /var/lib/aidrug/mlflow")
+        if "--replace" in line:
+            ledger = next((operator.home / "ledger").rglob("*.json"))
+            ledger.write_text("damaged")
+        printed = operator.type(line)
+        if line.endswith("train plan"):
+            assert "0 stale" in printed
+        if "--replace" in line:
+            assert ledger.read_text() != "damaged"
+
+    assert operator.served() == before
+
+
+@opt_in
+def test_disaster_recovery(operator: Operator) -> None:
+    """A new host with nothing but S3: restored, nothing is stale."""
+    operator.type("rm -rf /var/lib/aidrug/home /var/lib/aidrug/mlflow")
+    printed = [operator.type(line) for line in lines("disaster-recovery.md")]
+
+    assert "0 stale" in printed[-1]
