@@ -134,7 +134,7 @@ variable "data_volume_gib" {
 }
 
 variable "keep_data_on_destroy" {
-  description = "Whether `terraform destroy` takes a last snapshot of the data disk and refuses to delete buckets that hold something."
+  description = "Whether `terraform destroy` takes a last snapshot of the data disk (settled when the disk is made) and refuses to delete buckets that hold something."
   type        = bool
   default     = true
 }

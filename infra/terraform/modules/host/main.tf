@@ -63,6 +63,10 @@ resource "aws_ebs_volume" "data" {
   final_snapshot    = var.keep_data_on_destroy
 
   tags = { Name = "${var.name}-data", snapshots = var.name }
+
+  lifecycle {
+    ignore_changes = [final_snapshot] # AWS refuses a change of a disk that changes nothing of the disk itself
+  }
 }
 
 resource "aws_instance" "this" {
