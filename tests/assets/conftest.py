@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from tests.project_factory import Project, make_project, project_settings
 
 @event.listens_for(Engine, "connect")
 def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:
-    """No test here cuts the power: databases need not wait until the disk has really written."""
-    connection.execute("PRAGMA synchronous = OFF")
+    """No test here cuts the power: SQLite need not wait until the disk has really written."""
+    if isinstance(connection, sqlite3.Connection):  # this listens for the whole session, and other tests use Postgres
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(autouse=True)

@@ -50,7 +50,7 @@ def test_a_failure_is_on_record(broken: Project) -> None:
     failure = broken.ledger.read("trained_model/logp/xgb").failure
     assert failure is not None
     assert failure.error == message
-    assert message.startswith("RuntimeError: the booster has no trees")
+    assert message.startswith("xgb: its library raised RuntimeError: the booster has no trees")
     (run,) = broken.runs("FAILED")
     assert run.data.tags[keys.TAG_ASSET] == "trained_model/logp/xgb"
     node = broken.catalog().nodes["leaderboard/logp"]

@@ -20,6 +20,7 @@ FORM = {
     "avalon_count": (1024, np.dtype(np.float32)),
     "descriptors": (28, np.dtype(np.float32)),
     "erg": (315, np.dtype(np.float32)),
+    "graph": (960, np.dtype(np.float32)),
     "minimol": (512, np.dtype(np.float32)),
     "morgan_count": (1024, np.dtype(np.float32)),
     "rdkit_descriptors": (217, np.dtype(np.float32)),
