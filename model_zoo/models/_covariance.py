@@ -10,6 +10,7 @@ by the normal scores of their ranks, so that a descriptor's unit and its outlier
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -205,8 +206,8 @@ class Terms:
     reaches: NDArray[np.float64]
     noise: float
 
-    def covariance(self, distances: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Sum the terms of all blocks."""
+    def covariance(self, distances: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Sum the terms of all blocks, whose distances need not be in memory at once."""
         parts = zip(self.signals, self.reaches, distances, strict=True)
         return np.asarray(sum(signal * np.exp(-distance / reach) for signal, reach, distance in parts))
 

@@ -111,7 +111,6 @@ def expansion_graph(
     intercept: float,
     config: KernelConfig,
     *,
-    sharpness: float = 0.0,
     logistic: tuple[float, float] | None = None,
 ) -> bytes:
     """Write `intercept + sum of weight x kernel with each learned row` as an ONNX graph from features to `y`.
@@ -122,8 +121,6 @@ def expansion_graph(
         The `m` learned rows, as `counts_of` gives them.
     weights, intercept
         `m` weights, and what is added.
-    sharpness
-        Above 0, the kernel `k` is `exp(sharpness * (k - 1))`.
     logistic
         Slope and offset that turn the sum into a probability; none for a regression.
     """
@@ -137,7 +134,6 @@ def expansion_graph(
         "learned": unary.bits(counts).astype(np.uint8).T.copy(),
         "learned_sums": counts.sum(axis=1, dtype=np.float64),
         "one": np.array(1, dtype=np.float64),
-        "sharpness": np.array(sharpness, dtype=np.float64),
         "weights": weights[:, None],
         "intercept": np.array(intercept, dtype=np.float64),
         "axis": np.array([1], dtype=np.int64),
@@ -156,15 +152,7 @@ def expansion_graph(
         helper.make_node("Sub", ["both", "common"], ["larger"]),
         helper.make_node("Max", ["larger", "one"], ["union"]),
         helper.make_node("Div", ["common", "union"], ["likeness"]),
-    ]
-    if sharpness > 0:
-        nodes += [
-            helper.make_node("Sub", ["likeness", "one"], ["distance"]),
-            helper.make_node("Mul", ["distance", "sharpness"], ["exponent"]),
-            helper.make_node("Exp", ["exponent"], ["kernel"]),
-        ]
-    nodes += [
-        helper.make_node("MatMul", ["kernel" if sharpness > 0 else "likeness", "weights"], ["weighted"]),
+        helper.make_node("MatMul", ["likeness", "weights"], ["weighted"]),
         helper.make_node("Add", ["weighted", "intercept"], ["y" if logistic is None else "decision"]),
     ]
     if logistic is not None:

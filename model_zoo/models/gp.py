@@ -58,14 +58,14 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     binary = config.task == "binary"
     mean, scale = float(values.mean()), float(values.std())
     y = (values - mean) / scale
-    terms = _terms([X[:, start:stop] for _, start, stop in bounds], y, config)
+    terms = _terms(X, y, bounds, config)
     kept = terms.signals >= NEGLIGIBLE * terms.signals.sum()
     bounds = [bound for bound, keep in zip(bounds, kept, strict=True) if keep]
     terms = Terms(terms.signals[kept], terms.reaches[kept], terms.noise)
     blocks = [DISTANCES[block.distance](X[:, start:stop], block) for block, start, stop in bounds]
-    covariance = np.zeros((len(y), len(y)))
-    for place, (block, (_, start, stop)) in enumerate(zip(blocks, bounds, strict=True)):
-        covariance += terms.signals[place] * np.exp(-block.distances(X[:, start:stop]) / terms.reaches[place])
+    covariance = terms.covariance(
+        block.distances(X[:, start:stop]) for block, (_, start, stop) in zip(blocks, bounds, strict=True)
+    )
     sample = covariance[:CHECKED_ROWS].copy()
     factor = factored(covariance, terms.noise)
     weights = cho_solve(factor, y)
@@ -97,15 +97,12 @@ def _bounds(width: int, config: Config) -> list[tuple[Block, int, int]]:
     return [(block, stop - block.columns, stop) for block, stop in zip(blocks, stops, strict=True)]
 
 
-def _terms(parts: list[NDArray[Any]], y: NDArray[np.float64], config: Config) -> Terms:
+def _terms(X: NDArray[Any], y: NDArray[np.float64], bounds: list[tuple[Block, int, int]], config: Config) -> Terms:
     """Find the terms of the covariance on some of the rows."""
     count = min(len(y), config.likelihood_rows)
     rows = np.sort(np.random.default_rng(config.seed).choice(len(y), count, replace=False))
-    blocks = [block for block, _, _ in _bounds(sum(part.shape[1] for part in parts), config)]
-    distances = []
-    for block, part in zip(blocks, parts, strict=True):
-        chosen = part[rows]
-        distances.append(DISTANCES[block.distance](chosen, block).distances(chosen))
+    parts = [(block, X[rows, start:stop]) for block, start, stop in bounds]
+    distances = [DISTANCES[block.distance](part, block).distances(part) for block, part in parts]
     smallest = config.label_noise if config.task == "binary" else config.smallest_noise
     return find_terms(distances, y[rows], smallest)
 
