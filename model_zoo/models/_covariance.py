@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from model_zoo.errors import TrainingError
 from model_zoo.models._kernel import Unary, kernel
+from model_zoo.models._onnx_graph import OnnxGraph
 
 KNOTS = 25
 SMOOTHING = 1e-8
@@ -64,23 +65,23 @@ class Minmax:
         found = kernel(self.unary.bits(counts), self.bits, (counts.sum(axis=1, dtype=np.float64), self.sums))
         return np.asarray(1 - found)
 
-    def nodes(self, graph: Graph, X: str) -> str:
+    def nodes(self, graph: OnnxGraph, X: str) -> str:
         """Add the nodes that give the distances from the columns `X`; give the name of the result."""
         block = self.block
         counts = X
         if block.per_count != 1:
-            scaled = graph.add("Div", X, graph.value("per_count", np.float32(block.per_count)))
+            scaled = graph.add("Div", X, graph.constant(np.float32(block.per_count)))
             counts = graph.add("Round", scaled)
-        counts = graph.add("Min", counts, graph.value("largest", np.float32(block.largest)))
-        spread = graph.add("Gather", counts, graph.value("columns", self.unary.columns), axis=1)
-        reached = graph.add("GreaterOrEqual", spread, graph.value("thresholds", self.unary.thresholds))
+        counts = graph.add("Min", counts, graph.constant(np.float32(block.largest)))
+        spread = graph.add("Gather", counts, graph.constant(self.unary.columns), axis=1)
+        reached = graph.add("GreaterOrEqual", spread, graph.constant(self.unary.thresholds))
         bits = graph.add("Cast", reached, to=graph.types.UINT8)
-        learned = graph.value("bits", self.bits.astype(np.uint8).T.copy())
+        learned = graph.constant(self.bits.astype(np.uint8).T.copy())
         common = graph.add("Cast", graph.add("MatMulInteger", bits, learned), to=graph.types.DOUBLE)
-        own = graph.add("ReduceSum", counts, graph.value("axis", np.array([1])), keepdims=1)
-        both = graph.add("Add", graph.add("Cast", own, to=graph.types.DOUBLE), graph.value("sums", self.sums))
-        union = graph.add("Max", graph.add("Sub", both, common), graph.value("one", np.float64(1)))
-        return graph.add("Sub", graph.value("one", np.float64(1)), graph.add("Div", common, union))
+        own = graph.add("ReduceSum", counts, graph.constant(np.array([1])), keepdims=1)
+        both = graph.add("Add", graph.add("Cast", own, to=graph.types.DOUBLE), graph.constant(self.sums))
+        union = graph.add("Max", graph.add("Sub", both, common), graph.constant(np.float64(1)))
+        return graph.add("Sub", graph.constant(np.float64(1)), graph.add("Div", common, union))
 
 
 class Rank:
@@ -129,73 +130,26 @@ class Rank:
             result += np.clip(way, 0, 1) * self.rises[:, knot]
         return result
 
-    def nodes(self, graph: Graph, X: str) -> str:
+    def nodes(self, graph: OnnxGraph, X: str) -> str:
         """Add the nodes that give the distances from the columns `X`; give the name of the result."""
-        wide = graph.add("Unsqueeze", graph.add("Cast", X, to=graph.types.DOUBLE), graph.value("axis", np.array([2])))
-        moved = graph.add("Sub", wide, graph.value("starts", self.starts))
-        way = graph.add("Div", moved, graph.value("widths", self.widths))
-        within = graph.add("Clip", way, graph.value("zero", np.float64(0)), graph.value("one", np.float64(1)))
-        risen = graph.add("Mul", within, graph.value("rises", self.rises))
-        summed = graph.add("ReduceSum", risen, graph.value("axis", np.array([2])), keepdims=0)
-        scores = graph.add("Add", summed, graph.value("lowest", self.lowest))
+        wide = graph.add("Unsqueeze", graph.add("Cast", X, to=graph.types.DOUBLE), graph.constant(np.array([2])))
+        moved = graph.add("Sub", wide, graph.constant(self.starts))
+        way = graph.add("Div", moved, graph.constant(self.widths))
+        within = graph.add("Clip", way, graph.constant(np.float64(0)), graph.constant(np.float64(1)))
+        risen = graph.add("Mul", within, graph.constant(self.rises))
+        summed = graph.add("ReduceSum", risen, graph.constant(np.array([2])), keepdims=0)
+        scores = graph.add("Add", summed, graph.constant(self.lowest))
         squares = graph.add("Mul", scores, scores)
-        own = graph.add("ReduceSum", squares, graph.value("last", np.array([1])), keepdims=1)
-        both = graph.add("Add", own, graph.value("squares", self.squares))
-        shared = graph.add("MatMul", scores, graph.value("scores", 2 * self.scores.T))
-        mean = graph.add("Div", graph.add("Sub", both, shared), graph.value("count", np.float64(self.block.columns)))
-        above = graph.add("Max", mean, graph.value("zero", np.float64(0)))
-        root = graph.add("Sqrt", graph.add("Add", above, graph.value("smoothing", np.float64(SMOOTHING))))
-        return graph.add("Sub", root, graph.value("root", np.sqrt(np.float64(SMOOTHING))))
+        own = graph.add("ReduceSum", squares, graph.constant(np.array([1])), keepdims=1)
+        both = graph.add("Add", own, graph.constant(self.squares))
+        shared = graph.add("MatMul", scores, graph.constant(2 * self.scores.T))
+        mean = graph.add("Div", graph.add("Sub", both, shared), graph.constant(np.float64(self.block.columns)))
+        above = graph.add("Max", mean, graph.constant(np.float64(0)))
+        root = graph.add("Sqrt", graph.add("Add", above, graph.constant(np.float64(SMOOTHING))))
+        return graph.add("Sub", root, graph.constant(np.sqrt(np.float64(SMOOTHING))))
 
 
 DISTANCES: dict[str, type[Minmax | Rank]] = {"minmax": Minmax, "rank": Rank}
-
-
-class Graph:
-    """An ONNX graph in the making, its names given out in order.
-
-    Examples
-    --------
-    >>> graph = Graph()
-    >>> graph.add("Neg", graph.value("x", np.float64(1)))
-    'Neg_1'
-    """
-
-    def __init__(self) -> None:
-        from onnx import TensorProto
-
-        self.types = TensorProto
-        self.values: dict[str, NDArray[Any]] = {}
-        self.made: list[Any] = []
-
-    def value(self, name: str, value: Any) -> str:
-        """Add a constant; give its name, by which a node takes it."""
-        name = f"{name}_{len(self.values)}"
-        self.values[name] = np.asarray(value)
-        return name
-
-    def add(self, operation: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node; give the name of its one output."""
-        from onnx import helper
-
-        name = f"{operation}_{len(self.made) + 1}"
-        self.made.append(helper.make_node(operation, list(inputs), [name], **attributes))
-        return name
-
-    def serialized(self, columns: int, output: str) -> bytes:
-        """Give the graph from `n x columns` features `X` to its output."""
-        from onnx import helper, numpy_helper
-
-        self.made.append(helper.make_node("Identity", [output], ["y"]))
-        graph = helper.make_graph(
-            self.made,
-            "gaussian_process",
-            [helper.make_tensor_value_info("X", self.types.FLOAT, ("n", columns))],
-            [helper.make_tensor_value_info("y", self.types.DOUBLE, ("n", 1))],
-            [numpy_helper.from_array(value, name) for name, value in self.values.items()],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-        return bytes(model.SerializeToString())
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ Does not belong here: training (see `dmpnn.py`), how rows are packed (see `featu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.featurizers.graph import ATOM_RADICES, BOND_RADICES, MAX_ATOMS, WIDTH
+from model_zoo.models._onnx_graph import OnnxGraph
 
 Weights = Sequence[NDArray[np.float32]]
 """Of one network: start, update, atom and its bias, readout and its bias, head and its bias; each `out x in`."""
@@ -33,29 +33,8 @@ def slopes(knots: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(knots[:1] == knots[-1:], np.float32(0), steep).astype(np.float32)
 
 
-class _Builder:
-    """Nodes and constants of a graph; names are numbers."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def constant(self, value: Any, dtype: Any = np.int64) -> str:
-        from onnx import numpy_helper
-
-        name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.array(value, dtype=dtype, order="C"), name))
-        return name
-
-    def add(self, operator: str, *inputs: str, name: str = "", **attributes: Any) -> str:
-        from onnx import helper
-
-        output = name or f"n{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
-        return output
-
-    def columns(self, matrix: str, start: int, stop: int) -> str:
-        return self.add("Slice", matrix, *(self.constant([bound]) for bound in (start, stop, 1)))
+class _Builder(OnnxGraph):
+    """A graph with the steps that a D-MPNN repeats."""
 
     def digits(self, codes: str, radices: Sequence[int]) -> list[str]:
         """Read codes in mixed radix, the first digit being the most significant."""
@@ -101,9 +80,6 @@ def dmpnn_graph(
     binary
         Whether predictions are probabilities.
     """
-    import onnx
-    from onnx import helper
-
     b = _Builder()
     atoms, mass, bonds, source, target, back, molecule = _unpacked(b)
     of_atoms = [b.table(classes, rows) for classes, rows in zip(atoms, ATOM_TABLES, strict=True)]
@@ -135,15 +111,7 @@ def dmpnn_graph(
         wide = b.add("Mul", mean, b.constant(values[1], np.float32))
         mean = b.add("Add", wide, b.constant(values[0], np.float32))
     b.add("Squeeze", mean, b.constant([1]), name="y")
-    whole = helper.make_graph(
-        b.nodes,
-        "dmpnn",
-        [helper.make_tensor_value_info("X", onnx.TensorProto.FLOAT, ("n", WIDTH + knots.shape[1]))],
-        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ("n",))],
-        b.constants,
-    )
-    model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    return bytes(model.SerializeToString())
+    return b.serialized("dmpnn", WIDTH + knots.shape[1], b.types.FLOAT, ("n",))
 
 
 def _unpacked(b: _Builder) -> tuple[list[str], str, list[str], str, str, str, str]:
@@ -151,8 +119,6 @@ def _unpacked(b: _Builder) -> tuple[list[str], str, list[str], str, str, str, st
 
     First come all bonds in one direction, then all in the other.
     """
-    from onnx import TensorProto
-
     codes, masses = b.columns("X", 0, MAX_ATOMS), b.columns("X", MAX_ATOMS, 2 * MAX_ATOMS)
     packed = b.columns("X", 2 * MAX_ATOMS, WIDTH)
     one = b.constant(1)
@@ -160,13 +126,13 @@ def _unpacked(b: _Builder) -> tuple[list[str], str, list[str], str, str, str, st
     def present(matrix: str) -> tuple[str, str, str]:
         """Give the places of what is there, its codes, and the row that each lies in."""
         places = b.add("Transpose", b.add("NonZero", matrix), perm=[1, 0])
-        found = b.add("Sub", b.add("Cast", b.add("GatherND", matrix, places), to=TensorProto.INT64), one)
+        found = b.add("Sub", b.add("Cast", b.add("GatherND", matrix, places), to=b.types.INT64), one)
         return places, found, b.add("Gather", places, b.constant(0), axis=1)
 
     atom_places, atom_codes, molecule = present(codes)
     _, bond_codes, owner = present(packed)
     mass = b.add("Mul", b.add("GatherND", masses, atom_places), b.constant(0.01, np.float32))
-    there = b.add("Cast", b.add("Greater", codes, b.constant(0, np.float32)), to=TensorProto.INT64)
+    there = b.add("Cast", b.add("Greater", codes, b.constant(0, np.float32)), to=b.types.INT64)
     sizes = b.add("ReduceSum", there, b.constant([1]), keepdims=0)
     starts = b.add("Gather", b.add("CumSum", sizes, b.constant(0), exclusive=1), owner)
     begin, end, *classes = b.digits(bond_codes, (MAX_ATOMS, MAX_ATOMS, *BOND_RADICES))

@@ -17,8 +17,9 @@ from pydantic import Field
 
 from model_zoo.errors import TrainingError
 from model_zoo.model_formats import ConstantModel, Model, OnnxModel
-from model_zoo.models._covariance import DISTANCES, Block, Graph, Minmax, Rank, Terms, factored, find_terms
+from model_zoo.models._covariance import DISTANCES, Block, Minmax, Rank, Terms, factored, find_terms
 from model_zoo.models._kernel import KernelConfig, fitted_logistic, rows_to_learn
+from model_zoo.models._onnx_graph import OnnxGraph
 
 CHECKED_ROWS = 256
 TOLERANCE = 1e-6
@@ -124,18 +125,16 @@ def _graph(
     logistic: tuple[float, float] | None,
 ) -> bytes:
     """Write the weighted sum of covariances with the learned rows as an ONNX graph."""
-    graph = Graph()
+    graph = OnnxGraph()
     total = None
     for block, (_, start, stop), signal, reach in zip(blocks, bounds, terms.signals, terms.reaches, strict=True):
-        limits = (graph.value(name, np.array([at])) for name, at in (("start", start), ("stop", stop), ("axis", 1)))
-        distances = block.nodes(graph, graph.add("Slice", "X", *limits))
-        decayed = graph.add("Exp", graph.add("Mul", distances, graph.value("decay", np.float64(-1 / reach))))
-        term = graph.add("MatMul", decayed, graph.value("weights", line[0][:, None] * signal))
+        distances = block.nodes(graph, graph.columns("X", start, stop))
+        decayed = graph.add("Exp", graph.add("Mul", distances, graph.constant(np.float64(-1 / reach))))
+        term = graph.add("MatMul", decayed, graph.constant(line[0][:, None] * signal))
         total = term if total is None else graph.add("Add", total, term)
-    output = graph.add("Add", str(total), graph.value("mean", np.float64(line[1])))
+    output = graph.add("Add", str(total), graph.constant(np.float64(line[1])))
     if logistic is not None:
-        slope, offset = (
-            graph.value(name, np.float64(at)) for name, at in zip(("slope", "offset"), logistic, strict=True)
-        )
+        slope, offset = (graph.constant(np.float64(number)) for number in logistic)
         output = graph.add("Sigmoid", graph.add("Add", graph.add("Mul", output, slope), offset))
-    return graph.serialized(width, output)
+    graph.add("Identity", output, name="y")
+    return graph.serialized("gaussian_process", width, graph.types.DOUBLE, ("n", 1))

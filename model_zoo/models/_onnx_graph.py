@@ -1,0 +1,63 @@
+"""An ONNX graph in the making, for models that write their predictions as operators.
+
+Belongs here: what every such graph needs: nodes, constants, columns of the features, the finished file.
+Does not belong here: what one model computes (see `_covariance.py`, `_dmpnn_onnx.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class OnnxGraph:
+    """Nodes and constants; names are numbers.
+
+    Examples
+    --------
+    >>> graph = OnnxGraph()
+    >>> graph.add("Neg", graph.constant(np.float64(1)))
+    'n0'
+    """
+
+    def __init__(self) -> None:
+        from onnx import TensorProto
+
+        self.types = TensorProto
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def constant(self, value: Any, dtype: Any = None) -> str:
+        """Add a constant, of NumPy's own type when none is named; give its name, by which a node takes it."""
+        from onnx import numpy_helper
+
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.array(value, dtype=dtype, order="C"), name))
+        return name
+
+    def add(self, operator: str, *inputs: str, name: str = "", **attributes: Any) -> str:
+        """Add a node; give the name of its one output."""
+        from onnx import helper
+
+        output = name or f"n{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+    def columns(self, matrix: str, start: int, stop: int) -> str:
+        """Pick the columns `start` to `stop`."""
+        return self.add("Slice", matrix, *(self.constant([bound]) for bound in (start, stop, 1)))
+
+    def serialized(self, name: str, columns: int, kind: int, shape: tuple[str | int, ...]) -> bytes:
+        """Give the file of the graph from `n x columns` features `X` to `y` of a type and shape."""
+        from onnx import helper
+
+        graph = helper.make_graph(
+            self.nodes,
+            name,
+            [helper.make_tensor_value_info("X", self.types.FLOAT, ("n", columns))],
+            [helper.make_tensor_value_info("y", kind, shape)],
+            self.constants,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        return bytes(model.SerializeToString())
