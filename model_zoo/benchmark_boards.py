@@ -26,7 +26,7 @@ def saw(model: ModelFile) -> dict[str, str]:
     >>> saw(ModelFile(name="rf", description="", features=("morgan_count",)))
     {}
     """
-    parts = {name: featurizers.get(name) for name in model.features} | {model.name: models.get(model.name)}
+    parts = {name: featurizers.get(name) for name in model.features} | {model.recipe: models.get(model.recipe)}
     return {name: module.SAW for name, module in parts.items() if hasattr(module, "SAW")}
 
 

@@ -197,13 +197,13 @@ class Contest:
         model = self.models[name]
         data = self._data(self.snapshot.joined(model))
         with plain_errors(model.name, self._target, data):
-            validated = cross_validate(model.name, self._settings(model), self._target, data)
-        return validated, {"ms_per_molecule": _cost_ms(model.name, validated, data.X)}
+            validated = cross_validate(model.recipe, self._settings(model), self._target, data)
+        return validated, {"ms_per_molecule": _cost_ms(model.recipe, validated, data.X)}
 
     def _ensemble(self, name: str) -> tuple[Validated, dict[str, Any]]:
         model, shares = self.models[name], self._shares(name)
         P, data = self._out_of_fold(model), self._data(np.empty((0, 0)))
-        validated = cross_validate_ensemble(get(model.name), self._settings(model), self._target, P, data)
+        validated = cross_validate_ensemble(get(model.recipe), self._settings(model), self._target, P, data)
         cost = round(sum(self._validated(member)[1]["ms_per_molecule"] for member in shares), 4)
         rounded = {member: round(share, 4) for member, share in shares.items()}
         return validated, {"ms_per_molecule": cost, "shares": rounded}
@@ -213,7 +213,7 @@ class Contest:
         model, data = self.models[name], self._data(np.empty((0, 0)))
         train, y = data.folds >= 0, training_values(self._target, data.values)
         config = self._settings(model).model_copy(update={"task": self._target.task})
-        shares = get(model.name).weigh(self._out_of_fold(model)[train], y[train], config)
+        shares = get(model.recipe).weigh(self._out_of_fold(model)[train], y[train], config)
         return {member: float(share) for member, share in zip(model.members, shares, strict=True) if share > 0}
 
     def _out_of_fold(self, ensemble: ModelFile) -> NDArray[np.float64]:
@@ -230,7 +230,7 @@ class Contest:
         began = time.perf_counter()
         data, rows = self._data(X), self.snapshot.rows
         with plain_errors(model.name, self._target, data):
-            raw = predict_test_rows(model.name, config, self._target, X, data.values, rows)
+            raw = predict_test_rows(model.recipe, config, self._target, X, data.values, rows)
         seconds = time.perf_counter() - began
         self.kept.write(key, raw, {"train_s": seconds})
         return raw, seconds

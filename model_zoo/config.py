@@ -137,6 +137,8 @@ class ModelFile(BaseModel):
 
     name: str = Field(pattern=NAME, max_length=40)
     description: str
+    recipe: str = ""
+    """The module of `model_zoo/models/` that learns; the one of the model's own name when omitted."""
     features: tuple[str, ...] = ()
     """The featurizers whose numbers it learns from; an ensemble's follow from its members."""
     members: tuple[str, ...] = ()
@@ -147,6 +149,13 @@ class ModelFile(BaseModel):
     """Hyper-parameters that differ for single endpoints, by endpoint name."""
     search: dict[str, Range] = {}
     """Where `aidrug search` looks, by hyper-parameter. It changes no model until it finds something."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_recipe(cls, content: Any) -> Any:
+        if isinstance(content, dict) and not content.get("recipe"):
+            return {**content, "recipe": content.get("name", "")}
+        return content
 
     @field_validator("features")
     @classmethod
@@ -168,7 +177,7 @@ class ModelFile(BaseModel):
                 self.settings(endpoint)
             except ValidationError as error:
                 where = f"overrides.{endpoint}" if endpoint else "config"
-                schema = models.get(self.name).Config
+                schema = models.get(self.recipe).Config
                 raise ValueError("; ".join(f"{where}.{_fault(d, schema)}" for d in error.errors())) from None
         return self
 
@@ -179,21 +188,21 @@ class ModelFile(BaseModel):
                 try:
                     self.settings().model_validate({**self.config, key: value})
                 except ValidationError as error:
-                    schema = models.get(self.name).Config
+                    schema = models.get(self.recipe).Config
                     raise ValueError(f"search.{_fault(error.errors()[0], schema)}") from None
         return self
 
     @property
     def is_ensemble(self) -> bool:
         """Whether this model weighs others instead of learning by itself."""
-        return hasattr(models.get(self.name), "weigh")
+        return hasattr(models.get(self.recipe), "weigh")
 
     def settings(self, endpoint: str | None = None) -> ModelConfig:
         """Give the validated hyper-parameters, with the overrides of an endpoint."""
         merged = {**self.config, **self.overrides.get(endpoint or "", {})}
         if "task" in merged:
             raise ValueError("config.task: the task comes from the endpoint, remove the key")
-        settings: ModelConfig = models.get(self.name).Config.model_validate(merged)
+        settings: ModelConfig = models.get(self.recipe).Config.model_validate(merged)
         return settings
 
     def serves(self, endpoint: str) -> bool:

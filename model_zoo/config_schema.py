@@ -25,7 +25,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     ['endpoint.schema.json', 'model.schema.json']
     """
     model = ModelFile.model_json_schema()
-    model["properties"]["name"]["enum"] = models.names()
+    model["properties"]["recipe"]["enum"] = models.names()
     model["properties"]["features"]["items"]["enum"] = featurizers.names()
     model["allOf"] = [_config_of(name) for name in models.names()]
     return {ENDPOINT: Endpoint.model_json_schema(), MODEL: model}
@@ -50,4 +50,6 @@ def _config_of(name: str) -> dict[str, Any]:
     described = models.get(name).Config.model_json_schema()
     described["properties"].pop("task")  # comes from the endpoint
     described.pop("required", None)
-    return {"if": {"properties": {"name": {"const": name}}}, "then": {"properties": {"config": described}}}
+    by_recipe: dict[str, Any] = {"properties": {"recipe": {"const": name}}, "required": ["recipe"]}
+    by_name: dict[str, Any] = {"properties": {"name": {"const": name}}, "not": {"required": ["recipe"]}}
+    return {"if": {"anyOf": [by_recipe, by_name]}, "then": {"properties": {"config": described}}}

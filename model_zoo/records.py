@@ -42,7 +42,7 @@ def trained_model_record(
         "features": list(model.features),
         "model": model.settings(endpoint.name).model_dump(mode="json"),
     }
-    code = (*DATASET_CODE, *blocks, *TRAINING_CODE, f"model_zoo.models.{model.name}")
+    code = (*DATASET_CODE, *blocks, *TRAINING_CODE, f"model_zoo.models.{model.recipe}")
     return make_record(code, root, config, data, members or {})
 
 

@@ -101,7 +101,7 @@ def search(
     def folds(values: Mapping[str, Any]) -> list[float]:
         settings = model.settings(endpoint.name)
         config = type(settings).model_validate({**settings.model_dump(exclude={"task"}), **values})
-        scores: list[float] = cross_validate(model.name, config, endpoint.target, data).summary()[metric]["folds"]
+        scores: list[float] = cross_validate(model.recipe, config, endpoint.target, data).summary()[metric]["folds"]
         return scores
 
     while len(done := study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < trials:

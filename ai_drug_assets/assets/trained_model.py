@@ -111,7 +111,9 @@ def _train(
         tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
     ):
         with plain_errors(model.name, endpoint.target, data):
-            scores = train_and_score(model.name, config, endpoint.target, data, work, _members(workshop, node, blocks))
+            scores = train_and_score(
+                model.recipe, config, endpoint.target, data, work, _members(workshop, node, blocks)
+            )
         tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(scores), folder=work)
         workshop.keep(node, work)
 

@@ -13,6 +13,7 @@ from model_zoo import models
 from model_zoo.config import Configs, load_configs
 from model_zoo.digests import canonical_json
 from model_zoo.errors import ConfigError
+from model_zoo.records import trained_model_record
 
 ENDPOINT: dict[str, Any] = {
     "name": "logs",
@@ -210,6 +211,21 @@ def test_a_fault_in_a_model(folder: Folder, changes: dict[str, Any], parts: list
     assert fault.startswith(f"{folder.path / 'models' / 'rf.yaml'}: ")
     assert [part for part in parts if part not in fault] == []
     assert "\n" not in fault
+
+
+def test_two_files_may_use_one_recipe(folder: Folder) -> None:
+    """A file that names another model's recipe has its own name, and that recipe's hyper-parameters and code."""
+    folder.model("grove", recipe="rf", config={"n_estimators": 7})
+    configs = folder.load()
+    known = configs.models
+    rf, grove = (trained_model_record(configs.endpoints["logs"], known[name], {}, ROOT) for name in ("rf", "grove"))
+
+    assert known["rf"].recipe == "rf"
+    assert known["grove"].settings() == known["rf"].settings().model_copy(update={"n_estimators": 7})
+    assert "model_zoo/models/rf.py" in grove["code"]
+    assert {part for part in rf if rf[part] != grove[part]} == {"config"}
+    folder.model("grove", recipe="glade")
+    assert f"unknown model 'glade': expected one of {', '.join(models.names())}" in folder.fault()
 
 
 def test_an_unknown_model_names_the_known_ones(folder: Folder) -> None:
