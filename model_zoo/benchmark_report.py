@@ -205,7 +205,17 @@ def _summary(done: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal]) -> li
         f"{len(done)} of {len(goals)} sets computed. Strict goal reached on {strict}, open goal on {passed}; not worse "
         f"than MapLight on {level} of the {len(compared)} sets for which its figure is known."
     )
-    return [text]
+    return [text, "", _time_spent(done)]
+
+
+def _time_spent(done: Sequence[Mapping[str, Any]]) -> str:
+    folds = sum(item.get("train_s", 0.0) for entry in done for item in entry["candidates"])
+    official = sum(entry["train_s"] for entry in done)
+    one_seed = sum(entry["train_s"] / len(entry["scores"]) for entry in done)
+    return (
+        f"All fits of these results, one after the other: {(folds + official) / 3600:.1f} h by the clock, with one "
+        f"seed {(folds + one_seed) / 3600:.1f} h (folds {folds / 3600:.1f} h)."
+    )
 
 
 def _row(entry: Mapping[str, Any], goal: Goal | None, published: Sequence[float]) -> str:

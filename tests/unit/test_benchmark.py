@@ -562,6 +562,9 @@ def test_the_command_runs_and_reports(folder: Path, tmp_path: Path, monkeypatch:
     assert CliRunner().invoke(aidrug, arguments).exit_code == 1
 
 
+CANDIDATES = [{"model": "rf", "cv": 0.5, "train_s": 3600}, {"model": "xgb", "failed": "no"}]
+
+
 def test_the_report_says_which_goals_are_reached(tmp_path: Path) -> None:
     """A goal is reached by an equal or better mean, in the direction of the metric; what is absent is named."""
     path = tmp_path / "goals.csv"
@@ -571,7 +574,7 @@ def test_the_report_says_which_goals_are_reached(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     base = {"champion": "rf", "interval": [0.1, 0.4], "train_s": 5.0, "ms_per_molecule": 0.02, "signature": "s"}
-    base |= {"board": "strict", "saw": {}, "candidates": [{"model": "rf", "cv": 0.5}, {"model": "xgb", "failed": "no"}]}
+    base |= {"board": "strict", "saw": {}, "candidates": CANDIDATES}
     informed = {"board": "open", "saw": {"mm": "assays"}, "candidates": []}
     results: list[dict[str, Any]] = [
         {**base, "set": "a", "metric": "mae", "scores": [0.3] * 5},
@@ -591,6 +594,7 @@ def test_the_report_says_which_goals_are_reached(tmp_path: Path) -> None:
     assert "`mm` saw" not in strict
     assert "No result yet: c." in strict
     assert "| a | mae | **0.500** | failed |" in text
+    assert "one after the other: 2.0 h by the clock, with one seed 2.0 h (folds 2.0 h)" in strict
     assert mean_and_deviation([0.1, 0.3]) == (0.2, 0.1)
 
 
