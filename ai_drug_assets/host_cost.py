@@ -6,6 +6,7 @@ Belongs here: the arithmetic, line by line. Does not belong here: the prices (`i
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,7 @@ def estimate(plan: dict[str, Any], *, training_hours: float = 1.0, prices: Path 
     if any(kind == "aws_ecs_service" for kind, _ in resources):
         running, once = _past_one_host(resources, here, everywhere, plan, training_hours)
         shared = [
+            *_watching(resources, everywhere, assumed),
             Line("S3 (assumed)", assumed["s3_gib"], "GiB-month", here["s3_gib_month"]),
             Line("logs taken in (assumed)", assumed["logs_gib"], "GiB", here["logs_gib"]),
             Line("shared files (assumed)", assumed["files_gib"], "GiB-month", here["files_gib_month"]),
@@ -110,9 +112,7 @@ def estimate(plan: dict[str, Any], *, training_hours: float = 1.0, prices: Path 
 
     month: list[Line] = []
     training: list[Line] = []
-    count: dict[str, int] = {}
     for kind, values in resources:
-        count[kind] = count.get(kind, 0) + 1
         if kind == "aws_ebs_volume":
             month.append(Line(f"disk, {values['tags']['Name']}", values["size"], "GiB-month", here["gp3_gib_month"]))
         if kind != "aws_instance":
@@ -125,14 +125,8 @@ def estimate(plan: dict[str, Any], *, training_hours: float = 1.0, prices: Path 
         runs = hours if always else training_hours
         costs = [Line(what, runs, "h", price), Line(f"public address, {name}", runs, "h", address)]
         (month if always else training).extend(costs)
-    hosts = count.get("aws_instance", 0)
-    metrics = count.get("aws_cloudwatch_log_metric_filter", 0) + hosts * (
-        assumed["agent_metrics_per_host"] + assumed["detailed_metrics_per_host"]
-    )
     month += [
-        Line("alarms", count.get("aws_cloudwatch_metric_alarm", 0), "alarms", everywhere["alarm_month"]),
-        Line("metrics", metrics, "metrics", everywhere["metric_month"]),
-        Line("dashboard", count.get("aws_cloudwatch_dashboard", 0), "dashboards", everywhere["dashboard_month"]),
+        *_watching(resources, everywhere, assumed),
         Line("snapshots (assumed)", assumed["snapshot_gib"], "GiB-month", here["snapshot_gib_month"]),
         Line("S3 (assumed)", assumed["s3_gib"], "GiB-month", here["s3_gib_month"]),
         Line("logs taken in (assumed)", assumed["logs_gib"], "GiB", here["logs_gib"]),
@@ -140,6 +134,21 @@ def estimate(plan: dict[str, Any], *, training_hours: float = 1.0, prices: Path 
     if not training:
         training = [_training_on(kind, training_hours, everywhere) for kind in _instance_types(resources)]
     return Estimate(region, str(table["as_of"]), month, training)
+
+
+def _watching(
+    resources: list[tuple[str, dict[str, Any]]], everywhere: dict[str, Any], assumed: dict[str, Any]
+) -> list[Line]:
+    """Give what alarms cost in a month, the numbers they look at, and the page that shows them."""
+    count = Counter(kind for kind, _ in resources)
+    of_a_host = assumed["agent_metrics_per_host"] + assumed["detailed_metrics_per_host"]
+    metrics = count["aws_cloudwatch_log_metric_filter"] + count["aws_instance"] * of_a_host
+    lines = [
+        Line("alarms", count["aws_cloudwatch_metric_alarm"], "alarms", everywhere["alarm_month"]),
+        Line("metrics", metrics, "metrics", everywhere["metric_month"]),
+        Line("dashboard", count["aws_cloudwatch_dashboard"], "dashboards", everywhere["dashboard_month"]),
+    ]
+    return [line for line in lines if line.amount]
 
 
 def _past_one_host(

@@ -1,61 +1,12 @@
-# A network of its own: two public subnets in two zones, which the database asks for, no NAT gateway, no way in.
+# A network of its own: two zones, because the database asks for two, and no way in.
 
-locals {
-  zones = { for position, letter in ["a", "b"] : letter => position }
-}
+module "network" {
+  source = "../terraform/modules/network"
 
-resource "aws_vpc" "this" {
-  # checkov:skip=CKV2_AWS_11:flow logs cost more than they tell; the security groups admit nothing from outside
-  cidr_block           = var.cidr_block
-  enable_dns_hostnames = true
-
-  tags = { Name = var.name }
-}
-
-resource "aws_default_security_group" "closed" {
-  vpc_id = aws_vpc.this.id
-}
-
-resource "aws_internet_gateway" "this" {
-  vpc_id = aws_vpc.this.id
-
-  tags = { Name = var.name }
-}
-
-resource "aws_subnet" "public" {
-  for_each          = local.zones
-  vpc_id            = aws_vpc.this.id
-  cidr_block        = cidrsubnet(var.cidr_block, 8, each.value)
-  availability_zone = "${var.region}${each.key}"
-
-  tags = { Name = "${var.name}-${each.key}" }
-}
-
-resource "aws_route_table" "public" {
-  vpc_id = aws_vpc.this.id
-
-  tags = { Name = var.name }
-}
-
-resource "aws_route" "out" {
-  route_table_id         = aws_route_table.public.id
-  destination_cidr_block = "0.0.0.0/0"
-  gateway_id             = aws_internet_gateway.this.id
-}
-
-resource "aws_route_table_association" "public" {
-  for_each       = aws_subnet.public
-  subnet_id      = each.value.id
-  route_table_id = aws_route_table.public.id
-}
-
-resource "aws_vpc_endpoint" "s3" {
-  vpc_id            = aws_vpc.this.id
-  service_name      = "com.amazonaws.${var.region}.s3"
-  vpc_endpoint_type = "Gateway" # free
-  route_table_ids   = [aws_route_table.public.id]
-
-  tags = { Name = "${var.name}-s3" }
+  name       = var.name
+  region     = var.region
+  zones      = ["${var.region}a", "${var.region}b"]
+  cidr_block = var.cidr_block
 }
 
 # Who talks to whom: tasks to the world outside, to MLflow and to the stores. Nobody from outside to anything.
@@ -63,13 +14,13 @@ resource "aws_security_group" "tasks" {
   # checkov:skip=CKV2_AWS_5:attached to the tasks in services.tf
   name        = "${var.name}-tasks"
   description = "Tasks of ${var.name}"
-  vpc_id      = aws_vpc.this.id
+  vpc_id      = module.network.vpc_id
 }
 
 resource "aws_security_group" "stores" {
   name        = "${var.name}-stores"
   description = "Database and file system of ${var.name}"
-  vpc_id      = aws_vpc.this.id
+  vpc_id      = module.network.vpc_id
 }
 
 resource "aws_vpc_security_group_egress_rule" "tasks" {
@@ -106,7 +57,7 @@ resource "aws_vpc_security_group_ingress_rule" "stores" {
 resource "aws_service_discovery_private_dns_namespace" "this" {
   name        = "${var.name}.internal"
   description = "Names of the tasks of ${var.name}"
-  vpc         = aws_vpc.this.id
+  vpc         = module.network.vpc_id
 }
 
 resource "aws_service_discovery_service" "mlflow" {

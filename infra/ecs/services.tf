@@ -6,6 +6,8 @@ locals {
   home    = "/var/lib/aidrug/home"
   tracker = "mlflow.${aws_service_discovery_private_dns_namespace.this.name}"
 
+  services = ["mlflow", "dagster"] # of the tasks below, those that stay
+
   postgres = {
     AIDRUG_POSTGRES_HOST = aws_db_instance.this.address
     AIDRUG_POSTGRES_PORT = tostring(aws_db_instance.this.port)
@@ -170,7 +172,7 @@ resource "aws_ecs_task_definition" "this" {
 
 resource "aws_ecs_service" "this" {
   # checkov:skip=CKV_AWS_333:without a NAT gateway the registry is reached through a public address; no port is open on it
-  for_each               = toset(["mlflow", "dagster"])
+  for_each               = toset(local.services)
   name                   = each.key
   cluster                = aws_ecs_cluster.this.id
   task_definition        = aws_ecs_task_definition.this[each.key].arn
@@ -183,7 +185,7 @@ resource "aws_ecs_service" "this" {
   deployment_maximum_percent         = 100
 
   network_configuration {
-    subnets          = [for subnet in aws_subnet.public : subnet.id]
+    subnets          = values(module.network.subnet_ids)
     security_groups  = [aws_security_group.tasks.id]
     assign_public_ip = true
   }

@@ -21,7 +21,7 @@ ephemeral "aws_ssm_parameter" "postgres_password" {
 
 resource "aws_db_subnet_group" "this" {
   name       = var.name
-  subnet_ids = [for subnet in aws_subnet.public : subnet.id]
+  subnet_ids = values(module.network.subnet_ids)
 }
 
 resource "aws_db_instance" "this" {
@@ -81,9 +81,9 @@ resource "aws_efs_backup_policy" "home" {
 }
 
 resource "aws_efs_mount_target" "home" {
-  for_each        = aws_subnet.public
+  for_each        = module.network.subnet_ids
   file_system_id  = aws_efs_file_system.home.id
-  subnet_id       = each.value.id
+  subnet_id       = each.value
   security_groups = [aws_security_group.stores.id]
 }
 

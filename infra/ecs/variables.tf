@@ -160,6 +160,27 @@ variable "log_retention_days" {
   }
 }
 
+variable "alert_email" {
+  description = "Who is told by alarms and the budget. AWS asks this address to confirm once."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[^@ ]+@[^@ ]+[.][^@ ]+$", var.alert_email))
+    error_message = "alert_email: expected an address, got \"${var.alert_email}\"."
+  }
+}
+
+variable "monthly_budget_usd" {
+  description = "Alerts at 50, 80 and 100 % of this many US dollars a month, and when the forecast passes it. AWS counts the whole account, the host of infra/terraform included."
+  type        = number
+  default     = 250
+
+  validation {
+    condition     = var.monthly_budget_usd >= 1
+    error_message = "monthly_budget_usd: expected at least 1, got ${var.monthly_budget_usd}."
+  }
+}
+
 variable "aws_stand_in" {
   description = "Only for the tests: talk to a stand-in for AWS, named by AWS_ENDPOINT_URL."
   type        = bool

@@ -25,7 +25,7 @@ module "network" {
 
   name   = var.name
   region = var.region
-  zone   = local.zone
+  zones  = [local.zone]
 }
 
 module "storage" {
@@ -70,7 +70,7 @@ module "host" {
   region               = var.region
   account_id           = data.aws_caller_identity.this.account_id
   vpc_id               = module.network.vpc_id
-  subnet_id            = module.network.subnet_id
+  subnet_id            = module.network.subnet_ids[local.zone]
   zone                 = local.zone
   instance_type        = var.instance_type
   architecture         = var.architecture
@@ -102,7 +102,7 @@ module "training_host" {
   region               = var.region
   account_id           = data.aws_caller_identity.this.account_id
   vpc_id               = module.network.vpc_id
-  subnet_id            = module.network.subnet_id
+  subnet_id            = module.network.subnet_ids[local.zone]
   zone                 = local.zone
   instance_type        = var.training_host.instance_type
   architecture         = var.training_host.architecture

@@ -29,6 +29,7 @@ VARIABLES: dict[str, Any] = {
     "buckets": BUCKETS,
     "image_repository": "images.example.com/team/project",
     "image_tag": SHA,
+    "alert_email": "operator@example.com",
     "registry_secret_arn": REGISTRY,
     "keep_data_on_destroy": False,
     "aws_stand_in": True,
@@ -69,6 +70,8 @@ def test_bad_input_is_named_with_the_remedy(stack: Stack) -> None:
         "step_memory": "65536",
         "registry_secret_arn": "/ghcr/ro-token",
         "service_url": "aidrug.example.org",
+        "alert_email": "me",
+        "monthly_budget_usd": "0",
         "region": "Stockholm",
     }
     output = stack.run("plan", "-no-color", *(f"-var={name}={value}" for name, value in wrong.items()), codes=(1,))
@@ -80,6 +83,8 @@ def test_bad_input_is_named_with_the_remedy(stack: Stack) -> None:
         "step_memory: Fargate has 4096 to 16384 MiB for step_cpu = 2048",
         "registry_secret_arn: expected the ARN of a secret in Secrets Manager",
         'service_url: expected an address such as "https://aidrug.example.org"',
+        'alert_email: expected an address, got "me"',
+        "monthly_budget_usd: expected at least 1, got 0",
         'region: expected an AWS region such as "eu-north-1", got "Stockholm"',
     ):
         assert message in said, output
@@ -199,6 +204,56 @@ def test_nothing_is_reached_from_outside(stack: Stack) -> None:
     assert all(rule["UserIdGroupPairs"] and not rule["IpRanges"] and not rule["Ipv6Ranges"] for rule in rules)
     assert not database["PubliclyAccessible"]
     assert database["StorageEncrypted"]
+
+
+def test_every_alarm_is_told_to_somebody_and_says_what_to_do(stack: Stack) -> None:
+    """One topic, one address; alarms for services, runs, database and files, and a budget for the money."""
+    of = stack.aws.client
+    (topic,) = of("sns").list_topics()["Topics"]
+    (told,) = of("sns").list_subscriptions_by_topic(TopicArn=topic["TopicArn"])["Subscriptions"]
+    alarms = {
+        one["AlarmName"].removeprefix(f"{NAME}-"): one for one in of("cloudwatch").describe_alarms()["MetricAlarms"]
+    }
+    (budget,) = of("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"]
+
+    assert (told["Protocol"], told["Endpoint"]) == ("email", VARIABLES["alert_email"])
+    services = {f"{service}-{what}" for service in ("mlflow", "dagster") for what in ("down", "memory")}
+    assert set(alarms) == services | {"training-failed", "run-lost", "database-disk", "database-busy", "files-slow"}
+    for alarm in alarms.values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [topic["TopicArn"]]
+        assert alarm["AlarmDescription"]
+    down = alarms["dagster-down"]
+    assert (down["Statistic"], down["Threshold"], down["TreatMissingData"]) == ("SampleCount", 1, "breaching")
+    assert down["ComparisonOperator"] == "LessThanThreshold"
+    assert budget["BudgetLimit"] == {"Amount": "250.0", "Unit": "USD"}
+
+
+def test_alarms_look_at_what_is_there(stack: Stack) -> None:
+    """Every name in an alarm is that of a service, a database, a file system or a number counted in the log."""
+    of = stack.aws.client
+    cluster = of("ecs").describe_clusters(clusters=[NAME])["clusters"][0]["clusterName"]
+    there = {
+        "AWS/ECS": [
+            {"ClusterName": cluster, "ServiceName": arn.rsplit("/", 1)[-1]}
+            for arn in of("ecs").list_services(cluster=NAME)["serviceArns"]
+        ],
+        "AWS/RDS": [
+            {"DBInstanceIdentifier": one["DBInstanceIdentifier"]}
+            for one in of("rds").describe_db_instances()["DBInstances"]
+        ],
+        "AWS/EFS": [{"FileSystemId": one["FileSystemId"]} for one in of("efs").describe_file_systems()["FileSystems"]],
+        NAME: [{}],
+    }
+    counted = {
+        (made["metricNamespace"], made["metricName"])
+        for one in of("logs").describe_metric_filters(logGroupName=f"/{NAME}")["metricFilters"]
+        for made in one["metricTransformations"]
+    }
+
+    for alarm in of("cloudwatch").describe_alarms()["MetricAlarms"]:
+        named = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+        assert named in there[alarm["Namespace"]], alarm["AlarmName"]
+        assert alarm["Namespace"] != NAME or (NAME, alarm["MetricName"]) in counted
 
 
 def test_another_revision_replaces_the_old_one_before_it_begins(stack: Stack) -> None:

@@ -72,17 +72,32 @@ locals {
   subject      = var.github_environment == "" ? "ref:refs/heads/${var.github_branch}" : "environment:${var.github_environment}"
 }
 
-# Which jobs of the repository may take which role: `deliver` only the branch, `read` a pull request too, `plan` only that.
+# The roles: which jobs of the repository may take each, and what it may do.
 locals {
-  subjects = {
-    deliver = ["repo:${var.github_repository}:${local.subject}"]
-    read    = ["repo:${var.github_repository}:${local.subject}", "repo:${var.github_repository}:pull_request"]
-    plan    = ["repo:${var.github_repository}:pull_request"]
+  roles = {
+    deliver = {
+      subjects     = ["repo:${var.github_repository}:${local.subject}"]
+      rights       = data.aws_iam_policy_document.deliver.json
+      assumed_by   = "the delivery workflow of ${var.github_repository}"
+      most_seconds = 21600 # a training may take hours
+    }
+    read = {
+      subjects     = ["repo:${var.github_repository}:${local.subject}", "repo:${var.github_repository}:pull_request"]
+      rights       = data.aws_iam_policy_document.read.json
+      assumed_by   = "continuous integration of ${var.github_repository}"
+      most_seconds = 3600
+    }
+    plan = {
+      subjects     = ["repo:${var.github_repository}:pull_request"]
+      rights       = data.aws_iam_policy_document.plan.json
+      assumed_by   = "pull requests of ${var.github_repository} that change the infrastructure"
+      most_seconds = 3600
+    }
   }
 }
 
 data "aws_iam_policy_document" "trust" {
-  for_each = local.subjects
+  for_each = local.roles
 
   statement {
     actions = ["sts:AssumeRoleWithWebIdentity"]
@@ -99,7 +114,7 @@ data "aws_iam_policy_document" "trust" {
     condition {
       test     = "StringEquals"
       variable = "token.actions.githubusercontent.com:sub"
-      values   = each.value
+      values   = each.value.subjects
     }
   }
 }
@@ -159,31 +174,6 @@ data "aws_iam_policy_document" "read" {
   }
 }
 
-resource "aws_iam_role" "read" {
-  name               = "${var.name}-read"
-  description        = "Assumed by continuous integration of ${var.github_repository}"
-  assume_role_policy = data.aws_iam_policy_document.trust["read"].json
-}
-
-resource "aws_iam_role_policy" "read" {
-  name   = "read"
-  role   = aws_iam_role.read.id
-  policy = data.aws_iam_policy_document.read.json
-}
-
-resource "aws_iam_role" "deliver" {
-  name                 = "${var.name}-deliver"
-  description          = "Assumed by the delivery workflow of ${var.github_repository}"
-  assume_role_policy   = data.aws_iam_policy_document.trust["deliver"].json
-  max_session_duration = 21600 # a training may take hours
-}
-
-resource "aws_iam_role_policy" "deliver" {
-  name   = "deliver"
-  role   = aws_iam_role.deliver.id
-  policy = data.aws_iam_policy_document.deliver.json
-}
-
 # A pull request's plan compares its files with the state, and asks AWS only what the files themselves ask: which image,
 # which type. It refreshes nothing: reading a parameter of the deployment would read the secret in it.
 data "aws_iam_policy_document" "plan" {
@@ -191,12 +181,12 @@ data "aws_iam_policy_document" "plan" {
   statement {
     sid       = "ReadTheState"
     actions   = ["s3:GetObject"]
-    resources = ["${local.state_bucket_arn}/${var.state_key}"]
+    resources = ["arn:aws:s3:::${var.state_bucket}/${var.state_key}"]
   }
   statement {
     sid       = "FindTheState"
     actions   = ["s3:ListBucket"]
-    resources = [local.state_bucket_arn]
+    resources = ["arn:aws:s3:::${var.state_bucket}"]
   }
   statement {
     sid       = "WhichImage"
@@ -210,18 +200,17 @@ data "aws_iam_policy_document" "plan" {
   }
 }
 
-locals {
-  state_bucket_arn = "arn:aws:s3:::${var.state_bucket}"
+resource "aws_iam_role" "this" {
+  for_each             = local.roles
+  name                 = "${var.name}-${each.key}"
+  description          = "Assumed by ${each.value.assumed_by}"
+  assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
+  max_session_duration = each.value.most_seconds
 }
 
-resource "aws_iam_role" "plan" {
-  name               = "${var.name}-plan"
-  description        = "Assumed by pull requests of ${var.github_repository} that change the infrastructure"
-  assume_role_policy = data.aws_iam_policy_document.trust["plan"].json
-}
-
-resource "aws_iam_role_policy" "plan" {
-  name   = "plan"
-  role   = aws_iam_role.plan.id
-  policy = data.aws_iam_policy_document.plan.json
+resource "aws_iam_role_policy" "this" {
+  for_each = local.roles
+  name     = each.key
+  role     = aws_iam_role.this[each.key].id
+  policy   = each.value.rights
 }

@@ -5,15 +5,15 @@ output "document_name" {
 
 output "reader_role_arn" {
   description = "Role of continuous integration."
-  value       = aws_iam_role.read.arn
+  value       = aws_iam_role.this["read"].arn
 }
 
 output "role_arn" {
   description = "Role of the delivery workflow."
-  value       = aws_iam_role.deliver.arn
+  value       = aws_iam_role.this["deliver"].arn
 }
 
 output "planner_role_arn" {
   description = "Role of pull requests that change the infrastructure."
-  value       = aws_iam_role.plan.arn
+  value       = aws_iam_role.this["plan"].arn
 }

@@ -5,7 +5,7 @@ output "log_groups" {
 
 output "topic_arn" {
   description = "SNS topic that is told."
-  value       = aws_sns_topic.alerts.arn
+  value       = module.alarms.topic_arn
 }
 
 output "dashboard" {

@@ -1,8 +1,8 @@
-# A small network of its own: one public subnet, a closed default security group, S3 without leaving AWS.
-# No NAT gateway: it would cost more than the host.
+# A small network of its own: a public subnet in each zone, a closed default security group, S3 without leaving AWS.
+# No NAT gateway: it would cost more than what runs here.
 
 resource "aws_vpc" "this" {
-  # checkov:skip=CKV2_AWS_11:flow logs of one host cost more than they tell; the security group admits nothing unknown
+  # checkov:skip=CKV2_AWS_11:flow logs cost more than they tell; the security groups admit nothing unknown
   cidr_block           = var.cidr_block
   enable_dns_hostnames = true
 
@@ -21,18 +21,19 @@ resource "aws_internet_gateway" "this" {
 
 resource "aws_subnet" "public" {
   # checkov:skip=CKV_AWS_130:SSM, the registry and package mirrors are reached through this address; no port is open on it
+  for_each                = { for position, zone in var.zones : zone => position }
   vpc_id                  = aws_vpc.this.id
-  cidr_block              = cidrsubnet(var.cidr_block, 8, 0)
-  availability_zone       = var.zone
+  cidr_block              = cidrsubnet(var.cidr_block, 8, each.value)
+  availability_zone       = each.key
   map_public_ip_on_launch = true
 
-  tags = { Name = "${var.name}-public" }
+  tags = { Name = "${var.name}-${each.key}" }
 }
 
 resource "aws_route_table" "public" {
   vpc_id = aws_vpc.this.id
 
-  tags = { Name = "${var.name}-public" }
+  tags = { Name = var.name }
 }
 
 resource "aws_route" "out" {
@@ -42,7 +43,8 @@ resource "aws_route" "out" {
 }
 
 resource "aws_route_table_association" "public" {
-  subnet_id      = aws_subnet.public.id
+  for_each       = aws_subnet.public
+  subnet_id      = each.value.id
   route_table_id = aws_route_table.public.id
 }
 

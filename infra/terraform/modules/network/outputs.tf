@@ -3,7 +3,7 @@ output "vpc_id" {
   value       = aws_vpc.this.id
 }
 
-output "subnet_id" {
-  description = "The subnet of the hosts."
-  value       = aws_subnet.public.id
+output "subnet_ids" {
+  description = "The subnets by zone."
+  value       = { for zone, subnet in aws_subnet.public : zone => subnet.id }
 }

@@ -8,9 +8,9 @@ variable "region" {
   type        = string
 }
 
-variable "zone" {
-  description = "Availability zone of the hosts and their disks."
-  type        = string
+variable "zones" {
+  description = "Availability zones, a subnet in each."
+  type        = list(string)
 }
 
 variable "cidr_block" {
