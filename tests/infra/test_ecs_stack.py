@@ -232,7 +232,7 @@ def test_alarms_look_at_what_is_there(stack: Stack) -> None:
     """Every name in an alarm is that of a service, a database, a file system or a number counted in the log."""
     of = stack.aws.client
     cluster = of("ecs").describe_clusters(clusters=[NAME])["clusters"][0]["clusterName"]
-    there = {
+    there: dict[str, list[dict[str, str]]] = {
         "AWS/ECS": [
             {"ClusterName": cluster, "ServiceName": arn.rsplit("/", 1)[-1]}
             for arn in of("ecs").list_services(cluster=NAME)["serviceArns"]
