@@ -33,7 +33,7 @@ test-s3: $(STAMP) stand-ins ## Run what lies in S3 against a real S3 server that
 	AIDRUG_TEST_S3=1 $(BIN)/python -m pytest tests/integration/test_s3.py
 
 test-images: $(STAMP) stand-ins ## Build the images and run the whole host with Docker (a quarter of an hour)
-	AIDRUG_TEST_IMAGES=1 $(BIN)/python -m pytest --timeout 3600 -s tests/images
+	AIDRUG_TEST_IMAGES=1 $(BIN)/python -m pytest --timeout 7200 -s tests/images
 
 .PHONY: stand-ins
 stand-ins: $(STAMP)
