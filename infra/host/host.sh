@@ -196,7 +196,9 @@ fetch_secrets() {
     : >"$work/secrets"
     if [ "$ACTION" != train ]; then
         secret=$(parameter "$ADMIN_TOKEN_PARAMETER") || fail "$(cat "$work/reason")"
-        [ "$secret" = unset ] || printf "AIDRUG_ADMIN_TOKEN='%s'\n" "$secret" >"$work/secrets"
+        [ "$secret" != unset ] || fail "the parameter $ADMIN_TOKEN_PARAMETER still holds Terraform's placeholder, and" \
+            "without a token the service admits nobody. Put one: terraform output next_steps"
+        printf "AIDRUG_ADMIN_TOKEN='%s'\n" "$secret" >"$work/secrets"
         secret=
     fi
     umask "$umask_before"

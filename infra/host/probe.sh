@@ -1,13 +1,15 @@
 #!/bin/sh
 # Once a minute on a host that serves: one line of JSON for CloudWatch's metric filters.
-#   {"up":1,"ready_ms":12,"errors":0}
-# up: whether the service says that it is ready; ready_ms: how long that took; errors: answers with a server error since
-# the last line, from the service's own counters. No molecule is sent and none is logged.
+#   {"up":1,"ready_ms":12,"errors":0,"predict_ms":34}
+# up: whether the service says that it is ready; ready_ms: how long that took. Since the last line, from the service's own
+# counters: errors, answers with a server error; predict_ms, mean time of an answer with predictions, null when there was
+# none. Both are null when the counters could not be had. No molecule is sent and none is logged.
 set -eu
 
 address=${AIDRUG_SERVICE:-http://127.0.0.1:8000}
 log=${AIDRUG_PROBE_LOG:-/var/log/aidrug/probe.log}
-memory=${AIDRUG_PROBE_MEMORY:-/run/aidrug-probe-errors}
+memory=${AIDRUG_PROBE_MEMORY:-/run/aidrug-probe}
+secrets=${AIDRUG_SECRETS:-/opt/aidrug/secrets.env} # the service shows its counters to nobody without a key
 
 mkdir -p "$(dirname "$log")"
 up=0
@@ -17,13 +19,29 @@ if seconds=$(curl --silent --fail --max-time 10 --output /dev/null --write-out '
     milliseconds=$(printf '%s' "$seconds" | awk '{printf "%d", $1 * 1000 + 0.5}')
 fi
 
-# Counters of the form `name{...,status="503",...} 7`: their names may change, that label may not.
-total=$(curl --silent --fail --max-time 10 "$address/metrics" 2>/dev/null |
-    awk '/^[a-z_]*requests_total\{/ && /status(_code)?="5[0-9][0-9]"/ {sum += $NF} END {printf "%d", sum}') || total=0
-before=0
-[ ! -r "$memory" ] || read -r before <"$memory" || before=0
-printf '%s\n' "${total:-0}" >"$memory"
-# A service that restarted counts from nought again.
-errors=$((total >= before ? total - before : total))
+# The key goes to curl's standard input: arguments are seen by everybody on the machine.
+counted() {
+    sed -n "s/^AIDRUG_ADMIN_TOKEN='\(.*\)'$/header = \"Authorization: Bearer \1\"/p" "$secrets" 2>/dev/null |
+        curl --silent --fail --max-time 10 --config - "$address/metrics"
+}
 
-printf '{"up":%s,"ready_ms":%s,"errors":%s}\n' "$up" "$milliseconds" "$errors" >>"$log"
+# Errors, answers with predictions, and milliseconds spent on these, since the service began. Counters have the form
+# `name{...,status="503",...} 7`.
+since='"errors":null,"predict_ms":null'
+if page=$(counted); then
+    counters=$(printf '%s\n' "$page" | awk '
+        /^[a-z_]*requests_total\{/ && /status(_code)?="5[0-9][0-9]"/ {errors += $NF}
+        /^[a-z_]*request_seconds_count\{route="\/v1\/predict"/ {answers += $NF}
+        /^[a-z_]*request_seconds_sum\{route="\/v1\/predict"/ {ms += 1000 * $NF}
+        END {printf "%d %d %d", errors, answers, ms}')
+    last="0 0 0"
+    [ ! -r "$memory" ] || read -r last <"$memory" || last="0 0 0"
+    printf '%s\n' "$counters" >"$memory"
+    # A service that restarted counts from nought again.
+    since=$(printf '%s %s\n' "$counters" "$last" | awk '{
+        if ($1 < $4) $4 = 0
+        if ($2 < $5) $5 = $6 = 0
+        printf "\"errors\":%d,\"predict_ms\":%s", $1 - $4, ($2 > $5 ? int(($3 - $6) / ($2 - $5) + 0.5) : "null")}')
+fi
+
+printf '{"up":%s,"ready_ms":%s,%s}\n' "$up" "$milliseconds" "$since" >>"$log"

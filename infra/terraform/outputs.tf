@@ -63,9 +63,11 @@ output "next_steps" {
   value       = <<-STEPS
     # 1. The registry's token, read from the terminal, kept by nobody else (GHCR: a classic token with read:packages):
     read -rs TOKEN && aws ssm put-parameter --region ${var.region} --overwrite --type SecureString --name ${var.registry_token_parameter} --value "$TOKEN"; unset TOKEN
-    # 2. Where DVC keeps measurements (only if you track some), then commit .dvc/config:
+    # 2. The admin token, which the service does not start without; its holder may do everything, so keep it to yourself:
+    aws ssm put-parameter --region ${var.region} --overwrite --type SecureString --name ${local.admin_token} --value "$(openssl rand -hex 32)"
+    # 3. Where DVC keeps measurements (only if you track some), then commit .dvc/config:
     aidrug data remote s3://${module.storage.buckets["data"]}/dvc
-    # 3. What the delivery workflow needs to know (no secret among it):
+    # 4. What the delivery workflow needs to know (no secret among it):
     gh variable set AWS_REGION --body ${var.region}
     gh variable set AWS_ROLE_ARN --body ${module.delivery.role_arn}
     gh variable set AWS_READER_ROLE_ARN --body ${module.delivery.reader_role_arn}
@@ -75,11 +77,11 @@ output "next_steps" {
     gh variable set AIDRUG_INSTANCE_ID --body ${module.host.instance_id}
     gh variable set AIDRUG_DOCUMENT --body ${module.delivery.document_name}
     gh variable set AIDRUG_TRAINING_INSTANCE_ID --body "${local.trains_elsewhere ? module.training_host[0].instance_id : "none"}"
-    # 4. The same from your machine:
+    # 5. The same from your machine:
     export AWS_REGION=${var.region} AIDRUG_INSTANCE_ID=${module.host.instance_id} AIDRUG_DOCUMENT=${module.delivery.document_name} AIDRUG_TRAINING_INSTANCE_ID=${local.trains_elsewhere ? module.training_host[0].instance_id : "none"}
     aidrug host status
-    # 5. Push to ${var.github_branch}, or deploy images that are in ${var.image_repository}:
+    # 6. Push to ${var.github_branch}, or deploy images that are in ${var.image_repository}:
     aidrug deploy
-    # 6. Confirm the e-mail that AWS sent to ${var.alert_email}: without it no alarm reaches you.
+    # 7. Confirm the e-mail that AWS sent to ${var.alert_email}: without it no alarm reaches you.
   STEPS
 }

@@ -36,6 +36,7 @@ pytestmark = [
     ),
 ]
 PREFIX, SHA = "aidrug-test", "0123456789abcdef0123456789abcdef01234567"
+ADMIN = "the-admin-token"
 INSECURE = ssl._create_unverified_context()  # noqa: S323  the proxy's own authority signs for localhost
 
 
@@ -75,12 +76,11 @@ class Host:
         """Run a command of `aidrug` in a container that goes afterwards."""
         return self.compose("run", "--rm", "-T", "train", *arguments)
 
-    def predict(self) -> dict[str, Any]:
+    def predict(self, key: str = ADMIN) -> dict[str, Any]:
         """Ask for a prediction through the proxy."""
         body = json.dumps({"smiles": ["CCCCO", "not a molecule"]}).encode()
-        request = urllib.request.Request(
-            "https://localhost/v1/predict", data=body, headers={"Content-Type": "application/json"}
-        )
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+        request = urllib.request.Request("https://localhost/v1/predict", data=body, headers=headers)
         with urllib.request.urlopen(request, timeout=60, context=INSECURE) as answer:
             content: dict[str, Any] = json.load(answer)
             return content
@@ -106,8 +106,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     (folder / "test.yaml").write_text(yaml.safe_dump({"services": dict.fromkeys(("code", "train"), small)}))
     state = folder / "state"
     state.mkdir()
-    asks_without_pause = {"RATE_PER_MINUTE": "100000"}
-    host = Host(folder, {"IMAGE_REPO": PREFIX, "IMAGE_TAG": SHA, "AIDRUG_DATA": str(state), **asks_without_pause})
+    images = {"IMAGE_REPO": PREFIX, "IMAGE_TAG": SHA}
+    closed = {"OPEN_ACCESS": "off", "AIDRUG_ADMIN_TOKEN": ADMIN, "RATE_PER_MINUTE": "100000"}  # asked without pause
+    host = Host(folder, {**images, **closed, "AIDRUG_DATA": str(state)})
     try:
         yield host
     finally:
@@ -144,6 +145,35 @@ def test_only_the_proxy_and_the_loopback_answer(host: Host) -> None:
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=30, context=INSECURE)
         assert caught.value.code == code
+
+
+def test_only_who_has_a_key_is_answered(host: Host) -> None:
+    """A key made as docs/operations/key-rotation.md says opens the service that runs; another one does not."""
+    made = host.once("keys", "create", "screening-2027", "--scope", "predict", "--days", "365")
+    key = made.split()[-1]
+    time.sleep(3)
+
+    assert host.predict(key)["predictions"]
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        host.predict("another")
+    assert caught.value.code == 401
+
+
+def test_the_probe_reads_the_counters_of_the_service(host: Host) -> None:
+    """With the admin token, as root on the host: what the alarms on errors and on slow predictions look at."""
+    (host.folder / "secrets.env").write_text(f"AIDRUG_ADMIN_TOKEN='{ADMIN}'\n")
+    places = {"LOG": "probe.log", "MEMORY": "probe.memory"}
+    given = {f"AIDRUG_PROBE_{name}": str(host.folder / place) for name, place in places.items()}
+    host.predict()
+
+    for secrets in ("secrets.env", "nothing"):
+        run("sh", "infra/host/probe.sh", **given, AIDRUG_SECRETS=str(host.folder / secrets))
+
+    with_token, without = ((host.folder / "probe.log").read_text()).splitlines()
+    noted = json.loads(with_token)
+    assert (noted["up"], noted["errors"]) == (1, 0)
+    assert noted["predict_ms"] > 0
+    assert json.loads(without)["errors"] is None
 
 
 def test_a_new_service_container_drops_no_request(host: Host) -> None:

@@ -273,24 +273,28 @@ def test_a_pull_that_fails_once_is_tried_again(deployment: Deployment, bring: Ca
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("name", "change", "message"),
     [
-        ("unset", "still holds Terraform's placeholder"),
-        ("gone", "the parameter /ghcr/ro-token does not exist in eu-north-1"),
+        ("/ghcr/ro-token", "unset", "still holds Terraform's placeholder"),
+        ("/ghcr/ro-token", "gone", "the parameter /ghcr/ro-token does not exist in eu-north-1"),
+        ("/aidrug/admin-token", "unset", "without a token the service admits nobody. Put one: terraform output"),
+        ("/aidrug/admin-token", "gone", "the parameter /aidrug/admin-token does not exist in eu-north-1"),
     ],
 )
 def test_a_token_that_was_never_put_is_named(
-    deployment: Deployment, bring: Callable[[str], None], change: str, message: str
+    deployment: Deployment, bring: Callable[[str], None], name: str, change: str, message: str
 ) -> None:
-    """A fresh deployment without its token says which parameter to set."""
+    """A fresh deployment without one of its tokens says which parameter to set, and trains nothing."""
     ssm = deployment.aws.client("ssm")
     if change == "gone":
-        ssm.delete_parameter(Name="/ghcr/ro-token")
+        ssm.delete_parameter(Name=name)
     else:
-        ssm.put_parameter(Name="/ghcr/ro-token", Value="unset", Type="SecureString", Overwrite=True)
+        ssm.put_parameter(Name=name, Value="unset", Type="SecureString", Overwrite=True)
 
     with pytest.raises(HostError, match=message):
         bring(FIRST)
+
+    assert not any(call.endswith(" train") for call in deployment.calls())
 
 
 def test_a_training_host_trains_first_and_is_stopped(deployment: Deployment, said: list[str]) -> None:

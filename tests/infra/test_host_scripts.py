@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
+from serving import metrics
 from tests.doubles.host_document import host_document
 
 ROOT = Path(__file__).parents[2]
@@ -124,23 +126,43 @@ def test_a_second_boot_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "fstab").read_text() == ""
 
 
-def test_the_probe_notes_readiness_and_new_server_errors(tmp_path: Path) -> None:
-    """One line of JSON a minute: up, milliseconds, server errors since the line before; a restart is no error."""
+def test_the_probe_notes_readiness_errors_and_the_time_of_predictions(tmp_path: Path) -> None:
+    """One line of JSON a minute, of what was new since the line before; a restart of the service is no error."""
     curl = tmp_path / "curl"
+    (tmp_path / "secrets.env").write_text("AIDRUG_ADMIN_TOKEN='t0ken'\n")
     environment = {
         "PATH": f"{tmp_path}:/usr/bin:/bin",
         "AIDRUG_PROBE_LOG": str(tmp_path / "probe.log"),
-        "AIDRUG_PROBE_MEMORY": str(tmp_path / "errors"),
+        "AIDRUG_PROBE_MEMORY": str(tmp_path / "memory"),
+        "AIDRUG_SECRETS": str(tmp_path / "secrets.env"),
     }
-    for total, answers in ((3, True), (5, True), (1, True), (1, False)):
-        metrics = f'aidrug_requests_total{{method="POST",route="/v1/predict",status="503"}} {total}.0'
-        ready = "printf 0.0124" if answers else "exit 7"
-        fine = 'aidrug_requests_total{status="200"} 9.0'
-        curl.write_text(f"#!/bin/sh\ncase $* in *metrics) echo '{metrics}'; echo '{fine}';; *) {ready};; esac\n")
+    shows = f"grep -q 'Bearer t0ken\"$' && cat {tmp_path}/metrics"
+    minutes = ((3, 4, 0.1), (5, 6, 0.7), (5, 6, 0.7), (1, 2, 0.02), None)  # errors, predictions, their seconds
+    for counted in minutes:
+        (tmp_path / "metrics").write_text(served(*counted) if counted else "")
+        does = f"*metrics) {shows};; *) printf 0.0124;;" if counted else "*) exit 7;;"
+        curl.write_text(f"#!/bin/sh\ncase $* in {does} esac\n")
         curl.chmod(0o755)
         subprocess.run(["sh", ROOT / "infra/host/probe.sh"], env=environment, check=True)
 
     lines = [json.loads(line) for line in (tmp_path / "probe.log").read_text().splitlines()]
-    assert [line["errors"] for line in lines] == [3, 2, 1, 0]
-    assert lines[0] == {"up": 1, "ready_ms": 12, "errors": 3}
-    assert lines[-1] == {"up": 0, "ready_ms": None, "errors": 0}
+    assert lines == [
+        {"up": 1, "ready_ms": 12, "errors": 3, "predict_ms": 25},
+        {"up": 1, "ready_ms": 12, "errors": 2, "predict_ms": 300},
+        {"up": 1, "ready_ms": 12, "errors": 0, "predict_ms": None},
+        {"up": 1, "ready_ms": 12, "errors": 1, "predict_ms": 10},
+        {"up": 0, "ready_ms": None, "errors": None, "predict_ms": None},
+    ]
+
+
+def served(errors: int, answers: int, seconds: float) -> str:
+    """Give what the service's counters say, in the service's own words."""
+    registry = CollectorRegistry()
+    names = {"requests": metrics.REQUESTS, "seconds": metrics.REQUEST_SECONDS}
+    made = {name: type(one)(one._name, "x", one._labelnames, registry=registry) for name, one in names.items()}
+    made["requests"].labels("/v1/predict", "POST", "503").inc(errors)
+    made["requests"].labels("/v1/predict", "POST", "200").inc(9)
+    made["seconds"].labels("/v1/jobs").observe(77)
+    for _ in range(answers):
+        made["seconds"].labels("/v1/predict").observe(seconds / answers)
+    return generate_latest(registry).decode()

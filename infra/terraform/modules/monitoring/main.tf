@@ -29,8 +29,8 @@ module "alarms" {
 }
 
 locals {
-  # The probe writes {"up": 1, "ready_ms": 12, "errors": 0, "predict_ms": 34}: a number by name in every line.
-  probed = { for metric, key in { Up = "up", ReadyMilliseconds = "ready_ms", Errors = "errors" } : metric => {
+  # The probe writes {"up": 1, "ready_ms": 12, "errors": 0, "predict_ms": 34}: a number by name in every line, or null.
+  probed = { for metric, key in { Up = "up", ReadyMilliseconds = "ready_ms", Errors = "errors", PredictMilliseconds = "predict_ms" } : metric => {
     log_group = aws_cloudwatch_log_group.this["probe"].name, pattern = "{ $.${key} = * }", value = "$.${key}"
   } }
   # host.sh ends every failed action with "FAILED <action> at <step>".
@@ -71,7 +71,11 @@ locals {
     }
     service-slow = {
       metric = "ReadyMilliseconds", statistic = "Average", periods = 3, above = 1000
-      text   = "The service takes more than a second to say that it is ready."
+      text   = "The service takes more than a second to say that it is ready: `aidrug host logs --group containers`, then a larger instance_type."
+    }
+    predictions-slow = {
+      metric = "PredictMilliseconds", statistic = "Average", periods = 3, above = 5000
+      text   = "For a quarter of an hour an answer with predictions has taken more than five seconds in the mean: docs/operating.md, and a larger instance_type."
     }
     service-errors = {
       metric = "Errors", above = 5
@@ -101,7 +105,7 @@ resource "aws_cloudwatch_dashboard" "this" {
       }],
       [for place, chart in [
         { title = "Service answers", stat = "Minimum", metrics = [[local.namespace, "Up"]] },
-        { title = "Time to say ready, ms", stat = "Average", metrics = [[local.namespace, "ReadyMilliseconds"]] },
+        { title = "Time to say ready, to predict, ms", stat = "Average", metrics = [for name in ["ReadyMilliseconds", "PredictMilliseconds"] : [local.namespace, name]] },
         { title = "Server errors", stat = "Sum", metrics = [[local.namespace, "Errors"]] },
         { title = "Deliveries", stat = "Sum", metrics = [for name in ["DeliveriesFailed", "TrainingsFailed", "RolledBack"] : [local.namespace, name]] },
         { title = "Processor, %", stat = "Average", metrics = [["AWS/EC2", "CPUUtilization", "InstanceId", var.instance_id]] },
