@@ -7,10 +7,7 @@ TORCH_INDEX_URL and BUILD_OPTIONS go to the build.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -19,39 +16,14 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.command_factory import make_installation
-from tests.s3_server import weed
-from tests.server_process import ROOT
+from tests.images.engine import ADMIN, INSECURE, PREFIX, SHA, build, opt_in, predict, run
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        os.environ.get("AIDRUG_TEST_IMAGES") != "1",
-        reason="builds images and runs a host, a quarter of an hour: run `make test-images`",
-    ),
-]
-PREFIX, SHA = "aidrug-test", "0123456789abcdef0123456789abcdef01234567"
-ADMIN = "the-admin-token"
-INSECURE = ssl._create_unverified_context()  # noqa: S323  the proxy's own authority signs for localhost
-
-
-def run(*command: str, **environment: str) -> str:
-    """Run a command in the checkout, and give what it printed."""
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
-    return done.stdout
+pytestmark = [pytest.mark.slow, opt_in]
 
 
 @dataclass
@@ -69,31 +41,19 @@ class Host:
             program,
             *("--env-file", "infra/compose.local.env", *(word for file in files for word in ("--file", file))),
             *arguments,
-            **self.environment,
+            environment=self.environment,
         )
 
     def once(self, *arguments: str) -> str:
         """Run a command of `aidrug` in a container that goes afterwards."""
         return self.compose("run", "--rm", "-T", "train", *arguments)
 
-    def predict(self, key: str = ADMIN) -> dict[str, Any]:
-        """Ask for a prediction through the proxy."""
-        body = json.dumps({"smiles": ["CCCCO", "not a molecule"]}).encode()
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
-        request = urllib.request.Request("https://localhost/v1/predict", data=body, headers=headers)
-        with urllib.request.urlopen(request, timeout=60, context=INSECURE) as answer:
-            content: dict[str, Any] = json.load(answer)
-            return content
-
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """Build the images and give a host that is not up yet; everything is removed afterwards."""
     folder = tmp_path_factory.mktemp("host")
-    assert weed() is not None
-    sh = ("sh", ".github/scripts/images.sh")
-    run(*sh, "build", PREFIX, GITHUB_SHA=SHA)
-    print(run(*sh, "check", PREFIX, GITHUB_SHA=SHA))
+    build()
     made = make_installation(folder / "installation")
     (folder / "installation" / "configs" / "endpoints" / "logp.yaml").write_text(
         (folder / "installation" / "configs" / "endpoints" / "logp.yaml")
@@ -113,8 +73,6 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         yield host
     finally:
         host.compose("--profile", "once", "down", "--timeout", "5")
-        for name in ("serving.cdx.json", "pipeline.cdx.json"):
-            (ROOT / name).unlink(missing_ok=True)
 
 
 def test_one_push_trains_once_and_serves_behind_tls(host: Host) -> None:
@@ -124,7 +82,7 @@ def test_one_push_trains_once_and_serves_behind_tls(host: Host) -> None:
     assert "2 of them trained models" in host.once()
     host.compose("up", "--detach", "--wait")
 
-    first, second = host.predict()["predictions"]
+    first, second = predict()["predictions"]
     assert isinstance(first["endpoints"]["logp"]["value"], float)
     assert second["error"]["code"] == "invalid-smiles"
     assert "nothing is stale" in host.once("run")
@@ -153,9 +111,9 @@ def test_only_who_has_a_key_is_answered(host: Host) -> None:
     key = made.split()[-1]
     time.sleep(3)
 
-    assert host.predict(key)["predictions"]
+    assert predict(key)["predictions"]
     with pytest.raises(urllib.error.HTTPError) as caught:
-        host.predict("another")
+        predict("another")
     assert caught.value.code == 401
 
 
@@ -164,10 +122,10 @@ def test_the_probe_reads_the_counters_of_the_service(host: Host) -> None:
     (host.folder / "secrets.env").write_text(f"AIDRUG_ADMIN_TOKEN='{ADMIN}'\n")
     places = {"LOG": "probe.log", "MEMORY": "probe.memory"}
     given = {f"AIDRUG_PROBE_{name}": str(host.folder / place) for name, place in places.items()}
-    host.predict()
+    predict()
 
     for secrets in ("secrets.env", "nothing"):
-        run("sh", "infra/host/probe.sh", **given, AIDRUG_SECRETS=str(host.folder / secrets))
+        run("sh", "infra/host/probe.sh", environment={**given, "AIDRUG_SECRETS": str(host.folder / secrets)})
 
     with_token, without = ((host.folder / "probe.log").read_text()).splitlines()
     noted = json.loads(with_token)
@@ -184,7 +142,7 @@ def test_a_new_service_container_drops_no_request(host: Host) -> None:
     def ask() -> None:
         while not stop.is_set():
             try:
-                answers.append("ok" if host.predict()["predictions"] else "empty")
+                answers.append("ok" if predict()["predictions"] else "empty")
             except Exception as error:  # noqa: BLE001  every failure counts
                 answers.append(repr(error))
 
@@ -202,7 +160,7 @@ def test_a_new_service_container_drops_no_request(host: Host) -> None:
 
 def test_the_state_dies_and_comes_back(host: Host) -> None:
     """After a backup, the disk is lost: the state from S3 gives the same predictions, and nothing is trained again."""
-    before = host.predict()["predictions"][0]["endpoints"]
+    before = predict()["predictions"][0]["endpoints"]
     host.compose("run", "--rm", "-T", "backup")
     kept = ("s3", "buckets")
     services = host.compose("config", "--services").split()
@@ -213,5 +171,5 @@ def test_the_state_dies_and_comes_back(host: Host) -> None:
     host.compose("run", "--rm", "-T", "backup", "restore")
     host.compose("up", "--detach", "--wait")
 
-    assert host.predict()["predictions"][0]["endpoints"] == before
+    assert predict()["predictions"][0]["endpoints"] == before
     assert "nothing is stale" in host.once("run")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from serving import metrics
 from tests.doubles.host_document import host_document
@@ -158,11 +158,12 @@ def test_the_probe_notes_readiness_errors_and_the_time_of_predictions(tmp_path: 
 def served(errors: int, answers: int, seconds: float) -> str:
     """Give what the service's counters say, in the service's own words."""
     registry = CollectorRegistry()
-    names = {"requests": metrics.REQUESTS, "seconds": metrics.REQUEST_SECONDS}
-    made = {name: type(one)(one._name, "x", one._labelnames, registry=registry) for name, one in names.items()}
-    made["requests"].labels("/v1/predict", "POST", "503").inc(errors)
-    made["requests"].labels("/v1/predict", "POST", "200").inc(9)
-    made["seconds"].labels("/v1/jobs").observe(77)
+    counted, timed = metrics.REQUESTS, metrics.REQUEST_SECONDS
+    requests = Counter(counted._name, "x", counted._labelnames, registry=registry)
+    times = Histogram(timed._name, "x", timed._labelnames, registry=registry)
+    requests.labels("/v1/predict", "POST", "503").inc(errors)
+    requests.labels("/v1/predict", "POST", "200").inc(9)
+    times.labels("/v1/jobs").observe(77)
     for _ in range(answers):
-        made["seconds"].labels("/v1/predict").observe(seconds / answers)
+        times.labels("/v1/predict").observe(seconds / answers)
     return generate_latest(registry).decode()
