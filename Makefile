@@ -32,7 +32,7 @@ test-ray: $(STAMP) ## Run the tests of screens on a real local Ray (needs the ex
 test-s3: $(STAMP) stand-ins ## Run what lies in S3 against a real S3 server that checks credentials (minutes)
 	AIDRUG_TEST_S3=1 $(BIN)/python -m pytest tests/integration/test_s3.py
 
-test-images: $(STAMP) stand-ins ## Build the images and run the whole host with Docker (a quarter of an hour)
+test-images: $(STAMP) stand-ins ## Build the images, run the whole host with Docker, deliver to it (half an hour)
 	AIDRUG_TEST_IMAGES=1 $(BIN)/python -m pytest --timeout 7200 -s tests/images
 
 .PHONY: stand-ins
