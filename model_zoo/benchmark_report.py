@@ -52,7 +52,7 @@ from the other folds. Then the official protocol: for seeds 1 to 5 the model (wi
 or tunes itself on the valid part. Score: mean ± population standard deviation of the five, each rounded to three
 decimals. All test rows count: one whose SMILES RDKit cannot read gets the mean of the training values (binary: the
 share of class 1). The interval is a bootstrap over test molecules (300 draws, 95 %): this test set does not tell two
-scores within it apart. Seconds per fit: the mean of the official fits on two busy cores. Milliseconds per molecule:
+scores within it apart. Seconds per fit: processor time, the mean of the official fits. Milliseconds per molecule:
 one prediction from its features.
 
 **Boards.** *Strict*: models that learn from the set's own training rows alone. *Open*: every model, also on top of
@@ -213,7 +213,7 @@ def _time_spent(done: Sequence[Mapping[str, Any]]) -> str:
     official = sum(entry["train_s"] for entry in done)
     one_seed = sum(entry["train_s"] / len(entry["scores"]) for entry in done)
     return (
-        f"All fits of these results, one after the other: {(folds + official) / 3600:.1f} h by the clock, with one "
+        f"All fits of these results, one after the other: {(folds + official) / 3600:.1f} h of one core, with one "
         f"seed {(folds + one_seed) / 3600:.1f} h (folds {folds / 3600:.1f} h)."
     )
 

@@ -594,7 +594,7 @@ def test_the_report_says_which_goals_are_reached(tmp_path: Path) -> None:
     assert "`mm` saw" not in strict
     assert "No result yet: c." in strict
     assert "| a | mae | **0.500** | failed |" in text
-    assert "one after the other: 2.0 h by the clock, with one seed 2.0 h (folds 2.0 h)" in strict
+    assert "one after the other: 2.0 h of one core, with one seed 2.0 h (folds 2.0 h)" in strict
     assert mean_and_deviation([0.1, 0.3]) == (0.2, 0.1)
 
 
