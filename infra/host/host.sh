@@ -33,12 +33,13 @@ fail() {
 
 field() { printf '{''{%s}''}' "$1"; }
 
-# with SETTINGS COMPOSE_FILE ARGUMENTS...: docker compose with the settings of a revision, and the secrets of today.
+# with SETTINGS COMPOSE_FILE ARGUMENTS...: docker compose with the settings of a revision. The secrets of today lie beside
+# the compose file, which names them: so the service gets them whoever types `docker compose up`.
 with() {
     settings=$root/$1
     file=$root/$2
     shift 2
-    docker compose --project-name aidrug --env-file "$settings" --env-file "$root/secrets.env" --file "$file" "$@"
+    docker compose --project-name aidrug --env-file "$settings" --file "$file" "$@"
 }
 compose() { with .env compose.yaml "$@"; }
 compose_next() { with .env.next compose.next.yaml "$@"; }
@@ -251,7 +252,7 @@ train() {
     limit=${AIDRUG_TRAINING_SECONDS:-$((TIMEOUT_SECONDS > 600 ? TIMEOUT_SECONDS - 300 : TIMEOUT_SECONDS / 2 + 1))}
     # In the background, so that a signal to this script is answered at once and not when the training ends.
     timeout --kill-after 60 "$limit" docker compose --project-name aidrug --env-file "$root/.env.next" \
-        --env-file "$root/secrets.env" --file "$root/compose.next.yaml" run --rm -T "$@" train </dev/null &
+        --file "$root/compose.next.yaml" run --rm -T "$@" train </dev/null &
     training=$!
     wait "$training" || code=$?
     training=

@@ -63,12 +63,14 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     for path in (folder, *folder.rglob("*")):  # the containers are somebody else
         path.chmod(0o755 if path.is_dir() else 0o644)
     small = {"environment": {"AIDRUG_CONFIGS": "/installation/configs"}, "volumes": [f"{made.folder}:/installation:ro"]}
-    (folder / "test.yaml").write_text(yaml.safe_dump({"services": dict.fromkeys(("code", "train"), small)}))
+    closed = {"environment": {"AIDRUG_ADMIN_TOKEN": ADMIN}}
+    services = {"code": small, "train": small, "service": closed}
+    (folder / "test.yaml").write_text(yaml.safe_dump({"services": services}))
     state = folder / "state"
     state.mkdir()
     images = {"IMAGE_REPO": PREFIX, "IMAGE_TAG": SHA}
-    closed = {"OPEN_ACCESS": "off", "AIDRUG_ADMIN_TOKEN": ADMIN, "RATE_PER_MINUTE": "100000"}  # asked without pause
-    host = Host(folder, {**images, **closed, "AIDRUG_DATA": str(state)})
+    asked_without_pause = {"OPEN_ACCESS": "off", "RATE_PER_MINUTE": "100000"}
+    host = Host(folder, {**images, **asked_without_pause, "AIDRUG_DATA": str(state)})
     try:
         yield host
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -86,16 +88,17 @@ def test_the_settings_of_the_containers_are_written(deployment: Deployment, brin
 
 
 def test_compose_accepts_what_the_host_writes(deployment: Deployment, bring: Callable[[str], None]) -> None:
-    """The real Compose finds every variable that compose.yaml needs in the files that the script wrote."""
+    """The real Compose finds all that compose.yaml needs where the script put it, as an operator types it there."""
     compose = Path(sys.executable).parent / "docker-compose"
     if not compose.exists():
         pytest.skip("Compose is not installed: `make test-infra` installs it and runs this")
     bring(FIRST)
 
     opt = deployment.aws.agent.host(deployment.target.instance_id) / "opt"
-    env_files = [f"--env-file={opt / name}" for name in (".env", "secrets.env")]
+    shutil.copy(ROOT / "infra" / "compose.yaml", opt)
     done = subprocess.run(
-        [compose, *env_files, f"--file={ROOT / 'infra' / 'compose.yaml'}", "config", "--images"],
+        [compose, "config", "--format", "json"],
+        cwd=opt,
         capture_output=True,
         text=True,
         check=False,
@@ -103,9 +106,13 @@ def test_compose_accepts_what_the_host_writes(deployment: Deployment, bring: Cal
     )
 
     assert done.returncode == 0, done.stderr
-    assert {f"images.example.com/team/project/{name}:{FIRST}" for name in ("pipeline", "serving")} <= set(
-        done.stdout.split()
-    )
+    services = json.loads(done.stdout)["services"]
+    assert services["code"]["image"] == f"images.example.com/team/project/pipeline:{FIRST}"
+    assert services["service"]["image"] == f"images.example.com/team/project/serving:{FIRST}"
+    holders = {
+        name: one["environment"].get("AIDRUG_ADMIN_TOKEN") for name, one in services.items() if "environment" in one
+    }
+    assert {name: token for name, token in holders.items() if token} == {"service": "adm1n"}
 
 
 def test_the_same_push_again_does_nothing(
