@@ -18,6 +18,10 @@ patience=${AIDRUG_HEALTH_SECONDS:-300}
 system_gib=${AIDRUG_MIN_SYSTEM_GIB:-8}
 data_gib=${AIDRUG_MIN_DATA_GIB:-2}
 user=10001:10001 # who the containers run as
+# Compose takes a variable of its environment before one of the file that it is given, and the revision before this one
+# would start with the images of this one: the tag is in the files alone.
+tag=$IMAGE_TAG
+unset IMAGE_TAG
 step=start
 quiet_automation=no
 failed=no
@@ -116,7 +120,7 @@ require_space() {
 remove_old_images() {
     docker image prune --force >/dev/null || true
     docker image ls --format "$(field .Repository):$(field .Tag)" | grep "^$IMAGE_REPO/" |
-        grep -v -e ":${current:-none}\$" -e ":${previous:-none}\$" -e ":$IMAGE_TAG\$" |
+        grep -v -e ":${current:-none}\$" -e ":${previous:-none}\$" -e ":$tag\$" |
         while read -r old; do docker image rm "$old" >/dev/null 2>&1 || true; done
 }
 
@@ -215,28 +219,28 @@ unpack() {
     umask_before=$(umask)
     umask 077
     {
-        for name in IMAGE_REPO IMAGE_TAG AWS_REGION ARTIFACTS_BUCKET DATA_BUCKET BUNDLES_BUCKET LOGS_BUCKET \
+        for name in IMAGE_REPO AWS_REGION ARTIFACTS_BUCKET DATA_BUCKET BUNDLES_BUCKET LOGS_BUCKET \
             BACKUPS_BUCKET DOMAIN_NAME UI_BIND MLFLOW_HOSTS; do
             eval "printf '%s=%s\n' $name \"\${$name:-}\""
         done
-        printf 'AIDRUG_DATA=%s\n' "$state"
+        printf 'IMAGE_TAG=%s\nAIDRUG_DATA=%s\n' "$tag" "$state"
     } >"$root/.env.next"
     umask "$umask_before"
     fetch_secrets
     mv "$work/secrets" "$root/secrets.env"
     mkdir -p "$state/home" "$state/mlflow"
     chown "$user" "$state/home" "$state/mlflow" 2>/dev/null || true
-    compose_next config --quiet || fail "the compose file of $IMAGE_TAG does not fit the settings in $root/.env.next, see above"
+    compose_next config --quiet || fail "the compose file of $tag does not fit the settings in $root/.env.next, see above"
 }
 
 fetch() {
     require_space
     log_in
     step=pull
-    say "pulling $IMAGE_TAG"
-    pull_image "$IMAGE_REPO/pipeline:$IMAGE_TAG"
-    [ "$ACTION" = train ] || pull_image "$IMAGE_REPO/serving:$IMAGE_TAG"
-    unpack "$IMAGE_REPO/pipeline:$IMAGE_TAG"
+    say "pulling $tag"
+    pull_image "$IMAGE_REPO/pipeline:$tag"
+    [ "$ACTION" = train ] || pull_image "$IMAGE_REPO/serving:$tag"
+    unpack "$IMAGE_REPO/pipeline:$tag"
     [ "$ACTION" = train ] || compose_next pull --quiet || fail "an image that compose.yaml names could not be pulled, see above"
 }
 
@@ -278,7 +282,7 @@ wait_ready() {
 switch() {
     for name in .env compose.yaml; do
         next=$([ "$name" = .env ] && echo .env.next || echo compose.next.yaml)
-        [ "$current" = "$IMAGE_TAG" ] || [ ! -e "$root/$name" ] || cp -p "$root/$name" "$root/$name.previous"
+        [ "$current" = "$tag" ] || [ ! -e "$root/$name" ] || cp -p "$root/$name" "$root/$name.previous"
         mv "$root/$next" "$root/$name"
     done
 }
@@ -300,14 +304,14 @@ quieten() {
 }
 
 deploy() {
-    if [ "$current" = "$IMAGE_TAG" ] && [ "$(cat "$root/healthy" 2>/dev/null)" = "$IMAGE_TAG" ] && is_ready; then
+    if [ "$current" = "$tag" ] && [ "$(cat "$root/healthy" 2>/dev/null)" = "$tag" ] && is_ready; then
         step=secrets
         fetch_secrets
         if [ "$(cat "$work/secrets")" = "$(cat "$root/secrets.env" 2>/dev/null)" ]; then
-            say "$IMAGE_TAG is deployed and healthy: nothing to do"
+            say "$tag is deployed and healthy: nothing to do"
             return 0
         fi
-        say "$IMAGE_TAG is deployed; the admin token is another one: the service starts anew with it"
+        say "$tag is deployed; the admin token is another one: the service starts anew with it"
         mv "$work/secrets" "$root/secrets.env"
         start_all || fail "the service is not healthy with the new admin token. Look: aidrug host logs --group containers"
         return 0
@@ -319,28 +323,28 @@ deploy() {
     compose_next up --detach --wait mlflow || fail "MLflow did not become healthy, see above: aidrug host logs --group containers"
     train
     step=swap
-    say "swapping ${current:-nothing} for $IMAGE_TAG"
+    say "swapping ${current:-nothing} for $tag"
     quiet_automation=no
-    [ "$current" = "$IMAGE_TAG" ] || previous=$current
+    [ "$current" = "$tag" ] || previous=$current
     rm -f "$root/healthy"
     switch
     if start_all; then
-        printf '%s\n' "$IMAGE_TAG" >"$root/healthy"
+        printf '%s\n' "$tag" >"$root/healthy"
         [ -z "$previous" ] || printf '%s\n' "$previous" >"$root/previous"
-        current=$IMAGE_TAG
+        current=$tag
         remove_old_images
-        say "$IMAGE_TAG serves"
+        say "$tag serves"
         return 0
     fi
-    say "$IMAGE_TAG did not become healthy within $patience s; what it said last:"
+    say "$tag did not become healthy within $patience s; what it said last:"
     compose logs --tail 20 service || true
     [ -n "$previous" ] && [ -e "$root/compose.yaml.previous" ] ||
         fail "the service is not healthy, and there is no earlier revision to go back to. Look: aidrug host logs --group containers"
     if go_back; then
         printf '%s\n' "$previous" >"$root/healthy"
-        fail "ROLLED BACK to $previous, which serves again: $IMAGE_TAG did not become healthy. Look: aidrug host logs --group containers"
+        fail "ROLLED BACK to $previous, which serves again: $tag did not become healthy. Look: aidrug host logs --group containers"
     fi
-    fail "$IMAGE_TAG is not healthy, and neither is $previous after going back. Look: aidrug host logs --group containers"
+    fail "$tag is not healthy, and neither is $previous after going back. Look: aidrug host logs --group containers"
 }
 
 train_only() {
@@ -390,8 +394,8 @@ main() {
     previous=$(value_in "$root/.env.previous" IMAGE_TAG)
     case $ACTION in
     deploy | train)
-        [ "$IMAGE_TAG" != none ] || fail "which revision? ImageTag is missing."
-        say "$ACTION $IMAGE_TAG"
+        [ "$tag" != none ] || fail "which revision? ImageTag is missing."
+        say "$ACTION $tag"
         take_lock
         current=$(value_in "$root/.env" IMAGE_TAG) # the delivery that was waited for may have changed it
         previous=$(value_in "$root/.env.previous" IMAGE_TAG)
