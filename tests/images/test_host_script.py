@@ -59,7 +59,7 @@ class Host:
     def types(self, line: str) -> str:
         """Type a line of a runbook in the folder that the script made."""
         places = {
-            name: self.environment[name] for name in ("AWS_ENDPOINT_URL", "CADDY_IMAGE") if name in self.environment
+            name: value for name, value in self.environment.items() if name in ("AWS_ENDPOINT_URL", "CADDY_IMAGE")
         }
         return run("sh", "-c", f"cd {self.folder / 'opt'} && {line}", environment=places)
 
