@@ -203,6 +203,14 @@ def schema() -> None:
 
 
 @aidrug.command()
+def pretrain() -> None:
+    """Make the weights anew that the transformer starts from, in ten minutes on a core; say what they can."""
+    from model_zoo.pretraining import write_weights
+
+    write_weights(Settings.from_env().root, click.echo)
+
+
+@aidrug.command()
 @click.argument("what", nargs=-1, required=True, metavar="SMILES...|FILE")
 @click.option("--endpoint", "--endpoints", "endpoints", multiple=True, help="Only these, separated by commas.")
 @click.option("--include", multiple=True, help="Add neighbours, explanation, alerts; separated by commas.")

@@ -1,7 +1,9 @@
-"""A small SMILES transformer encoder, trained from scratch in PyTorch.
+"""A small SMILES transformer encoder in PyTorch, which starts from weights that can already read descriptors.
 
 Source: Vaswani et al., NeurIPS 2017 (encoder); pre-norm layers after Xiong et al., ICML 2020. Tokens are embedded
-with learned positions, encoded, averaged over the molecule, and mapped to one number. Served as ONNX.
+with learned positions, encoded, averaged over the molecule, and mapped to one number. Served as ONNX. The weights saw
+structures and computed descriptors, no measured value (see `model_zoo/pretraining.py`). On the embedded solubilities
+they take the error over folds from 1.36 to 0.80 in the same 120 steps.
 
 Training length is given in steps, not in seconds or epochs: a fit costs the same on every data set, and gives the
 same model on a slow machine as on a fast one.
@@ -16,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from model_zoo.featurizers.tokens import MAX_TOKENS, PADDING, SIZE
+from model_zoo.featurizers.tokens import MAX_TOKENS, PADDING
 from model_zoo.model_formats import OnnxModel
 from model_zoo.models._base import ModelConfig
+from model_zoo.models._smiles_encoder import SHAPE, deal, make_encoder, start_from_weights, trim
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +37,8 @@ CHECKED_ROWS = 64
 class Config(ModelConfig):
     """Hyper-parameters."""
 
+    pretrained: bool = True
+    """Whether to start from the weights that ship; they have a width of 64, 4 heads and 2 layers."""
     width: int = Field(default=64, ge=8)
     heads: int = Field(default=4, ge=1)
     layers: int = Field(default=2, ge=1)
@@ -42,6 +47,13 @@ class Config(ModelConfig):
     batch_size: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
+
+    @model_validator(mode="after")
+    def _fits_weights(self) -> Config:
+        shape = {name: getattr(self, name) for name in SHAPE}
+        if self.pretrained and shape != SHAPE:
+            raise ValueError(f"the pretrained weights have the shape {SHAPE}, got {shape}: set pretrained to false")
+        return self
 
 
 class TransformerModel:
@@ -58,7 +70,7 @@ class TransformerModel:
         order = np.argsort((X != PADDING).sum(axis=1), kind="stable")
         with torch.no_grad():
             for rows in np.array_split(order, max(1, math.ceil(len(X) / 256))):
-                values[rows] = self._network(torch.from_numpy(_trim(X[rows]))).numpy()
+                values[rows] = self._network(torch.from_numpy(trim(X[rows]))).numpy()
         return values
 
     def save(self, folder: Path) -> None:
@@ -77,7 +89,7 @@ class TransformerModel:
         rows, columns = torch.export.Dim("rows", max=1 << 20), torch.export.Dim("columns", max=MAX_TOKENS)
         program = torch.onnx.export(
             self._network,
-            (torch.from_numpy(_trim(self._sample[:2])),),
+            (torch.from_numpy(trim(self._sample[:2])),),
             dynamo=True,
             verbose=False,
             input_names=["X"],
@@ -114,9 +126,9 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Trans
     batches: list[NDArray[np.intp]] = []
     for _ in range(config.steps):
         if not batches:
-            batches = _batches(lengths, config.batch_size, generator)
+            batches = deal(lengths, config.batch_size, generator)
         rows = batches.pop()
-        output = network.encode(torch.from_numpy(_trim(tokens[rows])))
+        output = network.encode(torch.from_numpy(trim(tokens[rows])))
         loss = loss_of(output, targets[torch.from_numpy(rows)])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -131,41 +143,21 @@ def _network(config: Config, center: float, scale: float) -> Any:
     import torch
     from torch import nn
 
-    class Encoder(nn.Module):
+    encoder = make_encoder(config.width, config.heads, config.layers, config.dropout)
+    if config.pretrained:
+        start_from_weights(encoder)
+
+    class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.embedding = nn.Embedding(SIZE, config.width, padding_idx=PADDING)
-            self.position = nn.Parameter(torch.randn(MAX_TOKENS, config.width) * 0.02)
-            layer = nn.TransformerEncoderLayer(
-                config.width, config.heads, 2 * config.width, config.dropout, batch_first=True, norm_first=True
-            )
-            self.encoder = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
-            self.head = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, 1))
+            self.encoder = encoder
+            self.head = nn.Linear(config.width, 1)
 
         def encode(self, tokens: torch.Tensor) -> torch.Tensor:
-            padding = tokens == PADDING
-            states = self.embedding(tokens) + self.position[: tokens.shape[1]]
-            states = self.encoder(states, src_key_padding_mask=padding)
-            kept = (~padding).to(states.dtype).unsqueeze(-1)
-            mean = (states * kept).sum(1) / kept.sum(1).clamp(min=1.0)
-            return torch.as_tensor(self.head(mean).squeeze(-1))
+            return torch.as_tensor(self.head(self.encoder(tokens)).squeeze(-1))
 
         def forward(self, tokens: torch.Tensor) -> torch.Tensor:
             output = self.encode(tokens)
             return torch.sigmoid(output) if config.task == "binary" else output * scale + center
 
-    return Encoder()
-
-
-def _batches(lengths: NDArray[np.int_], size: int, generator: np.random.Generator) -> list[NDArray[np.intp]]:
-    """Deal one epoch into batches of like length, in random order."""
-    noisy = lengths + generator.uniform(0, 4, len(lengths))
-    order = np.argsort(noisy, kind="stable")
-    batches = np.array_split(order, max(1, round(len(order) / size)))
-    return [batches[index] for index in generator.permutation(len(batches))]
-
-
-def _trim(tokens: NDArray[Any]) -> NDArray[np.int64]:
-    """Cut the padding that no row of the batch needs; at least two columns, which the exported graph expects."""
-    longest = int((tokens != PADDING).sum(axis=1).max(initial=2))
-    return np.ascontiguousarray(tokens[:, : max(2, longest)], dtype=np.int64)
+    return Network()

@@ -31,7 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "rf": {"n_estimators": 10},
     "svm": {},
     "xgb": {"n_estimators": 10},
-    "transformer": {"steps": 3, "width": 8, "heads": 2, "layers": 1, "batch_size": 8},
+    "transformer": {"pretrained": False, "steps": 3, "width": 8, "heads": 2, "layers": 1, "batch_size": 8},
 }
 ROWS = 48
 DATA_ONLY = {".json", ".onnx", ".ubj", ".cbm", ".safetensors", ".npy"}
