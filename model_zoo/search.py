@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from model_zoo.champion import paired_p_value
-from model_zoo.config import Endpoint, ModelFile, Range
+from model_zoo.config import Endpoint, ModelFile
 from model_zoo.errors import ConfigError
 from model_zoo.metrics import HIGHER_IS_BETTER
+from model_zoo.search_range import Range
 from model_zoo.training import TrainingData, cross_validate
 
 if TYPE_CHECKING:
