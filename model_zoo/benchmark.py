@@ -157,7 +157,7 @@ def _run_board(job: Job, contest: Contest, board: str, say: Say) -> None:
     own = {item["signature"] for item in result.get("candidates", [])} & known.keys()
     candidates: list[dict[str, Any]] = []
     for model, mark in contest.signatures.items():
-        candidates.append(known.get(mark) or _candidate(contest, model))
+        candidates.append({**known[mark], "model": model} if mark in known else _candidate(contest, model))
         rest = [known[mark] for mark in known if mark in own - {done["signature"] for done in candidates}]
         unfinished = {"set": endpoint.name, "board": board, "signature": None, "candidates": [*candidates, *rest]}
         store_entry(job.out, {**result, **unfinished})

@@ -165,6 +165,18 @@ def test_a_result_says_what_the_board_needs(job: Job) -> None:
     assert str(job.folder.parent) not in job.out.read_text(encoding="utf-8")
 
 
+def test_a_model_under_another_name_is_known_and_has_its_name(job: Job, trained: list[str]) -> None:
+    """What was computed under one name is not computed under another, and is told by the name it has now."""
+    run(job, "logp")
+    del trained[:]
+    (forest,) = models("rf")
+    run(replace(job, models=[*models("naive"), forest.model_copy(update={"name": "grove"})]), "logp")
+
+    assert trained == []
+    assert [item["model"] for item in entries(job)["logp"]["candidates"]] == ["naive", "grove"]
+    assert entries(job)["logp"]["champion"] == "grove"
+
+
 def test_what_did_not_change_is_not_computed_again(job: Job, trained: list[str]) -> None:
     """A second run trains nothing and leaves the file as it is."""
     run(job, "logp")
