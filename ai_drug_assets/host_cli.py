@@ -114,7 +114,8 @@ def rollback() -> None:
 @click.option("--since", default="24h", show_default=True, help="How far back: 30m, 24h, 7d.")
 def logs(group: str, since: str) -> None:
     """Print the deployment's logs, oldest first; works while the host is stopped."""
-    for at, line in _host(training=False).log(group, _seconds(since)):
+    for at, text in _host(training=False).log(group, _seconds(since)):
+        line = _said(text) if group == "containers" else text
         click.echo(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(at))}  {line}")
 
 
@@ -130,6 +131,23 @@ def cost(plan_file: TextIO, training_hours: float) -> None:
     except json.JSONDecodeError as error:
         raise ConfigError(f"{plan_file.name}: expected the output of `terraform show -json PLAN`: {error}") from error
     click.echo(estimate(content, training_hours=training_hours).as_text())
+
+
+def _said(text: str) -> str:
+    r"""Give which container said what, from a line as Docker writes it to a file.
+
+    Examples
+    --------
+    >>> _said('{"log": "ready\\n", "stream": "stdout", "attrs": {"com.docker.compose.service": "code"}}')
+    'code  ready'
+    >>> _said("not Docker's")
+    "not Docker's"
+    """
+    try:
+        line = json.loads(text)
+        return f"{line['attrs']['com.docker.compose.service']}  {line['log'].rstrip()}"
+    except (ValueError, LookupError, TypeError):
+        return text
 
 
 def _seconds(text: str) -> float:

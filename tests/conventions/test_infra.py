@@ -48,7 +48,7 @@ def test_containers_have_no_more_rights_than_they_need(root: Path) -> None:
             continue
         assert service["user"] == "10001:10001", name
         assert "mem_limit" in service, name
-        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file", "labels"}, name
 
 
 def test_only_the_proxy_is_published_by_default(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -39,6 +40,16 @@ def test_the_example_sets_only_variables_that_exist() -> None:
     example = (folder / "terraform.tfvars.example").read_text(encoding="utf-8")
 
     assert set(re.findall(r"^#? ?(\w+) += ", example, re.MULTILINE)) <= known
+
+
+def test_every_container_s_log_is_sent() -> None:
+    """Of several files under one pattern the agent sends the one that was written last, unless it is told otherwise."""
+    template = ROOT / "infra" / "terraform" / "modules" / "host" / "cloudwatch_agent.json.tftpl"
+    collected = json.loads(template.read_text(encoding="utf-8"))["logs"]["logs_collected"]["files"]["collect_list"]
+    several = [one for one in collected if "*" in one["file_path"]]
+
+    assert several
+    assert all(one["publish_multi_logs"] for one in several)
 
 
 @opt_in
