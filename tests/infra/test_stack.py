@@ -113,7 +113,8 @@ def test_a_delivery_goes_through_what_terraform_made(stack: Stack, monkeypatch: 
     for name, value in stack.aws.environment.items():
         monkeypatch.setenv(name, value)
     hosts.clients.cache_clear()
-    stack.aws.client("ssm").put_parameter(Name="/ghcr/ro-token", Value=SECRET, Type="SecureString", Overwrite=True)
+    for name in ("/ghcr/ro-token", "/aidrug/admin-token"):
+        stack.aws.client("ssm").put_parameter(Name=name, Value=SECRET, Type="SecureString", Overwrite=True)
     outputs = stack.outputs()
     target = Target(REGION, outputs["instance_id"], outputs["document"], outputs["training_instance_id"])
     said: list[str] = []
