@@ -21,7 +21,7 @@ from model_zoo.config import load_configs
 from model_zoo.dataset import make_dataset
 from model_zoo.digests import file_digest
 from model_zoo.featurizers import rdkit_descriptors, tokens
-from model_zoo.models._smiles_encoder import SHAPE, WEIGHTS, deal, make_encoder, trim
+from model_zoo.models._smiles_encoder import SHAPE, WEIGHTS, deal, make_encoder, one_thread, trim
 from model_zoo.molecules import Molecule, Standardise
 from model_zoo.reference_drugs import chembl_drugs
 
@@ -66,6 +66,7 @@ def rewritten(molecule: Molecule, generator: np.random.Generator) -> Molecule:
     return Molecule(Chem.MolToSmiles(molecule.mol, rootedAtAtom=start, canonical=False), molecule.mol)
 
 
+@one_thread()
 def pretrain(known: Sequence[Molecule], steps: int, say: Callable[[str], None]) -> tuple[dict[str, Any], float]:
     """Fit the encoder; give its weights and the share of variance explained on molecules that were held out."""
     import torch
