@@ -172,9 +172,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         installation.set_trees(7)
         publish(repository, EDITED, installation, login)
         if image := os.environ.get("CADDY_IMAGE"):
-            run("docker", "tag", image, f"{repository}/caddy:1")
-            run("docker", "push", "--quiet", f"{repository}/caddy:1", environment=login)
-            environment["CADDY_IMAGE"] = f"{repository}/caddy:1"
+            run("docker", "tag", image, f"{registry}/caddy:1")
+            run("docker", "push", "--quiet", f"{registry}/caddy:1", environment=login)
+            environment["CADDY_IMAGE"] = f"{registry}/caddy:1"
         yield made
     finally:
         made.types("docker compose --profile once down --timeout 5 || true")
