@@ -24,7 +24,7 @@ module "alarms" {
 
   alarms = merge(
     # Each task reports its processor once a minute: how many numbers there are is how many tasks run. Ten minutes,
-    # because a delivery ends the old task before it fetches two gigabytes of image for the new one.
+    # because a delivery ends the old task before it fetches the image of the new one, a gigabyte.
     { for name in local.services : "${name}-down" => {
       namespace = "AWS/ECS", metric = "CPUUtilization", dimensions = { ClusterName = var.name, ServiceName = name }
       statistic = "SampleCount", period = 60, periods = 10, below = 1, missing = "breaching"
