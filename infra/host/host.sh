@@ -17,6 +17,7 @@ pause=${AIDRUG_PAUSE_SECONDS:-5}
 patience=${AIDRUG_HEALTH_SECONDS:-300}
 system_gib=${AIDRUG_MIN_SYSTEM_GIB:-8}
 data_gib=${AIDRUG_MIN_DATA_GIB:-2}
+meminfo=${AIDRUG_MEMINFO:-/proc/meminfo}
 user=10001:10001 # who the containers run as
 # Compose takes a variable of its environment before one of the file that it is given, and the revision before this one
 # would start with the images of this one: the tag is in the files alone.
@@ -209,6 +210,14 @@ fetch_secrets() {
     umask "$umask_before"
 }
 
+# All processors, and the machine's memory less what runs beside a training: 3 GiB on a host that serves, else 1.
+what_training_may_take() {
+    gib=$(awk '/^MemTotal:/ {printf "%d", $2 / 1048576 + 0.5}' "$meminfo")
+    if [ "$ACTION" = train ]; then gib=$((gib - 1)); else gib=$((gib - 3)); fi
+    [ "$gib" -ge 3 ] || gib=3
+    printf 'TRAIN_MEMORY=%sg\nCODE_MEMORY=%sg\nOMP_NUM_THREADS=%s\n' "$gib" "$gib" "$(nproc)"
+}
+
 # The compose file comes out of the image: whatever revision runs, the file is of the same one.
 unpack() {
     step=unpack
@@ -224,6 +233,7 @@ unpack() {
             eval "printf '%s=%s\n' $name \"\${$name:-}\""
         done
         printf 'IMAGE_TAG=%s\nAIDRUG_DATA=%s\n' "$tag" "$state"
+        what_training_may_take
     } >"$root/.env.next"
     umask "$umask_before"
     fetch_secrets

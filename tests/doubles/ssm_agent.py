@@ -124,6 +124,7 @@ class Agent:
         for program in BIN.iterdir():
             if not (place / "bin" / program.name).exists():
                 shutil.copy(program, place / "bin" / program.name)
+        (place / "double" / "meminfo").write_text("MemTotal:        8012345 kB\nMemFree: 1 kB\n", encoding="utf-8")
         return place
 
     def environment(self, instance_id: str) -> dict[str, str]:
@@ -141,6 +142,7 @@ class Agent:
             "AIDRUG_LOG": str(place / "log" / "host.log"),
             "AIDRUG_PAUSE_SECONDS": "0",
             "AIDRUG_HEALTH_SECONDS": "2",
+            "AIDRUG_MEMINFO": str(place / "double" / "meminfo"),
             "AIDRUG_MIN_SYSTEM_GIB": "1",
             "AIDRUG_MIN_DATA_GIB": "1",
             **self.extra,

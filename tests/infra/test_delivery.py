@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -83,6 +84,8 @@ def test_the_settings_of_the_containers_are_written(deployment: Deployment, brin
     assert env["IMAGE_TAG"] == FIRST
     assert env["AWS_REGION"] == "eu-north-1"
     assert env["BUNDLES_BUCKET"] == "aidrug-bundles-123456789012"
+    assert (env["TRAIN_MEMORY"], env["CODE_MEMORY"]) == ("5g", "5g")  # of 8
+    assert env["OMP_NUM_THREADS"] == str(len(os.sched_getaffinity(0)))
     assert (opt / "secrets.env").read_text() == "AIDRUG_ADMIN_TOKEN='adm1n'\n"
     assert (opt / "secrets.env").stat().st_mode & 0o077 == 0
 
