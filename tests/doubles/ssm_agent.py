@@ -109,7 +109,7 @@ class Agent:
         for place in self.folder.iterdir():
             shutil.rmtree(place, ignore_errors=True)
 
-    def ended(self, patience_s: float = 5.0) -> list[Invocation]:
+    def ended(self, patience_s: float = 30.0) -> list[Invocation]:
         """Wait until every command has ended; give them in the order they were sent."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline and any(one.status in _OPEN for one in self._invocations.values()):
