@@ -21,11 +21,11 @@ from model_zoo.config import load_configs
 from model_zoo.dataset import make_dataset
 from model_zoo.digests import file_digest
 from model_zoo.featurizers import rdkit_descriptors, tokens
-from model_zoo.models._smiles_encoder import SHAPE, WEIGHTS, deal, make_encoder, one_thread, trim
+from model_zoo.models._smiles_encoder import SHAPE, WEIGHTS, deal, descent, make_encoder, one_thread, trim
 from model_zoo.molecules import Molecule, Standardise
 from model_zoo.reference_drugs import chembl_drugs
 
-STEPS, BATCH, LEARNING_RATE = 12_000, 64, 2e-3
+STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 12_000, 64, 2e-3, 0.01
 HELD_OUT = 20
 """One molecule of so many is held out, to say how well descriptors are read."""
 REWRITTEN = 0.5
@@ -52,10 +52,9 @@ def normal_ranks(values: NDArray[Any]) -> NDArray[np.float32]:
     >>> normal_ranks(np.array([[1.0], [100.0], [1.0], [5.0]]))[:, 0].astype(float).round(2).tolist()
     [-0.94, 1.41, -0.94, 0.47]
     """
-    ranks = np.empty(values.shape)
-    for column, each in enumerate(values.T):
-        _, place, count = np.unique(each, return_inverse=True, return_counts=True)
-        ranks[:, column] = (np.cumsum(count) - (count + 1) / 2)[place]
+    from scipy.stats import rankdata
+
+    ranks = rankdata(values, axis=0)
     spread = ranks.std(axis=0)
     return np.asarray((ranks - ranks.mean(axis=0)) / np.where(spread > 0, spread, 1.0), dtype=np.float32)
 
@@ -81,9 +80,7 @@ def pretrain(known: Sequence[Molecule], steps: int, say: Callable[[str], None]) 
     held, fitted = order[: len(known) // HELD_OUT], order[len(known) // HELD_OUT :]
     encoder = make_encoder(**SHAPE, dropout=0.0)
     head = nn.Linear(SHAPE["width"], targets.shape[1])
-    parameters = [*encoder.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
+    descend = descent([*encoder.parameters(), *head.parameters()], LEARNING_RATE, WEIGHT_DECAY, steps)
 
     def loss_on(rows: NDArray[np.intp], texts: NDArray[np.int64]) -> torch.Tensor:
         return functional.mse_loss(head(encoder(torch.from_numpy(trim(texts)))), targets[torch.from_numpy(rows)])
@@ -98,11 +95,7 @@ def pretrain(known: Sequence[Molecule], steps: int, say: Callable[[str], None]) 
             batches = deal((epoch[fitted] != tokens.PADDING).sum(axis=1), BATCH, generator)
         rows = fitted[batches.pop()]
         loss = loss_on(rows, epoch[rows])
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
+        descend(loss)
         if step % 1000 == 0:
             say(f"step {step} of {steps}: mean squared error {loss.item():.3f}")
     encoder.eval()

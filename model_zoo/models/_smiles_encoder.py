@@ -1,13 +1,13 @@
 """The encoder of the SMILES transformer, and the weights it may start from.
 
-Belongs here: the network from tokens to a vector per molecule; reading its pretrained weights, which saw no measured
-value (see `model_zoo/pretraining.py`).
+Belongs here: the network from tokens to a vector per molecule, what both of its trainings share, and reading its
+pretrained weights, which saw no measured value (see `model_zoo/pretraining.py`).
 Does not belong here: learning an endpoint (see `transformer.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +83,25 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def descent(
+    parameters: list[torch.Tensor], learning_rate: float, weight_decay: float, steps: int
+) -> Callable[[torch.Tensor], None]:
+    """Give what takes one step down a loss, by AdamW in one cycle of so many steps, gradients cut at a norm of 1."""
+    import torch
+
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
+
+    def step(loss: torch.Tensor) -> None:
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+
+    return step
 
 
 def trim(tokens: NDArray[Any]) -> NDArray[np.int64]:

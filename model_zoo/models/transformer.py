@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from model_zoo.featurizers.tokens import MAX_TOKENS, PADDING
 from model_zoo.model_formats import OnnxModel
 from model_zoo.models._base import ModelConfig
-from model_zoo.models._smiles_encoder import SHAPE, deal, make_encoder, one_thread, start_from_weights, trim
+from model_zoo.models._smiles_encoder import SHAPE, deal, descent, make_encoder, one_thread, start_from_weights, trim
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,8 +121,7 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Trans
     tokens = X_train.astype(np.int64)
     targets = torch.from_numpy(((y_train - center) / scale).astype(np.float32))
     lengths = (tokens != PADDING).sum(axis=1)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=config.steps)
+    descend = descent(list(network.parameters()), config.learning_rate, config.weight_decay, config.steps)
     loss_of = functional.binary_cross_entropy_with_logits if binary else functional.mse_loss
     network.train()
     batches: list[NDArray[np.intp]] = []
@@ -132,11 +131,7 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Trans
         rows = batches.pop()
         output = network.encode(torch.from_numpy(trim(tokens[rows])))
         loss = loss_of(output, targets[torch.from_numpy(rows)])
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        descend(loss)
     network.eval()
     return TransformerModel(network, tokens[:CHECKED_ROWS])
 
