@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from rdkit import DataStructs
+from rdkit import Chem, DataStructs
 from rdkit.Avalon import pyAvalonTools
 
 from model_zoo.molecules import Molecule
@@ -29,6 +29,10 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
     matrix = np.zeros((len(molecules), WIDTH), dtype=np.float32)
     counts = np.zeros(WIDTH, dtype=np.int32)
     for row, molecule in enumerate(molecules):
-        DataStructs.ConvertToNumpyArray(pyAvalonTools.GetAvalonCountFP(molecule.mol, nBits=WIDTH), counts)
+        # Avalon reads a molecule as a file with coordinates, which the counts do not depend on. Where there are none,
+        # RDKit lays the molecule out first, and that is half of the time.
+        placed = Chem.Mol(molecule.mol)
+        placed.AddConformer(Chem.Conformer(placed.GetNumAtoms()))
+        DataStructs.ConvertToNumpyArray(pyAvalonTools.GetAvalonCountFP(placed, nBits=WIDTH), counts)
         matrix[row] = counts
     return matrix

@@ -8,7 +8,7 @@ from rdkit.Chem import rdReducedGraphs
 
 from model_zoo import featurizers
 from model_zoo.molecules import Molecule
-from tests.real_molecules import NASTY
+from tests.real_molecules import NASTY, drugs
 
 WIDTHS = {"avalon_count": 1024, "erg": 315, "morgan_count": 1024}
 
@@ -33,14 +33,17 @@ def test_a_fingerprint_has_a_finite_row_for_every_molecule(name: str) -> None:
 
 
 def test_avalon_counts_are_rdkits() -> None:
-    """Each count is the one of the Avalon toolkit, and repeated groups count more than once."""
-    smiles = ("CC(=O)Nc1ccc(O)cc1", "OCCOCCOCCO")
-    matrix = featurizers.get("avalon_count").featurize(molecules(smiles))
+    """Each count is the one of the Avalon toolkit for the molecule as it is, without coordinates, of real drugs and of
+    hostile molecules; repeated groups count more than once.
+    """
+    rows = [*molecules(NASTY), *molecules(drugs()[::20]), *molecules(("OCCOCCOCCO",))]
+    matrix = featurizers.get("avalon_count").featurize(rows)
 
-    for row, text in zip(matrix, smiles, strict=True):
-        expected = pyAvalonTools.GetAvalonCountFP(Chem.MolFromSmiles(text), nBits=1024).GetNonzeroElements()
+    for row, molecule in zip(matrix, rows, strict=True):
+        expected = pyAvalonTools.GetAvalonCountFP(molecule.mol, nBits=1024).GetNonzeroElements()
         assert {int(column): int(row[column]) for column in np.flatnonzero(row)} == expected
-    assert matrix[1].max() > 1
+        assert not molecule.mol.GetNumConformers()
+    assert matrix[-1].max() > 1
 
 
 def test_erg_is_rdkits_with_the_published_values() -> None:
