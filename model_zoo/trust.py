@@ -8,6 +8,7 @@ Does not belong here: the rules themselves (see `conformal.py`, `probability.py`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,15 @@ class Reference(BaseModel):
         >>> drugs.percentile(np.array([-5.0, 0.5, 1.0, 9.0])).tolist()
         [0.0, 25.0, 50.0, 100.0]
         """
-        ends = np.array(self.quantiles)
-        percent = np.linspace(0.0, 100.0, len(ends))
+        ends, falling, percent = self._scale
         above = np.interp(values, ends, percent, left=0.0, right=100.0)
-        below = np.interp(-values, -ends[::-1], percent, left=0.0, right=100.0)
+        below = np.interp(-values, falling, percent, left=0.0, right=100.0)
         return np.asarray((above + 100.0 - below) / 2)
+
+    @cached_property
+    def _scale(self) -> tuple[Floats, Floats, Floats]:
+        ends = np.array(self.quantiles)
+        return ends, -ends[::-1], np.linspace(0.0, 100.0, len(ends))
 
 
 class Trust(BaseModel):

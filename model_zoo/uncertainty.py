@@ -101,8 +101,9 @@ class _References:
 
 def _words(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Give packed bits as 64-bit words, one column per row."""
-    padded = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8)))
-    return np.ascontiguousarray(np.ascontiguousarray(padded).view(np.uint64).T)
+    if short := -packed.shape[1] % 8:
+        packed = np.pad(packed, ((0, 0), (0, short)))
+    return np.ascontiguousarray(np.ascontiguousarray(packed).view(np.uint64).T)
 
 
 def _nearest(
@@ -111,9 +112,11 @@ def _nearest(
     k = min(k, len(references.counts))
     similarities = np.empty((len(queries), k))
     indices = np.empty((len(queries), k), dtype=np.intp)
-    for row, query in enumerate(_words(queries).T):
+    words = _words(queries)
+    counts = np.bitwise_count(words).sum(axis=0, dtype=np.int32)
+    for row, (query, count) in enumerate(zip(words.T, counts, strict=True)):
         common = np.bitwise_count(references.words & query[:, None]).sum(axis=0, dtype=np.int32)
-        union = references.counts + int(np.bitwise_count(query).sum(dtype=np.int32)) - common
+        union = references.counts + count - common
         values = common / np.maximum(union, 1)
         # Only rows at least as near as the k-th nearest are sorted; equal ones stay in the order of the rows.
         near = np.flatnonzero(values >= np.partition(values, len(values) - k)[len(values) - k]) if k else indices[row]

@@ -197,15 +197,18 @@ def _compute(champions: Mapping[str, Champion], molecules: list[Molecule]) -> di
     if not molecules:
         return {}
     blocks: dict[str, NDArray[Any]] = {}
+    joined: dict[tuple[str, ...], NDArray[Any]] = {}
     packed = pack(molecules)
     answers: dict[str, Answer] = {molecule.smiles: {} for molecule in molecules}
     for name, champion in champions.items():
-        missing = [feature for feature in champion.manifest.features if feature not in blocks]
+        features = champion.manifest.features
+        missing = [feature for feature in features if feature not in blocks]
         with metrics.timed(metrics.FEATURIZE) if missing else nullcontext():
             blocks |= {feature: _featurizer(feature).featurize(molecules) for feature in missing}
-        X = featurizers.join([blocks[feature] for feature in champion.manifest.features])
+        if features not in joined:
+            joined[features] = featurizers.join([blocks[feature] for feature in features])
         with metrics.timed(metrics.PREDICT):
-            got = champion.bundle.predict(molecules, X, packed)
+            got = champion.bundle.predict(molecules, joined[features], packed)
         for row, molecule in enumerate(molecules):
             estimate = _estimate(molecule.smiles, got, row)
             answer = answers[molecule.smiles]

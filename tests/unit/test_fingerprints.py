@@ -36,7 +36,7 @@ def test_avalon_counts_are_rdkits() -> None:
     """Each count is the one of the Avalon toolkit for the molecule as it is, without coordinates, of real drugs and of
     hostile molecules; repeated groups count more than once.
     """
-    rows = [*molecules(NASTY), *molecules(drugs()[::20]), *molecules(("OCCOCCOCCO",))]
+    rows = [*molecules(NASTY), *molecules(tuple(drugs()[::20])), *molecules(("OCCOCCOCCO",))]
     matrix = featurizers.get("avalon_count").featurize(rows)
 
     for row, molecule in zip(matrix, rows, strict=True):
