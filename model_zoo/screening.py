@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from model_zoo import featurizers
 from model_zoo.bundle import Bundle
 from model_zoo.config import NAME, read_folder
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
-from model_zoo.uncertainty import pack
+from model_zoo.shared_features import SharedFeatures
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -223,15 +221,10 @@ class _Numbers:
                 self._predict_all(names, [molecule], [place])
 
     def _predict(self, names: Sequence[str], molecules: list[Molecule], places: list[int]) -> None:
-        blocks: dict[str, NDArray[Any]] = {}
-        packed = pack(molecules)
+        shared = SharedFeatures(molecules)
         for name in names:
             bundle = self._bundles[name]
-            for feature in bundle.manifest.features:
-                if feature not in blocks:
-                    blocks[feature] = featurizers.get(feature).featurize(molecules)
-            X = featurizers.join([blocks[each] for each in bundle.manifest.features])
-            got = bundle.predict(molecules, X, packed)
+            got = bundle.predict(molecules, shared.matrix(bundle.manifest.features), shared.packed)
             for row, values in enumerate((got.value, got.lower, got.upper, got.similarity)):
                 if values is not None:
                     self._filled[name][row, places] = values

@@ -11,17 +11,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rdkit import Chem
 
-from model_zoo import featurizers
 from model_zoo.bundle import Predictions
 from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
-from model_zoo.uncertainty import pack
+from model_zoo.shared_features import SharedFeatures
 from serving import metrics
 from serving.recent import Recent
 from serving.table import Champion
@@ -65,8 +61,6 @@ class Fault:
 
 Answer = dict[str, Estimate] | Fault
 """The estimates of one molecule by endpoint, or why there are none."""
-
-_featurizer = cache(featurizers.get)  # finding one looks into its folder: too slow for each request
 
 
 class Predictor:
@@ -196,19 +190,14 @@ def _compute(champions: Mapping[str, Champion], molecules: list[Molecule]) -> di
     """Run the models: each featurizer and the fingerprint of the domain once, however many champions use them."""
     if not molecules:
         return {}
-    blocks: dict[str, NDArray[Any]] = {}
-    joined: dict[tuple[str, ...], NDArray[Any]] = {}
-    packed = pack(molecules)
+    shared = SharedFeatures(molecules)
     answers: dict[str, Answer] = {molecule.smiles: {} for molecule in molecules}
     for name, champion in champions.items():
         features = champion.manifest.features
-        missing = [feature for feature in features if feature not in blocks]
-        with metrics.timed(metrics.FEATURIZE) if missing else nullcontext():
-            blocks |= {feature: _featurizer(feature).featurize(molecules) for feature in missing}
-        if features not in joined:
-            joined[features] = featurizers.join([blocks[feature] for feature in features])
+        with nullcontext() if shared.has(features) else metrics.timed(metrics.FEATURIZE):
+            X = shared.matrix(features)
         with metrics.timed(metrics.PREDICT):
-            got = champion.bundle.predict(molecules, joined[features], packed)
+            got = champion.bundle.predict(molecules, X, shared.packed)
         for row, molecule in enumerate(molecules):
             estimate = _estimate(molecule.smiles, got, row)
             answer = answers[molecule.smiles]
