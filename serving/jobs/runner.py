@@ -191,22 +191,32 @@ class Runner:
     async def _chunks(self, job: Job, folder: JobFolder, champions: Mapping[str, Champion]) -> None:
         """Predict chunk after chunk until the job is done, its turn is over, or it is no longer ours."""
         until = time.monotonic() + TURN_SECONDS
-        done = job.done
-        while done < job.total:
-            chunk = done // job.plan.chunk_rows
-            rows = await asyncio.to_thread(folder.read_rows, chunk)
-            task = asyncio.create_task(self._predict(job.plan, rows, done, champions))
-            if not await self._kept(job.id, task):
-                return
-            entries = task.result()
-            failed = sum(isinstance(item.error, MoleculeError) for item in entries)
-            size = await asyncio.to_thread(folder.write_results, chunk, entries)
-            done += len(rows)
-            if not await asyncio.to_thread(self._table.advance, job.id, self._owner, done, failed, size):
-                return
-            if time.monotonic() > until and done < job.total:
-                return
-        await asyncio.to_thread(self._table.finish, job.id, self._owner, "done")
+        done, saving = job.done, None
+        try:
+            while done < job.total and time.monotonic() < until:
+                chunk = done // job.plan.chunk_rows
+                rows = await asyncio.to_thread(folder.read_rows, chunk)
+                task = asyncio.create_task(self._predict(job.plan, rows, done, champions))
+                if not await self._kept(job.id, task) or (saving is not None and not await saving):
+                    return
+                done += len(rows)
+                # Beside the next chunk's predictions: what the disk takes to confirm is as long as a third of these.
+                saving = asyncio.create_task(self._save(job.id, folder, chunk, task.result(), done))
+            if saving is None or await saving:
+                saving = None
+                if done >= job.total:
+                    await asyncio.to_thread(self._table.finish, job.id, self._owner, "done")
+        finally:
+            if saving is not None:
+                await asyncio.gather(saving, return_exceptions=True)
+
+    async def _save(
+        self, job: str, folder: JobFolder, chunk: int, entries: list[MoleculePrediction], done: int
+    ) -> bool:
+        """Write the results of a chunk and put them on record; tell whether the job is still ours."""
+        failed = sum(isinstance(item.error, MoleculeError) for item in entries)
+        size = await asyncio.to_thread(folder.write_results, chunk, entries)
+        return await asyncio.to_thread(self._table.advance, job, self._owner, done, failed, size)
 
     async def _kept(self, job: str, task: asyncio.Task[list[MoleculePrediction]]) -> bool:
         """Wait for a chunk and go on showing signs of life; tell whether the job is still ours when it is predicted."""
