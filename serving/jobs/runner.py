@@ -202,6 +202,8 @@ class Runner:
                 done += len(rows)
                 # Beside the next chunk's predictions: what the disk takes to confirm is as long as a third of these.
                 saving = asyncio.create_task(self._save(job.id, folder, chunk, task.result(), done))
+                if job.attempts > 1:  # one of the next rows may end the service: then the blame must not fall on these
+                    await asyncio.wait({saving})
             if saving is None or await saving:
                 saving = None
                 if done >= job.total:

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from rdkit import Chem
 from model_zoo.store import FolderStore
 from serving.app import create_app
 from serving.jobs import retention, service
-from serving.jobs.database import MAX_ATTEMPTS, JobTable, Pin, Plan
+from serving.jobs.database import MAX_ATTEMPTS, Job, JobTable, Pin, Plan
 from serving.jobs.folder import JobFolder
+from serving.jobs.runner import Runner
 from serving.jobs.settings import JobSettings
 from serving.keys import KeyStore
 from serving.settings import Settings
@@ -467,6 +469,42 @@ def test_a_job_that_ends_the_service_again_and_again_is_given_up(store: FolderSt
 
     assert (info["status"], info["error"]["code"]) == ("failed", "interrupted")
     assert "rows 1 to 1" in info["error"]["detail"]
+
+
+@pytest.mark.parametrize(("attempts", "safe"), [(1, [0, 0, 3]), (2, [0, 3, 6])])
+def test_a_chunk_is_saved_beside_the_next_unless_the_service_ended(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch, attempts: int, safe: list[int]
+) -> None:
+    """Writing does not hold predicting up; after an end of the service, what was predicted is safe before going on."""
+    seen: list[int] = []
+    ids: list[str] = []
+    claim, predict, write = JobTable.claim, Runner._predict, JobFolder.write_results
+
+    def claimed(self: JobTable, owner: str) -> Job | None:
+        if (job := claim(self, owner)) is None:
+            return None
+        ids.append(job.id)
+        return replace(job, attempts=attempts)
+
+    async def predicted(self: Runner, *args: Any) -> Any:
+        await asyncio.sleep(0.01)
+        found = self._table.get(ids[-1])
+        assert found is not None
+        seen.append(found.done)
+        return await predict(self, *args)
+
+    def written(self: JobFolder, chunk: int, entries: Any) -> int:
+        time.sleep(0.2)
+        return write(self, chunk, entries)
+
+    monkeypatch.setattr(JobTable, "claim", claimed)
+    monkeypatch.setattr(Runner, "_predict", predicted)
+    monkeypatch.setattr(JobFolder, "write_results", written)
+    with serving(store) as client:
+        info = ended(client, submit(client, ["C" * length for length in range(1, 10)]))
+
+    assert (info["status"], info["done"]) == ("done", 9)
+    assert seen == safe
 
 
 def test_a_champion_that_is_gone_fails_the_job(store: FolderStore, tmp_path: Path) -> None:
