@@ -52,8 +52,8 @@ from the other folds. Then the official protocol: for seeds 1 to 5 the model (wi
 or tunes itself on the valid part. Score: mean ± population standard deviation of the five, each rounded to three
 decimals. All test rows count: one whose SMILES RDKit cannot read gets the mean of the training values (binary: the
 share of class 1). The interval is a bootstrap over test molecules (300 draws, 95 %): this test set does not tell two
-scores within it apart. Seconds per fit: processor time, the mean of the official
-fits. Milliseconds per molecule: one prediction from its features.
+scores within it apart. Seconds per fit: processor time, the mean of the official fits. Milliseconds per molecule:
+one prediction from its features.
 
 **Boards.** *Strict*: models that learn from the set's own training rows alone. *Open*: every model, also on top of
 weights that were trained before; what those saw is said below. The strict champion never depends on an open model.

@@ -183,7 +183,7 @@ MODEL_FAULTS = {
     "features is a text": ({"features": "descriptors"}, ["features", "'descriptors'"]),
     "unknown featurizer": (
         {"features": ["ecfp9"]},
-        ["features", "unknown featurizer 'ecfp9'", "expected one of avalon_count, ", "rdkit_descriptors, tokens"],
+        ["features", "unknown featurizer 'ecfp9'", "avalon_count, chemnet, descriptors", "rdkit_descriptors, tokens"],
     ),
     "featurizer twice": ({"features": ["tokens", "tokens"]}, ["features", "'tokens'", "once"]),
     "the task": ({"config": {"task": "binary"}}, ["config.task", "comes from the endpoint"]),
