@@ -9,8 +9,6 @@ state of the second is the embedding. It depends on how a SMILES is written: mol
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import io
 import itertools
 import re
@@ -23,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.errors import ConfigError
+from model_zoo.featurizers._packaged_weights import PackagedWeights
 from model_zoo.molecules import Molecule
 
 WIDTH = 512
@@ -31,9 +29,14 @@ SAW = (
     "outcomes of some 6,000 bioassays of ChEMBL, PubChem and ZINC: structures of public test sets may be among them, "
     "with labels where these hold the same assay"
 )
-PACKAGE, FILE = "fcd", "ChemNet_v0.13_pretrained.pt"
-SHA256 = "c22e977602b30eeabd7f81e6c790dd3234c7d7788c6c3e7979d8720ccc96951a"
-"""Of the weights of `fcd` 1.2.2: other weights are another featurizer."""
+WEIGHTS = PackagedWeights(
+    featurizer="chemnet",
+    package="fcd",
+    file="ChemNet_v0.13_pretrained.pt",
+    distribution="fcd",
+    release="1.2.2",
+    sha256="c22e977602b30eeabd7f81e6c790dd3234c7d7788c6c3e7979d8720ccc96951a",
+)
 LENGTH = 350
 """Tokens a text is filled up to; a longer one stays as long as it is."""
 TOGETHER = 32
@@ -86,29 +89,6 @@ def _read(shares: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(x[:, -1].numpy(), dtype=np.float32)
 
 
-def weights() -> bytes:
-    """Read the weights that ship in the package, without importing it.
-
-    Raises
-    ------
-    ConfigError
-        When the package is not installed, or holds other weights.
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigError(
-            "the featurizer 'chemnet' needs the package fcd, which is not installed. Install the extra "
-            "`pretrained`, or remove the featurizer from the model's YAML."
-        )
-    content = (Path(next(iter(spec.submodule_search_locations))) / FILE).read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256:
-        raise ConfigError(
-            f"{PACKAGE}/{FILE}: expected the weights {SHA256[:12]}, got {found[:12]}. Install release 1.2.2."
-        )
-    return content
-
-
 @lru_cache(maxsize=1)
 def _network() -> tuple[list[Any], list[Any]]:
     """Give the weights of the convolutions, and the memories.
@@ -118,8 +98,8 @@ def _network() -> tuple[list[Any], list[Any]]:
     """
     import torch
 
-    with zipfile.ZipFile(io.BytesIO(weights())) as archive:
-        entries = (archive.read(f"{Path(FILE).stem}/data/{number}") for number in itertools.count())
+    with zipfile.ZipFile(io.BytesIO(WEIGHTS.read())) as archive:
+        entries = (archive.read(f"{Path(WEIGHTS.file).stem}/data/{number}") for number in itertools.count())
 
         def tensor(*shape: int) -> torch.Tensor:
             return torch.from_numpy(np.frombuffer(next(entries), dtype="<f4").reshape(shape, order="F").copy("C"))

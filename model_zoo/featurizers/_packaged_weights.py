@@ -1,0 +1,61 @@
+"""Pretrained weights that ship in an installed package.
+
+Belongs here: finding the file without importing the package, and refusing any other content than the one named.
+Does not belong here: what the weights are for (see the featurizers that name them).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_zoo.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """A file of weights, known by its digest: other weights are another featurizer.
+
+    Attributes
+    ----------
+    featurizer
+        Whose they are.
+    package, file
+        The package's name for Python, and the file in it.
+    distribution, release
+        What to install.
+    sha256
+        Of the file.
+    """
+
+    featurizer: str
+    package: str
+    file: str
+    distribution: str
+    release: str
+    sha256: str
+
+    def read(self) -> bytes:
+        """Read the file, without importing the package.
+
+        Raises
+        ------
+        ConfigError
+            When the package is not installed, or holds other weights.
+        """
+        spec = importlib.util.find_spec(self.package)
+        if spec is None or not spec.submodule_search_locations:
+            raise ConfigError(
+                f"the featurizer {self.featurizer!r} needs the package {self.distribution}, which is not installed. "
+                "Install the extra `pretrained`, or remove the featurizer from the model's YAML."
+            )
+        content = (Path(next(iter(spec.submodule_search_locations))) / self.file).read_bytes()
+        found = hashlib.sha256(content).hexdigest()
+        if found != self.sha256:
+            raise ConfigError(
+                f"{self.package}/{self.file}: expected the weights {self.sha256[:12]}, got {found[:12]}. "
+                f"Install release {self.release}."
+            )
+        return content
