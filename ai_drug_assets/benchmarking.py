@@ -13,6 +13,7 @@ from pathlib import Path
 
 from model_zoo.benchmark import Job, choose, run_benchmark
 from model_zoo.benchmark_boards import BOARDS
+from model_zoo.benchmark_candidates import Snapshot
 from model_zoo.benchmark_layout import SetDescription, lay_out
 from model_zoo.benchmark_report import read_goals, read_leaderboard, report_text
 from model_zoo.benchmark_results import read_results
@@ -46,16 +47,19 @@ def benchmark(
     """Bring the benchmark's results up to date; give what went wrong, by set."""
     config = load_benchmark_config(settings.configs / "benchmark.yaml")
     zoo = load_configs(settings.configs).models
+    place = Path(folder).resolve()
+    features = FeatureCache(settings.feature_folder, settings.code_root, processes=os.cpu_count() or 1)
     job = Job(
-        folder=Path(folder).resolve(),
+        folder=place,
         models=choose(zoo, models or config.models),
         code_root=settings.code_root,
         out=Path(out) if out else settings.root / RESULTS,
         kept=settings.folder("benchmark"),
-        features=FeatureCache(settings.feature_folder, settings.code_root, processes=os.cpu_count() or 1),
+        features=features,
         seeds=seeds or config.seeds,
         boards=boards or BOARDS,
         holder=config.holder,
+        others={endpoint.name: Snapshot(endpoint, place, features) for endpoint in read_sets(place, config)},
     )
     failed: dict[str, str] = {}
     for endpoint in read_sets(job.folder, config, only):

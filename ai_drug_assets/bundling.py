@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from model_zoo import featurizers
 from model_zoo.bundle_writing import Background, write_bundle
 from model_zoo.champion import Contender, Decision
 from model_zoo.config import Endpoint
@@ -56,7 +55,7 @@ def publish_bundle(
     drugs, domain = chembl_drugs(), fit_domain(molecules, snapshot.folds[train])
 
     def featurize(features: Sequence[str], molecules: Sequence[Molecule]) -> NDArray[Any]:
-        return featurizers.join([workshop.features.featurize(name, molecules) for name in features])
+        return workshop.features.joined(features, molecules)
 
     fields = {
         "endpoint": endpoint.name,

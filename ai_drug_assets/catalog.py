@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from model_zoo import signature
-from model_zoo.config import Configs, Endpoint, ModelFile, load_configs
-from model_zoo.records import DATASET_CODE, make_record, trained_model_record
+from model_zoo.config import Configs, Endpoint, load_configs
+from model_zoo.records import DATASET_CODE, dataset_record, make_record, trained_model_record
 from model_zoo.reference_drugs import reference_digest
 from model_zoo.signature import Record
 
@@ -103,22 +103,22 @@ def current_signature(catalog: Catalog, key: str) -> str | None:
 
 def _nodes(configs: Configs, settings: Settings, nodes: Mapping[str, Node]) -> Iterator[Node]:
     for endpoint in configs.endpoints.values():
-        yield from _endpoint_nodes(endpoint, configs.models_of(endpoint.name), settings, nodes)
+        record = dataset_record(endpoint, endpoint.dataset.source.digests(settings.root), settings.code_root)
+        yield Node(f"dataset/{endpoint.name}", "dataset", endpoint.name, None, (), record)
+    for endpoint in configs.endpoints.values():
+        yield from _endpoint_nodes(endpoint, configs, settings, nodes)
     champions = tuple(f"champion_model/{name}" for name in configs.endpoints)
     record = make_record(SERVICE_CODE, settings.code_root, {}, {}, {key: nodes[key].signature for key in champions})
     yield Node(INFERENCE_SERVICE, INFERENCE_SERVICE, None, None, champions, record)
 
 
 def _endpoint_nodes(
-    endpoint: Endpoint, models: list[ModelFile], settings: Settings, nodes: Mapping[str, Node]
+    endpoint: Endpoint, configs: Configs, settings: Settings, nodes: Mapping[str, Node]
 ) -> Iterator[Node]:
-    name, root = endpoint.name, settings.code_root
+    name, root, models = endpoint.name, settings.code_root, configs.models_of(endpoint.name)
     data = endpoint.dataset.source.digests(settings.root)
     dataset_config = endpoint.dataset.model_dump(mode="json")
     dataset = f"dataset/{name}"
-    yield Node(
-        dataset, "dataset", name, None, (), make_record(DATASET_CODE, root, {"dataset": dataset_config}, data, {})
-    )
     for featurizer in dict.fromkeys(block for model in models for block in model.features):
         block_code = (*DATASET_CODE, f"model_zoo.featurizers.{featurizer}")
         record = make_record(block_code, root, {"dataset": dataset_config}, data, {})
@@ -127,9 +127,13 @@ def _endpoint_nodes(
     for model in models:
         key = f"trained_model/{name}/{model.name}"
         members = {member: nodes[member].signature for member in (f"trained_model/{name}/{n}" for n in model.members)}
-        deps = (dataset, *(f"features/{name}/{block}" for block in model.features), *members)
+        others = {
+            f"dataset/{other}": (configs.endpoints[other], nodes[f"dataset/{other}"].signature)
+            for other in model.auxiliary_of(name, configs.endpoints)
+        }
+        deps = (dataset, *(f"features/{name}/{block}" for block in model.features), *members, *others)
         trained.append(key)
-        record = trained_model_record(endpoint, model, data, root, members)
+        record = trained_model_record(endpoint, model, data, root, members, others)
         yield Node(key, "trained_model", name, model.name, deps, record)
     upstream = {key: nodes[key].signature for key in trained}
     record = make_record(LEADERBOARD_CODE, root, {"metric": {"name": endpoint.champion.metric}}, {}, upstream)

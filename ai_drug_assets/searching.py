@@ -16,15 +16,17 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from model_zoo import featurizers, signature
-from model_zoo.config import load_configs
+from model_zoo import signature
+from model_zoo.auxiliary import Other, prepared
+from model_zoo.config import Endpoint, ModelFile, load_configs
 from model_zoo.dataset import make_dataset
 from model_zoo.errors import ConfigError
 from model_zoo.feature_cache import FeatureCache
-from model_zoo.records import trained_model_record
+from model_zoo.models._base import ModelConfig
+from model_zoo.records import dataset_record, trained_model_record
 from model_zoo.search import search
 from model_zoo.store import atomic_write
-from model_zoo.training import TrainingData
+from model_zoo.training import TrainingData, Validated, cross_validate
 
 from ai_drug_assets.settings import Settings
 
@@ -72,23 +74,47 @@ def search_settings(
     storage = RDBStorage(f"sqlite:///{settings.folder('search') / 'studies.db'}")
     cache = FeatureCache(settings.feature_folder, settings.code_root, processes=os.cpu_count() or 1)
     found: dict[str, dict[str, Any]] = {}
-    for endpoint in (configs.endpoints[name] for name in endpoints or serving):
-        dataset = make_dataset(endpoint.dataset, settings.root)
-        molecules = dataset.molecules()
-        X = featurizers.join([cache.featurize(block, molecules) for block in model.features])
+    for name in endpoints or serving:
+        endpoint = configs.endpoints[name]
+        others = [configs.endpoints[one] for one in model.auxiliary_of(name, configs.endpoints)]
+        signed = {f"dataset/{one.name}": (one, _snapshot_signature(one, settings)) for one in others}
+        digests = endpoint.dataset.source.digests(settings.root)
+        record = trained_model_record(endpoint, model, digests, settings.code_root, auxiliary=signed)
         # The room is part of the question: another one begins another study.
-        record = trained_model_record(
-            endpoint, model, endpoint.dataset.source.digests(settings.root), settings.code_root
-        )
         room = {key: item.model_dump(mode="json") for key, item in model.search.items()}
-        asked = {**record, "upstream": {"search": str(sorted(room.items())), "metric": endpoint.champion.metric}}
-        name = f"{endpoint.name}-{model.name}-{seed}-{signature.signature(asked)[:16]}"
-        data = TrainingData(X, dataset.values, dataset.folds)
-        result = search(endpoint, model, data, storage, name, trials=trials, seed=seed, say=say)
-        found[endpoint.name] = asdict(result)
+        question = {"search": str(sorted(room.items())), "metric": endpoint.champion.metric}
+        asked = {**record, "upstream": {**record["upstream"], **question}}
+        study = f"{name}-{model.name}-{seed}-{signature.signature(asked)[:16]}"
+        validate = _validation(endpoint, others, model, settings, cache)
+        result = search(endpoint, model, validate, storage, study, trials=trials, seed=seed, say=say)
+        found[name] = asdict(result)
         if write and result.chosen:
-            write_overrides(settings.configs / "models" / f"{model.name}.yaml", endpoint.name, result.chosen)
+            write_overrides(settings.configs / "models" / f"{model.name}.yaml", name, result.chosen)
     return found
+
+
+def _snapshot_signature(endpoint: Endpoint, settings: Settings) -> str:
+    digests = endpoint.dataset.source.digests(settings.root)
+    return signature.signature(dataset_record(endpoint, digests, settings.code_root))
+
+
+def _validation(
+    endpoint: Endpoint, others: Sequence[Endpoint], model: ModelFile, settings: Settings, cache: FeatureCache
+) -> Callable[[ModelConfig], Validated]:
+    """Give what cross-validates a model with hyper-parameters, after it learnt from its auxiliary endpoints by them."""
+
+    def made(one: Endpoint) -> Other:
+        dataset = make_dataset(one.dataset, settings.root)
+        return Other(one.name, one.target, dataset, cache.joined(model.features, dataset.molecules()))
+
+    own, known = made(endpoint), [made(one) for one in others]
+    data = TrainingData(own.X, own.dataset.values, own.dataset.folds)
+
+    def validate(config: ModelConfig) -> Validated:
+        ready = prepared(model.recipe, config, own.dataset, known) if model.auxiliary else config
+        return cross_validate(model.recipe, ready, endpoint.target, data)
+
+    return validate
 
 
 def write_overrides(path: Path, endpoint: str, chosen: Mapping[str, Any]) -> None:

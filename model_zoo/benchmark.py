@@ -62,6 +62,8 @@ class Job:
     holder
         The model that holds the title from the start: others take it by winning the paired test. Without it, or where
         it does not compete, the best over folds is elected.
+    others
+        The folder's sets by name, for models that learn from auxiliary ones.
     """
 
     folder: Path
@@ -74,6 +76,7 @@ class Job:
     boards: Sequence[str] = BOARDS
     references: Mapping[str, ModelFile] = field(default_factory=dict)
     holder: str | None = None
+    others: Mapping[str, Snapshot] = field(default_factory=dict)
 
 
 def choose(known: Mapping[str, ModelFile], names: Sequence[str]) -> list[ModelFile]:
@@ -133,7 +136,7 @@ def _run_set(job: Job, endpoint: Endpoint, say: Say) -> None:
 def contest_of(job: Job, snapshot: Snapshot, competing: Sequence[ModelFile]) -> Contest:
     """Give a contest of some models on one set, ensembles made of those of their members that compete."""
     models = {model.name: model for model in with_members(competing)}
-    return Contest(snapshot, models, job.code_root, Kept(job.kept))
+    return Contest(snapshot, models, job.code_root, Kept(job.kept), job.others)
 
 
 def _run_board(job: Job, contest: Contest, board: str, say: Say) -> None:

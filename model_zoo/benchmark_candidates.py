@@ -15,7 +15,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo import featurizers, signature
+from model_zoo.auxiliary import Other, prepared
 from model_zoo.benchmark_protocol import MISSING, OfficialRows, predict_test_rows
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.dataset import Dataset, make_dataset
@@ -34,7 +35,7 @@ from model_zoo.model_formats import load_model
 from model_zoo.models import get
 from model_zoo.models._base import ModelConfig
 from model_zoo.molecules import Molecule
-from model_zoo.records import make_record, trained_model_record
+from model_zoo.records import dataset_record, make_record, trained_model_record
 from model_zoo.targets import Target
 from model_zoo.training import (
     TrainingData,
@@ -115,6 +116,17 @@ class Snapshot:
                 self._blocks[name] = self.features.featurize(name, self._molecules)
         return featurizers.join([self._blocks[name] for name in model.features])
 
+    def as_auxiliary(self, model: ModelFile) -> Other:
+        """Give this set as others learn from it: kept, because each of the folder's sets asks for it."""
+        if model.features not in self._as_auxiliary:
+            X = self.features.joined(model.features, self.dataset.molecules()).astype(np.float32, copy=False)
+            self._as_auxiliary[model.features] = Other(self.endpoint.name, self.endpoint.target, self.dataset, X)
+        return self._as_auxiliary[model.features]
+
+    @cached_property
+    def _as_auxiliary(self) -> dict[tuple[str, ...], Other]:
+        return {}
+
 
 @dataclass(frozen=True)
 class Contest:
@@ -130,12 +142,15 @@ class Contest:
         The folder of the packages whose code is signed.
     kept
         Predictions on disk.
+    others
+        The folder's sets by name, for models that learn from auxiliary ones.
     """
 
     snapshot: Snapshot
     models: Mapping[str, ModelFile]
     code_root: Path
     kept: Kept
+    others: Mapping[str, Snapshot] = field(default_factory=dict)
 
     @cached_property
     def signatures(self) -> dict[str, str]:
@@ -145,7 +160,9 @@ class Contest:
         found: dict[str, str] = {}
         for name, model in self.models.items():
             members = {member: found[member] for member in model.members}
-            found[name] = signature.signature(trained_model_record(endpoint, model, data, self.code_root, members))
+            others = {f"dataset/{other}": self._signed(other) for other in self._auxiliary(model)}
+            record = trained_model_record(endpoint, model, data, self.code_root, members, others)
+            found[name] = signature.signature(record)
         return found
 
     def cross_validate(self, name: str) -> dict[str, Any]:
@@ -197,7 +214,8 @@ class Contest:
         model = self.models[name]
         data = self._data(self.snapshot.joined(model))
         with plain_errors(model.name, self._target, data):
-            validated = cross_validate(model.recipe, self._settings(model), self._target, data)
+            config = self._prepared(model, self._settings(model))
+            validated = cross_validate(model.recipe, config, self._target, data)
         return validated, {"ms_per_molecule": _cost_ms(model.recipe, validated, data.X)}
 
     def _ensemble(self, name: str) -> tuple[Validated, dict[str, Any]]:
@@ -230,10 +248,26 @@ class Contest:
         began = time.process_time()
         data, rows = self._data(X), self.snapshot.rows
         with plain_errors(model.name, self._target, data):
+            config = self._prepared(model, config)
             raw = predict_test_rows(model.recipe, config, self._target, X, data.values, rows)
         seconds = time.process_time() - began
         self.kept.write(key, raw, {"train_s": seconds})
         return raw, seconds
+
+    def _auxiliary(self, model: ModelFile) -> list[str]:
+        return model.auxiliary_of(self.snapshot.endpoint.name, self.others)
+
+    def _signed(self, name: str) -> tuple[Endpoint, str]:
+        other = self.others[name].endpoint
+        digests = other.dataset.source.digests(self.snapshot.folder)
+        return other, signature.signature(dataset_record(other, digests, self.code_root))
+
+    def _prepared(self, model: ModelFile, config: ModelConfig) -> ModelConfig:
+        """Let a model learn from its auxiliary sets first, if it has any."""
+        if not model.auxiliary:
+            return config
+        known = [self.others[name].as_auxiliary(model) for name in self._auxiliary(model)]
+        return prepared(model.recipe, config, self.snapshot.dataset, known)
 
     @property
     def _target(self) -> Target:

@@ -8,7 +8,7 @@ Does not belong here: sections that change a trained model are defined beside th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
@@ -111,6 +111,8 @@ class ModelFile(BaseModel):
     """The featurizers whose numbers it learns from; an ensemble's follow from its members."""
     members: tuple[str, ...] = ()
     """The models that an ensemble is made of, and nothing else has."""
+    auxiliary: tuple[str, ...] | Literal["all"] = ()
+    """Other endpoints whose measurements it learns from too, for recipes that can."""
     endpoints: tuple[str, ...] | Literal["all"] = "all"
     config: dict[str, Any] = {}
     overrides: dict[str, dict[str, Any]] = {}
@@ -140,6 +142,12 @@ class ModelFile(BaseModel):
         wanted, other = ("members", "features") if self.is_ensemble else ("features", "members")
         if not getattr(self, wanted) or (getattr(self, other) and not self.is_ensemble):
             raise ValueError(f"{wanted}: missing, expected a list of at least one; {self.name} takes no {other}")
+        if bool(self.auxiliary) != hasattr(models.get(self.recipe), "prepare"):
+            raise ValueError(
+                f"auxiliary: expected none: {self.recipe} learns from its own endpoint alone"
+                if self.auxiliary
+                else f"auxiliary: missing, expected `all` or a list: {self.recipe} learns from other endpoints too"
+            )
         for endpoint in (None, *self.overrides):
             try:
                 self.settings(endpoint)
@@ -172,6 +180,10 @@ class ModelFile(BaseModel):
             raise ValueError("config.task: the task comes from the endpoint, remove the key")
         settings: ModelConfig = models.get(self.recipe).Config.model_validate(merged)
         return settings
+
+    def auxiliary_of(self, endpoint: str, known: Iterable[str]) -> list[str]:
+        """Name the other endpoints, of all known ones, that it learns from when it is trained on one."""
+        return [name for name in known if name != endpoint and (self.auxiliary == "all" or name in self.auxiliary)]
 
     def serves(self, endpoint: str) -> bool:
         """Say whether this model competes on an endpoint."""
@@ -220,7 +232,8 @@ def load_configs(folder: Path) -> Configs:
     endpoints = {item.name: item for item in read_folder(folder / "endpoints", Endpoint)}
     models_ = {item.name: item for item in read_folder(folder / "models", ModelFile)}
     for model in models_.values():
-        named = (*model.overrides, *(() if model.endpoints == "all" else model.endpoints))
+        lists = (item for item in (model.endpoints, model.auxiliary) if item != "all")
+        named = (*model.overrides, *(name for names in lists for name in names))
         for name in named:
             if name not in endpoints:
                 raise ConfigError(

@@ -80,6 +80,10 @@ class FeatureCache:
             rows.update(zip(missing, computed, strict=True))
         return np.stack([rows[key] for key in keys])
 
+    def joined(self, names: Sequence[str], molecules: Sequence[Molecule]) -> NDArray[Any]:
+        """Give the columns of several featurizers, side by side."""
+        return featurizers.join([self.featurize(name, molecules) for name in names])
+
     def _compute(self, name: str, molecules: Sequence[Molecule]) -> NDArray[Any]:
         featurizer = featurizers.get(name)
         if self._processes < 2 or len(molecules) < WORTH_A_PROCESS:

@@ -19,8 +19,18 @@ DATASET_CODE = ("model_zoo.dataset",)
 TRAINING_CODE = ("model_zoo.training",)
 
 
+def dataset_record(endpoint: Endpoint, data: Mapping[str, str], root: Path) -> Record:
+    """Give the record of an endpoint's snapshot, whose files have these digests."""
+    return make_record(DATASET_CODE, root, {"dataset": endpoint.dataset.model_dump(mode="json")}, data, {})
+
+
 def trained_model_record(
-    endpoint: Endpoint, model: ModelFile, data: Mapping[str, str], root: Path, members: Mapping[str, str] | None = None
+    endpoint: Endpoint,
+    model: ModelFile,
+    data: Mapping[str, str],
+    root: Path,
+    members: Mapping[str, str] | None = None,
+    auxiliary: Mapping[str, tuple[Endpoint, str]] | None = None,
 ) -> Record:
     """Give the record of one model on one endpoint.
 
@@ -34,6 +44,8 @@ def trained_model_record(
         Folder that holds the first-party packages.
     members
         What an ensemble is made of: signatures of the trained models, by a name that people know them by.
+    auxiliary
+        The other endpoints that the model learns from, with the signatures of their snapshots, by such a name.
     """
     blocks = tuple(f"model_zoo.featurizers.{block}" for block in model.features)
     config = {
@@ -42,8 +54,12 @@ def trained_model_record(
         "features": list(model.features),
         "model": model.settings(endpoint.name).model_dump(mode="json"),
     }
+    others = auxiliary or {}
+    if others:
+        config["auxiliary"] = {other.name: other.target.model_dump(mode="json") for other, _ in others.values()}
+    upstream = {**(members or {}), **{name: mark for name, (_, mark) in others.items()}}
     code = (*DATASET_CODE, *blocks, *TRAINING_CODE, f"model_zoo.models.{model.recipe}")
-    return make_record(code, root, config, data, members or {})
+    return make_record(code, root, config, data, upstream)
 
 
 def make_record(

@@ -20,8 +20,9 @@ from model_zoo.champion import paired_p_value
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.errors import ConfigError
 from model_zoo.metrics import HIGHER_IS_BETTER
+from model_zoo.models._base import ModelConfig
 from model_zoo.search_range import Range
-from model_zoo.training import TrainingData, cross_validate
+from model_zoo.training import Validated
 
 if TYPE_CHECKING:
     import optuna
@@ -58,7 +59,7 @@ class Found:
 def search(
     endpoint: Endpoint,
     model: ModelFile,
-    data: TrainingData,
+    validate: Callable[[ModelConfig], Validated],
     storage: optuna.storages.BaseStorage,
     study_name: str,
     *,
@@ -72,8 +73,8 @@ def search(
     ----------
     endpoint, model
         What is searched for; the room is `search` in the model's YAML.
-    data
-        Features, values and folds; the test split is not looked at.
+    validate
+        Cross-validates the model with other hyper-parameters; the test split has no part in it.
     storage, study_name
         Where the study is kept. The name tells one question from another: put the signature into it.
     trials
@@ -102,7 +103,7 @@ def search(
     def folds(values: Mapping[str, Any]) -> list[float]:
         settings = model.settings(endpoint.name)
         config = type(settings).model_validate({**settings.model_dump(exclude={"task"}), **values})
-        scores: list[float] = cross_validate(model.recipe, config, endpoint.target, data).summary()[metric]["folds"]
+        scores: list[float] = validate(config).summary()[metric]["folds"]
         return scores
 
     while len(done := study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < trials:

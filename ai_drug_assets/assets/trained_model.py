@@ -12,11 +12,13 @@ from typing import Any
 import dagster as dg
 import numpy as np
 from model_zoo import featurizers
+from model_zoo.auxiliary import Other, prepared
 from model_zoo.champion import BASELINE
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.dataset import Dataset
 from model_zoo.learnable import plain_errors
 from model_zoo.metrics import HIGHER_IS_BETTER
+from model_zoo.models._base import ModelConfig
 from model_zoo.training import Member, TrainingData, train_and_score
 from numpy.typing import NDArray
 
@@ -111,11 +113,26 @@ def _train(
         tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
     ):
         with plain_errors(model.name, endpoint.target, data):
+            if model.auxiliary:
+                config = _prepared(workshop, endpoint, model, config, snapshot)
             scores = train_and_score(
                 model.recipe, config, endpoint.target, data, work, _members(workshop, node, blocks)
             )
         tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(scores), folder=work)
         workshop.keep(node, work)
+
+
+def _prepared(
+    workshop: Workshop, endpoint: Endpoint, model: ModelFile, config: ModelConfig, own: Dataset
+) -> ModelConfig:
+    """Let a model learn from its auxiliary endpoints first."""
+    known = workshop.catalog.configs.endpoints
+    others = []
+    for name in model.auxiliary_of(endpoint.name, known):
+        dataset = Dataset.load(workshop.place(workshop.catalog.nodes[f"dataset/{name}"]))
+        X = workshop.features.joined(model.features, dataset.molecules())
+        others.append(Other(name, known[name].target, dataset, X))
+    return prepared(model.recipe, config, own, others)
 
 
 def _members(workshop: Workshop, node: Node, blocks: Mapping[str, NDArray[Any]]) -> list[Member]:

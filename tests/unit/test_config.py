@@ -197,6 +197,18 @@ MODEL_FAULTS = {
         ["unknown endpoint 'logd'", "expected one of logs"],
     ),
     "unknown endpoint": ({"endpoints": ["logs", "logd"]}, ["unknown endpoint 'logd'", "expected one of logs"]),
+    "auxiliary endpoints of a recipe that learns one": (
+        {"auxiliary": "all"},
+        ["auxiliary: expected none", "rf learns from its own endpoint alone"],
+    ),
+    "unknown auxiliary endpoint": (
+        {"name": "rf", "recipe": "multitask", "config": {}, "auxiliary": ["logd"]},
+        ["unknown endpoint 'logd'", "expected one of logs"],
+    ),
+    "no auxiliary endpoints of a recipe that needs them": (
+        {"recipe": "multitask", "config": {}},
+        ["auxiliary: missing", "expected `all` or a list", "multitask learns from other endpoints too"],
+    ),
     "unknown word for endpoints": ({"endpoints": "most"}, ["endpoints", "'most'", "'all'"]),
     "name is not the file's": ({"name": "xgb"}, ["expected name: rf", "'xgb'"]),
 }

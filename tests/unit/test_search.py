@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from optuna.storages import InMemoryStorage
 from ai_drug_assets.searching import search_settings, write_overrides
 from model_zoo.config import Endpoint, ModelFile, load_configs
 from model_zoo.errors import ConfigError
+from model_zoo.models._base import ModelConfig
 from model_zoo.search import Found, search
-from model_zoo.training import TrainingData
+from model_zoo.training import TrainingData, Validated, cross_validate
 from tests.project_factory import add_model, make_project
 
 ENDPOINT = Endpoint.model_validate(
@@ -44,10 +46,15 @@ def data() -> TrainingData:
     return TrainingData(X, X[:, 4].astype(np.float64), np.where(np.arange(90) % 6 == 5, -1, np.arange(90) % 3))
 
 
+def validation(what: TrainingData, model: ModelFile) -> Callable[[ModelConfig], Validated]:
+    """Give what cross-validates a model on rows."""
+    return lambda config: cross_validate(model.recipe, config, ENDPOINT.target, what)
+
+
 def run(storage: InMemoryStorage, trials: int, what: TrainingData, lines: list[str] | None = None) -> Found:
     """Search as the command does."""
     say = (lambda _: None) if lines is None else lines.append
-    return search(ENDPOINT, file(), what, storage, "study", trials=trials, say=say)
+    return search(ENDPOINT, file(), validation(what, file()), storage, "study", trials=trials, say=say)
 
 
 def test_a_search_begins_with_the_present_settings_and_finds_better_ones() -> None:
@@ -85,14 +92,8 @@ def test_the_test_split_has_no_part_in_a_search() -> None:
 
 def test_settings_that_cannot_be_bettered_stay() -> None:
     """When no trial is better than the present settings, nothing is chosen."""
-    found = search(
-        ENDPOINT,
-        file(search={"n_estimators": {"choices": [3]}}),
-        data(),
-        InMemoryStorage(),
-        "study",
-        trials=2,
-    )
+    model = file(search={"n_estimators": {"choices": [3]}})
+    found = search(ENDPOINT, model, validation(data(), model), InMemoryStorage(), "study", trials=2)
     assert (found.chosen, found.own, found.p_value) == ({}, found.best, 1.0)
 
 
@@ -105,8 +106,9 @@ def test_settings_that_cannot_be_bettered_stay() -> None:
 )
 def test_a_search_without_room_is_refused(fields: dict[str, Any], why: str) -> None:
     """The YAML must say where to look, and the present settings must lie there."""
+    model = file(**fields)
     with pytest.raises(ConfigError, match=why):
-        search(ENDPOINT, file(**fields), data(), InMemoryStorage(), "study", trials=1)
+        search(ENDPOINT, model, validation(data(), model), InMemoryStorage(), "study", trials=1)
 
 
 @pytest.mark.parametrize(

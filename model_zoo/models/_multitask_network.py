@@ -1,0 +1,230 @@
+"""A network that learns several endpoints at once: two shared layers, and one output for each endpoint.
+
+Belongs here: joining the endpoints' rows, the fit, and the fitted network as an ONNX graph.
+Does not belong here: what is made of its outputs (see `multitask.py`).
+
+Source: Caruana, Machine Learning 1997, 28, 41; for molecules Dahl et al., arXiv 1406.1231 (a value that was not
+measured has no part in the loss).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from model_zoo.auxiliary import Auxiliary
+from model_zoo.errors import TrainingError
+from model_zoo.models import gp
+from model_zoo.models._covariance import Block
+from model_zoo.models._onnx_graph import OnnxGraph
+
+if TYPE_CHECKING:
+    import torch
+
+CLIP = 5.0
+"""Standardised descriptors are cut here: no molecule must lie far outside of what the network saw."""
+EPSILON = 1e-5
+CHUNK = 1024
+
+
+class NetworkConfig(gp.Config):
+    """Hyper-parameters of the network, beside those of the Gaussian process."""
+
+    hidden: int = Field(default=512, ge=8)
+    code: int = Field(default=128, ge=4)
+    """Width of the second layer, from which every endpoint is read."""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    epochs: int = Field(default=6, ge=1)
+    batch_size: int = Field(default=256, ge=8)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+
+
+class Joined:
+    """The rows of several endpoints, each molecule once.
+
+    Attributes
+    ----------
+    X
+        `n x d` features.
+    targets
+        `n x t` values, NaN where nothing was measured: classes as 0 and 1, others standardised; the mean of several.
+    binary
+        Which of the `t` columns are classes.
+    """
+
+    def __init__(self, auxiliaries: Sequence[Auxiliary]) -> None:
+        places: dict[str, int] = {}
+        rows = [[places.setdefault(key, len(places)) for key in item.skeletons] for item in auxiliaries]
+        self.X = np.empty((len(places), auxiliaries[0].X.shape[1]), dtype=np.float32)
+        self.targets = np.full((len(places), len(auxiliaries)), np.nan, dtype=np.float32)
+        self.binary = np.array([item.task == "binary" for item in auxiliaries])
+        for column, (item, mine) in enumerate(zip(auxiliaries, rows, strict=True)):
+            self.X[mine] = item.X
+            y = item.y if item.task == "binary" else (item.y - item.y.mean()) / item.y.std()
+            count = np.bincount(mine, minlength=len(places))
+            total = np.bincount(mine, weights=y, minlength=len(places))
+            self.targets[count > 0, column] = total[count > 0] / count[count > 0]
+
+
+def pretrain(auxiliaries: Sequence[Auxiliary], blocks: Sequence[Block], config: NetworkConfig) -> bytes:
+    """Fit the network, and give the ONNX graph from features `X` to `X` with one column per endpoint beside it.
+
+    Raises
+    ------
+    TrainingError
+        When there is nothing to learn from, or the fit diverges.
+    """
+    import torch
+
+    useful = [item for item in auxiliaries if len(item.y) and np.ptp(item.y) > 0]
+    joined = Joined(useful) if useful else None
+    if joined is None or len(joined.X) < config.batch_size:
+        raise TrainingError(
+            f"multitask: expected at least {config.batch_size} molecules of other endpoints that are none of this "
+            f"endpoint's own, got {0 if joined is None else len(joined.X)}. Name other endpoints in `auxiliary`, or "
+            "leave this model out here."
+        )
+    scale = _Scale.of(joined.X, blocks)
+    scale.apply(joined.X)
+    generator = torch.Generator().manual_seed(config.seed)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums in another order would give other weights on another machine
+    try:
+        network = _Network(joined.X.shape[1], len(useful), config, generator)
+        _fit(network, joined, config, generator)
+    finally:
+        torch.set_num_threads(before)
+    return _graph(joined.X.shape[1], scale, network.layers())
+
+
+class _Scale:
+    """Features as the network reads them: the logarithm of counts, descriptors standardised and cut."""
+
+    def __init__(self, counted: NDArray[np.bool_], center: NDArray[np.float32], spread: NDArray[np.float32]) -> None:
+        self.counted, self.center, self.spread = counted, center, spread
+
+    @classmethod
+    def of(cls, X: NDArray[np.float32], blocks: Sequence[Block]) -> _Scale:
+        counted = np.repeat([block.distance == "minmax" for block in blocks], [block.columns for block in blocks])
+        center, spread = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
+        varying = spread > 1e-6 * np.maximum(np.abs(center), 1)
+        return cls(
+            counted,
+            np.where(counted, 0, center).astype(np.float32),
+            np.where(counted, 1, np.where(varying, spread, np.inf)).astype(np.float32),
+        )
+
+    def apply(self, X: NDArray[np.float32]) -> None:
+        """Scale in place: with all endpoints of a benchmark, features are some hundred megabytes."""
+        X -= self.center
+        X /= self.spread
+        for start in range(0, len(X), CHUNK):
+            rows = X[start : start + CHUNK]
+            rows[:] = np.where(self.counted, np.log1p(np.maximum(rows, 0)), np.clip(rows, -CLIP, CLIP))
+
+
+class _Network:
+    """Weights of two shared layers with batch normalisation, and of the outputs."""
+
+    def __init__(self, width: int, outputs: int, config: NetworkConfig, generator: torch.Generator) -> None:
+        import torch
+
+        self.dropout, self.generator = config.dropout, generator
+        sizes = [width, config.hidden, config.code, outputs]
+
+        def weight(rows: int, columns: int) -> torch.Tensor:
+            bound = 1 / math.sqrt(rows)
+            return ((torch.rand(rows, columns, generator=generator) * 2 - 1) * bound).requires_grad_()
+
+        self.weights = [weight(rows, columns) for rows, columns in pairwise(sizes)]
+        self.biases = [torch.zeros(columns).requires_grad_() for columns in sizes[1:]]
+        self.gains = [torch.ones(columns).requires_grad_() for columns in sizes[1:-1]]
+        self.means = [torch.zeros(columns) for columns in sizes[1:-1]]
+        self.variances = [torch.ones(columns) for columns in sizes[1:-1]]
+
+    @property
+    def parameters(self) -> list[torch.Tensor]:
+        return [*self.weights, *self.biases, *self.gains]
+
+    def train_output(self, x: torch.Tensor) -> torch.Tensor:
+        """Give `n x t` outputs, with dropout and the statistics of the batch."""
+        import torch
+
+        for place, gain in enumerate(self.gains):
+            x = x @ self.weights[place]
+            variance, mean = torch.var_mean(x, dim=0, correction=0)
+            with torch.no_grad():
+                self.means[place].lerp_(mean, 0.1)
+                self.variances[place].lerp_(variance, 0.1)
+            x = torch.relu((x - mean) * torch.rsqrt(variance + EPSILON) * gain + self.biases[place])
+            x = x * (torch.rand(x.shape, generator=self.generator) >= self.dropout) / (1 - self.dropout)
+        return x @ self.weights[-1] + self.biases[-1]
+
+    def layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Give weights and biases as the network predicts."""
+        import torch
+
+        folded = []
+        with torch.no_grad():
+            for place, gain in enumerate(self.gains):
+                factor = gain * torch.rsqrt(self.variances[place] + EPSILON)
+                shift = self.biases[place] - self.means[place] * factor
+                folded.append(((self.weights[place] * factor).numpy(), shift.numpy()))
+            folded.append((self.weights[-1].numpy(), self.biases[-1].numpy()))
+        return folded
+
+
+def _fit(network: _Network, joined: Joined, config: NetworkConfig, generator: torch.Generator) -> None:
+    """Descend the mean loss of measured values; an endpoint counts by the root of how many it has."""
+    import torch
+    from torch.nn import functional
+
+    x = torch.from_numpy(joined.X)
+    known = torch.from_numpy(np.isfinite(joined.targets))
+    targets = torch.nan_to_num(torch.from_numpy(joined.targets))
+    binary = torch.from_numpy(joined.binary)
+    share = known.sum(dim=0).to(torch.float32).rsqrt()
+    weight = known * (share / share.mean())
+    steps = len(x) // config.batch_size
+    optimizer = torch.optim.AdamW(network.parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.learning_rate, total_steps=config.epochs * steps, pct_start=0.2
+    )
+    for _ in range(config.epochs):
+        order = torch.randperm(len(x), generator=generator)
+        for step in range(steps):
+            rows = order[step * config.batch_size : (step + 1) * config.batch_size]
+            output = network.train_output(x[rows])
+            each = torch.where(
+                binary,
+                functional.binary_cross_entropy_with_logits(output, targets[rows], reduction="none"),
+                functional.smooth_l1_loss(output, targets[rows], reduction="none"),
+            )
+            loss = (each * weight[rows]).sum() / known[rows].sum()
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+        if not torch.isfinite(loss):
+            raise TrainingError("multitask: the training diverged: lower learning_rate, or look for huge features")
+
+
+def _graph(width: int, scale: _Scale, layers: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> bytes:
+    graph = OnnxGraph()
+    scaled = graph.add("Sub", "X", graph.constant(scale.center))
+    scaled = graph.add("Div", scaled, graph.constant(scale.spread))
+    zero, one, low, high = (graph.constant(np.float32(number)) for number in (0, 1, -CLIP, CLIP))
+    logarithm = graph.add("Log", graph.add("Add", graph.add("Max", scaled, zero), one))
+    hidden = graph.add("Where", graph.constant(scale.counted), logarithm, graph.add("Clip", scaled, low, high))
+    for place, (weight, bias) in enumerate(layers):
+        hidden = graph.add("Gemm", hidden, graph.constant(weight), graph.constant(bias))
+        hidden = graph.add("Relu", hidden) if place < len(layers) - 1 else hidden
+    graph.add("Concat", "X", hidden, name="y", axis=1)
+    return graph.serialized("multitask_network", width, graph.types.FLOAT, ("n", width + len(layers[-1][1])))

@@ -1,0 +1,92 @@
+"""The Gaussian process of `gp`, with what a network learnt from other endpoints as one more block of features.
+
+The network learns every auxiliary endpoint at once (`_multitask_network.py`), without the molecules of the endpoint at
+hand. What it predicts of a molecule for each of them stands beside its features: a lipophilicity or a clearance that
+was never measured on this molecule still says something of its half-life. Served as one ONNX graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.auxiliary import Auxiliary
+from model_zoo.errors import TrainingError
+from model_zoo.model_formats import Model, OnnxModel
+from model_zoo.models import gp
+from model_zoo.models._covariance import Block
+from model_zoo.models._multitask_network import NetworkConfig, pretrain
+
+SAW = (
+    "the training values of the other endpoints that are named as auxiliary (on a benchmark: of the folder's other "
+    "sets), without any molecule of the endpoint itself, neither of its training nor of its test rows."
+)
+
+
+class Config(NetworkConfig):
+    """Hyper-parameters of both parts."""
+
+
+class Prepared(Config):
+    """Hyper-parameters, and the network that was learnt by them."""
+
+    network: bytes
+
+
+def prepare(config: Config, auxiliaries: Sequence[Auxiliary]) -> Prepared:
+    """Learn from the auxiliary endpoints; give a configuration that `train` can use.
+
+    Raises
+    ------
+    TrainingError
+        When they have too few molecules of their own, or the fit diverges.
+    """
+    blocks = config.blocks or (Block(columns=auxiliaries[0].X.shape[1] if auxiliaries else 1),)
+    return Prepared(**config.model_dump(), network=pretrain(auxiliaries, blocks, config))
+
+
+def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model:
+    """Fit on `n x d` features, with a configuration that went through `prepare`.
+
+    Raises
+    ------
+    TrainingError
+        When it did not, or as `gp` does.
+    """
+    from onnx import compose, load, load_from_string
+
+    if not isinstance(config, Prepared):
+        raise TrainingError("multitask: expected a configuration that `prepare` made from auxiliary endpoints")
+    joined = _outputs(config.network, X_train)
+    width = X_train.shape[1]
+    blocks = config.blocks or (Block(columns=width),)
+    added = Block(columns=joined.shape[1] - width, distance="rank")
+    fitted = gp.train(joined, y_train, config.model_copy(update={"blocks": (*blocks, added)}))
+    if not isinstance(fitted, OnnxModel):
+        return fitted
+    with TemporaryDirectory() as folder:
+        fitted.save(Path(folder))
+        process = load(Path(folder) / OnnxModel.FILE)
+    network = load_from_string(config.network)
+    whole = compose.merge_models(network, process, io_map=[("y", "X")], prefix1="network/")
+    model = OnnxModel(whole.SerializeToString(), "y", column=None)
+    sample = slice(gp.CHECKED_ROWS)
+    expected = fitted.predict(joined[sample])
+    tolerance = gp.TOLERANCE * max(1.0, float(np.abs(expected).max()))
+    model.require_equal(X_train[sample], expected, tolerance, "its two parts")
+    return model
+
+
+def _outputs(network: bytes, X: NDArray[Any]) -> NDArray[np.float32]:
+    """Give `n x d` features with a column for each auxiliary endpoint behind them."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["y"], {"X": X.astype(np.float32, copy=False)})[0])
