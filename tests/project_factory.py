@@ -35,6 +35,11 @@ MODELS: Mapping[str, dict[str, Any]] = {
     "rf": {"features": ["morgan_count"], "config": {"n_estimators": 5, "max_features": 0.5}},
     "xgb": {"features": ["morgan_count"], "config": {"n_estimators": 5}},
     "blend": {"members": ["rf", "xgb"]},
+    "multitask": {
+        "features": ["morgan_count"],
+        "auxiliary": "all",
+        "config": {"hidden": 16, "code": 8, "batch_size": 16, "epochs": 2},
+    },
 }
 ENDPOINTS: Mapping[str, dict[str, Any]] = {
     "logp": {"task": "regression", "unit": "log10 ratio", "champion": {"metric": "rmse"}},

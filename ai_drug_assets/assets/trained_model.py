@@ -113,11 +113,8 @@ def _train(
         tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
     ):
         with plain_errors(model.name, endpoint.target, data):
-            if model.auxiliary:
-                config = _prepared(workshop, endpoint, model, config, snapshot)
-            scores = train_and_score(
-                model.recipe, config, endpoint.target, data, work, _members(workshop, node, blocks)
-            )
+            ready = _prepared(workshop, endpoint, model, config, snapshot) if model.auxiliary else config
+            scores = train_and_score(model.recipe, ready, endpoint.target, data, work, _members(workshop, node, blocks))
         tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(scores), folder=work)
         workshop.keep(node, work)
 

@@ -33,6 +33,7 @@ from model_zoo.champion import paired_p_value
 from model_zoo.config import ModelFile, load_configs
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.feature_cache import FeatureCache
+from model_zoo.featurizers import descriptors
 from model_zoo.models import get, rf, xgb
 from model_zoo.potency_report import potency_text
 from model_zoo.signature import forget
@@ -642,3 +643,39 @@ def test_better_than_a_reference_means_the_whole_interval() -> None:
     assert "| beaten | 0.900 ± 0.000 | -0.200 (-0.300 to -0.100) | yes |" in text
     assert "| level | 0.800 ± 0.000 (seeds: 1) | -0.100 (-0.300 to +0.100) | no |" in text
     assert "| yes |" not in potency_text([{**entry, "metric": "spearman"}])
+
+
+def test_a_set_may_be_learnt_with_the_folders_other_sets(job: Job, trained: list[str]) -> None:
+    """A model of several sets stands on the open board, says whose labels it saw, and is computed again when another
+    set's file changes; models of one set are not.
+    """
+    for part, rings in (("train_val", RINGS), ("test", TEST_RINGS)):
+        rows = [(f"OC{text}", float(logp(text) > 1.2)) for text in smiles(rings)]
+        write(job.folder / "greasy" / f"{part}.csv", rows)
+    sets = read_sets(job.folder, CONFIG)
+    content = {"name": "multitask", "description": "d", "features": ["descriptors"], "auxiliary": "all"}
+    blocks = [{"columns": len(descriptors.NAMES), "distance": "rank"}]
+    settings = {"hidden": 16, "code": 8, "batch_size": 16, "blocks": blocks}
+    several = replace(
+        job,
+        models=[*models("naive"), ModelFile.model_validate({**content, "config": settings})],
+        others={endpoint.name: Snapshot(endpoint, job.folder, job.features) for endpoint in sets},
+    )
+    assert run(several, "logp") == {}
+    strict, informed = sorted(read_results(job.out), key=lambda entry: entry["board"], reverse=True)
+    assert [item["model"] for item in strict["candidates"]] == ["naive"]
+    assert [item["model"] for item in informed["candidates"]] == ["naive", "multitask"]
+    assert informed["champion"] == "multitask"
+    assert "other sets" in informed["saw"]["multitask"]
+    assert np.std(informed["scores"]) > 0  # each seed learns from the other sets anew
+    first = list(trained)
+
+    lines: list[str] = []
+    run(several, "logp", lines=lines)
+    assert lines == ["logp: nothing changed", "logp (open): nothing changed"]
+    assert trained == first
+    path = job.folder / "greasy" / "train_val.csv"
+    path.write_text(path.read_text(encoding="utf-8") + "more,CCCCc1ccccc1,1\n", encoding="utf-8")
+    fresh = {endpoint.name: Snapshot(endpoint, job.folder, job.features) for endpoint in sets}
+    run(replace(several, others=fresh), "logp")
+    assert trained[len(first) :] == ["cv multitask", "seed 1 multitask", "seed 2 multitask"]

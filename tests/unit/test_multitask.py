@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from model_zoo.auxiliary import Other, prepared
+from model_zoo.auxiliary import Auxiliary, Other, prepared
 from model_zoo.dataset import Dataset
 from model_zoo.errors import TrainingError
 from model_zoo.model_formats import ConstantModel, OnnxModel, load_model
@@ -117,8 +117,8 @@ def test_a_molecule_measured_twice_counts_once() -> None:
     keys = [[f"{row + start}" for row in mine] for start, mine in ((1000, rows), (1010, range(20)))]
     joined = Joined(
         [
-            multitask.Auxiliary("a", "regression", tuple(keys[0]), first.X[rows], y),
-            multitask.Auxiliary("b", "binary", tuple(keys[1]), second.X, classes),
+            Auxiliary("a", "regression", tuple(keys[0]), first.X[rows], y),
+            Auxiliary("b", "binary", tuple(keys[1]), second.X, classes),
         ]
     )
 

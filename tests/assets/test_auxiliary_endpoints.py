@@ -1,0 +1,81 @@
+"""A model of several endpoints in the pipeline: made from the others' snapshots, and stale with them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ai_drug_assets.searching import search_settings
+from model_zoo.sources import CsvSource
+from tests.project_factory import Project, add_model, measurements, molecules, write_csv, write_yaml
+
+MULTITASK = "trained_model/logp/multitask"
+
+
+def add_endpoint(project: Project, name: str, smiles: list[str]) -> None:
+    """Write one more endpoint, whose values are Crippen's logP too."""
+    write_csv(project.root / f"{name}.csv", list(zip(smiles, measurements(name, smiles), strict=True)))
+    fields = {"task": "regression", "unit": "log10 ratio", "champion": {"metric": "rmse"}}
+    source = CsvSource(kind="csv", files=(f"{name}.csv",)).model_dump(mode="json", exclude_none=True)
+    content = {"name": name, "title": name, "description": name, **fields, "source": source}
+    write_yaml(project.settings.configs / "endpoints" / f"{name}.yaml", {**content, "split": {"kind": "random"}})
+
+
+@pytest.fixture
+def several(project: Project) -> Project:
+    """A project with a third endpoint, of rings, that a model of the first learns from too."""
+    add_endpoint(project, "ringed", [f"C1CCCC1{text}" for text in molecules()])
+    add_model(project.settings, "multitask", endpoints=["logp"])
+    return project
+
+
+def test_it_is_made_from_the_other_snapshots_and_is_stale_with_them(several: Project) -> None:
+    """It follows every endpoint's snapshot. A value that changes elsewhere is a reason to train it and its blend again,
+    and no other model of its endpoint.
+    """
+    add_model(several.settings, "blend", members=["multitask", "rf"], endpoints=["logp"])
+    own = ("dataset/logp", "features/logp/morgan_count")
+    assert several.catalog().nodes[MULTITASK].deps == (*own, "dataset/greasy", "dataset/ringed")
+    assert several.run().failed == {}
+    assert several.plan() == {}
+    before = several.trained()
+
+    several.edit("ringed.csv", "C1CCCC1CCO,", "C1CCCC1CCO,1")
+    plan = several.plan()
+    assert plan[MULTITASK] == {("upstream", "dataset/ringed")}
+    assert {key for key in plan if "/logp/" in key} == {MULTITASK, "trained_model/logp/blend"}
+    assert several.run().failed == {}
+    after = several.trained()
+    for asset in before:
+        after.remove(asset)
+    assert after == ["trained_model/logp/blend", MULTITASK, "trained_model/ringed/naive", "trained_model/ringed/rf"]
+    assert several.plan() == {}
+
+
+def test_the_scale_of_another_endpoint_counts(several: Project) -> None:
+    """Its bounds decide what is learnt from it, but not its own snapshot."""
+    assert several.run().failed == {}
+    several.edit("configs/endpoints/ringed.yaml", "unit: log10 ratio", "unit: log10 ratio\nupper: 9")
+    plan = several.plan()
+
+    assert ("config", "auxiliary.ringed.upper") in plan[MULTITASK]
+    assert "dataset/ringed" not in plan
+
+
+def test_endpoints_of_the_same_molecules_teach_nothing(project: Project) -> None:
+    """Where others measured no molecule of their own, it fails with what to do, and the endpoint goes on without it."""
+    add_model(project.settings, "multitask", endpoints=["logp"])
+    failed = project.run().failed
+
+    assert set(failed) == {MULTITASK}
+    assert "expected at least 16 molecules of other endpoints" in failed[MULTITASK]
+    assert project.ledger.read("champion_model/logp").made is not None
+
+
+def test_its_settings_are_searched_as_any_models(several: Project) -> None:
+    """Each trial learns from the other endpoints by its own settings."""
+    add_model(several.settings, "multitask", endpoints=["logp"], search={"epochs": {"choices": [2, 40]}})
+    lines: list[str] = []
+    found = search_settings(several.settings, "multitask", [], trials=2, seed=0, write=False, say=lines.append)
+
+    assert found["logp"]["trials"] == 2
+    assert "{'epochs': 2}" in lines[0]
