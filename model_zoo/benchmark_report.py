@@ -56,8 +56,9 @@ scores within it apart. Seconds per fit: processor time, the mean of the officia
 one prediction from its features.
 
 **Boards.** *Strict*: models that learn from the set's own training rows alone. *Open*: every model, also on top of
-weights that were trained before; what those saw is said below. The strict champion never depends on an open model.
-Where a strict model is the open champion, no model on such weights did better in cross-validation.
+weights that were trained before, and such that learn from the folder's other sets too; what was seen is said below. The
+strict champion never depends on an open model. Where a strict model is the open champion, no other did better in
+cross-validation.
 
 **Goals.** *Strict*: the best published figure without weights that saw assay labels, or that passed an audit of
 leakage. *Open*: the best published figure of any kind, leaky or closed models included. Neither was measured here.
