@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from model_zoo.metrics import HIGHER_IS_BETTER
 
 BASELINE = "naive"
+SAME_COST = 2.0
+"""Costs within this factor of the cheapest count as equal: a measured latency is noisy, a decision must not be."""
 
 
 class ChampionRules(BaseModel):
@@ -151,7 +153,7 @@ def decide(
     -------
     Decision
         With the first champion: the best by the mean over folds; models that tie with it lose to the cheapest of
-        them. Later: the holder stays unless a challenger wins the paired test. When the holder's own recipe or data
+        them, unless that is less than `SAME_COST` times cheaper. Later: the holder stays unless a challenger wins the paired test. When the holder's own recipe or data
         changed, its successor (the same model under its present signature) takes its place first, unless it is
         significantly worse on the same folds.
     """
@@ -205,7 +207,8 @@ def _first(eligible: list[Contender], refused: Mapping[str, str], rules: Champio
         for item in eligible
         if abs(item.mean(rules.metric) - best.mean(rules.metric)) <= margin and test(best, item) >= rules.alpha
     ] or [best]
-    winner = min(tied, key=lambda item: (_cost_class(item), eligible.index(item)))
+    cheap = SAME_COST * min(item.ms_per_molecule for item in tied)
+    winner = next(item for item in tied if item.ms_per_molecule <= cheap)
     reason = f"{winner.model} has the best {rules.metric} over folds: {winner.mean(rules.metric):.4g}"
     if winner is not best:
         reason = (
@@ -252,8 +255,3 @@ def _refusal(item: Contender, contenders: Sequence[Contender], rules: ChampionRu
     if item.ms_per_molecule > rules.max_ms_per_molecule:
         return f"{item.ms_per_molecule:.3g} ms per molecule, expected at most {rules.max_ms_per_molecule:g}"
     return ""
-
-
-def _cost_class(item: Contender) -> int:
-    """Costs within a factor of two count as equal: a measured latency is noisy, a decision must not be."""
-    return round(math.log2(max(item.ms_per_molecule, 1e-3)))

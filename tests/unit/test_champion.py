@@ -159,12 +159,15 @@ def test_a_clear_lead_is_no_tie() -> None:
     assert champion(decide([NAIVE, best, noisy], None, RULES)) == "big-1"
 
 
-def test_costs_that_hardly_differ_do_not_decide() -> None:
-    """A measured latency is noisy: within a tie, nearly equal costs leave the better one in front."""
-    best = contender("big", [1.0, 1.1, 0.9, 1.0, 1.0], ms=1.05)
-    other = contender("small", [1.01, 1.09, 0.92, 0.99, 1.01], ms=0.98)
-
-    assert champion(decide([NAIVE, best, other], None, RULES)) == "big-1"
+@pytest.mark.parametrize("ms", [0.01, 0.34, 0.36, 0.7, 0.72, 1.0, 1.5, 20.0])
+def test_costs_that_hardly_differ_do_not_decide(ms: float) -> None:
+    """A measured latency is noisy: within a tie, costs up to twice the least leave the better one in front, whatever
+    they are; beyond, the cheaper one wins.
+    """
+    other = contender("small", [1.01, 1.09, 0.92, 0.99, 1.01], ms=ms)
+    for factor, wins in ((0.9, "big-1"), (1.1, "big-1"), (1.9, "big-1"), (2.1, "small-1")):
+        best = contender("big", [1.0, 1.1, 0.9, 1.0, 1.0], ms=factor * ms)
+        assert champion(decide([NAIVE, best, other], None, RULES)) == wins
 
 
 def test_no_change_on_noise() -> None:
