@@ -153,9 +153,9 @@ def decide(
     -------
     Decision
         With the first champion: the best by the mean over folds; models that tie with it lose to the cheapest of
-        them, unless that is less than `SAME_COST` times cheaper. Later: the holder stays unless a challenger wins the paired test. When the holder's own recipe or data
-        changed, its successor (the same model under its present signature) takes its place first, unless it is
-        significantly worse on the same folds.
+        them, unless that is less than `SAME_COST` times cheaper. Later: the holder stays unless a challenger wins the
+        paired test. When the holder's own recipe or data changed, its successor (the same model under its present
+        signature) takes its place first, unless it is significantly worse on the same folds.
     """
     metric, higher = rules.metric, HIGHER_IS_BETTER[rules.metric]
     refused = {item.model: why for item in contenders if (why := _refusal(item, contenders, rules))}

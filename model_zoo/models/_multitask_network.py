@@ -9,9 +9,7 @@ measured has no part in the loss).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 CLIP = 5.0
 """Standardised descriptors are cut here: no molecule must lie far outside of what the network saw."""
-EPSILON = 1e-5
 CHUNK = 1024
 
 
@@ -93,15 +90,16 @@ def pretrain(auxiliaries: Sequence[Auxiliary], blocks: Sequence[Block], config: 
         )
     scale = _Scale.of(joined.X, blocks)
     scale.apply(joined.X)
-    generator = torch.Generator().manual_seed(config.seed)
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # sums in another order would give other weights on another machine
     try:
-        network = _Network(joined.X.shape[1], len(useful), config, generator)
-        _fit(network, joined, config, generator)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            network = _network(joined.X.shape[1], len(useful), config)
+            _fit(network, joined, config)
     finally:
         torch.set_num_threads(before)
-    return _graph(joined.X.shape[1], scale, network.layers())
+    return _graph(joined.X.shape[1], scale, network.eval())
 
 
 class _Scale:
@@ -130,58 +128,16 @@ class _Scale:
             rows[:] = np.where(self.counted, np.log1p(np.maximum(rows, 0)), np.clip(rows, -CLIP, CLIP))
 
 
-class _Network:
-    """Weights of two shared layers with batch normalisation, and of the outputs."""
+def _network(width: int, outputs: int, config: NetworkConfig) -> torch.nn.Sequential:
+    from torch import nn
 
-    def __init__(self, width: int, outputs: int, config: NetworkConfig, generator: torch.Generator) -> None:
-        import torch
-
-        self.dropout, self.generator = config.dropout, generator
-        sizes = [width, config.hidden, config.code, outputs]
-
-        def weight(rows: int, columns: int) -> torch.Tensor:
-            bound = 1 / math.sqrt(rows)
-            return ((torch.rand(rows, columns, generator=generator) * 2 - 1) * bound).requires_grad_()
-
-        self.weights = [weight(rows, columns) for rows, columns in pairwise(sizes)]
-        self.biases = [torch.zeros(columns).requires_grad_() for columns in sizes[1:]]
-        self.gains = [torch.ones(columns).requires_grad_() for columns in sizes[1:-1]]
-        self.means = [torch.zeros(columns) for columns in sizes[1:-1]]
-        self.variances = [torch.ones(columns) for columns in sizes[1:-1]]
-
-    @property
-    def parameters(self) -> list[torch.Tensor]:
-        return [*self.weights, *self.biases, *self.gains]
-
-    def train_output(self, x: torch.Tensor) -> torch.Tensor:
-        """Give `n x t` outputs, with dropout and the statistics of the batch."""
-        import torch
-
-        for place, gain in enumerate(self.gains):
-            x = x @ self.weights[place]
-            variance, mean = torch.var_mean(x, dim=0, correction=0)
-            with torch.no_grad():
-                self.means[place].lerp_(mean, 0.1)
-                self.variances[place].lerp_(variance, 0.1)
-            x = torch.relu((x - mean) * torch.rsqrt(variance + EPSILON) * gain + self.biases[place])
-            x = x * (torch.rand(x.shape, generator=self.generator) >= self.dropout) / (1 - self.dropout)
-        return x @ self.weights[-1] + self.biases[-1]
-
-    def layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Give weights and biases as the network predicts."""
-        import torch
-
-        folded = []
-        with torch.no_grad():
-            for place, gain in enumerate(self.gains):
-                factor = gain * torch.rsqrt(self.variances[place] + EPSILON)
-                shift = self.biases[place] - self.means[place] * factor
-                folded.append(((self.weights[place] * factor).numpy(), shift.numpy()))
-            folded.append((self.weights[-1].numpy(), self.biases[-1].numpy()))
-        return folded
+    layers: list[nn.Module] = []
+    for rows, columns in ((width, config.hidden), (config.hidden, config.code)):
+        layers += [nn.Linear(rows, columns), nn.BatchNorm1d(columns), nn.ReLU(), nn.Dropout(config.dropout)]
+    return nn.Sequential(*layers, nn.Linear(config.code, outputs))
 
 
-def _fit(network: _Network, joined: Joined, config: NetworkConfig, generator: torch.Generator) -> None:
+def _fit(network: torch.nn.Sequential, joined: Joined, config: NetworkConfig) -> None:
     """Descend the mean loss of measured values; an endpoint counts by the root of how many it has."""
     import torch
     from torch.nn import functional
@@ -193,15 +149,15 @@ def _fit(network: _Network, joined: Joined, config: NetworkConfig, generator: to
     share = known.sum(dim=0).to(torch.float32).rsqrt()
     weight = known * (share / share.mean())
     steps = len(x) // config.batch_size
-    optimizer = torch.optim.AdamW(network.parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.epochs * steps, pct_start=0.2
     )
     for _ in range(config.epochs):
-        order = torch.randperm(len(x), generator=generator)
+        order = torch.randperm(len(x))
         for step in range(steps):
             rows = order[step * config.batch_size : (step + 1) * config.batch_size]
-            output = network.train_output(x[rows])
+            output = network(x[rows])
             each = torch.where(
                 binary,
                 functional.binary_cross_entropy_with_logits(output, targets[rows], reduction="none"),
@@ -216,15 +172,22 @@ def _fit(network: _Network, joined: Joined, config: NetworkConfig, generator: to
             raise TrainingError("multitask: the training diverged: lower learning_rate, or look for huge features")
 
 
-def _graph(width: int, scale: _Scale, layers: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> bytes:
+def _graph(width: int, scale: _Scale, network: torch.nn.Sequential) -> bytes:
+    """Write the scale and the layers, normalisation folded into their weights, as an ONNX graph."""
+    from torch import nn
+    from torch.nn.utils.fusion import fuse_linear_bn_eval
+
     graph = OnnxGraph()
     scaled = graph.add("Sub", "X", graph.constant(scale.center))
     scaled = graph.add("Div", scaled, graph.constant(scale.spread))
     zero, one, low, high = (graph.constant(np.float32(number)) for number in (0, 1, -CLIP, CLIP))
     logarithm = graph.add("Log", graph.add("Add", graph.add("Max", scaled, zero), one))
     hidden = graph.add("Where", graph.constant(scale.counted), logarithm, graph.add("Clip", scaled, low, high))
-    for place, (weight, bias) in enumerate(layers):
-        hidden = graph.add("Gemm", hidden, graph.constant(weight), graph.constant(bias))
-        hidden = graph.add("Relu", hidden) if place < len(layers) - 1 else hidden
+    *shared, last = (layer for layer in network if isinstance(layer, nn.Linear))
+    norms = (layer for layer in network if isinstance(layer, nn.BatchNorm1d))
+    for layer in (*map(fuse_linear_bn_eval, shared, norms), last):
+        weight, bias = (graph.constant(values.detach().numpy()) for values in (layer.weight.T, layer.bias))
+        hidden = graph.add("Gemm", hidden, weight, bias)
+        hidden = hidden if layer is last else graph.add("Relu", hidden)
     graph.add("Concat", "X", hidden, name="y", axis=1)
-    return graph.serialized("multitask_network", width, graph.types.FLOAT, ("n", width + len(layers[-1][1])))
+    return graph.serialized("multitask_network", width, graph.types.FLOAT, ("n", width + last.out_features))
