@@ -115,7 +115,10 @@ def _make_card(
     row: dict[str, Any],
 ) -> dict[str, Any]:
     endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
-    model = workshop.catalog.configs.model_of(endpoint.name, champion.model)
+    configs = workshop.catalog.configs
+    model = configs.model_of(endpoint.name, champion.model)
+    parts = [model, *(configs.models[member] for member in model.members)]
+    others = {name for part in parts for name in part.auxiliary_of(endpoint.name, configs.endpoints)}
     return {
         "endpoint": endpoint.model_dump(
             mode="json", include={"name", "title", "description", "task", "unit", "direction", "licence"}
@@ -124,6 +127,7 @@ def _make_card(
             "name": model.name,
             "description": model.description,
             "features": list(model.features),
+            "auxiliary": sorted(others),
             "config": model.settings(endpoint.name).model_dump(mode="json"),
         },
         "signature": champion.signature,

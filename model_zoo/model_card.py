@@ -135,6 +135,10 @@ def _model(model: Card, card: Card) -> list[str]:
     lines = [str(model["description"])] if model.get("description") else []
     if model.get("features"):
         lines.append(f"\nReads {', '.join(model['features'])}. Signature {str(card.get('signature', ''))[:12]}.")
+    if model.get("auxiliary"):
+        lines.append(
+            f"\nLearnt from other endpoints too, without this one's molecules: {', '.join(model['auxiliary'])}."
+        )
     return lines
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ai_drug_assets.searching import search_settings
+from model_zoo.model_card import to_markdown
 from model_zoo.sources import CsvSource
 from tests.project_factory import Project, add_model, measurements, molecules, write_csv, write_yaml
 
@@ -59,6 +62,17 @@ def test_the_scale_of_another_endpoint_counts(several: Project) -> None:
 
     assert ("config", "auxiliary.ringed.upper") in plan[MULTITASK]
     assert "dataset/ringed" not in plan
+
+
+def test_a_champions_card_names_the_other_endpoints(several: Project) -> None:
+    """People see what it learnt from, also when it is a part of the champion."""
+    add_model(several.settings, "rf", endpoints=["greasy", "ringed"])
+    assert several.run().failed == {}
+    (place,) = (several.settings.home / "store" / "bundles" / "logp").glob("multitask-*/card.json")
+    card = json.loads(place.read_bytes())
+
+    assert card["model"]["auxiliary"] == ["greasy", "ringed"]
+    assert "Learnt from other endpoints too, without this one's molecules: greasy, ringed." in to_markdown(card)
 
 
 def test_endpoints_of_the_same_molecules_teach_nothing(project: Project) -> None:
