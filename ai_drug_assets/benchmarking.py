@@ -59,7 +59,11 @@ def benchmark(
         seeds=seeds or config.seeds,
         boards=boards or BOARDS,
         holder=config.holder,
-        others={endpoint.name: Snapshot(endpoint, place, features) for endpoint in read_sets(place, config)},
+        others={
+            endpoint.name: Snapshot(endpoint, place, features)
+            for endpoint in read_sets(place, config)
+            if (place / endpoint.name).is_dir()  # a part of a benchmark is one too: nothing is learnt from the rest
+        },
     )
     failed: dict[str, str] = {}
     for endpoint in read_sets(job.folder, config, only):

@@ -575,6 +575,29 @@ def test_the_command_runs_and_reports(folder: Path, tmp_path: Path, monkeypatch:
     assert CliRunner().invoke(aidrug, arguments).exit_code == 1
 
 
+def test_a_part_of_a_benchmark_is_one_too(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set that the index names and nobody brought stops no other: a model of several sets fails alone, and says why."""
+    monkeypatch.setenv("AIDRUG_HOME", str(tmp_path / "home"))
+    shutil.rmtree(folder / "logp")
+    out = tmp_path / "out.json"
+    arguments = [
+        "benchmark",
+        str(folder),
+        "--only",
+        "greasy",
+        "--models",
+        "multitask",
+        "--seeds",
+        "1",
+        "--out",
+        str(out),
+    ]
+    done = CliRunner().invoke(aidrug, arguments)
+
+    assert done.exit_code == 0, done.output
+    assert "greasy (open): multitask failed: TrainingError: multitask: expected at least 256 molecules" in done.output
+
+
 CANDIDATES = [{"model": "rf", "cv": 0.5, "train_s": 3600}, {"model": "xgb", "failed": "no"}]
 
 
