@@ -576,7 +576,7 @@ def test_the_command_runs_and_reports(folder: Path, tmp_path: Path, monkeypatch:
 
 
 def test_a_part_of_a_benchmark_is_one_too(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A set that the index names and nobody brought stops no other: a model of several sets fails alone, and says why."""
+    """A set that the index names and nobody brought stops no other: a model of several sets alone fails, saying why."""
     monkeypatch.setenv("AIDRUG_HOME", str(tmp_path / "home"))
     shutil.rmtree(folder / "logp")
     out = tmp_path / "out.json"
