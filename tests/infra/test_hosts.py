@@ -127,7 +127,7 @@ def test_an_unknown_document_is_named(deployment: Deployment) -> None:
 
 def test_an_interrupted_driver_cancels_its_command(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends the training on the host as well, and the host is put back in order."""
-    deployment.tell("training", "exec sleep 20")
+    deployment.tell("training", "exec sleep 300")  # longer than any machine takes to notice it
     host = Host(deployment.target, deployment.target.instance_id, _mute, FAST)
     host.start()
 
