@@ -317,6 +317,14 @@ def test_the_best_on_the_test_rows_is_not_chosen_for_it(job: Job, monkeypatch: p
     assert {item["model"] for item in entry["candidates"]} == {"naive", "rf", "xgb"}
 
 
+def test_a_busy_machine_decides_nothing(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A latency that was measured while others had the processor costs no model its title."""
+    monkeypatch.setattr("model_zoo.benchmark_candidates.latency_ms", lambda model, X: 4000.0)
+    run(job, "logp")
+
+    assert entries(job)["logp"]["champion"] == "rf"
+
+
 def test_the_strict_board_never_sees_an_open_model(
     job: Job, trained: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
