@@ -217,7 +217,8 @@ class Agent:
         errors = place / f"{invocation.command_id}.err"
         with errors.open("wb") as stderr:
             invocation.process = process = subprocess.Popen(
-                ["sh", str(script)],
+                # As under the agent: Dagster gives SIGTERM the fate of SIGINT, which a shell's background job ignores.
+                ["env", "--default-signal", "sh", str(script)],
                 cwd=place,
                 env=self.environment(invocation.instance_id),
                 stdin=subprocess.DEVNULL,
