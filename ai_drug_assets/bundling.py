@@ -7,7 +7,6 @@ the card's words (see `model_zoo.model_card`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from model_zoo.config import Endpoint
 from model_zoo.dataset import Dataset
 from model_zoo.digests import json_digest
 from model_zoo.model_card import intended_use, limits, score_intervals
-from model_zoo.molecules import Molecule
 from model_zoo.reference_drugs import DrugList, chembl_drugs
 from model_zoo.targets import Target
 from model_zoo.trust import Held, Trust, make_trust
@@ -53,10 +51,7 @@ def publish_bundle(
     molecules = [molecule for molecule, inside in zip(snapshot.molecules(), train, strict=True) if inside]
     trust, errors, trusted = _trust(endpoint.target, snapshot, place)
     drugs, domain = chembl_drugs(), fit_domain(molecules, snapshot.folds[train])
-
-    def featurize(features: Sequence[str], molecules: Sequence[Molecule]) -> NDArray[Any]:
-        return workshop.features.joined(features, molecules)
-
+    featurize = workshop.features.joined
     fields = {
         "endpoint": endpoint.name,
         "model": champion.model,

@@ -103,7 +103,7 @@ def current_signature(catalog: Catalog, key: str) -> str | None:
 
 def _nodes(configs: Configs, settings: Settings, nodes: Mapping[str, Node]) -> Iterator[Node]:
     for endpoint in configs.endpoints.values():
-        record = dataset_record(endpoint, endpoint.dataset.source.digests(settings.root), settings.code_root)
+        record = dataset_record(endpoint, settings.root, settings.code_root)
         yield Node(f"dataset/{endpoint.name}", "dataset", endpoint.name, None, (), record)
     for endpoint in configs.endpoints.values():
         yield from _endpoint_nodes(endpoint, configs, settings, nodes)
@@ -116,12 +116,11 @@ def _endpoint_nodes(
     endpoint: Endpoint, configs: Configs, settings: Settings, nodes: Mapping[str, Node]
 ) -> Iterator[Node]:
     name, root, models = endpoint.name, settings.code_root, configs.models_of(endpoint.name)
-    data = endpoint.dataset.source.digests(settings.root)
-    dataset_config = endpoint.dataset.model_dump(mode="json")
     dataset = f"dataset/{name}"
+    data, dataset_config = (nodes[dataset].record[part] for part in ("data", "config"))
     for featurizer in dict.fromkeys(block for model in models for block in model.features):
         block_code = (*DATASET_CODE, f"model_zoo.featurizers.{featurizer}")
-        record = make_record(block_code, root, {"dataset": dataset_config}, data, {})
+        record = make_record(block_code, root, dataset_config, data, {})
         yield Node(f"features/{name}/{featurizer}", "features", name, featurizer, (dataset,), record)
     trained = []
     for model in models:

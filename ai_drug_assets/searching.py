@@ -23,7 +23,7 @@ from model_zoo.dataset import make_dataset
 from model_zoo.errors import ConfigError
 from model_zoo.feature_cache import FeatureCache
 from model_zoo.models._base import ModelConfig
-from model_zoo.records import dataset_record, trained_model_record
+from model_zoo.records import signed_datasets, trained_model_record
 from model_zoo.search import search
 from model_zoo.store import atomic_write
 from model_zoo.training import TrainingData, Validated, cross_validate
@@ -77,7 +77,7 @@ def search_settings(
     for name in endpoints or serving:
         endpoint = configs.endpoints[name]
         others = [configs.endpoints[one] for one in model.auxiliary_of(name, configs.endpoints)]
-        signed = {f"dataset/{one.name}": (one, _snapshot_signature(one, settings)) for one in others}
+        signed = signed_datasets(others, settings.root, settings.code_root)
         digests = endpoint.dataset.source.digests(settings.root)
         record = trained_model_record(endpoint, model, digests, settings.code_root, auxiliary=signed)
         # The room is part of the question: another one begins another study.
@@ -91,11 +91,6 @@ def search_settings(
         if write and result.chosen:
             write_overrides(settings.configs / "models" / f"{model.name}.yaml", name, result.chosen)
     return found
-
-
-def _snapshot_signature(endpoint: Endpoint, settings: Settings) -> str:
-    digests = endpoint.dataset.source.digests(settings.root)
-    return signature.signature(dataset_record(endpoint, digests, settings.code_root))
 
 
 def _validation(

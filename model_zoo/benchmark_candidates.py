@@ -35,7 +35,7 @@ from model_zoo.model_formats import load_model
 from model_zoo.models import get
 from model_zoo.models._base import ModelConfig
 from model_zoo.molecules import Molecule
-from model_zoo.records import dataset_record, make_record, trained_model_record
+from model_zoo.records import make_record, signed_datasets, trained_model_record
 from model_zoo.targets import Target
 from model_zoo.training import (
     TrainingData,
@@ -160,7 +160,8 @@ class Contest:
         found: dict[str, str] = {}
         for name, model in self.models.items():
             members = {member: found[member] for member in model.members}
-            others = {f"dataset/{other}": self._signed(other) for other in self._auxiliary(model)}
+            known = (self.others[other].endpoint for other in self._auxiliary(model))
+            others = signed_datasets(known, self.snapshot.folder, self.code_root)
             record = trained_model_record(endpoint, model, data, self.code_root, members, others)
             found[name] = signature.signature(record)
         return found
@@ -256,11 +257,6 @@ class Contest:
 
     def _auxiliary(self, model: ModelFile) -> list[str]:
         return model.auxiliary_of(self.snapshot.endpoint.name, self.others)
-
-    def _signed(self, name: str) -> tuple[Endpoint, str]:
-        other = self.others[name].endpoint
-        digests = other.dataset.source.digests(self.snapshot.folder)
-        return other, signature.signature(dataset_record(other, digests, self.code_root))
 
     def _prepared(self, model: ModelFile, config: ModelConfig) -> ModelConfig:
         """Let a model learn from its auxiliary sets first, if it has any."""

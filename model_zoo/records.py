@@ -7,7 +7,7 @@ Does not belong here: digests and differences (see `signature.py`), assets and w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,16 @@ DATASET_CODE = ("model_zoo.dataset",)
 TRAINING_CODE = ("model_zoo.training",)
 
 
-def dataset_record(endpoint: Endpoint, data: Mapping[str, str], root: Path) -> Record:
-    """Give the record of an endpoint's snapshot, whose files have these digests."""
-    return make_record(DATASET_CODE, root, {"dataset": endpoint.dataset.model_dump(mode="json")}, data, {})
+def dataset_record(endpoint: Endpoint, folder: Path, root: Path) -> Record:
+    """Give the record of an endpoint's snapshot, whose files lie under a folder."""
+    config = {"dataset": endpoint.dataset.model_dump(mode="json")}
+    return make_record(DATASET_CODE, root, config, endpoint.dataset.source.digests(folder), {})
+
+
+def signed_datasets(endpoints: Iterable[Endpoint], folder: Path, root: Path) -> dict[str, tuple[Endpoint, str]]:
+    """Give endpoints with the signatures of their snapshots, as `trained_model_record` takes auxiliary ones."""
+    records = ((endpoint, dataset_record(endpoint, folder, root)) for endpoint in endpoints)
+    return {f"dataset/{endpoint.name}": (endpoint, signature.signature(record)) for endpoint, record in records}
 
 
 def trained_model_record(
