@@ -6,15 +6,20 @@ Belongs here: calling DVC for the files that endpoints name. Does not belong her
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from model_zoo.digests import file_digest
 from model_zoo.errors import DataError
-from model_zoo.sources import DvcSource, require_pulled
+from model_zoo.sources import DvcSource, pointer_md5, require_pulled
 
 from ai_drug_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from dvc.config import Config
+    from dvc.repo import Repo
 
 REMOTE = "storage"
 
@@ -25,7 +30,7 @@ def pull(source: DvcSource, root: Path) -> None:
     Raises
     ------
     DataError
-        When DVC cannot bring them.
+        When DVC cannot bring them, or when a file that is here is somebody's work.
     """
     missing = []
     for path in source.paths(root).values():
@@ -34,45 +39,109 @@ def pull(source: DvcSource, root: Path) -> None:
         except DataError:
             if path.exists():  # present but different: pulling would overwrite somebody's work
                 raise
-            missing.append(f"{path}.dvc")
-    if missing:
-        dvc("pull", *missing, root=root)
+            missing.append(path)
+    _bring(missing, root)
 
 
-def dvc(*arguments: str, root: Path) -> str:
-    """Run one DVC command in the checkout and give what it printed.
+@contextmanager
+def _in_dvcs_words(what: str) -> Iterator[None]:
+    """Turn whatever DVC raises into one error with its own words, its causes included.
 
     Raises
     ------
     DataError
-        With DVC's own words, when the command fails.
+        When it raised.
     """
-    environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip().removeprefix("ERROR: ")
-        raise DataError(f"dvc {' '.join(arguments)} failed: {words}")
-    return done.stdout
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        told: list[str] = []
+        cause: BaseException | None = error
+        while cause is not None and (words := str(cause).strip()):
+            told += [] if words in told else [words]
+            cause = cause.__cause__
+        raise DataError(f"dvc {what} failed: {': '.join(told) or type(error).__name__}") from error
+
+
+@contextmanager
+def _repository(root: Path) -> Iterator[Repo]:
+    """Open the checkout's DVC repository. In this process: each `dvc` command of its own takes two seconds to start."""
+    os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        yield repo
 
 
 def pull_all(settings: Settings) -> str:
-    """Bring every tracked file to what its pointer says; say what was done.
+    """Bring every tracked file to what its pointer says; say what was done. Deletes nothing, ever.
+
+    A file that differs from its pointer is replaced only when DVC's cache holds what it says now, as after a
+    `git pull` that moved the pointer; otherwise it is somebody's work and stays.
 
     Raises
     ------
     DataError
-        When DVC cannot bring them.
+        When DVC cannot bring them, or naming the files that stayed because they are somebody's work; the others
+        have been brought by then.
     """
-    if not any(settings.root.glob("data/**/*.dvc")):
+    root = settings.root
+    paths = [pointer.with_suffix("") for pointer in _pointers(root)]
+    if not paths:
         return "nothing is tracked with DVC"
-    return dvc("pull", root=settings.root).strip()
+    wanted: list[Path] = []
+    edited: list[Path] = []
+    for path in paths:
+        if path.is_file() and (came := file_digest(path, "md5")) != pointer_md5(path):
+            (wanted if _is_cached(came, root) else edited).append(path)
+        elif not path.exists() or path.is_dir():  # DVC itself looks after a folder that it tracks whole
+            wanted.append(path)
+    _bring(wanted, root)
+    if edited:
+        names = " ".join(str(path.relative_to(root)) for path in edited)
+        raise DataError(
+            f"{names}: expected the content that the DVC pointer records, got another that is nowhere else, so it was "
+            f"left as it is. Run `aidrug data add {names}` to keep it, or delete it and pull again to take it back."
+        )
+    brought = [f"brought {path.relative_to(root)}" for path in wanted]
+    return "\n".join([*brought, f"{len(paths)} tracked files are as their pointers say"])
+
+
+def _bring(paths: Sequence[Path], root: Path) -> None:
+    """Pull these files, each by its pointer, and make sure that they are there.
+
+    Without names DVC deletes every file that it once put into the checkout and no longer finds a pointer for: after
+    `git checkout` of an older revision, or where a `.gitignore` hides the folder from it (DVC issues 5396, 10461).
+    """
+    if not paths:
+        return
+    pointers = _pointer_names(paths, root)
+    with _in_dvcs_words(f"pull {' '.join(pointers)}"), _repository(root) as repo:
+        repo.pull(targets=[str(root / pointer) for pointer in pointers])
+    for path in paths:
+        if not path.is_dir():
+            require_pulled(path)
+
+
+def _pointer_names(paths: Sequence[Path], root: Path) -> list[str]:
+    return [f"{path.relative_to(root) if path.is_relative_to(root) else path}.dvc" for path in paths]
+
+
+def _pointers(root: Path) -> list[Path]:
+    """Find every `.dvc` pointer of the checkout, in order; folders with a dot hold tools and state, not pointers."""
+    found = []
+    for folder, inner, files in os.walk(root):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        found += [Path(folder, name) for name in files if name.endswith(".dvc") and name != ".dvc"]
+    return sorted(found)
+
+
+def _is_cached(md5: str, root: Path) -> bool:
+    """Say whether DVC's cache of this checkout holds a content, so that it can be brought back."""
+    with _in_dvcs_words("cache"), _repository(root) as repo:
+        return Path(repo.cache.local.oid_to_path(md5)).is_file()
 
 
 def add(files: Sequence[str], settings: Settings) -> str:
@@ -87,14 +156,18 @@ def add(files: Sequence[str], settings: Settings) -> str:
         When a file lies outside the checkout, or DVC fails.
     """
     root = settings.root
-    _initialise(settings)
     for file in files:
         if not Path(file).resolve().is_relative_to(root):
             raise DataError(f"{file}: expected a file inside the checkout {root}; copy it to data/ first")
-    paths = [str(Path(file).resolve().relative_to(root)) for file in files]
-    dvc("add", *paths, root=root)
-    dvc("push", *(f"{path}.dvc" for path in paths), root=root)
-    return f"tracked {', '.join(paths)}. Now commit: git add {' '.join(f'{path}.dvc' for path in paths)}"
+    paths = [Path(file).resolve().relative_to(root) for file in files]
+    names = " ".join(map(str, paths))
+    pointers = _pointer_names(paths, root)
+    _initialise(settings)
+    with _in_dvcs_words(f"add {names}"), _repository(root) as repo:
+        repo.add([str(root / path) for path in paths])
+    with _in_dvcs_words(f"push {' '.join(pointers)}"), _repository(root) as repo:
+        repo.push(targets=[str(root / pointer) for pointer in pointers])
+    return f"tracked {names}. Now commit: git add {' '.join(pointers)}"
 
 
 def set_remote(url: str, settings: Settings) -> str:
@@ -103,26 +176,38 @@ def set_remote(url: str, settings: Settings) -> str:
     Downloads are verified: DVC by default accepts a corrupted object from a remote and reports success.
     """
     _initialise(settings)
-    local = settings.root / ".dvc" / "config.local"
-    if local.is_file() and REMOTE in local.read_text(encoding="utf-8"):
-        dvc("remote", "remove", "--local", REMOTE, root=settings.root)  # this machine's folder would go first
-    dvc("remote", "add", "--force", "--default", REMOTE, url, root=settings.root)
-    dvc("remote", "modify", REMOTE, "verify", "true", root=settings.root)
+    with _in_dvcs_words("config"):
+        with _config(settings).edit("local") as conf:  # this machine's folder would go first
+            conf["remote"].pop(REMOTE, None)
+            conf["core"].pop("remote", None)
+        with _config(settings).edit("repo") as conf:
+            _name_remote(conf, url if "://" in url else os.path.relpath(settings.root / url))
     return f"tracked data is kept at {url}. Now commit: git add .dvc/config"
 
 
 def _initialise(settings: Settings) -> None:
-    if (settings.root / ".dvc").is_dir():
-        if not dvc("remote", "list", root=settings.root).strip():
-            _local_remote(settings)
-        return
-    dvc("init", "--quiet", root=settings.root)
-    dvc("config", "core.analytics", "false", root=settings.root)
-    _local_remote(settings)
+    """Make the checkout a DVC repository with a remote, where it is none yet."""
+    if not (settings.root / ".dvc").is_dir():
+        os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+        from dvc.repo import Repo
+
+        with _in_dvcs_words("init"):
+            Repo.init(str(settings.root)).close()
+            with _config(settings).edit("repo") as conf:
+                conf["core"]["analytics"] = False
+    with _in_dvcs_words("config"):
+        config = _config(settings)
+        if not config["remote"]:  # a folder, noted in `.dvc/config.local`, which Git ignores: it is this machine's
+            with config.edit("local") as conf:
+                _name_remote(conf, str(settings.folder("dvc_remote")))
 
 
-def _local_remote(settings: Settings) -> None:
-    """Use a folder as remote, noted in `.dvc/config.local`, which Git ignores: it is this machine's."""
-    folder = str(settings.folder("dvc_remote"))
-    dvc("remote", "add", "--local", "--force", "--default", REMOTE, folder, root=settings.root)
-    dvc("remote", "modify", "--local", REMOTE, "verify", "true", root=settings.root)
+def _config(settings: Settings) -> Config:
+    from dvc.config import Config
+
+    return Config(str(settings.root / ".dvc"))
+
+
+def _name_remote(conf: dict[str, Any], url: str) -> None:
+    conf["remote"][REMOTE] = {"url": url, "verify": True}
+    conf["core"]["remote"] = REMOTE

@@ -91,7 +91,8 @@ class CheckoutCopy:
         """Commit everything in the copy, which becomes a repository with the first commit; give the SHA."""
         if not (self.folder / ".git").exists():
             self.git("init", "--quiet")
-            self.write(".gitignore", "home/\n__pycache__/\n.dvc_site_cache/\n")
+            own = (ROOT / ".gitignore").read_text(encoding="utf-8")  # what it hides, it hides from DVC too
+            self.write(".gitignore", f"{own}home/\n.dvc_site_cache/\n")
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", message)
         return self.git("rev-parse", "HEAD")

@@ -73,3 +73,59 @@ def test_a_file_outside_the_checkout_is_refused(copy: CheckoutCopy, tmp_path: Pa
     outside.write_text(MEASUREMENTS)
 
     assert "copy it to data/ first" in copy.aidrug("data", "add", str(outside), code=1)
+
+
+HIDES_THE_FOLDER = "/data/*\n!/data/*.dvc\nhome/\n.dvc_site_cache/\n"
+"""A `.gitignore` by which DVC finds no pointer in `data/`; Git does (DVC issues 5396, 10461, 10925, 10987)."""
+
+
+@pytest.mark.parametrize("ignored", [None, HIDES_THE_FOLDER], ids=["ours", "hides the folder"])
+def test_pulling_brings_what_is_missing_and_deletes_nothing(copy: CheckoutCopy, ignored: str | None) -> None:
+    """Whatever `.gitignore` says, and after a checkout of a revision without the pointer: no measurement is deleted."""
+    if ignored is not None:
+        copy.write(".gitignore", ignored)
+    second = "data/second.csv" if ignored else "data/programme/second.csv"  # DVC refuses a pointer that Git ignores
+    copy.write(second, MEASUREMENTS + "CCCCF,4\n")
+    before = copy.commit("Not tracked yet")
+    copy.aidrug("data", "add", "data/assay.csv", second)
+    tracked = copy.commit("Track both")
+    files = [copy.folder / "data/assay.csv", copy.folder / second]
+    contents = [file.read_bytes() for file in files]
+
+    assert "2 tracked files" in copy.aidrug("data", "pull")
+    assert [file.read_bytes() for file in files] == contents
+    copy.git("checkout", "--quiet", before)
+    copy.aidrug("data", "pull")
+    assert [file.read_bytes() for file in files] == contents
+
+    copy.git("checkout", "--quiet", tracked)
+    files[1].unlink()
+    assert f"brought {second}" in copy.aidrug("data", "pull")
+    assert [file.read_bytes() for file in files] == contents
+
+
+def test_pulling_follows_a_pointer_that_moved_and_leaves_an_edit_alone(copy: CheckoutCopy) -> None:
+    """What the cache holds gives way to the pointer; what is nowhere else stays, is named, and the rest is brought."""
+    copy.aidrug("data", "add", "data/assay.csv")
+    first = copy.commit("First")
+    copy.write("data/assay.csv", MEASUREMENTS + "CCCCF,4\n")
+    copy.aidrug("data", "add", "data/assay.csv")
+    copy.commit("Second")
+    copy.git("checkout", "--quiet", first)
+
+    assert "brought data/assay.csv" in copy.aidrug("data", "pull")
+    assert (copy.folder / "data" / "assay.csv").read_text() == MEASUREMENTS
+
+    copy.write("data/assay.csv", "smiles,value\nCCO,1\n")
+    assert "data/assay.csv: expected the content" in copy.aidrug("data", "pull", code=1)
+    assert (copy.folder / "data" / "assay.csv").read_text() == "smiles,value\nCCO,1\n"
+
+
+def test_a_file_that_the_remote_does_not_have_is_an_error(copy: CheckoutCopy) -> None:
+    """In a clone whose remote lacks the file, pulling fails and says so: "up to date" would be a lie."""
+    copy.aidrug("data", "add", "data/assay.csv")
+    for lost in (copy.folder / ".dvc" / "cache", copy.home / "dvc_remote"):
+        lost.rename(lost.with_name("lost"))
+    (copy.folder / "data" / "assay.csv").unlink()
+
+    assert "dvc pull data/assay.csv.dvc failed" in copy.aidrug("data", "pull", code=1)

@@ -191,7 +191,7 @@ def test_tracked_data_goes_to_s3_and_comes_back_verified(bucket: str, tmp_path: 
     s3.put_object(Bucket=bucket, Key=key, Body=b"smiles,value\nCCO,999\n")
     lose()
     message = copy.aidrug("data", "pull", code=1)
-    assert "dvc pull failed" in message
+    assert "dvc pull data/a.csv.dvc failed" in message
     assert not (copy.folder / "data" / "a.csv").exists()
 
 
