@@ -37,6 +37,7 @@ from model_zoo.errors import StoreError
 from model_zoo.trials import TrialMode
 
 POINTER = "current.json"
+PROGRESS = "progress.json"
 HISTORY_LENGTH = 50
 
 
@@ -175,6 +176,12 @@ class Store(Protocol):
     def update_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
         """Replace the pointer by `change(pointer)` atomically, no matter who else does the same."""
 
+    def read_progress_bytes(self) -> bytes | None:
+        """Give what a run last said of its progress (see `progress.py`), or none when nothing is being made."""
+
+    def write_progress(self, content: bytes | None) -> None:
+        """Say what is being made; none when the run is over."""
+
     def put_bundle(self, folder: Path) -> str:
         """Publish a complete bundle folder under its endpoint and version; give the version.
 
@@ -241,6 +248,25 @@ class FolderStore:
                     leftover.unlink(missing_ok=True)
                 atomic_write(self.root / POINTER, after.as_bytes())
             return after
+
+    def read_progress_bytes(self) -> bytes | None:
+        """Read the file beside the pointer."""
+        try:
+            return (self.root / PROGRESS).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{self.root / PROGRESS}: cannot be read: {error.strerror}") from error
+
+    def write_progress(self, content: bytes | None) -> None:
+        """Replace the file beside the pointer, or remove it."""
+        try:
+            if content is None:
+                (self.root / PROGRESS).unlink(missing_ok=True)
+            else:
+                atomic_write(self.root / PROGRESS, content)
+        except OSError as error:
+            raise StoreError(f"{self.root / PROGRESS}: cannot be written: {error}") from error
 
     def put_bundle(self, folder: Path) -> str:
         """Copy a bundle to a temporary name, force it to disk, then rename it."""

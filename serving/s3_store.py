@@ -27,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from model_zoo.bundle import verify_files
 from model_zoo.errors import BundleError, StoreError
-from model_zoo.store import POINTER, Pointer, parse_pointer
+from model_zoo.store import POINTER, PROGRESS, Pointer, parse_pointer
 
 MANIFEST = "manifest.json"
 ATTEMPTS = 30
@@ -60,12 +60,25 @@ class S3Store:
 
     def read_pointer_bytes(self) -> bytes | None:
         """Read the pointer object; none when it does not exist yet."""
-        return self._get_pointer()[0]
+        return self._get(POINTER)[0]
+
+    def read_progress_bytes(self) -> bytes | None:
+        """Read the object beside the pointer."""
+        return self._get(PROGRESS)[0]
+
+    def write_progress(self, content: bytes | None) -> None:
+        """Replace the object beside the pointer, or remove it."""
+        place = {"Bucket": self.bucket, "Key": self._key(PROGRESS)}
+        with self._reported(f"{PROGRESS} of {self!r} cannot be written"):
+            if content is None:
+                self._client.delete_object(**place)
+            else:
+                self._client.put_object(**place, Body=content, ContentType="application/json")
 
     def update_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
         """Replace the pointer on the condition that nobody else did since it was read; else start again."""
         for attempt in range(ATTEMPTS):
-            content, etag = self._get_pointer()
+            content, etag = self._get(POINTER)
             before = parse_pointer(content)
             after = change(before)
             if after == before:
@@ -136,10 +149,11 @@ class S3Store:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._client.download_file(self.bucket, f"{base}/{name}", str(path))
 
-    def _get_pointer(self) -> tuple[bytes | None, str | None]:
-        with self._reported(f"the pointer of {self!r} cannot be read"):
+    def _get(self, name: str) -> tuple[bytes | None, str | None]:
+        what = "the pointer" if name == POINTER else name
+        with self._reported(f"{what} of {self!r} cannot be read"):
             try:
-                answer = self._client.get_object(Bucket=self.bucket, Key=self._key(POINTER))
+                answer = self._client.get_object(Bucket=self.bucket, Key=self._key(name))
             except ClientError as error:
                 if _code(error) in _ABSENT:
                     return None, None
