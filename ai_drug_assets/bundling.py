@@ -151,6 +151,7 @@ def _make_card(
             for other in board["rows"]
         ],
         "absent": board["absent"],
+        "awaited": list(decision.awaited),
     }
 
 

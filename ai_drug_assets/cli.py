@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,23 +34,48 @@ aidrug.add_command(host_cli.deploy)
 aidrug.add_command(host_cli.host)
 
 
+def _selecting(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command be given some endpoints, some models, or the cheap candidates alone."""
+    for add in (
+        click.option(
+            "--quick", is_flag=True, help="Only models whose YAML says `cheap: true`; champions are provisional."
+        ),
+        click.option("--model", "models", multiple=True, metavar="MODEL", help="Only this model; may be given again."),
+        click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]..."),
+    ):
+        command = add(command)
+    return command
+
+
 @aidrug.command()
+@_selecting
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for the summary of a workflow.")
 @click.option("--ledger", metavar="PLACE", help="Compare with production's copy of the ledger: a folder or s3://...")
-def plan(*, as_json: bool, as_markdown: bool, ledger: str | None) -> None:
+def plan(
+    endpoints: tuple[str, ...],
+    models: tuple[str, ...],
+    *,
+    quick: bool,
+    as_json: bool,
+    as_markdown: bool,
+    ledger: str | None,
+) -> None:
     """List what would run, and why. Runs nothing; exits 0 when nothing is stale, 2 when something is."""
     from ai_drug_assets.catalog import load_catalog
     from ai_drug_assets.ledger import Ledger
     from ai_drug_assets.ledger_copy import LedgerCopy
     from ai_drug_assets.plan import compare, make_plan
+    from ai_drug_assets.selection import Selection
 
     settings = Settings.from_env()
     catalog = load_catalog(settings)
+    chosen = Selection.of(endpoints, models, quick=quick).keys(catalog)
     if ledger:
         made = compare(catalog, LedgerCopy(ledger).entries())
     else:
         made = make_plan(catalog, Ledger(settings.home / "ledger"))
+    made = made.only(chosen)
     if as_json:
         click.echo(json.dumps(made.as_json(), indent=1))
     else:
@@ -58,13 +84,25 @@ def plan(*, as_json: bool, as_markdown: bool, ledger: str | None) -> None:
 
 
 @aidrug.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines; progress goes to stderr.")
+@_selecting
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines; progress goes to stderr, a line each.")
 @click.option("--train-only", is_flag=True, envvar="AIDRUG_TRAIN_ONLY", help="Stop at trained models.")
-def run(*, as_json: bool, train_only: bool) -> None:
-    """Materialise what is stale, and exit. Exits 1 when an asset failed; the others are made all the same."""
-    from ai_drug_assets.runner import run_stale
+def run(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool, as_json: bool, train_only: bool) -> None:
+    """Materialise what is stale, and exit. Exits 1 when an asset failed; the others are made all the same.
 
-    report = run_stale(Settings.from_env(), lambda line: click.echo(line, err=as_json), train_only=train_only)
+    Without an ENDPOINT it is all of them. A chosen model comes with all that it is made from and all that judges it; a
+    champion that is elected while other candidates are still to be trained is provisional, and says so.
+    """
+    from ai_drug_assets.progress import display_for
+    from ai_drug_assets.runner import run_stale
+    from ai_drug_assets.selection import Selection
+
+    def say(line: str) -> None:
+        click.echo(line, err=as_json)
+
+    selection = Selection.of(endpoints, models, quick=quick, train_only=train_only)
+    with display_for(say, as_json=as_json) as display:
+        report = run_stale(Settings.from_env(), display, selection, say)
     if as_json:
         click.echo(json.dumps(vars(report), indent=1))
     else:
@@ -73,11 +111,13 @@ def run(*, as_json: bool, train_only: bool) -> None:
 
 
 @aidrug.command()
-def up() -> None:
-    """Materialise what is stale, then keep the Dagster UI and the service running until Ctrl-C."""
+@_selecting
+def up(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool) -> None:
+    """Materialise what is stale while the Dagster UI and the service run, and keep them running until Ctrl-C."""
+    from ai_drug_assets.selection import Selection
     from ai_drug_assets.up import bring_up
 
-    sys.exit(bring_up(Settings.from_env(), click.echo))
+    sys.exit(bring_up(Settings.from_env(), click.echo, Selection.of(endpoints, models, quick=quick)))
 
 
 @aidrug.command()

@@ -35,6 +35,7 @@ def prepare_instance(settings: Settings) -> Path:
         config = yaml.safe_load((settings.root / "dagster.yaml").read_text(encoding="utf-8"))
         for section in (config["storage"]["sqlite"], config["local_artifact_storage"], config["compute_logs"]):
             section.get("config", section)["base_dir"] = str(home)
+        config["concurrency"]["pools"]["default_limit"] = settings.workers
         if settings.logs:
             config["compute_logs"] = _logs_in_s3(settings.logs, home)
         content = yaml.safe_dump(config, sort_keys=False).encode()

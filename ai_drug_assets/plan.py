@@ -6,12 +6,13 @@ Does not belong here: running anything. Imports no model library and no Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from model_zoo.signature import Reason, differences
 
+from ai_drug_assets.awaited import AWAITED, awaited
 from ai_drug_assets.catalog import Catalog, Node
 from ai_drug_assets.ledger import Entry, Failure, Ledger
 
@@ -31,6 +32,11 @@ class Plan:
 
     stale: tuple[Stale, ...]
     fresh: tuple[str, ...]
+
+    def only(self, keys: Collection[str]) -> Plan:
+        """Give the part of the plan that these assets are in."""
+        stale = tuple(item for item in self.stale if item.node.key in keys)
+        return Plan(stale, tuple(key for key in self.fresh if key in keys))
 
     def as_json(self) -> dict[str, Any]:
         """Give the plan as `aidrug plan --json` prints it."""
@@ -80,7 +86,7 @@ def compare(catalog: Catalog, known: Mapping[str, Entry]) -> Plan:
     entries = {key: known.get(key, Entry()) for key in catalog.nodes}
     stale, fresh = [], []
     for node in catalog.nodes.values():
-        reasons = _reasons(node, entries)
+        reasons = why_stale(node, catalog, entries)
         if reasons:
             failure = entries[node.key].failure
             current = failure if failure and failure.signature == node.signature else None
@@ -90,7 +96,8 @@ def compare(catalog: Catalog, known: Mapping[str, Entry]) -> Plan:
     return Plan(tuple(stale), tuple(fresh))
 
 
-def _reasons(node: Node, entries: dict[str, Entry]) -> list[Reason]:
+def why_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> list[Reason]:
+    """Say why an asset is stale against these entries, which hold all that it is made from; nothing when it is not."""
     made = entries[node.key].made
     if made is None or made.signature != node.signature:
         return differences(made.record if made else None, node.record)
@@ -98,8 +105,12 @@ def _reasons(node: Node, entries: dict[str, Entry]) -> list[Reason]:
     for key in node.deps:
         upstream = entries[key].made
         if upstream is not None and upstream.data_version != made.inputs.get(key):
-            reasons.append(Reason("upstream", key, "was made anew" if key in made.inputs else "is there now"))
-    return reasons
+            there = made.inputs.get(key, AWAITED) != AWAITED
+            reasons.append(Reason("upstream", key, "was made anew" if there else "is there now"))
+    waits_for = {key for key, data_version in made.inputs.items() if data_version == AWAITED}
+    given_up = waits_for.difference(awaited(node, catalog, lambda key: entries.get(key, Entry())))
+    told = {reason.what for reason in reasons}
+    return reasons + [Reason("upstream", key, "is not awaited any more") for key in sorted(given_up - told)]
 
 
 def _line(reason: Reason) -> str:

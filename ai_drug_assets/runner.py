@@ -1,37 +1,33 @@
-"""`aidrug run`: materialise what is stale, in this process, and say what happened.
+"""`aidrug run`: materialise what is stale, and say what happened.
 
-Belongs here: turning a plan into Dagster runs on the shared instance, with progress.
-Does not belong here: when to do so by itself (see `automation.py`), processes that stay (see `up.py`).
-
-A run for what is made (datasets, features, trained models), then one for each level that judges it (leaderboards,
-champions, the service). In one run, a model whose training fails would take its endpoint's leaderboard down with it,
-and an endpoint without a champion the service of all others; and whether a level has to judge anew is only known when
-the one before it has. All in this process: on a small machine a step in a process of its own costs seconds before it
-begins.
+Belongs here: turning a plan into Dagster runs on the shared instance, as many side by side as the machine bears.
+Does not belong here: in which order (see `order.py`), how one of them is run (see `making.py`, `lanes.py`), when to do
+so by itself (see `automation.py`), processes that stay (see `up.py`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ai_drug_assets.catalog import Catalog, Node, load_catalog
+from ai_drug_assets.estimates import Estimates
 from ai_drug_assets.instance import prepare_instance
 from ai_drug_assets.interrupts import interruptible
+from ai_drug_assets.lanes import Done, Lanes, OwnProcess, Processes
 from ai_drug_assets.ledger import Ledger
+from ai_drug_assets.order import Order
 from ai_drug_assets.plan import Plan, make_plan
-from ai_drug_assets.processes import is_held, one_at_a_time, this_process
+from ai_drug_assets.processes import is_held, one_at_a_time
+from ai_drug_assets.progress import Display, Lines, RunProgress, Say
+from ai_drug_assets.selection import Selection
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg
 
-JOB = "aidrug_run"
-PHASES = (("dataset", "features", "trained_model"), ("leaderboard",), ("champion_model",), ("inference_service",))
-
-Say = Callable[[str], None]
+TICK_S = 0.5
 
 
 @dataclass
@@ -41,7 +37,7 @@ class Report:
     Attributes
     ----------
     made
-        Keys of the assets that were materialised, in order.
+        Keys of the assets that were materialised, in order; one that was judged again stands there once.
     failed
         Keys of those that could not be, with the reason.
     seconds
@@ -53,18 +49,23 @@ class Report:
     seconds: float = 0.0
 
 
-def run_stale(settings: Settings, say: Say, *, train_only: bool = False) -> Report:
-    """Materialise everything stale.
+def run_stale(
+    settings: Settings, display: Display, selection: Selection | None = None, say: Say | None = None
+) -> Report:
+    """Materialise what is stale of a selection.
 
     Parameters
     ----------
     settings
         Where things are.
+    display
+        Shows what is done and what is left.
+    selection
+        What is asked for; everything when omitted. With `train_only` it stops at trained models: on a host that only
+        trains, another one judges and publishes. It finds these trainings by their signatures in the MLflow that both
+        use.
     say
-        Receives one line per step, for people.
-    train_only
-        Stop at trained models: on a host that only trains, another one judges and publishes. It finds these
-        trainings by their signatures in the MLflow that both use.
+        Told that another run has to end first.
 
     Returns
     -------
@@ -76,42 +77,92 @@ def run_stale(settings: Settings, say: Say, *, train_only: bool = False) -> Repo
     ConfigError, DataError
         For a fault in configuration or sources, before anything is trained.
     """
+    selection = selection or Selection()
     catalog = load_catalog(settings)
+    selection.keys(catalog)  # a name that is not known is said before anything is waited for
     prepare_instance(settings)
     import dagster as dg
 
     with one_at_a_time(settings.folder("locks") / "dagster"):  # two that make its tables at once both fail
         opened = dg.DagsterInstance.get()
     lock = settings.folder("locks") / "run"
-    if is_held(lock):
+    if say is not None and is_held(lock):
         say("another run is at work; waiting for its end")
     with opened as instance, one_at_a_time(lock):  # the second finds nothing left to do
-        return bring_up_to_date(catalog, instance, say, phases=PHASES[:1] if train_only else PHASES)
+        return bring_up_to_date(catalog, instance, display, selection, lanes=settings.workers)
 
 
 def bring_up_to_date(
-    catalog: Catalog, instance: dg.DagsterInstance, say: Say, *, phases: Sequence[tuple[str, ...]] = PHASES
+    catalog: Catalog,
+    instance: dg.DagsterInstance,
+    display: Display | Say,
+    selection: Selection | None = None,
+    *,
+    lanes: int = 1,
 ) -> Report:
-    """Materialise everything stale of a catalog on an instance; see `run_stale`."""
+    """Materialise what is stale of a catalog on an instance, in this process or in so many others; see `run_stale`."""
     from ai_drug_assets import upkeep
     from ai_drug_assets.tracking import Tracking
+    from ai_drug_assets.workshop import open_bundle_store
 
     began = time.perf_counter()
+    selection = selection or Selection()
     settings = catalog.settings
-    ledger = Ledger(settings.home / "ledger")
-    report = Report()
+    ledger, estimates = Ledger(settings.home / "ledger"), Estimates(catalog)
     if upkeep.close_abandoned_runs(instance):
         Tracking(settings).close_abandoned()
-    wanted = {kind for kinds in phases for kind in kinds}
-    stale = [node for node in _stale_nodes(catalog, make_plan(catalog, ledger), instance) if node.kind in wanted]
-    if stale:
-        say(f"{len(stale)} of {len(catalog.nodes)} assets are stale")
-        for kinds in phases:
-            stale = _stale_nodes(catalog, make_plan(catalog, ledger), instance)
-            if nodes := _possible(stale, kinds, catalog, ledger):
-                _materialise(catalog, nodes, instance, say, report)
+    chosen = selection.keys(catalog)
+    stale = [node for node in _stale_nodes(catalog, make_plan(catalog, ledger), instance) if node.key in chosen]
+    report = Report()
+    if not stale:
+        report.seconds = time.perf_counter() - began
+        return report
+    shown = Lines(display) if callable(display) else display
+    order = Order(catalog, ledger, estimates, stale, chosen)
+    number = min(lanes, len({node.endpoint for node in stale if node.kind == "trained_model"}) + 1)
+    publish = open_bundle_store(settings).write_progress
+    with (
+        RunProgress(catalog, estimates, stale, order.endpoints, number, shown, publish) as progress,
+        interruptible() as interrupted,
+    ):
+        places: Lanes = OwnProcess(catalog, instance) if number < 2 else Processes(catalog, number)
+        try:
+            _make_all(order, places, progress, report)
+        finally:
+            places.stop()
+            if number > 1 and upkeep.close_abandoned_runs(instance):  # of lanes that were killed
+                Tracking(settings).close_abandoned()
+        interrupted.check()
+    order.give_up()
+    report.failed = order.failed
+    report.made = [key for key in dict.fromkeys(report.made) if key not in report.failed]
     report.seconds = time.perf_counter() - began
     return report
+
+
+def _make_all(order: Order, lanes: Lanes, progress: RunProgress, report: Report) -> None:
+    """Give every free lane what comes next, until nothing is left and nothing runs."""
+    busy = 0
+    while True:
+        for lane in lanes.free():
+            keys = order.next()
+            if not keys:
+                break
+            order.started(keys)
+            progress.started(keys)
+            lanes.start(lane, keys)
+            busy += 1
+        if not busy:
+            return
+        for news in lanes.news(TICK_S):
+            if isinstance(news, Done):
+                progress.done(news.key, news.error, news.seconds)
+            else:
+                busy -= 1
+                order.ended(news.outcome)
+                progress.ended(news.outcome)
+                report.made += [key for key, error in news.outcome.items() if error is None]
+        progress.goes_on()
 
 
 def _stale_nodes(catalog: Catalog, plan: Plan, instance: dg.DagsterInstance) -> list[Node]:
@@ -125,64 +176,3 @@ def _stale_nodes(catalog: Catalog, plan: Plan, instance: dg.DagsterInstance) -> 
         if version != keys.code_version(node):
             stale.add(node.key)
     return [node for node in catalog.nodes.values() if node.key in stale]
-
-
-def _possible(stale: list[Node], kinds: tuple[str, ...], catalog: Catalog, ledger: Ledger) -> list[Node]:
-    """List the stale assets of a phase that have something to be made from, now or earlier in the same run.
-
-    A leaderboard needs one trained model, the service one champion; everything else needs all its parts.
-    """
-    coming: set[str] = set()
-    nodes = []
-    for node in stale:
-        if node.kind not in kinds:
-            continue
-        there = [key in coming or ledger.made_under(key, catalog.nodes[key].signature) is not None for key in node.deps]
-        if any(there) if node.kind in ("leaderboard", "inference_service") else all(there):
-            coming.add(node.key)
-            nodes.append(node)
-    return nodes
-
-
-def _materialise(catalog: Catalog, nodes: list[Node], instance: dg.DagsterInstance, say: Say, report: Report) -> None:
-    import dagster as dg
-
-    from ai_drug_assets import keys
-    from ai_drug_assets.definitions import build_defs
-
-    progress = _Progress(len(nodes), say)
-    defs = build_defs(catalog=catalog, executor=dg.in_process_executor, watch=progress)
-    selection = dg.AssetSelection.assets(*(keys.asset_key(node.key) for node in nodes))
-    # Dagster's own log goes to its event log, for the UI; the terminal gets a line per asset.
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    job = dg.define_asset_job(JOB, selection=selection, config=quiet)
-    resolved = dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def(JOB)
-    tags = {keys.RUN_TAG_PROCESS: this_process()}
-    with interruptible() as interrupted:
-        result = resolved.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
-    interrupted.check()
-    ledger = Ledger(catalog.settings.home / "ledger")
-    made = {keys.catalog_key(event.asset_key) for event in result.get_asset_materialization_events() if event.asset_key}
-    for node in nodes:
-        failure = ledger.read(node.key).failure
-        if failure is not None and failure.signature == node.signature:
-            report.failed[node.key] = failure.error
-        elif node.key in made:
-            report.made.append(node.key)
-        else:
-            report.failed[node.key] = "skipped: something it is made from failed"
-
-
-class _Progress:
-    """Says one line per asset that is done: how many, which, how long, and why it failed."""
-
-    def __init__(self, total: int, say: Say) -> None:
-        self._total, self._say, self._done = total, say, 0
-        self._began = time.perf_counter()
-
-    def __call__(self, key: str, error: str | None) -> None:
-        self._done += 1
-        seconds = time.perf_counter() - self._began
-        self._began = time.perf_counter()
-        line = f"[{self._done:>{len(str(self._total))}}/{self._total}] {key:<55} {seconds:6.1f} s"
-        self._say(f"{line}  FAILED: {error.splitlines()[0]}" if error else line)

@@ -16,6 +16,7 @@ from model_zoo.errors import ConfigError
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 EXECUTORS = ("processes", "ecs")
+WORKER_BYTES = 3e9
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Settings:
         Where backups are kept, a folder or an S3 prefix: `AIDRUG_BACKUP`.
     logs
         Where Dagster keeps what steps print, `s3://bucket/prefix`, instead of AIDRUG_HOME: `AIDRUG_LOGS`.
+    workers
+        How many assets are made side by side; by default as many as the machine has cores, and 3 GB of memory for:
+        `AIDRUG_WORKERS`.
     executor
         Where the steps of a run work: in `processes` beside it, or each in a task on `ecs`: `AIDRUG_EXECUTOR`.
     bind, code_host, code_port, mlflow_database
@@ -71,6 +75,7 @@ class Settings:
     ledger_copy: str | None = None
     backup: str | None = None
     logs: str | None = None
+    workers: int = 1
     executor: str = "processes"
     bind: str = LOOPBACK
     code_host: str = LOOPBACK
@@ -85,7 +90,7 @@ class Settings:
         Raises
         ------
         ConfigError
-            When a port is not a number, an address not one of HTTP, or an executor not known.
+            When a port or a number of workers is none, an address not one of HTTP, or an executor not known.
         """
         env = os.environ if env is None else env
         home = Path(env.get("AIDRUG_HOME") or ROOT / ".aidrug").resolve()
@@ -104,6 +109,7 @@ class Settings:
             ledger_copy=env.get("AIDRUG_LEDGER") or None,
             backup=env.get("AIDRUG_BACKUP") or None,
             logs=env.get("AIDRUG_LOGS") or None,
+            workers=_workers(env),
             executor=_one_of(env, "AIDRUG_EXECUTOR", EXECUTORS),
             bind=env.get("AIDRUG_BIND") or LOOPBACK,
             code_host=env.get("AIDRUG_CODE_HOST") or LOOPBACK,
@@ -133,6 +139,17 @@ def _port(env: Mapping[str, str], name: str, default: int) -> int:
     text = env.get(name) or str(default)
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise ConfigError(f"{name}: expected a port from 1 to 65535, got {text!r}")
+    return int(text)
+
+
+def _workers(env: Mapping[str, str]) -> int:
+    text = env.get("AIDRUG_WORKERS") or ""
+    if not text:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return max(1, min(cores, int(memory / WORKER_BYTES)))
+    if not text.isdecimal() or not 0 < int(text) <= 256:
+        raise ConfigError(f"AIDRUG_WORKERS: expected a number from 1 to 256, got {text!r}")
     return int(text)
 
 

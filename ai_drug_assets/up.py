@@ -23,11 +23,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model_zoo.errors import AidrugError
+from model_zoo.progress import Progress
 
 from ai_drug_assets import client
+from ai_drug_assets.catalog import INFERENCE_SERVICE
 from ai_drug_assets.instance import prepare_instance
 from ai_drug_assets.interrupts import interruptible
+from ai_drug_assets.progress import Display, Say, display_for
 from ai_drug_assets.runner import run_stale
+from ai_drug_assets.selection import Selection
 from ai_drug_assets.settings import LOOPBACK as HOST
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.start import code_server_arguments, write_workspace
@@ -95,7 +99,7 @@ class Processes:
         return "\n".join(lines[-12:])
 
 
-def bring_up(settings: Settings, say: Callable[[str], None]) -> int:
+def bring_up(settings: Settings, say: Say, selection: Selection | None = None) -> int:
     """Materialise what is stale with the service and the UI already up, then watch until Ctrl-C; give the exit code.
 
     Raises
@@ -112,7 +116,7 @@ def bring_up(settings: Settings, say: Callable[[str], None]) -> int:
     processes = Processes(logs)
     with interruptible():
         try:
-            return _serve(settings, processes, say)
+            return _serve(settings, processes, say, selection or Selection())
         except KeyboardInterrupt:
             say("\nstopping")
             return 0
@@ -120,22 +124,22 @@ def bring_up(settings: Settings, say: Callable[[str], None]) -> int:
             processes.stop()
 
 
-def _serve(settings: Settings, processes: Processes, say: Callable[[str], None]) -> int:
+def _serve(settings: Settings, processes: Processes, say: Say, selection: Selection) -> int:
     ui, service = f"http://{HOST}:{settings.ui_port}", f"http://{HOST}:{settings.service_port}"
     say(f"starting; logs are in {settings.home / 'logs'}")
     processes.start("service", "serving")
-    workspace = _start_code_server(settings, processes)
-    processes.start("webserver", "dagster_webserver", "-w", str(workspace), "-h", HOST, "-p", str(settings.ui_port))
+    workspace = _start_ui(settings, processes)
     processes.wait_until("service", lambda: _get(f"{service}/health/live") is not None)
-    processes.wait_until("webserver", lambda: _get(f"{ui}/server_info") is not None)
-    say(f"Dagster UI         {ui}\ninference service  {service}")
-    report = run_stale(settings, say)
+    say(f"inference service  {service}\nDagster UI         {ui} (in a few seconds)")
+    with display_for(say) as display:
+        report = run_stale(settings, FirstPrediction(display, service, say), selection, say)
     if report.made:
         say(f"made {len(report.made)} assets in {report.seconds:.0f} s")
     elif not report.failed:
         say(f"nothing is stale, nothing trained ({report.seconds:.1f} s)")
     for key, error in report.failed.items():
         say(f"FAILED {key}: {error}")
+    processes.wait_until("webserver", lambda: _get(f"{ui}/server_info") is not None)
     processes.start("daemon", "dagster._daemon", "run", "-w", str(workspace))
     with contextlib.suppress(StartError):
         processes.wait_until("service", lambda: _ready(service))
@@ -151,12 +155,39 @@ def _serve(settings: Settings, processes: Processes, say: Callable[[str], None])
     return 1
 
 
-def _start_code_server(settings: Settings, processes: Processes) -> Path:
-    """Start the shared code server and write the workspace that names it."""
+class FirstPrediction:
+    """Shows what another display shows, and the first prediction as soon as an endpoint serves.
+
+    Parameters
+    ----------
+    display
+        The other one.
+    service
+        Address of the service.
+    say
+        Receives the prediction.
+    """
+
+    def __init__(self, display: Display, service: str, say: Say) -> None:
+        self._display, self._service, self._say = display, service, say
+        self._said = False
+        self.begun, self.goes_on = display.begun, display.goes_on
+
+    def done(self, news: Progress, key: str, error: str | None, seconds: float) -> None:
+        """Show it, and look for a prediction once something was published."""
+        self._display.done(news, key, error, seconds)
+        if key == INFERENCE_SERVICE and error is None and not self._said and _get(f"{self._service}/health/ready"):
+            with contextlib.suppress(AidrugError):
+                self._say(f"\n{client.as_text(client.predict_smiles(self._service, EXAMPLES[:1]))}\n")
+                self._said = True
+
+
+def _start_ui(settings: Settings, processes: Processes) -> Path:
+    """Start the code server and the webserver, which waits for it; give the workspace that names it."""
     port = _free_port()
     processes.start("code_server", *code_server_arguments(HOST, port))
     workspace = write_workspace(settings, HOST, port)
-    processes.wait_until("code_server", lambda: _listens(port))
+    processes.start("webserver", "dagster_webserver", "-w", str(workspace), "-h", HOST, "-p", str(settings.ui_port))
     return workspace
 
 

@@ -23,6 +23,7 @@ from model_zoo.feature_cache import FeatureCache
 from model_zoo.store import Store, atomic_write
 
 from ai_drug_assets import keys
+from ai_drug_assets.awaited import AWAITED, awaited
 from ai_drug_assets.catalog import Catalog, Node, current_signature
 from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
 from ai_drug_assets.ledger_copy import open_ledger
@@ -91,9 +92,7 @@ class Workshop:
     @cached_property
     def store(self) -> Store:
         """The bundle store."""
-        from serving.stores import open_store
-
-        return open_store(self.settings.store, self.settings.folder("bundle_cache"))
+        return open_bundle_store(self.settings)
 
     def place(self, node: Node) -> Path:
         """Give where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
@@ -218,7 +217,12 @@ class Workshop:
     def _inputs(self, node: Node) -> dict[str, str]:
         """Give the data versions of what an asset is made from, by key, as the ledger has them now."""
         entries: Mapping[str, Entry] = {key: self.ledger.read(key) for key in node.deps}
-        return {key: entry.made.data_version for key, entry in entries.items() if entry.made}
+        made = {key: entry.made.data_version for key, entry in entries.items() if entry.made}
+        return made | dict.fromkeys(self.awaited(node), AWAITED)
+
+    def awaited(self, node: Node) -> list[str]:
+        """Give the keys of the models that a leaderboard still waits for."""
+        return awaited(node, self.catalog, self.ledger.read)
 
     def _made(self, node: Node, context: dg.AssetExecutionContext, data_version: str, inputs: dict[str, str]) -> Made:
         return Made(
@@ -235,6 +239,13 @@ class Workshop:
         failure = Failure(signature=node.signature, error=error, run_id=context.run.run_id, at=now())
         self.ledger.record_failure(node.key, failure)
         self.watch(node.key, error)
+
+
+def open_bundle_store(settings: Settings) -> Store:
+    """Open the bundle store that the settings name."""
+    from serving.stores import open_store
+
+    return open_store(settings.store, settings.folder("bundle_cache"))
 
 
 def _blocks(check: dg.AssetCheckResult) -> bool:

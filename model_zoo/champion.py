@@ -85,6 +85,9 @@ class Decision:
         Why each contender that may not serve may not, by model name.
     p_values
         One-sided paired p-value of each model against the holder of the title, by model name.
+    awaited
+        Models that compete and were not trained yet when this was decided: the champion is provisional. None where an
+        earlier champion goes on serving meanwhile.
     """
 
     champion: Contender | None
@@ -93,6 +96,7 @@ class Decision:
     reason: str
     refused: Mapping[str, str] = field(default_factory=dict)
     p_values: Mapping[str, float] = field(default_factory=dict)
+    awaited: tuple[str, ...] = ()
 
 
 def paired_p_value(challenger: Sequence[float], holder: Sequence[float], *, higher_is_better: bool) -> float:
@@ -134,6 +138,9 @@ def decide(
     holder: Contender | None,
     rules: ChampionRules,
     held: Collection[str] = (),
+    *,
+    awaited: Sequence[str] = (),
+    provisional: bool = False,
 ) -> Decision:
     """Choose who serves an endpoint.
 
@@ -148,6 +155,10 @@ def decide(
         The endpoint's rules.
     held
         Signatures that somebody rolled back from: they do not come back by themselves.
+    awaited
+        Models that compete and are yet to be trained.
+    provisional
+        Whether the holder was elected while some were: it defends no title.
 
     Returns
     -------
@@ -155,7 +166,10 @@ def decide(
         With the first champion: the best by the mean over folds; models that tie with it lose to the cheapest of
         them, unless that is less than `SAME_COST` times cheaper. Later: the holder stays unless a challenger wins the
         paired test. When the holder's own recipe or data changed, its successor (the same model under its present
-        signature) takes its place first, unless it is significantly worse on the same folds.
+        signature) takes its place first, unless it is significantly worse on the same folds. While models are
+        awaited a holder stays, for a late candidate must not find the title given away; where nobody or a provisional
+        champion serves, the best of those that are there becomes the provisional one. So the order in which models
+        are trained does not change who is elected in the end.
     """
     metric, higher = rules.metric, HIGHER_IS_BETTER[rules.metric]
     refused = {item.model: why for item in contenders if (why := _refusal(item, contenders, rules))}
@@ -168,7 +182,15 @@ def decide(
         return paired_p_value(one.folds[metric], other.folds[metric], higher_is_better=higher)
 
     if holder is None:
-        return _first(eligible, refused, rules, test)
+        return replace(_first(eligible, refused, rules, test), awaited=tuple(awaited))
+    if provisional:
+        decision = _first(eligible, refused, rules, test)
+        if decision.champion is not None:
+            changed = decision.champion.signature != holder.signature
+            return replace(decision, changed=changed, awaited=tuple(awaited))
+    elif awaited:
+        reason = f"{holder.model} stays until every candidate is trained: {', '.join(awaited)} still to come"
+        return Decision(holder, changed=False, challenger=None, reason=reason, refused=refused)
     if any(item.signature == holder.signature and item.model in refused for item in contenders):
         title, succession = None, ""  # the gates were tightened
     else:

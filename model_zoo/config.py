@@ -114,6 +114,8 @@ class ModelFile(BaseModel):
     auxiliary: tuple[str, ...] | Literal["all"] = ()
     """Other endpoints whose measurements it learns from too, for recipes that can."""
     endpoints: tuple[str, ...] | Literal["all"] = "all"
+    cheap: bool = False
+    """Trained before the others, so that something serves soon, and the only ones that `--quick` trains."""
     config: dict[str, Any] = {}
     overrides: dict[str, dict[str, Any]] = {}
     """Hyper-parameters that differ for single endpoints, by endpoint name."""

@@ -17,6 +17,7 @@ from model_zoo.store import parse_pointer, read_card
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.assets.leaderboard import read_leaderboard
+from ai_drug_assets.awaited import PROVISIONAL
 from ai_drug_assets.bundling import made_by, publish_bundle
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
@@ -34,9 +35,17 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         workshop.require_upstream(node)
         board = read_leaderboard(workshop, workshop.catalog.nodes[f"leaderboard/{endpoint.name}"])
         served = _served(workshop, endpoint.name)
-        decision = decide([_contender(row) for row in board["rows"]], served.holder, rules, held=served.held)
+        decision = decide(
+            [_contender(row) for row in board["rows"]],
+            served.holder,
+            rules,
+            held=served.held,
+            awaited=board["awaited"],
+            provisional=served.provisional,
+        )
         version = served.version
-        if decision.champion and (decision.changed or served.made_by != made_by(node)):
+        confirmed = served.provisional and not decision.awaited
+        if decision.champion and (decision.changed or confirmed or served.made_by != made_by(node)):
             version = publish_bundle(workshop, node, decision.champion, decision, board) or version
         challenger = None
         if endpoint.trial and decision.challenger:
@@ -47,6 +56,8 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
             node, FILE, json.dumps({"version": version, "challenger": challenger, "reason": decision.reason})
         )
         outcome.data_version = f"{version} and {challenger}" if challenger else version or "none"
+        if decision.awaited:
+            outcome.data_version += PROVISIONAL
         outcome.checks = [
             dg.AssetCheckResult(
                 check_name="somebody_serves",
@@ -81,6 +92,7 @@ class _Served:
 
     version: str | None = None
     holder: Contender | None = None
+    provisional: bool = False
     made_by: str | None = None
     held: frozenset[str] = frozenset()
 
@@ -92,7 +104,7 @@ def _served(workshop: Workshop, endpoint: str) -> _Served:
     card = read_card(workshop.store, endpoint, now.version)
     away = [version for version in (now.held, now.over) if version]
     held = frozenset(read_card(workshop.store, endpoint, version)["signature"] for version in away)
-    return _Served(now.version, Contender(**card["contender"]), card["made_by"], held)
+    return _Served(now.version, Contender(**card["contender"]), bool(card.get("awaited")), card["made_by"], held)
 
 
 def _contender(row: dict[str, Any]) -> Contender:
@@ -129,6 +141,7 @@ def _metadata(decision: Decision, board: dict[str, Any], version: str | None) ->
         "challenger": decision.challenger.model if decision.challenger else "none",
         "changed": decision.changed,
         "reason": decision.reason,
+        "awaited": ", ".join(decision.awaited) or "nobody",
         "bundle": version or "none",
         "decision": plots.markdown_table(
             ("model", f"{metric} over folds", "p (paired, one-sided, against the champion)", "verdict"), rows

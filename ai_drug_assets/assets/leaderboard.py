@@ -33,12 +33,10 @@ def leaderboard(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
             for key in node.deps
             if key not in {row["asset"] for row in rows}
         }
-        workshop.keep_text(
-            node,
-            FILE,
-            json.dumps({"endpoint": endpoint.name, "metric": metric, "rows": rows, "absent": absent}, sort_keys=True),
-        )
-        outcome.data_version = json_digest(rows)[:16]
+        awaited = [str(workshop.catalog.nodes[key].name) for key in workshop.awaited(node)]
+        board = {"endpoint": endpoint.name, "metric": metric, "rows": rows, "absent": absent, "awaited": awaited}
+        workshop.keep_text(node, FILE, json.dumps(board, sort_keys=True))
+        outcome.data_version = json_digest({"rows": rows, "awaited": awaited} if awaited else rows)[:16]
         outcome.metadata = _metadata(rows, absent, metric)
 
     description = f"Every model of {endpoint.title}, compared on the same folds by {metric}."
@@ -46,9 +44,9 @@ def leaderboard(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
 
 
 def read_leaderboard(workshop: Workshop, node: Node) -> dict[str, Any]:
-    """Read a leaderboard as it was written: rows, best first, and the models that are absent."""
+    """Read a leaderboard as it was written: rows, best first, the models that are absent, and those it waits for."""
     content: dict[str, Any] = json.loads((workshop.place(node) / FILE).read_bytes())
-    return content
+    return {"awaited": [], **content}
 
 
 def _rows(workshop: Workshop, node: Node, metric: str) -> list[dict[str, Any]]:

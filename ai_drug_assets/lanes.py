@@ -1,0 +1,192 @@
+"""Where assets are made: in this process, or side by side in processes of their own.
+
+Belongs here: starting such a process once with all slow imports done, giving it work, noticing that it died, and
+making sure that it dies with the process that started it.
+Does not belong here: what is made when (see `runner.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Protocol
+
+from ai_drug_assets.catalog import Catalog
+from ai_drug_assets.making import Maker
+from ai_drug_assets.processes import alive, this_process
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+PRELOADED = ("ai_drug_assets.definitions", "pandas", "rdkit.Chem", "sklearn.ensemble", "scipy.stats", "mlflow")
+"""Imported once in the process that all lanes are forked from."""
+KILLED = (
+    "the process that made it was killed ({how}), most often because the memory was full: close other programs, or set "
+    "AIDRUG_WORKERS=1, and start again; what was made stays"
+)
+
+
+@dataclass(frozen=True)
+class Done:
+    """An asset is done; `error` is what went wrong, if anything did."""
+
+    key: str
+    error: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A lane is free again; `outcome` says by key what went wrong, or none where nothing did."""
+
+    lane: int
+    outcome: dict[str, str | None] = field(default_factory=dict)
+
+
+class Lanes(Protocol):
+    """Places that each make one set of assets at a time."""
+
+    def free(self) -> list[int]:
+        """Give the numbers of the lanes that have nothing to do."""
+
+    def start(self, lane: int, keys: Sequence[str]) -> None:
+        """Let a lane make these assets in one run."""
+
+    def news(self, seconds: float) -> Iterator[Done | Ended]:
+        """Wait at most so long, and give what happened."""
+
+    def stop(self) -> None:
+        """End all lanes, whatever they are doing."""
+
+
+class OwnProcess:
+    """One lane, in this process: on a small machine a second one costs more than it brings.
+
+    Parameters
+    ----------
+    catalog, instance
+        As `Maker` takes them.
+    """
+
+    def __init__(self, catalog: Catalog, instance: dg.DagsterInstance) -> None:
+        self._maker = Maker(catalog, instance, lambda *done: self._news.append(Done(*done)))
+        self._wanted: Sequence[str] | None = None
+        self._news: list[Done | Ended] = []
+
+    def free(self) -> list[int]:
+        """Give the lane when it has nothing to do."""
+        return [] if self._wanted else [0]
+
+    def start(self, lane: int, keys: Sequence[str]) -> None:
+        """Note what to make; it is made when somebody asks for news."""
+        self._wanted = keys
+
+    def news(self, seconds: float) -> Iterator[Done | Ended]:
+        """Make what is wanted, and give what happened."""
+        if self._wanted is not None:
+            outcome = self._maker.make(self._wanted)
+            self._wanted = None
+            news, self._news = [*self._news, Ended(0, outcome)], []
+            yield from news
+
+    def stop(self) -> None:
+        """Nothing is left to end."""
+
+
+class Processes:
+    """Lanes in processes of their own, forked from one that did the slow imports.
+
+    Parameters
+    ----------
+    catalog
+        What there is to make; the instance is the one of `DAGSTER_HOME`.
+    number
+        How many lanes.
+    """
+
+    def __init__(self, catalog: Catalog, number: int) -> None:
+        self._catalog = catalog
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(PRELOADED))
+        self._lanes: list[tuple[BaseProcess, Connection]] = [self._open() for _ in range(number)]
+        self._wanted: dict[int, tuple[Sequence[str], set[str]]] = {}
+
+    def free(self) -> list[int]:
+        """Give the numbers of the lanes that have nothing to do."""
+        return [lane for lane in range(len(self._lanes)) if lane not in self._wanted]
+
+    def start(self, lane: int, keys: Sequence[str]) -> None:
+        """Send a lane what to make."""
+        self._wanted[lane] = (keys, set())
+        self._lanes[lane][1].send(list(keys))
+
+    def news(self, seconds: float) -> Iterator[Done | Ended]:
+        """Wait for a lane to say something, or to die."""
+        ready = wait([self._lanes[lane][1] for lane in self._wanted], timeout=seconds)
+        for lane in [lane for lane in self._wanted if self._lanes[lane][1] in ready]:
+            try:
+                said: Done | Ended = self._lanes[lane][1].recv()
+            except (EOFError, OSError):
+                yield self._dead(lane)
+                continue
+            if isinstance(said, Done):
+                self._wanted[lane][1].add(said.key)
+                yield said
+            else:
+                del self._wanted[lane]
+                yield Ended(lane, said.outcome)
+
+    def stop(self) -> None:
+        """Kill them: what they were making is not kept, and what they made is whole."""
+        for process, connection in self._lanes:
+            process.kill()
+            process.join()
+            connection.close()
+
+    def _dead(self, lane: int) -> Ended:
+        process, connection = self._lanes[lane]
+        process.join()
+        connection.close()
+        code = process.exitcode or 0
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        keys, done = self._wanted.pop(lane)
+        left = [key for key in keys if key not in done]
+        self._lanes[lane] = self._open()
+        outcome: dict[str, str | None] = dict.fromkeys(done) | dict.fromkeys(left[:1], KILLED.format(how=how))
+        return Ended(lane, outcome | dict.fromkeys(left[1:], "skipped: the process that was to make it was killed"))
+
+    def _open(self) -> tuple[BaseProcess, Connection]:
+        here, there = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(there, self._catalog, this_process()), daemon=False)
+        process.start()
+        there.close()
+        return process, here
+
+
+def _work(connection: Connection, catalog: Catalog, parent: str) -> None:
+    """Make what comes through the connection until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance, contextlib.suppress(EOFError, BrokenPipeError):
+        maker = Maker(catalog, instance, lambda *done: connection.send(Done(*done)))
+        while True:
+            keys = connection.recv()
+            connection.send(Ended(0, maker.make(keys)))
+
+
+def _end_with(parent: str) -> None:
+    """End this process when its parent is gone: a killed command must not leave a training behind."""
+    while alive(parent):
+        time.sleep(1)
+    os._exit(1)
