@@ -37,9 +37,7 @@ aidrug.add_command(host_cli.host)
 def _selecting(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command be given some endpoints, some models, or the cheap candidates alone."""
     for add in (
-        click.option(
-            "--quick", is_flag=True, help="Only models whose YAML says `cheap: true`; champions are provisional."
-        ),
+        click.option("--quick", is_flag=True, help="Only models that are `cheap`; their champions are provisional."),
         click.option("--model", "models", multiple=True, metavar="MODEL", help="Only this model; may be given again."),
         click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]..."),
     ):

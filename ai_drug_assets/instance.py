@@ -44,9 +44,14 @@ def prepare_instance(settings: Settings) -> Path:
             atomic_write(target, content)
         os.environ["DAGSTER_HOME"] = str(home)
     os.environ["AIDRUG_HOME"] = str(settings.home)
+    keep_quiet()
+    return Path(os.environ["DAGSTER_HOME"])
+
+
+def keep_quiet() -> None:
+    """Keep out of people's terminals what Dagster says of parts of it that we chose to use."""
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
-    return Path(os.environ["DAGSTER_HOME"])
 
 
 def _logs_in_s3(place: str, home: Path) -> dict[str, Any]:

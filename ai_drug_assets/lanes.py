@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Protocol
 
+from ai_drug_assets import instance as instances
+from ai_drug_assets import tracking
 from ai_drug_assets.catalog import Catalog
 from ai_drug_assets.making import Maker
 from ai_drug_assets.processes import alive, this_process
@@ -114,6 +116,7 @@ class Processes:
 
     def __init__(self, catalog: Catalog, number: int) -> None:
         self._catalog = catalog
+        tracking.keep_quiet()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(PRELOADED))
         self._lanes: list[tuple[BaseProcess, Connection]] = [self._open() for _ in range(number)]
@@ -175,6 +178,8 @@ def _work(connection: Connection, catalog: Catalog, parent: str) -> None:
     """Make what comes through the connection until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    instances.keep_quiet()
+    tracking.keep_quiet()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     import dagster as dg
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import dagster as dg
 
 TICK_S = 0.5
+WORTH_LANES_S = 45.0
+"""Less work than this is done sooner in the process that is there: lanes take ten seconds of imports to open."""
 
 
 @dataclass
@@ -119,7 +121,8 @@ def bring_up_to_date(
         return report
     shown = Lines(display) if callable(display) else display
     order = Order(catalog, ledger, estimates, stale, chosen)
-    number = min(lanes, len({node.endpoint for node in stale if node.kind == "trained_model"}) + 1)
+    worth_it = sum(map(estimates.seconds, stale)) > WORTH_LANES_S
+    number = min(lanes, sum(node.kind == "trained_model" for node in stale)) if worth_it else 1
     publish = open_bundle_store(settings).write_progress
     with (
         RunProgress(catalog, estimates, stale, order.endpoints, number, shown, publish) as progress,

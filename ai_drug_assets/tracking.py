@@ -36,6 +36,13 @@ TAG_LIMIT = 5000
 """MLflow refuses longer tag values; a record that is longer is kept whole as the artefact `record.json` anyway."""
 
 
+def keep_quiet() -> None:
+    """Let MLflow say only what somebody has to know; to be called before it is imported."""
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
 @dataclass(frozen=True)
 class TrainingRun:
     """The MLflow run of one trained model."""
@@ -166,10 +173,8 @@ class Tracking:
         return closed
 
     def _connect(self) -> MlflowClient:
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # read when MLflow is imported
-        logging.getLogger("alembic").setLevel(logging.WARNING)
+        keep_quiet()
         os.environ.setdefault("MLFLOW_TRACKING_URI", self._settings.tracking_uri)
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         import mlflow
         from mlflow.exceptions import MlflowException
 
