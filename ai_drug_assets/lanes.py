@@ -23,13 +23,14 @@ from ai_drug_assets import instance as instances
 from ai_drug_assets import tracking
 from ai_drug_assets.catalog import Catalog
 from ai_drug_assets.making import Maker
-from ai_drug_assets.processes import alive, this_process
+from ai_drug_assets.processes import alive, cores, this_process, use_cores
 
 if TYPE_CHECKING:
     import dagster as dg
 
 PRELOADED = ("ai_drug_assets.definitions", "pandas", "rdkit.Chem", "sklearn.ensemble", "scipy.stats", "mlflow")
 """Imported once in the process that all lanes are forked from."""
+IDLE_S = 5.0
 KILLED = (
     "the process that made it was killed ({how}), most often because the memory was full: close other programs, or set "
     "AIDRUG_WORKERS=1, and start again; what was made stays"
@@ -119,7 +120,10 @@ class Processes:
         tracking.keep_quiet()
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(PRELOADED))
-        self._lanes: list[tuple[BaseProcess, Connection]] = [self._open() for _ in range(number)]
+        own = cores()
+        share = max(1, len(own) // number)
+        self._cores = [[own[(lane * share + nth) % len(own)] for nth in range(share)] for lane in range(number)]
+        self._lanes = [self._open(lane) for lane in range(number)]
         self._wanted: dict[int, tuple[Sequence[str], set[str]]] = {}
 
     def free(self) -> list[int]:
@@ -148,11 +152,14 @@ class Processes:
                 yield Ended(lane, said.outcome)
 
     def stop(self) -> None:
-        """Kill them: what they were making is not kept, and what they made is whole."""
-        for process, connection in self._lanes:
+        """End them. What a busy one was making is not kept, and what it made is whole."""
+        for _, connection in self._lanes:
+            connection.close()
+        for lane, (process, _) in enumerate(self._lanes):
+            if lane not in self._wanted:
+                process.join(IDLE_S)
             process.kill()
             process.join()
-            connection.close()
 
     def _dead(self, lane: int) -> Ended:
         process, connection = self._lanes[lane]
@@ -162,22 +169,28 @@ class Processes:
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         keys, done = self._wanted.pop(lane)
         left = [key for key in keys if key not in done]
-        self._lanes[lane] = self._open()
+        self._lanes[lane] = self._open(lane)
         outcome: dict[str, str | None] = dict.fromkeys(done) | dict.fromkeys(left[:1], KILLED.format(how=how))
         return Ended(lane, outcome | dict.fromkeys(left[1:], "skipped: the process that was to make it was killed"))
 
-    def _open(self) -> tuple[BaseProcess, Connection]:
+    def _open(self, lane: int) -> tuple[BaseProcess, Connection]:
         here, there = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(there, self._catalog, this_process()), daemon=False)
+        arguments = (there, self._catalog, this_process(), self._cores[lane])
+        process = self._context.Process(target=_work, args=arguments, daemon=False)
         process.start()
         there.close()
         return process, here
 
 
-def _work(connection: Connection, catalog: Catalog, parent: str) -> None:
-    """Make what comes through the connection until it is closed."""
+def _work(connection: Connection, catalog: Catalog, parent: str, own: list[int]) -> None:
+    """Make what comes through the connection until it is closed.
+
+    Each lane keeps to cores of its own: two lanes that each start a thread per core wait for each other most of the
+    time. On one core a forest, both boosters and their bits are the same, and a Gaussian process is even faster.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    use_cores(own)
     instances.keep_quiet()
     tracking.keep_quiet()
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

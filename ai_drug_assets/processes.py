@@ -16,6 +16,22 @@ from pathlib import Path
 import psutil
 
 
+def cores() -> list[int]:
+    """Give the numbers of the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def use_cores(numbers: list[int]) -> None:
+    """Keep this process, and every thread that a library starts in it, to these cores."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, numbers)
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(len(numbers))  # libraries that counted the cores before
+
+
 def this_process() -> str:
     """Name this process: host, number, and when it began, since numbers are used again."""
     return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.0f}"

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from model_zoo.errors import ConfigError
 
+from ai_drug_assets.processes import cores
+
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 EXECUTORS = ("processes", "ecs")
@@ -50,8 +52,8 @@ class Settings:
     logs
         Where Dagster keeps what steps print, `s3://bucket/prefix`, instead of AIDRUG_HOME: `AIDRUG_LOGS`.
     workers
-        How many assets are made side by side; by default as many as the machine has cores, and 3 GB of memory for:
-        `AIDRUG_WORKERS`.
+        How many assets are made side by side, each on its share of the cores; by default two, or one per four cores
+        where there are more than eight, as far as there are 3 GB of memory for each: `AIDRUG_WORKERS`.
     executor
         Where the steps of a run work: in `processes` beside it, or each in a task on `ecs`: `AIDRUG_EXECUTOR`.
     bind, code_host, code_port, mlflow_database
@@ -146,8 +148,8 @@ def _workers(env: Mapping[str, str]) -> int:
     text = env.get("AIDRUG_WORKERS") or ""
     if not text:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return max(1, min(cores, int(memory / WORKER_BYTES)))
+        number = len(cores())
+        return max(1, min(number, max(2, number // 4), int(memory / WORKER_BYTES)))
     if not text.isdecimal() or not 0 < int(text) <= 256:
         raise ConfigError(f"AIDRUG_WORKERS: expected a number from 1 to 256, got {text!r}")
     return int(text)

@@ -7,19 +7,20 @@ Does not belong here: what one kind of asset does (see `assets/`).
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from model_zoo.dataset import Dataset
 from model_zoo.errors import AidrugError
 from model_zoo.feature_cache import FeatureCache
+from model_zoo.molecules import Molecule
 from model_zoo.store import Store, atomic_write
 
 from ai_drug_assets import keys
@@ -27,7 +28,7 @@ from ai_drug_assets.awaited import AWAITED, awaited
 from ai_drug_assets.catalog import Catalog, Node, current_signature
 from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
 from ai_drug_assets.ledger_copy import open_ledger
-from ai_drug_assets.processes import one_at_a_time
+from ai_drug_assets.processes import cores, one_at_a_time
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
 
@@ -72,7 +73,7 @@ class Workshop:
     @cached_property
     def features(self) -> FeatureCache:
         """Features on disk, shared by all endpoints and with the benchmark."""
-        return FeatureCache(self.settings.feature_folder, self.settings.code_root, processes=os.cpu_count() or 1)
+        return FeatureCache(self.settings.feature_folder, self.settings.code_root, processes=len(cores()))
 
     @property
     def settings(self) -> Settings:
@@ -239,6 +240,12 @@ class Workshop:
         failure = Failure(signature=node.signature, error=error, run_id=context.run.run_id, at=now())
         self.ledger.record_failure(node.key, failure)
         self.watch(node.key, error)
+
+
+@lru_cache(maxsize=1)
+def read_molecules(place: Path) -> list[Molecule]:
+    """Read the molecules of the snapshot in a folder, once for all that is made of one endpoint in a row."""
+    return Dataset.load(place).molecules()
 
 
 def open_bundle_store(settings: Settings) -> Store:

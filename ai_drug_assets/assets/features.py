@@ -7,12 +7,11 @@ import hashlib
 
 import dagster as dg
 import numpy as np
-from model_zoo.dataset import Dataset
 
 from ai_drug_assets.assets._asset import declare
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Outcome, Workshop
+from ai_drug_assets.workshop import Outcome, Workshop, read_molecules
 
 FILE = "features.npy"
 
@@ -24,7 +23,7 @@ def features(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         workshop.require_upstream(node)
         (source, _), *_ = workshop.upstream(node, "dataset")
-        matrix = workshop.features.featurize(name, Dataset.load(workshop.place(source)).molecules())
+        matrix = workshop.features.featurize(name, read_molecules(workshop.place(source)))
         with workshop.scratch(node) as work:
             np.save(work / FILE, matrix, allow_pickle=False)
             workshop.keep(node, work)
