@@ -7,7 +7,8 @@ from dataclasses import replace
 import dagster as dg
 from mlflow import MlflowClient
 
-from ai_drug_assets.runner import PHASES, bring_up_to_date
+from ai_drug_assets.runner import bring_up_to_date
+from ai_drug_assets.selection import Selection
 from tests.project_factory import Project
 
 
@@ -17,9 +18,8 @@ def test_what_the_training_host_trained_is_judged_and_never_trained_again(projec
     """
     trainer = replace(project.settings, home=project.settings.home / "trainer")
     with dg.DagsterInstance.ephemeral() as instance:
-        report = bring_up_to_date(
-            replace(project.catalog(), settings=trainer), instance, project.said.append, phases=PHASES[:1]
-        )
+        catalog = replace(project.catalog(), settings=trainer)
+        report = bring_up_to_date(catalog, instance, project.said.append, Selection(train_only=True))
         assert {key.split("/")[0] for key in report.made} == {"dataset", "features", "trained_model"}
         assert not report.failed
     trained = _trainings(project)

@@ -1,0 +1,161 @@
+"""The order of a first run: something serves soon, and nobody is elected by the order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ai_drug_assets.assets import trained_model
+from ai_drug_assets.runner import bring_up_to_date
+from ai_drug_assets.selection import Selection
+from model_zoo.errors import ConfigError
+from model_zoo.store import FolderStore, parse_pointer, read_card
+from tests.project_factory import Project, add_model, write_csv
+
+COSTLY = ("rf", "blend")
+
+
+@pytest.fixture
+def cheap_first(project: Project) -> Project:
+    """A project that was never run, in which xgb is cheap and rf and the blend are not."""
+    add_model(project.settings, "naive", cheap=True)
+    add_model(project.settings, "xgb", cheap=True)
+    add_model(project.settings, "blend")
+    return project
+
+
+def said(project: Project) -> list[str]:
+    """Give the assets in the order in which they were done."""
+    return [line.split("]")[1].split()[0] for line in project.said if line.startswith("[")]
+
+
+def cards(project: Project) -> dict[str, dict[str, Any]]:
+    """Give the card of each served champion."""
+    store = FolderStore(project.settings.home / "store")
+    pointer = parse_pointer(store.read_pointer_bytes())
+    return {name: read_card(store, name, now.version) for name, now in pointer.endpoints.items()}
+
+
+def test_each_endpoint_serves_before_anything_costly_is_trained(cheap_first: Project) -> None:
+    """The first bundle is published before the second endpoint is begun; every endpoint before a costly model is."""
+    report = cheap_first.run()
+    assert not report.failed
+    order = said(cheap_first)
+    published = [place for place, key in enumerate(order) if key == "inference_service"]
+    assert published[0] < order.index("dataset/logp")
+    costly = min(order.index(f"trained_model/{name}/{model}") for name in ("greasy", "logp") for model in COSTLY)
+    assert published[1] < costly
+    assert order[-1] == "inference_service"
+    assert sorted(report.made) == sorted(cheap_first.catalog().nodes)
+    assert cheap_first.plan() == {}
+    assert not (cheap_first.settings.home / "store" / "progress.json").exists()
+
+
+def test_the_champions_are_those_of_a_run_by_stages(cheap_first: Project) -> None:
+    """A provisional champion defends no title: in the end those are elected that one election of all would elect."""
+    cheap_first.run()
+    by_endpoint = cards(cheap_first)
+    for place in ("store", "leaderboard", "champion_model"):
+        (cheap_first.settings.home / place).rename(cheap_first.settings.home / f"old_{place}")
+    ledger = cheap_first.settings.home / "ledger"
+    for kind in ("leaderboard", "champion_model"):
+        (ledger / kind).rename(ledger.with_name(f"old_{kind}_ledger"))
+    (ledger / "inference_service.json").unlink()
+    cheap_first.run()  # every model is there: one election
+    at_once = cards(cheap_first)
+    assert {name: card["signature"] for name, card in by_endpoint.items()} == {
+        name: card["signature"] for name, card in at_once.items()
+    }
+    assert {name: card["decision"] for name, card in by_endpoint.items()} == {
+        name: card["decision"] for name, card in at_once.items()
+    }
+    assert all(card["awaited"] == [] for card in by_endpoint.values())
+
+
+def test_quick_trains_what_is_cheap_and_says_that_the_champion_is_provisional(cheap_first: Project) -> None:
+    """With --quick only cheap models are trained, and the cards name the others; the next run completes them."""
+    report = bring_up_to_date(
+        cheap_first.catalog(), cheap_first.instance, cheap_first.said.append, Selection(quick=True)
+    )
+    assert not report.failed
+    assert {key for key in cheap_first.trained() if key.endswith(COSTLY)} == set()
+    assert {name: card["awaited"] for name, card in cards(cheap_first).items()} == {
+        name: ["rf", "blend"] for name in ("greasy", "logp")
+    }
+    provisional = cards(cheap_first)
+
+    cheap_first.run()
+
+    final = cards(cheap_first)
+    assert all(card["awaited"] == [] for card in final.values())
+    for name, card in final.items():  # whoever wins, the card is a new one: it says that all were heard
+        assert card["leaderboard"] != provisional[name]["leaderboard"]
+    assert cheap_first.evaluate() == []
+
+
+def test_an_endpoint_and_a_model_are_made_alone(cheap_first: Project) -> None:
+    """`aidrug run greasy --model rf` makes that model, what it needs and what judges it, and nothing else."""
+    chosen = Selection(("greasy",), ("rf",))
+    report = bring_up_to_date(cheap_first.catalog(), cheap_first.instance, cheap_first.said.append, chosen)
+    assert set(report.made) == {
+        "dataset/greasy",
+        "features/greasy/morgan_count",
+        "trained_model/greasy/rf",
+        "leaderboard/greasy",
+        "champion_model/greasy",
+        "inference_service",
+    }
+    assert cards(cheap_first)["greasy"]["awaited"] == ["naive", "xgb", "blend"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        (Selection(("solubility",)), "unknown endpoint 'solubility', expected some of greasy, logp"),
+        (Selection(models=("forest",)), "unknown model 'forest', expected some of"),
+    ],
+)
+def test_a_name_that_is_not_known_is_refused(cheap_first: Project, selection: Selection, words: str) -> None:
+    """An unknown name is an error that lists the known ones, before anything is made."""
+    with pytest.raises(ConfigError, match=words):
+        selection.keys(cheap_first.catalog())
+
+
+def test_a_broken_first_endpoint_gives_way_to_the_next(cheap_first: Project) -> None:
+    """Where the first endpoint's measurements are broken, the next one serves, and the fault is told."""
+    write_csv(cheap_first.root / "greasy.csv", [("not a molecule", 1.0)])
+    report = cheap_first.run()
+    assert "dataset/greasy" in report.failed
+    assert list(cards(cheap_first)) == ["logp"]
+    assert cards(cheap_first)["logp"]["awaited"] == []
+
+
+def test_an_established_champion_waits_for_every_candidate(made: Project) -> None:
+    """While a model is still to be trained nobody takes the title of an ordinary champion."""
+    before = cards(made)
+    add_model(made.settings, "xgb", config={"n_estimators": 60})
+    made.materialise("leaderboard/logp", "champion_model/logp", "inference_service")
+    assert cards(made)["logp"]["signature"] == before["logp"]["signature"]
+    board = next((made.settings.home / "leaderboard" / "logp").glob("*/leaderboard.json"), None)
+    assert board is not None
+    decided = made.ledger.read("champion_model/logp").made
+    assert decided is not None and not decided.data_version.endswith("provisional")
+
+
+def test_a_model_that_fails_is_not_awaited(cheap_first: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model whose training fails does not keep a champion provisional for ever."""
+    real = trained_model.train_and_score
+
+    def broken(recipe: str, *rest: Any) -> Any:
+        if recipe == "rf":
+            raise RuntimeError("no trees")
+        return real(recipe, *rest)
+
+    monkeypatch.setattr(trained_model, "train_and_score", broken)
+    report = cheap_first.run()
+    assert "trained_model/logp/rf" in report.failed
+    assert all(card["awaited"] == [] for card in cards(cheap_first).values())
+    stale = cheap_first.plan()
+    assert {key.split("/")[0] for key in stale} == {"trained_model"}, json.dumps(sorted(stale))
