@@ -60,30 +60,35 @@ def test_a_run_says_what_is_done_running_and_next(tmp_path: Path) -> None:
     assert [(one.name, one.state) for one in news.endpoints] == [("logs", "making"), ("logd", "waiting")]
     assert {one.name: one.state for one in news.endpoints[0].models} == {"naive": "failed", "rf": "waiting"}
     assert (news.done, news.total) == (2, len(stale))
-    assert news.remaining_s is not None and not news.learnt
+    assert news.remaining_s is not None
+    assert not news.learnt
     assert said[0] == f"{len(stale)} of {len(stale)} assets are stale"
-    assert "dataset/logs" in said[1] and "left (a first guess)" in said[1]
+    assert "dataset/logs" in said[1]
+    assert "left (a first guess)" in said[1]
     assert said[2].endswith("FAILED: no numbers")
     assert published[-1] is None
     first = parse_progress(published[0])
-    assert first is not None and first.done == 0
+    assert first is not None
+    assert first.done == 0
 
 
 def test_estimates_learn(tmp_path: Path) -> None:
-    """What an asset took is what it will take; its like on another endpoint follows by the rows; a damaged file is none."""
+    """What an asset took it takes again; its like on another endpoint follows by the rows; a damaged file is none."""
     project = Project(tmp_path)
     project.write("data/logs.csv", "smiles,value\n" + "CCO,1\n" * 9)
     catalog = project.catalog()
     nodes = catalog.nodes
     estimates = Estimates(catalog)
     guess = estimates.seconds(nodes["trained_model/logd/rf"])
-    assert guess > 0 and not estimates.learnt(nodes["trained_model/logd/rf"])
+    assert guess > 0
+    assert not estimates.learnt(nodes["trained_model/logd/rf"])
 
     estimates.record("trained_model/logd/rf", 4.0)
     again = Estimates(catalog)
     assert again.seconds(nodes["trained_model/logd/rf"]) == 4.0
     assert again.seconds(nodes["trained_model/logs/rf"]) == pytest.approx(4.0 * 10 / 2)
-    assert again.learnt(nodes["trained_model/logs/rf"]) and not again.learnt(nodes["trained_model/logs/naive"])
+    assert again.learnt(nodes["trained_model/logs/rf"])
+    assert not again.learnt(nodes["trained_model/logs/naive"])
 
     (project.settings.home / "durations.json").write_text("{")
     assert Estimates(catalog).seconds(nodes["trained_model/logd/rf"]) == guess
