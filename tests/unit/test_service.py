@@ -88,6 +88,7 @@ def test_a_prediction_carries_everything_the_contract_names(store: FolderStore, 
                 "role": "champion",
                 "model": "constant",
                 "signature": "ab12ab12ab12",
+                "provisional": False,
             }
         },
     }
