@@ -77,7 +77,7 @@ def about(seconds: float) -> str:
 
     Examples
     --------
-    >>> about(20), about(70), about(170), about(4_000), about(9_000)
+    >>> about(20), about(70), about(170), about(4_000), about(10_000)
     ('less than a minute', 'about a minute', 'about 3 minutes', 'about an hour', 'about 3 hours')
     """
     if seconds < 50:
