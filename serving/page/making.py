@@ -70,7 +70,8 @@ def banner(table: Table, progress: Progress | None) -> Banner | None:
         ("Next", _listed([each.title for each in later])),
         ("Could not be trained", _listed([each.title for each in lost])),
     )
-    left = "" if progress.remaining_s is None else f"{about(progress.remaining_s)} left"
+    until = "left" if table.champions else "until all are trained"
+    left = "" if progress.remaining_s is None else f"{about(progress.remaining_s)} {until}"
     return Banner(
         headline=_headline(table, progress, now or later),
         left=left,
