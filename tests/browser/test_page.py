@@ -437,7 +437,7 @@ def test_the_first_champion_opens_the_page_by_itself(chromium: Browser, tmp_path
         while page.evaluate("fetch('/health/ready').then((r) => r.json()).then((s) => s.generation)") < 2:
             assert time.monotonic() < until
         page.evaluate("window.dispatchEvent(new Event('focus'))")
-        expect(page.get_by_role("status")).to_contain_text("Solubility logs: a better model serves now.")
+        expect(page.locator("#news")).to_contain_text("Solubility logs: a better model serves now.")
         expect(page.locator(".version")).to_have_text(first)  # nothing changes under the reader
         page.get_by_role("button", name="Predict again").click()
         expect(page.locator(".version")).not_to_have_text(first)
