@@ -172,7 +172,7 @@ class Results:
     provisional
         A sentence on the endpoints whose champion is provisional; empty where there is none.
     serving
-        Title, version and whether that is provisional, by endpoint: what the page compares with what serves later.
+        Title, version, model and whether that is provisional, by endpoint: the page compares it with what serves later.
     comparison
         The molecules side by side, when that was asked for.
     """
@@ -182,7 +182,7 @@ class Results:
     shown: tuple[Card, ...]
     trials: tuple[str, ...]
     provisional: str
-    serving: Mapping[str, tuple[str, str, bool]]
+    serving: Mapping[str, tuple[str, str, str, bool]]
     comparison: Markup | None = None
 
 
@@ -211,8 +211,8 @@ def results_of(lines: Sequence[Line], told: Sequence[Told], table: Table) -> Res
         trials=_trials(table),
         provisional=_provisional(table),
         serving={
-            name: (champion.manifest.title, champion.manifest.version, champion.provisional)
-            for name, champion in table.champions.items()
+            name: (each.manifest.title, each.manifest.version, each.manifest.model, each.provisional)
+            for name, each in table.champions.items()
         },
     )
 

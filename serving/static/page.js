@@ -402,9 +402,12 @@ function newsOf(serving) {
   if (!shown) return "";
   const said = [];
   for (const [name, now] of Object.entries(serving)) {
-    const [title, version, provisional] = shown[name] ?? [];
+    const [title, version, model, provisional] = shown[name] ?? [];
     if (!title) said.push(`${name} can be predicted now.`);
-    else if (version !== now.version) said.push(`${title}: a ${provisional ? "better" : "newer"} model serves now.`);
+    else if (version === now.version) continue;
+    else if (!provisional) said.push(`${title}: a newer model serves now.`);
+    else if (model !== now.model) said.push(`${title}: a better model serves now.`);
+    else if (!now.provisional) said.push(`${title}: its model proved the best of all and is no longer provisional.`);
   }
   return said.length > 3 ? `${said.length} properties have newer models now.` : said.join(" ");
 }

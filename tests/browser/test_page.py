@@ -432,7 +432,7 @@ def test_the_first_champion_opens_the_page_by_itself(chromium: Browser, tmp_path
         expect(page.get_by_title("the others are still to be trained")).to_have_text("provisional")
         expect(banner).to_contain_text("about 3 minutes left (first guess)")
         tell_progress(store, "made", "making")
-        publish(store, tmp_path / "b", value=-2.0)
+        publish(store, tmp_path / "b", onnx_bias=-2.0)
         until = time.monotonic() + 20
         while page.evaluate("fetch('/health/ready').then((r) => r.json()).then((s) => s.generation)") < 2:
             assert time.monotonic() < until
