@@ -46,10 +46,33 @@ def intended_use(endpoint: Card) -> str:
     )
 
 
+def awaited(card: Card) -> tuple[str, ...]:
+    """Name the models that were still to be trained when this champion was elected; none unless it is provisional."""
+    names = card.get("awaited")
+    return tuple(str(name) for name in names) if isinstance(names, (list, tuple)) else ()
+
+
+def elected_among(card: Card) -> str:
+    """Say among how many models a provisional champion was elected.
+
+    Examples
+    --------
+    >>> elected_among({"leaderboard": [{"model": "naive"}, {"model": "xgb"}], "awaited": ["gp", "catboost", "svm"]})
+    'elected among 2 of 5 models'
+    """
+    board = card.get("leaderboard")
+    scored = len(board) if isinstance(board, (list, tuple)) else 0
+    if not scored:
+        return "elected before all models were trained"
+    return f"elected among {scored} of {scored + len(awaited(card))} models"
+
+
 def limits(card: Card) -> list[str]:
     """Say where not to trust a model, from the facts of its card."""
     data = card.get("data", {})
     said = []
+    if missing := awaited(card):
+        said.append(f"It is provisional: {elected_among(card)}, without these: {', '.join(missing)}.")
     if "training_range" in data:
         low, high = data["training_range"]
         said.append(f"Measured values of training molecules run from {low:.4g} to {high:.4g}; beyond, it extrapolates.")
@@ -87,6 +110,7 @@ def to_markdown(card: Card) -> str:
         return ""
     parts = [
         f"# {endpoint.get('title', '')}: {model.get('name', '')}",
+        _provisional(card),
         endpoint.get("description", ""),
         _section("Intended use", [card["intended_use"]] if "intended_use" in card else []),
         _section("Limits", [f"- {each}" for each in card.get("limits", [])]),
@@ -99,6 +123,16 @@ def to_markdown(card: Card) -> str:
         _section("Why this one", [card["decision"]["reason"]] if "decision" in card else []),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _provisional(card: Card) -> str:
+    missing = awaited(card)
+    if not missing:
+        return ""
+    return (
+        f"**Provisional champion**, {elected_among(card)}. Still awaited: {', '.join(missing)}. The champion among all "
+        "of them takes its place."
+    )
 
 
 def _statements(card: Card) -> list[tuple[str, Mapping[str, Any]]]:

@@ -68,6 +68,7 @@ class EndpointPrediction:
     threshold: float | None = None
     prediction_set: list[int] | None = None
     role: str = "champion"
+    provisional: bool = False
     neighbours: list[Neighbour] | None = None
     explanation: Explanation | None = None
 
@@ -142,6 +143,8 @@ class Endpoint:
     direction: str
     task: str
     champion: ChampionSummary
+    provisional: bool = False
+    awaited: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,8 @@ class Champion:
     error: str | None
     card: dict[str, Any] | None
     challenger: Trial | None = None
+    provisional: bool = False
+    awaited: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

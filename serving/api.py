@@ -1,4 +1,4 @@
-"""The JSON interface: predictions, endpoints, models, champions, health.
+"""The JSON interface: predictions, endpoints, models, champions.
 
 Belongs here: handlers, each a few lines between HTTP and the engine.
 Does not belong here: the page (see `page/`), predicting (see `predictor.py`), the entry of one molecule (see
@@ -11,19 +11,20 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-from litestar import Request, Response, get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
-from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody, PathParameter
 from litestar.types import ControllerRouterHandler
 
 from model_zoo.errors import StoreError
 from model_zoo.model_card import to_markdown
+from model_zoo.progress import Progress
 from model_zoo.store import Appointment, Pointer
 from serving.access import audited
 from serving.engine import Engine
 from serving.entries import entry
 from serving.insights import INCLUDES
+from serving.making import being_made, expected_one_of
 from serving.observed import note_worked
 from serving.problems import REFUSALS, ProblemError, problem_response
 from serving.schemas import (
@@ -31,13 +32,9 @@ from serving.schemas import (
     ChampionInfo,
     ChampionSummary,
     EndpointInfo,
-    Live,
     ModelInfo,
-    NotServed,
     PredictRequest,
     PredictResponse,
-    Ready,
-    ReadyEndpoint,
     TrialInfo,
 )
 from serving.table import Champion, Table
@@ -63,8 +60,9 @@ async def predict(
     require_sane(data, engine.settings.max_molecules)
     require_offered(data.include, neighbours=engine.settings.show_neighbours, molecules=len(data.smiles))
     table = engine.table
+    served = chosen(table, data.endpoints, engine.making.progress)
     entries = {}
-    for given in await engine.trials.answer(table, chosen(table, data.endpoints), data.smiles):
+    for given in await engine.trials.answer(table, served, data.smiles):
         insights = await engine.insights(given.champions, given.answers, data.include)
         for index, answer, insight in zip(given.indices, given.answers, insights, strict=True):
             entries[index] = entry(index, data.smiles[index], answer, given.champions, insight, given.on_trial)
@@ -94,7 +92,7 @@ async def show_endpoint(name: EndpointName, engine: NamedDependency[Engine]) -> 
     """Describe one endpoint: what it means, and what serves it."""
     table = engine.table
     if name not in table.champions:
-        raise ProblemError("unknown-endpoint", _expected_one_of(table.champions, name))
+        raise ProblemError("unknown-endpoint", expected_one_of(table.champions, engine.making.progress, name))
     return endpoint_info(table, name)
 
 
@@ -124,7 +122,7 @@ async def list_models(engine: NamedDependency[Engine]) -> list[ModelInfo]:
 )
 async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Show an endpoint's champion, its model card and the champions before it."""
-    return champion_info(engine.table, name)
+    return champion_info(engine.table, name, engine.making.progress)
 
 
 @post(
@@ -145,37 +143,8 @@ async def roll_back(
         )
 
 
-@get("/health/live", opt={"scope": "open"}, tags=["health"], summary="Whether the process answers")
-async def live() -> Live:
-    """Tell that the process answers."""
-    return Live()
-
-
-@get(
-    "/health/ready",
-    opt={"scope": "open"},
-    tags=["health"],
-    summary="Whether predictions can be had",
-    responses={503: ResponseSpec(Ready, generate_examples=False)},
-)
-async def ready(engine: NamedDependency[Engine]) -> Response[Ready]:
-    """Tell whether at least one champion is loaded, and what could not be loaded."""
-    table = engine.table
-    body = Ready(
-        status="ready" if table.champions else "waiting for a first champion",
-        generation=table.generation,
-        endpoints={
-            name: ReadyEndpoint(champion.manifest.version, champion.manifest.model)
-            for name, champion in table.champions.items()
-        },
-        errors={name: NotServed(fault.version, fault.detail, fault.retried) for name, fault in table.failures.items()},
-        store_error=engine.follower.store_error,
-    )
-    return Response(body, status_code=200 if table.champions else 503)
-
-
 HANDLERS: list[ControllerRouterHandler] = [
-    predict, list_endpoints, show_endpoint, list_models, show_champion, roll_back, live, ready,
+    predict, list_endpoints, show_endpoint, list_models, show_champion, roll_back,
 ]  # fmt: skip
 
 
@@ -206,7 +175,8 @@ def require_offered(include: Collection[str], *, neighbours: bool, molecules: in
     """
     unknown = [name for name in include if name not in INCLUDES]
     if unknown:
-        raise ProblemError("invalid-request", f"include: expected any of {_listed(INCLUDES, *unknown)}")
+        came = ", ".join(repr(name) for name in unknown)
+        raise ProblemError("invalid-request", f"include: expected any of {', '.join(INCLUDES)}, got {came}")
     if "explanation" in include and molecules > MOST_EXPLAINED:
         raise ProblemError(
             "invalid-request",
@@ -218,8 +188,8 @@ def require_offered(include: Collection[str], *, neighbours: bool, molecules: in
         )
 
 
-def chosen(table: Table, names: list[str] | None) -> Mapping[str, Champion]:
-    """Give the champions a request asks for, in its order.
+def chosen(table: Table, names: list[str] | None, progress: Progress | None = None) -> Mapping[str, Champion]:
+    """Give the champions a request asks for, in its order; a refusal tells what of them a run is making.
 
     Raises
     ------
@@ -228,14 +198,15 @@ def chosen(table: Table, names: list[str] | None) -> Mapping[str, Champion]:
     """
     waiting = {"Retry-After": "5"}
     if not table.champions:
-        raise ProblemError("no-champion", "no champion is loaded yet: training has to finish first", waiting)
+        detail = f"no champion is loaded yet: training has to finish first{being_made(progress, names)}"
+        raise ProblemError("no-champion", detail, waiting)
     if names is None:
         return table.champions
     unknown = [name for name in names if name not in table.champions]
     if unloaded := [name for name in unknown if name in table.appointments]:
         raise ProblemError("no-champion", f"the champion of {', '.join(unloaded)} could not be loaded", waiting)
     if unknown:
-        raise ProblemError("unknown-endpoints", f"endpoints: {_expected_one_of(table.champions, *unknown)}")
+        raise ProblemError("unknown-endpoints", f"endpoints: {expected_one_of(table.champions, progress, *unknown)}")
     return {name: table.champions[name] for name in names}
 
 
@@ -259,11 +230,13 @@ def endpoint_info(table: Table, name: str) -> EndpointInfo:
         direction=manifest.direction,
         task=manifest.target.task,
         champion=ChampionSummary(manifest.version, manifest.model, champion.short_signature, since),
+        provisional=champion.provisional,
+        awaited=list(champion.awaited),
     )
 
 
-def champion_info(table: Table, name: str) -> ChampionInfo:
-    """Describe an endpoint's champion.
+def champion_info(table: Table, name: str, progress: Progress | None = None) -> ChampionInfo:
+    """Describe an endpoint's champion; a refusal tells whether a run is making it.
 
     Raises
     ------
@@ -272,7 +245,7 @@ def champion_info(table: Table, name: str) -> ChampionInfo:
     """
     current = table.appointments.get(name)
     if current is None:
-        raise ProblemError("unknown-endpoint", _expected_one_of(table.appointments, name))
+        raise ProblemError("unknown-endpoint", expected_one_of(table.appointments, progress, name))
     champion, failure = table.champions.get(name), table.failures.get(name)
     card: Mapping[str, Any] | None = champion.bundle.card if champion else None
     return ChampionInfo(
@@ -283,6 +256,8 @@ def champion_info(table: Table, name: str) -> ChampionInfo:
         challenger=_trial(table, name),
         history=[_appointment(earlier) for earlier in current.history],
         error=failure.detail if failure else None,
+        provisional=champion is not None and champion.provisional,
+        awaited=list(champion.awaited) if champion else [],
         card=dict(card) if card is not None else None,
         card_markdown=to_markdown(card) or None if card is not None else None,
     )
@@ -297,14 +272,6 @@ def _trial(table: Table, name: str) -> TrialInfo | None:
 
 def _appointment(appointment: Appointment) -> AppointmentInfo:
     return AppointmentInfo(appointment.version, appointment.since, appointment.by)
-
-
-def _expected_one_of(known: Mapping[str, object], *came: str) -> str:
-    return f"expected one of {_listed(known, *came)}"
-
-
-def _listed(known: Collection[str], *came: str) -> str:
-    return f"{', '.join(known) or 'none yet'}, got {', '.join(repr(name) for name in came)}"
 
 
 async def change_champion(engine: Engine, name: str, change: Callable[[Pointer], Pointer], code: str) -> ChampionInfo:

@@ -24,6 +24,7 @@ from serving.docs import openapi_config
 from serving.engine import Engine
 from serving.feedback import FEEDBACK_HANDLERS
 from serving.headers import stamp
+from serving.health import HEALTH_HANDLERS
 from serving.inference_protocol import INFERENCE_PROTOCOL
 from serving.jobs.api import JOB_HANDLERS
 from serving.jobs.service import Jobs
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app = Litestar(
         route_handlers=[
             *HANDLERS,
+            *HEALTH_HANDLERS,
             *JOB_HANDLERS,
             *LEADERBOARD_HANDLERS,
             *PAGE_HANDLERS,

@@ -22,6 +22,7 @@ from serving.agreement import Agreement
 from serving.batches import Batches, QueueFullError
 from serving.follower import Follower
 from serving.insights import Insight, Insights
+from serving.making import Making
 from serving.observer import Observer
 from serving.predictor import Answer, Fault, Predictor
 from serving.problems import ProblemError
@@ -62,6 +63,7 @@ class Engine:
         role = Role.from_environment()
         agreement = Agreement(role.shared / "generations", role.number, settings.workers) if role else None
         self.follower = Follower(self.store, settings.poll_seconds, agreement)
+        self.making = Making(self.store, settings.poll_seconds)
         self._predictor = Predictor(settings.limits, settings.cache_entries)
         self._insights = Insights(settings.cache_entries)
         self.batches: Batches[_Asked, Answer] = Batches(
@@ -85,18 +87,20 @@ class Engine:
     async def running(self) -> AsyncIterator[None]:
         """Follow the pointer for as long as the context lasts."""
         self.batches.start()
-        task = asyncio.create_task(self.follower.run())
+        tasks = [asyncio.create_task(each.run()) for each in (self.follower, self.making)]
         if self.observer is not None:
             self.observer.start()
         # Wait for the first champions, but not for a store that does not answer: health must be told in time.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.follower.looked.wait(), FIRST_LOOK_SECONDS)
+            looks = asyncio.gather(self.follower.looked.wait(), self.making.looked.wait())
+            await asyncio.wait_for(looks, FIRST_LOOK_SECONDS)
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             self.batches.stop()
             if self.observer is not None:
                 await asyncio.to_thread(self.observer.stop)

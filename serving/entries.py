@@ -71,6 +71,7 @@ def _prediction(estimate: Estimate, champion: Champion, name: str, insight: Insi
         role=role,
         model=manifest.model,
         signature=champion.short_signature,
+        provisional=champion.provisional,
         neighbours=UNSET
         if near is None
         else [NeighbourInfo(each.smiles, round(each.similarity, 4), each.value, measured_unit) for each in near],

@@ -23,6 +23,7 @@ from litestar.params import JSONBody, PathParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serving.engine import Engine
+from serving.making import expected_one_of
 from serving.observed import note_worked
 from serving.predictor import Answer, Estimate, Fault
 from serving.problems import REFUSALS, ProblemError, problem_response
@@ -233,8 +234,8 @@ def _version(request: Request[Any, Any, Any]) -> str | None:
 def _champion(engine: Engine, name: str, model_version: str | None) -> Champion:
     champion = engine.table.champions.get(name)
     if champion is None:
-        known = ", ".join(engine.table.champions) or "none yet"
-        raise ProblemError("unknown-endpoint", f"expected one of {known}, got {name!r}")
+        detail = expected_one_of(engine.table.champions, engine.making.progress, name)
+        raise ProblemError("unknown-endpoint", detail)
     if model_version not in (None, champion.manifest.version):
         raise ProblemError(
             "unknown-version", f"expected {champion.manifest.version}, which serves, got {model_version!r}"

@@ -16,6 +16,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta, Struct
 
 from serving.engine import Engine
+from serving.making import expected_one_of
 from serving.problems import REFUSALS, ProblemError, problem_response
 from serving.table import Champion
 
@@ -66,8 +67,8 @@ async def show_leaderboard(
     """Show all trained models of an endpoint with their scores, who won and why."""
     champion = engine.table.champions.get(name)
     if champion is None:
-        known = ", ".join(engine.table.champions) or "none yet"
-        raise ProblemError("unknown-endpoint", f"expected one of {known}, got {name!r}")
+        detail = expected_one_of(engine.table.champions, engine.making.progress, name)
+        raise ProblemError("unknown-endpoint", detail)
     return leaderboard(champion)
 
 

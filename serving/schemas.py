@@ -10,6 +10,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+PROVISIONAL = (
+    "Whether that version was elected while other models of its endpoint were still to be trained: a better one may "
+    "serve soon."
+)
+AWAITED = "Names of the models that were still to be trained when it was elected; empty unless it is provisional."
+
 
 class PredictRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Molecules to predict, and for which endpoints."""
@@ -112,6 +118,7 @@ class EndpointPrediction(Struct, frozen=True):
     ]
     model: str
     signature: Annotated[str, Meta(description="First digits of the signature of code, configuration and data.")]
+    provisional: Annotated[bool, Meta(description=PROVISIONAL)]
     neighbours: Annotated[
         list[NeighbourInfo] | UnsetType,
         Meta(description="When asked for: the nearest training molecules, at most three, most similar first."),
@@ -167,6 +174,8 @@ class EndpointInfo(Struct, frozen=True):
     direction: Annotated[Literal["higher", "lower", "none"], Meta(description="Which values are better.")]
     task: Literal["regression", "binary"]
     champion: ChampionSummary
+    provisional: Annotated[bool, Meta(description=PROVISIONAL)]
+    awaited: Annotated[list[str], Meta(description=AWAITED, examples=[[]])]
 
 
 class ModelInfo(Struct, frozen=True):
@@ -209,6 +218,8 @@ class ChampionInfo(Struct, frozen=True):
     challenger: Annotated[TrialInfo | None, Meta(description="Who is on trial beside the champion, or null.")]
     history: Annotated[list[AppointmentInfo], Meta(description="Earlier champions, oldest first.")]
     error: Annotated[str | None, Meta(description="Why the appointed version is not served, or null.")]
+    provisional: Annotated[bool, Meta(description=PROVISIONAL)]
+    awaited: Annotated[list[str], Meta(description=AWAITED, examples=[[]])]
     card: Annotated[dict[str, Any] | None, Meta(description="Model card of the version that answers now.")]
     card_markdown: Annotated[str | None, Meta(description="The same card for people, as Markdown.")] = None
 
@@ -224,6 +235,7 @@ class ReadyEndpoint(Struct, frozen=True):
 
     version: str
     model: str
+    provisional: Annotated[bool, Meta(description=PROVISIONAL)]
 
 
 class NotServed(Struct, frozen=True):
@@ -234,6 +246,36 @@ class NotServed(Struct, frozen=True):
     retried: Annotated[bool, Meta(description="Whether the service tries again by itself.")]
 
 
+class MakingEndpoint(Struct, frozen=True):
+    """One endpoint of a run: how far it is, and what serves it meanwhile."""
+
+    endpoint: str
+    state: Annotated[
+        Literal["waiting", "making", "made", "failed"],
+        Meta(description="`made`: all its models are. `failed`: nothing more will be made of it in this run."),
+    ]
+    models_done: Annotated[int, Meta(description="Models that are made.")]
+    models: Annotated[int, Meta(description="Models in all.")]
+    serves: Annotated[bool, Meta(description="Whether a champion answers for it now.")]
+    provisional: Annotated[bool, Meta(description="Whether that champion is provisional.")]
+
+
+class MakingInfo(Struct, frozen=True):
+    """What a run of the pipeline is making at present. News, not a record: it may be a quarter of a minute old."""
+
+    began: Annotated[str, Meta(description="When the run began, ISO 8601.")]
+    at: Annotated[str, Meta(description="When it said this, ISO 8601.")]
+    done: Annotated[int, Meta(description="Steps done: datasets, features, models and what comes after them.")]
+    total: Annotated[int, Meta(description="Steps that it set out to do.")]
+    remaining_s: Annotated[
+        float | None, Meta(description="Seconds until all of it is made, by estimate; null while there is none.")
+    ]
+    learnt: Annotated[
+        bool, Meta(description="Whether the estimate comes from earlier runs of the same; else it is a first guess.")
+    ]
+    endpoints: Annotated[list[MakingEndpoint], Meta(description="In the order in which the run turns to them.")]
+
+
 class Ready(Struct, frozen=True):
     """Whether predictions can be had, and what is wrong."""
 
@@ -242,6 +284,7 @@ class Ready(Struct, frozen=True):
     endpoints: dict[str, ReadyEndpoint]
     errors: dict[str, NotServed]
     store_error: str | None
+    making: Annotated[MakingInfo | None, Meta(description="What is being made; null while no run is at work.")]
 
 
 class Problem(Struct, frozen=True):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.bundle import Bundle, Manifest
+from model_zoo.model_card import awaited
 from model_zoo.store import Current
 
 SHORT_HASH = 12
@@ -55,6 +56,16 @@ class Champion:
     def short_signature(self) -> str:
         """The first digits of the signature, without the name of the digest."""
         return self.manifest.signature.removeprefix("sha256:")[:SHORT_HASH]
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The models that were still to be trained when it was elected."""
+        return awaited(self.bundle.card)
+
+    @property
+    def provisional(self) -> bool:
+        """Whether there were any."""
+        return bool(self.awaited)
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,8 @@ class Jobs:
         if received.endpoints is not None and not received.endpoints:
             raise ProblemError("invalid-request", "endpoints: expected at least one name, or none of the field at all")
         require_offered(received.include, neighbours=self._engine.settings.show_neighbours)
-        chosen(self._engine.table, list(received.endpoints) if received.endpoints is not None else None)
+        names = list(received.endpoints) if received.endpoints is not None else None
+        chosen(self._engine.table, names, self._engine.making.progress)
 
 
 def as_time(seconds: float) -> str:

@@ -21,7 +21,7 @@ from serving.table import Champion
 
 CLEAR = 0.1
 """Desirabilities nearer to each other than this count as equal: the models do not tell them apart."""
-FIELDS = ("value", "lower", "upper", "unit", "percentile", "label", "domain", "similarity", "champion")
+FIELDS = ("value", "lower", "upper", "unit", "percentile", "label", "domain", "similarity", "champion", "provisional")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def csv_of(
             value, lower, upper, percentile = ("" if each is None else f"{each:.6g}" for each in numbers)
             label = "" if estimate.label is None else estimate.label
             cells += [value, lower, upper, manifest.unit, percentile, label, domain]
-            cells += [f"{estimate.similarity:.4f}", manifest.version]
+            provisional = told[place].champions[name].provisional
+            cells += [f"{estimate.similarity:.4f}", manifest.version, provisional]
         writer.writerow(cells)
     return file.getvalue()
 

@@ -25,6 +25,7 @@ from model_zoo.molecules import Molecule, Standardise, parse_molecule
 from serving.engine import Engine
 from serving.page import comparison, details, words
 from serving.page.drawing import structure_svg
+from serving.page.making import MAKING_HANDLERS, banner
 from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
@@ -162,7 +163,7 @@ async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine
 
 PAGE_HANDLERS: list[ControllerRouterHandler] = [
     show_page, predict_page, preview, compare_page, download_csv, why_page, alerts_page,
-    *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
+    *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
 ]  # fmt: skip
 
 
@@ -222,6 +223,7 @@ def _page(engine: Engine, table: Table, text: str, **values: Any) -> str:
         examples=EXAMPLES,
         table=table,
         failures=len(table.failures),
+        making=banner(table, engine.making.progress),
         most=settings.max_molecules,
         local=settings.on_loopback,
         kept=settings.record is not None and settings.record_structures,

@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from model_zoo.store import Appointment
 from serving.engine import Engine
+from serving.making import being_made
 from serving.page import words
 from serving.page.axis import Axis, axis_of, axis_svg, number
 from serving.page.templates import render
@@ -65,6 +66,8 @@ class ModelPage:
     direction: str
     wanted: str
     quality: words.Quality | None
+    provisional: str
+    """Why it is provisional; empty where it is not."""
     since: str
     axis: Markup
     ends: tuple[str, str]
@@ -94,7 +97,8 @@ async def show_model(name: EndpointName, engine: NamedDependency[Engine]) -> Res
     """Show the card of one endpoint's champion."""
     table = engine.table
     if name not in table.champions:
-        html = render("missing.html", here="models", names=list(table.champions))
+        making = being_made(engine.making.progress, [name]).removeprefix("; ")
+        html = render("missing.html", here="models", names=list(table.champions), making=making)
         return Response(html, status_code=404, media_type=MediaType.HTML)
     html = await engine.work(lambda: render("model.html", here="models", page=model_page(table, name)))
     return Response(html, media_type=MediaType.HTML)
@@ -117,6 +121,7 @@ def model_page(table: Table, name: str) -> ModelPage:
         direction=words.DIRECTIONS[manifest.direction],
         wanted=words.wanted(champion),
         quality=words.quality(card),
+        provisional=words.provisional(card),
         since=now.since,
         axis=axis,
         ends=ends,

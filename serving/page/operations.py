@@ -24,6 +24,8 @@ from model_zoo.errors import StoreError
 from model_zoo.live.record import LiveRecord
 from serving import metrics
 from serving.engine import Engine
+from serving.page import words
+from serving.page.making import banner
 from serving.page.templates import FRAGMENT, render
 from serving.table import Table
 
@@ -43,6 +45,7 @@ class Served:
     by: str
     trial: str
     fault: str
+    provisional: str
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ async def show_operations(request: Request[Any, Any, Any], engine: NamedDependen
     """Show the state of the service."""
     table = engine.table
     values = {
+        "making": banner(table, engine.making.progress),
         "served": served(table),
         "swaps": swaps(table),
         "uses": await engine.work(uses, engine, table),
@@ -117,6 +121,7 @@ def served(table: Table) -> list[Served]:
                 by=now.by if now else "",
                 trial="" if trial is None else f"{trial.version} ({trial.mode}{share})",
                 fault="; ".join(wrong),
+                provisional=words.provisional(champion.bundle.card) if champion else "",
             )
         )
     return rows

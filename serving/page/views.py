@@ -105,6 +105,11 @@ class Row:
         return words.quality(self.champion.bundle.card)
 
     @cached_property
+    def provisional(self) -> str:
+        """Why the model is provisional; empty where it is not."""
+        return words.provisional(self.champion.bundle.card)
+
+    @cached_property
     def _axis(self) -> Axis:
         return axis_of(self.champion.manifest.target, self.champion.measured, self.estimate)
 
@@ -164,6 +169,10 @@ class Results:
         Cards that are printed at once.
     trials
         A sentence per endpoint where a challenger answers for a share of the molecules.
+    provisional
+        A sentence on the endpoints whose champion is provisional; empty where there is none.
+    serving
+        Title, version, model and whether that is provisional, by endpoint: the page compares it with what serves later.
     comparison
         The molecules side by side, when that was asked for.
     """
@@ -171,7 +180,9 @@ class Results:
     headings: tuple[Heading, ...]
     cards: tuple[Card, ...]
     shown: tuple[Card, ...]
-    trials: tuple[str, ...] = ()
+    trials: tuple[str, ...]
+    provisional: str
+    serving: Mapping[str, tuple[str, str, str, bool]]
     comparison: Markup | None = None
 
 
@@ -193,7 +204,26 @@ def results_of(lines: Sequence[Line], told: Sequence[Told], table: Table) -> Res
         card(position, line, each, picture=position <= MOST_PICTURES)
         for position, (line, each) in enumerate(zip(lines, told, strict=True), start=1)
     )
-    return Results(headings(table.champions), cards, cards if len(cards) <= MOST_CARDS else (), _trials(table))
+    return Results(
+        headings=headings(table.champions),
+        cards=cards,
+        shown=cards if len(cards) <= MOST_CARDS else (),
+        trials=_trials(table),
+        provisional=_provisional(table),
+        serving={
+            name: (each.manifest.title, each.manifest.version, each.manifest.model, each.provisional)
+            for name, each in table.champions.items()
+        },
+    )
+
+
+def _provisional(table: Table) -> str:
+    """Say whose champions may soon be replaced, in one sentence for all of them."""
+    titles = [champion.manifest.title for champion in table.champions.values() if champion.provisional]
+    if not titles:
+        return ""
+    which = ", ".join(titles) if len(titles) < len(table.champions) else "every property"
+    return f"{which}: the best of the models trained so far; others are still to be trained, and one may prove better."
 
 
 def _trials(table: Table) -> tuple[str, ...]:

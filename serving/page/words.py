@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from model_zoo.model_card import awaited, elected_among
 from serving.page.axis import number
 from serving.predictor import Estimate
 from serving.table import Champion
@@ -74,6 +75,19 @@ class Quality:
 def fault_words(code: str) -> str:
     """Say why a molecule was not predicted."""
     return FAULTS.get(code, "This molecule could not be predicted.")
+
+
+def provisional(card: Mapping[str, Any]) -> str:
+    """Say why a champion is provisional; nothing where it is not.
+
+    Examples
+    --------
+    >>> provisional({"leaderboard": [{"model": "xgb"}], "awaited": ["gp", "catboost"]})
+    'elected among 1 of 3 models; the others are still to be trained'
+    >>> provisional({})
+    ''
+    """
+    return f"{elected_among(card)}; the others are still to be trained" if awaited(card) else ""
 
 
 def standing(champion: Champion, estimate: Estimate) -> str:

@@ -110,7 +110,7 @@ async function predict() {
     const cards = rows || results.querySelectorAll(".card").length;
     const bad = results.querySelectorAll(rows ? ".not-predicted" : ".card.bad").length;
     status_.textContent = `${cards - bad} predicted` + (bad ? `, ${bad} not` : "");
-    generation = Number(results.querySelector("[data-generation]")?.dataset.generation);
+    news = "";
     results.focus({ preventScroll: true });
     results.scrollIntoView({ block: "nearest", behavior: "smooth" });
   } catch (error) {
@@ -382,7 +382,8 @@ if (theme) {
 
 // The service while the page is open --------------------------------------------------------------------------------------------
 
-let generation = Number(results?.querySelector("[data-generation]")?.dataset.generation);
+const making = $("making");
+let news = "";
 let away = false;
 
 function tell(text, again) {
@@ -395,21 +396,52 @@ function tell(text, again) {
   news.append(" ", button);
 }
 
+// What serves now and did not when the values that are shown were predicted, by their properties' titles.
+function newsOf(serving) {
+  const shown = $("cards") && JSON.parse($("cards").dataset.serving);
+  if (!shown) return "";
+  const said = [];
+  for (const [name, now] of Object.entries(serving)) {
+    const [title, version, model, provisional] = shown[name] ?? [];
+    if (!title) said.push(`${name} can be predicted now.`);
+    else if (version === now.version) continue;
+    else if (!provisional) said.push(`${title}: a newer model serves now.`);
+    else if (model !== now.model) said.push(`${title}: a better model serves now.`);
+    else if (!now.provisional) said.push(`${title}: its model proved the best of all and is no longer provisional.`);
+  }
+  return said.length > 3 ? `${said.length} properties have newer models now.` : said.join(" ");
+}
+
 async function look() {
   if (document.hidden || form.getAttribute("aria-busy") === "true") return;
   try {
     const state = await (await fetch("/health/ready")).json();
     if (away) tell("");
     away = false;
-    if (!results.querySelector("[data-generation]")) generation = NaN;
-    if (generation && state.generation > generation) {
-      generation = state.generation;
-      tell("Newer champions serve since you predicted.", true);
+    const count = Object.keys(state.endpoints).length;
+    if (count) $("count-served").textContent = `${count} ${count === 1 ? "property" : "properties"}`;
+    const text = newsOf(state.endpoints);
+    if (text !== news) {
+      news = text;
+      tell(text, text);
     }
+    if (state.making || making.childElementCount) await followRun();
   } catch {
     away = true;
     tell("The service does not answer just now. It may be restarting; what you see stays.");
   }
+}
+
+// Renews the banner about a run part by part, so that a screen reader is told what changed and no more.
+async function followRun() {
+  const answer = await fetch("/page/making");
+  if (!answer.ok || answer.redirected) return;
+  const fresh = make("div", {});
+  fresh.innerHTML = await answer.text();
+  const [old, now] = [making, fresh].map((holder) => [...holder.querySelectorAll("[data-part]")]);
+  if (!now.length && old.length) making.firstElementChild.replaceChildren("The run is over.");
+  else if (old.length !== now.length) making.replaceChildren(...fresh.children);
+  else old.forEach((part, at) => part.innerHTML === now[at].innerHTML || (part.innerHTML = now[at].innerHTML));
 }
 
 if (form) {
@@ -424,6 +456,7 @@ if (state) {
     try {
       const answer = await fetch("/operations", { headers: { "X-Fragment": "state" } });
       if (answer.ok) state.innerHTML = await answer.text();
+      await followRun();
       tell("");
     } catch {
       tell("The service does not answer just now; what you see may be out of date.");
@@ -440,6 +473,7 @@ if ($("waiting")) {
         location.assign("/");
         return;
       }
+      await followRun();
     } catch {
       text = "The service does not answer just now; still looking.";
     }

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 from model_zoo.store import FolderStore
 from serving.trials import in_split
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
-from tests.browser.page_store import fill
+from tests.browser.page_store import AWAITED, fill, tell_progress
 from tests.bundle_factory import publish, write
 from tests.server_process import running_service
 
@@ -375,6 +375,10 @@ def test_nothing_is_cut_off_and_all_is_readable(chromium: Browser, address: str,
     page.get_by_role("button", name="Why? Potency").first.click()
     expect(page.get_by_role("heading", name="Nearest measured molecules")).to_be_visible()
 
+    expect(page.get_by_title("elected among 2 of 5 models").first).to_be_visible()
+    banner = page.get_by_role("region", name="What is being trained")
+    expect(banner.get_by_role("progressbar")).to_be_visible()
+    expect(banner).to_contain_text("4 of 5 properties can be predicted already, 1 of them by a provisional model.")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(UNNAMED) == []
     assert page.evaluate(FAINT) == []
@@ -409,25 +413,37 @@ def test_the_theme_is_chosen_and_kept(watched: Watched) -> None:
 
 
 def test_the_first_champion_opens_the_page_by_itself(chromium: Browser, tmp_path: Path) -> None:
-    """Before the first champion the page says so and then opens; newer champions and a restart are told as well."""
+    """Before the first champion the page says what is made, then opens; better ones and a restart are told as well."""
     store = FolderStore(tmp_path / "store")
+    tell_progress(store, "making", "waiting")
     with running_service(tmp_path, tmp_path / "log") as (address, process):
         watched = watch(chromium, address)
         page = watched.page
         page.goto(address)
         expect(page.get_by_role("heading", name="The first models are still being trained")).to_be_visible()
-        publish(store, tmp_path / "a", value=-1.0)
+        banner = page.get_by_role("region", name="What is being trained")
+        expect(banner).to_contain_text("Aqueous solubility comes first. about 3 minutes until all are trained")
+        assert page.evaluate(FAINT) == []
+        publish(store, tmp_path / "a", value=-1.0, card=AWAITED)
         expect(page.get_by_role("button", name="Predict")).to_be_visible()
 
         watched.predict("CCO")
         first = page.locator(".version").inner_text()
-        publish(store, tmp_path / "b", value=-2.0)
+        expect(page.get_by_title("the others are still to be trained")).to_have_text("provisional")
+        expect(banner).to_contain_text("about 3 minutes left (first guess)")
+        tell_progress(store, "made", "making")
+        publish(store, tmp_path / "b", onnx_bias=-2.0)
         until = time.monotonic() + 20
         while page.evaluate("fetch('/health/ready').then((r) => r.json()).then((s) => s.generation)") < 2:
             assert time.monotonic() < until
         page.evaluate("window.dispatchEvent(new Event('focus'))")
+        expect(page.locator("#news")).to_contain_text("Solubility logs: a better model serves now.")
+        expect(page.locator(".version")).to_have_text(first)  # nothing changes under the reader
         page.get_by_role("button", name="Predict again").click()
         expect(page.locator(".version")).not_to_have_text(first)
+        expect(page.locator(".provisional")).to_have_count(0)
+        page.evaluate("window.dispatchEvent(new Event('focus'))")
+        expect(banner).to_contain_text("hERG inhibition (0 of 2 models, now a, b)")
         assert [fault for fault in watched.faults if "503" not in fault] == []  # not ready yet, and the page asks
 
         process.terminate()

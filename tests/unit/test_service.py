@@ -88,6 +88,7 @@ def test_a_prediction_carries_everything_the_contract_names(store: FolderStore, 
                 "role": "champion",
                 "model": "constant",
                 "signature": "ab12ab12ab12",
+                "provisional": False,
             }
         },
     }
@@ -277,7 +278,7 @@ def test_an_empty_store_waits_and_then_serves(store: FolderStore, tmp_path: Path
         wait(lambda: client.get("/health/ready").status_code == 200)
         ready = client.get("/health/ready").json()
 
-    assert ready["endpoints"] == {"solubility_logs": {"version": version, "model": "constant"}}
+    assert ready["endpoints"] == {"solubility_logs": {"version": version, "model": "constant", "provisional": False}}
     assert (ready["status"], ready["generation"], ready["errors"], ready["store_error"]) == ("ready", 1, {}, None)
 
 
