@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import os
 import shutil
 import sqlite3
@@ -38,6 +40,21 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         del os.environ[name]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _installed_once() -> Iterator[None]:
+    """Nothing is installed while tests run: a distribution's version is read once, not once per signature."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.metadata, "version", functools.cache(importlib.metadata.version))
+        yield
+
+
+@pytest.fixture
+def _small_judging(_once_made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge from few draws and without drawing: the project that was made once was judged with all of it."""
+    monkeypatch.setattr(model_card, "DRAWS", 5)
+    monkeypatch.setattr(plots, "_picture", lambda draw: dg.MetadataValue.md("![plot](data:image/png;base64,)"))
+
+
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with tables and nothing in them: making one takes seconds, copying it nothing."""
@@ -57,7 +74,7 @@ def settings(tmp_path: Path, empty_mlflow: Path) -> Settings:
 
 
 @pytest.fixture
-def project(settings: Settings) -> Iterator[Project]:
+def project(settings: Settings, _small_judging: None) -> Iterator[Project]:
     """A fresh project that was never run, with an instance in memory."""
     with DagsterInstance.ephemeral() as instance:
         yield Project(settings, instance)
@@ -76,13 +93,8 @@ def _once_made(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> 
 
 
 @pytest.fixture
-def made(tmp_path: Path, _once_made: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    """A copy of a project in which everything is made and nothing is stale.
-
-    Its judgements are made from fewer draws, and without drawing: the project that it is a copy of has the real ones.
-    """
-    monkeypatch.setattr(model_card, "DRAWS", 5)
-    monkeypatch.setattr(plots, "_picture", lambda draw: dg.MetadataValue.md("![plot](data:image/png;base64,)"))
+def made(tmp_path: Path, _once_made: Project, _small_judging: None) -> Iterator[Project]:
+    """A copy of a project in which everything is made and nothing is stale."""
     shutil.copytree(_once_made.root, tmp_path / "project")
     with DagsterInstance.ephemeral() as instance:
         for name in ("run_storage", "event_log_storage"):  # databases in memory: SQLite copies them
