@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
@@ -26,6 +26,7 @@ class Checkout(CheckoutCopy):
         """Run `aidrug` as its process would, expect its exit code, and give what it printed."""
         settings = project_settings(self.folder)
         with (
+            chdir(self.folder),
             patch.dict(os.environ, self.environment),
             patch.object(Settings, "from_env", classmethod(lambda cls: settings)),
             patch.object(sys, "argv", ["aidrug", *arguments]),
