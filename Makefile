@@ -1,6 +1,6 @@
 # Every command a user or a developer types. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-ray test-s3 test-images test-infra lint types format demo screenshots bench bench-rest lock clean
+.PHONY: help setup run test test-slow test-all test-ray test-s3 test-images test-infra lint types format demo screenshots bench bench-rest lock clean
 
 PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
