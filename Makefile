@@ -1,11 +1,13 @@
 # Every command a user or a developer types. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-ray test-s3 test-images test-infra lint types format demo screenshots bench bench-rest lock clean
+.PHONY: help setup run test test-slow test-all test-ray test-s3 test-images test-infra lint types format demo screenshots bench bench-rest lock clean
 
 PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
 AIDRUG_EXTRAS ?= pipeline,serve,$(ACCELERATOR),dev
 BIN := .venv/bin
+# A process per core; whoever has nothing left takes tests from another.
+PYTEST = $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal --durations 10
 # The stamp holds the extras it was made for; when they differ, it counts as out of date.
 STAMP := .venv/.installed
 ifneq ($(shell cat $(STAMP) 2>/dev/null),$(AIDRUG_EXTRAS))
@@ -23,8 +25,14 @@ $(STAMP): pyproject.toml constraints.txt infra/setup.sh
 run: $(STAMP) ## Train what is stale, then serve: pipeline on port 3000, predictions on port 8000
 	$(BIN)/aidrug up
 
-test: $(STAMP) ## Run the tests and the examples in the docstrings
-	$(BIN)/python -m pytest
+test: $(STAMP) ## Run the tests and the examples in the docstrings, but for the slow ones (minutes)
+	$(PYTEST) -m 'not slow'
+
+test-slow: $(STAMP) ## Run the slow tests: whole processes, killed and edited, beside small siblings in `make test`
+	$(PYTEST) -m slow
+
+test-all: test test-slow ## Run both
+
 
 test-ray: $(STAMP) ## Run the tests of screens on a real local Ray (needs the extra screening and a calm machine)
 	AIDRUG_TEST_RAY=1 $(BIN)/python -m pytest tests/integration/test_screen.py

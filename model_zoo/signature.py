@@ -109,6 +109,7 @@ def forget() -> None:
     """Drop what was read from files, so that the next signature sees them as they are now."""
     _module.cache_clear()
     _closure.cache_clear()
+    _files.cache_clear()
     _is_first_party.cache_clear()
     _distribution.cache_clear()
 
@@ -190,7 +191,8 @@ def _type_checking_only(test: ast.expr) -> bool:
     return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
-def _files(name: str, root: Path) -> list[str]:
+@lru_cache(maxsize=4096)
+def _files(name: str, root: Path) -> tuple[str, ...]:
     """Files that importing a dotted name runs: each package on the way, and the module itself when it is one."""
     files = []
     parts = name.split(".")
@@ -203,7 +205,7 @@ def _files(name: str, root: Path) -> list[str]:
             break
         elif not (root / stem).is_dir():  # a folder without `__init__` is a package too, and runs nothing
             break  # a name inside the module before it
-    return files
+    return tuple(files)
 
 
 def _as_path(name: str, root: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import os
 import shutil
 import sqlite3
@@ -9,11 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from dagster import DagsterInstance
 from sqlalchemy import Engine, event
 
+from ai_drug_assets import plots
 from ai_drug_assets.settings import Settings
+from model_zoo import model_card
 from tests.project_factory import Project, make_project, project_settings
 
 
@@ -35,6 +40,21 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         del os.environ[name]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _installed_once() -> Iterator[None]:
+    """Nothing is installed while tests run: a distribution's version is read once, not once per signature."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.metadata, "version", functools.cache(importlib.metadata.version))
+        yield
+
+
+@pytest.fixture
+def _small_judging(_once_made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge from few draws and without drawing: the project that was made once was judged with all of it."""
+    monkeypatch.setattr(model_card, "DRAWS", 5)
+    monkeypatch.setattr(plots, "_picture", lambda draw: dg.MetadataValue.md("![plot](data:image/png;base64,)"))
+
+
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with tables and nothing in them: making one takes seconds, copying it nothing."""
@@ -54,32 +74,36 @@ def settings(tmp_path: Path, empty_mlflow: Path) -> Settings:
 
 
 @pytest.fixture
-def project(settings: Settings) -> Iterator[Project]:
+def project(settings: Settings, _small_judging: None) -> Iterator[Project]:
     """A fresh project that was never run, with an instance in memory."""
     with DagsterInstance.ephemeral() as instance:
         yield Project(settings, instance)
 
 
 @pytest.fixture(scope="session")
-def _once_made(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Path:
-    """A folder with a project that was run once and its instance: tests begin from copies of it."""
-    folder = tmp_path_factory.mktemp("made")
-    made = make_project(folder / "project")
+def _once_made(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Iterator[Project]:
+    """A project that was run once, with its instance: tests begin from copies of it."""
+    made = make_project(tmp_path_factory.mktemp("made") / "project")
     shutil.copy(empty_mlflow, made.folder("mlflow") / "mlflow.db")
-    (folder / "instance").mkdir()
-    with DagsterInstance.local_temp(str(folder / "instance")) as instance:
-        report = Project(made, instance).run()
-    assert not report.failed, report.failed
-    return folder
+    with DagsterInstance.ephemeral() as instance:
+        project = Project(made, instance)
+        report = project.run()
+        assert not report.failed, report.failed
+        yield project
 
 
 @pytest.fixture
-def made(tmp_path: Path, _once_made: Path) -> Iterator[Project]:
-    """A project in which everything is made and nothing is stale.
-
-    Its instance is a copied SQLite file: an instance in memory cannot be copied, and making everything again for
-    each test would take most of the tests' time.
-    """
-    shutil.copytree(_once_made, tmp_path, dirs_exist_ok=True)
-    with DagsterInstance.local_temp(str(tmp_path / "instance")) as instance:
+def made(tmp_path: Path, _once_made: Project, _small_judging: None) -> Iterator[Project]:
+    """A copy of a project in which everything is made and nothing is stale."""
+    shutil.copytree(_once_made.root, tmp_path / "project")
+    with DagsterInstance.ephemeral() as instance:
+        for name in ("run_storage", "event_log_storage"):  # databases in memory: SQLite copies them
+            database(getattr(_once_made.instance, name)).backup(database(getattr(instance, name)))
         yield Project(project_settings(tmp_path / "project"), instance)
+
+
+def database(storage: Any) -> sqlite3.Connection:
+    """Give the connection by which a storage of an ephemeral instance keeps its database in memory."""
+    connection = storage._held_conn.connection.dbapi_connection
+    assert isinstance(connection, sqlite3.Connection)
+    return connection

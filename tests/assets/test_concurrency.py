@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from ai_drug_assets import keys
+from ai_drug_assets.processes import one_at_a_time
+from ai_drug_assets.runner import run_stale
 from tests.command_factory import make_installation
 from tests.project_factory import Project
+
+
+def test_a_run_that_begins_during_another_waits_and_finds_nothing_left(
+    made: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that begins while another is at work says so, waits for its end, and then finds nothing left to do."""
+    monkeypatch.setattr(dg.DagsterInstance, "get", staticmethod(lambda: nullcontext(made.instance)))
+    said = []
+    with ExitStack() as other:
+        other.enter_context(one_at_a_time(made.settings.folder("locks") / "run"))
+
+        def say(line: str) -> None:
+            said.append(line)
+            other.close()  # the other run ends
+
+        report = run_stale(made.settings, say)
+
+    assert said == ["another run is at work; waiting for its end"]
+    assert (report.made, report.failed) == ([], {})
 
 
 @pytest.mark.slow

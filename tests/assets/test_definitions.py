@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.storage.schedules import SqliteScheduleStorage
 
 from ai_drug_assets import jobs, keys, processes, upkeep
 from model_zoo.errors import ConfigError
@@ -163,10 +164,12 @@ def test_upkeep_removes_files_that_nothing_names(made: Project) -> None:
     assert made.run().failed == {}
 
 
-def test_the_upkeep_job_ends_abandoned_runs(made: Project) -> None:
+def test_the_upkeep_job_ends_abandoned_runs(made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The nightly job ends runs whose process is gone, and leaves those of living processes."""
     code = "from ai_drug_assets.processes import this_process; print(this_process())"
     gone = run_python(code).stdout.strip()
+    ticks = SqliteScheduleStorage.from_local(str(tmp_path / "schedules"))  # an instance in memory has none
+    monkeypatch.setattr(made.instance, "_schedule_storage", ticks)
     job = made.defs().resolve_job_def(jobs.ALL_ASSETS)
     dead, unborn, living = (
         made.instance.create_run_for_job(job, tags={keys.RUN_TAG_PROCESS: process}, status=status).run_id

@@ -24,7 +24,7 @@ FIRST_LOAD_BYTES = 60_000
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 MANY = [f"{'C' * number}O alcohol-{number}" for number in range(1, 13)]
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 
 @dataclass

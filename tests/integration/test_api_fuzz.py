@@ -69,7 +69,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Any]
         yield client
 
 
-@pytest.mark.slow
 def test_every_answer_is_one_that_the_description_promises(client: TestClient[Any]) -> None:
     """For each address, requests made from its own description never get a 5xx, or an answer it does not describe."""
     schema = schemathesis.openapi.from_dict(client.get("/schema/openapi.json").json())

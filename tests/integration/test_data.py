@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from ai_drug_assets import cli
+from ai_drug_assets.settings import Settings
 from tests.checkout_copy import ENDPOINT, MEASUREMENTS, CheckoutCopy
+from tests.project_factory import project_settings
 
 TRACKED = ENDPOINT.replace("kind: csv, files: [toy.csv]", "kind: dvc, files: [data/assay.csv]")
+
+
+class Checkout(CheckoutCopy):
+    """A checkout whose commands run in this process, by its settings: most of a command's time is its imports."""
+
+    def aidrug(self, *arguments: str, code: int = 0) -> str:
+        """Run `aidrug` as its process would, expect its exit code, and give what it printed."""
+        settings = project_settings(self.folder)
+        with (
+            chdir(self.folder),
+            patch.dict(os.environ, self.environment),
+            patch.object(Settings, "from_env", classmethod(lambda cls: settings)),
+            patch.object(sys, "argv", ["aidrug", *arguments]),
+            redirect_stdout(StringIO()) as out,
+            redirect_stderr(out),
+            pytest.raises(SystemExit) as left,
+        ):
+            cli.main()
+        assert (left.value.code or 0) == code, out.getvalue()
+        return out.getvalue()
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> CheckoutCopy:
     """Give a checkout whose endpoint names a file that is not tracked yet."""
-    copy = CheckoutCopy(tmp_path / "checkout")
+    copy = Checkout(tmp_path / "checkout")
     copy.commit()
     copy.write("configs/endpoints/toy.yaml", TRACKED)
     copy.write("data/assay.csv", MEASUREMENTS)

@@ -34,7 +34,6 @@ from tests.postgres_server import PASSWORD, running_postgres
 from tests.postgres_server import postgres as programs
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(programs() is None, reason="needs a Postgres server: apt-get install postgresql"),
 ]
 ECS_LIMIT = 8192

@@ -15,8 +15,6 @@ from model_zoo.store import FolderStore, parse_pointer
 from tests.command_factory import Command, Installation, make_installation
 from tests.project_factory import Project
 
-pytestmark = pytest.mark.slow
-
 Moment = Callable[[Settings, str, str], bool]
 """Given the settings, what the command has printed, and the version that was served before it began."""
 
@@ -45,6 +43,8 @@ MOMENTS: dict[str, tuple[Moment, float]] = {
     "before the pointer": (printed("champion_model/logp"), 0.2),
     "after the pointer": (replaced, 0.0),
 }
+AMONG_FAST_TESTS = "publishing the bundle"
+"""The moment at which most could be half done: files, store, ledger, two databases and their locks."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return here
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    "moment", [name if name == AMONG_FAST_TESTS else pytest.param(name, marks=pytest.mark.slow) for name in MOMENTS]
+)
 def test_killed_at_any_moment_the_state_is_old_or_new_and_repaired(installation: Installation, moment: str) -> None:
     """After `kill -9` the store serves the old bundle or the new one, and the next run repairs all."""
     number = list(MOMENTS).index(moment)

@@ -20,8 +20,6 @@ import pytest
 
 from tests.checkout_copy import CheckoutCopy
 
-pytestmark = pytest.mark.slow
-
 
 @contextmanager
 def up(copy: CheckoutCopy) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
@@ -64,6 +62,8 @@ def champion(copy: CheckoutCopy) -> str:
         return str(json.load(answer)["predictions"][0]["endpoints"]["toy"]["champion"])
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_commit_retrains_the_changed_model_and_the_service_follows(tmp_path: Path) -> None:
     """`up` prints addresses and a prediction; a commit is noticed, one model retrains, its champion serves; a comment
     changes nothing; Ctrl-C ends every process; the next `up` trains nothing.

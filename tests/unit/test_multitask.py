@@ -69,6 +69,7 @@ def network(others: list[Other], settings: multitask.Config | None = None) -> by
     return ready.network
 
 
+@pytest.mark.slow
 def test_what_other_endpoints_say_helps_where_own_values_are_few() -> None:
     """Three endpoints of one hidden law: the fourth, of 60 molecules, is predicted better than without them."""
     mine, X = own()

@@ -53,6 +53,7 @@ def test_weights_fit_one_shape() -> None:
     assert transformer.Config(layers=3, pretrained=False).layers == 3
 
 
+@pytest.mark.slow
 def test_the_weights_know_more_than_none() -> None:
     """After a few steps on logP, the network that could read descriptors is nearer on molecules it has not seen."""
     known = molecules(120)
