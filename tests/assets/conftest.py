@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.metadata
 import os
@@ -16,9 +17,10 @@ import pytest
 from dagster import DagsterInstance
 from sqlalchemy import Engine, event
 
-from ai_drug_assets import plots
+from ai_drug_assets import bundling, plots
 from ai_drug_assets.settings import Settings
 from model_zoo import model_card
+from model_zoo.reference_drugs import chembl_drugs
 from tests.project_factory import Project, make_project, project_settings
 
 
@@ -45,6 +47,17 @@ def _installed_once() -> Iterator[None]:
     """Nothing is installed while tests run: a distribution's version is read once, not once per signature."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.metadata, "version", functools.cache(importlib.metadata.version))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_drugs() -> Iterator[None]:
+    """Compare with fifty drugs: reading and featurizing all of them anew for each project is most of a small run."""
+    drugs = chembl_drugs()
+    assert drugs is not None
+    few = dataclasses.replace(drugs, smiles=drugs.smiles[:50])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundling, "chembl_drugs", lambda: few)
         yield
 
 
