@@ -17,7 +17,7 @@ import pytest
 from dagster import DagsterInstance
 from sqlalchemy import Engine, event
 
-from ai_drug_assets import bundling, plots
+from ai_drug_assets import plots
 from ai_drug_assets.settings import Settings
 from model_zoo import model_card
 from model_zoo.reference_drugs import chembl_drugs
@@ -57,7 +57,7 @@ def _few_drugs() -> Iterator[None]:
     assert drugs is not None
     few = dataclasses.replace(drugs, smiles=drugs.smiles[:50])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bundling, "chembl_drugs", lambda: few)
+        patch.setattr("ai_drug_assets.bundling.chembl_drugs", lambda: few)
         yield
 
 
