@@ -4,11 +4,12 @@ Belongs here: arguments, output for people and for machines, exit codes.
 Does not belong here: the work itself. Every command imports what it needs when it runs: `aidrug plan` must answer
 in under two seconds and so imports neither Dagster nor a model library.
 
-Exit codes: 0 done (`plan`: nothing is stale), 1 an error or a failed asset, 2 `plan`: something is stale.
+Exit codes: 0 done (`plan`: nothing is stale), 1 an error or a failed asset, 2 `plan`: something is stale, 130 stopped.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -22,7 +23,8 @@ from ai_drug_assets import host_cli
 from ai_drug_assets.key_commands import keys
 from ai_drug_assets.settings import Settings
 
-STALE, FAILED = 2, 1
+STALE, FAILED, STOPPED = 2, 1, 130
+NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -99,8 +101,12 @@ def run(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool, as_
         click.echo(line, err=as_json)
 
     selection = Selection.of(endpoints, models, quick=quick, train_only=train_only)
-    with display_for(say, as_json=as_json) as display:
-        report = run_stale(Settings.from_env(), display, selection, say)
+    try:
+        with display_for(say, as_json=as_json) as display:
+            report = run_stale(Settings.from_env(), display, selection, say)
+    except KeyboardInterrupt:
+        say("\nstopped: what was being made is lost, what was made stays, and `aidrug run` goes on from there")
+        sys.exit(STOPPED)
     if as_json:
         click.echo(json.dumps(vars(report), indent=1))
     else:
@@ -368,6 +374,16 @@ def main() -> None:
         aidrug.main(prog_name="aidrug")
     except AidrugError as error:
         click.echo(f"aidrug: {error}", err=True)
+        sys.exit(FAILED)
+    except OSError as error:
+        if error.errno not in NO_PLACE:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        click.echo(
+            f"aidrug: nothing can be written{where}: {error.strerror}. Make room, or let AIDRUG_HOME name a folder that "
+            "can be written; what was made stays, and the next run goes on from there.",
+            err=True,
+        )
         sys.exit(FAILED)
 
 

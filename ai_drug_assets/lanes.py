@@ -200,7 +200,11 @@ def _work(connection: Connection, catalog: Catalog, parent: str, own: list[int])
         maker = Maker(catalog, instance, lambda *done: connection.send(Done(*done)))
         while True:
             keys = connection.recv()
-            connection.send(Ended(0, maker.make(keys)))
+            try:
+                outcome = maker.make(keys)
+            except Exception as error:  # noqa: BLE001  a full disk, say: the lane's fault is told, and it goes on
+                outcome = dict.fromkeys(keys, f"{type(error).__name__}: {error}")
+            connection.send(Ended(0, outcome))
 
 
 def _end_with(parent: str) -> None:

@@ -12,6 +12,9 @@ stamp=$venv/.installed
 
 say() { printf '%s\n' "$*" >&2; }
 
+trap '[ $? -eq 0 ] || say "setup: did not finish, see above. It needs a package index that pip reaches, or a folder of" \
+    "wheels in PIP_FIND_LINKS, and 4 GB of disk. Nothing has to be cleaned up: run the same command again."' EXIT
+
 # 3.11 first: constraints.txt is resolved for it, and the tests run on it.
 python=
 for candidate in ${PYTHON:-python3.11 python3 python3.12 python3.13}; do
