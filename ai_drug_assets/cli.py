@@ -380,8 +380,8 @@ def main() -> None:
             raise
         where = f" ({error.filename})" if error.filename else ""
         click.echo(
-            f"aidrug: nothing can be written{where}: {error.strerror}. Make room, or let AIDRUG_HOME name a folder that "
-            "can be written; what was made stays, and the next run goes on from there.",
+            f"aidrug: nothing can be written{where}: {error.strerror}. Make room, or let AIDRUG_HOME name another "
+            "folder. What was made stays, and the next run goes on from there.",
             err=True,
         )
         sys.exit(FAILED)

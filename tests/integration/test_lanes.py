@@ -1,0 +1,99 @@
+"""Assets made side by side in processes of their own: the same results, and a sentence when one is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pytest
+
+from ai_drug_assets import runner
+from ai_drug_assets.catalog import load_catalog
+from ai_drug_assets.instance import prepare_instance
+from ai_drug_assets.lanes import Done, Ended, Processes
+from ai_drug_assets.ledger import Ledger
+from ai_drug_assets.progress import Lines
+from ai_drug_assets.settings import Settings
+from tests.project_factory import make_project
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """A project that was never run, and the instance of its home."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.delenv("AIDRUG_HOME", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    made = make_project(tmp_path / "project")
+    prepare_instance(made)
+    yield made
+    for name in ("DAGSTER_HOME", "AIDRUG_HOME", "MLFLOW_TRACKING_URI"):
+        os.environ.pop(name, None)
+
+
+def news(lanes: Processes, patience_s: float = 200) -> list[Done | Ended]:
+    """Wait for a lane to end; give all that it said."""
+    said: list[Done | Ended] = []
+    deadline = time.monotonic() + patience_s
+    while not said or not isinstance(said[-1], Ended):
+        assert time.monotonic() < deadline, said
+        said.extend(lanes.news(1))
+    return said
+
+
+def test_lanes_make_what_they_are_given_and_tell_when_they_die(settings: Settings) -> None:
+    """A lane keeps to its cores, says each asset that is done, outlives a failure, and is replaced when it is killed,
+    with a sentence for what it was making; stopped lanes leave no process.
+    """
+    with dg.DagsterInstance.get():  # makes the tables
+        pass
+    catalog = load_catalog(settings)
+    before = set(psutil.Process().children(recursive=True))
+    lanes = Processes(catalog, 2)
+    try:
+        assert lanes.free() == [0, 1]
+        lanes.start(0, ["dataset/logp"])
+        assert lanes.free() == [1]
+        done, ended = news(lanes)
+        assert isinstance(done, Done)
+        assert isinstance(ended, Ended)
+        assert (done.key, done.error, ended.outcome) == ("dataset/logp", None, {"dataset/logp": None})
+        assert Ledger(settings.home / "ledger").read("dataset/logp").made is not None
+
+        process = lanes._lanes[1][0]
+        assert process.pid is not None
+        wanted = len(os.sched_getaffinity(0)) // 2 or 1
+        assert len(os.sched_getaffinity(process.pid)) in (wanted, len(os.sched_getaffinity(0)))
+        lanes.start(1, ["dataset/greasy", "trained_model/greasy/naive"])
+        os.kill(process.pid, signal.SIGKILL)
+        (killed,) = news(lanes)
+        assert isinstance(killed, Ended)
+        assert "signal SIGKILL" in str(killed.outcome["dataset/greasy"])
+        assert "skipped" in str(killed.outcome["trained_model/greasy/naive"])
+        assert lanes.free() == [0, 1]
+    finally:
+        lanes.stop()
+    left = [
+        one for one in psutil.Process().children(recursive=True) if one not in before and "_work" in str(one.cmdline())
+    ]
+    assert left == []
+
+
+def test_side_by_side_everything_is_made_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole run on two lanes makes every asset; none fails for a locked database; a second run has nothing to do."""
+    monkeypatch.setattr(runner, "WORTH_LANES_S", 0.0)
+    said: list[str] = []
+
+    def run() -> runner.Report:
+        with dg.DagsterInstance.get() as instance:
+            return runner.bring_up_to_date(load_catalog(settings), instance, Lines(said.append), lanes=2)
+
+    report = run()
+    assert report.failed == {}
+    assert sorted(report.made) == sorted(load_catalog(settings).nodes)
+    again = run()
+    assert (again.made, again.failed) == ([], {})
