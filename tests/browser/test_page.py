@@ -437,7 +437,8 @@ def test_the_first_champion_opens_the_page_by_itself(chromium: Browser, tmp_path
         tell_progress(store, "made", "making")
         publish(store, tmp_path / "b", onnx_bias=-2.0)
         until = time.monotonic() + 20
-        while page.evaluate("fetch('/health/ready').then((r) => r.json()).then((s) => s.generation)") < 2:
+        said = "s.generation > 1 && s.making.endpoints[1].state === 'making'"
+        while not page.evaluate(f"fetch('/health/ready').then((r) => r.json()).then((s) => {said})"):
             assert time.monotonic() < until
         page.evaluate("window.dispatchEvent(new Event('focus'))")
         expect(page.locator("#news")).to_contain_text("Solubility logs: a better model serves now.")
