@@ -424,6 +424,9 @@ def test_the_first_champion_opens_the_page_by_itself(chromium: Browser, tmp_path
         banner = page.get_by_role("region", name="What is being trained")
         expect(banner).to_contain_text("Aqueous solubility comes first. about 3 minutes until all are trained")
         assert page.evaluate(FAINT) == []
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.set_viewport_size({"width": 1280, "height": 900})
         publish(store, tmp_path / "a", value=-1.0, card=AWAITED)
         expect(page.get_by_role("button", name="Predict")).to_be_visible()
 
@@ -434,7 +437,8 @@ def test_the_first_champion_opens_the_page_by_itself(chromium: Browser, tmp_path
         tell_progress(store, "made", "making")
         publish(store, tmp_path / "b", onnx_bias=-2.0)
         until = time.monotonic() + 20
-        while page.evaluate("fetch('/health/ready').then((r) => r.json()).then((s) => s.generation)") < 2:
+        said = "s.generation > 1 && s.making.endpoints[1].state === 'making'"
+        while not page.evaluate(f"fetch('/health/ready').then((r) => r.json()).then((s) => {said})"):
             assert time.monotonic() < until
         page.evaluate("window.dispatchEvent(new Event('focus'))")
         expect(page.locator("#news")).to_contain_text("Solubility logs: a better model serves now.")
