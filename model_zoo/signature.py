@@ -123,7 +123,7 @@ class _Module(NamedTuple):
 @lru_cache(maxsize=4096)
 def _closure(modules: frozenset[str], root: Path) -> tuple[str, ...]:
     reached: set[str] = set()
-    waiting = []
+    waiting: list[str] = []
     for name in modules:
         files = _files(name, root)
         if not files or _as_path(name, root) not in files:
