@@ -12,6 +12,7 @@ import pytest
 
 from ai_drug_assets import keys
 from ai_drug_assets.processes import one_at_a_time
+from ai_drug_assets.progress import Lines
 from ai_drug_assets.runner import run_stale
 from tests.command_factory import make_installation
 from tests.project_factory import Project
@@ -30,7 +31,7 @@ def test_a_run_that_begins_during_another_waits_and_finds_nothing_left(
             said.append(line)
             other.close()  # the other run ends
 
-        report = run_stale(made.settings, say)
+        report = run_stale(made.settings, Lines(say), say=say)
 
     assert said == ["another run is at work; waiting for its end"]
     assert (report.made, report.failed) == ([], {})

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-import psutil
 import pytest
 
 from ai_drug_assets import runner
@@ -52,7 +51,6 @@ def test_lanes_make_what_they_are_given_and_tell_when_they_die(settings: Setting
     with dg.DagsterInstance.get():  # makes the tables
         pass
     catalog = load_catalog(settings)
-    before = set(psutil.Process().children(recursive=True))
     lanes = Processes(catalog, 2)
     try:
         assert lanes.free() == [0, 1]
