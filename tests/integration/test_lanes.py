@@ -75,10 +75,7 @@ def test_lanes_make_what_they_are_given_and_tell_when_they_die(settings: Setting
         assert lanes.free() == [0, 1]
     finally:
         lanes.stop()
-    left = [
-        one for one in psutil.Process().children(recursive=True) if one not in before and "_work" in str(one.cmdline())
-    ]
-    assert left == []
+    assert not any(process.is_alive() for process, _ in lanes._lanes)
 
 
 def test_side_by_side_everything_is_made_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
