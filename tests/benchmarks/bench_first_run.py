@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--against", type=Path, metavar="CHECKOUT")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
+    waiting = round(os.getloadavg()[0], 1)
     checkouts = {"before": arguments.against.resolve()} if arguments.against else {}
     measured = {name: measure(path) for name, path in {**checkouts, "now": ROOT}.items()}
     for name, figures in measured.items():
@@ -53,7 +54,7 @@ def main() -> None:
             (clock, work), (old_clock, old_work) = measured["now"][event], measured["before"][event]
             print(f"  {event:<24} {clock / old_clock:6.2f} {work / old_work:6.2f}")
     if arguments.write:
-        content = {"cores": len(os.sched_getaffinity(0)), **measured}
+        content = {"cores": len(os.sched_getaffinity(0)), "waiting": waiting, **measured}
         RESULT.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -115,7 +116,7 @@ def _watch(process: subprocess.Popen[bytes], log: Path, ui: str, service: str, c
             if true:
                 figures.setdefault(event, (round(seconds, 1), round(work, 1)))
         time.sleep(0.5)
-    return figures
+    return {event: figures[event] for event in EVENTS}
 
 
 class _ProcessorTime:

@@ -121,6 +121,17 @@ predictions remembered:
 """
 
 
+FIRST_RUN = """
+## The first run
+
+`python -m tests.benchmarks.bench_first_run --against CHECKOUT --write`: `aidrug up` from an empty AIDRUG_HOME, packages
+installed and compiled, on {cores} cores{load}. *Before* is the revision that worked in stages: all datasets, all features,
+all models, then the elections.
+
+{table}
+"""
+
+
 def report(results: dict[str, Content]) -> str:
     """Write the document from the results by name."""
     sections: tuple[tuple[str, Callable[[Content], str]], ...] = (
@@ -128,13 +139,14 @@ def report(results: dict[str, Content]) -> str:
         ("admet_ai", _admet),
         ("jobs", _jobs),
         ("page", _page),
+        ("first_run", _first_run),
     )
     return HEAD + "".join(write(results[name]) for name, write in sections if name in results)
 
 
 def read_results() -> dict[str, Content]:
     """Read the results that are there."""
-    paths = {name: RESULTS / f"{name}.json" for name in ("service", "admet_ai", "jobs", "page")}
+    paths = {name: RESULTS / f"{name}.json" for name in ("service", "admet_ai", "jobs", "page", "first_run")}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
 
@@ -245,6 +257,21 @@ def _page(content: Content) -> str:
     ]
     files = ", ".join(f"`{name}` {size / 1000:.1f}" for name, size in sizes.items())
     return PAGE.format(total=sum(sizes.values()) / 1000, files=files, rows="\n".join(rows))
+
+
+def _first_run(content: Content) -> str:
+    names = [name for name in ("before", "now") if name in content]
+    lines = ["", *(f"{name}, s by the clock / processor time / share" for name in names)]
+    rows = [" | ".join(lines), " | ".join("---" for _ in lines)]
+    for event in content["now"]:
+        cells = []
+        for name in names:
+            clock, work = content[name][event]
+            whole = list(content[name].values())[-1][0]
+            cells.append(f"{clock:.0f} / {work:.0f} / {clock / whole:.0%}")
+        rows.append(" | ".join([event, *cells]))
+    load = f", where {content['waiting']:.1f} other processes wanted them" if "waiting" in content else ""
+    return FIRST_RUN.format(cores=content["cores"], load=load, table="\n".join(f"| {row} |" for row in rows))
 
 
 def _load(content: Content) -> str:
