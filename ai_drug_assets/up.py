@@ -140,7 +140,10 @@ def _serve(settings: Settings, processes: Processes, say: Say, selection: Select
     for key, error in report.failed.items():
         say(f"FAILED {key}: {error}")
     processes.wait_until("webserver", lambda: _get(f"{ui}/server_info") is not None)
-    processes.start("daemon", "dagster._daemon", "run", "-w", str(workspace))
+    if selection.is_whole:
+        processes.start("daemon", "dagster._daemon", "run", "-w", str(workspace))
+    else:
+        say("only a part was asked for, so the automation, which would make the rest, stays off: `aidrug up` starts it")
     with contextlib.suppress(StartError):
         processes.wait_until("service", lambda: _ready(service))
     say(f"\nDagster UI         {ui}\ninference service  {service}\n")

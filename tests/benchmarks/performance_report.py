@@ -125,8 +125,8 @@ FIRST_RUN = """
 ## The first run
 
 `python -m tests.benchmarks.bench_first_run --against CHECKOUT --write`: `aidrug up` from an empty AIDRUG_HOME, packages
-installed and compiled, on {cores} cores{load}. *Before* is the revision that worked in stages: all datasets, all features,
-all models, then the elections.
+installed and compiled, on {cores} cores{load}. *Before* is the revision that worked in stages: all datasets, all
+features, all models, then the elections.
 
 {table}
 """
