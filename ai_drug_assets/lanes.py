@@ -63,6 +63,9 @@ class Lanes(Protocol):
     def start(self, lane: int, keys: Sequence[str]) -> None:
         """Let a lane make these assets in one run."""
 
+    def prepare(self, endpoint: str, model: str) -> None:
+        """Let the last lane prepare a first bundle while others make what goes into it; see `Maker.prepare`."""
+
     def news(self, seconds: float) -> Iterator[Done | Ended]:
         """Wait at most so long, and give what happened."""
 
@@ -91,6 +94,9 @@ class OwnProcess:
     def start(self, lane: int, keys: Sequence[str]) -> None:
         """Note what to make; it is made when somebody asks for news."""
         self._wanted = keys
+
+    def prepare(self, endpoint: str, model: str) -> None:
+        """Leave it to the bundle: nothing is made meanwhile."""
 
     def news(self, seconds: float) -> Iterator[Done | Ended]:
         """Make what is wanted, and give what happened."""
@@ -134,6 +140,12 @@ class Processes:
         """Send a lane what to make."""
         self._wanted[lane] = (keys, set())
         self._lanes[lane][1].send(list(keys))
+
+    def prepare(self, endpoint: str, model: str) -> None:
+        """Send the last lane what to prepare; it is busy until it has."""
+        lane = len(self._lanes) - 1
+        self._wanted[lane] = ((), set())
+        self._lanes[lane][1].send((endpoint, model))
 
     def news(self, seconds: float) -> Iterator[Done | Ended]:
         """Wait for a lane to say something, or to die."""
@@ -199,11 +211,16 @@ def _work(connection: Connection, catalog: Catalog, parent: str, own: list[int])
     with dg.DagsterInstance.get() as instance, contextlib.suppress(EOFError, BrokenPipeError):
         maker = Maker(catalog, instance, lambda *done: connection.send(Done(*done)))
         while True:
-            keys = connection.recv()
+            wanted: list[str] | tuple[str, str] = connection.recv()
+            outcome: dict[str, str | None] = {}
             try:
-                outcome = maker.make(keys)
+                if isinstance(wanted, tuple):
+                    maker.prepare(*wanted)
+                else:
+                    outcome = maker.make(wanted)
             except Exception as error:  # noqa: BLE001  a full disk, say: the lane's fault is told, and it goes on
-                outcome = dict.fromkeys(keys, f"{type(error).__name__}: {error}")
+                if isinstance(wanted, list):
+                    outcome = dict.fromkeys(wanted, f"{type(error).__name__}: {error}")
             connection.send(Ended(0, outcome))
 
 

@@ -63,6 +63,20 @@ class Maker:
                 outcome[key] = None if key in made else SKIPPED
         return outcome
 
+    def prepare(self, endpoint: str, model: str) -> None:
+        """Featurize the reference drugs as a model of an endpoint will be asked to, so that its bundle need not wait.
+
+        They are kept with all features on disk; half of what the first bundle takes is their descriptors.
+        """
+        from model_zoo.reference_drugs import chembl_drugs
+
+        from ai_drug_assets.workshop import Workshop
+
+        configs, drugs = self._catalog.configs, chembl_drugs()
+        if drugs is not None:
+            molecules = drugs.molecules(configs.endpoints[endpoint].curation.standardise)
+            Workshop(self._catalog).features.joined(configs.model_of(endpoint, model).features, molecules)
+
     @cached_property
     def _job(self) -> dg.JobDefinition:
         import dagster as dg

@@ -63,6 +63,18 @@ class Order:
         """Give the keys of what to make next, in one run; none when everything left waits for what is running."""
         return self._service() or self._election() or self._training() or self._rest()
 
+    def first_bundle(self) -> tuple[str, str] | None:
+        """Give the endpoint and the model that a first bundle will be of; none where something serves already."""
+        served = (f"champion_model/{name}" for name in self.catalog.configs.endpoints)
+        if INFERENCE_SERVICE not in self.chosen or any(self.ledger.read(key).made for key in served):
+            return None
+        for endpoint in self.endpoints:
+            for key in self.catalog.nodes[f"leaderboard/{endpoint}"].deps:
+                name = str(self.catalog.nodes[key].name)
+                if key in self._todo and self._phases[key] == FIRST and name != BASELINE:
+                    return endpoint, name
+        return None
+
     def started(self, keys: Iterable[str]) -> None:
         """Note that these are being made."""
         self._running.update(keys)

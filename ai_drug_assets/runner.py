@@ -146,6 +146,10 @@ def bring_up_to_date(
 def _make_all(order: Order, lanes: Lanes, progress: RunProgress, report: Report) -> None:
     """Give every free lane what comes next, until nothing is left and nothing runs."""
     busy = 0
+    first = order.first_bundle()
+    if first is not None and len(lanes.free()) > 1:
+        lanes.prepare(*first)
+        busy += 1
     while True:
         for lane in lanes.free():
             keys = order.next()
