@@ -20,7 +20,7 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from ai_drug_assets.benchmarking import DOCUMENT, GOALS, POTENCY_DOCUMENT, POTENCY_RESULTS, PUBLISHED, RESULTS
 from ai_drug_assets.cli import aidrug
-from model_zoo import benchmark_protocol
+from model_zoo import benchmark_protocol, benchmark_references
 from model_zoo.benchmark import Job, choose, contest_of, run_benchmark
 from model_zoo.benchmark_boards import competitors, saw
 from model_zoo.benchmark_candidates import Snapshot
@@ -105,6 +105,7 @@ def folder(tmp_path: Path) -> Path:
 def job(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     """Give a run of the baseline and a forest, signed by a copy of the code."""
     monkeypatch.setattr(benchmark_protocol, "RESAMPLES", 20)
+    monkeypatch.setattr(benchmark_references, "RESAMPLES", 100)
     shutil.copytree(ROOT / "model_zoo", tmp_path / "model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
     features = FeatureCache(tmp_path / "features", tmp_path)
     out, kept = tmp_path / "results.json", tmp_path / "kept"
