@@ -93,13 +93,6 @@ class Order:
                 self._todo.discard(key)
                 self.failed[key] = SKIPPED
 
-    def give_up(self) -> None:
-        """Note what could not be made because nothing that it is made from is there."""
-        for key in self._todo - self.failed.keys():
-            node = self.catalog.nodes[key]
-            if any(dep in self.failed for dep in node.deps) and self._is_stale(node):
-                self.failed[key] = SKIPPED
-
     def _phases_of(self, endpoint: str) -> dict[str, int]:
         """Give when each model of an endpoint has its turn: the baseline and the cheapest candidate first."""
         trained = [self.catalog.nodes[key] for key in self.catalog.nodes[f"leaderboard/{endpoint}"].deps]

@@ -136,7 +136,6 @@ def bring_up_to_date(
             if number > 1 and upkeep.close_abandoned_runs(instance):  # of lanes that were killed
                 Tracking(settings).close_abandoned()
         interrupted.check()
-    order.give_up()
     report.failed = order.failed
     report.made = [key for key in dict.fromkeys(report.made) if key not in report.failed]
     report.seconds = time.perf_counter() - began
