@@ -6,8 +6,9 @@ Does not belong here: running anything. Imports no model library and no Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from model_zoo.signature import Reason, differences
@@ -38,7 +39,7 @@ class Plan:
             "stale": [
                 {
                     "asset": item.node.key,
-                    "reasons": [reason._asdict() for reason in item.reasons],
+                    "reasons": [reason.as_json() for reason in item.reasons],
                     **({"failure": item.failure.error} if item.failure else {}),
                 }
                 for item in self.stale
@@ -80,7 +81,7 @@ def compare(catalog: Catalog, known: Mapping[str, Entry]) -> Plan:
     entries = {key: known.get(key, Entry()) for key in catalog.nodes}
     stale, fresh = [], []
     for node in catalog.nodes.values():
-        reasons = _reasons(node, entries)
+        reasons = _reasons(node, entries, catalog.settings.code_root)
         if reasons:
             failure = entries[node.key].failure
             current = failure if failure and failure.signature == node.signature else None
@@ -90,10 +91,10 @@ def compare(catalog: Catalog, known: Mapping[str, Entry]) -> Plan:
     return Plan(tuple(stale), tuple(fresh))
 
 
-def _reasons(node: Node, entries: dict[str, Entry]) -> list[Reason]:
+def _reasons(node: Node, entries: dict[str, Entry], code_root: Path) -> list[Reason]:
     made = entries[node.key].made
     if made is None or made.signature != node.signature:
-        return differences(made.record if made else None, node.record)
+        return differences(made.record if made else None, node.record, code_root)
     reasons = []
     for key in node.deps:
         upstream = entries[key].made
@@ -103,5 +104,15 @@ def _reasons(node: Node, entries: dict[str, Entry]) -> list[Reason]:
 
 
 def _line(reason: Reason) -> str:
-    detail = f" {reason.detail}" if reason.detail else ""
-    return f"{reason.kind:8} {reason.what}{detail}"
+    what = f"{_way(reason.via)} ({reason.what}:{reason.line})" if reason.definition else reason.what
+    return f"{reason.kind:8} {what} {reason.detail}".rstrip()
+
+
+def _way(via: Sequence[str]) -> str:
+    """Write a way from definition to definition; the module stands where it is another one than before."""
+    told, before = [], ""
+    for name in via:
+        module, _, short = name.rpartition(".")
+        told.append(short if module == before else name)
+        before = module
+    return " -> ".join(told)
