@@ -10,14 +10,18 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import yaml
 from model_zoo.errors import ConfigError
 from model_zoo.store import atomic_write
 
+from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 def prepare_instance(settings: Settings) -> Path:
@@ -46,6 +50,18 @@ def prepare_instance(settings: Settings) -> Path:
     os.environ["AIDRUG_HOME"] = str(settings.home)
     keep_quiet()
     return Path(os.environ["DAGSTER_HOME"])
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """Open the instance, and make its tables where there are none: two processes that do so at once both fail.
+
+    So every process that is started with the instance is started after this.
+    """
+    prepare_instance(settings)
+    import dagster as dg
+
+    with one_at_a_time(settings.folder("locks") / "dagster"):
+        return dg.DagsterInstance.get()
 
 
 def keep_quiet() -> None:

@@ -13,8 +13,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Protocol
@@ -73,6 +74,13 @@ class Lanes(Protocol):
         """End all lanes, whatever they are doing."""
 
 
+def preload() -> None:
+    """Begin the slow imports that all lanes share, in a process of its own, while this one prepares the run."""
+    tracking.keep_quiet()
+    multiprocessing.set_forkserver_preload(list(PRELOADED))
+    forkserver.ensure_running()
+
+
 class OwnProcess:
     """One lane, in this process: on a small machine a second one costs more than it brings.
 
@@ -123,9 +131,8 @@ class Processes:
 
     def __init__(self, catalog: Catalog, number: int) -> None:
         self._catalog = catalog
-        tracking.keep_quiet()
+        preload()
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(PRELOADED))
         own = cores()
         share = max(1, len(own) // number)
         self._cores = [[own[(lane * share + nth) % len(own)] for nth in range(share)] for lane in range(number)]
@@ -138,14 +145,11 @@ class Processes:
 
     def start(self, lane: int, keys: Sequence[str]) -> None:
         """Send a lane what to make."""
-        self._wanted[lane] = (keys, set())
-        self._lanes[lane][1].send(list(keys))
+        self._send(lane, list(keys), keys)
 
     def prepare(self, endpoint: str, model: str) -> None:
         """Send the last lane what to prepare; it is busy until it has."""
-        lane = len(self._lanes) - 1
-        self._wanted[lane] = ((), set())
-        self._lanes[lane][1].send((endpoint, model))
+        self._send(len(self._lanes) - 1, (endpoint, model), ())
 
     def news(self, seconds: float) -> Iterator[Done | Ended]:
         """Wait for a lane to say something, or to die."""
@@ -173,6 +177,11 @@ class Processes:
             process.kill()
             process.join()
 
+    def _send(self, lane: int, wanted: list[str] | tuple[str, str], keys: Sequence[str]) -> None:
+        self._wanted[lane] = (keys, set())
+        with contextlib.suppress(OSError):  # one that died while it had nothing to do: waiting for news finds it dead
+            self._lanes[lane][1].send(wanted)
+
     def _dead(self, lane: int) -> Ended:
         process, connection = self._lanes[lane]
         process.join()
@@ -187,19 +196,24 @@ class Processes:
 
     def _open(self, lane: int) -> tuple[BaseProcess, Connection]:
         here, there = self._context.Pipe()
-        arguments = (there, self._catalog, this_process(), self._cores[lane])
+        arguments = (there, self._catalog, this_process(), self._cores[lane], dict(os.environ))
         process = self._context.Process(target=_work, args=arguments, daemon=False)
         process.start()
         there.close()
         return process, here
 
 
-def _work(connection: Connection, catalog: Catalog, parent: str, own: list[int]) -> None:
+def _work(
+    connection: Connection, catalog: Catalog, parent: str, own: list[int], environment: Mapping[str, str]
+) -> None:
     """Make what comes through the connection until it is closed.
+
+    The environment is the parent's of now: the process that this one is forked from still has that of its own start.
 
     Each lane keeps to cores of its own: two lanes that each start a thread per core wait for each other most of the
     time. On one core a forest, both boosters and their bits are the same, and a Gaussian process is even faster.
     """
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     use_cores(own)

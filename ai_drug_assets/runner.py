@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from ai_drug_assets.catalog import Catalog, Node, load_catalog
 from ai_drug_assets.estimates import Estimates
-from ai_drug_assets.instance import prepare_instance
+from ai_drug_assets.instance import open_instance
 from ai_drug_assets.interrupts import interruptible
-from ai_drug_assets.lanes import Done, Lanes, OwnProcess, Processes
+from ai_drug_assets.lanes import Done, Lanes, OwnProcess, Processes, preload
 from ai_drug_assets.ledger import Ledger
 from ai_drug_assets.order import Order
 from ai_drug_assets.plan import Plan, make_plan
 from ai_drug_assets.processes import is_held, one_at_a_time
-from ai_drug_assets.progress import Display, Lines, RunProgress, Say
+from ai_drug_assets.progress import Display, RunProgress, Say
 from ai_drug_assets.selection import Selection
 from ai_drug_assets.settings import Settings
 
@@ -81,23 +81,20 @@ def run_stale(
     """
     selection = selection or Selection()
     catalog = load_catalog(settings)
-    selection.keys(catalog)  # a name that is not known is said before anything is waited for
-    prepare_instance(settings)
-    import dagster as dg
-
-    with one_at_a_time(settings.folder("locks") / "dagster"):  # two that make its tables at once both fail
-        opened = dg.DagsterInstance.get()
+    chosen = selection.keys(catalog)  # a name that is not known is said before anything is waited for
+    if settings.workers > 1 and make_plan(catalog, Ledger(settings.home / "ledger")).only(chosen).stale:
+        preload()
     lock = settings.folder("locks") / "run"
     if say is not None and is_held(lock):
         say("another run is at work; waiting for its end")
-    with opened as instance, one_at_a_time(lock):  # the second finds nothing left to do
+    with open_instance(settings) as instance, one_at_a_time(lock):  # the second finds nothing left to do
         return bring_up_to_date(catalog, instance, display, selection, lanes=settings.workers)
 
 
 def bring_up_to_date(
     catalog: Catalog,
     instance: dg.DagsterInstance,
-    display: Display | Say,
+    display: Display,
     selection: Selection | None = None,
     *,
     lanes: int = 1,
@@ -119,13 +116,12 @@ def bring_up_to_date(
     if not stale:
         report.seconds = time.perf_counter() - began
         return report
-    shown = Lines(display) if callable(display) else display
     order = Order(catalog, ledger, estimates, stale, chosen)
     worth_it = sum(map(estimates.seconds, stale)) > WORTH_LANES_S
     number = min(lanes, sum(node.kind == "trained_model" for node in stale)) if worth_it else 1
     publish = open_bundle_store(settings).write_progress
     with (
-        RunProgress(catalog, estimates, stale, order.endpoints, number, shown, publish) as progress,
+        RunProgress(catalog, estimates, stale, order.endpoints, number, display, publish) as progress,
         interruptible() as interrupted,
     ):
         places: Lanes = OwnProcess(catalog, instance) if number < 2 else Processes(catalog, number)

@@ -19,8 +19,7 @@ import yaml
 from model_zoo.store import atomic_write
 
 from ai_drug_assets import postgres
-from ai_drug_assets.instance import prepare_instance
-from ai_drug_assets.processes import one_at_a_time
+from ai_drug_assets.instance import open_instance, prepare_instance
 from ai_drug_assets.settings import Settings
 
 MLFLOW_HOSTS = ("mlflow:5000", "localhost:*", "127.0.0.1:*")
@@ -59,14 +58,9 @@ def write_workspace(settings: Settings, host: str, port: int) -> Path:
 
 def _code(settings: Settings) -> list[str]:
     """Prepare the code server: no run of this host can be alive, since its process is only about to begin."""
-    import dagster as dg
-
     from ai_drug_assets import upkeep
 
-    prepare_instance(settings)
-    with one_at_a_time(settings.folder("locks") / "dagster"):  # two that make its tables at once both fail
-        opened = dg.DagsterInstance.get()
-    with opened as instance:
+    with open_instance(settings) as instance:
         upkeep.close_abandoned_runs(instance)
     return code_server_arguments(settings.bind, settings.code_port)
 

@@ -19,7 +19,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from model_zoo.errors import AidrugError
@@ -27,7 +27,7 @@ from model_zoo.progress import Progress
 
 from ai_drug_assets import client
 from ai_drug_assets.catalog import INFERENCE_SERVICE
-from ai_drug_assets.instance import prepare_instance
+from ai_drug_assets.instance import open_instance, prepare_instance
 from ai_drug_assets.interrupts import interruptible
 from ai_drug_assets.progress import Display, Say, display_for
 from ai_drug_assets.runner import run_stale
@@ -74,7 +74,7 @@ class Processes:
         deadline = time.monotonic() + START_S
         while not ready():
             if name in self.ended() or time.monotonic() > deadline:
-                raise StartError(f"the {name} did not start:\n{self._tail(name)}")
+                raise StartError(f"the {name} did not start:\n{self.tail(name)}")
             time.sleep(0.3)
 
     def ended(self) -> list[str]:
@@ -94,7 +94,8 @@ class Processes:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def _tail(self, name: str) -> str:
+    def tail(self, name: str) -> str:
+        """Give the last lines of a process's log."""
         lines = (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-12:])
 
@@ -128,11 +129,12 @@ def _serve(settings: Settings, processes: Processes, say: Say, selection: Select
     ui, service = f"http://{HOST}:{settings.ui_port}", f"http://{HOST}:{settings.service_port}"
     say(f"starting; logs are in {settings.home / 'logs'}")
     processes.start("service", "serving")
+    open_instance(settings).dispose()  # makes the tables, for which the next two and the run would ask at once
     workspace = _start_ui(settings, processes)
     processes.wait_until("service", lambda: _get(f"{service}/health/live") is not None)
     say(f"inference service  {service}\nDagster UI         {ui} (in a few seconds)")
     with display_for(say) as display:
-        report = run_stale(settings, FirstPrediction(display, service, say), selection, say)
+        report = run_stale(settings, WhileUp(display, processes, service, say), selection, say)
     if report.made:
         say(f"made {len(report.made)} assets in {report.seconds:.0f} s")
     elif not report.failed:
@@ -158,23 +160,26 @@ def _serve(settings: Settings, processes: Processes, say: Say, selection: Select
     return 1
 
 
-class FirstPrediction:
-    """Shows what another display shows, and the first prediction as soon as an endpoint serves.
+class WhileUp:
+    """Shows what another display shows, the first prediction as soon as an endpoint serves, and who ended meanwhile.
 
     Parameters
     ----------
     display
         The other one.
+    processes
+        Those that should be running.
     service
         Address of the service.
     say
-        Receives the prediction.
+        Receives the prediction, and who ended.
     """
 
-    def __init__(self, display: Display, service: str, say: Say) -> None:
-        self._display, self._service, self._say = display, service, say
+    def __init__(self, display: Display, processes: Processes, service: str, say: Say) -> None:
+        self._display, self._processes, self._service, self._say = display, processes, service, say
         self._said = False
-        self.begun, self.goes_on = display.begun, display.goes_on
+        self._missed: set[str] = set()
+        self.begun = display.begun
 
     def done(self, news: Progress, key: str, error: str | None, seconds: float) -> None:
         """Show it, and look for a prediction once something was published."""
@@ -183,6 +188,13 @@ class FirstPrediction:
             with contextlib.suppress(AidrugError):
                 self._say(f"\n{client.as_text(client.predict_smiles(self._service, EXAMPLES[:1]))}\n")
                 self._said = True
+
+    def goes_on(self, news: Progress, running: Sequence[str]) -> None:
+        """Show it, and tell of a process that ended: at the end of the run would be minutes late."""
+        self._display.goes_on(news, running)
+        for name in set(self._processes.ended()) - self._missed:
+            self._missed.add(name)
+            self._say(f"the {name} ended by itself:\n{self._processes.tail(name)}")
 
 
 def _start_ui(settings: Settings, processes: Processes) -> Path:
