@@ -15,6 +15,7 @@ from model_zoo.digests import file_digest
 from model_zoo.errors import DataError
 from model_zoo.sources import DvcSource, pointer_md5, require_pulled
 
+from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,11 +68,14 @@ def _in_dvcs_words(what: str) -> Iterator[None]:
 
 @contextmanager
 def _repository(root: Path) -> Iterator[Repo]:
-    """Open the checkout's DVC repository. In this process: each `dvc` command of its own takes two seconds to start."""
+    """Open the checkout's DVC repository. In this process: each `dvc` command of its own takes two seconds to start.
+
+    One after the other, whoever asks: DVC locks its repository, and fails at once when somebody else does.
+    """
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     from dvc.repo import Repo
 
-    with Repo(str(root)) as repo:
+    with one_at_a_time(root / ".dvc" / "tmp" / "aidrug.lock"), Repo(str(root)) as repo:
         yield repo
 
 

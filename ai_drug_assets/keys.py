@@ -11,9 +11,7 @@ from ai_drug_assets.catalog import Node
 
 LOCATION = "ai_drug_assets"
 TRAINING_POOL = "training"
-"""Limit 1 (see `dagster.yaml`): MLflow's SQLite store has one writer, and two cores train one model at a time."""
-DVC_POOL = "dvc"
-"""Limit 1: DVC takes one repository lock, and a second command fails at once."""
+"""As many at a time as `AIDRUG_WORKERS` (see `instance.py`); in plain `dagster dev`, one (see `dagster.yaml`)."""
 
 TAG_SIGNATURE = "aidrug.signature"
 TAG_ASSET = "aidrug.asset"

@@ -11,7 +11,7 @@ from model_zoo.dataset import Dataset, make_dataset
 from model_zoo.sources import DvcSource
 from model_zoo.splits import leaks
 
-from ai_drug_assets import data, keys, plots
+from ai_drug_assets import data, plots
 from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
@@ -43,7 +43,6 @@ def dataset(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         node,
         body,
         description=f"{endpoint.title}: curated and split measurements. {endpoint.description}",
-        pool=keys.DVC_POOL if isinstance(config.source, DvcSource) else None,
         checks=[check(node, "no_leak", no_leak, blocking=True), check(node, "schema", schema, blocking=True)],
     )
 
