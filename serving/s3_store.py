@@ -189,7 +189,7 @@ class S3Store:
             raise StoreError(f"{what}: {error}") from error
 
 
-class _LostTheRaceError(Exception):
+class _LostTheRaceError(StoreError):
     """Another writer changed the pointer first."""
 
 
