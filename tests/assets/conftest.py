@@ -23,6 +23,8 @@ from model_zoo import model_card
 from model_zoo.reference_drugs import chembl_drugs
 from tests.project_factory import Project, make_project, project_settings
 
+DRAWN = plots._picture
+
 
 @event.listens_for(Engine, "connect")
 def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:
@@ -66,6 +68,12 @@ def _small_judging(_once_made: Project, monkeypatch: pytest.MonkeyPatch) -> None
     """Judge from few draws and without drawing: the project that was made once was judged with all of it."""
     monkeypatch.setattr(model_card, "DRAWS", 5)
     monkeypatch.setattr(plots, "_picture", lambda draw: dg.MetadataValue.md("![plot](data:image/png;base64,)"))
+
+
+@pytest.fixture
+def pictures(_small_judging: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw all the same: for tests of what is drawn."""
+    monkeypatch.setattr(plots, "_picture", DRAWN)
 
 
 @pytest.fixture(scope="session")

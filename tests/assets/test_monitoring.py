@@ -74,6 +74,7 @@ def test_without_use_nothing_is_concluded(made: Project) -> None:
     assert all(checks.values())
 
 
+@pytest.mark.usefixtures("pictures")
 def test_a_champion_that_does_well_passes_and_one_that_does_not_warns(made: Project) -> None:
     """Live error, coverage and domain are compared with what was promised; the service is left a review."""
     use(made, champion(made), 0.01)
