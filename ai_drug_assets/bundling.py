@@ -7,6 +7,7 @@ the card's words (see `model_zoo.model_card`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from model_zoo.config import Endpoint
 from model_zoo.dataset import Dataset
 from model_zoo.digests import json_digest
 from model_zoo.model_card import intended_use, limits, score_intervals
+from model_zoo.molecules import Molecule
 from model_zoo.reference_drugs import DrugList, chembl_drugs
 from model_zoo.targets import Target
 from model_zoo.trust import Held, Trust, make_trust
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 
 from ai_drug_assets.assets.trained_model import load_dataset
 from ai_drug_assets.catalog import Node
-from ai_drug_assets.workshop import Workshop
+from ai_drug_assets.workshop import Workshop, read_molecules
 
 REFERENCE_MOLECULES = 20
 
@@ -48,8 +50,9 @@ def publish_bundle(
     place = workshop.place(trained)
     snapshot = load_dataset(workshop, trained)
     train = snapshot.folds >= 0
-    molecules = [molecule for molecule, inside in zip(snapshot.molecules(), train, strict=True) if inside]
-    trust, errors, trusted = _trust(endpoint.target, snapshot, place)
+    everyone = read_molecules(workshop.place(workshop.catalog.nodes[f"dataset/{endpoint.name}"]))
+    molecules = [molecule for molecule, inside in zip(everyone, train, strict=True) if inside]
+    trust, errors, trusted = _trust(endpoint.target, snapshot, everyone, place)
     drugs, domain = chembl_drugs(), fit_domain(molecules, snapshot.folds[train])
     featurize = workshop.features.joined
     fields = {
@@ -84,11 +87,13 @@ def publish_bundle(
         return bundle.manifest.version
 
 
-def _trust(target: Target, snapshot: Dataset, place: Path) -> tuple[Trust, NDArray[np.float64], dict[str, Any]]:
+def _trust(
+    target: Target, snapshot: Dataset, molecules: Sequence[Molecule], place: Path
+) -> tuple[Trust, NDArray[np.float64], dict[str, Any]]:
     """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
     predictions = np.load(place / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0
-    packed, values = pack(snapshot.molecules()), target.to_training(snapshot.values)
+    packed, values = pack(molecules), target.to_training(snapshot.values)
     test = target.to_training(predictions["test"])
     return make_trust(
         target,

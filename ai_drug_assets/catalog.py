@@ -71,6 +71,16 @@ class Catalog:
     configs: Configs
     nodes: Mapping[str, Node]
 
+    def upstream(self, key: str) -> list[str]:
+        """Give the keys of all that an asset is made from, directly or not."""
+        waiting, found = list(self.nodes[key].deps), dict[str, None]()
+        while waiting:
+            dep = waiting.pop()
+            if dep not in found:
+                found[dep] = None
+                waiting.extend(self.nodes[dep].deps)
+        return list(found)
+
     def of_kind(self, kind: str, endpoint: str | None = None) -> list[Node]:
         """List the assets of a kind, of one endpoint when named."""
         return [node for node in self.nodes.values() if node.kind == kind and endpoint in (None, node.endpoint)]

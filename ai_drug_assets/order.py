@@ -89,7 +89,7 @@ class Order:
             else:
                 self.failed[key] = error
         for key in sorted(self._todo):
-            if self.catalog.nodes[key].kind in MADE and self.failed.keys() & set(self._upstream(key)):
+            if self.catalog.nodes[key].kind in MADE and self.failed.keys() & set(self.catalog.upstream(key)):
                 self._todo.discard(key)
                 self.failed[key] = SKIPPED
 
@@ -112,19 +112,9 @@ class Order:
         }
         return sum(self.estimates.seconds(self.catalog.nodes[key]) for key in keys)
 
-    def _upstream(self, key: str) -> list[str]:
-        """Give all that an asset is made from, directly or not."""
-        waiting, found = list(self.catalog.nodes[key].deps), dict[str, None]()
-        while waiting:
-            dep = waiting.pop()
-            if dep not in found:
-                found[dep] = None
-                waiting.extend(self.catalog.nodes[dep].deps)
-        return list(found)
-
     def _with_upstream(self, key: str) -> list[str]:
         """Give an asset with what is left to make of all that it is made from."""
-        wanted = {key, *(dep for dep in self._upstream(key) if dep in self._todo)}
+        wanted = {key, *(dep for dep in self.catalog.upstream(key) if dep in self._todo)}
         return [key for key in self.catalog.nodes if key in wanted]
 
     def _training(self) -> list[str]:
@@ -149,7 +139,7 @@ class Order:
 
     def _is_ready(self, key: str) -> bool:
         """Say whether nothing that a model is made from is being made, and no member of an ensemble is left."""
-        left = [dep for dep in self._upstream(key) if dep in self._todo]
+        left = [dep for dep in self.catalog.upstream(key) if dep in self._todo]
         return not any(dep in self._running or dep in self._phases for dep in left)
 
     def _rest(self) -> list[str]:
@@ -157,8 +147,8 @@ class Order:
         for key in self.catalog.nodes:
             node = self.catalog.nodes[key]
             if key in self._todo - self._running and node.kind in MADE and key not in self._phases:
-                needed = any(key in self._upstream(model) for model in self._todo & self._phases.keys())
-                if not needed and not any(dep in self._running for dep in self._upstream(key)):
+                needed = any(key in self.catalog.upstream(model) for model in self._todo & self._phases.keys())
+                if not needed and not any(dep in self._running for dep in self.catalog.upstream(key)):
                     return self._with_upstream(key)
         return []
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -80,7 +80,7 @@ class RunProgress:
         self._total = len(stale)
         self._models = self._models_by_endpoint(endpoints)
         self._states: dict[str, State] = {}
-        self._running: dict[str, float] = {}
+        self._running: dict[str, None] = {}  # in the order in which they were begun
         self._guessed = self._took = 0.0
         self._began, self._published = datetime.now(UTC), 0.0
         display.begun(self._total, len(catalog.nodes))
@@ -97,16 +97,13 @@ class RunProgress:
 
     def started(self, keys: Iterable[str]) -> None:
         """Note that these are made next, one after the other."""
-        now = time.monotonic()
-        self._running |= dict.fromkeys(keys, now)
+        self._running |= dict.fromkeys(keys)
         self._states |= dict.fromkeys(self._running, "making")
         self._tell(force=True)
 
     def done(self, key: str, error: str | None, seconds: float) -> None:
         """Note that an asset is done."""
         self._running.pop(key, None)
-        for other in self._running:
-            self._running[other] = max(self._running[other], time.monotonic() - seconds)
         guess = self._left.pop(key, None)
         if guess is not None and error is None:
             self._guessed += guess
@@ -141,7 +138,7 @@ class RunProgress:
             endpoints=tuple(self._endpoint(name, models) for name, models in self._models.items()),
         )
 
-    def _remaining_s(self) -> float | None:
+    def _remaining_s(self) -> float:
         """Estimate what is left: guesses, as much off as those before them were, spread over the lanes."""
         pace = self._took / self._guessed if self._guessed > 1 else 1.0
         work = pace * sum(self._left.values())
@@ -191,13 +188,11 @@ class Lines:
     """A line per asset, for a log."""
 
     def __init__(self, say: Say) -> None:
-        self._say, self._number, self._total = say, 0, 0
+        self._say = say
 
     def begun(self, total: int, of: int) -> None:
         """Say how much there is to do."""
-        self._total = total
-        if total:
-            self._say(f"{total} of {of} assets are stale")
+        self._say(f"{total} of {of} assets are stale")
 
     def done(self, news: Progress, key: str, error: str | None, seconds: float) -> None:
         """Say what was made, how long that took, or why it failed, and what is left."""
@@ -267,8 +262,6 @@ def time_left(news: Progress) -> str:
 
 def display_for(say: Say, *, as_json: bool = False) -> AbstractContextManager[Display]:
     """Give the display that suits where the output goes: a bar in a terminal, else a line per asset."""
-    from contextlib import nullcontext
-
     if as_json:
         return nullcontext(JsonLines(say))
     if sys.stdout.isatty():
@@ -276,17 +269,12 @@ def display_for(say: Say, *, as_json: bool = False) -> AbstractContextManager[Di
     return nullcontext(Lines(say))
 
 
-def _terminal() -> AbstractContextManager[Display]:
-    from contextlib import contextmanager
-
+@contextmanager
+def _terminal() -> Iterator[Display]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    @contextmanager
-    def shown() -> Any:
-        columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.description}"))
-        with Bar(*columns, console=Console(highlight=False, markup=False), transient=True) as bar:
-            yield Terminal(bar)
-
-    return shown()
+    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Bar(*columns, console=Console(highlight=False, markup=False), transient=True) as bar:
+        yield Terminal(bar)

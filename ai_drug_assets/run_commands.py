@@ -53,7 +53,7 @@ def plan(
 
     settings = Settings.from_env()
     catalog = load_catalog(settings)
-    chosen = Selection.of(endpoints, models, quick=quick).keys(catalog)
+    chosen = Selection(endpoints, models, quick=quick).keys(catalog)
     if ledger:
         made = compare(catalog, LedgerCopy(ledger).entries())
     else:
@@ -83,7 +83,7 @@ def run(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool, as_
     def say(line: str) -> None:
         click.echo(line, err=as_json)
 
-    selection = Selection.of(endpoints, models, quick=quick, train_only=train_only)
+    selection = Selection(endpoints, models, quick=quick, train_only=train_only)
     try:
         with display_for(say, as_json=as_json) as display:
             report = run_stale(Settings.from_env(), display, selection, say)
@@ -104,7 +104,7 @@ def up(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool) -> N
     from ai_drug_assets.selection import Selection
     from ai_drug_assets.up import bring_up
 
-    sys.exit(bring_up(Settings.from_env(), click.echo, Selection.of(endpoints, models, quick=quick)))
+    sys.exit(bring_up(Settings.from_env(), click.echo, Selection(endpoints, models, quick=quick)))
 
 
 def _tell(made: list[str], failed: dict[str, str], seconds: float) -> None:

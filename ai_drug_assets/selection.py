@@ -6,7 +6,7 @@ Does not belong here: which of them are stale (see `plan.py`), in which order th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from model_zoo.errors import ConfigError
@@ -37,13 +37,6 @@ class Selection:
     quick: bool = False
     train_only: bool = False
 
-    @classmethod
-    def of(
-        cls, endpoints: Sequence[str] = (), models: Sequence[str] = (), *, quick: bool = False, train_only: bool = False
-    ) -> Selection:
-        """Give the selection of what a command line names."""
-        return cls(tuple(endpoints), tuple(models), quick, train_only)
-
     @property
     def is_whole(self) -> bool:
         """Whether it leaves nothing out."""
@@ -69,7 +62,7 @@ class Selection:
             where = f" on {', '.join(self.endpoints)}" if self.endpoints else ""
             what = f"none of {', '.join(self.models)}" if self.models else "no cheap model"
             raise ConfigError(f"expected a model that competes{where}, got {what}: see `endpoints` in configs/models/")
-        chosen = _with_upstream(trained, catalog)
+        chosen = {key for node in trained for key in (node.key, *catalog.upstream(node.key))}
         if self.train_only:
             return chosen
         judged = {str(node.endpoint) for node in trained}
@@ -82,16 +75,6 @@ class Selection:
         if self.models and node.name not in self.models:
             return False
         return not self.quick or catalog.configs.models[str(node.name)].cheap
-
-
-def _with_upstream(nodes: Iterable[Node], catalog: Catalog) -> set[str]:
-    waiting, found = [node.key for node in nodes], set[str]()
-    while waiting:
-        key = waiting.pop()
-        if key not in found:
-            found.add(key)
-            waiting.extend(catalog.nodes[key].deps)
-    return found
 
 
 def _require_known(what: str, names: Iterable[str], known: Iterable[str]) -> None:

@@ -231,12 +231,7 @@ class FolderStore:
 
     def read_pointer_bytes(self) -> bytes | None:
         """Read the pointer file; none when it does not exist yet."""
-        try:
-            return (self.root / POINTER).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"{self.root / POINTER}: cannot be read: {error.strerror}") from error
+        return self._read(POINTER)
 
     def update_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
         """Replace the pointer under a lock that dies with its process."""
@@ -251,12 +246,7 @@ class FolderStore:
 
     def read_progress_bytes(self) -> bytes | None:
         """Read the file beside the pointer."""
-        try:
-            return (self.root / PROGRESS).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"{self.root / PROGRESS}: cannot be read: {error.strerror}") from error
+        return self._read(PROGRESS)
 
     def write_progress(self, content: bytes | None) -> None:
         """Replace the file beside the pointer, or remove it."""
@@ -296,6 +286,14 @@ class FolderStore:
     def bundle_folder(self, endpoint: str, version: str) -> Path:
         """Give where a bundle lies, whether it exists or not."""
         return self.root / "bundles" / endpoint / version
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return (self.root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{self.root / name}: cannot be read: {error.strerror}") from error
 
     def _sweep(self, parent: Path) -> None:
         """Remove what a killed writer left behind; safe, because the writer's lock is ours now."""

@@ -22,6 +22,7 @@ from ai_drug_assets.catalog import Catalog, load_catalog
 from ai_drug_assets.definitions import build_defs
 from ai_drug_assets.ledger import Ledger
 from ai_drug_assets.plan import make_plan
+from ai_drug_assets.progress import Lines
 from ai_drug_assets.runner import Report, bring_up_to_date
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.tracking import EXPERIMENT, Tracking
@@ -139,7 +140,7 @@ class Project:
 
     def run(self) -> Report:
         """Do what `aidrug run` does, on the instance of the test."""
-        return bring_up_to_date(self.catalog(), self.instance, self.said.append)
+        return bring_up_to_date(self.catalog(), self.instance, Lines(self.said.append))
 
     def materialise(self, *wanted: str, defs: dg.Definitions | None = None) -> dg.ExecuteInProcessResult:
         """Materialise assets as the UI's button would, in one run; all of them when none is named."""

@@ -27,6 +27,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def answers(address: str) -> bool:
+    """Say whether something answers there, and no error."""
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
 @contextmanager
 def running_service(
     home: Path, log: Path, command: Sequence[str] = ("-m", "serving"), **environment: str

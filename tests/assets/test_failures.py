@@ -150,9 +150,10 @@ def test_judging_uses_the_code_that_was_loaded(made: Project) -> None:
         if "trained_model/logp/rf" in line:
             made.change_code("model_zoo/store.py")
 
+    from ai_drug_assets.progress import Lines
     from ai_drug_assets.runner import bring_up_to_date
 
-    report = bring_up_to_date(catalog, made.instance, edit)
+    report = bring_up_to_date(catalog, made.instance, Lines(edit))
     assert "files changed" in report.failed["inference_service"]
     assert "inference_service" in made.plan()
     assert (made.settings.home / "store" / "current.json").read_bytes() == before

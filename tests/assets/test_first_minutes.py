@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ai_drug_assets.progress import Lines
 from ai_drug_assets.runner import bring_up_to_date
 from ai_drug_assets.selection import Selection
 from model_zoo.errors import ConfigError
@@ -76,7 +77,7 @@ def test_the_champions_are_those_of_a_run_by_stages(cheap_first: Project) -> Non
 def test_quick_trains_what_is_cheap_and_says_that_the_champion_is_provisional(cheap_first: Project) -> None:
     """With --quick only cheap models are trained, and the cards name the others; the next run completes them."""
     report = bring_up_to_date(
-        cheap_first.catalog(), cheap_first.instance, cheap_first.said.append, Selection(quick=True)
+        cheap_first.catalog(), cheap_first.instance, Lines(cheap_first.said.append), Selection(quick=True)
     )
     assert not report.failed
     assert {key for key in cheap_first.trained() if key.endswith(COSTLY)} == set()
@@ -97,7 +98,7 @@ def test_quick_trains_what_is_cheap_and_says_that_the_champion_is_provisional(ch
 def test_an_endpoint_and_a_model_are_made_alone(cheap_first: Project) -> None:
     """`aidrug run greasy --model rf` makes that model, what it needs and what judges it, and nothing else."""
     chosen = Selection(("greasy",), ("rf",))
-    report = bring_up_to_date(cheap_first.catalog(), cheap_first.instance, cheap_first.said.append, chosen)
+    report = bring_up_to_date(cheap_first.catalog(), cheap_first.instance, Lines(cheap_first.said.append), chosen)
     assert set(report.made) == {
         "dataset/greasy",
         "features/greasy/morgan_count",

@@ -7,6 +7,7 @@ from dataclasses import replace
 import dagster as dg
 from mlflow import MlflowClient
 
+from ai_drug_assets.progress import Lines
 from ai_drug_assets.runner import bring_up_to_date
 from ai_drug_assets.selection import Selection
 from tests.project_factory import Project
@@ -19,7 +20,7 @@ def test_what_the_training_host_trained_is_judged_and_never_trained_again(projec
     trainer = replace(project.settings, home=project.settings.home / "trainer")
     with dg.DagsterInstance.ephemeral() as instance:
         catalog = replace(project.catalog(), settings=trainer)
-        report = bring_up_to_date(catalog, instance, project.said.append, Selection(train_only=True))
+        report = bring_up_to_date(catalog, instance, Lines(project.said.append), Selection(train_only=True))
         assert {key.split("/")[0] for key in report.made} == {"dataset", "features", "trained_model"}
         assert not report.failed
     trained = _trainings(project)

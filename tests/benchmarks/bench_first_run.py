@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-from tests.server_process import free_port
+from tests.server_process import answers, free_port
 
 ROOT = Path(__file__).parents[2]
 RESULT = Path(__file__).parent / "results" / "first_run.json"
@@ -106,8 +106,8 @@ def _watch(process: subprocess.Popen[bytes], log: Path, ui: str, service: str, c
             raise RuntimeError(f"`aidrug up` did not get there:\n{log.read_text()[-2000:]}")
         predicted = _predicted(service)
         seen = {
-            "service answers": _answers(f"{service}/health/live"),
-            "Dagster UI answers": _answers(f"{ui}/server_info"),
+            "service answers": answers(f"{service}/health/live"),
+            "Dagster UI answers": answers(f"{ui}/server_info"),
             "first prediction": predicted > 0,
             "all endpoints predict": predicted == wanted,
             "all models judged": "Ctrl-C stops everything" in log.read_text(),
@@ -134,14 +134,6 @@ class _ProcessorTime:
             except psutil.NoSuchProcess:
                 continue
         return sum(self._known.values())
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5):
-            return True
-    except OSError:
-        return False
 
 
 def _predicted(service: str) -> int:

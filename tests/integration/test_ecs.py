@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from tests.doubles.ecs_tasks import METADATA, Tasks, ecs_tasks
 from tests.launching import launched
 from tests.postgres_server import PASSWORD, running_postgres
 from tests.postgres_server import postgres as programs
+from tests.server_process import answers
 
 pytestmark = [
     pytest.mark.skipif(programs() is None, reason="needs a Postgres server: apt-get install postgresql"),
@@ -171,7 +171,7 @@ def running_mlflow(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterato
     cluster.tasks.environment["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:5000"
     try:
         deadline = time.monotonic() + 240
-        while not _answers("http://127.0.0.1:5000/health"):
+        while not answers("http://127.0.0.1:5000/health"):
             assert process.poll() is None
             assert time.monotonic() < deadline, "MLflow does not answer"
             time.sleep(0.5)
@@ -209,11 +209,3 @@ def test_every_step_is_a_task_and_trainings_run_side_by_side(cluster: Cluster, m
         assert second_begins < first_ends, "the two trainings did not overlap"
         stored = cluster.aws.client("s3").list_objects_v2(Bucket=LOGS, Prefix=f"dagster/storage/{run.run_id}")
         assert stored["KeyCount"]
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5):
-            return True
-    except OSError:
-        return False
