@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,13 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with mock_aws():
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET)
+        put, one_at_a_time = s3.put_object, threading.Lock()
+
+        def put_object(**arguments: Any) -> Any:
+            with one_at_a_time:  # S3 looks at the condition and writes in one step; moto lets another writer between
+                return put(**arguments)
+
+        monkeypatch.setattr(s3, "put_object", put_object)
         yield s3
 
 
