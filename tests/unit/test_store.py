@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -21,18 +22,24 @@ from tests.bundle_factory import publish, write
 ROOT = Path(__file__).parents[2]
 KILLS = 25
 WRITER = """
-import sys
+import os, sys
 from pathlib import Path
 from model_zoo.store import FolderStore
 from model_zoo.bundle import verify_files
-store = FolderStore(Path(sys.argv[1]))
-print("ready", flush=True)
-sys.stdin.readline()
-for number in range(100000):
-    for folder in map(Path, sys.argv[2:]):
-        manifest = verify_files(folder)
-        store.put_bundle(folder)
-        store.update_pointer(lambda pointer: pointer.appoint({manifest.endpoint: manifest.version}, by="writer"))
+for line in sys.stdin:  # each line a writer of its own, which need not import anything anew
+    writer = os.fork()
+    if writer:
+        print(writer, flush=True)
+        os.waitpid(writer, 0)
+        print("ended", flush=True)
+        continue
+    root, *folders = map(Path, line.split())
+    store = FolderStore(root)
+    while True:
+        for folder in folders:
+            manifest = verify_files(folder)
+            store.put_bundle(folder)
+            store.update_pointer(lambda pointer: pointer.appoint({manifest.endpoint: manifest.version}, by="writer"))
 """
 
 
@@ -154,32 +161,26 @@ def test_a_writer_killed_at_any_moment_leaves_old_or_new_state(tmp_path: Path) -
         write(folder, endpoint=f"endpoint_{number % 3}", value=float(number))
     generator = random.Random(7)
     generations = [1]
-    for _ in range(KILLS):
-        sequence = generator.sample(folders, len(folders))
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(store.root), *map(str, sequence)],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert writer.stdin is not None
-        assert writer.stdout is not None
-        writer.stdout.readline()
-        writer.stdin.write(b"go\n")
-        writer.stdin.flush()
-        time.sleep(generator.uniform(0.0, 0.06))
-        writer.send_signal(signal.SIGKILL)
-        writer.wait()
-        writer.stdin.close()
-        writer.stdout.close()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", WRITER]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=PIPE, stdout=PIPE, text=True) as writers:
+        assert writers.stdin is not None
+        assert writers.stdout is not None
+        for _ in range(KILLS):
+            sequence = generator.sample(folders, len(folders))
+            print(store.root, *sequence, file=writers.stdin, flush=True)
+            writer = int(writers.stdout.readline())
+            time.sleep(generator.uniform(0.0, 0.06))
+            os.kill(writer, signal.SIGKILL)
+            assert writers.stdout.readline() == "ended\n"
 
-        pointer = parse_pointer(store.read_pointer_bytes())
-        generations.append(pointer.generation)
-        for endpoint, current in pointer.endpoints.items():
-            assert verify_files(store.fetch_bundle(endpoint, current.version)).version == current.version
-        for visible in store.root.glob("bundles/*/[!.]*"):
-            verify_files(visible)
+            pointer = parse_pointer(store.read_pointer_bytes())
+            generations.append(pointer.generation)
+            for endpoint, current in pointer.endpoints.items():
+                assert verify_files(store.fetch_bundle(endpoint, current.version)).version == current.version
+            for visible in store.root.glob("bundles/*/[!.]*"):
+                verify_files(visible)
+        writers.stdin.close()
     last = publish(store, tmp_path / "last", value=99.0)
     leftovers = [path for path in store.root.rglob(".*") if path.name != ".lock" and path.parent == store.root]
 
