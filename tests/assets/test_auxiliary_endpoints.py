@@ -32,8 +32,8 @@ def several(project: Project) -> Project:
 
 
 def test_it_is_made_from_the_other_snapshots_and_is_stale_with_them(several: Project) -> None:
-    """It follows every endpoint's snapshot. A value that changes elsewhere is a reason to train it and its blend again,
-    and no other model of its endpoint.
+    """It follows every endpoint's snapshot and scale. A value that changes elsewhere is a reason to train it and its
+    blend again, and no other model of its endpoint.
     """
     add_model(several.settings, "blend", members=["multitask", "rf"], endpoints=["logp"])
     own = ("dataset/logp", "features/logp/morgan_count")
@@ -41,6 +41,13 @@ def test_it_is_made_from_the_other_snapshots_and_is_stale_with_them(several: Pro
     assert several.run().failed == {}
     assert several.plan() == {}
     before = several.trained()
+
+    several.edit("configs/endpoints/ringed.yaml", "unit: log10 ratio", "unit: log10 ratio\nupper: 9")
+    plan = several.plan()
+    assert ("config", "auxiliary.ringed.upper") in plan[MULTITASK]  # its bounds decide what is learnt from it
+    assert "dataset/ringed" not in plan
+    several.edit("configs/endpoints/ringed.yaml", "unit: log10 ratio\nupper: 9", "unit: log10 ratio")
+    assert several.plan() == {}
 
     several.edit("ringed.csv", "C1CCCC1CCO,", "C1CCCC1CCO,1")
     plan = several.plan()
@@ -52,16 +59,6 @@ def test_it_is_made_from_the_other_snapshots_and_is_stale_with_them(several: Pro
         after.remove(asset)
     assert after == ["trained_model/logp/blend", MULTITASK, "trained_model/ringed/naive", "trained_model/ringed/rf"]
     assert several.plan() == {}
-
-
-def test_the_scale_of_another_endpoint_counts(several: Project) -> None:
-    """Its bounds decide what is learnt from it, but not its own snapshot."""
-    assert several.run().failed == {}
-    several.edit("configs/endpoints/ringed.yaml", "unit: log10 ratio", "unit: log10 ratio\nupper: 9")
-    plan = several.plan()
-
-    assert ("config", "auxiliary.ringed.upper") in plan[MULTITASK]
-    assert "dataset/ringed" not in plan
 
 
 def test_a_champions_card_names_the_other_endpoints(several: Project) -> None:

@@ -39,7 +39,10 @@ def cards(project: Project) -> dict[str, dict[str, Any]]:
 
 
 def test_each_endpoint_serves_before_anything_costly_is_trained(cheap_first: Project) -> None:
-    """The first bundle is published before the second endpoint is begun; every endpoint before a costly model is."""
+    """The first bundle is published before the second endpoint is begun; every endpoint before a costly model is. The
+    champions are those of a run by stages: a provisional champion defends no title, so that in the end those are
+    elected that one election of all would elect.
+    """
     report = cheap_first.run()
     assert not report.failed
     order = said(cheap_first)
@@ -52,10 +55,6 @@ def test_each_endpoint_serves_before_anything_costly_is_trained(cheap_first: Pro
     assert cheap_first.plan() == {}
     assert not (cheap_first.settings.home / "store" / "progress.json").exists()
 
-
-def test_the_champions_are_those_of_a_run_by_stages(cheap_first: Project) -> None:
-    """A provisional champion defends no title: in the end those are elected that one election of all would elect."""
-    cheap_first.run()
     by_endpoint = cards(cheap_first)
     for place in ("store", "leaderboard", "champion_model"):
         (cheap_first.settings.home / place).rename(cheap_first.settings.home / f"old_{place}")
@@ -65,41 +64,26 @@ def test_the_champions_are_those_of_a_run_by_stages(cheap_first: Project) -> Non
     (ledger / "inference_service.json").unlink()
     cheap_first.run()  # every model is there: one election
     at_once = cards(cheap_first)
-    assert {name: card["signature"] for name, card in by_endpoint.items()} == {
-        name: card["signature"] for name, card in at_once.items()
-    }
-    assert {name: card["decision"] for name, card in by_endpoint.items()} == {
-        name: card["decision"] for name, card in at_once.items()
-    }
+    for part in ("signature", "decision"):
+        assert {name: card[part] for name, card in by_endpoint.items()} == {
+            name: card[part] for name, card in at_once.items()
+        }
     assert all(card["awaited"] == [] for card in by_endpoint.values())
 
 
-def test_quick_trains_what_is_cheap_and_says_that_the_champion_is_provisional(cheap_first: Project) -> None:
-    """With --quick only cheap models are trained, and the cards name the others; the next run completes them."""
-    report = bring_up_to_date(
-        cheap_first.catalog(), cheap_first.instance, Lines(cheap_first.said.append), Selection(quick=True)
-    )
-    assert not report.failed
-    assert {key for key in cheap_first.trained() if key.endswith(COSTLY)} == set()
-    assert {name: card["awaited"] for name, card in cards(cheap_first).items()} == {
-        name: ["rf", "blend"] for name in ("greasy", "logp")
-    }
-    provisional = cards(cheap_first)
+def test_parts_are_made_alone_and_the_rest_later(cheap_first: Project) -> None:
+    """`aidrug run greasy --model rf` makes that model, what it needs and what judges it, and nothing else. With --quick
+    only cheap models are trained, and the cards name the others; the next run completes them.
+    """
 
-    cheap_first.run()
+    def run(selection: Selection) -> list[str]:
+        report = bring_up_to_date(
+            cheap_first.catalog(), cheap_first.instance, Lines(cheap_first.said.append), selection
+        )
+        assert not report.failed
+        return report.made
 
-    final = cards(cheap_first)
-    assert all(card["awaited"] == [] for card in final.values())
-    for name, card in final.items():  # whoever wins, the card is a new one: it says that all were heard
-        assert card["leaderboard"] != provisional[name]["leaderboard"]
-    assert cheap_first.evaluate() == []
-
-
-def test_an_endpoint_and_a_model_are_made_alone(cheap_first: Project) -> None:
-    """`aidrug run greasy --model rf` makes that model, what it needs and what judges it, and nothing else."""
-    chosen = Selection(("greasy",), ("rf",))
-    report = bring_up_to_date(cheap_first.catalog(), cheap_first.instance, Lines(cheap_first.said.append), chosen)
-    assert set(report.made) == {
+    assert set(run(Selection(("greasy",), ("rf",)))) == {
         "dataset/greasy",
         "features/greasy/morgan_count",
         "trained_model/greasy/rf",
@@ -108,6 +92,21 @@ def test_an_endpoint_and_a_model_are_made_alone(cheap_first: Project) -> None:
         "inference_service",
     }
     assert cards(cheap_first)["greasy"]["awaited"] == ["naive", "xgb", "blend"]
+
+    made = run(Selection(quick=True))
+    assert {key for key in made if key.endswith(COSTLY)} == set()
+    provisional = cards(cheap_first)
+    assert {name: card["awaited"] for name, card in provisional.items()} == {
+        "greasy": ["blend"],
+        "logp": ["rf", "blend"],
+    }
+
+    cheap_first.run()
+    final = cards(cheap_first)
+    assert all(card["awaited"] == [] for card in final.values())
+    for name, card in final.items():  # whoever wins, the card is a new one: it says that all were heard
+        assert card["leaderboard"] != provisional[name]["leaderboard"]
+    assert cheap_first.evaluate() == []
 
 
 @pytest.mark.parametrize(
@@ -123,13 +122,13 @@ def test_a_name_that_is_not_known_is_refused(cheap_first: Project, selection: Se
         selection.keys(cheap_first.catalog())
 
 
-def test_a_broken_first_endpoint_gives_way_to_the_next(cheap_first: Project) -> None:
+def test_a_broken_first_endpoint_gives_way_to_the_next(project: Project) -> None:
     """Where the first endpoint's measurements are broken, the next one serves, and the fault is told."""
-    write_csv(cheap_first.root / "greasy.csv", [("not a molecule", 1.0)])
-    report = cheap_first.run()
+    write_csv(project.root / "greasy.csv", [("not a molecule", 1.0)])
+    report = project.run()
     assert "dataset/greasy" in report.failed
-    assert list(cards(cheap_first)) == ["logp"]
-    assert cards(cheap_first)["logp"]["awaited"] == []
+    assert list(cards(project)) == ["logp"]
+    assert cards(project)["logp"]["awaited"] == []
 
 
 def test_an_established_champion_waits_for_every_candidate(made: Project) -> None:
@@ -145,11 +144,11 @@ def test_an_established_champion_waits_for_every_candidate(made: Project) -> Non
     assert not decided.data_version.endswith("provisional")
 
 
-def test_a_model_that_fails_is_not_awaited(cheap_first: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_fails_is_not_awaited(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model whose training fails does not keep a champion provisional for ever."""
     monkeypatch.setattr("model_zoo.models.rf.train", refuse)  # on regression endpoints
-    report = cheap_first.run()
+    report = project.run()
     assert "trained_model/logp/rf" in report.failed
-    assert all(card["awaited"] == [] for card in cards(cheap_first).values())
-    stale = cheap_first.plan()
+    assert all(card["awaited"] == [] for card in cards(project).values())
+    stale = project.plan()
     assert {key.split("/")[0] for key in stale} == {"trained_model"}, json.dumps(sorted(stale))

@@ -67,17 +67,23 @@ def test_the_weights_know_more_than_none() -> None:
     assert errors[True] < 0.95 * errors[False]
 
 
-def test_making_the_weights_is_reproducible_and_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command writes the same file twice, says its digest, and explains some variance after some steps."""
-    monkeypatch.setattr(pretraining, "molecules", lambda root: molecules(200))
+def test_making_the_weights_is_reproducible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command writes the same file twice, and says its digest."""
+    monkeypatch.setattr(pretraining, "molecules", lambda root: molecules(80))
     said: list[str] = []
     first, second = tmp_path / "a.npz", tmp_path / "b.npz"
-    explained = pretraining.write_weights(ROOT, said.append, first, steps=30)
-    pretraining.write_weights(ROOT, said.append, second, steps=30)
+    pretraining.write_weights(ROOT, said.append, first, steps=3)
+    pretraining.write_weights(ROOT, said.append, second, steps=3)
 
     assert first.read_bytes() == second.read_bytes()
-    assert explained > 0.02
     assert file_digest(first) in said[-1]
+
+
+@pytest.mark.slow
+def test_making_the_weights_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some steps they explain some variance."""
+    monkeypatch.setattr(pretraining, "molecules", lambda root: molecules(200))
+    assert pretraining.write_weights(ROOT, lambda line: None, tmp_path / "a.npz", steps=30) > 0.02
 
 
 def test_a_molecule_written_anew_is_the_same_molecule() -> None:
