@@ -22,6 +22,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ai_drug_assets.processes import one_at_a_time
 
 
+class Former(BaseModel):
+    """What stood in the ledger before the rule of signatures changed and the entry was adopted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    signature: str
+    record: Record
+
+
 class Made(BaseModel):
     """The last time an asset was made."""
 
@@ -35,6 +44,7 @@ class Made(BaseModel):
     run_id: str
     git_sha: str
     at: str
+    former: Former | None = None
 
 
 class Failure(BaseModel):

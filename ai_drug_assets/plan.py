@@ -6,7 +6,7 @@ Does not belong here: running anything. Imports no model library and no Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ class Plan:
             "stale": [
                 {
                     "asset": item.node.key,
-                    "reasons": [reason._asdict() for reason in item.reasons],
+                    "reasons": [reason.as_json() for reason in item.reasons],
                     **({"failure": item.failure.error} if item.failure else {}),
                 }
                 for item in self.stale
@@ -100,7 +100,7 @@ def why_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> lis
     """Say why an asset is stale against these entries, which hold all that it is made from; nothing when it is not."""
     made = entries[node.key].made
     if made is None or made.signature != node.signature:
-        return differences(made.record if made else None, node.record)
+        return differences(made.record if made else None, node.record, catalog.settings.code_root)
     reasons = []
     for key in node.deps:
         upstream = entries[key].made
@@ -114,5 +114,15 @@ def why_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> lis
 
 
 def _line(reason: Reason) -> str:
-    detail = f" {reason.detail}" if reason.detail else ""
-    return f"{reason.kind:8} {reason.what}{detail}"
+    what = f"{_way(reason.via)} ({reason.what}:{reason.line})" if reason.definition else reason.what
+    return f"{reason.kind:8} {what} {reason.detail}".rstrip()
+
+
+def _way(via: Sequence[str]) -> str:
+    """Write a way from definition to definition; the module stands where it is another one than before."""
+    told, before = [], ""
+    for name in via:
+        module, _, short = name.rpartition(".")
+        told.append(short if module == before else name)
+        before = module
+    return " -> ".join(told)

@@ -125,6 +125,16 @@ class Tracking:
         )
         return runs[0].info.run_id if runs else None
 
+    def adopt(self, run_id: str, former: str, signature: str, record: Record) -> None:
+        """Give a finished run the signature and record of another rule; the former ones stay with it."""
+        client = self.client
+        if former_record := client.get_run(run_id).data.tags.get(keys.TAG_RECORD):
+            client.log_text(run_id, former_record, "former_record.txt")
+        client.log_dict(run_id, record, "record.json")
+        client.set_tag(run_id, keys.TAG_RECORD, canonical_json(record)[:TAG_LIMIT])
+        client.set_tag(run_id, keys.TAG_FORMER, former)
+        client.set_tag(run_id, keys.TAG_SIGNATURE, signature)
+
     def download(self, run_id: str, folder: Path) -> bool:
         """Download all artefacts of a run into an existing folder; give whether there were any."""
         if not self.client.list_artifacts(run_id, "model"):

@@ -12,15 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from model_zoo.dataset import Dataset
 from model_zoo.errors import AidrugError
 from model_zoo.feature_cache import FeatureCache
-from model_zoo.molecules import Molecule
 from model_zoo.store import Store, atomic_write
 
 from ai_drug_assets import keys
@@ -240,12 +238,6 @@ class Workshop:
         failure = Failure(signature=node.signature, error=error, run_id=context.run.run_id, at=now())
         self.ledger.record_failure(node.key, failure)
         self.watch(node.key, error)
-
-
-@lru_cache(maxsize=1)
-def read_molecules(place: Path) -> list[Molecule]:
-    """Read the molecules of the snapshot in a folder, once for all that is made of one endpoint in a row."""
-    return Dataset.load(place).molecules()
 
 
 def open_bundle_store(settings: Settings) -> Store:

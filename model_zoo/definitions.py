@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from model_zoo.circles import components
+from model_zoo.errors import ConfigError
 from model_zoo.expansion import Graph
 from model_zoo.names import Node
 
@@ -61,9 +62,24 @@ class Definitions(Graph):
         ConfigError
             When there is no such definition, or a module on the way is not valid Python.
         """
-        node = self.names.definition(qualified)
+        return self.digest_of(self.names.definition(qualified))
+
+    def digest_of(self, node: Node) -> str:
+        """Give the digest of a definition that was found already."""
         self._digest_all(node)
         return self._digests[node].hex()
+
+    def require_module(self, name: str) -> None:
+        """Refuse the name of a module that is none.
+
+        Raises
+        ------
+        ConfigError
+            Naming the file that was expected.
+        """
+        if self.names.module(name) is None:
+            expected = f"{name.replace('.', '/')}.py under {self.names.root}"
+            raise ConfigError(f"module {name!r}: expected a file {expected}, got none")
 
     def reach(self, roots: Iterable[str]) -> Reached:
         """Give all that definitions reach.

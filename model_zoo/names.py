@@ -63,12 +63,13 @@ class Names:
         self._first_party: dict[str, bool] = {}
 
     def is_first_party(self, module: str) -> bool:
-        """Say whether a module's first name is a package or module under the root."""
+        """Say whether a module's first name is a package, a folder of modules or a module under the root."""
         top = module.partition(".")[0]
         if top not in self._first_party:
             package = self.root / top
-            here = (package / "__init__.py").is_file() or (self.root / f"{top}.py").is_file()
-            self._first_party[top] = here
+            files = package / "__init__.py", self.root / f"{top}.py"
+            # Python imports a folder without `__init__` too, such as one of scripts.
+            self._first_party[top] = any(file.is_file() for file in files) or any(package.glob("*.py"))
         return self._first_party[top]
 
     def module(self, name: str) -> SourceModule | None:

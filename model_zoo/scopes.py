@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+LEAVES = (ast.Constant, ast.expr_context, ast.operator, ast.cmpop, ast.unaryop, ast.boolop)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 Skips = Callable[[ast.If], bool]
 """Says whether the body of an `if` never runs, because only type checkers read it."""
@@ -176,27 +177,30 @@ def names_in(target: ast.expr) -> list[str] | None:
 
 def _same_scope(node: ast.AST, skips: Skips) -> Iterator[ast.AST]:
     """Walk what is evaluated in the same scope: of functions and classes only what runs when they are defined."""
-    yield node
-    if isinstance(node, FUNCTIONS):
-        children: Iterable[ast.AST | None] = (
-            *node.decorator_list, *node.args.defaults, *node.args.kw_defaults,
-        )  # fmt: skip
-    elif isinstance(node, ast.ClassDef):
-        children = (*node.decorator_list, *node.bases, *node.keywords)
-    elif isinstance(node, ast.Lambda):
-        children = (*node.args.defaults, *node.args.kw_defaults)
-    elif isinstance(node, COMPREHENSIONS):
-        # A comprehension has a scope of its own, but `:=` in it binds in the one around it.
-        inner = (part for part in ast.walk(node) if isinstance(part, ast.NamedExpr))
-        yield from (part.target for part in inner)
-        return
-    elif isinstance(node, ast.If) and skips(node):
-        children = node.orelse
-    else:
-        children = ast.iter_child_nodes(node)
-    for child in children:
-        if child is not None:
-            yield from _same_scope(child, skips)
+    waiting: list[ast.AST | None] = [node]
+    while waiting:
+        each = waiting.pop()
+        if each is None or isinstance(each, LEAVES):
+            continue
+        yield each
+        if isinstance(each, FUNCTIONS):
+            waiting += (*each.decorator_list, *each.args.defaults, *each.args.kw_defaults)
+        elif isinstance(each, ast.ClassDef):
+            waiting += (*each.decorator_list, *each.bases, *each.keywords)
+        elif isinstance(each, ast.Lambda):
+            waiting += (*each.args.defaults, *each.args.kw_defaults)
+        elif isinstance(each, COMPREHENSIONS):
+            # A comprehension has a scope of its own, but `:=` in it binds in the one around it.
+            yield from (part.target for part in ast.walk(each) if isinstance(part, ast.NamedExpr))
+        elif isinstance(each, ast.If) and skips(each):
+            waiting += each.orelse
+        elif not isinstance(each, ast.Name):
+            for name in each._fields:
+                value = getattr(each, name, None)
+                if isinstance(value, list):
+                    waiting += [inner for inner in value if isinstance(inner, ast.AST)]
+                elif isinstance(value, ast.AST):
+                    waiting.append(value)
 
 
 def _note(node: ast.AST, bound: Bound, package: list[str]) -> None:

@@ -6,10 +6,11 @@ current (see `inference_service.py`).
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
+from model_zoo.bundle_making import contender
 from model_zoo.champion import Contender, Decision, decide
 from model_zoo.model_card import to_markdown
 from model_zoo.store import parse_pointer, read_card
@@ -36,7 +37,7 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         board = read_leaderboard(workshop, workshop.catalog.nodes[f"leaderboard/{endpoint.name}"])
         served = _served(workshop, endpoint.name)
         decision = decide(
-            [_contender(row) for row in board["rows"]],
+            [contender(row) for row in board["rows"]],
             served.holder,
             rules,
             held=served.held,
@@ -103,18 +104,23 @@ def _served(workshop: Workshop, endpoint: str) -> _Served:
         return _Served()
     card = read_card(workshop.store, endpoint, now.version)
     away = [version for version in (now.held, now.over) if version]
-    held = frozenset(read_card(workshop.store, endpoint, version)["signature"] for version in away)
-    return _Served(now.version, Contender(**card["contender"]), bool(card.get("awaited")), card["made_by"], held)
-
-
-def _contender(row: dict[str, Any]) -> Contender:
-    return Contender(
-        model=row["model"],
-        signature=row["signature"],
-        snapshot=row["snapshot"],
-        folds={metric: cv["folds"] for metric, cv in row["cv"].items()},
-        ms_per_molecule=row["ms_per_molecule"],
+    present = _adopted(workshop, endpoint)
+    held = {read_card(workshop.store, endpoint, version)["signature"] for version in away}
+    holder = Contender(**card["contender"])
+    holder = replace(holder, signature=present.get(holder.signature, holder.signature))
+    return _Served(
+        now.version,
+        holder,
+        bool(card.get("awaited")),
+        card["made_by"],
+        frozenset(present.get(mark, mark) for mark in held),
     )
+
+
+def _adopted(workshop: Workshop, endpoint: str) -> dict[str, str]:
+    """Give the present signatures of trained models that bundles know by a former rule's."""
+    made = (workshop.ledger.read(node.key).made for node in workshop.catalog.of_kind("trained_model", endpoint))
+    return {each.former.signature: each.signature for each in made if each is not None and each.former is not None}
 
 
 def _set_aliases(tracking: Tracking, endpoint: str, decision: Decision, card: str) -> None:

@@ -1,26 +1,21 @@
 """`trained_model/<endpoint>/<model>`: one model fitted on one endpoint under one signature.
 
 Belongs here: making it an asset: reuse of a finished run with the same signature, tracking, what people look at.
-Does not belong here: fitting and scoring (see `model_zoo.training`).
+Does not belong here: fitting and scoring (see `model_zoo.fitting`).
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import numpy as np
-from model_zoo import featurizers
-from model_zoo.auxiliary import Other, prepared
 from model_zoo.champion import BASELINE
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.dataset import Dataset
+from model_zoo.fitting import Learner, Sources, fit
 from model_zoo.learnable import plain_errors
 from model_zoo.metrics import HIGHER_IS_BETTER
-from model_zoo.models._base import ModelConfig
-from model_zoo.training import Member, TrainingData, train_and_score
-from numpy.typing import NDArray
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import check, declare
@@ -94,12 +89,6 @@ def _train(
     model: ModelFile,
     tracking: Tracking,
 ) -> None:
-    snapshot = load_dataset(workshop, node)
-    blocks = {
-        str(source.name): np.load(workshop.place(source) / FILE, allow_pickle=False)
-        for source, _ in workshop.upstream(node, "features")
-    }
-    data = TrainingData(featurizers.join(list(blocks.values())), snapshot.values, snapshot.folds)
     config = model.settings(endpoint.name)
     tags = {
         keys.TAG_SIGNATURE: node.signature,
@@ -112,35 +101,33 @@ def _train(
         workshop.scratch(node) as work,
         tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
     ):
-        with plain_errors(model.name, endpoint.target, data):
-            ready = _prepared(workshop, endpoint, model, config, snapshot) if model.auxiliary else config
-            scores = train_and_score(model.recipe, ready, endpoint.target, data, work, _members(workshop, node, blocks))
+        learner = Learner(model.recipe, config, endpoint.target, model.features)
+        scores = fit(
+            learner,
+            _sources(workshop, node, endpoint, model),
+            workshop.features.joined,
+            lambda data: plain_errors(model.name, endpoint.target, data),
+            work,
+        )
         tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(scores), folder=work)
         workshop.keep(node, work)
 
 
-def _prepared(
-    workshop: Workshop, endpoint: Endpoint, model: ModelFile, config: ModelConfig, own: Dataset
-) -> ModelConfig:
-    """Let a model learn from its auxiliary endpoints first."""
-    known = workshop.catalog.configs.endpoints
-    others = []
-    for name in model.auxiliary_of(endpoint.name, known):
-        dataset = Dataset.load(workshop.place(workshop.catalog.nodes[f"dataset/{name}"]))
-        X = workshop.features.joined(model.features, dataset.molecules())
-        others.append(Other(name, known[name].target, dataset, X))
-    return prepared(model.recipe, config, own, others)
-
-
-def _members(workshop: Workshop, node: Node, blocks: Mapping[str, NDArray[Any]]) -> list[Member]:
-    """Give the trained models that an ensemble is made of, and where each finds its features in the joined ones."""
-    places = featurizers.columns({name: block.shape[1] for name, block in blocks.items()})
-    members = []
-    for source, _ in workshop.upstream(node, "trained_model"):
-        model = workshop.catalog.configs.models[str(source.name)]
-        columns = tuple(places[block] for block in model.features)
-        members.append(Member(model.name, columns, workshop.place(source)))
-    return members
+def _sources(workshop: Workshop, node: Node, endpoint: Endpoint, model: ModelFile) -> Sources:
+    """Say where what a model is made of lies."""
+    nodes, configs = workshop.catalog.nodes, workshop.catalog.configs
+    return Sources(
+        snapshot=workshop.place(nodes[f"dataset/{endpoint.name}"]),
+        features={str(block.name): workshop.place(block) / FILE for block, _ in workshop.upstream(node, "features")},
+        members={
+            str(member.name): (workshop.place(member), configs.models[str(member.name)].features)
+            for member, _ in workshop.upstream(node, "trained_model")
+        },
+        auxiliary={
+            name: (configs.endpoints[name].target, workshop.place(nodes[f"dataset/{name}"]))
+            for name in model.auxiliary_of(endpoint.name, configs.endpoints)
+        },
+    )
 
 
 def _flat(scores: dict[str, Any]) -> dict[str, float]:

@@ -17,6 +17,7 @@ from ai_drug_assets.catalog import Catalog, current_signature, load_catalog
 from ai_drug_assets.ledger import Failure, Ledger, Made, now
 from ai_drug_assets.plan import Plan, make_plan
 from ai_drug_assets.settings import ROOT, Settings
+from model_zoo import roots
 from model_zoo.errors import ConfigError, DataError, StoreError
 
 ENDPOINTS = ("logd", "logs")
@@ -90,7 +91,7 @@ class Project:
 
     def stale(self) -> dict[str, list[tuple[str, str, str]]]:
         """Give each stale asset's reasons."""
-        return {item.node.key: [tuple(reason) for reason in item.reasons] for item in self.plan().stale}  # type: ignore[misc]
+        return {item.node.key: [reason[:3] for reason in item.reasons] for item in self.plan().stale}
 
 
 @pytest.fixture
@@ -415,7 +416,66 @@ def test_a_helper_makes_exactly_its_importers_stale(made: Project, tmp_path: Pat
 
     both = {f"features/{name}/morgan_count" for name in ENDPOINTS}
     assert set(stale) == of("logs", "rf") | of("logd", "rf") | both
-    assert stale["trained_model/logs/rf"] == (("code", "model_zoo/featurizers/morgan_count.py", "changed"),)
+    (reason,) = stale["trained_model/logs/rf"]
+    assert reason[:3] == ("code", "model_zoo/featurizers/morgan_count.py", "changed")
+    assert reason.definition == "model_zoo.featurizers.morgan_count.RADIUS"
+    assert reason.via[0] == "model_zoo.featurizers.morgan_count.featurize"
+    assert reason.via[-1] == reason.definition
+
+
+@pytest.fixture
+def copied(made: Project, tmp_path: Path) -> Settings:
+    """Give a copy of the code, to be edited, for which everything is made."""
+    shutil.copytree(ROOT / "model_zoo", tmp_path / "code/model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    return Settings(tmp_path, tmp_path / "code", tmp_path / "configs", tmp_path / "home", "", "", "")
+
+
+def test_the_plan_names_the_definition_and_the_way_to_it(made: Project, copied: Settings) -> None:
+    """A change of code is told by the definition that changed, its file and line, and the way from the root to it; for
+    machines too.
+    """
+    path = copied.code_root / "model_zoo/models/rf.py"
+    path.write_text(path.read_text(encoding="utf-8").replace("TOLERANCE = 1e-3", "TOLERANCE = 1e-4"), encoding="utf-8")
+    line = path.read_text(encoding="utf-8").splitlines().index("TOLERANCE = 1e-4") + 1
+    plan = make_plan(load_catalog(copied), made.ledger)
+    way = ("model_zoo.models.rf.train", "model_zoo.models.rf.TOLERANCE")
+
+    assert f"code     {way[0]} -> TOLERANCE (model_zoo/models/rf.py:{line}) changed" in plan.as_text()
+    (told,) = next(item["reasons"] for item in plan.as_json()["stale"] if item["asset"] == "trained_model/logs/rf")
+    assert told == {
+        "kind": "code",
+        "what": "model_zoo/models/rf.py",
+        "detail": "changed",
+        "definition": way[1],
+        "via": way,
+        "line": line,
+    }
+
+
+@pytest.mark.parametrize("name", ["training", "molecules", "_onnx_graph", "curation", "fitting", "feature_rows"])
+def test_moving_a_module_leaves_the_plan_empty(
+    made: Project, copied: Settings, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that is no recipe or featurizer may be moved to another package under another name: nothing is stale."""
+    (path,) = copied.code_root.rglob(f"{name}.py")
+    old = ".".join(path.relative_to(copied.code_root).with_suffix("").parts)
+    new, place = f"model_zoo.rooms.{name}_moved", copied.code_root / f"model_zoo/rooms/{name}_moved.py"
+    place.parent.mkdir()
+    (place.parent / "__init__.py").write_text("", encoding="utf-8")
+    path.rename(place)
+    for file in copied.code_root.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        package, _, stem = old.rpartition(".")
+        text = text.replace(f"from {old} import", f"from {new} import").replace(f"import {old}\n", f"import {new}\n")
+        text = text.replace(f"from {package} import {stem}\n", f"from model_zoo.rooms import {name}_moved as {stem}\n")
+        file.write_text(text, encoding="utf-8")
+    moved = {
+        procedure: {role: place.replace(f"{old}.", f"{new}.") for role, place in places.items()}
+        for procedure, places in roots.PROCEDURES.items()
+    }
+    monkeypatch.setattr(roots, "PROCEDURES", moved)
+
+    assert make_plan(load_catalog(copied), made.ledger).stale == ()
 
 
 HEAVY = ("dagster", "mlflow", "pandas", "sklearn", "torch", "xgboost", "onnxruntime", "litestar")

@@ -234,7 +234,7 @@ def test_two_files_may_use_one_recipe(folder: Folder) -> None:
 
     assert known["rf"].recipe == "rf"
     assert known["grove"].settings() == known["rf"].settings().model_copy(update={"n_estimators": 7})
-    assert "model_zoo/models/rf.py" in grove["code"]
+    assert "models.rf.train" in grove["code"]
     assert {part for part in rf if rf[part] != grove[part]} == {"config"}
     folder.model("grove", recipe="glade")
     assert f"unknown model 'glade': expected one of {', '.join(models.names())}" in folder.fault()

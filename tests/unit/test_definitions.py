@@ -225,14 +225,19 @@ HELPER = {"zoo/__init__.py": "", "zoo/helper.py": "def help():\n    return 1\n"}
         "from zoo import helper\ndef f(x):\n    match x:\n        case helper.help:\n            return 1\n",
         "from zoo import helper\ndef f():\n    try:\n        pass\n    except helper.help:\n        pass\n",
         "from zoo import helper\ndef f():\n    return f'{helper.help():>{3}}'\n",
+        "from loose import helper\ndef f():\n    return helper.help()\n",
         "from zoo import helper\nTYPE_CHECKING = True\nif TYPE_CHECKING:\n    f = helper.help\n",
     ],
 )
 def test_every_way_to_a_definition_is_followed(tmp_path: Path, source: str) -> None:
     """However a definition of another module is named, a change of it counts."""
     files = {**HELPER, "zoo/user.py": source}
+    path = "zoo/helper.py"
+    if "loose" in source:
+        path = "loose/helper.py"  # a folder without `__init__`
+        files[path] = files["zoo/helper.py"]
 
-    assert changes(tmp_path, files, "zoo.user.f", ("return 1", "return 2"), "zoo/helper.py")
+    assert changes(tmp_path, files, "zoo.user.f", ("return 1", "return 2"), path)
 
 
 @pytest.mark.parametrize(
