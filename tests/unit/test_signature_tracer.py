@@ -30,7 +30,10 @@ from tests.project_factory import measurements, molecules, write_csv
 
 ROOT = Path(__file__).parents[2]
 ZOO = str(ROOT / "model_zoo")
-TASKS: tuple[Task, ...] = ("regression", "binary")
+TASKS = ("regression", pytest.param("binary", marks=pytest.mark.slow))
+AMONG_FAST_TESTS = ("rf", "morgan_count")
+"""One of each stands for all in the quick suite; tracing every one of them takes half a minute."""
+LIBRARIES = ("torch.onnx", "sklearn.ensemble", "skl2onnx", "xgboost", "catboost", "scipy.optimize")
 SMALL: dict[str, dict[str, Any]] = {
     "catboost": {"iterations": 3, "depth": 2},
     "dmpnn": {"hidden": 8, "readout": 8, "epochs": 1},
@@ -49,6 +52,12 @@ NEEDS = {"tabpfn": "tabpfn", "chemnet": "fcd", "minimol": "minimol"}
 def installed(name: str) -> bool:
     """Say whether a model or featurizer can be used here."""
     return name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None
+
+
+def usable(names: list[str]) -> list[Any]:
+    """Give those that can be used here; all but one are for the slow suite."""
+    found = (name for name in names if installed(name))
+    return [name if name in AMONG_FAST_TESTS else pytest.param(name, marks=pytest.mark.slow) for name in found]
 
 
 @contextmanager
@@ -98,12 +107,13 @@ def outside(seen: set[CodeType], makers: Makers) -> set[str]:
     return ran - reached
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _loaded() -> None:
+@pytest.fixture(autouse=True)
+def _loaded(request: pytest.FixtureRequest) -> None:
     """Import everything first, so that what importing runs is not taken for training, nor traced in vain."""
-    for library in ("torch.onnx", "sklearn.ensemble", "skl2onnx", "xgboost", "catboost", "scipy.optimize"):
+    everything = request.node.get_closest_marker("slow") is not None
+    for library in LIBRARIES if everything else LIBRARIES[1:3]:
         importlib.import_module(library)
-    for name in (*models.names(), *featurizers.names()):
+    for name in (*models.names(), *featurizers.names()) if everything else AMONG_FAST_TESTS:
         if installed(name):
             (models.get if name in models.names() else featurizers.get)(name)
 
@@ -144,13 +154,13 @@ def features(folder: Path, name: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("name", [name for name in featurizers.names() if installed(name)])
+@pytest.mark.parametrize("name", usable(featurizers.names()))
 def test_a_featurizer_runs_what_is_signed(place: tuple[Task, Path], name: str) -> None:
     """Computing and keeping features runs no definition outside the closure."""
     assert features(place[1], name).exists()
 
 
-@pytest.mark.parametrize("name", [name for name in models.names() if installed(name)])
+@pytest.mark.parametrize("name", usable(models.names()))
 def test_a_model_runs_what_is_signed(
     place: tuple[Task, Path], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
