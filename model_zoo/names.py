@@ -147,11 +147,21 @@ class Names:
         return None
 
     def _follow(self, target: Target, attributes: tuple[str, ...], seen: tuple[object, ...]) -> Named:
+        if target in seen and target.name is not None and self.is_first_party(target.module):
+            return self._imported_by_itself(target.module, target.name, attributes, seen)
         if target in seen or not self.is_first_party(target.module):
             dotted = ".".join(filter(None, (*target, *attributes)))
             return Named(None, dotted, (), "library")
         wanted = attributes if target.name is None else (target.name, *attributes)
         return self._descend(target.module, wanted, (*seen, target))
+
+    def _imported_by_itself(
+        self, package: str, name: str, attributes: tuple[str, ...], seen: tuple[object, ...]
+    ) -> Named:
+        """Follow `from package import name` where the package itself says so: its module of that name is meant."""
+        if self.module(f"{package}.{name}") is not None:
+            return self._descend(f"{package}.{name}", attributes, seen)
+        return Named(Node(package, WHOLE), name, attributes, "missing", f"it imports {name} from itself")
 
     def _descend(self, name: str, attributes: tuple[str, ...], seen: tuple[object, ...]) -> Named:
         module = self.module(name)

@@ -375,6 +375,26 @@ def test_modules_that_import_each_other_have_digests(tmp_path: Path) -> None:
     assert len(digests(tmp_path, "zoo.a.f")) == 1
 
 
+def test_a_package_that_imports_its_own_modules_is_followed(tmp_path: Path) -> None:
+    """`from zoo.part import inner` in `zoo/part/__init__.py` means the module: a change of it counts, and it is no
+    library.
+    """
+    inner = "def size():\n    return 1\n"
+    files = {
+        "zoo/__init__.py": "",
+        "zoo/part/__init__.py": "from zoo.part import inner\n\n\ndef use():\n    return inner.size()\n",
+        "zoo/part/inner.py": inner,
+        "zoo/user.py": "from zoo import part\n\n\ndef train():\n    return part.use()\n",
+    }
+    before = Definitions(write(tmp_path / "before", files))
+    after = Definitions(write(tmp_path / "after", {**files, "zoo/part/inner.py": inner.replace("1", "2")}))
+
+    assert before.digest("zoo.user.train") != after.digest("zoo.user.train")
+    reached = before.reach(["zoo.user.train"])
+    assert "zoo.part.inner.size" in reached.digests
+    assert reached.libraries == {}
+
+
 def test_libraries_are_those_that_definitions_use(tmp_path: Path) -> None:
     """A library counts for who uses it, not for all of its module, and it is said who uses it."""
     source = (
