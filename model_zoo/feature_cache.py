@@ -36,7 +36,8 @@ class FeatureCache(FeatureRows):
     def __init__(self, folder: Path, code_root: Path, processes: int = 1) -> None:
         super().__init__(processes)
         self.folder, self._root = folder, code_root
-        self._code = {name: _Code.of(name, code_root) for name in featurizers.names()}
+        names = [name for name in featurizers.names() if name.isidentifier()]  # an editor's lock file is none
+        self._code = {name: _Code.of(name, code_root) for name in names}
 
     def place(self, name: str) -> Path:
         """Give the folder of a featurizer's rows."""
