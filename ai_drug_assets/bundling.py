@@ -16,9 +16,16 @@ from ai_drug_assets.catalog import Node
 from ai_drug_assets.workshop import Workshop
 
 
-def made_by(node: Node) -> str:
-    """Digest what shapes a bundle beside the trained model: bundle code, and what it shows of the endpoint."""
-    return json_digest({"code": node.record["code"], "shown": node.record["config"]["shown"]})[:16]
+def made_by(node: Node, model: str) -> str:
+    """Digest all that shapes a bundle beside the trained model, as the champion's record holds it.
+
+    The code and libraries that write it, the data it is compared with, the rules of the election, and what it shows of
+    the endpoint and of its own model. Not the scores of other models: a card tells the election that it won.
+    """
+    record = node.record
+    config = {part: record["config"][part] for part in ("rules", "shown")}
+    config["model"] = record["config"]["models"].get(model, "")
+    return json_digest({"config": config, **{part: record[part] for part in ("code", "data", "library")}})[:16]
 
 
 def publish_bundle(
@@ -43,7 +50,7 @@ def publish_bundle(
         trained=workshop.place(trained),
         auxiliary=sorted({name for part in parts for name in part.auxiliary_of(endpoint.name, configs.endpoints)}),
         record=trained.record,
-        made_by=made_by(node),
+        made_by=made_by(node, model.name),
         git_sha=workshop.git_sha,
     )
     with workshop.scratch(node) as work:

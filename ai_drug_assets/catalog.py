@@ -152,7 +152,8 @@ def _endpoint_nodes(
     shown = endpoint.model_dump(
         mode="json", include={"title", "description", "unit", "direction", "desirable", "licence"}
     )
-    config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown}
+    told = {model.name: model.description for model in models}
+    config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown, "models": told}
     if endpoint.trial is not None:
         config["trial"] = endpoint.trial.model_dump(mode="json")
     upstream = {leaderboard: nodes[leaderboard].signature}

@@ -46,13 +46,15 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         )
         version = served.version
         confirmed = served.provisional and not decision.awaited
-        if decision.champion and (decision.changed or confirmed or served.made_by != made_by(node)):
+        shown = decision.champion and served.made_by == made_by(node, decision.champion.model)
+        if decision.champion and (decision.changed or confirmed or not shown):
             version = publish_bundle(workshop, node, decision.champion, decision, board) or version
         challenger = None
         if endpoint.trial and decision.challenger:
             challenger = publish_bundle(workshop, node, decision.challenger, decision, board)
         card = to_markdown(read_card(workshop.store, endpoint.name, version)) if version else ""
-        _set_aliases(tracking, endpoint.name, decision, card)
+        if not _set_aliases(tracking, endpoint.name, decision, card):
+            context.log.warning(f"{node.key}: MLflow has no run of the champion, so no version has its alias")
         workshop.keep_text(
             node, FILE, json.dumps({"version": version, "challenger": challenger, "reason": decision.reason})
         )
@@ -123,7 +125,8 @@ def _adopted(workshop: Workshop, endpoint: str) -> dict[str, str]:
     return {each.former.signature: each.signature for each in made if each is not None and each.former is not None}
 
 
-def _set_aliases(tracking: Tracking, endpoint: str, decision: Decision, card: str) -> None:
+def _set_aliases(tracking: Tracking, endpoint: str, decision: Decision, card: str) -> bool:
+    """Tell MLflow's registry who was elected; give whether it knows the champion, if there is one."""
     runs = {
         "champion": tracking.find_finished(decision.champion.signature) if decision.champion else None,
         "challenger": tracking.find_finished(decision.challenger.signature) if decision.challenger else None,
@@ -131,6 +134,7 @@ def _set_aliases(tracking: Tracking, endpoint: str, decision: Decision, card: st
     tracking.set_aliases(endpoint, runs)
     if runs["champion"] and card:
         tracking.keep_card(endpoint, runs["champion"], card)
+    return decision.champion is None or runs["champion"] is not None
 
 
 def _metadata(decision: Decision, board: dict[str, Any], version: str | None) -> dict[str, Any]:
