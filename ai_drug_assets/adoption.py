@@ -36,6 +36,7 @@ from model_zoo.source_modules import read_module
 from ai_drug_assets.catalog import Node, load_catalog
 from ai_drug_assets.ledger import Entry, Former, Ledger, Made
 from ai_drug_assets.ledger_copy import open_ledger
+from ai_drug_assets.remains import files_in
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -189,7 +190,10 @@ class _Home:
         self.settings, self.ledger, self.tracking, self.instance = settings, ledger, tracking, instance
 
     def rename(self, before: Node, after: Node, made: Made) -> None:
-        """Move an asset from one signature to the other, the ledger last: interrupted, it is adopted again."""
+        """Move an asset from one signature to the other, the ledger last: interrupted, it is adopted again.
+
+        One whose files are gone stays in the ledger as it was: the next run fetches it from MLflow, or makes it.
+        """
         from ai_drug_assets import keys
 
         parent = self.settings.home / before.kind / (before.endpoint or "") / (before.name or "")
@@ -198,9 +202,11 @@ class _Home:
             old.rename(new)
         if before.kind == "trained_model" and (run := self.tracking.find_finished(before.signature)):
             self.tracking.adopt(run, before.signature, after.signature, after.record)
+        if before.kind in ADOPTED and not new.exists():
+            return
         self._tell_dagster(after)
         former = Former(signature=made.signature, record=made.record)
-        update = {"signature": after.signature, "record": after.record, "former": former}
+        update = {"signature": after.signature, "record": after.record, "files": files_in(new), "former": former}
         self.ledger.record_made(after.key, made.model_copy(update=update))
 
     def _tell_dagster(self, node: Node) -> None:

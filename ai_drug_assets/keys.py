@@ -22,6 +22,8 @@ TAG_DAGSTER_RUN = "aidrug.dagster_run_id"
 TAG_RECORD = "aidrug.record"
 TAG_FORMER = "aidrug.former_signature"
 TAG_PROCESS = "aidrug.process"
+TAG_FILES = "aidrug.files"
+TAG_RECOVERED = "aidrug.recovered"
 RUN_TAG_PROCESS = "aidrug/process"
 
 KINDS: dict[str, set[str]] = {

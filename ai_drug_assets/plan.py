@@ -15,6 +15,7 @@ from model_zoo.signature import Reason, differences
 from ai_drug_assets.awaited import AWAITED, awaited
 from ai_drug_assets.catalog import Catalog, Node
 from ai_drug_assets.ledger import Entry, Failure, Ledger
+from ai_drug_assets.remains import Remains
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,25 @@ class Plan:
 
 
 def make_plan(catalog: Catalog, ledger: Ledger) -> Plan:
-    """Find what is stale: its record changed since it was made, or what it was made from is no longer the same."""
-    return compare(catalog, {key: ledger.read(key) for key in catalog.nodes})
+    """Find what is stale: its record or what it was made from changed since it was made, or what it left is gone."""
+    known = {key: ledger.read(key) for key in catalog.nodes}
+    return compare(catalog, known, Remains(catalog, known))
 
 
-def compare(catalog: Catalog, known: Mapping[str, Entry]) -> Plan:
-    """Find what is stale against these entries of a ledger; an asset without one was never made."""
+def compare(catalog: Catalog, known: Mapping[str, Entry], remains: Remains | None = None) -> Plan:
+    """Find what is stale against these entries of a ledger; an asset without one was never made.
+
+    Parameters
+    ----------
+    catalog, known
+        What there is to make, and what the ledger knows of it.
+    remains
+        Looks for what assets left; none for the ledger of another machine.
+    """
     entries = {key: known.get(key, Entry()) for key in catalog.nodes}
     stale, fresh = [], []
     for node in catalog.nodes.values():
-        reasons = why_stale(node, catalog, entries)
+        reasons = why_stale(node, catalog, entries) or (remains.reasons(node) if remains else [])
         if reasons:
             failure = entries[node.key].failure
             current = failure if failure and failure.signature == node.signature else None

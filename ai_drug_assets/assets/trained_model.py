@@ -16,6 +16,7 @@ from model_zoo.dataset import Dataset
 from model_zoo.fitting import Learner, Sources, fit
 from model_zoo.learnable import plain_errors
 from model_zoo.metrics import HIGHER_IS_BETTER
+from model_zoo.model_formats import load_model
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import check, declare
@@ -33,19 +34,20 @@ def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         with workshop.only_one(node):
             workshop.require_upstream(node)
-            reused = tracking.find_finished(node.signature)
-            if reused and not workshop.place(node).exists() and not _fetch(workshop, node, tracking, reused):
-                context.log.warning(f"{node.key}: the artefacts of the MLflow run {reused} are gone; training again")
-                reused = None
-            if reused is None:
+            reused = _is_there(context, workshop, node, tracking)
+            if not reused:
                 _train(context, workshop, node, endpoint, model, tracking)
+            elif tracking.find_finished(node.signature) is None:
+                context.log.warning(f"{node.key}: MLflow lost its run; recording it again, without training")
+                _record(context, workshop, node, endpoint, model, tracking)
+        run_id = tracking.find_finished(node.signature) or ""
         if reused:
-            context.log.info(f"{node.key}: reused the finished MLflow run {reused} with the same signature")
+            context.log.info(f"{node.key}: reused what was trained under the same signature, MLflow run {run_id}")
         scores = read_scores(workshop.place(node))
         outcome.data_version = node.signature[:16]
         outcome.metadata = {
-            "reused": reused is not None,
-            "mlflow_run_id": reused or tracking.find_finished(node.signature) or "",
+            "reused": reused,
+            "mlflow_run_id": run_id,
             **_metadata(workshop, node, endpoint, scores),
         }
         outcome.checks = [_quality(endpoint, model, scores)]
@@ -72,13 +74,47 @@ def load_dataset(workshop: Workshop, node: Node) -> Dataset:
     return Dataset.load(workshop.place(workshop.catalog.nodes[f"dataset/{node.endpoint}"]))
 
 
-def _fetch(workshop: Workshop, node: Node, tracking: Tracking, run_id: str) -> bool:
-    """Bring a finished run's artefacts to the asset's place; give whether there were any."""
+def _is_there(context: dg.AssetExecutionContext, workshop: Workshop, node: Node, tracking: Tracking) -> bool:
+    """Say whether the model is trained already: its files are at their place, or MLflow brought them there."""
+    place, made = workshop.place(node), workshop.made(node)
+    if place.exists() and ((made and made.files) or (workshop.is_whole(node) and _is_usable(place))):
+        return True
+    workshop.clear(node)
+    run_id = tracking.find_finished(node.signature)
+    if run_id is None:
+        return False
     with workshop.scratch(node) as work:
-        found = tracking.download(run_id, work)
-        if found:
+        if tracking.download(run_id, work) and _is_usable(work):
             workshop.keep(node, work)
-    return found
+            return True
+    context.log.warning(f"{node.key}: artefacts of the MLflow run {run_id} are gone; training again")
+    return False
+
+
+def _is_usable(folder: Path) -> bool:
+    """Say whether a folder holds a trained model that can be read, where no list says what belongs to it."""
+    try:
+        read_scores(folder)
+        np.load(folder / "predictions.npz", allow_pickle=False).close()
+        load_model(folder / "model")
+    except Exception:  # noqa: BLE001  whatever libraries raise about half a file
+        return False
+    return True
+
+
+def _record(
+    context: dg.AssetExecutionContext,
+    workshop: Workshop,
+    node: Node,
+    endpoint: Endpoint,
+    model: ModelFile,
+    tracking: Tracking,
+) -> None:
+    """Tell MLflow of a trained model that lies at its place."""
+    place, tags = workshop.place(node), _tags(workshop, node, endpoint, model) | {keys.TAG_RECOVERED: "true"}
+    name, params = f"{model.name} on {endpoint.name}", model.settings(endpoint.name).model_dump(mode="json")
+    with tracking.training_run(context, name=name, tags=tags, record=node.record) as run:
+        tracking.log(run, params=params, scores=_flat(read_scores(place)), folder=place)
 
 
 def _train(
@@ -90,13 +126,7 @@ def _train(
     tracking: Tracking,
 ) -> None:
     config = model.settings(endpoint.name)
-    tags = {
-        keys.TAG_SIGNATURE: node.signature,
-        keys.TAG_ASSET: node.key,
-        keys.TAG_ENDPOINT: endpoint.name,
-        keys.TAG_MODEL: model.name,
-        keys.TAG_GIT_SHA: workshop.git_sha,
-    }
+    tags = _tags(workshop, node, endpoint, model)
     with (
         workshop.scratch(node) as work,
         tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
@@ -111,6 +141,16 @@ def _train(
         )
         tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(scores), folder=work)
         workshop.keep(node, work)
+
+
+def _tags(workshop: Workshop, node: Node, endpoint: Endpoint, model: ModelFile) -> dict[str, str]:
+    return {
+        keys.TAG_SIGNATURE: node.signature,
+        keys.TAG_ASSET: node.key,
+        keys.TAG_ENDPOINT: endpoint.name,
+        keys.TAG_MODEL: model.name,
+        keys.TAG_GIT_SHA: workshop.git_sha,
+    }
 
 
 def _sources(workshop: Workshop, node: Node, endpoint: Endpoint, model: ModelFile) -> Sources:
