@@ -55,6 +55,28 @@ def versions(modules: Iterable[str], builtins: Iterable[str] = ()) -> dict[str, 
     return dict(sorted(found.items()))
 
 
+def reasons(modules: Mapping[str, str], builtins: Mapping[str, str]) -> dict[str, str]:
+    """Say why each distribution counts that `versions` gives, by its name, sorted.
+
+    Parameters
+    ----------
+    modules, builtins
+        First names of modules, and names of builtins, each with the definition that uses it.
+
+    Examples
+    --------
+    >>> reasons({"numpy": "zoo.train", "yaml": "zoo.read"}, {"sum": "zoo.score"})
+    {'numpy': 'used by zoo.train', 'python': 'sums in zoo.score'}
+    """
+    found = {SUMS: f"sums in {builtins['sum']}"} if "sum" in builtins else {}
+    wanted = set(modules) - WITHOUT_INFLUENCE - sys.stdlib_module_names
+    for module in sorted(wanted):
+        for below in BENEATH.get(module, ()):
+            found.setdefault(distribution(below)[0], f"computes for {distribution(module)[0]}")
+    found |= {distribution(module)[0]: f"used by {modules[module]}" for module in wanted}
+    return dict(sorted(found.items()))
+
+
 @lru_cache(maxsize=256)
 def distribution(module: str) -> tuple[str, str]:
     """Give the distribution that installs a module, and its version; `not installed` when there is none."""

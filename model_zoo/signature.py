@@ -15,13 +15,13 @@ from model_zoo import signed_code
 from model_zoo.digests import canonical_json, json_digest
 
 Record = dict[str, dict[str, Any]]
-"""Parts by name (`code`, `config`, `data`, `library`, `upstream`), each a JSON object; and `definitions`, a digest of
-every definition that the code reaches, which only tells people what changed."""
+"""Parts by name (`code`, `config`, `data`, `library`, `upstream`), each a JSON object; and two that only tell people
+what changed: `definitions`, a digest of every definition that the code reaches, and `because`, why a library counts."""
 
 Kind = Literal["new", "code", "config", "data", "library", "upstream"]
 PARTS: tuple[Kind, ...] = ("code", "config", "data", "library", "upstream")
-TOLD = "definitions"
-"""The part that no signature covers."""
+TOLD = ("definitions", "because")
+"""The parts that no signature covers."""
 
 
 class Reason(NamedTuple):
@@ -59,7 +59,7 @@ def signature(record: Record) -> str:
     >>> signature(told) == signature({"code": {"train": "1"}})
     True
     """
-    return json_digest({part: content for part, content in record.items() if part != TOLD})
+    return json_digest({part: content for part, content in record.items() if part not in TOLD})
 
 
 def differences(before: Record | None, after: Record, root: Path | None = None) -> list[Reason]:
@@ -91,7 +91,7 @@ def differences(before: Record | None, after: Record, root: Path | None = None) 
     if root is None:
         return part_differences(before, after)
     others = [reason for reason in part_differences(before, after) if reason.kind != "code"]
-    return [*_code_reasons(before, after, root), *others]
+    return [*_code_reasons(before, after, root), *(_with_use(reason, before, after) for reason in others)]
 
 
 def part_differences(before: Record, after: Record) -> list[Reason]:
@@ -110,6 +110,12 @@ def part_differences(before: Record, after: Record) -> list[Reason]:
 def forget() -> None:
     """Drop what was read from files, so that the next signature sees them as they are now."""
     signed_code.forget()
+
+
+def _with_use(reason: Reason, before: Record, after: Record) -> Reason:
+    """Add to a library that changed why it counts."""
+    use = after.get("because", {}).get(reason.what) or before.get("because", {}).get(reason.what)
+    return reason._replace(detail=f"{reason.detail}, {use}") if reason.kind == "library" and use else reason
 
 
 def _code_reasons(before: Record, after: Record, root: Path) -> list[Reason]:

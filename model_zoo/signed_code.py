@@ -3,8 +3,8 @@
 Belongs here: computing both parts from the roots, and naming the definition that makes two records differ.
 Does not belong here: digests (see `definitions.py`), which roots there are (see `roots.py`).
 
-A record holds the roots' digests, which the signature covers, and beside them a digest of every definition reached,
-which it does not: names and places of helpers are told to people and change nothing.
+A record holds the roots' digests, which the signature covers, and beside them a digest of every definition reached, and
+why each library counts, which it does not: names and places of helpers are told to people and change nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Changed(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def sign(makers: Makers, root: Path) -> Mapping[str, dict[str, str]]:
-    """Give the parts `code`, `library` and `definitions` of what some code makes.
+    """Give the parts `code` and `library` of what some code makes, and what is only told: `definitions` and `because`.
 
     Raises
     ------
@@ -58,6 +58,7 @@ def sign(makers: Makers, root: Path) -> Mapping[str, dict[str, str]]:
         "code": {name: known.digest(place) for name, place in sorted(begin.items())},
         "library": libraries.versions(reached.libraries, reached.builtins),
         "definitions": {name: digest[:DIGITS] for name, digest in reached.digests.items()},
+        "because": libraries.reasons(reached.libraries, reached.builtins),
     }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai_drug_assets.catalog import load_catalog
+from ai_drug_assets.catalog import Node, load_catalog
 from ai_drug_assets.settings import ROOT, Settings
 from model_zoo import featurizers, libraries, models, signature
 from model_zoo.config import load_configs
@@ -122,6 +124,16 @@ def test_a_featurizers_closure_holds_no_other_featurizer(name: str) -> None:
     assert single(reached(featurizer=name), "model_zoo.featurizers") == {name}
 
 
+def test_nothing_of_ours_is_taken_for_a_library(tmp_path: Path) -> None:
+    """Every library in a record is a distribution that is installed, or one that optional code may import."""
+    settings = Settings(ROOT, ROOT, ROOT / "configs", tmp_path, str(tmp_path), "", "")
+    counted = {name for node in load_catalog(settings).nodes.values() for name in node.record["library"]}
+
+    assert not counted & set(CORE)
+    documented = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert {name for name in counted if f"`{name}`" not in documented} <= {libraries.SUMS}
+
+
 def test_the_procedures_name_no_single_model() -> None:
     """The code that all trained models share holds no model and no featurizer: they are found by name at run time."""
     names = sign(Makers(("dataset", "rows", "training", "fitting", "auxiliary")), ROOT)["definitions"]
@@ -162,6 +174,24 @@ def test_python_counts_where_sums_are_taken() -> None:
     assert libraries.versions([], ["len"]) == {}
 
 
+def test_the_record_says_why_a_library_counts() -> None:
+    """Of each library a record names a definition that uses it, or the library that it computes for; the plan tells it,
+    and the signature does not cover it.
+    """
+    signature.forget()
+    parts = sign(Makers((), ("morgan_count",), "rf"), ROOT)
+
+    assert parts["because"].keys() == parts["library"].keys()
+    assert parts["because"]["scikit-learn"].startswith("used by model_zoo.")
+    assert parts["because"]["scipy"] == "computes for scikit-learn"
+    before, after = (
+        record(**{**parts, "library": {**parts["library"], "scipy": version}}) for version in ("1.0", "2.0")
+    )
+    assert [reason.detail for reason in differences(before, after, ROOT)] == ["1.0 -> 2.0, computes for scikit-learn"]
+    told = {**after, "because": {}}
+    assert signature.signature(told) == signature.signature(after)
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a copy of the first-party code."""
@@ -172,10 +202,14 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def nodes(code_root: Path, home: Path) -> Mapping[str, Node]:
+    """Compute every asset's record from the code under `code_root` and the real configuration."""
+    return load_catalog(Settings(ROOT, code_root, ROOT / "configs", home, str(home), "", "")).nodes
+
+
 def signatures(code_root: Path, home: Path) -> dict[str, str]:
-    """Compute every asset's signature from the code under `code_root` and the real configuration."""
-    settings = Settings(ROOT, code_root, ROOT / "configs", home, str(home), "", "")
-    return {key: node.signature for key, node in load_catalog(settings).nodes.items()}
+    """Compute every asset's signature likewise."""
+    return {key: node.signature for key, node in nodes(code_root, home).items()}
 
 
 def touched(copy: Path, home: Path, path: str) -> set[str]:
@@ -220,3 +254,34 @@ def test_a_change_reaches_its_models_and_no_other(
 
     assert stale <= found
     assert not found & fresh
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("model_zoo/featurizers/_rdkit_descriptors/substructures.py", "relaxed"),
+        ("model_zoo/model_formats.py", "require_equal"),
+        ("model_zoo/splits.py", "assign"),
+    ],
+)
+def test_one_line_in_a_shared_function_names_exactly_the_models_that_reach_it(
+    copy: Path, tmp_path: Path, path: str, name: str
+) -> None:
+    """An edit of one line makes exactly those assets stale whose record lists the function or that are made from such;
+    and some models reach it.
+    """
+    before, original = nodes(copy, tmp_path), (copy / path).read_text(encoding="utf-8")
+    (function,) = (node for node in ast.parse(original).body if isinstance(node, ast.FunctionDef) and node.name == name)
+    lines, last = original.splitlines(keepends=True), function.body[-1]
+    lines.insert(last.lineno - 1, f"{' ' * last.col_offset}assert {name}\n")
+    (copy / path).write_text("".join(lines), encoding="utf-8")
+    after = nodes(copy, tmp_path)
+    (copy / path).write_text(original, encoding="utf-8")
+    qualified = f"{path.removesuffix('.py').replace('/', '.')}.{name}"
+    expected: set[str] = set()
+    for key, node in before.items():
+        if qualified in node.record["definitions"] or expected & node.record["upstream"].keys():
+            expected.add(key)
+
+    assert {key for key in after if after[key].signature != before[key].signature} == expected
+    assert any(key.startswith("trained_model/") for key in expected)
