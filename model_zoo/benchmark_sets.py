@@ -79,7 +79,7 @@ def load_benchmark_config(path: Path) -> BenchmarkConfig:
     """
     try:
         return check(BenchmarkConfig, read_yaml(path))
-    except ValidationError as error:
+    except (ConfigError, ValidationError) as error:
         raise ConfigError(f"{path}: expected the benchmark's configuration: {error}") from error
 
 

@@ -100,7 +100,6 @@ def hint(value: Any) -> str:
 class _Loader(yaml.SafeLoader):
     """Knows fewer words than PyYAML, and fewer kinds of content."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
     yaml_constructors: ClassVar[dict[Any, Any]] = {
         f"{TAG}{kind}": yaml.SafeLoader.yaml_constructors[f"{TAG}{kind}"] for kind in ("str", "seq", "map")
     } | {None: yaml.SafeLoader.yaml_constructors[None]}
@@ -142,6 +141,7 @@ def _real(text: str) -> float:
     return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
+_Loader.yaml_implicit_resolvers = {}
 _word("null", NOTHING, lambda text: None, "~nN")
 _word("bool", TRUTH, lambda text: text.lower() == "true", "tTfF")
 _word("int", WHOLE, int, "-+0123456789")

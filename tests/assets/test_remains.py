@@ -135,5 +135,5 @@ def aliases(project: Project) -> dict[str, str]:
     found = {}
     for endpoint in project.catalog().configs.endpoints:
         version = client.get_model_version_by_alias(endpoint, "champion")
-        found[endpoint] = client.get_run(version.run_id).data.tags[keys.TAG_ASSET]
+        found[endpoint] = client.get_run(str(version.run_id)).data.tags[keys.TAG_ASSET]
     return found
