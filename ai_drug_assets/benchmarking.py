@@ -7,7 +7,7 @@ Does not belong here: the benchmark (see `model_zoo/benchmark.py`).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from model_zoo.benchmark_layout import SetDescription, lay_out
 from model_zoo.benchmark_report import read_goals, read_leaderboard, report_text
 from model_zoo.benchmark_results import read_results
 from model_zoo.benchmark_sets import load_benchmark_config, read_sets
-from model_zoo.config import load_configs
+from model_zoo.config import Endpoint, load_configs
 from model_zoo.feature_cache import FeatureCache
 from model_zoo.potency_report import potency_text
 from model_zoo.sources import CsvSource
@@ -45,6 +45,23 @@ def benchmark(
     say: Callable[[str], None],
 ) -> dict[str, str]:
     """Bring the benchmark's results up to date; give what went wrong, by set."""
+    failed: dict[str, str] = {}
+    for job, endpoint in jobs(settings, folder, only=only, models=models, boards=boards, seeds=seeds, out=out):
+        failed |= run_benchmark(job, [endpoint], say)
+    return failed
+
+
+def jobs(
+    settings: Settings,
+    folder: str,
+    *,
+    only: Sequence[str] = (),
+    models: Sequence[str] = (),
+    boards: Sequence[str] = (),
+    seeds: int | None = None,
+    out: str | None = None,
+) -> Iterator[tuple[Job, Endpoint]]:
+    """Give what is computed for each set."""
     config = load_benchmark_config(settings.configs / "benchmark.yaml")
     zoo = load_configs(settings.configs).models
     place = Path(folder).resolve()
@@ -65,7 +82,6 @@ def benchmark(
             if (place / endpoint.name).is_dir()  # a part of a benchmark is one too: nothing is learnt from the rest
         },
     )
-    failed: dict[str, str] = {}
     for endpoint in read_sets(job.folder, config, only):
         one = replace(
             job,
@@ -74,8 +90,7 @@ def benchmark(
                 name: item.recipe for name, item in config.references.items() if item.stands_for(endpoint.name)
             },
         )
-        failed |= run_benchmark(one, [endpoint], say)
-    return failed
+        yield one, endpoint
 
 
 def add_set(*, file: str, folder: str, name: str, smiles: str, value: str, metric: str, unit: str) -> str:

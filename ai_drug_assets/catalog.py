@@ -16,15 +16,14 @@ from functools import cached_property
 
 from model_zoo import signature
 from model_zoo.config import Configs, Endpoint, load_configs
-from model_zoo.records import DATASET_CODE, dataset_record, make_record, trained_model_record
+from model_zoo.records import FITTED, Rule, dataset_record, make_record, trained_model_record
 from model_zoo.reference_drugs import reference_digest
+from model_zoo.roots import Makers
 from model_zoo.signature import Record
+from model_zoo.signed_code import sign
 
 from ai_drug_assets.settings import Settings
 
-LEADERBOARD_CODE = ("model_zoo.metrics",)
-CHAMPION_CODE = ("model_zoo.champion", "model_zoo.bundle_writing", "model_zoo.trust", "model_zoo.model_card")
-SERVICE_CODE = ("model_zoo.store",)
 INFERENCE_SERVICE = "inference_service"
 
 
@@ -86,8 +85,8 @@ class Catalog:
         return [node for node in self.nodes.values() if node.kind == kind and endpoint in (None, node.endpoint)]
 
 
-def load_catalog(settings: Settings) -> Catalog:
-    """Read the configuration and compute every record afresh from the files.
+def load_catalog(settings: Settings, rule: Rule = sign) -> Catalog:
+    """Read the configuration and compute every record afresh from the files, the parts that come from code by a rule.
 
     Raises
     ------
@@ -97,7 +96,7 @@ def load_catalog(settings: Settings) -> Catalog:
     signature.forget()
     configs = load_configs(settings.configs)
     nodes: dict[str, Node] = {}
-    for node in _nodes(configs, settings, nodes):
+    for node in _nodes(configs, settings, nodes, rule):
         nodes[node.key] = node
     return Catalog(settings, configs, nodes)
 
@@ -111,26 +110,27 @@ def current_signature(catalog: Catalog, key: str) -> str | None:
     return node.signature if node else None
 
 
-def _nodes(configs: Configs, settings: Settings, nodes: Mapping[str, Node]) -> Iterator[Node]:
+def _nodes(configs: Configs, settings: Settings, nodes: Mapping[str, Node], rule: Rule) -> Iterator[Node]:
     for endpoint in configs.endpoints.values():
-        record = dataset_record(endpoint, settings.root, settings.code_root)
+        record = dataset_record(endpoint, settings.root, settings.code_root, rule)
         yield Node(f"dataset/{endpoint.name}", "dataset", endpoint.name, None, (), record)
     for endpoint in configs.endpoints.values():
-        yield from _endpoint_nodes(endpoint, configs, settings, nodes)
+        yield from _endpoint_nodes(endpoint, configs, settings, nodes, rule)
     champions = tuple(f"champion_model/{name}" for name in configs.endpoints)
-    record = make_record(SERVICE_CODE, settings.code_root, {}, {}, {key: nodes[key].signature for key in champions})
+    upstream = {key: nodes[key].signature for key in champions}
+    record = make_record(Makers(("service",)), settings.code_root, {}, {}, upstream, rule)
     yield Node(INFERENCE_SERVICE, INFERENCE_SERVICE, None, None, champions, record)
 
 
 def _endpoint_nodes(
-    endpoint: Endpoint, configs: Configs, settings: Settings, nodes: Mapping[str, Node]
+    endpoint: Endpoint, configs: Configs, settings: Settings, nodes: Mapping[str, Node], rule: Rule
 ) -> Iterator[Node]:
     name, root, models = endpoint.name, settings.code_root, configs.models_of(endpoint.name)
     dataset = f"dataset/{name}"
     data, dataset_config = (nodes[dataset].record[part] for part in ("data", "config"))
     for featurizer in dict.fromkeys(block for model in models for block in model.features):
-        block_code = (*DATASET_CODE, f"model_zoo.featurizers.{featurizer}")
-        record = make_record(block_code, root, dataset_config, data, {})
+        makers = Makers(("dataset", "rows", "features"), (featurizer,))
+        record = make_record(makers, root, dataset_config, data, {}, rule)
         yield Node(f"features/{name}/{featurizer}", "features", name, featurizer, (dataset,), record)
     trained = []
     for model in models:
@@ -142,17 +142,20 @@ def _endpoint_nodes(
         }
         deps = (dataset, *(f"features/{name}/{block}" for block in model.features), *members, *others)
         trained.append(key)
-        record = trained_model_record(endpoint, model, data, root, members, others)
+        record = trained_model_record(endpoint, model, data, root, members, others, procedures=FITTED, rule=rule)
         yield Node(key, "trained_model", name, model.name, deps, record)
     upstream = {key: nodes[key].signature for key in trained}
-    record = make_record(LEADERBOARD_CODE, root, {"metric": {"name": endpoint.champion.metric}}, {}, upstream)
+    metric = {"metric": {"name": endpoint.champion.metric}}
+    record = make_record(Makers(("leaderboard",)), root, metric, {}, upstream, rule)
     leaderboard = f"leaderboard/{name}"
     yield Node(leaderboard, "leaderboard", name, None, tuple(trained), record)
     shown = endpoint.model_dump(
         mode="json", include={"title", "description", "unit", "direction", "desirable", "licence"}
     )
-    config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown}
+    told = {model.name: model.description for model in models}
+    config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown, "models": told}
     if endpoint.trial is not None:
         config["trial"] = endpoint.trial.model_dump(mode="json")
-    record = make_record(CHAMPION_CODE, root, config, reference_digest(), {leaderboard: nodes[leaderboard].signature})
+    upstream = {leaderboard: nodes[leaderboard].signature}
+    record = make_record(Makers(("champion",)), root, config, reference_digest(), upstream, rule)
     yield Node(f"champion_model/{name}", "champion_model", name, None, (leaderboard,), record)

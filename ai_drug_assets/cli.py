@@ -19,6 +19,7 @@ import click
 from model_zoo.errors import AidrugError
 
 from ai_drug_assets import host_cli, run_commands
+from ai_drug_assets.adopt_command import adopt
 from ai_drug_assets.key_commands import keys
 from ai_drug_assets.settings import Settings
 
@@ -31,6 +32,7 @@ def aidrug() -> None:
     """Keep the best model for every molecular property, and serve it."""
 
 
+aidrug.add_command(adopt)
 aidrug.add_command(host_cli.deploy)
 aidrug.add_command(host_cli.host)
 

@@ -20,7 +20,10 @@ TAG_MODEL = "aidrug.model"
 TAG_GIT_SHA = "aidrug.git_sha"
 TAG_DAGSTER_RUN = "aidrug.dagster_run_id"
 TAG_RECORD = "aidrug.record"
+TAG_FORMER = "aidrug.former_signature"
 TAG_PROCESS = "aidrug.process"
+TAG_FILES = "aidrug.files"
+TAG_RECOVERED = "aidrug.recovered"
 RUN_TAG_PROCESS = "aidrug/process"
 
 KINDS: dict[str, set[str]] = {

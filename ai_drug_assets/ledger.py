@@ -22,6 +22,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ai_drug_assets.processes import one_at_a_time
 
 
+class Former(BaseModel):
+    """What stood in the ledger before the rule of signatures changed and the entry was adopted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    signature: str
+    record: Record
+
+
 class Made(BaseModel):
     """The last time an asset was made."""
 
@@ -35,6 +44,9 @@ class Made(BaseModel):
     run_id: str
     git_sha: str
     at: str
+    files: dict[str, int] = {}
+    """The size of each file that it left at its place; empty where no list was kept."""
+    former: Former | None = None
 
 
 class Failure(BaseModel):
@@ -117,6 +129,11 @@ class Ledger:
             except StoreError:  # an unreadable entry must not hide why the attempt failed
                 made = None
             self._write(key, Entry(made=made, failure=failure))
+
+    def forget(self, key: str) -> None:
+        """Forget that an asset was made: what it left is gone."""
+        with self._locked():
+            self._write(key, self.read(key).model_copy(update={"made": None}))
 
     def _locked(self) -> AbstractContextManager[None]:
         return one_at_a_time(self._folder / ".lock")

@@ -169,6 +169,8 @@ class Order:
     def _has_candidates(self, board: Node, champion: Node) -> bool:
         """Say whether an election makes sense now."""
         made = [key for key in board.deps if self.ledger.made_under(key, self.catalog.nodes[key].signature)]
+        if any(key in self._todo | self._running for key in made):
+            return False  # it is there and will be recorded again, where its record was lost: that takes a moment
         coming = [key for key in awaited(board, self.catalog, self.ledger.read) if key in self._todo | self._running]
         if not coming:
             return bool(made)

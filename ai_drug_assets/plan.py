@@ -6,7 +6,7 @@ Does not belong here: running anything. Imports no model library and no Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from model_zoo.signature import Reason, differences
 from ai_drug_assets.awaited import AWAITED, awaited
 from ai_drug_assets.catalog import Catalog, Node
 from ai_drug_assets.ledger import Entry, Failure, Ledger
+from ai_drug_assets.remains import Remains
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Plan:
             "stale": [
                 {
                     "asset": item.node.key,
-                    "reasons": [reason._asdict() for reason in item.reasons],
+                    "reasons": [reason.as_json() for reason in item.reasons],
                     **({"failure": item.failure.error} if item.failure else {}),
                 }
                 for item in self.stale
@@ -77,16 +78,25 @@ class Plan:
 
 
 def make_plan(catalog: Catalog, ledger: Ledger) -> Plan:
-    """Find what is stale: its record changed since it was made, or what it was made from is no longer the same."""
-    return compare(catalog, {key: ledger.read(key) for key in catalog.nodes})
+    """Find what is stale: its record or what it was made from changed since it was made, or what it left is gone."""
+    known = {key: ledger.read(key) for key in catalog.nodes}
+    return compare(catalog, known, Remains(catalog, known))
 
 
-def compare(catalog: Catalog, known: Mapping[str, Entry]) -> Plan:
-    """Find what is stale against these entries of a ledger; an asset without one was never made."""
+def compare(catalog: Catalog, known: Mapping[str, Entry], remains: Remains | None = None) -> Plan:
+    """Find what is stale against these entries of a ledger; an asset without one was never made.
+
+    Parameters
+    ----------
+    catalog, known
+        What there is to make, and what the ledger knows of it.
+    remains
+        Looks for what assets left; none for the ledger of another machine.
+    """
     entries = {key: known.get(key, Entry()) for key in catalog.nodes}
     stale, fresh = [], []
     for node in catalog.nodes.values():
-        reasons = why_stale(node, catalog, entries)
+        reasons = why_stale(node, catalog, entries) or (remains.reasons(node) if remains else [])
         if reasons:
             failure = entries[node.key].failure
             current = failure if failure and failure.signature == node.signature else None
@@ -100,7 +110,7 @@ def why_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> lis
     """Say why an asset is stale against these entries, which hold all that it is made from; nothing when it is not."""
     made = entries[node.key].made
     if made is None or made.signature != node.signature:
-        return differences(made.record if made else None, node.record)
+        return differences(made.record if made else None, node.record, catalog.settings.code_root)
     reasons = []
     for key in node.deps:
         upstream = entries[key].made
@@ -114,5 +124,15 @@ def why_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> lis
 
 
 def _line(reason: Reason) -> str:
-    detail = f" {reason.detail}" if reason.detail else ""
-    return f"{reason.kind:8} {reason.what}{detail}"
+    what = f"{_way(reason.via)} ({reason.what}:{reason.line})" if reason.definition else reason.what
+    return f"{reason.kind:8} {what} {reason.detail}".rstrip()
+
+
+def _way(via: Sequence[str]) -> str:
+    """Write a way from definition to definition; the module stands where it is another one than before."""
+    told, before = [], ""
+    for name in via:
+        module, _, short = name.rpartition(".")
+        told.append(short if module == before else name)
+        before = module
+    return " -> ".join(told)

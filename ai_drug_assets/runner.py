@@ -7,7 +7,9 @@ so by itself (see `automation.py`), processes that stay (see `up.py`).
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,10 +19,12 @@ from ai_drug_assets.instance import open_instance
 from ai_drug_assets.interrupts import interruptible
 from ai_drug_assets.lanes import Done, Lanes, OwnProcess, Processes, preload
 from ai_drug_assets.ledger import Ledger
+from ai_drug_assets.ledger_copy import open_ledger
 from ai_drug_assets.order import Order
 from ai_drug_assets.plan import Plan, make_plan
 from ai_drug_assets.processes import is_held, one_at_a_time
 from ai_drug_assets.progress import Display, RunProgress, Say
+from ai_drug_assets.remains import Remains, place_of
 from ai_drug_assets.selection import Selection
 from ai_drug_assets.settings import Settings
 
@@ -112,6 +116,7 @@ def bring_up_to_date(
         Tracking(settings).close_abandoned()
     chosen = selection.keys(catalog)
     stale = [node for node in _stale_nodes(catalog, make_plan(catalog, ledger), instance) if node.key in chosen]
+    _forget_what_is_gone(catalog, stale)
     report = Report()
     if not stale:
         report.seconds = time.perf_counter() - began
@@ -165,6 +170,19 @@ def _make_all(order: Order, lanes: Lanes, progress: RunProgress, report: Report)
                 progress.ended(news.outcome)
                 report.made += [key for key, error in news.outcome.items() if error is None]
         progress.goes_on()
+
+
+def _forget_what_is_gone(catalog: Catalog, stale: Collection[Node]) -> None:
+    """Let the ledger forget what it calls made and whose files are gone, and remove what is left of them.
+
+    What is judged in this run must not count on it, and what is made or fetched must find its place free.
+    """
+    ledger, home = open_ledger(catalog.settings), catalog.settings.home
+    remains = Remains(catalog, {node.key: ledger.read(node.key) for node in stale})
+    for node in stale:
+        if remains.files_gone(node):
+            shutil.rmtree(place_of(home, node), ignore_errors=True)
+            ledger.forget(node.key)
 
 
 def _stale_nodes(catalog: Catalog, plan: Plan, instance: dg.DagsterInstance) -> list[Node]:

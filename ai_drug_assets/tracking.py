@@ -10,6 +10,7 @@ ends. Here that run is the parent, each trained model is a nested run of its own
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -25,6 +26,7 @@ from model_zoo.signature import Record
 
 from ai_drug_assets import keys
 from ai_drug_assets.processes import alive, one_at_a_time, this_process
+from ai_drug_assets.remains import files_in, missing
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ class Tracking:
             client.set_terminated(parent, status)
 
     def log(self, run: TrainingRun, *, params: Mapping[str, Any], scores: Mapping[str, float], folder: Path) -> None:
-        """Log hyper-parameters, scores and a folder of artefacts in one go."""
+        """Log hyper-parameters, scores and a folder of artefacts in one go, with a list of its files."""
         from mlflow.entities import Metric, Param
 
         stamp = int(time.time() * 1000)
@@ -110,6 +112,7 @@ class Tracking:
             metrics=[Metric(name, value, stamp, 0) for name, value in scores.items()],
             params=[Param(name, str(value)) for name, value in params.items()],
         )
+        self.client.set_tag(run.run_id, keys.TAG_FILES, canonical_json(files_in(folder))[:TAG_LIMIT])
         self.client.log_artifacts(run.run_id, str(folder))
 
     def find_finished(self, signature: str) -> str | None:
@@ -125,14 +128,28 @@ class Tracking:
         )
         return runs[0].info.run_id if runs else None
 
+    def adopt(self, run_id: str, former: str, signature: str, record: Record) -> None:
+        """Give a finished run the signature and record of another rule; the former ones stay with it."""
+        client = self.client
+        if former_record := client.get_run(run_id).data.tags.get(keys.TAG_RECORD):
+            client.log_text(run_id, former_record, "former_record.txt")
+        client.log_dict(run_id, record, "record.json")
+        client.set_tag(run_id, keys.TAG_RECORD, canonical_json(record)[:TAG_LIMIT])
+        client.set_tag(run_id, keys.TAG_FORMER, former)
+        client.set_tag(run_id, keys.TAG_SIGNATURE, signature)
+
     def download(self, run_id: str, folder: Path) -> bool:
-        """Download all artefacts of a run into an existing folder; give whether there were any."""
+        """Download the artefacts of a run into an existing folder; give whether they are all that it logged.
+
+        Of a run that kept no list of them, it is said whether there is a model.
+        """
         if not self.client.list_artifacts(run_id, "model"):
             return False
         from mlflow.artifacts import download_artifacts
 
         download_artifacts(run_id=run_id, dst_path=str(folder), tracking_uri=self._settings.tracking_uri)
-        return True
+        listed = self.client.get_run(run_id).data.tags.get(keys.TAG_FILES, "{}")
+        return len(listed) >= TAG_LIMIT or not missing(folder, json.loads(listed))
 
     def set_aliases(self, endpoint: str, runs: Mapping[str, str | None]) -> None:
         """Point registry aliases (`champion`, `challenger`) of an endpoint at the models of runs; none removes one."""

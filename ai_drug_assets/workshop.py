@@ -12,15 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from model_zoo.dataset import Dataset
 from model_zoo.errors import AidrugError
 from model_zoo.feature_cache import FeatureCache
-from model_zoo.molecules import Molecule
 from model_zoo.store import Store, atomic_write
 
 from ai_drug_assets import keys
@@ -29,6 +27,7 @@ from ai_drug_assets.catalog import Catalog, Node, current_signature
 from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
 from ai_drug_assets.ledger_copy import open_ledger
 from ai_drug_assets.processes import cores, one_at_a_time
+from ai_drug_assets.remains import files_in, missing, place_of
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
 
@@ -97,10 +96,12 @@ class Workshop:
 
     def place(self, node: Node) -> Path:
         """Give where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
-        return self.settings.home / node.kind / (node.endpoint or "") / (node.name or "") / keys.code_version(node)
+        return place_of(self.settings.home, node)
 
     def keep(self, node: Node, folder: Path) -> Path:
         """Move a finished folder to the asset's place in one step; what another process put there first stays.
+
+        What lies there and has lost files makes room.
 
         Raises
         ------
@@ -110,6 +111,8 @@ class Workshop:
         self.require_unchanged(node)
         place = self.place(node)
         place.parent.mkdir(parents=True, exist_ok=True)
+        if not self.is_whole(node) or not files_in(folder).keys() <= files_in(place).keys():
+            self.clear(node)
         if not place.exists():
             try:
                 folder.rename(place)
@@ -139,12 +142,28 @@ class Workshop:
         with one_at_a_time(self.settings.folder("locks") / node.signature):
             yield
 
+    def made(self, node: Node) -> Made | None:
+        """Give how an asset was made; none when it is missing or outdated, or what it left is gone."""
+        made = self.ledger.made_under(node.key, node.signature)
+        return None if made is None or missing(self.place(node), made.files) else made
+
+    def is_whole(self, node: Node) -> bool:
+        """Say whether an asset's place holds all that the ledger lists for its signature, if it lists anything."""
+        made = self.ledger.made_under(node.key, node.signature)
+        return made is None or not missing(self.place(node), made.files)
+
+    def clear(self, node: Node) -> None:
+        """Remove an asset's files, so that they can be made or fetched again."""
+        if self.place(node).exists():
+            with self.scratch(node) as work:
+                self.place(node).rename(work / "cleared")
+
     def upstream(self, node: Node, kind: str) -> list[tuple[Node, Made]]:
         """Give the upstream assets of a kind that are made as the catalog wants them, in order."""
         found = []
         for key in node.deps:
             dep = self.catalog.nodes[key]
-            if dep.kind == kind and (made := self.ledger.made_under(key, dep.signature)) is not None:
+            if dep.kind == kind and (made := self.made(dep)) is not None:
                 found.append((dep, made))
         return found
 
@@ -157,9 +176,10 @@ class Workshop:
             Naming the part.
         """
         for key in node.deps:
-            made = self.ledger.read(key).made
-            if made is None or made.signature != self.catalog.nodes[key].signature:
-                state = "was never made" if made is None else "is outdated"
+            made, dep = self.ledger.read(key).made, self.catalog.nodes[key]
+            if made is None or made.signature != dep.signature or missing(self.place(dep), made.files):
+                lost = made is not None and made.signature == dep.signature
+                state = "was never made" if made is None else "has lost its files" if lost else "is outdated"
                 raise UpstreamNotReadyError(f"{node.key} needs {key}, which {state}. Materialise it first.")
 
     def require_unchanged(self, node: Node) -> None:
@@ -234,18 +254,13 @@ class Workshop:
             run_id=context.run.run_id,
             git_sha=self.git_sha,
             at=now(),
+            files=files_in(self.place(node)),
         )
 
     def _failed(self, node: Node, context: dg.AssetExecutionContext, error: str) -> None:
         failure = Failure(signature=node.signature, error=error, run_id=context.run.run_id, at=now())
         self.ledger.record_failure(node.key, failure)
         self.watch(node.key, error)
-
-
-@lru_cache(maxsize=1)
-def read_molecules(place: Path) -> list[Molecule]:
-    """Read the molecules of the snapshot in a folder, once for all that is made of one endpoint in a row."""
-    return Dataset.load(place).molecules()
 
 
 def open_bundle_store(settings: Settings) -> Store:

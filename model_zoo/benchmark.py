@@ -19,7 +19,7 @@ import numpy as np
 
 from model_zoo import signature
 from model_zoo.benchmark_boards import BOARDS, STRICT, competitors, saw
-from model_zoo.benchmark_candidates import PROTOCOL_CODE, Contest, Kept, Snapshot
+from model_zoo.benchmark_candidates import Contest, Kept, Snapshot
 from model_zoo.benchmark_protocol import score_predictions
 from model_zoo.benchmark_references import paired_difference
 from model_zoo.benchmark_results import entry_of, store_entry
@@ -28,10 +28,11 @@ from model_zoo.champion import BASELINE, Contender, decide
 from model_zoo.config import Endpoint, ModelFile, with_members
 from model_zoo.errors import AidrugError, ConfigError, DataError
 from model_zoo.feature_cache import FeatureCache
-from model_zoo.records import make_record
+from model_zoo.records import Rule, make_record
+from model_zoo.roots import Makers
+from model_zoo.signature import Record
+from model_zoo.signed_code import sign
 
-ELECTION_CODE = ("model_zoo.champion",)
-REFERENCE_CODE = ("model_zoo.benchmark_references",)
 Say = Callable[[str], None]
 
 
@@ -64,6 +65,8 @@ class Job:
         it does not compete, the best over folds is elected.
     others
         The folder's sets by name, for models that learn from auxiliary ones.
+    rule
+        Gives the parts of records that come from code.
     """
 
     folder: Path
@@ -77,6 +80,7 @@ class Job:
     references: Mapping[str, ModelFile] = field(default_factory=dict)
     holder: str | None = None
     others: Mapping[str, Snapshot] = field(default_factory=dict)
+    rule: Rule = sign
 
 
 def choose(known: Mapping[str, ModelFile], names: Sequence[str]) -> list[ModelFile]:
@@ -136,18 +140,12 @@ def _run_set(job: Job, endpoint: Endpoint, say: Say) -> None:
 def contest_of(job: Job, snapshot: Snapshot, competing: Sequence[ModelFile]) -> Contest:
     """Give a contest of some models on one set, ensembles made of those of their members that compete."""
     models = {model.name: model for model in with_members(competing)}
-    return Contest(snapshot, models, job.code_root, Kept(job.kept), job.others)
+    return Contest(snapshot, models, job.code_root, Kept(job.kept), job.others, job.rule)
 
 
 def _run_board(job: Job, contest: Contest, board: str, say: Say) -> None:
     endpoint = contest.snapshot.endpoint
-    compared = Contest(contest.snapshot, job.references, job.code_root, Kept(job.kept))
-    official_config = {"metric": endpoint.champion.metric, "seeds": job.seeds}
-    code = (*PROTOCOL_CODE, *(REFERENCE_CODE if job.references else ()))
-    protocol = make_record(code, job.code_root, official_config, {}, compared.signatures)
-    whole = {**official_config, "rules": endpoint.champion.model_dump(mode="json"), "holder": job.holder}
-    upstream = {**contest.signatures, **compared.signatures}
-    stamp = signature.signature(make_record((*code, *ELECTION_CODE), job.code_root, whole, {}, upstream))
+    compared, protocol, stamp = stamps(job, contest)
     result = entry_of(job.out, endpoint.name, board)
     name = endpoint.name if board == STRICT else f"{endpoint.name} ({board})"
     if result.get("signature") == stamp and not any("failed" in item for item in result["candidates"]):
@@ -166,11 +164,29 @@ def _run_board(job: Job, contest: Contest, board: str, say: Say) -> None:
         store_entry(job.out, {**result, **unfinished})
         say(_line(name, endpoint, candidates[-1]))
     champion = _elect(candidates, endpoint, job.holder)
-    final = signature.signature({**protocol, "upstream": {**compared.signatures, "champion": champion["signature"]}})
+    final = final_stamp(protocol, compared, champion["signature"])
     done = [entry["official"] for entry in earlier if entry.get("official", {}).get("signature") == final]
     official = done[0] if done else {"signature": final, **_official(contest, compared, champion["model"], job.seeds)}
     store_entry(job.out, _result(contest, board, champion, candidates, official, stamp))
     say(f"{name}: {champion['model']} {official['scores']} in {official['train_s']:g} s")
+
+
+def stamps(job: Job, contest: Contest) -> tuple[Contest, Record, str]:
+    """Give what a champion is compared with, the record of the official protocol, and the signature of the entry."""
+    endpoint = contest.snapshot.endpoint
+    compared = Contest(contest.snapshot, job.references, job.code_root, Kept(job.kept), rule=job.rule)
+    official_config = {"metric": endpoint.champion.metric, "seeds": job.seeds}
+    code = ("protocol", *(("references",) if job.references else ()))
+    protocol = make_record(Makers(code), job.code_root, official_config, {}, compared.signatures, job.rule)
+    whole = {**official_config, "rules": endpoint.champion.model_dump(mode="json"), "holder": job.holder}
+    upstream = {**contest.signatures, **compared.signatures}
+    entry = make_record(Makers((*code, "election")), job.code_root, whole, {}, upstream, job.rule)
+    return compared, protocol, signature.signature(entry)
+
+
+def final_stamp(protocol: Record, compared: Contest, champion: str) -> str:
+    """Give the signature of the official results of a champion."""
+    return signature.signature({**protocol, "upstream": {**compared.signatures, "champion": champion}})
 
 
 def _candidate(contest: Contest, name: str) -> dict[str, Any]:

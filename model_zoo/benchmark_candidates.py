@@ -35,7 +35,9 @@ from model_zoo.model_formats import load_model
 from model_zoo.models import get
 from model_zoo.models._base import ModelConfig
 from model_zoo.molecules import Molecule
-from model_zoo.records import make_record, signed_datasets, trained_model_record
+from model_zoo.records import Rule, make_record, signed_datasets, trained_model_record
+from model_zoo.roots import Makers
+from model_zoo.signed_code import sign
 from model_zoo.targets import Target
 from model_zoo.training import (
     TrainingData,
@@ -47,7 +49,7 @@ from model_zoo.training import (
     training_values,
 )
 
-PROTOCOL_CODE = ("model_zoo.benchmark_protocol",)
+PROTOCOL = Makers(("protocol",))
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ class Contest:
         Predictions on disk.
     others
         The folder's sets by name, for models that learn from auxiliary ones.
+    rule
+        Gives the parts of records that come from code.
     """
 
     snapshot: Snapshot
@@ -151,6 +155,7 @@ class Contest:
     code_root: Path
     kept: Kept
     others: Mapping[str, Snapshot] = field(default_factory=dict)
+    rule: Rule = sign
 
     @cached_property
     def signatures(self) -> dict[str, str]:
@@ -161,8 +166,8 @@ class Contest:
         for name, model in self.models.items():
             members = {member: found[member] for member in model.members}
             known = (self.others[other].endpoint for other in self._auxiliary(model))
-            others = signed_datasets(known, self.snapshot.folder, self.code_root)
-            record = trained_model_record(endpoint, model, data, self.code_root, members, others)
+            others = signed_datasets(known, self.snapshot.folder, self.code_root, self.rule)
+            record = trained_model_record(endpoint, model, data, self.code_root, members, others, rule=self.rule)
             found[name] = signature.signature(record)
         return found
 
@@ -240,7 +245,7 @@ class Contest:
 
     def _official_seed(self, name: str, seed: int) -> tuple[NDArray[np.float64], float]:
         model = self.models[name]
-        record = make_record(PROTOCOL_CODE, self.code_root, {"seed": seed}, {}, {"model": self.signatures[name]})
+        record = make_record(PROTOCOL, self.code_root, {"seed": seed}, {}, {"model": self.signatures[name]})
         key = f"official-{signature.signature(record)}"
         found = self.kept.read(key)
         if found is not None:

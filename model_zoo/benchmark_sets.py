@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_zoo.benchmark_references import Reference
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.sources import BENCHMARK_FOLDER
+from model_zoo.strict_yaml import check, read_yaml
 from model_zoo.targets import Transform
 
 TASKS = {"regression": "regression", "classification": "binary", "binary": "binary"}
@@ -78,8 +78,8 @@ def load_benchmark_config(path: Path) -> BenchmarkConfig:
         When it is missing or not as expected.
     """
     try:
-        return BenchmarkConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, ValidationError) as error:
+        return check(BenchmarkConfig, read_yaml(path))
+    except (ConfigError, ValidationError) as error:
         raise ConfigError(f"{path}: expected the benchmark's configuration: {error}") from error
 
 

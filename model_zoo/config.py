@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from model_zoo import featurizers, models
@@ -27,6 +26,7 @@ from model_zoo.models._base import ModelConfig
 from model_zoo.search_range import Range
 from model_zoo.sources import Source
 from model_zoo.splits import Split
+from model_zoo.strict_yaml import check, hint, plain, read_yaml
 from model_zoo.targets import Target, Task, Transform
 from model_zoo.trials import TrialRules
 from model_zoo.units import converter
@@ -180,7 +180,7 @@ class ModelFile(BaseModel):
         merged = {**self.config, **self.overrides.get(endpoint or "", {})}
         if "task" in merged:
             raise ValueError("config.task: the task comes from the endpoint, remove the key")
-        settings: ModelConfig = models.get(self.recipe).Config.model_validate(merged)
+        settings: ModelConfig = check(models.get(self.recipe).Config, merged)
         return settings
 
     def auxiliary_of(self, endpoint: str, known: Iterable[str]) -> list[str]:
@@ -253,6 +253,11 @@ def load_configs(folder: Path) -> Configs:
     return Configs(endpoints, models_)
 
 
+def yaml_files(folder: Path) -> list[Path]:
+    """List the YAML files of a folder; hidden ones, which editors and file managers leave behind, are none."""
+    return sorted(path for path in folder.glob("[!.]*") if path.suffix in (".yaml", ".yml"))
+
+
 def read_folder(folder: Path, schema: type[T]) -> list[T]:
     """Read and check every YAML of a folder, each named after what it holds.
 
@@ -261,7 +266,7 @@ def read_folder(folder: Path, schema: type[T]) -> list[T]:
     ConfigError
         When there is none, or naming the file and key at fault.
     """
-    paths = sorted(path for path in folder.glob("*.y*ml") if path.suffix in (".yaml", ".yml"))
+    paths = yaml_files(folder)
     if not paths:
         raise ConfigError(f"{folder}: expected at least one YAML file, got none")
     found: dict[str, Path] = {}
@@ -277,27 +282,13 @@ def read_folder(folder: Path, schema: type[T]) -> list[T]:
     return items
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML keeps the last of two equal keys in silence; here it is a fault."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [key for index, key in enumerate(keys) if key in keys[:index]]
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def _read(path: Path, schema: type[T]) -> T:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date like 2020-13-45
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
         got = "nothing" if content is None else type(content).__name__
         raise ConfigError(f"{path}: expected keys and values, got {got}")
     try:
-        return schema.model_validate(content)
+        return check(schema, content)
     except ValidationError as error:
         faults = "; ".join(_fault(detail, schema) for detail in error.errors())
         raise ConfigError(f"{path}: {faults}") from error
@@ -316,8 +307,8 @@ def _fault(detail: Any, schema: type[BaseModel]) -> str:
     if detail["type"] == "missing":
         return f"{key}: missing, expected a value"
     message = str(detail["msg"]).removeprefix("Value error, ")
-    came = f", got {detail['input']!r}" if key and not isinstance(detail["input"], dict) else ""
-    return f"{key}: {message}{came}" if key else message
+    came = f", got {plain(detail['input'])!r}" if key and not isinstance(detail["input"], dict) else ""
+    return f"{key}: {message}{came}{hint(detail['input'])}" if key else message
 
 
 def _place(location: tuple[str | int, ...], schema: type[BaseModel]) -> tuple[str, tuple[str, ...]]:

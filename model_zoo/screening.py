@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from model_zoo.bundle import Bundle
-from model_zoo.config import NAME, read_folder
+from model_zoo.config import NAME, read_folder, yaml_files
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
 from model_zoo.shared_features import SharedFeatures
@@ -78,7 +78,7 @@ def load_screens(folder: Path) -> dict[str, Screen]:
     ConfigError
         Naming the file and key at fault.
     """
-    if not any(folder.glob("*.y*ml")):
+    if not yaml_files(folder):
         return {}
     return {screen.name: screen for screen in read_folder(folder, Screen)}
 

@@ -1,99 +1,101 @@
 """The signature: a digest of everything that can change what is made.
 
-Belongs here: which code a module reaches by import, digests of that code, library versions, the record
-that a signature is the digest of, and the differences between two records in words.
-Does not belong here: which parts make up which asset (see `ai_drug_assets/catalog.py`).
-
-Code is compared as `ast.unparse(ast.parse(source))` without docstrings: comments, layout and docstrings never
-retrain. Nothing here imports what it looks at, so a signature costs milliseconds.
+Belongs here: the record that a signature is the digest of, and the differences between two records in words.
+Does not belong here: the code part (see `signed_code.py`), which parts make up which asset (see `records.py` and
+`ai_drug_assets/catalog.py`).
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import json
-import sys
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from model_zoo import signed_code
 from model_zoo.digests import canonical_json, json_digest
-from model_zoo.errors import ConfigError
 
 Record = dict[str, dict[str, Any]]
-"""Parts by name (`code`, `config`, `data`, `library`, `upstream`), each a JSON object."""
+"""Parts by name (`code`, `config`, `data`, `library`, `upstream`), each a JSON object; and two that only tell people
+what changed: `definitions`, a digest of every definition that the code reaches, and `because`, why a library counts."""
 
 Kind = Literal["new", "code", "config", "data", "library", "upstream"]
 PARTS: tuple[Kind, ...] = ("code", "config", "data", "library", "upstream")
-
-DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
-    "sklearn": ("scikit-learn",),
-    "xgboost": ("xgboost-cpu", "xgboost"),
-    "yaml": ("PyYAML",),
-}
-"""Distributions whose name is not that of the module they install; the first installed one counts."""
-
-WITHOUT_INFLUENCE = frozenset({"pydantic", "yaml"})
-"""Libraries that only read and check configuration: their *result* is the `config` part, so a new release of them
-changes no number unless it changes that part."""
+TOLD = ("definitions", "because")
+"""The parts that no signature covers."""
 
 
 class Reason(NamedTuple):
-    """One difference between two records."""
+    """One difference between two records.
+
+    Attributes
+    ----------
+    kind, what
+        The part, and what in it: of code the file, of configuration the key.
+    detail
+        How it differs.
+    definition, via, line
+        Of code: the definition that differs, qualified names on the way to it, and its line in the file.
+    """
 
     kind: Kind
     what: str
     detail: str = ""
+    definition: str = ""
+    via: tuple[str, ...] = ()
+    line: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the reason for machines; only code has a definition."""
+        told = self._asdict()
+        return told if self.definition else {name: told[name] for name in ("kind", "what", "detail")}
 
 
 def signature(record: Record) -> str:
-    """Give a record's signature, 64 hexadecimal digits."""
-    return json_digest(record)
-
-
-def code_part(modules: Iterable[str], root: Path) -> dict[str, str]:
-    """Digest every first-party module that the given modules reach by import.
-
-    Parameters
-    ----------
-    modules
-        Dotted names, such as `model_zoo.models.rf`.
-    root
-        Folder that holds the first-party packages.
-
-    Returns
-    -------
-    dict
-        Digest by file name relative to `root`, sorted. Packages that contain a reached module count as reached
-        (Python runs their `__init__`). Imports under `if TYPE_CHECKING` do not count: they never run.
-
-    Raises
-    ------
-    ConfigError
-        When a named module does not exist or is not valid Python.
-    """
-    return {path: _module(root, path).digest for path in _closure(frozenset(modules), root)}
-
-
-def library_part(modules: Iterable[str], root: Path) -> dict[str, str]:
-    """Give the versions of the third-party distributions that the same code imports, by distribution name."""
-    tops = {top for path in _closure(frozenset(modules), root) for top in _module(root, path).third_party}
-    return dict(sorted(_distribution(top) for top in tops - WITHOUT_INFLUENCE))
-
-
-def differences(before: Record | None, after: Record) -> list[Reason]:
-    """Say in words what changed between two records; `new` when there is none before.
+    """Give a record's signature, 64 hexadecimal digits.
 
     Examples
     --------
-    >>> differences({"config": {"model": {"n": 1}}}, {"config": {"model": {"n": 2}}})
-    [Reason(kind='config', what='model.n', detail='1 -> 2')]
+    >>> told = {"code": {"train": "1"}, "definitions": {"zoo.train": "1"}}
+    >>> signature(told) == signature({"code": {"train": "1"}})
+    True
+    """
+    return json_digest({part: content for part, content in record.items() if part not in TOLD})
+
+
+def differences(before: Record | None, after: Record, root: Path | None = None) -> list[Reason]:
+    """Say in words what changed between two records; `new` when there is none before.
+
+    Parameters
+    ----------
+    before, after
+        The records.
+    root
+        Folder whose code `after` is the record of: given, code is told by the definition that changed and the way to
+        it; else by the name that the record knows it by.
+
+    Examples
+    --------
+    >>> differences({"config": {"model": {"n": 1}}}, {"config": {"model": {"n": 2}}})[0][:3]
+    ('config', 'model.n', '1 -> 2')
     """
     if before is None:
         return [Reason("new", "never materialised")]
+    if any(name.endswith(".py") for name in before.get("code", {})):
+        return [
+            Reason(
+                "code",
+                "rule",
+                "of signatures changed: `aidrug adopt` takes over trained models that are equal under both",
+            )
+        ]
+    if root is None:
+        return part_differences(before, after)
+    others = [reason for reason in part_differences(before, after) if reason.kind != "code"]
+    return [*_code_reasons(before, after, root), *(_with_use(reason, before, after) for reason in others)]
+
+
+def part_differences(before: Record, after: Record) -> list[Reason]:
+    """Say by name what differs between two records of one rule."""
     reasons: list[Reason] = []
     for part in PARTS:
         old, new = _flat(before.get(part, {}), part), _flat(after.get(part, {}), part)
@@ -107,137 +109,24 @@ def differences(before: Record | None, after: Record) -> list[Reason]:
 
 def forget() -> None:
     """Drop what was read from files, so that the next signature sees them as they are now."""
-    _module.cache_clear()
-    _closure.cache_clear()
-    _files.cache_clear()
-    _is_first_party.cache_clear()
-    _distribution.cache_clear()
+    signed_code.forget()
 
 
-class _Module(NamedTuple):
-    digest: str
-    first_party: tuple[str, ...]
-    third_party: frozenset[str]
+def _with_use(reason: Reason, before: Record, after: Record) -> Reason:
+    """Add to a library that changed why it counts."""
+    use = after.get("because", {}).get(reason.what) or before.get("because", {}).get(reason.what)
+    return reason._replace(detail=f"{reason.detail}, {use}") if reason.kind == "library" and use else reason
 
 
-@lru_cache(maxsize=4096)
-def _closure(modules: frozenset[str], root: Path) -> tuple[str, ...]:
-    reached: set[str] = set()
-    waiting: list[str] = []
-    for name in modules:
-        files = _files(name, root)
-        if not files or _as_path(name, root) not in files:
-            raise ConfigError(f"module {name!r}: expected a file {name.replace('.', '/')}.py under {root}, got none")
-        waiting.extend(files)
-    while waiting:
-        path = waiting.pop()
-        if path not in reached:
-            reached.add(path)
-            for name in _module(root, path).first_party:
-                waiting.extend(_files(name, root))
-    return tuple(sorted(reached))
-
-
-@lru_cache(maxsize=4096)
-def _module(root: Path, path: str) -> _Module:
-    try:
-        # Bytes: Python itself minds the byte order mark and a `coding` line.
-        digest, imports = _parsed(path, (root / path).read_bytes())
-    except (SyntaxError, ValueError) as error:
-        raise ConfigError(f"{path}: expected valid Python: {error}") from error
-    first_party: set[str] = set()
-    third_party: set[str] = set()
-    for name in imports:
-        top = name.partition(".")[0]
-        if _is_first_party(top, root):
-            first_party.add(name)
-        elif top not in sys.stdlib_module_names:
-            third_party.add(top)
-    return _Module(digest, tuple(sorted(first_party)), frozenset(third_party))
-
-
-@lru_cache(maxsize=4096)
-def _parsed(path: str, source: bytes) -> tuple[str, frozenset[str]]:
-    """Give a text's digest and what it imports, which depend on nothing else: `forget` need not drop them."""
-    tree = ast.parse(source)
-    imports = frozenset(_imports(tree, path.removesuffix(".py").split("/")[:-1]))
-    _remove_docstrings(tree)
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest(), imports
-
-
-@lru_cache(maxsize=256)
-def _is_first_party(top: str, root: Path) -> bool:
-    return (root / top / "__init__.py").is_file() or (root / f"{top}.py").is_file()
-
-
-def _imports(node: ast.AST, package: list[str]) -> Iterable[str]:
-    """Every name an import statement may load, at any depth: for `from a import b` both `a` and `a.b`."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and _type_checking_only(child.test):
-            for statement in child.orelse:
-                yield from _imports(ast.Module([statement], []), package)
-        elif isinstance(child, ast.Import):
-            yield from (alias.name for alias in child.names)
-        elif isinstance(child, ast.ImportFrom):
-            above = package[: len(package) - child.level + 1] if child.level else []
-            base = ".".join([*above, *([child.module] if child.module else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in child.names)
-        else:
-            yield from _imports(child, package)
-
-
-def _type_checking_only(test: ast.expr) -> bool:
-    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
-
-
-@lru_cache(maxsize=4096)
-def _files(name: str, root: Path) -> tuple[str, ...]:
-    """Files that importing a dotted name runs: each package on the way, and the module itself when it is one."""
-    files = []
-    parts = name.split(".")
-    for depth in range(1, len(parts) + 1):
-        stem = "/".join(parts[:depth])
-        if (root / stem / "__init__.py").is_file():
-            files.append(f"{stem}/__init__.py")
-        elif (root / f"{stem}.py").is_file():
-            files.append(f"{stem}.py")
-            break
-        elif not (root / stem).is_dir():  # a folder without `__init__` is a package too, and runs nothing
-            break  # a name inside the module before it
-    return tuple(files)
-
-
-def _as_path(name: str, root: Path) -> str:
-    stem = name.replace(".", "/")
-    return f"{stem}/__init__.py" if (root / stem / "__init__.py").is_file() else f"{stem}.py"
-
-
-def _remove_docstrings(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [statement for statement in node.body if not _is_text(statement)] or [ast.Pass()]
-
-
-def _is_text(statement: ast.stmt) -> bool:
-    """A bare text is a docstring, of the function or of the field above it; it does nothing."""
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
-
-
-@lru_cache(maxsize=256)
-def _distribution(top: str) -> tuple[str, str]:
-    for name in DISTRIBUTIONS.get(top, (top,)):
-        try:
-            return name, metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    for name in metadata.packages_distributions().get(top, ()):
-        return name, metadata.version(name)
-    return top, "not installed"
+def _code_reasons(before: Record, after: Record, root: Path) -> list[Reason]:
+    gone = sorted(before.get("code", {}).keys() - after["code"].keys())
+    return [
+        *(
+            Reason("code", each.path, each.detail, each.via[-1], each.via, each.line)
+            for each in signed_code.changed_definitions(before, after, root)
+        ),
+        *(Reason("code", name, "removed") for name in gone),
+    ]
 
 
 def _flat(value: Any, part: str, prefix: str = "") -> dict[str, str]:

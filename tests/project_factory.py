@@ -214,9 +214,9 @@ class Project:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def change_code(self, name: str, mark: str = "1") -> None:
-        """Change what a file of the signed code does, for the signature."""
+        """Change what importing a file of the signed code does, for all who import it."""
         path = self.root / name
-        path.write_text(path.read_text(encoding="utf-8") + f"\nCHANGED_BY_A_TEST = {mark}\n", encoding="utf-8")
+        path.write_text(path.read_text(encoding="utf-8") + f"\nassert {mark}\n", encoding="utf-8")
 
 
 def refuse(X_train: Any, y_train: Any, config: Any) -> Any:

@@ -6,10 +6,11 @@ current (see `inference_service.py`).
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
+from model_zoo.bundle_making import contender
 from model_zoo.champion import Contender, Decision, decide
 from model_zoo.model_card import to_markdown
 from model_zoo.store import parse_pointer, read_card
@@ -36,7 +37,7 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         board = read_leaderboard(workshop, workshop.catalog.nodes[f"leaderboard/{endpoint.name}"])
         served = _served(workshop, endpoint.name)
         decision = decide(
-            [_contender(row) for row in board["rows"]],
+            [contender(row) for row in board["rows"]],
             served.holder,
             rules,
             held=served.held,
@@ -45,13 +46,15 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         )
         version = served.version
         confirmed = served.provisional and not decision.awaited
-        if decision.champion and (decision.changed or confirmed or served.made_by != made_by(node)):
+        shown = decision.champion and served.made_by == made_by(node, decision.champion.model)
+        if decision.champion and (decision.changed or confirmed or not shown):
             version = publish_bundle(workshop, node, decision.champion, decision, board) or version
         challenger = None
         if endpoint.trial and decision.challenger:
             challenger = publish_bundle(workshop, node, decision.challenger, decision, board)
         card = to_markdown(read_card(workshop.store, endpoint.name, version)) if version else ""
-        _set_aliases(tracking, endpoint.name, decision, card)
+        if not _set_aliases(tracking, endpoint.name, decision, card):
+            context.log.warning(f"{node.key}: MLflow has no run of the champion, so no version has its alias")
         workshop.keep_text(
             node, FILE, json.dumps({"version": version, "challenger": challenger, "reason": decision.reason})
         )
@@ -103,21 +106,27 @@ def _served(workshop: Workshop, endpoint: str) -> _Served:
         return _Served()
     card = read_card(workshop.store, endpoint, now.version)
     away = [version for version in (now.held, now.over) if version]
-    held = frozenset(read_card(workshop.store, endpoint, version)["signature"] for version in away)
-    return _Served(now.version, Contender(**card["contender"]), bool(card.get("awaited")), card["made_by"], held)
-
-
-def _contender(row: dict[str, Any]) -> Contender:
-    return Contender(
-        model=row["model"],
-        signature=row["signature"],
-        snapshot=row["snapshot"],
-        folds={metric: cv["folds"] for metric, cv in row["cv"].items()},
-        ms_per_molecule=row["ms_per_molecule"],
+    present = _adopted(workshop, endpoint)
+    held = {read_card(workshop.store, endpoint, version)["signature"] for version in away}
+    holder = Contender(**card["contender"])
+    holder = replace(holder, signature=present.get(holder.signature, holder.signature))
+    return _Served(
+        now.version,
+        holder,
+        bool(card.get("awaited")),
+        card["made_by"],
+        frozenset(present.get(mark, mark) for mark in held),
     )
 
 
-def _set_aliases(tracking: Tracking, endpoint: str, decision: Decision, card: str) -> None:
+def _adopted(workshop: Workshop, endpoint: str) -> dict[str, str]:
+    """Give the present signatures of trained models that bundles know by a former rule's."""
+    made = (workshop.ledger.read(node.key).made for node in workshop.catalog.of_kind("trained_model", endpoint))
+    return {each.former.signature: each.signature for each in made if each is not None and each.former is not None}
+
+
+def _set_aliases(tracking: Tracking, endpoint: str, decision: Decision, card: str) -> bool:
+    """Tell MLflow's registry who was elected; give whether it knows the champion, if there is one."""
     runs = {
         "champion": tracking.find_finished(decision.champion.signature) if decision.champion else None,
         "challenger": tracking.find_finished(decision.challenger.signature) if decision.challenger else None,
@@ -125,6 +134,7 @@ def _set_aliases(tracking: Tracking, endpoint: str, decision: Decision, card: st
     tracking.set_aliases(endpoint, runs)
     if runs["champion"] and card:
         tracking.keep_card(endpoint, runs["champion"], card)
+    return decision.champion is None or runs["champion"] is not None
 
 
 def _metadata(decision: Decision, board: dict[str, Any], version: str | None) -> dict[str, Any]:

@@ -1,17 +1,18 @@
 """`features/<endpoint>/<featurizer>`: one featurizer's numbers for every molecule of a snapshot.
 
-Belongs here: making them an asset. Does not belong here: computing them (see `model_zoo.featurizers`).
+Belongs here: making them an asset. Does not belong here: computing them (see `model_zoo.fitting`).
 """
 
 import hashlib
 
 import dagster as dg
 import numpy as np
+from model_zoo.fitting import write_features
 
 from ai_drug_assets.assets._asset import declare
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Outcome, Workshop, read_molecules
+from ai_drug_assets.workshop import Outcome, Workshop
 
 FILE = "features.npy"
 
@@ -23,9 +24,8 @@ def features(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         workshop.require_upstream(node)
         (source, _), *_ = workshop.upstream(node, "dataset")
-        matrix = workshop.features.featurize(name, read_molecules(workshop.place(source)))
         with workshop.scratch(node) as work:
-            np.save(work / FILE, matrix, allow_pickle=False)
+            matrix = write_features(workshop.place(source), name, workshop.features.joined, work / FILE)
             workshop.keep(node, work)
         outcome.data_version = hashlib.sha256(np.ascontiguousarray(matrix).tobytes()).hexdigest()[:16]
         outcome.metadata = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 from model_zoo.digests import json_digest
-from model_zoo.metrics import HIGHER_IS_BETTER
+from model_zoo.ranking import ranked
 
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import declare
@@ -65,8 +65,7 @@ def _rows(workshop: Workshop, node: Node, metric: str) -> list[dict[str, Any]]:
         )
     if not rows:
         raise UpstreamNotReadyError(f"{node.key} needs at least one trained model, got none.")
-    sign = -1 if HIGHER_IS_BETTER[metric] else 1
-    return sorted(rows, key=lambda row: (sign * row["cv"][metric]["mean"], row["model"]))
+    return [dict(row) for row in ranked(rows, metric)]
 
 
 def _metadata(rows: list[dict[str, Any]], absent: dict[str, str], metric: str) -> dict[str, Any]:

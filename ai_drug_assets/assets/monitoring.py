@@ -15,11 +15,12 @@ from contextlib import closing
 from typing import Any
 
 import dagster as dg
-from model_zoo import signature
 from model_zoo.config import Endpoint
 from model_zoo.digests import json_digest
 from model_zoo.live.record import LiveRecord
 from model_zoo.live.review import FEWEST, Review, review
+from model_zoo.roots import Makers
+from model_zoo.signed_code import sign
 from model_zoo.store import Current, atomic_write, parse_pointer, read_card
 
 from ai_drug_assets import keys, plots
@@ -44,7 +45,7 @@ LEAST_COVERAGE = 0.85
 def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
     """Make the asset."""
     key = dg.AssetKey([KIND, endpoint.name])
-    code = signature.code_part(("model_zoo.live.review",), workshop.settings.code_root)
+    code = sign(Makers(("review",)), workshop.settings.code_root)["code"]
     checks = {
         "inside_domain": f"At most {MOST_OUTSIDE:.0%} of the latest week's molecules lie outside the domain.",
         "no_drift": f"The latest week's predictions are spread like those before: stability index <= {MOST_DRIFT:g}.",

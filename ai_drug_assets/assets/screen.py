@@ -8,9 +8,10 @@ for people to say. Materialised again it goes on where it stopped; complete, it 
 """
 
 import dagster as dg
-from model_zoo import signature
 from model_zoo.digests import json_digest
+from model_zoo.roots import Makers
 from model_zoo.screening import Screen
+from model_zoo.signed_code import sign
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import DEFAULT_OWNERS
@@ -23,7 +24,7 @@ GROUP = "screens"
 
 def screen_asset(workshop: Workshop, screen: Screen) -> dg.AssetsDefinition:
     """Make the asset."""
-    code = signature.code_part(("model_zoo.screening",), workshop.settings.code_root)
+    code = sign(Makers(("screening",)), workshop.settings.code_root)["code"]
 
     @dg.asset(
         key=dg.AssetKey([KIND, screen.name]),

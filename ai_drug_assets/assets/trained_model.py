@@ -1,26 +1,22 @@
 """`trained_model/<endpoint>/<model>`: one model fitted on one endpoint under one signature.
 
 Belongs here: making it an asset: reuse of a finished run with the same signature, tracking, what people look at.
-Does not belong here: fitting and scoring (see `model_zoo.training`).
+Does not belong here: fitting and scoring (see `model_zoo.fitting`).
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import numpy as np
-from model_zoo import featurizers
-from model_zoo.auxiliary import Other, prepared
 from model_zoo.champion import BASELINE
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.dataset import Dataset
+from model_zoo.fitting import Learner, Sources, fit
 from model_zoo.learnable import plain_errors
 from model_zoo.metrics import HIGHER_IS_BETTER
-from model_zoo.models._base import ModelConfig
-from model_zoo.training import Member, TrainingData, train_and_score
-from numpy.typing import NDArray
+from model_zoo.model_formats import load_model
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import check, declare
@@ -38,19 +34,20 @@ def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         with workshop.only_one(node):
             workshop.require_upstream(node)
-            reused = tracking.find_finished(node.signature)
-            if reused and not workshop.place(node).exists() and not _fetch(workshop, node, tracking, reused):
-                context.log.warning(f"{node.key}: the artefacts of the MLflow run {reused} are gone; training again")
-                reused = None
-            if reused is None:
+            reused = _is_there(context, workshop, node, tracking)
+            if not reused:
                 _train(context, workshop, node, endpoint, model, tracking)
+            elif tracking.find_finished(node.signature) is None:
+                context.log.warning(f"{node.key}: MLflow lost its run; recording it again, without training")
+                _record(context, workshop, node, endpoint, model, tracking)
+        run_id = tracking.find_finished(node.signature) or ""
         if reused:
-            context.log.info(f"{node.key}: reused the finished MLflow run {reused} with the same signature")
+            context.log.info(f"{node.key}: reused what was trained under the same signature, MLflow run {run_id}")
         scores = read_scores(workshop.place(node))
         outcome.data_version = node.signature[:16]
         outcome.metadata = {
-            "reused": reused is not None,
-            "mlflow_run_id": reused or tracking.find_finished(node.signature) or "",
+            "reused": reused,
+            "mlflow_run_id": run_id,
             **_metadata(workshop, node, endpoint, scores),
         }
         outcome.checks = [_quality(endpoint, model, scores)]
@@ -77,13 +74,47 @@ def load_dataset(workshop: Workshop, node: Node) -> Dataset:
     return Dataset.load(workshop.place(workshop.catalog.nodes[f"dataset/{node.endpoint}"]))
 
 
-def _fetch(workshop: Workshop, node: Node, tracking: Tracking, run_id: str) -> bool:
-    """Bring a finished run's artefacts to the asset's place; give whether there were any."""
+def _is_there(context: dg.AssetExecutionContext, workshop: Workshop, node: Node, tracking: Tracking) -> bool:
+    """Say whether the model is trained already: its files are at their place, or MLflow brought them there."""
+    place, made = workshop.place(node), workshop.made(node)
+    if place.exists() and ((made and made.files) or (workshop.is_whole(node) and _is_usable(place))):
+        return True
+    workshop.clear(node)
+    run_id = tracking.find_finished(node.signature)
+    if run_id is None:
+        return False
     with workshop.scratch(node) as work:
-        found = tracking.download(run_id, work)
-        if found:
+        if tracking.download(run_id, work) and _is_usable(work):
             workshop.keep(node, work)
-    return found
+            return True
+    context.log.warning(f"{node.key}: artefacts of the MLflow run {run_id} are gone; training again")
+    return False
+
+
+def _is_usable(folder: Path) -> bool:
+    """Say whether a folder holds a trained model that can be read, where no list says what belongs to it."""
+    try:
+        read_scores(folder)
+        np.load(folder / "predictions.npz", allow_pickle=False).close()
+        load_model(folder / "model")
+    except Exception:  # noqa: BLE001  whatever libraries raise about half a file
+        return False
+    return True
+
+
+def _record(
+    context: dg.AssetExecutionContext,
+    workshop: Workshop,
+    node: Node,
+    endpoint: Endpoint,
+    model: ModelFile,
+    tracking: Tracking,
+) -> None:
+    """Tell MLflow of a trained model that lies at its place."""
+    place, tags = workshop.place(node), _tags(workshop, node, endpoint, model) | {keys.TAG_RECOVERED: "true"}
+    name, params = f"{model.name} on {endpoint.name}", model.settings(endpoint.name).model_dump(mode="json")
+    with tracking.training_run(context, name=name, tags=tags, record=node.record) as run:
+        tracking.log(run, params=params, scores=_flat(read_scores(place)), folder=place)
 
 
 def _train(
@@ -94,53 +125,49 @@ def _train(
     model: ModelFile,
     tracking: Tracking,
 ) -> None:
-    snapshot = load_dataset(workshop, node)
-    blocks = {
-        str(source.name): np.load(workshop.place(source) / FILE, allow_pickle=False)
-        for source, _ in workshop.upstream(node, "features")
-    }
-    data = TrainingData(featurizers.join(list(blocks.values())), snapshot.values, snapshot.folds)
     config = model.settings(endpoint.name)
-    tags = {
+    tags = _tags(workshop, node, endpoint, model)
+    with (
+        workshop.scratch(node) as work,
+        tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
+    ):
+        learner = Learner(model.recipe, config, endpoint.target, model.features)
+        scores = fit(
+            learner,
+            _sources(workshop, node, endpoint, model),
+            workshop.features.joined,
+            lambda data: plain_errors(model.name, endpoint.target, data),
+            work,
+        )
+        tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(scores), folder=work)
+        workshop.keep(node, work)
+
+
+def _tags(workshop: Workshop, node: Node, endpoint: Endpoint, model: ModelFile) -> dict[str, str]:
+    return {
         keys.TAG_SIGNATURE: node.signature,
         keys.TAG_ASSET: node.key,
         keys.TAG_ENDPOINT: endpoint.name,
         keys.TAG_MODEL: model.name,
         keys.TAG_GIT_SHA: workshop.git_sha,
     }
-    with (
-        workshop.scratch(node) as work,
-        tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
-    ):
-        with plain_errors(model.name, endpoint.target, data):
-            ready = _prepared(workshop, endpoint, model, config, snapshot) if model.auxiliary else config
-            scores = train_and_score(model.recipe, ready, endpoint.target, data, work, _members(workshop, node, blocks))
-        tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(scores), folder=work)
-        workshop.keep(node, work)
 
 
-def _prepared(
-    workshop: Workshop, endpoint: Endpoint, model: ModelFile, config: ModelConfig, own: Dataset
-) -> ModelConfig:
-    """Let a model learn from its auxiliary endpoints first."""
-    known = workshop.catalog.configs.endpoints
-    others = []
-    for name in model.auxiliary_of(endpoint.name, known):
-        dataset = Dataset.load(workshop.place(workshop.catalog.nodes[f"dataset/{name}"]))
-        X = workshop.features.joined(model.features, dataset.molecules())
-        others.append(Other(name, known[name].target, dataset, X))
-    return prepared(model.recipe, config, own, others)
-
-
-def _members(workshop: Workshop, node: Node, blocks: Mapping[str, NDArray[Any]]) -> list[Member]:
-    """Give the trained models that an ensemble is made of, and where each finds its features in the joined ones."""
-    places = featurizers.columns({name: block.shape[1] for name, block in blocks.items()})
-    members = []
-    for source, _ in workshop.upstream(node, "trained_model"):
-        model = workshop.catalog.configs.models[str(source.name)]
-        columns = tuple(places[block] for block in model.features)
-        members.append(Member(model.name, columns, workshop.place(source)))
-    return members
+def _sources(workshop: Workshop, node: Node, endpoint: Endpoint, model: ModelFile) -> Sources:
+    """Say where what a model is made of lies."""
+    nodes, configs = workshop.catalog.nodes, workshop.catalog.configs
+    return Sources(
+        snapshot=workshop.place(nodes[f"dataset/{endpoint.name}"]),
+        features={str(block.name): workshop.place(block) / FILE for block, _ in workshop.upstream(node, "features")},
+        members={
+            str(member.name): (workshop.place(member), configs.models[str(member.name)].features)
+            for member, _ in workshop.upstream(node, "trained_model")
+        },
+        auxiliary={
+            name: (configs.endpoints[name].target, workshop.place(nodes[f"dataset/{name}"]))
+            for name in model.auxiliary_of(endpoint.name, configs.endpoints)
+        },
+    )
 
 
 def _flat(scores: dict[str, Any]) -> dict[str, float]:

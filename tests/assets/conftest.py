@@ -59,7 +59,7 @@ def _few_drugs() -> Iterator[None]:
     assert drugs is not None
     few = dataclasses.replace(drugs, smiles=drugs.smiles[:50])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ai_drug_assets.bundling.chembl_drugs", lambda: few)
+        patch.setattr("model_zoo.bundle_making.chembl_drugs", lambda: few)
         yield
 
 

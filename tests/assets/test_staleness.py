@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib.metadata
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ai_drug_assets import keys
+from model_zoo import bundle_making, reference_drugs
 from model_zoo.dataset import Dataset
+from model_zoo.store import FolderStore, parse_pointer, read_card
 from tests.project_factory import Project, add_model, write_csv
 
 RF = {"trained_model/greasy/rf", "trained_model/logp/rf"}
+DRUGS = reference_drugs.drug_file()
 JUDGING = {
     "leaderboard/greasy",
     "leaderboard/logp",
@@ -71,12 +76,12 @@ def test_one_models_code_retrains_only_that_model(made: Project) -> None:
     assert trained_by(made) == sorted(RF)
 
 
-def test_a_helper_retrains_exactly_its_importers(made: Project) -> None:
-    """A change of a helper module retrains the models that import it, and no other."""
+def test_a_helper_retrains_exactly_its_users(made: Project) -> None:
+    """A change of a helper retrains the models that use it, and no other."""
     (made.root / "model_zoo/models/_trees.py").write_text("DEPTH = 3\n", encoding="utf-8")
     assert stale(made) == set()
     line = "CHECKED_ROWS = 256"
-    made.edit("model_zoo/models/rf.py", line, f"from model_zoo.models._trees import DEPTH\n{line}")
+    made.edit("model_zoo/models/rf.py", line, "from model_zoo.models._trees import DEPTH\nCHECKED_ROWS = 253 + DEPTH")
     assert trained_by(made) == sorted(RF)
     made.edit("model_zoo/models/_trees.py", "3", "4")
     assert stale(made) == RF | JUDGING
@@ -115,6 +120,60 @@ def test_what_is_only_shown_trains_nothing(made: Project) -> None:
     made.edit("configs/endpoints/logp.yaml", "description: logp", "description: octanol and water")
     assert stale(made) == {"champion_model/logp", "inference_service"}
     assert trained_by(made) == []
+
+
+def test_a_models_description_reaches_its_card(made: Project) -> None:
+    """What a model's YAML says about it reaches the card of its bundle, and trains nothing."""
+    before = {name: card(made, name) for name in ("greasy", "logp")}
+    add_model(made.settings, "rf", description="a wood")
+    champions = {"champion_model/greasy", "champion_model/logp"}
+    assert stale(made) == champions | {"inference_service"}
+    assert trained_by(made) == []
+    for name, was in before.items():
+        told = card(made, name)["model"]
+        assert told["description"] == ("a wood" if told["name"] == "rf" else was["model"]["description"])
+
+
+def test_another_metric_reaches_the_card(made: Project) -> None:
+    """The card that is served says by which metric the champion was elected, also when the champion stays."""
+    assert card(made, "logp")["metric"] == "rmse"
+    made.edit("configs/endpoints/logp.yaml", "metric: rmse", "metric: mae")
+    assert stale(made) == {"leaderboard/logp", "champion_model/logp", "inference_service"}
+    assert trained_by(made) == []
+    assert card(made, "logp")["metric"] == "mae"
+
+
+def test_another_list_of_drugs_reaches_the_bundle(
+    made: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Bundles are made anew when the drugs change that their predictions are compared with; nothing is trained."""
+    assert DRUGS is not None
+    lines = DRUGS.read_text(encoding="utf-8").splitlines()
+    (tmp_path / "drugs.csv").write_text("\n".join(lines[:31]) + "\n", encoding="utf-8")
+    before = {name: card(made, name) for name in ("greasy", "logp")}
+    versions = served(made)
+    monkeypatch.setattr(reference_drugs, "drug_file", lambda: tmp_path / "drugs.csv")
+    monkeypatch.setattr(bundle_making, "chembl_drugs", reference_drugs.chembl_drugs)
+    champions = {"champion_model/greasy", "champion_model/logp"}
+    assert stale(made) == champions | {"inference_service"}
+    assert made.plan()["champion_model/logp"] == {("data", "data/chembl_drugs.csv")}
+    assert trained_by(made) == []
+    assert served(made).keys() == versions.keys()
+    assert not set(served(made).values()) & set(versions.values())
+    assert {name: card(made, name)["signature"] for name in before} == {
+        name: was["signature"] for name, was in before.items()
+    }
+
+
+def served(project: Project) -> dict[str, str]:
+    """Give the version of the bundle that serves each endpoint."""
+    pointer = parse_pointer(FolderStore(project.settings.home / "store").read_pointer_bytes())
+    return {name: now.version for name, now in pointer.endpoints.items()}
+
+
+def card(project: Project, endpoint: str) -> dict[str, Any]:
+    """Give the card that is served for an endpoint."""
+    return read_card(FolderStore(project.settings.home / "store"), endpoint, served(project)[endpoint])
 
 
 def test_new_data_retrain_only_their_endpoint(made: Project) -> None:

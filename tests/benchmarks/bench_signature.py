@@ -18,7 +18,8 @@ from pathlib import Path
 
 from ai_drug_assets.catalog import load_catalog
 from ai_drug_assets.settings import Settings
-from model_zoo.signature import code_part
+from model_zoo.roots import Makers
+from model_zoo.signed_code import signed_files
 
 ROOT = Path(__file__).parents[2]
 MODELS, ENDPOINTS, RUNS = 100, 22, 5
@@ -57,7 +58,7 @@ def main() -> None:
             sys.modules[f"model_zoo.models.{model}"] = rf  # validates the configuration of its copies
         models.names = lambda: names  # the copies lie in another folder than the installed package
         ours = median(lambda: [node.signature for node in load_catalog(settings).nodes.values()])
-        paths = [folder / path for path in code_part(["model_zoo.training", "model_zoo.dataset"], folder)]
+        paths = [folder / path for path in signed_files(Makers(("dataset", "training")), folder)]
 
         def naive() -> None:
             for _ in range(MODELS * ENDPOINTS):

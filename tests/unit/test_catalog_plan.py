@@ -17,6 +17,7 @@ from ai_drug_assets.catalog import Catalog, current_signature, load_catalog
 from ai_drug_assets.ledger import Failure, Ledger, Made, now
 from ai_drug_assets.plan import Plan, make_plan
 from ai_drug_assets.settings import ROOT, Settings
+from model_zoo import roots
 from model_zoo.errors import ConfigError, DataError, StoreError
 
 ENDPOINTS = ("logd", "logs")
@@ -90,7 +91,7 @@ class Project:
 
     def stale(self) -> dict[str, list[tuple[str, str, str]]]:
         """Give each stale asset's reasons."""
-        return {item.node.key: [tuple(reason) for reason in item.reasons] for item in self.plan().stale}  # type: ignore[misc]
+        return {item.node.key: [reason[:3] for reason in item.reasons] for item in self.plan().stale}
 
 
 @pytest.fixture
@@ -237,10 +238,12 @@ def test_an_override_touches_one_endpoint(made: Project) -> None:
 
 
 def test_a_models_description_retrains_nothing(made: Project) -> None:
-    """Words about a model are no change of it."""
+    """Words about a model are no change of it; the champions' cards show them."""
     made.configure("models", "rf", {"name": "rf", "description": "other", "features": MODELS["rf"]})
+    stale = made.stale()
 
-    assert made.stale() == {}
+    assert set(stale) == {"champion_model/logd", "champion_model/logs", "inference_service"}
+    assert stale["champion_model/logs"] == [("config", "models.rf", "d -> other")]
 
 
 def test_a_new_model_is_trained_and_judged_alone(made: Project) -> None:
@@ -415,7 +418,100 @@ def test_a_helper_makes_exactly_its_importers_stale(made: Project, tmp_path: Pat
 
     both = {f"features/{name}/morgan_count" for name in ENDPOINTS}
     assert set(stale) == of("logs", "rf") | of("logd", "rf") | both
-    assert stale["trained_model/logs/rf"] == (("code", "model_zoo/featurizers/morgan_count.py", "changed"),)
+    (reason,) = stale["trained_model/logs/rf"]
+    assert reason[:3] == ("code", "model_zoo/featurizers/morgan_count.py", "changed")
+    assert reason.definition == "model_zoo.featurizers.morgan_count.RADIUS"
+    assert reason.via[0] == "model_zoo.featurizers.morgan_count.featurize"
+    assert reason.via[-1] == reason.definition
+
+
+@pytest.fixture
+def copied(made: Project, tmp_path: Path) -> Settings:
+    """Give a copy of the code, to be edited, for which everything is made."""
+    shutil.copytree(ROOT / "model_zoo", tmp_path / "code/model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    return Settings(tmp_path, tmp_path / "code", tmp_path / "configs", tmp_path / "home", "", "", "")
+
+
+def test_the_plan_names_the_definition_and_the_way_to_it(made: Project, copied: Settings) -> None:
+    """A change of code is told by the definition that changed, its file and line, and the way from the root to it; for
+    machines too.
+    """
+    path = copied.code_root / "model_zoo/models/rf.py"
+    path.write_text(path.read_text(encoding="utf-8").replace("TOLERANCE = 1e-3", "TOLERANCE = 1e-4"), encoding="utf-8")
+    line = path.read_text(encoding="utf-8").splitlines().index("TOLERANCE = 1e-4") + 1
+    plan = make_plan(load_catalog(copied), made.ledger)
+    way = ("model_zoo.models.rf.train", "model_zoo.models.rf.TOLERANCE")
+
+    assert f"code     {way[0]} -> TOLERANCE (model_zoo/models/rf.py:{line}) changed" in plan.as_text()
+    (told,) = next(item["reasons"] for item in plan.as_json()["stale"] if item["asset"] == "trained_model/logs/rf")
+    assert told == {
+        "kind": "code",
+        "what": "model_zoo/models/rf.py",
+        "detail": "changed",
+        "definition": way[1],
+        "via": way,
+        "line": line,
+    }
+
+
+AMONG_FAST_TESTS = ("fitting", "molecules")
+
+
+def movable() -> list[str]:
+    """Name every module of the model zoo that is no package, recipe or featurizer."""
+    found = []
+    for path in sorted((ROOT / "model_zoo").rglob("*.py")):
+        place = path.relative_to(ROOT).with_suffix("")
+        named = place.parent.name in ("models", "featurizers") and not path.stem.startswith("_")
+        if path.stem != "__init__" and not named:
+            found.append(".".join(place.parts))
+    return found
+
+
+def move(root: Path, old: str, new: str) -> None:
+    """Do what `git mv` does, with the files that the module reads beside itself, and mend the imports of others."""
+    path, place = (root / f"{name.replace('.', '/')}.py" for name in (old, new))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    (place.parent / "__init__.py").touch()
+    for beside in path.parent.iterdir():
+        if beside.suffix != ".py" and f'"{beside.name}"' in path.read_text(encoding="utf-8"):
+            shutil.copy(beside, place.parent)
+    path.rename(place)
+    (package, stem), (room, name) = old.rsplit(".", 1), new.rsplit(".", 1)
+    for file in root.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        lines = []
+        for line in text.replace(f"from {old} import", f"from {new} import").splitlines():
+            indent, _, names = line.partition(f"from {package} import ")
+            if names and not indent.strip() and stem in names.split(", "):
+                left = ", ".join(each for each in names.split(", ") if each != stem)
+                lines += [f"{indent}from {package} import {left}"] if left else []
+                lines.append(f"{indent}from {room} import {name} as {stem}")
+            else:
+                lines.append(line)
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        name if name.rpartition(".")[2] in AMONG_FAST_TESTS else pytest.param(name, marks=pytest.mark.slow)
+        for name in movable()
+    ],
+)
+def test_moving_a_module_leaves_the_plan_empty(
+    made: Project, copied: Settings, old: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that is no recipe or featurizer may be moved to another package under another name: nothing is stale."""
+    new = f"model_zoo.rooms.{old.rpartition('.')[2]}_moved"
+    move(copied.code_root, old, new)
+    moved = {
+        procedure: {role: place.replace(f"{old}.", f"{new}.") for role, place in places.items()}
+        for procedure, places in roots.PROCEDURES.items()
+    }
+    monkeypatch.setattr(roots, "PROCEDURES", moved)
+
+    assert make_plan(load_catalog(copied), made.ledger).stale == ()
 
 
 HEAVY = ("dagster", "mlflow", "pandas", "sklearn", "torch", "xgboost", "onnxruntime", "litestar")

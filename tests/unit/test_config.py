@@ -234,7 +234,7 @@ def test_two_files_may_use_one_recipe(folder: Folder) -> None:
 
     assert known["rf"].recipe == "rf"
     assert known["grove"].settings() == known["rf"].settings().model_copy(update={"n_estimators": 7})
-    assert "model_zoo/models/rf.py" in grove["code"]
+    assert "models.rf.train" in grove["code"]
     assert {part for part in rf if rf[part] != grove[part]} == {"config"}
     folder.model("grove", recipe="glade")
     assert f"unknown model 'glade': expected one of {', '.join(models.names())}" in folder.fault()
@@ -255,14 +255,19 @@ def test_an_unknown_model_names_the_known_ones(folder: Folder) -> None:
         ("name: [logs", ["not valid YAML", "line 1"]),
         ("name: logs\n\tunit: x\n", ["not valid YAML", "line 2"]),
         (b"name: \xff\xfe", ["not valid YAML"]),
-        ("title: 2020-13-45\n", ["not valid YAML", "month"]),
+        ("title: !!timestamp 2020-13-45\n", ["not valid YAML", "timestamp"]),
         ("? [a]\n: 1\n", ["not valid YAML", "key"]),
         ("- name\n- unit\n", ["expected keys and values", "got list"]),
         ("logs", ["expected keys and values", "got str"]),
         ("", ["expected keys and values", "got nothing"]),
         ("# only a comment\n", ["expected keys and values", "got nothing"]),
-        ("name: logs\nunit: a\nunit: b\n", ["'unit'", "twice", "line 1"]),
+        ("name: logs\nunit: a\nunit: b\n", ["'unit'", "twice", "line 3"]),
         ("name: logs\nsource:\n  kind: csv\n  kind: dvc\n", ["'kind'", "twice"]),
+        ("base: &base {a: 1}\nname:\n  <<: *base\n", ["merge keys (`<<`)", "write the keys out", "line 3"]),
+        ("name: logs\n1: a\n", ["expected a text as key, got 1", "line 2"]),
+        ("name: !!int 030\n", ["'int'", "'030'"]),
+        ("name: &a [*a]\n", ["alias inside what it names"]),
+        ("name: logs\n---\nname: logs\n", ["expected a single document"]),
     ],
 )
 @pytest.mark.parametrize("name", ["endpoints/logs.yaml", "models/rf.yaml"])
@@ -273,6 +278,73 @@ def test_a_file_that_is_not_a_mapping(folder: Folder, name: str, text: str | byt
 
     assert fault.startswith(f"{folder.path / name}: ")
     assert [part for part in parts if part not in fault] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "came"),
+    [
+        ("true", "True"),
+        ("yes", "'yes'; truth values are `true` and `false`"),
+        ("030", "'030'; numbers are decimal"),
+        ("0x1E", "'0x1E'; numbers are decimal"),
+        ("0o36", "'0o36'; numbers are decimal"),
+        ("1_000", "'1_000'; numbers are decimal"),
+        ("1:30", "'1:30'; numbers are decimal"),
+        ("'30'", "'30'"),
+        ("30.0", "30.0"),
+        ("~", "None"),
+        ("2024-01-31", "'2024-01-31'"),
+    ],
+)
+def test_only_a_number_is_a_number(folder: Folder, written: str, came: str) -> None:
+    """What YAML 1.1 or a lenient reader takes for a number is refused, with what came and how a number is written."""
+    folder.text("models/rf.yaml", f"{yaml.safe_dump(MODEL)}config: {{n_estimators: {written}}}\n")
+    fault = folder.fault()
+
+    assert "config.n_estimators: Input should be a valid integer" in fault
+    assert f"got {came}" in fault
+
+
+@pytest.mark.parametrize("written", ["yes", "on", "1", "'true'"])
+def test_only_true_and_false_are_truth_values(folder: Folder, written: str) -> None:
+    """A word or number that lenient readers take for true is refused."""
+    folder.text("models/rf.yaml", f"{yaml.safe_dump(MODEL)}cheap: {written}\n")
+
+    assert "cheap: Input should be a valid boolean, got" in folder.fault()
+
+
+@pytest.mark.parametrize(("written", "depth"), [("1e-3", 1e-3), ("1", 1.0), ("5.0e-2", 0.05), (".5", 0.5)])
+def test_numbers_are_those_of_json(folder: Folder, written: str, depth: float) -> None:
+    """An exponent needs no dot, and a whole number is a number of any kind."""
+    folder.text("models/rf.yaml", f"{yaml.safe_dump(MODEL)}config: {{max_features: {written}}}\n")
+
+    assert folder.load().models["rf"].settings("logs").model_dump()["max_features"] == depth
+
+
+def test_words_that_mean_something_elsewhere_are_text(folder: Folder) -> None:
+    """A title of `no`, a date or a clock time is the text that stands there."""
+    others = yaml.safe_dump({key: ENDPOINT[key] for key in ENDPOINT if key != "title"})
+    for word in ("no", "2024-01-31", "12:30", "0123", "="):
+        folder.text("endpoints/logs.yaml", f"{others}title: {word}\n")
+        assert folder.load().endpoints["logs"].title == word
+
+
+@pytest.mark.parametrize("name", [".#rf.yaml", "._rf.yaml", ".rf.yaml.yml"])
+def test_hidden_files_are_no_configuration(folder: Folder, name: str) -> None:
+    """Lock files of an editor, which point nowhere, and what file managers leave behind are no configuration."""
+    (folder.path / "models" / name).symlink_to("nobody@nowhere.1:2")
+    (folder.path / "endpoints" / name).write_bytes(b"\x00\x05\x16")
+
+    assert set(folder.load().models) == {"rf"}
+
+
+def test_a_file_that_cannot_be_read(folder: Folder) -> None:
+    """A link that points nowhere is a fault of that file, not a crash."""
+    (folder.path / "models" / "xgb.yaml").symlink_to("nowhere")
+
+    assert (
+        folder.fault() == f"{folder.path / 'models' / 'xgb.yaml'}: expected a readable file: No such file or directory"
+    )
 
 
 @pytest.mark.parametrize("kind", ["endpoints", "models"])

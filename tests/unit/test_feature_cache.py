@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model_zoo import feature_cache, featurizers
+from model_zoo import feature_rows, featurizers
 from model_zoo.feature_cache import FeatureCache, prune
 from model_zoo.molecules import Molecule, parse_molecule
 from model_zoo.signature import forget
@@ -68,13 +68,13 @@ def test_changed_code_finds_nothing_old(root: Path, computed: list[str]) -> None
     FeatureCache(root / "cache", root).featurize("erg", asked)
     path = root / "model_zoo" / "featurizers" / "erg.py"
     before = path.read_text(encoding="utf-8")
-    for text, expected in ((before + "\nCHANGED = 1\n", 2), (before, 2)):
+    for text, expected in ((before + "\nassert 1\n", 2), (before, 2)):
         path.write_text(text, encoding="utf-8")
         forget()
         FeatureCache(root / "cache", root).featurize("erg", asked)
         assert len(computed) == expected
     with (root / "model_zoo" / "featurizers" / "tokens.py").open("a", encoding="utf-8") as stream:
-        stream.write("\nCHANGED = 1\n")
+        stream.write("\nassert 1\n")
     forget()
     FeatureCache(root / "cache", root).featurize("erg", asked)
     assert len(computed) == 2
@@ -84,7 +84,7 @@ def test_code_that_changed_meanwhile_keeps_nothing(root: Path, computed: list[st
     """Numbers are kept only while the files are those that were signed."""
     cache, asked = FeatureCache(root / "cache", root), molecules("CCO")
     with (root / "model_zoo" / "featurizers" / "erg.py").open("a", encoding="utf-8") as stream:
-        stream.write("\nCHANGED = 1\n")
+        stream.write("\nassert 1\n")
     assert cache.featurize("erg", asked).tobytes() == featurizers.get("erg").featurize(asked).tobytes()
     assert not list((root / "cache").rglob("*.npz"))
 
@@ -119,8 +119,8 @@ def test_no_molecule_gives_no_row(root: Path) -> None:
 
 def test_processes_give_the_same_bits(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Spread over two processes, the order and every bit stay."""
-    monkeypatch.setattr(feature_cache, "WORTH_A_PROCESS", 10)
-    monkeypatch.setattr(feature_cache, "CHUNK", 7)
+    monkeypatch.setattr(feature_rows, "WORTH_A_PROCESS", 10)
+    monkeypatch.setattr(feature_rows, "CHUNK", 7)
     asked = molecules(*("C" * size + tail for size in range(1, 10) for tail in "ONF"))
     got = FeatureCache(root / "cache", root, processes=2).featurize("morgan_count", asked)
 

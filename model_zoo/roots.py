@@ -1,0 +1,133 @@
+"""Where signatures begin: the definitions that make each kind of thing, by a name that stays when they are moved.
+
+Belongs here: the one list of procedures whose code counts, and what callers use of recipes and featurizers.
+Does not belong here: what these reach (see `definitions.py`), configuration and data of a record (see `records.py`).
+
+Classes stand here whose objects the procedures are handed: the code of these objects runs, but nothing in the
+procedures says which it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from model_zoo.definitions import definitions
+from model_zoo.expansion import REGISTRIES
+
+PROCEDURES: Mapping[str, Mapping[str, str]] = {
+    "dataset": {
+        "make_dataset": "model_zoo.dataset.make_dataset",
+        "DatasetConfig": "model_zoo.dataset.DatasetConfig",
+    },
+    "features": {
+        "write_features": "model_zoo.fitting.write_features",
+    },
+    "rows": {
+        "FeatureRows": "model_zoo.feature_rows.FeatureRows",
+    },
+    "training": {
+        "train_and_score": "model_zoo.training.train_and_score",
+        "TrainingData": "model_zoo.training.TrainingData",
+        "Member": "model_zoo.training.Member",
+        "Target": "model_zoo.targets.Target",
+    },
+    "fitting": {
+        "fit": "model_zoo.fitting.fit",
+        "Learner": "model_zoo.fitting.Learner",
+        "Sources": "model_zoo.fitting.Sources",
+    },
+    "auxiliary": {
+        "prepared": "model_zoo.auxiliary.prepared",
+        "Other": "model_zoo.auxiliary.Other",
+    },
+    "leaderboard": {
+        "ranked": "model_zoo.ranking.ranked",
+    },
+    "champion": {
+        "decide": "model_zoo.champion.decide",
+        "contender": "model_zoo.bundle_making.contender",
+        "make_bundle": "model_zoo.bundle_making.make_bundle",
+        "to_markdown": "model_zoo.model_card.to_markdown",
+    },
+    "service": {
+        "Pointer": "model_zoo.store.Pointer",
+    },
+    "protocol": {
+        "predict_test_rows": "model_zoo.benchmark_protocol.predict_test_rows",
+        "score_predictions": "model_zoo.benchmark_protocol.score_predictions",
+        "OfficialRows": "model_zoo.benchmark_protocol.OfficialRows",
+    },
+    "references": {
+        "paired_difference": "model_zoo.benchmark_references.paired_difference",
+    },
+    "election": {
+        "decide": "model_zoo.champion.decide",
+        "Contender": "model_zoo.champion.Contender",
+    },
+    "screening": {
+        "find_shards": "model_zoo.screening.find_shards",
+        "predict_shard": "model_zoo.screening.predict_shard",
+    },
+    "review": {
+        "review": "model_zoo.live.review.review",
+    },
+}
+"""Qualified names of definitions, by the name of a procedure and the name that records know each by. When a definition
+is moved or renamed, its place changes here and the record does not."""
+
+
+class Makers(NamedTuple):
+    """What makes a thing.
+
+    Attributes
+    ----------
+    procedures
+        Some of `PROCEDURES`.
+    featurizers, recipe
+        The modules that its configuration names.
+    """
+
+    procedures: tuple[str, ...]
+    featurizers: tuple[str, ...] = ()
+    recipe: str | None = None
+
+
+def roots(makers: Makers, root: Path) -> dict[str, str]:
+    """Give the definitions that make a thing: qualified names, by the name that records know each by.
+
+    Parameters
+    ----------
+    makers
+        What makes it.
+    root
+        Folder that holds the first-party packages: a recipe has only some of the names that callers may use.
+    """
+    found = {name: place for procedure in makers.procedures for name, place in PROCEDURES[procedure].items()}
+    known = definitions(root)
+    modules = {
+        f"model_zoo.featurizers.{name}": REGISTRIES["model_zoo.featurizers.get"][1] for name in makers.featurizers
+    }
+    if makers.recipe is not None:
+        modules[f"model_zoo.models.{makers.recipe}"] = REGISTRIES["model_zoo.models.get"][1]
+    for module, wanted in modules.items():
+        known.require_module(module)
+        for name in wanted:
+            if known.names.has(module, name):
+                found[f"{module.removeprefix('model_zoo.')}.{name}"] = f"{module}.{name}"
+    return found
+
+
+def place_of(name: str) -> str:
+    """Give the qualified name of what a record knows by a name.
+
+    Examples
+    --------
+    >>> place_of("make_dataset"), place_of("models.rf.train")
+    ('model_zoo.dataset.make_dataset', 'model_zoo.models.rf.train')
+    """
+    for places in PROCEDURES.values():
+        if name in places:
+            return places[name]
+    return f"model_zoo.{name}"

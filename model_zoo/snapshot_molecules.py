@@ -1,0 +1,27 @@
+"""The molecules of a snapshot on disk, kept for what is made of it next.
+
+Belongs here: parsing a snapshot's structures once for all that is made of one endpoint in a row: features, bundle.
+Does not belong here: what a snapshot holds (see `dataset.py`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from model_zoo.dataset import Dataset
+from model_zoo.molecules import Molecule
+
+
+@lru_cache(maxsize=1)
+def read_molecules(snapshot: Path) -> list[Molecule]:
+    """Read the molecules of the snapshot in a folder, in row order.
+
+    Folders of snapshots are named after their signature, so that the same folder always holds the same molecules.
+
+    Raises
+    ------
+    DataError
+        When there is no snapshot.
+    """
+    return Dataset.load(snapshot).molecules()
