@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +20,9 @@ from model_zoo.circles import components
 from model_zoo.errors import ConfigError
 from model_zoo.expansion import Graph
 from model_zoo.names import Node
+
+MOST_ROOTS = 8
+"""A process knows one root; tests make many."""
 
 
 class Reached(NamedTuple):
@@ -53,6 +55,7 @@ class Definitions(Graph):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self._digests: dict[Node, bytes] = {}
+        self._reached: dict[tuple[str, ...], Reached] = {}
 
     def digest(self, qualified: str) -> str:
         """Give a definition's digest, 64 hexadecimal digits.
@@ -89,6 +92,12 @@ class Definitions(Graph):
         ConfigError
             As `digest`.
         """
+        begin = tuple(sorted(roots))
+        if begin not in self._reached:
+            self._reached[begin] = self._reach(begin)
+        return self._reached[begin]
+
+    def _reach(self, roots: Iterable[str]) -> Reached:
         nodes = self.nodes(roots)
         named = sorted((self.qualified(node), node) for node in nodes)
         libraries: dict[str, str] = {}
@@ -139,10 +148,27 @@ class Definitions(Graph):
         return state.digest()
 
 
-@lru_cache(maxsize=8)
+_KNOWN: dict[Path, Definitions] = {}
+_COMPARED: set[Path] = set()
+
+
 def definitions(root: Path) -> Definitions:
-    """Give the definitions under a root; `definitions.cache_clear()` forgets what was read from files."""
-    return Definitions(root)
+    """Give the definitions under a root, those of the last time where no file that they come from has changed.
+
+    Files are compared with what was read of them, byte by byte, at the first call after `compare_again`.
+    """
+    if root not in _COMPARED:
+        if root not in _KNOWN or not _KNOWN[root].names.unchanged():
+            while len(_KNOWN) >= MOST_ROOTS:
+                del _KNOWN[next(iter(_KNOWN))]
+            _KNOWN[root] = Definitions(root)
+        _COMPARED.add(root)
+    return _KNOWN.setdefault(root, Definitions(root))
+
+
+def compare_again() -> None:
+    """Have `definitions` look at the files again."""
+    _COMPARED.clear()
 
 
 def way_to(known: Definitions, roots: Iterable[str], wanted: Node) -> list[Node]:

@@ -220,9 +220,9 @@ class Graph:
         for each in sorted(texts):
             if each and len(each) < 256 and "\0" not in each and "\n" not in each and not each.endswith(".py"):
                 file = folder / each
-                if file.is_file():
+                if self.names.ask(Path.is_file, file):
                     known.files.add(file.resolve().relative_to(self.names.root.resolve()).as_posix())
-                    known.parts.append(b"file" + text(each) + text(file_digest(file)))
+                    known.parts.append(b"file" + text(each) + text(self.names.ask(file_digest, file)))
 
     def _effects_of(self, name: str) -> tuple[str, ...]:
         """Name the modules that importing one runs and that do something beside binding names, sorted."""

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import metadata
+from pathlib import Path
 
 DISTRIBUTIONS: Mapping[str, tuple[str, ...]] = {
     "sklearn": ("scikit-learn",),
@@ -86,6 +87,18 @@ def distribution(module: str) -> tuple[str, str]:
         except metadata.PackageNotFoundError:
             continue
     if importlib.util.find_spec(module) is not None:  # asked first: reading all distributions takes half a second
-        for name in metadata.packages_distributions().get(module, ()):
+        for name in _installers(_installed()).get(module, ()):
             return name, metadata.version(name)
     return module, "not installed"
+
+
+def _installed() -> tuple[tuple[str, int], ...]:
+    """Tell installations apart: each folder of modules, and when something was last added to it or removed."""
+    folders = [Path(entry or ".") for entry in sys.path]
+    return tuple((str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.is_dir())
+
+
+@lru_cache(maxsize=1)
+def _installers(installed: tuple[tuple[str, int], ...]) -> Mapping[str, list[str]]:
+    """Give the distributions that install each module, read again only when some were installed or removed."""
+    return metadata.packages_distributions()

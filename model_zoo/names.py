@@ -6,8 +6,9 @@ Does not belong here: names inside a definition (see `scopes.py`), digests (see 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from model_zoo.errors import ConfigError
 from model_zoo.references import Reference
@@ -15,6 +16,7 @@ from model_zoo.scopes import Target
 from model_zoo.source_modules import SourceModule, read_module
 
 WHOLE, EFFECTS = -1, -2
+Answer = TypeVar("Answer")
 
 
 class Node(NamedTuple):
@@ -59,8 +61,24 @@ class Names:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._asked: dict[tuple[Callable[[Path], Any], Path], Any] = {}
         self._modules: dict[str, SourceModule | None] = {}
         self._first_party: dict[str, bool] = {}
+
+    def ask(self, question: Callable[[Path], Answer], path: Path) -> Answer:
+        """Ask something of a file or folder once, and remember the answer; see `unchanged`."""
+        key = question, path
+        if key not in self._asked:
+            self._asked[key] = question(path)
+        answer: Answer = self._asked[key]
+        return answer
+
+    def unchanged(self) -> bool:
+        """Say whether all that was ever asked of files has the same answer now: their bytes, and which there are."""
+        try:
+            return all(question(path) == answer for (question, path), answer in self._asked.items())
+        except OSError:
+            return False
 
     def is_first_party(self, module: str) -> bool:
         """Say whether a module's first name is a package, a folder of modules or a module under the root."""
@@ -69,7 +87,8 @@ class Names:
             package = self.root / top
             files = package / "__init__.py", self.root / f"{top}.py"
             # Python imports a folder without `__init__` too, such as one of scripts.
-            self._first_party[top] = any(file.is_file() for file in files) or any(package.glob("*.py"))
+            found = any(self.ask(Path.is_file, file) for file in files) or self.ask(has_modules, package)
+            self._first_party[top] = found
         return self._first_party[top]
 
     def module(self, name: str) -> SourceModule | None:
@@ -180,11 +199,16 @@ class Names:
     def _read(self, name: str) -> SourceModule | None:
         stem = name.replace(".", "/")
         for path in (f"{stem}/__init__.py", f"{stem}.py"):
-            if (self.root / path).is_file():
+            if self.ask(Path.is_file, self.root / path):
                 try:
-                    return read_module(name, path, (self.root / path).read_bytes())
+                    return read_module(name, path, self.ask(Path.read_bytes, self.root / path))
                 except (SyntaxError, ValueError) as error:
                     raise ConfigError(f"{path}: expected valid Python: {error}") from error
-        if (self.root / stem).is_dir() and self.is_first_party(name):
+        if self.ask(Path.is_dir, self.root / stem) and self.is_first_party(name):
             return SourceModule(name, f"{stem}/__init__.py")
         return None
+
+
+def has_modules(folder: Path) -> bool:
+    """Say whether a folder holds modules."""
+    return any(folder.glob("*.py"))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from model_zoo import libraries
 from model_zoo.circles import components
-from model_zoo.definitions import Definitions, definitions, way_to
+from model_zoo.definitions import Definitions, compare_again, definitions, way_to
 from model_zoo.names import Node
 from model_zoo.roots import Makers, place_of, roots
 
@@ -97,8 +97,8 @@ def changed_definitions(before: Mapping[str, Any], after: Mapping[str, Any], roo
 
 
 def forget() -> None:
-    """Drop what was read from files, so that the next signature sees them as they are now."""
-    definitions.cache_clear()
+    """See files and libraries as they are now at the next signature."""
+    compare_again()
     sign.cache_clear()
     libraries.distribution.cache_clear()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from pathlib import Path
 
 import pytest
 
-from model_zoo.definitions import Definitions
+from model_zoo.definitions import Definitions, compare_again, definitions
 from model_zoo.errors import ConfigError
 
 FOREST = '''
@@ -426,3 +427,63 @@ def test_names_of_local_variables_count_where_code_can_read_them(tmp_path: Path)
     files = {"zoo/__init__.py": "", "zoo/user.py": "def f(text):\n    value = 1\n    return text.format(**locals())\n"}
 
     assert changes(tmp_path, files, "zoo.user.f", ("value", "other"), "zoo/user.py")
+
+
+def test_a_package_that_imports_its_own_modules_refers_to_them(tmp_path: Path) -> None:
+    """`from package import module` in the package itself is the module, and no library."""
+    package = "from zoo.parts import first\n\n\ndef whole():\n    return first.part()\n"
+    write(
+        tmp_path,
+        {"zoo/__init__.py": "", "zoo/parts/__init__.py": package, "zoo/parts/first.py": "def part(): return 1"},
+    )
+    before = digests(tmp_path, "zoo.parts.whole")
+    assert Definitions(tmp_path).reach(["zoo.parts.whole"]).libraries == {}
+
+    write(tmp_path, {"zoo/parts/first.py": "def part(): return 2"})
+    assert digests(tmp_path, "zoo.parts.whole") != before
+
+
+def test_a_name_that_is_imported_in_a_circle_takes_the_module(tmp_path: Path) -> None:
+    """Where two modules import one name from each other, both are read whole, and neither is a library."""
+    files = {"zoo/__init__.py": "", "zoo/a.py": "from zoo.b import x\n", "zoo/b.py": "from zoo.a import x\nY = 1\n"}
+    write(tmp_path, {**files, "zoo/c.py": "from zoo.a import x\n\n\ndef f():\n    return x\n"})
+    before = digests(tmp_path, "zoo.c.f")
+    assert Definitions(tmp_path).reach(["zoo.c.f"]).libraries == {}
+
+    write(tmp_path, {"zoo/b.py": "from zoo.a import x\nY = 2\n"})
+    write(tmp_path, {"zoo/a.py": "from zoo.b import x\nZ = 2\n"})
+    assert digests(tmp_path, "zoo.c.f") != before
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("zoo/scale.py", FILES["zoo/scale.py"].replace("FACTOR = 2", "FACTOR = 3")),
+        ("zoo/scale/__init__.py", "def scale(value, by=1):\n    return 0\n"),
+        ("zoo/late.py", None),
+        ("os.py", "x = 1"),
+    ],
+)
+def test_what_was_read_is_used_again_until_a_file_changes(tmp_path: Path, name: str, content: str | None) -> None:
+    """A changed file, one that goes, and one that takes the place of another are seen, whatever their time stamps."""
+    write(tmp_path, {**FILES, "zoo/base.py": FILES["zoo/base.py"] + "\nimport os\n\n\nclass Third:\n    at = os.sep\n"})
+    roots = ("zoo.forest.train", "zoo.base.Third")
+    compare_again()
+    first = definitions(tmp_path)
+    before = [first.digest(root) for root in roots]
+    compare_again()
+    assert definitions(tmp_path) is first
+
+    path = tmp_path / name
+    stamp = path.stat() if path.is_file() else None
+    if content is None:
+        path.unlink()
+    else:
+        write(tmp_path, {name: content})
+    if stamp is not None and content is not None:
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert definitions(tmp_path) is first  # nobody asked for another look
+    compare_again()
+    again = definitions(tmp_path)
+    assert again is not first
+    assert [again.digest(root) for root in roots] != before

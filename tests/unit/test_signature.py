@@ -222,11 +222,12 @@ def touched(copy: Path, home: Path, path: str) -> set[str]:
 
 
 def test_the_pipelines_and_the_services_files_retrain_nothing(tmp_path: Path) -> None:
-    """No definition of `ai_drug_assets` or `serving` is in any asset's record."""
+    """No definition of `ai_drug_assets` or `serving` is in any asset's record, and no package of ours is a library."""
     settings = Settings(ROOT, ROOT, ROOT / "configs", tmp_path, str(tmp_path), "", "")
-    recorded = {name for node in load_catalog(settings).nodes.values() for name in node.record["definitions"]}
+    records = [node.record for node in load_catalog(settings).nodes.values()]
 
-    assert {name.split(".")[0] for name in recorded} == {"model_zoo"}
+    assert {name.split(".")[0] for record in records for name in record["definitions"]} == {"model_zoo"}
+    assert {name for record in records for name in record["library"]}.isdisjoint(CORE)
 
 
 @pytest.mark.parametrize(
