@@ -111,9 +111,10 @@ def outside(seen: set[CodeType], makers: Makers) -> set[str]:
 def _loaded(request: pytest.FixtureRequest) -> None:
     """Import everything first, so that what importing runs is not taken for training, nor traced in vain."""
     everything = request.node.get_closest_marker("slow") is not None
-    for library in LIBRARIES if everything else LIBRARIES[1:3]:
+    own = (str(request.node.callspec.params["name"]),)
+    for library in LIBRARIES if everything else LIBRARIES[1:3] if own == ("rf",) else ():
         importlib.import_module(library)
-    for name in (*models.names(), *featurizers.names()) if everything else AMONG_FAST_TESTS:
+    for name in (*models.names(), *featurizers.names()) if everything else own:
         if installed(name):
             (models.get if name in models.names() else featurizers.get)(name)
 
