@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from model_zoo.digests import canonical_json
-from model_zoo.signature import Record
+from model_zoo.signature import PARTS, Record
 
 from ai_drug_assets import keys
 from ai_drug_assets.processes import alive, one_at_a_time, this_process
@@ -81,14 +81,13 @@ class Tracking:
         self.close_abandoned()
         parent = self._parent(context)
         experiment = client.get_run(parent).info.experiment_id
-        text = canonical_json(record)
         run = client.create_run(
             experiment,
             run_name=name,
             tags={
                 **tags,
                 keys.TAG_DAGSTER_RUN: context.run.run_id,
-                keys.TAG_RECORD: text[:TAG_LIMIT],
+                keys.TAG_RECORD: _tag(record),
                 keys.TAG_PROCESS: this_process(),
                 "mlflow.parentRunId": parent,
             },
@@ -134,7 +133,7 @@ class Tracking:
         if former_record := client.get_run(run_id).data.tags.get(keys.TAG_RECORD):
             client.log_text(run_id, former_record, "former_record.txt")
         client.log_dict(run_id, record, "record.json")
-        client.set_tag(run_id, keys.TAG_RECORD, canonical_json(record)[:TAG_LIMIT])
+        client.set_tag(run_id, keys.TAG_RECORD, _tag(record))
         client.set_tag(run_id, keys.TAG_FORMER, former)
         client.set_tag(run_id, keys.TAG_SIGNATURE, signature)
 
@@ -242,3 +241,8 @@ class Tracking:
         # `training_run` works through the client, by run id.
         mlflow.end_run()
         return str(active.info.run_id)
+
+
+def _tag(record: Record) -> str:
+    """Give as much of what a signature covers as a tag holds; the whole record is an artefact of the run."""
+    return canonical_json({part: record[part] for part in PARTS if part in record})[:TAG_LIMIT]

@@ -42,12 +42,12 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
             rules,
             held=served.held,
             awaited=board["awaited"],
-            provisional=served.provisional,
+            provisional=bool(served.awaited),
         )
         version = served.version
-        confirmed = served.provisional and not decision.awaited
+        told = decision.awaited if served.awaited else ()  # the card of a provisional champion names whom it awaits
         shown = decision.champion and served.made_by == made_by(node, decision.champion.model)
-        if decision.champion and (decision.changed or confirmed or not shown):
+        if decision.champion and (decision.changed or tuple(told) != served.awaited or not shown):
             version = publish_bundle(workshop, node, decision.champion, decision, board) or version
         challenger = None
         if endpoint.trial and decision.challenger:
@@ -95,7 +95,7 @@ class _Served:
 
     version: str | None = None
     holder: Contender | None = None
-    provisional: bool = False
+    awaited: tuple[str, ...] = ()
     made_by: str | None = None
     held: frozenset[str] = frozenset()
 
@@ -113,7 +113,7 @@ def _served(workshop: Workshop, endpoint: str) -> _Served:
     return _Served(
         now.version,
         holder,
-        bool(card.get("awaited")),
+        tuple(card.get("awaited", ())),
         card["made_by"],
         frozenset(present.get(mark, mark) for mark in held),
     )
