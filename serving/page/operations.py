@@ -49,6 +49,16 @@ class Served:
 
 
 @dataclass(frozen=True)
+class Gone:
+    """An endpoint that was withdrawn."""
+
+    endpoint: str
+    since: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Swap:
     """A version that began to serve."""
 
@@ -87,10 +97,12 @@ async def show_operations(request: Request[Any, Any, Any], engine: NamedDependen
     values = {
         "making": banner(table, engine.making.progress),
         "served": served(table),
+        "withdrawn": [Gone(name, each.since, each.by, each.reason) for name, each in sorted(table.withdrawn.items())],
         "swaps": swaps(table),
         "uses": await engine.work(uses, engine, table),
         "figures": figures(engine),
         "store_error": engine.follower.store_error,
+        "store_state": engine.follower.store_state,
         "now": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     name = "operations_state.html" if request.headers.get(FRAGMENT) else "operations.html"
