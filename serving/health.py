@@ -39,7 +39,9 @@ async def ready(engine: NamedDependency[Engine]) -> Response[Ready]:
         status="ready" if table.champions else "waiting for a first champion",
         generation=table.generation,
         endpoints={
-            name: ReadyEndpoint(champion.manifest.version, champion.manifest.model, champion.provisional)
+            name: ReadyEndpoint(
+                champion.manifest.version, champion.manifest.model, champion.provisional, list(champion.earlier_rules)
+            )
             for name, champion in table.champions.items()
         },
         errors={name: NotServed(fault.version, fault.detail, fault.retried) for name, fault in table.failures.items()},

@@ -36,6 +36,12 @@ class _State:
             manifest = champion.manifest
             champions.add_metric((name, manifest.model, manifest.version, champion.short_signature), 1)
         yield champions
+        earlier = GaugeMetricFamily(
+            "aidrug_earlier_rules", "Rules of a champion that have a newer version.", labels=("endpoint",)
+        )
+        for name, champion in table.champions.items():
+            earlier.add_metric((name,), len(champion.earlier_rules))
+        yield earlier
         gauges: tuple[tuple[str, str, float], ...] = (
             ("aidrug_generation", "Generation of the pointer that serves.", table.generation),
             ("aidrug_not_served", "Appointed champions that are not served.", len(table.failures)),

@@ -236,6 +236,9 @@ class ReadyEndpoint(Struct, frozen=True):
     version: str
     model: str
     provisional: Annotated[bool, Meta(description=PROVISIONAL)]
+    earlier_rules: Annotated[
+        list[str], Meta(description="Rules that it still reads molecules by although there are newer versions.")
+    ]
 
 
 class NotServed(Struct, frozen=True):

@@ -61,6 +61,11 @@ class Champion:
         return self.manifest.signature.removeprefix("sha256:")[:SHORT_HASH]
 
     @property
+    def earlier_rules(self) -> tuple[str, ...]:
+        """The rules that it reads molecules by although there are newer versions."""
+        return self.manifest.policies.earlier(self.manifest.features)
+
+    @property
     def awaited(self) -> tuple[str, ...]:
         """The models that were still to be trained when it was elected."""
         return awaited(self.bundle.card)

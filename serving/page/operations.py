@@ -46,6 +46,7 @@ class Served:
     trial: str
     fault: str
     provisional: str
+    earlier_rules: str
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ def served(table: Table) -> list[Served]:
                 trial="" if trial is None else f"{trial.version} ({trial.mode}{share})",
                 fault="; ".join(wrong),
                 provisional=words.provisional(champion.bundle.card) if champion else "",
+                earlier_rules=", ".join(champion.earlier_rules) if champion else "",
             )
         )
     return rows

@@ -43,21 +43,22 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_bytes(content)
 
-        yield Place(
-            FolderStore(root), put, lambda name: (root / name).read_bytes(), lambda name: (root / name).unlink()
-        )
+        def delete(name: str) -> None:
+            (root / name).unlink()
+
+        yield Place(FolderStore(root), put, lambda name: (root / name).read_bytes(), delete)
         return
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
         s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="b")
+        s3.create_bucket(Bucket="bundles")
         yield Place(
-            S3Store("b", "p", tmp_path / "cache", s3),
-            lambda name, content: s3.put_object(Bucket="b", Key=f"p/{name}", Body=content),
-            lambda name: s3.get_object(Bucket="b", Key=f"p/{name}")["Body"].read(),
-            lambda name: s3.delete_object(Bucket="b", Key=f"p/{name}"),
+            S3Store("bundles", "p", tmp_path / "cache", s3),
+            lambda name, content: s3.put_object(Bucket="bundles", Key=f"p/{name}", Body=content),
+            lambda name: s3.get_object(Bucket="bundles", Key=f"p/{name}")["Body"].read(),
+            lambda name: s3.delete_object(Bucket="bundles", Key=f"p/{name}"),
         )
 
 

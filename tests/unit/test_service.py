@@ -278,7 +278,9 @@ def test_an_empty_store_waits_and_then_serves(store: FolderStore, tmp_path: Path
         wait(lambda: client.get("/health/ready").status_code == 200)
         ready = client.get("/health/ready").json()
 
-    assert ready["endpoints"] == {"solubility_logs": {"version": version, "model": "constant", "provisional": False}}
+    assert ready["endpoints"] == {
+        "solubility_logs": {"version": version, "model": "constant", "provisional": False, "earlier_rules": []}
+    }
     assert (ready["status"], ready["generation"], ready["errors"], ready["store_error"]) == ("ready", 1, {}, None)
 
 
