@@ -136,7 +136,8 @@ def completed(after: Pointer, before: Pointer, manifest_of: Callable[[str, str],
     Raises
     ------
     StoreError
-        When a version that did not serve before is not in the store, or its manifest is not its own.
+        When a version that did not serve before is not in the store, or its manifest is not its own; when the pointer
+        cannot come after that one.
     """
 
     def covered(endpoint: str, entry: Appointment, known: Appointment | None) -> str | None:
@@ -163,7 +164,10 @@ def completed(after: Pointer, before: Pointer, manifest_of: Callable[[str, str],
         digest = covered(endpoint, now, was)
         endpoints[endpoint] = now.model_copy(update={"manifest": digest, "challenger": trial})
     lineage = after.lineage or before.lineage or new_lineage()
-    return after.model_copy(update={"endpoints": endpoints, "lineage": lineage})
+    whole = after.model_copy(update={"endpoints": endpoints, "lineage": lineage})
+    if fault := whole.damage_after(before):
+        raise StoreError(f"{fault}: services would refuse it, so it is not written")
+    return whole
 
 
 def published() -> bytes:

@@ -19,6 +19,7 @@ import pytest
 from litestar.testing import TestClient
 
 from ai_drug_assets.backup import File, Snapshot
+from ai_drug_assets.ledger import Ledger
 from model_zoo.artefacts import Artefact, read_artefact
 from model_zoo.bundle import load_bundle
 from model_zoo.errors import StoreError
@@ -97,6 +98,32 @@ def test_landed_cards_and_snapshots_are_read() -> None:
     assert read.pointer is not None
     assert read.pointer.endpoints["solubility_logs"].version.startswith("linear-")
     assert all(len(file.sha256) == 64 for file in read.files.values())
+
+
+def test_landed_ledger_entries_and_cards_of_a_whole_run_are_read(tmp_path: Path) -> None:
+    """The ledger's entry says when a model was made, also with fields of a later version; the card tells who won."""
+    entry = json.loads((LANDED / "project" / "ledger_record.json").read_bytes())
+    (tmp_path / "trained_model" / "logp").mkdir(parents=True)
+    path = tmp_path / "trained_model" / "logp" / "rf.json"
+    path.write_text(json.dumps(entry))
+    read = Ledger(tmp_path).read("trained_model/logp/rf")
+    assert read.made is not None
+    assert (read.made.signature, read.made.record["config"]["features"]) == (
+        entry["made"]["signature"],
+        ["morgan_count"],
+    )
+    path.write_text(json.dumps({**entry, "made": {**entry["made"], "host": "a"}, "schema": 2}))
+    assert Ledger(tmp_path).read("trained_model/logp/rf") == read
+
+    card = json.loads((LANDED / "project" / "card.json").read_bytes())
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "bundle", endpoint="logp", card=card)
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        board = client.get("/v1/leaderboards/logp").json()
+        told = client.get("/v1/champions/logp").json()["card_markdown"]
+    assert {row["model"] for row in board["rows"]} == {"naive", "rf"}
+    assert board["reason"] == card["decision"]["reason"]
+    assert "## Scores" in told
 
 
 @pytest.mark.parametrize("kind", READERS, ids=lambda kind: kind.__name__)

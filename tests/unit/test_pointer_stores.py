@@ -131,6 +131,20 @@ def test_nothing_is_written_over_a_damaged_pointer(place: Place, tmp_path: Path,
     assert place.read("current.json") == content
 
 
+def test_what_services_would_refuse_is_not_written(place: Place, tmp_path: Path) -> None:
+    """A change that goes back, or loses an endpoint, is refused where it is made."""
+    for endpoint in (SOLUBILITY, "bbb"):
+        publish(place.store, tmp_path / endpoint, endpoint=endpoint)
+    before = place.read("current.json")
+    for change in (
+        lambda now: now.model_copy(update={"generation": 1}),
+        lambda now: now.model_copy(update={"generation": 3, "endpoints": {"bbb": now.endpoints["bbb"]}}),
+    ):
+        with pytest.raises(StoreError, match="services would refuse it"):
+            place.store.update_pointer(change)
+    assert place.read("current.json") == before
+
+
 def test_a_restored_pointer_begins_another_lineage(place: Place, tmp_path: Path) -> None:
     """Over a damaged one, or none: the saved one serves again, and grows from there."""
     publish(place.store, tmp_path / "bundle")
