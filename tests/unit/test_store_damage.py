@@ -73,6 +73,7 @@ def rewrite(store: FolderStore, **fields: Any) -> None:
     (store.root / "current.json").write_bytes(sealed(content))
 
 
+ENTRY = {"since": "2026-01-31T12:00:00+00:00", "by": "test", "reason": "why not"}
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "gone": (lambda store: (store.root / "current.json").unlink(), "is gone, and published.json tells"),
     "folder gone": (lambda store: shutil.rmtree(store.root), "is gone, and so is what tells"),
@@ -98,7 +99,6 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "needs a reader of version 5",
     ),
 }
-ENTRY = {"since": "2026-01-31T12:00:00+00:00", "by": "test", "reason": "why not"}
 
 
 @pytest.mark.parametrize("name", DAMAGES)
