@@ -6,7 +6,9 @@ Does not belong here: what is safe elsewhere already: bundles and MLflow's artef
 A place of backups holds `snapshots/<time>.json`, each a list of files with their digests, and the files' contents as
 `contents/<month>/<digest>`. Content that is there is not sent again, so a backup sends what is new, an interrupted one
 goes on where it stopped, and every month begins with a full copy. The list is written last: a snapshot is whole or not
-there. SQLite databases are copied while they are in use, and each copy is checked.
+there. SQLite databases are copied while they are in use, and each copy is checked, as the bundle store's pointer is.
+
+A restored pointer begins another lineage: whoever followed the lost one follows it, although its generation is lower.
 """
 
 from __future__ import annotations
@@ -14,14 +16,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated, ClassVar
 
+from model_zoo.artefacts import Artefact, Part, read_artefact
 from model_zoo.digests import file_digest
 from model_zoo.errors import StoreError
-from model_zoo.store import Pointer, parse_pointer
-from pydantic import BaseModel, ConfigDict, ValidationError
+from model_zoo.pointer import POINTER, Pointer, PointerError, parse_pointer
+from model_zoo.store import Store
+from pydantic import Field
 
 from ai_drug_assets.databases import SIDECARS, copy_database, is_database, is_sidecar, require_sound
 from ai_drug_assets.objects import Objects, open_objects
@@ -32,7 +37,9 @@ from ai_drug_assets.settings import Settings
 SETTING = "AIDRUG_BACKUP"
 KEEP = 30
 """Snapshots kept, the newest ones."""
-_TRANSIENT = {"bundle_cache", "dvc_cache", "feature_cache", "locks", "logs", "replaced", "scratch"}
+LOCAL = "backups"
+"""Folder of AIDRUG_HOME for the backup before an upgrade, where `AIDRUG_BACKUP` names no place."""
+_TRANSIENT = {LOCAL, "bundle_cache", "dvc_cache", "feature_cache", "locks", "logs", "replaced", "scratch"}
 """Folders of AIDRUG_HOME that are not state: caches, locks, leftovers."""
 _UPLOADS = Path("service/jobs")
 """Files that callers sent and their results: theirs, short-lived, large."""
@@ -43,10 +50,8 @@ MLFLOW = "mlflow.db"
 Say = Callable[[str], None]
 
 
-class File(BaseModel):
+class File(Part):
     """One file of a snapshot."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sha256: str
     bytes: int
@@ -54,15 +59,18 @@ class File(BaseModel):
     database: bool = False
 
 
-class Snapshot(BaseModel):
+class Snapshot(Artefact):
     """The state at one moment."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    NAME: ClassVar[str] = "snapshot"
+    READER: ClassVar[int] = 2
+    FIRST_VERSIONED: ClassVar[int] = 2
 
-    format: int = 1
+    format: Annotated[int, Field(ge=1)] = 2
+    minimum_reader: Annotated[int, Field(ge=1)] = 2
     at: str
     git_sha: str
-    files: dict[str, File]
+    files: Mapping[str, File]
     """By name: `home/...` under AIDRUG_HOME, or `mlflow.db` when MLflow's database lies elsewhere."""
     pointer: Pointer | None = None
     """Which bundles served, when the bundle store is not part of AIDRUG_HOME."""
@@ -74,13 +82,14 @@ def back_up(settings: Settings, place: str, say: Say, keep: int = KEEP) -> str:
     Raises
     ------
     StoreError
-        When a database is damaged or the place cannot be written: earlier snapshots are untouched.
+        When a database or the pointer is damaged, or the place cannot be written: earlier snapshots are untouched.
     """
     objects = open_objects(place, SETTING)
     with one_at_a_time(settings.folder("locks") / "backup"):
         at = datetime.now(UTC)
         there = set(objects.names("contents/"))
-        pointer = _pointer(settings)
+        store = _store(settings)
+        pointer = parse_pointer(store.read_pointer_bytes())
         files: dict[str, File] = {}
         sent = 0
         with tempfile.TemporaryDirectory(prefix="backup-", dir=settings.folder("scratch")) as scratch:
@@ -90,7 +99,10 @@ def back_up(settings: Settings, place: str, say: Say, keep: int = KEEP) -> str:
                     files[name], new = file
                     sent += new
         snapshot = Snapshot(
-            at=at.isoformat(timespec="seconds"), git_sha=checkout_sha(settings.root), files=files, pointer=pointer
+            at=at.isoformat(timespec="seconds"),
+            git_sha=checkout_sha(settings.root),
+            files=files,
+            pointer=None if _pointer_file(settings) or not pointer.names else pointer,
         )
         name = f"{at:%Y%m%dT%H%M%S.%fZ}"
         objects.write(f"snapshots/{name}.json", f"{snapshot.model_dump_json()}\n".encode())
@@ -115,6 +127,9 @@ def restore(settings: Settings, place: str, say: Say, *, snapshot: str | None = 
     name, wanted = _find(objects, place, snapshot)
     targets = {file: _target(settings, file) for file in wanted.files}
     missing = {file for file, path in targets.items() if not _is_same(path, wanted.files[file])}
+    pointer = _pointer_file(settings)
+    if pointer in missing and _says_the_same(settings, objects.read(wanted.files[pointer].content)):
+        missing.remove(pointer)  # it was restored before, as another lineage
     in_the_way = [path for file in sorted(missing) for path in _occupants(targets[file])]
     if in_the_way and not replace:
         raise StoreError(
@@ -125,6 +140,8 @@ def restore(settings: Settings, place: str, say: Say, *, snapshot: str | None = 
         fetched = {file: Path(scratch) / str(number) for number, file in enumerate(sorted(missing))}
         for file, path in fetched.items():
             _fetch(objects, name, file, wanted.files[file], path)
+        if pointer in missing:
+            fetched[pointer].write_bytes(parse_pointer(fetched[pointer].read_bytes()).restored().as_bytes())
         aside = settings.home / "replaced" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         for path in in_the_way:
             inside = path.relative_to(settings.home) if path.is_relative_to(settings.home) else path.name
@@ -204,11 +221,10 @@ def _find(objects: Objects, place: str, snapshot: str | None) -> tuple[str, Snap
 
 
 def _read(objects: Objects, name: str) -> Snapshot:
-    content = objects.read(name)
     try:
-        return Snapshot.model_validate_json(content or b"")
-    except ValidationError as error:
-        raise StoreError(f"{name}: not a snapshot: {error.errors()[0]['msg']}. Restore another one.") from error
+        return read_artefact(Snapshot, objects.read(name) or b"", name, StoreError)
+    except StoreError as error:
+        raise StoreError(f"{error}. Restore another one.") from error
 
 
 def _fetch(objects: Objects, snapshot: str, name: str, file: File, path: Path) -> None:
@@ -248,26 +264,39 @@ def _move(path: Path, target: Path) -> None:
         shutil.move(path, target)
 
 
-def _pointer(settings: Settings) -> Pointer | None:
-    """Give which bundles serve, when the store is not copied with AIDRUG_HOME anyway."""
-    if "://" not in settings.store and Path(settings.store).resolve().is_relative_to(settings.home):
-        return None
+def _store(settings: Settings) -> Store:
     from serving.stores import open_store
 
-    return parse_pointer(open_store(settings.store, settings.folder("bundle_cache")).read_pointer_bytes())
+    return open_store(settings.store, settings.folder("bundle_cache"))
+
+
+def _pointer_file(settings: Settings) -> str:
+    """Name the pointer as a file of the state; empty when the store is not copied with AIDRUG_HOME."""
+    if "://" in settings.store or not Path(settings.store).resolve().is_relative_to(settings.home):
+        return ""
+    return f"home/{Path(settings.store).resolve().relative_to(settings.home).as_posix()}/{POINTER}"
+
+
+def _says_the_same(settings: Settings, saved: bytes | None) -> bool:
+    try:
+        now, before = parse_pointer(_store(settings).read_pointer_bytes()), parse_pointer(saved)
+    except PointerError:
+        return False
+    return (now.endpoints, now.withdrawn) == (before.endpoints, before.withdrawn)
 
 
 def _restore_pointer(settings: Settings, saved: Pointer) -> str:
-    """Put the pointer back if the store has none, and make sure that what it names is there; say what was done."""
-    from serving.stores import open_store
-
-    store = open_store(settings.store, settings.folder("bundle_cache"))
-    before = parse_pointer(store.read_pointer_bytes())
-    if before.endpoints:
-        return f"the bundle store serves {len(before.endpoints)} endpoints and was left as it is"
-    for endpoint, now in saved.endpoints.items():
-        store.fetch_bundle(endpoint, now.version)
-    store.update_pointer(lambda found: found if found.endpoints else saved)
+    """Put the pointer back if the store has no whole one, and what it names is there; say what was done."""
+    store = _store(settings)
+    try:
+        now = parse_pointer(store.read_pointer_bytes())
+    except PointerError:  # damaged or gone: what was saved takes its place
+        now = Pointer()
+    if now.names:
+        return f"the bundle store serves {len(now.endpoints)} endpoints and was left as it is"
+    for endpoint, current in saved.endpoints.items():
+        store.fetch_bundle(endpoint, current.version)
+    store.restore_pointer(saved)
     return f"the bundle store serves {len(saved.endpoints)} endpoints again"
 
 

@@ -94,7 +94,7 @@ class Ledger:
         """
         path = self._path(key)
         try:
-            return Entry.model_validate_json(path.read_bytes())
+            return Entry.model_validate_json(path.read_bytes(), extra="ignore")  # what a newer version added
         except FileNotFoundError:
             return Entry()
         except (OSError, ValidationError) as error:

@@ -92,7 +92,7 @@ def run_stale(
     if say is not None and is_held(lock):
         say("another run is at work; waiting for its end")
     with open_instance(settings) as instance, one_at_a_time(lock):  # the second finds nothing left to do
-        return bring_up_to_date(catalog, instance, display, selection, lanes=settings.workers)
+        return bring_up_to_date(catalog, instance, display, selection, lanes=settings.workers, say=say)
 
 
 def bring_up_to_date(
@@ -102,10 +102,12 @@ def bring_up_to_date(
     selection: Selection | None = None,
     *,
     lanes: int = 1,
+    say: Say | None = None,
 ) -> Report:
     """Materialise what is stale of a catalog on an instance, in this process or in so many others; see `run_stale`."""
     from ai_drug_assets import upkeep
     from ai_drug_assets.tracking import Tracking
+    from ai_drug_assets.upgrading import back_up_before_upgrade
     from ai_drug_assets.workshop import open_bundle_store
 
     began = time.perf_counter()
@@ -124,7 +126,9 @@ def bring_up_to_date(
     order = Order(catalog, ledger, estimates, stale, chosen)
     worth_it = sum(map(estimates.seconds, stale)) > WORTH_LANES_S
     number = min(lanes, sum(node.kind == "trained_model" for node in stale)) if worth_it else 1
-    publish = open_bundle_store(settings).write_progress
+    store = open_bundle_store(settings)
+    back_up_before_upgrade(settings, store, say or (lambda _: None))
+    publish = store.write_progress
     with (
         RunProgress(catalog, estimates, stale, order.endpoints, number, display, publish) as progress,
         interruptible() as interrupted,

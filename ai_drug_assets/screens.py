@@ -21,8 +21,8 @@ from typing import Any
 from model_zoo.bundle import Bundle, load_bundle
 from model_zoo.digests import json_digest
 from model_zoo.errors import AidrugError, ConfigError, DataError
+from model_zoo.pointer import parse_pointer
 from model_zoo.screening import Screen, Shard, find_shards, open_place, predict_shard
-from model_zoo.store import parse_pointer
 
 from ai_drug_assets.settings import Settings
 
@@ -37,7 +37,8 @@ class Task:
     screen: Screen
     store: str
     cache: str
-    versions: tuple[tuple[str, str], ...]
+    versions: tuple[tuple[str, str, str | None], ...]
+    """Endpoint, version, and the digest of its manifest as the pointer says it."""
     out: str
 
 
@@ -92,6 +93,7 @@ def run_screen(
     cache = settings.folder("bundle_cache")
     pointer = parse_pointer(open_store(settings.store, cache).read_pointer_bytes())
     versions = {name: now.version for name, now in pointer.endpoints.items()}
+    manifests = {name: now.manifest for name, now in pointer.endpoints.items()}
     if missing := [name for name in screen.endpoints if name not in versions]:
         raise ConfigError(f"screen {screen.name!r}: {missing[0]!r} has no champion; these have: {', '.join(versions)}")
     if not versions:
@@ -106,7 +108,8 @@ def run_screen(
     left = [number for number in range(len(shards)) if number not in done]
     rows = sum(shard.rows for shard in shards)
     say(f"{screen.name}: {rows} rows in {len(shards)} shards, {len(left)} left; results in {out}")
-    task = Task(screen, settings.store, str(cache), tuple(versions.items()), out)
+    named = tuple((name, version, manifests[name]) for name, version in versions.items())
+    task = Task(screen, settings.store, str(cache), named, out)
     failed = _work(task, shards, left, say, workers) if left else {}
     report = ScreenReport(out, versions, rows, len(shards), len(left) - len(failed), failed)
     summary = {
@@ -125,7 +128,7 @@ def screen_shard(task: Task, number: int, shard: Shard) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    bundles = {name: _bundle(task.store, task.cache, name, version) for name, version in task.versions}
+    bundles = {each[0]: _bundle(task.store, task.cache, *each) for each in task.versions}
     table = predict_shard(task.screen, shard, bundles)
     buffer = pa.BufferOutputStream()
     pq.write_table(table, buffer, compression="zstd")
@@ -134,10 +137,10 @@ def screen_shard(task: Task, number: int, shard: Shard) -> int:
 
 
 @lru_cache(maxsize=64)
-def _bundle(store: str, cache: str, endpoint: str, version: str) -> Bundle:
+def _bundle(store: str, cache: str, endpoint: str, version: str, manifest: str | None) -> Bundle:
     from serving.stores import open_store
 
-    return load_bundle(open_store(store, Path(cache)).fetch_bundle(endpoint, version))
+    return load_bundle(open_store(store, Path(cache)).fetch_bundle(endpoint, version), manifest)
 
 
 def _work(

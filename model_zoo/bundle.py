@@ -1,8 +1,8 @@
 """The bundle: the immutable folder that the service loads.
 
 Belongs here: checking, loading a bundle, and predicting with one.
-Does not belong here: writing one (see `bundle_writing.py`), where bundles live and which one is current (see
-`store.py`), how a champion is chosen (see `champion.py`), HTTP.
+Does not belong here: its manifest (see `manifest.py`), writing one (see `bundle_writing.py`), where bundles live and
+which one is current (see `store.py`), how a champion is chosen (see `champion.py`), HTTP.
 
 Layout of a bundle (data only; nothing in it is ever unpickled)::
 
@@ -14,8 +14,8 @@ Layout of a bundle (data only; nothing in it is ever unpickled)::
     explanation.npz    tables of the model's trees, for explaining predictions
     reference.json     reference molecules and what the model predicted for them when it was bundled
 
-Format 2 added `trust` to the manifest and `errors` to the neighbours. Bundles of format 1 are served as they were
-meant: one width for all molecules, probabilities as the model gives them.
+The manifest covers all other files, and its version covers the manifest. Whoever got the manifest's own digest from the
+pointer names it, and a bundle that was altered as a whole is refused too.
 """
 
 from __future__ import annotations
@@ -23,56 +23,28 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from model_zoo import explanation, featurizers
+from model_zoo import explanation, policies
 from model_zoo.conformal import NEIGHBOURS, difficulty
-from model_zoo.desirability import Desirable
-from model_zoo.digests import file_digest
+from model_zoo.digests import content_digest, file_digest
 from model_zoo.errors import BundleError
 from model_zoo.explanation import Explainer
+from model_zoo.featurizers import join
+from model_zoo.manifest import FILE, Manifest, parse_manifest
 from model_zoo.model_formats import Model, load_model
-from model_zoo.molecules import Molecule, Standardise, parse_molecule
-from model_zoo.targets import Target
-from model_zoo.trust import Trust
+from model_zoo.molecules import Molecule
 from model_zoo.uncertainty import Domain, pack
 
-FORMAT: Literal[2] = 2
+CARD = "card.json"
 REFERENCE_TOLERANCE = 1e-4
 """Largest accepted difference to a stored reference prediction, relative to max(1, |value|): ONNX Runtime may
 differ in the last bits of float32 between processors, a wrong model differs by far more."""
-
-
-class Manifest(BaseModel):
-    """What a bundle is and how to predict with it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal[1, 2] = FORMAT
-    endpoint: str
-    version: str
-    model: str
-    signature: str
-    title: str
-    description: str
-    unit: str
-    direction: Literal["higher", "lower", "none"]
-    desirable: Desirable | None = None
-    features: tuple[str, ...]
-    standardise: Standardise
-    target: Target
-    interval_half_width: float | None
-    """Half width of the 90 % interval on the scale the model was trained on, of a typical molecule where `trust` gives
-    each molecule its own; none for binary endpoints."""
-    trust: Trust = Trust()
-    domain_threshold: float
-    files: dict[str, str]
-    """SHA-256 of every other file, by its path in the bundle."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +131,11 @@ class Bundle:
                     f"{self.folder}: expected {name} of {len(self.domain.packed)} training molecules, got {len(got)}"
                 )
 
+    @cached_property
+    def blocks(self) -> tuple[str, ...]:
+        """How its featurizers are found at its own versions, see `Policies.blocks`."""
+        return self.manifest.policies.blocks(self.manifest.features)
+
     def nearest(self, molecules: Sequence[Molecule], k: int = 3) -> list[list[Neighbour]]:
         """Give the `k` training molecules most like each molecule, most similar first; fewer where there are fewer."""
         if not molecules or not len(self.neighbours.values):
@@ -183,16 +160,16 @@ class Bundle:
         Parameters
         ----------
         molecules
-            Molecules standardised by `manifest.standardise`.
+            Molecules standardised by `manifest.standardise` and the version of the rules in `manifest.policies`.
         X
-            Their features, when the caller already has them (`featurizers.featurize(manifest.features,
-            molecules)`): endpoints that share featurizers share the work.
+            Their features, when the caller already has them (of `blocks`, side by side): endpoints that share
+            featurizers share the work.
         packed
             Their fingerprints as `uncertainty.pack` gives them, for the same reason.
         """
         manifest = self.manifest
         if X is None:
-            X = featurizers.featurize(manifest.features, molecules)
+            X = join([policies.featurizer(block).featurize(molecules) for block in self.blocks])
         raw = self.model.predict(X)
         similarity, rows = self.domain.nearest(pack(molecules) if packed is None else packed, NEIGHBOURS)
         nearest = similarity[:, 0] if molecules else np.empty(0)
@@ -210,20 +187,27 @@ class Bundle:
         return Predictions(value, lower, upper, nearest, percentile, label, sets)
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
     """Verify a bundle completely and load it.
 
     Checks every checksum, that no file is missing or extra, and that the model reproduces the reference
     predictions stored beside it. The replay also warms the model up.
+
+    Parameters
+    ----------
+    folder
+        The bundle.
+    manifest_digest
+        What the pointer says of its manifest; none where nobody says anything.
 
     Raises
     ------
     BundleError
         When anything is missing, altered, unreadable, or predicts something else.
     """
-    manifest = verify_files(folder)
+    manifest = verify_files(folder, manifest_digest)
     try:
-        card = json.loads((folder / "card.json").read_bytes())
+        card = json.loads((folder / CARD).read_bytes())
         reference = json.loads((folder / "reference.json").read_bytes())
         smiles, expected = list(reference["smiles"]), np.asarray(reference["values"], dtype=np.float64)
         packed = np.load(folder / "domain.npy", allow_pickle=False)
@@ -238,7 +222,8 @@ def load_bundle(folder: Path) -> Bundle:
     domain = Domain(packed, manifest.domain_threshold)
     model, explainer = load_model(folder / "model"), None
     if explanation.FILE in manifest.files:
-        explainer = explanation.load_explainer(folder, model, manifest.features, manifest.target, manifest.unit)
+        blocks = manifest.policies.blocks(manifest.features)
+        explainer = explanation.load_explainer(folder, model, blocks, manifest.target, manifest.unit)
     bundle = Bundle(folder, manifest, card, model, domain, neighbours, explainer)
     got = bundle.predict(reference_molecules(smiles, manifest)).value
     if expected.shape != got.shape:
@@ -252,21 +237,23 @@ def load_bundle(folder: Path) -> Bundle:
     return bundle
 
 
-def verify_files(folder: Path) -> Manifest:
+def verify_files(folder: Path, manifest_digest: str | None = None) -> Manifest:
     """Read a bundle's manifest and check the checksum of every file it names.
 
     Raises
     ------
     BundleError
-        When the manifest is missing or invalid, or a file is missing, extra or altered.
+        When the manifest is missing, invalid or not the one of `manifest_digest`, or a file is missing, extra or
+        altered.
     """
-    path = folder / "manifest.json"
+    path = folder / FILE
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path}: expected a bundle manifest, got {error.strerror}") from error
-    except ValidationError as error:
-        raise BundleError(f"{path}: not a valid manifest: {error}") from error
+    if manifest_digest is not None and content_digest(content) != manifest_digest:
+        raise BundleError(f"{path}: the checksum differs from what the pointer says: the manifest was altered")
+    manifest = parse_manifest(content, str(path))
     present = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file() and file != path}
     if present != set(manifest.files):
         missing, extra = set(manifest.files) - present, present - set(manifest.files)
@@ -277,15 +264,34 @@ def verify_files(folder: Path) -> Manifest:
     return manifest
 
 
+def read_verified(folder: Path, name: str) -> bytes:
+    """Read one file of a bundle that is not loaded, as its manifest covers it.
+
+    Raises
+    ------
+    BundleError
+        When the manifest or the file is missing, invalid or altered.
+    """
+    try:
+        manifest = parse_manifest((folder / FILE).read_bytes(), str(folder / FILE))
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(f"{folder / name}: cannot be read: {error.strerror}") from error
+    if content_digest(content) != manifest.files.get(name):
+        raise BundleError(f"{folder / name}: the checksum differs from the manifest: the file was altered")
+    return content
+
+
 def reference_molecules(smiles: Sequence[str], manifest: Manifest) -> list[Molecule]:
-    """Parse reference molecules as the endpoint's molecules are.
+    """Parse reference molecules as the endpoint's molecules are, by the versions of the bundle's own rules.
 
     Raises
     ------
     BundleError
         When one of them is not readable.
     """
-    molecules = [parse_molecule(text, manifest.standardise) for text in smiles]
+    version = manifest.policies.standardise
+    molecules = [policies.standardise(text, manifest.standardise, policy=version) for text in smiles]
     valid = [molecule for molecule in molecules if isinstance(molecule, Molecule)]
     if len(valid) != len(smiles):
         raise BundleError(f"{manifest.endpoint}: a reference molecule of the bundle is not readable")

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo import featurizers
-from model_zoo.bundle import Bundle, Manifest, Neighbours, load_bundle, reference_molecules
-from model_zoo.digests import file_digest, json_digest
+from model_zoo import featurizers, policies
+from model_zoo.bundle import Bundle, Neighbours, load_bundle, reference_molecules
+from model_zoo.digests import file_digest
 from model_zoo.explanation import write_tables
+from model_zoo.manifest import DRAFT, FILE, Manifest, version_of
 from model_zoo.model_formats import load_model
 from model_zoo.molecules import Molecule
 from model_zoo.reference_drugs import DrugList
@@ -66,7 +67,8 @@ def write_bundle(
     folder
         An existing, empty folder. Publishing it is the store's work.
     fields
-        Every field of `Manifest` but `version`, `domain_threshold`, `files` and `format`.
+        Every field of `Manifest` but `version`, `domain_threshold`, `files`, `format` and `policies`, which are the
+        newest: what is trained now is read by them.
     card
         The model card: anything JSON can say. No wall-clock time of the writing: the version is a digest
         of the content, so that writing the same bundle twice gives the same version.
@@ -89,7 +91,13 @@ def write_bundle(
     np.save(folder / "domain.npy", domain.packed, allow_pickle=False)
     _write_json(folder / "neighbours.json", dict(neighbours))
     _write_json(folder / "card.json", dict(card))
-    draft = Manifest(**dict(fields), version="draft", domain_threshold=domain.threshold, files={})
+    draft = Manifest(
+        **dict(fields),
+        policies=policies.newest(fields["features"]),
+        version=DRAFT,
+        domain_threshold=domain.threshold,
+        files={},
+    )
     known = Neighbours(
         tuple(neighbours["smiles"]),
         np.asarray(neighbours["values"], dtype=np.float64),
@@ -104,10 +112,9 @@ def write_bundle(
     files = {
         path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
     }
-    content = draft.model_copy(update={"files": files}).model_dump(mode="json")
-    version = f"{draft.model}-{json_digest(content)[:12]}"
-    manifest = draft.model_copy(update={"files": files, "version": version})
-    _write_json(folder / "manifest.json", manifest.model_dump(mode="json"))
+    whole = draft.model_copy(update={"files": files})
+    manifest = whole.model_copy(update={"version": version_of(whole.as_json())})
+    (folder / FILE).write_bytes(manifest.as_bytes())
     return load_bundle(folder)
 
 

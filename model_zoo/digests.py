@@ -18,6 +18,11 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
+def content_digest(content: bytes) -> str:
+    """Give the SHA-256 of bytes, as hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def canonical_json(value: Any) -> str:
     """Write a JSON value in the one form that digests are taken of: sorted keys, no blanks, no NaN.
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo import atoms, featurizers
+from model_zoo import atoms, featurizers, policies
 from model_zoo.atoms import masking
 from model_zoo.errors import BundleError
 from model_zoo.model_formats import Model, OnnxModel, load_model
@@ -114,7 +114,7 @@ class Explainer:
     mean
         `d` features of the average training molecule.
     features
-        Names of the featurizers whose columns the model reads, in order.
+        The featurizers whose columns the model reads, in order, as `policies.featurizer` finds them.
     target
         The endpoint's task and scale.
     unit
@@ -129,7 +129,7 @@ class Explainer:
 
     def explain(self, molecule: Molecule) -> Explanation:
         """Explain the prediction for a standardised molecule."""
-        blocks = [featurizers.get(name).featurize([molecule]) for name in self._features]
+        blocks = [policies.featurizer(name).featurize([molecule]) for name in self._features]
         X = featurizers.join(blocks)
         columns, on_atoms = np.zeros(X.shape[1]), np.zeros(molecule.mol.GetNumAtoms())
         baseline = prediction = 0.0

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from model_zoo import policies
 from model_zoo.bundle import Bundle
 from model_zoo.config import NAME, read_folder, yaml_files
 from model_zoo.errors import ConfigError, DataError
-from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
+from model_zoo.molecules import Limits, Molecule, Standardise
 from model_zoo.shared_features import SharedFeatures
 
 if TYPE_CHECKING:
@@ -195,13 +196,13 @@ class _Numbers:
         self.errors: list[str | None] = [None] * rows
         self._bundles = bundles
         self._filled = {name: np.full((4, rows), np.nan, dtype=np.float32) for name in bundles}
-        self._policies: dict[Standardise, list[str]] = {}
+        self._readings: dict[tuple[Standardise, int], list[str]] = {}
         for name, bundle in bundles.items():
-            self._policies.setdefault(bundle.manifest.standardise, []).append(name)
+            self._readings.setdefault(bundle.manifest.reading, []).append(name)
 
     def fill(self, start: int, texts: Sequence[str], limits: Limits) -> None:
-        for policy, names in self._policies.items():
-            parsed = [parse_molecule(text, policy, limits) for text in texts]
+        for (options, version), names in self._readings.items():
+            parsed = [policies.standardise(text, options, limits, policy=version) for text in texts]
             molecules = [item for item in parsed if isinstance(item, Molecule)]
             places = [start + index for index, item in enumerate(parsed) if isinstance(item, Molecule)]
             for index, item in enumerate(parsed):
@@ -224,7 +225,7 @@ class _Numbers:
         shared = SharedFeatures(molecules)
         for name in names:
             bundle = self._bundles[name]
-            got = bundle.predict(molecules, shared.matrix(bundle.manifest.features), shared.packed)
+            got = bundle.predict(molecules, shared.matrix(bundle.blocks), shared.packed)
             for row, values in enumerate((got.value, got.lower, got.upper, got.similarity)):
                 if values is not None:
                     self._filled[name][row, places] = values

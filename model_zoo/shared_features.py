@@ -7,21 +7,20 @@ Does not belong here: featurizers, features on disk (see `feature_cache.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo import featurizers
+from model_zoo import featurizers, policies
 from model_zoo.molecules import Molecule
 from model_zoo.uncertainty import pack
 
-_featurizer = cache(featurizers.get)  # finding one looks into its folder: too slow for each request
+_featurizer = policies.featurizer
 
 
 class SharedFeatures:
-    """Features of `n` molecules.
+    """Features of `n` molecules; featurizers are named as `policies.featurizer` finds them.
 
     Examples
     --------

@@ -1,20 +1,14 @@
 """Where bundles and the pointer to the current ones live.
 
-Belongs here: the contract of a bundle store, the pointer, and the store in a folder.
-Does not belong here: the store in S3 (`serving/s3_store.py`: this package never imports boto3), the
-content of a bundle (see `bundle.py`).
+Belongs here: the contract of a bundle store, what every store does to a pointer before it writes it, and the store in a
+folder.
+Does not belong here: the pointer (see `pointer.py`), the store in S3 (`serving/s3_store.py`: this package never imports
+boto3), the content of a bundle (see `bundle.py`).
 
-One pointer file names the current version of every endpoint, so that a change of several champions is
-seen as one. It is replaced atomically: a reader sees the old state or the new one, never a mixture::
-
-    {"format": 1, "generation": 7, "endpoints": {"solubility_logs": {
-        "version": "rf-0123456789ab", "since": "2026-01-31T12:00:00+00:00", "by": "inference_service",
-        "held": null, "history": [{"version": ..., "since": ..., "by": ...}]}}}
-
-`history` is oldest first and does not hold the current version. `held` is a version that somebody
-rolled back from, `over` one whose challenger was promoted over it: neither is published again by itself.
-`challenger`, where there is one, is a version on trial beside the champion:
-`{"version": ..., "since": ..., "by": ..., "mode": "split", "share": 0.1}`.
+The pointer is replaced atomically: a reader sees the old state or the new one, never a mixture. Beside it lie
+`published.json`, written once, by which a pointer that is gone is told from one that was never there, and, in a store
+that an earlier version wrote, `current.format1.json`: that version's pointer as it was before the first change by this
+one. Copied over `current.json`, it is the way back.
 """
 
 from __future__ import annotations
@@ -24,157 +18,79 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from model_zoo.bundle import CARD, read_verified, verify_files
+from model_zoo.digests import content_digest
+from model_zoo.errors import BundleError, StoreError
+from model_zoo.manifest import FILE as MANIFEST
+from model_zoo.manifest import parse_manifest
+from model_zoo.pointer import (
+    POINTER,
+    Appointment,
+    Current,
+    Pointer,
+    PointerError,
+    Trial,
+    Withdrawal,
+    is_unsealed,
+    new_lineage,
+    parse_pointer,
+)
 
-from model_zoo.bundle import verify_files
-from model_zoo.errors import StoreError
-from model_zoo.trials import TrialMode
+__all__ = [
+    "POINTER",
+    "Appointment",
+    "Current",
+    "FolderStore",
+    "Pointer",
+    "PointerError",
+    "Store",
+    "Trial",
+    "Withdrawal",
+    "atomic_write",
+    "parse_pointer",
+    "read_card",
+]
 
-POINTER = "current.json"
 PROGRESS = "progress.json"
-HISTORY_LENGTH = 50
-
-
-class Appointment(BaseModel):
-    """A version that served an endpoint, since when, and who put it there."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    version: str
-    since: str
-    by: str
-
-
-class Trial(Appointment):
-    """A version on trial beside the champion.
-
-    In the `shadow` it predicts what the champion predicts, and nobody is told. In a `split` it answers for `share` of
-    the molecules, always the same ones.
-    """
-
-    mode: TrialMode
-    share: float = Field(default=0.1, gt=0, lt=1)
-
-
-class Current(Appointment):
-    """The version that serves an endpoint now, those before it, and the one on trial."""
-
-    held: str | None = None
-    over: str | None = None
-    challenger: Trial | None = None
-    history: tuple[Appointment, ...] = ()
-
-
-class Pointer(BaseModel):
-    """The current version of every endpoint."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal[1] = 1
-    generation: int = 0
-    endpoints: dict[str, Current] = {}
-
-    def appoint(self, versions: dict[str, str], by: str) -> Pointer:
-        """Give the pointer with these versions current; those that already are, or are held, stay as they are."""
-        endpoints = dict(self.endpoints)
-        for endpoint, version in versions.items():
-            now = endpoints.get(endpoint)
-            if now is not None and version in (now.version, now.held, now.over):
-                continue
-            endpoints[endpoint] = Current(
-                version=version, since=_now(), by=by, history=_grown(now), held=now.held if now else None
-            )
-        return self._with(endpoints)
-
-    def put_on_trial(self, trials: Mapping[str, tuple[str, TrialMode, float] | None], by: str) -> Pointer:
-        """Give the pointer with these challengers on trial, each a version, mode and share; none ends a trial.
-
-        A version that serves, or is held, is not put on trial; a trial that runs as wanted keeps its date.
-        """
-        endpoints = dict(self.endpoints)
-        for endpoint, wanted in trials.items():
-            now = endpoints.get(endpoint)
-            if now is None:
-                continue
-            trial = None
-            if wanted is not None and wanted[0] not in (now.version, now.held, now.over):
-                trial = Trial(version=wanted[0], since=_now(), by=by, mode=wanted[1], share=wanted[2])
-                runs = now.challenger
-                if runs and (runs.version, runs.mode, runs.share) == (trial.version, trial.mode, trial.share):
-                    trial = runs
-            endpoints[endpoint] = now.model_copy(update={"challenger": trial})
-        return self._with(endpoints)
-
-    def promote(self, endpoint: str, by: str) -> Pointer:
-        """Give the pointer with the endpoint's challenger as its champion, in the present one's place.
-
-        Raises
-        ------
-        StoreError
-            When no challenger is on trial.
-        """
-        now = self.endpoints.get(endpoint)
-        if now is None or now.challenger is None:
-            raise StoreError(f"endpoint {endpoint!r} has no challenger on trial: nothing to promote")
-        promoted = Current(
-            version=now.challenger.version, since=_now(), by=by, held=now.held, over=now.version, history=_grown(now)
-        )
-        return self._with({**self.endpoints, endpoint: promoted})
-
-    def as_bytes(self) -> bytes:
-        """Give the pointer's file; what there is none of is left out, so that an older service can read it."""
-        return (json.dumps(self.model_dump(mode="json", exclude_none=True), indent=1, sort_keys=True) + "\n").encode()
-
-    def roll_back(self, endpoint: str, by: str) -> Pointer:
-        """Give the pointer with the endpoint's previous version current and the present one held.
-
-        Raises
-        ------
-        StoreError
-            When the endpoint serves nothing, or never served anything else.
-        """
-        now = self.endpoints.get(endpoint)
-        if now is None:
-            known = ", ".join(self.endpoints) or "none"
-            raise StoreError(f"no champion serves endpoint {endpoint!r}: endpoints that serve are {known}")
-        left = (now.version, now.held)  # going back twice must not return to the version left first
-        previous = next((entry for entry in reversed(now.history) if entry.version not in left), None)
-        if previous is None:
-            raise StoreError(f"endpoint {endpoint!r} has no earlier champion to go back to")
-        back = Current(version=previous.version, since=_now(), by=by, held=now.version, history=_grown(now))
-        return self._with({**self.endpoints, endpoint: back})
-
-    def _with(self, endpoints: dict[str, Current]) -> Pointer:
-        if endpoints == self.endpoints:
-            return self
-        return Pointer(generation=self.generation + 1, endpoints=endpoints)
-
-
-def _grown(now: Current | None) -> tuple[Appointment, ...]:
-    if now is None:
-        return ()
-    entry = Appointment(version=now.version, since=now.since, by=now.by)
-    return (*now.history, entry)[-HISTORY_LENGTH:]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+PUBLISHED = "published.json"
+WAY_BACK = "current.format1.json"
+LOST = (
+    f"the pointer {POINTER} is gone, and {PUBLISHED} tells that there was one: `aidrug restore` brings it back from a "
+    f"backup. Where there is none, remove {PUBLISHED}: the next run begins a new one, and what was held is forgotten"
+)
 
 
 class Store(Protocol):
     """What a bundle store can do. Every method may raise `StoreError`."""
 
     def read_pointer_bytes(self) -> bytes | None:
-        """Give the pointer file as it is, or none when nothing was ever published."""
+        """Give the pointer file as it is, or none when nothing was ever published.
+
+        Raises
+        ------
+        PointerError
+            When something was, and the pointer is gone.
+        """
 
     def update_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
-        """Replace the pointer by `change(pointer)` atomically, no matter who else does the same."""
+        """Replace the pointer by `change(pointer)` atomically, no matter who else does the same.
+
+        Raises
+        ------
+        PointerError
+            When the present one is damaged or gone: nothing is concluded from it, so nothing is written.
+        StoreError
+            When a version that is to serve is not in the store.
+        """
+
+    def restore_pointer(self, saved: Pointer) -> Pointer:
+        """Replace the pointer, whole, damaged or absent, by a saved one as the first of another lineage."""
 
     def read_progress_bytes(self) -> bytes | None:
         """Give what a run last said of its progress (see `progress.py`), or none when nothing is being made."""
@@ -199,25 +115,64 @@ def read_card(store: Store, endpoint: str, version: str) -> dict[str, Any]:
     ------
     StoreError
         When the bundle is not in the store.
+    BundleError
+        When the card, or the manifest that covers it, was altered.
     """
-    card: dict[str, Any] = json.loads((store.fetch_bundle(endpoint, version) / "card.json").read_bytes())
+    folder = store.fetch_bundle(endpoint, version)
+    card: dict[str, Any] = json.loads(read_verified(folder, CARD))
     return card
 
 
-def parse_pointer(content: bytes | None) -> Pointer:
-    """Read a pointer's bytes; none is the empty pointer.
+def completed(after: Pointer, before: Pointer, manifest_of: Callable[[str, str], bytes]) -> Pointer:
+    """Give a pointer as it is written: of a lineage, and with the digest of every manifest that it relies on.
+
+    Parameters
+    ----------
+    after, before
+        The pointer to write, and the one it replaces.
+    manifest_of
+        Reads the manifest of an endpoint's version from the store; raises `StoreError` or `BundleError`.
 
     Raises
     ------
     StoreError
-        When the bytes are not a valid pointer.
+        When a version that did not serve before is not in the store, or its manifest is not its own; when the pointer
+        cannot come after that one.
     """
-    if content is None:
-        return Pointer()
-    try:
-        return Pointer.model_validate_json(content)
-    except ValidationError as error:
-        raise StoreError(f"the pointer {POINTER} is not valid: {error}") from error
+
+    def covered(endpoint: str, entry: Appointment, known: Appointment | None) -> str | None:
+        if entry.manifest is not None:
+            return entry.manifest
+        try:
+            content = manifest_of(endpoint, entry.version)
+            found = parse_manifest(content, f"{endpoint}/{entry.version}/{MANIFEST}")
+            if (found.endpoint, found.version) == (endpoint, entry.version):
+                return content_digest(content)
+            fault = f"its manifest says that it is {found.endpoint}/{found.version}"
+        except (StoreError, BundleError) as error:
+            fault = str(error)
+        if known is not None and known.version == entry.version:
+            return None  # an earlier version appointed it: what is wrong with it must not keep others from serving
+        raise StoreError(f"{endpoint} cannot be served by {entry.version}: {fault}. Publish the bundle first")
+
+    endpoints = {}
+    for endpoint, now in after.endpoints.items():
+        was, trial = before.endpoints.get(endpoint), now.challenger
+        if trial is not None:
+            digest = covered(endpoint, trial, was.challenger if was else None)
+            trial = trial.model_copy(update={"manifest": digest})
+        digest = covered(endpoint, now, was)
+        endpoints[endpoint] = now.model_copy(update={"manifest": digest, "challenger": trial})
+    lineage = after.lineage or before.lineage or new_lineage()
+    whole = after.model_copy(update={"endpoints": endpoints, "lineage": lineage})
+    if fault := whole.damage_after(before):
+        raise StoreError(f"{fault}: services would refuse it, so it is not written")
+    return whole
+
+
+def published() -> bytes:
+    """Give the content of `published.json`."""
+    return (json.dumps({"began": datetime.now(UTC).isoformat(timespec="seconds")}) + "\n").encode()
 
 
 class FolderStore:
@@ -231,18 +186,32 @@ class FolderStore:
 
     def read_pointer_bytes(self) -> bytes | None:
         """Read the pointer file; none when it does not exist yet."""
-        return self._read(POINTER)
+        content = self._read(POINTER)
+        if content is None and self._read(PUBLISHED) is not None:
+            content = self._read(POINTER)  # the first one may have been written between the two questions
+            if content is None:
+                raise PointerError(LOST)
+        return content
 
     def update_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
         """Replace the pointer under a lock that dies with its process."""
         with self._lock():
-            before = parse_pointer(self.read_pointer_bytes())
+            content = self.read_pointer_bytes()
+            before = parse_pointer(content)
             after = change(before)
             if after != before:
-                for leftover in self.root.glob(f".{POINTER}.*"):  # of a killed writer: the lock is ours now
-                    leftover.unlink(missing_ok=True)
-                atomic_write(self.root / POINTER, after.as_bytes())
+                if content is not None and is_unsealed(content):
+                    atomic_write(self.root / WAY_BACK, content)
+                after = completed(after, before, self._manifest)
+                self._replace_pointer(after)
             return after
+
+    def restore_pointer(self, saved: Pointer) -> Pointer:
+        """Replace the pointer under the same lock."""
+        with self._lock():
+            restored = completed(saved.restored(), saved, self._manifest)
+            self._replace_pointer(restored)
+            return restored
 
     def read_progress_bytes(self) -> bytes | None:
         """Read the file beside the pointer."""
@@ -286,6 +255,19 @@ class FolderStore:
     def bundle_folder(self, endpoint: str, version: str) -> Path:
         """Give where a bundle lies, whether it exists or not."""
         return self.root / "bundles" / endpoint / version
+
+    def _replace_pointer(self, pointer: Pointer) -> None:
+        for leftover in self.root.glob(f".{POINTER}.*"):  # of a killed writer: the lock is ours now
+            leftover.unlink(missing_ok=True)
+        atomic_write(self.root / POINTER, pointer.as_bytes())
+        if not (self.root / PUBLISHED).exists():
+            atomic_write(self.root / PUBLISHED, published())
+
+    def _manifest(self, endpoint: str, version: str) -> bytes:
+        content = self._read(f"bundles/{endpoint}/{version}/{MANIFEST}")
+        if content is None:
+            raise StoreError(f"bundle {endpoint}/{version} is not in the store {self.root}")
+        return content
 
     def _read(self, name: str) -> bytes | None:
         try:

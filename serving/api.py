@@ -18,8 +18,8 @@ from litestar.types import ControllerRouterHandler
 
 from model_zoo.errors import StoreError
 from model_zoo.model_card import to_markdown
+from model_zoo.pointer import Appointment, Pointer
 from model_zoo.progress import Progress
-from model_zoo.store import Appointment, Pointer
 from serving.access import audited
 from serving.engine import Engine
 from serving.entries import entry
@@ -38,6 +38,7 @@ from serving.schemas import (
     TrialInfo,
 )
 from serving.table import Champion, Table
+from serving.withdrawal import require_not_withdrawn
 
 EndpointName = Annotated[str, PathParameter(description="Name of an endpoint.")]
 MOST_EXPLAINED = 32
@@ -51,7 +52,7 @@ _FAULT = problem_response()
     tags=["predictions"],
     summary="Predict molecules",
     opt={"scope": "predict"},
-    responses={400: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 410: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def predict(
     request: Request[Any, Any, Any], data: JSONBody[PredictRequest], engine: NamedDependency[Engine]
@@ -86,12 +87,13 @@ async def list_endpoints(engine: NamedDependency[Engine]) -> list[EndpointInfo]:
     "/v1/endpoints/{name:str}",
     tags=["endpoints and models"],
     summary="Describe an endpoint",
-    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
 async def show_endpoint(name: EndpointName, engine: NamedDependency[Engine]) -> EndpointInfo:
     """Describe one endpoint: what it means, and what serves it."""
     table = engine.table
     if name not in table.champions:
+        require_not_withdrawn(table, name)
         raise ProblemError("unknown-endpoint", expected_one_of(table.champions, engine.making.progress, name))
     return endpoint_info(table, name)
 
@@ -118,7 +120,7 @@ async def list_models(engine: NamedDependency[Engine]) -> list[ModelInfo]:
     "/v1/champions/{name:str}",
     tags=["champions"],
     summary="Show a champion's card and history",
-    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
 async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Show an endpoint's champion, its model card and the champions before it."""
@@ -131,7 +133,7 @@ async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> 
     tags=["champions"],
     summary="Put the previous champion back",
     opt={"scope": "admin"},
-    responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 503: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 410: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def roll_back(
     request: Request[Any, Any, Any], name: EndpointName, engine: NamedDependency[Engine]
@@ -194,9 +196,11 @@ def chosen(table: Table, names: list[str] | None, progress: Progress | None = No
     Raises
     ------
     ProblemError
-        `no-champion` when nothing is loaded that could answer, `unknown-endpoints` for names nobody knows.
+        `withdrawn` for endpoints that are served no more, `no-champion` when nothing is loaded that could answer,
+        `unknown-endpoints` for names nobody knows.
     """
     waiting = {"Retry-After": "5"}
+    require_not_withdrawn(table, *(names or ()))
     if not table.champions:
         detail = f"no champion is loaded yet: training has to finish first{being_made(progress, names)}"
         raise ProblemError("no-champion", detail, waiting)
@@ -241,10 +245,11 @@ def champion_info(table: Table, name: str, progress: Progress | None = None) -> 
     Raises
     ------
     ProblemError
-        `unknown-endpoint` when none was ever appointed.
+        `withdrawn` when it is served no more, `unknown-endpoint` when none was ever appointed.
     """
     current = table.appointments.get(name)
     if current is None:
+        require_not_withdrawn(table, name)
         raise ProblemError("unknown-endpoint", expected_one_of(table.appointments, progress, name))
     champion, failure = table.champions.get(name), table.failures.get(name)
     card: Mapping[str, Any] | None = champion.bundle.card if champion else None

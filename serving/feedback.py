@@ -139,6 +139,8 @@ async def _predicted(engine: Engine, table: Table, measurements: list[Measuremen
 def _fault(table: Table, item: Measurement) -> Fault | None:
     champion = table.champions.get(item.endpoint)
     if champion is None:
+        if (entry := table.withdrawn.get(item.endpoint)) is not None:
+            return Fault("withdrawn", f"{item.endpoint} was withdrawn on {entry.since[:10]}: {entry.reason}")
         known = ", ".join(table.champions) or "none yet"
         return Fault("unknown-endpoint", f"expected one of {known}, got {item.endpoint!r}")
     manifest = champion.manifest

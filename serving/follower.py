@@ -5,6 +5,9 @@ Does not belong here: answering requests.
 
 A request reads `Follower.table` once and keeps what it read; the follower never changes a table, it
 rebinds one reference to a new one. The old bundles are freed when the last request lets go of them.
+
+A pointer that is damaged, gone, or cannot come after the one that is followed (see `Pointer.damage_after`) changes
+nothing: what serves goes on serving until a whole one is there, or one of another lineage, which a restore writes.
 """
 
 from __future__ import annotations
@@ -15,16 +18,21 @@ import math
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 from model_zoo.bundle import load_bundle
 from model_zoo.errors import StoreError
-from model_zoo.store import Pointer, Store, parse_pointer
+from model_zoo.pointer import POINTER, Appointment, Pointer, PointerError, parse_pointer
+from model_zoo.store import Store
 from serving import metrics
 from serving.agreement import Agreement
 from serving.table import Champion, Failure, Table, measured_values
 
 LONGEST_PAUSE = 15.0
 """Longest time between two attempts after failures that may pass, in seconds."""
+
+StoreState = Literal["ok", "unreachable", "damaged"]
+"""Of the bundle store: read and followed; not to be read; read, and its pointer refused."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +54,9 @@ class Follower:
     table
         The champions being served.
     store_error
-        Why the pointer could not be read at the last look, or none.
+        Why the pointer could not be followed at the last look, or none.
+    store_state
+        Whether that is because it could not be read, or because of what it says.
     looked
         Set once the first look is over, whatever came of it.
     """
@@ -54,9 +64,11 @@ class Follower:
     def __init__(self, store: Store, poll_seconds: float, agreement: Agreement | None = None) -> None:
         self.table = Table()
         self.store_error: str | None = None
+        self.store_state: StoreState = "ok"
         self.looked = asyncio.Event()
         self._store, self._poll_seconds, self._agreement = store, poll_seconds, agreement
         self._seen: bytes | None = None
+        self._followed: Pointer | None = None
         self._pointer_error: str | None = None
         self._retry_at, self._retry_pause = math.inf, poll_seconds
         self._lock = asyncio.Lock()
@@ -75,7 +87,7 @@ class Follower:
             try:
                 return await asyncio.to_thread(self._look)
             except Exception as error:  # noqa: BLE001  no fault may end the following: nothing would be swapped again
-                self._set_store_error(f"{type(error).__name__}: {error}")
+                self._set_store_error("unreachable", f"{type(error).__name__}: {error}")
                 return False
             finally:
                 self.looked.set()
@@ -83,24 +95,43 @@ class Follower:
     def _look(self) -> bool:
         try:
             content = self._store.read_pointer_bytes()
+        except PointerError as error:  # it is gone
+            self._set_store_error("damaged", str(error))
+            return True
         except StoreError as error:
-            self._set_store_error(str(error))
+            self._set_store_error("unreachable", str(error))
             return False
         if content == self._seen:
-            self._set_store_error(self._pointer_error)
-            if time.monotonic() >= self._retry_at:
+            self._set_store_error("damaged", self._pointer_error)
+            if time.monotonic() >= self._retry_at and self._followed is not None:
                 self._retry_pause = min(LONGEST_PAUSE, self._retry_pause * 2)
-                self._serve(parse_pointer(content))
+                self._serve(self._followed)
             return True
         self._seen, self._retry_pause, self._retry_at = content, self._poll_seconds, math.inf
         try:
-            pointer, self._pointer_error = parse_pointer(content), None
-        except StoreError as error:
+            pointer, self._pointer_error = self._next(content), None
+        except PointerError as error:
             self._pointer_error = str(error)  # remembered, not tried again: the same bytes will not become valid
         else:
+            self._followed = pointer if content is not None else None
             self._serve(pointer)
-        self._set_store_error(self._pointer_error)
+        self._set_store_error("damaged", self._pointer_error)
         return True
+
+    def _next(self, content: bytes | None) -> Pointer:
+        """Read the pointer that comes after the one that is followed.
+
+        Raises
+        ------
+        PointerError
+            When it is damaged, or cannot come after that one.
+        """
+        pointer = parse_pointer(content)
+        if self._followed is not None:
+            gone = f"{POINTER} is gone, and so is what tells that there was one" if content is None else None
+            if fault := gone or pointer.damage_after(self._followed):
+                raise PointerError(f"{fault}: what serves goes on serving. `aidrug restore` writes a whole one")
+        return pointer
 
     def _serve(self, pointer: Pointer) -> None:
         table = self._load(pointer)
@@ -114,7 +145,7 @@ class Follower:
     def _load(self, pointer: Pointer) -> Table:
         """Make the pointer's table, taking over every bundle that it leaves in place."""
         before = self.table
-        wanted = {endpoint: current.version for endpoint, current in sorted(pointer.endpoints.items())}
+        wanted: dict[str, Appointment] = dict(sorted(pointer.endpoints.items()))
         found, failures = self._load_all(wanted, before.failures)
         for endpoint, failure in failures.items():
             if failure != before.failures.get(endpoint):
@@ -133,7 +164,7 @@ class Follower:
         kept = {
             endpoint: before.champions[endpoint] for endpoint in failures if endpoint in before.champions
         }  # a champion that cannot be loaded takes nobody's place
-        trials = {name: now.challenger.version for name, now in pointer.endpoints.items() if now.challenger}
+        trials = {name: now.challenger for name, now in pointer.endpoints.items() if now.challenger}
         challengers, trial_failures = self._load_all(trials, before.trial_failures)
         for endpoint, failure in trial_failures.items():
             if failure != before.trial_failures.get(endpoint):
@@ -143,53 +174,59 @@ class Follower:
         return Table(
             pointer.generation,
             MappingProxyType(champions),
-            MappingProxyType(pointer.endpoints),
+            MappingProxyType(dict(pointer.endpoints)),
             MappingProxyType(failures),
             MappingProxyType(challengers),
             MappingProxyType(trial_failures),
+            MappingProxyType(dict(pointer.withdrawn)),
         )
 
     def _load_all(
-        self, wanted: Mapping[str, str], known: Mapping[str, Failure]
+        self, wanted: Mapping[str, Appointment], known: Mapping[str, Failure]
     ) -> tuple[dict[str, Champion], dict[str, Failure]]:
         """Give the loaded bundle, or the failure, of each endpoint's wanted version."""
         loaded = self.table.loaded
         found: dict[str, Champion] = {}
         failures: dict[str, Failure] = {}
-        for endpoint, version in wanted.items():
-            champion = loaded.get((endpoint, version))
+        for endpoint, entry in wanted.items():
+            champion = loaded.get((endpoint, entry.version))
             refused = known.get(endpoint)
+            asked = (entry.version, entry.manifest)
             if champion is not None:
                 found[endpoint] = champion
-            elif refused is not None and refused.version == version and not refused.retried:
+            elif refused is not None and (refused.version, refused.manifest) == asked and not refused.retried:
                 failures[endpoint] = refused  # refused once, and bundles never change
             else:
-                result = load_champion(self._store, endpoint, version)
+                result = load_champion(self._store, endpoint, *asked)
                 if isinstance(result, Failure):
                     failures[endpoint] = result
                 else:
                     found[endpoint] = result
         return found, failures
 
-    def _set_store_error(self, detail: str | None) -> None:
+    def _set_store_error(self, state: StoreState, detail: str | None) -> None:
         if detail is not None and detail != self.store_error:
             logger.error("the bundle store cannot be followed: %s", detail)
-        self.store_error = detail
+        self.store_error, self.store_state = detail, "ok" if detail is None else state
 
 
-def load_champion(store: Store, endpoint: str, version: str) -> Champion | Failure:
-    """Fetch, verify and load one bundle; any failure is a value, so that other endpoints still swap."""
+def load_champion(store: Store, endpoint: str, version: str, manifest: str | None = None) -> Champion | Failure:
+    """Fetch, verify and load one bundle; any failure is a value, so that other endpoints still swap.
+
+    Where the pointer says what the digest of its `manifest` is, it must be that.
+    """
     folder = None
     try:
         folder = store.fetch_bundle(endpoint, version)
-        bundle = load_bundle(folder)
+        bundle = load_bundle(folder, manifest)
     except (StoreError, OSError) as error:
-        return Failure(version, _without_path(error, folder, endpoint, version), retried=True)
+        return Failure(version, _without_path(error, folder, endpoint, version), retried=True, manifest=manifest)
     except Exception as error:  # noqa: BLE001  whatever a bundle does, the others swap
-        return Failure(version, _without_path(error, folder, endpoint, version), retried=False)
+        return Failure(version, _without_path(error, folder, endpoint, version), retried=False, manifest=manifest)
     named = (bundle.manifest.endpoint, bundle.manifest.version)
     if named != (endpoint, version):
-        return Failure(version, f"the bundle says it is {'/'.join(named)}, the pointer says otherwise", retried=False)
+        detail = f"the bundle says it is {'/'.join(named)}, the pointer says otherwise"
+        return Failure(version, detail, retried=False, manifest=manifest)
     return Champion(bundle, measured_values(bundle))
 
 

@@ -15,7 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 from serving.engine import Engine
 from serving.making import models_done
-from serving.schemas import Live, MakingEndpoint, MakingInfo, NotServed, Ready, ReadyEndpoint
+from serving.schemas import Live, MakingEndpoint, MakingInfo, NotServed, Ready, ReadyEndpoint, WithdrawnEndpoint
 from serving.table import Table
 
 
@@ -39,11 +39,15 @@ async def ready(engine: NamedDependency[Engine]) -> Response[Ready]:
         status="ready" if table.champions else "waiting for a first champion",
         generation=table.generation,
         endpoints={
-            name: ReadyEndpoint(champion.manifest.version, champion.manifest.model, champion.provisional)
+            name: ReadyEndpoint(
+                champion.manifest.version, champion.manifest.model, champion.provisional, list(champion.earlier_rules)
+            )
             for name, champion in table.champions.items()
         },
         errors={name: NotServed(fault.version, fault.detail, fault.retried) for name, fault in table.failures.items()},
         store_error=engine.follower.store_error,
+        store_state=engine.follower.store_state,
+        withdrawn={name: WithdrawnEndpoint(each.since, each.reason) for name, each in table.withdrawn.items()},
         making=_making(engine, table),
     )
     return Response(body, status_code=200 if table.champions else 503)

@@ -28,6 +28,7 @@ from serving.observed import note_worked
 from serving.predictor import Answer, Estimate, Fault
 from serving.problems import REFUSALS, ProblemError, problem_response
 from serving.table import Champion
+from serving.withdrawal import require_not_withdrawn
 
 INPUT = "smiles"
 OUTPUTS = ("value", "lower", "upper", "similarity")
@@ -159,7 +160,7 @@ async def server_metadata() -> ServerMetadata:
 @get(
     ["/models/{name:str}", "/models/{name:str}/versions/{model_version:str}"],
     summary="Describe a model",
-    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
 async def model_metadata(
     request: Request[Any, Any, Any], engine: NamedDependency[Engine], name: ModelName
@@ -180,7 +181,7 @@ async def model_metadata(
     ["/models/{name:str}/ready", "/models/{name:str}/versions/{model_version:str}/ready"],
     opt={"scope": "open"},
     summary="Whether a model can be asked",
-    responses={400: _FAULT, 404: _FAULT, 503: ResponseSpec(ModelReady, generate_examples=False)},
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, 503: ResponseSpec(ModelReady, generate_examples=False)},
 )
 async def model_ready(
     request: Request[Any, Any, Any], engine: NamedDependency[Engine], name: ModelName
@@ -199,7 +200,7 @@ async def model_ready(
     status_code=200,
     opt=_PREDICT,
     summary="Predict with a model",
-    responses={400: _FAULT, 404: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def infer(
     request: Request[Any, Any, Any],
@@ -234,6 +235,7 @@ def _version(request: Request[Any, Any, Any]) -> str | None:
 def _champion(engine: Engine, name: str, model_version: str | None) -> Champion:
     champion = engine.table.champions.get(name)
     if champion is None:
+        require_not_withdrawn(engine.table, name)
         detail = expected_one_of(engine.table.champions, engine.making.progress, name)
         raise ProblemError("unknown-endpoint", detail)
     if model_version not in (None, champion.manifest.version):

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 
 from rdkit import Chem
 
-from model_zoo.alerts import Alert, find_alerts
+from model_zoo.alerts import Alert
 from model_zoo.bundle import Neighbour
 from model_zoo.explanation import Explanation
 from model_zoo.molecules import Molecule
+from model_zoo.policies import find_alerts
 from serving.predictor import Answer, Fault
 from serving.recent import Recent
 from serving.table import Champion
@@ -51,7 +52,7 @@ class Insights:
     """
 
     def __init__(self, cache_entries: int) -> None:
-        self._alerts: Recent[str, tuple[Alert, ...]] = Recent(cache_entries)
+        self._alerts: Recent[tuple[int, str], tuple[Alert, ...]] = Recent(cache_entries)
         self._explanations: Recent[tuple[str, str], Explanation] = Recent(min(cache_entries, EXPLAINED))
 
     def gather(
@@ -59,7 +60,8 @@ class Insights:
     ) -> list[Insight]:
         """Give one insight per answer, in order; an empty one for a molecule that was not predicted.
 
-        Alerts point at the atoms of the first endpoint's standardised SMILES. Slow enough for a worker thread.
+        Alerts point at the atoms of the first endpoint's standardised SMILES, and are found by the version of the
+        rules in that endpoint's bundle. Slow enough for a worker thread.
         """
         return [
             Insight() if isinstance(answer, Fault) or not answer else self._one(champions, answer, include)
@@ -82,8 +84,11 @@ class Insights:
             for name, estimate in answer.items()
             if "explanation" in include
         }
-        first = next(iter(molecules.values()))
-        return Insight(self._alerts_of(first) if "alerts" in include else None, near, why)
+        found = None
+        if "alerts" in include:
+            name, first = next(iter(answer.items()))
+            found = self._alerts_of(molecules[first.smiles], champions[name].manifest.policies.alerts)
+        return Insight(found, near, why)
 
     def _explanation_of(self, champion: Champion, molecule: Molecule) -> Explanation | None:
         if champion.bundle.explainer is None:
@@ -99,9 +104,9 @@ class Insights:
             self._explanations.put(key, known)
         return known
 
-    def _alerts_of(self, molecule: Molecule) -> tuple[Alert, ...]:
-        known = self._alerts.get(molecule.smiles)
+    def _alerts_of(self, molecule: Molecule, version: int) -> tuple[Alert, ...]:
+        known = self._alerts.get((version, molecule.smiles))
         if known is None:
-            known = find_alerts(molecule.mol)
-            self._alerts.put(molecule.smiles, known)
+            known = find_alerts(molecule.mol, policy=version)
+            self._alerts.put((version, molecule.smiles), known)
         return known

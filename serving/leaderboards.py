@@ -19,6 +19,7 @@ from serving.engine import Engine
 from serving.making import expected_one_of
 from serving.problems import REFUSALS, ProblemError, problem_response
 from serving.table import Champion
+from serving.withdrawal import require_not_withdrawn
 
 _FAULT = problem_response()
 
@@ -59,7 +60,7 @@ class Leaderboard(Struct, frozen=True):
     "/v1/leaderboards/{name:str}",
     tags=["champions"],
     summary="Show an endpoint's leaderboard",
-    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
 async def show_leaderboard(
     name: Annotated[str, PathParameter(description="Name of an endpoint.")], engine: NamedDependency[Engine]
@@ -67,6 +68,7 @@ async def show_leaderboard(
     """Show all trained models of an endpoint with their scores, who won and why."""
     champion = engine.table.champions.get(name)
     if champion is None:
+        require_not_withdrawn(engine.table, name)
         detail = expected_one_of(engine.table.champions, engine.making.progress, name)
         raise ProblemError("unknown-endpoint", detail)
     return leaderboard(champion)

@@ -36,16 +36,32 @@ class _State:
             manifest = champion.manifest
             champions.add_metric((name, manifest.model, manifest.version, champion.short_signature), 1)
         yield champions
+        earlier = GaugeMetricFamily(
+            "aidrug_earlier_rules", "Rules of a champion that have a newer version.", labels=("endpoint",)
+        )
+        for name, champion in table.champions.items():
+            earlier.add_metric((name,), len(champion.earlier_rules))
+        yield earlier
         gauges: tuple[tuple[str, str, float], ...] = (
             ("aidrug_generation", "Generation of the pointer that serves.", table.generation),
             ("aidrug_not_served", "Appointed champions that are not served.", len(table.failures)),
-            ("aidrug_store_unreachable", "1 while the bundle store cannot be read.", bool(engine.follower.store_error)),
+            (
+                "aidrug_store_unreachable",
+                "1 while the bundle store cannot be read, or is damaged.",
+                bool(engine.follower.store_error),
+            ),
             ("aidrug_queue_molecules", "Molecules waiting, in this worker.", engine.batches.waiting),
             (
                 "aidrug_insight_molecules",
                 "Molecules waiting for explanations, neighbours or alerts, in this worker.",
                 engine.insights_waiting,
             ),
+            (
+                "aidrug_store_damaged",
+                "1 while the pointer of the bundle store is refused, or gone.",
+                engine.follower.store_state == "damaged",
+            ),
+            ("aidrug_withdrawn", "Endpoints that were withdrawn.", len(table.withdrawn)),
             ("aidrug_lost_threads", "Threads held up by molecules, in this worker.", engine.batches.lost),
         )
         for name, text, value in gauges:

@@ -16,7 +16,8 @@ import numpy as np
 from rdkit import Chem
 
 from model_zoo.bundle import Predictions
-from model_zoo.molecules import Limits, Molecule, Standardise, parse_molecule
+from model_zoo.molecules import Limits, Molecule, Standardise
+from model_zoo.policies import standardise
 from model_zoo.shared_features import SharedFeatures
 from serving import metrics
 from serving.recent import Recent
@@ -59,6 +60,8 @@ class Fault:
     detail: str
 
 
+Reading = tuple[Standardise, int]
+"""How a champion's molecules are read, see `Manifest.reading`."""
 Answer = dict[str, Estimate] | Fault
 """The estimates of one molecule by endpoint, or why there are none."""
 
@@ -79,7 +82,7 @@ class Predictor:
         self._estimates: Recent[tuple[str, str], Estimate] = Recent(cache_entries)
         # Standardising costs as much as all the rest of a prediction. The text is remembered as standardised SMILES,
         # not as an RDKit object: those compute parts of themselves when asked, and are not for several threads.
-        self._readings: Recent[tuple[Standardise, str], str | Fault] = Recent(cache_entries)
+        self._readings: Recent[tuple[Reading, str], str | Fault] = Recent(cache_entries)
 
     def known(self, champions: Mapping[str, Champion], texts: Sequence[str]) -> list[Answer | None]:
         """Give the answers that are remembered, without computing anything: quick enough for the event loop."""
@@ -88,7 +91,7 @@ class Predictor:
     def _known(self, champions: Mapping[str, Champion], text: str) -> Answer | None:
         answer: dict[str, Estimate] = {}
         for name, champion in champions.items():
-            reading = self._readings.get((champion.manifest.standardise, text))
+            reading = self._readings.get((champion.manifest.reading, text))
             if reading is None or isinstance(reading, Fault):
                 return reading
             estimate = self._estimates.get((champion.manifest.version, reading))
@@ -105,14 +108,14 @@ class Predictor:
         What is remembered is used; what is new is remembered only if `remember`, so that a batch job of a million
         molecules leaves the memory to those who ask again.
         """
-        policies: dict[Standardise, dict[str, Champion]] = {}
+        readers: dict[Reading, dict[str, Champion]] = {}
         for name, champion in champions.items():
-            policies.setdefault(champion.manifest.standardise, {})[name] = champion
+            readers.setdefault(champion.manifest.reading, {})[name] = champion
         answers: list[Answer] = [{} for _ in texts]
-        for policy, members in policies.items():
+        for reader, members in readers.items():
             fresh: dict[str, Molecule] = {}
             with metrics.timed(metrics.PARSE):
-                readings = [self._read(policy, text, fresh, remember=remember) for text in texts]
+                readings = [self._read(reader, text, fresh, remember=remember) for text in texts]
             wanted = dict.fromkeys(entry for entry in readings if isinstance(entry, str))
             results = self._answers(members, wanted, fresh, remember=remember)
             for index, reading in enumerate(readings):
@@ -121,17 +124,18 @@ class Predictor:
             {name: answer[name] for name in champions} if isinstance(answer, dict) else answer for answer in answers
         ]
 
-    def _read(self, policy: Standardise, text: str, fresh: dict[str, Molecule], *, remember: bool) -> str | Fault:
+    def _read(self, reader: Reading, text: str, fresh: dict[str, Molecule], *, remember: bool) -> str | Fault:
         """Give a text's standardised SMILES; a molecule that had to be parsed for it is added to `fresh`."""
-        known = self._readings.get((policy, text))
+        known = self._readings.get((reader, text))
         if known is not None:
             return known
-        parsed = parse_molecule(text, policy, self._limits)
+        options, version = reader
+        parsed = standardise(text, options, self._limits, policy=version)
         reading = parsed.smiles if isinstance(parsed, Molecule) else Fault(parsed.code, parsed.detail)
         if isinstance(parsed, Molecule):
             fresh[parsed.smiles] = parsed
         if remember and len(text) <= self._limits.max_characters:
-            self._readings.put((policy, text), reading)
+            self._readings.put((reader, text), reading)
         return reading
 
     def _answers(
@@ -193,7 +197,7 @@ def _compute(champions: Mapping[str, Champion], molecules: list[Molecule]) -> di
     shared = SharedFeatures(molecules)
     answers: dict[str, Answer] = {molecule.smiles: {} for molecule in molecules}
     for name, champion in champions.items():
-        features = champion.manifest.features
+        features = champion.bundle.blocks
         with nullcontext() if shared.has(features) else metrics.timed(metrics.FEATURIZE):
             X = shared.matrix(features)
         with metrics.timed(metrics.PREDICT):

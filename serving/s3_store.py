@@ -27,9 +27,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from model_zoo.bundle import verify_files
 from model_zoo.errors import BundleError, StoreError
-from model_zoo.store import POINTER, PROGRESS, Pointer, parse_pointer
+from model_zoo.manifest import FILE as MANIFEST
+from model_zoo.pointer import POINTER, Pointer, PointerError, is_unsealed, parse_pointer
+from model_zoo.store import LOST, PROGRESS, PUBLISHED, WAY_BACK, completed, published
 
-MANIFEST = "manifest.json"
 ATTEMPTS = 30
 """How often a pointer update is tried against other writers before it gives up."""
 _LOST_THE_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
@@ -60,7 +61,7 @@ class S3Store:
 
     def read_pointer_bytes(self) -> bytes | None:
         """Read the pointer object; none when it does not exist yet."""
-        return self._get(POINTER)[0]
+        return self._get_pointer()[0]
 
     def read_progress_bytes(self) -> bytes | None:
         """Read the object beside the pointer."""
@@ -68,38 +69,52 @@ class S3Store:
 
     def write_progress(self, content: bytes | None) -> None:
         """Replace the object beside the pointer, or remove it."""
-        place = {"Bucket": self.bucket, "Key": self._key(PROGRESS)}
+        if content is not None:
+            self._put(PROGRESS, content)
+            return
         with self._reported(f"{PROGRESS} of {self!r} cannot be written"):
-            if content is None:
-                self._client.delete_object(**place)
-            else:
-                self._client.put_object(**place, Body=content, ContentType="application/json")
+            self._client.delete_object(Bucket=self.bucket, Key=self._key(PROGRESS))
 
     def update_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
         """Replace the pointer on the condition that nobody else did since it was read; else start again."""
-        for attempt in range(ATTEMPTS):
-            content, etag = self._get(POINTER)
+
+        def replaced(content: bytes | None) -> Pointer | None:
             before = parse_pointer(content)
             after = change(before)
             if after == before:
-                return after
-            condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+                return None
+            if content is not None and is_unsealed(content):
+                self._put(WAY_BACK, content)
+            return completed(after, before, self._manifest)
+
+        return self._replace_pointer(self._get_pointer, replaced)
+
+    def restore_pointer(self, saved: Pointer) -> Pointer:
+        """Replace the pointer by a saved one on the same condition, whatever was there."""
+        restored = completed(saved.restored(), saved, self._manifest)
+        return self._replace_pointer(lambda: self._get(POINTER), lambda _: restored)
+
+    def _replace_pointer(
+        self,
+        read: Callable[[], tuple[bytes | None, str | None]],
+        replaced: Callable[[bytes | None], Pointer | None],
+    ) -> Pointer:
+        for attempt in range(ATTEMPTS):
+            content, etag = read()
+            after = replaced(content)
+            if after is None:
+                return parse_pointer(content)
             body = after.as_bytes()
             try:
-                with self._reported(f"the pointer of {self!r} cannot be written"):
-                    self._client.put_object(
-                        Bucket=self.bucket,
-                        Key=self._key(POINTER),
-                        Body=body,
-                        ContentType="application/json",
-                        **condition,
-                    )
-                return after
+                self._put(POINTER, body, **({"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}))
             except _LostTheRaceError:
                 # A put whose answer was lost is sent again by boto3, and then loses against itself.
-                if self.read_pointer_bytes() == body:
-                    return after
-                time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311  only to part the writers
+                if self._get(POINTER)[0] != body:
+                    time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311  only to part the writers
+                    continue
+            if not self._exists(self._key(PUBLISHED)):
+                self._put(PUBLISHED, published())
+            return after
         raise StoreError(f"the pointer of {self!r} was changed by others {ATTEMPTS} times in a row: try again")
 
     def put_bundle(self, folder: Path) -> str:
@@ -148,6 +163,27 @@ class S3Store:
                     raise BundleError(f"bundle {endpoint}/{version} names a file outside itself: {name!r}")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._client.download_file(self.bucket, f"{base}/{name}", str(path))
+
+    def _get_pointer(self) -> tuple[bytes | None, str | None]:
+        found = self._get(POINTER)
+        if found[0] is None and self._exists(self._key(PUBLISHED)):
+            found = self._get(POINTER)  # the first one may have been written between the two questions
+            if found[0] is None:
+                raise PointerError(LOST)
+        return found
+
+    def _manifest(self, endpoint: str, version: str) -> bytes:
+        content, _ = self._get(f"bundles/{endpoint}/{version}/{MANIFEST}")
+        if content is None:
+            raise StoreError(f"bundle {endpoint}/{version} is not in the store {self!r}")
+        return content
+
+    def _put(self, name: str, content: bytes, **condition: str) -> None:
+        what = "the pointer" if name == POINTER else name
+        with self._reported(f"{what} of {self!r} cannot be written"):
+            self._client.put_object(
+                Bucket=self.bucket, Key=self._key(name), Body=content, ContentType="application/json", **condition
+            )
 
     def _get(self, name: str) -> tuple[bytes | None, str | None]:
         what = "the pointer" if name == POINTER else name

@@ -236,6 +236,9 @@ class ReadyEndpoint(Struct, frozen=True):
     version: str
     model: str
     provisional: Annotated[bool, Meta(description=PROVISIONAL)]
+    earlier_rules: Annotated[
+        list[str], Meta(description="Rules that it still reads molecules by although there are newer versions.")
+    ]
 
 
 class NotServed(Struct, frozen=True):
@@ -276,6 +279,13 @@ class MakingInfo(Struct, frozen=True):
     endpoints: Annotated[list[MakingEndpoint], Meta(description="In the order in which the run turns to them.")]
 
 
+class WithdrawnEndpoint(Struct, frozen=True):
+    """An endpoint that is served no more."""
+
+    since: Annotated[str, Meta(description="When it was withdrawn, ISO 8601.")]
+    reason: Annotated[str, Meta(description="Why.")]
+
+
 class Ready(Struct, frozen=True):
     """Whether predictions can be had, and what is wrong."""
 
@@ -283,7 +293,12 @@ class Ready(Struct, frozen=True):
     generation: Annotated[int, Meta(description="Generation of the pointer being served.")]
     endpoints: dict[str, ReadyEndpoint]
     errors: dict[str, NotServed]
-    store_error: str | None
+    store_error: Annotated[str | None, Meta(description="Why the bundle store is not followed; null while it is.")]
+    store_state: Annotated[
+        Literal["ok", "unreachable", "damaged"],
+        Meta(description="`damaged`: the pointer is refused, or gone; what serves goes on serving."),
+    ]
+    withdrawn: Annotated[dict[str, WithdrawnEndpoint], Meta(description="Endpoints that are served no more.")]
     making: Annotated[MakingInfo | None, Meta(description="What is being made; null while no run is at work.")]
 
 

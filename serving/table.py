@@ -14,9 +14,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.bundle import Bundle, Manifest
+from model_zoo.bundle import Bundle
+from model_zoo.manifest import Manifest
 from model_zoo.model_card import awaited
-from model_zoo.store import Current
+from model_zoo.pointer import Current, Withdrawal
 
 SHORT_HASH = 12
 """Digits of a signature that are shown to a reader."""
@@ -30,6 +31,8 @@ class Failure:
     detail: str
     retried: bool
     """Whether the service tries again by itself: yes for an unreachable store, no for a bundle it refuses."""
+    manifest: str | None = None
+    """What the pointer said of its manifest: a bundle that is refused is looked at again when that changes."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Champion:
     def short_signature(self) -> str:
         """The first digits of the signature, without the name of the digest."""
         return self.manifest.signature.removeprefix("sha256:")[:SHORT_HASH]
+
+    @property
+    def earlier_rules(self) -> tuple[str, ...]:
+        """The rules that it reads molecules by although there are newer versions."""
+        return self.manifest.policies.earlier(self.manifest.features)
 
     @property
     def awaited(self) -> tuple[str, ...]:
@@ -86,6 +94,8 @@ class Table:
         Loaded version on trial beside an endpoint's champion, where there is one.
     trial_failures
         Endpoints whose version on trial could not be loaded; the champion answers alone.
+    withdrawn
+        Endpoints that are served no more, since when and why.
     """
 
     generation: int = 0
@@ -94,12 +104,19 @@ class Table:
     failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
     challengers: Mapping[str, Champion] = field(default_factory=lambda: MappingProxyType({}))
     trial_failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
+    withdrawn: Mapping[str, Withdrawal] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def loaded(self) -> dict[tuple[str, str], Champion]:
         """Give every loaded bundle by endpoint and version."""
         everyone = (*self.champions.items(), *self.challengers.items())
         return {(endpoint, each.manifest.version): each for endpoint, each in everyone}
+
+    def manifest_digest(self, endpoint: str, version: str) -> str | None:
+        """Give what the pointer says of the manifest of a version that serves, is on trial or served before."""
+        now = self.appointments.get(endpoint)
+        entries = () if now is None else (now, now.challenger, *now.history)
+        return next((each.manifest for each in entries if each is not None and each.version == version), None)
 
 
 def measured_values(bundle: Bundle) -> NDArray[np.float64]:

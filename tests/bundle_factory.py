@@ -6,6 +6,8 @@ Does not belong here: training.
 
 from __future__ import annotations
 
+import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +20,10 @@ from onnx import TensorProto, helper, numpy_helper
 from model_zoo.bundle import Bundle
 from model_zoo.bundle_writing import Background, write_bundle
 from model_zoo.featurizers import featurize
+from model_zoo.manifest import FILE, version_of
 from model_zoo.model_formats import ConstantModel, Model, OnnxModel
 from model_zoo.molecules import Molecule, Standardise, parse_molecule
+from model_zoo.pointer import Pointer
 from model_zoo.reference_drugs import DrugList
 from model_zoo.store import Store
 from model_zoo.targets import Target
@@ -141,6 +145,23 @@ def write(
             background=Background(featurize(features, molecules), drugs) if explained or drugs else None,
             reference_smiles=["CCO", "c1ccccc1"],
         )
+
+
+def copy_as_other(folder: Path) -> str:
+    """Put a bundle beside itself that differs in a sentence; give its version."""
+    manifest = json.loads((folder / FILE).read_bytes())
+    manifest["description"] += " The other one."
+    version = version_of(manifest)
+    shutil.copytree(folder, folder.with_name(version))
+    (folder.with_name(version) / FILE).write_text(json.dumps({**manifest, "version": version}))
+    return version
+
+
+def appoint_unseen(pointer: Pointer, endpoint: str, version: str = "v") -> Pointer:
+    """Give the pointer with a version that is in no store, as one is named that was lost since."""
+    made = pointer.appoint({endpoint: version}, by="test")
+    now = made.endpoints[endpoint].model_copy(update={"manifest": "0" * 64})
+    return made.model_copy(update={"endpoints": {**made.endpoints, endpoint: now}})
 
 
 def publish(store: Store, folder: Path, **options: Any) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from model_zoo import featurizers
+from model_zoo import policies
 from model_zoo.molecules import Molecule
 
 
@@ -33,7 +33,7 @@ def masked_features(feature: str, smiles: str) -> NDArray[Any]:
 
     Where a featurizer cannot read the molecule without an atom, that row is the whole molecule's: nothing is lost.
     """
-    molecule, featurizer = Molecule(smiles, Chem.MolFromSmiles(smiles)), featurizers.get(feature)
+    molecule, featurizer = Molecule(smiles, Chem.MolFromSmiles(smiles)), policies.featurizer(feature)
     rows = []
     for each in masked(molecule):
         try:

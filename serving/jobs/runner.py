@@ -177,7 +177,8 @@ class Runner:
         serving = self._engine.table.champions.get(endpoint)
         if serving is not None and serving.manifest.version == version:
             return serving
-        loaded = await asyncio.to_thread(load_champion, self._engine.store, endpoint, version)
+        digest = self._engine.table.manifest_digest(endpoint, version)
+        loaded = await asyncio.to_thread(load_champion, self._engine.store, endpoint, version, digest)
         if not isinstance(loaded, Failure):
             return loaded
         if loaded.retried and job.attempts < MAX_ATTEMPTS:

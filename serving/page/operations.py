@@ -46,6 +46,17 @@ class Served:
     trial: str
     fault: str
     provisional: str
+    earlier_rules: str
+
+
+@dataclass(frozen=True)
+class Gone:
+    """An endpoint that was withdrawn."""
+
+    endpoint: str
+    since: str
+    by: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -87,10 +98,12 @@ async def show_operations(request: Request[Any, Any, Any], engine: NamedDependen
     values = {
         "making": banner(table, engine.making.progress),
         "served": served(table),
+        "withdrawn": [Gone(name, each.since, each.by, each.reason) for name, each in sorted(table.withdrawn.items())],
         "swaps": swaps(table),
         "uses": await engine.work(uses, engine, table),
         "figures": figures(engine),
         "store_error": engine.follower.store_error,
+        "store_state": engine.follower.store_state,
         "now": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     name = "operations_state.html" if request.headers.get(FRAGMENT) else "operations.html"
@@ -122,6 +135,7 @@ def served(table: Table) -> list[Served]:
                 trial="" if trial is None else f"{trial.version} ({trial.mode}{share})",
                 fault="; ".join(wrong),
                 provisional=words.provisional(champion.bundle.card) if champion else "",
+                earlier_rules=", ".join(champion.earlier_rules) if champion else "",
             )
         )
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import threading
@@ -17,11 +18,13 @@ from dagster import DagsterInstance
 from litestar.testing import TestClient
 from moto import mock_aws
 
-from ai_drug_assets import backup, databases, upkeep
+from ai_drug_assets import backup, databases, upgrading, upkeep
 from ai_drug_assets.backup import back_up, restore
 from ai_drug_assets.plan import make_plan
 from ai_drug_assets.settings import Settings
 from model_zoo.errors import StoreError
+from model_zoo.pointer import Pointer, parse_pointer
+from model_zoo.store import FolderStore
 from serving.app import create_app
 from serving.settings import Settings as ServiceSettings
 from tests.project_factory import Project, molecules
@@ -63,6 +66,70 @@ def test_a_lost_state_comes_back_whole(made: Project, tmp_path: Path) -> None:
     assert make_plan(made.catalog(), made.ledger).stale == ()
     assert made.run().made == []
     assert made.trained() == fits
+
+
+def pointer_of(settings: Settings) -> Pointer:
+    """Read the pointer of this installation."""
+    return parse_pointer((Path(settings.store) / "current.json").read_bytes())
+
+
+def test_a_restored_pointer_begins_another_lineage_once(made: Project, tmp_path: Path) -> None:
+    """Whoever followed the lost one follows it; restoring again changes nothing; what was replaced is aside."""
+    place, before = str(tmp_path / "backups"), pointer_of(made.settings)
+    back_up(made.settings, place, silent)
+    (Path(made.settings.store) / "current.json").write_bytes(
+        before.withdraw("greasy", by="test", reason="the assay was wrong").as_bytes()
+    )
+    with pytest.raises(StoreError, match="is in the way"):
+        restore(made.settings, place, silent)
+    restore(made.settings, place, silent, replace=True)
+    after = pointer_of(made.settings)
+
+    assert after.endpoints == before.endpoints
+    assert after.lineage != before.lineage
+    restore(made.settings, place, silent)
+    assert pointer_of(made.settings) == after
+
+
+@pytest.mark.parametrize("content", [b"", b'{"format": 2}', None])
+def test_a_damaged_pointer_stops_the_backup_and_is_restored(
+    made: Project, tmp_path: Path, content: bytes | None
+) -> None:
+    """A backup of it would push out whole ones; an earlier one brings it back."""
+    place, path = str(tmp_path / "backups"), Path(made.settings.store) / "current.json"
+    back_up(made.settings, place, silent, keep=1)
+    before = pointer_of(made.settings)
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+
+    with pytest.raises(StoreError, match=r"the pointer current\.json"):
+        back_up(made.settings, place, silent, keep=1)
+    assert len(backups(Path(place))) == 1
+    restore(made.settings, place, silent, replace=True)
+    assert pointer_of(made.settings).endpoints == before.endpoints
+
+
+def test_an_earlier_version_s_state_is_backed_up_before_it_is_changed(made: Project) -> None:
+    """A run that has something to do writes a snapshot first, until the pointer is one of this version."""
+    store, said = Path(made.settings.store), list[str]()
+    now = pointer_of(made.settings).model_dump(mode="json", exclude_none=True)
+    ends = {name: {key: entry[key] for key in ("version", "since", "by")} for name, entry in now["endpoints"].items()}
+    landed = json.dumps({"format": 1, "generation": now["generation"], "endpoints": ends}).encode()
+    (store / "current.json").write_bytes(landed)
+    backed_up = made.settings.home / "backups"
+
+    assert upgrading.back_up_before_upgrade(made.settings, FolderStore(store), said.append) == str(backed_up)
+    (snapshot,) = backups(backed_up)
+    wanted = json.loads(snapshot.read_bytes())["files"]["home/store/current.json"]["content"]
+    assert (backed_up / wanted).read_bytes() == landed
+    assert "an earlier version wrote this state" in said[0]
+    (made.settings.home / "ledger" / "inference_service.json").unlink()
+    made.run()
+    assert len(backups(backed_up)) == 2
+    FolderStore(store).update_pointer(lambda before: before.withdraw("logp", by="test", reason="to change something"))
+    assert upgrading.back_up_before_upgrade(made.settings, FolderStore(store), said.append) is None
 
 
 def test_databases_outside_are_part_of_it_and_come_back_while_others_write(made: Project, tmp_path: Path) -> None:

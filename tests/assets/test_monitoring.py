@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ai_drug_assets.rollback import promote
 from model_zoo.errors import DataError, StoreError
 from model_zoo.live.record import LiveRecord, MeasurementRow, PredictionRow
 from model_zoo.store import FolderStore, parse_pointer
+from tests.bundle_factory import copy_as_other
 from tests.project_factory import Project, add_model, write_yaml
 
 MOLECULES = 60
@@ -166,8 +166,7 @@ def test_promoting_by_hand_needs_a_trial(made: Project) -> None:
         promote(made.settings, "logp")
     store = FolderStore(Path(made.settings.store))
     other = pointer(made)
-    folder = store.bundle_folder("logp", other.version)
-    shutil.copytree(folder, folder.with_name("other-1"))
-    store.update_pointer(lambda before: before.put_on_trial({"logp": ("other-1", "shadow", 0.1)}, by="test"))
+    version = copy_as_other(store.bundle_folder("logp", other.version))
+    store.update_pointer(lambda before: before.put_on_trial({"logp": (version, "shadow", 0.1)}, by="test"))
     assert "does not come back by itself" in promote(made.settings, "logp")
-    assert (pointer(made).version, pointer(made).over) == ("other-1", other.version)
+    assert (pointer(made).version, pointer(made).over) == (version, other.version)

@@ -64,7 +64,7 @@ class Panel:
         """Publish a champion; give its version."""
         bundle = write(self.folder / f"{endpoint}-{len(list(self.folder.iterdir()))}", endpoint=endpoint, **options)
         made = self.store.put_bundle(bundle.folder)
-        self.store.update_pointer(lambda now: Pointer(endpoints=now.endpoints).appoint({endpoint: made}, "bench"))
+        self.store.update_pointer(lambda now: now.appoint({endpoint: made}, "bench"))
         return made
 
 

@@ -26,7 +26,7 @@ from model_zoo.bundle import load_bundle
 from model_zoo.errors import StoreError
 from model_zoo.store import parse_pointer
 from serving.stores import open_store
-from tests.bundle_factory import publish
+from tests.bundle_factory import appoint_unseen, publish
 from tests.checkout_copy import ENDPOINT, MEASUREMENTS, CheckoutCopy
 from tests.s3_server import KEY, SECRET, client, credentials, cuttable_wire, running_s3, weed
 from tests.server_process import ROOT, free_port
@@ -77,7 +77,7 @@ def test_bundles_are_published_and_no_writer_loses_its_update(bucket: str, tmp_p
     load_bundle(open_store(place, tmp_path / "other").fetch_bundle("solubility_logs", version))
 
     def appoint(number: int) -> None:
-        open_store(place, tmp_path / "cache").update_pointer(lambda before: before.appoint({f"e{number}": "v"}, by="t"))
+        open_store(place, tmp_path / "cache").update_pointer(lambda before: appoint_unseen(before, f"e{number}"))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(appoint, range(24)))

@@ -11,6 +11,7 @@ import pytest
 
 from model_zoo.bundle import load_bundle
 from model_zoo.errors import AidrugError, BundleError
+from model_zoo.manifest import version_of
 from model_zoo.targets import Target
 from tests.bundle_factory import training_molecules, write
 
@@ -27,7 +28,7 @@ def rewrite(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"][name] = hashlib.sha256(content).hexdigest()
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"version": version_of(manifest)}))
 
 
 def test_a_loaded_bundle_predicts_what_the_written_one_did(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from serving.app import create_app
 from serving.s3_store import S3Store
 from serving.settings import Settings
 from serving.stores import open_store
-from tests.bundle_factory import publish, write
+from tests.bundle_factory import appoint_unseen, publish, write
 
 BUCKET = "bundles"
 
@@ -119,8 +119,8 @@ def test_an_update_on_an_old_pointer_is_made_again_on_the_new_one(store: S3Store
     def change(pointer: Pointer) -> Pointer:
         seen.append(pointer.generation)
         if len(seen) == 1:
-            store.update_pointer(lambda now: now.appoint({"overtaker": "v"}, by="test"))
-        return pointer.appoint({"slow": "v"}, by="test")
+            store.update_pointer(lambda now: appoint_unseen(now, "overtaker"))
+        return appoint_unseen(pointer, "slow")
 
     after = store.update_pointer(change)
 
@@ -132,7 +132,7 @@ def test_an_update_on_an_old_pointer_is_made_again_on_the_new_one(store: S3Store
 def test_writers_side_by_side_lose_no_update(store: S3Store) -> None:
     """Every update is made on top of the one before, whoever made it."""
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda n: store.update_pointer(lambda now: now.appoint({f"e{n}": "v"}, by="test")), range(16)))
+        list(threads.map(lambda n: store.update_pointer(lambda now: appoint_unseen(now, f"e{n}")), range(16)))
     pointer = parse_pointer(store.read_pointer_bytes())
 
     assert (pointer.generation, len(pointer.endpoints)) == (16, 16)

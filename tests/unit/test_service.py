@@ -278,7 +278,9 @@ def test_an_empty_store_waits_and_then_serves(store: FolderStore, tmp_path: Path
         wait(lambda: client.get("/health/ready").status_code == 200)
         ready = client.get("/health/ready").json()
 
-    assert ready["endpoints"] == {"solubility_logs": {"version": version, "model": "constant", "provisional": False}}
+    assert ready["endpoints"] == {
+        "solubility_logs": {"version": version, "model": "constant", "provisional": False, "earlier_rules": []}
+    }
     assert (ready["status"], ready["generation"], ready["errors"], ready["store_error"]) == ("ready", 1, {}, None)
 
 
@@ -345,8 +347,8 @@ def test_a_refused_first_champion_is_not_ready(store: FolderStore, tmp_path: Pat
 def test_a_bundle_that_arrives_late_is_served_in_the_end(store: FolderStore, tmp_path: Path) -> None:
     """A bundle that is not there yet is asked for again; a store may be behind its pointer."""
     folder = tmp_path / "late"
-    version = write(folder).manifest.version
-    store.update_pointer(lambda now: now.appoint({"solubility_logs": version}, by="test"))
+    version = publish(store, folder)
+    shutil.rmtree(store.bundle_folder("solubility_logs", version))
     with service(store) as client:
         wait(lambda: client.get("/health/ready").json()["errors"] != {})
         assert client.get("/health/ready").json()["errors"]["solubility_logs"]["retried"]
@@ -361,8 +363,12 @@ def test_a_bundle_that_says_it_is_another_is_refused(store: FolderStore, tmp_pat
     publish(store, tmp_path / "good", value=1.0)
     other = write(tmp_path / "other", endpoint="other", value=2.0)
     shutil.copytree(other.folder, store.bundle_folder("solubility_logs", "fake-0"))
-    with service(store) as client:
+    with pytest.raises(StoreError, match="its manifest says that it is other/"):
         store.update_pointer(lambda now: now.appoint({"solubility_logs": "fake-0"}, by="test"))
+    named = {"version": "fake-0", "since": "2026-01-31T12:00:00+00:00", "by": "a version that did not look"}
+    with service(store) as client:
+        landed = {"format": 1, "generation": 2, "endpoints": {"solubility_logs": named}}
+        (store.root / "current.json").write_text(json.dumps(landed))
         wait(lambda: bool(client.get("/health/ready").json()["errors"]))
 
         assert "the pointer says otherwise" in client.get("/health/ready").text

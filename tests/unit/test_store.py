@@ -17,7 +17,7 @@ import pytest
 from model_zoo.bundle import load_bundle, verify_files
 from model_zoo.errors import StoreError
 from model_zoo.store import FolderStore, Pointer, parse_pointer
-from tests.bundle_factory import publish, write
+from tests.bundle_factory import appoint_unseen, publish, write
 
 ROOT = Path(__file__).parents[2]
 KILLS = 25
@@ -128,7 +128,7 @@ def test_writers_side_by_side_lose_no_update(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
 
     def appoint(number: int) -> None:
-        FolderStore(store.root).update_pointer(lambda now: now.appoint({f"e{number}": "v"}, by="test"))
+        FolderStore(store.root).update_pointer(lambda now: appoint_unseen(now, f"e{number}"))
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(appoint, range(40)))
@@ -147,7 +147,7 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 def test_a_pointer_that_is_not_one_is_refused(tmp_path: Path) -> None:
     """Half a pointer is an error, never an empty pointer: nothing would be served any more."""
-    with pytest.raises(StoreError, match="not valid"):
+    with pytest.raises(StoreError, match="not a valid pointer"):
         parse_pointer(b'{"format": 1, "generation": 3, "endp')
 
 

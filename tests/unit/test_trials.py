@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -110,7 +111,8 @@ def test_a_shadow_predicts_the_same_and_nobody_is_told(store: FolderStore, tmp_p
 def test_a_challenger_that_cannot_be_loaded_costs_nothing(store: FolderStore, tmp_path: Path) -> None:
     """The champion answers alone; the service is ready."""
     champion = publish(store, tmp_path / "a", value=-1.0)
-    store.update_pointer(lambda pointer: pointer.put_on_trial({SOLUBILITY: ("lost-1", "split", 0.9)}, by="test"))
+    lost = put_on_trial(store, tmp_path / "b", "split", 0.9, value=-3.0)
+    shutil.rmtree(store.bundle_folder(SOLUBILITY, lost))
     with service(store, tmp_path / "live") as client:
         assert {item["champion"] for item in predict(client, SMILES)} == {champion}
         assert client.get("/health/ready").status_code == 200

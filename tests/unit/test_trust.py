@@ -19,6 +19,7 @@ from model_zoo.config import load_configs
 from model_zoo.conformal import IntervalRule
 from model_zoo.errors import BundleError
 from model_zoo.featurizers import featurize
+from model_zoo.manifest import version_of
 from model_zoo.molecules import Molecule, Standardise
 from model_zoo.probability import ProbabilityRule
 from model_zoo.reference_drugs import DrugList, chembl_drugs
@@ -286,8 +287,10 @@ def test_a_bundle_of_the_first_format_still_loads(tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     write(folder, onnx_bias=-1.0)
     manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["trust"]
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 1}))
+    for later in ("trust", "policies", "minimum_reader"):
+        del manifest[later]
+    manifest["format"] = 1
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"version": version_of(manifest)}))
     got = load_bundle(folder).predict(training_molecules())
 
     assert got.upper is not None

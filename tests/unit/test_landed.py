@@ -1,0 +1,221 @@
+"""Both directions: what any version wrote is read, and what is written now is read by the readers of this version.
+
+`tests/landed/` holds what earlier versions wrote (`first/`: bundles of format 1; the rest: the last version that read
+strictly), what their bundles predicted, and, in `readers/`, the schemas of readers by name and version. A schema is
+frozen with its version: what changes it is a new version beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from litestar.testing import TestClient
+
+from ai_drug_assets.backup import File, Snapshot
+from ai_drug_assets.ledger import Ledger
+from model_zoo.artefacts import Artefact, read_artefact
+from model_zoo.bundle import load_bundle
+from model_zoo.errors import StoreError
+from model_zoo.manifest import Manifest, parse_manifest
+from model_zoo.molecules import Molecule
+from model_zoo.pointer import Pointer, parse_pointer
+from model_zoo.policies import standardise
+from model_zoo.store import FolderStore, read_card
+from serving.app import create_app
+from serving.settings import Settings
+from tests.bundle_factory import publish, write
+
+LANDED = Path(__file__).parents[1] / "landed"
+ANSWERS: dict[str, Any] = json.loads((LANDED / "answers.json").read_bytes())
+READERS: tuple[type[Artefact], ...] = (Manifest, Pointer, Snapshot)
+
+
+def schema_of(kind: type[Artefact]) -> dict[str, Any]:
+    """Give the schema of a reader: that of the class, without the fields being all that there may be."""
+
+    def tolerant(value: Any) -> Any:
+        if isinstance(value, dict):
+            kept = {name: each for name, each in value.items() if (name, each) != ("additionalProperties", False)}
+            return {name: tolerant(each) for name, each in kept.items() if name not in ("description", "title")}
+        return [tolerant(each) for each in value] if isinstance(value, list) else value
+
+    return dict(tolerant(kind.model_json_schema()))
+
+
+def frozen(name: str) -> dict[str, Any]:
+    """Read a frozen schema."""
+    return dict(json.loads((LANDED / "readers" / f"{name}.json").read_bytes()))
+
+
+@pytest.mark.parametrize("name", ANSWERS["answers"])
+def test_a_landed_bundle_predicts_what_it_predicted(name: str) -> None:
+    """Values, intervals, similarities, percentiles and labels, by the code that reads it now."""
+    bundle, expected = load_bundle(LANDED / "store" / "bundles" / name), ANSWERS["answers"][name]
+    rules = bundle.manifest.policies.standardise
+    read = [standardise(text, bundle.manifest.standardise, policy=rules) for text in ANSWERS["smiles"]]
+    got = bundle.predict([each for each in read if isinstance(each, Molecule)])
+
+    assert rules == 1
+    for part, values in expected.items():
+        if values is None:
+            assert getattr(got, part) is None
+        else:
+            np.testing.assert_allclose(getattr(got, part), values, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("store", ["store", "first/store"])
+def test_a_landed_store_is_served_as_it_lies(tmp_path: Path, store: str) -> None:
+    """Nothing is rewritten to be read; the first change is made on top of it."""
+    copy = FolderStore(shutil.copytree(LANDED / store, tmp_path / "store"))
+    before = (copy.root / "current.json").read_bytes()
+    with TestClient(create_app(Settings(poll_seconds=0.02), copy)) as client:
+        answer = client.post("/v1/predict", json={"smiles": ["CCO"]})
+        state = client.get("/health/ready").json()
+
+    served = {name: each["champion"] for name, each in answer.json()["predictions"][0]["endpoints"].items()}
+    assert served == {name: now.version for name, now in parse_pointer(before).endpoints.items()}
+    assert (state["store_state"], state["errors"]) == ("ok", {})
+    assert (copy.root / "current.json").read_bytes() == before
+    publish(copy, tmp_path / "next", value=3.0)
+    assert parse_pointer(copy.read_pointer_bytes()).endpoints["solubility_logs"].history
+
+
+def test_landed_cards_and_snapshots_are_read() -> None:
+    """A card decides who defends the title; a snapshot is what a restore begins with."""
+    store = FolderStore(LANDED / "store")
+    for name in ANSWERS["answers"]:
+        assert read_card(store, *name.split("/"))["scores"] == {"rmse": 0.7}
+    content = (LANDED / "project" / "snapshot.json").read_bytes()
+    read = read_artefact(Snapshot, content, "snapshot.json", StoreError)
+
+    assert read.pointer is not None
+    assert read.pointer.endpoints["solubility_logs"].version.startswith("linear-")
+    assert all(len(file.sha256) == 64 for file in read.files.values())
+
+
+def test_landed_ledger_entries_and_cards_of_a_whole_run_are_read(tmp_path: Path) -> None:
+    """The ledger's entry says when a model was made, also with fields of a later version; the card tells who won."""
+    entry = json.loads((LANDED / "project" / "ledger_record.json").read_bytes())
+    (tmp_path / "trained_model" / "logp").mkdir(parents=True)
+    path = tmp_path / "trained_model" / "logp" / "rf.json"
+    path.write_text(json.dumps(entry))
+    read = Ledger(tmp_path).read("trained_model/logp/rf")
+    assert read.made is not None
+    assert (read.made.signature, read.made.record["config"]["features"]) == (
+        entry["made"]["signature"],
+        ["morgan_count"],
+    )
+    path.write_text(json.dumps({**entry, "made": {**entry["made"], "host": "a"}, "schema": 2}))
+    assert Ledger(tmp_path).read("trained_model/logp/rf") == read
+
+    card = json.loads((LANDED / "project" / "card.json").read_bytes())
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "bundle", endpoint="logp", card=card)
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        board = client.get("/v1/leaderboards/logp").json()
+        told = client.get("/v1/champions/logp").json()["card_markdown"]
+    assert {row["model"] for row in board["rows"]} == {"naive", "rf"}
+    assert board["reason"] == card["decision"]["reason"]
+    assert "## Scores" in told
+
+
+@pytest.mark.parametrize("kind", READERS, ids=lambda kind: kind.__name__)
+def test_a_reader_s_schema_is_frozen_with_its_version(kind: type[Artefact]) -> None:
+    """Whoever changes what is read raises `READER` (and `format`) and freezes the new schema beside the old one."""
+    assert schema_of(kind) == frozen(f"{kind.NAME}-{kind.READER}")
+
+
+def written(folder: Path) -> dict[type[Artefact], bytes]:
+    """Write each artefact as this version writes it, with as many parts as it has."""
+    store = FolderStore(folder / "store")
+    publish(store, folder / "a", value=1.0)
+    publish(store, folder / "b", onnx_bias=-1.0, explained=True)
+    publish(store, folder / "c", endpoint="bbb", value=0.5, binary=True)
+    write(folder / "d", value=4.0)
+    version = store.put_bundle(folder / "d")
+    pointer = store.update_pointer(
+        lambda now: now.put_on_trial({"solubility_logs": (version, "split", 0.2)}, by="test").withdraw(
+            "bbb", by="test", reason="the assay was wrong"
+        )
+    )
+    snapshot = Snapshot(
+        at="2026-01-31T12:00:00+00:00",
+        git_sha="0" * 40,
+        files={"home/a": File(sha256="0" * 64, bytes=1, content="contents/a")},
+        pointer=pointer,
+    )
+    return {
+        Manifest: (store.fetch_bundle("solubility_logs", version) / "manifest.json").read_bytes(),
+        Pointer: pointer.as_bytes(),
+        Snapshot: snapshot.model_dump_json().encode(),
+    }
+
+
+def test_every_frozen_reader_reads_what_is_written_now_or_is_told_that_it_cannot(tmp_path: Path) -> None:
+    """Each reader since versions are stated: its schema accepts the file, or the file's `minimum_reader` is newer."""
+    for kind, content in written(tmp_path).items():
+        told = json.loads(content)
+        for path in (LANDED / "readers").glob(f"{kind.NAME}-*.json"):
+            version = int(path.stem.rpartition("-")[2])
+            if version >= kind.FIRST_VERSIONED:
+                assert told["minimum_reader"] > version or not faults(path.stem, told), path.stem
+
+
+def faults(name: str, told: Any) -> list[str]:
+    """Say what a frozen reader refuses."""
+    return [each.message for each in jsonschema.Draft202012Validator(frozen(name)).iter_errors(told)]
+
+
+def test_the_way_back_is_what_the_strict_reader_reads(tmp_path: Path) -> None:
+    """After the upgrade changed the store: the kept pointer, and each bundle that it names, are as it was left."""
+    store = FolderStore(shutil.copytree(LANDED / "store", tmp_path / "store"))
+    publish(store, tmp_path / "new", value=9.0)
+    after = json.loads((store.root / "current.json").read_bytes())
+    assert faults("pointer-1", after), "the strict reader refuses it: that is why there must be a way back"
+
+    shutil.copy(store.root / "current.format1.json", store.root / "current.json")  # as the runbook says
+
+    back = json.loads((store.root / "current.json").read_bytes())
+    assert faults("pointer-1", back) == []
+    for endpoint, now in back["endpoints"].items():
+        for version in (now["version"], *(each["version"] for each in now["history"])):
+            folder = store.bundle_folder(endpoint, version)
+            manifest = json.loads((folder / "manifest.json").read_bytes())
+            assert faults("manifest-2", manifest) == []
+            assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == {
+                *manifest["files"],
+                "manifest.json",
+            }
+
+
+@pytest.mark.parametrize(
+    ("read", "path"),
+    [
+        (parse_pointer, "store/current.json"),
+        (lambda content: parse_manifest(content, "manifest.json"), "first/store/bundles/*/*/manifest.json"),
+        (lambda content: parse_manifest(content, "manifest.json"), "store/bundles/bbb/*/manifest.json"),
+    ],
+)
+def test_landed_files_are_read_without_a_change_of_meaning(read: Callable[[bytes], Any], path: str) -> None:
+    """What they say is what is read, field by field; what they do not say has the value that it meant."""
+    for file in LANDED.glob(path):
+        told, got = json.loads(file.read_bytes()), read(file.read_bytes()).as_json()
+        told.pop("format")
+        for name, value in told.items():
+            assert subset(value, got[name]), (file, name)
+
+
+def subset(told: Any, got: Any) -> bool:
+    """Tell whether everything that is told is read: fields may have been added."""
+    if isinstance(told, dict):
+        return all(name in got and subset(value, got[name]) for name, value in told.items())
+    if isinstance(told, list):
+        return len(told) == len(got) and all(map(subset, told, got))
+    return bool(told == got)
