@@ -44,8 +44,9 @@ from model_zoo.uncertainty import Domain, pack
 
 FORMAT: Literal[2] = 2
 REFERENCE_TOLERANCE = 1e-4
-"""Largest accepted difference to a stored reference prediction, relative to max(1, |value|): ONNX Runtime may
-differ in the last bits of float32 between processors, a wrong model differs by far more."""
+"""Largest accepted difference to a stored reference prediction, relative to the size of the values (see
+`Target.size`): ONNX Runtime may differ in the last bits of float32 between processors, a wrong model differs by far
+more."""
 
 
 class Manifest(BaseModel):
@@ -243,7 +244,7 @@ def load_bundle(folder: Path) -> Bundle:
     got = bundle.predict(reference_molecules(smiles, manifest)).value
     if expected.shape != got.shape:
         raise BundleError(f"{folder}: expected a reference value for each of {len(got)} molecules, got {expected.size}")
-    difference = np.abs(got - expected) / np.maximum(1.0, np.abs(expected))
+    difference = np.abs(got - expected) / manifest.target.size(expected)
     if not np.all(difference <= REFERENCE_TOLERANCE):
         raise BundleError(
             f"{folder}: the model does not reproduce its reference predictions: largest relative difference "

@@ -89,6 +89,26 @@ class Target(BaseModel):
             np.inf if self.upper is None else self.upper,
         )
 
+    def size(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give what a difference at each of `n` values is large or small against, in the endpoint's unit.
+
+        One for probabilities; the largest of the values where they were trained on as they are, so that a value that
+        happens to be near zero asks for no more precision than the others; the value itself where its logarithm was.
+
+        Examples
+        --------
+        >>> Target(task="regression").size(np.array([-4.0, 0.0])).tolist()
+        [4.0, 4.0]
+        """
+        if self.task == "binary":
+            return np.ones(len(values))
+        if self.transform == "log10":
+            return np.maximum(np.abs(values), np.finfo(np.float64).tiny)
+        if self.transform == "logit":
+            lower, upper = self._bounds()
+            return np.full(len(values), upper - lower)
+        return np.full(len(values), np.max(np.abs(values), initial=np.finfo(np.float64).tiny))
+
     def _bounds(self) -> tuple[float, float]:
         """Give both bounds, which `logit` has."""
         if self.lower is None or self.upper is None:

@@ -25,6 +25,8 @@ from model_zoo.models._base import ModelConfig
 from model_zoo.targets import Target
 
 LATENCY_ROWS = 20
+SAME = 1e-3
+"""Largest accepted difference between a fitted and a saved model, relative to the largest value."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def train_and_score(
     (folder / "model").mkdir()
     model.save(folder / "model")
     saved = load_model(folder / "model")
-    _require_same(saved, data.X[~train], raw[~train], name)
+    _require_same(saved, data.X[~train], raw[~train], name, float(np.abs(y).max()))
     predicted = target.to_unit(raw)
     scores: dict[str, Any] = {
         "cv": validated.summary(),
@@ -282,10 +284,14 @@ def finite_predictions(model: Model, X: NDArray[Any], name: str) -> NDArray[np.f
     return predicted
 
 
-def _require_same(saved: Model, X: NDArray[Any], expected: NDArray[np.float64], name: str) -> None:
-    difference = float(np.max(np.abs(saved.predict(X) - expected) / np.maximum(1.0, np.abs(expected)), initial=0.0))
-    if not difference <= 1e-3:
-        raise TrainingError(f"{name}: the saved model predicts otherwise than the fitted one: {difference:.3g}")
+def _require_same(saved: Model, X: NDArray[Any], expected: NDArray[np.float64], name: str, size: float) -> None:
+    """Compare on the scale of the values, whose largest is `size`: a bound of one would be a bound in some unit."""
+    difference = float(np.max(np.abs(saved.predict(X) - expected), initial=0.0))
+    if not difference <= SAME * size:
+        raise TrainingError(
+            f"{name}: the saved model predicts otherwise than the fitted one: they differ by {difference:.3g}, "
+            f"expected at most {SAME * size:.3g}"
+        )
 
 
 def latency_ms(model: Model, X: NDArray[Any]) -> float:

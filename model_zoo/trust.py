@@ -19,11 +19,12 @@ from model_zoo import conformal, probability
 from model_zoo.conformal import IntervalRule
 from model_zoo.probability import ProbabilityRule
 from model_zoo.targets import Target
-from model_zoo.uncertainty import COVERAGE, tanimoto_nearest
+from model_zoo.uncertainty import COVERAGE, fewest_errors, tanimoto_nearest
 
 QUANTILES = 201
 
 Floats = NDArray[np.float64]
+_NOTHING = (np.empty(0, dtype=bool), np.empty(0))
 
 
 class Reference(BaseModel):
@@ -97,7 +98,7 @@ def make_trust(target: Target, out_of_fold: Held, test: Held) -> tuple[Trust, Fl
     Returns
     -------
     Trust
-        The rules, without a reference.
+        The rules, without a reference; without one for intervals where there are too few errors for their coverage.
     array
         `n` absolute out-of-fold errors on the scale of training, which intervals of new molecules are computed from.
     dict
@@ -113,15 +114,31 @@ def make_trust(target: Target, out_of_fold: Held, test: Held) -> tuple[Trust, Fl
         return _binary(out_of_fold, test, errors, places)
     rule = conformal.fit_interval_rule(hard, errors, out_of_fold.folds)
     widths = conformal.held_out_half_widths(hard, errors, out_of_fold.folds)
+    report: dict[str, Any] = {"nominal": COVERAGE}
+    if rule is None:
+        report |= {"missing": no_interval(len(errors)), "held_out": conformal.coverage_report(*_NOTHING, edges)}
+        return Trust(), errors, {"interval": report}
     test_widths = rule.half_width(conformal.difficulty(near, errors[rows])) if len(near) else np.empty(0)
-    report = {
-        "interval": {
-            "nominal": COVERAGE,
-            "held_out": _interval_report(widths, errors, places[0], edges),
-            "test": _interval_report(test_widths, np.abs(test.values - test.predicted), places[1], edges),
-        }
-    }
-    return Trust(interval=rule), errors, report
+    report["held_out"] = _interval_report(widths, errors, places[0], edges)
+    if "half_width" not in report["held_out"]:  # enough molecules in all, too few without any of the folds
+        report["held_out"]["half_width"] = _half_widths(rule.half_width(hard))
+    report["test"] = _interval_report(test_widths, np.abs(test.values - test.predicted), places[1], edges)
+    return Trust(interval=rule), errors, {"interval": report}
+
+
+def no_interval(molecules: int) -> str:
+    """Say why a regression of so few training molecules has no interval.
+
+    Examples
+    --------
+    >>> no_interval(8)
+    'no 90 % interval: it takes the held-out errors of at least 9 training molecules, there are 8'
+    """
+    fewest = fewest_errors()
+    return (
+        f"no {COVERAGE:.0%} interval: it takes the held-out errors of at least {fewest} training molecules, there are "
+        f"{molecules}"
+    ).replace("0% ", "0 % ")
 
 
 def reference_of(name: str, licence: str, values: Floats) -> Reference:
@@ -131,12 +148,18 @@ def reference_of(name: str, licence: str, values: Floats) -> Reference:
 
 
 def _interval_report(widths: Floats, errors: Floats, similarity: Floats, edges: list[float]) -> dict[str, Any]:
-    report = conformal.coverage_report(errors <= widths, similarity, edges)
-    if len(widths):
-        report["half_width"] = dict(
-            zip(("low", "median", "high"), np.round(np.quantile(widths, [0.05, 0.5, 0.95]), 4).tolist(), strict=True)
-        )
+    """Tell how often `n` intervals held; widths that are NaN, where there was no rule, have no part in it."""
+    known = np.isfinite(widths)
+    report = conformal.coverage_report(errors[known] <= widths[known], similarity[known], edges)
+    if known.any():
+        report["half_width"] = _half_widths(widths[known])
     return report
+
+
+def _half_widths(widths: Floats) -> dict[str, float]:
+    """Sum up `n` half widths, to four digits: decimals would be of a unit."""
+    low, median, high = (float(f"{width:.4g}") for width in np.quantile(widths, [0.05, 0.5, 0.95]))
+    return {"low": low, "median": median, "high": high}
 
 
 def _binary(

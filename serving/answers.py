@@ -69,6 +69,7 @@ class EndpointPrediction:
     prediction_set: list[int] | None = None
     role: str = "champion"
     provisional: bool = False
+    no_interval: str | None = None
     neighbours: list[Neighbour] | None = None
     explanation: Explanation | None = None
 

@@ -72,6 +72,7 @@ def _prediction(estimate: Estimate, champion: Champion, name: str, insight: Insi
         model=manifest.model,
         signature=champion.short_signature,
         provisional=champion.provisional,
+        no_interval=champion.no_interval or None,
         neighbours=UNSET
         if near is None
         else [NeighbourInfo(each.smiles, round(each.similarity, 4), each.value, measured_unit) for each in near],

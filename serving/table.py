@@ -63,6 +63,13 @@ class Champion:
         return awaited(self.bundle.card)
 
     @property
+    def no_interval(self) -> str:
+        """Why it gives no interval, in the words of its card; empty where it does, and for classes."""
+        told = self.bundle.card.get("trust")
+        intervals = told.get("interval") if isinstance(told, Mapping) else None
+        return str(intervals.get("missing", "")) if isinstance(intervals, Mapping) else ""
+
+    @property
     def provisional(self) -> bool:
         """Whether there were any."""
         return bool(self.awaited)

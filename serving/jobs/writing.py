@@ -29,7 +29,7 @@ from serving.jobs.formats import unique
 from serving.schemas import EndpointPrediction
 
 Cell = str | float | int | bool | None
-NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", "threshold"}
+NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", "threshold", "no_interval"}
 """The first is one column for all endpoints; the others are the same in every row, and the model card tells them."""
 ASKED_FOR = set(INCLUDES)
 """Fields that are there only when the job includes them."""

@@ -189,7 +189,9 @@ def test_a_model_that_saves_another_is_an_error(tmp_path: Path, monkeypatch: pyt
         return model
 
     plant(monkeypatch, train)
-    with pytest.raises(TrainingError, match="the saved model predicts otherwise than the fitted one: 1e"):
+    with pytest.raises(
+        TrainingError, match="the saved model predicts otherwise than the fitted one: they differ by 1e"
+    ):
         run(tmp_path / "a", data())
 
 
