@@ -30,6 +30,8 @@ from ai_drug_assets.catalog import Node
 from ai_drug_assets.workshop import Workshop, read_molecules
 
 REFERENCE_MOLECULES = 20
+SIDES = {"=": 0, ">": 1, "<": -1}
+"""Where a true value lies, by its relation to the one on record."""
 
 
 def made_by(node: Node) -> str:
@@ -79,6 +81,7 @@ def publish_bundle(
                 "smiles": [molecule.smiles for molecule in molecules],
                 "values": snapshot.values[train].tolist(),
                 "errors": errors.tolist(),
+                **_relations(snapshot.table["relation"][train].tolist()),
             },
             reference_smiles=[molecule.smiles for molecule in molecules[::step]][:REFERENCE_MOLECULES],
             background=Background(featurize(model.features, molecules), drugs, featurize),
@@ -94,12 +97,18 @@ def _trust(
     predictions = np.load(place / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0
     packed, values = pack(molecules), target.to_training(snapshot.values)
+    side = snapshot.table["relation"].map(SIDES).to_numpy(dtype=int)
     test = target.to_training(predictions["test"])
     return make_trust(
         target,
-        Held(values[train] - predictions["residual"], values[train], packed[train], snapshot.folds[train]),
-        Held(test, values[~train], packed[~train], snapshot.folds[~train]),
+        Held(values[train] - predictions["residual"], values[train], packed[train], snapshot.folds[train], side[train]),
+        Held(test, values[~train], packed[~train], snapshot.folds[~train], side[~train]),
     )
+
+
+def _relations(signs: list[str]) -> dict[str, list[str]]:
+    """Give what neighbours say of their values; nothing where all were measured."""
+    return {} if set(signs) <= {"="} else {"relations": signs}
 
 
 def _drugs(drugs: DrugList | None) -> dict[str, str] | None:
@@ -166,13 +175,15 @@ def _complete(
     """Add to a card what follows from data and predictions: ranges, intervals of scores, use and limits."""
     train = snapshot.folds >= 0
     predicted = np.load(place / "predictions.npz", allow_pickle=False)["test"]
-    measured, source = snapshot.values[train], endpoint.dataset.source
+    measured, source = snapshot.values[train & snapshot.exact], endpoint.dataset.source
     card["data"] = {
         "source": f"{source.kind} {getattr(source, 'package', None) or getattr(source, 'set', '')}".strip(),
         "training_range": [float(measured.min()), float(measured.max())],
         "domain_threshold": domain_threshold,
     }
-    card["scores"]["test_interval"] = score_intervals(endpoint.task, snapshot.values[~train], predicted)
+    card["scores"]["test_interval"] = score_intervals(
+        endpoint.task, snapshot.values[~train & snapshot.exact], predicted[snapshot.exact[~train]]
+    )
     card["intended_use"] = intended_use(card["endpoint"])
     card["limits"] = limits(card)
     return card

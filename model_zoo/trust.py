@@ -84,12 +84,36 @@ class Held:
         `n x b` packed fingerprints, see `uncertainty.pack`.
     folds
         `n` fold numbers; -1 throughout for the test split.
+    side
+        Of `n` values: 0 where it was measured, 1 where the true one is known to lie above it, -1 where below. None when
+        all were measured.
     """
 
     predicted: Floats
     values: Floats
     packed: NDArray[np.uint8]
     folds: NDArray[np.int_]
+    side: NDArray[np.int_] | None = None
+
+    @property
+    def exact(self) -> NDArray[np.bool_]:
+        """Which values were measured."""
+        return np.ones(len(self.values), dtype=bool) if self.side is None else self.side == 0
+
+    @property
+    def errors(self) -> Floats:
+        """`n` absolute errors; of a bound, by how much the prediction is beyond it."""
+        wrong = self.predicted - self.values
+        if self.side is None:
+            return np.abs(wrong)
+        return np.where(self.side == 0, np.abs(wrong), np.maximum(0.0, -self.side * wrong))
+
+    def measured(self) -> Held:
+        """Give the part that was measured: bounds say nothing of how often an interval holds."""
+        if self.exact.all():
+            return self
+        rows = self.exact
+        return Held(self.predicted[rows], self.values[rows], self.packed[rows], self.folds[rows])
 
 
 def make_trust(target: Target, out_of_fold: Held, test: Held) -> tuple[Trust, Floats, dict[str, Any]]:
@@ -104,24 +128,24 @@ def make_trust(target: Target, out_of_fold: Held, test: Held) -> tuple[Trust, Fl
     dict
         For the model card. Under `held_out`, each fold is told about by rules that were fitted without it.
     """
-    errors = np.abs(out_of_fold.values - out_of_fold.predicted)
+    errors, exact, test = out_of_fold.errors, out_of_fold.exact, test.measured()
     hard = conformal.held_out_difficulty(out_of_fold.packed, errors, out_of_fold.folds)
-    similarity = 1.0 - hard[:, 0]
+    similarity = 1.0 - hard[exact, 0]
     near, rows = tanimoto_nearest(test.packed, out_of_fold.packed, conformal.NEIGHBOURS)
     edges = conformal.bin_edges(similarity)
     places = (similarity, near[:, 0] if len(near) else np.empty(0), edges)
     if target.task == "binary":
         return _binary(out_of_fold, test, errors, places)
-    rule = conformal.fit_interval_rule(hard, errors, out_of_fold.folds)
-    widths = conformal.held_out_half_widths(hard, errors, out_of_fold.folds)
+    told = (hard[exact], errors[exact], out_of_fold.folds[exact])
+    rule, widths = conformal.fit_interval_rule(*told), conformal.held_out_half_widths(*told)
     report: dict[str, Any] = {"nominal": COVERAGE}
     if rule is None:
-        report |= {"missing": no_interval(len(errors)), "held_out": conformal.coverage_report(*_NOTHING, edges)}
+        report |= {"missing": no_interval(int(exact.sum())), "held_out": conformal.coverage_report(*_NOTHING, edges)}
         return Trust(), errors, {"interval": report}
     test_widths = rule.half_width(conformal.difficulty(near, errors[rows])) if len(near) else np.empty(0)
-    report["held_out"] = _interval_report(widths, errors, places[0], edges)
+    report["held_out"] = _interval_report(widths, errors[exact], places[0], edges)
     if "half_width" not in report["held_out"]:  # enough molecules in all, too few without any of the folds
-        report["held_out"]["half_width"] = _half_widths(rule.half_width(hard))
+        report["held_out"]["half_width"] = _half_widths(rule.half_width(hard[exact]))
     report["test"] = _interval_report(test_widths, np.abs(test.values - test.predicted), places[1], edges)
     return Trust(interval=rule), errors, {"interval": report}
 

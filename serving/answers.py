@@ -26,6 +26,7 @@ class Neighbour:
     similarity: float
     value: float
     unit: str
+    relation: str = "="
 
 
 @dataclass(frozen=True)

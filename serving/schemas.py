@@ -44,6 +44,10 @@ class NeighbourInfo(Struct, frozen=True):
     similarity: Annotated[float, Meta(description="Tanimoto similarity to the predicted molecule, 0 to 1.")]
     value: Annotated[float, Meta(description="Measured, in `unit`; the class, 0 or 1, for a binary endpoint.")]
     unit: str
+    relation: Annotated[
+        Literal["=", "<", ">"],
+        Meta(description="With `<` or `>` the value is a bound: the true one is known to lie below or above it."),
+    ] = "="
 
 
 class AlertInfo(Struct, frozen=True):

@@ -110,6 +110,6 @@ class Table:
 
 
 def measured_values(bundle: Bundle) -> NDArray[np.float64]:
-    """Give the measured values of a bundle's training molecules, ascending."""
-    values = np.sort(bundle.neighbours.values)
+    """Give the measured values of a bundle's training molecules, ascending; bounds are none."""
+    values = np.sort(bundle.neighbours.measured)
     return values[np.isfinite(values)]

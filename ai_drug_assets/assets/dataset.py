@@ -65,6 +65,18 @@ def _checks(made: Dataset, *, official: bool) -> list[dg.AssetCheckResult]:
     ]
 
 
+def _replicates(report: Any, unit: str) -> str:
+    """Say how far measurements of one molecule lie apart."""
+    spreads = (
+        report.loc[report["action"] == "merged"].drop_duplicates("inchikey")["reason"].str.extract(r"spread (\S+)")
+    )
+    found = spreads[0].dropna().astype(float)
+    if found.empty:
+        return "no molecule was measured more than once"
+    median, largest = found.median(), found.max()
+    return f"{len(found)} molecules measured more than once; spread {median:.3g} {unit} (median), {largest:.3g} at most"
+
+
 def _metadata(made: Dataset, unit: str) -> dict[str, Any]:
     summary = made.summary()
     dropped = made.report[made.report["action"] == "dropped"].head(SHOWN_ROWS)
@@ -73,11 +85,13 @@ def _metadata(made: Dataset, unit: str) -> dict[str, Any]:
         "train": dg.MetadataValue.int(summary["train"]),
         "test": dg.MetadataValue.int(summary["test"]),
         "measurements": dg.MetadataValue.int(summary["measurements"]),
+        "bounds": dg.MetadataValue.int(summary["bounds"]),
         "merged": dg.MetadataValue.int(summary["merged"]),
+        "replicates": _replicates(made.report, unit),
         "dropped": plots.markdown_table(("reason", "rows"), list(summary["dropped"].items())),
         "first_dropped_rows": plots.markdown_table(
             ("file", "row", "value", "reason"),
             [(row.file, row.row, row.value, row.reason) for row in dropped.itertuples()],
         ),
-        "values": plots.histogram(made.values, unit),
+        "values": plots.histogram(made.values[made.exact], unit),
     }

@@ -99,7 +99,7 @@ def _train(
         str(source.name): np.load(workshop.place(source) / FILE, allow_pickle=False)
         for source, _ in workshop.upstream(node, "features")
     }
-    data = TrainingData(featurizers.join(list(blocks.values())), snapshot.values, snapshot.folds)
+    data = TrainingData(featurizers.join(list(blocks.values())), snapshot.values, snapshot.folds, snapshot.exact)
     config = model.settings(endpoint.name)
     tags = {
         keys.TAG_SIGNATURE: node.signature,
@@ -154,7 +154,8 @@ def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: dict[s
     snapshot = load_dataset(workshop, node)
     predictions = np.load(workshop.place(node) / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0
-    measured, predicted = snapshot.values[train], predictions["out_of_fold"]
+    scored = snapshot.exact[train]
+    measured, predicted = snapshot.values[train][scored], predictions["out_of_fold"][scored]
     metric = endpoint.champion.metric
     plot = (
         plots.roc_plot(measured, predicted)

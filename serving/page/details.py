@@ -131,8 +131,14 @@ def _signed(text: str) -> str:
     return text if text.startswith("\N{MINUS SIGN}") else f"+{text}"
 
 
+def _amount(each: Neighbour) -> str:
+    """Write a measured value; a bound with its sign."""
+    amount = number(each.value, places(each.value))
+    return amount if each.relation == "=" else f"{each.relation} {amount}"
+
+
 def _neighbour(each: Neighbour, champion: Champion) -> NeighbourView:
     binary = champion.manifest.target.task == "binary"
-    value = ("yes" if each.value >= 0.5 else "no") if binary else number(each.value, places(each.value))
+    value = ("yes" if each.value >= 0.5 else "no") if binary else _amount(each)
     same = each.similarity > 0.9999
     return NeighbourView(structure_svg(each.smiles), each.smiles, value, f"{each.similarity:.2f}", same)

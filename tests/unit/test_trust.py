@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,23 @@ def test_the_report_tells_coverage_overall_by_bin_and_on_the_test_split(binary: 
     assert (trust.interval is None) == binary
     assert (trust.probability is None) != binary
     assert len(errors) == 400
+
+
+def test_bounds_say_nothing_of_coverage() -> None:
+    """Intervals are made from measured values alone; a prediction on the right side of a bound is no error."""
+    out_of_fold, test = held(300, binary=False, folds=5, seed=7), held(80, binary=False, folds=0, seed=8)
+    side = np.where(np.arange(300) % 3 == 0, np.where(np.arange(300) % 2 == 0, 1, -1), 0)
+    told = []
+    for far in (50.0, 5000.0):
+        values = np.where(side == 0, out_of_fold.values, out_of_fold.predicted - side * far)
+        told.append(make_trust(REGRESSION, replace(out_of_fold, values=values, side=side), test))
+    (rule, errors, report), (other, _, again) = told
+
+    assert rule == other
+    assert report == again
+    assert report["interval"]["held_out"]["molecules"] == 200
+    assert (errors[side != 0] == 0).all()
+    assert 0.85 < report["interval"]["held_out"]["coverage"] < 0.95
 
 
 def test_an_empty_test_split_is_no_fault() -> None:
