@@ -16,7 +16,7 @@ from litestar.params import URLEncodedBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta, Struct, UnsetType
 
-from serving.access import caller_of
+from serving.access import caller_of, holder_of
 from serving.engine import Engine
 from serving.feedback import Compared, Measurement, store_measurements
 from serving.page.axis import number, places
@@ -63,7 +63,8 @@ async def measured_page(
     if not request.headers.get(FRAGMENT):  # a form on a page of another site cannot set a header
         raise ProblemError("forbidden", "expected a request from this service's own page, not from another site's")
     value = _number(data.value)
-    answer = await store_measurements(engine, [Measurement(data.smiles, data.endpoint, value, None, data.source)])
+    sent = Measurement(data.smiles, data.endpoint, value, None, data.source)
+    answer = await store_measurements(engine, [sent], holder_of(request.scope))
     result = answer.measurements[0]
     fault = None if isinstance(result.error, UnsetType) else result.error.detail
     said = "" if isinstance(result.prediction, UnsetType) else _said(engine, data.endpoint, value, result.prediction)
