@@ -14,6 +14,7 @@ from model_zoo.splits import leaks
 from ai_drug_assets import data, plots
 from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.catalog import Node
+from ai_drug_assets.holding import hold_if_unlike
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
 
@@ -29,6 +30,7 @@ def dataset(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         if isinstance(config.source, DvcSource):
             data.pull(config.source, workshop.settings.root)
         made = make_dataset(config, workshop.settings.root)
+        hold_if_unlike(workshop, node, endpoint, made)
         with workshop.scratch(node) as work:
             made.save(work)
             workshop.keep(node, work)
