@@ -97,7 +97,7 @@ def _trust(
     predictions = np.load(place / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0
     packed, values = pack(molecules), target.to_training(snapshot.values)
-    side = snapshot.table["relation"].map(SIDES).to_numpy(dtype=int)
+    side = np.array([SIDES[sign] for sign in snapshot.table["relation"]], dtype=int)
     test = target.to_training(predictions["test"])
     return make_trust(
         target,

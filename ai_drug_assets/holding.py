@@ -9,7 +9,6 @@ A held snapshot is not kept: everything made of the endpoint's data stays as it 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from model_zoo.snapshot_change import suspicions
 from model_zoo.store import atomic_write
 
 from ai_drug_assets.catalog import Node
+from ai_drug_assets.keys import code_version_of
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.workshop import Workshop
 
@@ -36,7 +36,7 @@ def hold_if_unlike(workshop: Workshop, node: Node, endpoint: Endpoint, made: Dat
     """
     path = _file(workshop.settings, endpoint.name)
     last = workshop.ledger.read(node.key).made
-    place = None if last is None else workshop.place(replace(node, signature=last.signature))
+    place = None if last is None else workshop.place(node).with_name(code_version_of(last.signature))
     if place is None or not place.is_dir():
         return
     reasons = suspicions(Dataset.load(place), made, endpoint.task)

@@ -113,7 +113,8 @@ class Neighbours:
         """The values that were measured, without bounds."""
         if not self.relations:
             return self.values
-        return self.values[np.array([sign == "=" for sign in self.relations], dtype=bool)]
+        measured: NDArray[np.float64] = self.values[np.array([sign == "=" for sign in self.relations], dtype=bool)]
+        return measured
 
 
 class Neighbour(NamedTuple):

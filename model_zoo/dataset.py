@@ -74,7 +74,7 @@ class Dataset:
     @property
     def exact(self) -> NDArray[np.bool_]:
         """Which of the `n` values were measured; the others are bounds, of which nothing is scored."""
-        return self.table["relation"].to_numpy() == "="
+        return np.asarray(self.table["relation"].to_numpy() == "=", dtype=bool)
 
     @property
     def folds(self) -> NDArray[np.int_]:

@@ -124,10 +124,13 @@ def told(case: Case) -> str:
             table, report = curate(raw, rules, task="regression", source_unit="nM", unit="pIC50")
         except AidrugError as error:
             return f"refused: {error}".replace(f"{folder}/", "")
+    signs = ["" if sign == "=" else f"{sign} " for sign in table["relation"]]
     kept = [
-        f"{row.smiles} {'' if row.relation == '=' else row.relation + ' '}{row.value:.4g}" for row in table.itertuples()
+        f"{smiles} {sign}{value:.4g}"
+        for smiles, sign, value in zip(table["smiles"], signs, table["value"], strict=True)
     ]
-    dropped = [f"row {row.row} dropped: {row.reason}" for row in report.itertuples() if row.action == "dropped"]
+    rows = zip(report["row"], report["action"], report["reason"], strict=True)
+    dropped = [f"row {row} dropped: {reason}" for row, action, reason in rows if action == "dropped"]
     return "; ".join([*kept, *dropped])
 
 

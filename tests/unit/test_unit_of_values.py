@@ -146,7 +146,7 @@ def test_every_model_learns_the_same_in_any_unit(name: str, factor: float, shift
     expected = recipe.train(X, y, config).predict(X)
     got = recipe.train(X, factor * y + shift, config).predict(X)
 
-    np.testing.assert_allclose((got - shift) / factor, expected, rtol=0, atol=2e-4 * np.std(y))
+    np.testing.assert_allclose((got - shift) / factor, expected, rtol=0, atol=2e-4 * float(np.std(y)))
 
 
 @pytest.mark.slow
