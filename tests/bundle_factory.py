@@ -142,7 +142,7 @@ def write(
             }
             | ({"errors": list(errors)} if errors else {})
             | ({"relations": list(relations)} if relations else {}),
-            background=Background(featurize(features, molecules), drugs) if explained or drugs else None,
+            background=Background(featurize(manifest["features"], molecules), drugs) if explained or drugs else None,
             reference_smiles=["CCO", "c1ccccc1"],
         )
 
