@@ -83,6 +83,15 @@ def rollback(endpoint: str) -> None:
 
 @aidrug.command()
 @click.argument("endpoint")
+def accept(endpoint: str) -> None:
+    """Accept new measurements of an ENDPOINT that are held because they look unlike the last ones."""
+    from ai_drug_assets.holding import accept as work
+
+    click.echo(work(Settings.from_env(), endpoint))
+
+
+@aidrug.command()
+@click.argument("endpoint")
 def promote(endpoint: str) -> None:
     """Make an ENDPOINT's challenger on trial its champion. The former champion does not come back by itself."""
     from ai_drug_assets.rollback import promote as work

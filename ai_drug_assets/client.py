@@ -17,6 +17,9 @@ from model_zoo.errors import AidrugError
 from serving.answers import Job, Prediction
 from serving.client import RESULT_FORMATS, Client, NotReachableError
 
+SMALL = 0.1
+"""Where no value is as large as this, two decimals would show next to nothing."""
+
 
 class JobEndedError(AidrugError):
     """A job was cancelled or failed."""
@@ -86,9 +89,19 @@ def as_text(predictions: Sequence[Prediction]) -> str:
         if item.error is not None:
             lines.append(f"  {item.error.code}: {item.error.detail}")
         for name, said in item.endpoints.items():
-            span = f"  90 % interval {said.interval[0]:.2f} to {said.interval[1]:.2f}" if said.interval else ""
-            lines.append(f"  {name:<24} {said.value:>8.2f} {said.unit:<12} {said.champion}{span}")
+            ends = said.interval or ()
+            value, *shown = _numbers(said.value, *ends)
+            span = f"  90 % interval {' to '.join(shown)}" if shown else ""
+            if said.no_interval:
+                span = f"  {said.no_interval}"
+            lines.append(f"  {name:<24} {value:>8} {said.unit:<12} {said.champion}{span}")
     return "\n".join(lines)
+
+
+def _numbers(*values: float) -> list[str]:
+    """Write numbers of one unit alike: two decimals, or three digits where the unit makes them small."""
+    small = max(map(abs, values)) < SMALL and any(values)
+    return [f"{value:.3g}" if small else f"{value:.2f}" for value in values]
 
 
 def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> dict[str, Any]:

@@ -15,20 +15,22 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from model_zoo.config import Endpoint, read_folder
 from model_zoo.errors import DataError
 from model_zoo.live.record import LiveRecord
+from model_zoo.spreadsheets import safe_cell
 from model_zoo.store import atomic_write
 
 from ai_drug_assets.settings import Settings
 
 
 def export(settings: Settings, endpoint: str, out: Path) -> str:
-    """Write an endpoint's reported values, oldest first; say how many in a sentence.
+    """Write an endpoint's reported values with their unit, oldest first; say how many, and how a source reads them.
 
     Raises
     ------
     DataError
-        When none was reported, or none was kept with its structure.
+        When none was reported, none was kept with its structure, or nothing says in which unit one is.
     """
     with closing(LiveRecord(settings.home / "service")) as record:
         rows = record.measurements(endpoint)
@@ -42,11 +44,29 @@ def export(settings: Settings, endpoint: str, out: Path) -> str:
         )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("smiles", "value", "source", "name", "received"))
+    writer.writerow(("smiles", "value", "unit", "source", "name", "received"))
+    own = _unit_now(settings, endpoint)
     for row in kept:
+        unit = row.unit or own
+        if not unit:
+            raise DataError(
+                f"{len(rows)} values were reported for {endpoint!r}, some before their unit was kept with them, and no "
+                f"endpoint of that name is in {settings.configs / 'endpoints'}: put its YAML back to export them"
+            )
         received = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.received))
-        writer.writerow((row.smiles, repr(row.value), row.source, row.name or "", received))
+        words = (safe_cell(text) for text in (row.source, row.name or ""))
+        writer.writerow((row.smiles, repr(row.value), unit, *words, received))
     atomic_write(out, text.getvalue().encode())
     left = len(rows) - len(kept)
     without = f"; {left} without a structure are left out" if left else ""
-    return f"{out}: {len(kept)} measured values of {endpoint}{without}"
+    layout = "smiles_column: smiles, value_column: value, unit_column: unit"
+    return (
+        f"{out}: {len(kept)} measured values of {endpoint}{without}\n"
+        f"to train on them, add to the `files` of the endpoint's source: {{file: {out}, format: csv, {layout}}}"
+    )
+
+
+def _unit_now(settings: Settings, endpoint: str) -> str:
+    """Give the unit of an endpoint that is configured; empty where it is not."""
+    configured = read_folder(settings.configs / "endpoints", Endpoint)
+    return next((item.unit for item in configured if item.name == endpoint), "")

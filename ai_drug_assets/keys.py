@@ -53,4 +53,15 @@ def group(node: Node) -> str:
 
 def code_version(node: Node) -> str:
     """Give what Dagster compares: the first 16 digits of the signature."""
-    return node.signature[:16]
+    return code_version_of(node.signature)
+
+
+def code_version_of(signature: str) -> str:
+    """Give the code version of what has this signature.
+
+    Examples
+    --------
+    >>> code_version_of("0123456789abcdef0123")
+    '0123456789abcdef'
+    """
+    return signature[:16]

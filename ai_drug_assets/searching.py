@@ -103,7 +103,7 @@ def _validation(
         return Other(one.name, one.target, dataset, cache.joined(model.features, dataset.molecules()))
 
     own, known = made(endpoint), [made(one) for one in others]
-    data = TrainingData(own.X, own.dataset.values, own.dataset.folds)
+    data = TrainingData(own.X, own.dataset.values, own.dataset.folds, own.dataset.exact)
 
     def validate(config: ModelConfig) -> Validated:
         ready = prepared(model.recipe, config, own.dataset, known) if model.auxiliary else config

@@ -278,7 +278,8 @@ class Contest:
         return model.settings(self.snapshot.endpoint.name)
 
     def _data(self, X: NDArray[Any]) -> TrainingData:
-        return TrainingData(X, self.snapshot.dataset.values, self.snapshot.dataset.folds)
+        dataset = self.snapshot.dataset
+        return TrainingData(X, dataset.values, dataset.folds, dataset.exact)
 
 
 def _cost_ms(name: str, validated: Validated, X: NDArray[Any]) -> float:

@@ -64,7 +64,7 @@ def lay_out(source: CsvSource, root: Path, folder: Path, description: SetDescrip
         raise DataError(f"expected a metric of MAE, RMSE or Spearman, got {description.metric!r}")
     raw = read_source(source, root)
     unit = description.unit
-    table, report = curate(raw, Curation(), task="regression", source_unit=unit, unit=unit)
+    table, report = curate(raw, Curation(max_spread=None), task="regression", source_unit=unit, unit=unit)
     texts, values = list(table["smiles"]), list(table["value"])
     train_val, test = scaffold_order_split(texts, list(table["inchikey"]))
     if not (train_val and test):

@@ -10,7 +10,8 @@ Layout of a bundle (data only; nothing in it is ever unpickled)::
     card.json          model card: scores, decision, losers, data, record of the signature
     model/             the fitted model, see model_formats.py
     domain.npy         packed fingerprints of the training molecules
-    neighbours.json    their SMILES, measured values and absolute out-of-fold errors, same order
+    neighbours.json    their SMILES, measured values (and relations, where some are bounds) and absolute out-of-fold
+                       errors, same order
     explanation.npz    tables of the model's trees, for explaining predictions
     reference.json     reference molecules and what the model predicted for them when it was bundled
 
@@ -43,8 +44,9 @@ from model_zoo.uncertainty import Domain, pack
 
 CARD = "card.json"
 REFERENCE_TOLERANCE = 1e-4
-"""Largest accepted difference to a stored reference prediction, relative to max(1, |value|): ONNX Runtime may
-differ in the last bits of float32 between processors, a wrong model differs by far more."""
+"""Largest accepted difference to a stored reference prediction, relative to the size of the values (see
+`Target.size`): ONNX Runtime may differ in the last bits of float32 between processors, a wrong model differs by far
+more."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,44 @@ class Neighbours:
         `n` measured values in the endpoint's unit, or classes.
     errors
         `n` absolute out-of-fold errors on the scale of training; empty in bundles of format 1.
+    relations
+        `n` times `=`, `<` or `>`: what the true value is to `values`; empty where all were measured.
     """
 
     smiles: tuple[str, ...]
     values: NDArray[np.float64]
     errors: NDArray[np.float64]
+    relations: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, known: Mapping[str, Any]) -> Neighbours:
+        """Read what `neighbours.json` holds."""
+        return cls(
+            tuple(map(str, known["smiles"])),
+            np.asarray(known["values"], dtype=np.float64),
+            np.asarray(known.get("errors", []), dtype=np.float64),
+            tuple(map(str, known.get("relations", ()))),
+        )
+
+    @property
+    def measured(self) -> NDArray[np.float64]:
+        """The values that were measured, without bounds."""
+        if not self.relations:
+            return self.values
+        measured: NDArray[np.float64] = self.values[np.array([sign == "=" for sign in self.relations], dtype=bool)]
+        return measured
 
 
 class Neighbour(NamedTuple):
-    """A training molecule near another one: its Tanimoto similarity to that, and what was measured for it."""
+    """A training molecule near another one: its Tanimoto similarity to that, and what was measured for it.
+
+    With the relation `<` or `>` the value is a bound: the true one lies below or above it.
+    """
 
     smiles: str
     similarity: float
     value: float
+    relation: str = "="
 
 
 @dataclass(frozen=True)
@@ -125,6 +152,8 @@ class Bundle:
         needed = {"SMILES": self.neighbours.smiles, "values": self.neighbours.values}
         if self.manifest.trust.interval is not None:
             needed["errors"] = self.neighbours.errors
+        if self.neighbours.relations:
+            needed["relations"] = self.neighbours.relations
         for name, got in needed.items():
             if len(got) != len(self.domain.packed):
                 raise BundleError(
@@ -143,7 +172,12 @@ class Bundle:
         similarity, rows = self.domain.nearest(pack(molecules), k)
         return [
             [
-                Neighbour(self.neighbours.smiles[row], float(alike), float(self.neighbours.values[row]))
+                Neighbour(
+                    self.neighbours.smiles[row],
+                    float(alike),
+                    float(self.neighbours.values[row]),
+                    self.neighbours.relations[row] if self.neighbours.relations else "=",
+                )
                 for row, alike in zip(row_of, alike_of, strict=True)
             ]
             for row_of, alike_of in zip(rows, similarity, strict=True)
@@ -212,11 +246,7 @@ def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
         smiles, expected = list(reference["smiles"]), np.asarray(reference["values"], dtype=np.float64)
         packed = np.load(folder / "domain.npy", allow_pickle=False)
         known = json.loads((folder / "neighbours.json").read_bytes())
-        neighbours = Neighbours(
-            tuple(map(str, known["smiles"])),
-            np.asarray(known["values"], dtype=np.float64),
-            np.asarray(known.get("errors", []), dtype=np.float64),
-        )
+        neighbours = Neighbours.of(known)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{folder}: unreadable content: {error!r}") from error
     domain = Domain(packed, manifest.domain_threshold)
@@ -228,7 +258,7 @@ def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
     got = bundle.predict(reference_molecules(smiles, manifest)).value
     if expected.shape != got.shape:
         raise BundleError(f"{folder}: expected a reference value for each of {len(got)} molecules, got {expected.size}")
-    difference = np.abs(got - expected) / np.maximum(1.0, np.abs(expected))
+    difference = np.abs(got - expected) / manifest.target.size(expected)
     if not np.all(difference <= REFERENCE_TOLERANCE):
         raise BundleError(
             f"{folder}: the model does not reproduce its reference predictions: largest relative difference "

@@ -30,6 +30,8 @@ from model_zoo.trust import Held, Trust, make_trust
 from model_zoo.uncertainty import fit_domain, pack
 
 REFERENCE_MOLECULES = 20
+SIDES = {"=": 0, ">": 1, "<": -1}
+"""Where a true value lies, by its relation to the one on record."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
             "smiles": [molecule.smiles for molecule in molecules],
             "values": snapshot.values[train].tolist(),
             "errors": errors.tolist(),
+            **_relations(snapshot.table["relation"][train].tolist()),
         },
         reference_smiles=[molecule.smiles for molecule in molecules[::step]][:REFERENCE_MOLECULES],
         background=Background(featurize(model.features, molecules), drugs, featurize),
@@ -141,12 +144,18 @@ def _trust(
     predictions = np.load(place / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0
     packed, values = pack(molecules), target.to_training(snapshot.values)
+    side = np.array([SIDES[sign] for sign in snapshot.table["relation"]], dtype=int)
     test = target.to_training(predictions["test"])
     return make_trust(
         target,
-        Held(values[train] - predictions["residual"], values[train], packed[train], snapshot.folds[train]),
-        Held(test, values[~train], packed[~train], snapshot.folds[~train]),
+        Held(values[train] - predictions["residual"], values[train], packed[train], snapshot.folds[train], side[train]),
+        Held(test, values[~train], packed[~train], snapshot.folds[~train], side[~train]),
     )
+
+
+def _relations(signs: list[str]) -> dict[str, list[str]]:
+    """Give what neighbours say of their values; nothing where all were measured."""
+    return {} if set(signs) <= {"="} else {"relations": signs}
 
 
 def _drugs(drugs: DrugList | None) -> dict[str, str] | None:
@@ -206,13 +215,15 @@ def _complete(
     """Add to a card what follows from data and predictions: ranges, intervals of scores, use and limits."""
     train = snapshot.folds >= 0
     predicted = np.load(place / "predictions.npz", allow_pickle=False)["test"]
-    measured, source = snapshot.values[train], endpoint.dataset.source
+    measured, source = snapshot.values[train & snapshot.exact], endpoint.dataset.source
     card["data"] = {
         "source": f"{source.kind} {getattr(source, 'package', None) or getattr(source, 'set', '')}".strip(),
         "training_range": [float(measured.min()), float(measured.max())],
         "domain_threshold": domain_threshold,
     }
-    card["scores"]["test_interval"] = score_intervals(endpoint.task, snapshot.values[~train], predicted)
+    card["scores"]["test_interval"] = score_intervals(
+        endpoint.task, snapshot.values[~train & snapshot.exact], predicted[snapshot.exact[~train]]
+    )
     card["intended_use"] = intended_use(card["endpoint"])
     card["limits"] = limits(card)
     return card

@@ -76,7 +76,7 @@ def write_bundle(
         A saved model.
     domain, neighbours
         The applicability domain and, in the same order, `smiles` and `values` of its molecules, and `errors` where
-        the intervals need them.
+        the intervals need them; `relations` where some values are bounds.
     reference_smiles
         Standardised SMILES whose predictions are stored, and replayed whenever the bundle is loaded.
     background
@@ -98,11 +98,7 @@ def write_bundle(
         domain_threshold=domain.threshold,
         files={},
     )
-    known = Neighbours(
-        tuple(neighbours["smiles"]),
-        np.asarray(neighbours["values"], dtype=np.float64),
-        np.asarray(neighbours.get("errors", []), dtype=np.float64),
-    )
+    known = Neighbours.of(neighbours)
     bundle = Bundle(folder, draft, card, load_model(folder / "model"), domain, known)
     values = bundle.predict(reference_molecules(reference_smiles, draft)).value
     _write_json(folder / "reference.json", {"smiles": list(reference_smiles), "values": values.tolist()})

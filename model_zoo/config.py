@@ -29,12 +29,13 @@ from model_zoo.splits import Split
 from model_zoo.strict_yaml import check, hint, plain, read_yaml
 from model_zoo.targets import Target, Task, Transform
 from model_zoo.trials import TrialRules
-from model_zoo.units import converter
+from model_zoo.units import conversion
 
 if TYPE_CHECKING:
     from model_zoo.screening import Screen
 
 T = TypeVar("T", "Endpoint", "ModelFile", "Screen")
+_BRANCHES = ("str", "SourceFile", "literal[", "constrained-", "float", "tuple[")
 NAME = r"^[a-z][a-z0-9_]*$"
 
 
@@ -58,7 +59,7 @@ class Endpoint(BaseModel):
     """E-mail addresses or `team:name`, shown in the Dagster UI."""
     source: Source
     source_unit: str | None = None
-    """The unit in the files; the endpoint's own when omitted."""
+    """The unit of files that say none of their own; the endpoint's when omitted."""
     curation: Curation = Curation()
     split: Split = Split()
     transform: Transform = "identity"
@@ -70,7 +71,9 @@ class Endpoint(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Endpoint:
-        converter(self.source_unit or self.unit, self.unit)
+        layouts = getattr(self.source, "layouts", {})
+        for unit in (self.source_unit or self.unit, *(each.unit for each in layouts.values() if each.unit is not None)):
+            conversion(unit, self.unit)
         _ = self.target
         unknown = {self.champion.metric, *self.champion.minimum} - set(METRICS[self.task])
         if unknown:
@@ -90,6 +93,7 @@ class Endpoint(BaseModel):
             source_unit=self.source_unit or self.unit,
             curation=self.curation,
             split=self.split,
+            target=self.target,
         )
 
     @property
@@ -317,6 +321,8 @@ def _place(location: tuple[str | int, ...], schema: type[BaseModel]) -> tuple[st
     known: tuple[str, ...] = ()
     holder: Any = schema
     for part in location:
+        if holder is None and str(part).startswith(_BRANCHES):
+            continue  # names one of several types that a value may have, no key of the file
         if part in _kinds(holder):
             holder = _kinds(holder)[str(part)]  # names one of several schemas, no key of the file
             continue
@@ -330,4 +336,5 @@ def _place(location: tuple[str | int, ...], schema: type[BaseModel]) -> tuple[st
 def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
     """Give the schemas that a key `kind` chooses from, by its value; empty where there is no choice."""
     schemas = [item for item in get_args(annotation) if isinstance(item, type) and issubclass(item, BaseModel)]
-    return {kind: item for item in schemas for kind in get_args(item.model_fields["kind"].annotation)}
+    named = [item for item in schemas if "kind" in item.model_fields]
+    return {kind: item for item in named for kind in get_args(item.model_fields["kind"].annotation)}

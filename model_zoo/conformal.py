@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from model_zoo.uncertainty import COVERAGE, conformal_half_width, tanimoto_nearest
+from model_zoo.uncertainty import COVERAGE, conformal_half_width, fewest_errors, tanimoto_nearest
 
 NEIGHBOURS = 5
 """Training molecules whose errors are looked at."""
 FEWEST_ROWS = 50
-"""With fewer errors than this, a scale cannot be learnt: every molecule gets the same width."""
+"""With fewer errors than this, a scale cannot be learnt: every molecule gets the same one, the mean error."""
 SHRINKAGE = 0.01
 BINS = 5
 
@@ -93,8 +93,10 @@ def held_out_difficulty(packed: NDArray[np.uint8], errors: Floats, folds: NDArra
 
 def fit_interval_rule(
     hard: Floats, errors: Floats, folds: NDArray[np.int_], coverage: float = COVERAGE
-) -> IntervalRule:
-    """Fit the rule on absolute out-of-fold errors.
+) -> IntervalRule | None:
+    """Fit the rule on absolute out-of-fold errors; none where there are too few for the coverage, see `fewest_errors`.
+
+    Errors in another unit give the same rule in that unit: every scale is one of errors, learnt or their mean.
 
     Parameters
     ----------
@@ -105,11 +107,14 @@ def fit_interval_rule(
     folds
         `n` fold numbers: an error is divided by a scale that was learnt on the other folds.
     """
+    if len(errors) < fewest_errors(coverage):
+        return None
     rule = _fit_scale(hard, errors)
     scores = np.empty(len(errors))
     for fold in np.unique(folds):
         inside = folds == fold
-        learnt = rule if inside.all() else _fit_scale(hard[~inside], errors[~inside])
+        # Errors that are all zero tell no scale.
+        learnt = _fit_scale(hard[~inside], errors[~inside]) if errors[~inside].any() else rule
         scores[inside] = errors[inside] / learnt.scale(hard[inside])
     return rule.model_copy(update={"factor": conformal_half_width(scores, coverage)})
 
@@ -117,13 +122,16 @@ def fit_interval_rule(
 def held_out_half_widths(hard: Floats, errors: Floats, folds: NDArray[np.int_]) -> Floats:
     """Give the half width that each molecule gets from a rule fitted without its fold: what coverage is measured on.
 
-    With a single fold nothing can be held out, and the widths are those of the rule itself.
+    With a single fold nothing can be held out, and the widths are those of the rule itself. NaN where the other folds
+    are too few for a rule: such a molecule says nothing of coverage.
     """
-    widths = np.empty(len(errors))
+    widths = np.full(len(errors), np.nan)
     for fold in np.unique(folds):
         inside = folds == fold
         rest = ~inside if not inside.all() else inside
-        widths[inside] = fit_interval_rule(hard[rest], errors[rest], folds[rest]).half_width(hard[inside])
+        rule = fit_interval_rule(hard[rest], errors[rest], folds[rest])
+        if rule is not None:
+            widths[inside] = rule.half_width(hard[inside])
     return widths
 
 
@@ -162,11 +170,16 @@ def coverage_report(holds: NDArray[np.bool_], similarity: Floats, edges: list[fl
 
 def _fit_scale(hard: Floats, errors: Floats) -> IntervalRule:
     """Fit the scale by the likelihood of a Laplace distribution: the mean of log(scale) + error / scale, by Newton."""
-    if len(errors) < FEWEST_ROWS or not errors.mean() > 0:
+    typical = float(errors.mean())
+    if not typical > 0:
         return IntervalRule(factor=1.0)
-    center, spread = hard.mean(axis=0), np.maximum(hard.std(axis=0), 1e-9)
+    start = float(np.log(typical))
+    if len(errors) < FEWEST_ROWS:
+        return IntervalRule(weights=(start, 0.0, 0.0), low=start, high=start, factor=1.0)
+    # The first input is a similarity, the second an error: what counts as no spread at all is one in its own unit.
+    center, spread = hard.mean(axis=0), np.maximum(hard.std(axis=0), 1e-9 * np.array([1.0, typical]))
     inputs = np.column_stack([np.ones(len(hard)), (hard - center) / spread])
-    weights = np.array([np.log(errors.mean()), 0.0, 0.0])
+    weights = np.array([start, 0.0, 0.0])
     ridge = np.diag([0.0, SHRINKAGE, SHRINKAGE])
     for _ in range(50):
         ratio = errors / np.exp(inputs @ weights)

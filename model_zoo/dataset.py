@@ -21,10 +21,13 @@ from model_zoo.errors import DataError
 from model_zoo.molecules import Molecule
 from model_zoo.sources import Source, read_source
 from model_zoo.splits import Split, assign
-from model_zoo.targets import Task
+from model_zoo.targets import Target, Task
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SHOWN = 5
+"""Rows that an error names."""
 
 
 class DatasetConfig(BaseModel):
@@ -38,6 +41,8 @@ class DatasetConfig(BaseModel):
     source_unit: str
     curation: Curation = Curation()
     split: Split = Split()
+    target: Target | None = None
+    """The scale of training, on which every value must have a place; not checked when omitted."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,11 @@ class Dataset:
         return self.table["value"].to_numpy(dtype=np.float64)
 
     @property
+    def exact(self) -> NDArray[np.bool_]:
+        """Which of the `n` values were measured; the others are bounds, of which nothing is scored."""
+        return np.asarray(self.table["relation"].to_numpy() == "=", dtype=bool)
+
+    @property
     def folds(self) -> NDArray[np.int_]:
         """The `n` fold numbers, -1 in the test split."""
         return self.table["fold"].to_numpy(dtype=int)
@@ -86,6 +96,7 @@ class Dataset:
             "molecules": len(self.table),
             "train": int((self.table["split"] == "train").sum()),
             "test": int((self.table["split"] == "test").sum()),
+            "bounds": int((~self.exact).sum()),
             "merged": int((self.report["action"] == "merged").sum()),
             "dropped": dict(reasons.most_common()),
         }
@@ -125,8 +136,24 @@ def make_dataset(config: DatasetConfig, root: Path) -> Dataset:
     Raises
     ------
     DataError
-        When the source is missing or holds nothing usable.
+        When the source is missing, holds nothing usable, or holds values that have no place on the scale of training.
     """
     raw = read_source(config.source, root)
     table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
+    if config.target is not None:
+        _require_place(table, report, config.target)
     return Dataset(assign(table, config.split, config.task), report)
+
+
+def _require_place(table: pd.DataFrame, report: pd.DataFrame, target: Target) -> None:
+    """Refuse values without a place on the scale of training: found here, by file and row, not after minutes of it."""
+    outside = table[target.outside(table["value"].to_numpy(dtype=np.float64))]
+    if outside.empty:
+        return
+    places = report[report["inchikey"].isin(outside["inchikey"]) & (report["action"] != "dropped")]
+    shown = ", ".join(f"{row.file} row {row.row} ({row.value})" for row in places.head(SHOWN).itertuples())
+    raise DataError(
+        f"`transform: {target.transform}` needs {target.takes}, got others for {len(outside)} of {len(table)} "
+        f"molecules: {shown}{', ...' if len(places) > SHOWN else ''}. Say in `curation` what they mean "
+        "(`lloq`, `uloq` for limits of quantification, `valid_range` for errors), or use `transform: log1p` or none."
+    )

@@ -32,7 +32,8 @@ from model_zoo.trees import TreeTable, read_oblivious, read_onnx
 FILE = "explanation.npz"
 CHECKED_ROWS = 256
 TOLERANCE = 1e-3
-"""Largest accepted difference between a table's own prediction and the model's, relative to max(1, |value|)."""
+"""Largest accepted difference between a table's own prediction and the model's, relative to the largest of them;
+of probabilities, as it is."""
 
 Floats = NDArray[np.float64]
 
@@ -246,7 +247,8 @@ def _table(model: Model, folder: Path, X: NDArray[Any], predicted: Floats) -> Tr
     X = X.astype(np.float32, copy=False)
     sums = nodes.sums(X[:CHECKED_ROWS])
     difference = (_sigmoid(sums) if nodes.log_odds else sums) - predicted[:CHECKED_ROWS]
-    if np.any(np.abs(difference) > TOLERANCE * np.maximum(1.0, np.abs(predicted[:CHECKED_ROWS]))):
+    size = 1.0 if nodes.log_odds else float(np.abs(predicted).max())
+    if np.any(np.abs(difference) > TOLERANCE * size):
         return None
     return nodes.table(nodes.counts(X))
 

@@ -99,7 +99,7 @@ def fit(learner: Learner, sources: Sources, featurize: Featurize, watch: Watch, 
     """
     snapshot = Dataset.load(sources.snapshot)
     blocks = {name: np.load(path, allow_pickle=False) for name, path in sources.features.items()}
-    data = TrainingData(featurizers.join(list(blocks.values())), snapshot.values, snapshot.folds)
+    data = TrainingData(featurizers.join(list(blocks.values())), snapshot.values, snapshot.folds, snapshot.exact)
     with watch(data):
         config = _prepared(learner, sources, snapshot, featurize) if sources.auxiliary else learner.config
         members = _members(sources, {name: block.shape[1] for name, block in blocks.items()})

@@ -18,6 +18,8 @@ from model_zoo.targets import Target
 from model_zoo.training import TrainingData, training_values
 
 LARGEST = float(np.finfo(np.float32).max)
+LEAST_SPREAD = 1e-5
+"""Of the largest value: a narrower spread is a few hundred steps of single precision, or none."""
 
 
 @contextmanager
@@ -66,6 +68,13 @@ def _require_single_precision(name: str, target: Target, data: TrainingData) -> 
         raise TrainingError(
             f"{name}: expected values up to {LARGEST:g} on the scale of training, got {came}: models are served in "
             "single precision. Use a unit of another size, or `transform: log10`."
+        )
+    spread = float(np.ptp(training_values(target, data.values[data.folds >= 0]))) if y.size else 0.0
+    if 0 < spread < LEAST_SPREAD * y.max():
+        raise TrainingError(
+            f"{name}: expected values that differ by more than {LEAST_SPREAD:g} of their size, got ones up to "
+            f"{y.max():g} that differ by {spread:.3g}: models are served in single precision. Subtract an offset in "
+            "the file, and say so in the endpoint's unit."
         )
     wrong = ~(np.abs(data.X) <= LARGEST)  # one that is no number compares false
     if wrong.any():

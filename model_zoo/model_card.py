@@ -34,7 +34,8 @@ def score_intervals(
         rows = generator.integers(0, len(expected), len(expected))
         draws.append(score(task, expected[rows], predicted[rows]))
     low, high = np.quantile([list(each.values()) for each in draws], (0.025, 0.975), axis=0)
-    return {name: (round(float(a), 4), round(float(b), 4)) for name, a, b in zip(draws[0], low, high, strict=True)}
+    # Four digits, not four decimals: those would be all zeros in a small unit.
+    return {name: (float(f"{a:.4g}"), float(f"{b:.4g}")) for name, a, b in zip(draws[0], low, high, strict=True)}
 
 
 def intended_use(endpoint: Card) -> str:
@@ -82,6 +83,8 @@ def limits(card: Card) -> list[str]:
             "Morgan) are outside of its domain."
         )
     for name, told in _statements(card):
+        if told.get("missing"):
+            said.append(f"There is {told['missing']}.")
         for part, words in (("held_out", "on held-out scaffolds"), ("test", "on the test split")):
             got = told.get(part) or {}
             if got.get("coverage") is not None and got["coverage"] < LEAST_COVERAGE:

@@ -64,6 +64,20 @@ class InvalidMolecule:
     detail: str
 
 
+def weight_as_written(text: str) -> float:
+    """Give the weight in g/mol of a SMILES as it is written, with its salts: what was weighed. NaN if unreadable.
+
+    Examples
+    --------
+    >>> round(weight_as_written("CC(=O)[O-].[Na+]"), 2)
+    82.03
+    """
+    from rdkit.Chem.Descriptors import MolWt
+
+    mol = Chem.MolFromSmiles(text)
+    return float("nan") if mol is None else float(MolWt(mol))
+
+
 @lru_cache(maxsize=1)
 def _tools() -> tuple[
     rdMolStandardize.LargestFragmentChooser, rdMolStandardize.Uncharger, rdMolStandardize.TautomerEnumerator

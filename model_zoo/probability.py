@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from model_zoo.uncertainty import COVERAGE, conformal_half_width
+from model_zoo.uncertainty import COVERAGE, conformal_half_width, fewest_errors
 
 FLOOR = 1e-3
 """Probabilities are drawn in by this before log-odds are taken: a forest says exactly 0 and 1."""
@@ -220,7 +220,8 @@ def _helps(probability: Floats, labels: Floats, folds: NDArray[np.int_]) -> bool
 
 def _margin(distances: Floats) -> float:
     """Give the largest accepted distance of a class; a class that was never seen is never excluded."""
-    return conformal_half_width(distances, COVERAGE) if len(distances) else 1.0
+    # Of fewer than nine no distance is one that nine of ten stay below: nothing can be excluded.
+    return conformal_half_width(distances, COVERAGE) if len(distances) >= fewest_errors(COVERAGE) else 1.0
 
 
 def _edges(similarity: Floats, labels: Floats) -> tuple[float, ...]:

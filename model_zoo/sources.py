@@ -1,62 +1,91 @@
 """Where measurements come from: one interface over package files, CSV, DVC-tracked files and benchmark folders.
 
 Belongs here: finding the files of a source, their digests, and reading them into one raw table.
-Does not belong here: judging a row (see `curation.py`), choosing a split (see `splits.py`).
-
-A raw table has one row per measurement as it came, nothing dropped:
-`file, row (1-based), smiles, value, relation, split`, all text but `row`; an absent cell is an empty text.
+Does not belong here: what a file of some format holds (see `source_files.py`), judging a row (see `curation.py`),
+choosing a split (see `splits.py`).
 """
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model_zoo.digests import file_digest
 from model_zoo.errors import DataError
+from model_zoo.source_files import RAW_COLUMNS, Layout, raw, read_file, records
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RAW_COLUMNS = ("file", "row", "smiles", "value", "relation", "split")
 BENCHMARK_FOLDER = "AIDRUG_BENCHMARK_FOLDER"
 
 
-class _Table(BaseModel):
-    """How the cells of a file are named."""
+class SourceFile(BaseModel):
+    """One file of a source that is laid out otherwise than the others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["csv", "tsv", "sdf", "smi"] = "csv"
-    smiles_column: str = "smiles"
-    """Ignored for `sdf` (the structure itself is read) and `smi` (its first column)."""
-    value_column: str = "value"
+    file: str
+    format: Literal["csv", "tsv", "sdf", "smi"] | None = None
+    smiles_column: str | None = None
+    value_column: str | None = None
     relation_column: str | None = None
-    """Column with `=`, `<` or `>`; a value written as `>10` needs none."""
+    unit: str | None = None
+    unit_column: str | None = None
+    where: dict[str, str | tuple[str, ...]] | None = None
     values_file: str | None = None
-    """For `smi`: a CSV that holds the values, joined on the name in the second column of the `smi` file."""
     id_column: str | None = None
 
+
+File = str | SourceFile
+
+
+class _Files(Layout):
+    """Files, and how they are laid out."""
+
+    files: tuple[File, ...] = Field(min_length=1)
+
     @model_validator(mode="after")
-    def _joined(self) -> _Table:
-        if (self.values_file is None) != (self.id_column is None) or (self.format == "smi") != bool(self.values_file):
-            raise ValueError("format 'smi' needs both values_file and id_column, other formats take neither")
+    def _each_layout(self) -> Self:
+        _ = self.layouts
         return self
 
+    @property
+    def layouts(self) -> dict[str, Layout]:
+        """How each file is laid out, by its name."""
+        shared = {name: getattr(self, name) for name in Layout.model_fields}
+        found: dict[str, Layout] = {}
+        for item in self.files:
+            own = {} if isinstance(item, str) else item.model_dump(exclude={"file"}, exclude_none=True)
+            said = dict(shared)
+            if own.keys() & {"unit", "unit_column"}:
+                said |= {"unit": None, "unit_column": None}
+            if own.get("format", "smi") != "smi":
+                said |= {"values_file": None, "id_column": None}
+            name = item if isinstance(item, str) else item.file
+            if name in found:
+                raise ValueError(f"files: expected each file once, got {name!r} twice")
+            found[name] = Layout.model_validate({**said, **own})
+        return found
 
-class PackageSource(_Table):
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all files, those that hold the values of others last."""
+        layouts = self.layouts
+        values = (layout.values_file for layout in layouts.values() if layout.values_file is not None)
+        return tuple(dict.fromkeys((*layouts, *values)))
+
+
+class PackageSource(_Files):
     """Files inside an installed package, located without importing it."""
 
     kind: Literal["package"]
     package: str = Field(pattern=r"^[A-Za-z_]\w*$")
     """A top-level package: to locate one inside another, Python would import the outer one."""
-    files: tuple[str, ...] = Field(min_length=1)
 
     def paths(self, root: Path) -> dict[str, Path]:
         """Give the files by a name that does not depend on the machine."""
@@ -66,22 +95,21 @@ class PackageSource(_Table):
                 f"the package {self.package!r} is not installed; it holds the measurements. Run `make setup`."
             )
         folder = Path(next(iter(spec.submodule_search_locations)))
-        return {f"{self.package}/{name}": folder / name for name in (*self.files, *_optional(self.values_file))}
+        return {f"{self.package}/{name}": folder / name for name in self.names}
 
     def digests(self, root: Path) -> dict[str, str]:
         """Give the SHA-256 of each file."""
         return {name: file_digest(_existing(path)) for name, path in self.paths(root).items()}
 
 
-class CsvSource(_Table):
+class CsvSource(_Files):
     """Files in the checkout (or anywhere, by absolute path)."""
 
     kind: Literal["csv"]
-    files: tuple[str, ...] = Field(min_length=1)
 
     def paths(self, root: Path) -> dict[str, Path]:
         """Give the files by their names in the configuration."""
-        return {name: root / name for name in (*self.files, *_optional(self.values_file))}
+        return {name: root / name for name in self.names}
 
     def digests(self, root: Path) -> dict[str, str]:
         """Give the SHA-256 of each file."""
@@ -142,15 +170,17 @@ def read_source(source: PackageSource | CsvSource | DvcSource | BenchmarkSource,
     if isinstance(source, BenchmarkSource):
         for name, path in paths.items():
             part = "test" if name.endswith("/test.csv") else "train"
-            for number, cells in _records(_existing(path), ",", ("Drug", "Y")):
-                rows.append(_raw(name, number, cells["Drug"], cells["Y"], split=part))
+            for number, cells in records(_existing(path), ",", ("Drug", "Y")):
+                rows.append(raw(name, number, cells["Drug"], cells["Y"], split=part))
     else:
         if isinstance(source, DvcSource):
             for path in paths.values():
                 require_pulled(path)
-        for name in source.files:
-            key = f"{source.package}/{name}" if isinstance(source, PackageSource) else name
-            rows.extend(_read_table(source, key, paths))
+        inside = f"{source.package}/" if isinstance(source, PackageSource) else ""
+        for name, layout in source.layouts.items():
+            values = None if layout.values_file is None else _existing(paths[inside + layout.values_file])
+            key = inside + name
+            rows.extend(read_file(_existing(paths[key]), key, layout, values))
     return pd.DataFrame(rows, columns=list(RAW_COLUMNS))
 
 
@@ -197,111 +227,7 @@ def require_pulled(path: Path) -> None:
         )
 
 
-def _read_table(source: _Table, key: str, paths: dict[str, Path]) -> list[dict[str, str | int]]:
-    path = _existing(paths[key])
-    if source.format == "sdf":
-        return _read_sdf(source, key, path)
-    if source.format == "smi":
-        values_key = next(name for name in paths if name.endswith(str(source.values_file)))
-        return _read_smi(source, key, path, _existing(paths[values_key]))
-    rows = []
-    wanted = (source.smiles_column, source.value_column, *_optional(source.relation_column))
-    for number, cells in _records(path, "\t" if source.format == "tsv" else ",", wanted):
-        relation = cells[source.relation_column] if source.relation_column else ""
-        rows.append(_raw(key, number, cells[source.smiles_column], cells[source.value_column], relation))
-    return rows
-
-
-def _read_sdf(source: _Table, key: str, path: Path) -> list[dict[str, str | int]]:
-    from rdkit import Chem
-
-    rows = []
-    seen = False
-    try:
-        supplier = Chem.SDMolSupplier(str(path))
-    except OSError as error:
-        raise DataError(f"{path}: expected an SDF with at least one molecule: {error}") from error
-    for number, mol in enumerate(supplier, start=1):
-        smiles = value = ""
-        if mol is not None:
-            smiles = Chem.MolToSmiles(mol)
-            if mol.HasProp(source.value_column):
-                seen = True
-                value = mol.GetProp(source.value_column)
-        rows.append(_raw(key, number, smiles, value))
-    if not seen:
-        raise DataError(f"{path}: expected the property {source.value_column!r} in its molecules, found it in none")
-    return rows
-
-
-def _read_smi(source: _Table, key: str, path: Path, values_path: Path) -> list[dict[str, str | int]]:
-    values: dict[str, str] = {}
-    id_column = str(source.id_column)
-    for number, cells in _records(values_path, ",", (id_column, source.value_column)):
-        if cells[id_column] in values:
-            raise DataError(f"{values_path} row {number}: expected each {id_column} once, got {cells[id_column]} again")
-        values[cells[id_column]] = cells[source.value_column]
-    rows = []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected UTF-8 text, a SMILES and a name per line: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            smiles, *name = line.split(maxsplit=1)
-            rows.append(_raw(key, number, smiles, values.get(name[0].strip() if name else "", "")))
-    if not rows:
-        raise DataError(f"{path}: expected at least one molecule, got none")
-    return rows
-
-
-def _records(path: Path, delimiter: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read rows as text: a number is parsed once, in curation, where a bad one gets its reason.
-
-    A row that is longer than the header is shifted somewhere and is refused: 1,5 must not become 1.
-    """
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=delimiter, strict=True)
-            header = next(reader, None)
-            if header is None:
-                raise DataError(f"{path}: expected a header and rows, got an empty file")
-            _require(header, columns, path)
-            for number, cells in enumerate(filter(None, reader), start=1):
-                if any(cells[len(header) :]):
-                    raise DataError(
-                        f"{path} row {number}: expected {len(header)} cells as in the header, got {len(cells)}. Quote "
-                        f"cells that contain {delimiter!r}, or correct the row."
-                    )
-                yield number, dict.fromkeys(columns, "") | dict(zip(header, cells, strict=False))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: expected UTF-8 text separated by {delimiter!r}: {error}") from error
-    if number == 0:
-        raise DataError(f"{path}: expected at least one measurement, got none")
-
-
-def _require(header: list[str], columns: tuple[str, ...], path: Path) -> None:
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise DataError(
-            f"{path}: expected the column {missing[0]!r}, got the columns {', '.join(map(repr, header))}. Correct the "
-            "file, or name its columns in the endpoint's source."
-        )
-    twice = [column for column in columns if header.count(column) > 1]
-    if twice:
-        raise DataError(f"{path}: expected each column once, got {twice[0]!r} twice")
-
-
-def _raw(file: str, row: int, smiles: str, value: str, relation: str = "", split: str = "") -> dict[str, str | int]:
-    return dict(zip(RAW_COLUMNS, (file, row, smiles.strip(), value.strip(), relation.strip(), split), strict=True))
-
-
 def _existing(path: Path) -> Path:
     if not path.is_file():
         raise DataError(f"{path}: expected a file of measurements, got none")
     return path
-
-
-def _optional(name: str | None) -> tuple[str, ...]:
-    return () if name is None else (name,)

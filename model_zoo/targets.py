@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
 Task = Literal["regression", "binary"]
-Transform = Literal["identity", "log10", "logit"]
+Transform = Literal["identity", "log10", "log1p", "logit"]
 LOGIT_MARGIN = 0.003
 """How far, as a share of the range, `logit` moves the bounds out: values measured at a bound stay finite."""
 
@@ -37,8 +37,9 @@ class Target(BaseModel):
 
     task: Task
     transform: Transform = "identity"
-    """`log10` for quantities that span decades and cannot be negative (clearance, half-life, VDss); `logit` for shares
-    that crowd at a bound (percent bound to protein), between `lower` and `upper`."""
+    """`log10` for quantities that span decades and are positive (clearance, half-life, VDss); `log1p` (the logarithm of
+    one more) for counts and amounts that are often zero and whose unit is small beside them; `logit` for shares that
+    crowd at a bound (percent bound to protein), between `lower` and `upper`."""
     lower: float | None = None
     upper: float | None = None
     """Predictions are cut to these bounds, in the endpoint's unit."""
@@ -53,22 +54,46 @@ class Target(BaseModel):
             raise ValueError("the transform logit needs both bounds: give lower and upper, such as 0 and 100")
         return self
 
+    @property
+    def takes(self) -> str:
+        """Which values have a place on the scale of training, in words."""
+        if self.transform == "logit":
+            return "values from {:g} to {:g}".format(*self._bounds())
+        return {"log10": "positive values", "log1p": "values of zero or more"}.get(self.transform, "finite values")
+
+    def outside(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which of `n` values have no place on the scale of training.
+
+        Examples
+        --------
+        >>> Target(task="regression", transform="log10").outside(np.array([1.0, 0.0, -2.0])).tolist()
+        [False, True, True]
+        """
+        if self.transform == "log10":
+            return ~(values > 0)
+        if self.transform == "log1p":
+            return ~(values >= 0)
+        if self.transform == "logit":
+            lower, upper = self._bounds()
+            return ~((values >= lower) & (values <= upper))
+        return ~np.isfinite(values)
+
     def to_training(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Bring values from the endpoint's unit to the scale the model trains on.
 
         Raises
         ------
         ValueError
-            When `log10` is asked of a number that is not positive, or `logit` of one outside the bounds.
+            When one has no place there: `log10` of a number that is not positive, `logit` of one outside the bounds.
         """
+        if self.transform != "identity" and np.any(self.outside(values)):
+            raise ValueError(f"the transform {self.transform} needs {self.takes}: drop or correct the others")
         if self.transform == "log10":
-            if np.any(values <= 0):
-                raise ValueError("the transform log10 needs positive values: drop or correct the others")
             return np.log10(values)
+        if self.transform == "log1p":
+            return np.log1p(values)
         if self.transform == "logit":
             lower, upper = self._bounds()
-            if np.any((values < lower) | (values > upper)):
-                raise ValueError(f"the transform logit needs values from {lower:g} to {upper:g}: correct the others")
             share = (values - lower) / (upper - lower)
             return np.asarray(np.log((share + LOGIT_MARGIN) / (1 - share + LOGIT_MARGIN)))
         return values
@@ -79,6 +104,8 @@ class Target(BaseModel):
             return np.clip(values, 0.0, 1.0)
         if self.transform == "log10":
             values = np.power(10.0, np.clip(values, -30, 30))
+        if self.transform == "log1p":
+            values = np.expm1(np.clip(values, 0.0, 70.0))
         if self.transform == "logit":
             lower, upper = self._bounds()
             share = (1 + 2 * LOGIT_MARGIN) / (1 + np.exp(-np.clip(values, -700, 700))) - LOGIT_MARGIN
@@ -88,6 +115,28 @@ class Target(BaseModel):
             -np.inf if self.lower is None else self.lower,
             np.inf if self.upper is None else self.upper,
         )
+
+    def size(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give what a difference at each of `n` values is large or small against, in the endpoint's unit.
+
+        One for probabilities; the largest of the values where they were trained on as they are, so that a value that
+        happens to be near zero asks for no more precision than the others; the value itself where its logarithm was.
+
+        Examples
+        --------
+        >>> Target(task="regression").size(np.array([-4.0, 0.0])).tolist()
+        [4.0, 4.0]
+        """
+        if self.task == "binary":
+            return np.ones(len(values))
+        if self.transform == "log10":
+            return np.maximum(np.abs(values), np.finfo(np.float64).tiny)
+        if self.transform == "log1p":
+            return 1.0 + np.abs(values)
+        if self.transform == "logit":
+            lower, upper = self._bounds()
+            return np.full(len(values), upper - lower)
+        return np.full(len(values), np.max(np.abs(values), initial=np.finfo(np.float64).tiny))
 
     def _bounds(self) -> tuple[float, float]:
         """Give both bounds, which `logit` has."""

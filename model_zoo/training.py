@@ -25,6 +25,8 @@ from model_zoo.models._base import ModelConfig
 from model_zoo.targets import Target
 
 LATENCY_ROWS = 20
+SAME = 1e-3
+"""Largest accepted difference between a fitted and a saved model, relative to the largest value."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,20 @@ class TrainingData:
         `n` values in the endpoint's unit.
     folds
         `n` fold numbers, -1 in the test split.
+    exact
+        Which of the `n` values were measured; the others are bounds, which are learnt from and never scored. All of
+        them when omitted.
     """
 
     X: NDArray[Any]
     values: NDArray[np.float64]
     folds: NDArray[np.int_]
+    exact: NDArray[np.bool_] | None = None
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which of the `n` values predictions are compared with."""
+        return np.ones(len(self.values), dtype=bool) if self.exact is None else self.exact
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,7 @@ def cross_validate(name: str, config: ModelConfig, target: Target, data: Trainin
     TrainingError
         As `train_and_score`.
     """
+    _require_measured(data)
     recipe, y = _recipe(name), training_values(target, data.values)
     config = config.model_copy(update={"task": target.task})
     raw = np.full(len(y), np.nan)
@@ -126,6 +138,7 @@ def cross_validate_ensemble(
     data
         Values and folds; the features are not looked at.
     """
+    _require_measured(data)
     y = training_values(target, data.values)
     config = config.model_copy(update={"task": target.task})
     raw = np.full(len(y), np.nan)
@@ -187,11 +200,12 @@ def train_and_score(
     (folder / "model").mkdir()
     model.save(folder / "model")
     saved = load_model(folder / "model")
-    _require_same(saved, data.X[~train], raw[~train], name)
+    _require_same(saved, data.X[~train], raw[~train], name, float(np.abs(y).max()))
     predicted = target.to_unit(raw)
+    told = ~train & data.scored
     scores: dict[str, Any] = {
         "cv": validated.summary(),
-        "test": score(target.task, data.values[~train], predicted[~train]),
+        "test": score(target.task, data.values[told], predicted[told]),
         "rows": {"train": int(train.sum()), "test": int((~train).sum())},
         "train_s": round(seconds, 3),
         "ms_per_molecule": latency_ms(saved, data.X),
@@ -253,8 +267,19 @@ def _recipe(name: str) -> Recipe:
 def scored(raw: NDArray[np.float64], target: Target, data: TrainingData, model: Model | None = None) -> Validated:
     """Score out-of-fold predictions on the scale of training, fold by fold."""
     predicted = target.to_unit(raw)
-    folds = [data.folds == fold for fold in range(int(data.folds.max()) + 1)]
+    folds = [(data.folds == fold) & data.scored for fold in range(int(data.folds.max()) + 1)]
     return Validated(raw, [score(target.task, data.values[rows], predicted[rows]) for rows in folds], model)
+
+
+def _require_measured(data: TrainingData) -> None:
+    for fold in np.unique(data.folds):
+        inside = data.folds == fold
+        if not data.scored[inside].any():
+            place = "the test split" if fold < 0 else f"fold {fold}"
+            raise TrainingError(
+                f"all {int(inside.sum())} values of {place} are bounds such as `<5`: expected some that were measured, "
+                "for bounds are not scored. Use fewer folds, split at random, or drop bounds (`censored: drop`)."
+            )
 
 
 def _require_both_classes(target: Target, y: NDArray[np.float64], fold: int) -> None:
@@ -282,10 +307,14 @@ def finite_predictions(model: Model, X: NDArray[Any], name: str) -> NDArray[np.f
     return predicted
 
 
-def _require_same(saved: Model, X: NDArray[Any], expected: NDArray[np.float64], name: str) -> None:
-    difference = float(np.max(np.abs(saved.predict(X) - expected) / np.maximum(1.0, np.abs(expected)), initial=0.0))
-    if not difference <= 1e-3:
-        raise TrainingError(f"{name}: the saved model predicts otherwise than the fitted one: {difference:.3g}")
+def _require_same(saved: Model, X: NDArray[Any], expected: NDArray[np.float64], name: str, size: float) -> None:
+    """Compare on the scale of the values, whose largest is `size`: a bound of one would be a bound in some unit."""
+    difference = float(np.max(np.abs(saved.predict(X) - expected), initial=0.0))
+    if not difference <= SAME * size:
+        raise TrainingError(
+            f"{name}: the saved model predicts otherwise than the fitted one: they differ by {difference:.3g}, "
+            f"expected at most {SAME * size:.3g}"
+        )
 
 
 def latency_ms(model: Model, X: NDArray[Any]) -> float:

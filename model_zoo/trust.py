@@ -19,11 +19,12 @@ from model_zoo import conformal, probability
 from model_zoo.conformal import IntervalRule
 from model_zoo.probability import ProbabilityRule
 from model_zoo.targets import Target
-from model_zoo.uncertainty import COVERAGE, tanimoto_nearest
+from model_zoo.uncertainty import COVERAGE, fewest_errors, tanimoto_nearest
 
 QUANTILES = 201
 
 Floats = NDArray[np.float64]
+_NOTHING = (np.empty(0, dtype=bool), np.empty(0))
 
 
 class Reference(BaseModel):
@@ -83,12 +84,36 @@ class Held:
         `n x b` packed fingerprints, see `uncertainty.pack`.
     folds
         `n` fold numbers; -1 throughout for the test split.
+    side
+        Of `n` values: 0 where it was measured, 1 where the true one is known to lie above it, -1 where below. None when
+        all were measured.
     """
 
     predicted: Floats
     values: Floats
     packed: NDArray[np.uint8]
     folds: NDArray[np.int_]
+    side: NDArray[np.int_] | None = None
+
+    @property
+    def exact(self) -> NDArray[np.bool_]:
+        """Which values were measured."""
+        return np.ones(len(self.values), dtype=bool) if self.side is None else self.side == 0
+
+    @property
+    def errors(self) -> Floats:
+        """`n` absolute errors; of a bound, by how much the prediction is beyond it."""
+        wrong = self.predicted - self.values
+        if self.side is None:
+            return np.abs(wrong)
+        return np.where(self.side == 0, np.abs(wrong), np.maximum(0.0, -self.side * wrong))
+
+    def measured(self) -> Held:
+        """Give the part that was measured: bounds say nothing of how often an interval holds."""
+        if self.exact.all():
+            return self
+        rows = self.exact
+        return Held(self.predicted[rows], self.values[rows], self.packed[rows], self.folds[rows])
 
 
 def make_trust(target: Target, out_of_fold: Held, test: Held) -> tuple[Trust, Floats, dict[str, Any]]:
@@ -97,31 +122,47 @@ def make_trust(target: Target, out_of_fold: Held, test: Held) -> tuple[Trust, Fl
     Returns
     -------
     Trust
-        The rules, without a reference.
+        The rules, without a reference; without one for intervals where there are too few errors for their coverage.
     array
         `n` absolute out-of-fold errors on the scale of training, which intervals of new molecules are computed from.
     dict
         For the model card. Under `held_out`, each fold is told about by rules that were fitted without it.
     """
-    errors = np.abs(out_of_fold.values - out_of_fold.predicted)
+    errors, exact, test = out_of_fold.errors, out_of_fold.exact, test.measured()
     hard = conformal.held_out_difficulty(out_of_fold.packed, errors, out_of_fold.folds)
-    similarity = 1.0 - hard[:, 0]
+    similarity = 1.0 - hard[exact, 0]
     near, rows = tanimoto_nearest(test.packed, out_of_fold.packed, conformal.NEIGHBOURS)
     edges = conformal.bin_edges(similarity)
     places = (similarity, near[:, 0] if len(near) else np.empty(0), edges)
     if target.task == "binary":
         return _binary(out_of_fold, test, errors, places)
-    rule = conformal.fit_interval_rule(hard, errors, out_of_fold.folds)
-    widths = conformal.held_out_half_widths(hard, errors, out_of_fold.folds)
+    told = (hard[exact], errors[exact], out_of_fold.folds[exact])
+    rule, widths = conformal.fit_interval_rule(*told), conformal.held_out_half_widths(*told)
+    report: dict[str, Any] = {"nominal": COVERAGE}
+    if rule is None:
+        report |= {"missing": no_interval(int(exact.sum())), "held_out": conformal.coverage_report(*_NOTHING, edges)}
+        return Trust(), errors, {"interval": report}
     test_widths = rule.half_width(conformal.difficulty(near, errors[rows])) if len(near) else np.empty(0)
-    report = {
-        "interval": {
-            "nominal": COVERAGE,
-            "held_out": _interval_report(widths, errors, places[0], edges),
-            "test": _interval_report(test_widths, np.abs(test.values - test.predicted), places[1], edges),
-        }
-    }
-    return Trust(interval=rule), errors, report
+    report["held_out"] = _interval_report(widths, errors[exact], places[0], edges)
+    if "half_width" not in report["held_out"]:  # enough molecules in all, too few without any of the folds
+        report["held_out"]["half_width"] = _half_widths(rule.half_width(hard[exact]))
+    report["test"] = _interval_report(test_widths, np.abs(test.values - test.predicted), places[1], edges)
+    return Trust(interval=rule), errors, {"interval": report}
+
+
+def no_interval(molecules: int) -> str:
+    """Say why a regression of so few training molecules has no interval.
+
+    Examples
+    --------
+    >>> no_interval(8)
+    'no 90 % interval: it takes the held-out errors of at least 9 training molecules, there are 8'
+    """
+    fewest = fewest_errors()
+    return (
+        f"no {COVERAGE:.0%} interval: it takes the held-out errors of at least {fewest} training molecules, there are "
+        f"{molecules}"
+    ).replace("0% ", "0 % ")
 
 
 def reference_of(name: str, licence: str, values: Floats) -> Reference:
@@ -131,12 +172,18 @@ def reference_of(name: str, licence: str, values: Floats) -> Reference:
 
 
 def _interval_report(widths: Floats, errors: Floats, similarity: Floats, edges: list[float]) -> dict[str, Any]:
-    report = conformal.coverage_report(errors <= widths, similarity, edges)
-    if len(widths):
-        report["half_width"] = dict(
-            zip(("low", "median", "high"), np.round(np.quantile(widths, [0.05, 0.5, 0.95]), 4).tolist(), strict=True)
-        )
+    """Tell how often `n` intervals held; widths that are NaN, where there was no rule, have no part in it."""
+    known = np.isfinite(widths)
+    report = conformal.coverage_report(errors[known] <= widths[known], similarity[known], edges)
+    if known.any():
+        report["half_width"] = _half_widths(widths[known])
     return report
+
+
+def _half_widths(widths: Floats) -> dict[str, float]:
+    """Sum up `n` half widths, to four digits: decimals would be of a unit."""
+    low, median, high = (float(f"{width:.4g}") for width in np.quantile(widths, [0.05, 0.5, 0.95]))
+    return {"low": low, "median": median, "high": high}
 
 
 def _binary(

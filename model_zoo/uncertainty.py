@@ -32,10 +32,28 @@ def conformal_half_width(residuals: NDArray[np.float64], coverage: float = COVER
     --------
     >>> conformal_half_width(np.arange(1.0, 101.0), 0.9)
     91.0
+
+    Raises
+    ------
+    ValueError
+        When there are fewer residuals than `fewest_errors`: no finite width reaches the coverage.
     """
     n = len(residuals)
-    rank = min(int(np.ceil((n + 1) * coverage)), n)
+    rank = int(np.ceil((n + 1) * coverage))
+    if rank > n:
+        raise ValueError(f"expected at least {fewest_errors(coverage)} residuals for coverage {coverage:g}, got {n}")
     return float(np.sort(np.abs(residuals))[rank - 1])
+
+
+def fewest_errors(coverage: float = COVERAGE) -> int:
+    """Give how many held-out errors an interval of this coverage takes: with fewer, no finite width is safe.
+
+    Examples
+    --------
+    >>> fewest_errors(0.9), fewest_errors(0.5)
+    (9, 1)
+    """
+    return next(n for n in range(1, 10_000) if np.ceil((n + 1) * coverage) <= n)
 
 
 @dataclass(frozen=True)

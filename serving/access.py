@@ -184,6 +184,12 @@ def caller_of(scope: AsgiScope) -> Caller | None:
     return caller
 
 
+def holder_of(scope: AsgiScope) -> str:
+    """Tell whose something is: the id of the caller's key; nobody's where no key was shown."""
+    caller = caller_of(scope)
+    return caller.name.partition(" ")[0] if caller is not None and caller.is_key else ""
+
+
 @contextmanager
 def audited(connection: Connection, action: str, target: str) -> Iterator[None]:
     """Put what an administrator does, and what came of it, into the audit log."""

@@ -26,6 +26,7 @@ class Neighbour:
     similarity: float
     value: float
     unit: str
+    relation: str = "="
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class EndpointPrediction:
     prediction_set: list[int] | None = None
     role: str = "champion"
     provisional: bool = False
+    no_interval: str | None = None
     neighbours: list[Neighbour] | None = None
     explanation: Explanation | None = None
 

@@ -7,9 +7,11 @@ Does not belong here: finding them (see `predictor.py`, `insights.py`), HTTP (se
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Literal
 
 from msgspec import UNSET
 
+from model_zoo.bundle import Neighbour
 from model_zoo.explanation import Explanation
 from model_zoo.live.record import Role
 from serving.insights import Insight
@@ -72,11 +74,15 @@ def _prediction(estimate: Estimate, champion: Champion, name: str, insight: Insi
         model=manifest.model,
         signature=champion.short_signature,
         provisional=champion.provisional,
-        neighbours=UNSET
-        if near is None
-        else [NeighbourInfo(each.smiles, round(each.similarity, 4), each.value, measured_unit) for each in near],
+        no_interval=champion.no_interval or None,
+        neighbours=UNSET if near is None else [_neighbour(each, measured_unit) for each in near],
         explanation=_explanation(insight.explanations[name]) if name in insight.explanations else UNSET,
     )
+
+
+def _neighbour(each: Neighbour, unit: str) -> NeighbourInfo:
+    sign: Literal["=", "<", ">"] = "<" if each.relation == "<" else ">" if each.relation == ">" else "="
+    return NeighbourInfo(each.smiles, round(each.similarity, 4), each.value, unit, sign)
 
 
 def _explanation(why: Explanation | None) -> ExplanationInfo | None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from contextlib import closing
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import post
+from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from litestar.types import ControllerRouterHandler
@@ -22,6 +23,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from model_zoo.errors import StoreError
 from model_zoo.live.record import LiveRecord, MeasurementRow
+from serving.access import holder_of
 from serving.engine import Engine
 from serving.observer import Note, Observer
 from serving.predictor import Answer, Fault
@@ -44,7 +46,7 @@ class Measurement(Struct, frozen=True, forbid_unknown_fields=True):
     source: Annotated[str, Meta(description="Who or what measured it.", max_length=200)] = ""
     name: Annotated[
         Annotated[str, Meta(min_length=1, max_length=200)] | None,
-        Meta(description="Your own name for this measurement: sent again under it, the value is corrected."),
+        Meta(description="Your own name for it: sent again under it, with your key, the value is corrected."),
     ] = None
 
 
@@ -86,19 +88,21 @@ class FeedbackResponse(Struct, frozen=True):
     opt={"scope": "feedback"},
     responses={400: _FAULT, 409: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
-async def report(data: JSONBody[FeedbackRequest], engine: NamedDependency[Engine]) -> FeedbackResponse:
+async def report(
+    request: Request[Any, Any, Any], data: JSONBody[FeedbackRequest], engine: NamedDependency[Engine]
+) -> FeedbackResponse:
     """Store measured values. A bad one is an error entry at its own index; the others are stored."""
     most = engine.settings.max_molecules
     if not 1 <= len(data.measurements) <= most:
         raise ProblemError("invalid-request", f"measurements: expected 1 to {most}, got {len(data.measurements)}")
-    return await store_measurements(engine, data.measurements)
+    return await store_measurements(engine, data.measurements, holder_of(request.scope))
 
 
 FEEDBACK_HANDLERS: list[ControllerRouterHandler] = [report]
 
 
-async def store_measurements(engine: Engine, measurements: list[Measurement]) -> FeedbackResponse:
-    """Predict what was measured, and store the sound ones.
+async def store_measurements(engine: Engine, measurements: list[Measurement], caller: str) -> FeedbackResponse:
+    """Predict what was measured, and store the sound ones as the caller's.
 
     Raises
     ------
@@ -110,8 +114,9 @@ async def store_measurements(engine: Engine, measurements: list[Measurement]) ->
         raise ProblemError("record-off", "the service keeps no live record: AIDRUG_RECORD is off")
     table = engine.table
     results = await _predicted(engine, table, measurements)
+    units = {name: champion.manifest.unit for name, champion in table.champions.items()}
     try:
-        stored = await engine.work(_store, observer, measurements, results)
+        stored = await engine.work(_store, observer, measurements, results, caller, units)
     except StoreError as error:
         raise ProblemError("record-unavailable", "the live record cannot be written", {"Retry-After": "30"}) from error
     return FeedbackResponse(
@@ -153,7 +158,9 @@ def _fault(table: Table, item: Measurement) -> Fault | None:
     return None
 
 
-def _store(observer: Observer, measurements: list[Measurement], results: list[Answer]) -> int:
+def _store(
+    observer: Observer, measurements: list[Measurement], results: list[Answer], caller: str, units: Mapping[str, str]
+) -> int:
     name = observer.namer()
     now = time.time()
     rows = []
@@ -162,7 +169,8 @@ def _store(observer: Observer, measurements: list[Measurement], results: list[An
             continue
         smiles = result[item.endpoint].smiles
         kept = smiles if observer.keep_smiles else None
-        rows.append(MeasurementRow(now, name(smiles), kept, item.endpoint, item.value, item.source, item.name))
+        said = (item.endpoint, item.value, item.source, item.name)
+        rows.append(MeasurementRow(now, name(smiles), kept, *said, caller, units[item.endpoint]))
     if rows:
         with closing(LiveRecord(observer.folder)) as record:
             record.measure(rows)

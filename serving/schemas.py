@@ -44,6 +44,10 @@ class NeighbourInfo(Struct, frozen=True):
     similarity: Annotated[float, Meta(description="Tanimoto similarity to the predicted molecule, 0 to 1.")]
     value: Annotated[float, Meta(description="Measured, in `unit`; the class, 0 or 1, for a binary endpoint.")]
     unit: str
+    relation: Annotated[
+        Literal["=", "<", ">"],
+        Meta(description="With `<` or `>` the value is a bound: the true one is known to lie below or above it."),
+    ] = "="
 
 
 class AlertInfo(Struct, frozen=True):
@@ -84,7 +88,8 @@ class EndpointPrediction(Struct, frozen=True):
         tuple[float, float] | None,
         Meta(
             description="Ends of the 90 % interval, wider for a molecule that is harder to predict; null for a binary "
-            "endpoint. Nine of ten molecules on scaffolds the model had not seen lay inside."
+            "endpoint, and where `no_interval` says why. Nine of ten molecules on scaffolds the model had not seen lay "
+            "inside."
         ),
     ]
     percentile: Annotated[
@@ -119,6 +124,10 @@ class EndpointPrediction(Struct, frozen=True):
     model: str
     signature: Annotated[str, Meta(description="First digits of the signature of code, configuration and data.")]
     provisional: Annotated[bool, Meta(description=PROVISIONAL)]
+    no_interval: Annotated[
+        str | None,
+        Meta(description="Why a regression has no interval: too few molecules to learn a width that holds; else null."),
+    ] = None
     neighbours: Annotated[
         list[NeighbourInfo] | UnsetType,
         Meta(description="When asked for: the nearest training molecules, at most three, most similar first."),

@@ -71,6 +71,13 @@ class Champion:
         return awaited(self.bundle.card)
 
     @property
+    def no_interval(self) -> str:
+        """Why it gives no interval, in the words of its card; empty where it does, and for classes."""
+        told = self.bundle.card.get("trust")
+        intervals = told.get("interval") if isinstance(told, Mapping) else None
+        return str(intervals.get("missing", "")) if isinstance(intervals, Mapping) else ""
+
+    @property
     def provisional(self) -> bool:
         """Whether there were any."""
         return bool(self.awaited)
@@ -120,6 +127,6 @@ class Table:
 
 
 def measured_values(bundle: Bundle) -> NDArray[np.float64]:
-    """Give the measured values of a bundle's training molecules, ascending."""
-    values = np.sort(bundle.neighbours.values)
+    """Give the measured values of a bundle's training molecules, ascending; bounds are none."""
+    values = np.sort(bundle.neighbours.measured)
     return values[np.isfinite(values)]

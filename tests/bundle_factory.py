@@ -72,6 +72,7 @@ def write(
     standardise: Standardise | None = None,
     measured: Sequence[float] | None = None,
     errors: Sequence[float] = (),
+    relations: Sequence[str] = (),
     drugs: DrugList | None = None,
     explained: bool = False,
     card: Mapping[str, Any] | None = None,
@@ -93,6 +94,8 @@ def write(
         Measured values of the training molecules.
     errors
         Their absolute out-of-fold errors, for a `trust` that gives each molecule its own interval.
+    relations
+        What the true values are to the measured ones, where some are bounds.
     drugs
         Drugs to give percentiles among.
     explained
@@ -141,8 +144,9 @@ def write(
                 "smiles": [molecule.smiles for molecule in molecules],
                 "values": list(measured if measured is not None else values),
             }
-            | ({"errors": list(errors)} if errors else {}),
-            background=Background(featurize(features, molecules), drugs) if explained or drugs else None,
+            | ({"errors": list(errors)} if errors else {})
+            | ({"relations": list(relations)} if relations else {}),
+            background=Background(featurize(manifest["features"], molecules), drugs) if explained or drugs else None,
             reference_smiles=["CCO", "c1ccccc1"],
         )
 

@@ -14,6 +14,7 @@ from model_zoo.splits import leaks
 from ai_drug_assets import data, plots
 from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.catalog import Node
+from ai_drug_assets.holding import hold_if_unlike
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
 
@@ -29,6 +30,7 @@ def dataset(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         if isinstance(config.source, DvcSource):
             data.pull(config.source, workshop.settings.root)
         made = make_dataset(config, workshop.settings.root)
+        hold_if_unlike(workshop, node, endpoint, made)
         with workshop.scratch(node) as work:
             made.save(work)
             workshop.keep(node, work)
@@ -65,6 +67,18 @@ def _checks(made: Dataset, *, official: bool) -> list[dg.AssetCheckResult]:
     ]
 
 
+def _replicates(report: Any, unit: str) -> str:
+    """Say how far measurements of one molecule lie apart."""
+    spreads = (
+        report.loc[report["action"] == "merged"].drop_duplicates("inchikey")["reason"].str.extract(r"spread (\S+)")
+    )
+    found = spreads[0].dropna().astype(float)
+    if found.empty:
+        return "no molecule was measured more than once"
+    median, largest = found.median(), found.max()
+    return f"{len(found)} molecules measured more than once; spread {median:.3g} {unit} (median), {largest:.3g} at most"
+
+
 def _metadata(made: Dataset, unit: str) -> dict[str, Any]:
     summary = made.summary()
     dropped = made.report[made.report["action"] == "dropped"].head(SHOWN_ROWS)
@@ -73,11 +87,13 @@ def _metadata(made: Dataset, unit: str) -> dict[str, Any]:
         "train": dg.MetadataValue.int(summary["train"]),
         "test": dg.MetadataValue.int(summary["test"]),
         "measurements": dg.MetadataValue.int(summary["measurements"]),
+        "bounds": dg.MetadataValue.int(summary["bounds"]),
         "merged": dg.MetadataValue.int(summary["merged"]),
+        "replicates": _replicates(made.report, unit),
         "dropped": plots.markdown_table(("reason", "rows"), list(summary["dropped"].items())),
         "first_dropped_rows": plots.markdown_table(
             ("file", "row", "value", "reason"),
             [(row.file, row.row, row.value, row.reason) for row in dropped.itertuples()],
         ),
-        "values": plots.histogram(made.values, unit),
+        "values": plots.histogram(made.values[made.exact], unit),
     }

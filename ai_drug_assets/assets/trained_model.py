@@ -181,7 +181,8 @@ def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: dict[s
     snapshot = load_dataset(workshop, node)
     predictions = np.load(workshop.place(node) / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0
-    measured, predicted = snapshot.values[train], predictions["out_of_fold"]
+    scored = snapshot.exact[train]
+    measured, predicted = snapshot.values[train][scored], predictions["out_of_fold"][scored]
     metric = endpoint.champion.metric
     plot = (
         plots.roc_plot(measured, predicted)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -54,12 +55,16 @@ CREATE TABLE IF NOT EXISTS measurements (
     value REAL NOT NULL,
     source TEXT NOT NULL,
     name TEXT,
-    UNIQUE (endpoint, name)
+    caller TEXT NOT NULL DEFAULT '',
+    unit TEXT NOT NULL DEFAULT '',
+    UNIQUE (endpoint, caller, name)
 );
 CREATE INDEX IF NOT EXISTS measurements_by_molecule ON measurements (endpoint, molecule);
 """
 _PREDICTION = "at, molecule, smiles, endpoint, version, role, answered, value, lower, upper, similarity, inside"
-_MEASUREMENT = "received, molecule, smiles, endpoint, value, source, name"
+_MEASUREMENT = "received, molecule, smiles, endpoint, value, source, name, caller, unit"
+_OLD_MEASUREMENTS = "received, molecule, smiles, endpoint, value, source, name"
+"""What a record held before it knew whose name a measurement's name is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,11 @@ class MeasurementRow:
     source
         Who or what measured it; may be empty.
     name
-        The sender's own name for the measurement: sent again under it, the value is corrected.
+        The sender's own name for the measurement: sent again under it by the same caller, the value is corrected.
+    caller
+        Id of the key that sent it; empty where none was shown.
+    unit
+        The endpoint's unit when it came; empty in records from before units were kept.
     """
 
     received: float
@@ -121,6 +130,8 @@ class MeasurementRow:
     value: float
     source: str = ""
     name: str | None = None
+    caller: str = ""
+    unit: str = ""
 
 
 class Namer:
@@ -202,7 +213,7 @@ class LiveRecord:
             )
 
     def measure(self, measurements: Sequence[MeasurementRow]) -> None:
-        """Add measured values, all or none; one sent again under its name replaces the earlier.
+        """Add measured values, all or none; one sent again by the same caller under its name replaces the earlier.
 
         Raises
         ------
@@ -270,6 +281,7 @@ class LiveRecord:
             # WAL: the pipeline reads while the service writes. NORMAL: a power cut may cost the last rows only.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            _bring_up_to_date(connection)
             connection.executescript(_SCHEMA)
             self._connection = connection
         return self._connection
@@ -288,6 +300,32 @@ class LiveRecord:
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise StoreError(f"{self.path}: the live record cannot be written: {error}") from error
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Rebuild a table of measurements that holds one name per endpoint, whoever sent it. Nothing is lost."""
+
+    def is_old() -> bool:
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
+        return bool(columns) and "caller" not in columns
+
+    if not is_old():
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if is_old():  # another process may have done it meanwhile
+            connection.execute("ALTER TABLE measurements RENAME TO measurements_before")
+            connection.execute("DROP INDEX IF EXISTS measurements_by_molecule")
+            connection.execute(re.findall(r"CREATE TABLE IF NOT EXISTS measurements \(.*?\);", _SCHEMA, re.DOTALL)[0])
+            connection.execute(
+                f"INSERT INTO measurements (id, {_OLD_MEASUREMENTS}) "  # noqa: S608
+                f"SELECT id, {_OLD_MEASUREMENTS} FROM measurements_before"
+            )
+            connection.execute("DROP TABLE measurements_before")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def _marks(columns: str) -> str:

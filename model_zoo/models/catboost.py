@@ -18,10 +18,12 @@ from pydantic import Field
 
 from model_zoo.model_formats import ConstantModel, Model, require_equal
 from model_zoo.models._base import ModelConfig
+from model_zoo.models._values import standardised
 from model_zoo.oblivious import ObliviousModel
 
 CHECKED_ROWS = 256
 TOLERANCE = 1e-9
+"""Of the largest value."""
 
 
 class Config(ModelConfig):
@@ -62,16 +64,17 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
         allow_writing_files=False,
         verbose=False,
     )
-    booster.fit(X, y_train.astype(int) if binary else y_train)
-    model = _arrays(booster, log_odds=binary)
+    learnt = standardised(y_train, config.task)
+    booster.fit(X, y_train.astype(int) if binary else learnt.values)
+    model = _arrays(booster, log_odds=binary, center=learnt.center, scale=learnt.scale)
     sample = X[:CHECKED_ROWS]
-    expected = booster.predict_proba(sample)[:, 1] if binary else booster.predict(sample)
-    require_equal(model, sample, expected, TOLERANCE * max(1.0, float(np.abs(expected).max())), "CatBoost")
+    expected = booster.predict_proba(sample)[:, 1] if binary else learnt.center + learnt.scale * booster.predict(sample)
+    require_equal(model, sample, expected, TOLERANCE * learnt.size, "CatBoost")
     return model
 
 
-def _arrays(booster: Any, *, log_odds: bool) -> ObliviousModel:
-    """Take a booster's trees out of the file that CatBoost writes for other programs."""
+def _arrays(booster: Any, *, log_odds: bool, center: float = 0.0, scale: float = 1.0) -> ObliviousModel:
+    """Take a booster's trees out of the file that CatBoost writes for other programs; predict `center + scale` x."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
         booster.save_model(str(path), format="json")
@@ -82,9 +85,10 @@ def _arrays(booster: Any, *, log_odds: bool) -> ObliviousModel:
     feature = np.zeros((len(trees), depth), dtype=np.int32)
     border = np.full((len(trees), depth), np.inf, dtype=np.float32)
     leaf = np.zeros((len(trees), 2**depth))
-    scale, start = content["scale_and_bias"]
+    own_scale, start = content["scale_and_bias"]
     for row, tree in enumerate(trees):
         for level, split in enumerate(tree["splits"] or []):
             feature[row, level], border[row, level] = columns[split["float_feature_index"]], split["border"]
         leaf[row, : len(tree["leaf_values"])] = tree["leaf_values"]
-    return ObliviousModel(feature, border, scale * leaf, float(np.ravel(start)[0]), log_odds=log_odds)
+    begin = center + scale * float(np.ravel(start)[0])
+    return ObliviousModel(feature, border, scale * own_scale * leaf, begin, log_odds=log_odds)

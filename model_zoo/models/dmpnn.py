@@ -24,12 +24,14 @@ from model_zoo.featurizers.graph import ATOM_RADICES, BOND_RADICES, MAX_ATOMS, W
 from model_zoo.model_formats import ConstantModel, Model, OnnxModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._dmpnn_onnx import ATOM_TABLES, BOND_TABLES, NORM, dmpnn_graph, slopes
+from model_zoo.models._values import standardised
 
 if TYPE_CHECKING:
     import torch
 
 CHECKED_ROWS = 64
 TOLERANCE = 1e-4
+"""Of the largest value."""
 KNOTS = 33
 """Quantiles that a descriptor is brought to [0, 1] by."""
 
@@ -65,11 +67,11 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     if np.ptp(y_train) == 0:
         return ConstantModel(float(y_train[0]))
     binary = config.task == "binary"
-    center, scale = (0.0, 1.0) if binary else (float(np.mean(y_train)), float(np.std(y_train)))
+    learnt, center, scale, size = standardised(y_train, config.task)
     knots = quantiles(X_train[:, WIDTH:])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     graphs = Graphs.of(X_train, knots, device)
-    targets = torch.from_numpy(((y_train - center) / scale).astype(np.float32)).to(device)
+    targets = torch.from_numpy(learnt.astype(np.float32)).to(device)
     networks = [_fit(graphs, targets, config, member) for member in range(config.members)]
     weights = [[value.detach().cpu().numpy() for value in network.parameters()] for network in networks]
     model = OnnxModel(dmpnn_graph(weights, config.depth, knots, (center, scale), binary=binary), "y", column=None)
@@ -77,7 +79,7 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     with torch.no_grad():
         raw = torch.stack([network(graphs.batch(rows)).double() for network in networks])
         expected = (raw.sigmoid() if binary else raw * scale + center).mean(dim=0).cpu().numpy()
-    model.require_equal(X_train[rows], expected, TOLERANCE * max(1.0, abs(center), scale), "PyTorch")
+    model.require_equal(X_train[rows], expected, TOLERANCE * size, "PyTorch")
     return model
 
 

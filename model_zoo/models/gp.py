@@ -20,9 +20,11 @@ from model_zoo.model_formats import ConstantModel, Model, OnnxModel
 from model_zoo.models._covariance import DISTANCES, Block, Minmax, Rank, Terms, factored, find_terms
 from model_zoo.models._kernel import KernelConfig, fitted_logistic, rows_to_learn
 from model_zoo.models._onnx_graph import OnnxGraph
+from model_zoo.models._values import standardised
 
 CHECKED_ROWS = 256
 TOLERANCE = 1e-6
+"""Of the largest value."""
 NEGLIGIBLE = 1e-3
 """Blocks whose signal is a smaller share than this of all signals are left out: they cost time and say nothing."""
 
@@ -57,8 +59,8 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     rows = rows_to_learn(len(y_train), config, "gp")
     X, values = X_train[rows], y_train[rows].astype(np.float64)
     binary = config.task == "binary"
-    mean, scale = float(values.mean()), float(values.std())
-    y = (values - mean) / scale
+    # Classes are regressed, and so standardised, as well.
+    y, mean, scale, size = standardised(values, "regression")
     terms = _terms(X, y, bounds, config)
     kept = terms.signals >= NEGLIGIBLE * terms.signals.sum()
     bounds = [bound for bound, keep in zip(bounds, kept, strict=True) if keep]
@@ -75,7 +77,7 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     model = OnnxModel(graph, "y", column=None)
     raw = sample @ weights * scale + mean
     expected = 1 / (1 + np.exp(-(raw * logistic[0] + logistic[1]))) if logistic else raw
-    model.require_equal(X[:CHECKED_ROWS], expected, TOLERANCE * max(1.0, abs(mean), scale), "NumPy")
+    model.require_equal(X[:CHECKED_ROWS], expected, TOLERANCE * size, "NumPy")
     return model
 
 

@@ -17,12 +17,14 @@ from pydantic import Field
 from model_zoo.errors import TrainingError
 from model_zoo.model_formats import Model, OnnxModel
 from model_zoo.models._base import ModelConfig
+from model_zoo.models._values import standardised
 
 if TYPE_CHECKING:
     import torch
 
 CHECKED_ROWS = 256
 TOLERANCE = 1e-3
+"""Of the largest value."""
 CLIP = 8.0
 """Standardised features are cut here: what no training molecule had must not be extrapolated without bound."""
 
@@ -58,9 +60,9 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     spread = X.std(axis=0, dtype=np.float64).astype(np.float32)
     scale = np.where(spread > 1e-6 * np.maximum(np.abs(center), 1), spread, np.inf).astype(np.float32)
     binary = config.task == "binary"
-    y_center, y_scale = (0.0, 1.0) if binary else (float(np.mean(y_train)), float(np.std(y_train)) or 1.0)
+    learnt, y_center, y_scale, size = standardised(y_train, config.task)
     inputs = torch.from_numpy(np.clip((X - center) / scale, -CLIP, CLIP))
-    targets = torch.from_numpy(((y_train - y_center) / y_scale).astype(np.float32))
+    targets = torch.from_numpy(learnt.astype(np.float32))
     layers = _fit(inputs, targets, config)
     graph = _graph(layers, (center, scale), (y_center, y_scale), binary=binary)
     model = OnnxModel(graph, "y", column=None)
@@ -68,7 +70,7 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     with torch.no_grad():
         raw = _output(layers, inputs[:CHECKED_ROWS]).double()
     expected = (raw.sigmoid() if binary else raw * y_scale + y_center).mean(dim=0).numpy()
-    model.require_equal(sample, expected, TOLERANCE * max(1.0, abs(y_center), y_scale), "PyTorch")
+    model.require_equal(sample, expected, TOLERANCE * size, "PyTorch")
     return model
 
 

@@ -22,9 +22,11 @@ from model_zoo.models._kernel import (
     kernel,
     rows_to_learn,
 )
+from model_zoo.models._values import standardised
 
 CHECKED_ROWS = 256
 TOLERANCE = 1e-6
+"""Of the largest value."""
 HELD_OUT_PARTS = 3
 
 
@@ -52,8 +54,9 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     bits, sums = Unary.of(counts).bits(counts), counts.sum(axis=1, dtype=np.float64)
     gram = kernel(bits, bits, (sums, sums))
     binary = config.task == "binary"
-    center, scale = (0.0, 1.0) if binary else (float(np.mean(y)), float(np.std(y)))
-    machine = _fit(gram, (y - center) / scale, config)
+    learnt = standardised(y, config.task)
+    center, scale = learnt.center, learnt.scale
+    machine = _fit(gram, learnt.values, config)
     learned, weights = machine.support_, machine.dual_coef_[0] * scale
     intercept = float(machine.intercept_[0]) * scale + center
     logistic = fitted_logistic(_held_out(gram, y, config), y) if binary else None
@@ -62,7 +65,7 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     sample = slice(0, CHECKED_ROWS)
     raw = machine.decision_function(gram[sample]) if binary else machine.predict(gram[sample]) * scale + center
     expected = 1 / (1 + np.exp(-(raw * logistic[0] + logistic[1]))) if logistic else raw
-    model.require_equal(X_train[rows][sample], expected, TOLERANCE * max(1.0, abs(center), scale), "scikit-learn")
+    model.require_equal(X_train[rows][sample], expected, TOLERANCE * learnt.size, "scikit-learn")
     return model
 
 

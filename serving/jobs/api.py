@@ -20,7 +20,8 @@ from litestar.params import HeaderParameter, PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, Stream
 from litestar.types import ControllerRouterHandler
 
-from serving.access import caller_of
+from model_zoo.spreadsheets import BOM
+from serving.access import caller_of, holder_of
 from serving.jobs.events import LAST_ID, events
 from serving.jobs.intake import FIELDS
 from serving.jobs.parquet import MEDIA_TYPE as PARQUET
@@ -97,7 +98,7 @@ async def submit_job(
     """Submit molecules as JSON, or as a CSV, TSV, SMILES or SDF file (also packed by gzip)."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         raise ProblemError("invalid-request", "Idempotency-Key: expected 1 to 255 visible ASCII characters")
-    job = await jobs.submit(request, idempotency_key, holder_of(request))
+    job = await jobs.submit(request, idempotency_key, holder_of(request.scope))
     return Response(jobs.info(job), status_code=202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
@@ -177,6 +178,8 @@ async def download_result(
     wanted: Annotated[str | None, QueryParameter(name="format", description="csv, ndjson, parquet or sdf.")] = None,
     start: Annotated[int | None, QueryParameter(ge=0, description="First row wanted, from 0.")] = None,
     rows: Annotated[int | None, QueryParameter(ge=1, le=MAX_PAGE_ROWS, description="How many rows at most.")] = None,
+    *,
+    bom: Annotated[bool, QueryParameter(description="Begin a CSV with a byte order mark, for Excel.")] = False,
 ) -> Stream:
     """Download a result as CSV, NDJSON, Parquet or SDF: every row that came, in its place.
 
@@ -189,6 +192,8 @@ async def download_result(
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", stem)[:80].strip("._") or "job"
     disposition = f'attachment; filename="{safe}.predictions.{form}"'
     first = await asyncio.to_thread(next, pieces, b"")
+    if bom and form == "csv":
+        first = BOM.encode() + first
     return Stream(_streamed(first, pieces), media_type=media_type, headers={"Content-Disposition": disposition})
 
 
@@ -200,16 +205,10 @@ async def _streamed(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[byte
         piece = await asyncio.to_thread(next, pieces, None)
 
 
-def holder_of(request: Request[Any, Any, Any]) -> str:
-    """Tell whose a job is: the id of the caller's key; nobody's where no key was shown."""
-    caller = caller_of(request.scope)
-    return caller.name.partition(" ")[0] if caller is not None and caller.is_key else ""
-
-
 def seen_by(request: Request[Any, Any, Any]) -> str | None:
     """Tell whose jobs a caller sees: their own; all of them, which is none here, with a key for administration."""
     caller = caller_of(request.scope)
-    return None if caller is not None and "admin" in caller.scopes else holder_of(request)
+    return None if caller is not None and "admin" in caller.scopes else holder_of(request.scope)
 
 
 def _format(wanted: str | None, accept: str) -> str:

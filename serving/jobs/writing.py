@@ -22,6 +22,7 @@ import msgspec
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 
+from model_zoo.spreadsheets import safe_cell
 from serving.insights import INCLUDES
 from serving.jobs.database import Job
 from serving.jobs.folder import JobFolder, Row
@@ -29,7 +30,7 @@ from serving.jobs.formats import unique
 from serving.schemas import EndpointPrediction
 
 Cell = str | float | int | bool | None
-NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", "threshold"}
+NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", "threshold", "no_interval"}
 """The first is one column for all endpoints; the others are the same in every row, and the model card tells them."""
 ASKED_FOR = set(INCLUDES)
 """Fields that are there only when the job includes them."""
@@ -99,16 +100,20 @@ def columns_of(job: Job) -> Columns:
 
 
 def write_csv(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
-    """Give a CSV file: UTF-8, a header, lines ended as RFC 4180 wants them."""
+    """Give a CSV file: UTF-8, a header, lines ended as RFC 4180 wants them, no cell that is run as a formula."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
-    writer.writerow([*columns.sent, *columns.made])
+    writer.writerow(_safe([*columns.sent, *columns.made]))
     for rows, entries in chunks:
-        writer.writerows([*row.cells, *columns.cells(entry)] for row, entry in zip(rows, entries, strict=True))
+        writer.writerows(_safe([*row.cells, *columns.cells(entry)]) for row, entry in zip(rows, entries, strict=True))
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
     yield buffer.getvalue().encode()
+
+
+def _safe(cells: Sequence[Cell]) -> list[Cell]:
+    return [safe_cell(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def write_ndjson(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:

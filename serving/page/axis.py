@@ -21,6 +21,8 @@ WIDTH, HEIGHT, BASE = 220.0, 40.0, 31.0
 MARGIN = 6.0
 """Free units at both ends, so that a marker at the end of the axis is seen whole."""
 BINS = 28
+MOST_DECIMALS = 5
+"""A number that needs more is written with an exponent."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def axis_of(target: Target, measured: NDArray[np.float64], estimate: Estimate) -
         if low < high:
             return Axis(low, high, logarithmic)
     lower, upper = _ends(estimate)
-    room = (upper - lower) or max(1.0, abs(estimate.value))
+    room = (upper - lower) or abs(estimate.value) or 1.0
     return Axis(max(lower - room, estimate.value / 10) if logarithmic else lower - room, upper + room, logarithmic)
 
 
@@ -100,7 +102,7 @@ def axis_svg(axis: Axis, measured: NDArray[np.float64], estimate: Estimate | Non
 
 
 def decimals(estimate: Estimate) -> int:
-    """Give how many decimals of a value mean something: two digits of the interval's half width.
+    """Give how many decimals of a value mean something: two digits of the interval's half width, whatever the unit.
 
     Examples
     --------
@@ -109,19 +111,32 @@ def decimals(estimate: Estimate) -> int:
     """
     lower, upper = _ends(estimate)
     half = (upper - lower) / 2
-    digits = 1 - math.floor(math.log10(half)) if half > 0 else 2
-    return max(0, min(3, digits))
+    return max(0, 1 - math.floor(math.log10(half))) if half > 0 else places(estimate.value)
 
 
-def number(value: float, places: int) -> str:
+def places(*values: float) -> int:
+    """Give how many decimals show these values: two, and more where the largest would not show two digits.
+
+    Examples
+    --------
+    >>> places(-3.2), places(0.0, -0.0431), places(2e-6), places(0.0)
+    (2, 3, 7, 2)
+    """
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return max(2, 1 - math.floor(math.log10(largest))) if largest > 0 else 2
+
+
+def number(value: float, decimals: int) -> str:
     r"""Write a number for a reader, with a true minus sign.
 
     Examples
     --------
     >>> number(-1.234, 2) == "\N{MINUS SIGN}1.23", number(12345.6, 0), number(-0.001, 1)
     (True, '12,346', '0.0')
+    >>> number(2.46e-6, 7) == "2.46e\N{MINUS SIGN}06"
+    True
     """
-    text = f"{value:,.{places}f}" if abs(value) < 1e7 else f"{value:.3g}"
+    text = f"{value:,.{decimals}f}" if abs(value) < 1e7 and decimals <= MOST_DECIMALS else f"{value:.3g}"
     if not text.strip("-0.,"):
         text = text.removeprefix("-")
     return text.replace("-", "\N{MINUS SIGN}")

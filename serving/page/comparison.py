@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from model_zoo.spreadsheets import safe_cell
 from serving.page import words
 from serving.page.radar import MOST_SHAPES
 from serving.page.views import Card, Line, Told, card, radar
@@ -87,9 +88,9 @@ def csv_of(
     )
     for place in places:
         line, answer = lines[place], told[place].answer
-        start = [line.smiles, _safe(line.name)]
+        start = [safe_cell(line.smiles), safe_cell(line.name)]
         if isinstance(answer, Fault):
-            writer.writerow([*start, "", answer.code, answer.detail, *[""] * (len(FIELDS) * len(champions))])
+            writer.writerow([*start, "", answer.code, safe_cell(answer.detail), *[""] * (len(FIELDS) * len(champions))])
             continue
         cells: list[object] = [*start, next(iter(answer.values())).smiles, "", ""]
         for name in champions:
@@ -103,8 +104,3 @@ def csv_of(
             cells += [f"{estimate.similarity:.4f}", manifest.version, provisional]
         writer.writerow(cells)
     return file.getvalue()
-
-
-def _safe(text: str) -> str:
-    """Keep a spreadsheet from taking a name for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

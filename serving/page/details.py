@@ -15,7 +15,7 @@ from model_zoo.alerts import Alert
 from model_zoo.bundle import Neighbour
 from model_zoo.explanation import Explanation
 from serving.insights import Insight
-from serving.page.axis import number
+from serving.page.axis import number, places
 from serving.page.drawing import Mark, contribution_marks, structure_svg
 from serving.table import Champion
 
@@ -112,8 +112,8 @@ def _atoms(smiles: str, explanation: Explanation) -> AtomsView:
     parts = explanation.atoms
     largest = max((abs(part) for part in parts), default=0.0)
     total = (explanation.baseline, sum(parts), explanation.rest, explanation.prediction)
-    places = 2 if max(abs(each) for each in total) >= 0.1 else 3
-    base, atoms, rest, prediction = (number(each, places) for each in total)
+    shown = places(*total)
+    base, atoms, rest, prediction = (number(each, shown) for each in total)
     scale = f" {explanation.scale}"
     terms = (
         ("average molecule", base + scale, ""),
@@ -124,15 +124,21 @@ def _atoms(smiles: str, explanation: Explanation) -> AtomsView:
     note = f"Found by {explanation.method}."
     if explanation.scale == "log-odds":
         note += " On the log-odds scale, before calibration: 0 is as likely as not."
-    return AtomsView(structure_svg(smiles, contribution_marks(parts)), f"{number(largest, places)}{scale}", terms, note)
+    return AtomsView(structure_svg(smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}", terms, note)
 
 
 def _signed(text: str) -> str:
     return text if text.startswith("\N{MINUS SIGN}") else f"+{text}"
 
 
+def _amount(each: Neighbour) -> str:
+    """Write a measured value; a bound with its sign."""
+    amount = number(each.value, places(each.value))
+    return amount if each.relation == "=" else f"{each.relation} {amount}"
+
+
 def _neighbour(each: Neighbour, champion: Champion) -> NeighbourView:
     binary = champion.manifest.target.task == "binary"
-    value = ("yes" if each.value >= 0.5 else "no") if binary else number(each.value, 2)
+    value = ("yes" if each.value >= 0.5 else "no") if binary else _amount(each)
     same = each.similarity > 0.9999
     return NeighbourView(structure_svg(each.smiles), each.smiles, value, f"{each.similarity:.2f}", same)

@@ -22,6 +22,7 @@ from rdkit import Chem
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula, Properties
 
 from model_zoo.molecules import Molecule, Standardise, parse_molecule
+from model_zoo.spreadsheets import BOM
 from serving.engine import Engine
 from serving.page import comparison, details, words
 from serving.page.drawing import structure_svg
@@ -127,7 +128,7 @@ async def download_csv(data: URLEncodedBody[Form], engine: NamedDependency[Engin
     told = await _told(engine, table, lines, recorded=False)
     text = comparison.csv_of(lines, told, comparison.picked(lines, data.picks), table.champions)
     headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(BOM + text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @post("/page/why", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})

@@ -16,10 +16,10 @@ from litestar.params import URLEncodedBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta, Struct, UnsetType
 
-from serving.access import caller_of
+from serving.access import caller_of, holder_of
 from serving.engine import Engine
 from serving.feedback import Compared, Measurement, store_measurements
-from serving.page.axis import number
+from serving.page.axis import number, places
 from serving.page.templates import FRAGMENT, render
 from serving.problems import ProblemError
 from serving.table import Champion
@@ -63,7 +63,8 @@ async def measured_page(
     if not request.headers.get(FRAGMENT):  # a form on a page of another site cannot set a header
         raise ProblemError("forbidden", "expected a request from this service's own page, not from another site's")
     value = _number(data.value)
-    answer = await store_measurements(engine, [Measurement(data.smiles, data.endpoint, value, None, data.source)])
+    sent = Measurement(data.smiles, data.endpoint, value, None, data.source)
+    answer = await store_measurements(engine, [sent], holder_of(request.scope))
     result = answer.measurements[0]
     fault = None if isinstance(result.error, UnsetType) else result.error.detail
     said = "" if isinstance(result.prediction, UnsetType) else _said(engine, data.endpoint, value, result.prediction)
@@ -95,9 +96,10 @@ def _said(engine: Engine, endpoint: str, value: float, predicted: Compared) -> s
     champion = engine.table.champions.get(endpoint)
     if champion is not None and champion.manifest.target.task == "binary":
         return f"You measured {'yes' if value else 'no'}; the model gives yes {100 * predicted.value:.0f} %."
-    said = f"You measured {number(value, 2)}; the model says {number(predicted.value, 2)}"
+    shown = places(value, predicted.value)
+    said = f"You measured {number(value, shown)}; the model says {number(predicted.value, shown)}"
     if predicted.interval is None:
         return f"{said}."
     low, high = predicted.interval
     where = "inside" if low <= value <= high else "outside"
-    return f"{said}, and your value lies {where} its 90 % interval ({number(low, 2)} to {number(high, 2)})."
+    return f"{said}, and your value lies {where} its 90 % interval ({number(low, shown)} to {number(high, shown)})."

@@ -23,7 +23,7 @@ from model_zoo.store import Appointment
 from serving.engine import Engine
 from serving.making import being_made
 from serving.page import words
-from serving.page.axis import Axis, axis_of, axis_svg, number
+from serving.page.axis import Axis, axis_of, axis_svg, number, places
 from serving.page.templates import render
 from serving.predictor import Estimate
 from serving.table import Champion, Table
@@ -144,8 +144,9 @@ def _spread(champion: Champion) -> tuple[Markup, tuple[str, str]]:
         return Markup(), ("", "")
     middle = Estimate("", float(np.median(measured)), None, None, 1.0)
     axis: Axis = axis_of(manifest.target, measured, middle)
-    places = 1 if axis.high - axis.low >= 2 else 2
-    ends = (number(axis.low, places), number(axis.high, places))
+    span = axis.high - axis.low
+    shown = 1 if span >= 2 else places(span)
+    ends = (number(axis.low, shown), number(axis.high, shown))
     label = f"Spread of {len(measured):,} measured values from {ends[0]} to {ends[1]} {manifest.unit}"
     return axis_svg(axis, measured, None, label), ends
 
@@ -166,9 +167,9 @@ def _leaderboard(card: Mapping[str, Any]) -> tuple[Contestant, ...]:
         contestants.append(
             Contestant(
                 model,
-                number(float(row["cv"]), 3),
-                number(float(row["cv_std"]), 3) if row.get("cv_std") is not None else "",
-                number(float(row["test"]), 3) if row.get("test") is not None else "",
+                _score(row["cv"]),
+                _score(row["cv_std"]) if row.get("cv_std") is not None else "",
+                _score(row["test"]) if row.get("test") is not None else "",
                 round(abs(float(row["cv"])) / top, 3),
                 verdict,
                 serves,
@@ -183,10 +184,15 @@ def _scores(card: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
     rows = []
     for metric, found in cv.items():
         if isinstance(found, dict) and "mean" in found:
-            spread = f" \N{PLUS-MINUS SIGN} {number(float(found['std']), 3)}" if found.get("std") is not None else ""
-            once = number(float(test[metric]), 3) if test.get(metric) is not None else ""
-            rows.append((words.METRICS.get(metric, metric), number(float(found["mean"]), 3) + spread, once))
+            spread = f" \N{PLUS-MINUS SIGN} {_score(found['std'])}" if found.get("std") is not None else ""
+            once = _score(test[metric]) if test.get(metric) is not None else ""
+            rows.append((words.METRICS.get(metric, metric), _score(found["mean"]) + spread, once))
     return tuple(rows)
+
+
+def _score(value: Any) -> str:
+    """Write a score with three decimals, or more where a small unit makes them zeros."""
+    return number(float(value), max(3, places(float(value))))
 
 
 def _coverage(card: Mapping[str, Any]) -> tuple[Coverage, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 from markupsafe import Markup
 
 from serving.page import words
-from serving.page.axis import Axis, axis_of, axis_svg, decimals, number
+from serving.page.axis import Axis, axis_of, axis_svg, decimals, number, places
 from serving.page.drawing import structure_svg
 from serving.page.radar import radar_svg
 from serving.predictor import Answer, Estimate, Fault
@@ -70,6 +70,8 @@ class Row:
     value: str
     unit: str
     interval: str
+    no_interval: str
+    """Why there is none; empty where there is one, and for classes."""
     standing: str
     verdict: words.Verdict | None
     score: float | None
@@ -288,9 +290,9 @@ def radar(cards: Sequence[Card]) -> Markup:
 def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: bool) -> Row:
     manifest = champion.manifest
     binary = manifest.target.task == "binary"
-    places = decimals(estimate)
-    interval = _interval(estimate, places)
-    value = f"{100 * estimate.value:.0f} %" if binary else number(estimate.value, places)
+    shown = decimals(estimate)
+    interval = _interval(estimate, shown)
+    value = f"{100 * estimate.value:.0f} %" if binary else number(estimate.value, shown)
     unit = "probability" if binary else manifest.unit
     score = words.desirability(champion, estimate)
     band = words.band(score)
@@ -304,6 +306,7 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: boo
         value=value,
         unit=unit,
         interval=interval,
+        no_interval="" if interval else champion.no_interval,
         standing=words.standing(champion, estimate),
         verdict=words.verdict(estimate),
         score=score,
@@ -316,16 +319,16 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: boo
     )
 
 
-def _interval(estimate: Estimate, places: int) -> str:
+def _interval(estimate: Estimate, shown: int) -> str:
     if estimate.lower is None or estimate.upper is None:
         return ""
-    return f"{number(estimate.lower, places)} to {number(estimate.upper, places)}"
+    return f"{number(estimate.lower, shown)} to {number(estimate.upper, shown)}"
 
 
 def _axis_labels(axis: Axis) -> tuple[str, str]:
     span = axis.high - axis.low
-    places = 0 if span >= 50 else 1 if span >= 2 else 2
-    return number(axis.low, places), number(axis.high, places)
+    shown = 0 if span >= 50 else 1 if span >= 2 else places(span)
+    return number(axis.low, shown), number(axis.high, shown)
 
 
 def _label(value: str, unit: str, interval: str, low: str, high: str) -> str:

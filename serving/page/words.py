@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from model_zoo.model_card import awaited, elected_among
-from serving.page.axis import number
+from serving.page.axis import number, places
 from serving.predictor import Estimate
 from serving.table import Champion
 
@@ -192,7 +192,7 @@ def quality(card: Mapping[str, Any]) -> Quality | None:
         basis = f"{split['folds']} {split['kind']} folds, {card['scores']['rows']['train']:,} molecules"
     except (KeyError, TypeError, ValueError):
         return None
-    return Quality(f"{METRICS.get(metric, metric)} {number(value, 2)}", basis, _strength(scores))
+    return Quality(f"{METRICS.get(metric, metric)} {number(value, places(value))}", basis, _strength(scores))
 
 
 def _strength(scores: Mapping[str, Any]) -> Strength:

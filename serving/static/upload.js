@@ -85,7 +85,7 @@ function follow(job, list, { make }) {
     if (state.status === "done") {
       bar.value = bar.max;
       links.replaceChildren(
-        ...FORMATS.map((format) => make("a", { href: `${job.links.result}?format=${format}`, download: "" }, format.toUpperCase())),
+        ...FORMATS.map((format) => make("a", { href: `${job.links.result}?format=${format}&bom=true`, download: "" }, format.toUpperCase())),
       );
     } else {
       item.classList.add("stopped");

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from ai_drug_assets import cli, keys
+from ai_drug_assets.holding import accept
 from ai_drug_assets.settings import Settings
 from model_zoo import dataset
+from model_zoo.errors import DataError
 from model_zoo.models import naive, xgb
 from model_zoo.splits import Split, assign
 from model_zoo.store import FolderStore, parse_pointer
@@ -199,3 +201,24 @@ class unclosed:  # noqa: N801 - reads as a word
 
     def __exit__(self, *_: object) -> None:
         return None
+
+
+def test_a_file_in_another_unit_is_held_until_it_is_accepted(made: Project) -> None:
+    """A CSV in another unit trains nothing and changes no champion; one command takes it, and no other file."""
+    path = made.root / "logp.csv"
+    rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    pointer = made.settings.home / "store" / "current.json"
+    served, trained = pointer.read_bytes(), made.trained()
+    with pytest.raises(DataError, match="nothing to accept"):
+        accept(made.settings, "logp")
+    write_csv(path, [(smiles, 1000 * float(value)) for smiles, value in rows])
+
+    failed = made.run().failed
+    assert "values are 1000 times what they were (another unit?)" in str(failed)
+    assert "aidrug accept logp" in str(failed)
+    assert (pointer.read_bytes(), made.trained()) == (served, trained)
+
+    assert "values are 1000 times" in accept(made.settings, "logp")
+    assert made.materialise("dataset/logp").success
+    write_csv(path, [(smiles, 1e9 * float(value)) for smiles, value in rows])
+    assert not made.materialise("dataset/logp").success

@@ -14,6 +14,7 @@ import yaml
 
 from ai_drug_assets.feedback import export
 from ai_drug_assets.rollback import promote
+from model_zoo.config import load_configs
 from model_zoo.errors import DataError, StoreError
 from model_zoo.live.record import LiveRecord, MeasurementRow, PredictionRow
 from model_zoo.store import FolderStore, parse_pointer
@@ -111,9 +112,17 @@ def test_reported_values_become_a_file_to_train_on(project: Project, tmp_path: P
     record.measure([MeasurementRow(0.0, b"a" * 16, None, "logp", 1.5)])
     with pytest.raises(DataError, match="without their structure"):
         export(project.settings, "logp", out)
-    record.measure([MeasurementRow(1.0, b"b" * 16, "CCO", "logp", -0.25, 'lab, "north"', "7")])
-    assert "1 measured values of logp; 1 without a structure" in export(project.settings, "logp", out)
-    assert out.read_text() == ('smiles,value,source,name,received\nCCO,-0.25,"lab, ""north""",7,1970-01-01T00:00:01Z\n')
+    record.measure([MeasurementRow(1.0, b"b" * 16, "CCO", "logp", -0.25, 'lab, "north"', "7", unit="old unit")])
+    record.measure([MeasurementRow(2.0, b"c" * 16, "CCN", "logp", 0.5, "=1+1")])
+    said = export(project.settings, "logp", out)
+    unit = load_configs(project.settings.configs).endpoints["logp"].unit
+    assert "2 measured values of logp; 1 without a structure" in said
+    assert f"{{file: {out}, format: csv, smiles_column: smiles, value_column: value, unit_column: unit}}" in said
+    assert out.read_text().splitlines() == [
+        "smiles,value,unit,source,name,received",
+        'CCO,-0.25,old unit,"lab, ""north""",7,1970-01-01T00:00:01Z',
+        f"CCN,0.5,{unit},'=1+1,,1970-01-01T00:00:02Z",
+    ]
     assert FolderStore(Path(project.settings.store)).read_pointer_bytes() is None
 
 

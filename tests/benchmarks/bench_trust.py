@@ -86,7 +86,9 @@ def width_per_bin(hard: np.ndarray, errors: np.ndarray, folds: np.ndarray) -> Ca
 
 def rule(hard: np.ndarray, errors: np.ndarray, folds: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Give each molecule the width that a bundle gives it."""
-    return conformal.fit_interval_rule(hard, errors, folds).half_width
+    fitted = conformal.fit_interval_rule(hard, errors, folds)
+    assert fitted is not None, "a benchmark has more molecules than that"
+    return fitted.half_width
 
 
 def print_intervals(held: Held, test: Held, errors: np.ndarray) -> None:

@@ -47,9 +47,7 @@ def up(copy: CheckoutCopy) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
 
 
 def wait_for(true: Callable[[], Any], what: str, patience_s: float = 600) -> None:
-    """Wait until something is true: minutes, for two minutes from a commit to its champion became over three once, beside
-    another test on the same two cores.
-    """
+    """Wait until something is true: from a commit to its champion takes two minutes, beside another test over three."""
     deadline = time.monotonic() + patience_s
     while not true():
         assert time.monotonic() < deadline, f"waited {patience_s} s for {what}"

@@ -10,18 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_zoo import source_files
 from model_zoo.curation import REPORT_COLUMNS, TABLE_COLUMNS, Curation, curate
 from model_zoo.errors import DataError
 from model_zoo.molecules import Standardise
 from model_zoo.targets import Task
 
-Cells = tuple[str, str] | tuple[str, str, str] | tuple[str, str, str, str]
+Cells = tuple[str, str] | tuple[str, str, str] | tuple[str, str, str, str] | tuple[str, str, str, str, str]
 
 
 def raw(*cells: Cells) -> pd.DataFrame:
-    """Give a raw table of `smiles, value[, relation[, split]]`."""
-    rows = [("a.csv", number, *row, *("", "")[len(row) - 2 :]) for number, row in enumerate(cells, start=1)]
-    return pd.DataFrame(rows, columns=["file", "row", "smiles", "value", "relation", "split"])
+    """Give a raw table of `smiles, value[, relation[, split[, unit]]]`."""
+    names = ("relation", "split", "unit")
+    rows = [
+        source_files.raw("a.csv", number, row[0], row[1], **dict(zip(names, row[2:], strict=False)))
+        for number, row in enumerate(cells, start=1)
+    ]
+    return pd.DataFrame(rows, columns=list(source_files.RAW_COLUMNS))
 
 
 def run(
@@ -56,7 +61,7 @@ def test_salts_charges_and_spellings_are_one_molecule(other: str) -> None:
     assert values(table) == {"CC(=O)O": 2.0}
     assert list(table["measurements"]) == [2]
     assert list(report["action"]) == ["merged", "merged"]
-    assert set(report["reason"]) == {"2 measurements"}
+    assert set(report["reason"]) == {"2 measurements, spread 2"}
 
 
 def test_standardisation_follows_the_endpoints_policy() -> None:
@@ -134,12 +139,126 @@ def test_an_exact_value_beats_a_bound() -> None:
     assert list(report["action"]) == ["merged", "merged"]
 
 
-def test_bounds_in_both_directions_contradict() -> None:
-    """`<` and `>` without an exact value say nothing."""
-    table, report = run(("CCO", ">10"), ("CCO", "<20"), ("CCN", "1"), censored="keep_bound")
+def test_bounds_on_both_sides_are_no_contradiction() -> None:
+    """`>1` and `<100` can both be true, but are no value; `<1` and `>100` cannot."""
+    table, report = run(
+        ("CCO", ">1"), ("CCO", "<100"), ("CCN", "1"), ("CCC", "<1"), ("CCC", ">100"), censored="keep_bound"
+    )
 
     assert list(table["smiles"]) == ["CCN"]
-    assert next(iter(report["reason"])) == "contradiction: bounds in both directions"
+    assert next(iter(report["reason"])) == "censored: only known to lie between 1 and 100"
+    assert list(report["reason"])[3] == "contradiction: known to be > 100 and < 1"
+
+
+def test_bounds_merge_to_the_tighter_one() -> None:
+    """IC50 `<100, <10, <1` nM is below 1 nM: a pIC50 above 9, not above their median 8; and `>` likewise."""
+    cells: list[Cells] = [("CCO", "<100"), ("CCO", "<10"), ("CCO", "<1"), ("CCN", ">1"), ("CCN", ">1000")]
+    table, report = run(*cells, source_unit="nM", unit="pIC50", censored="keep_bound")
+
+    assert list(table["relation"]) == [">", "<"]
+    assert list(table["value"]) == pytest.approx([9.0, 6.0])
+    assert list(table["measurements"]) == [3, 2]
+    assert set(report["action"]) == {"merged"}
+
+
+@pytest.mark.parametrize("policy", ["drop", "keep_bound"])
+def test_an_exact_value_beyond_a_bound_contradicts_it(policy: str) -> None:
+    """10 nM measured and above 10,000 nM cannot both be true, whatever is done with bounds elsewhere."""
+    cells: list[Cells] = [("CCO", "10"), ("CCO", ">10000"), ("CCN", "10"), ("CCN", ">9.5"), ("CCN", "<12")]
+    table, report = run(*cells, source_unit="nM", unit="pIC50", censored=policy)
+
+    assert values(table) == {"CCN": pytest.approx(8.0)}
+    assert list(report["action"])[:2] == ["dropped", "dropped"]
+    assert list(report["reason"])[:2] == ["contradiction: measured 8, and known to be < 5"] * 2
+    assert list(table["measurements"]) == [1 if policy == "drop" else 3]
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit", "kept"),
+    [
+        (["1", "9.9"], "mL/min", True),
+        (["1", "10.1"], "mL/min", False),
+        (["0.001", "0.0101"], "mL/min", False),
+        (["6.0", "6.9"], "pIC50", True),
+        (["6.0", "7.1"], "pIC50", False),
+        (["-3.0", "9.0"], "kcal/mol", True),
+    ],
+)
+def test_replicates_a_factor_of_ten_apart_contradict_by_default(cells: list[str], unit: str, kept: bool) -> None:
+    """Without a word in the YAML: ten times as much, or one logarithmic unit; signed amounts have no factor."""
+    rows: list[Cells] = [("CCO", cell) for cell in cells]
+    table, report = run(*rows, ("CCN", cells[0]), source_unit=unit, unit=unit)
+
+    assert (len(table) == 2) == kept
+    if kept:
+        assert "spread" in report["reason"][0]
+    else:
+        assert report["reason"][0].startswith("contradiction: 2 measurements spread over")
+
+
+@pytest.mark.parametrize(
+    ("text", "relation", "expected"),
+    [
+        ("≥10", "", (10.0, ">")),
+        ("≤ 10", "", (10.0, "<")),
+        ("\uff1e10", "", (10.0, ">")),
+        ("10", "\uff1c", (10.0, "<")),
+        ("10", "'>='", (10.0, ">")),
+        ("≈10", "~", (10.0, "=")),
+        ("\N{MINUS SIGN}2.5", "", (-2.5, "=")),
+        ("\uff11\uff10", "", (10.0, "=")),
+    ],
+)
+def test_signs_are_read_as_people_write_them(text: str, relation: str, expected: tuple[float, str]) -> None:
+    """Signs of one character, full-width forms, ChEMBL's quotes, a true minus."""
+    table, _ = run(("CCO", text, relation), censored="keep_bound")
+
+    assert (table["value"][0], table["relation"][0]) == expected
+
+
+def test_each_row_may_have_a_unit_of_its_own() -> None:
+    """Caffeine, 194.19 g/mol: 10 uM, 10,000 nM, a pIC50 of 5 and 1.9419 ug/mL are one potency; a furlong is refused."""
+    caffeine = "Cn1c(=O)c2c(ncn2C)n(C)c1=O"
+    units = [
+        ("10", "µM"),
+        ("10000", ""),
+        ("5", "pIC50"),
+        ("1.94194", "ug.mL-1"),
+        ("-5", "log10 mol/L"),
+        ("1", "furlong"),
+    ]
+    table, report = run(*[(caffeine, value, "", "", unit) for value, unit in units], source_unit="nM", unit="pIC50")
+
+    assert values(table) == {caffeine: pytest.approx(5.0, abs=1e-3)}
+    assert list(report["action"]) == ["merged"] * 5 + ["dropped"]
+    assert report["reason"][0].startswith("5 measurements, spread ")
+    assert float(report["reason"][0].split()[-1]) < 1e-3
+    assert "no conversion from unit 'furlong' to 'pIC50'" in report["reason"][5]
+
+
+def test_what_lies_beyond_a_limit_of_quantification_is_a_bound() -> None:
+    """A clearance of 0 with a limit of 0.1 is below 0.1; with the logarithm of a concentration a zero is one too."""
+    cells: list[Cells] = [("CCO", "0"), ("CCN", "0.05"), ("CCC", "0.1"), ("CCCC", "500"), ("CC#N", "-3")]
+    kept, _ = run(*cells, censored="keep_bound", lloq=0.1, uloq=100)
+    dropped, report = run(*cells, lloq=0.1, uloq=100)
+    p, _ = run(("CCO", "0"), ("CCN", "10"), source_unit="nM", unit="pIC50", censored="keep_bound", uloq=12)
+
+    assert list(zip(kept["value"], kept["relation"], strict=True)) == [
+        (0.1, "<"), (0.1, "<"), (0.1, "="), (100.0, ">"), (0.1, "<"),
+    ]  # fmt: skip
+    assert values(dropped) == {"CCC": 0.1}
+    assert report["reason"][0] == "censored: only known as < 0.1"
+    assert list(zip(p["value"], p["relation"], strict=True)) == [(12.0, ">"), (pytest.approx(8.0), "=")]
+
+
+def test_the_order_of_rows_changes_no_bound() -> None:
+    """Bounds, exact values and contradictions come out the same in any order."""
+    cells: list[Cells] = [("CCO", "<100"), ("CCO", "<1"), ("CCN", ">10"), ("CCN", "12"), ("CCC", "1"), ("CCC", ">1000")]
+    forward, backward = (run(*rows, censored="keep_bound")[0] for rows in (cells, cells[::-1]))
+
+    assert set(zip(forward["smiles"], forward["value"], forward["relation"], strict=True)) == set(
+        zip(backward["smiles"], backward["value"], backward["relation"], strict=True)
+    )
 
 
 @pytest.mark.parametrize(("relation", "value"), [("=", ">10"), ("<", ">10"), (">", "=10")])

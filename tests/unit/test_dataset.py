@@ -10,6 +10,7 @@ from model_zoo.dataset import Dataset, DatasetConfig, make_dataset
 from model_zoo.errors import DataError
 from model_zoo.sources import CsvSource
 from model_zoo.splits import leaks
+from model_zoo.targets import Target
 
 RINGS = (
     "c1ccccc1",
@@ -89,3 +90,32 @@ def test_a_dataset_is_the_same_every_time(tmp_path: Path) -> None:
     one, two = (dataset(tmp_path, ROWS) for _ in range(2))
 
     assert one.table.equals(two.table)
+
+
+@pytest.mark.parametrize(
+    ("transform", "bad", "wanted"),
+    [
+        ("log10", "0", "positive values"),
+        ("log10", "-2", "positive values"),
+        ("log1p", "-0.5", "values of zero or more"),
+    ],
+)
+def test_a_value_without_a_place_on_the_scale_is_found_here(
+    tmp_path: Path, transform: str, bad: str, wanted: str
+) -> None:
+    """A zero under a logarithm is told with file, row and count before anything is trained, and what to do."""
+    (tmp_path / "a.csv").write_text(f"smiles,value\nCCO,1\nCCN,{bad}\nCCC,3\nbad(,-7\n", encoding="utf-8")
+    config = DatasetConfig(
+        task="regression",
+        unit="mL/min",
+        source=CsvSource(kind="csv", files=("a.csv",)),
+        source_unit="mL/min",
+        target=Target.model_validate({"task": "regression", "transform": transform}),
+    )
+    with pytest.raises(DataError) as caught:
+        make_dataset(config, tmp_path)
+
+    assert f"`transform: {transform}` needs {wanted}, got others for 1 of 3 molecules: a.csv row 2 ({bad})" in str(
+        caught.value
+    )
+    assert "`lloq`" in str(caught.value)

@@ -100,6 +100,22 @@ def test_an_unknown_wish_is_a_clear_fault(client: TestClient[Any], include: Any,
     assert says in response.json()["detail"]
 
 
+def test_a_bound_is_shown_with_its_sign(tmp_path: Path) -> None:
+    """`< 5.30` is no measurement of 5.30: API and page tell the sign, and the axis is not drawn from bounds."""
+    store = FolderStore(tmp_path / "store")
+    measured, signs = [5.3] * len(TRAINING), ["<" if text == "CCO" else "=" for text in TRAINING]
+    measured[TRAINING.index("CCN")] = 7.0
+    publish(store, tmp_path / "a", endpoint="logs", onnx_bias=-1.0, measured=measured, relations=signs)
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as running:
+        (one, other) = entries(running, "CCO", "CCN", include=["neighbours"])
+        page = running.post("/page/why", data={"smiles": "CCO", "endpoint": "logs"})
+
+    near = one["endpoints"]["logs"]["neighbours"][0]
+    assert (near["smiles"], near["value"], near["relation"]) == ("CCO", 5.3, "<")
+    assert other["endpoints"]["logs"]["neighbours"][0]["relation"] == "="
+    assert "&lt; 5.30" in page.text
+
+
 def test_neighbours_can_be_switched_off(tmp_path: Path) -> None:
     """A service that must not show training molecules refuses to, and says which setting decides."""
     store = FolderStore(tmp_path / "store")

@@ -98,6 +98,21 @@ def test_every_row_comes_back_in_its_place(store: FolderStore) -> None:
     assert rows[1]["solubility_logs_value"] == ""
 
 
+def test_a_spreadsheet_runs_no_cell_and_reads_every_letter(store: FolderStore) -> None:
+    """What came like a formula is text, numbers stay numbers, and a mark says that it is UTF-8 where it is wanted."""
+    upload = "smiles,=name,charge\nCCO,=1+1,-1.5\nCCN,@SUM(A1),+2\n-cmd|x,\u03b2,\n"
+    with serving(store) as client:
+        job = client.post("/v1/jobs?name=a.csv", content=upload.encode(), headers={"content-type": "text/csv"}).json()
+        ended(client, job["id"])
+        rows = rows_of(client, job["id"])
+        marked = client.get(f"/v1/jobs/{job['id']}/result", params={"bom": "true"}).content
+
+    assert [row["'=name"] for row in rows] == ["'=1+1", "'@SUM(A1)", "\u03b2"]
+    assert [row["charge"] for row in rows] == ["-1.5", "+2", ""]
+    assert [row["smiles"] for row in rows] == ["CCO", "CCN", "'-cmd|x"]
+    assert marked.decode("utf-8-sig") == marked[3:].decode()
+
+
 def test_every_format_says_the_same(store: FolderStore) -> None:
     """CSV, NDJSON, Parquet and SDF hold the same rows, and `Accept` chooses as `format` does."""
     with serving(store) as client:

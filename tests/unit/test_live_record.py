@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,36 @@ def test_a_broken_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).write_bytes(b"short")
     with pytest.raises(StoreError, match="expected 32 bytes, got 5"):
         Namer.of(tmp_path)
+
+
+def test_one_caller_does_not_correct_another(tmp_path: Path) -> None:
+    """A name is the sender's own: the same one of another key is another measurement."""
+    record = LiveRecord(tmp_path)
+    for caller, value in (("key-a", -1.0), ("key-b", -2.0), ("key-a", -1.5), ("", 7.0)):
+        record.measure([MeasurementRow(1.0, b"m" * 16, None, "e", value, "lab", "A1", caller, "pIC50")])
+
+    assert sorted((row.caller, row.value, row.unit) for row in record.measurements("e")) == [
+        ("", 7.0, "pIC50"),
+        ("key-a", -1.5, "pIC50"),
+        ("key-b", -2.0, "pIC50"),
+    ]
+
+
+def test_a_record_from_before_callers_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Nothing of it is lost, and from then on names belong to callers."""
+    with closing(sqlite3.connect(tmp_path / FILE)) as old:
+        old.execute(
+            "CREATE TABLE measurements (id INTEGER PRIMARY KEY, received REAL NOT NULL, molecule BLOB NOT NULL, smiles"
+            " TEXT, endpoint TEXT NOT NULL, value REAL NOT NULL, source TEXT NOT NULL, name TEXT,"
+            " UNIQUE (endpoint, name))"
+        )
+        old.execute("CREATE INDEX measurements_by_molecule ON measurements (endpoint, molecule)")
+        old.execute("INSERT INTO measurements VALUES (7, 1.0, x'00', 'CCO', 'e', -3.0, 'lab', 'A1')")
+        old.commit()
+    for turn in range(2):
+        record = LiveRecord(tmp_path)
+        record.measure([MeasurementRow(2.0, b"m" * 16, None, "e", float(turn), "lab", "A1", "key")])
+        record.close()
+
+    kept = LiveRecord(tmp_path).measurements("e")
+    assert [(row.value, row.name, row.caller) for row in kept] == [(-3.0, "A1", ""), (1.0, "A1", "key")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -59,9 +60,12 @@ def test_long_lists_come_as_a_table(client: TestClient[Any]) -> None:
 
 def test_a_file_holds_every_molecule_in_order(client: TestClient[Any]) -> None:
     """The CSV has a row per molecule, good or bad, and a name that begins like a formula stays a text."""
-    text = client.post("/page/csv", data={"smiles": "CCO =SUM(A1)\nnonsense\nCCN b"}).text
-    rows = list(csv.DictReader(io.StringIO(text)))
+    content = client.post("/page/csv", data={"smiles": "CCO =SUM(A1)\nnonsense\nCCN b"}).content
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+    formula = client.post("/page/csv", data={"smiles": "=cmd|calc"}).content.decode("utf-8-sig")
 
+    assert content.startswith(codecs.BOM_UTF8)
+    assert next(csv.DictReader(io.StringIO(formula)))["smiles"] == "'=cmd|calc"
     assert [row["smiles"] for row in rows] == ["CCO", "nonsense", "CCN"]
     assert [row["name"] for row in rows] == ["'=SUM(A1)", "", "b"]
     assert [row["error_code"] for row in rows] == ["", "invalid-smiles", ""]

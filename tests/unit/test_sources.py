@@ -360,3 +360,85 @@ def test_a_benchmark_without_its_folder_is_one_clear_error(
     assert f"the environment variable {BENCHMARK_FOLDER}" in fault(source("benchmark", set="herg"), tmp_path)
     with pytest.raises(DataError, match="'herg'"):
         source("benchmark", set="herg").digests(tmp_path)
+
+
+def record(smiles: str, **properties: str) -> str:
+    """Give one record of an SDF."""
+    lines = "".join(f">  <{name}>\n{value}\n\n" for name, value in properties.items())
+    return f"{Chem.MolToMolBlock(Chem.MolFromSmiles(smiles))}{lines}$$$$\n"
+
+
+def test_an_sdf_has_relations_and_units_as_properties(tmp_path: Path) -> None:
+    """An IC50 of 10000 with the relation `>` is no measurement of 10000."""
+    text = record("CCO", IC50="10000", rel=">", u="nM") + record("CCN", IC50="3", rel="=", u="uM")
+    write(tmp_path, text, "a.sdf")
+    named = {"value_column": "IC50", "relation_column": "rel", "unit_column": "u"}
+    table = read_source(source(files=["a.sdf"], format="sdf", **named), tmp_path)
+
+    assert list(zip(table["value"], table["relation"], table["unit"], strict=True)) == [
+        ("10000", ">", "nM"),
+        ("3", "=", "uM"),
+    ]
+
+
+@pytest.mark.parametrize("key", ["relation_column", "unit_column"])
+def test_a_property_that_no_molecule_has_is_an_error(tmp_path: Path, key: str) -> None:
+    """A misspelt relation would make every bound a measurement: the error says which properties there are."""
+    path = write(tmp_path, record("CCO", IC50="1", rel=">"), "a.sdf")
+    said = fault(source(files=["a.sdf"], format="sdf", value_column="IC50", **{key: "Rel"}), tmp_path)
+
+    assert said == f"{path}: expected the property 'Rel' in its molecules, found it in none; there are 'IC50', 'rel'"
+
+
+def test_a_smiles_file_takes_relations_and_units_from_its_values(tmp_path: Path) -> None:
+    """The file of values has a column for each; one that is not there is an error."""
+    write(tmp_path, "CCO a\nCCN b\n", "a.smi")
+    write(tmp_path, "id,y,rel,u\na,10,>,nM\nb,2,,uM\n", "v.csv")
+    joined = {"files": ["a.smi"], "format": "smi", "values_file": "v.csv", "id_column": "id", "value_column": "y"}
+    table = read_source(source(**joined, relation_column="rel", unit_column="u"), tmp_path)
+
+    assert list(table["relation"]) == [">", ""]
+    assert list(table["unit"]) == ["nM", "uM"]
+    assert "expected the column 'rels'" in fault(source(**joined, relation_column="rels"), tmp_path)
+
+
+def test_every_file_has_its_own_unit_and_columns(tmp_path: Path) -> None:
+    """A file that names nothing is laid out as the source says, unless it says its own units in a column `unit`."""
+    write(tmp_path, "Structure,IC50\nCCO,100\n", "assay.csv")
+    write(tmp_path, "smiles,value,unit\nCCN,7.0,pIC50\n", "feedback.csv")
+    write(tmp_path, record("CCC", act="2"), "old.sdf")
+    files = [
+        "assay.csv",
+        {"file": "feedback.csv", "smiles_column": "smiles", "value_column": "value"},
+        {"file": "old.sdf", "format": "sdf", "value_column": "act", "unit": "uM"},
+    ]
+    table = read_source(source(files=files, smiles_column="Structure", value_column="IC50"), tmp_path)
+    said = [*files[:1], {**files[1], "unit": "log10 mol/L"}]  # type: ignore[dict-item]
+    told = read_source(source(files=said, smiles_column="Structure", value_column="IC50", unit="nM"), tmp_path)
+
+    assert list(zip(table["smiles"], table["value"], table["unit"], strict=True)) == [
+        ("CCO", "100", ""),
+        ("CCN", "7.0", "pIC50"),
+        ("CCC", "2", "uM"),
+    ]
+    assert list(told["unit"]) == ["nM", "log10 mol/L"]
+
+
+def test_rows_are_chosen_by_their_cells(tmp_path: Path) -> None:
+    """Another species is left out, with that as its reason; nothing vanishes."""
+    write(tmp_path, "smiles,value,species,kind\nCCO,1,human,Ki\nCCN,2,rat,Ki\nCCC,3,human,Kd\nCC,4,human,IC50\n")
+    table = read_source(source(where={"species": "human", "kind": ["Ki", "Kd"]}), tmp_path)
+
+    assert list(table["excluded"]) == [
+        "",
+        "where: expected 'human' in 'species', got 'rat'",
+        "",
+        "where: expected 'Ki' or 'Kd' in 'kind', got 'IC50'",
+    ]
+    assert "expected the column 'organism'" in fault(source(where={"organism": "human"}), tmp_path)
+
+
+def test_one_file_stands_once_in_a_source() -> None:
+    """Twice the same measurements would count twice."""
+    with pytest.raises(ValueError, match=r"files: expected each file once, got 'a.csv' twice"):
+        source(files=["a.csv", {"file": "a.csv"}])

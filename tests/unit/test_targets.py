@@ -41,6 +41,17 @@ def test_log10_needs_positive_values(bad: float) -> None:
         Target(task="regression", transform="log10").to_training(np.array([1.0, bad]))
 
 
+@given(values=arrays.arrays(np.float64, st.integers(0, 20), elements=st.floats(0, 1e12)))
+def test_log1p_comes_back_and_knows_zero(values: np.ndarray) -> None:
+    """Zero is a value like others: ln(1 + 0) is 0, ln(1 + 9) is 2.302585."""
+    target = Target(task="regression", transform="log1p")
+
+    np.testing.assert_allclose(target.to_unit(target.to_training(values)), values, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(target.to_training(np.array([0.0, 9.0])), [0.0, 2.302585093])
+    with pytest.raises(ValueError, match="log1p needs values of zero or more"):
+        target.to_training(np.array([-0.1]))
+
+
 @given(values=arrays.arrays(np.float64, st.integers(0, 20), elements=st.floats(0, 100)))
 def test_logit_comes_back(values: np.ndarray) -> None:
     """Values through logit and back are the same within rounding, those at a bound too."""
@@ -106,7 +117,7 @@ def test_the_way_back_keeps_the_order(values: np.ndarray) -> None:
         ({"task": "regression", "lower": 1.0, "upper": 1.0}, "expected lower < upper, got 1.0 and 1.0"),
         ({"task": "regression", "lower": math.nan}, "finite number"),
         ({"task": "ranking"}, "'regression' or 'binary'"),
-        ({"task": "regression", "transform": "ln"}, "'identity', 'log10' or 'logit'"),
+        ({"task": "regression", "transform": "ln"}, "'identity', 'log10', 'log1p' or 'logit'"),
         ({"task": "regression", "transform": "logit", "lower": 0.0}, "logit needs both bounds"),
     ],
 )

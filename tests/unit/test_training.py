@@ -189,7 +189,9 @@ def test_a_model_that_saves_another_is_an_error(tmp_path: Path, monkeypatch: pyt
         return model
 
     plant(monkeypatch, train)
-    with pytest.raises(TrainingError, match="the saved model predicts otherwise than the fitted one: 1e"):
+    with pytest.raises(
+        TrainingError, match="the saved model predicts otherwise than the fitted one: they differ by 1e"
+    ):
         run(tmp_path / "a", data())
 
 
@@ -282,3 +284,34 @@ def test_binary_scores_are_always_in_range(pairs: list[tuple[float, float]]) -> 
     expected, predicted = (np.array(column) for column in zip(*pairs, strict=True))
 
     assert all(0 <= value <= 1 for value in score("binary", expected, predicted).values())
+
+
+def test_bounds_are_learnt_from_and_never_scored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a bound says changes no score, on folds or test split, and a model is fitted on it."""
+    seen: list[float] = []
+
+    def train(X: NDArray[Any], y: NDArray[Any], config: ModelConfig) -> Any:
+        seen.extend(y.tolist())
+        return ConstantModel(0.0)
+
+    plant(monkeypatch, train)
+    what = data()
+    exact = np.arange(30) % 4 != 3
+    told = [
+        run(tmp_path / str(bound), TrainingData(what.X, np.where(exact, what.values, bound), what.folds, exact))
+        for bound in (55.0, -777.0)
+    ]
+
+    assert told[0]["cv"] == told[1]["cv"]
+    assert told[0]["test"] == told[1]["test"]
+    assert told[0]["test"]["mae"] == pytest.approx(np.abs(what.values[(what.folds < 0) & exact]).mean())
+    assert {55.0, -777.0} <= set(seen)
+
+
+def test_a_fold_of_bounds_alone_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing could be scored there: the error says what to do."""
+    plant(monkeypatch, Memory)  # type: ignore[arg-type]
+    what = data()
+
+    with pytest.raises(TrainingError, match=r"all 10 values of fold 1 are bounds such as `<5`.*censored: drop"):
+        run(tmp_path / "a", TrainingData(what.X, what.values, what.folds, what.folds != 1))

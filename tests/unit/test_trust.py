@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def test_intervals_follow_how_hard_a_molecule_is() -> None:
     """Nine of ten errors lie inside for easy and hard molecules alike, where one width for all fails the hard ones."""
     hard, errors, folds = hard_molecules(1500, 0)
     rule = conformal.fit_interval_rule(hard, errors, folds)
+    assert rule is not None
     new_hard, new_errors, _ = hard_molecules(20_000, 1)
     holds = new_errors <= rule.half_width(new_hard)
     easy, difficult = new_hard[:, 0] < 0.2, new_hard[:, 0] > 0.8
@@ -71,7 +73,7 @@ def test_held_out_widths_never_see_their_own_fold() -> None:
     assert np.mean(errors <= widths) == pytest.approx(0.9, abs=0.03)
 
 
-@pytest.mark.parametrize("errors", [np.zeros(200), np.full(12, 0.5), np.r_[np.zeros(199), 1e6], np.full(200, 1e-12)])
+@pytest.mark.parametrize("errors", [np.zeros(200), np.full(18, 0.5), np.r_[np.zeros(199), 1e6], np.full(200, 1e-12)])
 def test_odd_errors_give_finite_widths(errors: np.ndarray) -> None:
     """No error at all, very few, one enormous, all tiny: a rule comes out, its widths finite and not negative."""
     hard = np.random.default_rng(0).uniform(size=(len(errors), 2))
@@ -79,6 +81,7 @@ def test_odd_errors_give_finite_widths(errors: np.ndarray) -> None:
         widths = conformal.held_out_half_widths(hard, errors, folds)
         rule = conformal.fit_interval_rule(hard, errors, folds)
 
+        assert rule is not None
         assert np.isfinite(widths).all()
         assert (widths >= 0).all()
         assert IntervalRule.model_validate_json(rule.model_dump_json()) == rule
@@ -238,6 +241,23 @@ def test_the_report_tells_coverage_overall_by_bin_and_on_the_test_split(binary: 
     assert (trust.interval is None) == binary
     assert (trust.probability is None) != binary
     assert len(errors) == 400
+
+
+def test_bounds_say_nothing_of_coverage() -> None:
+    """Intervals are made from measured values alone; a prediction on the right side of a bound is no error."""
+    out_of_fold, test = held(300, binary=False, folds=5, seed=7), held(80, binary=False, folds=0, seed=8)
+    side = np.where(np.arange(300) % 3 == 0, np.where(np.arange(300) % 2 == 0, 1, -1), 0)
+    told = []
+    for far in (50.0, 5000.0):
+        values = np.where(side == 0, out_of_fold.values, out_of_fold.predicted - side * far)
+        told.append(make_trust(REGRESSION, replace(out_of_fold, values=values, side=side), test))
+    (rule, errors, report), (other, _, again) = told
+
+    assert rule == other
+    assert report == again
+    assert report["interval"]["held_out"]["molecules"] == 200
+    assert (errors[side != 0] == 0).all()
+    assert 0.85 < report["interval"]["held_out"]["coverage"] < 0.95
 
 
 def test_an_empty_test_split_is_no_fault() -> None:

@@ -72,7 +72,7 @@ def test_a_concentration_is_positive(value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source_unit", "unit"), [("furlong", "pIC50"), ("nM", "logBB"), ("pIC50", "nM"), ("NM", "pIC50"), ("", "pIC50")]
+    ("source_unit", "unit"), [("furlong", "pIC50"), ("nM", "logBB"), ("pIC50", "%"), ("NM", "pIC50"), ("", "pIC50")]
 )
 def test_an_unknown_pair_is_one_clear_error(source_unit: str, unit: str) -> None:
     """Both units, what was expected and what to do are in the error."""
