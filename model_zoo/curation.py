@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from model_zoo.errors import DataError
-from model_zoo.molecules import CURATION_LIMITS, InvalidMolecule, Standardise, inchikey, parse_molecule
+from model_zoo.molecules import CURATION_LIMITS, InvalidMolecule, Standardise, molecule_key, parse_molecule
 from model_zoo.targets import Task
 from model_zoo.units import FLIPPED_RELATION, converter
 
@@ -84,11 +84,13 @@ def curate(
     found: dict[str, list[tuple[int, float, str]]] = {}
     smiles_of: dict[str, str] = {}
     keys = [""] * len(rows)
+    notes = [""] * len(rows)
     for index, row in enumerate(rows):
         molecule = parse_molecule(row.smiles, curation.standardise, CURATION_LIMITS)
         if isinstance(molecule, InvalidMolecule):
             reasons[index] = f"{molecule.code}: {molecule.detail}"
             continue
+        notes[index] = "; ".join(note.detail for note in molecule.notes)
         try:
             value, relation = _measurement(row.value, row.relation, curation, task)
             if task == "regression":
@@ -99,7 +101,7 @@ def curate(
             continue
         reasons[index] = _refused(value, relation, curation)
         if reasons[index] is None:
-            key = inchikey(molecule.mol) or molecule.smiles
+            key = molecule_key(molecule)
             if curation.replicates == "keep":
                 key = f"{key} {index}"
             keys[index] = key
@@ -120,8 +122,8 @@ def curate(
         first = next((reason for reason in reasons if reason), "no row")
         raise DataError(f"all {len(rows)} rows were dropped, expected at least one usable; the first reason: {first}")
     report = [
-        (row.file, row.row, row.smiles, row.value, action, reason or "", key.partition(" ")[0])
-        for row, action, reason, key in zip(rows, actions, reasons, keys, strict=True)
+        (row.file, row.row, row.smiles, row.value, action, "; ".join(filter(None, said)), key.partition(" ")[0])
+        for row, action, key, *said in zip(rows, actions, keys, reasons, notes, strict=True)
     ]
     return pd.DataFrame(table, columns=list(TABLE_COLUMNS)), pd.DataFrame(report, columns=list(REPORT_COLUMNS))
 
