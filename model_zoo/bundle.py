@@ -28,7 +28,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model_zoo import explanation, featurizers
 from model_zoo.conformal import NEIGHBOURS, difficulty
@@ -73,12 +73,6 @@ class Manifest(BaseModel):
     domain_threshold: float
     files: dict[str, str]
     """SHA-256 of every other file, by its path in the bundle."""
-
-    @field_validator("standardise", mode="before")
-    @classmethod
-    def _versioned(cls, value: Any) -> Any:
-        """Read a bundle that names no version of the rules, as all did before there were two, by the first."""
-        return {"policy": 1, **value} if isinstance(value, dict) else value
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """From text to a standardised molecule, or to a value that says why not.
 
-Belongs here: parsing, limits, the order of the steps of standardisation and their versions, identifiers, scaffolds.
-Does not belong here: the steps of the newest version (see `standardisation/`), files (see `sources.py`), numbers for
-models (see `featurizers/`).
+Belongs here: parsing, limits, the order of the steps of standardisation (version 2), identifiers, scaffolds.
+Does not belong here: the steps (see `standardisation/`), version 1 (see `molecules_1.py`), files (see `sources.py`),
+numbers for models (see `featurizers/`).
 
 An invalid molecule is a value with a code and a reason, never `None` and never an exception, so that
 no caller can shift rows by dropping it.
@@ -11,12 +11,9 @@ no caller can shift rows by dropping it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 from rdkit import Chem, RDLogger
-from rdkit.Chem.MolStandardize import rdMolStandardize
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from model_zoo.standardisation import cxsmiles, stereo, tautomers
@@ -27,9 +24,6 @@ from model_zoo.standardisation.whole import cut_salts, require_closed
 
 # RDKit writes the structures it cannot read to stderr: noise in curation, and a leak in the service's logs.
 RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
-
-POLICY: Literal[2] = 2
-"""The newest version of the rules by which a structure becomes what models see."""
 
 
 class Standardise(BaseModel):
@@ -43,8 +37,6 @@ class Standardise(BaseModel):
     """Neutralise charges that protons can neutralise."""
     canonical_tautomer: bool = True
     """Read every tautomer of a molecule as the same one, where it has not too many to choose among."""
-    policy: Literal[1, 2] = POLICY
-    """Version of the rules. A bundle is served under the version it was trained under; new models take the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +80,6 @@ class InvalidMolecule:
     detail: str
 
 
-@lru_cache(maxsize=1)
-def _tools() -> tuple[
-    rdMolStandardize.LargestFragmentChooser, rdMolStandardize.Uncharger, rdMolStandardize.TautomerEnumerator
-]:
-    return (
-        rdMolStandardize.LargestFragmentChooser(preferOrganic=True),
-        rdMolStandardize.Uncharger(),
-        rdMolStandardize.TautomerEnumerator(),
-    )
-
-
 # Atoms and bonds that `Cleanup` and the steps after it may change: charges, metals and other rare elements, hydrogens
 # that are atoms of their own, and valences beyond the common ones (radicals, sulfoxides, nitrogen of five bonds).
 _UNPLAIN = tuple(
@@ -110,7 +91,7 @@ _UNPLAIN = tuple(
 )
 
 
-def _is_plain(mol: Chem.Mol) -> bool:
+def is_plain(mol: Chem.Mol) -> bool:
     """Tell whether standardising changes nothing, which four real molecules of five need not pay for.
 
     One fragment of common, neutral, closed-shell atoms has no salt to drop, no metal to cut off, no charge to move, and
@@ -155,7 +136,7 @@ def parse_molecule(
     text = smiles.strip()
     if not text:
         return InvalidMolecule("empty", "expected a SMILES, got an empty text")
-    extended = standardise.policy > 1 and text.endswith("|")
+    extended = text.endswith("|")
     plain = text.partition("|")[0].rstrip() if extended else text
     if len(plain) > limits.max_characters or len(text) > EXTENSION * limits.max_characters:
         return InvalidMolecule("too-long", f"expected at most {limits.max_characters} characters, got {len(text)}")
@@ -179,14 +160,13 @@ def parse_molecule(
 
 
 def standardise_molecule(mol: Chem.Mol, standardise: Standardise) -> Molecule | InvalidMolecule:
-    """Bring an already parsed molecule to its standard form, by the rules of the policy's version.
+    """Bring an already parsed molecule to its standard form.
 
     The result is read back from its own SMILES, so that a molecule's features do not depend on the atom
     order in which it was written.
     """
     try:
-        steps = _version_1 if standardise.policy == 1 else _version_2
-        canonical, notes, mark = steps(mol, standardise)
+        canonical, notes, mark = _standard_form(mol, standardise)
         mol = Chem.MolFromSmiles(canonical)
     except RefusedError as error:
         return InvalidMolecule(error.code, error.detail)
@@ -197,29 +177,13 @@ def standardise_molecule(mol: Chem.Mol, standardise: Standardise) -> Molecule | 
     return Molecule(canonical, mol, notes, mark)
 
 
-def _version_1(mol: Chem.Mol, standardise: Standardise) -> tuple[str, tuple[Note, ...], str]:
-    """Follow the rules of bundles that name no version: the largest organic fragment, whatever it is."""
-    fragment, uncharger, enumerator = _tools()
-    if _is_plain(mol):
-        Chem.AssignStereochemistry(mol, cleanIt=True, force=True)  # all that is left of `Cleanup`
-    else:
-        mol = rdMolStandardize.Cleanup(mol)  # first: it also cuts bonds to metals, and so may leave fragments
-        if standardise.largest_fragment:
-            mol = fragment.choose(mol)
-        if standardise.uncharge:
-            mol = uncharger.uncharge(mol)
-    if standardise.canonical_tautomer:
-        mol = enumerator.Canonicalize(mol)
-    return Chem.MolToSmiles(mol), (), ""
-
-
-def _version_2(mol: Chem.Mol, standardise: Standardise) -> tuple[str, tuple[Note, ...], str]:
+def _standard_form(mol: Chem.Mol, standardise: Standardise) -> tuple[str, tuple[Note, ...], str]:
     """One whole molecule, in one notation, without labels, and its component, charge and tautomer by stated rules."""
     require_closed(mol)
     mol, isotopes = without_labels(mol)
     mol, mixtures, mark = stereo.settled(mol)
     left_out: list[Note] = []
-    if _is_plain(mol):
+    if is_plain(mol):
         Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
     else:
         mol = cut_salts(mol)

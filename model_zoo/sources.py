@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model_zoo.digests import file_digest
 from model_zoo.errors import DataError
+from model_zoo.standardisation import cxsmiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,7 +225,7 @@ def _read_sdf(source: _Table, key: str, path: Path) -> list[dict[str, str | int]
     for number, mol in enumerate(supplier, start=1):
         smiles = value = ""
         if mol is not None:
-            smiles = Chem.MolToSmiles(mol)
+            smiles = cxsmiles.written(mol)
             if mol.HasProp(source.value_column):
                 seen = True
                 value = mol.GetProp(source.value_column)
@@ -248,8 +249,8 @@ def _read_smi(source: _Table, key: str, path: Path, values_path: Path) -> list[d
         raise DataError(f"{path}: expected UTF-8 text, a SMILES and a name per line: {error}") from error
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            smiles, *name = line.split(maxsplit=1)
-            rows.append(_raw(key, number, smiles, values.get(name[0].strip() if name else "", "")))
+            smiles, name = cxsmiles.split_line(line)
+            rows.append(_raw(key, number, smiles, values.get(name, "")))
     if not rows:
         raise DataError(f"{path}: expected at least one molecule, got none")
     return rows

@@ -1,6 +1,7 @@
 """Reading SMILES with an extension: `C[C@H](N)O |&1:1|`.
 
-Belongs here: where a SMILES and its extension end in a line, and what an extension may not say.
+Belongs here: where a SMILES and its extension end in a line, what an extension may not say, and writing what a
+structure block says beyond a SMILES.
 Does not belong here: what its stereo groups mean for a model (see `stereo.py`).
 """
 
@@ -50,3 +51,21 @@ def read(text: str) -> Chem.Mol | None:
     settings.strictCXSMILES = True
     settings.parseName = False
     return Chem.MolFromSmiles(f"{smiles.strip()} |{extension}", settings)
+
+
+def written(mol: Chem.Mol) -> str:
+    """Write a structure that came as a block: with its stereo groups, repeating units and link nodes where it has them.
+
+    An atom that is a list or a query is written as `*`, which nobody takes for an element.
+    """
+    queries = [atom.GetIdx() for atom in mol.GetAtoms() if atom.HasQuery() and atom.GetAtomicNum()]
+    if queries:
+        made = Chem.RWMol(mol)
+        for place in queries:
+            made.ReplaceAtom(place, Chem.Atom(0))
+        mol = made.GetMol()
+    if not (mol.GetStereoGroups() or Chem.GetMolSubstanceGroups(mol) or mol.HasProp("_molLinkNodes")):
+        return str(Chem.MolToSmiles(mol))
+    fields = Chem.CXSmilesFields
+    wanted = fields.CX_ENHANCEDSTEREO | fields.CX_POLYMER | fields.CX_LINKNODES
+    return str(Chem.MolToCXSmiles(mol, Chem.SmilesWriteParams(), int(wanted)))

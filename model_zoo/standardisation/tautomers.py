@@ -74,16 +74,16 @@ def standard_tautomer(smiles: str) -> str | None:
     return smiles if read is None or _configurations(read) < _configurations(mol) else best
 
 
-def skeleton(mol: Chem.Mol) -> str:
+@lru_cache(maxsize=REMEMBERED)
+def skeleton(smiles: str) -> str:
     """Name what a molecule's tautomers and stereoisomers share.
 
     Examples
     --------
-    >>> keto, enol = (Chem.MolFromSmiles(text) for text in ("CC(=O)CC(C)=O", "CC(O)=CC(C)=O"))
-    >>> skeleton(keto) == skeleton(enol)
+    >>> skeleton("CC(=O)CC(C)=O") == skeleton("CC(O)=CC(C)=O")
     True
     """
-    flat = Chem.Mol(mol)
+    flat = Chem.MolFromSmiles(smiles)
     Chem.RemoveStereochemistry(flat)
     return str(rdMolHash.MolHash(flat, rdMolHash.HashFunction.HetAtomTautomerv2))
 

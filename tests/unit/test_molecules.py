@@ -267,9 +267,9 @@ def test_a_scaffold_is_rings_and_linkers(smiles: str, expected: str) -> None:
 def test_molecules_that_need_no_standardising_are_told_rightly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaving the steps out gives, atom by atom, what the steps give: for real molecules, and for hostile ones."""
     texts = [*NASTY, *random.Random(4).sample(at_least(17_000), 700)]
-    plain = sum(mol is not None and molecules._is_plain(mol) for mol in map(Chem.MolFromSmiles, texts))
+    plain = sum(mol is not None and molecules.is_plain(mol) for mol in map(Chem.MolFromSmiles, texts))
     quick = [parse_molecule(text, limits=CURATION_LIMITS) for text in texts]
-    monkeypatch.setattr(molecules, "_is_plain", lambda mol: False)
+    monkeypatch.setattr(molecules, "is_plain", lambda mol: False)
     whole = [parse_molecule(text, limits=CURATION_LIMITS) for text in texts]
 
     assert [_content(one) for one in quick] == [_content(one) for one in whole]
@@ -288,7 +288,7 @@ def test_charges_salts_metals_and_rare_valences_are_standardised(text: str) -> N
     mol = Chem.MolFromSmiles(text)
 
     assert mol is not None
-    assert not molecules._is_plain(mol)
+    assert not molecules.is_plain(mol)
 
 
 def _content(parsed: Molecule | InvalidMolecule) -> object:

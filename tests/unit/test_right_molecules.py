@@ -11,11 +11,11 @@ import random
 import pytest
 from rdkit import Chem
 
+from model_zoo import molecules_1
 from model_zoo.molecules import (
     CURATION_LIMITS,
     InvalidMolecule,
     Molecule,
-    Standardise,
     inchikey,
     molecule_key,
     parse_molecule,
@@ -26,7 +26,6 @@ from model_zoo.standardisation.tautomers import skeleton
 from tests.real_molecules import NASTY, drugs
 from tests.unit.salt_parents import FILE as SALTS
 
-FIRST = Standardise(policy=1, canonical_tautomer=False)
 TAFAMIDIS = "OC(=O)c1ccc2nc(oc2c1)-c1cc(Cl)cc(Cl)c1"
 MEGLUMINE = "CNC[C@H](O)[C@@H](O)[C@H](O)[C@H](O)CO"
 
@@ -97,11 +96,11 @@ def test_every_salt_form_of_a_drug_is_the_drug(salt: str) -> None:
 
 def test_the_first_version_took_the_larger_half() -> None:
     """What bundles of the first version say stays what it was: tafamidis meglumine as meglumine, charges with it."""
-    parsed = parse_molecule(f"{TAFAMIDIS}.{MEGLUMINE}", FIRST)
+    parsed = molecules_1.parse_molecule(f"{TAFAMIDIS}.{MEGLUMINE}")
 
     assert isinstance(parsed, Molecule)
     assert parsed.smiles == Chem.CanonSmiles(MEGLUMINE)
-    assert parse_molecule("*CCO", FIRST).smiles == "*CCO"  # type: ignore[union-attr]
+    assert molecules_1.parse_molecule("*CCO").smiles == "*CCO"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +236,7 @@ def test_a_drug_is_its_own_standard_form() -> None:
 
 def test_keto_and_enol_share_a_skeleton_without_a_tautomer_policy() -> None:
     """Folds are made by a name that no drawing of the hydrogens changes."""
-    keto, enol, other = (Chem.MolFromSmiles(text) for text in ("CC(=O)CC(C)=O", "CC(=O)C=C(C)O", "CC(=O)CCC(C)=O"))
+    keto, enol, other = ("CC(=O)CC(C)=O", "CC(=O)C=C(C)O", "CC(=O)CCC(C)=O")
 
     assert skeleton(keto) == skeleton(enol) != skeleton(other)
 
