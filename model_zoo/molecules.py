@@ -149,7 +149,10 @@ def parse_molecule(
     except Exception:  # noqa: BLE001 - RDKit raises various C++ exceptions on hostile text
         mol = None
     if mol is None:
-        return InvalidMolecule("invalid-smiles", "RDKit cannot read this as a SMILES")
+        return InvalidMolecule(
+            "invalid-smiles",
+            "expected a SMILES, got a text that RDKit cannot read as one: check brackets, ring numbers, valences",
+        )
     if mol.GetNumHeavyAtoms() == 0:
         return InvalidMolecule("no-atoms", "expected at least one heavy atom, got none")
     if mol.GetNumHeavyAtoms() > limits.max_heavy_atoms:

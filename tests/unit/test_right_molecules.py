@@ -21,8 +21,9 @@ from model_zoo.molecules import (
     parse_molecule,
 )
 from model_zoo.standardisation.counterions import known
-from model_zoo.standardisation.cxsmiles import split_line
+from model_zoo.standardisation.cxsmiles import split_line, written
 from model_zoo.standardisation.tautomers import skeleton
+from tests.awkward_molecules import DOCUMENT, GROUPS, document
 from tests.real_molecules import NASTY, drugs
 from tests.unit.salt_parents import FILE as SALTS
 
@@ -263,3 +264,21 @@ def test_a_racemate_of_several_centres_keeps_how_they_stand_to_each_other() -> N
     assert cis.smiles == mirror.smiles != trans.smiles
     assert molecule_key(cis) == molecule_key(mirror) != molecule_key(read(cis.smiles))
     assert [note.code for note in cis.notes] == ["stereo-mixture"]
+
+
+def test_a_structure_block_says_what_its_smiles_would_not() -> None:
+    """Stereo groups and repeating units of an SDF record arrive; a list of atoms is not its first element."""
+    for text in ("C[C@H](N)CO |&1:1|", "C[C@H]1CCC[C@@H](O)C1 |&1:1,5|", "CCO"):
+        block = Chem.MolToV3KMolBlock(Chem.MolFromSmiles(text))
+        assert read(written(Chem.MolFromMolBlock(block))).notes == read(text).notes
+        assert molecule_key(read(written(Chem.MolFromMolBlock(block)))) == molecule_key(read(text))
+    polymer = Chem.MolFromMolBlock(Chem.MolToV3KMolBlock(Chem.MolFromSmiles("CCO |Sg:n:0,1::ht|")))
+    assert refused(written(polymer)) == "incomplete-structure"
+    listed = Chem.MolFromMolBlock(Chem.MolToV3KMolBlock(Chem.MolFromSmarts("C[C,N]O")))
+    assert refused(written(listed)) == "incomplete-structure"
+
+
+def test_the_document_says_what_the_code_does() -> None:
+    """`docs/awkward-molecules.md` is made by `python -m tests.awkward_molecules`, and holds sixty molecules."""
+    assert DOCUMENT.read_text(encoding="utf-8") == document()
+    assert sum(map(len, GROUPS.values())) >= 60
