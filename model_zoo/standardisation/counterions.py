@@ -97,5 +97,5 @@ def known() -> dict[str, tuple[str, Kind]]:
     for kind, text in kinds:
         for entry in text.replace("\n", " ").split(";"):
             smiles, _, name = entry.strip().partition(" ")
-            found[Chem.CanonSmiles(smiles, useChiral=0)] = (name, kind)
+            found[Chem.MolToSmiles(Chem.MolFromSmiles(smiles), isomericSmiles=False)] = (name, kind)
     return found

@@ -48,8 +48,8 @@ def read(text: str) -> Chem.Mol | None:
             "that vary. Write one of the molecules that are meant.",
         )
     settings = Chem.SmilesParserParams()
-    settings.strictCXSMILES = True
-    settings.parseName = False
+    settings.strictCXSMILES = True  # type: ignore[assignment]
+    settings.parseName = False  # type: ignore[assignment]
     return Chem.MolFromSmiles(f"{smiles.strip()} |{extension}", settings)
 
 

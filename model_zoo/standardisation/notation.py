@@ -18,7 +18,7 @@ _PAIRS = Chem.MolFromSmarts(
 _DIAZONIUM = Chem.MolFromSmarts("[N-X2,C-]-[N+X2]#[NX1+0]")
 _DIAZOENOL = Chem.MolFromSmarts("[O-X1]-[C]=[C]-[N+X2]#[NX1+0]")
 _HYDROGENS = Chem.RemoveHsParameters()
-_HYDROGENS.removeDefiningBondStereo = True
+_HYDROGENS.removeDefiningBondStereo = True  # type: ignore[assignment]
 
 
 def without_labels(mol: Chem.Mol) -> tuple[Chem.Mol, list[Note]]:

@@ -45,12 +45,14 @@ RULES = {
 @lru_cache(maxsize=1)
 def _enumerator() -> rdMolStandardize.TautomerEnumerator:
     settings = rdMolStandardize.CleanupParameters()
-    settings.maxTautomers, settings.maxTransforms = MOST_TAUTOMERS, MOST_TRANSFORMS
-    settings.tautomerRemoveSp3Stereo = settings.tautomerRemoveBondStereo = False
+    settings.maxTautomers = MOST_TAUTOMERS  # type: ignore[assignment]
+    settings.maxTransforms = MOST_TRANSFORMS  # type: ignore[assignment]
+    settings.tautomerRemoveSp3Stereo = False  # type: ignore[assignment]
+    settings.tautomerRemoveBondStereo = False  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder:  # RDKit reads rules from a file only
         path = Path(folder) / "rules"
         path.write_text("".join(f"{name}\t{smarts}\t\t\n" for name, smarts in RULES.items()), encoding="utf-8")
-        settings.tautomerTransformsFile = str(path)
+        settings.tautomerTransformsFile = str(path)  # type: ignore[assignment]
         return rdMolStandardize.TautomerEnumerator(settings)
 
 
