@@ -91,6 +91,7 @@ def test_a_prediction_carries_everything_the_contract_names(store: FolderStore, 
                 "provisional": False,
             }
         },
+        "notes": [{"code": "component-left-out", "detail": "left out: Na, known as a counter-ion"}],
     }
 
 
