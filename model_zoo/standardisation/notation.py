@@ -17,6 +17,7 @@ _PAIRS = Chem.MolFromSmarts(
 """A cation that takes a double bond, and its anion: P+-O-, S+-N-, Cl+3(O-)3. Sulfoxides stay S+-O-, as in RDKit."""
 _DIAZONIUM = Chem.MolFromSmarts("[N-X2,C-]-[N+X2]#[NX1+0]")
 _DIAZOENOL = Chem.MolFromSmarts("[O-X1]-[C]=[C]-[N+X2]#[NX1+0]")
+_HYDROXYLAMINE = Chem.MolFromSmarts("[#7+;!H0]-[O-X1]")
 _HYDROGENS = Chem.RemoveHsParameters()
 _HYDROGENS.removeDefiningBondStereo = True  # type: ignore[assignment]
 
@@ -46,7 +47,7 @@ def one_notation(mol: Chem.Mol) -> Chem.Mol:
     >>> [Chem.MolToSmiles(one_notation(Chem.MolFromSmiles(text))) for text in ("C[N-][N+]#N", "C[P+](C)(C)[O-]")]
     ['CN=[N+]=[N-]', 'CP(C)(C)=O']
     """
-    if not any(mol.HasSubstructMatch(query) for query in (_PAIRS, _DIAZONIUM, _DIAZOENOL)):
+    if not any(mol.HasSubstructMatch(query) for query in (_PAIRS, _DIAZONIUM, _DIAZOENOL, _HYDROXYLAMINE)):
         return mol
     made = Chem.RWMol(mol)
     Chem.Kekulize(made, clearAromaticFlags=True)
@@ -63,6 +64,13 @@ def one_notation(mol: Chem.Mol) -> Chem.Mol:
         _shift(made, middle, end, -1)
         made.GetAtomWithIdx(anion).SetFormalCharge(0)
         made.GetAtomWithIdx(end).SetFormalCharge(-1)
+        made.UpdatePropertyCache(strict=False)
+    while match := made.GetSubstructMatch(_HYDROXYLAMINE):
+        nitrogen, oxygen = (made.GetAtomWithIdx(place) for place in match)
+        nitrogen.SetNumExplicitHs(max(0, nitrogen.GetTotalNumHs() - 1))
+        nitrogen.SetFormalCharge(0)
+        oxygen.SetFormalCharge(0)
+        oxygen.SetNumExplicitHs(1)
         made.UpdatePropertyCache(strict=False)
     while match := made.GetSubstructMatch(_PAIRS):
         cation, anion = (made.GetAtomWithIdx(place) for place in match)

@@ -26,7 +26,7 @@ REMEMBERED = 20_000
 _N = "[#7;!H0;!$([#7;!R]-a)]"
 RULES = {
     "hydroxy imine to amide": "[O,S,Se;X2;!H0]-[#6]=[#7X2]",
-    "enol to ketone": "[O,S;X2;!H0]-[C;!$(C=C-[OX2H,NX3])]=[C]",
+    "enol to ketone": "[O,S;X2;!H0]-[C;!$(C=C-[OX2H,NX3]);!$(C(=C)-C=[O,S])]=[C]",
     "amidine, azole": f"{_N}-[#7X2,#6]=[#7X2]",
     "imino enol to enaminone": "[O,S;X2;!H0]-[#6,#7X2]=[#6,#7X2]-[#6,#7X2]=[#7X2]",
     "quinoid to phenol": "[#7;!R;!H0]-[C,N;!R]=[C;R]-[C;R;$(C-[#6X3;R])]=[O,S;X1]",

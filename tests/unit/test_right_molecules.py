@@ -162,6 +162,7 @@ def test_what_is_no_organic_molecule_is_refused(text: str, code: str) -> None:
         (("c1ccccn1=O", "[O-][n+]1ccccc1"), "[O-][n+]1ccccc1"),
         (("C[N+](C)(C)CC(=O)[O-]", "C[N+](C)(C)CC(=O)O.[Cl-]", "C[N+](C)(C)CC(=O)[O-].Cl"), "C[N+](C)(C)CC(=O)[O-]"),
         (("NCC(=O)O", "[NH3+]CC(=O)[O-]", "[Na+].NCC(=O)[O-]", "[NH3+]CC(=O)O.[Cl-]"), "NCC(=O)O"),
+        (("CN(C)O", "C[NH+](C)[O-]"), "CN(C)O"),
         (("CCO", "[CH3:1][CH2:2][OH:3]", "[H]OCC", "[2H]OCC", "[13CH3]CO", "[CH3][CH2][O][H]"), "CCO"),
         (("F/C=C/[2H]", "F\\C=C\\[2H]", "FC=C"), "C=CF"),
     ],
@@ -214,6 +215,12 @@ def test_tautomers_are_one_molecule(drawings: str) -> None:
 @pytest.mark.parametrize(
     "smiles",
     [
+        # Reported to RDKit: 2363, 3672, 3710, 5402, 5531, 7488, 7499, 7969, 8390, 9129.
+        "NC(=O)c1[nH]nc(c1O)[C@@H]2O[C@H](CO)[C@@H](O)[C@H]2O", "CC(=O)[C@H](O)C",
+        "c1ccc([C@@H](CC2=NCCN2)c2ccccn2)cc1",
+        "[H][C@]1(N2CCC3=C(C(N)=O)N(CC4=CC=CC=C4)N=C3C2=O)COC2=C(C=CC(Cl)=C2)N(C)C1=O", "C[C@@H](C(=O)N)n1ccc2c1cccc2",
+        "O=C(CO)[C@@H](O)[C@H](O)[C@H](O)CO", "C=C(C)[C@@H]1CC[C@@]2(C)CCC(=O)C(C)=C2C1", "O=C(N1)[C@H](CC(N)=O)CC1=O",
+        "NC(=O)[C@H](Cl)F", "C(=O)[C@@H](Cl)F", "O=C1C(O)=C([C@H]2CC[C@H](C)CC2)C(=O)c2ccccc21",
         "C[C@H](O)C(=O)O", "C[C@@H](N)C(=O)O", "CC12CCC3C(CCC4=CC(=O)CCC34C)C1CCC2O", "O=C1C=CCC=C1",
         "C[C@@]12CC[C@@H]3[C@H](CCC4=CC(=O)CC[C@]34C)[C@H]1CC[C@@H]2O", "C/C=C/C(=O)C", "CC(=O)/C=C/c1ccccc1",
         "C[C@H](C(=O)c1ccccc1)N", "OC[C@H](O)[C@H]1OC(=O)C(O)=C1O", "CN/C(=C\\[N+](=O)[O-])NCC",
@@ -225,6 +232,11 @@ def test_choosing_a_tautomer_costs_no_configuration_and_moves_no_double_bond(smi
     mol = Chem.MolFromSmiles(smiles)
 
     assert inchikey(read(smiles).mol) == inchikey(mol)
+    assert read(read(smiles).smiles).smiles == read(smiles).smiles
+    Chem.Kekulize(mol, clearAromaticFlags=True)
+    assert read(Chem.MolToSmiles(mol, kekuleSmiles=True)).smiles == read(smiles).smiles
+    flat = Chem.MolToSmiles(read(smiles).mol, isomericSmiles=False)
+    assert read(flat).smiles == flat
 
 
 def test_a_drug_is_its_own_standard_form() -> None:
