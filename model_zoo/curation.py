@@ -17,7 +17,7 @@ from model_zoo.molecules import (
     CURATION_LIMITS,
     InvalidMolecule,
     Standardise,
-    inchikey,
+    molecule_key,
     parse_molecule,
     weight_as_written,
 )
@@ -98,13 +98,14 @@ def curate(
     found: dict[str, list[Measured]] = {}
     smiles_of: dict[str, str] = {}
     keys = [""] * len(rows)
+    notes = [""] * len(rows)
     reader = _Reader(curation, task, source_unit, unit)
     for index, row in enumerate(rows):
         judged = reader.judge(row)
         if isinstance(judged, str):
             reasons[index] = judged
             continue
-        smiles, key, value, sign = judged
+        notes[index], smiles, key, value, sign = judged
         if curation.replicates == "keep":
             key = f"{key} {index}"
         keys[index] = key
@@ -132,8 +133,8 @@ def curate(
         first = next((reason for reason in reasons if reason), "no row")
         raise DataError(f"all {len(rows)} rows were dropped, expected at least one usable; the first reason: {first}")
     report = [
-        (row.file, row.row, row.smiles, row.value, action, reason, key.partition(" ")[0])
-        for row, action, reason, key in zip(rows, actions, reasons, keys, strict=True)
+        (row.file, row.row, row.smiles, row.value, action, "; ".join(filter(None, said)), key.partition(" ")[0])
+        for row, action, key, *said in zip(rows, actions, keys, reasons, notes, strict=True)
     ]
     return pd.DataFrame(table, columns=list(TABLE_COLUMNS)), pd.DataFrame(report, columns=list(REPORT_COLUMNS))
 
@@ -146,8 +147,8 @@ class _Reader:
         self._conversions: dict[str, Conversion] = {"": conversion(source_unit, unit)}
         self._labels: dict[str, int] = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, **(curation.labels or {})}
 
-    def judge(self, row: Any) -> tuple[str, str, float, str] | str:
-        """Give standardised SMILES, identity, value and relation of a row; or why it cannot be used."""
+    def judge(self, row: Any) -> tuple[str, str, str, float, str] | str:
+        """Give what was left out, standardised SMILES, identity, value and relation of a row; or why it is unusable."""
         if row.excluded:
             return str(row.excluded)
         molecule = parse_molecule(row.smiles, self._curation.standardise, CURATION_LIMITS)
@@ -159,7 +160,8 @@ class _Reader:
             return f"value: {error}"
         if refused := _refused(value, self._curation):
             return refused
-        return molecule.smiles, inchikey(molecule.mol) or molecule.smiles, value, sign
+        notes = "; ".join(note.detail for note in molecule.notes)
+        return notes, molecule.smiles, molecule_key(molecule), value, sign
 
     def _read(self, row: Any) -> tuple[float, str]:
         """Give value and relation.

@@ -1,7 +1,8 @@
 """From text to a standardised molecule, or to a value that says why not.
 
-Belongs here: parsing, limits, standardisation, identifiers, scaffolds.
-Does not belong here: files (see `sources.py`), numbers for models (see `featurizers/`).
+Belongs here: parsing, limits, the order of the steps of standardisation (version 2), identifiers, scaffolds.
+Does not belong here: the steps (see `standardisation/`), version 1 (see `molecules_1.py`), files (see `sources.py`),
+numbers for models (see `featurizers/`).
 
 An invalid molecule is a value with a code and a reason, never `None` and never an exception, so that
 no caller can shift rows by dropping it.
@@ -10,18 +11,19 @@ no caller can shift rows by dropping it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 from rdkit import Chem, RDLogger
-from rdkit.Chem.MolStandardize import rdMolStandardize
 from rdkit.Chem.Scaffolds import MurckoScaffold
+
+from model_zoo.standardisation import cxsmiles, stereo, tautomers
+from model_zoo.standardisation.components import chosen, cleaned
+from model_zoo.standardisation.notation import without_labels
+from model_zoo.standardisation.outcome import ErrorCode, Note, RefusedError
+from model_zoo.standardisation.whole import cut_salts, require_closed
 
 # RDKit writes the structures it cannot read to stderr: noise in curation, and a leak in the service's logs.
 RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
-
-ErrorCode = Literal["empty", "too-long", "invalid-smiles", "too-large", "no-atoms", "standardise-failed"]
 
 
 class Standardise(BaseModel):
@@ -30,11 +32,11 @@ class Standardise(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     largest_fragment: bool = True
-    """Keep the largest organic fragment: salts and solvents are dropped."""
+    """Keep the one component that is meant: counter-ions and solvents are left out, mixtures refused."""
     uncharge: bool = True
     """Neutralise charges that protons can neutralise."""
-    canonical_tautomer: bool = False
-    """Off by default: measured at 13 molecules/s per core, too slow for a request."""
+    canonical_tautomer: bool = True
+    """Read every tautomer of a molecule as the same one, where it has not too many to choose among."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +47,29 @@ class Limits:
     max_heavy_atoms: int = 150
 
 
+EXTENSION = 10
+"""An extended SMILES may be this many times as long as a SMILES: it may hold coordinates."""
 CURATION_LIMITS = Limits(max_characters=2000, max_heavy_atoms=300)
 
 
 @dataclass(frozen=True, slots=True)
 class Molecule:
-    """A standardised molecule: its canonical SMILES and its RDKit object."""
+    """A standardised molecule.
+
+    Attributes
+    ----------
+    smiles, mol
+        Its canonical SMILES and its RDKit object.
+    notes
+        What was left out or not read of the structure that came.
+    mark
+        Keeps a racemate apart from the enantiomer that it is drawn as; empty for nearly every molecule.
+    """
 
     smiles: str
     mol: Chem.Mol
+    notes: tuple[Note, ...] = ()
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +94,6 @@ def weight_as_written(text: str) -> float:
     return float("nan") if mol is None else float(MolWt(mol))
 
 
-@lru_cache(maxsize=1)
-def _tools() -> tuple[
-    rdMolStandardize.LargestFragmentChooser, rdMolStandardize.Uncharger, rdMolStandardize.TautomerEnumerator
-]:
-    return (
-        rdMolStandardize.LargestFragmentChooser(preferOrganic=True),
-        rdMolStandardize.Uncharger(),
-        rdMolStandardize.TautomerEnumerator(),
-    )
-
-
 # Atoms and bonds that `Cleanup` and the steps after it may change: charges, metals and other rare elements, hydrogens
 # that are atoms of their own, and valences beyond the common ones (radicals, sulfoxides, nitrogen of five bonds).
 _UNPLAIN = tuple(
@@ -100,7 +105,7 @@ _UNPLAIN = tuple(
 )
 
 
-def _is_plain(mol: Chem.Mol) -> bool:
+def is_plain(mol: Chem.Mol) -> bool:
     """Tell whether standardising changes nothing, which four real molecules of five need not pay for.
 
     One fragment of common, neutral, closed-shell atoms has no salt to drop, no metal to cut off, no charge to move, and
@@ -121,7 +126,8 @@ def parse_molecule(
     Parameters
     ----------
     smiles
-        One SMILES. White space around it is ignored; a name after a blank is not accepted.
+        One SMILES, with the extension of CXSMILES or without. White space around it is ignored; a name after a blank is
+        not accepted.
     standardise
         The policy; the default one when omitted.
     limits
@@ -144,16 +150,23 @@ def parse_molecule(
     text = smiles.strip()
     if not text:
         return InvalidMolecule("empty", "expected a SMILES, got an empty text")
-    if len(text) > limits.max_characters:
+    extended = text.endswith("|")
+    plain = text.partition("|")[0].rstrip() if extended else text
+    if len(plain) > limits.max_characters or len(text) > EXTENSION * limits.max_characters:
         return InvalidMolecule("too-long", f"expected at most {limits.max_characters} characters, got {len(text)}")
-    if any(character.isspace() or character == "\0" for character in text):
+    if any(character.isspace() or character == "\0" for character in plain):
         return InvalidMolecule("invalid-smiles", "expected one SMILES without blanks or names")
     try:
-        mol = Chem.MolFromSmiles(text)
+        mol = cxsmiles.read(text) if extended else Chem.MolFromSmiles(text)
+    except RefusedError as error:
+        return InvalidMolecule(error.code, error.detail)
     except Exception:  # noqa: BLE001 - RDKit raises various C++ exceptions on hostile text
         mol = None
     if mol is None:
-        return InvalidMolecule("invalid-smiles", "RDKit cannot read this as a SMILES")
+        return InvalidMolecule(
+            "invalid-smiles",
+            "expected a SMILES, got a text that RDKit cannot read as one: check brackets, ring numbers, valences",
+        )
     if mol.GetNumHeavyAtoms() == 0:
         return InvalidMolecule("no-atoms", "expected at least one heavy atom, got none")
     if mol.GetNumHeavyAtoms() > limits.max_heavy_atoms:
@@ -169,25 +182,41 @@ def standardise_molecule(mol: Chem.Mol, standardise: Standardise) -> Molecule | 
     The result is read back from its own SMILES, so that a molecule's features do not depend on the atom
     order in which it was written.
     """
-    fragment, uncharger, tautomers = _tools()
     try:
-        if _is_plain(mol):
-            Chem.AssignStereochemistry(mol, cleanIt=True, force=True)  # all that is left of `Cleanup`
-        else:
-            mol = rdMolStandardize.Cleanup(mol)  # first: it also cuts bonds to metals, and so may leave fragments
-            if standardise.largest_fragment:
-                mol = fragment.choose(mol)
-            if standardise.uncharge:
-                mol = uncharger.uncharge(mol)
-        if standardise.canonical_tautomer:
-            mol = tautomers.Canonicalize(mol)
-        canonical = Chem.MolToSmiles(mol)
+        canonical, notes, mark = _standard_form(mol, standardise)
         mol = Chem.MolFromSmiles(canonical)
+    except RefusedError as error:
+        return InvalidMolecule(error.code, error.detail)
     except Exception as error:  # noqa: BLE001 - the same
         return InvalidMolecule("standardise-failed", f"standardisation failed: {type(error).__name__}")
     if mol is None or mol.GetNumHeavyAtoms() == 0:
         return InvalidMolecule("standardise-failed", "nothing readable was left after standardisation")
-    return Molecule(canonical, mol)
+    return Molecule(canonical, mol, notes, mark)
+
+
+def _standard_form(mol: Chem.Mol, standardise: Standardise) -> tuple[str, tuple[Note, ...], str]:
+    """One whole molecule, in one notation, without labels, and its component, charge and tautomer by stated rules."""
+    require_closed(mol)
+    mol, isotopes = without_labels(mol)
+    mol, mixtures, mark = stereo.settled(mol)
+    left_out: list[Note] = []
+    if is_plain(mol):
+        Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
+    else:
+        mol = cut_salts(mol)
+        if standardise.largest_fragment:
+            mol, left_out = chosen(mol, uncharge=standardise.uncharge)
+        else:
+            mol = cleaned(mol, uncharge=standardise.uncharge)
+    canonical = Chem.MolToSmiles(mol)
+    notes = [*left_out, *isotopes, *mixtures]
+    if standardise.canonical_tautomer:
+        settled = tautomers.standard_tautomer(canonical)
+        canonical = settled or canonical
+        if settled is None:
+            detail = "it has too many tautomers to choose among: another tautomer of it may get other values"
+            notes.append(Note("tautomer-as-drawn", detail))
+    return canonical, tuple(notes), mark
 
 
 def inchikey(mol: Chem.Mol) -> str:
@@ -199,6 +228,11 @@ def inchikey(mol: Chem.Mol) -> str:
     'LFQSCWFLJHTTHZ-UHFFFAOYSA-N'
     """
     return str(Chem.MolToInchiKey(mol))  # type: ignore[no-untyped-call]
+
+
+def molecule_key(molecule: Molecule) -> str:
+    """Give the key by which measurements are of one molecule: its InChIKey, and its mark after a blank."""
+    return f"{inchikey(molecule.mol) or molecule.smiles} {molecule.mark}".rstrip()
 
 
 def scaffold(mol: Chem.Mol) -> str:

@@ -167,8 +167,9 @@ def predict_shard(
     -------
     pyarrow.Table
         One row per row read, in order: `row` (its place in the library), the id, `smiles` as it came, `error` (a code,
-        or null) and, per endpoint, its value as `<endpoint>`, `<endpoint>_low` and `<endpoint>_high` (ends of the 90 %
-        interval; none for a binary endpoint), `<endpoint>_similarity` and `<endpoint>_inside`.
+        or null; `prediction-failed` also where a single endpoint has no finite number), `notes` (what was left out of
+        the structure, or null) and, per endpoint, its value as `<endpoint>`, `<endpoint>_low` and `<endpoint>_high`
+        (ends of the 90 % interval; none for a binary endpoint), `<endpoint>_similarity` and `<endpoint>_inside`.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -186,6 +187,7 @@ def predict_shard(
     for start in range(0, len(texts), CHUNK):
         numbers.fill(start, texts[start : start + CHUNK], limits or Limits())
     made["error"] = pa.array(numbers.errors, pa.string())
+    made["notes"] = pa.array(numbers.notes, pa.string())
     return pa.table({**made, **numbers.columns()})
 
 
@@ -194,6 +196,7 @@ class _Numbers:
 
     def __init__(self, rows: int, bundles: Mapping[str, Bundle]) -> None:
         self.errors: list[str | None] = [None] * rows
+        self.notes: list[str | None] = [None] * rows
         self._bundles = bundles
         self._filled = {name: np.full((4, rows), np.nan, dtype=np.float32) for name in bundles}
         self._readings: dict[tuple[Standardise, int], list[str]] = {}
@@ -208,6 +211,8 @@ class _Numbers:
             for index, item in enumerate(parsed):
                 if not isinstance(item, Molecule):
                     self.errors[start + index] = item.code
+                elif item.notes:
+                    self.notes[start + index] = "; ".join(note.detail for note in item.notes)
             if molecules:
                 self._predict_all(names, molecules, places)
 
@@ -215,8 +220,12 @@ class _Numbers:
         try:
             self._predict(names, molecules, places)
         except Exception:  # noqa: BLE001  one molecule must not cost the others
-            if len(molecules) == 1:
+            if len(molecules) == len(names) == 1:
                 self.errors[places[0]] = "prediction-failed"
+                return
+            if len(molecules) == 1:  # nor one model the other endpoints
+                for name in names:
+                    self._predict_all([name], molecules, places)
                 return
             for molecule, place in zip(molecules, places, strict=True):
                 self._predict_all(names, [molecule], [place])
@@ -226,9 +235,14 @@ class _Numbers:
         for name in names:
             bundle = self._bundles[name]
             got = bundle.predict(molecules, shared.matrix(bundle.blocks), shared.packed)
-            for row, values in enumerate((got.value, got.lower, got.upper, got.similarity)):
+            given = (got.value, got.lower, got.upper, got.similarity)
+            numbers = [np.asarray(values, dtype=np.float64) for values in given if values is not None]
+            finite = np.all([np.abs(values) <= np.finfo(np.float32).max for values in numbers], axis=0)
+            for row, values in enumerate(given):
                 if values is not None:
-                    self._filled[name][row, places] = values
+                    self._filled[name][row, places] = np.where(finite, values, np.nan)
+            for place in np.asarray(places)[~finite]:
+                self.errors[place] = "prediction-failed"
 
     def columns(self) -> dict[str, Any]:
         import pyarrow as pa

@@ -18,6 +18,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from model_zoo.errors import DataError
+from model_zoo.standardisation import cxsmiles
 
 RAW_COLUMNS = ("file", "row", "smiles", "value", "relation", "unit", "split", "excluded")
 UNIT_COLUMN = "unit"
@@ -169,7 +170,7 @@ def _read_sdf(path: Path, name: str, layout: Layout) -> list[RawRow]:
             seen |= dict.fromkeys(cells)
         if layout.unit_column is None:
             cells.pop(UNIT_COLUMN, None)
-        rows.append(_row(name, number, "" if mol is None else Chem.MolToSmiles(mol), cells.get, layout))
+        rows.append(_row(name, number, "" if mol is None else cxsmiles.written(mol), cells.get, layout))
     missing = [column for column in layout.columns if column not in seen]
     if missing:
         raise DataError(
@@ -193,8 +194,8 @@ def _read_smi(path: Path, name: str, layout: Layout, values_path: Path) -> list[
         raise DataError(f"{path}: expected UTF-8 text, a SMILES and a name per line: {error}") from error
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            smiles, *label = line.split(maxsplit=1)
-            found = values.get(label[0].strip() if label else "", {})
+            smiles, label = cxsmiles.split_line(line)
+            found = values.get(label, {})
             rows.append(_row(name, number, smiles, found.get, layout))
     if not rows:
         raise DataError(f"{path}: expected at least one molecule, got none")

@@ -4,8 +4,8 @@ Belongs here: scaffold, random and official splits, fixed folds, and the search 
 Does not belong here: scoring (see `training.py`).
 
 Molecules that could leak into each other share a group, and a group is never divided: those with the same
-InChIKey without stereochemistry, and, in a scaffold split, those with the same scaffold. Acyclic molecules have
-no scaffold; each is a group of its own, since "no ring" says nothing about likeness.
+InChIKey without stereochemistry, those that are tautomers, and, in a scaffold split, those with the same scaffold.
+Acyclic molecules have no scaffold; each is a group of its own, since "no ring" says nothing about likeness.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from model_zoo.errors import DataError
 from model_zoo.molecules import scaffold
+from model_zoo.standardisation.tautomers import skeleton
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 TEST_FOLD = -1
 CONNECTIVITY = 14
 """The first 14 characters of an InChIKey name the skeleton without stereochemistry and isotopes."""
+FAIR = 0.25
+"""The share of an even fold below which a fold is too small to score a model on."""
 
 
 class Split(BaseModel):
@@ -50,14 +53,16 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
     Raises
     ------
     DataError
-        When there are too few groups to divide, or an official split is missing.
+        When there are too few groups to divide, one scaffold leaves next to nothing for the other folds, or an
+        official split is missing.
     """
     from rdkit import Chem
 
     scaffolds = None
     if split.kind != "random":
         scaffolds = [scaffold(Chem.MolFromSmiles(text)) for text in table["smiles"]]
-    groups = _groups([key[:CONNECTIVITY] for key in table["inchikey"]], scaffolds)
+    skeletons = [skeleton(text) for text in table["smiles"]]
+    groups = _groups([key[:CONNECTIVITY] for key in table["inchikey"]], skeletons, scaffolds or [])
     strata = _strata(table["value"].to_numpy(dtype=float), task)
     result = table.assign(group=groups)
     if split.kind == "official":
@@ -68,29 +73,46 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
         test = _most_diverse(groups, _deal(groups, strata, max(2, round(1 / split.test_fraction)), split.seed))
     folds = np.full(len(table), TEST_FOLD)
     folds[~test] = _deal(groups[~test], strata[~test], split.folds, split.seed)
+    _require_even(folds[~test], groups[~test], split.folds)
     return result.assign(split=np.where(test, "test", "train"), fold=folds)
 
 
 def leaks(table: pd.DataFrame) -> list[str]:
     """List the stereo-less InChIKeys that stand in more than one of: test split, fold 0, fold 1, ...
 
-    Computed from the structures, not from the `group` column, so that it checks `assign` rather than
-    repeating it.
+    A molecule's tautomers and stereoisomers count as itself. Computed from the structures, not from the `group` column,
+    so that it checks `assign` rather than repeating it.
     """
     from rdkit import Chem
 
     from model_zoo.molecules import inchikey
 
     places: dict[str, set[int]] = {}
+    known: dict[str, str] = {}
     for smiles, fold in zip(table["smiles"], table["fold"], strict=True):
         key = inchikey(Chem.MolFromSmiles(smiles))[:CONNECTIVITY]
-        places.setdefault(key, set()).add(int(fold))
-    return sorted(key for key, folds in places.items() if len(folds) > 1)
+        for label in (key, skeleton(smiles)):
+            places.setdefault(label, set()).add(int(fold))
+            known.setdefault(label, key)
+    return sorted({known[label] for label, folds in places.items() if len(folds) > 1})
 
 
-def _groups(connectivities: list[str], scaffolds: list[str] | None) -> NDArray[np.int_]:
-    """Join molecules that share a connectivity or a scaffold, by union-find."""
-    parent = list(range(len(connectivities)))
+def _require_even(folds: NDArray[np.int_], groups: NDArray[np.int_], parts: int) -> None:
+    """Refuse folds of which one holds nearly everything: what the others score would be chance."""
+    sizes = sorted((int(size) for size in np.bincount(folds, minlength=parts)), reverse=True)
+    fair = len(folds) / parts
+    if sizes[-1] < FAIR * fair:
+        most = int(np.bincount(groups).max())
+        raise DataError(
+            f"expected groups of molecules to divide into {parts} folds of about {fair:.0f}, got folds of {sizes}: "
+            f"{most} of {len(folds)} training molecules share one scaffold. Add other scaffolds, use fewer folds, or "
+            "split at random (split: {kind: random})."
+        )
+
+
+def _groups(*labellings: list[str]) -> NDArray[np.int_]:
+    """Join molecules that share a label of any kind, by union-find; an empty label is none."""
+    parent = list(range(len(labellings[0])))
 
     def root(item: int) -> int:
         while parent[item] != item:
@@ -98,7 +120,7 @@ def _groups(connectivities: list[str], scaffolds: list[str] | None) -> NDArray[n
             item = parent[item]
         return item
 
-    for labels in (connectivities, scaffolds or []):
+    for labels in labellings:
         first: dict[str, int] = {}
         for item, label in enumerate(labels):
             if label:

@@ -15,7 +15,7 @@ from model_zoo.bundle import Neighbour
 from model_zoo.explanation import Explanation
 from model_zoo.live.record import Role
 from serving.insights import Insight
-from serving.predictor import Answer, Estimate, Fault
+from serving.predictor import Answer, Estimate, Fault, faults_of
 from serving.schemas import (
     AlertInfo,
     EndpointPrediction,
@@ -23,6 +23,7 @@ from serving.schemas import (
     MoleculeError,
     MoleculePrediction,
     NeighbourInfo,
+    NoteInfo,
 )
 from serving.table import Champion
 
@@ -44,11 +45,15 @@ def entry(
         for name, estimate in answer.items()
     }
     alerts = insight.alerts
+    notes = dict.fromkeys(note for estimate in answer.values() for note in estimate.notes)
+    failed = {name: MoleculeError(fault.code, fault.detail) for name, fault in faults_of(answer).items()}
     return MoleculePrediction(
         index,
         text,
         endpoints=endpoints,
         alerts=UNSET if alerts is None else [AlertInfo(a.name, a.catalogue, list(a.atoms)) for a in alerts],
+        notes=[NoteInfo(note.code, note.detail) for note in notes] if notes else UNSET,
+        failed=failed or UNSET,
     )
 
 

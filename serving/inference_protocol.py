@@ -6,7 +6,8 @@ Does not belong here: predicting (see `engine.py`), our own interface (see `api.
 A model here is an endpoint of ours. The input is a BYTES tensor named `smiles` with one SMILES per molecule; the
 outputs are FP64 tensors of the same length: `value`, `lower`, `upper` (for a regression endpoint) and `similarity`. A
 molecule that could not be predicted is null in each, and its reason stands in the output `error` (BYTES, null for the
-others). Binary tensors beside the JSON are an extension that is not offered.
+others). `notes` (BYTES, null where there are none) says what was left out of a structure.
+Binary tensors beside the JSON are an extension that is not offered.
 
 Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md.
 """
@@ -173,7 +174,7 @@ async def model_metadata(
         versions=[champion.manifest.version],
         platform=f"ai-drug-assets_{champion.manifest.model}",
         inputs=[TensorMetadata(INPUT, "BYTES", [-1])],
-        outputs=[*outputs, TensorMetadata("error", "BYTES", [-1])],
+        outputs=[*outputs, TensorMetadata("error", "BYTES", [-1]), TensorMetadata("notes", "BYTES", [-1])],
     )
 
 
@@ -279,7 +280,7 @@ def _offered(champion: Champion) -> tuple[str, ...]:
 
 
 def _wanted(data: InferRequest, champion: Champion) -> list[str]:
-    offered = (*_offered(champion), "error")
+    offered = (*_offered(champion), "error", "notes")
     if data.outputs is UNSET or not data.outputs:
         return list(offered)
     wanted = [output.name for output in data.outputs]
@@ -290,6 +291,10 @@ def _wanted(data: InferRequest, champion: Champion) -> list[str]:
 
 
 def _tensor(output: str, name: str, answers: list[Answer]) -> OutputTensor:
+    if output == "notes":
+        noted = [() if isinstance(answer, Fault) else answer[name].notes for answer in answers]
+        told = ["; ".join(note.detail for note in notes) or None for notes in noted]
+        return OutputTensor("notes", [len(answers)], "BYTES", list(told))
     if output == "error":
         reasons = [f"{answer.code}: {answer.detail}" if isinstance(answer, Fault) else None for answer in answers]
         return OutputTensor("error", [len(answers)], "BYTES", list(reasons))

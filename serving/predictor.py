@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from rdkit import Chem
@@ -19,6 +20,7 @@ from model_zoo.bundle import Predictions
 from model_zoo.molecules import Limits, Molecule, Standardise
 from model_zoo.policies import standardise
 from model_zoo.shared_features import SharedFeatures
+from model_zoo.standardisation.outcome import Note
 from serving import metrics
 from serving.recent import Recent
 from serving.table import Champion
@@ -40,6 +42,8 @@ class Estimate:
         Share of the reference drugs' predictions below the value, 0 to 100; none where the bundle knows none.
     label, labels
         Of a binary endpoint whose bundle says when a probability means yes: 0 or 1, and the labels of its 90 % set.
+    notes
+        What was left out or not read of the structure that came.
     """
 
     smiles: str
@@ -50,6 +54,7 @@ class Estimate:
     percentile: float | None = None
     label: int | None = None
     labels: tuple[int, ...] | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,32 @@ class Fault:
 
 Reading = tuple[Standardise, int]
 """How a champion's molecules are read, see `Manifest.reading`."""
+
+
+class Estimates(dict[str, Estimate]):
+    """The estimates of one molecule by endpoint; `faults` says of the endpoints that have none why."""
+
+    def __init__(
+        self, estimates: Mapping[str, Estimate] | None = None, faults: Mapping[str, Fault] | None = None
+    ) -> None:
+        super().__init__(estimates or {})
+        self.faults = dict(faults or {})
+
+
 Answer = dict[str, Estimate] | Fault
 """The estimates of one molecule by endpoint, or why there are none."""
+
+
+def faults_of(answer: Answer) -> Mapping[str, Fault]:
+    """Give why single endpoints of a molecule that was predicted have no estimate."""
+    return answer.faults if isinstance(answer, Estimates) else {}
+
+
+class _Understood(NamedTuple):
+    """How a text was understood."""
+
+    smiles: str
+    notes: tuple[Note, ...]
 
 
 class Predictor:
@@ -82,7 +111,7 @@ class Predictor:
         self._estimates: Recent[tuple[str, str], Estimate] = Recent(cache_entries)
         # Standardising costs as much as all the rest of a prediction. The text is remembered as standardised SMILES,
         # not as an RDKit object: those compute parts of themselves when asked, and are not for several threads.
-        self._readings: Recent[tuple[Reading, str], str | Fault] = Recent(cache_entries)
+        self._readings: Recent[tuple[Reading, str], _Understood | Fault] = Recent(cache_entries)
 
     def known(self, champions: Mapping[str, Champion], texts: Sequence[str]) -> list[Answer | None]:
         """Give the answers that are remembered, without computing anything: quick enough for the event loop."""
@@ -94,10 +123,10 @@ class Predictor:
             reading = self._readings.get((champion.manifest.reading, text))
             if reading is None or isinstance(reading, Fault):
                 return reading
-            estimate = self._estimates.get((champion.manifest.version, reading))
+            estimate = self._estimates.get((champion.manifest.version, reading.smiles))
             if estimate is None:
                 return None
-            answer[name] = estimate
+            answer[name] = _noted(estimate, reading)
         return answer
 
     def predict(
@@ -111,29 +140,30 @@ class Predictor:
         readers: dict[Reading, dict[str, Champion]] = {}
         for name, champion in champions.items():
             readers.setdefault(champion.manifest.reading, {})[name] = champion
-        answers: list[Answer] = [{} for _ in texts]
+        answers: list[Answer] = [Estimates() for _ in texts]
         for reader, members in readers.items():
             fresh: dict[str, Molecule] = {}
             with metrics.timed(metrics.PARSE):
                 readings = [self._read(reader, text, fresh, remember=remember) for text in texts]
-            wanted = dict.fromkeys(entry for entry in readings if isinstance(entry, str))
+            wanted = dict.fromkeys(entry.smiles for entry in readings if isinstance(entry, _Understood))
             results = self._answers(members, wanted, fresh, remember=remember)
             for index, reading in enumerate(readings):
                 answers[index] = _joined(answers[index], reading, results)
-        return [
-            {name: answer[name] for name in champions} if isinstance(answer, dict) else answer for answer in answers
-        ]
+        return [_in_order(answer, champions) for answer in answers]
 
-    def _read(self, reader: Reading, text: str, fresh: dict[str, Molecule], *, remember: bool) -> str | Fault:
+    def _read(self, reader: Reading, text: str, fresh: dict[str, Molecule], *, remember: bool) -> _Understood | Fault:
         """Give a text's standardised SMILES; a molecule that had to be parsed for it is added to `fresh`."""
         known = self._readings.get((reader, text))
         if known is not None:
             return known
         options, version = reader
         parsed = standardise(text, options, self._limits, policy=version)
-        reading = parsed.smiles if isinstance(parsed, Molecule) else Fault(parsed.code, parsed.detail)
+        reading: _Understood | Fault
         if isinstance(parsed, Molecule):
+            reading = _Understood(parsed.smiles, parsed.notes)
             fresh[parsed.smiles] = parsed
+        else:
+            reading = Fault(parsed.code, parsed.detail)
         if remember and len(text) <= self._limits.max_characters:
             self._readings.put((reader, text), reading)
         return reading
@@ -165,9 +195,13 @@ class Predictor:
         try:
             return _compute(champions, molecules)
         except Exception as error:  # noqa: BLE001  one molecule must not fail the others
-            if len(molecules) == 1:
+            if len(molecules) == 1 and len(champions) == 1:
                 detail = f"the models cannot handle this molecule ({type(error).__name__})"
                 return {molecules[0].smiles: Fault("prediction-failed", detail)}
+            if len(molecules) == 1:  # nor one model the other endpoints
+                (smiles,) = (molecule.smiles for molecule in molecules)
+                alone = {name: self._computed({name: each}, molecules)[smiles] for name, each in champions.items()}
+                return {smiles: _gathered(alone)}
             # One of them did it: find out which, so that the others get their answers.
             return {
                 smiles: answer
@@ -182,12 +216,34 @@ class Predictor:
                     self._estimates.put((champions[name].manifest.version, estimate.smiles), estimate)
 
 
-def _joined(answer: Answer, reading: str | Fault, results: Mapping[str, Answer]) -> Answer:
+def _joined(answer: Answer, reading: _Understood | Fault, results: Mapping[str, Answer]) -> Answer:
     """Add what one standardisation's champions say; the first fault is the molecule's answer."""
     if isinstance(answer, Fault):
         return answer
-    result = reading if isinstance(reading, Fault) else results[reading]
-    return result if isinstance(result, Fault) else {**answer, **result}
+    result = reading if isinstance(reading, Fault) else results[reading.smiles]
+    if isinstance(result, Fault) or isinstance(reading, Fault):
+        return result
+    noted = {name: _noted(estimate, reading) for name, estimate in result.items()}
+    return Estimates({**answer, **noted}, {**faults_of(answer), **faults_of(result)})
+
+
+def _noted(estimate: Estimate, reading: _Understood) -> Estimate:
+    return replace(estimate, notes=reading.notes) if reading.notes else estimate
+
+
+def _in_order(answer: Answer, champions: Iterable[str]) -> Answer:
+    if isinstance(answer, Fault):
+        return answer
+    return Estimates({name: answer[name] for name in champions if name in answer}, faults_of(answer))
+
+
+def _gathered(alone: Mapping[str, Answer]) -> Answer:
+    """Join answers of one endpoint each; a molecule that no endpoint could predict has the first fault."""
+    faults = {name: answer for name, answer in alone.items() if isinstance(answer, Fault)}
+    if len(faults) == len(alone):
+        return next(iter(faults.values()))
+    estimates = {name: answer[name] for name, answer in alone.items() if not isinstance(answer, Fault)}
+    return Estimates(estimates, faults)
 
 
 def _compute(champions: Mapping[str, Champion], molecules: list[Molecule]) -> dict[str, Answer]:
@@ -195,7 +251,7 @@ def _compute(champions: Mapping[str, Champion], molecules: list[Molecule]) -> di
     if not molecules:
         return {}
     shared = SharedFeatures(molecules)
-    answers: dict[str, Answer] = {molecule.smiles: {} for molecule in molecules}
+    answers: dict[str, dict[str, Answer]] = {molecule.smiles: {} for molecule in molecules}
     for name, champion in champions.items():
         features = champion.bundle.blocks
         with nullcontext() if shared.has(features) else metrics.timed(metrics.FEATURIZE):
@@ -204,12 +260,11 @@ def _compute(champions: Mapping[str, Champion], molecules: list[Molecule]) -> di
             got = champion.bundle.predict(molecules, X, shared.packed)
         for row, molecule in enumerate(molecules):
             estimate = _estimate(molecule.smiles, got, row)
-            answer = answers[molecule.smiles]
-            if not math.isfinite(estimate.value):
-                answers[molecule.smiles] = Fault("prediction-failed", f"{name}: the model gave no finite number")
-            elif isinstance(answer, dict):
-                answer[name] = estimate
-    return answers
+            numbers = (estimate.value, estimate.lower, estimate.upper, estimate.similarity, estimate.percentile)
+            finite = all(number is None or math.isfinite(number) for number in numbers)
+            fault = Fault("prediction-failed", f"{name}: the model gave no finite number")
+            answers[molecule.smiles][name] = {name: estimate} if finite else fault
+    return {smiles: _gathered(alone) for smiles, alone in answers.items()}
 
 
 def _estimate(smiles: str, got: Predictions, row: int) -> Estimate:

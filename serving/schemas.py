@@ -145,6 +145,19 @@ class MoleculeError(Struct, frozen=True):
     detail: str
 
 
+class NoteInfo(Struct, frozen=True):
+    """What a reader should know of how a structure was understood."""
+
+    code: Annotated[
+        str,
+        Meta(
+            description="Stable, for programs: `component-left-out`, `isotopes-ignored`, `stereo-mixture`, "
+            "`stereo-unknown`, `tautomer-as-drawn`."
+        ),
+    ]
+    detail: str
+
+
 class MoleculePrediction(Struct, frozen=True):
     """One molecule of the request, at its own index: either `endpoints` or `error`."""
 
@@ -156,6 +169,14 @@ class MoleculePrediction(Struct, frozen=True):
         Meta(description="When asked for: structural alerts in the first endpoint's `standardised`."),
     ] = UNSET
     error: MoleculeError | UnsetType = UNSET
+    notes: Annotated[
+        list[NoteInfo] | UnsetType,
+        Meta(description="Where there is something to know: components left out, labels not read, mixed stereo."),
+    ] = UNSET
+    failed: Annotated[
+        dict[str, MoleculeError] | UnsetType,
+        Meta(description="Endpoints that have no value although the molecule was predicted, and why; absent if none."),
+    ] = UNSET
 
 
 class PredictResponse(Struct, frozen=True):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from serving.observer import Note, Observer
-from serving.predictor import Answer
+from serving.predictor import Answer, Estimates, faults_of
 from serving.problems import ProblemError
 from serving.table import Champion, Table
 
@@ -115,7 +115,8 @@ class Trials:
                 self._note(Note(theirs, asked, role="challenger"))
             for index, our, their in zip(indices, ours, theirs, strict=True):
                 if isinstance(our, dict) and isinstance(their, dict):
-                    given.append(Given([index], {**champions, **asked}, [{**our, **their}], arm))
+                    both = Estimates({**our, **their}, faults_of(our))
+                    given.append(Given([index], {**champions, **asked}, [both], arm))
                 else:  # what a challenger cannot predict stays the champion's: a trial must not cost an answer
                     given.append(Given([index], champions, [our]))
         return given

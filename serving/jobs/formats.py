@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 from rdkit import Chem
 
+from model_zoo.standardisation.cxsmiles import split_line
 from serving.problems import ProblemError
 
 Format = Literal["csv", "tsv", "smi", "sdf"]
@@ -135,11 +136,11 @@ def unique(names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
 
 def is_smiles(text: str) -> bool:
     """Tell whether a text can be read as a structure."""
-    text = text.strip()
-    if not 0 < len(text) <= 1000 or any(character.isspace() for character in text):
+    text, name = split_line(text)
+    if name or not 0 < len(text) <= 1000:
         return False
     try:
-        return Chem.MolFromSmiles(text, sanitize=False) is not None
+        return Chem.MolFromSmiles(text.partition(" ")[0], sanitize=False) is not None
     except Exception:  # noqa: BLE001  RDKit raises various C++ exceptions on hostile text
         return False
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_zoo.standardisation.cxsmiles import split_line
 from serving.jobs.folder import Row
 from serving.jobs.formats import Format, Layout, Said, guess_format, guess_layout, unique
 from serving.problems import ProblemError
@@ -152,18 +153,18 @@ class _Rowwise:
 def _smi_rows(lines: Iterator[str]) -> Iterator[Row]:
     blank, first = 0, True
     for line in lines:
-        parts = line.split(maxsplit=1)
-        if not parts:
+        structure, name = split_line(line)
+        if not structure:
             blank += 1
             continue
-        if first and parts[0].lower() in ("smiles", "smi"):
+        if first and structure.lower() in ("smiles", "smi"):
             first, blank = False, 0
             continue
         first = False
         for _ in range(blank):
             yield Row(["", ""], "")
         blank = 0
-        yield Row([parts[0], parts[1].strip() if len(parts) > 1 else ""], parts[0])
+        yield Row([structure, name], structure)
 
 
 def _property_names(lines: Iterator[str]) -> list[str]:

@@ -23,6 +23,7 @@ from contextlib import asynccontextmanager, suppress
 
 from rdkit import Chem
 
+from model_zoo.standardisation import cxsmiles
 from serving.engine import Engine
 from serving.entries import entry
 from serving.follower import load_champion
@@ -296,7 +297,7 @@ def _structure(row: Row) -> str | Fault:
         return row.structure
     try:
         mol = Chem.MolFromMolBlock(row.structure)
-        smiles = Chem.MolToSmiles(mol) if mol is not None else None
+        smiles = cxsmiles.written(mol) if mol is not None else None
     except Exception:  # noqa: BLE001  RDKit raises various C++ exceptions on hostile text
         smiles = None
     return smiles if smiles is not None else Fault("invalid-structure", "RDKit cannot read this structure block")

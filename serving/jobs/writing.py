@@ -4,8 +4,8 @@ Belongs here: which columns a result has, and how each format lays out a row. Pa
 Does not belong here: where chunks lie (see `folder.py`), HTTP.
 
 Every row of the upload is one row of the result, in order. The columns that came stand first and are unchanged; then
-`standardised`, `error_code` and `error_detail`; then the columns of each endpoint, named `<endpoint>_<field>`. A
-column that came with the name of one of ours keeps it, and ours gets a number.
+`standardised`, `error_code`, `error_detail` and `notes`; then the columns of each endpoint, named
+`<endpoint>_<field>`. A column that came with the name of one of ours keeps it, and ours gets a number.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Columns:
         endpoints = entry.get("endpoints") or {}
         first: Mapping[str, Any] = next(iter(endpoints.values()), {})
         cells: list[Cell] = [entry["smiles"] or None] if self.with_smiles else []
-        cells += [first.get("standardised"), error.get("code"), error.get("detail")]
+        cells += [first.get("standardised"), error.get("code"), error.get("detail"), _notes(entry)]
         if self.with_alerts:
             cells.append("; ".join(alert["name"] for alert in entry["alerts"]) if "alerts" in entry else None)
         for name, fields in self.fields.items():
@@ -88,7 +88,8 @@ def columns_of(job: Job) -> Columns:
         for endpoint, pin in job.champions.items()
     }
     with_smiles, with_alerts = job.plan.smiles_column is None, "alerts" in job.plan.include
-    names = [*["smiles"][:with_smiles], "standardised", "error_code", "error_detail", *["alerts"][:with_alerts]]
+    names = [*["smiles"][:with_smiles], "standardised", "error_code", "error_detail", "notes"]
+    names += ["alerts"][:with_alerts]
     kinds: list[type] = [str] * len(names)
     for endpoint, its_fields in fields.items():
         for field in its_fields:
@@ -149,6 +150,12 @@ def chunks_of(job: Job, folder: JobFolder, start: int, stop: int) -> Iterator[Ch
         first = number * size
         part = slice(max(0, start - first), stop - first)
         yield folder.read_rows(number)[part], folder.read_results(number)[part]
+
+
+def _notes(entry: Mapping[str, Any]) -> str | None:
+    """Say what was left out of a structure, and which endpoints have no value although others have."""
+    said = [note["detail"] for note in entry.get("notes") or ()]
+    return "; ".join([*said, *(fault["detail"] for fault in (entry.get("failed") or {}).values())]) or None
 
 
 def _flat(field: str, value: Any) -> list[Cell]:

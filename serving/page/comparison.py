@@ -16,7 +16,7 @@ from markupsafe import Markup
 from model_zoo.spreadsheets import safe_cell
 from serving.page import words
 from serving.page.radar import MOST_SHAPES
-from serving.page.views import Card, Line, Told, card, radar
+from serving.page.views import Card, Line, Told, card, notes_of, radar
 from serving.predictor import Fault
 from serving.table import Champion
 
@@ -67,7 +67,7 @@ def compare(
     cards = tuple(card(place + 1, lines[place], told[place]) for place in chosen)
     best = {}
     for index, name in enumerate(champions):
-        scores = [each.rows[index].score for each in cards]
+        scores = [None if (row := each.rows[index]) is None else row.score for each in cards]
         known = [score for score in scores if score is not None]
         if len(known) == len(cards) > 1 and words.band(max(known)) != "poor":
             first, second = sorted(known, reverse=True)[:2]
@@ -83,17 +83,21 @@ def csv_of(
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(
-        ["smiles", "name", "standardised", "error_code", "error_detail"]
+        ["smiles", "name", "standardised", "error_code", "error_detail", "notes"]
         + [f"{name}_{field}" for name in champions for field in FIELDS]
     )
     for place in places:
         line, answer = lines[place], told[place].answer
         start = [safe_cell(line.smiles), safe_cell(line.name)]
         if isinstance(answer, Fault):
-            writer.writerow([*start, "", answer.code, safe_cell(answer.detail), *[""] * (len(FIELDS) * len(champions))])
+            empty = [""] * (len(FIELDS) * len(champions))
+            writer.writerow([*start, "", answer.code, safe_cell(answer.detail), "", *empty])
             continue
-        cells: list[object] = [*start, next(iter(answer.values())).smiles, "", ""]
+        cells: list[object] = [*start, next(iter(answer.values())).smiles, "", "", "; ".join(notes_of(answer))]
         for name in champions:
+            if name not in answer:
+                cells += [""] * len(FIELDS)
+                continue
             estimate, manifest = answer[name], told[place].champions[name].manifest
             domain = "inside" if estimate.similarity >= manifest.domain_threshold else "outside"
             numbers = (estimate.value, estimate.lower, estimate.upper, estimate.percentile)

@@ -211,6 +211,7 @@ def _preview(line: Line | None, engine: Engine) -> str:
         return render("preview.html", fault=words.fault_words(parsed.code), drawing=None, line=line, facts="")
     mol: Chem.Mol = parsed.mol
     facts = f"{CalcMolFormula(mol)}, {Properties(['amw']).ComputeProperties(mol)[0]:.1f} g/mol"
+    facts = "; ".join([facts, *(note.detail for note in parsed.notes)])
     return render("preview.html", fault="", drawing=structure_svg(parsed.smiles), line=line, facts=facts)
 
 

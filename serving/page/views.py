@@ -14,11 +14,12 @@ from functools import cached_property
 import numpy as np
 from markupsafe import Markup
 
+from model_zoo.standardisation.cxsmiles import split_line
 from serving.page import words
 from serving.page.axis import Axis, axis_of, axis_svg, decimals, number, places
 from serving.page.drawing import structure_svg
 from serving.page.radar import radar_svg
-from serving.predictor import Answer, Estimate, Fault
+from serving.predictor import Answer, Estimate, Fault, faults_of
 from serving.table import Champion, Table
 
 MOST_CARDS = 10
@@ -128,9 +129,12 @@ class Card:
     line: Line
     standardised: str
     drawing: Markup | None
-    rows: tuple[Row, ...]
+    rows: tuple[Row | None, ...]
+    """One per endpoint, in the order of the headings; none where its model gave no number."""
     fault: str = ""
     fault_detail: str = ""
+    notes: tuple[str, ...] = ()
+    """What was left out or not read of the structure, and which properties have no value."""
 
     @cached_property
     def radar(self) -> Markup:
@@ -140,12 +144,12 @@ class Card:
     @property
     def inside(self) -> bool:
         """Whether every model knows molecules like this one."""
-        return all(row.inside for row in self.rows)
+        return all(row.inside for row in self.rows if row is not None)
 
     @property
     def on_trial(self) -> bool:
         """Whether a challenger predicted some of it."""
-        return any(row.on_trial for row in self.rows)
+        return any(row.on_trial for row in self.rows if row is not None)
 
 
 @dataclass(frozen=True)
@@ -196,8 +200,7 @@ def parse_lines(text: str) -> list[Line]:
     >>> parse_lines("CCO ethanol\n\n c1ccccc1 ")
     [Line(smiles='CCO', name='ethanol'), Line(smiles='c1ccccc1', name='')]
     """
-    pairs = (line.strip().split(maxsplit=1) for line in text.splitlines() if line.strip())
-    return [Line(pair[0], pair[1] if len(pair) > 1 else "") for pair in pairs]
+    return [Line(*split_line(line)) for line in text.splitlines() if line.strip()]
 
 
 def results_of(lines: Sequence[Line], told: Sequence[Told], table: Table) -> Results:
@@ -248,7 +251,8 @@ def card(position: int, line: Line, told: Told, *, picture: bool = True) -> Card
         return Card(position, line, "", None, (), words.fault_words(answer.code), answer.detail)
     standardised = next(iter(answer.values())).smiles
     rows = tuple(
-        _row(name, told.champions[name], estimate, on_trial=name in told.on_trial) for name, estimate in answer.items()
+        _row(name, champion, answer[name], on_trial=name in told.on_trial) if name in answer else None
+        for name, champion in told.champions.items()
     )
     return Card(
         position,
@@ -256,7 +260,14 @@ def card(position: int, line: Line, told: Told, *, picture: bool = True) -> Card
         standardised if standardised != line.smiles else "",
         structure_svg(standardised) if picture else None,
         rows,
+        notes=tuple(notes_of(answer)),
     )
+
+
+def notes_of(answer: dict[str, Estimate]) -> list[str]:
+    """Say what was left out or not read of a structure, and which endpoints have no value."""
+    told = dict.fromkeys(note.detail for estimate in answer.values() for note in estimate.notes)
+    return [*told, *(fault.detail for fault in faults_of(answer).values())]
 
 
 def headings(champions: Mapping[str, Champion]) -> tuple[Heading, ...]:
@@ -277,7 +288,8 @@ def radar(cards: Sequence[Card]) -> Markup:
     """Draw how desirable molecules are, over the endpoints where that can be said of all of them."""
     given = [card for card in cards if not card.fault]
     columns = list(zip(*(card.rows for card in given), strict=True))
-    known = [rows for rows in columns if all(row.score is not None for row in rows)]
+    known = [[row for row in rows if row is not None and row.score is not None] for rows in columns]
+    known = [rows for rows in known if len(rows) == len(given)]
     titles = [rows[0].title for rows in known]
     shapes = [[rows[index].score or 0.0 for rows in known] for index in range(len(given))]
     said = (

@@ -263,7 +263,7 @@ def test_an_explanation_sums_to_the_prediction(name: str, binary: bool, tmp_path
     config = recipe.Config.model_validate({"task": "binary" if binary else "regression", **SMALL[name]})
     model = recipe.train(X, (y > 2).astype(float) if binary else y, config)
     explainer = explainer_of(model, tmp_path, FEATURES, BINARY if binary else REGRESSION, X)
-    for each in (learnt[0], learnt[5], molecule("CCCCCCCCO"), molecule("C"), molecule("[Na+].[Cl-]")):
+    for each in (learnt[0], learnt[5], molecule("CCCCCCCCO"), molecule("C"), molecule("Cl")):
         why = explainer.explain(each)
         predicted = float(model.predict(featurize(FEATURES, [each]))[0])
         assert len(why.atoms) == each.mol.GetNumAtoms()

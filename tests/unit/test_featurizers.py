@@ -30,7 +30,7 @@ FORM = {
     "tokens": (128, np.dtype(np.int64)),
 }
 SMILES = (
-    "CCO", "c1ccccc1", "CC(=O)Oc1ccccc1C(=O)O", "C", "[Na+].[Cl-]", "C[C@H](N)C(=O)O", "CC(C)(C)c1ccc(Br)cc1Cl",
+    "CCO", "c1ccccc1", "CC(=O)Oc1ccccc1C(=O)O", "C", "Cl", "C[C@H](N)C(=O)O", "CC(C)(C)c1ccc(Br)cc1Cl",
     "O=[N+]([O-])c1ccccc1", "C" * 140, "C1CC2(C1)CC2", "[Xe]", "C[Si](C)(C)C", "FC(F)(F)F",
 )  # fmt: skip
 

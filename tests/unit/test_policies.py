@@ -31,7 +31,7 @@ RESULTS: dict[str, Any] = json.loads((Path(__file__).parent / "policy_results.js
 
 def parsed() -> list[Molecule]:
     """Give the molecules that results of featurizers and alerts are kept for."""
-    found = [parse_molecule(text) for text in RESULTS["featurized"]]
+    found = [standardise(text, policy=1) for text in RESULTS["featurized"]]
     return [each for each in found if isinstance(each, Molecule)]
 
 
@@ -88,7 +88,8 @@ def mend(monkeypatch: pytest.MonkeyPatch) -> None:
     def find(mol: Chem.Mol) -> tuple[Alert, ...]:
         return (Alert("anything", "PAINS", (0,)),)
 
-    monkeypatch.setattr(policies, "STANDARDISATIONS", {1: parse_molecule, 2: parse})
+    now = max(policies.STANDARDISATIONS)
+    monkeypatch.setattr(policies, "STANDARDISATIONS", {**policies.STANDARDISATIONS, now + 1: parse})
     monkeypatch.setattr(policies, "ALERTS", {1: alerts.find_alerts, 2: find})
 
 
@@ -98,10 +99,11 @@ def test_mended_rules_reach_a_champion_with_its_next_training_and_not_at_a_resta
     """The earlier bundle replays, predicts and finds alerts as before, beside one that was made by the new rules."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "old", endpoint="old", onnx_bias=0.0)
+    now = max(policies.STANDARDISATIONS)
     mend(monkeypatch)
     new = publish(store, tmp_path / "new", endpoint="new", onnx_bias=0.0)
 
-    assert load_bundle(store.fetch_bundle("new", new)).manifest.policies.standardise == 2
+    assert load_bundle(store.fetch_bundle("new", new)).manifest.policies.standardise == now + 1
     with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
         client.base_url = "http://127.0.0.1:8000"
         body = {"smiles": ["CCO"], "include": ["alerts"]}
@@ -116,7 +118,7 @@ def test_mended_rules_reach_a_champion_with_its_next_training_and_not_at_a_resta
     assert both["new"]["value"] == pytest.approx(linear("CCCO"), abs=1e-4)
     assert (both["old"]["standardised"], both["new"]["standardised"]) == ("CCO", "CCCO")
     assert (one["alerts"], [each["name"] for each in other["alerts"]]) == ([], ["anything"])
-    assert (state["old"]["earlier_rules"], state["new"]["earlier_rules"]) == (["standardisation 1", "alerts 1"], [])
+    assert (state["old"]["earlier_rules"], state["new"]["earlier_rules"]) == ([f"standardisation {now}", "alerts 1"], [])
     assert 'aidrug_earlier_rules{endpoint="old"} 2.0' in metrics
     assert 'aidrug_earlier_rules{endpoint="new"} 0.0' in metrics
     assert "standardisation 1, alerts 1" in page

@@ -75,6 +75,22 @@ def test_numbers_are_those_of_the_bundle(tmp_path: Path, bundles: dict[str, Bund
     assert table.column("solubility_logs_low").to_pylist() == pytest.approx(expected.lower, rel=1e-6)
 
 
+def test_a_number_that_is_not_finite_is_an_error_and_costs_no_other_endpoint(tmp_path: Path) -> None:
+    """Neither infinity nor an empty cell without a reason: the row says so, and other endpoints keep their values."""
+    write(tmp_path / "one", onnx_bias=0.0, onnx_weights=[3e36])
+    write(tmp_path / "two", endpoint="bbb", value=0.8, binary=True)
+    both = {"bad": load_bundle(tmp_path / "one"), "good": load_bundle(tmp_path / "two")}
+    library(tmp_path / "lib", ["CCO", "C" * 20, "CCO.[Na+].[Cl-]"])
+    wanted = screen(tmp_path / "lib")
+    table = predict_shard(wanted, find_shards(wanted)[0][0], both)
+
+    assert table.column("error").to_pylist() == [None, "prediction-failed", None]
+    for column in ("bad", "bad_low", "bad_high", "bad_similarity"):
+        assert [value is None for value in table.column(column).to_pylist()] == [False, True, False]
+    assert table.column("good").to_pylist() == pytest.approx([0.8] * 3)
+    assert "left out" in str(table.column("notes").to_pylist()[2])
+
+
 def test_what_is_no_library_is_refused(tmp_path: Path) -> None:
     """No files, another kind of file, a column that is not there: each says what came."""
     (tmp_path / "empty").mkdir()

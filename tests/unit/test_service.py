@@ -91,6 +91,7 @@ def test_a_prediction_carries_everything_the_contract_names(store: FolderStore, 
                 "provisional": False,
             }
         },
+        "notes": [{"code": "component-left-out", "detail": "left out: Na, known as a counter-ion"}],
     }
 
 
@@ -154,6 +155,52 @@ def test_endpoints_may_standardise_differently(store: FolderStore, tmp_path: Pat
 
     assert got["neutral"]["standardised"] == "CC(=O)O"
     assert got["as_drawn"]["standardised"] == "CC(=O)[O-]"
+
+
+def test_an_endpoint_without_a_finite_number_costs_no_other_endpoint(store: FolderStore, tmp_path: Path) -> None:
+    """A molecule keeps the values of the endpoints that have one; the endpoint that has none says why."""
+    publish(store, tmp_path / "a", endpoint="bad", onnx_bias=0.0, onnx_weights=[3e36])
+    publish(store, tmp_path / "b", endpoint="good")
+    with service(store) as client:
+        light, heavy = predict(client, "CCO", "C" * 20)
+        page = client.post("/", data={"smiles": "CCO\n" + "C" * 20}).text
+        table = client.post("/page/csv", data={"smiles": "C" * 20}).text
+
+    assert list(light["endpoints"]) == ["bad", "good"]
+    assert list(heavy["endpoints"]) == ["good"]
+    assert heavy["failed"]["bad"]["code"] == "prediction-failed"
+    assert "error" not in heavy
+    assert "failed" not in light
+    assert "the model gave no finite number" in page
+    assert "the model gave no finite number" in table
+
+
+def test_what_was_left_out_of_a_structure_is_told(store: FolderStore, tmp_path: Path) -> None:
+    """A salt's counter-ion is named in every answer: API, page, preview, CSV, `/v2`; a molecule alone has no notes."""
+    publish(store, tmp_path / "a", endpoint="logs")
+    salt, told = "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]", "left out: Na, known as a counter-ion"
+    with service(store) as client:
+        (alone,) = predict(client, "CCO")
+        for _ in range(2):  # computed, then remembered
+            (entry,) = predict(client, salt)
+            assert entry["notes"] == [{"code": "component-left-out", "detail": told}]
+        (racemate,) = predict(client, "C[C@H](N)CO |&1:1|")
+        pages = [
+            client.post(path, data={"smiles": f"{salt} sodium salt"}, headers=headers).text
+            for path, headers in (("/", {}), ("/page/preview", {"X-Fragment": "preview"}), ("/page/csv", {}))
+        ]
+        body = {"inputs": [{"name": "smiles", "shape": [2], "datatype": "BYTES", "data": [salt, "*C"]}]}
+        outputs = {
+            each["name"]: each["data"] for each in client.post("/v2/models/logs/infer", json=body).json()["outputs"]
+        }
+        metal, mixture = predict(client, "N.N.Cl[Pt]Cl", "CCO.CCN.CCCCC")
+
+    assert "notes" not in alone
+    assert racemate["notes"][0]["code"] == "stereo-mixture"
+    assert all(told in page for page in pages)
+    assert outputs["notes"] == [told, None]
+    assert outputs["error"][1].startswith("incomplete-structure: expected one whole molecule")
+    assert [metal["error"]["code"], mixture["error"]["code"]] == ["metal", "mixture"]
 
 
 def test_a_model_that_fails_on_one_molecule_answers_the_others(store: FolderStore, tmp_path: Path) -> None:

@@ -48,6 +48,17 @@ def fault(src: Any, root: Path) -> str:
     return str(caught.value)
 
 
+def test_an_extension_of_a_smiles_belongs_to_it_in_a_smi_file(tmp_path: Path) -> None:
+    """What follows the extension is the name, on which values are joined."""
+    (tmp_path / "a.smi").write_text("C[C@H](N)CO |&1:1| first\nCCO second\n", encoding="utf-8")
+    (tmp_path / "a.csv").write_text("id,value\nfirst,1\nsecond,2\n", encoding="utf-8")
+    joined = source(files=["a.smi"], format="smi", values_file="a.csv", id_column="id")
+    table = read_source(joined, tmp_path)
+
+    assert list(table["smiles"]) == ["C[C@H](N)CO |&1:1|", "CCO"]
+    assert list(table["value"]) == ["1", "2"]
+
+
 def test_a_csv_is_read_row_by_row(tmp_path: Path) -> None:
     """Every row comes through as text with its file and number, also those that curation will drop."""
     write(tmp_path, "smiles,value,note\nCCO,1.5,x\n bad( , n/a ,\n,,\n")

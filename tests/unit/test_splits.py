@@ -118,6 +118,30 @@ def test_stereo_isomers_stay_together(kind: str) -> None:
         assert len(set(divided["fold"][-3:])) == 1
 
 
+def test_tautomers_stay_together() -> None:
+    """Keto and enol share a place for every seed, whatever the drawing, and are a leak where they do not."""
+    pair = ("CC(=O)CC(C)=O", "CC(=O)C=C(C)O")
+    whole = table([*POOL, "CCOC", "CCOCC"])
+    whole.loc[whole.index[-2:], "smiles"] = pair
+    whole.loc[whole.index[-2:], "inchikey"] = [inchikey(Chem.MolFromSmiles(text)) for text in pair]
+    for seed in range(5):
+        divided = assign(whole, Split(kind="random", seed=seed), "regression")
+        assert len(set(divided["fold"][-2:])) == 1
+        assert leaks(divided) == []
+    divided.loc[divided.index[-2:], "fold"] = [0, 1]
+    assert len(leaks(divided)) == 1
+
+
+def test_one_giant_scaffold_is_refused_with_a_word() -> None:
+    """Folds of [80, 1, 1, 1, 1] score nothing: who shares one scaffold is counted, and what to do is said."""
+    series = [f"c1ccc({'C' * length}{end})cc1" for length in range(1, 21) for end in ("O", "N", "F", "Cl", "Br")]
+    whole = table([*series, *CHAINS[:6]])
+
+    with pytest.raises(DataError, match=r"got folds of \[\d\d+, 1, 1, \d, \d\].*share one scaffold.*kind: random"):
+        assign(whole, Split(), "regression")
+    assert set(assign(whole, Split(kind="random"), "regression")["fold"]) == {-1, 0, 1, 2, 3, 4}
+
+
 def test_acyclic_molecules_are_not_one_group() -> None:
     """Molecules without a ring have no scaffold in common."""
     divided = assign(ALL, Split(), "regression")

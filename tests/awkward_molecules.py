@@ -1,0 +1,138 @@
+"""The document `docs/awkward-molecules.md`: `python -m tests.awkward_molecules` writes it anew.
+
+Belongs here: awkward molecules, why each is awkward, and what the product says of them now. What is right is stated in
+`tests/unit/test_right_molecules.py`; a test holds the document to this.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from model_zoo.molecules import CURATION_LIMITS, InvalidMolecule, parse_molecule
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "awkward-molecules.md"
+GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "Salts, solvates, mixtures": (
+        ("sodium acetate", "CC(=O)[O-].[Na+]", "the ion's acid is meant"),
+        ("sodium acetate, drawn with a bond", "CC(=O)O[Na]", "the same salt"),
+        ("zinc acetate", "CC(=O)O[Zn]OC(C)=O", "zinc only balances charge here"),
+        ("tafamidis meglumine", "CNC[C@H](O)[C@@H](O)[C@H](O)[C@H](O)CO.OC(=O)c1ccc2nc(oc2c1)-c1cc(Cl)cc(Cl)c1",
+         "the counter-ion has more atoms, counting hydrogens"),
+        ("pyrantel pamoate", "CN1CCCN=C1/C=C/c1cccs1.OC(=O)c1cc2ccccc2c(Cc2c(O)c(cc3ccccc23)C(=O)O)c1O",
+         "the counter-ion is twice as heavy as the drug"),
+        ("meglumine alone", "CNC[C@H](O)[C@@H](O)[C@H](O)[C@H](O)CO", "nothing else could be meant"),
+        ("lidocaine hydrochloride hydrate", "CCN(CC)CC(=O)Nc1c(C)cccc1C.Cl.O", "acid and water"),
+        ("betaine hydrochloride", "C[N+](C)(C)CC(=O)O.[Cl-]", "the same molecule as the zwitterion"),
+        ("betaine", "C[N+](C)(C)CC(=O)[O-]", "a zwitterion that cannot be neutral"),
+        ("dimenhydrinate", "CN(C)CCOC(c1ccccc1)c1ccccc1.Cn1c(=O)c2[nH]c(Cl)nc2n(C)c1=O",
+         "8-chlorotheophylline is known as a counter-ion"),
+        ("aspirin with diazepam", "CC(=O)Oc1ccccc1C(=O)O.CN1C(=O)CN=C(c2ccccc2)c2cc(Cl)ccc21", "either could be meant"),
+        ("ethanol, ethylamine, pentane", "CCO.CCN.CCCCC", "the solvent can go, two others could be meant"),
+        ("piperazine citrate", "C1CNCCN1.OC(=O)CC(O)(CC(=O)O)C(=O)O", "both are known as counter-ions"),
+        ("tranylcypromine, both enantiomers", "N[C@@H]1C[C@H]1c1ccccc1.N[C@H]1C[C@@H]1c1ccccc1",
+         "write it without configuration, or with `|&1:1,3|`"),
+    ),
+    "Metals and inorganic salts": (
+        ("cisplatin", "N.N.Cl[Pt]Cl", "its ligand is ammonia"),
+        ("cisplatin as ions", "[Pt+2].[NH3].[NH3].[Cl-].[Cl-]", "the same complex"),
+        ("carboplatin", "O=C1O[Pt](N)(N)OC(=O)C12CCC2", "its ligand is a diacid"),
+        ("iron and cyclopentadiene", "C1=CC=CC1.[Fe]", "a ferrocene that was cut"),
+        ("iron", "[Fe]", "an element"),
+        ("dimethylmercury", "C[Hg]C", "bonds to a metal are the molecule"),
+        ("a Grignard reagent", "C[Mg]Br", "magnesium bonded to carbon is no salt"),
+        ("table salt", "[Na+].[Cl-]", "it is not hydrochloric acid"),
+        ("ammonium chloride", "[NH4+].[Cl-]", "nothing organic in it"),
+        ("lithium carbonate", "[Li+].[Li+].[O-]C([O-])=O", "a drug, and no organic molecule"),
+        ("tetramethylsilane", "C[Si](C)(C)C", "silicon is no metal"),
+        ("phenylboronic acid", "OB(O)c1ccccc1", "nor is boron"),
+    ),
+    "Open ends, radicals, patterns": (
+        ("R-group", "*CCO", "stands for many molecules"),
+        ("labelled R-group", "*CCO |$R1;;;$|", "the same in CXSMILES"),
+        ("polyethylene", "CC |Sg:n:0,1::ht|", "a repeating unit"),
+        ("positions that vary", "Cc1ccccc1.Cl |m:7:1.2|", "chlorotoluenes"),
+        ("pattern", "[#6]1-[#6]-[#6]1", "carbon without hydrogens"),
+        ("carbons in brackets", "[C]1[C][C]1", "cyclopropane without its hydrogens"),
+        ("TEMPO", "CC1(C)CCCC(C)(C)N1[O]", "a stable radical; the models saw none"),
+        ("oxygen", "[O][O]", "a diradical as written"),
+        ("any bond", "C~C", "a query"),
+        ("helium", "[He]", "one atom, and a molecule"),
+    ),
+    "Labels and notation": (
+        ("caffeine-d9", "[2H]C([2H])([2H])n1cnc2c1c(=O)n(C([2H])([2H])[2H])c(=O)n2C([2H])([2H])[2H]",
+         "deuterium is no substituent"),
+        ("heavy water", "[2H]O[2H]", "read as water"),
+        ("ethanol with atom maps", "[CH3:1][CH2:2][OH:3]", "maps are bookkeeping"),
+        ("methyl azide", "CN=[N+]=[N-]", "the standard drawing"),
+        ("methyl azide, drawn otherwise", "C[N-][N+]#N", "the same molecule"),
+        ("diazoacetone as diazonium enolate", "CC([O-])=C[N+]#N", "a resonance form"),
+        ("trimethylphosphine oxide, charged", "C[P+](C)(C)[O-]", "a resonance form"),
+        ("dimethyl sulfoxide", "CS(C)=O", "RDKit's standard is charge-separated"),
+        ("nitromethane, five bonds", "CN(=O)=O", "the older drawing"),
+        ("fluoroethene, labelled across", "F/C=C/[2H]", "without the label there is no configuration"),
+    ),
+    "Configurations in CXSMILES": (
+        ("racemate", "C[C@H](N)CO |&1:1|", "one mixed centre"),
+        ("unknown enantiomer", "C[C@H](N)CO |o1:1|", "one unknown centre"),
+        ("cis racemate", "C[C@H]1CCC[C@@H](O)C1 |&1:1,5|", "the centres still say how they stand to each other"),
+        ("absolute", "C[C@H](N)CO |a:1|", "as drawn"),
+        ("with coordinates", "CCO |(0,0,;1,1,;2,2,)|", "coordinates are not read"),
+        ("an extension that is none", "CCO |junk|", "what is not understood is not guessed"),
+    ),
+    "Tautomers": (
+        ("acetylacetone, enol", "CC(=O)C=C(C)O", "keto and enol are one molecule"),
+        ("2-hydroxypyridine", "Oc1ccccn1", "2-pyridone"),
+        ("guanine, hydroxy form", "Nc1nc(O)c2nc[nH]c2n1", "one of many drawings"),
+        ("an imidic acid", "CC(O)=NC", "an amide"),
+        ("edaravone", "CC1=NN(c2ccccc2)C(=O)C1", "three drawings, one molecule"),
+        ("lactic acid", "C[C@H](O)C(=O)O", "its configuration stays"),
+        ("testosterone", "C[C@]12CC[C@H]3[C@@H](CCC4=CC(=O)CC[C@]34C)[C@@H]1CC[C@@H]2O", "its double bond stays"),
+        ("ascorbic acid", "OC[C@H](O)[C@H]1OC(=O)C(O)=C1O", "a stable enediol stays"),
+    ),
+    "What is no molecule at all": (
+        ("a name", "aspirin", "names are not looked up"),
+        ("nothing", "", "an empty cell"),
+        ("hydrogen", "[H][H]", "no heavy atom"),
+        ("an open ring", "C1CC", "a typing error"),
+    ),
+}  # fmt: skip
+HEAD = """# Awkward molecules
+
+What the product says of structures that files hold and that are easily misread, and why. The same rule serves curation,
+the API, jobs, screens, `/v2` and the page. Made by `python -m tests.awkward_molecules`; a test holds it to the code.
+
+A structure that is refused has a stable code; nothing is predicted for it. What was left out or not read of a structure
+is told beside its values (`notes`), and in the curation report.
+"""
+
+
+TABLE = "| molecule | written | predicted as, or refused | told | why |\n| --- | --- | --- | --- | --- |"
+
+
+def document() -> str:
+    """Write the document from what the code says now."""
+    parts = [HEAD]
+    for title, molecules in GROUPS.items():
+        parts.append(f"## {title}\n\n{TABLE}")
+        parts += [f"| {name} | {_code(smiles)} | {_said(smiles)} | {why} |" for name, smiles, why in molecules]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _said(smiles: str) -> str:
+    parsed = parse_molecule(smiles, limits=CURATION_LIMITS)
+    if isinstance(parsed, InvalidMolecule):
+        return f"refused: `{parsed.code}` | {_text(parsed.detail)}"
+    return f"{_code(parsed.smiles)} | {_text('; '.join(note.detail for note in parsed.notes))}"
+
+
+def _code(smiles: str) -> str:
+    return f"`{_text(smiles)}`" if smiles else ""
+
+
+def _text(text: str) -> str:
+    return text.replace("|", "\\|").replace("'*'", "`*`")
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document(), encoding="utf-8")
