@@ -131,6 +131,7 @@ def test_what_cannot_be_screened_is_refused_at_once(settings: Settings, tmp_path
     with pytest.raises(ConfigError, match="'herg' has no champion"):
         run(settings, Screen(name="s", description="s", library=str(folder), endpoints=("herg",)))
     (Path(settings.store) / "current.json").unlink()
+    (Path(settings.store) / "published.json").unlink()  # as if nothing had ever been published
     with pytest.raises(DataError, match="no endpoint has a champion yet"):
         run(settings, Screen(name="s", description="s", library=str(folder)))
 
