@@ -101,6 +101,7 @@ _UNPLAIN = tuple(
     for text in (
         "[!#6!#7!#8!#9!#16!#17!#35!#53,!+0,#6!v4,#7!v3,#8!v2,#9!v1,#17!v1,#35!v1,#53!v1,#16!v2!v6,#16v2!D1!D2,#16v6!D4]",
         "*!-!=!#!:*",
+        "*:;!@*",
     )
 )
 
@@ -196,13 +197,13 @@ def standardise_molecule(mol: Chem.Mol, standardise: Standardise) -> Molecule | 
 
 def _standard_form(mol: Chem.Mol, standardise: Standardise) -> tuple[str, tuple[Note, ...], str]:
     """One whole molecule, in one notation, without labels, and its component, charge and tautomer by stated rules."""
-    require_closed(mol)
     mol, isotopes = without_labels(mol)
     mol, mixtures, mark = stereo.settled(mol)
     left_out: list[Note] = []
     if is_plain(mol):
         Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
     else:
+        require_closed(mol)
         mol = cut_salts(mol)
         if standardise.largest_fragment:
             mol, left_out = chosen(mol, uncharge=standardise.uncharge)

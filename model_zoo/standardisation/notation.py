@@ -7,7 +7,7 @@ Does not belong here: charges that protons balance and tautomers, which are diff
 from __future__ import annotations
 
 from rdkit import Chem
-from rdkit.Chem import BondType
+from rdkit.Chem import BondType, rdqueries
 
 from model_zoo.standardisation.outcome import Note
 
@@ -18,15 +18,17 @@ _PAIRS = Chem.MolFromSmarts(
 _DIAZONIUM = Chem.MolFromSmarts("[N-X2,C-]-[N+X2]#[NX1+0]")
 _DIAZOENOL = Chem.MolFromSmarts("[O-X1]-[C]=[C]-[N+X2]#[NX1+0]")
 _HYDROXYLAMINE = Chem.MolFromSmarts("[#7+;!H0]-[O-X1]")
+_LABELLED = Chem.MolFromSmarts("[!0*,#1]")
+_MAPPED = rdqueries.HasPropQueryAtom("molAtomMapNumber")
 _HYDROGENS = Chem.RemoveHsParameters()
 _HYDROGENS.removeDefiningBondStereo = True  # type: ignore[assignment]
 
 
 def without_labels(mol: Chem.Mol) -> tuple[Chem.Mol, list[Note]]:
     """Clear atom maps and isotopes, and take hydrogens that are atoms of their own into their neighbours."""
-    labelled = sorted({f"{atom.GetIsotope()}{atom.GetSymbol()}" for atom in mol.GetAtoms() if atom.GetIsotope()})
-    if not labelled and not any(atom.GetAtomMapNum() or atom.GetAtomicNum() == 1 for atom in mol.GetAtoms()):
+    if not (mol.HasSubstructMatch(_LABELLED) or len(mol.GetAtomsMatchingQuery(_MAPPED))):
         return mol, []
+    labelled = sorted({f"{atom.GetIsotope()}{atom.GetSymbol()}" for atom in mol.GetAtoms() if atom.GetIsotope()})
     plain = Chem.Mol(mol)
     for atom in plain.GetAtoms():
         atom.SetIsotope(0)
