@@ -88,10 +88,10 @@ def weight_as_written(text: str) -> float:
     >>> round(weight_as_written("CC(=O)[O-].[Na+]"), 2)
     82.03
     """
-    from rdkit.Chem.Descriptors import MolWt
+    from rdkit.Chem.rdMolDescriptors import _CalcMolWt
 
     mol = Chem.MolFromSmiles(text)
-    return float("nan") if mol is None else float(MolWt(mol))
+    return float("nan") if mol is None else float(_CalcMolWt(mol))
 
 
 # Atoms and bonds that `Cleanup` and the steps after it may change: charges, metals and other rare elements, hydrogens
