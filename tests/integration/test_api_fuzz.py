@@ -6,7 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import requests
@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from model_zoo.standardisation.outcome import ErrorCode
 from model_zoo.store import FolderStore
 from serving.app import create_app
 from serving.jobs.settings import JobSettings
@@ -38,10 +39,7 @@ CHECKS = [
 ]
 ENDLESS = "/v1/jobs/{job_id}/events"
 """A stream that ends when its job does."""
-CODES = {
-    "empty", "too-long", "too-large", "invalid-smiles", "no-atoms", "standardise-failed", "prediction-failed",
-    "timeout",
-}  # fmt: skip
+CODES = {*get_args(ErrorCode), "prediction-failed", "timeout"}
 NASTY = [
     "C" * 10_000, "[" * 600, "(" * 600, "C(" * 299 + "C", "C1" * 300, "%99" * 200, "." * 600, "*" * 150, "[*]",
     "[2H][2H]", "[H+]", "\x00", "CC\x00O", "C\nC", "C\tC", "\u202eCCO", "\N{TEST TUBE}", "C\N{TEST TUBE}", "é",
