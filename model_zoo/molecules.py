@@ -72,10 +72,10 @@ def weight_as_written(text: str) -> float:
     >>> round(weight_as_written("CC(=O)[O-].[Na+]"), 2)
     82.03
     """
-    from rdkit.Chem.Descriptors import MolWt
+    from rdkit.Chem import Descriptors
 
     mol = Chem.MolFromSmiles(text)
-    return float("nan") if mol is None else float(MolWt(mol))
+    return float("nan") if mol is None else float(Descriptors.MolWt(mol))  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=1)

@@ -92,7 +92,7 @@ def merge(measurements: Sequence[Measured], rule: Rule, max_spread: Spread, task
         return Merged(math.nan, "=", between=f"censored: only known to lie between {ends}")
     value = _chosen(measurements, exact, rule)
     for bound, sign, missed in ((low, ">", value < low), (high, "<", value > high)):
-        if missed and _apart(*sorted((value, bound)), max_spread, unit, strict=True):
+        if missed and _apart(min(value, bound), max(value, bound), max_spread, unit, strict=True):
             return _none(f"contradiction: measured {value:g}, and known to be {sign} {bound:g}")
     return Merged(value, "=", exact[-1] - exact[0])
 

@@ -15,7 +15,8 @@ from rdkit import Chem
 
 from model_zoo.digests import file_digest
 from model_zoo.errors import DataError
-from model_zoo.sources import BENCHMARK_FOLDER, RAW_COLUMNS, Source, pointer_md5, read_source, require_pulled
+from model_zoo.source_files import RAW_COLUMNS
+from model_zoo.sources import BENCHMARK_FOLDER, Source, pointer_md5, read_source, require_pulled
 
 ROOT = Path(__file__).parents[2]
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Source)
@@ -394,7 +395,13 @@ def test_a_smiles_file_takes_relations_and_units_from_its_values(tmp_path: Path)
     """The file of values has a column for each; one that is not there is an error."""
     write(tmp_path, "CCO a\nCCN b\n", "a.smi")
     write(tmp_path, "id,y,rel,u\na,10,>,nM\nb,2,,uM\n", "v.csv")
-    joined = {"files": ["a.smi"], "format": "smi", "values_file": "v.csv", "id_column": "id", "value_column": "y"}
+    joined: dict[str, Any] = {
+        "files": ["a.smi"],
+        "format": "smi",
+        "values_file": "v.csv",
+        "id_column": "id",
+        "value_column": "y",
+    }
     table = read_source(source(**joined, relation_column="rel", unit_column="u"), tmp_path)
 
     assert list(table["relation"]) == [">", ""]

@@ -310,7 +310,7 @@ def test_bounds_are_learnt_from_and_never_scored(monkeypatch: pytest.MonkeyPatch
 
 def test_a_fold_of_bounds_alone_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing could be scored there: the error says what to do."""
-    plant(monkeypatch, Memory)  # type: ignore[arg-type]
+    plant(monkeypatch, Memory)
     what = data()
 
     with pytest.raises(TrainingError, match=r"all 10 values of fold 1 are bounds such as `<5`.*censored: drop"):
