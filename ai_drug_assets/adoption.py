@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 PINNED = "constraints.txt"
 ADOPTED = ("dataset", "features", "trained_model")
 MOVED: Mapping[str, str] = {
-    "model_zoo/fitting.py": "6e349fa9c67d4fb52c8d9af26d5915ecbf9dd58049ec256bb9e37d13d08a646c",
+    "model_zoo/fitting.py": "34836a4ef6b734367dbc6d2de150b62e1c8ed3a0d68a3d929de735954d33c0c0",
     "model_zoo/feature_rows.py": "980741dcff89a5460cd301a09b1592d15c6f9bc3169129389b78e090e85efd65",
-    "model_zoo/bundle_making.py": "98f9a0169841c65fc65a0e1273b0eb95fa4ef82c0e95c2c1a579dbd60aad626f",
+    "model_zoo/bundle_making.py": "a4aac441619ba34fc065990e348498747fd372aea640d7cc883e65f788a49154",
     "model_zoo/ranking.py": "01451afdd5e535d4958d2700cc1521809a1597aa2766612d284e748b5127b21e",
     "model_zoo/snapshot_molecules.py": "25fd9b839a99f4c0c5d91b9cfebaef0d76b1e829e05b37e2b95493839f0d2ae9",
 }

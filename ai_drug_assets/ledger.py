@@ -69,6 +69,9 @@ class Entry(BaseModel):
     failure: Failure | None = None
 
 
+ADVICE = "Remove the file; the asset is then made anew."
+
+
 class Ledger:
     """The ledger in a folder.
 
@@ -94,13 +97,15 @@ class Ledger:
         """
         path = self._path(key)
         try:
-            return Entry.model_validate_json(path.read_bytes(), extra="ignore")  # what a newer version added
+            entry = Entry.model_validate_json(path.read_bytes(), extra="ignore")  # what a newer version added
         except FileNotFoundError:
             return Entry()
         except (OSError, ValidationError) as error:
             why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-            advice = "Remove the file; the asset is then made anew."
-            raise StoreError(f"{path}: not a ledger entry: {why}. {advice}") from error
+            raise StoreError(f"{path}: not a ledger entry: {why}. {ADVICE}") from error
+        if not entry.model_fields_set:
+            raise StoreError(f"{path}: not a ledger entry: expected what was made or failed, got neither. {ADVICE}")
+        return entry
 
     def entries(self) -> dict[str, Entry]:
         """Give every readable entry, by key."""

@@ -93,7 +93,7 @@ class Endpoint(BaseModel):
             source_unit=self.source_unit or self.unit,
             curation=self.curation,
             split=self.split,
-            target=self.target,
+            target=self.target.placing,
         )
 
     @property

@@ -52,7 +52,7 @@ PROCEDURES: Mapping[str, Mapping[str, str]] = {
         "to_markdown": "model_zoo.model_card.to_markdown",
     },
     "service": {
-        "Pointer": "model_zoo.store.Pointer",
+        "Pointer": "model_zoo.pointer.Pointer",
     },
     "protocol": {
         "predict_test_rows": "model_zoo.benchmark_protocol.predict_test_rows",

@@ -88,7 +88,7 @@ def changed_definitions(before: Mapping[str, Any], after: Mapping[str, Any], roo
             continue
         place = place_of(name)
         start = known.names.definition(place)
-        for node in _culprits(known, start, set(earlier.values())) or [start]:
+        for node in _culprits(known, start, earlier) or [start]:
             if node not in found:
                 via = tuple(known.qualified(each) for each in way_to(known, [place], node))
                 detail = "changed" if not earlier or known.qualified(node) in earlier else "added"
@@ -103,11 +103,16 @@ def forget() -> None:
     libraries.distribution.cache_clear()
 
 
-def _culprits(known: Definitions, start: Node, earlier: set[str]) -> list[Node]:
-    """Give the changed definitions that refer to no other changed one; of a circle that changed, one."""
+def _culprits(known: Definitions, start: Node, earlier: Mapping[str, str]) -> list[Node]:
+    """Give the changed definitions that refer to no other changed one; of a circle that changed, one.
+
+    One of a name that is new has not changed where anything was equal before: it was moved or renamed.
+    """
+    anywhere = set(earlier.values())
 
     def changed(node: Node) -> bool:
-        return known.digest_of(node)[:DIGITS] not in earlier
+        digest, name = known.digest_of(node)[:DIGITS], known.qualified(node)
+        return earlier[name] != digest if name in earlier else digest not in anywhere
 
     def neighbours(node: Node) -> list[Node]:
         return [other for other in known.known(node).nodes if changed(other)]

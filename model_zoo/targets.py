@@ -61,6 +61,17 @@ class Target(BaseModel):
             return "values from {:g} to {:g}".format(*self._bounds())
         return {"log10": "positive values", "log1p": "values of zero or more"}.get(self.transform, "finite values")
 
+    @property
+    def placing(self) -> Target:
+        """What of this decides which values have a place on the scale of training: bounds only for `logit`.
+
+        Examples
+        --------
+        >>> Target(task="regression", transform="log10", upper=100.0).placing.upper is None
+        True
+        """
+        return self if self.transform == "logit" else self.model_copy(update={"lower": None, "upper": None})
+
     def outside(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Tell which of `n` values have no place on the scale of training.
 

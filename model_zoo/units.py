@@ -16,8 +16,8 @@ from typing import NamedTuple
 from model_zoo.errors import ConfigError
 
 # Families of units: within one, a unit is so many of the family's first.
-_MOLAR = {"M": 1.0, "mM": 1e-3, "uM": 1e-6, "nM": 1e-9, "pM": 1e-12, "fM": 1e-15}
-_MOLAR |= {f"{name[:-1]}mol/L": factor for name, factor in _MOLAR.items()}
+_M = {"M": 1.0, "mM": 1e-3, "uM": 1e-6, "nM": 1e-9, "pM": 1e-12, "fM": 1e-15}
+_MOLAR = {**_M, **{f"{name[:-1]}mol/L": factor for name, factor in _M.items()}}
 _MASS = {"g/L": 1.0, "mg/mL": 1.0, "mg/L": 1e-3, "ug/mL": 1e-3, "ug/L": 1e-6, "ng/mL": 1e-6, "pg/mL": 1e-9}
 _FAMILIES: dict[str, dict[str, float]] = {
     "molar": _MOLAR,

@@ -78,14 +78,14 @@ def test_one_models_code_retrains_only_that_model(made: Project) -> None:
 
 def test_a_helper_retrains_exactly_its_users(made: Project) -> None:
     """A change of a helper retrains the models that use it, and no other."""
-    (made.root / "model_zoo/models/_trees.py").write_text("DEPTH = 3\n", encoding="utf-8")
+    (made.root / "model_zoo/models/_helper.py").write_text("DEPTH = 3\n", encoding="utf-8")
     assert stale(made) == set()
     line = "CHECKED_ROWS = 256"
-    made.edit("model_zoo/models/rf.py", line, "from model_zoo.models._trees import DEPTH\nCHECKED_ROWS = 253 + DEPTH")
+    made.edit("model_zoo/models/rf.py", line, "from model_zoo.models._helper import DEPTH\nCHECKED_ROWS = 253 + DEPTH")
     assert trained_by(made) == sorted(RF)
-    made.edit("model_zoo/models/_trees.py", "3", "4")
+    made.edit("model_zoo/models/_helper.py", "3", "4")
     assert stale(made) == RF | JUDGING
-    assert made.plan()["trained_model/logp/rf"] == {("code", "model_zoo/models/_trees.py")}
+    assert made.plan()["trained_model/logp/rf"] == {("code", "model_zoo/models/_helper.py")}
 
 
 def test_a_featurizer_retrains_its_users(made: Project) -> None:

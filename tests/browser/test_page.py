@@ -329,7 +329,7 @@ def test_a_file_is_uploaded(watched: Watched, tmp_path: Path) -> None:
     expect(job).to_contain_text("41 of 41 rows, 1 not predicted")
     with page.expect_download() as download:
         job.get_by_role("link", name="CSV").click()
-    rows = download.value.path().read_text().splitlines()
+    rows = download.value.path().read_text(encoding="utf-8-sig").splitlines()
 
     assert [row.split(",")[0] for row in rows] == ["id", *(f"m{n}" for n in range(40)), "bad"]
     page.reload()

@@ -437,8 +437,8 @@ def test_the_plan_names_the_definition_and_the_way_to_it(made: Project, copied: 
     machines too.
     """
     path = copied.code_root / "model_zoo/models/rf.py"
-    path.write_text(path.read_text(encoding="utf-8").replace("TOLERANCE = 1e-3", "TOLERANCE = 1e-4"), encoding="utf-8")
-    line = path.read_text(encoding="utf-8").splitlines().index("TOLERANCE = 1e-4") + 1
+    path.write_text(path.read_text(encoding="utf-8").replace("TOLERANCE = 1e-4", "TOLERANCE = 1e-3"), encoding="utf-8")
+    line = path.read_text(encoding="utf-8").splitlines().index("TOLERANCE = 1e-3") + 1
     plan = make_plan(load_catalog(copied), made.ledger)
     way = ("model_zoo.models.rf.train", "model_zoo.models.rf.TOLERANCE")
 

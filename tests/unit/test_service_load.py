@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from model_zoo.molecules import parse_molecule
+from model_zoo.policies import standardise
 from model_zoo.store import FolderStore
 from serving.app import create_app
 from serving.settings import Settings
@@ -32,14 +32,14 @@ def store(tmp_path: Path) -> FolderStore:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Let one molecule hold the thread that parses it until the event is set."""
-    released, parse = threading.Event(), parse_molecule
+    released, parse = threading.Event(), standardise
 
-    def slow(text: str, *args: Any) -> Any:
+    def slow(text: str, *args: Any, **options: Any) -> Any:
         if text == HANGS:
             released.wait(20)
-        return parse(text, *args)
+        return parse(text, *args, **options)
 
-    monkeypatch.setattr("serving.predictor.parse_molecule", slow)
+    monkeypatch.setattr("serving.predictor.standardise", slow)
     yield released
     released.set()
 

@@ -19,6 +19,7 @@ from model_zoo.config import load_configs
 from model_zoo.digests import file_digest
 from model_zoo.errors import BundleError, TrainingError
 from model_zoo.learnable import plain_errors
+from model_zoo.manifest import version_of
 from model_zoo.models._values import standardised
 from model_zoo.molecules import Molecule, parse_molecule
 from model_zoo.targets import Target
@@ -268,7 +269,7 @@ def test_another_model_is_noticed_in_any_unit(size: float, tmp_path: Path) -> No
     manifest = tmp_path / "bundle" / "manifest.json"
     told = json.loads(manifest.read_text(encoding="utf-8"))
     told["files"]["reference.json"] = file_digest(reference)
-    manifest.write_text(json.dumps(told), encoding="utf-8")
+    manifest.write_text(json.dumps({**told, "version": version_of(told)}), encoding="utf-8")
 
     with pytest.raises(BundleError, match="does not reproduce its reference predictions"):
         load_bundle(tmp_path / "bundle")
