@@ -137,14 +137,14 @@ class Definitions(Graph):
                 self._digests[node] = hashlib.sha256(inside[node] + together).digest()
 
     def _digest(self, node: Node, inside: dict[Node, bytes]) -> bytes:
-        state = hashlib.sha256()
-        for part in self.known(node).parts:
-            if isinstance(part, bytes):
-                state.update(part)
-            elif part in inside:
-                state.update(b"circle:" + inside[part] + b";")
-            else:
-                state.update(b"ref:" + self._digests[part] + b";")
+        def mark(other: Node) -> bytes:
+            return b"circle:" + inside[other] + b";" if other in inside else b"ref:" + self._digests[other] + b";"
+
+        state, known = hashlib.sha256(), self.known(node)
+        for part in known.parts:
+            state.update(part if isinstance(part, bytes) else mark(part))
+        for effect in sorted(map(mark, known.effects)):
+            state.update(b"and" + effect)
         return state.digest()
 
 

@@ -45,6 +45,8 @@ class Known:
     ----------
     parts
         Bytes, and definitions with what is read from them.
+    effects
+        What importing modules does, in no order: their names, which moving them changes, would decide it.
     libraries
         Dotted names of libraries that it uses.
     builtins
@@ -54,14 +56,15 @@ class Known:
     """
 
     parts: list[bytes | Node] = field(default_factory=list)
+    effects: set[Node] = field(default_factory=set)
     libraries: set[str] = field(default_factory=set)
     builtins: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
 
     @property
     def nodes(self) -> list[Node]:
-        """The definitions that it refers to, in order."""
-        return [part for part in self.parts if isinstance(part, Node)]
+        """The definitions that it refers to, in order, and what importing their modules does."""
+        return [*(part for part in self.parts if isinstance(part, Node)), *sorted(self.effects)]
 
 
 class Graph:
@@ -123,7 +126,7 @@ class Graph:
                     self._refer(reference, module, known, node) if target else self._take(name, known, node)
         if node.piece != EFFECTS:
             for name in self._effects_of(module.name):
-                self._add(known, Node(name, EFFECTS))
+                known.effects.add(Node(name, EFFECTS))
         return known
 
     def _expand_piece(self, module: SourceModule, number: int, known: Known, owner: Node) -> None:
@@ -137,7 +140,7 @@ class Graph:
         for name in form.loads:
             for loaded in self.names.loaded_by(name)[-1:]:
                 for effects in self._effects_of(loaded.name):
-                    self._add(known, Node(effects, EFFECTS))
+                    known.effects.add(Node(effects, EFFECTS))
         for name in form.unused:
             if not self.names.is_first_party(name) and name != "__future__":
                 known.parts.append(b"load" + text(name))
