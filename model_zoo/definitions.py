@@ -157,13 +157,14 @@ def definitions(root: Path) -> Definitions:
 
     Files are compared with what was read of them, byte by byte, at the first call after `compare_again`.
     """
-    if root not in _COMPARED:
-        if root not in _KNOWN or not _KNOWN[root].names.unchanged():
-            while len(_KNOWN) >= MOST_ROOTS:
-                del _KNOWN[next(iter(_KNOWN))]
-            _KNOWN[root] = Definitions(root)
+    known = _KNOWN.get(root)
+    if known is None or root not in _COMPARED:
+        if known is None or not known.names.unchanged():
+            known = _KNOWN[root] = Definitions(root)
         _COMPARED.add(root)
-    return _KNOWN.setdefault(root, Definitions(root))
+        for oldest in list(_KNOWN)[:-MOST_ROOTS]:
+            _KNOWN.pop(oldest, None)
+    return known
 
 
 def compare_again() -> None:

@@ -128,25 +128,6 @@ def conversion(source_unit: str, unit: str) -> Conversion:
     return Conversion(convert, (come.power < 0) != (wanted.power < 0), by_weight=len(families) == 2)
 
 
-def converter(source_unit: str, unit: str) -> tuple[Callable[[float], float], bool]:
-    """Give the conversion of one number where no molecule's weight is needed; see `conversion`.
-
-    Returns
-    -------
-    tuple
-        The conversion, and whether it reverses the order of numbers (a larger IC50 is a smaller pIC50), so that `>`
-        must become `<`.
-
-    Examples
-    --------
-    >>> convert, flips = converter("nM", "pIC50")
-    >>> convert(100.0), flips
-    (7.0, True)
-    """
-    found = conversion(source_unit, unit)
-    return (lambda value: found.convert(value, math.nan)), found.flips
-
-
 class NotPositiveError(ValueError):
     """A number without a logarithm, where one is needed."""
 

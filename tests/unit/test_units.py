@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model_zoo.errors import ConfigError
-from model_zoo.units import FLIPPED_RELATION, converter
+from model_zoo.units import FLIPPED_RELATION, conversion
+
+
+def converter(source_unit: str, unit: str) -> tuple[Callable[[float], float], bool]:
+    """Give the conversion of one number where no molecule's weight is needed, and whether it turns the order."""
+    found = conversion(source_unit, unit)
+    return (lambda value: found.convert(value, math.nan)), found.flips
 
 
 @pytest.mark.parametrize(
