@@ -145,13 +145,14 @@ def _endpoint_nodes(
         record = trained_model_record(endpoint, model, data, root, members, others, procedures=FITTED, rule=rule)
         yield Node(key, "trained_model", name, model.name, deps, record)
     upstream = {key: nodes[key].signature for key in trained}
-    metric = {"metric": {"name": endpoint.champion.metric}}
+    metric = {"metric": {"name": endpoint.champion.metric, "scale": endpoint.scale}}
     record = make_record(Makers(("leaderboard",)), root, metric, {}, upstream, rule)
     leaderboard = f"leaderboard/{name}"
     yield Node(leaderboard, "leaderboard", name, None, tuple(trained), record)
     shown = endpoint.model_dump(
-        mode="json", include={"title", "description", "unit", "direction", "desirable", "licence"}
+        mode="json", include={"title", "description", "unit", "display_unit", "direction", "desirable", "licence"}
     )
+    shown["scale"] = endpoint.scale
     told = {model.name: model.description for model in models}
     config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown, "models": told}
     if endpoint.trial is not None:

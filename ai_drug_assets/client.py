@@ -89,12 +89,16 @@ def as_text(predictions: Sequence[Prediction]) -> str:
         if item.error is not None:
             lines.append(f"  {item.error.code}: {item.error.detail}")
         for name, said in item.endpoints.items():
-            ends = said.interval or ()
-            value, *shown = _numbers(said.value, *ends)
+            amount, unit, ends = said.value, said.unit, said.interval or ()
+            if said.display_value is not None and said.display_unit is not None:
+                amount, unit, ends = said.display_value, said.display_unit, said.display_interval or ()
+            value, *shown = _numbers(amount, *(end for end in ends if end is not None))
+            if None in ends:
+                shown = []
             span = f"  90 % interval {' to '.join(shown)}" if shown else ""
             if said.no_interval:
                 span = f"  {said.no_interval}"
-            lines.append(f"  {name:<24} {value:>8} {said.unit:<12} {said.champion}{span}")
+            lines.append(f"  {name:<24} {value:>8} {unit:<12} {said.champion}{span}")
     return "\n".join(lines)
 
 
@@ -107,12 +111,16 @@ def _numbers(*values: float) -> list[str]:
 def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> dict[str, Any]:
     """Give predictions in the shape of `POST /v1/predict`: either `endpoints` or `error`, nothing not asked for."""
     optional = {"neighbours", "explanation", "alerts", "columns"} - set(include)
+    shown = {"display_value", "display_interval", "display_unit"}
 
     def shaped(item: Prediction) -> dict[str, Any]:
         content = asdict(item)
         for said in content["endpoints"].values():
-            for name in optional & set(said):
+            for name in (optional | (shown if said["display_unit"] is None else set())) & set(said):
                 del said[name]
+            for near in said.get("neighbours") or ():
+                if said.get("display_unit") is None:
+                    del near["display_value"]
         absent = optional | ({"endpoints", "alerts"} if item.error is not None else {"error"})
         return {name: value for name, value in content.items() if name not in absent}
 

@@ -44,7 +44,7 @@ def export(settings: Settings, endpoint: str, out: Path) -> str:
         )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("smiles", "value", "unit", "source", "name", "received"))
+    writer.writerow(("smiles", "relation", "value", "unit", "source", "name", "received"))
     own = _unit_now(settings, endpoint)
     for row in kept:
         unit = row.unit or own
@@ -55,11 +55,11 @@ def export(settings: Settings, endpoint: str, out: Path) -> str:
             )
         received = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.received))
         words = (safe_cell(text) for text in (row.source, row.name or ""))
-        writer.writerow((row.smiles, repr(row.value), unit, *words, received))
+        writer.writerow((row.smiles, row.relation, repr(row.value), unit, *words, received))
     atomic_write(out, text.getvalue().encode())
     left = len(rows) - len(kept)
     without = f"; {left} without a structure are left out" if left else ""
-    layout = "smiles_column: smiles, value_column: value, unit_column: unit"
+    layout = "smiles_column: smiles, value_column: value, relation_column: relation, unit_column: unit"
     return (
         f"{out}: {len(kept)} measured values of {endpoint}{without}\n"
         f"to train on them, add to the `files` of the endpoint's source: {{file: {out}, format: csv, {layout}}}"

@@ -24,6 +24,7 @@ from model_zoo.errors import ConfigError
 from model_zoo.feature_cache import FeatureCache
 from model_zoo.models._base import ModelConfig
 from model_zoo.records import signed_datasets, trained_model_record
+from model_zoo.scales import validated_for_training
 from model_zoo.search import search
 from model_zoo.store import atomic_write
 from model_zoo.training import TrainingData, Validated, cross_validate
@@ -82,7 +83,7 @@ def search_settings(
         record = trained_model_record(endpoint, model, digests, settings.code_root, auxiliary=signed)
         # The room is part of the question: another one begins another study.
         room = {key: item.model_dump(mode="json") for key, item in model.search.items()}
-        question = {"search": str(sorted(room.items())), "metric": endpoint.champion.metric}
+        question = {"search": str(sorted(room.items())), "metric": endpoint.champion.metric, "scale": endpoint.scale}
         asked = {**record, "upstream": {**record["upstream"], **question}}
         study = f"{name}-{model.name}-{seed}-{signature.signature(asked)[:16]}"
         validate = _validation(endpoint, others, model, settings, cache)
@@ -107,7 +108,10 @@ def _validation(
 
     def validate(config: ModelConfig) -> Validated:
         ready = prepared(model.recipe, config, own.dataset, known) if model.auxiliary else config
-        return cross_validate(model.recipe, ready, endpoint.target, data)
+        validated = cross_validate(model.recipe, ready, endpoint.target, data)
+        if endpoint.scale == "unit":
+            return validated
+        return validated_for_training(validated.raw, endpoint.target, data)
 
     return validate
 

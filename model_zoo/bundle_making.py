@@ -23,6 +23,7 @@ from model_zoo.dataset import Dataset
 from model_zoo.model_card import intended_use, limits, score_intervals
 from model_zoo.molecules import Molecule
 from model_zoo.reference_drugs import DrugList, chembl_drugs
+from model_zoo.scales import scale_words
 from model_zoo.signature import Record
 from model_zoo.snapshot_molecules import read_molecules
 from model_zoo.targets import Target
@@ -100,7 +101,7 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
         "endpoint": endpoint.name,
         "model": chosen.contender.model,
         "signature": chosen.contender.signature,
-        **endpoint.model_dump(include={"title", "description", "unit", "direction", "desirable"}),
+        **endpoint.model_dump(include={"title", "description", "unit", "display_unit", "direction", "desirable"}),
         "features": model.features,
         "standardise": endpoint.curation.standardise,
         "target": endpoint.target,
@@ -167,7 +168,8 @@ def _card(chosen: Chosen) -> dict[str, Any]:
     board, row = chosen.board, chosen.row
     return {
         "endpoint": endpoint.model_dump(
-            mode="json", include={"name", "title", "description", "task", "unit", "direction", "licence"}
+            mode="json",
+            include={"name", "title", "description", "task", "unit", "display_unit", "direction", "licence"},
         ),
         "model": {
             "name": model.name,
@@ -184,7 +186,10 @@ def _card(chosen: Chosen) -> dict[str, Any]:
         },
         "made_by": chosen.made_by,
         "metric": endpoint.champion.metric,
-        "scores": {"cv": row["cv"], "test": row["test"], "rows": row["rows"]},
+        "scores": {
+            **{part: row[part] for part in ("cv", "test", "rows", "scale", "scales")},
+            "scale_name": scale_words(endpoint.scale, endpoint.target, endpoint.unit),
+        },
         "split": endpoint.split.model_dump(mode="json"),
         "snapshot": row["snapshot"],
         "git_sha": chosen.git_sha,
@@ -221,9 +226,10 @@ def _complete(
         "training_range": [float(measured.min()), float(measured.max())],
         "domain_threshold": domain_threshold,
     }
-    card["scores"]["test_interval"] = score_intervals(
-        endpoint.task, snapshot.values[~train & snapshot.exact], predicted[snapshot.exact[~train]]
-    )
+    ends = snapshot.values[~train & snapshot.exact], predicted[snapshot.exact[~train]]
+    if endpoint.scale == "training":
+        ends = endpoint.target.to_training(ends[0]), endpoint.target.to_training(ends[1])
+    card["scores"]["test_interval"] = score_intervals(endpoint.task, *ends)
     card["intended_use"] = intended_use(card["endpoint"])
     card["limits"] = limits(card)
     return card

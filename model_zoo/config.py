@@ -20,9 +20,11 @@ from model_zoo.champion import ChampionRules
 from model_zoo.curation import Curation
 from model_zoo.dataset import DatasetConfig
 from model_zoo.desirability import Desirable
+from model_zoo.display import display
 from model_zoo.errors import AidrugError, ConfigError
 from model_zoo.metrics import METRICS
 from model_zoo.models._base import ModelConfig
+from model_zoo.scales import Scale
 from model_zoo.search_range import Range
 from model_zoo.sources import Source
 from model_zoo.splits import Split
@@ -65,6 +67,11 @@ class Endpoint(BaseModel):
     transform: Transform = "identity"
     lower: float | None = None
     upper: float | None = None
+    score_scale: Scale | None = None
+    """The scale on which models are scored, graded and elected: `training`, or the endpoint's own `unit`. That of
+    training when omitted, but for the sets of a benchmark, which keep the official metric and unit."""
+    display_unit: str | None = None
+    """The unit that people read, beside the endpoint's own: `%` of `log10 %`, `nM` of `pIC50`."""
     champion: ChampionRules
     trial: TrialRules | None = None
     """Puts the best of the losing models on trial beside the champion; nobody is on trial when omitted."""
@@ -75,6 +82,8 @@ class Endpoint(BaseModel):
         for unit in (self.source_unit or self.unit, *(each.unit for each in layouts.values() if each.unit is not None)):
             conversion(unit, self.unit)
         _ = self.target
+        if self.display_unit is not None:
+            display(self.unit, self.display_unit)
         unknown = {self.champion.metric, *self.champion.minimum} - set(METRICS[self.task])
         if unknown:
             raise ValueError(
@@ -100,6 +109,13 @@ class Endpoint(BaseModel):
     def target(self) -> Target:
         """The sections that decide the scale of training."""
         return Target(task=self.task, transform=self.transform, lower=self.lower, upper=self.upper)
+
+    @property
+    def scale(self) -> Scale:
+        """The scale that decides. `unit` where both are one."""
+        if self.transform == "identity":
+            return "unit"
+        return self.score_scale or ("unit" if self.source.kind == "benchmark" else "training")
 
 
 class ModelFile(BaseModel):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -19,7 +20,8 @@ from pydantic import Field
 from model_zoo.artefacts import Artefact, read_artefact
 from model_zoo.desirability import Desirable
 from model_zoo.digests import json_digest
-from model_zoo.errors import BundleError
+from model_zoo.display import Display, display
+from model_zoo.errors import BundleError, ConfigError
 from model_zoo.molecules import Standardise
 from model_zoo.policies import Policies
 from model_zoo.targets import Target
@@ -47,6 +49,8 @@ class Manifest(Artefact):
     title: str
     description: str
     unit: str
+    display_unit: str | None = None
+    """The unit that people read, where it is not `unit`."""
     direction: Literal["higher", "lower", "none"]
     desirable: Desirable | None = None
     features: tuple[str, ...]
@@ -61,6 +65,16 @@ class Manifest(Artefact):
     domain_threshold: float
     files: Mapping[str, str]
     """SHA-256 of every other file, by its path in the bundle."""
+
+    @cached_property
+    def display(self) -> Display | None:
+        """How values are shown; none where people read the endpoint's own unit."""
+        return None if self.display_unit is None else display(self.unit, self.display_unit)
+
+    @property
+    def shown_unit(self) -> str:
+        """The unit that people read."""
+        return self.display_unit or self.unit
 
     @property
     def reading(self) -> tuple[Standardise, int]:
@@ -89,6 +103,10 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
             f"{manifest.version}: it was altered. Restore the bundle from a backup, or roll back"
         )
     manifest.policies.require_known(manifest.features, where)
+    try:
+        _ = manifest.display
+    except ConfigError as error:
+        raise BundleError(f"{where} is not a valid manifest: {error}") from error
     return manifest
 
 

@@ -40,7 +40,9 @@ def score_intervals(
 
 def intended_use(endpoint: Card) -> str:
     """Say what a model of an endpoint is for."""
-    what = "the probability that it is of class 1" if endpoint["task"] == "binary" else f"a value in {endpoint['unit']}"
+    shown = endpoint.get("display_unit")
+    value = f"a value in {endpoint['unit']}" + (f" (shown in {shown})" if shown else "")
+    what = "the probability that it is of class 1" if endpoint["task"] == "binary" else value
     return (
         f"Gives {what} for an organic molecule, to rank ideas and choose what to make and measure next "
         f"({endpoint['title']}). It does not replace a measurement, and is not for clinical or regulatory decisions."
@@ -119,7 +121,8 @@ def to_markdown(card: Card) -> str:
         _section("Limits", [f"- {each}" for each in card.get("limits", [])]),
         _section("Data and split", _data(card)),
         _section("Model", _model(model, card)),
-        _section("Scores", _scores(card)),
+        _section("Scores", _scores(card.get("scores", {}))),
+        _section("Scores in the endpoint's unit", _unit_scores(card.get("scores", {}), endpoint)),
         *(_section(f"{name} at 90 %", _coverage(told)) for name, told in _statements(card)),
         _section("Probabilities", _probabilities(card)),
         _section("Percentiles", _reference(card)),
@@ -179,8 +182,14 @@ def _model(model: Card, card: Card) -> list[str]:
     return lines
 
 
-def _scores(card: Card) -> list[str]:
-    scores = card.get("scores", {})
+def _unit_scores(scores: Card, endpoint: Card) -> list[str]:
+    """Tell scores in the endpoint's unit, where others decided."""
+    if scores.get("scale") != "training":
+        return []
+    return [f"In {endpoint.get('unit')}; they choose nothing.", "", *_scores(scores["scales"]["unit"])]
+
+
+def _scores(scores: Card) -> list[str]:
     if "cv" not in scores or "test" not in scores:
         return []
     intervals = scores.get("test_interval", {})
@@ -194,9 +203,10 @@ def _scores(card: Card) -> list[str]:
         )
         for name, cv in scores["cv"].items()
     ]
-    return _table(
-        ("metric", "mean over folds", "std over folds", "test split", "bootstrap 95 % of the test split"), rows
-    )
+    head = ("metric", "mean over folds", "std over folds", "test split", "bootstrap 95 % of the test split")
+    table = _table(head[: 5 if intervals else 4], [row[: 5 if intervals else 4] for row in rows])
+    on = f"On the scale of {scores['scale_name']}, which decides." if scores.get("scale") == "training" else ""
+    return [on, "", *table] if on else table
 
 
 def _coverage(told: Card) -> list[str]:

@@ -44,6 +44,7 @@ PROCEDURES: Mapping[str, Mapping[str, str]] = {
     },
     "leaderboard": {
         "ranked": "model_zoo.ranking.ranked",
+        "score_both": "model_zoo.scales.score_both",
     },
     "champion": {
         "decide": "model_zoo.champion.decide",

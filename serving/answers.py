@@ -27,6 +27,7 @@ class Neighbour:
     value: float
     unit: str
     relation: str = "="
+    display_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,9 @@ class EndpointPrediction:
     provisional: bool = False
     no_interval: str | None = None
     neighbours: list[Neighbour] | None = None
+    display_value: float | None = None
+    display_interval: tuple[float | None, float | None] | None = None
+    display_unit: str | None = None
     explanation: Explanation | None = None
 
 
@@ -147,6 +151,7 @@ class Endpoint:
     champion: ChampionSummary
     provisional: bool = False
     awaited: list[str] = field(default_factory=list)
+    display_unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +230,7 @@ class Leaderboard:
     rows: list[LeaderboardRow]
     absent: dict[str, str]
     note: str
+    scale: str = ""
 
 
 def read(kind: type[T], content: Any) -> T:

@@ -236,6 +236,7 @@ def endpoint_info(table: Table, name: str) -> EndpointInfo:
         champion=ChampionSummary(manifest.version, manifest.model, champion.short_signature, since),
         provisional=champion.provisional,
         awaited=list(champion.awaited),
+        display_unit=manifest.display_unit,
     )
 
 

@@ -7,11 +7,12 @@ Does not belong here: finding them (see `predictor.py`, `insights.py`), HTTP (se
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import UNSET
 
 from model_zoo.bundle import Neighbour
+from model_zoo.display import Display
 from model_zoo.explanation import Explanation
 from model_zoo.live.record import Role
 from serving.insights import Insight
@@ -80,14 +81,27 @@ def _prediction(estimate: Estimate, champion: Champion, name: str, insight: Insi
         signature=champion.short_signature,
         provisional=champion.provisional,
         no_interval=champion.no_interval or None,
-        neighbours=UNSET if near is None else [_neighbour(each, measured_unit) for each in near],
+        neighbours=UNSET if near is None else [_neighbour(each, measured_unit, manifest.display) for each in near],
+        **_shown(estimate, manifest.display),
         explanation=_explanation(insight.explanations[name]) if name in insight.explanations else UNSET,
     )
 
 
-def _neighbour(each: Neighbour, unit: str) -> NeighbourInfo:
+def _shown(estimate: Estimate, display: Display | None) -> dict[str, Any]:
+    if display is None:
+        return {}
+    ends = None if estimate.lower is None else display.interval(estimate.lower, estimate.upper)
+    return {
+        "display_value": display.value(estimate.value),
+        "display_interval": ends,
+        "display_unit": display.unit,
+    }
+
+
+def _neighbour(each: Neighbour, unit: str, display: Display | None) -> NeighbourInfo:
     sign: Literal["=", "<", ">"] = "<" if each.relation == "<" else ">" if each.relation == ">" else "="
-    return NeighbourInfo(each.smiles, round(each.similarity, 4), each.value, unit, sign)
+    shown = UNSET if display is None else display.value(each.value)
+    return NeighbourInfo(each.smiles, round(each.similarity, 4), each.value, unit, sign, shown)
 
 
 def _explanation(why: Explanation | None) -> ExplanationInfo | None:

@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Request, post
 from litestar.di import NamedDependency
@@ -44,6 +44,10 @@ class Measurement(Struct, frozen=True, forbid_unknown_fields=True):
         str | None, Meta(description="Checked against the endpoint's unit when given; nothing is converted.")
     ] = None
     source: Annotated[str, Meta(description="Who or what measured it.", max_length=200)] = ""
+    relation: Annotated[
+        Literal["=", "<", ">"],
+        Meta(description="`<` or `>` where the value is a bound: the true one lies below or above it."),
+    ] = "="
     name: Annotated[
         Annotated[str, Meta(min_length=1, max_length=200)] | None,
         Meta(description="Your own name for it: sent again under it, with your key, the value is corrected."),
@@ -155,6 +159,8 @@ def _fault(table: Table, item: Measurement) -> Fault | None:
         return Fault("invalid-value", f"expected class 0 or 1, got {item.value:g}")
     if not math.isfinite(item.value):
         return Fault("invalid-value", "expected a finite number")
+    if manifest.target.task == "binary" and item.relation != "=":
+        return Fault("invalid-value", f"expected a class, got the bound {item.relation} {item.value:g}")
     return None
 
 
@@ -170,7 +176,7 @@ def _store(
         smiles = result[item.endpoint].smiles
         kept = smiles if observer.keep_smiles else None
         said = (item.endpoint, item.value, item.source, item.name)
-        rows.append(MeasurementRow(now, name(smiles), kept, *said, caller, units[item.endpoint]))
+        rows.append(MeasurementRow(now, name(smiles), kept, *said, caller, units[item.endpoint], item.relation))
     if rows:
         with closing(LiveRecord(observer.folder)) as record:
             record.measure(rows)

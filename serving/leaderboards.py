@@ -53,6 +53,9 @@ class Leaderboard(Struct, frozen=True):
     snapshot: Annotated[str, Meta(description="Data version of the dataset that all were scored on.")]
     rows: Annotated[list[LeaderboardRow], Meta(description="Best first.")]
     absent: Annotated[dict[str, str], Meta(description="Models that were not scored, and why.")]
+    scale: Annotated[
+        str, Meta(description="What scores are told on: the endpoint's unit, or such as `log10 of mL/min/kg`.")
+    ] = ""
     note: str = "cv decides; test is reported only, nothing is chosen by it"
 
 
@@ -101,6 +104,7 @@ def leaderboard(champion: Champion) -> Leaderboard:
             for row in card.get("leaderboard") or ()
         ],
         absent={str(model): str(why) for model, why in (card.get("absent") or {}).items()},
+        scale=str((card.get("scores") or {}).get("scale_name") or champion.manifest.unit),
     )
 
 

@@ -48,6 +48,10 @@ class NeighbourInfo(Struct, frozen=True):
         Literal["=", "<", ">"],
         Meta(description="With `<` or `>` the value is a bound: the true one is known to lie below or above it."),
     ] = "="
+    display_value: Annotated[
+        float | UnsetType | None,
+        Meta(description="In the prediction's `display_unit`, where there is one; the relation is that of `value`."),
+    ] = UNSET
 
 
 class AlertInfo(Struct, frozen=True):
@@ -132,6 +136,17 @@ class EndpointPrediction(Struct, frozen=True):
         list[NeighbourInfo] | UnsetType,
         Meta(description="When asked for: the nearest training molecules, at most three, most similar first."),
     ] = UNSET
+    display_value: Annotated[
+        float | UnsetType | None,
+        Meta(description="`value` in the unit that people read, where the endpoint says one; absent elsewhere."),
+    ] = UNSET
+    display_interval: Annotated[
+        tuple[float | None, float | None] | UnsetType | None,
+        Meta(description="`interval` in `display_unit`, the lower end first; an end too large for a number is null."),
+    ] = UNSET
+    display_unit: Annotated[
+        str | UnsetType, Meta(description="Unit of `display_value`, such as `%` where `unit` is `log10 %`.")
+    ] = UNSET
     explanation: Annotated[
         ExplanationInfo | UnsetType | None,
         Meta(description="When asked for: why; null where this champion cannot explain this molecule."),
@@ -206,6 +221,9 @@ class EndpointInfo(Struct, frozen=True):
     champion: ChampionSummary
     provisional: Annotated[bool, Meta(description=PROVISIONAL)]
     awaited: Annotated[list[str], Meta(description=AWAITED, examples=[[]])]
+    display_unit: Annotated[str | None, Meta(description="The unit that people read, or null if that is `unit`.")] = (
+        None
+    )
 
 
 class ModelInfo(Struct, frozen=True):

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 from model_zoo.bundle_making import contender
 from model_zoo.champion import Contender, Decision, decide
+from model_zoo.config import Endpoint
 from model_zoo.model_card import to_markdown
 from model_zoo.store import parse_pointer, read_card
 
@@ -35,7 +36,7 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         workshop.require_upstream(node)
         board = read_leaderboard(workshop, workshop.catalog.nodes[f"leaderboard/{endpoint.name}"])
-        served = _served(workshop, endpoint.name)
+        served = _served(workshop, endpoint)
         decision = decide(
             [contender(row) for row in board["rows"]],
             served.holder,
@@ -100,7 +101,8 @@ class _Served:
     held: frozenset[str] = frozenset()
 
 
-def _served(workshop: Workshop, endpoint: str) -> _Served:
+def _served(workshop: Workshop, configured: Endpoint) -> _Served:
+    endpoint = configured.name
     now = parse_pointer(workshop.store.read_pointer_bytes()).endpoints.get(endpoint)
     if now is None:
         return _Served()
@@ -110,6 +112,8 @@ def _served(workshop: Workshop, endpoint: str) -> _Served:
     held = {read_card(workshop.store, endpoint, version)["signature"] for version in away}
     holder = Contender(**card["contender"])
     holder = replace(holder, signature=present.get(holder.signature, holder.signature))
+    if card["scores"].get("scale", "unit") != configured.scale:
+        holder = replace(holder, folds={})  # it was scored on another scale: nothing compares with that
     return _Served(
         now.version,
         holder,

@@ -8,8 +8,10 @@ import json
 from typing import Any
 
 import dagster as dg
+from model_zoo.config import Endpoint
 from model_zoo.digests import json_digest
 from model_zoo.ranking import ranked
+from model_zoo.scales import scale_words
 
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import declare
@@ -27,19 +29,27 @@ def leaderboard(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     metric = endpoint.champion.metric
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
-        rows = _rows(workshop, node, metric)
+        rows = _rows(workshop, node, endpoint)
         absent = {
             key: failure.error if (failure := workshop.ledger.read(key).failure) else "not trained"
             for key in node.deps
             if key not in {row["asset"] for row in rows}
         }
         awaited = [str(workshop.catalog.nodes[key].name) for key in workshop.awaited(node)]
-        board = {"endpoint": endpoint.name, "metric": metric, "rows": rows, "absent": absent, "awaited": awaited}
+        board = {
+            "endpoint": endpoint.name,
+            "metric": metric,
+            "scale": endpoint.scale,
+            "rows": rows,
+            "absent": absent,
+            "awaited": awaited,
+        }
         workshop.keep_text(node, FILE, json.dumps(board, sort_keys=True))
         outcome.data_version = json_digest({"rows": rows, "awaited": awaited} if awaited else rows)[:16]
         outcome.metadata = _metadata(rows, absent, metric)
 
-    description = f"Every model of {endpoint.title}, compared on the same folds by {metric}."
+    scale = scale_words(endpoint.scale, endpoint.target, endpoint.unit)
+    description = f"Every model of {endpoint.title}, compared on the same folds by {metric}, on the scale of {scale}."
     return declare(workshop, node, body, description=description)
 
 
@@ -49,11 +59,11 @@ def read_leaderboard(workshop: Workshop, node: Node) -> dict[str, Any]:
     return {"awaited": [], **content}
 
 
-def _rows(workshop: Workshop, node: Node, metric: str) -> list[dict[str, Any]]:
+def _rows(workshop: Workshop, node: Node, endpoint: Endpoint) -> list[dict[str, Any]]:
     rows = []
     snapshot = workshop.ledger.read(f"dataset/{node.endpoint}").made
     for trained, _ in workshop.upstream(node, "trained_model"):
-        scores = read_scores(workshop.place(trained))
+        scores = read_scores(workshop, trained, endpoint)
         rows.append(
             {
                 "asset": trained.key,
@@ -65,7 +75,7 @@ def _rows(workshop: Workshop, node: Node, metric: str) -> list[dict[str, Any]]:
         )
     if not rows:
         raise UpstreamNotReadyError(f"{node.key} needs at least one trained model, got none.")
-    return [dict(row) for row in ranked(rows, metric)]
+    return [dict(row) for row in ranked(rows, endpoint.champion.metric)]
 
 
 def _metadata(rows: list[dict[str, Any]], absent: dict[str, str], metric: str) -> dict[str, Any]:

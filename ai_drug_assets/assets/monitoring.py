@@ -74,7 +74,7 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
         made = _review(workshop, endpoint, now)
         reviews = workshop.settings.folder("service", "reviews")
         atomic_write(reviews / f"{endpoint.name}.json", json.dumps(made.as_json()).encode())
-        expected = card["scores"]["cv"].get(made.metric, {}).get("mean")
+        expected = _expected(card["scores"], made.metric)
         promoted = _promote(workshop, tracking, endpoint, made)
         few = f"fewer than {FEWEST} molecules: nothing is concluded"
         return dg.MaterializeResult(
@@ -83,6 +83,12 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
         )
 
     return _asset
+
+
+def _expected(scores: Mapping[str, Any], metric: str) -> float | None:
+    """Give the mean over folds in the endpoint's unit, in which measured values come."""
+    mean: float | None = scores.get("scales", {}).get("unit", scores)["cv"].get(metric, {}).get("mean")
+    return mean
 
 
 def _review(workshop: Workshop, endpoint: Endpoint, now: Current) -> Review:

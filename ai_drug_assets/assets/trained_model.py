@@ -17,6 +17,7 @@ from model_zoo.fitting import Learner, Sources, fit
 from model_zoo.learnable import plain_errors
 from model_zoo.metrics import HIGHER_IS_BETTER
 from model_zoo.model_formats import load_model
+from model_zoo.scales import Scale, scale_words, score_both
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import check, declare
@@ -43,7 +44,7 @@ def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         run_id = tracking.find_finished(node.signature) or ""
         if reused:
             context.log.info(f"{node.key}: reused what was trained under the same signature, MLflow run {run_id}")
-        scores = read_scores(workshop.place(node))
+        scores = read_scores(workshop, node, endpoint)
         outcome.data_version = node.signature[:16]
         outcome.metadata = {
             "reused": reused,
@@ -63,10 +64,10 @@ def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     )
 
 
-def read_scores(place: Path) -> dict[str, Any]:
-    """Read what `train_and_score` wrote about a trained model."""
-    scores: dict[str, Any] = json.loads((place / "scores.json").read_bytes())
-    return scores
+def read_scores(workshop: Workshop, node: Node, endpoint: Endpoint) -> dict[str, Any]:
+    """Read the scores of a trained model, on the scale that decides and on both; see `score_both`."""
+    place, snapshot = workshop.place(node), workshop.place(workshop.catalog.nodes[f"dataset/{endpoint.name}"])
+    return score_both(_written(place), endpoint.target, endpoint.scale, snapshot, place)
 
 
 def load_dataset(workshop: Workshop, node: Node) -> Dataset:
@@ -91,10 +92,16 @@ def _is_there(context: dg.AssetExecutionContext, workshop: Workshop, node: Node,
     return False
 
 
+def _written(place: Path) -> dict[str, Any]:
+    """Read what `train_and_score` wrote."""
+    scores: dict[str, Any] = json.loads((place / "scores.json").read_bytes())
+    return scores
+
+
 def _is_usable(folder: Path) -> bool:
     """Say whether a folder holds a trained model that can be read, where no list says what belongs to it."""
     try:
-        read_scores(folder)
+        _written(folder)
         np.load(folder / "predictions.npz", allow_pickle=False).close()
         load_model(folder / "model")
     except Exception:  # noqa: BLE001  whatever libraries raise about half a file
@@ -114,7 +121,7 @@ def _record(
     place, tags = workshop.place(node), _tags(workshop, node, endpoint, model) | {keys.TAG_RECOVERED: "true"}
     name, params = f"{model.name} on {endpoint.name}", model.settings(endpoint.name).model_dump(mode="json")
     with tracking.training_run(context, name=name, tags=tags, record=node.record) as run:
-        tracking.log(run, params=params, scores=_flat(read_scores(place)), folder=place)
+        tracking.log(run, params=params, scores=_flat(read_scores(workshop, node, endpoint)), folder=place)
 
 
 def _train(
@@ -132,14 +139,16 @@ def _train(
         tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
     ):
         learner = Learner(model.recipe, config, endpoint.target, model.features)
+        sources = _sources(workshop, node, endpoint, model)
         scores = fit(
             learner,
-            _sources(workshop, node, endpoint, model),
+            sources,
             workshop.features.joined,
             lambda data: plain_errors(model.name, endpoint.target, data),
             work,
         )
-        tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(scores), folder=work)
+        both = score_both(scores, endpoint.target, endpoint.scale, sources.snapshot, work)
+        tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(both), folder=work)
         workshop.keep(node, work)
 
 
@@ -171,10 +180,14 @@ def _sources(workshop: Workshop, node: Node, endpoint: Endpoint, model: ModelFil
 
 
 def _flat(scores: dict[str, Any]) -> dict[str, float]:
-    flat = {f"test_{metric}": value for metric, value in scores["test"].items()}
-    for metric, cv in scores["cv"].items():
-        flat |= {f"cv_{metric}": cv["mean"], f"cv_{metric}_std": cv["std"]}
-    return {**flat, "train_s": scores["train_s"], "ms_per_molecule": scores["ms_per_molecule"]}
+    """Give scores as MLflow keeps them: in the endpoint's unit, and on the scale of training where that is another."""
+    flat = {"train_s": scores["train_s"], "ms_per_molecule": scores["ms_per_molecule"]}
+    unit, training = scores["scales"]["unit"], scores["scales"]["training"]
+    for on, mark in ((unit, ""), (training, "_training_scale"))[: 1 if training == unit else 2]:
+        flat |= {f"test_{metric}{mark}": value for metric, value in on["test"].items()}
+        for metric, cv in on["cv"].items():
+            flat |= {f"cv_{metric}{mark}": cv["mean"], f"cv_{metric}_std{mark}": cv["std"]}
+    return flat
 
 
 def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: dict[str, Any]) -> dict[str, Any]:
@@ -184,6 +197,10 @@ def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: dict[s
     scored = snapshot.exact[train]
     measured, predicted = snapshot.values[train][scored], predictions["out_of_fold"][scored]
     metric = endpoint.champion.metric
+    told: dict[Scale, dict[str, Any]] = {endpoint.scale: scores}  # first on the scale that decides
+    if scores["scales"]["training"] != scores["scales"]["unit"]:
+        other: Scale = "unit" if endpoint.scale == "training" else "training"
+        told[other] = scores["scales"][other]
     plot = (
         plots.roc_plot(measured, predicted)
         if endpoint.task == "binary"
@@ -195,8 +212,12 @@ def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: dict[s
         "train_s": scores["train_s"],
         "ms_per_molecule": scores["ms_per_molecule"],
         "scores": plots.markdown_table(
-            ("metric", "mean over folds", "std", "test split (reported only)"),
-            [(name, cv["mean"], cv["std"], scores["test"][name]) for name, cv in scores["cv"].items()],
+            ("metric", "scale", "mean over folds", "std", "test split (reported only)"),
+            [
+                (name, scale_words(scale, endpoint.target, endpoint.unit), cv["mean"], cv["std"], on["test"][name])
+                for scale, on in told.items()
+                for name, cv in on["cv"].items()
+            ],
         ),
         "plot": plot,
     }

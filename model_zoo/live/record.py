@@ -57,12 +57,13 @@ CREATE TABLE IF NOT EXISTS measurements (
     name TEXT,
     caller TEXT NOT NULL DEFAULT '',
     unit TEXT NOT NULL DEFAULT '',
+    relation TEXT NOT NULL DEFAULT '=',
     UNIQUE (endpoint, caller, name)
 );
 CREATE INDEX IF NOT EXISTS measurements_by_molecule ON measurements (endpoint, molecule);
 """
 _PREDICTION = "at, molecule, smiles, endpoint, version, role, answered, value, lower, upper, similarity, inside"
-_MEASUREMENT = "received, molecule, smiles, endpoint, value, source, name, caller, unit"
+_MEASUREMENT = "received, molecule, smiles, endpoint, value, source, name, caller, unit, relation"
 _OLD_MEASUREMENTS = "received, molecule, smiles, endpoint, value, source, name"
 """What a record held before it knew whose name a measurement's name is."""
 
@@ -121,6 +122,8 @@ class MeasurementRow:
         Id of the key that sent it; empty where none was shown.
     unit
         The endpoint's unit when it came; empty in records from before units were kept.
+    relation
+        `=`, or `<` or `>` where the value is a bound: the true one is known to lie below or above it.
     """
 
     received: float
@@ -132,6 +135,7 @@ class MeasurementRow:
     name: str | None = None
     caller: str = ""
     unit: str = ""
+    relation: str = "="
 
 
 class Namer:
@@ -303,17 +307,20 @@ class LiveRecord:
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Rebuild a table of measurements that holds one name per endpoint, whoever sent it. Nothing is lost."""
+    """Rebuild a table of measurements that holds one name per endpoint, whoever sent it, or knows no bounds.
 
-    def is_old() -> bool:
+    Nothing is lost.
+    """
+
+    def lacks(name: str) -> bool:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
-        return bool(columns) and "caller" not in columns
+        return bool(columns) and name not in columns
 
-    if not is_old():
+    if not lacks("caller") and not lacks("relation"):
         return
-    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("BEGIN IMMEDIATE")  # another process may have done it meanwhile
     try:
-        if is_old():  # another process may have done it meanwhile
+        if lacks("caller"):
             connection.execute("ALTER TABLE measurements RENAME TO measurements_before")
             connection.execute("DROP INDEX IF EXISTS measurements_by_molecule")
             connection.execute(re.findall(r"CREATE TABLE IF NOT EXISTS measurements \(.*?\);", _SCHEMA, re.DOTALL)[0])
@@ -322,6 +329,8 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
                 f"SELECT id, {_OLD_MEASUREMENTS} FROM measurements_before"
             )
             connection.execute("DROP TABLE measurements_before")
+        if lacks("relation"):
+            connection.execute("ALTER TABLE measurements ADD COLUMN relation TEXT NOT NULL DEFAULT '='")
     except BaseException:
         connection.execute("ROLLBACK")
         raise

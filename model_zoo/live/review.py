@@ -138,6 +138,7 @@ def review(
     predictions, measurements
         The endpoint's rows of the record, oldest first.
     """
+    measurements = [row for row in measurements if row.relation == "="]  # of a bound the true value is not known
     rows = list(predictions)
     mine = [row for row in rows if row.version == version]
     last = {row.molecule: row for row in mine}  # the latest prediction of each molecule counts

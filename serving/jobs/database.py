@@ -81,10 +81,14 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Pin(msgspec.Struct, frozen=True):
-    """The version that answers an endpoint for a whole job, and the endpoint's task: regression or binary."""
+    """The version that answers an endpoint for a whole job, and of the endpoint what decides a result's columns.
+
+    Its task (regression or binary), and whether people read its values in another unit.
+    """
 
     version: str
     task: str
+    displayed: bool = False
 
 
 @dataclass(frozen=True)

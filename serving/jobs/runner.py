@@ -161,7 +161,10 @@ class Runner:
                 return None
             champions = {name: table.champions[name] for name in names}
             manifests = {name: champion.manifest for name, champion in champions.items()}
-            pins = {name: Pin(manifest.version, manifest.target.task) for name, manifest in manifests.items()}
+            pins = {
+                name: Pin(manifest.version, manifest.target.task, manifest.display is not None)
+                for name, manifest in manifests.items()
+            }
             if not await asyncio.to_thread(self._table.start, job.id, self._owner, pins):
                 return None
         self._pinned[job.id] = champions

@@ -34,8 +34,12 @@ NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", 
 """The first is one column for all endpoints; the others are the same in every row, and the model card tells them."""
 ASKED_FOR = set(INCLUDES)
 """Fields that are there only when the job includes them."""
+SHOWN = {"display_value", "display_interval", "display_unit"}
+"""Fields of endpoints that people read in another unit."""
 OF_OTHER_TASKS = {"regression": {"label", "prediction_set"}, "binary": {"interval"}}
 """Fields that an endpoint of this task never has."""
+INTERVALS = {"interval": "", "display_interval": "display_"}
+"""Fields of two numbers, and how the names of their columns begin."""
 EMPTY_BLOCK = "\n     RDKit          2D\n\n  0  0  0  0  0  0  0  0  0  0999 V2000\nM  END\n"
 
 
@@ -84,7 +88,11 @@ def columns_of(job: Job) -> Columns:
     absent = NOT_A_COLUMN | (ASKED_FOR - set(job.plan.include))
     every = EndpointPrediction.__struct_fields__
     fields = {
-        endpoint: tuple(name for name in every if name not in absent | OF_OTHER_TASKS[pin.task])
+        endpoint: tuple(
+            name
+            for name in every
+            if name not in absent | OF_OTHER_TASKS[pin.task] | (set() if pin.displayed else SHOWN)
+        )
         for endpoint, pin in job.champions.items()
     }
     with_smiles, with_alerts = job.plan.smiles_column is None, "alerts" in job.plan.include
@@ -159,7 +167,7 @@ def _notes(entry: Mapping[str, Any]) -> str | None:
 
 
 def _flat(field: str, value: Any) -> list[Cell]:
-    if field == "interval":
+    if field in INTERVALS:
         return list(value) if value is not None else [None, None]
     if value is None or isinstance(value, str | float | int | bool):
         return [value]
@@ -168,8 +176,8 @@ def _flat(field: str, value: Any) -> list[Cell]:
 
 def _columns_of_field(field: str, hint: Any) -> list[tuple[str, type]]:
     """Name the columns of one field and what they hold; whatever is no plain value becomes JSON text."""
-    if field == "interval":
-        return [("lower", float), ("upper", float)]
+    if field in INTERVALS:
+        return [(f"{INTERVALS[field]}lower", float), (f"{INTERVALS[field]}upper", float)]
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     kinds = [type(get_args(option)[0]) if get_origin(option) is Literal else option for option in options]
     plain = [kind for kind in kinds if kind in (float, int, bool)]

@@ -54,14 +54,17 @@ class Axis:
         return math.log10(max(value, 1e-30)) if self.logarithmic else value
 
 
-def axis_of(target: Target, measured: NDArray[np.float64], estimate: Estimate) -> Axis:
+def axis_of(
+    target: Target, measured: NDArray[np.float64], estimate: Estimate, *, logarithmic: bool | None = None
+) -> Axis:
     """Give the axis of an endpoint: the middle 99 % of its measured values, or 0 to 1 for a probability.
 
-    An endpoint without measured values gets an axis around the estimate's own interval.
+    An endpoint without measured values gets an axis around the estimate's own interval. `logarithmic` follows from the
+    scale of training when omitted.
     """
     if target.task == "binary":
         return Axis(0.0, 1.0, logarithmic=False)
-    logarithmic = target.transform == "log10"
+    logarithmic = target.transform == "log10" if logarithmic is None else logarithmic
     if len(measured) >= 2 and measured[0] < measured[-1]:
         low, high = (float(end) for end in np.quantile(measured, (0.005, 0.995)))
         if low < high:
@@ -124,6 +127,17 @@ def places(*values: float) -> int:
     """
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     return max(2, 1 - math.floor(math.log10(largest))) if largest > 0 else 2
+
+
+def significant(value: float) -> int:
+    """Give how many decimals show two digits of a number that may be small beside others, as amounts over decades are.
+
+    Examples
+    --------
+    >>> significant(0.053), significant(4.8), significant(480.0), significant(0.0)
+    (3, 1, 0, 0)
+    """
+    return max(0, 1 - math.floor(math.log10(abs(value)))) if value and math.isfinite(value) else 0
 
 
 def number(value: float, decimals: int) -> str:

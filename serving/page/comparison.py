@@ -24,6 +24,9 @@ CLEAR = 0.1
 """Desirabilities nearer to each other than this count as equal: the models do not tell them apart."""
 FIELDS = ("value", "lower", "upper", "unit", "percentile", "label", "domain", "similarity", "champion", "provisional")
 
+SHOWN = ("display_value", "display_lower", "display_upper", "display_unit")
+"""Further fields of an endpoint that people read in another unit."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -84,27 +87,36 @@ def csv_of(
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(
         ["smiles", "name", "standardised", "error_code", "error_detail", "notes"]
-        + [f"{name}_{field}" for name in champions for field in FIELDS]
+        + [f"{name}_{field}" for name, champion in champions.items() for field in _fields(champion)]
     )
     for place in places:
         line, answer = lines[place], told[place].answer
         start = [safe_cell(line.smiles), safe_cell(line.name)]
         if isinstance(answer, Fault):
-            empty = [""] * (len(FIELDS) * len(champions))
+            empty = [""] * sum(len(_fields(champion)) for champion in champions.values())
             writer.writerow([*start, "", answer.code, safe_cell(answer.detail), "", *empty])
             continue
         cells: list[object] = [*start, next(iter(answer.values())).smiles, "", "", "; ".join(notes_of(answer))]
         for name in champions:
             if name not in answer:
-                cells += [""] * len(FIELDS)
+                cells += [""] * len(_fields(champions[name]))
                 continue
             estimate, manifest = answer[name], told[place].champions[name].manifest
             domain = "inside" if estimate.similarity >= manifest.domain_threshold else "outside"
             numbers = (estimate.value, estimate.lower, estimate.upper, estimate.percentile)
             value, lower, upper, percentile = ("" if each is None else f"{each:.6g}" for each in numbers)
+            display = manifest.display
             label = "" if estimate.label is None else estimate.label
             cells += [value, lower, upper, manifest.unit, percentile, label, domain]
             provisional = told[place].champions[name].provisional
             cells += [f"{estimate.similarity:.4f}", manifest.version, provisional]
+            if champions[name].manifest.display is not None:
+                seen = () if display is None else (display.value(estimate.value), *display.interval(*numbers[1:3]))
+                cells += ["" if each is None else f"{each:.6g}" for each in seen] or ["", "", ""]
+                cells += [manifest.display_unit or ""]
         writer.writerow(cells)
     return file.getvalue()
+
+
+def _fields(champion: Champion) -> tuple[str, ...]:
+    return FIELDS if champion.manifest.display is None else (*FIELDS, *SHOWN)

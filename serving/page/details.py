@@ -13,10 +13,12 @@ from markupsafe import Markup
 
 from model_zoo.alerts import Alert
 from model_zoo.bundle import Neighbour
+from model_zoo.display import Display
 from model_zoo.explanation import Explanation
 from serving.insights import Insight
 from serving.page.axis import number, places
 from serving.page.drawing import Mark, contribution_marks, structure_svg
+from serving.page.shown import shown_number
 from serving.table import Champion
 
 
@@ -78,7 +80,7 @@ def why(champion: Champion, name: str, smiles: str, insight: Insight) -> Why:
     explanation = insight.explanations.get(name)
     return Why(
         title=manifest.title,
-        unit="" if manifest.target.task == "binary" else manifest.unit,
+        unit="" if manifest.target.task == "binary" else manifest.shown_unit,
         atoms=None if explanation is None else _atoms(smiles, explanation),
         neighbours=None if near is None else tuple(_neighbour(each, champion) for each in near),
     )
@@ -131,14 +133,17 @@ def _signed(text: str) -> str:
     return text if text.startswith("\N{MINUS SIGN}") else f"+{text}"
 
 
-def _amount(each: Neighbour) -> str:
-    """Write a measured value; a bound with its sign."""
-    amount = number(each.value, places(each.value))
-    return amount if each.relation == "=" else f"{each.relation} {amount}"
+def _amount(each: Neighbour, display: Display | None) -> str:
+    """Write a measured value as it is shown; a bound with its sign."""
+    value, sign = each.value, each.relation
+    if display is not None:
+        value, sign = shown_number(display, value), display.relation(sign)
+    amount = number(value, places(value))
+    return amount if sign == "=" else f"{sign} {amount}"
 
 
 def _neighbour(each: Neighbour, champion: Champion) -> NeighbourView:
     binary = champion.manifest.target.task == "binary"
-    value = ("yes" if each.value >= 0.5 else "no") if binary else _amount(each)
+    value = ("yes" if each.value >= 0.5 else "no") if binary else _amount(each, champion.manifest.display)
     same = each.similarity > 0.9999
     return NeighbourView(structure_svg(each.smiles), each.smiles, value, f"{each.similarity:.2f}", same)

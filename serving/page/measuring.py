@@ -6,9 +6,8 @@ Does not belong here: checking and storing values (see `serving/feedback.py`).
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
 from litestar import MediaType, Request, Response, post
 from litestar.di import NamedDependency
@@ -16,13 +15,18 @@ from litestar.params import URLEncodedBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta, Struct, UnsetType
 
+from model_zoo.display import Display
+from model_zoo.units import measured
 from serving.access import caller_of, holder_of
 from serving.engine import Engine
 from serving.feedback import Compared, Measurement, store_measurements
 from serving.page.axis import number, places
+from serving.page.shown import shown_number
 from serving.page.templates import FRAGMENT, render
 from serving.problems import ProblemError
 from serving.table import Champion
+
+Sign = Literal["=", "<", ">"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ def measuring(request: Request[Any, Any, Any], engine: Engine, champion: Champio
     if engine.observer is None or not allowed:
         return None
     manifest = champion.manifest
-    return MeasuringForm(smiles, manifest.endpoint, manifest.title, manifest.unit, manifest.target.task == "binary")
+    binary = manifest.target.task == "binary"
+    return MeasuringForm(smiles, manifest.endpoint, manifest.title, manifest.shown_unit, binary)
 
 
 @post("/page/measured", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "feedback"})
@@ -62,12 +67,16 @@ async def measured_page(
     """Store a value that a chemist measured, and say how it compares."""
     if not request.headers.get(FRAGMENT):  # a form on a page of another site cannot set a header
         raise ProblemError("forbidden", "expected a request from this service's own page, not from another site's")
-    value = _number(data.value)
-    sent = Measurement(data.smiles, data.endpoint, value, None, data.source)
+    value, relation = _number(data.value)
+    champion = engine.table.champions.get(data.endpoint)
+    display = None if champion is None else champion.manifest.display
+    sent = Measurement(data.smiles, data.endpoint, value, None, data.source, relation)
+    if display is not None:
+        sent = replace(sent, value=_read(display, value), relation=_sign(display.relation(relation)))
     answer = await store_measurements(engine, [sent], holder_of(request.scope))
     result = answer.measurements[0]
     fault = None if isinstance(result.error, UnsetType) else result.error.detail
-    said = "" if isinstance(result.prediction, UnsetType) else _said(engine, data.endpoint, value, result.prediction)
+    said = "" if isinstance(result.prediction, UnsetType) else _said(engine, sent, result.prediction)
     html = render("measured.html", fault=fault, said=said, kept=engine.settings.record_structures)
     return Response(html, media_type=MediaType.HTML)
 
@@ -75,8 +84,8 @@ async def measured_page(
 MEASURING_HANDLERS: list[ControllerRouterHandler] = [measured_page]
 
 
-def _number(text: str) -> float:
-    """Read a number as chemists write it, with a point or a comma, and any minus sign.
+def _number(text: str) -> tuple[float, Sign]:
+    """Read a number as chemists write it, with a point or a comma, any minus sign, and `<` or `>` before a bound.
 
     Raises
     ------
@@ -84,22 +93,54 @@ def _number(text: str) -> float:
         `invalid-request`, with what came.
     """
     try:
-        value = float(text.strip().replace("\N{MINUS SIGN}", "-").replace(",", "."))
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ProblemError("invalid-request", f"expected a number such as -2.5, got {text.strip()[:40]!r}")
-    return value
+        value, sign = measured(text.replace(",", "."))
+    except ValueError as error:
+        raise ProblemError(
+            "invalid-request", f"expected a number such as -2.5 or >10, got {text.strip()[:40]!r}"
+        ) from error
+    return value, _sign(sign)
 
 
-def _said(engine: Engine, endpoint: str, value: float, predicted: Compared) -> str:
-    champion = engine.table.champions.get(endpoint)
+def _sign(sign: str) -> Sign:
+    return "<" if sign == "<" else ">" if sign == ">" else "="
+
+
+def _read(display: Display, value: float) -> float:
+    """Bring a value from the unit that people read to the endpoint's.
+
+    Raises
+    ------
+    ProblemError
+        `invalid-request`, where it has no place there.
+    """
+    try:
+        return display.read(value)
+    except ValueError as error:
+        raise ProblemError(
+            "invalid-request", f"expected a value above zero in {display.unit}, got {value:g}"
+        ) from error
+
+
+def _said(engine: Engine, sent: Measurement, predicted: Compared) -> str:
+    """Say how a measured value compares with the prediction, in the unit that people read."""
+    champion = engine.table.champions.get(sent.endpoint)
     if champion is not None and champion.manifest.target.task == "binary":
-        return f"You measured {'yes' if value else 'no'}; the model gives yes {100 * predicted.value:.0f} %."
-    shown = places(value, predicted.value)
-    said = f"You measured {number(value, shown)}; the model says {number(predicted.value, shown)}"
-    if predicted.interval is None:
+        return f"You measured {'yes' if sent.value else 'no'}; the model gives yes {100 * predicted.value:.0f} %."
+    display = None if champion is None else champion.manifest.display
+    value, told, sign, ends = sent.value, predicted.value, sent.relation, predicted.interval
+    if display is not None:
+        value, told = shown_number(display, value), shown_number(display, told)
+        sign = _sign(display.relation(sign))
+        low, high = display.interval(*(ends or (None, None)))
+        ends = None if low is None or high is None else (low, high)
+    shown = places(value, told)
+    bound = "" if sign == "=" else f"{sign} "
+    said = f"You measured {bound}{number(value, shown)}; the model says {number(told, shown)}"
+    if sign != "=":
+        agrees = told < value if sign == "<" else told > value
+        return f"{said}, which {'agrees' if agrees else 'is on the other side'}."
+    if ends is None:
         return f"{said}."
-    low, high = predicted.interval
+    low, high = ends
     where = "inside" if low <= value <= high else "outside"
     return f"{said}, and your value lies {where} its 90 % interval ({number(low, shown)} to {number(high, shown)})."

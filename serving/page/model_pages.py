@@ -23,7 +23,8 @@ from model_zoo.store import Appointment
 from serving.engine import Engine
 from serving.making import being_made
 from serving.page import words
-from serving.page.axis import Axis, axis_of, axis_svg, number, places
+from serving.page.axis import Axis, axis_svg, number, places, significant
+from serving.page.shown import shown_axis, shown_values
 from serving.page.templates import render
 from serving.predictor import Estimate
 from serving.table import Champion, Table
@@ -73,10 +74,14 @@ class ModelPage:
     ends: tuple[str, str]
     measured: int
     metric: str
+    scale: str
+    """What its scores are told on, where that is not the endpoint's unit; else empty."""
     leaderboard: tuple[Contestant, ...]
     reason: str
     scores: tuple[tuple[str, str, str], ...]
     """Metric, over folds, on the test split."""
+    unit_scores: tuple[tuple[str, str, str], ...]
+    """The same in the endpoint's unit, where the others are on another scale."""
     coverage: tuple[Coverage, ...]
     facts: tuple[tuple[str, str], ...]
     history: tuple[Appointment, ...]
@@ -127,9 +132,11 @@ def model_page(table: Table, name: str) -> ModelPage:
         ends=ends,
         measured=len(champion.measured),
         metric=words.METRICS.get(metric, metric),
+        scale=words.scale(card),
         leaderboard=_leaderboard(card),
         reason=str(_part(card, "decision").get("reason") or ""),
-        scores=_scores(card),
+        scores=_scores(_part(card, "scores")),
+        unit_scores=_scores(_part(_part(_part(card, "scores"), "scales"), "unit")) if words.scale(card) else (),
         coverage=_coverage(card),
         facts=_facts(champion, card),
         history=tuple(each for each in earlier if each is not now),
@@ -139,15 +146,17 @@ def model_page(table: Table, name: str) -> ModelPage:
 
 def _spread(champion: Champion) -> tuple[Markup, tuple[str, str]]:
     """Draw how the measured values are spread; nothing for classes."""
-    manifest, measured = champion.manifest, champion.measured
+    manifest, measured = champion.manifest, shown_values(champion)
     if manifest.target.task == "binary" or len(measured) < words.FEWEST:
         return Markup(), ("", "")
-    middle = Estimate("", float(np.median(measured)), None, None, 1.0)
-    axis: Axis = axis_of(manifest.target, measured, middle)
+    middle = Estimate("", float(np.median(champion.measured)), None, None, 1.0)
+    axis: Axis = shown_axis(champion, middle)
     span = axis.high - axis.low
     shown = 1 if span >= 2 else places(span)
     ends = (number(axis.low, shown), number(axis.high, shown))
-    label = f"Spread of {len(measured):,} measured values from {ends[0]} to {ends[1]} {manifest.unit}"
+    if axis.logarithmic:
+        ends = (number(axis.low, significant(axis.low)), number(axis.high, significant(axis.high)))
+    label = f"Spread of {len(measured):,} measured values from {ends[0]} to {ends[1]} {manifest.shown_unit}"
     return axis_svg(axis, measured, None, label), ends
 
 
@@ -178,8 +187,7 @@ def _leaderboard(card: Mapping[str, Any]) -> tuple[Contestant, ...]:
     return tuple(contestants)
 
 
-def _scores(card: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    scores = _part(card, "scores")
+def _scores(scores: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
     cv, test = _part(scores, "cv"), _part(scores, "test")
     rows = []
     for metric, found in cv.items():

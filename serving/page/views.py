@@ -7,7 +7,7 @@ on demand about one molecule (see `details.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,9 +16,10 @@ from markupsafe import Markup
 
 from model_zoo.standardisation.cxsmiles import split_line
 from serving.page import words
-from serving.page.axis import Axis, axis_of, axis_svg, decimals, number, places
+from serving.page.axis import Axis, axis_svg, decimals, number, places, significant
 from serving.page.drawing import structure_svg
 from serving.page.radar import radar_svg
+from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades
 from serving.predictor import Answer, Estimate, Fault, faults_of
 from serving.table import Champion, Table
 
@@ -89,8 +90,8 @@ class Row:
     def axis(self) -> Markup:
         """The value on its endpoint's own axis."""
         label = _label(self.value, self.unit, self.interval, self.low, self.high)
-        measured = np.empty(0) if self._binary else self.champion.measured
-        return axis_svg(self._axis, measured, self.estimate, label)
+        measured = np.empty(0) if self._binary else shown_values(self.champion)
+        return axis_svg(self._axis, measured, shown_estimate(self.champion, self.estimate), label)
 
     @property
     def low(self) -> str:
@@ -114,7 +115,7 @@ class Row:
 
     @cached_property
     def _axis(self) -> Axis:
-        return axis_of(self.champion.manifest.target, self.champion.measured, self.estimate)
+        return shown_axis(self.champion, self.estimate)
 
     @property
     def _binary(self) -> bool:
@@ -276,7 +277,7 @@ def headings(champions: Mapping[str, Champion]) -> tuple[Heading, ...]:
         Heading(
             name,
             champion.manifest.title,
-            "" if champion.manifest.target.task == "binary" else champion.manifest.unit,
+            "" if champion.manifest.target.task == "binary" else champion.manifest.shown_unit,
             words.DIRECTIONS[champion.manifest.direction],
             words.wanted(champion),
         )
@@ -302,10 +303,11 @@ def radar(cards: Sequence[Card]) -> Markup:
 def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: bool) -> Row:
     manifest = champion.manifest
     binary = manifest.target.task == "binary"
-    shown = decimals(estimate)
-    interval = _interval(estimate, shown)
-    value = f"{100 * estimate.value:.0f} %" if binary else number(estimate.value, shown)
-    unit = "probability" if binary else manifest.unit
+    seen = shown_estimate(champion, estimate)
+    digits = significant if spans_decades(champion) else lambda _: decimals(seen)
+    interval = _interval(seen, digits)
+    value = f"{100 * estimate.value:.0f} %" if binary else number(seen.value, digits(seen.value))
+    unit = "probability" if binary else manifest.shown_unit
     score = words.desirability(champion, estimate)
     band = words.band(score)
     return Row(
@@ -314,7 +316,7 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: boo
         endpoint=endpoint,
         title=manifest.title,
         direction=words.DIRECTIONS[manifest.direction],
-        raw=estimate.value,
+        raw=seen.value,
         value=value,
         unit=unit,
         interval=interval,
@@ -331,13 +333,15 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: boo
     )
 
 
-def _interval(estimate: Estimate, shown: int) -> str:
+def _interval(estimate: Estimate, digits: Callable[[float], int]) -> str:
     if estimate.lower is None or estimate.upper is None:
         return ""
-    return f"{number(estimate.lower, shown)} to {number(estimate.upper, shown)}"
+    return f"{number(estimate.lower, digits(estimate.lower))} to {number(estimate.upper, digits(estimate.upper))}"
 
 
 def _axis_labels(axis: Axis) -> tuple[str, str]:
+    if axis.logarithmic:
+        return number(axis.low, significant(axis.low)), number(axis.high, significant(axis.high))
     span = axis.high - axis.low
     shown = 0 if span >= 50 else 1 if span >= 2 else places(span)
     return number(axis.low, shown), number(axis.high, shown)

@@ -41,6 +41,8 @@ METRICS = {
     "auprc": "AUPRC", "mcc": "MCC", "accuracy": "accuracy",
 }  # fmt: skip
 """What metrics are called on the page; others go by their own name."""
+IN_UNITS = ("rmse", "mae")
+"""Metrics that have a unit."""
 STRENGTHS = {"r2": (0.4, 0.7), "auroc": (0.75, 0.87)}
 """From which score a model counts as fair and as strong: conventions of this page, not statistics."""
 
@@ -182,8 +184,9 @@ def wanted(champion: Champion) -> str:
     desirable = champion.manifest.desirable
     if desirable is None:
         return ""
-    low, high = (None if end is None else f"{end:g}".replace("-", "\N{MINUS SIGN}") for end in
-                 (desirable.low, desirable.high))  # fmt: skip
+    ends, display = (desirable.low, desirable.high), champion.manifest.display
+    low, high = (None if end is None else f"{end:.6g}".replace("-", "\N{MINUS SIGN}") for end in
+                 (ends if display is None else display.interval(*ends)))  # fmt: skip
     if low is None:
         return f"{high} or lower"
     return f"{low} or higher" if high is None else f"{low} to {high}"
@@ -197,7 +200,21 @@ def quality(card: Mapping[str, Any]) -> Quality | None:
         basis = f"{split['folds']} {split['kind']} folds, {card['scores']['rows']['train']:,} molecules"
     except (KeyError, TypeError, ValueError):
         return None
-    return Quality(f"{METRICS.get(metric, metric)} {number(value, places(value))}", basis, _strength(scores))
+    on = f" ({scale(card)})" if scale(card) and metric in IN_UNITS else ""
+    return Quality(f"{METRICS.get(metric, metric)} {number(value, places(value))}{on}", basis, _strength(scores))
+
+
+def scale(card: Mapping[str, Any]) -> str:
+    """Say on which scale a card's scores are told; empty where it is the endpoint's unit.
+
+    Examples
+    --------
+    >>> scale({"scores": {"scale": "training", "scale_name": "log10 of mL/min/kg"}}), scale({})
+    ('log10 of mL/min/kg', '')
+    """
+    scores = card.get("scores")
+    told = isinstance(scores, Mapping) and scores.get("scale") == "training"
+    return str(scores.get("scale_name", "")) if told else ""
 
 
 def _strength(scores: Mapping[str, Any]) -> Strength:

@@ -1,0 +1,56 @@
+"""What champions say, in the unit that people read.
+
+Belongs here: estimates, measured values and axes in an endpoint's display unit.
+Does not belong here: which unit that is (see `model_zoo/display.py`), what follows from a value, such as its place
+among drugs or how desirable it is: that is told of the endpoint's own unit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.display import Display
+from model_zoo.units import is_logarithmic
+from serving.page.axis import Axis, axis_of
+from serving.predictor import Estimate
+from serving.table import Champion
+
+
+def shown_number(display: Display, value: float) -> float:
+    """Give a number as it is shown; infinite where it is too large for one."""
+    shown = display.value(value)
+    return math.inf if shown is None else shown
+
+
+def shown_estimate(champion: Champion, estimate: Estimate) -> Estimate:
+    """Give an estimate in the unit that people read."""
+    display = champion.manifest.display
+    if display is None:
+        return estimate
+    lower, upper = display.interval(estimate.lower, estimate.upper)
+    return replace(estimate, value=shown_number(display, estimate.value), lower=lower, upper=upper)
+
+
+def shown_values(champion: Champion) -> NDArray[np.float64]:
+    """Give the measured values in the unit that people read, ascending."""
+    display = champion.manifest.display
+    if display is None:
+        return champion.measured
+    return np.sort([shown_number(display, float(value)) for value in champion.measured])
+
+
+def shown_axis(champion: Champion, estimate: Estimate) -> Axis:
+    """Give the axis of an endpoint, on which an estimate lies, in the unit that people read."""
+    target, seen = champion.manifest.target, shown_estimate(champion, estimate)
+    return axis_of(target, shown_values(champion), seen, logarithmic=spans_decades(champion))
+
+
+def spans_decades(champion: Champion) -> bool:
+    """Tell whether what is shown is an amount that was learnt as a logarithm: its ends lie a factor apart."""
+    manifest = champion.manifest
+    amount_of_logarithm = is_logarithmic(manifest.unit) and not is_logarithmic(manifest.shown_unit)
+    return amount_of_logarithm or manifest.target.transform == "log10"
