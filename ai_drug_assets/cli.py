@@ -83,6 +83,19 @@ def rollback(endpoint: str) -> None:
 
 @aidrug.command()
 @click.argument("endpoint")
+@click.option("--reason", default="no reason was given", show_default=True, help="Told to whoever asks for it.")
+@click.option("--undo", is_flag=True, help="Serve it again, by what served it last.")
+def retire(endpoint: str, reason: str, *, undo: bool) -> None:
+    """Serve an ENDPOINT no more. Its history is kept, and whoever asks for it is told since when, and why."""
+    from ai_drug_assets.retirement import bring_back
+    from ai_drug_assets.retirement import retire as work
+
+    settings = Settings.from_env()
+    click.echo(bring_back(settings, endpoint) if undo else work(settings, endpoint, reason))
+
+
+@aidrug.command()
+@click.argument("endpoint")
 def accept(endpoint: str) -> None:
     """Accept new measurements of an ENDPOINT that are held because they look unlike the last ones."""
     from ai_drug_assets.holding import accept as work

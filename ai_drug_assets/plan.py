@@ -29,15 +29,16 @@ class Stale:
 
 @dataclass(frozen=True)
 class Plan:
-    """Stale assets, upstream first, and the keys of those that would stay."""
+    """Stale assets, upstream first, the keys of those that would stay, and what in the configuration is of no effect."""
 
     stale: tuple[Stale, ...]
     fresh: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def only(self, keys: Collection[str]) -> Plan:
         """Give the part of the plan that these assets are in."""
         stale = tuple(item for item in self.stale if item.node.key in keys)
-        return Plan(stale, tuple(key for key in self.fresh if key in keys))
+        return Plan(stale, tuple(key for key in self.fresh if key in keys), self.warnings)
 
     def as_json(self) -> dict[str, Any]:
         """Give the plan as `aidrug plan --json` prints it."""
@@ -51,11 +52,12 @@ class Plan:
                 for item in self.stale
             ],
             "fresh": len(self.fresh),
+            **({"warnings": list(self.warnings)} if self.warnings else {}),
         }
 
     def as_text(self) -> str:
         """Give the plan for people."""
-        lines = []
+        lines = [f"warning {each}" for each in self.warnings]
         for item in self.stale:
             lines.append(f"stale  {item.node.key}")
             lines.extend(f"         {_line(reason)}" for reason in item.reasons)
@@ -74,6 +76,7 @@ class Plan:
             for item in trained:
                 why = "<br>".join(_line(reason).replace("|", "\\|") for reason in item.reasons)
                 lines.append(f"| `{item.node.key.removeprefix('trained_model/')}` | {why} |")
+        lines += [f"\n**Warning:** {each}" for each in self.warnings]
         return "\n".join(lines)
 
 
@@ -103,7 +106,7 @@ def compare(catalog: Catalog, known: Mapping[str, Entry], remains: Remains | Non
             stale.append(Stale(node, tuple(reasons), current))
         else:
             fresh.append(node.key)
-    return Plan(tuple(stale), tuple(fresh))
+    return Plan(tuple(stale), tuple(fresh), catalog.configs.warnings)
 
 
 def why_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> list[Reason]:

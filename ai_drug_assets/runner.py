@@ -88,6 +88,9 @@ def run_stale(
     chosen = selection.keys(catalog)  # a name that is not known is said before anything is waited for
     if settings.workers > 1 and make_plan(catalog, Ledger(settings.home / "ledger")).only(chosen).stale:
         preload()
+    if say is not None:
+        for warning in catalog.configs.warnings:
+            say(f"warning: {warning}")
     lock = settings.folder("locks") / "run"
     if say is not None and is_held(lock):
         say("another run is at work; waiting for its end")

@@ -8,8 +8,9 @@ Does not belong here: sections that change a trained model are defined beside th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
@@ -214,10 +215,11 @@ class ModelFile(BaseModel):
 
 @dataclass(frozen=True)
 class Configs:
-    """All endpoints and models, by name, sorted."""
+    """All endpoints and models, by name, sorted; `warnings` say what in them is of no effect."""
 
     endpoints: Mapping[str, Endpoint]
     models: Mapping[str, ModelFile]
+    warnings: tuple[str, ...] = ()
 
     def models_of(self, endpoint: str) -> list[ModelFile]:
         """List the models that compete on an endpoint, ensembles last; see `with_members`."""
@@ -253,15 +255,9 @@ def load_configs(folder: Path) -> Configs:
     """
     endpoints = {item.name: item for item in read_folder(folder / "endpoints", Endpoint)}
     models_ = {item.name: item for item in read_folder(folder / "models", ModelFile)}
+    warnings: list[str] = []
     for model in models_.values():
-        lists = (item for item in (model.endpoints, model.auxiliary) if item != "all")
-        named = (*model.overrides, *(name for names in lists for name in names))
-        for name in named:
-            if name not in endpoints:
-                raise ConfigError(
-                    f"{folder / 'models' / model.name}.yaml: unknown endpoint {name!r}, expected one of "
-                    f"{', '.join(endpoints)}"
-                )
+        warnings += _of_no_effect(model, endpoints, folder)
         for name in model.members:
             if name not in models_ or models_[name].is_ensemble:
                 single = [item.name for item in models_.values() if not item.is_ensemble]
@@ -270,7 +266,26 @@ def load_configs(folder: Path) -> Configs:
     for name in endpoints:
         if not any(model.serves(name) for model in models_.values()):
             raise ConfigError(f"{folder / 'endpoints' / name}.yaml: no model competes on this endpoint")
-    return Configs(endpoints, models_)
+    return Configs(endpoints, models_, tuple(warnings))
+
+
+def _of_no_effect(model: ModelFile, endpoints: Collection[str], folder: Path) -> list[str]:
+    """Name what a model's file says of endpoints that do not exist: of one that was removed, or of a misspelt one.
+
+    It is no error, so that removing an endpoint's file needs no other edit.
+    """
+    said: dict[str, list[str]] = {"overrides": list(model.overrides)}
+    for key, names in (("endpoints", model.endpoints), ("auxiliary", model.auxiliary)):
+        said[key] = [] if names == "all" else list(names)
+    warnings = []
+    for key, names in said.items():
+        for name in names:
+            if name not in endpoints:
+                alike = get_close_matches(name, endpoints, n=1)
+                meant = f"; did you mean {alike[0]!r}?" if alike else ""
+                file = folder / "models" / f"{model.name}.yaml"
+                warnings.append(f"{file}: {key}: there is no endpoint {name!r}, so this is of no effect{meant}")
+    return warnings
 
 
 def yaml_files(folder: Path) -> list[Path]:

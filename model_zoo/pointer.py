@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
@@ -198,6 +198,29 @@ class Pointer(Artefact):
         endpoints = {name: now for name, now in self.endpoints.items() if name != endpoint}
         return self._with(endpoints, {**self.withdrawn, endpoint: entry})
 
+    def follow(self, configured: Collection[str], published: Collection[str], by: str) -> Pointer:
+        """Give the pointer in which endpoints follow the configuration of who publishes.
+
+        One that was published and is configured no more is withdrawn. One that was withdrawn so, and is configured
+        again, is served again. Those that another publisher knows, or somebody withdrew by hand, stay as they are.
+
+        Parameters
+        ----------
+        configured, published
+            The publisher's endpoints now, and when it published last.
+        by
+            The publisher.
+        """
+        pointer = self
+        for name in sorted(set(published) - set(configured)):
+            if name in pointer.endpoints:
+                reason = f"it is configured no more (configs/endpoints/{name}.yaml)"
+                pointer = pointer.withdraw(name, by, reason)
+        for name in sorted(set(configured) - set(published)):
+            if name in pointer.withdrawn and pointer.withdrawn[name].by == by:
+                pointer = pointer.reinstate(name, by)
+        return pointer
+
     def reinstate(self, endpoint: str, by: str) -> Pointer:
         """Give the pointer that serves a withdrawn endpoint again, by what served it last.
 
@@ -243,6 +266,12 @@ class Pointer(Artefact):
     def _serving(self, endpoint: str) -> Current:
         now = self.endpoints.get(endpoint)
         if now is None:
+            gone = self.withdrawn.get(endpoint)
+            if gone is not None:
+                raise StoreError(
+                    f"endpoint {endpoint!r} was withdrawn on {gone.since[:10]} by {gone.by}: {gone.reason}. `aidrug "
+                    f"retire --undo {endpoint}` brings it back"
+                )
             known = ", ".join(self.endpoints) or "none"
             raise StoreError(f"no champion serves endpoint {endpoint!r}: endpoints that serve are {known}")
         return now

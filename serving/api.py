@@ -52,7 +52,7 @@ _FAULT = problem_response()
     tags=["predictions"],
     summary="Predict molecules",
     opt={"scope": "predict"},
-    responses={400: _FAULT, 410: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def predict(
     request: Request[Any, Any, Any], data: JSONBody[PredictRequest], engine: NamedDependency[Engine]
@@ -87,7 +87,7 @@ async def list_endpoints(engine: NamedDependency[Engine]) -> list[EndpointInfo]:
     "/v1/endpoints/{name:str}",
     tags=["endpoints and models"],
     summary="Describe an endpoint",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
 )
 async def show_endpoint(name: EndpointName, engine: NamedDependency[Engine]) -> EndpointInfo:
     """Describe one endpoint: what it means, and what serves it."""
@@ -120,7 +120,7 @@ async def list_models(engine: NamedDependency[Engine]) -> list[ModelInfo]:
     "/v1/champions/{name:str}",
     tags=["champions"],
     summary="Show a champion's card and history",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
 )
 async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Show an endpoint's champion, its model card and the champions before it."""
@@ -133,7 +133,7 @@ async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> 
     tags=["champions"],
     summary="Put the previous champion back",
     opt={"scope": "admin"},
-    responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 410: _FAULT, 503: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def roll_back(
     request: Request[Any, Any, Any], name: EndpointName, engine: NamedDependency[Engine]

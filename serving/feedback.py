@@ -30,6 +30,7 @@ from serving.predictor import Answer, Fault
 from serving.problems import REFUSALS, ProblemError, problem_response
 from serving.schemas import MoleculeError
 from serving.table import Champion, Table
+from serving.withdrawal import withdrawal
 
 _FAULT = problem_response()
 
@@ -148,8 +149,8 @@ async def _predicted(engine: Engine, table: Table, measurements: list[Measuremen
 def _fault(table: Table, item: Measurement) -> Fault | None:
     champion = table.champions.get(item.endpoint)
     if champion is None:
-        if (entry := table.withdrawn.get(item.endpoint)) is not None:
-            return Fault("withdrawn", f"{item.endpoint} was withdrawn on {entry.since[:10]}: {entry.reason}")
+        if told := withdrawal(table, item.endpoint):
+            return Fault("withdrawn", told)
         known = ", ".join(table.champions) or "none yet"
         return Fault("unknown-endpoint", f"expected one of {known}, got {item.endpoint!r}")
     manifest = champion.manifest

@@ -161,7 +161,7 @@ async def server_metadata() -> ServerMetadata:
 @get(
     ["/models/{name:str}", "/models/{name:str}/versions/{model_version:str}"],
     summary="Describe a model",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
 )
 async def model_metadata(
     request: Request[Any, Any, Any], engine: NamedDependency[Engine], name: ModelName
@@ -182,7 +182,7 @@ async def model_metadata(
     ["/models/{name:str}/ready", "/models/{name:str}/versions/{model_version:str}/ready"],
     opt={"scope": "open"},
     summary="Whether a model can be asked",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, 503: ResponseSpec(ModelReady, generate_examples=False)},
+    responses={400: _FAULT, 404: _FAULT, 503: ResponseSpec(ModelReady, generate_examples=False)},
 )
 async def model_ready(
     request: Request[Any, Any, Any], engine: NamedDependency[Engine], name: ModelName
@@ -201,7 +201,7 @@ async def model_ready(
     status_code=200,
     opt=_PREDICT,
     summary="Predict with a model",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def infer(
     request: Request[Any, Any, Any],

@@ -63,7 +63,7 @@ class Leaderboard(Struct, frozen=True):
     "/v1/leaderboards/{name:str}",
     tags=["champions"],
     summary="Show an endpoint's leaderboard",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
 )
 async def show_leaderboard(
     name: Annotated[str, PathParameter(description="Name of an endpoint.")], engine: NamedDependency[Engine]

@@ -39,7 +39,7 @@ TITLES = {
     "job-not-done": (409, "The job is not done"),
     "idempotency-in-use": (409, "The first request with this key is still being read"),
     "job-gone": (410, "The job is no longer there"),
-    "withdrawn": (410, "The endpoint was withdrawn"),
+    "withdrawn": (404, "The endpoint was withdrawn"),
     "body-too-large": (413, "The request is too large"),
     "invalid-request": (422, "The request is not valid"),
     "unknown-endpoints": (422, "The request names an unknown endpoint"),

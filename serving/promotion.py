@@ -29,7 +29,7 @@ _FAULT = problem_response()
     tags=["champions"],
     summary="Make the challenger on trial the champion",
     opt={"scope": "admin"},
-    responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 410: _FAULT, 503: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def promote(request: Request[Any, Any, Any], name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Make an endpoint's challenger its champion; the former champion does not come back by itself."""
@@ -43,7 +43,7 @@ async def promote(request: Request[Any, Any, Any], name: EndpointName, engine: N
     "/v1/reviews/{name:str}",
     tags=["champions"],
     summary="Show how a champion does in use",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
 )
 async def show_review(name: EndpointName, engine: NamedDependency[Engine]) -> dict[str, Any]:
     """Show the latest review: use and drift by week, live accuracy and coverage, the challenger's verdict."""

@@ -6,8 +6,6 @@ Does not belong here: withdrawing (see `model_zoo/pointer.py`), listing them (se
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from serving.problems import ProblemError
 from serving.table import Table
 
@@ -20,11 +18,11 @@ def require_not_withdrawn(table: Table, *names: str) -> None:
     ProblemError
         `withdrawn`, with date and reason.
     """
-    if told := list(_told(table, names)):
-        raise ProblemError("withdrawn", "; ".join(told))
+    if told := withdrawal(table, *names):
+        raise ProblemError("withdrawn", told)
 
 
-def _told(table: Table, names: Iterable[str]) -> Iterable[str]:
-    for name in names:
-        if (entry := table.withdrawn.get(name)) is not None:
-            yield f"{name} was withdrawn on {entry.since[:10]}: {entry.reason}"
+def withdrawal(table: Table, *names: str) -> str:
+    """Say since when and why those of some endpoints that were withdrawn are served no more; empty where none was."""
+    gone = ((name, table.withdrawn[name]) for name in names if name in table.withdrawn)
+    return "; ".join(f"{name} was withdrawn on {entry.since[:10]}: {entry.reason}" for name, entry in gone)

@@ -38,14 +38,21 @@ def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
             if version is not None:
                 versions[name] = version
             trials[name] = (challenger, rules.mode, rules.share) if challenger and rules else None
+        configured, published = workshop.catalog.configs.endpoints, _published(workshop)
         workshop.require_unchanged(node)  # now, and not only afterwards: what is published is served
         pointer = workshop.store.update_pointer(
-            lambda before: before.appoint(versions, by=INFERENCE_SERVICE).put_on_trial(trials, by=INFERENCE_SERVICE)
+            lambda before: (
+                before.follow(configured, published, by=INFERENCE_SERVICE)
+                .appoint(versions, by=INFERENCE_SERVICE)
+                .put_on_trial(trials, by=INFERENCE_SERVICE)
+            )
         )
         serving = {
             name: [now.version, now.challenger and now.challenger.model_dump(mode="json", exclude={"since"})]
             for name, now in pointer.endpoints.items()
         }
+        for name in sorted(set(configured) & set(pointer.withdrawn)):
+            context.log.warning(f"{name} is not served: it was withdrawn; `aidrug retire --undo {name}` brings it back")
         outcome.data_version = json_digest(serving)[:16]
         outcome.checks = [_followed(pointer, workshop.settings.service_url)]
         outcome.metadata = _metadata(pointer, workshop)
@@ -58,6 +65,12 @@ def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         description="The inference service: serves every endpoint's champion, swapped while hot.",
         checks=[check(node, "service_follows", follows)],
     )
+
+
+def _published(workshop: Workshop) -> set[str]:
+    """Name the endpoints that this installation published last; none before it ever did."""
+    made = workshop.ledger.read(INFERENCE_SERVICE).made
+    return set() if made is None else {key.removeprefix("champion_model/") for key in made.record["upstream"]}
 
 
 def _followed(pointer: Pointer, service_url: str) -> dg.AssetCheckResult:
@@ -108,5 +121,9 @@ def _metadata(pointer: Pointer, workshop: Workshop) -> dict[str, Any]:
                 (name, now.version, now.since, now.by, now.challenger.version if now.challenger else "")
                 for name, now in sorted(pointer.endpoints.items())
             ],
+        ),
+        "withdrawn": plots.markdown_table(
+            ("endpoint", "since", "by", "why"),
+            [(name, gone.since, gone.by, gone.reason) for name, gone in sorted(pointer.withdrawn.items())],
         ),
     }

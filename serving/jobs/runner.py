@@ -35,6 +35,7 @@ from serving.jobs.settings import JobSettings
 from serving.predictor import Answer, Fault
 from serving.schemas import MoleculeError, MoleculePrediction
 from serving.table import Champion, Failure
+from serving.withdrawal import withdrawal
 
 TURN_SECONDS = 5.0
 LOOK_SECONDS = 0.5
@@ -157,6 +158,8 @@ class Runner:
         else:
             table = self._engine.table
             names = job.plan.endpoints or tuple(table.champions)
+            if told := withdrawal(table, *names):
+                raise JobFailedError("withdrawn", told)
             if not names or any(name not in table.champions for name in names):
                 return None
             champions = {name: table.champions[name] for name in names}

@@ -34,6 +34,7 @@ from serving.page.templates import FRAGMENT, STATIC, render
 from serving.page.views import Line, Told, card, headings, parse_lines, results_of
 from serving.problems import ProblemError
 from serving.table import Table
+from serving.withdrawal import require_not_withdrawn
 
 __all__ = ["PAGE_HANDLERS", "STATIC"]
 
@@ -139,6 +140,7 @@ async def why_page(
     table = engine.table
     asked = details.explained(table.champions, data.endpoint)
     if not asked:
+        require_not_withdrawn(table, data.endpoint)
         raise ProblemError("unknown-endpoint", "this endpoint is not served any more: predict again")
     (given,) = await engine.trials.answer(table, asked, [line.smiles for line in _one(data)], recorded=False)
     include = ["explanation", *(["neighbours"] if engine.settings.show_neighbours else [])]

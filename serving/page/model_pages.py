@@ -28,6 +28,7 @@ from serving.page.shown import shown_axis, shown_values
 from serving.page.templates import render
 from serving.predictor import Estimate
 from serving.table import Champion, Table
+from serving.withdrawal import withdrawal
 
 EndpointName = Annotated[str, PathParameter(description="Name of an endpoint.")]
 
@@ -103,7 +104,8 @@ async def show_model(name: EndpointName, engine: NamedDependency[Engine]) -> Res
     table = engine.table
     if name not in table.champions:
         making = being_made(engine.making.progress, [name]).removeprefix("; ")
-        html = render("missing.html", here="models", names=list(table.champions), making=making)
+        gone = withdrawal(table, name)
+        html = render("missing.html", here="models", names=list(table.champions), making=making, withdrawn=gone)
         return Response(html, status_code=404, media_type=MediaType.HTML)
     html = await engine.work(lambda: render("model.html", here="models", page=model_page(table, name)))
     return Response(html, media_type=MediaType.HTML)

@@ -173,7 +173,7 @@ def test_a_withdrawn_endpoint_answers_since_when_and_why(store: FolderStore) -> 
             client.get(f"/v1/leaderboards/{B}"),
             client.get(f"/v2/models/{B}"),
         ):
-            assert (answer.status_code, answer.json()["code"]) == (410, "withdrawn")
+            assert (answer.status_code, answer.json()["code"]) == (404, "withdrawn")
             assert "the assay was wrong" in answer.json()["detail"]
         store.update_pointer(lambda now: now.reinstate(B, by="ann"))
         until = time.monotonic() + 10
