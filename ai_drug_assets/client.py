@@ -89,12 +89,12 @@ def as_text(predictions: Sequence[Prediction]) -> str:
         if item.error is not None:
             lines.append(f"  {item.error.code}: {item.error.detail}")
         for name, said in item.endpoints.items():
-            amount, unit, ends = said.value, said.unit, said.interval or ()
+            amount, unit, interval = said.value, said.unit, said.interval
             if said.display_value is not None and said.display_unit is not None:
-                amount, unit, ends = said.display_value, said.display_unit, said.display_interval or ()
-            value, *shown = _numbers(amount, *(end for end in ends if end is not None))
-            if None in ends:
-                shown = []
+                low, high = said.display_interval or (None, None)
+                interval = None if low is None or high is None else (low, high)
+                amount, unit = said.display_value, said.display_unit
+            value, *shown = _numbers(amount, *(interval or ()))
             span = f"  90 % interval {' to '.join(shown)}" if shown else ""
             if said.no_interval:
                 span = f"  {said.no_interval}"

@@ -29,7 +29,7 @@ class Stale:
 
 @dataclass(frozen=True)
 class Plan:
-    """Stale assets, upstream first, the keys of those that would stay, and what in the configuration is of no effect."""
+    """Stale assets, upstream first, the keys of those that would stay, and what configuration is of no effect."""
 
     stale: tuple[Stale, ...]
     fresh: tuple[str, ...]

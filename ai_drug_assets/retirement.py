@@ -27,7 +27,9 @@ def retire(settings: Settings, endpoint: str, reason: str) -> str:
     store = open_store(settings.store, settings.folder("bundle_cache"))
     pointer = store.update_pointer(lambda before: before.withdraw(endpoint, BY, reason))
     Tracking(settings).set_aliases(endpoint, {"champion": None, "challenger": None})
-    said = f"{endpoint} is served no more: {pointer.withdrawn[endpoint].reason}. Its history is kept, and `aidrug retire "
+    said = (
+        f"{endpoint} is served no more: {pointer.withdrawn[endpoint].reason}. Its history is kept, and `aidrug retire "
+    )
     said += f"--undo {endpoint}` brings it back"
     file = settings.configs / "endpoints" / f"{endpoint}.yaml"
     return f"{said}\nit is still trained: remove {file} to end that too" if file.exists() else said

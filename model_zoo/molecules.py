@@ -1,8 +1,8 @@
 """From text to a standardised molecule, or to a value that says why not.
 
-Belongs here: parsing, limits, the order of the steps of standardisation (version 2), identifiers, scaffolds.
-Does not belong here: the steps (see `standardisation/`), version 1 (see `molecules_1.py`), files (see `sources.py`),
-numbers for models (see `featurizers/`).
+Belongs here: parsing, limits, the order of the steps of standardisation (version 3), identifiers, scaffolds.
+Does not belong here: the steps (see `standardisation/`), earlier versions (see `molecules_1.py`, `molecules_2.py`),
+files (see `sources.py`), numbers for models (see `featurizers/`).
 
 An invalid molecule is a value with a code and a reason, never `None` and never an exception, so that
 no caller can shift rows by dropping it.
@@ -120,7 +120,7 @@ def is_plain(mol: Chem.Mol) -> bool:
 
 
 def parse_molecule(
-    smiles: str, standardise: Standardise | None = None, limits: Limits | None = None
+    smiles: str, standardise: Standardise | None = None, limits: Limits | None = None, *, racemates: bool = True
 ) -> Molecule | InvalidMolecule:
     """Parse one SMILES and standardise it.
 
@@ -133,6 +133,8 @@ def parse_molecule(
         The policy; the default one when omitted.
     limits
         Longest text and largest molecule accepted; the service's limits when omitted.
+    racemates
+        Whether both mirror images beside each other are one racemate, as from version 3 on, or a mixture.
 
     Returns
     -------
@@ -174,17 +176,19 @@ def parse_molecule(
         return InvalidMolecule(
             "too-large", f"expected at most {limits.max_heavy_atoms} heavy atoms, got {mol.GetNumHeavyAtoms()}"
         )
-    return standardise_molecule(mol, standardise)
+    return standardise_molecule(mol, standardise, racemates=racemates)
 
 
-def standardise_molecule(mol: Chem.Mol, standardise: Standardise) -> Molecule | InvalidMolecule:
+def standardise_molecule(
+    mol: Chem.Mol, standardise: Standardise, *, racemates: bool = True
+) -> Molecule | InvalidMolecule:
     """Bring an already parsed molecule to its standard form.
 
     The result is read back from its own SMILES, so that a molecule's features do not depend on the atom
-    order in which it was written.
+    order in which it was written. Two mirror images are one racemate; where `racemates` are not read, a mixture.
     """
     try:
-        canonical, notes, mark = _standard_form(mol, standardise)
+        canonical, notes, mark = _standard_form(mol, standardise, racemates=racemates)
         mol = Chem.MolFromSmiles(canonical)
     except RefusedError as error:
         return InvalidMolecule(error.code, error.detail)
@@ -195,7 +199,7 @@ def standardise_molecule(mol: Chem.Mol, standardise: Standardise) -> Molecule | 
     return Molecule(canonical, mol, notes, mark)
 
 
-def _standard_form(mol: Chem.Mol, standardise: Standardise) -> tuple[str, tuple[Note, ...], str]:
+def _standard_form(mol: Chem.Mol, standardise: Standardise, *, racemates: bool) -> tuple[str, tuple[Note, ...], str]:
     """One whole molecule, in one notation, without labels, and its component, charge and tautomer by stated rules."""
     mol, isotopes = without_labels(mol)
     mol, mixtures, mark = stereo.settled(mol)
@@ -206,7 +210,9 @@ def _standard_form(mol: Chem.Mol, standardise: Standardise) -> tuple[str, tuple[
         require_closed(mol)
         mol = cut_salts(mol)
         if standardise.largest_fragment:
-            mol, left_out = chosen(mol, uncharge=standardise.uncharge)
+            mol, left_out = chosen(mol, uncharge=standardise.uncharge, racemates=racemates)
+            if mol.GetStereoGroups():  # mirror images beside each other
+                mol, mixtures, mark = stereo.settled(mol)
         else:
             mol = cleaned(mol, uncharge=standardise.uncharge)
     canonical = Chem.MolToSmiles(mol)

@@ -25,7 +25,7 @@ from typing import Annotated, cast
 from pydantic import Field
 from rdkit import Chem
 
-from model_zoo import alerts, featurizers, molecules, molecules_1
+from model_zoo import alerts, featurizers, molecules, molecules_1, molecules_2
 from model_zoo.alerts import Alert
 from model_zoo.artefacts import UPGRADE, Part
 from model_zoo.errors import BundleError, ConfigError
@@ -35,7 +35,11 @@ from model_zoo.molecules import InvalidMolecule, Limits, Molecule, Standardise
 Version = Annotated[int, Field(ge=1)]
 Parse = Callable[[str, Standardise | None, Limits | None], Molecule | InvalidMolecule]
 
-STANDARDISATIONS: Mapping[int, Parse] = {1: molecules_1.parse_molecule, 2: molecules.parse_molecule}
+STANDARDISATIONS: Mapping[int, Parse] = {
+    1: molecules_1.parse_molecule,
+    2: molecules_2.parse_molecule,
+    3: molecules.parse_molecule,
+}
 """How a text becomes a standardised molecule, by version; the newest is what is trained with."""
 ALERTS: Mapping[int, Callable[[Chem.Mol], tuple[Alert, ...]]] = {1: alerts.find_alerts}
 """How structural alerts are found, by version."""

@@ -218,12 +218,12 @@ def require_pulled(path: Path) -> None:
     """
     expected = pointer_md5(path)
     if not path.is_file():
-        raise DataError(f"{path}: tracked by DVC but not here. Run `aidrug data pull` (or `dvc pull`).")
+        raise DataError(f"{path}: tracked by DVC but not here. Run `aidrug data pull`.")
     got = file_digest(path, "md5")
     if got != expected:
         raise DataError(
             f"{path}: its content (md5 {got}) differs from its DVC pointer (md5 {expected}). Run `aidrug data add` to "
-            "track the change, or `dvc checkout` to take it back."
+            "track the change, or delete the file and run `aidrug data pull` to take it back."
         )
 
 

@@ -47,15 +47,23 @@ class Reference(BaseModel):
         >>> drugs.percentile(np.array([-5.0, 0.5, 1.0, 9.0])).tolist()
         [0.0, 25.0, 50.0, 100.0]
         """
-        ends, falling, percent = self._scale
-        above = np.interp(values, ends, percent, left=0.0, right=100.0)
-        below = np.interp(-values, falling, percent, left=0.0, right=100.0)
-        return np.asarray((above + 100.0 - below) / 2)
+        ends = self._ends
+        return np.asarray((_percent_below(values, ends) + 100.0 - _percent_below(-values, -ends[::-1])) / 2)
 
     @cached_property
-    def _scale(self) -> tuple[Floats, Floats, Floats]:
-        ends = np.array(self.quantiles)
-        return ends, -ends[::-1], np.linspace(0.0, 100.0, len(ends))
+    def _ends(self) -> Floats:
+        return np.array(self.quantiles)
+
+
+def _percent_below(values: Floats, ends: Floats) -> Floats:
+    """Interpolate between ascending quantiles by shares of their distance: the slope of `np.interp` may overflow."""
+    if len(ends) < 2:
+        return np.asarray(np.where(values >= ends[0], 100.0, 0.0))
+    upper = np.clip(np.searchsorted(ends, values, side="right"), 1, len(ends) - 1)
+    low, high = ends[upper - 1], ends[upper]
+    share = np.ones(len(values))
+    np.divide(values - low, high - low, out=share, where=high > low)
+    return np.asarray(100.0 * (upper - 1 + np.clip(share, 0.0, 1.0)) / (len(ends) - 1)) * (values >= ends[0])
 
 
 class Trust(BaseModel):

@@ -10,6 +10,7 @@ Each component is brought to its standard form by itself, so that a salt gives e
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from rdkit import Chem
@@ -18,6 +19,7 @@ from rdkit.Chem.MolStandardize import rdMolStandardize
 from model_zoo.standardisation.counterions import known
 from model_zoo.standardisation.notation import one_notation
 from model_zoo.standardisation.outcome import Note, RefusedError
+from model_zoo.standardisation.stereo import racemate
 from model_zoo.standardisation.whole import NON_METALS
 
 _ACIDS = tuple(Chem.MolFromSmarts(text) for text in ("[OX2H1]S(=O)=O", "[OX2H1]P=O", "[OX2H1]C=O"))
@@ -60,8 +62,11 @@ def cleaned(mol: Chem.Mol, *, uncharge: bool) -> Chem.Mol:
     return mol
 
 
-def chosen(mol: Chem.Mol, *, uncharge: bool) -> tuple[Chem.Mol, list[Note]]:
+def chosen(mol: Chem.Mol, *, uncharge: bool, racemates: bool = True) -> tuple[Chem.Mol, list[Note]]:
     """Give the one component that is meant, in its standard form, with a note for each that was left out.
+
+    Of mirror images in equal amounts it is one, its centres marked as mixed; where `racemates` are not read they are a
+    mixture.
 
     Raises
     ------
@@ -92,6 +97,9 @@ def chosen(mol: Chem.Mol, *, uncharge: bool) -> tuple[Chem.Mol, list[Note]]:
             "expected an organic molecule, got an inorganic salt. Its acid or base alone would be another substance, "
             "and the models know neither.",
         )
+    mixed = _racemate(candidates, [count for (rank, _, _), count in left.items() if rank == highest])
+    if racemates and mixed is not None:
+        candidates = {"": mixed}
     if len(candidates) > 1:
         shown = " and ".join(sorted(candidates, key=lambda text: (-len(text), text))[:2])
         shown = shown if len(shown) <= 200 else f"{shown[:200]}..."
@@ -109,6 +117,13 @@ def chosen(mol: Chem.Mol, *, uncharge: bool) -> tuple[Chem.Mol, list[Note]]:
         ),
     ]
     return next(iter(candidates.values())), notes
+
+
+def _racemate(candidates: Mapping[str, Chem.Mol], amounts: Sequence[int]) -> Chem.Mol | None:
+    """Give the racemate that two components are; none where they are something else."""
+    if len(candidates) != 2 or len(set(amounts)) != 1:
+        return None
+    return racemate(*(candidates[smiles] for smiles in sorted(candidates)))
 
 
 def _left_out(name: str, smiles: str, kind: str, count: int) -> Note:

@@ -3,6 +3,8 @@
 Belongs here: what models see of such a centre, and what is said of it. Does not belong here: reading CXSMILES (see
 `cxsmiles.py`).
 
+Both mirror images beside each other, as two components, are the racemate that `&1` on all centres of one writes.
+
 One centre of unknown or mixed configuration is a centre without configuration. Several centres of one group still say
 how they stand to each other (a racemate of the cis form is no racemate of the trans form): of the two mirror images the
 models see the one whose SMILES sorts first, whichever was drawn, and the mark keeps it apart from a pure enantiomer.
@@ -61,6 +63,17 @@ def settled(mol: Chem.Mol) -> tuple[Chem.Mol, list[Note], str]:
         notes.append(Note("stereo-unknown", detail))
     signs = (("&" if kind == Chem.StereoGroupType.STEREO_AND else "o", len(atoms)) for kind, atoms in linked)
     return best, notes, ",".join(f"{sign}{size}" for sign, size in sorted(signs))
+
+
+def racemate(one: Chem.Mol, other: Chem.Mol) -> Chem.Mol | None:
+    """Give the racemate of two components, its centres marked as mixed; none where they are no mirror images."""
+    centres = [atom.GetIdx() for atom in one.GetAtoms() if atom.GetChiralTag() in _MIRRORED]
+    made = Chem.RWMol(one)
+    if not centres or Chem.MolToSmiles(_turned(made, centres)) != Chem.MolToSmiles(other):
+        return None
+    mixed = Chem.CreateStereoGroup(Chem.StereoGroupType.STEREO_AND, made, centres)
+    made.SetStereoGroups([mixed])
+    return made.GetMol()
 
 
 def _turned(mol: Chem.RWMol, places: Iterable[int]) -> Chem.Mol:

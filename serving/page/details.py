@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
+from rdkit import Chem
 
 from model_zoo.alerts import Alert
 from model_zoo.bundle import Neighbour
@@ -29,8 +30,8 @@ class NeighbourView:
     drawing: Markup
     smiles: str
     value: str
-    similarity: str
-    same: bool
+    likeness: str
+    """How like it is to the molecule asked about: the same, another configuration of it, or a similarity."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def why(champion: Champion, name: str, smiles: str, insight: Insight) -> Why:
         title=manifest.title,
         unit="" if manifest.target.task == "binary" else manifest.shown_unit,
         atoms=None if explanation is None else _atoms(smiles, explanation),
-        neighbours=None if near is None else tuple(_neighbour(each, champion) for each in near),
+        neighbours=None if near is None else tuple(_neighbour(each, champion, smiles) for each in near),
     )
 
 
@@ -142,8 +143,22 @@ def _amount(each: Neighbour, display: Display | None) -> str:
     return amount if sign == "=" else f"{sign} {amount}"
 
 
-def _neighbour(each: Neighbour, champion: Champion) -> NeighbourView:
+def _likeness(each: Neighbour, smiles: str) -> str:
+    """Compare identities: different molecules may have equal fingerprints."""
+    if each.smiles == smiles:
+        return "the same molecule"
+    if _flat(each.smiles) == _flat(smiles):
+        return "the same atoms and bonds, another configuration"
+    return f"similarity {each.similarity:.2f}"
+
+
+def _flat(smiles: str) -> str:
+    """Give a SMILES without configurations; the text itself where RDKit cannot read it."""
+    mol = Chem.MolFromSmiles(smiles)
+    return smiles if mol is None else str(Chem.MolToSmiles(mol, isomericSmiles=False))
+
+
+def _neighbour(each: Neighbour, champion: Champion, smiles: str) -> NeighbourView:
     binary = champion.manifest.target.task == "binary"
     value = ("yes" if each.value >= 0.5 else "no") if binary else _amount(each, champion.manifest.display)
-    same = each.similarity > 0.9999
-    return NeighbourView(structure_svg(each.smiles), each.smiles, value, f"{each.similarity:.2f}", same)
+    return NeighbourView(structure_svg(each.smiles), each.smiles, value, _likeness(each, smiles))

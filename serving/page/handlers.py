@@ -10,7 +10,7 @@ header `X-Fragment`. Structures travel in the body, never in an address.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from litestar import MediaType, Request, Response, get, post
@@ -21,7 +21,8 @@ from msgspec import Struct
 from rdkit import Chem
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula, Properties
 
-from model_zoo.molecules import Molecule, Standardise, parse_molecule
+from model_zoo.molecules import InvalidMolecule, Limits, Molecule
+from model_zoo.policies import standardise
 from model_zoo.spreadsheets import BOM
 from serving.engine import Engine
 from serving.page import comparison, details, words
@@ -32,6 +33,7 @@ from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
 from serving.page.templates import FRAGMENT, STATIC, render
 from serving.page.views import Line, Told, card, headings, parse_lines, results_of
+from serving.predictor import Reading
 from serving.problems import ProblemError
 from serving.table import Table
 from serving.withdrawal import require_not_withdrawn
@@ -208,13 +210,25 @@ def _one(data: Form) -> list[Line]:
 def _preview(line: Line | None, engine: Engine) -> str:
     if line is None:
         return render("preview.html", fault="", drawing=None, line=None, facts="")
-    parsed = parse_molecule(line.smiles, Standardise(), engine.settings.limits)
+    readings = {champion.manifest.reading for champion in engine.table.champions.values()}
+    parsed = _understood(line.smiles, readings, engine.settings.limits)
     if not isinstance(parsed, Molecule):
         return render("preview.html", fault=words.fault_words(parsed.code), drawing=None, line=line, facts="")
     mol: Chem.Mol = parsed.mol
     facts = f"{CalcMolFormula(mol)}, {Properties(['amw']).ComputeProperties(mol)[0]:.1f} g/mol"
     facts = "; ".join([facts, *(note.detail for note in parsed.notes)])
     return render("preview.html", fault="", drawing=structure_svg(parsed.smiles), line=line, facts=facts)
+
+
+def _understood(text: str, readings: Collection[Reading], limits: Limits) -> Molecule | InvalidMolecule:
+    """Read a structure as champions do: by the rules of the most recent version among theirs, and by none newer.
+
+    One that some champions cannot read has no predictions; its fault comes first.
+    """
+    newest_first = sorted(readings, key=lambda reading: reading[1], reverse=True)
+    read = [standardise(text, options, limits, policy=version) for options, version in newest_first]
+    faults = (each for each in read if isinstance(each, InvalidMolecule))
+    return next(faults, read[0] if read else standardise(text, limits=limits))
 
 
 def _page(engine: Engine, table: Table, text: str, **values: Any) -> str:
