@@ -45,14 +45,14 @@ class Measurement(Struct, frozen=True, forbid_unknown_fields=True):
         str | None, Meta(description="Checked against the endpoint's unit when given; nothing is converted.")
     ] = None
     source: Annotated[str, Meta(description="Who or what measured it.", max_length=200)] = ""
-    relation: Annotated[
-        Literal["=", "<", ">"],
-        Meta(description="`<` or `>` where the value is a bound: the true one lies below or above it."),
-    ] = "="
     name: Annotated[
         Annotated[str, Meta(min_length=1, max_length=200)] | None,
         Meta(description="Your own name for it: sent again under it, with your key, the value is corrected."),
     ] = None
+    relation: Annotated[
+        Literal["=", "<", ">"],
+        Meta(description="`<` or `>` where the value is a bound: the true one lies below or above it."),
+    ] = "="
 
 
 class FeedbackRequest(Struct, frozen=True, forbid_unknown_fields=True):

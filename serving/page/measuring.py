@@ -6,7 +6,7 @@ Does not belong here: checking and storing values (see `serving/feedback.py`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from litestar import MediaType, Request, Response, post
@@ -70,9 +70,9 @@ async def measured_page(
     value, relation = _number(data.value)
     champion = engine.table.champions.get(data.endpoint)
     display = None if champion is None else champion.manifest.display
-    sent = Measurement(data.smiles, data.endpoint, value, None, data.source, relation)
     if display is not None:
-        sent = replace(sent, value=_read(display, value), relation=_sign(display.relation(relation)))
+        value, relation = _read(display, value), _sign(display.relation(relation))
+    sent = Measurement(data.smiles, data.endpoint, value, None, data.source, relation=relation)
     answer = await store_measurements(engine, [sent], holder_of(request.scope))
     result = answer.measurements[0]
     fault = None if isinstance(result.error, UnsetType) else result.error.detail
