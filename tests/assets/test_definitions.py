@@ -125,7 +125,6 @@ def test_the_checkout_validates(tmp_path: Path) -> None:
         ("name: rf\nname: rf\n", "'name' stands twice"),
         ("name: rf\ndescription: d\nfeatures: [morgan_count]\nconfig: {trees: 3}\n", "config.trees: unknown key"),
         ("name: rf\ndescription: d\nfeatures: [morgan]\n", "unknown featurizer 'morgan'"),
-        ("name: rf\ndescription: d\nfeatures: [morgan_count]\nendpoints: [logd]\n", "unknown endpoint 'logd'"),
     ],
 )
 def test_a_broken_file_is_named(project: Project, content: str, named: str) -> None:

@@ -17,6 +17,7 @@ from ai_drug_assets.rollback import promote
 from model_zoo.config import load_configs
 from model_zoo.errors import DataError, StoreError
 from model_zoo.live.record import LiveRecord, MeasurementRow, PredictionRow
+from model_zoo.sources import CsvSource, read_source
 from model_zoo.store import FolderStore, parse_pointer
 from tests.bundle_factory import copy_as_other
 from tests.project_factory import Project, add_model, write_yaml
@@ -104,7 +105,7 @@ def test_monitoring_is_never_stale_and_never_blocks(made: Project) -> None:
 
 
 def test_reported_values_become_a_file_to_train_on(project: Project, tmp_path: Path) -> None:
-    """Those with a structure are written with source and date; without any, it says why."""
+    """Those with a structure are written with source and date; without any, it says why. A source reads bounds back."""
     out = tmp_path / "out" / "reported.csv"
     with pytest.raises(DataError, match="no value was reported"):
         export(project.settings, "logp", out)
@@ -113,16 +114,22 @@ def test_reported_values_become_a_file_to_train_on(project: Project, tmp_path: P
     with pytest.raises(DataError, match="without their structure"):
         export(project.settings, "logp", out)
     record.measure([MeasurementRow(1.0, b"b" * 16, "CCO", "logp", -0.25, 'lab, "north"', "7", unit="old unit")])
-    record.measure([MeasurementRow(2.0, b"c" * 16, "CCN", "logp", 0.5, "=1+1")])
+    record.measure([MeasurementRow(2.0, b"c" * 16, "CCN", "logp", 0.5, "=1+1", relation="<")])
     said = export(project.settings, "logp", out)
     unit = load_configs(project.settings.configs).endpoints["logp"].unit
     assert "2 measured values of logp; 1 without a structure" in said
-    assert f"{{file: {out}, format: csv, smiles_column: smiles, value_column: value, unit_column: unit}}" in said
+    layout = "smiles_column: smiles, value_column: value, relation_column: relation, unit_column: unit"
+    assert f"{{file: {out}, format: csv, {layout}}}" in said
     assert out.read_text().splitlines() == [
-        "smiles,value,unit,source,name,received",
-        'CCO,-0.25,old unit,"lab, ""north""",7,1970-01-01T00:00:01Z',
-        f"CCN,0.5,{unit},'=1+1,,1970-01-01T00:00:02Z",
+        "smiles,relation,value,unit,source,name,received",
+        'CCO,=,-0.25,old unit,"lab, ""north""",7,1970-01-01T00:00:01Z',
+        f"CCN,<,0.5,{unit},'=1+1,,1970-01-01T00:00:02Z",
     ]
+    source = CsvSource.model_validate({"kind": "csv", "files": [yaml.safe_load(said[said.index("{") :])]})
+    read = read_source(source, project.settings.root)
+    assert read[["smiles", "relation", "value", "unit"]].to_numpy().tolist() == [
+        ["CCO", "=", "-0.25", "old unit"], ["CCN", "<", "0.5", unit],
+    ]  # fmt: skip
     assert FolderStore(Path(project.settings.store)).read_pointer_bytes() is None
 
 

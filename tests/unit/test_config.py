@@ -192,18 +192,9 @@ MODEL_FAULTS = {
         {"overrides": {"logs": {"n_estimators": 0}}},
         ["overrides.logs.n_estimators", "greater than or equal to 1", "got 0"],
     ),
-    "override for an unknown endpoint": (
-        {"overrides": {"logd": {}}},
-        ["unknown endpoint 'logd'", "expected one of logs"],
-    ),
-    "unknown endpoint": ({"endpoints": ["logs", "logd"]}, ["unknown endpoint 'logd'", "expected one of logs"]),
     "auxiliary endpoints of a recipe that learns one": (
         {"auxiliary": "all"},
         ["auxiliary: expected none", "rf learns from its own endpoint alone"],
-    ),
-    "unknown auxiliary endpoint": (
-        {"name": "rf", "recipe": "multitask", "config": {}, "auxiliary": ["logd"]},
-        ["unknown endpoint 'logd'", "expected one of logs"],
     ),
     "no auxiliary endpoints of a recipe that needs them": (
         {"recipe": "multitask", "config": {}},
@@ -223,6 +214,23 @@ def test_a_fault_in_a_model(folder: Folder, changes: dict[str, Any], parts: list
     assert fault.startswith(f"{folder.path / 'models' / 'rf.yaml'}: ")
     assert [part for part in parts if part not in fault] == []
     assert "\n" not in fault
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("overrides", {"overrides": {"logd": {}}}),
+        ("endpoints", {"endpoints": ["logs", "logd"]}),
+        ("auxiliary", {"recipe": "multitask", "config": {}, "auxiliary": ["logd"]}),
+    ],
+)
+def test_an_endpoint_that_is_not_there_is_a_warning(folder: Folder, key: str, changes: dict[str, Any]) -> None:
+    """So that removing an endpoint's file needs no other edit; the one that a misspelt name means is told."""
+    folder._write("models/rf.yaml", {**MODEL, **changes})
+    (said,) = folder.load().warnings
+
+    assert said.startswith(f"{folder.path / 'models' / 'rf.yaml'}: {key}: there is no endpoint 'logd'")
+    assert said.endswith("did you mean 'logs'?")
 
 
 def test_two_files_may_use_one_recipe(folder: Folder) -> None:

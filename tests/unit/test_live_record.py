@@ -130,3 +130,17 @@ def test_a_record_from_before_callers_is_brought_up_to_date(tmp_path: Path) -> N
 
     kept = LiveRecord(tmp_path).measurements("e")
     assert [(row.value, row.name, row.caller) for row in kept] == [(-3.0, "A1", ""), (1.0, "A1", "key")]
+
+
+def test_a_record_from_before_bounds_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Everything in it was measured; bounds can be added."""
+    record = LiveRecord(tmp_path)
+    record.measure([MeasurementRow(1.0, b"m" * 16, None, "e", -3.0)])
+    record.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as old:
+        old.execute("ALTER TABLE measurements DROP COLUMN relation")
+        old.commit()
+    record = LiveRecord(tmp_path)
+    record.measure([MeasurementRow(2.0, b"n" * 16, None, "e", 5.0, relation="<")])
+
+    assert [(row.value, row.relation) for row in record.measurements("e")] == [(-3.0, "="), (5.0, "<")]

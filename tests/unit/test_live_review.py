@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,6 +65,13 @@ def test_repeated_measurements_count_as_one_molecule_by_their_median() -> None:
     """Repeated measurements count as one molecule by their median."""
     made = look(said([0.0]), [*measured([1.0]), *measured([2.0]), *measured([30.0])])
     assert (made.accuracy.molecules, made.accuracy.loss) == (1, 2.0)
+
+
+def test_bounds_say_nothing_of_accuracy() -> None:
+    """Where only a bound is known, no loss and no coverage is told."""
+    bounds = [replace(row, relation=sign) for row, sign in zip(measured([9.0, 1.0, 9.0]), "<=>", strict=True)]
+    made = look(said([0.0, 1.0, 2.0]), bounds)
+    assert (made.accuracy.molecules, made.accuracy.loss, made.accuracy.coverage) == (1, 0.0, 1.0)
 
 
 def test_the_latest_prediction_of_a_molecule_counts() -> None:

@@ -136,9 +136,29 @@ def test_a_withdrawn_endpoint_is_an_entry_and_comes_back_by_hand_only(pointer: P
     with pytest.raises(StoreError, match="expected a reason for withdrawing it, got none"):
         pointer.withdraw("a", by="ann", reason="  ")
     with pytest.raises(StoreError, match="endpoints that serve are a, c"):
+        pointer.withdraw("z", by="ann", reason="never there")
+    with pytest.raises(StoreError, match=r"'b' was withdrawn on .* by ann: the assay was wrong"):
         pointer.withdraw("b", by="ann", reason="again")
     with pytest.raises(StoreError, match="those that were are b"):
         pointer.reinstate("a", by="ann")
+
+
+def test_endpoints_follow_the_configuration_of_who_publishes(pointer: Pointer) -> None:
+    """What was published and is configured no more is withdrawn, and returns with its file; what others know stays.
+
+    So does what somebody withdrew by hand. Twice is once.
+    """
+    gone = pointer.follow(["c"], ["a", "c"], by="me")
+    back = gone.follow(["a", "b", "c"], ["c"], by="me")
+
+    assert set(gone.endpoints) == {"c"}
+    assert gone.withdrawn["a"].reason == "it is configured no more (configs/endpoints/a.yaml)"
+    assert gone.withdrawn["a"].last == pointer.endpoints["a"]
+    assert gone.follow(["c"], ["a", "c"], by="me") is gone
+    assert gone.damage_after(pointer) is None
+    assert (back.endpoints["a"].version, set(back.withdrawn)) == (pointer.endpoints["a"].version, {"b"})
+    assert pointer.follow(["c"], ["c"], by="another who never published a") is pointer
+    assert set(gone.follow(["a", "c"], ["a", "c"], by="one who still has it").withdrawn) == {"a", "b"}
 
 
 def test_digests_travel_with_their_versions(pointer: Pointer) -> None:

@@ -175,6 +175,12 @@ def test_a_withdrawn_endpoint_answers_since_when_and_why(store: FolderStore) -> 
         ):
             assert (answer.status_code, answer.json()["code"]) == (404, "withdrawn")
             assert "the assay was wrong" in answer.json()["detail"]
+        page = client.get(f"/models/{B}")
+        assert (page.status_code, "the assay was wrong" in page.text) == (404, True)
+        why = client.post("/page/why", data={"smiles": "CCO", "endpoint": B})
+        assert (why.status_code, why.json()["code"]) == (404, "withdrawn")
+        job = client.post("/v1/jobs", json={"smiles": ["CCO"], "endpoints": [B]})
+        assert (job.status_code, job.json()["code"]) == (404, "withdrawn")
         store.update_pointer(lambda now: now.reinstate(B, by="ann"))
         until = time.monotonic() + 10
         while B not in versions(client):
