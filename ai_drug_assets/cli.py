@@ -114,7 +114,9 @@ def promote(endpoint: str) -> None:
 
 @aidrug.command()
 @click.argument("endpoint")
-@click.option("--out", type=click.Path(dir_okay=False), required=True, help="The CSV to write: smiles, value, source.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), required=True, help="The CSV to write: smiles, relation, value, unit."
+)
 def feedback(endpoint: str, out: str) -> None:
     """Write the measured values that were reported for an ENDPOINT to a CSV, to train on."""
     from ai_drug_assets.feedback import export

@@ -274,17 +274,15 @@ def _of_no_effect(model: ModelFile, endpoints: Collection[str], folder: Path) ->
 
     It is no error, so that removing an endpoint's file needs no other edit.
     """
-    said: dict[str, list[str]] = {"overrides": list(model.overrides)}
-    for key, names in (("endpoints", model.endpoints), ("auxiliary", model.auxiliary)):
-        said[key] = [] if names == "all" else list(names)
+    lists = {"endpoints": model.endpoints, "auxiliary": model.auxiliary, "overrides": tuple(model.overrides)}
+    named = [(key, name) for key, names in lists.items() if names != "all" for name in names]
     warnings = []
-    for key, names in said.items():
-        for name in names:
-            if name not in endpoints:
-                alike = get_close_matches(name, endpoints, n=1)
-                meant = f"; did you mean {alike[0]!r}?" if alike else ""
-                file = folder / "models" / f"{model.name}.yaml"
-                warnings.append(f"{file}: {key}: there is no endpoint {name!r}, so this is of no effect{meant}")
+    for key, name in named:
+        if name not in endpoints:
+            alike = get_close_matches(name, endpoints, n=1)
+            meant = f"; did you mean {alike[0]!r}?" if alike else ""
+            file = folder / "models" / f"{model.name}.yaml"
+            warnings.append(f"{file}: {key}: there is no endpoint {name!r}, so this is of no effect{meant}")
     return warnings
 
 

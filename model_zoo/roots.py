@@ -73,6 +73,7 @@ PROCEDURES: Mapping[str, Mapping[str, str]] = {
     },
     "review": {
         "review": "model_zoo.live.review.review",
+        "for_training": "model_zoo.live.review.for_training",
     },
 }
 """Qualified names of definitions, by the name of a procedure and the name that records know each by. When a definition

@@ -63,7 +63,8 @@ def _percent_below(values: Floats, ends: Floats) -> Floats:
     low, high = ends[upper - 1], ends[upper]
     share = np.ones(len(values))
     np.divide(values - low, high - low, out=share, where=high > low)
-    return np.asarray(100.0 * (upper - 1 + np.clip(share, 0.0, 1.0)) / (len(ends) - 1)) * (values >= ends[0])
+    percent: Floats = 100.0 * (upper - 1 + np.clip(share, 0.0, 1.0)) / (len(ends) - 1)
+    return np.where(values >= ends[0], percent, 0.0)
 
 
 class Trust(BaseModel):

@@ -30,7 +30,9 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("ethanol, ethylamine, pentane", "CCO.CCN.CCCCC", "the solvent can go, two others could be meant"),
         ("piperazine citrate", "C1CNCCN1.OC(=O)CC(O)(CC(=O)O)C(=O)O", "both are known as counter-ions"),
         ("tranylcypromine, both enantiomers", "N[C@@H]1C[C@H]1c1ccccc1.N[C@H]1C[C@@H]1c1ccccc1",
-         "write it without configuration, or with `|&1:1,3|`"),
+         "both mirror images in equal amounts are the racemate, as `|&1:1,3|` writes it"),
+        ("one enantiomer and twice the other", "C[C@H](N)C(=O)O.C[C@@H](N)C(=O)O.C[C@@H](N)C(=O)O",
+         "neither a racemate nor an enantiomer"),
     ),
     "Metals and inorganic salts": (
         ("cisplatin", "N.N.Cl[Pt]Cl", "its ligand is ammonia"),

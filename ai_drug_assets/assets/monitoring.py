@@ -18,7 +18,7 @@ import dagster as dg
 from model_zoo.config import Endpoint
 from model_zoo.digests import json_digest
 from model_zoo.live.record import LiveRecord
-from model_zoo.live.review import FEWEST, Review, review
+from model_zoo.live.review import FEWEST, Review, for_training, review
 from model_zoo.roots import Makers
 from model_zoo.signed_code import sign
 from model_zoo.store import Current, atomic_write, parse_pointer, read_card
@@ -74,7 +74,7 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
         made = _review(workshop, endpoint, now)
         reviews = workshop.settings.folder("service", "reviews")
         atomic_write(reviews / f"{endpoint.name}.json", json.dumps(made.as_json()).encode())
-        expected = _expected(card["scores"], made.metric)
+        expected = _expected(card["scores"], endpoint, made.metric)
         promoted = _promote(workshop, tracking, endpoint, made)
         few = f"fewer than {FEWEST} molecules: nothing is concluded"
         return dg.MaterializeResult(
@@ -85,22 +85,20 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
     return _asset
 
 
-def _expected(scores: Mapping[str, Any], metric: str) -> float | None:
-    """Give the mean over folds in the endpoint's unit, in which measured values come."""
-    mean: float | None = scores.get("scales", {}).get("unit", scores)["cv"].get(metric, {}).get("mean")
+def _expected(scores: Mapping[str, Any], endpoint: Endpoint, metric: str) -> float | None:
+    """Give the mean over folds on the scale that decides; none where an older card does not tell it."""
+    known = scores.get("scales", {"unit": scores}).get(endpoint.scale)
+    mean: float | None = None if known is None else known["cv"].get(metric, {}).get("mean")
     return mean
 
 
 def _review(workshop: Workshop, endpoint: Endpoint, now: Current) -> Review:
     with closing(LiveRecord(workshop.settings.home / "service")) as record:
-        return review(
-            endpoint.name,
-            endpoint.task,
-            now.version,
-            record.predictions(endpoint.name),
-            record.measurements(endpoint.name),
-            now.challenger.version if now.challenger else None,
-        )
+        predictions, measurements = list(record.predictions(endpoint.name)), record.measurements(endpoint.name)
+    if endpoint.scale == "training":
+        predictions, measurements = for_training(endpoint.target, predictions, measurements)
+    challenger = now.challenger.version if now.challenger else None
+    return review(endpoint.name, endpoint.task, now.version, predictions, measurements, challenger)
 
 
 def _promote(workshop: Workshop, tracking: Tracking, endpoint: Endpoint, made: Review) -> str | None:

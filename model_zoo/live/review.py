@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.live.record import MeasurementRow, PredictionRow
-from model_zoo.targets import Task
+from model_zoo.targets import Target, Task
 
 FEWEST = 30
 """Fewer molecules than this are counted and shown, but nothing is concluded from them."""
@@ -160,6 +160,31 @@ def review(
         weeks=weeks,
         verdict=verdict,
     )
+
+
+def for_training(
+    target: Target, predictions: Iterable[PredictionRow], measurements: Iterable[MeasurementRow]
+) -> tuple[list[PredictionRow], list[MeasurementRow]]:
+    """Bring what was predicted and measured to the scale of training; what has no place on it is left out.
+
+    Examples
+    --------
+    >>> rows = [MeasurementRow(0.0, b"", None, "e", value) for value in (100.0, 0.0)]
+    >>> [row.value for row in for_training(Target(task="regression", transform="log10"), [], rows)[1]]
+    [2.0]
+    """
+
+    def placed(value: float | None) -> float | None:
+        if value is None or target.outside(np.array([value]))[0]:
+            return None
+        return float(target.to_training(np.array([value]))[0])
+
+    told = [
+        replace(row, value=value, lower=placed(row.lower), upper=placed(row.upper))
+        for row in predictions
+        if (value := placed(row.value)) is not None
+    ]
+    return told, [replace(row, value=value) for row in measurements if (value := placed(row.value)) is not None]
 
 
 def population_stability(before: NDArray[np.float64], now: NDArray[np.float64], bins: int = 10) -> float:

@@ -213,8 +213,9 @@ def scale(card: Mapping[str, Any]) -> str:
     ('log10 of mL/min/kg', '')
     """
     scores = card.get("scores")
-    told = isinstance(scores, Mapping) and scores.get("scale") == "training"
-    return str(scores.get("scale_name", "")) if told else ""
+    if not isinstance(scores, Mapping) or scores.get("scale") != "training":
+        return ""
+    return str(scores.get("scale_name", ""))
 
 
 def _strength(scores: Mapping[str, Any]) -> Strength:

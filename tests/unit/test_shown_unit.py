@@ -67,7 +67,7 @@ def test_the_page_its_file_and_the_client_say_the_same(client: Client) -> None:
     read = answers.read(answers.EndpointPrediction, predicted(client)["herg"])
     told = as_text([answers.Prediction(0, "CCO", {"herg": read})])
 
-    assert ">1,000</span> <span class=\"unit\">nM</span>" in page
+    assert '>1,000</span> <span class="unit">nM</span>' in page
     assert "158 to 6,310" in page
     assert "pIC50" not in page
     assert (row["herg_value"], row["herg_unit"], row["herg_display_value"], row["herg_display_unit"]) == (
