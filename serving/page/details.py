@@ -31,7 +31,7 @@ class NeighbourView:
     smiles: str
     value: str
     likeness: str
-    """How like it is to the molecule asked about: the same, another configuration of it, or a similarity."""
+    """How like it is to the molecule asked about: the same, the same but for its configuration, or a similarity."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _likeness(each: Neighbour, smiles: str) -> str:
     if each.smiles == smiles:
         return "the same molecule"
     if _flat(each.smiles) == _flat(smiles):
-        return "the same atoms and bonds, another configuration"
+        return "the same atoms and bonds; the configuration differs"
     return f"similarity {each.similarity:.2f}"
 
 

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
+from model_zoo.bundle import Neighbour
 from model_zoo.probability import ProbabilityRule
 from model_zoo.store import FolderStore
 from model_zoo.trust import Trust
 from serving.app import create_app
+from serving.page import details
 from serving.page.views import MOST_CARDS
 from serving.settings import Settings
 from tests.bundle_factory import publish
@@ -144,3 +146,17 @@ def test_a_class_that_is_not_wanted_is_not_called_desirable(threshold: float, ba
 
     assert f'<span class="band {band}">' in page
     assert ("Rather no" in page) == (band == "fair")
+
+
+@pytest.mark.parametrize(
+    ("near", "asked", "said"),
+    [
+        ("C[C@H](N)CO", "C[C@H](N)CO", "the same molecule"),
+        ("C[C@H](N)CO", "C[C@@H](N)CO", "the same atoms and bonds; the configuration differs"),
+        ("C[C@H](N)CO", "CC(N)CO", "the same atoms and bonds; the configuration differs"),
+        ("CCCCCCCCCCCC", "CCCCCCCCCCCCC", "similarity 1.00"),
+    ],
+)
+def test_a_neighbour_is_the_same_molecule_only_if_it_is(near: str, asked: str, said: str) -> None:
+    """Stereoisomers, and molecules of equal fingerprints, are others."""
+    assert details._likeness(Neighbour(near, 1.0, 0.0), asked) == said

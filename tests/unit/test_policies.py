@@ -125,6 +125,20 @@ def test_mended_rules_reach_a_champion_with_its_next_training_and_not_at_a_resta
     assert f"standardisation {now}, alerts 1" in page
 
 
+def test_a_preview_reads_as_the_champions_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by newer rules that nothing was trained with; where nothing serves, by the newest."""
+    store, empty = FolderStore(tmp_path / "store"), FolderStore(tmp_path / "empty")
+    publish(store, tmp_path / "old", endpoint="old")
+    mend(monkeypatch)
+    said = []
+    for place in (store, empty):
+        with TestClient(create_app(Settings(poll_seconds=0.02), place), base_url="http://127.0.0.1:8000") as client:
+            said.append(client.post("/page/preview", data={"smiles": "CCO"}, headers={"X-Fragment": "preview"}).text)
+
+    assert "C2H6O," in said[0]
+    assert "C3H8O," in said[1]
+
+
 def linear(smiles: str) -> float:
     """Give what the linear model of the factory says of a molecule as it is written."""
     X = featurizers.featurize(["descriptors"], [Molecule(smiles, Chem.MolFromSmiles(smiles))])

@@ -202,6 +202,14 @@ def test_percentiles_are_shares_of_the_list() -> None:
     assert reference_of("", "", np.ones(50)).percentile(np.array([0.0, 1.0, 2.0])).tolist() == [0.0, 50.0, 100.0]
 
 
+@pytest.mark.parametrize("unit", [1e-320, 1e-307, 1e300])
+def test_percentiles_do_not_know_the_unit(unit: float) -> None:
+    """However small or large the numbers are, down to those whose slope is no number."""
+    reference = reference_of("drugs", "", unit * np.array([0.0, 1.0, 2.0]))
+
+    assert reference.percentile(unit * np.array([0.0, 1.0, 2.0])) == pytest.approx([0.0, 50.0, 100.0], abs=0.1)
+
+
 def test_the_reference_drugs_are_read_from_their_package() -> None:
     """Nearly two thousand drugs, nearly all readable, each once, with the licence that their use asks to be told."""
     drugs = chembl_drugs()
