@@ -10,8 +10,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import mean_absolute_error
 
-from model_zoo.config import Endpoint
-from model_zoo.dataset import Dataset
+from model_zoo.bundle_making import Chosen, contender, make_bundle
+from model_zoo.champion import Decision
+from model_zoo.config import Endpoint, ModelFile
+from model_zoo.dataset import Dataset, make_dataset
+from model_zoo.featurizers import featurize
+from model_zoo.model_card import to_markdown
 from model_zoo.models._base import ModelConfig
 from model_zoo.scales import Scale, score_both
 from model_zoo.targets import Target
@@ -97,3 +101,42 @@ def test_a_users_endpoint_is_judged_on_the_scale_of_training_and_a_benchmark_on_
     assert endpoint(official, transform="log10").scale == "unit"
     assert endpoint(official, transform="log10", score_scale="training").scale == "training"
     assert endpoint(mine).scale == "unit"
+
+
+def test_a_card_tells_both_scales_and_which_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From measurements to a champion's card: elected on logarithms, errors in the unit beside them, another one shown."""
+    monkeypatch.setattr("model_zoo.bundle_making.chembl_drugs", lambda: None)
+    rows = [(f"{'C' * size}{tail}", 10 ** (size / 4 + number)) for size in range(1, 11)
+            for number, tail in enumerate("ONF")]  # fmt: skip
+    (tmp_path / "a.csv").write_text("smiles,value\n" + "".join(f"{text},{value}\n" for text, value in rows))
+    one = endpoint(
+        {"kind": "csv", "files": ["a.csv"]},
+        transform="log10", unit="mg/L", display_unit="ug/L", split={"kind": "random", "folds": 3},
+    )  # fmt: skip
+    model = ModelFile.model_validate({"name": "naive", "description": "d", "features": ["descriptors"]})
+    for name in ("snapshot", "trained", "bundle"):
+        (tmp_path / name).mkdir()
+    data = make_dataset(one.dataset, tmp_path)
+    data.save(tmp_path / "snapshot")
+    X = featurize(model.features, data.molecules())
+    written = train_and_score(
+        "naive", model.settings(), one.target, TrainingData(X, data.values, data.folds), tmp_path / "trained"
+    )
+    scores = score_both(written, one.target, one.scale, tmp_path / "snapshot", tmp_path / "trained")
+    row = {"asset": "a", "model": "naive", "signature": "s", "snapshot": data.digest, **scores}
+    board = {"rows": [row], "absent": {}}
+    decision = Decision(contender(row), changed=True, challenger=None, reason="it is alone")
+    chosen = Chosen(
+        one, model, contender(row), decision, board, row, tmp_path / "snapshot", tmp_path / "trained", (), {}, "", ""
+    )
+    bundle = make_bundle(tmp_path / "bundle", chosen, featurize)
+    card, text = bundle.card, to_markdown(bundle.card)
+
+    assert card["scores"]["cv"] == scores["scales"]["training"]["cv"] != scores["scales"]["unit"]["cv"]
+    assert card["contender"]["folds"]["mae"] == scores["scales"]["training"]["cv"]["mae"]["folds"]
+    low, high = card["scores"]["test_interval"]["mae"]
+    assert low <= card["scores"]["test"]["mae"] <= high
+    assert "On the scale of log10 of mg/L, which decides." in text
+    assert "In mg/L; they choose nothing." in text
+    assert "a value in mg/L (shown in ug/L)" in text
+    assert bundle.manifest.display_unit == "ug/L"
