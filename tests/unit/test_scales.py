@@ -104,7 +104,7 @@ def test_a_users_endpoint_is_judged_on_the_scale_of_training_and_a_benchmark_on_
 
 
 def test_a_card_tells_both_scales_and_which_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From measurements to a champion's card: elected on logarithms, errors in the unit beside them, another one shown."""
+    """From measurements to the card: elected on logarithms, errors in the unit beside them, another unit shown."""
     monkeypatch.setattr("model_zoo.bundle_making.chembl_drugs", lambda: None)
     rows = [(f"{'C' * size}{tail}", 10 ** (size / 4 + number)) for size in range(1, 11)
             for number, tail in enumerate("ONF")]  # fmt: skip
