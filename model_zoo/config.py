@@ -8,9 +8,8 @@ Does not belong here: sections that change a trained model are defined beside th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
@@ -25,6 +24,7 @@ from model_zoo.display import display
 from model_zoo.errors import AidrugError, ConfigError
 from model_zoo.metrics import METRICS
 from model_zoo.models._base import ModelConfig
+from model_zoo.no_effect import of_no_effect
 from model_zoo.scales import Scale
 from model_zoo.search_range import Range
 from model_zoo.sources import Source
@@ -208,6 +208,12 @@ class ModelFile(BaseModel):
         """Name the other endpoints, of all known ones, that it learns from when it is trained on one."""
         return [name for name in known if name != endpoint and (self.auxiliary == "all" or name in self.auxiliary)]
 
+    @property
+    def names_endpoints(self) -> dict[str, tuple[str, ...]]:
+        """The endpoints that it names, by key."""
+        lists = {"endpoints": self.endpoints, "auxiliary": self.auxiliary, "overrides": tuple(self.overrides)}
+        return {key: names for key, names in lists.items() if names != "all"}
+
     def serves(self, endpoint: str) -> bool:
         """Say whether this model competes on an endpoint."""
         return self.endpoints == "all" or endpoint in self.endpoints
@@ -257,7 +263,7 @@ def load_configs(folder: Path) -> Configs:
     models_ = {item.name: item for item in read_folder(folder / "models", ModelFile)}
     warnings: list[str] = []
     for model in models_.values():
-        warnings += _of_no_effect(model, endpoints, folder)
+        warnings += of_no_effect(model.name, model.names_endpoints, endpoints, folder)
         for name in model.members:
             if name not in models_ or models_[name].is_ensemble:
                 single = [item.name for item in models_.values() if not item.is_ensemble]
@@ -267,23 +273,6 @@ def load_configs(folder: Path) -> Configs:
         if not any(model.serves(name) for model in models_.values()):
             raise ConfigError(f"{folder / 'endpoints' / name}.yaml: no model competes on this endpoint")
     return Configs(endpoints, models_, tuple(warnings))
-
-
-def _of_no_effect(model: ModelFile, endpoints: Collection[str], folder: Path) -> list[str]:
-    """Name what a model's file says of endpoints that do not exist: of one that was removed, or of a misspelt one.
-
-    It is no error, so that removing an endpoint's file needs no other edit.
-    """
-    lists = {"endpoints": model.endpoints, "auxiliary": model.auxiliary, "overrides": tuple(model.overrides)}
-    named = [(key, name) for key, names in lists.items() if names != "all" for name in names]
-    warnings = []
-    for key, name in named:
-        if name not in endpoints:
-            alike = get_close_matches(name, endpoints, n=1)
-            meant = f"; did you mean {alike[0]!r}?" if alike else ""
-            file = folder / "models" / f"{model.name}.yaml"
-            warnings.append(f"{file}: {key}: there is no endpoint {name!r}, so this is of no effect{meant}")
-    return warnings
 
 
 def yaml_files(folder: Path) -> list[Path]:
