@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -217,6 +219,22 @@ class Project:
         """Change what importing a file of the signed code does, for all who import it."""
         path = self.root / name
         path.write_text(path.read_text(encoding="utf-8") + f"\nassert {mark}\n", encoding="utf-8")
+
+
+@contextmanager
+def copied(project: Project, folder: Path) -> Iterator[Project]:
+    """Copy a project with its instance in memory into a folder, as it is now."""
+    shutil.copytree(project.root, folder)
+    with DagsterInstance.ephemeral() as instance:
+        for name in ("run_storage", "event_log_storage"):  # databases in memory: SQLite copies them
+            _database(getattr(project.instance, name)).backup(_database(getattr(instance, name)))
+        yield Project(project_settings(folder), instance)
+
+
+def _database(storage: Any) -> sqlite3.Connection:
+    connection = storage._held_conn.connection.dbapi_connection
+    assert isinstance(connection, sqlite3.Connection)
+    return connection
 
 
 def refuse(X_train: Any, y_train: Any, config: Any) -> Any:

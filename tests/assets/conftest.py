@@ -21,7 +21,7 @@ from ai_drug_assets import plots
 from ai_drug_assets.settings import Settings
 from model_zoo import model_card
 from model_zoo.reference_drugs import chembl_drugs
-from tests.project_factory import Project, make_project, project_settings
+from tests.project_factory import Project, copied, make_project
 
 DRAWN = plots._picture
 
@@ -53,6 +53,18 @@ def _installed_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _without_importances() -> Iterator[None]:
+    """Let forests have no importances: their converter asks for each attribute by name and reads none of these, which
+    are made in threads, anew each time, and take longer than to fit the few trees.
+    """
+    from sklearn.ensemble._forest import BaseForest
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(BaseForest, "feature_importances_")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _few_drugs() -> Iterator[None]:
     """Compare with fifty drugs: reading and featurizing all of them anew for each project is most of a small run."""
     drugs = chembl_drugs()
@@ -74,16 +86,6 @@ def _small_judging(_once_made: Project, monkeypatch: pytest.MonkeyPatch) -> None
 def pictures(_small_judging: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw all the same: for tests of what is drawn."""
     monkeypatch.setattr(plots, "_picture", DRAWN)
-
-
-@pytest.fixture(scope="session")
-def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with tables and nothing in them: making one takes seconds, copying it nothing."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    from mlflow.tracking import MlflowClient
-
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
 
 
 @pytest.fixture
@@ -116,15 +118,5 @@ def _once_made(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> 
 @pytest.fixture
 def made(tmp_path: Path, _once_made: Project, _small_judging: None) -> Iterator[Project]:
     """A copy of a project in which everything is made and nothing is stale."""
-    shutil.copytree(_once_made.root, tmp_path / "project")
-    with DagsterInstance.ephemeral() as instance:
-        for name in ("run_storage", "event_log_storage"):  # databases in memory: SQLite copies them
-            database(getattr(_once_made.instance, name)).backup(database(getattr(instance, name)))
-        yield Project(project_settings(tmp_path / "project"), instance)
-
-
-def database(storage: Any) -> sqlite3.Connection:
-    """Give the connection by which a storage of an ephemeral instance keeps its database in memory."""
-    connection = storage._held_conn.connection.dbapi_connection
-    assert isinstance(connection, sqlite3.Connection)
-    return connection
+    with copied(_once_made, tmp_path / "project") as project:
+        yield project

@@ -24,11 +24,11 @@ def add_endpoint(project: Project, name: str, smiles: list[str]) -> None:
 
 
 @pytest.fixture
-def several(project: Project) -> Project:
-    """A project with a third endpoint, of rings, that a model of the first learns from too."""
-    add_endpoint(project, "ringed", [f"C1CCCC1{text}" for text in molecules()])
-    add_model(project.settings, "multitask", endpoints=["logp"])
-    return project
+def several(made: Project) -> Project:
+    """A project that gets a third endpoint, of rings, and a model of the first that learns from it too."""
+    add_endpoint(made, "ringed", [f"C1CCCC1{text}" for text in molecules()])
+    add_model(made.settings, "multitask", endpoints=["logp"])
+    return made
 
 
 def test_it_is_made_from_the_other_snapshots_and_is_stale_with_them(several: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,9 +49,10 @@ AMONG_FAST_TESTS = "publishing the bundle"
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def installation(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Installation:
     """An installation in which everything was made once."""
     here = make_installation(tmp_path_factory.mktemp("killed"))
+    shutil.copy(empty_mlflow, here.settings.folder("mlflow") / "mlflow.db")
     command = here.start("run")
     assert command.wait() == 0, command.printed
     return here

@@ -570,6 +570,11 @@ def test_a_file_that_makes_no_set_is_one_clear_error(tmp_path: Path) -> None:
 def test_the_command_runs_and_reports(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`aidrug benchmark` writes results where it is told, and `aidrug benchmark-report` makes a document of them."""
     monkeypatch.setenv("AIDRUG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AIDRUG_CONFIGS", str(tmp_path / "configs"))
+    monkeypatch.setattr(benchmark_protocol, "RESAMPLES", 20)
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    small = {"name": "rf", "description": "rf", **MODELS["rf"]}
+    (tmp_path / "configs" / "models" / "rf.yaml").write_text(json.dumps(small), encoding="utf-8")
     out, document = tmp_path / "out.json", tmp_path / "out.md"
     arguments = ["benchmark", str(folder), "--only", "greasy", "--models", "rf", "--seeds", "1", "--out", str(out)]
     done = CliRunner().invoke(aidrug, arguments)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 from litestar.testing import TestClient
@@ -170,6 +169,8 @@ def test_every_frozen_reader_reads_what_is_written_now_or_is_told_that_it_cannot
 
 def faults(name: str, told: Any) -> list[str]:
     """Say what a frozen reader refuses."""
+    import jsonschema  # its formats are a grammar that takes seconds to read: for whoever runs this file alone
+
     return [each.message for each in jsonschema.Draft202012Validator(frozen(name)).iter_errors(told)]
 
 
