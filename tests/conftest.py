@@ -1,6 +1,7 @@
 """What all tests share: the environment of the pipeline (`ai_drug_assets/__init__.py`), before any library loads."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,18 @@ settings.load_profile("shared_machine")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put tests of whole processes first: one of half a minute that begins last keeps the other cores waiting."""
     items.sort(key=lambda item: "tests/integration/" not in item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def without_importances() -> Iterator[None]:
+    """Let forests have no importances: their converter asks for each attribute by name and reads none of these, which
+    are made in threads, anew each time, and take longer than to fit the few trees.
+    """
+    from sklearn.ensemble._forest import BaseForest
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(BaseForest, "feature_importances_")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,14 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _files_without_waiting_for_the_disk() -> Iterator[None]:
+    """Nor need other files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _installed_once() -> Iterator[None]:
     """Nothing is installed while tests run: a distribution's version is read once, not once per signature."""
     with pytest.MonkeyPatch.context() as patch:
@@ -53,15 +61,8 @@ def _installed_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _without_importances() -> Iterator[None]:
-    """Let forests have no importances: their converter asks for each attribute by name and reads none of these, which
-    are made in threads, anew each time, and take longer than to fit the few trees.
-    """
-    from sklearn.ensemble._forest import BaseForest
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delattr(BaseForest, "feature_importances_")
-        yield
+def _small_forests(without_importances: None) -> None:
+    """No test here is about the importances of a forest."""
 
 
 @pytest.fixture(scope="session", autouse=True)

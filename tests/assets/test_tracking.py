@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 
-import mlflow
 import pytest
 
 from ai_drug_assets import keys, processes
@@ -17,6 +16,8 @@ from tests.project_factory import Project, add_model, refuse
 
 def test_each_trained_model_is_a_nested_run(project: Project) -> None:
     """Each trained model is an MLflow run of its own below the Dagster run's, FINISHED, with what to find it by."""
+    from mlflow.artifacts import load_dict
+
     features = ("features/logp/descriptors", "features/logp/morgan_count")
     result = project.materialise("dataset/logp", *features, *models("logp"))
     assert result.success
@@ -33,7 +34,7 @@ def test_each_trained_model_is_a_nested_run(project: Project) -> None:
         assert (tags[keys.TAG_ENDPOINT], tags[keys.TAG_MODEL]) == (node.endpoint, node.name)
         assert tags[keys.TAG_DAGSTER_RUN] == result.run_id
         assert tags[keys.TAG_GIT_SHA] == "unknown"
-        record = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/record.json")
+        record = load_dict(f"{run.info.artifact_uri}/record.json")
         assert tags[keys.TAG_RECORD].startswith('{"code"')
         assert "cv_rmse" in run.data.metrics
         assert record == node.record
