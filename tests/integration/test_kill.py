@@ -91,7 +91,7 @@ def test_killed_at_any_moment_the_state_is_old_or_new_and_repaired(installation:
 
 def wait_for(reached: Moment, settings: Settings, command: Command, old: str) -> None:
     """Wait for a moment, as closely as a busy machine allows."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not reached(settings, command.printed, old):
         if not command.process.is_alive() or time.monotonic() > deadline:
             pytest.fail(f"the moment never came:\n{command.printed}")
