@@ -30,7 +30,7 @@ from model_zoo.benchmark_results import entry_of, store_entry
 from model_zoo.benchmark_sets import benchmark_folder
 from model_zoo.errors import AidrugError
 from model_zoo.former_signatures import by_files, is_former
-from model_zoo.signature import Record
+from model_zoo.signature_record import SignatureRecord
 from model_zoo.source_modules import read_module
 
 from ai_drug_assets.catalog import Node, load_catalog
@@ -94,7 +94,7 @@ def adopt_home(settings: Settings, say: Say, instance: DagsterInstance | None = 
     former = {
         key: entry
         for key, entry in ledger.entries().items()
-        if entry.made and is_former(entry.made.record["code"]) and key.partition("/")[0] in ADOPTED
+        if entry.made and is_former(entry.made.record.code) and key.partition("/")[0] in ADOPTED
     }
     refused: dict[str, str] = {}
     if not former:
@@ -252,7 +252,7 @@ def _why_not(key: str, made: Made, before: Mapping[str, Node], after: Mapping[st
         return "there is no such asset any more"
     if before[key].signature != made.signature:
         names = ", ".join(
-            f"{reason.kind} {reason.what}" for reason in _differences(made.record, before[key].record)[:3]
+            f"{reason.kind} {reason.what}" for reason in signature.part_differences(made.record, before[key].record)[:3]
         )
         return f"its record is not that of its commit and of the present configuration, data and libraries: {names}"
     for name, version in _added(made.record, after[key].record).items():
@@ -262,12 +262,8 @@ def _why_not(key: str, made: Made, before: Mapping[str, Node], after: Mapping[st
     return ""
 
 
-def _differences(before: Record, after: Record) -> list[signature.Reason]:
-    return signature.part_differences(before, after)
-
-
-def _added(before: Record, after: Record) -> dict[str, str]:
-    return {name: version for name, version in after["library"].items() if name not in before["library"]}
+def _added(before: SignatureRecord, after: SignatureRecord) -> dict[str, str]:
+    return {name: version for name, version in after.library.items() if name not in before.library}
 
 
 def _marks(job: benchmark.Job, snapshot: Snapshot, board: str, entry: Mapping[str, object]) -> dict[str, str]:

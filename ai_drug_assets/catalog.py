@@ -19,7 +19,7 @@ from model_zoo.config import Configs, Endpoint, load_configs
 from model_zoo.records import FITTED, Rule, dataset_record, make_record, trained_model_record
 from model_zoo.reference_drugs import reference_digest
 from model_zoo.roots import Makers
-from model_zoo.signature import Record
+from model_zoo.signature_record import SignatureRecord
 from model_zoo.signed_code import sign
 
 from ai_drug_assets.settings import Settings
@@ -51,7 +51,7 @@ class Node:
     endpoint: str | None
     name: str | None
     deps: tuple[str, ...]
-    record: Record
+    record: SignatureRecord
 
     @cached_property
     def signature(self) -> str:
@@ -127,7 +127,7 @@ def _endpoint_nodes(
 ) -> Iterator[Node]:
     name, root, models = endpoint.name, settings.code_root, configs.models_of(endpoint.name)
     dataset = f"dataset/{name}"
-    data, dataset_config = (nodes[dataset].record[part] for part in ("data", "config"))
+    data, dataset_config = nodes[dataset].record.data, nodes[dataset].record.config
     for featurizer in dict.fromkeys(block for model in models for block in model.features):
         makers = Makers(("dataset", "rows", "features"), (featurizer,))
         record = make_record(makers, root, dataset_config, data, {}, rule)

@@ -22,9 +22,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from model_zoo.bundle import CARD, read_verified, verify_files
+from model_zoo.bundle import read_verified, verify_files
+from model_zoo.card import FILE as CARD
+from model_zoo.card import ModelCard, parse_card
 from model_zoo.digests import content_digest
 from model_zoo.errors import BundleError, StoreError
 from model_zoo.manifest import FILE as MANIFEST
@@ -108,7 +110,7 @@ class Store(Protocol):
         """Give a local folder that holds the bundle's files. Verifying them is the caller's work."""
 
 
-def read_card(store: Store, endpoint: str, version: str) -> dict[str, Any]:
+def read_card(store: Store, endpoint: str, version: str) -> ModelCard:
     """Read the model card of a published bundle, without loading the bundle.
 
     Raises
@@ -116,11 +118,10 @@ def read_card(store: Store, endpoint: str, version: str) -> dict[str, Any]:
     StoreError
         When the bundle is not in the store.
     BundleError
-        When the card, or the manifest that covers it, was altered.
+        When the card, or the manifest that covers it, was altered or needs a newer reader.
     """
     folder = store.fetch_bundle(endpoint, version)
-    card: dict[str, Any] = json.loads(read_verified(folder, CARD))
-    return card
+    return parse_card(read_verified(folder, CARD), str(folder / CARD))
 
 
 def completed(after: Pointer, before: Pointer, manifest_of: Callable[[str, str], bytes]) -> Pointer:

@@ -63,8 +63,8 @@ def test_what_is_equal_is_adopted_and_trains_nothing(former: Project) -> None:
     made = former.ledger.read("trained_model/logp/naive").made
     assert made is not None
     assert made.former is not None
-    assert is_former(made.former.record["code"])
-    assert not is_former(made.record["code"])
+    assert is_former(made.former.record.code)
+    assert not is_former(made.record.code)
     assert Tracking(former.settings).find_finished(made.signature) is not None
     assert Tracking(former.settings).find_finished(made.former.signature) is None
     git(former, "checkout", "-q", "model_zoo")
@@ -82,8 +82,7 @@ def test_what_is_not_equal_is_not_adopted(former: Project) -> None:
     """
     made = former.ledger.read("trained_model/logp/rf").made
     assert made is not None
-    code = {**made.record["code"], "model_zoo/models/rf.py": "0" * 64}
-    record = {**made.record, "code": code}
+    record = made.record.model_copy(update={"code": {**made.record.code, "model_zoo/models/rf.py": "0" * 64}})
     former.ledger.record_made(
         "trained_model/logp/rf", made.model_copy(update={"signature": "0" * 64, "record": record})
     )

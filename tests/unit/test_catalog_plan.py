@@ -379,7 +379,7 @@ def test_a_broken_ledger_file_is_one_clear_error(made: Project, content: bytes) 
     path = made.settings.home / "ledger" / "trained_model" / "logs" / "rf.json"
     path.write_bytes(content)
 
-    with pytest.raises(StoreError, match=r"rf\.json: not a ledger entry.*Remove the file") as caught:
+    with pytest.raises(StoreError, match=r"rf\.json is not a valid ledger entry.*Remove the file") as caught:
         made.plan()
     assert str(path) in str(caught.value)
 

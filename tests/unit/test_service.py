@@ -489,7 +489,7 @@ def test_a_champion_shows_its_card_and_history(store: FolderStore, tmp_path: Pat
 
     assert champion["appointed"]["version"] == champion["serving"] == second
     assert [entry["version"] for entry in champion["history"]] == [first]
-    assert champion["card"]["scores"] == {"rmse": 0.7}
+    assert champion["card"]["scores"] == {"test": {"rmse": 0.7}}
     assert endpoints == [endpoint]
     assert (endpoint["unit"], endpoint["direction"], endpoint["task"]) == ("log10 mol/L", "higher", "regression")
     assert endpoint["champion"]["version"] == second
