@@ -49,8 +49,6 @@ ADOPTED = ("dataset", "features", "trained_model")
 MOVED: Mapping[str, str] = {
     "model_zoo/fitting.py": "34836a4ef6b734367dbc6d2de150b62e1c8ed3a0d68a3d929de735954d33c0c0",
     "model_zoo/feature_rows.py": "980741dcff89a5460cd301a09b1592d15c6f9bc3169129389b78e090e85efd65",
-    "model_zoo/bundle_making.py": "a4aac441619ba34fc065990e348498747fd372aea640d7cc883e65f788a49154",
-    "model_zoo/ranking.py": "01451afdd5e535d4958d2700cc1521809a1597aa2766612d284e748b5127b21e",
     "model_zoo/snapshot_molecules.py": "25fd9b839a99f4c0c5d91b9cfebaef0d76b1e829e05b37e2b95493839f0d2ae9",
 }
 """Modules into which decisions moved out of the assets when definitions began to be signed, each with a digest of its
@@ -228,7 +226,7 @@ def _adopt_commit(settings: Settings, sha: str, entries: Mapping[str, Entry], ho
     try:
         with sources_of(sha, settings.root) as root:
             there = replace(settings, code_root=root)
-            before, after = load_catalog(there, by_files).nodes, load_catalog(there).nodes
+            before, after = load_catalog(there, by_files, judging=False).nodes, load_catalog(there, judging=False).nodes
             pinned = (root / PINNED).read_text(encoding="utf-8")
     except AdoptionError as error:
         if not str(error).startswith("expected the sources"):

@@ -108,9 +108,21 @@ def test_what_no_commit_tells_is_not_adopted(former: Project) -> None:
 
     assert set(refused) == {"dataset/logp"}
     assert "expected the sources of the commit 0000" in refused["dataset/logp"]
-    former.edit("model_zoo/ranking.py", "-1 if", "-2 if")
-    with pytest.raises(AdoptionError, match=r"model_zoo/ranking\.py: expected the definitions"):
+    former.edit("model_zoo/fitting.py", "featurizers.join(list(", "featurizers.join(tuple(")
+    with pytest.raises(AdoptionError, match=r"model_zoo/fitting\.py: expected the definitions"):
         adopt_home(former.settings, former.said.append, former.instance)
+
+
+def test_what_an_earlier_version_lacked_is_no_obstacle(former: Project) -> None:
+    """Nothing is asked of a commit but what makes the assets that are adopted: it had no pointers, nor what judges."""
+    lacking = ["pointer", "leaderboard", "ranking", "card", "bundle_making", "signature_record"]
+    git(former, "rm", "-q", "--cached", *(f"model_zoo/{name}.py" for name in lacking))
+    git(former, "commit", "-qm", "as it was then")
+    made = former.ledger.read("dataset/logp").made
+    assert made is not None
+    former.ledger.record_made("dataset/logp", made.model_copy(update={"git_sha": git(former, "rev-parse", "HEAD")}))
+
+    assert adopt_home(former.settings, former.said.append, former.instance) == {}
 
 
 def test_the_moved_procedures_are_those_of_the_table() -> None:
