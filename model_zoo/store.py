@@ -109,6 +109,9 @@ class Store(Protocol):
     def fetch_bundle(self, endpoint: str, version: str) -> Path:
         """Give a local folder that holds the bundle's files. Verifying them is the caller's work."""
 
+    def read_manifest_bytes(self, endpoint: str, version: str) -> bytes:
+        """Give the manifest of a version as it is, without its other files."""
+
 
 def read_card(store: Store, endpoint: str, version: str) -> ModelCard:
     """Read the model card of a published bundle, without loading the bundle.
@@ -203,14 +206,14 @@ class FolderStore:
             if after != before:
                 if content is not None and is_unsealed(content):
                     atomic_write(self.root / WAY_BACK, content)
-                after = completed(after, before, self._manifest)
+                after = completed(after, before, self.read_manifest_bytes)
                 self._replace_pointer(after)
             return after
 
     def restore_pointer(self, saved: Pointer) -> Pointer:
         """Replace the pointer under the same lock."""
         with self._lock():
-            restored = completed(saved.restored(), saved, self._manifest)
+            restored = completed(saved.restored(), saved, self.read_manifest_bytes)
             self._replace_pointer(restored)
             return restored
 
@@ -264,7 +267,8 @@ class FolderStore:
         if not (self.root / PUBLISHED).exists():
             atomic_write(self.root / PUBLISHED, published())
 
-    def _manifest(self, endpoint: str, version: str) -> bytes:
+    def read_manifest_bytes(self, endpoint: str, version: str) -> bytes:
+        """Give a version's manifest as it is."""
         content = self._read(f"bundles/{endpoint}/{version}/{MANIFEST}")
         if content is None:
             raise StoreError(f"bundle {endpoint}/{version} is not in the store {self.root}")

@@ -462,6 +462,10 @@ class UnreachableStore:
         """Pass on."""
         return self.store.fetch_bundle(endpoint, version)
 
+    def read_manifest_bytes(self, endpoint: str, version: str) -> bytes:
+        """Pass on."""
+        return self.store.read_manifest_bytes(endpoint, version)
+
 
 def test_a_store_out_of_reach_is_asked_ever_more_slowly(store: FolderStore, tmp_path: Path) -> None:
     """An unreachable store is reported and retried with growing pauses, and served from once it answers."""
