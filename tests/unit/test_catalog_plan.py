@@ -351,7 +351,7 @@ def test_making_forgets_a_failure_and_failing_keeps_what_was_made(made: Project)
 
 
 def test_the_json_has_the_shape_of_the_design(made: Project) -> None:
-    """`{"stale": [{"asset", "reasons": [{"kind", "what"}]}], "fresh": n, "warnings": []}`; a reason has its detail too."""
+    """`{"stale": [{"asset", "reasons": [{"kind", "what"}]}], "fresh": n, "warnings": []}`; a reason has a detail."""
     made.write("data/logs.csv", "smiles,value\nCCO,2\n")
     content = json.loads(json.dumps(made.plan().as_json()))
 

@@ -8,7 +8,9 @@ frozen with its version: what changes it is a new version beside it.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from litestar.testing import TestClient
 
 from ai_drug_assets.backup import File, Snapshot
 from ai_drug_assets.ledger import Entry, Failure, Former, Ledger, Made
+from ai_drug_assets.settings import ROOT
 from model_zoo import models
 from model_zoo.artefacts import Artefact, read_artefact
 from model_zoo.bundle import load_bundle
@@ -292,7 +295,9 @@ def test_the_way_back_is_what_the_strict_reader_reads(tmp_path: Path) -> None:
     after = json.loads((store.root / "current.json").read_bytes())
     assert faults("pointer-1", after), "the strict reader refuses it: that is why there must be a way back"
 
-    shutil.copy(store.root / "current.format1.json", store.root / "current.json")  # as the runbook says
+    runbook = (ROOT / "docs" / "operations" / "upgrade-rollback.md").read_text(encoding="utf-8")
+    (line,) = (each for each in runbook.splitlines() if each.startswith("cp ") and "format1" in each)
+    subprocess.run(["sh", "-euc", line], env={**os.environ, "AIDRUG_HOME": str(tmp_path)}, check=True)
 
     back = json.loads((store.root / "current.json").read_bytes())
     assert faults("pointer-1", back) == []
