@@ -19,14 +19,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from model_zoo.artefacts import Artefact, Part, read_artefact
+from model_zoo.artefacts import Artefact, Format, Part, read_artefact
 from model_zoo.digests import file_digest
 from model_zoo.errors import StoreError
 from model_zoo.pointer import POINTER, Pointer, PointerError, parse_pointer
 from model_zoo.store import Store
-from pydantic import Field
 
 from ai_drug_assets.databases import SIDECARS, copy_database, is_database, is_sidecar, require_sound
 from ai_drug_assets.objects import Objects, open_objects
@@ -64,10 +63,9 @@ class Snapshot(Artefact):
 
     NAME: ClassVar[str] = "snapshot"
     READER: ClassVar[int] = 2
-    FIRST_VERSIONED: ClassVar[int] = 2
 
-    format: Annotated[int, Field(ge=1)] = 2
-    minimum_reader: Annotated[int, Field(ge=1)] = 2
+    format: Format = READER
+    minimum_reader: Format = READER
     at: str
     git_sha: str
     files: Mapping[str, File]

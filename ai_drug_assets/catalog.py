@@ -19,7 +19,7 @@ from model_zoo.config import Configs, Endpoint, load_configs
 from model_zoo.records import FITTED, Rule, dataset_record, make_record, trained_model_record
 from model_zoo.reference_drugs import reference_digest
 from model_zoo.roots import Makers
-from model_zoo.signature import Record
+from model_zoo.signature_record import SignatureRecord
 from model_zoo.signed_code import sign
 
 from ai_drug_assets.settings import Settings
@@ -51,7 +51,7 @@ class Node:
     endpoint: str | None
     name: str | None
     deps: tuple[str, ...]
-    record: Record
+    record: SignatureRecord
 
     @cached_property
     def signature(self) -> str:
@@ -85,8 +85,10 @@ class Catalog:
         return [node for node in self.nodes.values() if node.kind == kind and endpoint in (None, node.endpoint)]
 
 
-def load_catalog(settings: Settings, rule: Rule = sign) -> Catalog:
+def load_catalog(settings: Settings, rule: Rule = sign, *, judging: bool = True) -> Catalog:
     """Read the configuration and compute every record afresh from the files, the parts that come from code by a rule.
+
+    Without `judging` it ends with the trained models: leaderboards, champions and the service are not in it.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def load_catalog(settings: Settings, rule: Rule = sign) -> Catalog:
     signature.forget()
     configs = load_configs(settings.configs)
     nodes: dict[str, Node] = {}
-    for node in _nodes(configs, settings, nodes, rule):
+    for node in _nodes(configs, settings, nodes, rule, judging=judging):
         nodes[node.key] = node
     return Catalog(settings, configs, nodes)
 
@@ -110,29 +112,34 @@ def current_signature(catalog: Catalog, key: str) -> str | None:
     return node.signature if node else None
 
 
-def _nodes(configs: Configs, settings: Settings, nodes: Mapping[str, Node], rule: Rule) -> Iterator[Node]:
+def _nodes(
+    configs: Configs, settings: Settings, nodes: Mapping[str, Node], rule: Rule, *, judging: bool
+) -> Iterator[Node]:
     for endpoint in configs.endpoints.values():
         record = dataset_record(endpoint, settings.root, settings.code_root, rule)
         yield Node(f"dataset/{endpoint.name}", "dataset", endpoint.name, None, (), record)
     for endpoint in configs.endpoints.values():
-        yield from _endpoint_nodes(endpoint, configs, settings, nodes, rule)
+        yield from _trained_nodes(endpoint, configs, settings, nodes, rule)
+        if judging:
+            yield from _judging_nodes(endpoint, configs, settings, nodes, rule)
+    if not judging:
+        return
     champions = tuple(f"champion_model/{name}" for name in configs.endpoints)
     upstream = {key: nodes[key].signature for key in champions}
     record = make_record(Makers(("service",)), settings.code_root, {}, {}, upstream, rule)
     yield Node(INFERENCE_SERVICE, INFERENCE_SERVICE, None, None, champions, record)
 
 
-def _endpoint_nodes(
+def _trained_nodes(
     endpoint: Endpoint, configs: Configs, settings: Settings, nodes: Mapping[str, Node], rule: Rule
 ) -> Iterator[Node]:
     name, root, models = endpoint.name, settings.code_root, configs.models_of(endpoint.name)
     dataset = f"dataset/{name}"
-    data, dataset_config = (nodes[dataset].record[part] for part in ("data", "config"))
+    data, dataset_config = nodes[dataset].record.data, nodes[dataset].record.config
     for featurizer in dict.fromkeys(block for model in models for block in model.features):
         makers = Makers(("dataset", "rows", "features"), (featurizer,))
         record = make_record(makers, root, dataset_config, data, {}, rule)
         yield Node(f"features/{name}/{featurizer}", "features", name, featurizer, (dataset,), record)
-    trained = []
     for model in models:
         key = f"trained_model/{name}/{model.name}"
         members = {member: nodes[member].signature for member in (f"trained_model/{name}/{n}" for n in model.members)}
@@ -141,9 +148,15 @@ def _endpoint_nodes(
             for other in model.auxiliary_of(name, configs.endpoints)
         }
         deps = (dataset, *(f"features/{name}/{block}" for block in model.features), *members, *others)
-        trained.append(key)
         record = trained_model_record(endpoint, model, data, root, members, others, procedures=FITTED, rule=rule)
         yield Node(key, "trained_model", name, model.name, deps, record)
+
+
+def _judging_nodes(
+    endpoint: Endpoint, configs: Configs, settings: Settings, nodes: Mapping[str, Node], rule: Rule
+) -> Iterator[Node]:
+    name, root, models = endpoint.name, settings.code_root, configs.models_of(endpoint.name)
+    trained = [f"trained_model/{name}/{model.name}" for model in models]
     upstream = {key: nodes[key].signature for key in trained}
     metric = {"metric": {"name": endpoint.champion.metric}}
     record = make_record(Makers(("leaderboard",)), root, metric, {}, upstream, rule)

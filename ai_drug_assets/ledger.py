@@ -8,51 +8,45 @@ Does not belong here: history (Dagster and MLflow keep it), artefacts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
+from model_zoo.artefacts import Artefact, Part, read_artefact
 from model_zoo.errors import StoreError
-from model_zoo.signature import Record
+from model_zoo.signature_record import SignatureRecord
 from model_zoo.store import atomic_write
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ai_drug_assets.processes import one_at_a_time
 
 
-class Former(BaseModel):
+class Former(Part):
     """What stood in the ledger before the rule of signatures changed and the entry was adopted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     signature: str
-    record: Record
+    record: SignatureRecord
 
 
-class Made(BaseModel):
+class Made(Part):
     """The last time an asset was made."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     signature: str
-    record: Record
+    record: SignatureRecord
     data_version: str
-    inputs: dict[str, str]
+    inputs: Mapping[str, str]
     """Data versions of the assets it was made from, by key."""
     run_id: str
     git_sha: str
     at: str
-    files: dict[str, int] = {}
+    files: Mapping[str, int] = {}
     """The size of each file that it left at its place; empty where no list was kept."""
     former: Former | None = None
 
 
-class Failure(BaseModel):
+class Failure(Part):
     """An attempt that failed after the asset was last made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     signature: str
     error: str
@@ -60,10 +54,10 @@ class Failure(BaseModel):
     at: str
 
 
-class Entry(BaseModel):
+class Entry(Artefact):
     """What the ledger knows of one asset."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    NAME: ClassVar[str] = "ledger entry"
 
     made: Made | None = None
     failure: Failure | None = None
@@ -97,14 +91,16 @@ class Ledger:
         """
         path = self._path(key)
         try:
-            entry = Entry.model_validate_json(path.read_bytes(), extra="ignore")  # what a newer version added
+            content = path.read_bytes()
         except FileNotFoundError:
             return Entry()
-        except (OSError, ValidationError) as error:
-            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-            raise StoreError(f"{path}: not a ledger entry: {why}. {ADVICE}") from error
-        if not entry.model_fields_set:
-            raise StoreError(f"{path}: not a ledger entry: expected what was made or failed, got neither. {ADVICE}")
+        except OSError as error:
+            raise StoreError(f"{path}: expected a ledger entry, got {error}. {ADVICE}") from error
+        entry = read_artefact(Entry, content, str(path), StoreError, ADVICE)
+        if not entry.model_fields_set & {"made", "failure"}:
+            raise StoreError(
+                f"{path} is not a valid ledger entry: expected what was made or failed, got neither. {ADVICE}"
+            )
         return entry
 
     def entries(self) -> dict[str, Entry]:
@@ -144,8 +140,7 @@ class Ledger:
         return one_at_a_time(self._folder / ".lock")
 
     def _write(self, key: str, entry: Entry) -> None:
-        content = json.dumps(entry.model_dump(mode="json"), sort_keys=True, indent=1) + "\n"
-        atomic_write(self._path(key), content.encode())
+        atomic_write(self._path(key), entry.as_bytes())
         if self._publish is not None:
             self._publish(self.entries())
 

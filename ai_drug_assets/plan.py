@@ -29,15 +29,16 @@ class Stale:
 
 @dataclass(frozen=True)
 class Plan:
-    """Stale assets, upstream first, and the keys of those that would stay."""
+    """Stale assets, upstream first, the keys of those that would stay, and what else whoever plans should know."""
 
     stale: tuple[Stale, ...]
     fresh: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def only(self, keys: Collection[str]) -> Plan:
         """Give the part of the plan that these assets are in."""
         stale = tuple(item for item in self.stale if item.node.key in keys)
-        return Plan(stale, tuple(key for key in self.fresh if key in keys))
+        return Plan(stale, tuple(key for key in self.fresh if key in keys), self.warnings)
 
     def as_json(self) -> dict[str, Any]:
         """Give the plan as `aidrug plan --json` prints it."""
@@ -51,6 +52,7 @@ class Plan:
                 for item in self.stale
             ],
             "fresh": len(self.fresh),
+            "warnings": list(self.warnings),
         }
 
     def as_text(self) -> str:
@@ -61,6 +63,7 @@ class Plan:
             lines.extend(f"         {_line(reason)}" for reason in item.reasons)
             if item.failure:
                 lines.append(f"         last attempt failed: {item.failure.error.splitlines()[0]}")
+        lines.extend(f"warning  {each}" for each in self.warnings)
         lines.append(f"{len(self.stale)} stale, {len(self.fresh)} fresh")
         return "\n".join(lines)
 
@@ -74,7 +77,7 @@ class Plan:
             for item in trained:
                 why = "<br>".join(_line(reason).replace("|", "\\|") for reason in item.reasons)
                 lines.append(f"| `{item.node.key.removeprefix('trained_model/')}` | {why} |")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"\nWarning: {each}." for each in self.warnings)])
 
 
 def make_plan(catalog: Catalog, ledger: Ledger) -> Plan:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import click
 
@@ -45,7 +46,10 @@ def plan(
     ledger: str | None,
 ) -> None:
     """List what would run, and why. Runs nothing; exits 0 when nothing is stale, 2 when something is."""
+    from serving.stores import open_store
+
     from ai_drug_assets.catalog import load_catalog
+    from ai_drug_assets.earlier_rules import warnings
     from ai_drug_assets.ledger import Ledger
     from ai_drug_assets.ledger_copy import LedgerCopy
     from ai_drug_assets.plan import compare, make_plan
@@ -58,6 +62,8 @@ def plan(
         made = compare(catalog, LedgerCopy(ledger).entries())
     else:
         made = make_plan(catalog, Ledger(settings.home / "ledger"))
+        told = warnings(open_store(settings.store, settings.home / "bundle_cache"))
+        made = replace(made, warnings=tuple(told))
     made = made.only(chosen)
     if as_json:
         click.echo(json.dumps(made.as_json(), indent=1))

@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from model_zoo.digests import canonical_json
-from model_zoo.signature import PARTS, Record
+from model_zoo.signature_record import SignatureRecord
 
 from ai_drug_assets import keys
 from ai_drug_assets.processes import alive, one_at_a_time, this_process
@@ -74,7 +74,7 @@ class Tracking:
 
     @contextmanager
     def training_run(
-        self, context: dg.AssetExecutionContext, *, name: str, tags: Mapping[str, str], record: Record
+        self, context: dg.AssetExecutionContext, *, name: str, tags: Mapping[str, str], record: SignatureRecord
     ) -> Iterator[TrainingRun]:
         """Open the nested run of one trained model; it ends FINISHED, or FAILED when the body raises."""
         client = self.client
@@ -94,7 +94,7 @@ class Tracking:
         )
         status = "FAILED"
         try:
-            client.log_dict(run.info.run_id, record, "record.json")
+            client.log_dict(run.info.run_id, record.as_json(), "record.json")
             yield TrainingRun(run.info.run_id)
             status = "FINISHED"
         finally:
@@ -127,12 +127,12 @@ class Tracking:
         )
         return runs[0].info.run_id if runs else None
 
-    def adopt(self, run_id: str, former: str, signature: str, record: Record) -> None:
+    def adopt(self, run_id: str, former: str, signature: str, record: SignatureRecord) -> None:
         """Give a finished run the signature and record of another rule; the former ones stay with it."""
         client = self.client
         if former_record := client.get_run(run_id).data.tags.get(keys.TAG_RECORD):
             client.log_text(run_id, former_record, "former_record.txt")
-        client.log_dict(run_id, record, "record.json")
+        client.log_dict(run_id, record.as_json(), "record.json")
         client.set_tag(run_id, keys.TAG_RECORD, _tag(record))
         client.set_tag(run_id, keys.TAG_FORMER, former)
         client.set_tag(run_id, keys.TAG_SIGNATURE, signature)
@@ -243,6 +243,6 @@ class Tracking:
         return str(active.info.run_id)
 
 
-def _tag(record: Record) -> str:
+def _tag(record: SignatureRecord) -> str:
     """Give as much of what a signature covers as a tag holds; the whole record is an artefact of the run."""
-    return canonical_json({part: record[part] for part in PARTS if part in record})[:TAG_LIMIT]
+    return canonical_json(record.signed)[:TAG_LIMIT]

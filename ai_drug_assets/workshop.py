@@ -121,12 +121,12 @@ class Workshop:
                     raise
         return place
 
-    def keep_text(self, node: Node, name: str, text: str) -> None:
+    def keep_file(self, node: Node, name: str, content: bytes) -> None:
         """Write one small file at the asset's place, replacing an earlier one.
 
         A judgement may be passed again on the same signatures, when a model that was absent has arrived.
         """
-        atomic_write(self.place(node) / name, f"{text}\n".encode())
+        atomic_write(self.place(node) / name, content)
 
     @contextmanager
     def scratch(self, node: Node) -> Iterator[Path]:
@@ -228,7 +228,7 @@ class Workshop:
             metadata={
                 **outcome.metadata,
                 "signature": node.signature,
-                "record": dg.MetadataValue.json(node.record),
+                "record": dg.MetadataValue.json(node.record.as_json()),
                 "git_sha": self.git_sha,
                 "work_s": round(time.perf_counter() - outcome.began, 3),
             },

@@ -26,6 +26,7 @@ from serving.making import Making
 from serving.observer import Observer
 from serving.predictor import Answer, Fault, Predictor
 from serving.problems import ProblemError
+from serving.remembered import Remembered
 from serving.settings import Settings
 from serving.stores import open_store
 from serving.table import Champion, Table
@@ -62,7 +63,8 @@ class Engine:
         self.store = store if store is not None else open_store(settings.store, settings.cache_folder)
         role = Role.from_environment()
         agreement = Agreement(role.shared / "generations", role.number, settings.workers) if role else None
-        self.follower = Follower(self.store, settings.poll_seconds, agreement)
+        remembered = Remembered(settings.folder, repr(self.store))
+        self.follower = Follower(self.store, settings.poll_seconds, agreement, remembered)
         self.making = Making(self.store, settings.poll_seconds)
         self._predictor = Predictor(settings.limits, settings.cache_entries)
         self._insights = Insights(settings.cache_entries)

@@ -74,7 +74,8 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
         made = _review(workshop, endpoint, now)
         reviews = workshop.settings.folder("service", "reviews")
         atomic_write(reviews / f"{endpoint.name}.json", json.dumps(made.as_json()).encode())
-        expected = card["scores"]["cv"].get(made.metric, {}).get("mean")
+        folds = card.scores.cv.get(made.metric)
+        expected = folds.mean if folds is not None else None
         promoted = _promote(workshop, tracking, endpoint, made)
         few = f"fewer than {FEWEST} molecules: nothing is concluded"
         return dg.MaterializeResult(

@@ -4,7 +4,6 @@ Belongs here: making it an asset: reuse of a finished run with the same signatur
 Does not belong here: fitting and scoring (see `model_zoo.fitting`).
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from model_zoo.fitting import Learner, Sources, fit
 from model_zoo.learnable import plain_errors
 from model_zoo.metrics import HIGHER_IS_BETTER
 from model_zoo.model_formats import load_model
+from model_zoo.scores import Scores, read_scores
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import check, declare
@@ -61,12 +61,6 @@ def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         pool=keys.TRAINING_POOL,
         checks=[check(node, "meets_minimum", minimum)],
     )
-
-
-def read_scores(place: Path) -> dict[str, Any]:
-    """Read what `train_and_score` wrote about a trained model."""
-    scores: dict[str, Any] = json.loads((place / "scores.json").read_bytes())
-    return scores
 
 
 def load_dataset(workshop: Workshop, node: Node) -> Dataset:
@@ -132,14 +126,14 @@ def _train(
         tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
     ):
         learner = Learner(model.recipe, config, endpoint.target, model.features)
-        scores = fit(
+        fit(
             learner,
             _sources(workshop, node, endpoint, model),
             workshop.features.joined,
             lambda data: plain_errors(model.name, endpoint.target, data),
             work,
         )
-        tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(scores), folder=work)
+        tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(read_scores(work)), folder=work)
         workshop.keep(node, work)
 
 
@@ -170,14 +164,14 @@ def _sources(workshop: Workshop, node: Node, endpoint: Endpoint, model: ModelFil
     )
 
 
-def _flat(scores: dict[str, Any]) -> dict[str, float]:
-    flat = {f"test_{metric}": value for metric, value in scores["test"].items()}
-    for metric, cv in scores["cv"].items():
-        flat |= {f"cv_{metric}": cv["mean"], f"cv_{metric}_std": cv["std"]}
-    return {**flat, "train_s": scores["train_s"], "ms_per_molecule": scores["ms_per_molecule"]}
+def _flat(scores: Scores) -> dict[str, float]:
+    flat = {f"test_{metric}": value for metric, value in scores.test.items()}
+    for metric, cv in scores.cv.items():
+        flat |= {f"cv_{metric}": cv.mean, f"cv_{metric}_std": cv.std}
+    return {**flat, "train_s": scores.train_s, "ms_per_molecule": scores.ms_per_molecule}
 
 
-def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: dict[str, Any]) -> dict[str, Any]:
+def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: Scores) -> dict[str, Any]:
     snapshot = load_dataset(workshop, node)
     predictions = np.load(workshop.place(node) / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0
@@ -190,23 +184,23 @@ def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: dict[s
         else plots.parity_plot(measured, predicted, endpoint.unit)
     )
     return {
-        f"cv_{metric}": scores["cv"][metric]["mean"],
-        f"test_{metric}": scores["test"][metric],
-        "train_s": scores["train_s"],
-        "ms_per_molecule": scores["ms_per_molecule"],
+        f"cv_{metric}": scores.cv[metric].mean,
+        f"test_{metric}": scores.test[metric],
+        "train_s": scores.train_s,
+        "ms_per_molecule": scores.ms_per_molecule,
         "scores": plots.markdown_table(
             ("metric", "mean over folds", "std", "test split (reported only)"),
-            [(name, cv["mean"], cv["std"], scores["test"][name]) for name, cv in scores["cv"].items()],
+            [(name, cv.mean, cv.std, scores.test[name]) for name, cv in scores.cv.items()],
         ),
         "plot": plot,
     }
 
 
-def _quality(endpoint: Endpoint, model: ModelFile, scores: dict[str, Any]) -> dg.AssetCheckResult:
+def _quality(endpoint: Endpoint, model: ModelFile, scores: Scores) -> dg.AssetCheckResult:
     short = {
-        metric: scores["cv"][metric]["mean"]
+        metric: scores.cv[metric].mean
         for metric, bound in endpoint.champion.minimum.items()
-        if (scores["cv"][metric]["mean"] < bound) == HIGHER_IS_BETTER[metric]
+        if (scores.cv[metric].mean < bound) == HIGHER_IS_BETTER[metric]
     }
     return dg.AssetCheckResult(
         check_name="meets_minimum",

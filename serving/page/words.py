@@ -6,13 +6,13 @@ Does not belong here: numbers and their digits (see `axis.py`), mark-up (see `te
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from model_zoo.model_card import awaited, elected_among
+from model_zoo.card import ModelCard, Performance
+from model_zoo.model_card import elected_among
 from serving.page.axis import number, places
 from serving.predictor import Estimate
 from serving.table import Champion
@@ -82,17 +82,17 @@ def fault_words(code: str) -> str:
     return FAULTS.get(code, "This molecule could not be predicted.")
 
 
-def provisional(card: Mapping[str, Any]) -> str:
+def provisional(card: ModelCard) -> str:
     """Say why a champion is provisional; nothing where it is not.
 
     Examples
     --------
-    >>> provisional({"leaderboard": [{"model": "xgb"}], "awaited": ["gp", "catboost"]})
+    >>> provisional(ModelCard(leaderboard=({"model": "xgb", "cv": 1.0, "cv_std": 0.1},), awaited=("gp", "catboost")))
     'elected among 1 of 3 models; the others are still to be trained'
-    >>> provisional({})
+    >>> provisional(ModelCard())
     ''
     """
-    return f"{elected_among(card)}; the others are still to be trained" if awaited(card) else ""
+    return f"{elected_among(card)}; the others are still to be trained" if card.awaited else ""
 
 
 def standing(champion: Champion, estimate: Estimate) -> str:
@@ -189,21 +189,20 @@ def wanted(champion: Champion) -> str:
     return f"{low} or higher" if high is None else f"{low} to {high}"
 
 
-def quality(card: Mapping[str, Any]) -> Quality | None:
+def quality(card: ModelCard) -> Quality | None:
     """Say how good a champion is, from its card; none where the card does not tell."""
-    try:
-        metric, scores, split = card["metric"], card["scores"]["cv"], card["split"]
-        value = float(scores[metric]["mean"])
-        basis = f"{split['folds']} {split['kind']} folds, {card['scores']['rows']['train']:,} molecules"
-    except (KeyError, TypeError, ValueError):
+    scores, rows = card.scores, card.scores.rows
+    if card.metric not in scores.cv or rows is None or not card.split.kind:
         return None
-    return Quality(f"{METRICS.get(metric, metric)} {number(value, places(value))}", basis, _strength(scores))
+    value = scores.cv[card.metric].mean
+    basis = f"{card.split.folds} {card.split.kind} folds, {rows.train:,} molecules"
+    return Quality(f"{METRICS.get(card.metric, card.metric)} {number(value, places(value))}", basis, _strength(scores))
 
 
-def _strength(scores: Mapping[str, Any]) -> Strength:
+def _strength(scores: Performance) -> Strength:
     for metric, (fair, strong) in STRENGTHS.items():
-        if metric in scores:
-            value = float(scores[metric]["mean"])
+        if metric in scores.cv:
+            value = scores.cv[metric].mean
             return "strong" if value >= strong else "fair" if value >= fair else "weak"
     return ""
 

@@ -37,7 +37,7 @@ def test_each_trained_model_is_a_nested_run(project: Project) -> None:
         record = load_dict(f"{run.info.artifact_uri}/record.json")
         assert tags[keys.TAG_RECORD].startswith('{"code"')
         assert "cv_rmse" in run.data.metrics
-        assert record == node.record
+        assert record == node.record.as_json()
 
 
 def test_a_failed_model_is_a_failed_run(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:

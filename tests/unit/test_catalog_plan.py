@@ -147,7 +147,7 @@ def test_nothing_is_stale_once_all_is_made(made: Project) -> None:
 
     assert plan.stale == ()
     assert set(plan.fresh) == set(made.catalog().nodes)
-    assert plan.as_json() == {"stale": [], "fresh": 15}
+    assert plan.as_json() == {"stale": [], "fresh": 15, "warnings": []}
     assert plan.as_text() == "0 stale, 15 fresh"
 
 
@@ -351,11 +351,11 @@ def test_making_forgets_a_failure_and_failing_keeps_what_was_made(made: Project)
 
 
 def test_the_json_has_the_shape_of_the_design(made: Project) -> None:
-    """`{"stale": [{"asset", "reasons": [{"kind", "what"}]}], "fresh": n}`; a reason also has its detail."""
+    """`{"stale": [{"asset", "reasons": [{"kind", "what"}]}], "fresh": n, "warnings": []}`; a reason has a detail."""
     made.write("data/logs.csv", "smiles,value\nCCO,2\n")
     content = json.loads(json.dumps(made.plan().as_json()))
 
-    assert set(content) == {"stale", "fresh"}
+    assert set(content) == {"stale", "fresh", "warnings"}
     assert content["fresh"] == 15 - len(content["stale"])
     assert all(set(item) == {"asset", "reasons"} and item["reasons"] for item in content["stale"])
     kinds = {"new", "code", "config", "data", "library", "upstream"}
@@ -379,7 +379,7 @@ def test_a_broken_ledger_file_is_one_clear_error(made: Project, content: bytes) 
     path = made.settings.home / "ledger" / "trained_model" / "logs" / "rf.json"
     path.write_bytes(content)
 
-    with pytest.raises(StoreError, match=r"rf\.json: not a ledger entry.*Remove the file") as caught:
+    with pytest.raises(StoreError, match=r"rf\.json is not a valid ledger entry.*Remove the file") as caught:
         made.plan()
     assert str(path) in str(caught.value)
 

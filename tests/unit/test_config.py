@@ -234,8 +234,8 @@ def test_two_files_may_use_one_recipe(folder: Folder) -> None:
 
     assert known["rf"].recipe == "rf"
     assert known["grove"].settings() == known["rf"].settings().model_copy(update={"n_estimators": 7})
-    assert "models.rf.train" in grove["code"]
-    assert {part for part in rf if rf[part] != grove[part]} == {"config"}
+    assert "models.rf.train" in grove.code
+    assert {part for part, content in rf.signed.items() if content != grove.signed[part]} == {"config"}
     folder.model("grove", recipe="glade")
     assert f"unknown model 'glade': expected one of {', '.join(models.names())}" in folder.fault()
 
