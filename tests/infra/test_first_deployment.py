@@ -1,8 +1,7 @@
 """`docs/operations/first-deployment.md`: every command of it, in order, against the stand-ins.
 
-Then, on what it made: the commands of the other runbooks that need a host to deliver to, those of `infra/ecs`, and the
-way out. Not run: `aws ssm start-session` (a shell needs the real SSM) and `aidrug rollback ENDPOINT` on the host
-(`test_runbooks.py` runs it).
+Then, on what it made: the commands of the other runbooks that need a host to deliver to, and the way out. Not run:
+`aws ssm start-session` (a shell needs the real SSM) and `aidrug rollback ENDPOINT` (`test_runbooks.py` runs it).
 """
 
 from __future__ import annotations
@@ -115,9 +114,6 @@ def test_every_command_of_the_page_works(aws: StandIn, tmp_path: Path) -> None:
     subprocess.run(["git", *somebody, "commit", "-q", "--allow-empty", "-m", "y"], cwd=work, check=True)
     back = next(block for block in blocks("sh", operations / "upgrade-rollback.md") if "aidrug host" in block)
     assert "ROLLED BACK from" in type_in('aidrug deploy --sha "$(git rev-parse HEAD)"', back)
-
-    assert "One training adds:" in type_in(*blocks("sh", ROOT / "infra" / "ecs" / "README.md"))
-    assert aws.client("ecs", "us-east-1").describe_services(cluster="aidrug-ecs", services=["dagster"])["services"]
 
     table = re.findall(r"`(terraform -chdir=infra/terraform [^`]+)`", PAGE.read_text(encoding="utf-8"))
     assert len(table) == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
@@ -248,42 +247,6 @@ def test_the_cost_is_the_sum_of_what_is_planned() -> None:
 def test_what_has_no_price_is_named(plan: dict[str, object], message: str) -> None:
     """An estimate that leaves something out silently would be worse than none."""
     with pytest.raises(ConfigError, match=message):
-        estimate(plan)
-
-
-def test_past_one_host_tasks_cost_by_processor_and_memory() -> None:
-    """Services all month, the run and its steps by the training; a region without such prices is named."""
-
-    def task(name: str, cpu: int, memory: int) -> dict[str, object]:
-        platform = [{"cpu_architecture": "X86_64"}]
-        values = {"family": f"aidrug-{name}", "cpu": str(cpu), "memory": str(memory), "runtime_platform": platform}
-        return {"mode": "managed", "type": "aws_ecs_task_definition", "values": values}
-
-    resources = [
-        task("dagster", 1024, 4096),
-        task("run", 512, 2048),
-        {"mode": "managed", "type": "aws_ecs_service", "values": {"name": "dagster"}},
-        {
-            "mode": "managed",
-            "type": "aws_db_instance",
-            "values": {"instance_class": "db.t4g.micro", "allocated_storage": 20},
-        },
-    ]
-    given = {"region": "us-east-1", "step_cpu": 2048, "step_memory": 8192}
-    plan: dict[str, Any] = {
-        "variables": {name: {"value": value} for name, value in given.items()},
-        "planned_values": {"root_module": {"resources": resources}},
-    }
-    made = estimate(plan, training_hours=3)
-
-    month = {line.what: line.usd for line in made.month}
-    assert month["processors, dagster"] == pytest.approx(730 * 0.04048)
-    assert month["memory, dagster"] == pytest.approx(730 * 4 * 0.004445)
-    assert month["db.t4g.micro, database"] == pytest.approx(730 * 0.016)
-    training = 3 * ((0.5 + 2) * 0.04048 + (2 + 8) * 0.004445 + 0.005)
-    assert sum(line.usd for line in made.training) == pytest.approx(training)
-    plan["variables"]["region"]["value"] = "eu-north-1"
-    with pytest.raises(ConfigError, match="no prices of Fargate, RDS and EFS in eu-north-1"):
         estimate(plan)
 
 

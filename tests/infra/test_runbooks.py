@@ -1,7 +1,7 @@
 """The runbooks of docs/operations: their commands, run in the order of the page on a small installation.
 
-`first-deployment.md` and `infra/ecs/README.md` have a test of their own (`test_first_deployment.py`), which also runs
-what is listed in `ELSEWHERE` with that reason.
+`first-deployment.md` has a test of its own (`test_first_deployment.py`), which also runs what is listed in `ELSEWHERE`
+with that reason.
 """
 
 from __future__ import annotations
