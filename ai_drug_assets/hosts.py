@@ -19,6 +19,8 @@ from model_zoo.errors import ConfigError
 from ai_drug_assets.aws_faults import HostError, explained
 
 Say = Callable[[str], None]
+TIMEOUT_MINUTES = 240
+"""How long a delivery may take where `AIDRUG_TIMEOUT_MINUTES` says nothing: Terraform's `training_timeout_minutes`."""
 ENDED = {"Success", "Failed", "TimedOut", "Cancelled", "Undeliverable", "Terminated"}
 
 
@@ -199,7 +201,7 @@ class Host:
         self._until(lambda: self.state() == "stopped", "it did not stop")
         self._say(f"{self.instance_id} is stopped")
 
-    def run(self, action: str, *, sha: str = "none", timeout_seconds: int = 14400) -> Ended:
+    def run(self, action: str, *, sha: str = "none", timeout_seconds: int = TIMEOUT_MINUTES * 60) -> Ended:
         """Run the document on the host, pass on what it prints while it runs, and give how it ended.
 
         Ctrl-C, or any fault here, cancels the command.

@@ -119,13 +119,19 @@ class Agent:
     def host(self, instance_id: str) -> Path:
         """Give the folder that stands for a host's file system."""
         place = self.folder / instance_id
-        for name in ("opt", "state", "log", "double", "bin"):
+        for name in ("opt", "state", "log", "double", "bin", "shm"):
             (place / name).mkdir(parents=True, exist_ok=True)
         for program in BIN.iterdir():
             if not (place / "bin" / program.name).exists():
                 shutil.copy(program, place / "bin" / program.name)
         (place / "double" / "meminfo").write_text("MemTotal:        8012345 kB\nMemFree: 1 kB\n", encoding="utf-8")
         return place
+
+    def minute(self, instance_id: str) -> None:
+        """Let a minute pass on a host, or a boot: its timer runs what the last delivery left there."""
+        script = self.host(instance_id) / "opt" / "host.sh"
+        environment = {**self.environment(instance_id), "AIDRUG_KEEP": "yes"}
+        subprocess.run(["sh", script], env=environment, cwd=script.parent, check=True, start_new_session=True)
 
     def environment(self, instance_id: str) -> dict[str, str]:
         """Give the environment of a command on a host."""
@@ -143,6 +149,8 @@ class Agent:
             "AIDRUG_PAUSE_SECONDS": "0",
             "AIDRUG_HEALTH_SECONDS": "2",
             "AIDRUG_MEMINFO": str(place / "double" / "meminfo"),
+            "AIDRUG_MEMORY": str(place / "shm"),
+            "AIDRUG_BOOT_LOG": str(place / "log" / "boot.log"),
             "AIDRUG_MIN_SYSTEM_GIB": "1",
             "AIDRUG_MIN_DATA_GIB": "1",
             **self.extra,
@@ -274,13 +282,13 @@ class Agent:
         for invocation in self._invocations.values():
             if invocation.command_id == response._get_param("CommandId"):
                 invocation.cancelled = True
-                self._kill(invocation, signal.SIGTERM)
+                self._kill(invocation)  # as the real agent does: SIGKILL for the group, so that no trap runs
         return {}
 
-    def _kill(self, invocation: Invocation, number: signal.Signals = signal.SIGKILL) -> None:
+    def _kill(self, invocation: Invocation) -> None:
         process = invocation.process
         if process is not None and process.poll() is None:
-            os.killpg(process.pid, number)
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _parameters(content: dict[str, Any], given: dict[str, list[str]]) -> dict[str, str]:

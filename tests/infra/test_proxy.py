@@ -1,4 +1,4 @@
-"""The reverse proxy of infra/compose.yaml, as Compose hands it to a real Caddy: whoever asks, by whatever name, asks us."""
+"""The reverse proxy of infra/compose.yaml, as Compose hands it to a real Caddy: whoever asks, by any name, asks us."""
 
 from __future__ import annotations
 
@@ -63,14 +63,16 @@ class Proxy:
         """Ask by a name; a client that asks by a number sends no SNI."""
         context = ssl.create_default_context(cafile=self.authority)
         context.check_hostname = sni is None  # nobody has a certificate for a name that was never told
-        with socket.create_connection(("127.0.0.1", self.https), 20) as plain:
-            # By number as Python does it: the number is checked against the certificate, and not sent as SNI.
-            with context.wrap_socket(plain, server_hostname=sni or host) as wire:
-                request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-                wire.sendall(request.encode())
-                answer = http.client.HTTPResponse(wire)
-                answer.begin()
-                return answer.status, answer.read()
+        with (
+            socket.create_connection(("127.0.0.1", self.https), 20) as plain,
+            # Of a number Python, like curl, sends no SNI, and looks for it in the certificate.
+            context.wrap_socket(plain, server_hostname=sni or host) as wire,
+        ):
+            request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            wire.sendall(request.encode())
+            answer = http.client.HTTPResponse(wire)
+            answer.begin()
+            return answer.status, answer.read()
 
 
 @contextmanager
