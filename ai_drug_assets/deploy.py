@@ -12,8 +12,9 @@ import time
 from model_zoo.errors import ConfigError
 
 from ai_drug_assets.aws_faults import HostError
-from ai_drug_assets.hosts import TIMEOUT_MINUTES, Ended, Host, Pace, Say, Target
+from ai_drug_assets.hosts import Ended, Host, Pace, Say, Target
 from ai_drug_assets.revision import UNKNOWN
+from ai_drug_assets.settings import TIMEOUT_MINUTES
 
 REMEDIES = {
     "TimedOut": "it took longer than it may. Raise training_timeout_minutes, or take a larger host",
@@ -28,8 +29,8 @@ def deploy(
 ) -> None:
     """Bring a revision to its hosts.
 
-    With a training host: bring MLflow up, train there (started for it, stopped afterwards), then let the serving host, which finds
-    those trainings finished, judge, publish and swap. Without one, the serving host does both.
+    With a training host: bring MLflow up, train there (started for it, stopped afterwards), then let the serving host,
+    which finds those trainings finished, judge, publish and swap. Without one, the serving host does both.
 
     Parameters
     ----------

@@ -14,9 +14,9 @@ from typing import TextIO
 import click
 from model_zoo.errors import ConfigError
 
-from ai_drug_assets.hosts import TIMEOUT_MINUTES, Host, Target
+from ai_drug_assets.hosts import Host, Target
 from ai_drug_assets.revision import checkout_sha
-from ai_drug_assets.settings import ROOT
+from ai_drug_assets.settings import ROOT, TIMEOUT_MINUTES
 
 
 @click.command()

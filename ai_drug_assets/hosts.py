@@ -17,10 +17,9 @@ from typing import Any
 from model_zoo.errors import ConfigError
 
 from ai_drug_assets.aws_faults import HostError, explained
+from ai_drug_assets.settings import TIMEOUT_MINUTES
 
 Say = Callable[[str], None]
-TIMEOUT_MINUTES = 240
-"""How long a delivery may take where `AIDRUG_TIMEOUT_MINUTES` says nothing: Terraform's `training_timeout_minutes`."""
 ENDED = {"Success", "Failed", "TimedOut", "Cancelled", "Undeliverable", "Terminated"}
 
 
