@@ -22,7 +22,7 @@ from urllib.request import Request, urlopen
 
 import boto3
 from moto.budgets.responses import BudgetsResponse
-from moto.core.responses import ActionResult, BaseResponse
+from moto.core.responses import ActionResult
 from moto.ec2.responses.monitoring import Monitoring
 from moto.server import ThreadedMotoServer
 
@@ -144,26 +144,3 @@ def _monitoring() -> Iterator[tuple[type, str, Callable[..., Any]]]:
 
     yield Monitoring, "monitor_instances", switch("enabled")
     yield Monitoring, "unmonitor_instances", switch("disabled")
-
-
-@contextmanager
-def recorded_calls() -> Iterator[set[str]]:
-    """Note the calls that are made, by the names that policies give them."""
-    calls: set[str] = set()
-    answer, authorize = BaseResponse.call_action, BaseResponse._authenticate_and_authorize_s3_action
-    lists = {"ListObjects", "ListObjectsV2", "HeadBucket"}
-
-    def noted(self: Any) -> Any:
-        calls.add(f"{self.service_name}:{self._get_action()}")
-        return answer(self)
-
-    def noted_of_s3(self: Any, *arguments: Any, **named: Any) -> None:
-        action = self.data["Action"]
-        calls.add("s3:ListBucket" if action in lists else f"s3:{action}".replace("HeadObject", "GetObject"))
-        authorize(self, *arguments, **named)
-
-    with (
-        mock.patch.object(BaseResponse, "call_action", noted),
-        mock.patch.object(BaseResponse, "_authenticate_and_authorize_s3_action", noted_of_s3),
-    ):
-        yield calls

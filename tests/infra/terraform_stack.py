@@ -27,7 +27,7 @@ opt_in = pytest.mark.skipif(
 )
 VARIABLES = {
     "region": REGION,
-    "github_repository": "example-org/example-repository",
+    "github_repository": "example-org@123456/example-repository@456789",
     "image_repository": "images.example.com/team/project",
     "alert_email": "operator@example.com",
     "service_allowlist": ["203.0.113.0/24"],
@@ -102,9 +102,9 @@ class Stack:
         return process.returncode
 
     def outputs(self) -> dict[str, Any]:
-        """Give the outputs."""
-        found = json.loads(self.run("output", "-json"))
-        return {name: one["value"] for name, one in found.items()}
+        """Give the outputs, and each setting of the driver by its own name."""
+        found = {name: one["value"] for name, one in json.loads(self.run("output", "-json")).items()}
+        return found | dict(line.split("=", 1) for line in found["settings"].splitlines())
 
     def state(self) -> str:
         """Give the state as it lies in the bucket."""

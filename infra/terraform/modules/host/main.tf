@@ -98,8 +98,6 @@ resource "aws_instance" "this" {
     agent_config     = "${var.parameter_prefix}/${var.role}/cloudwatch-agent"
     swap_gib         = var.swap_gib
     boot_script      = file("${var.scripts}/boot.sh")
-    probe_script     = file("${var.scripts}/probe.sh")
-    installs_probe   = var.role == "serve"
     region           = var.region
     docker_log_limit = "10m"
   })
