@@ -78,6 +78,7 @@ module "host" {
   architecture         = var.architecture
   root_volume_gib      = var.root_volume_gib
   data_volume_gib      = var.data_volume_gib
+  data_snapshot_id     = var.data_snapshot_id
   keep_data_on_destroy = var.keep_data_on_destroy
   snapshots_kept       = var.snapshots_kept
   fixed_address        = true # a name or a client's bookmark outlives a stop

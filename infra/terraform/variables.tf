@@ -111,6 +111,17 @@ variable "data_volume_gib" {
   }
 }
 
+variable "data_snapshot_id" {
+  description = "Snapshot from which a new data disk is made; empty for an empty disk. A disk that is there is never replaced for it."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(snap-[0-9a-f]+)?$", var.data_snapshot_id))
+    error_message = "data_snapshot_id: expected a number such as \"snap-0123456789abcdef0\", got \"${var.data_snapshot_id}\"."
+  }
+}
+
 variable "keep_data_on_destroy" {
   description = "Whether `terraform destroy` takes a last snapshot of the data disk (settled when the disk is made) and refuses to delete buckets that hold something."
   type        = bool
