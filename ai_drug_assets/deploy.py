@@ -18,6 +18,7 @@ from ai_drug_assets.settings import TIMEOUT_MINUTES
 
 REMEDIES = {
     "TimedOut": "it took longer than it may. Raise training_timeout_minutes, or take a larger host",
+    "Undelivered": "the host took no command for five minutes. Has its agent lost contact? aidrug host status",
     "Cancelled": "it was cancelled",
     "Undeliverable": "SSM could not hand it to the host. Look: aidrug host status",
     "Terminated": "SSM gave it up. Look: aidrug host status",

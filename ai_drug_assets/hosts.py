@@ -256,9 +256,10 @@ class Host:
         else:
             told.rest(self._pace)
         errors = str(invocation["StandardErrorContent"]).strip()
-        return Ended(
-            str(invocation["Status"]), int(invocation["ResponseCode"]), "\n".join(filter(None, (output, errors)))
-        )
+        # SSM itself keeps the first 24,000 characters, and the reason is the last line.
+        said = "\n".join(filter(None, (output, errors, *told.reasons)))
+        undelivered = str(invocation.get("StatusDetails", "")).startswith("Delivery")
+        return Ended("Undelivered" if undelivered else str(invocation["Status"]), int(invocation["ResponseCode"]), said)
 
     def _invocation(self, command_id: str) -> dict[str, Any] | None:
         """Give the invocation; none while SSM does not know it yet."""
@@ -289,6 +290,8 @@ class _Told:
         self._token: str | None = None
         self.lines = 0
         self._last = ""
+        self.reasons: list[str] = []
+        """Its lines that say what failed."""
 
     def more(self) -> int:
         """Pass on the lines that are new; give how many."""
@@ -305,6 +308,8 @@ class _Told:
                 for line in event["message"].splitlines():
                     self._say(line)
                     self._last = line
+                    if " FAILED " in line:
+                        self.reasons.append(line)
                     fresh += 1
             self.lines += len(answer["events"])
             if answer["nextForwardToken"] == self._token or not answer["events"]:

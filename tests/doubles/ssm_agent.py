@@ -80,6 +80,8 @@ class Agent:
         Seconds from an instance's running until SSM manages it.
     unmanaged
         Instances whose agent never registers.
+    silent
+        Instances whose agent is online and takes no command: SSM gives up after a time, here at once.
     visible_after
         Seconds from sending until the invocation can be asked for.
     """
@@ -90,6 +92,7 @@ class Agent:
         self.registers_after = 0.1
         self.visible_after = 0.05
         self.unmanaged: set[str] = set()
+        self.silent: set[str] = set()
         self.extra: dict[str, str] = {}
         self._running_since: dict[str, float] = {}
         self._invocations: dict[tuple[str, str], Invocation] = {}
@@ -105,6 +108,7 @@ class Agent:
         self.close()
         self.ended()
         self.unmanaged.clear()
+        self.silent.clear()
         self.extra.clear()
         for place in self.folder.iterdir():
             shutil.rmtree(place, ignore_errors=True)
@@ -216,6 +220,9 @@ class Agent:
         self, invocation: Invocation, content: dict[str, Any], values: dict[str, str], logs: Any, group: str | None
     ) -> None:
         time.sleep(self.visible_after)
+        if invocation.instance_id in self.silent:
+            invocation.details, invocation.status = "Delivery Timed Out", "TimedOut"
+            return
         step = content["mainSteps"][0]
         lines = [_fill(line, values) for line in step["inputs"]["runCommand"]]
         limit = float(_fill(step["inputs"].get("timeoutSeconds", "3600"), values))

@@ -499,3 +499,21 @@ def test_a_lost_disk_is_restored_by_one_command(deployment: Deployment, bring: C
     deployment.tell("restore", "echo damaged; exit 1")
     assert host.run("restore").status == "Failed"
     assert deployment.read("running") == deployment.read("automation") == FIRST
+
+
+def test_the_reason_is_told_however_much_was_printed_before_it(
+    deployment: Deployment, bring: Callable[[str], None]
+) -> None:
+    """SSM keeps the first 24,000 characters of what a command prints, and a reason comes last."""
+    deployment.tell("training", "seq 1 9000; exit 1")
+
+    with pytest.raises(HostError, match="deploy at training: training ended with 1"):
+        bring(FIRST)
+
+
+def test_a_host_that_takes_no_command_is_named(deployment: Deployment, bring: Callable[[str], None]) -> None:
+    """Its agent hangs: nothing took too long, and a larger host would not help."""
+    deployment.aws.agent.silent.add(deployment.target.instance_id)
+
+    with pytest.raises(HostError, match="took no command for five minutes"):
+        bring(FIRST)
