@@ -70,7 +70,11 @@ def deploy(
         host.start()
         # The trainings report to MLflow there, which a new host does not run yet.
         require_success(host.run("mlflow", sha=sha, timeout_seconds=left()), "starting MLflow", host.instance_id)
-        _train(trainer, sha, left())
+        try:
+            _train(trainer, sha, left())
+        except BaseException:
+            host.run("abandon", timeout_seconds=900)  # what is deployed there waits for this delivery
+            raise
     host.start()
     require_success(host.run("deploy", sha=sha, timeout_seconds=left()), "the delivery", host.instance_id)
 

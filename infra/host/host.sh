@@ -1,5 +1,5 @@
-# What the SSM document runs on a host, as root, under POSIX sh: deploy, mlflow, train, plan, status, rollback, restore,
-# certificate; and, once a minute from the copy that a delivery leaves in /opt/aidrug, keep.
+# What the SSM document runs on a host, as root, under POSIX sh: deploy, mlflow, train, abandon, plan, status, rollback,
+# restore, certificate; and, once a minute from the copy that a delivery leaves in /opt/aidrug, keep.
 # Belongs here: everything between "this revision" and "it serves", and the way back.
 # Does not belong here: how the host is set up (boot.sh), what a container runs (compose.yaml), AWS from outside
 # (ai_drug_assets/deploy.py).
@@ -87,7 +87,7 @@ close() {
     [ -z "$locked" ] || rm -f "$root/delivering"
     if [ "$quiet_automation" = yes ]; then
         say "the automation of ${current:-nothing} goes on"
-        compose up --detach || say "what ran before could not be started again: aidrug host status"
+        resume || say "what ran before could not be started again: aidrug host status"
     fi
     rm -rf "${docker_config:-}"
     exec >/dev/null 2>&1
@@ -109,6 +109,7 @@ take_lock() {
     fi
     locked=yes
     bury
+    [ "$ACTION" = keep ] || rm -f "$root/awaits"
     if [ "$ACTION" != keep ] && [ -f "$0" ]; then
         cp "$0" "$root/host.sh.next"
         mv "$root/host.sh.next" "$root/host.sh"
@@ -369,6 +370,18 @@ migrate() {
         fail "the databases do not fit $tag, see above. What was there before is there still, or was put back."
 }
 
+# What is deployed goes on. Had the revision that does not come after all upgraded the databases, that is taken back first.
+resume() {
+    next=$(value_in "$root/.env.next" IMAGE_TAG)
+    if [ -n "$next" ] && [ "$next" != "$current" ] && grep -q -s "$next" "$state/home/schema_upgrade.json"; then
+        say "the databases go back to the backup before $next"
+        compose_next stop mlflow >/dev/null || true
+        compose_next run --label aidrug.delivery=yes --rm -T --no-deps backup migrate --undo </dev/null ||
+            say "the databases could not be put back, see above"
+    fi
+    compose up --detach
+}
+
 # With the files of the revision that is left, which alone knows what it changed.
 go_back() {
     compose stop daemon code webserver mlflow >/dev/null || true
@@ -444,6 +457,13 @@ mlflow_only() {
     migrate compose_next
     start_mlflow
     quiet_automation=no
+    echo "$(($(date +%s) + TIMEOUT_SECONDS))" >"$root/awaits"
+}
+
+# The training elsewhere failed.
+abandon() {
+    step abandon
+    [ -z "$current" ] || resume || fail "what is deployed could not be started again. Look: aidrug host logs --group containers"
 }
 
 train_only() {
@@ -485,12 +505,13 @@ roll_back() {
 # Once a minute: unless somebody is at work, what is deployed runs. A file `paused` in /opt/aidrug says that it should not.
 keep() {
     [ -n "$current" ] && [ ! -e "$root/paused" ] || return 0
+    [ "$(cat "$root/awaits" 2>/dev/null || echo 0)" -lt "$(date +%s)" ] || return 0 # the training host is at work
     compose ps --services --status running | sort >"$work/running"
     compose config --services | grep -v -x prepare | sort >"$work/wanted"
     missing=$(comm -13 "$work/running" "$work/wanted" | tr '\n' ' ')
     [ -n "$missing" ] || return 0
     say "brought up: $missing"
-    compose up --detach || say "not everything of $current could be brought up, see above"
+    resume || say "not everything of $current could be brought up, see above"
 }
 
 # A new or emptied data disk: the state of the newest backup, and then what is deployed.
@@ -559,6 +580,10 @@ main() {
         take_lock
         restore
         ;;
+    abandon)
+        take_lock
+        abandon
+        ;;
     certificate) cat "$state/proxy/caddy/pki/authorities/local/root.crt" || fail "there is none yet. Deploy first: aidrug deploy" ;;
     plan)
         step plan
@@ -568,7 +593,7 @@ main() {
         [ "$code" = 0 ] || [ "$code" = 2 ] || fail "the plan ended with $code, see above"
         ;;
     status) tell_status ;;
-    *) fail "expected deploy, mlflow, train, plan, status, rollback, restore or certificate" ;;
+    *) fail "expected deploy, mlflow, train, abandon, plan, status, rollback, restore or certificate" ;;
     esac
     say "done: $ACTION"
 }

@@ -517,3 +517,63 @@ def test_a_host_that_takes_no_command_is_named(deployment: Deployment, bring: Ca
 
     with pytest.raises(HostError, match="took no command for five minutes"):
         bring(FIRST)
+
+
+UPGRADES = (
+    f"""mkdir -p "$AIDRUG_STATE/home"; echo '{{"git_sha":"{SECOND}"}}' >"$AIDRUG_STATE/home/schema_upgrade.json\""""
+)
+UNDONE = 'rm "$AIDRUG_STATE/home/schema_upgrade.json"; [ ! -e "$DOUBLE/automation" ] && echo before >"$DOUBLE/undone"'
+
+
+@pytest.mark.parametrize("ends", ["fails", "is cut off"])
+def test_databases_that_were_upgraded_for_nothing_go_back(
+    deployment: Deployment, bring: Callable[[str], None], ends: str
+) -> None:
+    """The new revision's training did not end well, and the old MLflow could not read what the new one upgraded."""
+    bring(FIRST)
+    deployment.tell("migrate", UPGRADES)
+    deployment.tell("undo", UNDONE)
+    if ends == "fails":
+        deployment.tell("training", "exit 1")
+        with pytest.raises(HostError, match="deploy at training"):
+            bring(SECOND)
+    else:
+        deployment.tell("training", "exec sleep 20")
+        cut_off(deployment, "training")
+        deployment.aws.agent.minute(deployment.target.instance_id)
+
+    assert deployment.read("undone") == "before"
+    assert deployment.read("automation") == deployment.read("running") == FIRST
+
+
+def test_the_serving_host_waits_for_the_training_host_and_no_longer(
+    deployment: Deployment, bring: Callable[[str], None], said: list[str]
+) -> None:
+    """MLflow of the new revision stays up for the training elsewhere; when that fails, what is deployed goes on."""
+    bring(FIRST)
+    aws, target = deployment.aws, deployment.target
+    trainer = make_instance(aws, role="train", shutdown="never")
+    both = Target(target.region, target.instance_id, target.document, trainer)
+    deployment.tell("mlflow_answers", "", trainer)
+    deployment.tell("migrate", UPGRADES)
+    deployment.tell("undo", UNDONE)
+    minute = aws.agent.minute
+    seen = deployment.double() / "automation"
+    deployment.tell("training", f"touch {deployment.double()}/now; sleep 3; exit 1", trainer)
+    looked: list[bool] = []
+
+    def look() -> None:
+        while not (deployment.double() / "now").exists():
+            time.sleep(0.05)
+        minute(target.instance_id)
+        looked.append(seen.exists())
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    with pytest.raises(HostError, match="the training failed"):
+        deploy(both, SECOND, said.append, pace=FAST)
+    watcher.join()
+
+    assert looked == [False]
+    assert deployment.read("undone") == "before"
+    assert deployment.read("automation") == deployment.read("running") == FIRST
