@@ -175,7 +175,7 @@ def test_the_probe_is_silent_where_nothing_is_deployed_and_of_an_automation_that
     log = tmp_path / "probe.log"
     names = {"AIDRUG_ROOT": "", "AIDRUG_STATE": "", "AIDRUG_PROBE_LOG": "probe.log", "AIDRUG_PROBE_MEMORY": "memory"}
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", **{name: str(tmp_path / at) for name, at in names.items()}}
-    probe = ["sh", ROOT / "infra/host/probe.sh"]
+    probe: list[str | Path] = ["sh", ROOT / "infra/host/probe.sh"]
 
     subprocess.run(probe, env=environment, check=True)
     assert not log.exists()
