@@ -180,7 +180,7 @@ def _ancestry(library: str) -> Mapping[str, str | None]:
             target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
             value = getattr(line, "value", None)
             if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
-                said[target.id] = value.value
+                said[target.id] = value.value if isinstance(value.value, str) else None
         if revision := said.get("revision"):
             found[revision] = said["down_revision"]
     return found

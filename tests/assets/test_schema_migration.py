@@ -45,7 +45,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     made.mlflow_database.parent.mkdir(parents=True)
     engine = sqlalchemy.create_engine(f"sqlite:///{made.mlflow_database}")
     Base.metadata.create_all(engine)
-    config = _get_alembic_config(str(engine.url))
+    config = _get_alembic_config(str(engine.url))  # type: ignore[no-untyped-call]
     before = schema_migration._ancestry("mlflow")[schema_migration._head("mlflow")]
     with engine.begin() as connection:
         config.attributes["connection"] = connection
@@ -71,13 +71,13 @@ def test_an_older_schema_is_backed_up_upgraded_and_taken_back(settings: Settings
     stamp(runs, before[runs])
     address = f"sqlite:///{settings.mlflow_database}"
     with pytest.raises(MlflowException, match="out-of-date"):
-        _verify_schema(sqlalchemy.create_engine(address))
+        _verify_schema(sqlalchemy.create_engine(address))  # type: ignore[no-untyped-call]
 
     open_instance(settings).dispose()
 
     assert revision(settings.mlflow_database) == heads["mlflow"]
     assert revision(runs) == heads["dagster"]
-    SqlAlchemyStore(address, str(settings.home)).create_experiment("made after the upgrade")
+    SqlAlchemyStore(address, str(settings.home)).create_experiment("made after the upgrade")  # type: ignore[no-untyped-call]
     assert not schema_migration.migrate(settings, print)
     schema_migration.forget(settings)  # the same revision, delivered once more: the way back stays
 
