@@ -45,6 +45,8 @@ _UPLOADS = Path("service/jobs")
 _FIRST = ("store/current.json", "ledger/")
 """Copied before everything else: what they name is then in the snapshot, whatever is added meanwhile."""
 MLFLOW = "mlflow.db"
+DONE = "backed_up"
+"""Among the locks: touched by every backup that succeeded, for whoever watches."""
 
 Say = Callable[[str], None]
 
@@ -105,6 +107,7 @@ def back_up(settings: Settings, place: str, say: Say, keep: int = KEEP) -> str:
         name = f"{at:%Y%m%dT%H%M%S.%fZ}"
         objects.write(f"snapshots/{name}.json", f"{snapshot.model_dump_json()}\n".encode())
         say(f"{name}: {len(files)} files, {_size(sum(file.bytes for file in files.values()))}, {_size(sent)} sent")
+        (settings.folder("locks") / DONE).touch()
         if dropped := _forget(objects, keep):
             say(f"{dropped} older snapshots deleted")
     return name

@@ -64,6 +64,23 @@ def restore(place: str, snapshot: str | None, *, replace: bool) -> None:
 
 
 @aidrug.command()
+@click.option("--undo", is_flag=True, help="Restore the backup from before the last upgrade instead.")
+def migrate(*, undo: bool) -> None:
+    """Bring the databases to the schema of the installed versions, after a backup, as `run` and `up` do."""
+    from ai_drug_assets import schema_migration
+    from ai_drug_assets.instance import prepare_instance
+
+    settings = Settings.from_env()
+    if undo:
+        schema_migration.undo(settings, click.echo)
+        return
+    prepare_instance(settings)
+    if not schema_migration.migrate(settings, click.echo):
+        schema_migration.forget(settings)
+        click.echo("the databases fit the installed versions")
+
+
+@aidrug.command()
 @click.argument("process", type=click.Choice(["code", "webserver", "daemon", "mlflow"]))
 def start(process: str) -> None:
     """Become one PROCESS of a host, in the foreground: what each container of infra/compose.yaml runs."""
