@@ -76,7 +76,7 @@ def build_defs(
         assets=build_assets(workshop),
         jobs=build_jobs(workshop),
         schedules=build_schedules(workshop),
-        sensors=[automation_sensor(), git_sha_sensor(workshop)],
+        sensors=[automation_sensor(catalog), git_sha_sensor(workshop)],
         resources={"tracking": tracking or Tracking(settings)},
         executor=executor or executor_of(settings),
     )

@@ -115,6 +115,11 @@ def compact_databases(instance: dg.DagsterInstance, settings: Settings, *, keep:
     return sum(databases.compact(path) for path in found if databases.is_database(path))
 
 
+def unfinished_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Give the runs that are queued, starting, at work or being cancelled."""
+    return list(instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED, *_UNFINISHED])))
+
+
 def close_abandoned_runs(instance: dg.DagsterInstance) -> int:
     """End runs whose process is gone (killed, out of memory, power cut); give how many.
 

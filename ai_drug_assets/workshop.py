@@ -26,6 +26,7 @@ from ai_drug_assets.awaited import AWAITED, awaited
 from ai_drug_assets.catalog import Catalog, Node, current_signature
 from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
 from ai_drug_assets.ledger_copy import open_ledger
+from ai_drug_assets.passing import is_passing
 from ai_drug_assets.processes import cores, one_at_a_time
 from ai_drug_assets.remains import files_in, missing, place_of
 from ai_drug_assets.revision import checkout_sha
@@ -35,9 +36,13 @@ from ai_drug_assets.settings import Settings
 class UpstreamNotReadyError(AidrugError):
     """An asset was asked for before what it is made from."""
 
+    passing = True
+
 
 class CodeChangedError(AidrugError):
     """Files changed after this process loaded them: what it makes cannot be labelled."""
+
+    passing = True
 
 
 @dataclass
@@ -211,10 +216,10 @@ class Workshop:
             if failed:
                 self._failed(node, context, f"blocking check failed: {', '.join(map(str, failed))}")
         except AidrugError as error:
-            self._failed(node, context, str(error))
+            self._failed(node, context, str(error), passing=is_passing(error))
             raise dg.Failure(description=str(error), allow_retries=False) from error
         except Exception as error:
-            self._failed(node, context, f"{type(error).__name__}: {error}")
+            self._failed(node, context, f"{type(error).__name__}: {error}", passing=is_passing(error))
             raise
         if not failed:
             self.ledger.record_made(node.key, self._made(node, context, outcome.data_version, inputs))
@@ -257,8 +262,10 @@ class Workshop:
             files=files_in(self.place(node)),
         )
 
-    def _failed(self, node: Node, context: dg.AssetExecutionContext, error: str) -> None:
-        failure = Failure(signature=node.signature, error=error, run_id=context.run.run_id, at=now())
+    def _failed(
+        self, node: Node, context: dg.AssetExecutionContext, error: str, *, passing: bool = False
+    ) -> None:
+        failure = Failure(signature=node.signature, error=error, run_id=context.run.run_id, at=now(), passing=passing)
         self.ledger.record_failure(node.key, failure)
         self.watch(node.key, error)
 
