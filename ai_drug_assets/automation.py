@@ -44,7 +44,7 @@ def automation_sensor(catalog: Catalog, clock: Callable[[], float] = time.time) 
         job_name=RETRAINING,
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=EVERY_S,
-        description="Asks for what is stale and can be made, in the order of `aidrug run`; the one owner of retraining.",
+        description="Asks for what is stale, in the order of `aidrug run`; the one owner of retraining.",
     )
     def _retrain(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         cursor, at = Cursor.read(context.cursor), clock()

@@ -24,13 +24,13 @@ def build_jobs(workshop: Workshop) -> list[Any]:
     nodes, endpoints = workshop.catalog.nodes, workshop.catalog.configs.endpoints
     # In the run's own process, where there is one: most of these runs make one model, and whoever kills the run
     # thereby ends the training.
-    inside = {"executor_def": dg.in_process_executor} if workshop.settings.executor == "processes" else {}
+    inside = dg.in_process_executor if workshop.settings.executor == "processes" else None
     return [
         dg.define_asset_job(
             RETRAINING,
             selection=dg.AssetSelection.assets(*map(keys.asset_key, nodes)),
             description="What the automation asks for: some assets, in order.",
-            **inside,
+            executor_def=inside,
         ),
         dg.define_asset_job(
             REVIEW,

@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
@@ -24,7 +23,7 @@ from ai_drug_assets import instance as instances
 from ai_drug_assets import tracking
 from ai_drug_assets.catalog import Catalog
 from ai_drug_assets.making import Maker
-from ai_drug_assets.processes import alive, cores, this_process, use_cores
+from ai_drug_assets.processes import cores, end_with, this_process, use_cores
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -219,7 +218,7 @@ def _work(
     use_cores(own)
     instances.keep_quiet()
     tracking.keep_quiet()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance, contextlib.suppress(EOFError, BrokenPipeError):
@@ -236,10 +235,3 @@ def _work(
                 if isinstance(wanted, list):
                     outcome = dict.fromkeys(wanted, f"{type(error).__name__}: {error}")
             connection.send(Ended(0, outcome))
-
-
-def _end_with(parent: str) -> None:
-    """End this process when its parent is gone: a killed command must not leave a training behind."""
-    while alive(parent):
-        time.sleep(1)
-    os._exit(1)

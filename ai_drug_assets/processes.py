@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,21 @@ def use_cores(numbers: list[int]) -> None:
 
 def this_process() -> str:
     """Name this process: host, number, and when it began, since numbers are used again."""
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.0f}"
+    return name_of(os.getpid())
+
+
+def name_of(pid: int) -> str:
+    """Name a process of this host as `this_process` does; one that is gone has begun at no time.
+
+    Examples
+    --------
+    >>> name_of(os.getpid()) == this_process()
+    True
+    """
+    try:
+        return f"{socket.gethostname()}:{pid}:{psutil.Process(pid).create_time():.0f}"
+    except psutil.NoSuchProcess:
+        return f"{socket.gethostname()}:{pid}:0"
 
 
 def alive(process: str) -> bool:
@@ -59,6 +74,29 @@ def is_held(lock: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def hold_for_ever(lock: Path) -> bool:
+    """Hold a lock until this process ends, whatever program it becomes; give whether it was free."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    number = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(number)
+        return False
+    os.set_inheritable(number, True)  # noqa: FBT003  its own signature
+    return True
+
+
+def end_with(process: str) -> None:
+    """End this process when a named one is gone; call it in a thread of its own.
+
+    Whoever was started for somebody must not go on for nobody.
+    """
+    while alive(process):
+        time.sleep(1)
+    os._exit(1)
 
 
 @contextmanager

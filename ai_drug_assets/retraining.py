@@ -6,8 +6,8 @@ Does not belong here: the sensor that looks (see `automation.py`), what is stale
 (see `order.py`), noticing a new revision (see `sensors.py`, `supervisor.py`).
 
 What is stale stays stale until somebody makes it, so nothing is forgotten: not what a killed run was making, not what
-failed while a file was being edited. It is asked for again, later each time. What fails for its own reasons, twice under
-one signature, is not: it waits for a change, and the others are judged without it.
+failed while a file was being edited. It is asked for again, later each time. What fails for its own reasons, twice
+under one signature, is not: it waits for a change, and the others are judged without it.
 """
 
 from __future__ import annotations
@@ -293,7 +293,7 @@ class Retraining:
         return stamps.digest((str(path), stamps.stamp(path)) for path in self._sources)
 
     def _files_now(self) -> str:
-        """Give the stamp of the ledger, of every folder that holds what was made, and of MLflow's file if it is ours."""
+        """Give the stamp of the ledger, of every folder that holds what was made, and of MLflow's own file."""
         found = list(stamps.stamps_in(self._home / "ledger"))
         for place in self._places:
             found += stamps.folders_in(place)

@@ -2,8 +2,9 @@
 
 Belongs here: comparing the revision that is loaded with the one that is out there, and reloading the code location.
 Does not belong here: launching runs. The automation owns retraining, by signature: a new SHA whose signatures did not
-change launches nothing, and a revert to an old SHA is a change like any other. Under `aidrug up` the supervisor reloads:
-this sensor lives in the code that it would have to reload, and is gone when that does not load.
+change launches nothing, and a revert to an old SHA is a change like any other. Under `aidrug up` somebody outside
+reloads (see `revision_watch.py`): this sensor lives in the code that it would reload, and is gone when that does not
+load.
 """
 
 import os

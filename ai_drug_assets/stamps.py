@@ -3,8 +3,8 @@
 Belongs here: what a stamp of a file and of a folder is, and which files an installation's plan depends on.
 Does not belong here: what changed, and what to do about it (see `plan.py`, `retraining.py`, `supervisor.py`).
 
-A stamp holds modification time, size and inode: files here are replaced by renaming, which gives a new inode even within
-one tick of the clock.
+A stamp holds modification time, size and inode: files here are replaced by renaming, which gives a new inode even
+within one tick of the clock.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from model_zoo.config import Configs
 from model_zoo.errors import DataError
+from model_zoo.sources import DvcSource
 
 from ai_drug_assets.settings import Settings
 
@@ -26,7 +27,7 @@ GONE: Stamp = (0, 0, 0)
 def stamp(path: str | Path) -> Stamp:
     """Give a file's modification time in nanoseconds, its size in bytes and its inode; zeros where there is none."""
     try:
-        found = os.stat(path)
+        found = os.stat(path)  # noqa: PTH116  thousands at a time: a Path costs more than the call
     except OSError:
         return GONE
     return (found.st_mtime_ns, found.st_size, found.st_ino)
@@ -74,9 +75,10 @@ def source_files(configs: Configs, settings: Settings) -> list[Path]:
     found: list[Path] = []
     for endpoint in configs.endpoints.values():
         source = endpoint.source
+        pointers = isinstance(source, DvcSource)
         try:
             paths = source.paths(settings.root).values()
         except DataError:  # a package that is not installed: the catalog says so
             continue
-        found += [path.with_name(f"{path.name}.dvc") for path in paths] if source.kind == "dvc" else paths
+        found += [path.with_name(f"{path.name}.dvc") for path in paths] if pointers else paths
     return list(dict.fromkeys(found))

@@ -262,9 +262,7 @@ class Workshop:
             files=files_in(self.place(node)),
         )
 
-    def _failed(
-        self, node: Node, context: dg.AssetExecutionContext, error: str, *, passing: bool = False
-    ) -> None:
+    def _failed(self, node: Node, context: dg.AssetExecutionContext, error: str, *, passing: bool = False) -> None:
         failure = Failure(signature=node.signature, error=error, run_id=context.run.run_id, at=now(), passing=passing)
         self.ledger.record_failure(node.key, failure)
         self.watch(node.key, error)

@@ -181,7 +181,7 @@ def test_files_that_are_lost_are_made_again(made: Project) -> None:
 
 
 def test_a_measurement_file_that_changes_reloads_the_code(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of measurements that changes is noticed by its stamp; nothing is asked for before the code has reloaded."""
+    """A file of measurements that changes is noticed by its stamp; nothing is asked for before the reload."""
     asked: list[int] = []
     monkeypatch.setattr("ai_drug_assets.automation.reload_location", asked.append)
     sensor = made.defs().resolve_sensor_def("retrain_what_changed")
