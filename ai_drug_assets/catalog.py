@@ -10,12 +10,12 @@ one change makes everything it touches stale at once, and one run brings it up t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from model_zoo import signature
-from model_zoo.config import Configs, Endpoint, load_configs
+from model_zoo.config import Configs, Endpoint, load_configs, reload_configs
 from model_zoo.records import FITTED, Rule, dataset_record, make_record, trained_model_record
 from model_zoo.reference_drugs import reference_digest
 from model_zoo.roots import Makers
@@ -25,6 +25,16 @@ from model_zoo.signed_code import sign
 from ai_drug_assets.settings import Settings
 
 INFERENCE_SERVICE = "inference_service"
+
+
+class _All:
+    """Holds every key."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+_ALL = _All()
 
 
 @dataclass(frozen=True)
@@ -104,18 +114,32 @@ def load_catalog(settings: Settings, rule: Rule = sign) -> Catalog:
 def current_signature(catalog: Catalog, key: str) -> str | None:
     """Compute one asset's signature again from the files as they are now; none when it is gone.
 
-    A process that loaded its code a while ago calls this before it labels what it made.
+    A process that loaded its code a while ago calls this before it labels what it made. Only what the asset is made
+    from is read: a fault in the file of another model is no reason to throw this one away.
     """
-    node = load_catalog(catalog.settings).nodes.get(key)
-    return node.signature if node else None
+    wanted = {key, *catalog.upstream(key)}
+    signature.forget()
+    endpoints = {str(catalog.nodes[each].endpoint) for each in wanted if catalog.nodes[each].endpoint}
+    models = {str(catalog.nodes[each].name) for each in wanted if catalog.nodes[each].kind == "trained_model"}
+    configs = reload_configs(catalog.settings.configs, catalog.configs, endpoints, models)
+    nodes: dict[str, Node] = {}
+    for node in _nodes(configs, catalog.settings, nodes, sign, wanted):
+        nodes[node.key] = node
+    return nodes[key].signature if key in nodes else None
 
 
-def _nodes(configs: Configs, settings: Settings, nodes: Mapping[str, Node], rule: Rule) -> Iterator[Node]:
+def _nodes(
+    configs: Configs, settings: Settings, nodes: Mapping[str, Node], rule: Rule, wanted: Container[str] = _ALL
+) -> Iterator[Node]:
+    """Give the assets, upstream first; of some that are wanted with all that they are made from, these alone."""
     for endpoint in configs.endpoints.values():
-        record = dataset_record(endpoint, settings.root, settings.code_root, rule)
-        yield Node(f"dataset/{endpoint.name}", "dataset", endpoint.name, None, (), record)
+        if f"dataset/{endpoint.name}" in wanted:
+            record = dataset_record(endpoint, settings.root, settings.code_root, rule)
+            yield Node(f"dataset/{endpoint.name}", "dataset", endpoint.name, None, (), record)
     for endpoint in configs.endpoints.values():
-        yield from _endpoint_nodes(endpoint, configs, settings, nodes, rule)
+        yield from _endpoint_nodes(endpoint, configs, settings, nodes, rule, wanted)
+    if INFERENCE_SERVICE not in wanted:
+        return
     champions = tuple(f"champion_model/{name}" for name in configs.endpoints)
     upstream = {key: nodes[key].signature for key in champions}
     record = make_record(Makers(("service",)), settings.code_root, {}, {}, upstream, rule)
@@ -123,18 +147,29 @@ def _nodes(configs: Configs, settings: Settings, nodes: Mapping[str, Node], rule
 
 
 def _endpoint_nodes(
-    endpoint: Endpoint, configs: Configs, settings: Settings, nodes: Mapping[str, Node], rule: Rule
+    endpoint: Endpoint,
+    configs: Configs,
+    settings: Settings,
+    nodes: Mapping[str, Node],
+    rule: Rule,
+    wanted: Container[str],
 ) -> Iterator[Node]:
     name, root, models = endpoint.name, settings.code_root, configs.models_of(endpoint.name)
     dataset = f"dataset/{name}"
+    if dataset not in wanted:
+        return
     data, dataset_config = (nodes[dataset].record[part] for part in ("data", "config"))
     for featurizer in dict.fromkeys(block for model in models for block in model.features):
+        if f"features/{name}/{featurizer}" not in wanted:
+            continue
         makers = Makers(("dataset", "rows", "features"), (featurizer,))
         record = make_record(makers, root, dataset_config, data, {}, rule)
         yield Node(f"features/{name}/{featurizer}", "features", name, featurizer, (dataset,), record)
     trained = []
     for model in models:
         key = f"trained_model/{name}/{model.name}"
+        if key not in wanted:
+            continue
         members = {member: nodes[member].signature for member in (f"trained_model/{name}/{n}" for n in model.members)}
         others = {
             f"dataset/{other}": (configs.endpoints[other], nodes[f"dataset/{other}"].signature)
@@ -144,11 +179,15 @@ def _endpoint_nodes(
         trained.append(key)
         record = trained_model_record(endpoint, model, data, root, members, others, procedures=FITTED, rule=rule)
         yield Node(key, "trained_model", name, model.name, deps, record)
+    leaderboard = f"leaderboard/{name}"
+    if leaderboard not in wanted:
+        return
     upstream = {key: nodes[key].signature for key in trained}
     metric = {"metric": {"name": endpoint.champion.metric}}
     record = make_record(Makers(("leaderboard",)), root, metric, {}, upstream, rule)
-    leaderboard = f"leaderboard/{name}"
     yield Node(leaderboard, "leaderboard", name, None, tuple(trained), record)
+    if f"champion_model/{name}" not in wanted:
+        return
     shown = endpoint.model_dump(
         mode="json", include={"title", "description", "unit", "direction", "desirable", "licence"}
     )

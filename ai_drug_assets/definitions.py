@@ -12,6 +12,7 @@ import dagster as dg
 from ai_drug_assets.assets import build_assets
 from ai_drug_assets.automation import automation_sensor
 from ai_drug_assets.catalog import Catalog, load_catalog
+from ai_drug_assets.databases import be_patient
 from ai_drug_assets.jobs import build_jobs, build_schedules
 from ai_drug_assets.sensors import git_sha_sensor
 from ai_drug_assets.settings import Settings
@@ -85,4 +86,5 @@ def build_defs(
 @dg.definitions
 def defs() -> dg.Definitions:
     """Give the definitions of this checkout."""
+    be_patient()
     return build_defs()

@@ -17,6 +17,7 @@ import yaml
 from model_zoo.errors import ConfigError
 from model_zoo.store import atomic_write
 
+from ai_drug_assets.databases import be_patient
 from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.settings import Settings
 
@@ -58,6 +59,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     So every process that is started with the instance is started after this.
     """
     prepare_instance(settings)
+    be_patient()
     import dagster as dg
 
     with one_at_a_time(settings.folder("locks") / "dagster"):

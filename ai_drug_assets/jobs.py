@@ -9,10 +9,10 @@ from typing import Any
 import dagster as dg
 
 from ai_drug_assets import keys, upkeep
-from ai_drug_assets.keys import ALL_ASSETS
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Workshop
 
+ALL_ASSETS = "all_assets"
 RETRAINING = "retraining"
 REVIEW = "review"
 UPKEEP = "upkeep"

@@ -26,7 +26,6 @@ TAG_FILES = "aidrug.files"
 TAG_RECOVERED = "aidrug.recovered"
 RUN_TAG_PROCESS = "aidrug/process"
 RUN_TAG_RETRAINING = "aidrug/retraining"
-ALL_ASSETS = "all_assets"
 
 KINDS: dict[str, set[str]] = {
     "dataset": {"python", "parquet", "table"},

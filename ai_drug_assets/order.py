@@ -75,6 +75,11 @@ class Order:
                     return endpoint, name
         return None
 
+    @property
+    def left(self) -> int:
+        """How many assets are left to make."""
+        return len(self._todo)
+
     def started(self, keys: Iterable[str]) -> None:
         """Note that these are being made."""
         self._running.update(keys)

@@ -7,11 +7,15 @@ Does not belong here: what is done about its remains (see `upkeep.py`, `tracking
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
 import socket
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import psutil
@@ -89,13 +93,19 @@ def hold_for_ever(lock: Path) -> bool:
     return True
 
 
-def end_with(process: str) -> None:
-    """End this process when a named one is gone; call it in a thread of its own.
+@cache
+def end_with_parent() -> None:
+    """End this process when the one that started it through `multiprocessing` is gone, however that ended.
 
-    Whoever was started for somebody must not go on for nobody.
+    A training that nobody waits for any more would go on for minutes, and hold its memory and its lock.
     """
-    while alive(process):
-        time.sleep(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), name="end_with_parent", daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    wait([parent.sentinel])
     os._exit(1)
 
 

@@ -305,17 +305,17 @@ class Retraining:
 
 
 def _running(instance: dg.DagsterInstance, catalog: Catalog) -> Running:
-    """Find what unfinished runs make; first those whose process is gone are ended."""
+    """Find what unfinished runs make."""
     from ai_drug_assets import keys, upkeep
+    from ai_drug_assets.jobs import ALL_ASSETS
 
-    upkeep.close_abandoned_runs(instance)
     found = Running()
     for run in upkeep.unfinished_runs(instance):
         found.runs += keys.RUN_TAG_RETRAINING in run.tags
         chosen = run.asset_selection
         if chosen is not None:
             found.keys.update(key for key in map(keys.catalog_key, chosen) if key in catalog.nodes)
-        elif run.job_name == keys.ALL_ASSETS:
+        elif run.job_name == ALL_ASSETS:
             found.keys.update(catalog.nodes)
     return found
 

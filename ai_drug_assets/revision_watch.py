@@ -29,6 +29,7 @@ EVERY_S = 4.0
 AGAIN_S = (15.0, 60.0, 300.0)
 """How long until a revision that does not load is tried again, though nothing changed; the last for good."""
 PATIENCE_S = 300.0
+UNREACHED = "Could not reach user code server"
 CODE = ("ai_drug_assets", "model_zoo", "serving")
 RELOAD = """
 mutation ($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) {
@@ -173,10 +174,18 @@ def reload_through(webserver: str, location: str) -> str | None:
     except (OSError, ValueError) as error:
         raise UnreachableError(f"no webserver answers at {webserver}: {error}") from error
     if content.get("errors"):
-        return _first_line(str(content["errors"][0].get("message", "")))
+        message = str(content["errors"][0].get("message", ""))
+        if UNREACHED in message:  # it was being started, or had just been killed: no fault of the code
+            raise UnreachableError(message)
+        return _first_line(message)
     done = content["data"]["reloadRepositoryLocation"]
     state = done.get("locationOrLoadError") or done
-    return None if state["__typename"] == "RepositoryLocation" else _first_line(state.get("message", ""))
+    if state["__typename"] == "RepositoryLocation":
+        return None
+    message = state.get("message", "")
+    if UNREACHED in message:
+        raise UnreachableError(message)
+    return _first_line(message)
 
 
 def _first_line(message: str) -> str:

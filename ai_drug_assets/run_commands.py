@@ -87,8 +87,10 @@ def run(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool, as_
     try:
         with display_for(say, as_json=as_json) as display:
             report = run_stale(Settings.from_env(), display, selection, say)
-    except KeyboardInterrupt:
-        say("\nstopped: what was being made is lost, what was made stays, and `aidrug run` goes on from there")
+    except KeyboardInterrupt as stopped:
+        left = getattr(stopped, "left", None)
+        count = "" if left is None else f" {left} assets are left."
+        say(f"\nstopped: what was being made is lost, what was made stays.{count} `aidrug run` goes on from there")
         sys.exit(STOPPED)
     if as_json:
         click.echo(json.dumps(vars(report), indent=1))

@@ -147,6 +147,14 @@ class Supervisor:
         with contextlib.suppress(OSError):
             (self._home / FILE).unlink(missing_ok=True)
 
+    def kill(self) -> None:
+        """End all at once, without asking."""
+        self._stopping.set()
+        for child in list(self._children.values()):
+            if child.process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.process.pid, signal.SIGKILL)
+
     def _watch(self) -> None:
         while not self._stopping.wait(LOOK_S):
             at = time.monotonic()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -187,6 +188,17 @@ class Tracking:
                 self.client.set_terminated(run.info.run_id, "FAILED")
                 closed += 1
         return closed
+
+    def close_runs_of(self, process: str) -> None:
+        """End the runs that a process gives up; nothing when it never used MLflow."""
+        if self._settings.tracking_uri.startswith("sqlite:///") and "mlflow" not in sys.modules:
+            return
+        experiment = self.client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            return
+        wanted = f"attributes.status = 'RUNNING' and tags.`{keys.TAG_PROCESS}` = '{process}'"
+        for run in self.client.search_runs([experiment.experiment_id], wanted):
+            self.client.set_terminated(run.info.run_id, "KILLED")
 
     def _connect(self) -> MlflowClient:
         keep_quiet()

@@ -67,7 +67,7 @@ def bring_up(settings: Settings, say: Say, selection: Selection | None = None) -
         os.environ[SUPERVISED] = "true"
         settings.folder("logs")
         supervisor = Supervisor(settings.home, say)
-        with interruptible():
+        with interruptible(supervisor.kill):
             try:
                 return _serve(settings, supervisor, say, selection or Selection())
             except KeyboardInterrupt:

@@ -137,6 +137,13 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> int:
     return closed
 
 
+def close_runs_of(instance: dg.DagsterInstance, process: str) -> None:
+    """End the runs that a process of `aidrug run` began and gives up."""
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED, tags={keys.RUN_TAG_PROCESS: process})):
+        instance.report_run_canceled(run, "Stopped by Ctrl-C.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
 def _leaves(place: Path) -> Iterator[Path]:
     """Folders that hold files: the assets' own, named by signature."""
     if place.is_dir():

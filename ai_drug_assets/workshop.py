@@ -24,10 +24,11 @@ from model_zoo.store import Store, atomic_write
 from ai_drug_assets import keys
 from ai_drug_assets.awaited import AWAITED, awaited
 from ai_drug_assets.catalog import Catalog, Node, current_signature
+from ai_drug_assets.interrupts import honoured
 from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
 from ai_drug_assets.ledger_copy import open_ledger
 from ai_drug_assets.passing import is_passing
-from ai_drug_assets.processes import cores, one_at_a_time
+from ai_drug_assets.processes import cores, end_with_parent, one_at_a_time
 from ai_drug_assets.remains import files_in, missing, place_of
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
@@ -208,9 +209,11 @@ class Workshop:
         A fault of the user's becomes a Dagster failure with its one clear message.
         """
         outcome = Outcome()
+        end_with_run(context)
         try:
             inputs = self._inputs(node)  # before the body reads them: one made anew meanwhile must show as newer
-            yield outcome
+            with honoured():
+                yield outcome
             self.require_unchanged(node)
             failed = [check.check_name for check in outcome.checks if not check.passed and _blocks(check)]
             if failed:
@@ -273,6 +276,12 @@ def open_bundle_store(settings: Settings) -> Store:
     from serving.stores import open_store
 
     return open_store(settings.store, settings.folder("bundle_cache"))
+
+
+def end_with_run(context: dg.AssetExecutionContext) -> None:
+    """End this process when that of its run ends, where a step has one of its own: nobody would take what it makes."""
+    if context.job_def.executor_def.name == dg.multiprocess_executor.name:
+        end_with_parent()
 
 
 def _blocks(check: dg.AssetCheckResult) -> bool:

@@ -8,7 +8,7 @@ Does not belong here: sections that change a trained model are defined beside th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
@@ -255,6 +255,35 @@ def load_configs(folder: Path) -> Configs:
         if not any(model.serves(name) for model in models_.values()):
             raise ConfigError(f"{folder / 'endpoints' / name}.yaml: no model competes on this endpoint")
     return Configs(endpoints, models_)
+
+
+def reload_configs(folder: Path, known: Configs, endpoints: Collection[str], models_: Collection[str]) -> Configs:
+    """Read some of the files again; the others stay as they were known, whatever stands in them by now.
+
+    Parameters
+    ----------
+    folder
+        As `load_configs` takes it.
+    known
+        What it gave before.
+    endpoints, models_
+        The names of what is read again; who is gone from the folder is gone from the result.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and key at fault.
+    """
+    anew = {path.stem: _read(path, Endpoint) for path in yaml_files(folder / "endpoints") if path.stem in endpoints}
+    recipes = {path.stem: _read(path, ModelFile) for path in yaml_files(folder / "models") if path.stem in models_}
+    return Configs(
+        {name: anew.get(name, item) for name, item in known.endpoints.items() if name in anew or name not in endpoints},
+        {
+            name: recipes.get(name, item)
+            for name, item in known.models.items()
+            if name in recipes or name not in models_
+        },
+    )
 
 
 def yaml_files(folder: Path) -> list[Path]:
