@@ -22,7 +22,7 @@ from ai_drug_assets.retraining import Cursor, Retraining
 from ai_drug_assets.sensors import is_supervised, reload_location
 
 NAME = "retrain_what_changed"
-EVERY_S = 15
+EVERY_S = 10
 TAGS = {keys.RUN_TAG_RETRAINING: "true", "dagster/max_retries": "0"}
 """Dagster retries none of these runs: what one left unmade is still stale, and is asked for again."""
 

@@ -80,6 +80,22 @@ class Catalog:
     configs: Configs
     nodes: Mapping[str, Node]
 
+    @cached_property
+    def held(self) -> Mapping[str, str]:
+        """Assets that wait until an endpoint's file can be read again, each with the reason.
+
+        Models that learn from that endpoint too, and what judges them: without it they would be others.
+        """
+        held: dict[str, str] = {}
+        for key, node in self.nodes.items():
+            why = next((held[dep] for dep in node.deps if dep in held), None)
+            if node.kind == "trained_model":
+                others = self.configs.models[str(node.name)].auxiliary_of(str(node.endpoint), self.configs.faults)
+                why = self.configs.faults[others[0]] if others else why
+            if why is not None and node.kind != INFERENCE_SERVICE:
+                held[key] = why
+        return held
+
     def upstream(self, key: str) -> list[str]:
         """Give the keys of all that an asset is made from, directly or not."""
         waiting, found = list(self.nodes[key].deps), dict[str, None]()
@@ -95,8 +111,15 @@ class Catalog:
         return [node for node in self.nodes.values() if node.kind == kind and endpoint in (None, node.endpoint)]
 
 
-def load_catalog(settings: Settings, rule: Rule = sign) -> Catalog:
+def load_catalog(settings: Settings, rule: Rule = sign, *, keep_rest: bool = False) -> Catalog:
     """Read the configuration and compute every record afresh from the files, the parts that come from code by a rule.
+
+    Parameters
+    ----------
+    settings, rule
+        Where the files are, and how code is signed.
+    keep_rest
+        Whether an endpoint whose file is at fault is left out instead; see `Configs.faults`.
 
     Raises
     ------
@@ -104,7 +127,7 @@ def load_catalog(settings: Settings, rule: Rule = sign) -> Catalog:
         For the first fault in configuration, code or sources, before anything is trained.
     """
     signature.forget()
-    configs = load_configs(settings.configs)
+    configs = load_configs(settings.configs, keep_rest=keep_rest)
     nodes: dict[str, Node] = {}
     for node in _nodes(configs, settings, nodes, rule):
         nodes[node.key] = node

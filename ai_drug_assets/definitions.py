@@ -67,9 +67,10 @@ def build_defs(
     Raises
     ------
     ConfigError, DataError
-        For a fault in configuration or sources: the code location then shows that message and keeps the rest.
+        For a fault in configuration or sources: the code location then shows that message and does not load. A fault
+        in an endpoint's file alone leaves that endpoint out, and the rest is kept.
     """
-    catalog = catalog or load_catalog(settings or Settings.from_env())
+    catalog = catalog or load_catalog(settings or Settings.from_env(), keep_rest=True)
     settings = catalog.settings
     workshop = Workshop(catalog, watch) if watch else Workshop(catalog)
     _ = workshop.git_sha  # captured now, with the code that is being loaded, not when a sensor first asks

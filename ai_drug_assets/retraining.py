@@ -179,6 +179,8 @@ class Retraining:
         versions = {keys.catalog_key(key): version for key, version in known.items()}
         stale = {}
         for key, node in nodes.items():
+            if key in self.catalog.held:
+                continue
             if remains.files_gone(node):
                 shutil.rmtree(place_of(self._home, node), ignore_errors=True)
                 open_ledger(self.catalog.settings).forget(key)
@@ -266,9 +268,10 @@ class Retraining:
         requests: list[list[str]],
         at: float,
     ) -> str:
-        if not stale:
+        faults = list(self.catalog.configs.faults.values())
+        if not stale and not faults:
             return "nothing is stale"
-        parts = [f"{len(stale)} stale"]
+        parts = [*faults, f"{len(stale)} stale"]
         left = [key for key, when in waits.items() if when == math.inf]
         later = [key for key, when in waits.items() if at < when < math.inf]
         if running.keys:

@@ -143,9 +143,12 @@ class RevisionWatch:
 
     def _find_sources(self) -> None:
         try:
-            self._sources = stamps.source_files(load_configs(self._settings.configs), self._settings)
+            configs = load_configs(self._settings.configs, keep_rest=True)
         except AidrugError:
             return  # a fault in configuration: what was watched before is watched on
+        self._sources = stamps.source_files(configs, self._settings)
+        for fault in configs.faults.values():
+            self._say(f"{fault}\nThis endpoint is left out; what serves it goes on serving. Mend it and commit.")
 
     def _sources_now(self) -> str:
         return stamps.digest((str(path), stamps.stamp(path)) for path in self._sources)

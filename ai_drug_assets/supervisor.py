@@ -39,6 +39,8 @@ FIRST_WAIT_S, LAST_WAIT_S = 1.0, 30.0
 TRIES = 6
 """So many starts in a row that end within a minute, and the sign is raised."""
 GAVE_UP_WAIT_S = 600.0
+LOG_BYTES, LOG_KEPT = 8_000_000, 1_000_000
+"""How large a log grows before it is cut, and how much of its end stays."""
 
 
 @dataclass
@@ -228,6 +230,8 @@ class Supervisor:
         if not force and at - self._reported < REPORT_S:
             return
         self._reported = at
+        for child in self._children.values():
+            _cut(self._logs / f"{child.name}.log")
         content = {
             "up": this_process(),
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -301,6 +305,18 @@ def _state(child: Child) -> dict[str, Any]:
             memory = psutil.Process(child.process.pid).memory_info().rss
     state = "running" if running else "given up" if child.gave_up else "restarting"
     return {"process": name, "state": state, "restarts": child.restarts, "memory_mb": round(memory / 1e6)}
+
+
+def _cut(log: Path) -> None:
+    """Cut a log to its end when it is large; its process appends to it, and goes on doing so."""
+    with contextlib.suppress(OSError):
+        if log.stat().st_size > LOG_BYTES:
+            with log.open("rb") as stream:
+                stream.seek(-LOG_KEPT, os.SEEK_END)
+                end = stream.read()
+            os.truncate(log, 0)
+            with log.open("ab") as stream:
+                stream.write(end)
 
 
 def _how(child: Child) -> str:

@@ -40,6 +40,12 @@ class UpstreamNotReadyError(AidrugError):
     passing = True
 
 
+class HeldError(AidrugError):
+    """An asset waits for the file of an endpoint that it learns from to be mended."""
+
+    passing = True
+
+
 class CodeChangedError(AidrugError):
     """Files changed after this process loaded them: what it makes cannot be labelled."""
 
@@ -211,6 +217,8 @@ class Workshop:
         outcome = Outcome()
         end_with_run(context)
         try:
+            if node.key in self.catalog.held:
+                raise HeldError(f"{node.key} waits: {self.catalog.held[node.key]}")
             inputs = self._inputs(node)  # before the body reads them: one made anew meanwhile must show as newer
             with honoured():
                 yield outcome

@@ -9,7 +9,7 @@ Does not belong here: sections that change a trained model are defined beside th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
@@ -198,10 +198,19 @@ class ModelFile(BaseModel):
 
 @dataclass(frozen=True)
 class Configs:
-    """All endpoints and models, by name, sorted."""
+    """All endpoints and models, by name, sorted.
+
+    Attributes
+    ----------
+    endpoints, models
+        What can be read.
+    faults
+        What is at fault, where somebody goes on without it; else that is an error.
+    """
 
     endpoints: Mapping[str, Endpoint]
     models: Mapping[str, ModelFile]
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     def models_of(self, endpoint: str) -> list[ModelFile]:
         """List the models that compete on an endpoint, ensembles last; see `with_members`."""
@@ -227,21 +236,29 @@ def with_members(competing: Sequence[ModelFile]) -> list[ModelFile]:
     return [*single.values(), *ensembles]
 
 
-def load_configs(folder: Path) -> Configs:
+def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
     """Read and check every YAML under `configs/`.
+
+    Parameters
+    ----------
+    folder
+        The folder `configs/`.
+    keep_rest
+        Whether an endpoint whose file is at fault is left out and named, where another one can be read.
 
     Raises
     ------
     ConfigError
         Naming the file and key at fault, what was expected and what came.
     """
-    endpoints = {item.name: item for item in read_folder(folder / "endpoints", Endpoint)}
+    faults: dict[str, str] = {}
+    endpoints = {item.name: item for item in read_folder(folder / "endpoints", Endpoint, faults if keep_rest else None)}
     models_ = {item.name: item for item in read_folder(folder / "models", ModelFile)}
     for model in models_.values():
         lists = (item for item in (model.endpoints, model.auxiliary) if item != "all")
         named = (*model.overrides, *(name for names in lists for name in names))
         for name in named:
-            if name not in endpoints:
+            if name not in endpoints and name not in faults:
                 raise ConfigError(
                     f"{folder / 'models' / model.name}.yaml: unknown endpoint {name!r}, expected one of "
                     f"{', '.join(endpoints)}"
@@ -254,7 +271,7 @@ def load_configs(folder: Path) -> Configs:
     for name in endpoints:
         if not any(model.serves(name) for model in models_.values()):
             raise ConfigError(f"{folder / 'endpoints' / name}.yaml: no model competes on this endpoint")
-    return Configs(endpoints, models_)
+    return Configs(endpoints, models_, faults)
 
 
 def reload_configs(folder: Path, known: Configs, endpoints: Collection[str], models_: Collection[str]) -> Configs:
@@ -283,6 +300,7 @@ def reload_configs(folder: Path, known: Configs, endpoints: Collection[str], mod
             for name, item in known.models.items()
             if name in recipes or name not in models_
         },
+        known.faults,
     )
 
 
@@ -291,8 +309,15 @@ def yaml_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("[!.]*") if path.suffix in (".yaml", ".yml"))
 
 
-def read_folder(folder: Path, schema: type[T]) -> list[T]:
+def read_folder(folder: Path, schema: type[T], faults: dict[str, str] | None = None) -> list[T]:
     """Read and check every YAML of a folder, each named after what it holds.
+
+    Parameters
+    ----------
+    folder, schema
+        Where they are, and what each must hold.
+    faults
+        Receives the reason by the name of each file that is at fault, instead of an error, unless all are.
 
     Raises
     ------
@@ -305,7 +330,13 @@ def read_folder(folder: Path, schema: type[T]) -> list[T]:
     found: dict[str, Path] = {}
     items = []
     for path in paths:
-        item = _read(path, schema)
+        try:
+            item = _read(path, schema)
+        except ConfigError as error:
+            if faults is None or len(faults) + 1 == len(paths):
+                raise
+            faults[path.stem] = str(error)
+            continue
         if item.name in found:
             raise ConfigError(f"{path}: the name {item.name!r} is already taken by {found[item.name]}")
         if item.name != path.stem:

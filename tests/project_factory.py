@@ -134,7 +134,7 @@ class Project:
 
     def catalog(self) -> Catalog:
         """Read the catalog afresh."""
-        return load_catalog(self.settings)
+        return load_catalog(self.settings, keep_rest=True)
 
     def defs(self, **options: Any) -> dg.Definitions:
         """Load the definitions afresh, as a reloaded code location would."""

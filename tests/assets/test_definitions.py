@@ -12,8 +12,10 @@ import pytest
 from dagster._core.storage.schedules import SqliteScheduleStorage
 
 from ai_drug_assets import jobs, keys, processes, upkeep
+from ai_drug_assets.catalog import load_catalog
 from model_zoo.errors import ConfigError
-from tests.project_factory import ROOT, Project
+from model_zoo.store import parse_pointer
+from tests.project_factory import ROOT, Project, add_model
 
 KEYS = {
     "dataset/{0}",
@@ -187,3 +189,25 @@ def test_the_upkeep_job_ends_abandoned_runs(made: Project, tmp_path: Path, monke
         unborn: "FAILURE",
         living: "STARTED",
     }
+
+
+def test_a_fault_in_one_endpoints_file_keeps_the_rest(made: Project) -> None:
+    """A misspelt key in one endpoint's YAML leaves that endpoint out; the others are made and published, it goes on
+    being served, its files stay, and nothing that learns from it too is trained without it.
+    """
+    add_model(made.settings, "multitask")
+    made.run()
+    before = parse_pointer(Path(made.settings.store, "current.json").read_bytes()).endpoints
+    path = made.settings.configs / "endpoints" / "greasy.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("champion:", "champoin:"), encoding="utf-8")
+    catalog = load_catalog(made.settings, keep_rest=True)
+    assert "champoin: unknown key" in catalog.configs.faults["greasy"]
+    assert set(catalog.held) == {"trained_model/logp/multitask", "leaderboard/logp", "champion_model/logp"}
+    loaded = {keys.catalog_key(spec.key) for spec in made.defs().resolve_all_asset_specs()}
+    assert loaded >= {"dataset/logp", "trained_model/logp/rf", "inference_service"}
+    assert not any("greasy" in key for key in loaded)
+    assert made.settle() in ([], [["inference_service"]])
+    assert parse_pointer(Path(made.settings.store, "current.json").read_bytes()).endpoints == before
+    assert upkeep.prune_files(catalog, made.ledger, days=-1) == 0
+    result = made.materialise("trained_model/logp/multitask")
+    assert not result.success

@@ -19,7 +19,7 @@ import click
 from tests.chaos.faults import FAULTS
 from tests.chaos.stack import Stack
 
-PATIENCE_S = 420.0
+PATIENCE_S = 600.0
 
 
 @click.command()
