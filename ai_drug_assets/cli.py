@@ -38,6 +38,7 @@ aidrug.add_command(host_cli.host)
 aidrug.add_command(run_commands.plan)
 aidrug.add_command(run_commands.run)
 aidrug.add_command(run_commands.up)
+aidrug.add_command(run_commands.status)
 
 
 @aidrug.command()

@@ -1,4 +1,4 @@
-"""The commands that make what is stale: `aidrug plan`, `run` and `up`.
+"""The commands that make what is stale and tell how it went: `aidrug plan`, `run`, `up` and `status`.
 
 Belongs here: their arguments, what they print, their exit codes.
 Does not belong here: the work itself (see `plan.py`, `runner.py`, `up.py`), the other commands (see `cli.py`).
@@ -97,6 +97,17 @@ def run(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool, as_
     else:
         _tell(report.made, report.failed, report.seconds)
     sys.exit(FAILED if report.failed else 0)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def status(*, as_json: bool) -> None:
+    """Say how everything is: processes, revision, what is stale and why. Exits 1 when something is not well."""
+    from ai_drug_assets.status import status as collect
+
+    found = collect(Settings.from_env())
+    click.echo(json.dumps(found.as_json(), indent=1) if as_json else found.as_text())
+    sys.exit(0 if found.is_well else FAILED)
 
 
 @click.command()

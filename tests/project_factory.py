@@ -26,6 +26,7 @@ from ai_drug_assets.plan import make_plan
 from ai_drug_assets.progress import Lines
 from ai_drug_assets.runner import Report, bring_up_to_date
 from ai_drug_assets.settings import Settings
+from ai_drug_assets.stamps import digest, stamp, stamps_in
 from ai_drug_assets.tracking import EXPERIMENT, Tracking
 from model_zoo.models import naive
 
@@ -121,6 +122,7 @@ class Project:
     cursor: str | None = None
     now: float = field(default_factory=time.time)
     said: list[str] = field(default_factory=list)
+    loaded: tuple[str, dg.SensorDefinition] | None = None
 
     @property
     def root(self) -> Path:
@@ -155,7 +157,11 @@ class Project:
     def ask(self, *, later_s: float = 15.0) -> list[list[str]]:
         """Let the automation's sensor look, so long after its last look; give the runs it asks for, by their assets."""
         self.now += later_s
-        sensor = automation_sensor(self.catalog(), lambda: self.now)
+        found = (pair for folder in ("model_zoo", "configs") for pair in stamps_in(self.root / folder))
+        files = digest([*found, *((str(path), stamp(path)) for path in self.root.glob("*.csv"))])
+        if self.loaded is None or self.loaded[0] != files:  # as the code location reloads
+            self.loaded = (files, automation_sensor(self.catalog(), lambda: self.now))
+        sensor = self.loaded[1]
         with dg.build_sensor_context(instance=self.instance, cursor=self.cursor) as context:
             result = sensor(context)
         assert isinstance(result, dg.SensorResult)
