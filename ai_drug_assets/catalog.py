@@ -140,6 +140,8 @@ def current_signature(catalog: Catalog, key: str) -> str | None:
     A process that loaded its code a while ago calls this before it labels what it made. Only what the asset is made
     from is read: a fault in the file of another model is no reason to throw this one away.
     """
+    if key not in catalog.nodes:
+        return None
     wanted = {key, *catalog.upstream(key)}
     signature.forget()
     endpoints = {str(catalog.nodes[each].endpoint) for each in wanted if catalog.nodes[each].endpoint}

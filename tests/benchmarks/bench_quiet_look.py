@@ -1,6 +1,6 @@
 """What a look of the automation costs when nothing happens, by the number of endpoints.
 
-Prints the processor time of loading the catalog, of the first look, which reads everything, and of looks at nothing new,
+Prints the processor time of loading the catalog, of the first look, which reads everything, and of looks at nothing,
 for this checkout's configuration and for generated endpoints with each of this checkout's models.
 """
 
