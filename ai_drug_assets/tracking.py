@@ -212,7 +212,10 @@ class Tracking:
             Path(self._settings.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(self._settings.folder("locks") / "mlflow"):  # two that make its tables at once both fail
             client = mlflow.tracking.MlflowClient(self._settings.tracking_uri)
-            if client.get_experiment_by_name(EXPERIMENT) is None:
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+            if experiment is not None and experiment.lifecycle_stage == "deleted":
+                client.restore_experiment(experiment.experiment_id)  # in its UI: no run could be made any more
+            elif experiment is None:
                 try:
                     client.create_experiment(EXPERIMENT, self._settings.artifacts if own else None)
                 except MlflowException as error:  # another host was first

@@ -30,6 +30,8 @@ from ai_drug_assets.settings import LOOPBACK, Settings
 
 RETENTION_DAYS = 30
 FILE_RETENTION_DAYS = 14
+SCRATCH_DAYS = 1
+"""What is being made lies there; a run takes hours at most."""
 RECORD_DAYS = 180
 FEATURE_RETENTION_DAYS = 60
 FEATURE_LIMIT_BYTES = 4_000_000_000
@@ -96,6 +98,7 @@ def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAY
         for folder in _leaves(home / place)
         if folder.name not in needed and folder.stat().st_mtime < before
     ]
+    before = time.time() - min(days, SCRATCH_DAYS) * 86400
     doomed += [folder for folder in (home / "scratch").glob("*/") if folder.stat().st_mtime < before]
     for folder in doomed:
         shutil.rmtree(folder)

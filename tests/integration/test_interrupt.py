@@ -18,7 +18,7 @@ from tests.project_factory import Project
 
 def until(command: Command, pattern: str, home: Path) -> None:
     """Wait until a file is there."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 400
     while not any(home.glob(pattern)):
         assert command.process.is_alive(), command.printed
         assert time.monotonic() < deadline, command.printed
