@@ -34,8 +34,8 @@ CODE = ("ai_drug_assets", "model_zoo", "serving")
 RELOAD = """
 mutation ($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) {
   __typename
-  ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { message } } }
-  ... on PythonError { message }
+  ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { message causes { message } } } }
+  ... on PythonError { message causes { message } }
   ... on RepositoryLocationNotFound { message }
   ... on ReloadNotSupported { message }
 } }
@@ -185,7 +185,7 @@ def reload_through(webserver: str, location: str) -> str | None:
     state = done.get("locationOrLoadError") or done
     if state["__typename"] == "RepositoryLocation":
         return None
-    message = state.get("message", "")
+    message = "\n".join([state.get("message", ""), *(cause["message"] for cause in state.get("causes") or ())])
     if UNREACHED in message:
         raise UnreachableError(message)
     return _first_line(message)
@@ -194,5 +194,5 @@ def reload_through(webserver: str, location: str) -> str | None:
 def _first_line(message: str) -> str:
     """Give the line of a message that says most: the last that names an error, else the first."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    named = [line for line in lines if "Error: " in line and not line.startswith("dagster.")]
+    named = [line for line in lines if "Error: " in line and not line.startswith("dagster.")]  # the cause comes last
     return (named or lines or ["no reason was given"])[-1 if named else 0][:500]
