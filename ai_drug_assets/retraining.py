@@ -223,7 +223,8 @@ class Retraining:
         at: float,
     ) -> Order:
         """Give the order of what is stale: what waits is awaited for a while, and then left out."""
-        order = Order(self.catalog, self._view, self._estimates, list(stale.values()), self.catalog.nodes.keys())
+        chosen = self.catalog.nodes.keys() - self.catalog.held.keys()
+        order = Order(self.catalog, self._view, self._estimates, list(stale.values()), chosen)
         order.started(running.keys)
         gone = {}
         for key, when in waits.items():
