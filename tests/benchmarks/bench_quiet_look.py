@@ -1,7 +1,7 @@
 """What a look of the automation costs when nothing happens, by the number of endpoints.
 
 Prints the processor time of loading the catalog, of the first look, which reads everything, and of looks at nothing,
-for this checkout's configuration and for generated endpoints with each of this checkout's models.
+for this checkout's configuration and for generated endpoints, on each of which all models compete.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:
 
 
 def project(folder: Path, endpoints: int) -> Settings:
-    """Write this checkout's configuration, or so many endpoints for all models that compete everywhere."""
+    """Write this checkout's configuration, or that of so many endpoints on which all models compete."""
     configs = folder / "configs"
     shutil.copytree(ROOT / "configs", configs)
     if endpoints:
@@ -48,11 +48,11 @@ def project(folder: Path, endpoints: int) -> Settings:
             path.unlink()
         for path in (configs / "models").glob("*.yaml"):
             model = yaml.safe_load(path.read_text())
-            if model.get("auxiliary") or model.get("endpoints", "all") != "all":
+            if model.get("auxiliary"):
                 path.unlink()
                 continue
             model.pop("overrides", None)
-            path.write_text(yaml.safe_dump(model))
+            path.write_text(yaml.safe_dump({**model, "endpoints": "all"}))
         for number in range(endpoints):
             name = f"endpoint_{number}"
             rows = "".join(f"{'C' * size}O,{size}\n" for size in range(1, 20))
