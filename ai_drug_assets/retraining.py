@@ -205,7 +205,7 @@ class Retraining:
             each = asked[key] = Asked(mark=self._mark(key), times=failure.times, at=when)
         if each is None:
             return 0.0
-        if failure is None and each.times >= DEATHS:
+        if failure is None and each.times >= DEATHS and not self._spoke_since(key, each.at):
             error = DIED.format(times=each.times)
             node = self.catalog.nodes[key]
             failure = Failure(signature=node.signature, error=error, run_id="", at=now(), times=each.times)
@@ -253,6 +253,15 @@ class Retraining:
     def _failure(self, key: str) -> Failure | None:
         failure = self._view.read(key).failure
         return failure if failure is not None and failure.signature == self.catalog.nodes[key].signature else None
+
+    def _spoke_since(self, key: str, at: float) -> bool:
+        """Say whether anything was recorded of an asset since then, perhaps under another signature.
+
+        Files that are edited and not committed are what a run loads, and not what was asked for.
+        """
+        entry = self._view.read(key)
+        times = [each.at for each in (entry.made, entry.failure) if each is not None]
+        return any(datetime.fromisoformat(each).timestamp() >= at - 1 for each in times)
 
     def _mark(self, key: str) -> str:
         """Name the circumstances of an attempt: what it is made from, and for a judgement what it judges."""
