@@ -52,6 +52,8 @@ def project(folder: Path, endpoints: int) -> Settings:
                 path.unlink()
                 continue
             model.pop("overrides", None)
+            if "members" in model:
+                model["members"] = [name for name in model["members"] if name != "multitask"]
             path.write_text(yaml.safe_dump({**model, "endpoints": "all"}))
         for number in range(endpoints):
             name = f"endpoint_{number}"
