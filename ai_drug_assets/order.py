@@ -77,8 +77,8 @@ class Order:
 
     @property
     def left(self) -> int:
-        """How many assets are left to make."""
-        return len(self._todo)
+        """How many assets are left to make, what a run made before it was cut off taken off."""
+        return sum(not self.ledger.made_under(key, self.catalog.nodes[key].signature) for key in self._todo)
 
     def started(self, keys: Iterable[str]) -> None:
         """Note that these are being made."""
