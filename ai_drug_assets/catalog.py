@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from model_zoo import signature
-from model_zoo.config import Configs, Endpoint, load_configs, reload_configs
+from model_zoo.config import Configs, Endpoint, load_configs
+from model_zoo.config_reload import reload_configs
 from model_zoo.records import FITTED, Rule, dataset_record, make_record, trained_model_record
 from model_zoo.reference_drugs import reference_digest
 from model_zoo.roots import Makers

@@ -8,15 +8,16 @@ Does not belong here: sections that change a trained model are defined beside th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from model_zoo import featurizers, models
 from model_zoo.champion import ChampionRules
+from model_zoo.config_faults import fault
 from model_zoo.curation import Curation
 from model_zoo.dataset import DatasetConfig
 from model_zoo.desirability import Desirable
@@ -26,7 +27,7 @@ from model_zoo.models._base import ModelConfig
 from model_zoo.search_range import Range
 from model_zoo.sources import Source
 from model_zoo.splits import Split
-from model_zoo.strict_yaml import check, hint, plain, read_yaml
+from model_zoo.strict_yaml import check, read_yaml
 from model_zoo.targets import Target, Task, Transform
 from model_zoo.trials import TrialRules
 from model_zoo.units import conversion
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from model_zoo.screening import Screen
 
 T = TypeVar("T", "Endpoint", "ModelFile", "Screen")
-_BRANCHES = ("str", "SourceFile", "literal[", "constrained-", "float", "tuple[")
 NAME = r"^[a-z][a-z0-9_]*$"
 
 
@@ -160,7 +160,7 @@ class ModelFile(BaseModel):
             except ValidationError as error:
                 where = f"overrides.{endpoint}" if endpoint else "config"
                 schema = models.get(self.recipe).Config
-                raise ValueError("; ".join(f"{where}.{_fault(d, schema)}" for d in error.errors())) from None
+                raise ValueError("; ".join(f"{where}.{fault(d, schema)}" for d in error.errors())) from None
         return self
 
     @model_validator(mode="after")
@@ -171,7 +171,7 @@ class ModelFile(BaseModel):
                     self.settings().model_validate({**self.config, key: value})
                 except ValidationError as error:
                     schema = models.get(self.recipe).Config
-                    raise ValueError(f"search.{_fault(error.errors()[0], schema)}") from None
+                    raise ValueError(f"search.{fault(error.errors()[0], schema)}") from None
         return self
 
     @property
@@ -274,36 +274,6 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
     return Configs(endpoints, models_, faults)
 
 
-def reload_configs(folder: Path, known: Configs, endpoints: Collection[str], models_: Collection[str]) -> Configs:
-    """Read some of the files again; the others stay as they were known, whatever stands in them by now.
-
-    Parameters
-    ----------
-    folder
-        As `load_configs` takes it.
-    known
-        What it gave before.
-    endpoints, models_
-        The names of what is read again; who is gone from the folder is gone from the result.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file and key at fault.
-    """
-    anew = {path.stem: _read(path, Endpoint) for path in yaml_files(folder / "endpoints") if path.stem in endpoints}
-    recipes = {path.stem: _read(path, ModelFile) for path in yaml_files(folder / "models") if path.stem in models_}
-    return Configs(
-        {name: anew.get(name, item) for name, item in known.endpoints.items() if name in anew or name not in endpoints},
-        {
-            name: recipes.get(name, item)
-            for name, item in known.models.items()
-            if name in recipes or name not in models_
-        },
-        known.faults,
-    )
-
-
 def yaml_files(folder: Path) -> list[Path]:
     """List the YAML files of a folder; hidden ones, which editors and file managers leave behind, are none."""
     return sorted(path for path in folder.glob("[!.]*") if path.suffix in (".yaml", ".yml"))
@@ -331,7 +301,7 @@ def read_folder(folder: Path, schema: type[T], faults: dict[str, str] | None = N
     items = []
     for path in paths:
         try:
-            item = _read(path, schema)
+            item = read_config(path, schema)
         except ConfigError as error:
             if faults is None or len(faults) + 1 == len(paths):
                 raise
@@ -346,7 +316,14 @@ def read_folder(folder: Path, schema: type[T], faults: dict[str, str] | None = N
     return items
 
 
-def _read(path: Path, schema: type[T]) -> T:
+def read_config(path: Path, schema: type[T]) -> T:
+    """Read and check one YAML file.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and key at fault.
+    """
     content = read_yaml(path)
     if not isinstance(content, dict):
         got = "nothing" if content is None else type(content).__name__
@@ -354,47 +331,7 @@ def _read(path: Path, schema: type[T]) -> T:
     try:
         return check(schema, content)
     except ValidationError as error:
-        faults = "; ".join(_fault(detail, schema) for detail in error.errors())
+        faults = "; ".join(fault(detail, schema) for detail in error.errors())
         raise ConfigError(f"{path}: {faults}") from error
     except AidrugError as error:
         raise ConfigError(f"{path}: {error}") from error
-
-
-def _fault(detail: Any, schema: type[BaseModel]) -> str:
-    key, known = _place(detail["loc"], schema)
-    if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown key, expected one of {', '.join(known)}"
-    if detail["type"] == "union_tag_not_found":
-        return f"{key}.kind: missing, expected one of {', '.join(_kinds(schema.model_fields[key].annotation))}"
-    if detail["type"] == "union_tag_invalid":
-        return f"{key}.kind: expected one of {detail['ctx']['expected_tags']}, got {detail['ctx']['tag']!r}"
-    if detail["type"] == "missing":
-        return f"{key}: missing, expected a value"
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    came = f", got {plain(detail['input'])!r}" if key and not isinstance(detail["input"], dict) else ""
-    return f"{key}: {message}{came}{hint(detail['input'])}" if key else message
-
-
-def _place(location: tuple[str | int, ...], schema: type[BaseModel]) -> tuple[str, tuple[str, ...]]:
-    """Give a fault's key path as it stands in the file, and the keys that are known where its last part stands."""
-    path: list[str] = []
-    known: tuple[str, ...] = ()
-    holder: Any = schema
-    for part in location:
-        if holder is None and str(part).startswith(_BRANCHES):
-            continue  # names one of several types that a value may have, no key of the file
-        if part in _kinds(holder):
-            holder = _kinds(holder)[str(part)]  # names one of several schemas, no key of the file
-            continue
-        fields = getattr(holder, "model_fields", {})
-        path.append(str(part))
-        known = tuple(fields)
-        holder = fields[part].annotation if part in fields else None
-    return ".".join(path), known
-
-
-def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
-    """Give the schemas that a key `kind` chooses from, by its value; empty where there is no choice."""
-    schemas = [item for item in get_args(annotation) if isinstance(item, type) and issubclass(item, BaseModel)]
-    named = [item for item in schemas if "kind" in item.model_fields]
-    return {kind: item for item in named for kind in get_args(item.model_fields["kind"].annotation)}
