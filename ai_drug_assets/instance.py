@@ -18,6 +18,7 @@ import yaml
 from model_zoo.errors import ConfigError
 from model_zoo.store import atomic_write
 
+from ai_drug_assets.databases import be_patient
 from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.schema_migration import migrate
 from ai_drug_assets.settings import Settings
@@ -67,6 +68,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
         When a database is of a newer version, or cannot be upgraded.
     """
     prepare_instance(settings)
+    be_patient()
     import dagster as dg
 
     with one_at_a_time(settings.folder("locks") / "dagster"):

@@ -20,6 +20,7 @@ from model_zoo.signature_record import SignatureRecord
 from model_zoo.store import atomic_write
 
 from ai_drug_assets.processes import one_at_a_time
+from ai_drug_assets.stamps import GONE, Stamp, stamp
 
 
 class Former(Part):
@@ -52,6 +53,10 @@ class Failure(Part):
     error: str
     run_id: str
     at: str
+    passing: bool = False
+    """Whether the cause lay outside the asset and may be gone by now: it is tried again (see `retraining.py`)."""
+    times: int = 1
+    """How many attempts in a row failed under this signature."""
 
 
 class Entry(Artefact):
@@ -126,10 +131,18 @@ class Ledger:
         """Write that an attempt failed; what was made before stays on record."""
         with self._locked():  # or a success that is written between the reading and the writing would be lost
             try:
-                made = self.read(key).made
+                known = self.read(key)
             except StoreError:  # an unreadable entry must not hide why the attempt failed
-                made = None
-            self._write(key, Entry(made=made, failure=failure))
+                known = Entry()
+            before = known.failure
+            if before is not None and before.signature == failure.signature:
+                failure = failure.model_copy(update={"times": before.times + failure.times})
+            self._write(key, Entry(made=known.made, failure=failure))
+
+    def try_again(self, key: str) -> None:
+        """Forget that attempts failed: somebody removed the cause."""
+        with self._locked():
+            self._write(key, self.read(key).model_copy(update={"failure": None}))
 
     def forget(self, key: str) -> None:
         """Forget that an asset was made: what it left is gone."""
@@ -146,6 +159,37 @@ class Ledger:
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"
+
+
+class LedgerView(Ledger):
+    """The ledger for somebody who looks often: an entry is read again only when its file changed.
+
+    Its entries come without records, which are large and decide nothing: staleness is a question of signatures and data
+    versions. A damaged entry counts as none, so that the asset is made anew and its file written whole.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._kept: dict[str, tuple[Stamp, Entry]] = {}
+
+    def read(self, key: str) -> Entry:
+        """Give what is known of an asset, without the record that it was made from."""
+        mark = stamp(self._path(key))
+        if mark == GONE:
+            return Entry()
+        kept = self._kept.get(key)
+        if kept is None or kept[0] != mark:
+            kept = self._kept[key] = (mark, self._slim(key))
+        return kept[1]
+
+    def _slim(self, key: str) -> Entry:
+        try:
+            entry = super().read(key)
+        except StoreError:
+            return Entry()
+        if entry.made is None:
+            return entry
+        return entry.model_copy(update={"made": entry.made.model_copy(update={"record": {}, "former": None})})
 
 
 def now() -> str:

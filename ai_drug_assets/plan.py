@@ -14,7 +14,7 @@ from model_zoo.signature import Reason, differences
 
 from ai_drug_assets.awaited import AWAITED, awaited
 from ai_drug_assets.catalog import Catalog, Node
-from ai_drug_assets.ledger import Entry, Failure, Ledger
+from ai_drug_assets.ledger import Entry, Failure, Ledger, Made
 from ai_drug_assets.remains import Remains
 
 
@@ -114,6 +114,19 @@ def why_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> lis
     made = entries[node.key].made
     if made is None or made.signature != node.signature:
         return differences(made.record if made else None, node.record, catalog.settings.code_root)
+    return _other_inputs(node, made, catalog, entries)
+
+
+def is_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> bool:
+    """Say whether an asset is stale, as `why_stale` does, without looking for the reasons: it reads no record."""
+    made = entries[node.key].made
+    if made is None or made.signature != node.signature:
+        return True
+    return bool(_other_inputs(node, made, catalog, entries))
+
+
+def _other_inputs(node: Node, made: Made, catalog: Catalog, entries: Mapping[str, Entry]) -> list[Reason]:
+    """Say what an asset was made from that is another now."""
     reasons = []
     for key in node.deps:
         upstream = entries[key].made

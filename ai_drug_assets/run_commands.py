@@ -1,4 +1,4 @@
-"""The commands that make what is stale: `aidrug plan`, `run` and `up`.
+"""The commands that make what is stale and tell how it went: `aidrug plan`, `run`, `up` and `status`.
 
 Belongs here: their arguments, what they print, their exit codes.
 Does not belong here: the work itself (see `plan.py`, `runner.py`, `up.py`), the other commands (see `cli.py`).
@@ -93,14 +93,27 @@ def run(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool, as_
     try:
         with display_for(say, as_json=as_json) as display:
             report = run_stale(Settings.from_env(), display, selection, say)
-    except KeyboardInterrupt:
-        say("\nstopped: what was being made is lost, what was made stays, and `aidrug run` goes on from there")
+    except KeyboardInterrupt as stopped:
+        left = getattr(stopped, "left", None)
+        count = "" if left is None else f" {left} assets are left."
+        say(f"\nstopped: what was being made is lost, what was made stays.{count} `aidrug run` goes on from there")
         sys.exit(STOPPED)
     if as_json:
         click.echo(json.dumps(vars(report), indent=1))
     else:
         _tell(report.made, report.failed, report.seconds)
     sys.exit(FAILED if report.failed else 0)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def status(*, as_json: bool) -> None:
+    """Say how everything is: processes, revision, what is stale and why. Exits 1 when something is not well."""
+    from ai_drug_assets.status import status as collect
+
+    found = collect(Settings.from_env())
+    click.echo(json.dumps(found.as_json(), indent=1) if as_json else found.as_text())
+    sys.exit(0 if found.is_well else FAILED)
 
 
 @click.command()

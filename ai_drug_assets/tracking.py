@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -188,6 +189,17 @@ class Tracking:
                 closed += 1
         return closed
 
+    def close_runs_of(self, process: str) -> None:
+        """End the runs that a process gives up; nothing when it never used MLflow."""
+        if self._settings.tracking_uri.startswith("sqlite:///") and "mlflow" not in sys.modules:
+            return
+        experiment = self.client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            return
+        wanted = f"attributes.status = 'RUNNING' and tags.`{keys.TAG_PROCESS}` = '{process}'"
+        for run in self.client.search_runs([experiment.experiment_id], wanted):
+            self.client.set_terminated(run.info.run_id, "KILLED")
+
     def _connect(self) -> MlflowClient:
         keep_quiet()
         os.environ.setdefault("MLFLOW_TRACKING_URI", self._settings.tracking_uri)
@@ -200,7 +212,10 @@ class Tracking:
             Path(self._settings.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(self._settings.folder("locks") / "mlflow"):  # two that make its tables at once both fail
             client = mlflow.tracking.MlflowClient(self._settings.tracking_uri)
-            if client.get_experiment_by_name(EXPERIMENT) is None:
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+            if experiment is not None and experiment.lifecycle_stage == "deleted":
+                client.restore_experiment(experiment.experiment_id)  # in its UI: no run could be made any more
+            elif experiment is None:
                 try:
                     client.create_experiment(EXPERIMENT, self._settings.artifacts if own else None)
                 except MlflowException as error:  # another host was first

@@ -25,7 +25,6 @@ from model_zoo.store import Current, atomic_write, parse_pointer, read_card
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import DEFAULT_OWNERS
-from ai_drug_assets.automation import nightly_condition
 from ai_drug_assets.catalog import INFERENCE_SERVICE
 from ai_drug_assets.rollback import tell_registry
 from ai_drug_assets.tracking import Tracking
@@ -62,7 +61,6 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
         owners=list(endpoint.owners or DEFAULT_OWNERS),
         kinds={"sqlite", "plot"},
         description=f"{endpoint.title} in use: drift, live accuracy and coverage, champion against challenger.",
-        automation_condition=nightly_condition(),
         check_specs=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in checks.items()],
     )
     def _asset(context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dg.MaterializeResult:  # type: ignore[type-arg]

@@ -141,3 +141,15 @@ def alias(project: Project, name: str) -> str | None:
     run_id = client.get_model_version_by_alias("logp", name).run_id
     assert run_id is not None
     return str(run_id)
+
+
+def test_an_experiment_that_was_deleted_comes_back(made: Project) -> None:
+    """Somebody deletes the experiment in MLflow's page: the next training restores it, with all its runs."""
+    before = len(made.runs())
+    client = Tracking(made.settings).client
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    made.change_code("model_zoo/models/rf.py")
+    assert made.run().failed == {}
+    assert len(made.runs()) == before + 2

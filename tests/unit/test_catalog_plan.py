@@ -296,6 +296,21 @@ def test_the_catalog_is_read_afresh(made: Project) -> None:
     assert current_signature(catalog, "trained_model/logs/gone") is None
 
 
+def test_only_what_an_asset_is_made_from_may_stop_it(made: Project) -> None:
+    """A file of another model or endpoint that is broken meanwhile does not keep an asset from being labelled; one that
+    it is made from does.
+    """
+    catalog = made.catalog()
+    folder, key = catalog.settings.configs, "trained_model/logs/rf"
+    for path in (*(folder / "models").glob("*.yaml"), *(folder / "endpoints").glob("*.yaml")):
+        if path.stem not in ("rf", "logs"):
+            path.write_text("name: [", encoding="utf-8")
+    assert current_signature(catalog, key) == catalog.nodes[key].signature
+    (folder / "models" / "rf.yaml").write_text("name: [", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"rf\.yaml"):
+        current_signature(catalog, key)
+
+
 def test_an_upstream_made_anew_is_a_reason(made: Project) -> None:
     """What was made from another content of the same signature is stale; equal content is not."""
     made.make("trained_model/logs/rf")
