@@ -1,7 +1,7 @@
 """The JSON interface: predictions, endpoints, models, champions.
 
 Belongs here: handlers, each a few lines between HTTP and the engine.
-Does not belong here: the page (see `page/`), predicting (see `predictor.py`), the entry of one molecule (see
+Does not belong here: the page (see `page/`), predicting (see `model_zoo.predictor`), the entry of one molecule (see
 `entries.py`), faults of a whole request (see `problems.py`).
 """
 

@@ -2,7 +2,7 @@
 
 Belongs here: the table, and what a champion is to the service (its bundle, its appointment, the spread
 of measured values it is shown against).
-Does not belong here: how a table comes about (see `follower.py`), predicting (see `predictor.py`).
+Does not belong here: how a table comes about (see `follower.py`), predicting (see `model_zoo.predictor`).
 """
 
 from __future__ import annotations

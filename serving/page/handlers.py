@@ -22,6 +22,7 @@ from rdkit import Chem
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula, Properties
 
 from model_zoo.molecules import Molecule, Standardise, parse_molecule
+from model_zoo.predictor import Estimates
 from model_zoo.spreadsheets import BOM
 from serving.engine import Engine
 from serving.page import comparison, details, words
@@ -144,7 +145,7 @@ async def why_page(
     include = ["explanation", *(["neighbours"] if engine.settings.show_neighbours else [])]
     (insight,) = await engine.insights(given.champions, given.answers, include)
     answer = given.answers[0]
-    smiles = answer[data.endpoint].smiles if isinstance(answer, dict) else ""
+    smiles = answer[data.endpoint].smiles if isinstance(answer, Estimates) else ""
     why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, smiles, insight)
     form = measuring(request, engine, given.champions[data.endpoint], _one(data)[0].smiles)
     return _html(render("why.html", why=why, form=form))
@@ -156,7 +157,7 @@ async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine
     (told,) = await _told(engine, engine.table, _one(data), recorded=False)
     (insight,) = await engine.insights(told.champions, [told.answer], ["alerts"])
     views: list[details.AlertView] = []
-    if isinstance(told.answer, dict):
+    if isinstance(told.answer, Estimates):
         smiles = next(iter(told.answer.values())).smiles
         views = await engine.work(details.alert_views, smiles, insight.alerts or ())
     return _html(render("alerts.html", alerts=views))

@@ -19,13 +19,13 @@ from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
 from model_zoo.card import ModelCard
+from model_zoo.predictor import Estimate
 from model_zoo.store import Appointment
 from serving.engine import Engine
 from serving.making import being_made
 from serving.page import words
 from serving.page.axis import Axis, axis_of, axis_svg, number, places
 from serving.page.templates import render
-from serving.predictor import Estimate
 from serving.table import Champion, Table
 
 EndpointName = Annotated[str, PathParameter(description="Name of an endpoint.")]

@@ -13,8 +13,8 @@ import numpy as np
 
 from model_zoo.card import ModelCard, Performance
 from model_zoo.model_card import elected_among
+from model_zoo.predictor import Estimate
 from serving.page.axis import number, places
-from serving.predictor import Estimate
 from serving.table import Champion
 
 DIRECTIONS = {"higher": "Higher is better", "lower": "Lower is better", "none": ""}

@@ -51,7 +51,7 @@ def test_a_server_tells_its_state_and_its_models(client: Client) -> None:
     assert client.get(f"/v2/models/solubility_logs/versions/{version}").json() == model
     assert (model["versions"], model["inputs"]) == ([version], [{"name": "smiles", "datatype": "BYTES", "shape": [-1]}])
     names = [output["name"] for output in model["outputs"]]
-    assert names == ["value", "lower", "upper", "similarity", "error", "notes"]
+    assert names == ["value", "lower", "upper", "similarity", "error", "notes", "version"]
 
 
 def test_an_inference_gives_a_tensor_of_each_output_and_null_for_a_bad_molecule(client: Client) -> None:
