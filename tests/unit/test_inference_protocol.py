@@ -90,7 +90,7 @@ def test_a_caller_chooses_outputs_a_version_and_a_column(client: Client) -> None
         ("bbb", tensor("CCO", 3), 422, "data[1]: expected a string, got int"),
         ("bbb", tensor(), 422, "expected 1 to 4 molecules, got 0"),
         ("bbb", tensor(*"CCCCC"), 422, "expected 1 to 4 molecules, got 5"),
-        ("bbb", {**tensor("C"), "outputs": [{"name": "lower"}]}, 422, "value, similarity, error, notes, got 'lower'"),
+        ("bbb", {**tensor("C"), "outputs": [{"name": "lower"}]}, 422, "value, similarity, error, notes, version, got 'lower'"),
     ],
 )
 def test_a_faulty_inference_says_what_was_expected(
