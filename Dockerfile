@@ -96,8 +96,9 @@ COPY --from=build-pipeline --chown=10001:10001 /app/data data
 COPY --from=build-pipeline --chown=10001:10001 /app/.dvc .dvc
 # The image has no Git history: DVC is told so, and keeps its cache with the rest of the state.
 COPY infra/dvc.conf /etc/aidrug/dvc/config
-# The host takes the compose file out of the image that it deploys: the two are always of one revision.
+# The host takes the compose file and its own scripts out of the image that it deploys: all are always of one revision.
 COPY infra/compose.yaml infra/compose.yaml
+COPY infra/host infra/host
 ENV DVC_GLOBAL_CONFIG_DIR=/etc/aidrug/dvc \
     DVC_SITE_CACHE_DIR=/tmp/dvc \
     DVC_NO_ANALYTICS=1

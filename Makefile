@@ -1,6 +1,6 @@
 # Every command a user or a developer types. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-all test-ray test-s3 test-images test-infra lint types format demo screenshots bench bench-rest lock clean
+.PHONY: help setup run test test-slow test-all test-chaos test-ray test-s3 test-images test-infra lint types format demo screenshots bench bench-rest lock clean
 
 PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
@@ -33,6 +33,9 @@ test-slow: $(STAMP) ## Run the slow tests: whole processes, killed and edited, b
 
 test-all: test test-slow ## Run both
 
+
+test-chaos: $(STAMP) ## Kill, lock, break and edit everything that runs, 200 times, and print how long each took to heal (a night)
+	$(BIN)/python -m tests.chaos --seed $(or $(SEED),0) --number $(or $(NUMBER),200)
 
 test-ray: $(STAMP) ## Run the tests of screens on a real local Ray (needs the extra screening and a calm machine)
 	AIDRUG_TEST_RAY=1 $(BIN)/python -m pytest tests/integration/test_screen.py

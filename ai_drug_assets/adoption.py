@@ -30,7 +30,7 @@ from model_zoo.benchmark_results import entry_of, store_entry
 from model_zoo.benchmark_sets import benchmark_folder
 from model_zoo.errors import AidrugError
 from model_zoo.former_signatures import by_files, is_former
-from model_zoo.signature import Record
+from model_zoo.signature_record import SignatureRecord
 from model_zoo.source_modules import read_module
 
 from ai_drug_assets.catalog import Node, load_catalog
@@ -49,9 +49,6 @@ ADOPTED = ("dataset", "features", "trained_model")
 MOVED: Mapping[str, str] = {
     "model_zoo/fitting.py": "34836a4ef6b734367dbc6d2de150b62e1c8ed3a0d68a3d929de735954d33c0c0",
     "model_zoo/feature_rows.py": "980741dcff89a5460cd301a09b1592d15c6f9bc3169129389b78e090e85efd65",
-    "model_zoo/bundle_making.py": "61d9a26e804ad331363262cd1b083e96842ad7b16ac71180a818937080475b84",
-    "model_zoo/ranking.py": "01451afdd5e535d4958d2700cc1521809a1597aa2766612d284e748b5127b21e",
-    "model_zoo/scales.py": "e831c0c7c80e61a18cfdd4e969252fdf2fb83f3a8a7d16ecdda9e64cdc71cdf1",
     "model_zoo/snapshot_molecules.py": "25fd9b839a99f4c0c5d91b9cfebaef0d76b1e829e05b37e2b95493839f0d2ae9",
 }
 """Modules into which decisions moved out of the assets when definitions began to be signed, each with a digest of its
@@ -96,7 +93,7 @@ def adopt_home(settings: Settings, say: Say, instance: DagsterInstance | None = 
     former = {
         key: entry
         for key, entry in ledger.entries().items()
-        if entry.made and is_former(entry.made.record["code"]) and key.partition("/")[0] in ADOPTED
+        if entry.made and is_former(entry.made.record.code) and key.partition("/")[0] in ADOPTED
     }
     refused: dict[str, str] = {}
     if not former:
@@ -230,7 +227,7 @@ def _adopt_commit(settings: Settings, sha: str, entries: Mapping[str, Entry], ho
     try:
         with sources_of(sha, settings.root) as root:
             there = replace(settings, code_root=root)
-            before, after = load_catalog(there, by_files).nodes, load_catalog(there).nodes
+            before, after = load_catalog(there, by_files, judging=False).nodes, load_catalog(there, judging=False).nodes
             pinned = (root / PINNED).read_text(encoding="utf-8")
     except AdoptionError as error:
         if not str(error).startswith("expected the sources"):
@@ -254,7 +251,7 @@ def _why_not(key: str, made: Made, before: Mapping[str, Node], after: Mapping[st
         return "there is no such asset any more"
     if before[key].signature != made.signature:
         names = ", ".join(
-            f"{reason.kind} {reason.what}" for reason in _differences(made.record, before[key].record)[:3]
+            f"{reason.kind} {reason.what}" for reason in signature.part_differences(made.record, before[key].record)[:3]
         )
         return f"its record is not that of its commit and of the present configuration, data and libraries: {names}"
     for name, version in _added(made.record, after[key].record).items():
@@ -264,12 +261,8 @@ def _why_not(key: str, made: Made, before: Mapping[str, Node], after: Mapping[st
     return ""
 
 
-def _differences(before: Record, after: Record) -> list[signature.Reason]:
-    return signature.part_differences(before, after)
-
-
-def _added(before: Record, after: Record) -> dict[str, str]:
-    return {name: version for name, version in after["library"].items() if name not in before["library"]}
+def _added(before: SignatureRecord, after: SignatureRecord) -> dict[str, str]:
+    return {name: version for name, version in after.library.items() if name not in before.library}
 
 
 def _marks(job: benchmark.Job, snapshot: Snapshot, board: str, entry: Mapping[str, object]) -> dict[str, str]:

@@ -20,7 +20,8 @@ PROVISIONAL = ", provisional"
 def awaited(node: Node, catalog: Catalog, entry: Callable[[str], Entry]) -> list[str]:
     """Give the keys of the models that a leaderboard should have and has not, and that can still be trained.
 
-    One whose training failed under its present signature is not waited for, nor one that is made from such a one.
+    One whose training failed under its present signature is not waited for, nor one that is made from such a one; one
+    whose failure may pass is.
 
     Parameters
     ----------
@@ -43,6 +44,6 @@ def _is_made(key: str, catalog: Catalog, entry: Callable[[str], Entry]) -> bool:
 
 def _can_come(key: str, catalog: Catalog, entry: Callable[[str], Entry]) -> bool:
     node, failure = catalog.nodes[key], entry(key).failure
-    if failure is not None and failure.signature == node.signature:
+    if failure is not None and failure.signature == node.signature and not failure.passing:
         return False
     return _is_made(key, catalog, entry) or all(_can_come(dep, catalog, entry) for dep in node.deps)

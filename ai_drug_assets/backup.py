@@ -19,14 +19,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from model_zoo.artefacts import Artefact, Part, read_artefact
+from model_zoo.artefacts import Artefact, Format, Part, read_artefact
 from model_zoo.digests import file_digest
 from model_zoo.errors import StoreError
 from model_zoo.pointer import POINTER, Pointer, PointerError, parse_pointer
 from model_zoo.store import Store
-from pydantic import Field
 
 from ai_drug_assets.databases import SIDECARS, copy_database, is_database, is_sidecar, require_sound
 from ai_drug_assets.objects import Objects, open_objects
@@ -46,6 +45,8 @@ _UPLOADS = Path("service/jobs")
 _FIRST = ("store/current.json", "ledger/")
 """Copied before everything else: what they name is then in the snapshot, whatever is added meanwhile."""
 MLFLOW = "mlflow.db"
+DONE = "backed_up"
+"""Among the locks: touched by every backup that succeeded, for whoever watches."""
 
 Say = Callable[[str], None]
 
@@ -64,10 +65,9 @@ class Snapshot(Artefact):
 
     NAME: ClassVar[str] = "snapshot"
     READER: ClassVar[int] = 2
-    FIRST_VERSIONED: ClassVar[int] = 2
 
-    format: Annotated[int, Field(ge=1)] = 2
-    minimum_reader: Annotated[int, Field(ge=1)] = 2
+    format: Format = READER
+    minimum_reader: Format = READER
     at: str
     git_sha: str
     files: Mapping[str, File]
@@ -107,6 +107,7 @@ def back_up(settings: Settings, place: str, say: Say, keep: int = KEEP) -> str:
         name = f"{at:%Y%m%dT%H%M%S.%fZ}"
         objects.write(f"snapshots/{name}.json", f"{snapshot.model_dump_json()}\n".encode())
         say(f"{name}: {len(files)} files, {_size(sum(file.bytes for file in files.values()))}, {_size(sent)} sent")
+        (settings.folder("locks") / DONE).touch()
         if dropped := _forget(objects, keep):
             say(f"{dropped} older snapshots deleted")
     return name

@@ -6,11 +6,10 @@ Does not belong here: who gets a bundle (see `assets/champion_model.py`), what i
 
 from __future__ import annotations
 
-from typing import Any
-
 from model_zoo.bundle_making import Chosen, make_bundle
-from model_zoo.champion import Contender, Decision
+from model_zoo.champion import Contender, Election
 from model_zoo.digests import json_digest
+from model_zoo.leaderboard import Leaderboard
 
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.workshop import Workshop
@@ -22,20 +21,21 @@ def made_by(node: Node, model: str) -> str:
     The code and libraries that write it, the data it is compared with, the rules of the election, and what it shows of
     the endpoint and of its own model. Not the scores of other models: a card tells the election that it won.
     """
-    record = node.record
-    config = {part: record["config"][part] for part in ("rules", "shown")}
-    config["model"] = record["config"]["models"].get(model, "")
-    return json_digest({"config": config, **{part: record[part] for part in ("code", "data", "library")}})[:16]
+    record, told = node.record, node.record.config
+    assert isinstance(told["models"], dict)
+    config = {"rules": told["rules"], "shown": told["shown"], "model": told["models"].get(model, "")}
+    shaped = {"config": config, "code": record.code, "data": record.data, "library": record.library}
+    return json_digest(shaped)[:16]
 
 
 def publish_bundle(
-    workshop: Workshop, node: Node, champion: Contender, decision: Decision, board: dict[str, Any]
+    workshop: Workshop, node: Node, champion: Contender, decision: Election, board: Leaderboard
 ) -> str | None:
     """Write a trained model's bundle and publish it; none when it is an old one that is served already."""
-    row = next((row for row in board["rows"] if row["signature"] == champion.signature), None)
+    row = board.row(champion.signature)
     if row is None:
         return None
-    configs, trained = workshop.catalog.configs, workshop.catalog.nodes[row["asset"]]
+    configs, trained = workshop.catalog.configs, workshop.catalog.nodes[row.asset]
     endpoint = configs.endpoints[str(node.endpoint)]
     model = configs.model_of(endpoint.name, champion.model)
     parts = [model, *(configs.models[member] for member in model.members)]

@@ -9,7 +9,6 @@ Exit codes: 0 done, 1 an error or a failed asset; see `run_commands.py` for more
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 from dataclasses import asdict
@@ -24,7 +23,6 @@ from ai_drug_assets.key_commands import keys
 from ai_drug_assets.settings import Settings
 
 FAILED = 1
-NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -40,6 +38,7 @@ aidrug.add_command(host_cli.host)
 aidrug.add_command(run_commands.plan)
 aidrug.add_command(run_commands.run)
 aidrug.add_command(run_commands.up)
+aidrug.add_command(run_commands.status)
 
 
 @aidrug.command()
@@ -61,6 +60,23 @@ def restore(place: str, snapshot: str | None, *, replace: bool) -> None:
     from ai_drug_assets.backup import restore as bring_back
 
     bring_back(Settings.from_env(), place, click.echo, snapshot=snapshot, replace=replace)
+
+
+@aidrug.command()
+@click.option("--undo", is_flag=True, help="Restore the backup from before the last upgrade instead.")
+def migrate(*, undo: bool) -> None:
+    """Bring the databases to the schema of the installed versions, after a backup, as `run` and `up` do."""
+    from ai_drug_assets import schema_migration
+    from ai_drug_assets.instance import prepare_instance
+
+    settings = Settings.from_env()
+    if undo:
+        schema_migration.undo(settings, click.echo)
+        return
+    prepare_instance(settings)
+    if not schema_migration.migrate(settings, click.echo):
+        schema_migration.forget(settings)
+        click.echo("the databases fit the installed versions")
 
 
 @aidrug.command()
@@ -317,13 +333,15 @@ def main() -> None:
     except AidrugError as error:
         click.echo(f"aidrug: {error}", err=True)
         sys.exit(FAILED)
-    except OSError as error:
-        if error.errno not in NO_PLACE:
+    except Exception as error:
+        from ai_drug_assets.passing import why_no_place
+
+        why = why_no_place(error)
+        if why is None:
             raise
-        where = f" ({error.filename})" if error.filename else ""
         click.echo(
-            f"aidrug: nothing can be written{where}: {error.strerror}. Make room, or let AIDRUG_HOME name another "
-            "folder. What was made stays, and the next run goes on from there.",
+            f"aidrug: nothing can be written: {why}. Make room, or let AIDRUG_HOME name another folder. What was made "
+            "stays, and the next run goes on from there.",
             err=True,
         )
         sys.exit(FAILED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from model_zoo.errors import StoreError
@@ -16,6 +17,21 @@ HEADER = b"SQLite format 3\0"
 SIDECARS = ("-wal", "-shm", "-journal")
 WORTH_COMPACTING = 0.2
 """Share of free pages from which on a database is compacted."""
+
+
+PATIENCE_S = 120
+"""How long a connection waits for a lock: longer than a backup holds one. SQLite's own five seconds cost a training."""
+
+
+@cache
+def be_patient() -> None:
+    """Let every connection to SQLite of this process, Dagster's and MLflow's too, wait for locks."""
+    from sqlalchemy import Engine, event
+
+    @event.listens_for(Engine, "connect")
+    def _patient(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute(f"PRAGMA busy_timeout = {PATIENCE_S * 1000}")
 
 
 def is_database(path: Path) -> bool:

@@ -12,6 +12,7 @@ import dagster as dg
 from ai_drug_assets.assets import build_assets
 from ai_drug_assets.automation import automation_sensor
 from ai_drug_assets.catalog import Catalog, load_catalog
+from ai_drug_assets.databases import be_patient
 from ai_drug_assets.jobs import build_jobs, build_schedules
 from ai_drug_assets.sensors import git_sha_sensor
 from ai_drug_assets.settings import Settings
@@ -66,9 +67,10 @@ def build_defs(
     Raises
     ------
     ConfigError, DataError
-        For a fault in configuration or sources: the code location then shows that message and keeps the rest.
+        For a fault in configuration or sources: the code location then shows that message and does not load. A fault
+        in an endpoint's file alone leaves that endpoint out, and the rest is kept.
     """
-    catalog = catalog or load_catalog(settings or Settings.from_env())
+    catalog = catalog or load_catalog(settings or Settings.from_env(), keep_rest=True)
     settings = catalog.settings
     workshop = Workshop(catalog, watch) if watch else Workshop(catalog)
     _ = workshop.git_sha  # captured now, with the code that is being loaded, not when a sensor first asks
@@ -76,7 +78,7 @@ def build_defs(
         assets=build_assets(workshop),
         jobs=build_jobs(workshop),
         schedules=build_schedules(workshop),
-        sensors=[automation_sensor(), git_sha_sensor(workshop)],
+        sensors=[automation_sensor(catalog), git_sha_sensor(workshop)],
         resources={"tracking": tracking or Tracking(settings)},
         executor=executor or executor_of(settings),
     )
@@ -85,4 +87,5 @@ def build_defs(
 @dg.definitions
 def defs() -> dg.Definitions:
     """Give the definitions of this checkout."""
+    be_patient()
     return build_defs()

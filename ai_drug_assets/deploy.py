@@ -7,26 +7,31 @@ Does not belong here: single AWS calls (see `hosts.py`), what happens on a host 
 from __future__ import annotations
 
 import re
+import time
 
 from model_zoo.errors import ConfigError
 
 from ai_drug_assets.aws_faults import HostError
 from ai_drug_assets.hosts import Ended, Host, Pace, Say, Target
 from ai_drug_assets.revision import UNKNOWN
+from ai_drug_assets.settings import TIMEOUT_MINUTES
 
 REMEDIES = {
     "TimedOut": "it took longer than it may. Raise training_timeout_minutes, or take a larger host",
+    "Undelivered": "the host took no command for five minutes. Has its agent lost contact? aidrug host status",
     "Cancelled": "it was cancelled",
     "Undeliverable": "SSM could not hand it to the host. Look: aidrug host status",
     "Terminated": "SSM gave it up. Look: aidrug host status",
 }
 
 
-def deploy(target: Target, sha: str, say: Say, *, timeout_seconds: int = 14400, pace: Pace | None = None) -> None:
+def deploy(
+    target: Target, sha: str, say: Say, *, timeout_seconds: int = TIMEOUT_MINUTES * 60, pace: Pace | None = None
+) -> None:
     """Bring a revision to its hosts.
 
-    With a training host: train there first (started for it, stopped afterwards), then let the serving host, which finds
-    those trainings finished, judge, publish and swap. Without one, the serving host does both.
+    With a training host: bring MLflow up, train there (started for it, stopped afterwards), then let the serving host,
+    which finds those trainings finished, judge, publish and swap. Without one, the serving host does both.
 
     Parameters
     ----------
@@ -37,7 +42,7 @@ def deploy(target: Target, sha: str, say: Say, *, timeout_seconds: int = 14400, 
     say
         Receives one line at a time.
     timeout_seconds
-        Limit for each host.
+        Limit for all of it.
     pace
         How often AWS is asked.
 
@@ -49,6 +54,12 @@ def deploy(target: Target, sha: str, say: Say, *, timeout_seconds: int = 14400, 
         When a host does not come up or the delivery failed; what served before then still serves.
     """
     require_sha(sha)
+    until = time.monotonic() + timeout_seconds
+    host = Host(target, target.instance_id, say, pace)
+
+    def left() -> int:
+        return max(1, int(until - time.monotonic()) + 1)
+
     if target.training_instance_id:
         trainer = Host(target, target.training_instance_id, say, pace)
         if trainer.tags().get("role") != "train":
@@ -56,11 +67,16 @@ def deploy(target: Target, sha: str, say: Say, *, timeout_seconds: int = 14400, 
                 f"AIDRUG_TRAINING_INSTANCE_ID: {target.training_instance_id} is not a host that only trains. "
                 "Set it to `terraform output training_instance_id`, or to none."
             )
-        Host(target, target.instance_id, say, pace).start()  # MLflow runs there
-        _train(trainer, sha, timeout_seconds)
-    host = Host(target, target.instance_id, say, pace)
+        host.start()
+        # The trainings report to MLflow there, which a new host does not run yet.
+        require_success(host.run("mlflow", sha=sha, timeout_seconds=left()), "starting MLflow", host.instance_id)
+        try:
+            _train(trainer, sha, left())
+        except BaseException:
+            host.run("abandon", timeout_seconds=900)  # what is deployed there waits for this delivery
+            raise
     host.start()
-    require_success(host.run("deploy", sha=sha, timeout_seconds=timeout_seconds), "the delivery", host.instance_id)
+    require_success(host.run("deploy", sha=sha, timeout_seconds=left()), "the delivery", host.instance_id)
 
 
 def _train(trainer: Host, sha: str, timeout_seconds: int) -> None:

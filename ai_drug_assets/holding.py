@@ -20,6 +20,7 @@ from model_zoo.store import atomic_write
 
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.keys import code_version_of
+from ai_drug_assets.ledger_copy import open_ledger
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.workshop import Workshop
 
@@ -66,6 +67,7 @@ def accept(settings: Settings, endpoint: str) -> str:
     if not known or known.get("accepted"):
         raise DataError(f"no measurements of endpoint {endpoint!r} are held: nothing to accept")
     atomic_write(path, json.dumps({**known, "accepted": True}).encode())
+    open_ledger(settings).try_again(f"dataset/{endpoint}")
     return f"{endpoint}: accepted, although {'; '.join(known['reasons'])}. `aidrug run` trains on them"
 
 

@@ -16,12 +16,19 @@ from model_zoo.errors import ConfigError
 
 from ai_drug_assets.hosts import Host, Target
 from ai_drug_assets.revision import checkout_sha
-from ai_drug_assets.settings import ROOT
+from ai_drug_assets.settings import ROOT, TIMEOUT_MINUTES
 
 
 @click.command()
 @click.option("--sha", help="The revision; by default the checkout's. Its images must be in the registry.")
-@click.option("--timeout-minutes", type=click.IntRange(1, 2880), default=240, show_default=True)
+@click.option(
+    "--timeout-minutes",
+    type=click.IntRange(1, 2880),
+    default=TIMEOUT_MINUTES,
+    envvar="AIDRUG_TIMEOUT_MINUTES",
+    show_default=True,
+    show_envvar=True,
+)
 def deploy(sha: str | None, timeout_minutes: int) -> None:
     """Train what a revision makes stale on its host, swap it in, go back when it is not healthy."""
     from ai_drug_assets.deploy import deploy as work
@@ -39,11 +46,13 @@ def host() -> None:
 _training = click.option("--training", is_flag=True, help="The host that only trains.")
 
 
-def _host(*, training: bool) -> Host:
+def _host(*, training: bool, quiet: bool = False) -> Host:
     target = Target.from_env()
     if training and not target.training_instance_id:
         raise ConfigError("AIDRUG_TRAINING_INSTANCE_ID not set: this deployment has no host that only trains")
-    return Host(target, target.training_instance_id if training else target.instance_id, click.echo)
+    return Host(
+        target, target.training_instance_id if training else target.instance_id, _silent if quiet else click.echo
+    )
 
 
 @host.command()
@@ -62,7 +71,7 @@ def status(*, training: bool) -> None:
     if not managed:
         click.echo("SSM does not see it. A host that has just started takes two minutes; then: aidrug host logs")
         return
-    require_success(one.run("status", timeout_seconds=120), "the look", one.instance_id)
+    require_success(one.run("status", timeout_seconds=900), "the look", one.instance_id)
     if training:
         return
     for name, port in (("Dagster", 3000), ("MLflow", 5000)):
@@ -89,12 +98,11 @@ def stop(*, training: bool, even_if_it_serves: bool) -> None:
 
 
 @host.command()
-@_training
-def plan(*, training: bool) -> None:
+def plan() -> None:
     """List what the deployed revision would train on the host, and why."""
     from ai_drug_assets.deploy import require_success
 
-    one = _host(training=training)
+    one = _host(training=False)
     require_success(one.run("plan", timeout_seconds=600), "the plan", one.instance_id)
 
 
@@ -105,6 +113,33 @@ def rollback() -> None:
 
     one = _host(training=False)
     require_success(one.run("rollback", timeout_seconds=1800), "going back", one.instance_id)
+
+
+@host.command()
+@click.option("--sha", help="The revision, where none is deployed: on a new host.")
+def restore(sha: str | None) -> None:
+    """Bring the newest backup to the host's data disk, a new one or not, and start what is deployed."""
+    from ai_drug_assets.deploy import require_sha, require_success
+
+    if sha is not None:
+        require_sha(sha)
+    one = _host(training=False)
+    one.start()
+    require_success(one.run("restore", sha=sha or "none"), "the restore", one.instance_id)
+
+
+@host.command()
+def certificate() -> None:
+    """Print the certificate of the authority that signs where Let's Encrypt does not: for `curl --cacert`."""
+    from ai_drug_assets.deploy import require_success
+
+    one = _host(training=False, quiet=True)
+    ended = one.run("certificate", timeout_seconds=900)
+    require_success(ended, "the look", one.instance_id)
+    found = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", ended.output, re.DOTALL)
+    if found is None:
+        raise ConfigError("the host printed no certificate. Look: aidrug host logs")
+    click.echo(found.group())
 
 
 @host.command()
@@ -131,6 +166,10 @@ def cost(plan_file: TextIO, training_hours: float) -> None:
     except json.JSONDecodeError as error:
         raise ConfigError(f"{plan_file.name}: expected the output of `terraform show -json PLAN`: {error}") from error
     click.echo(estimate(content, training_hours=training_hours).as_text())
+
+
+def _silent(line: str) -> None:
+    """Say nothing: what is printed goes to a file."""
 
 
 def _said(text: str) -> str:

@@ -100,16 +100,6 @@ def estimate(plan: dict[str, Any], *, training_hours: float = 1.0, prices: Path 
     resources = list(_resources(plan["planned_values"]["root_module"]))
     hours = everywhere["hours_in_a_month"]
     address = everywhere["public_address_hour"]
-    if any(kind == "aws_ecs_service" for kind, _ in resources):
-        running, once = _past_one_host(resources, here, everywhere, plan, training_hours)
-        shared = [
-            *_watching(resources, everywhere, assumed),
-            Line("S3 (assumed)", assumed["s3_gib"], "GiB-month", here["s3_gib_month"]),
-            Line("logs taken in (assumed)", assumed["logs_gib"], "GiB", here["logs_gib"]),
-            Line("shared files (assumed)", assumed["files_gib"], "GiB-month", here["files_gib_month"]),
-        ]
-        return Estimate(region, str(table["as_of"]), [*running, *shared], once)
-
     month: list[Line] = []
     training: list[Line] = []
     for kind, values in resources:
@@ -149,47 +139,6 @@ def _watching(
         Line("dashboard", count["aws_cloudwatch_dashboard"], "dashboards", everywhere["dashboard_month"]),
     ]
     return [line for line in lines if line.amount]
-
-
-def _past_one_host(
-    resources: list[tuple[str, dict[str, Any]]],
-    here: dict[str, Any],
-    everywhere: dict[str, Any],
-    plan: dict[str, Any],
-    training_hours: float,
-) -> tuple[list[Line], list[Line]]:
-    """Give an idle month and a training of `infra/ecs`: tasks by the second, a database, an address for each task."""
-    step, region = (int(_variable(plan, "step_cpu")), int(_variable(plan, "step_memory"))), _variable(plan, "region")
-    if "fargate" not in here:
-        raise ConfigError(f"no prices of Fargate, RDS and EFS in {region}: add them to {PRICES.name}, as in us-east-1")
-    month: list[Line] = []
-    training: list[Line] = []
-    hours, address = everywhere["hours_in_a_month"], everywhere["public_address_hour"]
-    definitions = {str(one["family"]): one for kind, one in resources if kind == "aws_ecs_task_definition"}
-    services = {str(one["name"]) for kind, one in resources if kind == "aws_ecs_service"}
-    for family, made in definitions.items():
-        name = family.rsplit("-", 1)[-1]
-        price = here["fargate"][made["runtime_platform"][0]["cpu_architecture"].lower()]
-        runs, lines = (hours, month) if name in services else (training_hours, training)
-        lines += _task(name, int(made["cpu"]), int(made["memory"]), runs, price)
-        lines.append(Line(f"public address, {name}", runs, "h", address))
-        if name not in services:
-            lines += _task("steps", *step, runs, price)
-    for kind, one in resources:
-        if kind == "aws_db_instance":
-            hour = here["database_hour"].get(one["instance_class"])
-            if hour is None:
-                raise ConfigError(f"no price for {one['instance_class']} in {region}: add it to {PRICES.name}")
-            month.append(Line(f"{one['instance_class']}, database", hours, "h", hour))
-            month.append(Line("disk, database", one["allocated_storage"], "GiB-month", here["database_gib_month"]))
-    return month, training
-
-
-def _task(name: str, cpu: int, memory_mib: int, hours: float, price: dict[str, float]) -> list[Line]:
-    return [
-        Line(f"processors, {name}", hours * cpu / 1024, "vCPU-h", price["vcpu_hour"]),
-        Line(f"memory, {name}", hours * memory_mib / 1024, "GiB-h", price["gib_hour"]),
-    ]
 
 
 def _variable(plan: dict[str, Any], name: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from model_zoo.errors import ConfigError
 
 from ai_drug_assets.aws_faults import HostError, explained
+from ai_drug_assets.settings import TIMEOUT_MINUTES
 
 Say = Callable[[str], None]
 ENDED = {"Success", "Failed", "TimedOut", "Cancelled", "Undeliverable", "Terminated"}
@@ -199,7 +200,7 @@ class Host:
         self._until(lambda: self.state() == "stopped", "it did not stop")
         self._say(f"{self.instance_id} is stopped")
 
-    def run(self, action: str, *, sha: str = "none", timeout_seconds: int = 14400) -> Ended:
+    def run(self, action: str, *, sha: str = "none", timeout_seconds: int = TIMEOUT_MINUTES * 60) -> Ended:
         """Run the document on the host, pass on what it prints while it runs, and give how it ended.
 
         Ctrl-C, or any fault here, cancels the command.
@@ -255,9 +256,10 @@ class Host:
         else:
             told.rest(self._pace)
         errors = str(invocation["StandardErrorContent"]).strip()
-        return Ended(
-            str(invocation["Status"]), int(invocation["ResponseCode"]), "\n".join(filter(None, (output, errors)))
-        )
+        # SSM itself keeps the first 24,000 characters, and the reason is the last line.
+        said = "\n".join(filter(None, (output, errors, *told.reasons)))
+        undelivered = str(invocation.get("StatusDetails", "")).startswith("Delivery")
+        return Ended("Undelivered" if undelivered else str(invocation["Status"]), int(invocation["ResponseCode"]), said)
 
     def _invocation(self, command_id: str) -> dict[str, Any] | None:
         """Give the invocation; none while SSM does not know it yet."""
@@ -288,6 +290,8 @@ class _Told:
         self._token: str | None = None
         self.lines = 0
         self._last = ""
+        self.reasons: list[str] = []
+        """Its lines that say what failed."""
 
     def more(self) -> int:
         """Pass on the lines that are new; give how many."""
@@ -304,6 +308,8 @@ class _Told:
                 for line in event["message"].splitlines():
                     self._say(line)
                     self._last = line
+                    if " FAILED " in line:
+                        self.reasons.append(line)
                     fresh += 1
             self.lines += len(answer["events"])
             if answer["nextForwardToken"] == self._token or not answer["events"]:

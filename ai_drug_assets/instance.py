@@ -8,6 +8,7 @@ Does not belong here: the configuration itself: that is `dagster.yaml` in the ch
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,9 @@ import yaml
 from model_zoo.errors import ConfigError
 from model_zoo.store import atomic_write
 
+from ai_drug_assets.databases import be_patient
 from ai_drug_assets.processes import one_at_a_time
+from ai_drug_assets.schema_migration import migrate
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ def prepare_instance(settings: Settings) -> Path:
         for section in (config["storage"]["sqlite"], config["local_artifact_storage"], config["compute_logs"]):
             section.get("config", section)["base_dir"] = str(home)
         config["concurrency"]["pools"]["default_limit"] = settings.workers
+        config["run_monitoring"]["max_runtime_seconds"] = settings.timeout_minutes * 60
         if settings.logs:
             config["compute_logs"] = _logs_in_s3(settings.logs, home)
         content = yaml.safe_dump(config, sort_keys=False).encode()
@@ -55,12 +59,20 @@ def prepare_instance(settings: Settings) -> Path:
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """Open the instance, and make its tables where there are none: two processes that do so at once both fail.
 
-    So every process that is started with the instance is started after this.
+    So every process that is started with the instance is started after this. Databases that an older version of Dagster
+    or MLflow made are backed up and upgraded first.
+
+    Raises
+    ------
+    StoreError
+        When a database is of a newer version, or cannot be upgraded.
     """
     prepare_instance(settings)
+    be_patient()
     import dagster as dg
 
     with one_at_a_time(settings.folder("locks") / "dagster"):
+        migrate(settings, lambda line: print(line, file=sys.stderr))  # noqa: T201  said before anything works
         return dg.DagsterInstance.get()
 
 

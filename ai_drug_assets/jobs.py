@@ -8,18 +8,36 @@ from typing import Any
 
 import dagster as dg
 
-from ai_drug_assets import upkeep
+from ai_drug_assets import keys, upkeep
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Workshop
 
 ALL_ASSETS = "all_assets"
+RETRAINING = "retraining"
+REVIEW = "review"
 UPKEEP = "upkeep"
 BACKUP = "backup"
 
 
 def build_jobs(workshop: Workshop) -> list[Any]:
     """Make the jobs."""
+    nodes, endpoints = workshop.catalog.nodes, workshop.catalog.configs.endpoints
+    # In the run's own process, where there is one: most of these runs make one model, and whoever kills the run
+    # thereby ends the training.
+    inside = dg.in_process_executor if workshop.settings.executor == "processes" else None
     return [
+        dg.define_asset_job(
+            RETRAINING,
+            selection=dg.AssetSelection.assets(*map(keys.asset_key, nodes)),
+            description="What the automation asks for: some assets, in order.",
+            executor_def=inside,
+        ),
+        dg.define_asset_job(
+            REVIEW,
+            selection=dg.AssetSelection.assets(*(dg.AssetKey(["monitoring", name]) for name in endpoints)),
+            description="How every champion does in use.",
+            executor_def=dg.in_process_executor,
+        ),
         dg.define_asset_job(
             ALL_ASSETS, selection=dg.AssetSelection.all(), description="Every asset of every endpoint, in order."
         ),
@@ -39,6 +57,13 @@ def build_schedules(workshop: Workshop) -> list[dg.ScheduleDefinition]:
     )
     return [
         *([nightly_backup] if workshop.settings.backup else []),
+        dg.ScheduleDefinition(
+            name="nightly_review",
+            job_name=REVIEW,
+            cron_schedule="47 3 * * *",
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Reviews every champion in use, every night.",
+        ),
         dg.ScheduleDefinition(
             name="nightly_upkeep",
             job_name=UPKEEP,

@@ -25,6 +25,7 @@ TAG_PROCESS = "aidrug.process"
 TAG_FILES = "aidrug.files"
 TAG_RECOVERED = "aidrug.recovered"
 RUN_TAG_PROCESS = "aidrug/process"
+RUN_TAG_RETRAINING = "aidrug/retraining"
 
 KINDS: dict[str, set[str]] = {
     "dataset": {"python", "parquet", "table"},

@@ -11,8 +11,6 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
@@ -23,8 +21,9 @@ from typing import TYPE_CHECKING, Protocol
 from ai_drug_assets import instance as instances
 from ai_drug_assets import tracking
 from ai_drug_assets.catalog import Catalog
+from ai_drug_assets.databases import be_patient
 from ai_drug_assets.making import Maker
-from ai_drug_assets.processes import alive, cores, this_process, use_cores
+from ai_drug_assets.processes import cores, end_with_parent, use_cores
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -196,16 +195,14 @@ class Processes:
 
     def _open(self, lane: int) -> tuple[BaseProcess, Connection]:
         here, there = self._context.Pipe()
-        arguments = (there, self._catalog, this_process(), self._cores[lane], dict(os.environ))
+        arguments = (there, self._catalog, self._cores[lane], dict(os.environ))
         process = self._context.Process(target=_work, args=arguments, daemon=False)
         process.start()
         there.close()
         return process, here
 
 
-def _work(
-    connection: Connection, catalog: Catalog, parent: str, own: list[int], environment: Mapping[str, str]
-) -> None:
+def _work(connection: Connection, catalog: Catalog, own: list[int], environment: Mapping[str, str]) -> None:
     """Make what comes through the connection until it is closed.
 
     The environment is the parent's of now: the process that this one is forked from still has that of its own start.
@@ -219,7 +216,8 @@ def _work(
     use_cores(own)
     instances.keep_quiet()
     tracking.keep_quiet()
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    be_patient()
+    end_with_parent()
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance, contextlib.suppress(EOFError, BrokenPipeError):
@@ -236,10 +234,3 @@ def _work(
                 if isinstance(wanted, list):
                     outcome = dict.fromkeys(wanted, f"{type(error).__name__}: {error}")
             connection.send(Ended(0, outcome))
-
-
-def _end_with(parent: str) -> None:
-    """End this process when its parent is gone: a killed command must not leave a training behind."""
-    while alive(parent):
-        time.sleep(1)
-    os._exit(1)

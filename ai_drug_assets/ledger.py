@@ -8,62 +8,61 @@ Does not belong here: history (Dagster and MLflow keep it), artefacts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
+from model_zoo.artefacts import Artefact, Part, read_artefact
 from model_zoo.errors import StoreError
-from model_zoo.signature import Record
+from model_zoo.signature_record import SignatureRecord
 from model_zoo.store import atomic_write
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ai_drug_assets.processes import one_at_a_time
+from ai_drug_assets.stamps import GONE, Stamp, stamp
 
 
-class Former(BaseModel):
+class Former(Part):
     """What stood in the ledger before the rule of signatures changed and the entry was adopted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     signature: str
-    record: Record
+    record: SignatureRecord
 
 
-class Made(BaseModel):
+class Made(Part):
     """The last time an asset was made."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     signature: str
-    record: Record
+    record: SignatureRecord
     data_version: str
-    inputs: dict[str, str]
+    inputs: Mapping[str, str]
     """Data versions of the assets it was made from, by key."""
     run_id: str
     git_sha: str
     at: str
-    files: dict[str, int] = {}
+    files: Mapping[str, int] = {}
     """The size of each file that it left at its place; empty where no list was kept."""
     former: Former | None = None
 
 
-class Failure(BaseModel):
+class Failure(Part):
     """An attempt that failed after the asset was last made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     signature: str
     error: str
     run_id: str
     at: str
+    passing: bool = False
+    """Whether the cause lay outside the asset and may be gone by now: it is tried again (see `retraining.py`)."""
+    times: int = 1
+    """How many attempts in a row failed under this signature."""
 
 
-class Entry(BaseModel):
+class Entry(Artefact):
     """What the ledger knows of one asset."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    NAME: ClassVar[str] = "ledger entry"
 
     made: Made | None = None
     failure: Failure | None = None
@@ -97,14 +96,16 @@ class Ledger:
         """
         path = self._path(key)
         try:
-            entry = Entry.model_validate_json(path.read_bytes(), extra="ignore")  # what a newer version added
+            content = path.read_bytes()
         except FileNotFoundError:
             return Entry()
-        except (OSError, ValidationError) as error:
-            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-            raise StoreError(f"{path}: not a ledger entry: {why}. {ADVICE}") from error
-        if not entry.model_fields_set:
-            raise StoreError(f"{path}: not a ledger entry: expected what was made or failed, got neither. {ADVICE}")
+        except OSError as error:
+            raise StoreError(f"{path}: expected a ledger entry, got {error}. {ADVICE}") from error
+        entry = read_artefact(Entry, content, str(path), StoreError, ADVICE)
+        if not entry.model_fields_set & {"made", "failure"}:
+            raise StoreError(
+                f"{path} is not a valid ledger entry: expected what was made or failed, got neither. {ADVICE}"
+            )
         return entry
 
     def entries(self) -> dict[str, Entry]:
@@ -130,10 +131,18 @@ class Ledger:
         """Write that an attempt failed; what was made before stays on record."""
         with self._locked():  # or a success that is written between the reading and the writing would be lost
             try:
-                made = self.read(key).made
+                known = self.read(key)
             except StoreError:  # an unreadable entry must not hide why the attempt failed
-                made = None
-            self._write(key, Entry(made=made, failure=failure))
+                known = Entry()
+            before = known.failure
+            if before is not None and before.signature == failure.signature:
+                failure = failure.model_copy(update={"times": before.times + failure.times})
+            self._write(key, Entry(made=known.made, failure=failure))
+
+    def try_again(self, key: str) -> None:
+        """Forget that attempts failed: somebody removed the cause."""
+        with self._locked():
+            self._write(key, self.read(key).model_copy(update={"failure": None}))
 
     def forget(self, key: str) -> None:
         """Forget that an asset was made: what it left is gone."""
@@ -144,13 +153,43 @@ class Ledger:
         return one_at_a_time(self._folder / ".lock")
 
     def _write(self, key: str, entry: Entry) -> None:
-        content = json.dumps(entry.model_dump(mode="json"), sort_keys=True, indent=1) + "\n"
-        atomic_write(self._path(key), content.encode())
+        atomic_write(self._path(key), entry.as_bytes())
         if self._publish is not None:
             self._publish(self.entries())
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"
+
+
+class LedgerView(Ledger):
+    """The ledger for somebody who looks often: an entry is read again only when its file changed.
+
+    Its entries come without records, which are large and decide nothing: staleness is a question of signatures and data
+    versions. A damaged entry counts as none, so that the asset is made anew and its file written whole.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._kept: dict[str, tuple[Stamp, Entry]] = {}
+
+    def read(self, key: str) -> Entry:
+        """Give what is known of an asset, without the record that it was made from."""
+        mark = stamp(self._path(key))
+        if mark == GONE:
+            return Entry()
+        kept = self._kept.get(key)
+        if kept is None or kept[0] != mark:
+            kept = self._kept[key] = (mark, self._slim(key))
+        return kept[1]
+
+    def _slim(self, key: str) -> Entry:
+        try:
+            entry = super().read(key)
+        except StoreError:
+            return Entry()
+        if entry.made is None:
+            return entry
+        return entry.model_copy(update={"made": entry.made.model_copy(update={"record": {}, "former": None})})
 
 
 def now() -> str:

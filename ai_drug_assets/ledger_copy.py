@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from typing import ClassVar
 
+from model_zoo.artefacts import Artefact, read_artefact
 from model_zoo.errors import StoreError
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ai_drug_assets.ledger import Entry, Ledger
 from ai_drug_assets.objects import Objects, open_objects
@@ -26,11 +27,13 @@ NAME = "ledger.json"
 logger = logging.getLogger(__name__)
 
 
-class _Content(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+ADVICE = "The next run on the host replaces it."
 
-    format: int
-    entries: dict[str, Entry]
+
+class _Content(Artefact):
+    NAME: ClassVar[str] = "ledger"
+
+    entries: Mapping[str, Entry]
 
 
 class LedgerCopy:
@@ -54,7 +57,7 @@ class LedgerCopy:
 
     def publish(self, entries: Mapping[str, Entry]) -> None:
         """Replace the copy; what goes wrong is logged."""
-        content = {"format": 1, "entries": {key: entry.model_dump(mode="json") for key, entry in entries.items()}}
+        content = {"format": 1, "entries": {key: entry.as_json() for key, entry in entries.items()}}  # 0.1 wants it
         try:
             self._objects.write(NAME, (json.dumps(content, sort_keys=True) + "\n").encode())
         except StoreError as error:
@@ -71,13 +74,7 @@ class LedgerCopy:
         content = self._objects.read(NAME)
         if content is None:
             return {}
-        try:
-            return _Content.model_validate_json(content).entries
-        except ValidationError as error:
-            why = error.errors()[0]["msg"]
-            raise StoreError(
-                f"{self._place}/{NAME}: not a ledger: {why}. The next run on the host replaces it."
-            ) from error
+        return dict(read_artefact(_Content, content, f"{self._place}/{NAME}", StoreError, ADVICE).entries)
 
 
 def open_ledger(settings: Settings) -> Ledger:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 JOB = "aidrug_run"
 SKIPPED = "skipped: something it is made from failed"
 
+INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
+
 Watch = Callable[[str, str | None, float], None]
 """Told of each asset that is done: its key, what went wrong if anything did, and the seconds since the one before."""
 
@@ -41,7 +43,13 @@ class Maker:
         self._began = time.perf_counter()
 
     def make(self, keys: Sequence[str]) -> dict[str, str | None]:
-        """Materialise these assets in one run; give, by key, what went wrong, or none where nothing did."""
+        """Materialise these assets in one run; give, by key, what went wrong, or none where nothing did.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When Ctrl-C came meanwhile: Dagster makes the failure of a step of it.
+        """
         from ai_drug_assets import keys as names
 
         self._began = time.perf_counter()
@@ -51,6 +59,8 @@ class Maker:
             raise_on_error=False,
             tags={names.RUN_TAG_PROCESS: this_process()},
         )
+        if _was_interrupted(result):
+            raise KeyboardInterrupt
         events = result.get_asset_materialization_events()
         made = {names.catalog_key(event.asset_key) for event in events if event.asset_key}
         ledger = Ledger(self._catalog.settings.home / "ledger")
@@ -95,3 +105,10 @@ class Maker:
         seconds = time.perf_counter() - self._began
         self._began = time.perf_counter()
         self._watch(key, error, seconds)
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Say whether Ctrl-C ended a step, or the run between two steps."""
+    errors = (event.step_failure_data.error for event in result.get_step_failure_events())
+    names = {each.cls_name for error in errors if error for each in (error, error.cause, error.context) if each}
+    return bool(names.intersection(INTERRUPTS)) or result.dagster_run.status.name in ("CANCELING", "CANCELED")

@@ -21,7 +21,7 @@ from ai_drug_assets.catalog import INFERENCE_SERVICE, Catalog, Node
 from ai_drug_assets.estimates import Estimates
 from ai_drug_assets.ledger import Entry, Ledger
 from ai_drug_assets.making import SKIPPED
-from ai_drug_assets.plan import why_stale
+from ai_drug_assets.plan import is_stale
 from ai_drug_assets.selection import MADE
 
 FIRST, CHEAP, COSTLY = range(3)
@@ -75,9 +75,19 @@ class Order:
                     return endpoint, name
         return None
 
+    @property
+    def left(self) -> int:
+        """How many assets are left to make, what a run made before it was cut off taken off."""
+        return sum(not self.ledger.made_under(key, self.catalog.nodes[key].signature) for key in self._todo)
+
     def started(self, keys: Iterable[str]) -> None:
         """Note that these are being made."""
         self._running.update(keys)
+
+    def postponed(self, key: str) -> None:
+        """Note that a judgement was tried on what there is now, and is not due before that changes."""
+        self._tried[key] = {dep: self.ledger.read(dep) for dep in self.catalog.nodes[key].deps}
+        self._todo.discard(key)
 
     def ended(self, outcome: Mapping[str, str | None]) -> None:
         """Note what came of these: by key what went wrong, or none where nothing did."""
@@ -204,4 +214,4 @@ class Order:
 
     def _is_stale(self, node: Node) -> bool:
         entries = {key: self.ledger.read(key) for key in (node.key, *node.deps)}
-        return node.key in self._todo or bool(why_stale(node, self.catalog, entries))
+        return node.key in self._todo or is_stale(node, self.catalog, entries)

@@ -14,7 +14,7 @@ from model_zoo.signature import Reason, differences
 
 from ai_drug_assets.awaited import AWAITED, awaited
 from ai_drug_assets.catalog import Catalog, Node
-from ai_drug_assets.ledger import Entry, Failure, Ledger
+from ai_drug_assets.ledger import Entry, Failure, Ledger, Made
 from ai_drug_assets.remains import Remains
 
 
@@ -29,7 +29,7 @@ class Stale:
 
 @dataclass(frozen=True)
 class Plan:
-    """Stale assets, upstream first, the keys of those that would stay, and what configuration is of no effect."""
+    """Stale assets, upstream first, the keys of those that would stay, and what else whoever plans should know."""
 
     stale: tuple[Stale, ...]
     fresh: tuple[str, ...]
@@ -52,17 +52,18 @@ class Plan:
                 for item in self.stale
             ],
             "fresh": len(self.fresh),
-            **({"warnings": list(self.warnings)} if self.warnings else {}),
+            "warnings": list(self.warnings),
         }
 
     def as_text(self) -> str:
         """Give the plan for people."""
-        lines = [f"warning {each}" for each in self.warnings]
+        lines: list[str] = []
         for item in self.stale:
             lines.append(f"stale  {item.node.key}")
             lines.extend(f"         {_line(reason)}" for reason in item.reasons)
             if item.failure:
                 lines.append(f"         last attempt failed: {item.failure.error.splitlines()[0]}")
+        lines.extend(f"warning  {each}" for each in self.warnings)
         lines.append(f"{len(self.stale)} stale, {len(self.fresh)} fresh")
         return "\n".join(lines)
 
@@ -76,8 +77,7 @@ class Plan:
             for item in trained:
                 why = "<br>".join(_line(reason).replace("|", "\\|") for reason in item.reasons)
                 lines.append(f"| `{item.node.key.removeprefix('trained_model/')}` | {why} |")
-        lines += [f"\n**Warning:** {each}" for each in self.warnings]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"\nWarning: {each}." for each in self.warnings)])
 
 
 def make_plan(catalog: Catalog, ledger: Ledger) -> Plan:
@@ -114,6 +114,19 @@ def why_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> lis
     made = entries[node.key].made
     if made is None or made.signature != node.signature:
         return differences(made.record if made else None, node.record, catalog.settings.code_root)
+    return _other_inputs(node, made, catalog, entries)
+
+
+def is_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> bool:
+    """Say whether an asset is stale, as `why_stale` does, without looking for the reasons: it reads no record."""
+    made = entries[node.key].made
+    if made is None or made.signature != node.signature:
+        return True
+    return bool(_other_inputs(node, made, catalog, entries))
+
+
+def _other_inputs(node: Node, made: Made, catalog: Catalog, entries: Mapping[str, Entry]) -> list[Reason]:
+    """Say what an asset was made from that is another now."""
     reasons = []
     for key in node.deps:
         upstream = entries[key].made

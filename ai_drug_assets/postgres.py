@@ -1,4 +1,4 @@
-"""Databases on a Postgres server, for an installation past one host (see `infra/ecs`).
+"""Databases on a Postgres server, for an installation past one host (docs/operations/past-one-host.md).
 
 Belongs here: the address of such a database, and making one that is not there.
 Does not belong here: what is in them: Dagster and MLflow make their own tables.

@@ -7,10 +7,15 @@ Does not belong here: what is done about its remains (see `upkeep.py`, `tracking
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import psutil
@@ -34,7 +39,21 @@ def use_cores(numbers: list[int]) -> None:
 
 def this_process() -> str:
     """Name this process: host, number, and when it began, since numbers are used again."""
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.0f}"
+    return name_of(os.getpid())
+
+
+def name_of(pid: int) -> str:
+    """Name a process of this host as `this_process` does; one that is gone has begun at no time.
+
+    Examples
+    --------
+    >>> name_of(os.getpid()) == this_process()
+    True
+    """
+    try:
+        return f"{socket.gethostname()}:{pid}:{psutil.Process(pid).create_time():.0f}"
+    except psutil.NoSuchProcess:
+        return f"{socket.gethostname()}:{pid}:0"
 
 
 def alive(process: str) -> bool:
@@ -59,6 +78,35 @@ def is_held(lock: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def hold_for_ever(lock: Path) -> bool:
+    """Hold a lock until this process ends, whatever program it becomes; give whether it was free."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    number = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(number)
+        return False
+    os.set_inheritable(number, True)  # noqa: FBT003  its own signature
+    return True
+
+
+@cache
+def end_with_parent() -> None:
+    """End this process when the one that started it through `multiprocessing` is gone, however that ended.
+
+    A training that nobody waits for any more would go on for minutes, and hold its memory and its lock.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), name="end_with_parent", daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 @contextmanager

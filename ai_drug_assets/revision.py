@@ -16,7 +16,14 @@ UNKNOWN = "unknown"
 def checkout_sha(root: Path) -> str:
     """Give the SHA of the checkout's HEAD now; of the build when the image says so; else `unknown`."""
     built = os.environ.get("AIDRUG_GIT_SHA")
-    return built or _git("rev-parse", "HEAD", cwd=root) or UNKNOWN
+    if built:
+        return built
+    top, _, sha = _git("rev-parse", "--show-toplevel", "HEAD", cwd=root).partition("\n")
+    if not sha:
+        return UNKNOWN
+    if Path(top).resolve() != root.resolve() and not _git("ls-files", "--error-unmatch", "dagster.yaml", cwd=root):
+        return UNKNOWN  # an archive that was unpacked inside somebody else's repository
+    return sha
 
 
 def remote_sha(remote: str, branch: str, root: Path) -> str:

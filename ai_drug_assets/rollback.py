@@ -48,6 +48,6 @@ def promote(settings: Settings, endpoint: str) -> str:
 
 def tell_registry(tracking: Tracking, store: Store, endpoint: str, version: str) -> None:
     """Point the registry's champion alias at the model of a version, when its run is known."""
-    run_id = tracking.find_finished(read_card(store, endpoint, version)["signature"])
+    run_id = tracking.find_finished(read_card(store, endpoint, version).signature)
     if run_id is not None:
         tracking.set_aliases(endpoint, {"champion": run_id})

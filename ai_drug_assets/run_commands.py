@@ -1,4 +1,4 @@
-"""The commands that make what is stale: `aidrug plan`, `run` and `up`.
+"""The commands that make what is stale and tell how it went: `aidrug plan`, `run`, `up` and `status`.
 
 Belongs here: their arguments, what they print, their exit codes.
 Does not belong here: the work itself (see `plan.py`, `runner.py`, `up.py`), the other commands (see `cli.py`).
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import click
 
@@ -45,7 +46,10 @@ def plan(
     ledger: str | None,
 ) -> None:
     """List what would run, and why. Runs nothing; exits 0 when nothing is stale, 2 when something is."""
+    from serving.stores import open_store
+
     from ai_drug_assets.catalog import load_catalog
+    from ai_drug_assets.earlier_rules import warnings
     from ai_drug_assets.ledger import Ledger
     from ai_drug_assets.ledger_copy import LedgerCopy
     from ai_drug_assets.plan import compare, make_plan
@@ -58,6 +62,8 @@ def plan(
         made = compare(catalog, LedgerCopy(ledger).entries())
     else:
         made = make_plan(catalog, Ledger(settings.home / "ledger"))
+        told = warnings(open_store(settings.store, settings.home / "bundle_cache"))
+        made = replace(made, warnings=tuple(told))
     made = made.only(chosen)
     if as_json:
         click.echo(json.dumps(made.as_json(), indent=1))
@@ -87,14 +93,27 @@ def run(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool, as_
     try:
         with display_for(say, as_json=as_json) as display:
             report = run_stale(Settings.from_env(), display, selection, say)
-    except KeyboardInterrupt:
-        say("\nstopped: what was being made is lost, what was made stays, and `aidrug run` goes on from there")
+    except KeyboardInterrupt as stopped:
+        left = getattr(stopped, "left", None)
+        count = "" if left is None else f" {left} assets are left."
+        say(f"\nstopped: what was being made is lost, what was made stays.{count} `aidrug run` goes on from there")
         sys.exit(STOPPED)
     if as_json:
         click.echo(json.dumps(vars(report), indent=1))
     else:
         _tell(report.made, report.failed, report.seconds)
     sys.exit(FAILED if report.failed else 0)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def status(*, as_json: bool) -> None:
+    """Say how everything is: processes, revision, what is stale and why. Exits 1 when something is not well."""
+    from ai_drug_assets.status import status as collect
+
+    found = collect(Settings.from_env())
+    click.echo(json.dumps(found.as_json(), indent=1) if as_json else found.as_text())
+    sys.exit(0 if found.is_well else FAILED)
 
 
 @click.command()

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from ai_drug_assets.catalog import Catalog, Node, load_catalog
 from ai_drug_assets.estimates import Estimates
 from ai_drug_assets.instance import open_instance
-from ai_drug_assets.interrupts import interruptible
+from ai_drug_assets.interrupts import Interrupted, interruptible
 from ai_drug_assets.lanes import Done, Lanes, OwnProcess, Processes, preload
 from ai_drug_assets.ledger import Ledger
 from ai_drug_assets.ledger_copy import open_ledger
 from ai_drug_assets.order import Order
 from ai_drug_assets.plan import Plan, make_plan
-from ai_drug_assets.processes import is_held, one_at_a_time
+from ai_drug_assets.processes import is_held, one_at_a_time, this_process
 from ai_drug_assets.progress import Display, RunProgress, Say
 from ai_drug_assets.remains import Remains, place_of
 from ai_drug_assets.selection import Selection
@@ -31,9 +31,19 @@ from ai_drug_assets.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
+    from ai_drug_assets.tracking import Tracking
+
 TICK_S = 0.5
 WORTH_LANES_S = 45.0
 """Less work than this is done sooner in the process that is there: lanes take ten seconds of imports to open."""
+
+
+class StoppedError(KeyboardInterrupt):
+    """Ctrl-C ended a run; `left` says how many assets it did not get to."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__()
+        self.left = left
 
 
 @dataclass
@@ -138,26 +148,44 @@ def bring_up_to_date(
     ):
         places: Lanes = OwnProcess(catalog, instance) if number < 2 else Processes(catalog, number)
         try:
-            _make_all(order, places, progress, report)
+            _make_all(order, places, progress, report, interrupted)
+        except KeyboardInterrupt:
+            raise StoppedError(order.left) from None
         finally:
             places.stop()
-            if number > 1 and upkeep.close_abandoned_runs(instance):  # of lanes that were killed
-                Tracking(settings).close_abandoned()
-        interrupted.check()
+            _close_what_was_cut_off(instance, Tracking(settings), of_lanes=number > 1, mine=interrupted.came)
     report.failed = order.failed
     report.made = [key for key in dict.fromkeys(report.made) if key not in report.failed]
     report.seconds = time.perf_counter() - began
     return report
 
 
-def _make_all(order: Order, lanes: Lanes, progress: RunProgress, report: Report) -> None:
-    """Give every free lane what comes next, until nothing is left and nothing runs."""
+def _close_what_was_cut_off(instance: dg.DagsterInstance, tracking: Tracking, *, of_lanes: bool, mine: bool) -> None:
+    """End the runs of lanes that were killed, and after Ctrl-C those of this process: nobody goes on with them."""
+    from ai_drug_assets import upkeep
+
+    if mine:
+        upkeep.close_runs_of(instance, this_process())
+        tracking.close_runs_of(this_process())
+    if of_lanes and upkeep.close_abandoned_runs(instance):
+        tracking.close_abandoned()
+
+
+def _make_all(order: Order, lanes: Lanes, progress: RunProgress, report: Report, interrupted: Interrupted) -> None:
+    """Give every free lane what comes next, until nothing is left and nothing runs.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        When Ctrl-C came: nothing more is begun, and nothing is judged without what was cut off.
+    """
     busy = 0
     first = order.first_bundle()
     if first is not None and len(lanes.free()) > 1:
         lanes.prepare(*first)
         busy += 1
     while True:
+        interrupted.check()
         for lane in lanes.free():
             keys = order.next()
             if not keys:

@@ -84,7 +84,7 @@ def search_settings(
         # The room is part of the question: another one begins another study.
         room = {key: item.model_dump(mode="json") for key, item in model.search.items()}
         question = {"search": str(sorted(room.items())), "metric": endpoint.champion.metric, "scale": endpoint.scale}
-        asked = {**record, "upstream": {**record["upstream"], **question}}
+        asked = record.model_copy(update={"upstream": {**record.upstream, **question}})
         study = f"{name}-{model.name}-{seed}-{signature.signature(asked)[:16]}"
         validate = _validation(endpoint, others, model, settings, cache)
         result = search(endpoint, model, validate, storage, study, trials=trials, seed=seed, say=say)

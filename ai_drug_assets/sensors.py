@@ -1,8 +1,10 @@
 """The sensor on the Git SHA: a new revision is noticed, loaded and recorded.
 
 Belongs here: comparing the revision that is loaded with the one that is out there, and reloading the code location.
-Does not belong here: launching runs. The automation conditions own retraining, by signature: a new SHA whose
-signatures did not change launches nothing, and a revert to an old SHA is a change like any other.
+Does not belong here: launching runs. The automation owns retraining, by signature: a new SHA whose signatures did not
+change launches nothing, and a revert to an old SHA is a change like any other. Under `aidrug up` somebody outside
+reloads (see `revision_watch.py`): this sensor lives in the code that it would reload, and is gone when that does not
+load.
 """
 
 import os
@@ -12,6 +14,8 @@ import dagster as dg
 from ai_drug_assets import keys
 from ai_drug_assets.revision import UNKNOWN, checkout_sha, remote_sha
 from ai_drug_assets.workshop import Workshop
+
+SUPERVISED = "AIDRUG_SUPERVISED"
 
 
 def git_sha_sensor(workshop: Workshop) -> dg.SensorDefinition:
@@ -40,11 +44,17 @@ def git_sha_sensor(workshop: Workshop) -> dg.SensorDefinition:
         if context.cursor == f"reloading {out_there}":
             # A reload was asked for and this process is still the old one; ask again, it may have failed to load.
             context.log.warning(f"{out_there[:12]} is not loaded yet; the code location may show why")
-        reload_location(settings.ui_port)
+        if not is_supervised():
+            reload_location(settings.ui_port)
         reason = f"{out_there[:12]} is new ({loaded[:12]} is loaded): the code location reloads"
         return dg.SensorResult(skip_reason=reason, cursor=f"reloading {out_there}")
 
     return _git_sha
+
+
+def is_supervised() -> bool:
+    """Say whether another process watches the revision and reloads: one that goes on when this code does not load."""
+    return os.environ.get(SUPERVISED) == "true"
 
 
 def reload_location(ui_port: int) -> None:

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 EXECUTORS = ("processes", "ecs")
 WORKER_BYTES = 3e9
+TIMEOUT_MINUTES = 240
+"""How long a training may take where `AIDRUG_TIMEOUT_MINUTES` says nothing: Terraform's `training_timeout_minutes`."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Settings:
     workers
         How many assets are made side by side, each on its share of the cores; by default two, or one per four cores
         where there are more than eight, as far as there are 3 GB of memory for each: `AIDRUG_WORKERS`.
+    timeout_minutes
+        After how long a run is ended, as a delivery is: `AIDRUG_TIMEOUT_MINUTES`.
     executor
         Where the steps of a run work: in `processes` beside it, or each in a task on `ecs`: `AIDRUG_EXECUTOR`.
     bind, code_host, code_port, mlflow_database
@@ -78,6 +82,7 @@ class Settings:
     backup: str | None = None
     logs: str | None = None
     workers: int = 1
+    timeout_minutes: int = TIMEOUT_MINUTES
     executor: str = "processes"
     bind: str = LOOPBACK
     code_host: str = LOOPBACK
@@ -92,7 +97,7 @@ class Settings:
         Raises
         ------
         ConfigError
-            When a port or a number of workers is none, an address not one of HTTP, or an executor not known.
+            When a port, a number of workers or of minutes is none, an address not HTTP's, or an executor not known.
         """
         env = os.environ if env is None else env
         home = Path(env.get("AIDRUG_HOME") or ROOT / ".aidrug").resolve()
@@ -112,6 +117,7 @@ class Settings:
             backup=env.get("AIDRUG_BACKUP") or None,
             logs=env.get("AIDRUG_LOGS") or None,
             workers=_workers(env),
+            timeout_minutes=_minutes(env),
             executor=_one_of(env, "AIDRUG_EXECUTOR", EXECUTORS),
             bind=env.get("AIDRUG_BIND") or LOOPBACK,
             code_host=env.get("AIDRUG_CODE_HOST") or LOOPBACK,
@@ -152,6 +158,13 @@ def _workers(env: Mapping[str, str]) -> int:
         return max(1, min(number, max(2, number // 4), int(memory / WORKER_BYTES)))
     if not text.isdecimal() or not 0 < int(text) <= 256:
         raise ConfigError(f"AIDRUG_WORKERS: expected a number from 1 to 256, got {text!r}")
+    return int(text)
+
+
+def _minutes(env: Mapping[str, str]) -> int:
+    text = env.get("AIDRUG_TIMEOUT_MINUTES") or str(TIMEOUT_MINUTES)
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"AIDRUG_TIMEOUT_MINUTES: expected minutes, such as {TIMEOUT_MINUTES}, got {text!r}")
     return int(text)
 
 

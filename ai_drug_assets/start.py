@@ -16,12 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
+from model_zoo.errors import ConfigError
 from model_zoo.store import atomic_write
 
 from ai_drug_assets import postgres
 from ai_drug_assets.instance import open_instance, prepare_instance
+from ai_drug_assets.processes import hold_for_ever
 from ai_drug_assets.settings import Settings
 
+DAEMON = "daemon"
+"""The lock that a daemon holds as long as it lives."""
 MLFLOW_HOSTS = ("mlflow:5000", "localhost:*", "127.0.0.1:*")
 """Names under which the MLflow server may be asked; any other is refused, which keeps other sites' pages out."""
 
@@ -72,6 +76,11 @@ def _webserver(settings: Settings) -> list[str]:
 
 
 def _daemon(settings: Settings) -> list[str]:
+    """Prepare the daemon: two of them on one home would both launch every run."""
+    if not hold_for_ever(settings.folder("locks") / DAEMON):
+        raise ConfigError(
+            f"a daemon works on {settings.home} already: stop it first, with `aidrug up` or its container"
+        )
     prepare_instance(settings)
     workspace = write_workspace(settings, settings.code_host, settings.code_port)
     return ["dagster._daemon", "run", "-w", str(workspace)]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from model_zoo.digests import canonical_json
-from model_zoo.signature import PARTS, Record
+from model_zoo.signature_record import SignatureRecord
 
 from ai_drug_assets import keys
 from ai_drug_assets.processes import alive, one_at_a_time, this_process
@@ -74,7 +75,7 @@ class Tracking:
 
     @contextmanager
     def training_run(
-        self, context: dg.AssetExecutionContext, *, name: str, tags: Mapping[str, str], record: Record
+        self, context: dg.AssetExecutionContext, *, name: str, tags: Mapping[str, str], record: SignatureRecord
     ) -> Iterator[TrainingRun]:
         """Open the nested run of one trained model; it ends FINISHED, or FAILED when the body raises."""
         client = self.client
@@ -94,7 +95,7 @@ class Tracking:
         )
         status = "FAILED"
         try:
-            client.log_dict(run.info.run_id, record, "record.json")
+            client.log_dict(run.info.run_id, record.as_json(), "record.json")
             yield TrainingRun(run.info.run_id)
             status = "FINISHED"
         finally:
@@ -127,12 +128,12 @@ class Tracking:
         )
         return runs[0].info.run_id if runs else None
 
-    def adopt(self, run_id: str, former: str, signature: str, record: Record) -> None:
+    def adopt(self, run_id: str, former: str, signature: str, record: SignatureRecord) -> None:
         """Give a finished run the signature and record of another rule; the former ones stay with it."""
         client = self.client
         if former_record := client.get_run(run_id).data.tags.get(keys.TAG_RECORD):
             client.log_text(run_id, former_record, "former_record.txt")
-        client.log_dict(run_id, record, "record.json")
+        client.log_dict(run_id, record.as_json(), "record.json")
         client.set_tag(run_id, keys.TAG_RECORD, _tag(record))
         client.set_tag(run_id, keys.TAG_FORMER, former)
         client.set_tag(run_id, keys.TAG_SIGNATURE, signature)
@@ -188,6 +189,17 @@ class Tracking:
                 closed += 1
         return closed
 
+    def close_runs_of(self, process: str) -> None:
+        """End the runs that a process gives up; nothing when it never used MLflow."""
+        if self._settings.tracking_uri.startswith("sqlite:///") and "mlflow" not in sys.modules:
+            return
+        experiment = self.client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            return
+        wanted = f"attributes.status = 'RUNNING' and tags.`{keys.TAG_PROCESS}` = '{process}'"
+        for run in self.client.search_runs([experiment.experiment_id], wanted):
+            self.client.set_terminated(run.info.run_id, "KILLED")
+
     def _connect(self) -> MlflowClient:
         keep_quiet()
         os.environ.setdefault("MLFLOW_TRACKING_URI", self._settings.tracking_uri)
@@ -200,7 +212,10 @@ class Tracking:
             Path(self._settings.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(self._settings.folder("locks") / "mlflow"):  # two that make its tables at once both fail
             client = mlflow.tracking.MlflowClient(self._settings.tracking_uri)
-            if client.get_experiment_by_name(EXPERIMENT) is None:
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+            if experiment is not None and experiment.lifecycle_stage == "deleted":
+                client.restore_experiment(experiment.experiment_id)  # in its UI: no run could be made any more
+            elif experiment is None:
                 try:
                     client.create_experiment(EXPERIMENT, self._settings.artifacts if own else None)
                 except MlflowException as error:  # another host was first
@@ -243,6 +258,6 @@ class Tracking:
         return str(active.info.run_id)
 
 
-def _tag(record: Record) -> str:
+def _tag(record: SignatureRecord) -> str:
     """Give as much of what a signature covers as a tag holds; the whole record is an artefact of the run."""
-    return canonical_json({part: record[part] for part in PARTS if part in record})[:TAG_LIMIT]
+    return canonical_json(record.signed)[:TAG_LIMIT]

@@ -30,6 +30,8 @@ from ai_drug_assets.settings import LOOPBACK, Settings
 
 RETENTION_DAYS = 30
 FILE_RETENTION_DAYS = 14
+SCRATCH_DAYS = 1
+"""What is being made lies there; a run takes hours at most."""
 RECORD_DAYS = 180
 FEATURE_RETENTION_DAYS = 60
 FEATURE_LIMIT_BYTES = 4_000_000_000
@@ -83,6 +85,8 @@ def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAY
     What killed processes left in the scratch folder goes too.
     """
     home = catalog.settings.home
+    if catalog.configs.faults:
+        return 0  # an endpoint whose file is at fault is not in the catalog, and needs its files all the same
     needed = set()
     for node in catalog.nodes.values():
         made = ledger.read(node.key).made
@@ -94,6 +98,7 @@ def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAY
         for folder in _leaves(home / place)
         if folder.name not in needed and folder.stat().st_mtime < before
     ]
+    before = time.time() - min(days, SCRATCH_DAYS) * 86400
     doomed += [folder for folder in (home / "scratch").glob("*/") if folder.stat().st_mtime < before]
     for folder in doomed:
         shutil.rmtree(folder)
@@ -115,6 +120,11 @@ def compact_databases(instance: dg.DagsterInstance, settings: Settings, *, keep:
     return sum(databases.compact(path) for path in found if databases.is_database(path))
 
 
+def unfinished_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Give the runs that are queued, starting, at work or being cancelled."""
+    return list(instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED, *_UNFINISHED])))
+
+
 def close_abandoned_runs(instance: dg.DagsterInstance) -> int:
     """End runs whose process is gone (killed, out of memory, power cut); give how many.
 
@@ -130,6 +140,13 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> int:
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         closed += 1
     return closed
+
+
+def close_runs_of(instance: dg.DagsterInstance, process: str) -> None:
+    """End the runs that a process of `aidrug run` began and gives up."""
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED, tags={keys.RUN_TAG_PROCESS: process})):
+        instance.report_run_canceled(run, "Stopped by Ctrl-C.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def _leaves(place: Path) -> Iterator[Path]:

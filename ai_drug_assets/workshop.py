@@ -24,9 +24,11 @@ from model_zoo.store import Store, atomic_write
 from ai_drug_assets import keys
 from ai_drug_assets.awaited import AWAITED, awaited
 from ai_drug_assets.catalog import Catalog, Node, current_signature
+from ai_drug_assets.interrupts import honoured
 from ai_drug_assets.ledger import Entry, Failure, Ledger, Made, now
 from ai_drug_assets.ledger_copy import open_ledger
-from ai_drug_assets.processes import cores, one_at_a_time
+from ai_drug_assets.passing import is_passing
+from ai_drug_assets.processes import cores, end_with_parent, one_at_a_time
 from ai_drug_assets.remains import files_in, missing, place_of
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
@@ -35,9 +37,19 @@ from ai_drug_assets.settings import Settings
 class UpstreamNotReadyError(AidrugError):
     """An asset was asked for before what it is made from."""
 
+    passing = True
+
+
+class HeldError(AidrugError):
+    """An asset waits for the file of an endpoint that it learns from to be mended."""
+
+    passing = True
+
 
 class CodeChangedError(AidrugError):
     """Files changed after this process loaded them: what it makes cannot be labelled."""
+
+    passing = True
 
 
 @dataclass
@@ -121,12 +133,12 @@ class Workshop:
                     raise
         return place
 
-    def keep_text(self, node: Node, name: str, text: str) -> None:
+    def keep_file(self, node: Node, name: str, content: bytes) -> None:
         """Write one small file at the asset's place, replacing an earlier one.
 
         A judgement may be passed again on the same signatures, when a model that was absent has arrived.
         """
-        atomic_write(self.place(node) / name, f"{text}\n".encode())
+        atomic_write(self.place(node) / name, content)
 
     @contextmanager
     def scratch(self, node: Node) -> Iterator[Path]:
@@ -203,18 +215,22 @@ class Workshop:
         A fault of the user's becomes a Dagster failure with its one clear message.
         """
         outcome = Outcome()
+        end_with_run(context)
         try:
+            if node.key in self.catalog.held:
+                raise HeldError(f"{node.key} waits: {self.catalog.held[node.key]}")
             inputs = self._inputs(node)  # before the body reads them: one made anew meanwhile must show as newer
-            yield outcome
+            with honoured():
+                yield outcome
             self.require_unchanged(node)
             failed = [check.check_name for check in outcome.checks if not check.passed and _blocks(check)]
             if failed:
                 self._failed(node, context, f"blocking check failed: {', '.join(map(str, failed))}")
         except AidrugError as error:
-            self._failed(node, context, str(error))
+            self._failed(node, context, str(error), passing=is_passing(error))
             raise dg.Failure(description=str(error), allow_retries=False) from error
         except Exception as error:
-            self._failed(node, context, f"{type(error).__name__}: {error}")
+            self._failed(node, context, f"{type(error).__name__}: {error}", passing=is_passing(error))
             raise
         if not failed:
             self.ledger.record_made(node.key, self._made(node, context, outcome.data_version, inputs))
@@ -228,7 +244,7 @@ class Workshop:
             metadata={
                 **outcome.metadata,
                 "signature": node.signature,
-                "record": dg.MetadataValue.json(node.record),
+                "record": dg.MetadataValue.json(node.record.as_json()),
                 "git_sha": self.git_sha,
                 "work_s": round(time.perf_counter() - outcome.began, 3),
             },
@@ -257,8 +273,8 @@ class Workshop:
             files=files_in(self.place(node)),
         )
 
-    def _failed(self, node: Node, context: dg.AssetExecutionContext, error: str) -> None:
-        failure = Failure(signature=node.signature, error=error, run_id=context.run.run_id, at=now())
+    def _failed(self, node: Node, context: dg.AssetExecutionContext, error: str, *, passing: bool = False) -> None:
+        failure = Failure(signature=node.signature, error=error, run_id=context.run.run_id, at=now(), passing=passing)
         self.ledger.record_failure(node.key, failure)
         self.watch(node.key, error)
 
@@ -268,6 +284,12 @@ def open_bundle_store(settings: Settings) -> Store:
     from serving.stores import open_store
 
     return open_store(settings.store, settings.folder("bundle_cache"))
+
+
+def end_with_run(context: dg.AssetExecutionContext) -> None:
+    """End this process when that of its run ends, where a step has one of its own: nobody would take what it makes."""
+    if context.job_def.executor_def.name == dg.multiprocess_executor.name:
+        end_with_parent()
 
 
 def _blocks(check: dg.AssetCheckResult) -> bool:

@@ -30,7 +30,7 @@ from model_zoo.errors import AidrugError, ConfigError, DataError
 from model_zoo.feature_cache import FeatureCache
 from model_zoo.records import Rule, make_record
 from model_zoo.roots import Makers
-from model_zoo.signature import Record
+from model_zoo.signature_record import SignatureRecord
 from model_zoo.signed_code import sign
 
 Say = Callable[[str], None]
@@ -171,7 +171,7 @@ def _run_board(job: Job, contest: Contest, board: str, say: Say) -> None:
     say(f"{name}: {champion['model']} {official['scores']} in {official['train_s']:g} s")
 
 
-def stamps(job: Job, contest: Contest) -> tuple[Contest, Record, str]:
+def stamps(job: Job, contest: Contest) -> tuple[Contest, SignatureRecord, str]:
     """Give what a champion is compared with, the record of the official protocol, and the signature of the entry."""
     endpoint = contest.snapshot.endpoint
     compared = Contest(contest.snapshot, job.references, job.code_root, Kept(job.kept), rule=job.rule)
@@ -184,9 +184,10 @@ def stamps(job: Job, contest: Contest) -> tuple[Contest, Record, str]:
     return compared, protocol, signature.signature(entry)
 
 
-def final_stamp(protocol: Record, compared: Contest, champion: str) -> str:
+def final_stamp(protocol: SignatureRecord, compared: Contest, champion: str) -> str:
     """Give the signature of the official results of a champion."""
-    return signature.signature({**protocol, "upstream": {**compared.signatures, "champion": champion}})
+    upstream = {**compared.signatures, "champion": champion}
+    return signature.signature(protocol.model_copy(update={"upstream": upstream}))
 
 
 def _candidate(contest: Contest, name: str) -> dict[str, Any]:

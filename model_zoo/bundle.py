@@ -32,6 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo import explanation, policies
+from model_zoo.card import FILE as CARD
+from model_zoo.card import ModelCard, parse_card
 from model_zoo.conformal import NEIGHBOURS, difficulty
 from model_zoo.digests import content_digest, file_digest
 from model_zoo.errors import BundleError
@@ -42,7 +44,6 @@ from model_zoo.model_formats import Model, load_model
 from model_zoo.molecules import Molecule
 from model_zoo.uncertainty import Domain, pack
 
-CARD = "card.json"
 REFERENCE_TOLERANCE = 1e-4
 """Largest accepted difference to a stored reference prediction, relative to the size of the values (see
 `Target.size`): ONNX Runtime may differ in the last bits of float32 between processors, a wrong model differs by far
@@ -134,7 +135,7 @@ class Bundle:
 
     folder: Path
     manifest: Manifest
-    card: Mapping[str, Any]
+    card: ModelCard
     model: Model
     domain: Domain
     neighbours: Neighbours
@@ -241,7 +242,7 @@ def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
     """
     manifest = verify_files(folder, manifest_digest)
     try:
-        card = json.loads((folder / CARD).read_bytes())
+        card = parse_card((folder / CARD).read_bytes(), str(folder / CARD))
         reference = json.loads((folder / "reference.json").read_bytes())
         smiles, expected = list(reference["smiles"]), np.asarray(reference["values"], dtype=np.float64)
         packed = np.load(folder / "domain.npy", allow_pickle=False)

@@ -7,7 +7,7 @@ Does not belong here: who gets a bundle (see `champion.py`), its format (see `bu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 
 from model_zoo.bundle import Bundle
 from model_zoo.bundle_writing import Background, Featurize, write_bundle
-from model_zoo.champion import Contender, Decision
+from model_zoo.card import Data, Division, Drugs, ModelCard, Performance, Property, Recipe, Standing, Trusted, Verdict
+from model_zoo.champion import Contender, Election
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.dataset import Dataset
+from model_zoo.leaderboard import Leaderboard, Row
 from model_zoo.model_card import intended_use, limits, score_intervals
 from model_zoo.molecules import Molecule
 from model_zoo.reference_drugs import DrugList, chembl_drugs
 from model_zoo.scales import scale_words
-from model_zoo.signature import Record
+from model_zoo.signature_record import SignatureRecord
 from model_zoo.snapshot_molecules import read_molecules
 from model_zoo.targets import Target
 from model_zoo.trust import Held, Trust, make_trust
@@ -62,13 +64,13 @@ class Chosen:
     endpoint: Endpoint
     model: ModelFile
     contender: Contender
-    decision: Decision
-    board: Mapping[str, Any]
-    row: Mapping[str, Any]
+    decision: Election
+    board: Leaderboard
+    row: Row
     snapshot: Path
     trained: Path
     auxiliary: Sequence[str]
-    record: Record
+    record: SignatureRecord
     made_by: str
     git_sha: str
 
@@ -108,12 +110,11 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
         "interval_half_width": trusted["interval"]["held_out"]["half_width"]["median"] if trust.interval else None,
         "trust": trust,
     }
-    card = _card(chosen) | {"trust": trusted, "reference": _drugs(drugs)}
     step = max(1, len(molecules) // REFERENCE_MOLECULES)
     return write_bundle(
         folder,
         fields=fields,
-        card=_complete(card, endpoint, snapshot, domain.threshold, place),
+        card=_card(chosen, snapshot, domain.threshold, trusted, drugs),
         model_folder=place / "model",
         domain=domain,
         neighbours={
@@ -127,14 +128,14 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
     )
 
 
-def contender(row: Mapping[str, Any]) -> Contender:
+def contender(row: Row) -> Contender:
     """Give a row of the leaderboard as the rules of the contest take it."""
     return Contender(
-        model=row["model"],
-        signature=row["signature"],
-        snapshot=row["snapshot"],
-        folds={metric: cv["folds"] for metric, cv in row["cv"].items()},
-        ms_per_molecule=row["ms_per_molecule"],
+        model=row.model,
+        signature=row.signature,
+        snapshot=row.snapshot,
+        folds={metric: cv.folds for metric, cv in row.cv.items()},
+        ms_per_molecule=row.ms_per_molecule,
     )
 
 
@@ -159,77 +160,77 @@ def _relations(signs: list[str]) -> dict[str, list[str]]:
     return {} if set(signs) <= {"="} else {"relations": signs}
 
 
-def _drugs(drugs: DrugList | None) -> dict[str, str] | None:
-    return None if drugs is None else {"name": drugs.name, "licence": drugs.licence}
-
-
-def _card(chosen: Chosen) -> dict[str, Any]:
-    endpoint, model, decision = chosen.endpoint, chosen.model, chosen.decision
-    board, row = chosen.board, chosen.row
-    return {
-        "endpoint": endpoint.model_dump(
-            mode="json",
-            include={"name", "title", "description", "task", "unit", "display_unit", "direction", "licence"},
+def _card(
+    chosen: Chosen, snapshot: Dataset, domain_threshold: float, trusted: dict[str, Any], drugs: DrugList | None
+) -> ModelCard:
+    endpoint, model, decision, row = chosen.endpoint, chosen.model, chosen.decision, chosen.row
+    metric = endpoint.champion.metric
+    told = Property(**endpoint.model_dump(include=set(Property.model_fields)))
+    card = ModelCard(
+        endpoint=told,
+        model=Recipe(
+            name=model.name,
+            description=model.description,
+            features=tuple(model.features),
+            auxiliary=tuple(sorted(chosen.auxiliary)),
+            config=model.settings(endpoint.name).model_dump(mode="json"),
         ),
-        "model": {
-            "name": model.name,
-            "description": model.description,
-            "features": list(model.features),
-            "auxiliary": sorted(chosen.auxiliary),
-            "config": model.settings(endpoint.name).model_dump(mode="json"),
-        },
-        "signature": chosen.contender.signature,
-        "record": chosen.record,
-        "contender": {
-            **vars(chosen.contender),
-            "folds": {name: list(scores) for name, scores in chosen.contender.folds.items()},
-        },
-        "made_by": chosen.made_by,
-        "metric": endpoint.champion.metric,
-        "scores": {
-            **{part: row[part] for part in ("cv", "test", "rows", "scale", "scales")},
-            "scale_name": scale_words(endpoint.scale, endpoint.target, endpoint.unit),
-        },
-        "split": endpoint.split.model_dump(mode="json"),
-        "snapshot": row["snapshot"],
-        "git_sha": chosen.git_sha,
-        "decision": {
-            "reason": decision.reason,
-            "refused": dict(decision.refused),
-            "p_values": dict(decision.p_values),
-            "challenger": decision.challenger.model if decision.challenger else None,
-        },
-        "leaderboard": [
-            {
-                "model": other["model"],
-                "signature": other["signature"],
-                "cv": other["cv"][endpoint.champion.metric]["mean"],
-                "cv_std": other["cv"][endpoint.champion.metric]["std"],
-                "test": other["test"][endpoint.champion.metric],
-            }
-            for other in board["rows"]
-        ],
-        "absent": board["absent"],
-        "awaited": list(decision.awaited),
-    }
+        signature=chosen.contender.signature,
+        record=chosen.record,
+        contender=chosen.contender,
+        made_by=chosen.made_by,
+        metric=metric,
+        scores=Performance(
+            cv=row.cv,
+            test=row.test,
+            rows=row.rows,
+            test_interval=_test_intervals(endpoint, snapshot, chosen.trained),
+            scale=row.scale,
+            scale_name=scale_words(endpoint.scale, endpoint.target, endpoint.unit),
+            scales=row.scales,
+        ),
+        split=Division(**endpoint.split.model_dump()),
+        snapshot=row.snapshot,
+        git_sha=chosen.git_sha,
+        decision=Verdict(
+            reason=decision.reason,
+            refused=decision.refused,
+            p_values=decision.p_values,
+            challenger=decision.challenger.model if decision.challenger else None,
+        ),
+        leaderboard=tuple(
+            Standing(
+                model=other.model,
+                signature=other.signature,
+                cv=other.cv[metric].mean,
+                cv_std=other.cv[metric].std,
+                test=other.test[metric],
+            )
+            for other in chosen.board.rows
+        ),
+        absent=chosen.board.absent,
+        awaited=tuple(decision.awaited),
+        trust=Trusted.model_validate(trusted),
+        reference=None if drugs is None else Drugs(name=drugs.name, licence=drugs.licence),
+        data=_data(endpoint, snapshot, domain_threshold),
+        intended_use=intended_use(told),
+    )
+    return card.model_copy(update={"limits": tuple(limits(card))})
 
 
-def _complete(
-    card: dict[str, Any], endpoint: Endpoint, snapshot: Dataset, domain_threshold: float, place: Path
-) -> dict[str, Any]:
-    """Add to a card what follows from data and predictions: ranges, intervals of scores, use and limits."""
-    train = snapshot.folds >= 0
+def _data(endpoint: Endpoint, snapshot: Dataset, domain_threshold: float) -> Data:
+    measured, source = snapshot.values[(snapshot.folds >= 0) & snapshot.exact], endpoint.dataset.source
+    return Data(
+        source=f"{source.kind} {getattr(source, 'package', None) or getattr(source, 'set', '')}".strip(),
+        training_range=(float(measured.min()), float(measured.max())),
+        domain_threshold=domain_threshold,
+    )
+
+
+def _test_intervals(endpoint: Endpoint, snapshot: Dataset, place: Path) -> dict[str, tuple[float, float]]:
+    test = snapshot.folds < 0
     predicted = np.load(place / "predictions.npz", allow_pickle=False)["test"]
-    measured, source = snapshot.values[train & snapshot.exact], endpoint.dataset.source
-    card["data"] = {
-        "source": f"{source.kind} {getattr(source, 'package', None) or getattr(source, 'set', '')}".strip(),
-        "training_range": [float(measured.min()), float(measured.max())],
-        "domain_threshold": domain_threshold,
-    }
-    ends = snapshot.values[~train & snapshot.exact], predicted[snapshot.exact[~train]]
+    ends = snapshot.values[test & snapshot.exact], predicted[snapshot.exact[test]]
     if endpoint.scale == "training":
         ends = endpoint.target.to_training(ends[0]), endpoint.target.to_training(ends[1])
-    card["scores"]["test_interval"] = score_intervals(endpoint.task, *ends)
-    card["intended_use"] = intended_use(card["endpoint"])
-    card["limits"] = limits(card)
-    return card
+    return score_intervals(endpoint.task, *ends)

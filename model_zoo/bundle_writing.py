@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from model_zoo import featurizers, policies
 from model_zoo.bundle import Bundle, Neighbours, load_bundle, reference_molecules
+from model_zoo.card import FILE as CARD
+from model_zoo.card import ModelCard
 from model_zoo.digests import file_digest
 from model_zoo.explanation import write_tables
 from model_zoo.manifest import DRAFT, FILE, Manifest, version_of
@@ -53,7 +55,7 @@ def write_bundle(
     folder: Path,
     *,
     fields: Mapping[str, Any],
-    card: Mapping[str, Any],
+    card: ModelCard,
     model_folder: Path,
     domain: Domain,
     neighbours: Mapping[str, Sequence[Any]],
@@ -70,8 +72,8 @@ def write_bundle(
         Every field of `Manifest` but `version`, `domain_threshold`, `files`, `format` and `policies`, which are the
         newest: what is trained now is read by them.
     card
-        The model card: anything JSON can say. No wall-clock time of the writing: the version is a digest
-        of the content, so that writing the same bundle twice gives the same version.
+        The model card. No wall-clock time of the writing: the version is a digest of the content, so that writing the
+        same bundle twice gives the same version.
     model_folder
         A saved model.
     domain, neighbours
@@ -90,7 +92,7 @@ def write_bundle(
     shutil.copytree(model_folder, folder / "model")
     np.save(folder / "domain.npy", domain.packed, allow_pickle=False)
     _write_json(folder / "neighbours.json", dict(neighbours))
-    _write_json(folder / "card.json", dict(card))
+    (folder / CARD).write_bytes(card.as_bytes())
     draft = Manifest(
         **dict(fields),
         policies=policies.newest(fields["features"]),

@@ -68,7 +68,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Decision:
+class Election:
     """Who serves, and why.
 
     Attributes
@@ -141,7 +141,7 @@ def decide(
     *,
     awaited: Sequence[str] = (),
     provisional: bool = False,
-) -> Decision:
+) -> Election:
     """Choose who serves an endpoint.
 
     Parameters
@@ -162,7 +162,7 @@ def decide(
 
     Returns
     -------
-    Decision
+    Election
         With the first champion: the best by the mean over folds; models that tie with it lose to the cheapest of
         them, unless that is less than `SAME_COST` times cheaper. Later: the holder stays unless a challenger wins the
         paired test. When the holder's own recipe or data changed, its successor (the same model under its present
@@ -190,7 +190,7 @@ def decide(
             return replace(decision, changed=changed, awaited=tuple(awaited))
     elif awaited:
         reason = f"{holder.model} stays until every candidate is trained: {', '.join(awaited)} still to come"
-        return Decision(holder, changed=False, challenger=None, reason=reason, refused=refused)
+        return Election(holder, changed=False, challenger=None, reason=reason, refused=refused)
     if any(item.signature == holder.signature and item.model in refused for item in contenders):
         title, succession = None, ""  # the gates were tightened
     else:
@@ -199,7 +199,7 @@ def decide(
         decision = _first(eligible, refused, rules, test)
         if decision.champion is None:
             reason = f"{holder.model} stays: no contender passes the gates"
-            return Decision(holder, changed=False, challenger=None, reason=reason, refused=refused)
+            return Election(holder, changed=False, challenger=None, reason=reason, refused=refused)
         lost = refused.get(holder.model) or "it has no successor on the new data"
         reason = f"{holder.model} goes: {lost}; {decision.reason}"
         return replace(decision, changed=True, reason=reason)
@@ -214,14 +214,14 @@ def decide(
             )
             break
     challenger = next((item for item in eligible if item.signature != winner.signature), None)
-    return Decision(winner, winner.signature != holder.signature, challenger, reason, refused, p_values)
+    return Election(winner, winner.signature != holder.signature, challenger, reason, refused, p_values)
 
 
-def _first(eligible: list[Contender], refused: Mapping[str, str], rules: ChampionRules, test: Any) -> Decision:
+def _first(eligible: list[Contender], refused: Mapping[str, str], rules: ChampionRules, test: Any) -> Election:
     """Elect among the eligible (best first) without regard to a holder."""
     if not eligible:
         reason = "no champion: no contender passes the gates"
-        return Decision(None, changed=False, challenger=None, reason=reason, refused=refused)
+        return Election(None, changed=False, challenger=None, reason=reason, refused=refused)
     best = eligible[0]
     margin = rules.tie_margin * abs(best.mean(rules.metric))
     tied = [
@@ -239,7 +239,7 @@ def _first(eligible: list[Contender], refused: Mapping[str, str], rules: Champio
         )
     p_values = {item.model: test(item, winner) for item in eligible if item is not winner}
     challenger = next((item for item in eligible if item is not winner), None)
-    return Decision(winner, changed=True, challenger=challenger, reason=reason, refused=refused, p_values=p_values)
+    return Election(winner, changed=True, challenger=challenger, reason=reason, refused=refused, p_values=p_values)
 
 
 def _successor(

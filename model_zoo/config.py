@@ -9,14 +9,15 @@ Does not belong here: sections that change a trained model are defined beside th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from model_zoo import featurizers, models
 from model_zoo.champion import ChampionRules
+from model_zoo.config_faults import fault
 from model_zoo.curation import Curation
 from model_zoo.dataset import DatasetConfig
 from model_zoo.desirability import Desirable
@@ -25,11 +26,11 @@ from model_zoo.errors import AidrugError, ConfigError
 from model_zoo.metrics import METRICS
 from model_zoo.models._base import ModelConfig
 from model_zoo.no_effect import of_no_effect
-from model_zoo.scales import Scale
+from model_zoo.scores import Scale
 from model_zoo.search_range import Range
 from model_zoo.sources import Source
 from model_zoo.splits import Split
-from model_zoo.strict_yaml import check, hint, plain, read_yaml
+from model_zoo.strict_yaml import check, read_yaml
 from model_zoo.targets import Target, Task, Transform
 from model_zoo.trials import TrialRules
 from model_zoo.units import conversion
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from model_zoo.screening import Screen
 
 T = TypeVar("T", "Endpoint", "ModelFile", "Screen")
-_BRANCHES = ("str", "SourceFile", "literal[", "constrained-", "float", "tuple[")
 NAME = r"^[a-z][a-z0-9_]*$"
 
 
@@ -177,7 +177,7 @@ class ModelFile(BaseModel):
             except ValidationError as error:
                 where = f"overrides.{endpoint}" if endpoint else "config"
                 schema = models.get(self.recipe).Config
-                raise ValueError("; ".join(f"{where}.{_fault(d, schema)}" for d in error.errors())) from None
+                raise ValueError("; ".join(f"{where}.{fault(d, schema)}" for d in error.errors())) from None
         return self
 
     @model_validator(mode="after")
@@ -188,7 +188,7 @@ class ModelFile(BaseModel):
                     self.settings().model_validate({**self.config, key: value})
                 except ValidationError as error:
                     schema = models.get(self.recipe).Config
-                    raise ValueError(f"search.{_fault(error.errors()[0], schema)}") from None
+                    raise ValueError(f"search.{fault(error.errors()[0], schema)}") from None
         return self
 
     @property
@@ -221,10 +221,21 @@ class ModelFile(BaseModel):
 
 @dataclass(frozen=True)
 class Configs:
-    """All endpoints and models, by name, sorted; `warnings` say what in them is of no effect."""
+    """All endpoints and models, by name, sorted.
+
+    Attributes
+    ----------
+    endpoints, models
+        What can be read.
+    faults
+        What is at fault, where somebody goes on without it; else that is an error.
+    warnings
+        What is of no effect.
+    """
 
     endpoints: Mapping[str, Endpoint]
     models: Mapping[str, ModelFile]
+    faults: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def models_of(self, endpoint: str) -> list[ModelFile]:
@@ -251,19 +262,27 @@ def with_members(competing: Sequence[ModelFile]) -> list[ModelFile]:
     return [*single.values(), *ensembles]
 
 
-def load_configs(folder: Path) -> Configs:
+def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
     """Read and check every YAML under `configs/`.
+
+    Parameters
+    ----------
+    folder
+        The folder `configs/`.
+    keep_rest
+        Whether an endpoint whose file is at fault is left out and named, where another one can be read.
 
     Raises
     ------
     ConfigError
         Naming the file and key at fault, what was expected and what came.
     """
-    endpoints = {item.name: item for item in read_folder(folder / "endpoints", Endpoint)}
+    faults: dict[str, str] = {}
+    endpoints = {item.name: item for item in read_folder(folder / "endpoints", Endpoint, faults if keep_rest else None)}
     models_ = {item.name: item for item in read_folder(folder / "models", ModelFile)}
     warnings: list[str] = []
     for model in models_.values():
-        warnings += of_no_effect(model.name, model.names_endpoints, endpoints, folder)
+        warnings += of_no_effect(model.name, model.names_endpoints, {*endpoints, *faults}, folder)
         for name in model.members:
             if name not in models_ or models_[name].is_ensemble:
                 single = [item.name for item in models_.values() if not item.is_ensemble]
@@ -272,7 +291,7 @@ def load_configs(folder: Path) -> Configs:
     for name in endpoints:
         if not any(model.serves(name) for model in models_.values()):
             raise ConfigError(f"{folder / 'endpoints' / name}.yaml: no model competes on this endpoint")
-    return Configs(endpoints, models_, tuple(warnings))
+    return Configs(endpoints, models_, faults, tuple(warnings))
 
 
 def yaml_files(folder: Path) -> list[Path]:
@@ -280,8 +299,15 @@ def yaml_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("[!.]*") if path.suffix in (".yaml", ".yml"))
 
 
-def read_folder(folder: Path, schema: type[T]) -> list[T]:
+def read_folder(folder: Path, schema: type[T], faults: dict[str, str] | None = None) -> list[T]:
     """Read and check every YAML of a folder, each named after what it holds.
+
+    Parameters
+    ----------
+    folder, schema
+        Where they are, and what each must hold.
+    faults
+        Receives the reason by the name of each file that is at fault, instead of an error, unless all are.
 
     Raises
     ------
@@ -294,7 +320,13 @@ def read_folder(folder: Path, schema: type[T]) -> list[T]:
     found: dict[str, Path] = {}
     items = []
     for path in paths:
-        item = _read(path, schema)
+        try:
+            item = read_config(path, schema)
+        except ConfigError as error:
+            if faults is None or len(faults) + 1 == len(paths):
+                raise
+            faults[path.stem] = str(error)
+            continue
         if item.name in found:
             raise ConfigError(f"{path}: the name {item.name!r} is already taken by {found[item.name]}")
         if item.name != path.stem:
@@ -304,7 +336,14 @@ def read_folder(folder: Path, schema: type[T]) -> list[T]:
     return items
 
 
-def _read(path: Path, schema: type[T]) -> T:
+def read_config(path: Path, schema: type[T]) -> T:
+    """Read and check one YAML file.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and key at fault.
+    """
     content = read_yaml(path)
     if not isinstance(content, dict):
         got = "nothing" if content is None else type(content).__name__
@@ -312,47 +351,7 @@ def _read(path: Path, schema: type[T]) -> T:
     try:
         return check(schema, content)
     except ValidationError as error:
-        faults = "; ".join(_fault(detail, schema) for detail in error.errors())
+        faults = "; ".join(fault(detail, schema) for detail in error.errors())
         raise ConfigError(f"{path}: {faults}") from error
     except AidrugError as error:
         raise ConfigError(f"{path}: {error}") from error
-
-
-def _fault(detail: Any, schema: type[BaseModel]) -> str:
-    key, known = _place(detail["loc"], schema)
-    if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown key, expected one of {', '.join(known)}"
-    if detail["type"] == "union_tag_not_found":
-        return f"{key}.kind: missing, expected one of {', '.join(_kinds(schema.model_fields[key].annotation))}"
-    if detail["type"] == "union_tag_invalid":
-        return f"{key}.kind: expected one of {detail['ctx']['expected_tags']}, got {detail['ctx']['tag']!r}"
-    if detail["type"] == "missing":
-        return f"{key}: missing, expected a value"
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    came = f", got {plain(detail['input'])!r}" if key and not isinstance(detail["input"], dict) else ""
-    return f"{key}: {message}{came}{hint(detail['input'])}" if key else message
-
-
-def _place(location: tuple[str | int, ...], schema: type[BaseModel]) -> tuple[str, tuple[str, ...]]:
-    """Give a fault's key path as it stands in the file, and the keys that are known where its last part stands."""
-    path: list[str] = []
-    known: tuple[str, ...] = ()
-    holder: Any = schema
-    for part in location:
-        if holder is None and str(part).startswith(_BRANCHES):
-            continue  # names one of several types that a value may have, no key of the file
-        if part in _kinds(holder):
-            holder = _kinds(holder)[str(part)]  # names one of several schemas, no key of the file
-            continue
-        fields = getattr(holder, "model_fields", {})
-        path.append(str(part))
-        known = tuple(fields)
-        holder = fields[part].annotation if part in fields else None
-    return ".".join(path), known
-
-
-def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
-    """Give the schemas that a key `kind` chooses from, by its value; empty where there is no choice."""
-    schemas = [item for item in get_args(annotation) if isinstance(item, type) and issubclass(item, BaseModel)]
-    named = [item for item in schemas if "kind" in item.model_fields]
-    return {kind: item for item in named for kind in get_args(item.model_fields["kind"].annotation)}

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_zoo import featurizers
-from model_zoo.digests import file_digest
+from model_zoo.digests import file_digest, json_digest
 from model_zoo.feature_rows import FeatureRows
 from model_zoo.records import featurizer_makers
-from model_zoo.signature import signature
 from model_zoo.signed_code import sign, signed_files
 
 
@@ -58,8 +57,9 @@ class _Code:
     @classmethod
     def of(cls, name: str, root: Path) -> _Code:
         makers = featurizer_makers(name)
-        record = {part: dict(content) for part, content in sign(makers, root).items()}
-        return cls(signature(record)[:16], {path: file_digest(root / path) for path in signed_files(makers, root)})
+        signed = sign(makers, root)
+        digest = json_digest({part: signed[part] for part in ("code", "library")})
+        return cls(digest[:16], {path: file_digest(root / path) for path in signed_files(makers, root)})
 
     def is_unchanged(self, root: Path) -> bool:
         return all((root / path).is_file() and file_digest(root / path) == kept for path, kept in self.files.items())

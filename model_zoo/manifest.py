@@ -13,11 +13,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
-from model_zoo.artefacts import Artefact, read_artefact
+from model_zoo.artefacts import Artefact, Format, read_artefact
 from model_zoo.desirability import Desirable
 from model_zoo.digests import json_digest
 from model_zoo.display import Display, display
@@ -38,10 +36,9 @@ class Manifest(Artefact):
 
     NAME: ClassVar[str] = "manifest"
     READER: ClassVar[int] = 3
-    FIRST_VERSIONED: ClassVar[int] = 3
 
-    format: Annotated[int, Field(ge=1)] = 3
-    minimum_reader: Annotated[int, Field(ge=1)] = 3
+    format: Format = READER
+    minimum_reader: Format = READER
     endpoint: str
     version: str
     model: str
@@ -80,10 +77,6 @@ class Manifest(Artefact):
     def reading(self) -> tuple[Standardise, int]:
         """How its molecules are read: the options, and the version of the rules. Equal ones share the work."""
         return self.standardise, self.policies.standardise
-
-    def as_bytes(self) -> bytes:
-        """Give the file."""
-        return (json.dumps(self.as_json(), sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def parse_manifest(content: bytes, where: str) -> Manifest:

@@ -32,7 +32,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from model_zoo.artefacts import Artefact, Part, read_artefact
+from model_zoo.artefacts import Artefact, Format, Part, read_artefact
 from model_zoo.errors import StoreError
 from model_zoo.seal import FIELD, is_sealed, sealed
 from model_zoo.trials import TrialMode
@@ -93,10 +93,9 @@ class Pointer(Artefact):
 
     NAME: ClassVar[str] = "pointer"
     READER: ClassVar[int] = 2
-    FIRST_VERSIONED: ClassVar[int] = 2
 
-    format: Annotated[int, Field(ge=1)] = 2
-    minimum_reader: Annotated[int, Field(ge=1)] = 2
+    format: Format = READER
+    minimum_reader: Format = READER
     lineage: str = ""
     """Drawn when a store's first pointer is written, and anew when one is restored; empty in format 1."""
     generation: Annotated[int, Field(ge=0)] = 0

@@ -6,20 +6,26 @@ Does not belong here: metrics (see `metrics.py`), who serves (see `champion.py`)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from model_zoo.leaderboard import Row
 from model_zoo.metrics import HIGHER_IS_BETTER
 
 
-def ranked(rows: Iterable[Mapping[str, Any]], metric: str) -> list[Mapping[str, Any]]:
-    """Give rows with a `model` and its scores over folds (`cv`), best first, equal ones by name.
+def ranked(rows: Iterable[Row], metric: str) -> tuple[Row, ...]:
+    """Give rows by their scores over folds, best first, equal ones by name.
 
     Examples
     --------
-    >>> rows = [{"model": name, "cv": {"rmse": {"mean": mean}}} for name, mean in (("a", 2.0), ("c", 1.0), ("b", 1.0))]
-    >>> [row["model"] for row in ranked(rows, "rmse")]
+    >>> told = {"asset": "", "signature": "", "snapshot": "", "test": {}, "train_s": 1.0, "ms_per_molecule": 1.0}
+    >>> told["rows"] = {"train": 8, "test": 2}
+    >>> scores = {"a": 2.0, "c": 1.0, "b": 1.0}
+    >>> rows = [
+    ...     Row(model=name, cv={"rmse": {"folds": (mean,), "mean": mean, "std": 0.0}}, **told)
+    ...     for name, mean in scores.items()
+    ... ]
+    >>> [row.model for row in ranked(rows, "rmse")]
     ['b', 'c', 'a']
     """
     sign = -1 if HIGHER_IS_BETTER[metric] else 1
-    return sorted(rows, key=lambda row: (sign * row["cv"][metric]["mean"], row["model"]))
+    return tuple(sorted(rows, key=lambda row: (sign * row.cv[metric].mean, row.model)))

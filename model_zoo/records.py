@@ -14,7 +14,7 @@ from typing import Any
 from model_zoo import signature
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.roots import Makers
-from model_zoo.signature import Record
+from model_zoo.signature_record import SignatureRecord
 from model_zoo.signed_code import sign
 
 Rule = Callable[[Makers, Path], Mapping[str, dict[str, str]]]
@@ -23,7 +23,7 @@ FITTED = ("fitting",)
 """What a model of the product goes through beside training: it is read from the assets that it is made of."""
 
 
-def dataset_record(endpoint: Endpoint, folder: Path, root: Path, rule: Rule = sign) -> Record:
+def dataset_record(endpoint: Endpoint, folder: Path, root: Path, rule: Rule = sign) -> SignatureRecord:
     """Give the record of an endpoint's snapshot, whose files lie under a folder."""
     config = {"dataset": endpoint.dataset.model_dump(mode="json")}
     return make_record(Makers(("dataset",)), root, config, endpoint.dataset.source.digests(folder), {}, rule)
@@ -52,7 +52,7 @@ def trained_model_record(
     *,
     procedures: tuple[str, ...] = (),
     rule: Rule = sign,
-) -> Record:
+) -> SignatureRecord:
     """Give the record of one model on one endpoint.
 
     Parameters
@@ -94,8 +94,8 @@ def make_record(
     data: Mapping[str, str],
     upstream: Mapping[str, str],
     rule: Rule = sign,
-) -> Record:
+) -> SignatureRecord:
     """Give the record of something made by some code from configuration, data and what has these signatures."""
-    # Shared, not copied: thousands of records have the same hundreds of definitions.
-    code = dict(rule(makers, root))
-    return {**code, "config": dict(config), "data": dict(data), "upstream": dict(upstream)}
+    # Shared, not checked and copied: thousands of records have the same hundreds of definitions.
+    code: Mapping[str, Any] = rule(makers, root)
+    return SignatureRecord.model_construct(**code, config=dict(config), data=dict(data), upstream=dict(upstream))

@@ -10,20 +10,16 @@ molecule in twenty carried four fifths of the squared error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.dataset import Dataset
 from model_zoo.metrics import score
+from model_zoo.scores import OnScale, Scale, Scores, Spread
 from model_zoo.targets import Target
 from model_zoo.training import TrainingData, Validated, scored
-
-Scale = Literal["training", "unit"]
-"""`training`: the scale that models learn on. `unit`: the endpoint's own."""
 
 
 def validated_for_training(raw: NDArray[np.float64], target: Target, data: TrainingData) -> Validated:
@@ -43,9 +39,7 @@ def validated_for_training(raw: NDArray[np.float64], target: Target, data: Train
     return scored(_served(raw, target), plain, TrainingData(data.X, y, data.folds, data.exact))
 
 
-def score_both(
-    scores: Mapping[str, Any], target: Target, scale: Scale, snapshot: Path, trained: Path
-) -> dict[str, Any]:
+def score_both(scores: Scores, target: Target, scale: Scale, snapshot: Path, trained: Path) -> Scores:
     """Score a trained model on both scales.
 
     Parameters
@@ -59,11 +53,11 @@ def score_both(
 
     Returns
     -------
-    dict
+    Scores
         The scores, with `cv` and `test` on the scale that decides, `scale`, and both in `scales`.
     """
-    unit = {"cv": scores["cv"], "test": scores["test"]}
-    scales = {"unit": unit, "training": unit}
+    unit = OnScale(cv=scores.cv, test=scores.test)
+    training = unit
     if target.transform != "identity":
         measured = Dataset.load(snapshot)
         with np.load(trained / "predictions.npz", allow_pickle=False) as predictions:
@@ -71,11 +65,14 @@ def score_both(
         data = TrainingData(np.empty((len(raw), 0)), measured.values, measured.folds, measured.exact)
         told = (data.folds < 0) & data.scored
         y, served = target.to_training(data.values), _served(raw, target)
-        scales["training"] = {
-            "cv": validated_for_training(raw, target, data).summary(),
-            "test": score(target.task, y[told], served[told]),
-        }
-    return {**scores, **scales[scale], "scale": scale, "scales": scales}
+        folds = validated_for_training(raw, target, data).summary()
+        training = OnScale(
+            cv={metric: Spread.model_validate(spread) for metric, spread in folds.items()},
+            test=score(target.task, y[told], served[told]),
+        )
+    scales = {"unit": unit, "training": training}
+    shown = scales[scale]
+    return scores.model_copy(update={"cv": shown.cv, "test": shown.test, "scale": scale, "scales": scales})
 
 
 def scale_words(scale: Scale, target: Target, unit: str) -> str:

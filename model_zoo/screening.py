@@ -8,7 +8,7 @@ Every row of the library is in the result, at its own place, with numbers or wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from model_zoo import policies
 from model_zoo.bundle import Bundle
 from model_zoo.config import NAME, read_folder, yaml_files
 from model_zoo.errors import ConfigError, DataError
-from model_zoo.molecules import Limits, Molecule, Standardise
-from model_zoo.shared_features import SharedFeatures
+from model_zoo.molecules import Limits
+from model_zoo.predictor import Answer, Fault, Predictor
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 CHUNK = 512
 """Molecules predicted at once: their features fit into memory, and more gain nothing."""
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest number that the columns of a result can hold."""
 
 
 class Screen(BaseModel):
@@ -183,72 +184,46 @@ def predict_shard(
     if screen.id_column:
         made["id"] = table.column(screen.id_column)
     made["smiles"] = pa.array(texts, pa.string())
-    numbers = _Numbers(len(texts), bundles)
+    result = _Columns(len(texts), bundles)
+    predictor = Predictor(limits or Limits())
     for start in range(0, len(texts), CHUNK):
-        numbers.fill(start, texts[start : start + CHUNK], limits or Limits())
-    made["error"] = pa.array(numbers.errors, pa.string())
-    made["notes"] = pa.array(numbers.notes, pa.string())
-    return pa.table({**made, **numbers.columns()})
+        for row, answer in enumerate(predictor.predict(bundles, texts[start : start + CHUNK]), start):
+            result.fill(row, answer)
+    made["error"] = pa.array(result.errors, pa.string())
+    made["notes"] = pa.array(result.notes, pa.string())
+    return pa.table({**made, **result.columns()})
 
 
-class _Numbers:
+class _Columns:
     """The columns of a result while they are filled."""
 
     def __init__(self, rows: int, bundles: Mapping[str, Bundle]) -> None:
         self.errors: list[str | None] = [None] * rows
         self.notes: list[str | None] = [None] * rows
         self._bundles = bundles
-        self._filled = {name: np.full((4, rows), np.nan, dtype=np.float32) for name in bundles}
-        self._readings: dict[tuple[Standardise, int], list[str]] = {}
-        for name, bundle in bundles.items():
-            self._readings.setdefault(bundle.manifest.reading, []).append(name)
+        self._numbers = {name: np.full((4, rows), np.nan, dtype=np.float32) for name in bundles}
 
-    def fill(self, start: int, texts: Sequence[str], limits: Limits) -> None:
-        for (options, version), names in self._readings.items():
-            parsed = [policies.standardise(text, options, limits, policy=version) for text in texts]
-            molecules = [item for item in parsed if isinstance(item, Molecule)]
-            places = [start + index for index, item in enumerate(parsed) if isinstance(item, Molecule)]
-            for index, item in enumerate(parsed):
-                if not isinstance(item, Molecule):
-                    self.errors[start + index] = item.code
-                elif item.notes:
-                    self.notes[start + index] = "; ".join(note.detail for note in item.notes)
-            if molecules:
-                self._predict_all(names, molecules, places)
-
-    def _predict_all(self, names: Sequence[str], molecules: list[Molecule], places: list[int]) -> None:
-        try:
-            self._predict(names, molecules, places)
-        except Exception:  # noqa: BLE001  one molecule must not cost the others
-            if len(molecules) == len(names) == 1:
-                self.errors[places[0]] = "prediction-failed"
-                return
-            if len(molecules) == 1:  # nor one model the other endpoints
-                for name in names:
-                    self._predict_all([name], molecules, places)
-                return
-            for molecule, place in zip(molecules, places, strict=True):
-                self._predict_all(names, [molecule], [place])
-
-    def _predict(self, names: Sequence[str], molecules: list[Molecule], places: list[int]) -> None:
-        shared = SharedFeatures(molecules)
-        for name in names:
-            bundle = self._bundles[name]
-            got = bundle.predict(molecules, shared.matrix(bundle.blocks), shared.packed)
-            given = (got.value, got.lower, got.upper, got.similarity)
-            numbers = [np.asarray(values, dtype=np.float64) for values in given if values is not None]
-            finite = np.all([np.abs(values) <= np.finfo(np.float32).max for values in numbers], axis=0)
-            for row, values in enumerate(given):
-                if values is not None:
-                    self._filled[name][row, places] = np.where(finite, values, np.nan)
-            for place in np.asarray(places)[~finite]:
-                self.errors[place] = "prediction-failed"
+    def fill(self, row: int, answer: Answer) -> None:
+        """Write what was predicted of one molecule, or why nothing was."""
+        if isinstance(answer, Fault):
+            self.errors[row] = answer.code
+            return
+        notes = dict.fromkeys(note.detail for estimate in answer.values() for note in estimate.notes)
+        self.notes[row] = "; ".join(notes) or None
+        for fault in answer.faults.values():
+            self.errors[row] = fault.code
+        for name, estimate in answer.items():
+            numbers = (estimate.value, estimate.lower, estimate.upper, estimate.similarity)
+            if any(number is not None and abs(number) > LARGEST for number in numbers):
+                self.errors[row] = "prediction-failed"
+            else:
+                self._numbers[name][:, row] = [np.nan if number is None else number for number in numbers]
 
     def columns(self) -> dict[str, Any]:
         import pyarrow as pa
 
         columns: dict[str, Any] = {}
-        for name, (value, low, high, similarity) in self._filled.items():
+        for name, (value, low, high, similarity) in self._numbers.items():
             columns[name] = pa.array(value, mask=np.isnan(value))
             if self._bundles[name].manifest.target.task != "binary":
                 columns[f"{name}_low"] = pa.array(low, mask=np.isnan(low))

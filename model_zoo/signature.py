@@ -1,8 +1,8 @@
 """The signature: a digest of everything that can change what is made.
 
-Belongs here: the record that a signature is the digest of, and the differences between two records in words.
-Does not belong here: the code part (see `signed_code.py`), which parts make up which asset (see `records.py` and
-`ai_drug_assets/catalog.py`).
+Belongs here: the digest of a record, and the differences between two records in words.
+Does not belong here: the record (see `signature_record.py`), its code part (see `signed_code.py`), which parts make up
+which asset (see `records.py` and `ai_drug_assets/catalog.py`).
 """
 
 from __future__ import annotations
@@ -13,15 +13,9 @@ from typing import Any, Literal, NamedTuple
 
 from model_zoo import signed_code
 from model_zoo.digests import canonical_json, json_digest
-
-Record = dict[str, dict[str, Any]]
-"""Parts by name (`code`, `config`, `data`, `library`, `upstream`), each a JSON object; and two that only tell people
-what changed: `definitions`, a digest of every definition that the code reaches, and `because`, why a library counts."""
+from model_zoo.signature_record import SignatureRecord
 
 Kind = Literal["new", "code", "config", "data", "library", "upstream"]
-PARTS: tuple[Kind, ...] = ("code", "config", "data", "library", "upstream")
-TOLD = ("definitions", "because")
-"""The parts that no signature covers."""
 
 
 class Reason(NamedTuple):
@@ -50,19 +44,19 @@ class Reason(NamedTuple):
         return told if self.definition else {name: told[name] for name in ("kind", "what", "detail")}
 
 
-def signature(record: Record) -> str:
+def signature(record: SignatureRecord) -> str:
     """Give a record's signature, 64 hexadecimal digits.
 
     Examples
     --------
-    >>> told = {"code": {"train": "1"}, "definitions": {"zoo.train": "1"}}
-    >>> signature(told) == signature({"code": {"train": "1"}})
+    >>> told = SignatureRecord(code={"train": "1"}, definitions={"zoo.train": "1"})
+    >>> signature(told) == signature(SignatureRecord(code={"train": "1"}))
     True
     """
-    return json_digest({part: content for part, content in record.items() if part not in TOLD})
+    return json_digest(record.signed)
 
 
-def differences(before: Record | None, after: Record, root: Path | None = None) -> list[Reason]:
+def differences(before: SignatureRecord | None, after: SignatureRecord, root: Path | None = None) -> list[Reason]:
     """Say in words what changed between two records; `new` when there is none before.
 
     Parameters
@@ -75,12 +69,13 @@ def differences(before: Record | None, after: Record, root: Path | None = None) 
 
     Examples
     --------
-    >>> differences({"config": {"model": {"n": 1}}}, {"config": {"model": {"n": 2}}})[0][:3]
+    >>> one, other = (SignatureRecord(config={"model": {"n": n}}) for n in (1, 2))
+    >>> differences(one, other)[0][:3]
     ('config', 'model.n', '1 -> 2')
     """
     if before is None:
         return [Reason("new", "never materialised")]
-    if any(name.endswith(".py") for name in before.get("code", {})):
+    if any(name.endswith(".py") for name in before.code):
         return [
             Reason(
                 "code",
@@ -94,11 +89,11 @@ def differences(before: Record | None, after: Record, root: Path | None = None) 
     return [*_code_reasons(before, after, root), *(_with_use(reason, before, after) for reason in others)]
 
 
-def part_differences(before: Record, after: Record) -> list[Reason]:
+def part_differences(before: SignatureRecord, after: SignatureRecord) -> list[Reason]:
     """Say by name what differs between two records of one rule."""
     reasons: list[Reason] = []
-    for part in PARTS:
-        old, new = _flat(before.get(part, {}), part), _flat(after.get(part, {}), part)
+    for part, content in after.signed.items():
+        old, new = _flat(before.signed[part], part), _flat(content, part)
         names = old.keys() | new.keys()
         # A mapping that was empty and got keys (or lost them) is told by its keys.
         opened = {name[:dot] for name in names for dot, sign in enumerate(name) if sign == "." and part == "config"}
@@ -112,14 +107,14 @@ def forget() -> None:
     signed_code.forget()
 
 
-def _with_use(reason: Reason, before: Record, after: Record) -> Reason:
+def _with_use(reason: Reason, before: SignatureRecord, after: SignatureRecord) -> Reason:
     """Add to a library that changed why it counts."""
-    use = after.get("because", {}).get(reason.what) or before.get("because", {}).get(reason.what)
+    use = after.because.get(reason.what) or before.because.get(reason.what)
     return reason._replace(detail=f"{reason.detail}, {use}") if reason.kind == "library" and use else reason
 
 
-def _code_reasons(before: Record, after: Record, root: Path) -> list[Reason]:
-    gone = sorted(before.get("code", {}).keys() - after["code"].keys())
+def _code_reasons(before: SignatureRecord, after: SignatureRecord, root: Path) -> list[Reason]:
+    gone = sorted(before.code.keys() - after.code.keys())
     return [
         *(
             Reason("code", each.path, each.detail, each.via[-1], each.via, each.line)

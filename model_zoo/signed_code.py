@@ -19,6 +19,7 @@ from model_zoo.circles import components
 from model_zoo.definitions import Definitions, compare_again, definitions, way_to
 from model_zoo.names import Node
 from model_zoo.roots import Makers, place_of, roots
+from model_zoo.signature_record import SignatureRecord
 
 DIGITS = 12
 """Of a digest that only tells what changed; the roots' digests are whole."""
@@ -70,7 +71,7 @@ def signed_files(makers: Makers, root: Path) -> list[str]:
     return sorted(path for path in paths if (root / path).is_file())
 
 
-def changed_definitions(before: Mapping[str, Any], after: Mapping[str, Any], root: Path) -> list[Changed]:
+def changed_definitions(before: SignatureRecord, after: SignatureRecord, root: Path) -> list[Changed]:
     """Find the definitions that make the code of two records differ: those that changed, not those that refer to them.
 
     Parameters
@@ -81,8 +82,7 @@ def changed_definitions(before: Mapping[str, Any], after: Mapping[str, Any], roo
         Folder that holds the first-party packages.
     """
     known, found = definitions(root), {}
-    earlier = before.get("definitions", {})
-    old, new = before.get("code", {}), after["code"]
+    earlier, old, new = before.definitions, before.code, after.code
     for name in sorted(new):
         if old.get(name) == new[name]:
             continue

@@ -22,9 +22,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from model_zoo.bundle import CARD, read_verified, verify_files
+from model_zoo.bundle import read_verified, verify_files
+from model_zoo.card import FILE as CARD
+from model_zoo.card import ModelCard, parse_card
 from model_zoo.digests import content_digest
 from model_zoo.errors import BundleError, StoreError
 from model_zoo.manifest import FILE as MANIFEST
@@ -107,8 +109,11 @@ class Store(Protocol):
     def fetch_bundle(self, endpoint: str, version: str) -> Path:
         """Give a local folder that holds the bundle's files. Verifying them is the caller's work."""
 
+    def read_manifest_bytes(self, endpoint: str, version: str) -> bytes:
+        """Give the manifest of a version as it is, without its other files."""
 
-def read_card(store: Store, endpoint: str, version: str) -> dict[str, Any]:
+
+def read_card(store: Store, endpoint: str, version: str) -> ModelCard:
     """Read the model card of a published bundle, without loading the bundle.
 
     Raises
@@ -116,11 +121,10 @@ def read_card(store: Store, endpoint: str, version: str) -> dict[str, Any]:
     StoreError
         When the bundle is not in the store.
     BundleError
-        When the card, or the manifest that covers it, was altered.
+        When the card, or the manifest that covers it, was altered or needs a newer reader.
     """
     folder = store.fetch_bundle(endpoint, version)
-    card: dict[str, Any] = json.loads(read_verified(folder, CARD))
-    return card
+    return parse_card(read_verified(folder, CARD), str(folder / CARD))
 
 
 def completed(after: Pointer, before: Pointer, manifest_of: Callable[[str, str], bytes]) -> Pointer:
@@ -202,14 +206,14 @@ class FolderStore:
             if after != before:
                 if content is not None and is_unsealed(content):
                     atomic_write(self.root / WAY_BACK, content)
-                after = completed(after, before, self._manifest)
+                after = completed(after, before, self.read_manifest_bytes)
                 self._replace_pointer(after)
             return after
 
     def restore_pointer(self, saved: Pointer) -> Pointer:
         """Replace the pointer under the same lock."""
         with self._lock():
-            restored = completed(saved.restored(), saved, self._manifest)
+            restored = completed(saved.restored(), saved, self.read_manifest_bytes)
             self._replace_pointer(restored)
             return restored
 
@@ -263,7 +267,8 @@ class FolderStore:
         if not (self.root / PUBLISHED).exists():
             atomic_write(self.root / PUBLISHED, published())
 
-    def _manifest(self, endpoint: str, version: str) -> bytes:
+    def read_manifest_bytes(self, endpoint: str, version: str) -> bytes:
+        """Give a version's manifest as it is."""
         content = self._read(f"bundles/{endpoint}/{version}/{MANIFEST}")
         if content is None:
             raise StoreError(f"bundle {endpoint}/{version} is not in the store {self.root}")

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -42,11 +44,17 @@ def read_yaml(path: Path) -> Any:
         When it cannot be read, or is not YAML by the rules of this module; with the place.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - constructs nothing but data
+        return deepcopy(_content(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"{path}: expected a readable file: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
+
+
+@lru_cache(maxsize=512)
+def _content(text: str) -> Any:
+    """Read a text once: each asset that a run makes looks at all configuration again, which has rarely changed."""
+    return yaml.load(text, _Loader)  # noqa: S506 - constructs nothing but data
 
 
 def check(schema: type[S], content: Any) -> S:

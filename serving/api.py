@@ -1,7 +1,7 @@
 """The JSON interface: predictions, endpoints, models, champions.
 
 Belongs here: handlers, each a few lines between HTTP and the engine.
-Does not belong here: the page (see `page/`), predicting (see `predictor.py`), the entry of one molecule (see
+Does not belong here: the page (see `page/`), predicting (see `model_zoo.predictor`), the entry of one molecule (see
 `entries.py`), faults of a whole request (see `problems.py`).
 """
 
@@ -253,7 +253,7 @@ def champion_info(table: Table, name: str, progress: Progress | None = None) -> 
         require_not_withdrawn(table, name)
         raise ProblemError("unknown-endpoint", expected_one_of(table.appointments, progress, name))
     champion, failure = table.champions.get(name), table.failures.get(name)
-    card: Mapping[str, Any] | None = champion.bundle.card if champion else None
+    card = champion.bundle.card if champion else None
     return ChampionInfo(
         endpoint=name,
         appointed=_appointment(current),
@@ -264,7 +264,7 @@ def champion_info(table: Table, name: str, progress: Progress | None = None) -> 
         error=failure.detail if failure else None,
         provisional=champion is not None and champion.provisional,
         awaited=list(champion.awaited) if champion else [],
-        card=dict(card) if card is not None else None,
+        card=card.as_json() if card is not None else None,
         card_markdown=to_markdown(card) or None if card is not None else None,
     )
 

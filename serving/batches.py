@@ -2,7 +2,7 @@
 
 Belongs here: who is predicted next, in batches of what size, what is refused when too much waits, and
 what happens to a molecule that does not come to an end.
-Does not belong here: predicting (see `predictor.py`), HTTP.
+Does not belong here: predicting (see `model_zoo.predictor`), HTTP.
 
 A free thread takes what waits at once, so that one request alone loses no time; while all are busy,
 requests gather, and the next batch is larger. RDKit and ONNX Runtime release the GIL: threads do run

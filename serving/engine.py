@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from model_zoo.bundle import Bundle
+from model_zoo.predictor import Answer, Fault, Predictor
 from model_zoo.store import Pointer, Store
 from serving import metrics
 from serving.agreement import Agreement
@@ -24,8 +26,9 @@ from serving.follower import Follower
 from serving.insights import Insight, Insights
 from serving.making import Making
 from serving.observer import Observer
-from serving.predictor import Answer, Fault, Predictor
 from serving.problems import ProblemError
+from serving.recent import Recent
+from serving.remembered import Remembered
 from serving.settings import Settings
 from serving.stores import open_store
 from serving.table import Champion, Table
@@ -43,7 +46,7 @@ class _Asked:
 
     versions: tuple[tuple[str, str], ...]
     remember: bool
-    champions: Mapping[str, Champion] = field(compare=False)
+    bundles: Mapping[str, Bundle] = field(compare=False)
 
 
 class Engine:
@@ -62,12 +65,15 @@ class Engine:
         self.store = store if store is not None else open_store(settings.store, settings.cache_folder)
         role = Role.from_environment()
         agreement = Agreement(role.shared / "generations", role.number, settings.workers) if role else None
-        self.follower = Follower(self.store, settings.poll_seconds, agreement)
+        remembered = Remembered(settings.folder, repr(self.store))
+        self.follower = Follower(self.store, settings.poll_seconds, agreement, remembered)
         self.making = Making(self.store, settings.poll_seconds)
-        self._predictor = Predictor(settings.limits, settings.cache_entries)
+        self._predictor = Predictor(
+            settings.limits, Recent(settings.cache_entries), Recent(settings.cache_entries), metrics.timed
+        )
         self._insights = Insights(settings.cache_entries)
         self.batches: Batches[_Asked, Answer] = Batches(
-            lambda asked, texts: self._predictor.predict(asked.champions, texts, remember=asked.remember),
+            lambda asked, texts: self._predictor.predict(asked.bundles, texts, remember=asked.remember),
             lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s"),
             threads=max(2, (os.cpu_count() or 1) // settings.workers),
             most_waiting=settings.queue_molecules,
@@ -128,11 +134,12 @@ class Engine:
         ProblemError
             `busy` when too much is waiting, `overdue` when the request has waited its time.
         """
-        answers = self._predictor.known(champions, texts)
+        bundles = {name: champion.bundle for name, champion in champions.items()}
+        answers = self._predictor.known(bundles, texts)
         missing = [index for index, answer in enumerate(answers) if answer is None]
         if missing:
-            versions = tuple((name, each.manifest.version) for name, each in champions.items())
-            asked = _Asked(versions, remember, champions)
+            versions = tuple((name, each.manifest.version) for name, each in bundles.items())
+            asked = _Asked(versions, remember, bundles)
             seconds = None if background else self.settings.request_seconds
             wanted = [texts[index] for index in missing]
             try:
@@ -146,9 +153,8 @@ class Engine:
         given = [answer for answer in answers if answer is not None]
         metrics.CACHE_HITS.inc(len(texts) - len(missing))
         metrics.CACHE_MISSES.inc(len(missing))
-        for code, count in Counter(answer.code for answer in given if isinstance(answer, Fault)).items():
-            for name in champions:
-                metrics.MOLECULE_ERRORS.labels(name, code).inc(count)
+        for (name, code), count in Counter(_codes(given, champions)).items():
+            metrics.MOLECULE_ERRORS.labels(name, code).inc(count)
         return given
 
     async def insights(
@@ -192,3 +198,10 @@ class Engine:
         pointer = await asyncio.to_thread(self.store.update_pointer, change)
         await self.follower.look()
         return pointer
+
+
+def _codes(answers: Sequence[Answer], endpoints: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Give endpoint and code of each prediction that could not be made."""
+    for answer in answers:
+        faults = dict.fromkeys(endpoints, answer) if isinstance(answer, Fault) else answer.faults
+        yield from ((name, fault.code) for name, fault in faults.items())

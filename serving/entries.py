@@ -1,7 +1,7 @@
 """The entry of one molecule in an answer: what was found about it, as the structures of `schemas.py`.
 
 Belongs here: bringing estimates and insights into the words of the interface.
-Does not belong here: finding them (see `predictor.py`, `insights.py`), HTTP (see `api.py`).
+Does not belong here: finding them (see `model_zoo.predictor`, `insights.py`), HTTP (see `api.py`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from model_zoo.bundle import Neighbour
 from model_zoo.display import Display
 from model_zoo.explanation import Explanation
 from model_zoo.live.record import Role
+from model_zoo.predictor import Answer, Estimate, Fault
 from serving.insights import Insight
-from serving.predictor import Answer, Estimate, Fault, faults_of
 from serving.schemas import (
     AlertInfo,
     EndpointPrediction,
@@ -47,7 +47,7 @@ def entry(
     }
     alerts = insight.alerts
     notes = dict.fromkeys(note for estimate in answer.values() for note in estimate.notes)
-    failed = {name: MoleculeError(fault.code, fault.detail) for name, fault in faults_of(answer).items()}
+    failed = {name: MoleculeError(fault.code, fault.detail) for name, fault in answer.faults.items()}
     return MoleculePrediction(
         index,
         text,

@@ -23,10 +23,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from model_zoo.errors import StoreError
 from model_zoo.live.record import LiveRecord, MeasurementRow
+from model_zoo.predictor import Answer, Estimates, Fault
 from serving.access import holder_of
 from serving.engine import Engine
 from serving.observer import Note, Observer
-from serving.predictor import Answer, Fault
 from serving.problems import REFUSALS, ProblemError, problem_response
 from serving.schemas import MoleculeError
 from serving.table import Champion, Table
@@ -131,10 +131,10 @@ async def store_measurements(engine: Engine, measurements: list[Measurement], ca
 
 async def _predicted(engine: Engine, table: Table, measurements: list[Measurement]) -> list[Answer]:
     """Give the champion's answer for every sound measurement, and the fault of every other."""
-    results: list[Answer] = [_fault(table, item) or {} for item in measurements]
+    results: list[Answer] = [_fault(table, item) or Estimates() for item in measurements]
     by_endpoint: dict[str, list[int]] = {}
     for index, item in enumerate(measurements):
-        if isinstance(results[index], dict):
+        if isinstance(results[index], Estimates):
             by_endpoint.setdefault(item.endpoint, []).append(index)
     for endpoint, indices in by_endpoint.items():
         champions: dict[str, Champion] = {endpoint: table.champions[endpoint]}

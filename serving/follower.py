@@ -7,7 +7,8 @@ A request reads `Follower.table` once and keeps what it read; the follower never
 rebinds one reference to a new one. The old bundles are freed when the last request lets go of them.
 
 A pointer that is damaged, gone, or cannot come after the one that is followed (see `Pointer.damage_after`) changes
-nothing: what serves goes on serving until a whole one is there, or one of another lineage, which a restore writes.
+nothing: what serves goes on serving until a whole one is there, or one of another lineage, which a restore writes. A
+service that starts beside such a one serves what was followed before it started (see `remembered.py`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from model_zoo.pointer import POINTER, Appointment, Pointer, PointerError, parse
 from model_zoo.store import Store
 from serving import metrics
 from serving.agreement import Agreement
+from serving.remembered import Remembered
 from serving.table import Champion, Failure, Table, measured_values
 
 LONGEST_PAUSE = 15.0
@@ -48,6 +50,8 @@ class Follower:
         Time between two looks at the pointer.
     agreement
         With whom to change over together; none for a service of one process.
+    remembered
+        What was followed before this process began.
 
     Attributes
     ----------
@@ -61,12 +65,20 @@ class Follower:
         Set once the first look is over, whatever came of it.
     """
 
-    def __init__(self, store: Store, poll_seconds: float, agreement: Agreement | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        poll_seconds: float,
+        agreement: Agreement | None = None,
+        remembered: Remembered | None = None,
+    ) -> None:
         self.table = Table()
         self.store_error: str | None = None
         self.store_state: StoreState = "ok"
         self.looked = asyncio.Event()
+        self.remembered = remembered or Remembered(None, "")
         self._store, self._poll_seconds, self._agreement = store, poll_seconds, agreement
+        self._began = False
         self._seen: bytes | None = None
         self._followed: Pointer | None = None
         self._pointer_error: str | None = None
@@ -93,9 +105,13 @@ class Follower:
                 self.looked.set()
 
     def _look(self) -> bool:
+        if not self._began:
+            self._followed, self._seen = self.remembered.read()
+            self._began, self._retry_at = True, 0.0
         try:
             content = self._store.read_pointer_bytes()
         except PointerError as error:  # it is gone
+            self._serve_again()
             self._set_store_error("damaged", str(error))
             return True
         except StoreError as error:
@@ -103,20 +119,28 @@ class Follower:
             return False
         if content == self._seen:
             self._set_store_error("damaged", self._pointer_error)
-            if time.monotonic() >= self._retry_at and self._followed is not None:
-                self._retry_pause = min(LONGEST_PAUSE, self._retry_pause * 2)
-                self._serve(self._followed)
+            self._serve_again()
             return True
-        self._seen, self._retry_pause, self._retry_at = content, self._poll_seconds, math.inf
+        self._seen = content
         try:
             pointer, self._pointer_error = self._next(content), None
         except PointerError as error:
             self._pointer_error = str(error)  # remembered, not tried again: the same bytes will not become valid
+            self._serve_again()
         else:
             self._followed = pointer if content is not None else None
+            self._retry_pause = self._poll_seconds
             self._serve(pointer)
+            if content is not None:
+                self.remembered.keep(pointer, content)
         self._set_store_error("damaged", self._pointer_error)
         return True
+
+    def _serve_again(self) -> None:
+        """Serve what is followed where it was not yet, or try again what of it could not be loaded."""
+        if self._followed is not None and time.monotonic() >= self._retry_at:
+            self._retry_pause = min(LONGEST_PAUSE, self._retry_pause * 2)
+            self._serve(self._followed)
 
     def _next(self, content: bytes | None) -> Pointer:
         """Read the pointer that comes after the one that is followed.

@@ -47,6 +47,7 @@ async def ready(engine: NamedDependency[Engine]) -> Response[Ready]:
         errors={name: NotServed(fault.version, fault.detail, fault.retried) for name, fault in table.failures.items()},
         store_error=engine.follower.store_error,
         store_state=engine.follower.store_state,
+        remembered=engine.follower.remembered.kept,
         withdrawn={name: WithdrawnEndpoint(each.since, each.reason) for name, each in table.withdrawn.items()},
         making=_making(engine, table),
     )

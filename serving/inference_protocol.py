@@ -6,7 +6,9 @@ Does not belong here: predicting (see `engine.py`), our own interface (see `api.
 A model here is an endpoint of ours. The input is a BYTES tensor named `smiles` with one SMILES per molecule; the
 outputs are FP64 tensors of the same length: `value`, `lower`, `upper` (for a regression endpoint) and `similarity`. A
 molecule that could not be predicted is null in each, and its reason stands in the output `error` (BYTES, null for the
-others). `notes` (BYTES, null where there are none) says what was left out of a structure.
+others). `notes` (BYTES, null where there are none) says what was left out of a structure. `version` (BYTES) names the
+version that answered for each molecule: while a challenger is on trial, some are the challenger's, unless the address
+names the champion's version.
 Binary tensors beside the JSON are an extension that is not offered.
 
 Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md.
@@ -14,6 +16,7 @@ Source: https://github.com/kserve/open-inference-protocol, specification/protoco
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
@@ -23,16 +26,17 @@ from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody, PathParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from model_zoo.predictor import Answer, Estimate, Fault
 from serving.engine import Engine
 from serving.making import expected_one_of
 from serving.observed import note_worked
-from serving.predictor import Answer, Estimate, Fault
 from serving.problems import REFUSALS, ProblemError, problem_response
-from serving.table import Champion
+from serving.table import Champion, Table
 from serving.withdrawal import require_not_withdrawn
 
 INPUT = "smiles"
 OUTPUTS = ("value", "lower", "upper", "similarity")
+TEXTS = ("error", "notes", "version")
 _FAULT = problem_response()
 _PREDICT = {"scope": "predict"}
 ModelName = Annotated[str, PathParameter(description="Name of an endpoint.")]
@@ -167,14 +171,14 @@ async def model_metadata(
     request: Request[Any, Any, Any], engine: NamedDependency[Engine], name: ModelName
 ) -> ModelMetadata:
     """Describe what a model takes and gives."""
-    champion = _champion(engine, name, _version(request))
+    champion = _champion(engine, engine.table, name, _version(request))
     outputs = [TensorMetadata(output, "FP64", [-1]) for output in _offered(champion)]
     return ModelMetadata(
         name=name,
         versions=[champion.manifest.version],
         platform=f"ai-drug-assets_{champion.manifest.model}",
         inputs=[TensorMetadata(INPUT, "BYTES", [-1])],
-        outputs=[*outputs, TensorMetadata("error", "BYTES", [-1]), TensorMetadata("notes", "BYTES", [-1])],
+        outputs=[*outputs, *(TensorMetadata(output, "BYTES", [-1]) for output in TEXTS)],
     )
 
 
@@ -190,7 +194,7 @@ async def model_ready(
     """Tell whether a champion, or a version of it, serves."""
     table = engine.table
     if name not in table.appointments:
-        _champion(engine, name, None)
+        _champion(engine, table, name, None)
     champion = table.champions.get(name)
     ready = champion is not None and _version(request) in (None, champion.manifest.version)
     return Response(ModelReady(name, ready), status_code=200 if ready else 503)
@@ -210,14 +214,18 @@ async def infer(
     name: ModelName,
 ) -> InferResponse:
     """Predict one endpoint; a molecule that cannot be predicted is null, and the others are not touched."""
-    champion = _champion(engine, name, _version(request))
+    asked = _version(request)
+    table = engine.table
+    champion = _champion(engine, table, name, asked)
     smiles = _smiles(data, engine.settings.max_molecules)
     wanted = _wanted(data, champion)
-    answers = await engine.predict({name: champion}, smiles)
-    note_worked(request.scope, len(answers))
-    return InferResponse(
-        name, champion.manifest.version, [_tensor(output, name, answers) for output in wanted], id=data.id
-    )
+    rows: dict[int, _Row] = {}
+    for given in await engine.trials.answer(table, {name: champion}, smiles, split=asked is None):
+        version = given.champions[name].manifest.version
+        rows.update((i, _row(answer, name, version)) for i, answer in zip(given.indices, given.answers, strict=True))
+    note_worked(request.scope, len(rows))
+    ordered = [rows[index] for index in range(len(smiles))]
+    return InferResponse(name, champion.manifest.version, [_tensor(output, ordered) for output in wanted], id=data.id)
 
 
 INFERENCE_PROTOCOL = Router(
@@ -233,11 +241,11 @@ def _version(request: Request[Any, Any, Any]) -> str | None:
     return found
 
 
-def _champion(engine: Engine, name: str, model_version: str | None) -> Champion:
-    champion = engine.table.champions.get(name)
+def _champion(engine: Engine, table: Table, name: str, model_version: str | None) -> Champion:
+    champion = table.champions.get(name)
     if champion is None:
-        require_not_withdrawn(engine.table, name)
-        detail = expected_one_of(engine.table.champions, engine.making.progress, name)
+        require_not_withdrawn(table, name)
+        detail = expected_one_of(table.champions, engine.making.progress, name)
         raise ProblemError("unknown-endpoint", detail)
     if model_version not in (None, champion.manifest.version):
         raise ProblemError(
@@ -280,7 +288,7 @@ def _offered(champion: Champion) -> tuple[str, ...]:
 
 
 def _wanted(data: InferRequest, champion: Champion) -> list[str]:
-    offered = (*_offered(champion), "error", "notes")
+    offered = (*_offered(champion), *TEXTS)
     if data.outputs is UNSET or not data.outputs:
         return list(offered)
     wanted = [output.name for output in data.outputs]
@@ -290,18 +298,25 @@ def _wanted(data: InferRequest, champion: Champion) -> list[str]:
     return wanted
 
 
-def _tensor(output: str, name: str, answers: list[Answer]) -> OutputTensor:
-    if output == "notes":
-        noted = [() if isinstance(answer, Fault) else answer[name].notes for answer in answers]
-        told = ["; ".join(note.detail for note in notes) or None for notes in noted]
-        return OutputTensor("notes", [len(answers)], "BYTES", list(told))
-    if output == "error":
-        reasons = [f"{answer.code}: {answer.detail}" if isinstance(answer, Fault) else None for answer in answers]
-        return OutputTensor("error", [len(answers)], "BYTES", list(reasons))
-    estimates = [None if isinstance(answer, Fault) else answer[name] for answer in answers]
-    return OutputTensor(output, [len(answers)], "FP64", [_number(estimate, output) for estimate in estimates])
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What is said of one molecule, by the names of the outputs."""
+
+    estimate: Estimate | None
+    error: str | None
+    notes: str | None
+    version: str
 
 
-def _number(estimate: Estimate | None, output: str) -> float | None:
-    number: float | None = None if estimate is None else getattr(estimate, output)
-    return number
+def _row(answer: Answer, name: str, version: str) -> _Row:
+    result = answer if isinstance(answer, Fault) else answer.get(name) or answer.faults[name]
+    if isinstance(result, Fault):
+        return _Row(None, f"{result.code}: {result.detail}", None, version)
+    return _Row(result, None, "; ".join(note.detail for note in result.notes) or None, version)
+
+
+def _tensor(output: str, rows: list[_Row]) -> OutputTensor:
+    if output in TEXTS:
+        return OutputTensor(output, [len(rows)], "BYTES", [getattr(row, output) for row in rows])
+    numbers = [None if row.estimate is None else getattr(row.estimate, output) for row in rows]
+    return OutputTensor(output, [len(rows)], "FP64", numbers)

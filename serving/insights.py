@@ -1,7 +1,7 @@
 """What a request may ask for beside the numbers: explanations, the nearest training molecules, structural alerts.
 
 Belongs here: finding these for answers that are already there, and remembering what costs milliseconds.
-Does not belong here: predicting (see `predictor.py`), how they are found (see `model_zoo`).
+Does not belong here: predicting (see `model_zoo.predictor`), how they are found (see `model_zoo`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from model_zoo.bundle import Neighbour
 from model_zoo.explanation import Explanation
 from model_zoo.molecules import Molecule
 from model_zoo.policies import find_alerts
-from serving.predictor import Answer, Fault
+from model_zoo.predictor import Answer, Estimates, Fault
 from serving.recent import Recent
 from serving.table import Champion
 
@@ -69,7 +69,7 @@ class Insights:
         ]
 
     def _one(self, champions: Mapping[str, Champion], answer: Answer, include: Collection[str]) -> Insight:
-        assert isinstance(answer, dict)
+        assert isinstance(answer, Estimates)
         molecules = {
             estimate.smiles: Molecule(estimate.smiles, Chem.MolFromSmiles(estimate.smiles))
             for estimate in answer.values()

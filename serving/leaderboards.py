@@ -6,8 +6,7 @@ Does not belong here: making one (Dagster does, before the bundle is written), t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import get
 from litestar.di import NamedDependency
@@ -79,32 +78,29 @@ async def show_leaderboard(
 
 def leaderboard(champion: Champion) -> Leaderboard:
     """Read a champion's card as a leaderboard; what the card does not say is left empty."""
-    card: Mapping[str, Any] = champion.bundle.card
-    decision: Mapping[str, Any] = card.get("decision") or {}
-    refused, p_values = decision.get("refused") or {}, decision.get("p_values") or {}
-    signature = card.get("signature")
+    card, decision = champion.bundle.card, champion.bundle.card.decision
     return Leaderboard(
         endpoint=champion.manifest.endpoint,
         champion=champion.manifest.version,
-        metric=str(card.get("metric") or ""),
-        reason=str(decision.get("reason") or ""),
-        challenger=decision.get("challenger"),
-        snapshot=str(card.get("snapshot") or ""),
+        metric=card.metric,
+        reason=decision.reason,
+        challenger=decision.challenger,
+        snapshot=card.snapshot,
         rows=[
             LeaderboardRow(
-                model=row["model"],
-                signature=row["signature"],
-                cv=row["cv"],
-                cv_std=row["cv_std"],
-                test=row.get("test"),
-                champion=row["signature"] == signature,
-                refused=refused.get(row["model"]),
-                p_value=p_values.get(row["model"]),
+                model=row.model,
+                signature=row.signature,
+                cv=row.cv,
+                cv_std=row.cv_std,
+                test=row.test,
+                champion=row.signature == card.signature,
+                refused=decision.refused.get(row.model),
+                p_value=decision.p_values.get(row.model),
             )
-            for row in card.get("leaderboard") or ()
+            for row in card.leaderboard
         ],
-        absent={str(model): str(why) for model, why in (card.get("absent") or {}).items()},
-        scale=str((card.get("scores") or {}).get("scale_name") or champion.manifest.unit),
+        absent=dict(card.absent),
+        scale=card.scores.scale_name or champion.manifest.unit,
     )
 
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import get_args
 
 from prometheus_client import Counter, Histogram
+
+from model_zoo.predictor import Stage
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -34,9 +36,8 @@ _STAGE_SECONDS = Histogram(
     ("stage",),
     buckets=_SECONDS,
 )
-QUEUE, PARSE, FEATURIZE, PREDICT, SERIALISE = (
-    _STAGE_SECONDS.labels(stage) for stage in ("queue", "parse", "featurize", "predict", "serialise")
-)
+QUEUE, SERIALISE = _STAGE_SECONDS.labels("queue"), _STAGE_SECONDS.labels("serialise")
+_PREDICTING = {stage: _STAGE_SECONDS.labels(stage) for stage in get_args(Stage)}
 BATCH_MOLECULES = Histogram(
     "aidrug_batch_molecules", "Molecules predicted in one go.", buckets=(1, 2, 4, 8, 16, 32, 64)
 )
@@ -53,10 +54,10 @@ LOG_DROPS = Counter("aidrug_log_drops", "Log lines that nobody could write.")
 
 
 @contextmanager
-def timed(stage: Any) -> Iterator[None]:
-    """Time a stage."""
+def timed(stage: Stage) -> Iterator[None]:
+    """Time a stage of predicting."""
     begun = perf_counter()
     try:
         yield
     finally:
-        stage.observe(perf_counter() - begun)
+        _PREDICTING[stage].observe(perf_counter() - begun)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from model_zoo.errors import StoreError
 from model_zoo.live.record import LiveRecord, Namer, PredictionRow, Role
-from serving.predictor import Answer
+from model_zoo.predictor import Answer, Estimates
 from serving.table import Champion
 
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0
@@ -51,7 +51,7 @@ class Note:
     @property
     def size(self) -> int:
         """How many rows it makes."""
-        return sum(len(answer) for answer in self.answers if isinstance(answer, dict))
+        return sum(len(answer) for answer in self.answers if isinstance(answer, Estimates))
 
 
 class Observer:
@@ -156,7 +156,7 @@ class Observer:
         name = self.namer()
         rows = []
         for answer in note.answers:
-            if not isinstance(answer, dict):
+            if not isinstance(answer, Estimates):
                 continue
             for endpoint, estimate in answer.items():
                 manifest = note.champions[endpoint].manifest

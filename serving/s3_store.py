@@ -85,13 +85,13 @@ class S3Store:
                 return None
             if content is not None and is_unsealed(content):
                 self._put(WAY_BACK, content)
-            return completed(after, before, self._manifest)
+            return completed(after, before, self.read_manifest_bytes)
 
         return self._replace_pointer(self._get_pointer, replaced)
 
     def restore_pointer(self, saved: Pointer) -> Pointer:
         """Replace the pointer by a saved one on the same condition, whatever was there."""
-        restored = completed(saved.restored(), saved, self._manifest)
+        restored = completed(saved.restored(), saved, self.read_manifest_bytes)
         return self._replace_pointer(lambda: self._get(POINTER), lambda _: restored)
 
     def _replace_pointer(
@@ -172,7 +172,8 @@ class S3Store:
                 raise PointerError(LOST)
         return found
 
-    def _manifest(self, endpoint: str, version: str) -> bytes:
+    def read_manifest_bytes(self, endpoint: str, version: str) -> bytes:
+        """Give a version's manifest as it is."""
         content, _ = self._get(f"bundles/{endpoint}/{version}/{MANIFEST}")
         if content is None:
             raise StoreError(f"bundle {endpoint}/{version} is not in the store {self!r}")

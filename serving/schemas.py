@@ -346,6 +346,9 @@ class Ready(Struct, frozen=True):
         Literal["ok", "unreachable", "damaged"],
         Meta(description="`damaged`: the pointer is refused, or gone; what serves goes on serving."),
     ]
+    remembered: Annotated[
+        bool, Meta(description="Whether a restart will know which pointer was followed; else it trusts any whole one.")
+    ]
     withdrawn: Annotated[dict[str, WithdrawnEndpoint], Meta(description="Endpoints that are served no more.")]
     making: Annotated[MakingInfo | None, Meta(description="What is being made; null while no run is at work.")]
 

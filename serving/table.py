@@ -2,7 +2,7 @@
 
 Belongs here: the table, and what a champion is to the service (its bundle, its appointment, the spread
 of measured values it is shown against).
-Does not belong here: how a table comes about (see `follower.py`), predicting (see `predictor.py`).
+Does not belong here: how a table comes about (see `follower.py`), predicting (see `model_zoo.predictor`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from model_zoo.bundle import Bundle
 from model_zoo.manifest import Manifest
-from model_zoo.model_card import awaited
 from model_zoo.pointer import Current, Withdrawal
 
 SHORT_HASH = 12
@@ -68,14 +67,13 @@ class Champion:
     @property
     def awaited(self) -> tuple[str, ...]:
         """The models that were still to be trained when it was elected."""
-        return awaited(self.bundle.card)
+        return self.bundle.card.awaited
 
     @property
     def no_interval(self) -> str:
         """Why it gives no interval, in the words of its card; empty where it does, and for classes."""
-        told = self.bundle.card.get("trust")
-        intervals = told.get("interval") if isinstance(told, Mapping) else None
-        return str(intervals.get("missing", "")) if isinstance(intervals, Mapping) else ""
+        intervals = self.bundle.card.trust.interval
+        return "" if intervals is None else intervals.missing
 
     @property
     def provisional(self) -> bool:

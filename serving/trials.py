@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from model_zoo.predictor import Answer, Estimates
 from serving.observer import Note, Observer
-from serving.predictor import Answer, Estimates, faults_of
 from serving.problems import ProblemError
 from serving.table import Champion, Table
 
@@ -78,7 +78,13 @@ class Trials:
         self.left_out = 0
 
     async def answer(
-        self, table: Table, champions: Mapping[str, Champion], texts: Sequence[str], *, recorded: bool = True
+        self,
+        table: Table,
+        champions: Mapping[str, Champion],
+        texts: Sequence[str],
+        *,
+        recorded: bool = True,
+        split: bool = True,
     ) -> list[Given]:
         """Predict with the champions a request asked for.
 
@@ -88,6 +94,8 @@ class Trials:
             The table that the request read; `champions` are some of it.
         recorded
             Whether the record is told; it is not when somebody looks closer at what was predicted before.
+        split
+            Whether challengers may answer; they may not where the request names the champion's version.
 
         Raises
         ------
@@ -98,7 +106,7 @@ class Trials:
         trials = {name: table.challengers[name] for name in champions if name in table.challengers}
         if recorded:
             self._watch(table, champions, trials, texts, answers)
-        if not trials:
+        if not trials or not split:
             return [Given(range(len(texts)), champions, answers)]
         arms: dict[frozenset[str], list[int]] = {}
         for index, answer in enumerate(answers):
@@ -114,10 +122,12 @@ class Trials:
             if recorded:
                 self._note(Note(theirs, asked, role="challenger"))
             for index, our, their in zip(indices, ours, theirs, strict=True):
-                if isinstance(our, dict) and isinstance(their, dict):
-                    both = Estimates({**our, **their}, faults_of(our))
-                    given.append(Given([index], {**champions, **asked}, [both], arm))
-                else:  # what a challenger cannot predict stays the champion's: a trial must not cost an answer
+                # What a challenger cannot predict stays the champion's: a trial must not cost an answer.
+                if isinstance(our, Estimates) and isinstance(their, Estimates):
+                    both = Estimates({**our, **their}, our.faults)
+                    who = {**champions, **{name: asked[name] for name in their}}
+                    given.append(Given([index], who, [both], frozenset(their)))
+                else:
                     given.append(Given([index], champions, [our]))
         return given
 
@@ -131,7 +141,7 @@ class Trials:
     ) -> None:
         """Leave what the champions answered for the record, and ask who is in their shadow."""
         self._note(Note(answers, champions))
-        readable = [text for text, answer in zip(texts, answers, strict=True) if isinstance(answer, dict)]
+        readable = [text for text, answer in zip(texts, answers, strict=True) if isinstance(answer, Estimates)]
         self._shadow(table, trials, readable)
 
     def _shadow(self, table: Table, trials: Mapping[str, Champion], texts: Sequence[str]) -> None:
@@ -182,7 +192,7 @@ def in_split(smiles: str, version: str, share: float) -> bool:
 
 def _arm(answer: Answer, trials: Mapping[str, Champion], table: Table) -> frozenset[str]:
     """Give the endpoints for which a challenger answers for this molecule."""
-    if not isinstance(answer, dict):
+    if not isinstance(answer, Estimates):
         return frozenset()
     arm = set()
     for name, challenger in trials.items():

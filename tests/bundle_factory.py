@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from model_zoo.bundle import Bundle
 from model_zoo.bundle_writing import Background, write_bundle
+from model_zoo.card import ModelCard, parse_card
 from model_zoo.featurizers import featurize
 from model_zoo.manifest import FILE, version_of
 from model_zoo.model_formats import ConstantModel, Model, OnnxModel
@@ -137,7 +138,7 @@ def write(
         return write_bundle(
             folder,
             fields=manifest,
-            card=card or {"scores": {"rmse": 0.7}, "endpoint": endpoint},
+            card=model_card(card or {"scores": {"test": {"rmse": 0.7}}}),
             model_folder=model_folder or Path(scratch),
             domain=Domain(pack(molecules), 0.3),
             neighbours={
@@ -166,6 +167,11 @@ def appoint_unseen(pointer: Pointer, endpoint: str, version: str = "v") -> Point
     made = pointer.appoint({endpoint: version}, by="test")
     now = made.endpoints[endpoint].model_copy(update={"manifest": "0" * 64})
     return made.model_copy(update={"endpoints": {**made.endpoints, endpoint: now}})
+
+
+def model_card(told: Mapping[str, Any]) -> ModelCard:
+    """Give a card of the present format that tells so much."""
+    return parse_card(json.dumps(told).encode(), "card.json").model_copy(update={"format": ModelCard.READER})
 
 
 def publish(store: Store, folder: Path, **options: Any) -> str:

@@ -1,7 +1,10 @@
 """What all tests share: the environment of the pipeline (`ai_drug_assets/__init__.py`), before any library loads."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 import ai_drug_assets  # noqa: F401 - sets how OpenMP waits; spinning made single tests take minutes on a busy machine
@@ -12,3 +15,30 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # A shared machine is slow at times; how fast an example is made says nothing about the code.
 settings.register_profile("shared_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared_machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests of whole processes first: one of half a minute that begins last keeps the other cores waiting."""
+    items.sort(key=lambda item: "tests/integration/" not in item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def without_importances() -> Iterator[None]:
+    """Let forests have no importances: their converter asks for each attribute by name and reads none of these, which
+    are made in threads, anew each time, and take longer than to fit the few trees.
+    """
+    from sklearn.ensemble._forest import BaseForest
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(BaseForest, "feature_importances_")
+        yield
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with tables and nothing in them: making one takes seconds, copying it nothing."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    from mlflow.tracking import MlflowClient
+
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Mapping, Sequence
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import yaml
-from dagster import AssetKey, DagsterInstance
-from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
+from dagster import DagsterInstance
 
 from ai_drug_assets import keys
+from ai_drug_assets.automation import automation_sensor
 from ai_drug_assets.catalog import Catalog, load_catalog
 from ai_drug_assets.definitions import build_defs
 from ai_drug_assets.ledger import Ledger
@@ -25,6 +28,7 @@ from ai_drug_assets.plan import make_plan
 from ai_drug_assets.progress import Lines
 from ai_drug_assets.runner import Report, bring_up_to_date
 from ai_drug_assets.settings import Settings
+from ai_drug_assets.stamps import digest, stamp, stamps_in
 from ai_drug_assets.tracking import EXPERIMENT, Tracking
 from model_zoo.models import naive
 
@@ -117,8 +121,10 @@ class Project:
 
     settings: Settings
     instance: DagsterInstance
-    cursor: AssetDaemonCursor | None = None
+    cursor: str | None = None
+    now: float = field(default_factory=time.time)
     said: list[str] = field(default_factory=list)
+    loaded: tuple[str, dg.SensorDefinition] | None = None
 
     @property
     def root(self) -> Path:
@@ -132,7 +138,7 @@ class Project:
 
     def catalog(self) -> Catalog:
         """Read the catalog afresh."""
-        return load_catalog(self.settings)
+        return load_catalog(self.settings, keep_rest=True)
 
     def defs(self, **options: Any) -> dg.Definitions:
         """Load the definitions afresh, as a reloaded code location would."""
@@ -150,24 +156,33 @@ class Project:
         resolved = dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def("by_hand")
         return resolved.execute_in_process(instance=self.instance, raise_on_error=False)
 
-    def evaluate(self, defs: dg.Definitions | None = None) -> list[str]:
-        """Evaluate the automation conditions once; give what is requested, without running it."""
-        result = dg.evaluate_automation_conditions(defs or self.defs(), self.instance, cursor=self.cursor)
+    def ask(self, *, later_s: float = 15.0) -> list[list[str]]:
+        """Let the automation's sensor look, so long after its last look; give the runs it asks for, by their assets."""
+        self.now += later_s
+        found = (pair for folder in ("model_zoo", "configs") for pair in stamps_in(self.root / folder))
+        files = digest([*found, *((str(path), stamp(path)) for path in self.root.glob("*.csv"))])
+        if self.loaded is None or self.loaded[0] != files:  # as the code location reloads
+            self.loaded = (files, automation_sensor(self.catalog(), lambda: self.now))
+        sensor = self.loaded[1]
+        with dg.build_sensor_context(instance=self.instance, cursor=self.cursor) as context:
+            result = sensor(context)
+        assert isinstance(result, dg.SensorResult)
         self.cursor = result.cursor
-        asked = [
-            item.key for item in result.results if isinstance(item.key, AssetKey) and not item.true_subset.is_empty
-        ]
-        return sorted(map(keys.catalog_key, asked))
+        wanted = (request.asset_selection or () for request in result.run_requests or ())
+        return [[keys.catalog_key(key) for key in chosen] for chosen in wanted]
 
-    def tick(self) -> list[str]:
-        """Evaluate the automation conditions once and run what is requested, as the daemon does."""
-        defs = self.defs()
-        requested = self.evaluate(defs)
-        if requested:
-            self.materialise(*requested, defs=defs)
-        return requested
+    def evaluate(self) -> list[str]:
+        """Let the automation's sensor look; give what it asks for, without running it."""
+        return sorted(key for chosen in self.ask() for key in chosen)
 
-    def settle(self, limit: int = 8) -> list[list[str]]:
+    def tick(self, *, later_s: float = 15.0) -> list[str]:
+        """Let the automation's sensor look, and run what it asks for, as the daemon does."""
+        requests = self.ask(later_s=later_s)
+        for chosen in requests:
+            self.materialise(*chosen)
+        return sorted(key for chosen in requests for key in chosen)
+
+    def settle(self, limit: int = 20) -> list[list[str]]:
         """Tick until a tick requests nothing; give what each tick before it requested."""
         ticks = []
         while requested := self.tick():
@@ -217,6 +232,22 @@ class Project:
         """Change what importing a file of the signed code does, for all who import it."""
         path = self.root / name
         path.write_text(path.read_text(encoding="utf-8") + f"\nassert {mark}\n", encoding="utf-8")
+
+
+@contextmanager
+def copied(project: Project, folder: Path) -> Iterator[Project]:
+    """Copy a project with its instance in memory into a folder, as it is now."""
+    shutil.copytree(project.root, folder)
+    with DagsterInstance.ephemeral() as instance:
+        for name in ("run_storage", "event_log_storage"):  # databases in memory: SQLite copies them
+            _database(getattr(project.instance, name)).backup(_database(getattr(instance, name)))
+        yield Project(project_settings(folder), instance)
+
+
+def _database(storage: Any) -> sqlite3.Connection:
+    connection = storage._held_conn.connection.dbapi_connection
+    assert isinstance(connection, sqlite3.Connection)
+    return connection
 
 
 def refuse(X_train: Any, y_train: Any, config: Any) -> Any:

@@ -1,6 +1,6 @@
 """One way to declare an asset, for all kinds.
 
-Belongs here: key, dependencies, code version, group, owners, kinds, automation, and the book-keeping around the body.
+Belongs here: key, dependencies, code version, group, owners, kinds, and the book-keeping around the body.
 Does not belong here: what a kind of asset does: that is the body its file hands over.
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from ai_drug_assets import keys
-from ai_drug_assets.automation import condition_for
 from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
@@ -56,7 +55,6 @@ def declare(
         owners=list((endpoint.owners if endpoint else ()) or DEFAULT_OWNERS),
         kinds=keys.KINDS[node.kind],
         description=description,
-        automation_condition=condition_for(node.kind),
         pool=pool,
         check_specs=checks,
     )

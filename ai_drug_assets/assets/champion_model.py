@@ -5,14 +5,16 @@ Does not belong here: the rules (see `model_zoo.champion`), the bundle and its c
 current (see `inference_service.py`).
 """
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
 from model_zoo.bundle_making import contender
-from model_zoo.champion import Contender, Decision, decide
+from model_zoo.champion import Contender, Election, decide
 from model_zoo.config import Endpoint
+from model_zoo.decision import FILE, Decision, parse_decision
+from model_zoo.errors import BundleError
+from model_zoo.leaderboard import Leaderboard
 from model_zoo.model_card import to_markdown
 from model_zoo.store import parse_pointer, read_card
 
@@ -25,8 +27,6 @@ from ai_drug_assets.catalog import Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
 
-FILE = "champion.json"
-
 
 def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
@@ -38,11 +38,11 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         board = read_leaderboard(workshop, workshop.catalog.nodes[f"leaderboard/{endpoint.name}"])
         served = _served(workshop, endpoint)
         decision = decide(
-            [contender(row) for row in board["rows"]],
+            [contender(row) for row in board.rows],
             served.holder,
             rules,
             held=served.held,
-            awaited=board["awaited"],
+            awaited=board.awaited,
             provisional=bool(served.awaited),
         )
         version = served.version
@@ -56,9 +56,8 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         card = to_markdown(read_card(workshop.store, endpoint.name, version)) if version else ""
         if not _set_aliases(tracking, endpoint.name, decision, card):
             context.log.warning(f"{node.key}: MLflow has no run of the champion, so no version has its alias")
-        workshop.keep_text(
-            node, FILE, json.dumps({"version": version, "challenger": challenger, "reason": decision.reason})
-        )
+        kept = Decision(version=version, challenger=challenger, reason=decision.reason)
+        workshop.keep_file(node, FILE, kept.as_bytes())
         outcome.data_version = f"{version} and {challenger}" if challenger else version or "none"
         if decision.awaited:
             outcome.data_version += PROVISIONAL
@@ -84,10 +83,10 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     )
 
 
-def read_champion(workshop: Workshop, node: Node) -> tuple[str | None, str | None]:
-    """Read which bundle versions a champion asset decided on: who serves, and who is on trial; none where nobody is."""
-    content = json.loads((workshop.place(node) / FILE).read_bytes())
-    return content["version"], content.get("challenger")
+def read_decision(workshop: Workshop, node: Node) -> Decision:
+    """Read which bundles a champion asset decided on."""
+    path = workshop.place(node) / FILE
+    return parse_decision(path.read_bytes(), str(path))
 
 
 @dataclass(frozen=True)
@@ -109,16 +108,18 @@ def _served(workshop: Workshop, configured: Endpoint) -> _Served:
     card = read_card(workshop.store, endpoint, now.version)
     away = [version for version in (now.held, now.over) if version]
     present = _adopted(workshop, endpoint)
-    held = {read_card(workshop.store, endpoint, version)["signature"] for version in away}
-    holder = Contender(**card["contender"])
+    held = {read_card(workshop.store, endpoint, version).signature for version in away}
+    holder = card.contender
+    if holder is None:
+        raise BundleError(f"{endpoint}/{now.version}: expected scores of the holder of the title in its card, got none")
     holder = replace(holder, signature=present.get(holder.signature, holder.signature))
-    if card["scores"].get("scale", "unit") != configured.scale:
+    if card.scores.scale != configured.scale:
         holder = replace(holder, folds={})  # it was scored on another scale: nothing compares with that
     return _Served(
         now.version,
         holder,
-        tuple(card.get("awaited", ())),
-        card["made_by"],
+        card.awaited,
+        card.made_by,
         frozenset(present.get(mark, mark) for mark in held),
     )
 
@@ -129,7 +130,7 @@ def _adopted(workshop: Workshop, endpoint: str) -> dict[str, str]:
     return {each.former.signature: each.signature for each in made if each is not None and each.former is not None}
 
 
-def _set_aliases(tracking: Tracking, endpoint: str, decision: Decision, card: str) -> bool:
+def _set_aliases(tracking: Tracking, endpoint: str, decision: Election, card: str) -> bool:
     """Tell MLflow's registry who was elected; give whether it knows the champion, if there is one."""
     runs = {
         "champion": tracking.find_finished(decision.champion.signature) if decision.champion else None,
@@ -141,15 +142,15 @@ def _set_aliases(tracking: Tracking, endpoint: str, decision: Decision, card: st
     return decision.champion is None or runs["champion"] is not None
 
 
-def _metadata(decision: Decision, board: dict[str, Any], version: str | None) -> dict[str, Any]:
-    metric = board["metric"]
+def _metadata(decision: Election, board: Leaderboard, version: str | None) -> dict[str, Any]:
+    metric = board.metric
     rows = []
-    for row in board["rows"]:
-        name = row["model"]
-        serves = decision.champion is not None and decision.champion.signature == row["signature"]
+    for row in board.rows:
+        name = row.model
+        serves = decision.champion is not None and decision.champion.signature == row.signature
         verdict = "champion" if serves else decision.refused.get(name, "")
         p_value = decision.p_values.get(name)
-        rows.append((name, row["cv"][metric]["mean"], "" if p_value is None else p_value, verdict))
+        rows.append((name, row.cv[metric].mean, "" if p_value is None else p_value, verdict))
     return {
         "champion": decision.champion.model if decision.champion else "none",
         "challenger": decision.challenger.model if decision.challenger else "none",

@@ -18,7 +18,7 @@ from model_zoo.trials import TrialMode
 
 from ai_drug_assets import plots
 from ai_drug_assets.assets._asset import check, declare
-from ai_drug_assets.assets.champion_model import read_champion
+from ai_drug_assets.assets.champion_model import read_decision
 from ai_drug_assets.catalog import INFERENCE_SERVICE, Node
 from ai_drug_assets.tracking import Tracking
 from ai_drug_assets.workshop import Outcome, Workshop
@@ -33,11 +33,11 @@ def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         versions: dict[str, str] = {}
         trials: dict[str, tuple[str, TrialMode, float] | None] = {}
         for champion, _ in workshop.upstream(node, "champion_model"):
-            name, (version, challenger) = str(champion.endpoint), read_champion(workshop, champion)
+            name, decided = str(champion.endpoint), read_decision(workshop, champion)
             rules = workshop.catalog.configs.endpoints[name].trial
-            if version is not None:
-                versions[name] = version
-            trials[name] = (challenger, rules.mode, rules.share) if challenger and rules else None
+            if decided.version is not None:
+                versions[name] = decided.version
+            trials[name] = (decided.challenger, rules.mode, rules.share) if decided.challenger and rules else None
         configured, published = workshop.catalog.configs.endpoints, _published(workshop)
         workshop.require_unchanged(node)  # now, and not only afterwards: what is published is served
         pointer = workshop.store.update_pointer(
@@ -70,7 +70,7 @@ def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
 def _published(workshop: Workshop) -> set[str]:
     """Name the endpoints that this installation published last; none before it ever did."""
     made = workshop.ledger.read(INFERENCE_SERVICE).made
-    return set() if made is None else {key.removeprefix("champion_model/") for key in made.record["upstream"]}
+    return set() if made is None else {key.removeprefix("champion_model/") for key in made.record.upstream}
 
 
 def _followed(pointer: Pointer, service_url: str) -> dg.AssetCheckResult:

@@ -15,6 +15,7 @@ from contextlib import closing
 from typing import Any
 
 import dagster as dg
+from model_zoo.card import Performance
 from model_zoo.config import Endpoint
 from model_zoo.digests import json_digest
 from model_zoo.live.record import LiveRecord
@@ -25,7 +26,6 @@ from model_zoo.store import Current, atomic_write, parse_pointer, read_card
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import DEFAULT_OWNERS
-from ai_drug_assets.automation import nightly_condition
 from ai_drug_assets.catalog import INFERENCE_SERVICE
 from ai_drug_assets.rollback import tell_registry
 from ai_drug_assets.tracking import Tracking
@@ -62,7 +62,6 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
         owners=list(endpoint.owners or DEFAULT_OWNERS),
         kinds={"sqlite", "plot"},
         description=f"{endpoint.title} in use: drift, live accuracy and coverage, champion against challenger.",
-        automation_condition=nightly_condition(),
         check_specs=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in checks.items()],
     )
     def _asset(context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -74,7 +73,7 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
         made = _review(workshop, endpoint, now)
         reviews = workshop.settings.folder("service", "reviews")
         atomic_write(reviews / f"{endpoint.name}.json", json.dumps(made.as_json()).encode())
-        expected = _expected(card["scores"], endpoint, made.metric)
+        expected = _expected(card.scores, endpoint, made.metric)
         promoted = _promote(workshop, tracking, endpoint, made)
         few = f"fewer than {FEWEST} molecules: nothing is concluded"
         return dg.MaterializeResult(
@@ -85,11 +84,12 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
     return _asset
 
 
-def _expected(scores: Mapping[str, Any], endpoint: Endpoint, metric: str) -> float | None:
+def _expected(scores: Performance, endpoint: Endpoint, metric: str) -> float | None:
     """Give the mean over folds on the scale that decides; none where an older card does not tell it."""
-    known = scores.get("scales", {"unit": scores}).get(endpoint.scale)
-    mean: float | None = None if known is None else known["cv"].get(metric, {}).get("mean")
-    return mean
+    known = scores.cv if scores.scale == endpoint.scale else None
+    if endpoint.scale in scores.scales:
+        known = scores.scales[endpoint.scale].cv
+    return known[metric].mean if known is not None and metric in known else None
 
 
 def _review(workshop: Workshop, endpoint: Endpoint, now: Current) -> Review:

@@ -4,7 +4,6 @@ Belongs here: making it an asset: reuse of a finished run with the same signatur
 Does not belong here: fitting and scoring (see `model_zoo.fitting`).
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from model_zoo.fitting import Learner, Sources, fit
 from model_zoo.learnable import plain_errors
 from model_zoo.metrics import HIGHER_IS_BETTER
 from model_zoo.model_formats import load_model
-from model_zoo.scales import Scale, scale_words, score_both
+from model_zoo.scales import scale_words, score_both
+from model_zoo.scores import OnScale, Scale, Scores, read_scores
 
 from ai_drug_assets import keys, plots
 from ai_drug_assets.assets._asset import check, declare
@@ -44,7 +44,7 @@ def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         run_id = tracking.find_finished(node.signature) or ""
         if reused:
             context.log.info(f"{node.key}: reused what was trained under the same signature, MLflow run {run_id}")
-        scores = read_scores(workshop, node, endpoint)
+        scores = scores_of(workshop, node, endpoint)
         outcome.data_version = node.signature[:16]
         outcome.metadata = {
             "reused": reused,
@@ -64,10 +64,10 @@ def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     )
 
 
-def read_scores(workshop: Workshop, node: Node, endpoint: Endpoint) -> dict[str, Any]:
+def scores_of(workshop: Workshop, node: Node, endpoint: Endpoint) -> Scores:
     """Read the scores of a trained model, on the scale that decides and on both; see `score_both`."""
     place, snapshot = workshop.place(node), workshop.place(workshop.catalog.nodes[f"dataset/{endpoint.name}"])
-    return score_both(_written(place), endpoint.target, endpoint.scale, snapshot, place)
+    return score_both(read_scores(place), endpoint.target, endpoint.scale, snapshot, place)
 
 
 def load_dataset(workshop: Workshop, node: Node) -> Dataset:
@@ -92,16 +92,10 @@ def _is_there(context: dg.AssetExecutionContext, workshop: Workshop, node: Node,
     return False
 
 
-def _written(place: Path) -> dict[str, Any]:
-    """Read what `train_and_score` wrote."""
-    scores: dict[str, Any] = json.loads((place / "scores.json").read_bytes())
-    return scores
-
-
 def _is_usable(folder: Path) -> bool:
     """Say whether a folder holds a trained model that can be read, where no list says what belongs to it."""
     try:
-        _written(folder)
+        read_scores(folder)
         np.load(folder / "predictions.npz", allow_pickle=False).close()
         load_model(folder / "model")
     except Exception:  # noqa: BLE001  whatever libraries raise about half a file
@@ -121,7 +115,7 @@ def _record(
     place, tags = workshop.place(node), _tags(workshop, node, endpoint, model) | {keys.TAG_RECOVERED: "true"}
     name, params = f"{model.name} on {endpoint.name}", model.settings(endpoint.name).model_dump(mode="json")
     with tracking.training_run(context, name=name, tags=tags, record=node.record) as run:
-        tracking.log(run, params=params, scores=_flat(read_scores(workshop, node, endpoint)), folder=place)
+        tracking.log(run, params=params, scores=_flat(scores_of(workshop, node, endpoint)), folder=place)
 
 
 def _train(
@@ -140,14 +134,14 @@ def _train(
     ):
         learner = Learner(model.recipe, config, endpoint.target, model.features)
         sources = _sources(workshop, node, endpoint, model)
-        scores = fit(
+        fit(
             learner,
             sources,
             workshop.features.joined,
             lambda data: plain_errors(model.name, endpoint.target, data),
             work,
         )
-        both = score_both(scores, endpoint.target, endpoint.scale, sources.snapshot, work)
+        both = score_both(read_scores(work), endpoint.target, endpoint.scale, sources.snapshot, work)
         tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(both), folder=work)
         workshop.keep(node, work)
 
@@ -179,55 +173,55 @@ def _sources(workshop: Workshop, node: Node, endpoint: Endpoint, model: ModelFil
     )
 
 
-def _flat(scores: dict[str, Any]) -> dict[str, float]:
+def _flat(scores: Scores) -> dict[str, float]:
     """Give scores as MLflow keeps them: in the endpoint's unit, and on the scale of training where that is another."""
-    flat = {"train_s": scores["train_s"], "ms_per_molecule": scores["ms_per_molecule"]}
-    unit, training = scores["scales"]["unit"], scores["scales"]["training"]
+    flat = {"train_s": scores.train_s, "ms_per_molecule": scores.ms_per_molecule}
+    unit, training = scores.scales["unit"], scores.scales["training"]
     for on, mark in ((unit, ""), (training, "_training_scale"))[: 1 if training == unit else 2]:
-        flat |= {f"test_{metric}{mark}": value for metric, value in on["test"].items()}
-        for metric, cv in on["cv"].items():
-            flat |= {f"cv_{metric}{mark}": cv["mean"], f"cv_{metric}_std{mark}": cv["std"]}
+        flat |= {f"test_{metric}{mark}": value for metric, value in on.test.items()}
+        for metric, cv in on.cv.items():
+            flat |= {f"cv_{metric}{mark}": cv.mean, f"cv_{metric}_std{mark}": cv.std}
     return flat
 
 
-def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: dict[str, Any]) -> dict[str, Any]:
+def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: Scores) -> dict[str, Any]:
     snapshot = load_dataset(workshop, node)
     predictions = np.load(workshop.place(node) / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0
     scored = snapshot.exact[train]
     measured, predicted = snapshot.values[train][scored], predictions["out_of_fold"][scored]
     metric = endpoint.champion.metric
-    told: dict[Scale, dict[str, Any]] = {endpoint.scale: scores}  # first on the scale that decides
-    if scores["scales"]["training"] != scores["scales"]["unit"]:
+    told: dict[Scale, OnScale] = {endpoint.scale: scores.scales[endpoint.scale]}  # first the one that decides
+    if scores.scales["training"] != scores.scales["unit"]:
         other: Scale = "unit" if endpoint.scale == "training" else "training"
-        told[other] = scores["scales"][other]
+        told[other] = scores.scales[other]
     plot = (
         plots.roc_plot(measured, predicted)
         if endpoint.task == "binary"
         else plots.parity_plot(measured, predicted, endpoint.unit)
     )
     return {
-        f"cv_{metric}": scores["cv"][metric]["mean"],
-        f"test_{metric}": scores["test"][metric],
-        "train_s": scores["train_s"],
-        "ms_per_molecule": scores["ms_per_molecule"],
+        f"cv_{metric}": scores.cv[metric].mean,
+        f"test_{metric}": scores.test[metric],
+        "train_s": scores.train_s,
+        "ms_per_molecule": scores.ms_per_molecule,
         "scores": plots.markdown_table(
             ("metric", "scale", "mean over folds", "std", "test split (reported only)"),
             [
-                (name, scale_words(scale, endpoint.target, endpoint.unit), cv["mean"], cv["std"], on["test"][name])
+                (name, scale_words(scale, endpoint.target, endpoint.unit), cv.mean, cv.std, on.test[name])
                 for scale, on in told.items()
-                for name, cv in on["cv"].items()
+                for name, cv in on.cv.items()
             ],
         ),
         "plot": plot,
     }
 
 
-def _quality(endpoint: Endpoint, model: ModelFile, scores: dict[str, Any]) -> dg.AssetCheckResult:
+def _quality(endpoint: Endpoint, model: ModelFile, scores: Scores) -> dg.AssetCheckResult:
     short = {
-        metric: scores["cv"][metric]["mean"]
+        metric: scores.cv[metric].mean
         for metric, bound in endpoint.champion.minimum.items()
-        if (scores["cv"][metric]["mean"] < bound) == HIGHER_IS_BETTER[metric]
+        if (scores.cv[metric].mean < bound) == HIGHER_IS_BETTER[metric]
     }
     return dg.AssetCheckResult(
         check_name="meets_minimum",

@@ -7,7 +7,6 @@
 # DATA_VOLUME_ID          the EBS volume with all state
 # AGENT_CONFIG_PARAMETER  parameter with the CloudWatch agent's configuration
 # SWAP_GIB                size of the swap file
-# INSTALL_PROBE           true: the service on this host is asked once a minute whether it answers
 set -eu
 
 mount_point=${AIDRUG_STATE:-/var/lib/aidrug}
@@ -123,18 +122,21 @@ start_agent() {
         say "the CloudWatch agent did not start: no logs and no disk alarms until it does"
 }
 
-install_probe() {
-    [ "${INSTALL_PROBE:-false}" = true ] || return 0
-    cat >/etc/systemd/system/aidrug-probe.service <<'UNIT'
+# The scripts come with a delivery (host.sh): what is deployed is kept up, then asked whether it answers.
+install_minute() {
+    cat >/etc/systemd/system/aidrug-minute.service <<'UNIT'
 [Unit]
-Description=Asks the service of aidrug whether it answers
+Description=Keeps up what is deployed of aidrug, and asks whether it answers
+ConditionPathExists=/opt/aidrug/host.sh
 [Service]
 Type=oneshot
-ExecStart=/bin/sh /opt/aidrug/probe.sh
+Environment=AIDRUG_KEEP=yes
+ExecStart=-/bin/sh /opt/aidrug/host.sh
+ExecStart=-/bin/sh /opt/aidrug/probe.sh
 UNIT
-    cat >/etc/systemd/system/aidrug-probe.timer <<'UNIT'
+    cat >/etc/systemd/system/aidrug-minute.timer <<'UNIT'
 [Timer]
-OnBootSec=120
+OnBootSec=60
 OnUnitActiveSec=60
 AccuracySec=5
 [Install]
@@ -142,7 +144,7 @@ WantedBy=timers.target
 UNIT
     printf '/var/log/aidrug/*.log {\n  weekly\n  rotate 4\n  compress\n  copytruncate\n  missingok\n}\n' >/etc/logrotate.d/aidrug
     systemctl daemon-reload
-    systemctl enable --now aidrug-probe.timer
+    systemctl enable --now aidrug-minute.timer
 }
 
 main() {
@@ -153,7 +155,7 @@ main() {
     make_swap
     start_docker
     start_agent
-    install_probe
+    install_minute
     say "the host is ready for a delivery"
 }
 

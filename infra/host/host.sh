@@ -1,11 +1,14 @@
-# What the SSM document runs on a host, as root, under POSIX sh: deploy, train, plan, status, rollback.
+# What the SSM document runs on a host, as root, under POSIX sh: deploy, mlflow, train, abandon, plan, status, rollback,
+# restore, certificate; and, once a minute from the copy that a delivery leaves in /opt/aidrug, keep.
 # Belongs here: everything between "this revision" and "it serves", and the way back.
 # Does not belong here: how the host is set up (boot.sh), what a container runs (compose.yaml), AWS from outside
 # (ai_drug_assets/deploy.py).
 #
 # The document puts ACTION, IMAGE_TAG, TIMEOUT_SECONDS and the deployment's settings (infra/terraform/main.tf) in front
 # of it. Every failure ends in one line "FAILED <action> at <step>: <what>. <remedy>", which the alarms look for, and
-# a failure before the swap leaves the host as it was. Docker's templates are written by `field`, since SSM would take
+# a failure before the swap leaves the host as it was. SSM ends a command with SIGKILL for its whole group, and a reboot asks
+# nobody either, so nothing relies on a last word: whoever takes the lock next (keep, within a minute; or a delivery) finds
+# what was left, puts it right and says so. Docker's templates are written by `field`, since SSM would take
 # two braces in a row for a parameter of its own.
 set -eu
 
@@ -18,15 +21,25 @@ patience=${AIDRUG_HEALTH_SECONDS:-300}
 system_gib=${AIDRUG_MIN_SYSTEM_GIB:-8}
 data_gib=${AIDRUG_MIN_DATA_GIB:-2}
 meminfo=${AIDRUG_MEMINFO:-/proc/meminfo}
+memory=${AIDRUG_MEMORY:-/dev/shm} # a file system that no disk holds
+boot_log=${AIDRUG_BOOT_LOG:-/var/log/aidrug/boot.log}
+[ -z "${AIDRUG_KEEP:-}" ] || ACTION=keep IMAGE_TAG=none
 user=10001:10001 # who the containers run as
 # Compose takes a variable of its environment before one of the file that it is given, and the revision before this one
 # would start with the images of this one: the tag is in the files alone.
 tag=$IMAGE_TAG
 unset IMAGE_TAG
-step=start
 quiet_automation=no
 failed=no
 training=
+
+# step NAME: where the script is; whoever finds it dead reads it there.
+step() {
+    step=$1
+    [ -z "$locked" ] || printf '%s at %s' "$ACTION" "$step" >"$root/delivering"
+}
+locked=
+step start
 
 say() { printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*"; }
 
@@ -35,6 +48,9 @@ fail() {
     say "FAILED $ACTION at $step: $*"
     exit 1
 }
+
+# The lock is this script's alone: what outlives it (docker's plugins have process groups of their own) must not hold it.
+docker() { command docker "$@" 9>&-; }
 
 field() { printf '{''{%s}''}' "$1"; }
 
@@ -68,9 +84,10 @@ close() {
         remove_leftovers
     fi
     [ "$code" = 0 ] || [ "$failed" = yes ] || say "FAILED $ACTION at $step: a command ended with $code, see above"
+    [ -z "$locked" ] || rm -f "$root/delivering"
     if [ "$quiet_automation" = yes ]; then
         say "the automation of ${current:-nothing} goes on"
-        compose up --detach || say "what ran before could not be started again: aidrug host status"
+        resume || say "what ran before could not be started again: aidrug host status"
     fi
     rm -rf "${docker_config:-}"
     exec >/dev/null 2>&1
@@ -82,17 +99,56 @@ close() {
 value_in() { sed -n "s/^$2=//p" "$1" 2>/dev/null || true; }
 
 take_lock() {
-    step=lock
+    step lock
     mkdir -p "$state"
     exec 9>"$state/delivery.lock"
-    flock -n 9 && return 0
-    say "another delivery is at work on this host; waiting for its end"
-    flock -w "$TIMEOUT_SECONDS" 9 || fail "the other delivery did not end within $TIMEOUT_SECONDS s. Look: aidrug host logs"
+    if ! flock -n 9; then
+        [ "$ACTION" != keep ] || exit 0
+        say "another delivery is at work on this host; waiting for its end"
+        flock -w "$TIMEOUT_SECONDS" 9 || fail "the other delivery did not end within $TIMEOUT_SECONDS s. Look: aidrug host logs"
+    fi
+    locked=yes
+    bury
+    [ "$ACTION" = keep ] || rm -f "$root/awaits"
+    if [ "$ACTION" != keep ] && [ -f "$0" ]; then
+        cp "$0" "$root/host.sh.next"
+        mv "$root/host.sh.next" "$root/host.sh"
+    fi
+    current=$(value_in "$root/.env" IMAGE_TAG)
+    previous=$(value_in "$root/.env.previous" IMAGE_TAG)
 }
 
-# One-off containers whose starter was killed would train on beside the next ones.
+# What a delivery that was cut off left behind: a login, a training that goes on, half a swap.
+bury() {
+    rm -rf "$memory"/aidrug-docker.*
+    [ -e "$root/delivering" ] || return 0
+    say "FAILED $(cat "$root/delivering"): it was cut off: cancelled, killed or rebooted. What served before is brought up again;" \
+        "deliver again: aidrug deploy"
+    remove_leftovers
+    # `switch` moves the settings first: without them the compose file of the same revision follows.
+    [ -e "$root/.env.next" ] || [ ! -e "$root/compose.next.yaml" ] || mv "$root/compose.next.yaml" "$root/compose.yaml"
+    rm -f "$root/delivering"
+}
+
+# SSM is there minutes before Docker is, which waits for the data disk.
+await_docker() {
+    step docker
+    waited=0
+    until docker info >/dev/null 2>&1; do
+        reason=$(grep 'FAILED boot' "$boot_log" 2>/dev/null | tail -n 1)
+        [ "$ACTION" != keep ] || exit 0
+        [ -z "$reason" ] || fail "Docker does not run, since the host did not come up: ${reason#*FAILED }"
+        [ "$waited" -lt "${AIDRUG_DOCKER_SECONDS:-600}" ] || fail "Docker did not start within $waited s. Look: aidrug host logs;" \
+            "on the host: systemctl status aidrug-boot docker"
+        [ "$waited" -gt 0 ] || say "waiting for Docker"
+        sleep "$pause"
+        waited=$((waited + pause + 1))
+    done
+}
+
+# Containers of a delivery, which carry its label, train on when their starter is killed.
 remove_leftovers() {
-    leftovers=$(docker ps --quiet --filter label=com.docker.compose.project=aidrug --filter label=com.docker.compose.oneoff=True)
+    leftovers=$(docker ps --all --quiet --filter label=aidrug.delivery)
     [ -z "$leftovers" ] || {
         say "removing what a killed delivery left running: $leftovers"
         # shellcheck disable=SC2086 # one argument per container
@@ -103,7 +159,7 @@ remove_leftovers() {
 free_gib() { df -Pk "$1" | awk 'NR == 2 {printf "%d", $4 / 1048576}'; }
 
 require_space() {
-    step=disk
+    step disk
     docker_root=$(docker info --format "$(field .DockerRootDir)")
     if [ "$(free_gib "$docker_root")" -lt "$system_gib" ]; then
         say "the system disk has $(free_gib "$docker_root") GiB left; removing images that nothing uses"
@@ -155,11 +211,10 @@ parameter() {
 # The token goes from the parameter to docker's standard input: never to a disk, an argument or a log. docker writes it
 # down itself, so it is given a folder in memory that goes with this script.
 log_in() {
-    step=registry
+    step registry
     token=$(parameter "$REGISTRY_TOKEN_PARAMETER") || fail "$(cat "$work/reason")"
     [ "$token" != unset ] || fail "the parameter $REGISTRY_TOKEN_PARAMETER still holds Terraform's placeholder." \
         "Put the registry's token: terraform output next_steps"
-    memory=/dev/shm
     [ -d "$memory" ] || memory=/run
     docker_config=$(mktemp -d "$memory/aidrug-docker.XXXXXX")
     export DOCKER_CONFIG="$docker_config"
@@ -218,18 +273,15 @@ what_training_may_take() {
     printf 'TRAIN_MEMORY=%sg\nCODE_MEMORY=%sg\nOMP_NUM_THREADS=%s\n' "$gib" "$gib" "$(nproc)"
 }
 
-# The compose file comes out of the image: whatever revision runs, the file is of the same one.
+# Compose file, boot.sh and probe.sh come out of the image: whatever revision runs, they are of the same one.
 unpack() {
-    step=unpack
-    holder=$(docker create "$1")
-    docker cp "$holder:/app/infra/compose.yaml" "$root/compose.next.yaml" >/dev/null ||
-        fail "$1 holds no /app/infra/compose.yaml. Is it an image of this project?"
-    docker rm "$holder" >/dev/null
+    step unpack
+    rm -f "$root/compose.next.yaml" "$root/.env.next"
     umask_before=$(umask)
     umask 077
     {
         for name in IMAGE_REPO AWS_REGION ARTIFACTS_BUCKET DATA_BUCKET BUNDLES_BUCKET LOGS_BUCKET \
-            BACKUPS_BUCKET DOMAIN_NAME UI_BIND MLFLOW_HOSTS; do
+            BACKUPS_BUCKET DOMAIN_NAME ADDRESS CERTIFICATES UI_BIND MLFLOW_HOSTS AIDRUG_TIMEOUT_MINUTES; do
             eval "printf '%s=%s\n' $name \"\${$name:-}\""
         done
         printf 'IMAGE_TAG=%s\nAIDRUG_DATA=%s\n' "$tag" "$state"
@@ -238,6 +290,13 @@ unpack() {
     umask "$umask_before"
     fetch_secrets
     mv "$work/secrets" "$root/secrets.env"
+    holder=$(docker create "$1")
+    docker cp "$holder:/app/infra/compose.yaml" "$root/compose.next.yaml" >/dev/null ||
+        fail "$1 holds no /app/infra/compose.yaml. Is it an image of this project?"
+    for script in boot probe; do
+        docker cp "$holder:/app/infra/host/$script.sh" "$work/$script.sh" >/dev/null && mv "$work/$script.sh" "$root/$script.sh"
+    done
+    docker rm "$holder" >/dev/null
     mkdir -p "$state/home" "$state/mlflow"
     chown "$user" "$state/home" "$state/mlflow" 2>/dev/null || true
     compose_next config --quiet || fail "the compose file of $tag does not fit the settings in $root/.env.next, see above"
@@ -246,7 +305,7 @@ unpack() {
 fetch() {
     require_space
     log_in
-    step=pull
+    step pull
     say "pulling $tag"
     pull_image "$IMAGE_REPO/pipeline:$tag"
     [ "$ACTION" = train ] || pull_image "$IMAGE_REPO/serving:$tag"
@@ -256,17 +315,18 @@ fetch() {
 
 # train MORE...: one container that trains what is stale and goes. Its signatures make a second one find nothing to do.
 train() {
-    step=data
-    compose_next run --rm -T "$@" train data pull || fail "DVC could not bring the measurements, see above." \
+    step data
+    compose_next run --label aidrug.delivery=yes --rm -T "$@" train data pull || fail "DVC could not bring the measurements, see above." \
         "Is the remote in .dvc/config s3://$DATA_BUCKET/..., and was \`dvc push\` run?"
-    step=training
+    step training
     say "training what is stale"
     code=0
     # Ended before SSM ends this script, so that there is time to put things back.
     limit=${AIDRUG_TRAINING_SECONDS:-$((TIMEOUT_SECONDS > 600 ? TIMEOUT_SECONDS - 300 : TIMEOUT_SECONDS / 2 + 1))}
     # In the background, so that a signal to this script is answered at once and not when the training ends.
-    timeout --kill-after 60 "$limit" docker compose --project-name aidrug --env-file "$root/.env.next" \
-        --file "$root/compose.next.yaml" run --rm -T "$@" train </dev/null &
+    # In this group, which SSM ends as a whole, and without the lock.
+    timeout --foreground --kill-after 60 "$limit" docker compose --project-name aidrug --env-file "$root/.env.next" \
+        --file "$root/compose.next.yaml" run --label aidrug.delivery=yes --rm -T "$@" train </dev/null 9>&- &
     training=$!
     wait "$training" || code=$?
     training=
@@ -288,21 +348,48 @@ wait_ready() {
     done
 }
 
-# Make the next revision the current one; what was current is kept as the way back.
+# Make the next revision the current one; what was current is kept as the way back. Settings first: see `bury`.
 switch() {
     for name in .env compose.yaml; do
-        next=$([ "$name" = .env ] && echo .env.next || echo compose.next.yaml)
         [ "$current" = "$tag" ] || [ ! -e "$root/$name" ] || cp -p "$root/$name" "$root/$name.previous"
-        mv "$root/$next" "$root/$name"
     done
+    take_over
+}
+
+take_over() {
+    mv "$root/.env.next" "$root/.env"
+    mv "$root/compose.next.yaml" "$root/compose.yaml"
 }
 
 start_all() { compose up --detach --remove-orphans && wait_ready; }
 
+# migrate compose|compose_next: databases of an older schema are backed up, upgraded and checked; others are left alone.
+migrate() {
+    step migrate
+    "$1" run --label aidrug.delivery=yes --rm -T --no-deps backup migrate </dev/null ||
+        fail "the databases do not fit $tag, see above. What was there before is there still, or was put back."
+}
+
+# What is deployed goes on. Had the revision that does not come after all upgraded the databases, that is taken back first.
+resume() {
+    next=$(value_in "$root/.env.next" IMAGE_TAG)
+    if [ -n "$next" ] && [ "$next" != "$current" ] && grep -q -s "$next" "$state/home/schema_upgrade.json"; then
+        say "the databases go back to the backup before $next"
+        compose_next stop mlflow >/dev/null || true
+        compose_next run --label aidrug.delivery=yes --rm -T --no-deps backup migrate --undo </dev/null ||
+            say "the databases could not be put back, see above"
+    fi
+    compose up --detach
+}
+
+# With the files of the revision that is left, which alone knows what it changed.
 go_back() {
-    for name in .env compose.yaml; do
-        cp -p "$root/$name.previous" "$root/$name"
-    done
+    compose stop daemon code webserver mlflow >/dev/null || true
+    compose run --label aidrug.delivery=yes --rm -T --no-deps backup migrate --undo </dev/null ||
+        say "the databases could not be put back to the backup before the upgrade, see above"
+    cp -p "$root/.env.previous" "$root/.env.next"
+    cp -p "$root/compose.yaml.previous" "$root/compose.next.yaml"
+    take_over
     start_all
 }
 
@@ -310,12 +397,12 @@ go_back() {
 quieten() {
     [ -n "$current" ] || return 0
     quiet_automation=yes
-    compose stop daemon code >/dev/null || fail "the automation of $current did not stop, see above"
+    compose stop daemon code webserver mlflow >/dev/null || fail "the automation of $current did not stop, see above"
 }
 
 deploy() {
     if [ "$current" = "$tag" ] && [ "$(cat "$root/healthy" 2>/dev/null)" = "$tag" ] && is_ready; then
-        step=secrets
+        step secrets
         fetch_secrets
         if [ "$(cat "$work/secrets")" = "$(cat "$root/secrets.env" 2>/dev/null)" ]; then
             say "$tag is deployed and healthy: nothing to do"
@@ -329,10 +416,10 @@ deploy() {
     remove_leftovers
     fetch
     quieten
-    step=mlflow
-    compose_next up --detach --wait mlflow || fail "MLflow did not become healthy, see above: aidrug host logs --group containers"
+    migrate compose_next
+    start_mlflow
     train
-    step=swap
+    step swap
     say "swapping ${current:-nothing} for $tag"
     quiet_automation=no
     [ "$current" = "$tag" ] || previous=$current
@@ -357,16 +444,47 @@ deploy() {
     fail "$tag is not healthy, and neither is $previous after going back. Look: aidrug host logs --group containers"
 }
 
+start_mlflow() {
+    step mlflow
+    compose_next up --detach --wait mlflow || fail "MLflow did not become healthy, see above: aidrug host logs --group containers"
+}
+
+# For a host that only trains, which reports to MLflow here: before a first delivery, or on a new host, none would run.
+mlflow_only() {
+    remove_leftovers
+    fetch
+    quieten
+    migrate compose_next
+    start_mlflow
+    quiet_automation=no
+    echo "$(($(date +%s) + TIMEOUT_SECONDS))" >"$root/awaits"
+}
+
+# The training elsewhere failed.
+abandon() {
+    step abandon
+    [ -z "$current" ] || resume || fail "what is deployed could not be started again. Look: aidrug host logs --group containers"
+}
+
 train_only() {
     remove_leftovers
     fetch
+    step mlflow
+    waited=0
+    until curl --silent --fail --max-time 5 --output /dev/null "http://$MLFLOW_HOST:5000/health"; do
+        [ "$waited" -lt "$patience" ] || fail "MLflow on the host that serves ($MLFLOW_HOST:5000) does not answer. Look there:" \
+            "aidrug host status"
+        sleep "$pause"
+        waited=$((waited + pause + 1))
+    done
     # It publishes nothing: the host that serves judges, and keeps the ledger.
     train --no-deps -e "MLFLOW_TRACKING_URI=http://$MLFLOW_HOST:5000" -e AIDRUG_TRAIN_ONLY=1 \
         -e AIDRUG_LEDGER= -e "AIDRUG_STORE=$state/home/store"
+    printf '%s\n' "$tag" >"$root/trained"
 }
 
 roll_back() {
-    step=rollback
+    step rollback
     before=$(value_in "$root/.env.previous" IMAGE_TAG)
     [ -n "$before" ] || fail "there is no earlier revision on this host to go back to"
     [ "$before" != "$current" ] || fail "the revision before is the same one, $current. Deploy an older one: aidrug deploy --sha SHA"
@@ -384,11 +502,46 @@ roll_back() {
     fail "$before did not become healthy either. Look: aidrug host logs --group containers"
 }
 
+# Once a minute: unless somebody is at work, what is deployed runs. A file `paused` in /opt/aidrug says that it should not.
+keep() {
+    [ -n "$current" ] && [ ! -e "$root/paused" ] || return 0
+    [ "$(cat "$root/awaits" 2>/dev/null || echo 0)" -lt "$(date +%s)" ] || return 0 # the training host is at work
+    compose ps --services --status running | sort >"$work/running"
+    compose config --services | grep -v -x prepare | sort >"$work/wanted"
+    missing=$(comm -13 "$work/running" "$work/wanted" | tr '\n' ' ')
+    [ -n "$missing" ] || return 0
+    say "brought up: $missing"
+    resume || say "not everything of $current could be brought up, see above"
+}
+
+# A new or emptied data disk: the state of the newest backup, and then what is deployed.
+restore() {
+    step restore
+    tag=${current:-$tag}
+    [ "$tag" != none ] || fail "which revision? Nothing is deployed here, and ImageTag is missing."
+    [ -n "$current" ] || { fetch && switch; }
+    quiet_automation=yes
+    current=$tag
+    compose stop >/dev/null
+    compose run --label aidrug.delivery=yes --rm -T backup restore --replace </dev/null ||
+        fail "the state could not be restored, see above; what was there is there still"
+    migrate compose # the backup may be older than the schema
+    quiet_automation=no
+    start_all || fail "the state is restored, but the service is not ready. Look: aidrug host logs --group containers"
+    printf '%s\n' "$current" >"$root/healthy"
+    say "restored; the service is ready"
+}
+
 require_deployed() {
     [ -n "$current" ] || fail "nothing is deployed on this host yet. Deploy first: aidrug deploy"
 }
 
 tell_status() {
+    if [ -z "$current" ] && [ -e "$root/trained" ]; then
+        say "this host only trains; the last training that ended well was of $(cat "$root/trained")"
+        df -Ph / "$state"
+        return 0
+    fi
     say "revision ${current:-none}, before it $(value_in "$root/.env.previous" IMAGE_TAG)"
     if is_ready; then say "the service is ready"; else say "the service is NOT ready"; fi
     df -Ph / "$state"
@@ -400,32 +553,47 @@ main() {
     trap close EXIT
     trap 'exit 143' TERM
     trap 'exit 130' INT
+    await_docker
     current=$(value_in "$root/.env" IMAGE_TAG)
-    previous=$(value_in "$root/.env.previous" IMAGE_TAG)
     case $ACTION in
-    deploy | train)
+    deploy | mlflow | train)
         [ "$tag" != none ] || fail "which revision? ImageTag is missing."
         say "$ACTION $tag"
         take_lock
-        current=$(value_in "$root/.env" IMAGE_TAG) # the delivery that was waited for may have changed it
-        previous=$(value_in "$root/.env.previous" IMAGE_TAG)
-        if [ "$ACTION" = deploy ]; then deploy; else train_only; fi
+        case $ACTION in
+        deploy) deploy ;;
+        mlflow) mlflow_only ;;
+        train) train_only ;;
+        esac
+        ;;
+    keep)
+        take_lock
+        keep
+        exit 0
         ;;
     rollback)
         take_lock
-        current=$(value_in "$root/.env" IMAGE_TAG)
         require_deployed
         roll_back
         ;;
+    restore)
+        take_lock
+        restore
+        ;;
+    abandon)
+        take_lock
+        abandon
+        ;;
+    certificate) cat "$state/proxy/caddy/pki/authorities/local/root.crt" || fail "there is none yet. Deploy first: aidrug deploy" ;;
     plan)
-        step=plan
+        step plan
         require_deployed
         code=0
         compose run --rm -T --no-deps train plan </dev/null || code=$?
         [ "$code" = 0 ] || [ "$code" = 2 ] || fail "the plan ended with $code, see above"
         ;;
     status) tell_status ;;
-    *) fail "expected deploy, train, plan, status or rollback" ;;
+    *) fail "expected deploy, mlflow, train, abandon, plan, status, rollback, restore or certificate" ;;
     esac
     say "done: $ACTION"
 }

@@ -1,14 +1,19 @@
 #!/bin/sh
 # Once a minute on a host that serves: one line of JSON for CloudWatch's metric filters.
-#   {"up":1,"ready_ms":12,"errors":0,"predict_ms":34}
+#   {"up":1,"ready_ms":12,"errors":0,"predict_ms":34,"automation":1,"backup_hours":7}
 # up: whether the service says that it is ready; ready_ms: how long that took. Since the last line, from the service's own
 # counters: errors, answers with a server error; predict_ms, mean time of an answer with predictions, null when there was
-# none. Both are null when the counters could not be had. No molecule is sent and none is logged.
+# none. Both are null when the counters could not be had. automation: whether Dagster's daemon gives signs of life, null while a
+# delivery is at work, which stops it. backup_hours: since the last backup, or since the first delivery. No molecule is sent and none is logged.
 set -eu
 
 address=${AIDRUG_SERVICE:-http://127.0.0.1:8000}
 log=${AIDRUG_PROBE_LOG:-/var/log/aidrug/probe.log}
 memory=${AIDRUG_PROBE_MEMORY:-/run/aidrug-probe}
+root=${AIDRUG_ROOT:-/opt/aidrug}
+state=${AIDRUG_STATE:-/var/lib/aidrug}
+dagster=${AIDRUG_DAGSTER:-http://127.0.0.1:3000}
+[ -e "$root/.env" ] || exit 0 # a host that only trains, or one before its first delivery
 secrets=${AIDRUG_SECRETS:-/opt/aidrug/secrets.env} # the service shows its counters to nobody without a key
 
 mkdir -p "$(dirname "$log")"
@@ -44,4 +49,17 @@ if page=$(counted); then
         printf "\"errors\":%d,\"predict_ms\":%s", $1 - $4, ($2 > $5 ? int(($3 - $6) / ($2 - $5) + 0.5) : "null")}')
 fi
 
-printf '{"up":%s,"ready_ms":%s,%s}\n' "$up" "$milliseconds" "$since" >>"$log"
+automation=null
+if flock -n "$state/delivery.lock" true; then
+    automation=0
+    asked='{"query":"{instance{daemonHealth{daemonStatus(daemonType:\"SENSOR\"){healthy}}}}"}'
+    case $(curl --silent --fail --max-time 10 --header 'Content-Type: application/json' --data "$asked" "$dagster/graphql") in
+    *'"healthy":true'* | *'"healthy": true'*) automation=1 ;;
+    esac
+fi
+stamp=$state/home/locks/backed_up
+[ -e "$stamp" ] || stamp=$root/first_minute
+[ -e "$stamp" ] || : >"$stamp"
+hours=$((($(date +%s) - $(date -r "$stamp" +%s)) / 3600))
+
+printf '{"up":%s,"ready_ms":%s,%s,"automation":%s,"backup_hours":%s}\n' "$up" "$milliseconds" "$since" "$automation" "$hours" >>"$log"

@@ -6,7 +6,9 @@ locals {
   admin_token      = "${local.parameter_prefix}/admin-token"
   zone             = "${var.region}${var.zone_letter}"
   trains_elsewhere = var.training_host != null
-  state_bucket     = coalesce(var.state_bucket, "${var.name}-state-${data.aws_caller_identity.this.account_id}")
+  address          = coalesce(var.domain_name, module.host.public_ip)
+  # Let's Encrypt must reach the host from wherever it happens to be; behind an allowlist the proxy signs by itself.
+  certificates = var.domain_name != "" && contains(var.service_allowlist, "0.0.0.0/0") ? var.alert_email : "internal"
 
   service_ports = { https = 443, http = 80 }
   ui_ports      = { dagster = 3000, mlflow = 5000 }
@@ -76,6 +78,7 @@ module "host" {
   architecture         = var.architecture
   root_volume_gib      = var.root_volume_gib
   data_volume_gib      = var.data_volume_gib
+  data_snapshot_id     = var.data_snapshot_id
   keep_data_on_destroy = var.keep_data_on_destroy
   snapshots_kept       = var.snapshots_kept
   fixed_address        = true # a name or a client's bookmark outlives a stop
@@ -129,12 +132,9 @@ module "delivery" {
   training_timeout_minutes = var.training_timeout_minutes
   github_repository        = var.github_repository
   github_branch            = var.github_branch
-  github_environment       = var.github_environment
   oidc_provider_arn        = var.github_oidc_provider_arn
   command_log_group        = module.monitoring.log_groups["commands"]
   bundles_bucket_arn       = module.storage.arns["bundles"]
-  state_bucket             = local.state_bucket
-  state_key                = "aidrug/terraform.tfstate"
   instance_arns = merge(
     { serve = module.host.instance_arn },
     local.trains_elsewhere ? { train = module.training_host[0].instance_arn } : {},
@@ -151,6 +151,9 @@ module "delivery" {
     LOGS_BUCKET              = module.storage.buckets["logs"]
     BACKUPS_BUCKET           = module.storage.buckets["backups"]
     DOMAIN_NAME              = var.domain_name
+    ADDRESS                  = module.host.public_ip
+    CERTIFICATES             = local.certificates
+    AIDRUG_TIMEOUT_MINUTES   = tostring(var.training_timeout_minutes)
     UI_BIND                  = local.trains_elsewhere || length(var.ui_allowlist) > 0 ? "0.0.0.0" : "127.0.0.1" # the security group decides
     MLFLOW_HOST              = module.host.private_ip
     MLFLOW_HOSTS = join(",", concat(

@@ -1,46 +1,20 @@
-output "region" {
-  description = "AWS_REGION of the driver."
-  value       = var.region
+locals {
+  # What the driver and the workflow need to know; no secret among it.
+  settings = {
+    AWS_REGION                  = var.region
+    AWS_ROLE_ARN                = module.delivery.role_arn
+    AWS_READER_ROLE_ARN         = module.delivery.reader_role_arn
+    AIDRUG_LEDGER               = "s3://${module.storage.buckets["bundles"]}/ledger"
+    AIDRUG_INSTANCE_ID          = module.host.instance_id
+    AIDRUG_TRAINING_INSTANCE_ID = local.trains_elsewhere ? module.training_host[0].instance_id : "none"
+    AIDRUG_DOCUMENT             = module.delivery.document_name
+    AIDRUG_TIMEOUT_MINUTES      = var.training_timeout_minutes
+  }
 }
 
-output "instance_id" {
-  description = "AIDRUG_INSTANCE_ID of the driver: the host that serves."
-  value       = module.host.instance_id
-}
-
-output "training_instance_id" {
-  description = "AIDRUG_TRAINING_INSTANCE_ID of the driver: the host that only trains, or empty."
-  value       = local.trains_elsewhere ? module.training_host[0].instance_id : ""
-}
-
-output "document" {
-  description = "AIDRUG_DOCUMENT of the driver: the SSM document."
-  value       = module.delivery.document_name
-}
-
-output "role_arn" {
-  description = "AWS_ROLE_ARN of the delivery workflow."
-  value       = module.delivery.role_arn
-}
-
-output "reader_role_arn" {
-  description = "AWS_READER_ROLE_ARN of continuous integration, which plans against production's ledger."
-  value       = module.delivery.reader_role_arn
-}
-
-output "planner_role_arn" {
-  description = "AWS_PLANNER_ROLE_ARN of the workflow that plans a pull request's change of the infrastructure."
-  value       = module.delivery.planner_role_arn
-}
-
-output "state_bucket" {
-  description = "TF_STATE_BUCKET of the same workflow."
-  value       = local.state_bucket
-}
-
-output "ledger" {
-  description = "AIDRUG_LEDGER of continuous integration."
-  value       = "s3://${module.storage.buckets["bundles"]}/ledger"
+output "settings" {
+  description = "Variables of the driver and of the workflow, a line each: after an apply that made a host anew, they are others."
+  value       = join("", [for name, value in local.settings : "${name}=${value}\n"])
 }
 
 output "buckets" {
@@ -50,7 +24,7 @@ output "buckets" {
 
 output "address" {
   description = "Where the service is."
-  value       = var.domain_name == "" ? module.host.public_ip : var.domain_name
+  value       = local.address
 }
 
 output "data_volume_id" {
@@ -66,22 +40,13 @@ output "next_steps" {
     # 2. The admin token, which the service does not start without; its holder may do everything, so keep it to yourself:
     aws ssm put-parameter --region ${var.region} --overwrite --type SecureString --name ${local.admin_token} --value "$(openssl rand -hex 32)"
     # 3. Where DVC keeps measurements (only if you track some), then commit .dvc/config:
-    aidrug data remote s3://${module.storage.buckets["data"]}/dvc
-    # 4. What the delivery workflow needs to know (no secret among it):
-    gh variable set AWS_REGION --body ${var.region}
-    gh variable set AWS_ROLE_ARN --body ${module.delivery.role_arn}
-    gh variable set AWS_READER_ROLE_ARN --body ${module.delivery.reader_role_arn}
-    gh variable set AWS_PLANNER_ROLE_ARN --body ${module.delivery.planner_role_arn}
-    gh variable set TF_STATE_BUCKET --body ${local.state_bucket}
-    gh variable set AIDRUG_LEDGER --body s3://${module.storage.buckets["bundles"]}/ledger
-    gh variable set AIDRUG_INSTANCE_ID --body ${module.host.instance_id}
-    gh variable set AIDRUG_DOCUMENT --body ${module.delivery.document_name}
-    gh variable set AIDRUG_TRAINING_INSTANCE_ID --body "${local.trains_elsewhere ? module.training_host[0].instance_id : "none"}"
-    # 5. The same from your machine:
-    export AWS_REGION=${var.region} AIDRUG_INSTANCE_ID=${module.host.instance_id} AIDRUG_DOCUMENT=${module.delivery.document_name} AIDRUG_TRAINING_INSTANCE_ID=${local.trains_elsewhere ? module.training_host[0].instance_id : "none"}
-    aidrug host status
-    # 6. Push to ${var.github_branch}, or deploy images that are in ${var.image_repository}:
-    aidrug deploy
-    # 7. Confirm the e-mail that AWS sent to ${var.alert_email}: without it no alarm reaches you.
+    .venv/bin/aidrug data remote s3://${module.storage.buckets["data"]}/dvc
+    # 4. What the delivery workflow needs to know, and the same for your machine; again whenever a host was made anew:
+    terraform -chdir=infra/terraform output -raw settings | gh variable set --env-file -
+    set -a; eval "$(terraform -chdir=infra/terraform output -raw settings)"; set +a
+    .venv/bin/aidrug host status
+    # 5. Push to ${var.github_branch}, or deploy images that are in ${var.image_repository}:
+    .venv/bin/aidrug deploy
+    # 6. Confirm the e-mail that AWS sent to ${var.alert_email}: without it no alarm reaches you.
   STEPS
 }

@@ -31,12 +31,12 @@ variable "zone_letter" {
 }
 
 variable "github_repository" {
-  description = "The repository whose workflow may deploy, as owner/name."
+  description = "The repository whose workflow may deploy, as owner/name or with its numbers, owner@1/name@2: repositories made, renamed or moved since July 2026 sign with them."
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9](-?[A-Za-z0-9])*/[A-Za-z0-9._-]+$", var.github_repository))
-    error_message = "github_repository: expected owner/name without wildcards, got \"${var.github_repository}\"."
+    condition     = can(regex("^[A-Za-z0-9](-?[A-Za-z0-9])*(/[A-Za-z0-9._-]+|@[1-9][0-9]*/[A-Za-z0-9._-]+@[1-9][0-9]*)$", var.github_repository))
+    error_message = "github_repository: expected owner/name or owner@1/name@2 without wildcards, got \"${var.github_repository}\"."
   }
 }
 
@@ -51,32 +51,10 @@ variable "github_branch" {
   }
 }
 
-variable "github_environment" {
-  description = "When the deploying job names a GitHub environment, its name: GitHub then signs the environment in place of the branch, and the environment must be limited to the branch in GitHub's settings."
-  type        = string
-  default     = ""
-
-  validation {
-    condition     = can(regex("^[A-Za-z0-9._-]*$", var.github_environment))
-    error_message = "github_environment: expected one name without wildcards, got \"${var.github_environment}\"."
-  }
-}
-
 variable "github_oidc_provider_arn" {
   description = "ARN of GitHub's OIDC provider when the account already has it (an account can have only one); empty to make it."
   type        = string
   default     = ""
-}
-
-variable "state_bucket" {
-  description = "Bucket of Terraform's state, which a pull request's plan reads; empty: <name>-state-<account>, as the first deployment makes it."
-  type        = string
-  default     = ""
-
-  validation {
-    condition     = can(regex("^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$", var.state_bucket))
-    error_message = "state_bucket: expected 3 to 63 lower-case letters, digits, dots and hyphens, got \"${var.state_bucket}\"."
-  }
 }
 
 variable "image_repository" {
@@ -133,6 +111,17 @@ variable "data_volume_gib" {
   }
 }
 
+variable "data_snapshot_id" {
+  description = "Snapshot from which a new data disk is made; empty for an empty disk. A disk that is there is never replaced for it."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(snap-[0-9a-f]+)?$", var.data_snapshot_id))
+    error_message = "data_snapshot_id: expected a number such as \"snap-0123456789abcdef0\", got \"${var.data_snapshot_id}\"."
+  }
+}
+
 variable "keep_data_on_destroy" {
   description = "Whether `terraform destroy` takes a last snapshot of the data disk (settled when the disk is made) and refuses to delete buckets that hold something."
   type        = bool
@@ -180,7 +169,7 @@ variable "ui_allowlist" {
 }
 
 variable "domain_name" {
-  description = "Name of the service, for its certificate; empty for none."
+  description = "Name of the service, for its certificate; empty for none. Let's Encrypt signs it where 0.0.0.0/0 is on the allowlist, since it must reach ports 80 and 443; else the proxy does."
   type        = string
   default     = ""
 
@@ -267,13 +256,13 @@ variable "snapshots_kept" {
 }
 
 variable "training_timeout_minutes" {
-  description = "A delivery (pull, training, swap) that takes longer is ended and counts as failed."
+  description = "A delivery (pull, training, swap) that takes longer is ended and counts as failed. Everything else that ends one goes by this number."
   type        = number
   default     = 240
 
   validation {
-    condition     = var.training_timeout_minutes >= 10 && var.training_timeout_minutes <= 2880
-    error_message = "training_timeout_minutes: expected 10 to 2880 (SSM's limit is 48 hours), got ${var.training_timeout_minutes}."
+    condition     = var.training_timeout_minutes >= 10 && var.training_timeout_minutes <= 330
+    error_message = "training_timeout_minutes: expected 10 to 330, got ${var.training_timeout_minutes}. A job on GitHub's machines ends after 360, and so does the role it assumes."
   }
 }
 

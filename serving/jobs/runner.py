@@ -23,6 +23,7 @@ from contextlib import asynccontextmanager, suppress
 
 from rdkit import Chem
 
+from model_zoo.predictor import Answer, Fault
 from model_zoo.standardisation import cxsmiles
 from serving.engine import Engine
 from serving.entries import entry
@@ -32,7 +33,6 @@ from serving.jobs.database import MAX_ATTEMPTS, Job, JobTable, Pin, Plan
 from serving.jobs.folder import JobFolder, Row
 from serving.jobs.retention import remove, tidy
 from serving.jobs.settings import JobSettings
-from serving.predictor import Answer, Fault
 from serving.schemas import MoleculeError, MoleculePrediction
 from serving.table import Champion, Failure
 from serving.withdrawal import withdrawal

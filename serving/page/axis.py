@@ -14,8 +14,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from model_zoo.predictor import Estimate
 from model_zoo.targets import Target
-from serving.predictor import Estimate
 
 WIDTH, HEIGHT, BASE = 220.0, 40.0, 31.0
 MARGIN = 6.0

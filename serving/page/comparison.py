@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from model_zoo.predictor import Fault
 from model_zoo.spreadsheets import safe_cell
 from serving.page import words
 from serving.page.radar import MOST_SHAPES
 from serving.page.views import Card, Line, Told, card, notes_of, radar
-from serving.predictor import Fault
 from serving.table import Champion
 
 CLEAR = 0.1

@@ -23,6 +23,7 @@ from rdkit.Chem.rdMolDescriptors import CalcMolFormula, Properties
 
 from model_zoo.molecules import InvalidMolecule, Limits, Molecule
 from model_zoo.policies import standardise
+from model_zoo.predictor import Estimates, Reading
 from model_zoo.spreadsheets import BOM
 from serving.engine import Engine
 from serving.page import comparison, details, words
@@ -33,7 +34,6 @@ from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
 from serving.page.templates import FRAGMENT, STATIC, render
 from serving.page.views import Line, Told, card, headings, parse_lines, results_of
-from serving.predictor import Reading
 from serving.problems import ProblemError
 from serving.table import Table
 from serving.withdrawal import require_not_withdrawn
@@ -148,7 +148,7 @@ async def why_page(
     include = ["explanation", *(["neighbours"] if engine.settings.show_neighbours else [])]
     (insight,) = await engine.insights(given.champions, given.answers, include)
     answer = given.answers[0]
-    smiles = answer[data.endpoint].smiles if isinstance(answer, dict) else ""
+    smiles = answer[data.endpoint].smiles if isinstance(answer, Estimates) else ""
     why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, smiles, insight)
     form = measuring(request, engine, given.champions[data.endpoint], _one(data)[0].smiles)
     return _html(render("why.html", why=why, form=form))
@@ -160,7 +160,7 @@ async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine
     (told,) = await _told(engine, engine.table, _one(data), recorded=False)
     (insight,) = await engine.insights(told.champions, [told.answer], ["alerts"])
     views: list[details.AlertView] = []
-    if isinstance(told.answer, dict):
+    if isinstance(told.answer, Estimates):
         smiles = next(iter(told.answer.values())).smiles
         views = await engine.work(details.alert_views, smiles, insight.alerts or ())
     return _html(render("alerts.html", alerts=views))

@@ -8,9 +8,8 @@ Cards of bundles written by earlier versions lack parts: what a card does not ho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from litestar import MediaType, Response, get
@@ -19,6 +18,9 @@ from litestar.params import PathParameter
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
+from model_zoo.card import ModelCard, Performance
+from model_zoo.predictor import Estimate
+from model_zoo.scores import OnScale
 from model_zoo.store import Appointment
 from serving.engine import Engine
 from serving.making import being_made
@@ -26,7 +28,6 @@ from serving.page import words
 from serving.page.axis import Axis, axis_svg, number, places, significant
 from serving.page.shown import shown_axis, shown_values
 from serving.page.templates import render
-from serving.predictor import Estimate
 from serving.table import Champion, Table
 from serving.withdrawal import withdrawal
 
@@ -118,7 +119,6 @@ def model_page(table: Table, name: str) -> ModelPage:
     """Describe one endpoint's champion."""
     champion, current = table.champions[name], table.appointments[name]
     manifest, card = champion.manifest, champion.bundle.card
-    metric = str(card.get("metric", ""))
     axis, ends = _spread(champion)
     earlier = (current, *reversed(current.history))
     now = next((each for each in earlier if each.version == manifest.version), current)
@@ -133,12 +133,12 @@ def model_page(table: Table, name: str) -> ModelPage:
         axis=axis,
         ends=ends,
         measured=len(champion.measured),
-        metric=words.METRICS.get(metric, metric),
+        metric=words.METRICS.get(card.metric, card.metric),
         scale=words.scale(card),
         leaderboard=_leaderboard(card),
-        reason=str(_part(card, "decision").get("reason") or ""),
-        scores=_scores(_part(card, "scores")),
-        unit_scores=_scores(_part(_part(_part(card, "scores"), "scales"), "unit")) if words.scale(card) else (),
+        reason=card.decision.reason,
+        scores=_scores(card.scores),
+        unit_scores=_scores(card.scores.scales["unit"]) if words.scale(card) and card.scores.scales else (),
         coverage=_coverage(card),
         facts=_facts(champion, card),
         history=tuple(each for each in earlier if each is not now),
@@ -162,26 +162,24 @@ def _spread(champion: Champion) -> tuple[Markup, tuple[str, str]]:
     return axis_svg(axis, measured, None, label), ends
 
 
-def _leaderboard(card: Mapping[str, Any]) -> tuple[Contestant, ...]:
-    rows = [row for row in card.get("leaderboard", []) if isinstance(row, dict) and "cv" in row]
-    decision = _part(card, "decision")
-    refused, p_values = _part(decision, "refused"), _part(decision, "p_values")
-    top = max((abs(float(row["cv"])) for row in rows), default=0.0) or 1.0
+def _leaderboard(card: ModelCard) -> tuple[Contestant, ...]:
+    rows, decision = card.leaderboard, card.decision
+    top = max((abs(row.cv) for row in rows), default=0.0) or 1.0
     contestants = []
     for row in rows:
-        model, serves = str(row["model"]), row.get("signature") == card.get("signature")
-        verdict = "serves" if serves else str(refused.get(model, ""))
-        if not verdict and (p := p_values.get(model)) is not None:
+        serves = row.signature == card.signature
+        verdict = "serves" if serves else decision.refused.get(row.model, "")
+        if not verdict and (p := decision.p_values.get(row.model)) is not None:
             verdict = f"not better than the champion (p = {p:.2g})"
-        if not verdict and model == decision.get("challenger"):
+        if not verdict and row.model == decision.challenger:
             verdict = "challenger"
         contestants.append(
             Contestant(
-                model,
-                _score(row["cv"]),
-                _score(row["cv_std"]) if row.get("cv_std") is not None else "",
-                _score(row["test"]) if row.get("test") is not None else "",
-                round(abs(float(row["cv"])) / top, 3),
+                row.model,
+                _score(row.cv),
+                _score(row.cv_std),
+                "" if row.test is None else _score(row.test),
+                round(abs(row.cv) / top, 3),
                 verdict,
                 serves,
             )
@@ -189,66 +187,56 @@ def _leaderboard(card: Mapping[str, Any]) -> tuple[Contestant, ...]:
     return tuple(contestants)
 
 
-def _scores(scores: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    cv, test = _part(scores, "cv"), _part(scores, "test")
-    rows = []
-    for metric, found in cv.items():
-        if isinstance(found, dict) and "mean" in found:
-            spread = f" \N{PLUS-MINUS SIGN} {_score(found['std'])}" if found.get("std") is not None else ""
-            once = _score(test[metric]) if test.get(metric) is not None else ""
-            rows.append((words.METRICS.get(metric, metric), _score(found["mean"]) + spread, once))
-    return tuple(rows)
+def _scores(scores: Performance | OnScale) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        (
+            words.METRICS.get(metric, metric),
+            f"{_score(folds.mean)} \N{PLUS-MINUS SIGN} {_score(folds.std)}",
+            _score(scores.test[metric]) if metric in scores.test else "",
+        )
+        for metric, folds in scores.cv.items()
+    )
 
 
-def _score(value: Any) -> str:
+def _score(value: float) -> str:
     """Write a score with three decimals, or more where a small unit makes them zeros."""
-    return number(float(value), max(3, places(float(value))))
+    return number(value, max(3, places(value)))
 
 
-def _coverage(card: Mapping[str, Any]) -> tuple[Coverage, ...]:
+def _coverage(card: ModelCard) -> tuple[Coverage, ...]:
     """Read the reports on intervals and sets of labels: by rules fitted without the fold, and on the test split."""
-    trust = _part(card, "trust")
-    report = _part(trust, "interval") or _part(trust, "prediction_set")
+    report = card.trust.interval or card.trust.prediction_set
+    if report is None:
+        return ()
     found = []
-    for key, where in (("held_out", "held-out folds"), ("test", "test split")):
-        part = _part(report, key)
-        if part.get("coverage") is None:
+    for part, where in ((report.held_out, "held-out folds"), (report.test, "test split")):
+        if part.coverage is None:
             continue
         bins = tuple(
-            (f"{each['from']:.2f} to {each['to']:.2f}", each["molecules"], f"{100 * each['coverage']:.0f} %")
-            for each in part.get("bins", [])
-            if each.get("coverage") is not None
+            (f"{each.low:.2f} to {each.high:.2f}", each.molecules, f"{100 * each.coverage:.0f} %")
+            for each in part.bins
+            if each.coverage is not None
         )
-        nominal = f"{100 * float(report.get('nominal', 0.9)):.0f} %"
-        found.append(Coverage(where, int(part["molecules"]), nominal, f"{100 * part['coverage']:.1f} %", bins))
+        nominal, held = f"{100 * report.nominal:.0f} %", f"{100 * part.coverage:.1f} %"
+        found.append(Coverage(where, part.molecules, nominal, held, bins))
     return tuple(found)
 
 
-def _facts(champion: Champion, card: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    manifest, model, split = champion.manifest, _part(card, "model"), _part(card, "split")
-    rows = _part(_part(card, "scores"), "rows")
+def _facts(champion: Champion, card: ModelCard) -> tuple[tuple[str, str], ...]:
+    manifest, split, rows = champion.manifest, card.split, card.scores.rows
     facts = [
-        ("Model", str(model.get("description") or manifest.model)),
+        ("Model", card.model.description or manifest.model),
         ("Features", ", ".join(manifest.features)),
         ("Version", manifest.version),
         ("Signature", champion.short_signature),
     ]
-    if rows:
-        facts.append(("Molecules", ", ".join(f"{count:,} {name}" for name, count in rows.items())))
-    if split:
-        share = f", {100 * float(split['test_fraction']):.0f} % kept for the test" if "test_fraction" in split else ""
-        facts.append(("Split", f"by {split.get('kind', '?')}, {split.get('folds', '?')} folds{share}"))
+    if rows is not None:
+        facts.append(("Molecules", f"{rows.train:,} train, {rows.test:,} test"))
+    if split.kind:
+        share = "" if split.test_fraction is None else f", {100 * split.test_fraction:.0f} % kept for the test"
+        facts.append(("Split", f"by {split.kind}, {split.folds} folds{share}"))
     facts.append(("Familiar from", f"a similarity of {manifest.domain_threshold:.2f} to a training molecule"))
-    settings = _part(model, "config")
-    if settings:
-        facts.append(("Settings", ", ".join(f"{key} {value}" for key, value in settings.items())))
-    for key, title in (("snapshot", "Data snapshot"), ("git_sha", "Revision")):
-        if card.get(key):
-            facts.append((title, str(card[key])[:12]))
-    licence = _part(card, "endpoint").get("licence")
-    return (*facts, ("Data", str(licence))) if licence else tuple(facts)
-
-
-def _part(card: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    part = card.get(key)
-    return part if isinstance(part, dict) else {}
+    if card.model.config:
+        facts.append(("Settings", ", ".join(f"{key} {value}" for key, value in card.model.config.items())))
+    told = (("Data snapshot", card.snapshot[:12]), ("Revision", card.git_sha[:12]), ("Data", card.endpoint.licence))
+    return (*facts, *(each for each in told if each[1]))

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.display import Display
+from model_zoo.predictor import Estimate
 from model_zoo.units import is_logarithmic
 from serving.page.axis import Axis, axis_of
-from serving.predictor import Estimate
 from serving.table import Champion
 
 

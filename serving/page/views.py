@@ -14,13 +14,13 @@ from functools import cached_property
 import numpy as np
 from markupsafe import Markup
 
+from model_zoo.predictor import Answer, Estimate, Estimates, Fault
 from model_zoo.standardisation.cxsmiles import split_line
 from serving.page import words
 from serving.page.axis import Axis, axis_svg, decimals, number, places, significant
 from serving.page.drawing import structure_svg
 from serving.page.radar import radar_svg
 from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades
-from serving.predictor import Answer, Estimate, Fault, faults_of
 from serving.table import Champion, Table
 
 MOST_CARDS = 10
@@ -265,10 +265,10 @@ def card(position: int, line: Line, told: Told, *, picture: bool = True) -> Card
     )
 
 
-def notes_of(answer: dict[str, Estimate]) -> list[str]:
+def notes_of(answer: Estimates) -> list[str]:
     """Say what was left out or not read of a structure, and which endpoints have no value."""
     told = dict.fromkeys(note.detail for estimate in answer.values() for note in estimate.notes)
-    return [*told, *(fault.detail for fault in faults_of(answer).values())]
+    return [*told, *(fault.detail for fault in answer.faults.values())]
 
 
 def headings(champions: Mapping[str, Champion]) -> tuple[Heading, ...]:

@@ -6,15 +6,15 @@ Does not belong here: numbers and their digits (see `axis.py`), mark-up (see `te
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from model_zoo.model_card import awaited, elected_among
+from model_zoo.card import ModelCard, Performance
+from model_zoo.model_card import elected_among
+from model_zoo.predictor import Estimate
 from serving.page.axis import number, places
-from serving.predictor import Estimate
 from serving.table import Champion
 
 DIRECTIONS = {"higher": "Higher is better", "lower": "Lower is better", "none": ""}
@@ -84,17 +84,17 @@ def fault_words(code: str) -> str:
     return FAULTS.get(code, "This molecule could not be predicted.")
 
 
-def provisional(card: Mapping[str, Any]) -> str:
+def provisional(card: ModelCard) -> str:
     """Say why a champion is provisional; nothing where it is not.
 
     Examples
     --------
-    >>> provisional({"leaderboard": [{"model": "xgb"}], "awaited": ["gp", "catboost"]})
+    >>> provisional(ModelCard(leaderboard=({"model": "xgb", "cv": 1.0, "cv_std": 0.1},), awaited=("gp", "catboost")))
     'elected among 1 of 3 models; the others are still to be trained'
-    >>> provisional({})
+    >>> provisional(ModelCard())
     ''
     """
-    return f"{elected_among(card)}; the others are still to be trained" if awaited(card) else ""
+    return f"{elected_among(card)}; the others are still to be trained" if card.awaited else ""
 
 
 def standing(champion: Champion, estimate: Estimate) -> str:
@@ -192,36 +192,33 @@ def wanted(champion: Champion) -> str:
     return f"{low} or higher" if high is None else f"{low} to {high}"
 
 
-def quality(card: Mapping[str, Any]) -> Quality | None:
+def quality(card: ModelCard) -> Quality | None:
     """Say how good a champion is, from its card; none where the card does not tell."""
-    try:
-        metric, scores, split = card["metric"], card["scores"]["cv"], card["split"]
-        value = float(scores[metric]["mean"])
-        basis = f"{split['folds']} {split['kind']} folds, {card['scores']['rows']['train']:,} molecules"
-    except (KeyError, TypeError, ValueError):
+    scores, rows = card.scores, card.scores.rows
+    if card.metric not in scores.cv or rows is None or not card.split.kind:
         return None
-    on = f" ({scale(card)})" if scale(card) and metric in IN_UNITS else ""
-    return Quality(f"{METRICS.get(metric, metric)} {number(value, places(value))}{on}", basis, _strength(scores))
+    value = scores.cv[card.metric].mean
+    basis = f"{card.split.folds} {card.split.kind} folds, {rows.train:,} molecules"
+    on = f" ({scale(card)})" if scale(card) and card.metric in IN_UNITS else ""
+    name = METRICS.get(card.metric, card.metric)
+    return Quality(f"{name} {number(value, places(value))}{on}", basis, _strength(scores))
 
 
-def scale(card: Mapping[str, Any]) -> str:
+def scale(card: ModelCard) -> str:
     """Say on which scale a card's scores are told; empty where it is the endpoint's unit.
 
     Examples
     --------
-    >>> scale({"scores": {"scale": "training", "scale_name": "log10 of mL/min/kg"}}), scale({})
+    >>> scale(ModelCard(scores=Performance(scale="training", scale_name="log10 of mL/min/kg"))), scale(ModelCard())
     ('log10 of mL/min/kg', '')
     """
-    scores = card.get("scores")
-    if not isinstance(scores, Mapping) or scores.get("scale") != "training":
-        return ""
-    return str(scores.get("scale_name", ""))
+    return card.scores.scale_name if card.scores.scale == "training" else ""
 
 
-def _strength(scores: Mapping[str, Any]) -> Strength:
+def _strength(scores: Performance) -> Strength:
     for metric, (fair, strong) in STRENGTHS.items():
-        if metric in scores:
-            value = float(scores[metric]["mean"])
+        if metric in scores.cv:
+            value = scores.cv[metric].mean
             return "strong" if value >= strong else "fair" if value >= fair else "weak"
     return ""
 

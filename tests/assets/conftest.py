@@ -21,7 +21,7 @@ from ai_drug_assets import plots
 from ai_drug_assets.settings import Settings
 from model_zoo import model_card
 from model_zoo.reference_drugs import chembl_drugs
-from tests.project_factory import Project, make_project, project_settings
+from tests.project_factory import Project, copied, make_project
 
 DRAWN = plots._picture
 
@@ -45,11 +45,24 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _files_without_waiting_for_the_disk() -> Iterator[None]:
+    """Nor need other files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _installed_once() -> Iterator[None]:
     """Nothing is installed while tests run: a distribution's version is read once, not once per signature."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.metadata, "version", functools.cache(importlib.metadata.version))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _small_forests(without_importances: None) -> None:
+    """No test here is about the importances of a forest."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -74,16 +87,6 @@ def _small_judging(_once_made: Project, monkeypatch: pytest.MonkeyPatch) -> None
 def pictures(_small_judging: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw all the same: for tests of what is drawn."""
     monkeypatch.setattr(plots, "_picture", DRAWN)
-
-
-@pytest.fixture(scope="session")
-def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database with tables and nothing in them: making one takes seconds, copying it nothing."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    from mlflow.tracking import MlflowClient
-
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
 
 
 @pytest.fixture
@@ -116,15 +119,5 @@ def _once_made(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> 
 @pytest.fixture
 def made(tmp_path: Path, _once_made: Project, _small_judging: None) -> Iterator[Project]:
     """A copy of a project in which everything is made and nothing is stale."""
-    shutil.copytree(_once_made.root, tmp_path / "project")
-    with DagsterInstance.ephemeral() as instance:
-        for name in ("run_storage", "event_log_storage"):  # databases in memory: SQLite copies them
-            database(getattr(_once_made.instance, name)).backup(database(getattr(instance, name)))
-        yield Project(project_settings(tmp_path / "project"), instance)
-
-
-def database(storage: Any) -> sqlite3.Connection:
-    """Give the connection by which a storage of an ephemeral instance keeps its database in memory."""
-    connection = storage._held_conn.connection.dbapi_connection
-    assert isinstance(connection, sqlite3.Connection)
-    return connection
+    with copied(_once_made, tmp_path / "project") as project:
+        yield project

@@ -63,8 +63,8 @@ def test_what_is_equal_is_adopted_and_trains_nothing(former: Project) -> None:
     made = former.ledger.read("trained_model/logp/naive").made
     assert made is not None
     assert made.former is not None
-    assert is_former(made.former.record["code"])
-    assert not is_former(made.record["code"])
+    assert is_former(made.former.record.code)
+    assert not is_former(made.record.code)
     assert Tracking(former.settings).find_finished(made.signature) is not None
     assert Tracking(former.settings).find_finished(made.former.signature) is None
     git(former, "checkout", "-q", "model_zoo")
@@ -82,8 +82,7 @@ def test_what_is_not_equal_is_not_adopted(former: Project) -> None:
     """
     made = former.ledger.read("trained_model/logp/rf").made
     assert made is not None
-    code = {**made.record["code"], "model_zoo/models/rf.py": "0" * 64}
-    record = {**made.record, "code": code}
+    record = made.record.model_copy(update={"code": {**made.record.code, "model_zoo/models/rf.py": "0" * 64}})
     former.ledger.record_made(
         "trained_model/logp/rf", made.model_copy(update={"signature": "0" * 64, "record": record})
     )
@@ -109,9 +108,21 @@ def test_what_no_commit_tells_is_not_adopted(former: Project) -> None:
 
     assert set(refused) == {"dataset/logp"}
     assert "expected the sources of the commit 0000" in refused["dataset/logp"]
-    former.edit("model_zoo/ranking.py", "-1 if", "-2 if")
-    with pytest.raises(AdoptionError, match=r"model_zoo/ranking\.py: expected the definitions"):
+    former.edit("model_zoo/fitting.py", "featurizers.join(list(", "featurizers.join(tuple(")
+    with pytest.raises(AdoptionError, match=r"model_zoo/fitting\.py: expected the definitions"):
         adopt_home(former.settings, former.said.append, former.instance)
+
+
+def test_what_an_earlier_version_lacked_is_no_obstacle(former: Project) -> None:
+    """Nothing is asked of a commit but what makes the assets that are adopted: it had no pointers, nor what judges."""
+    lacking = ["pointer", "leaderboard", "ranking", "card", "bundle_making", "signature_record"]
+    git(former, "rm", "-q", "--cached", *(f"model_zoo/{name}.py" for name in lacking))
+    git(former, "commit", "-qm", "as it was then")
+    made = former.ledger.read("dataset/logp").made
+    assert made is not None
+    former.ledger.record_made("dataset/logp", made.model_copy(update={"git_sha": git(former, "rev-parse", "HEAD")}))
+
+    assert adopt_home(former.settings, former.said.append, former.instance) == {}
 
 
 def test_the_moved_procedures_are_those_of_the_table() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from ai_drug_assets.searching import search_settings
+from model_zoo.card import parse_card
 from model_zoo.model_card import to_markdown
 from model_zoo.sources import CsvSource
 from tests.project_factory import Project, add_model, measurements, molecules, write_csv, write_yaml
@@ -24,11 +23,11 @@ def add_endpoint(project: Project, name: str, smiles: list[str]) -> None:
 
 
 @pytest.fixture
-def several(project: Project) -> Project:
-    """A project with a third endpoint, of rings, that a model of the first learns from too."""
-    add_endpoint(project, "ringed", [f"C1CCCC1{text}" for text in molecules()])
-    add_model(project.settings, "multitask", endpoints=["logp"])
-    return project
+def several(made: Project) -> Project:
+    """A project that gets a third endpoint, of rings, and a model of the first that learns from it too."""
+    add_endpoint(made, "ringed", [f"C1CCCC1{text}" for text in molecules()])
+    add_model(made.settings, "multitask", endpoints=["logp"])
+    return made
 
 
 def test_it_is_made_from_the_other_snapshots_and_is_stale_with_them(several: Project) -> None:
@@ -66,9 +65,9 @@ def test_a_champions_card_names_the_other_endpoints(several: Project) -> None:
     add_model(several.settings, "rf", endpoints=["greasy", "ringed"])
     assert several.run().failed == {}
     (place,) = (several.settings.home / "store" / "bundles" / "logp").glob("multitask-*/card.json")
-    card = json.loads(place.read_bytes())
+    card = parse_card(place.read_bytes(), str(place))
 
-    assert card["model"]["auxiliary"] == ["greasy", "ringed"]
+    assert card.model.auxiliary == ("greasy", "ringed")
     assert "Learnt from other endpoints too, without this one's molecules: greasy, ringed." in to_markdown(card)
 
 

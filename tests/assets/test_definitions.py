@@ -12,8 +12,10 @@ import pytest
 from dagster._core.storage.schedules import SqliteScheduleStorage
 
 from ai_drug_assets import jobs, keys, processes, upkeep
+from ai_drug_assets.catalog import load_catalog
 from model_zoo.errors import ConfigError
-from tests.project_factory import ROOT, Project
+from model_zoo.store import parse_pointer
+from tests.project_factory import ROOT, Project, add_model
 
 KEYS = {
     "dataset/{0}",
@@ -54,7 +56,7 @@ def test_keys_are_those_of_the_design(project: Project) -> None:
 
 
 def test_every_asset_is_fully_declared(project: Project) -> None:
-    """Every asset has a code version, a group, owners, a description, kinds and an automation condition."""
+    """Every asset has a code version, a group, owners, a description and kinds."""
     for spec in project.defs().resolve_all_asset_specs():
         node = project.catalog().nodes.get(keys.catalog_key(spec.key))
         assert spec.code_version == node.signature[:16] if node else spec.key.path[0] == "monitoring"
@@ -63,7 +65,6 @@ def test_every_asset_is_fully_declared(project: Project) -> None:
         assert spec.owners
         assert spec.description
         assert spec.kinds
-        assert spec.automation_condition is not None
 
 
 def test_definitions_are_valid(project: Project) -> None:
@@ -71,7 +72,8 @@ def test_definitions_are_valid(project: Project) -> None:
     defs = project.defs()
     dg.Definitions.validate_loadable(defs)
     assert defs.resolve_job_def(jobs.ALL_ASSETS).name == jobs.ALL_ASSETS
-    assert defs.resolve_schedule_def("nightly_upkeep").default_status == dg.DefaultScheduleStatus.RUNNING
+    for schedule in ("nightly_upkeep", "nightly_review"):
+        assert defs.resolve_schedule_def(schedule).default_status == dg.DefaultScheduleStatus.RUNNING
     for sensor in ("retrain_what_changed", "git_sha"):
         assert defs.resolve_sensor_def(sensor).default_status == dg.DefaultSensorStatus.RUNNING
 
@@ -186,3 +188,25 @@ def test_the_upkeep_job_ends_abandoned_runs(made: Project, tmp_path: Path, monke
         unborn: "FAILURE",
         living: "STARTED",
     }
+
+
+def test_a_fault_in_one_endpoints_file_keeps_the_rest(made: Project) -> None:
+    """A misspelt key in one endpoint's YAML leaves that endpoint out; the others are made and published, it goes on
+    being served, its files stay, and nothing that learns from it too is trained without it.
+    """
+    add_model(made.settings, "multitask")
+    made.run()
+    before = parse_pointer(Path(made.settings.store, "current.json").read_bytes()).endpoints
+    path = made.settings.configs / "endpoints" / "greasy.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("champion:", "champoin:"), encoding="utf-8")
+    catalog = load_catalog(made.settings, keep_rest=True)
+    assert "champoin: unknown key" in catalog.configs.faults["greasy"]
+    assert set(catalog.held) == {"trained_model/logp/multitask", "leaderboard/logp", "champion_model/logp"}
+    loaded = {keys.catalog_key(spec.key) for spec in made.defs().resolve_all_asset_specs()}
+    assert loaded >= {"dataset/logp", "trained_model/logp/rf", "inference_service"}
+    assert not any("greasy" in key for key in loaded)
+    assert made.settle() in ([], [["inference_service"]])
+    assert parse_pointer(Path(made.settings.store, "current.json").read_bytes()).endpoints == before
+    assert upkeep.prune_files(catalog, made.ledger, days=-1) == 0
+    result = made.materialise("trained_model/logp/multitask")
+    assert not result.success

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,16 +12,23 @@ from model_zoo import featurizers
 from model_zoo.dataset import Dataset
 from model_zoo.model_formats import BlendModel, load_model
 from model_zoo.models import xgb
-from tests.project_factory import Project, add_model, refuse
+from tests.project_factory import Project, add_model, copied, refuse
+
+
+@pytest.fixture(scope="module")
+def _once_blended(_once_made: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with copied(_once_made, tmp_path_factory.mktemp("blended") / "project") as project:
+        add_model(project.settings, "xgb", features=["descriptors", "erg"])
+        add_model(project.settings, "blend")
+        assert project.run().failed == {}
+        yield project
 
 
 @pytest.fixture
-def blended(project: Project) -> Project:
+def blended(_once_blended: Project, tmp_path: Path, _small_judging: None) -> Iterator[Project]:
     """A project with a blend of two models of different features, everything made."""
-    add_model(project.settings, "xgb", features=["descriptors", "erg"])
-    add_model(project.settings, "blend")
-    assert project.run().failed == {}
-    return project
+    with copied(_once_blended, tmp_path / "project") as project:
+        yield project
 
 
 def test_a_blend_is_made_of_trained_models(blended: Project) -> None:

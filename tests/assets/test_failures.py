@@ -142,6 +142,14 @@ def test_code_that_changes_while_a_process_runs_is_not_labelled(made: Project) -
     assert made.trained() == sorted([*before, *RF])
 
 
+def test_a_syntax_error_in_another_models_file_throws_no_training_away(made: Project) -> None:
+    """While a model trains, a syntax error is saved in the file of one that it has nothing to do with: it is kept."""
+    made.change_code("model_zoo/models/rf.py")
+    defs = made.defs()
+    (made.root / "model_zoo/models/naive.py").write_text("def broken(:\n", encoding="utf-8")
+    assert made.materialise("trained_model/logp/rf", defs=defs).success
+
+
 def test_judging_uses_the_code_that_was_loaded(made: Project) -> None:
     """Judging code edited in the middle of `aidrug run` is not taken for what judged, and publishes nothing."""
     before = (made.settings.home / "store" / "current.json").read_bytes()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from ai_drug_assets.progress import Lines
 from ai_drug_assets.runner import bring_up_to_date
 from ai_drug_assets.selection import Selection
+from model_zoo.card import ModelCard
 from model_zoo.errors import ConfigError
 from model_zoo.store import FolderStore, parse_pointer, read_card
 from tests.project_factory import Project, add_model, refuse, write_csv
@@ -31,7 +31,7 @@ def said(project: Project) -> list[str]:
     return [line.split("]")[1].split()[0] for line in project.said if line.startswith("[")]
 
 
-def cards(project: Project) -> dict[str, dict[str, Any]]:
+def cards(project: Project) -> dict[str, ModelCard]:
     """Give the card of each served champion."""
     store = FolderStore(project.settings.home / "store")
     pointer = parse_pointer(store.read_pointer_bytes())
@@ -65,10 +65,10 @@ def test_each_endpoint_serves_before_anything_costly_is_trained(cheap_first: Pro
     cheap_first.run()  # every model is there: one election
     at_once = cards(cheap_first)
     for part in ("signature", "decision"):
-        assert {name: card[part] for name, card in by_endpoint.items()} == {
-            name: card[part] for name, card in at_once.items()
+        assert {name: getattr(card, part) for name, card in by_endpoint.items()} == {
+            name: getattr(card, part) for name, card in at_once.items()
         }
-    assert all(card["awaited"] == [] for card in by_endpoint.values())
+    assert all(card.awaited == () for card in by_endpoint.values())
 
 
 def test_parts_are_made_alone_and_the_rest_later(cheap_first: Project) -> None:
@@ -91,21 +91,21 @@ def test_parts_are_made_alone_and_the_rest_later(cheap_first: Project) -> None:
         "champion_model/greasy",
         "inference_service",
     }
-    assert cards(cheap_first)["greasy"]["awaited"] == ["naive", "xgb", "blend"]
+    assert cards(cheap_first)["greasy"].awaited == ("naive", "xgb", "blend")
 
     made = run(Selection(quick=True))
     assert {key for key in made if key.endswith(COSTLY)} == set()
     provisional = cards(cheap_first)
-    assert {name: card["awaited"] for name, card in provisional.items()} == {
-        "greasy": ["blend"],
-        "logp": ["rf", "blend"],
+    assert {name: card.awaited for name, card in provisional.items()} == {
+        "greasy": ("blend",),
+        "logp": ("rf", "blend"),
     }
 
     cheap_first.run()
     final = cards(cheap_first)
-    assert all(card["awaited"] == [] for card in final.values())
+    assert all(card.awaited == () for card in final.values())
     for name, card in final.items():  # whoever wins, the card is a new one: it says that all were heard
-        assert card["leaderboard"] != provisional[name]["leaderboard"]
+        assert card.leaderboard != provisional[name].leaderboard
     assert cheap_first.evaluate() == []
 
 
@@ -128,7 +128,7 @@ def test_a_broken_first_endpoint_gives_way_to_the_next(project: Project) -> None
     report = project.run()
     assert "dataset/greasy" in report.failed
     assert list(cards(project)) == ["logp"]
-    assert cards(project)["logp"]["awaited"] == []
+    assert cards(project)["logp"].awaited == ()
 
 
 def test_an_established_champion_waits_for_every_candidate(made: Project) -> None:
@@ -136,7 +136,7 @@ def test_an_established_champion_waits_for_every_candidate(made: Project) -> Non
     before = cards(made)
     add_model(made.settings, "xgb", config={"n_estimators": 60})
     made.materialise("leaderboard/logp", "champion_model/logp", "inference_service")
-    assert cards(made)["logp"]["signature"] == before["logp"]["signature"]
+    assert cards(made)["logp"].signature == before["logp"].signature
     board = next((made.settings.home / "leaderboard" / "logp").glob("*/leaderboard.json"), None)
     assert board is not None
     decided = made.ledger.read("champion_model/logp").made
@@ -149,6 +149,6 @@ def test_a_model_that_fails_is_not_awaited(project: Project, monkeypatch: pytest
     monkeypatch.setattr("model_zoo.models.rf.train", refuse)  # on regression endpoints
     report = project.run()
     assert "trained_model/logp/rf" in report.failed
-    assert all(card["awaited"] == [] for card in cards(project).values())
+    assert all(card.awaited == () for card in cards(project).values())
     stale = project.plan()
     assert {key.split("/")[0] for key in stale} == {"trained_model"}, json.dumps(sorted(stale))

@@ -84,7 +84,7 @@ def test_a_lost_mlflow_is_told_again(made: Project) -> None:
     champions = {node.key for node in made.catalog().of_kind("champion_model")}
     store = FolderStore(made.settings.home / "store")
     pointer = parse_pointer(store.read_pointer_bytes())
-    serving = {name: read_card(store, name, now.version)["model"]["name"] for name, now in pointer.endpoints.items()}
+    serving = {name: read_card(store, name, now.version).model.name for name, now in pointer.endpoints.items()}
     shutil.rmtree(made.settings.home / "mlflow")  # nothing of this process has opened it: it keeps what it has opened
     assert {key: {kind for kind, _ in reasons} for key, reasons in made.plan().items()} == {
         key: {"new"} for key in trained | champions

@@ -12,6 +12,7 @@ import pytest
 
 from ai_drug_assets import sensors
 from ai_drug_assets.definitions import build_defs
+from ai_drug_assets.revision import checkout_sha
 from tests.project_factory import Project
 
 Tick = Callable[[], dg.SensorResult]
@@ -158,3 +159,13 @@ def commit_empty(project: Project) -> str:
     """Commit nothing; give the SHA."""
     git(project.root, "commit", "--quiet", "--allow-empty", "--message", "nothing")
     return git(project.root, "rev-parse", "HEAD")
+
+
+def test_an_archive_inside_another_repository_has_no_revision(project: Project, tmp_path: Path) -> None:
+    """A source archive that is unpacked inside somebody else's repository does not take that one's SHA."""
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "--message", "theirs")
+    assert checkout_sha(project.root) == "unknown"
+    git(tmp_path, "add", "--all", "project/dagster.yaml")
+    git(tmp_path, "commit", "--quiet", "--message", "ours, in theirs")
+    assert checkout_sha(project.root) == git(tmp_path, "rev-parse", "HEAD")

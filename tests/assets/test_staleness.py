@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ai_drug_assets import keys
 from model_zoo import bundle_making, reference_drugs
+from model_zoo.card import ModelCard
 from model_zoo.dataset import Dataset
 from model_zoo.store import FolderStore, parse_pointer, read_card
 from tests.project_factory import Project, add_model, write_csv
@@ -130,17 +130,17 @@ def test_a_models_description_reaches_its_card(made: Project) -> None:
     assert stale(made) == champions | {"inference_service"}
     assert trained_by(made) == []
     for name, was in before.items():
-        told = card(made, name)["model"]
-        assert told["description"] == ("a wood" if told["name"] == "rf" else was["model"]["description"])
+        told = card(made, name).model
+        assert told.description == ("a wood" if told.name == "rf" else was.model.description)
 
 
 def test_another_metric_reaches_the_card(made: Project) -> None:
     """The card that is served says by which metric the champion was elected, also when the champion stays."""
-    assert card(made, "logp")["metric"] == "rmse"
+    assert card(made, "logp").metric == "rmse"
     made.edit("configs/endpoints/logp.yaml", "metric: rmse", "metric: mae")
     assert stale(made) == {"leaderboard/logp", "champion_model/logp", "inference_service"}
     assert trained_by(made) == []
-    assert card(made, "logp")["metric"] == "mae"
+    assert card(made, "logp").metric == "mae"
 
 
 def test_another_list_of_drugs_reaches_the_bundle(
@@ -160,8 +160,8 @@ def test_another_list_of_drugs_reaches_the_bundle(
     assert trained_by(made) == []
     assert served(made).keys() == versions.keys()
     assert not set(served(made).values()) & set(versions.values())
-    assert {name: card(made, name)["signature"] for name in before} == {
-        name: was["signature"] for name, was in before.items()
+    assert {name: card(made, name).signature for name in before} == {
+        name: was.signature for name, was in before.items()
     }
 
 
@@ -171,7 +171,7 @@ def served(project: Project) -> dict[str, str]:
     return {name: now.version for name, now in pointer.endpoints.items()}
 
 
-def card(project: Project, endpoint: str) -> dict[str, Any]:
+def card(project: Project, endpoint: str) -> ModelCard:
     """Give the card that is served for an endpoint."""
     return read_card(FolderStore(project.settings.home / "store"), endpoint, served(project)[endpoint])
 

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 
-import mlflow
 import pytest
 
 from ai_drug_assets import keys, processes
@@ -17,6 +16,8 @@ from tests.project_factory import Project, add_model, refuse
 
 def test_each_trained_model_is_a_nested_run(project: Project) -> None:
     """Each trained model is an MLflow run of its own below the Dagster run's, FINISHED, with what to find it by."""
+    from mlflow.artifacts import load_dict
+
     features = ("features/logp/descriptors", "features/logp/morgan_count")
     result = project.materialise("dataset/logp", *features, *models("logp"))
     assert result.success
@@ -33,10 +34,10 @@ def test_each_trained_model_is_a_nested_run(project: Project) -> None:
         assert (tags[keys.TAG_ENDPOINT], tags[keys.TAG_MODEL]) == (node.endpoint, node.name)
         assert tags[keys.TAG_DAGSTER_RUN] == result.run_id
         assert tags[keys.TAG_GIT_SHA] == "unknown"
-        record = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/record.json")
+        record = load_dict(f"{run.info.artifact_uri}/record.json")
         assert tags[keys.TAG_RECORD].startswith('{"code"')
         assert "cv_rmse" in run.data.metrics
-        assert record == node.record
+        assert record == node.record.as_json()
 
 
 def test_a_failed_model_is_a_failed_run(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,3 +141,15 @@ def alias(project: Project, name: str) -> str | None:
     run_id = client.get_model_version_by_alias("logp", name).run_id
     assert run_id is not None
     return str(run_id)
+
+
+def test_an_experiment_that_was_deleted_comes_back(made: Project) -> None:
+    """Somebody deletes the experiment in MLflow's page: the next training restores it, with all its runs."""
+    before = len(made.runs())
+    client = Tracking(made.settings).client
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    made.change_code("model_zoo/models/rf.py")
+    assert made.run().failed == {}
+    assert len(made.runs()) == before + 2

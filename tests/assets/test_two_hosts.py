@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import dagster as dg
-from mlflow import MlflowClient
 
 from ai_drug_assets.progress import Lines
 from ai_drug_assets.runner import bring_up_to_date
@@ -35,6 +34,8 @@ def test_what_the_training_host_trained_is_judged_and_never_trained_again(projec
 
 def _trainings(project: Project) -> set[str]:
     """List the runs in which a model was fitted."""
+    from mlflow import MlflowClient  # seconds, which processes that run other tests need not spend
+
     client = MlflowClient(project.settings.tracking_uri)
     runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
     return {run.info.run_id for run in runs if "aidrug.signature" in run.data.tags}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from model_zoo.benchmark_candidates import Snapshot
 from model_zoo.benchmark_sets import benchmark_folder, load_benchmark_config, read_sets
 from model_zoo.bundle_writing import Background, write_bundle
+from model_zoo.card import ModelCard
 from model_zoo.config import Endpoint, ModelFile, load_configs
 from model_zoo.feature_cache import FeatureCache
 from model_zoo.featurizers import join
@@ -83,7 +84,7 @@ def _publish(store: FolderStore, endpoint: Endpoint, sets: Path) -> None:
         write_bundle(
             bundle,
             fields=_fields(endpoint, model),
-            card={"endpoint": endpoint.name},
+            card=ModelCard(),
             model_folder=saved,
             domain=Domain(pack(molecules), 0.3),
             neighbours={"smiles": [each.smiles for each in molecules], "values": values.tolist()},

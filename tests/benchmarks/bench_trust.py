@@ -23,6 +23,7 @@ from model_zoo import conformal, featurizers, models
 from model_zoo.alerts import find_alerts
 from model_zoo.bundle import Bundle
 from model_zoo.bundle_writing import Background, write_bundle
+from model_zoo.card import ModelCard
 from model_zoo.config import Endpoint, load_configs
 from model_zoo.dataset import Dataset, make_dataset
 from model_zoo.explanation import Explainer
@@ -158,7 +159,7 @@ def written(
             "interval_half_width": 1.0 if trust.interval else None,
             "trust": trust,
         },
-        card={},
+        card=ModelCard(),
         model_folder=folder / "model",
         domain=fit_domain(molecules, dataset.folds[train]),
         neighbours={

@@ -7,8 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
+from ai_drug_assets.instance import prepare_instance
+from ai_drug_assets.settings import TIMEOUT_MINUTES, Settings
+
+VARIABLES, DELIVERY = (f"infra/terraform/{name}" for name in ("variables.tf", "modules/delivery/main.tf"))
+COMPOSE, EXAMPLE = "infra/compose.yaml", "infra/compose.env.example"
 BIN = Path(sys.executable).parent
 
 
@@ -87,3 +93,33 @@ def test_a_workflow_starts_without_rights(root: Path) -> None:
     """Every workflow begins with no permission at all; each job says which it needs."""
     for path in workflows(root):
         assert yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"] == {}, path.name
+
+
+def test_one_number_ends_what_takes_too_long(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same default everywhere, one setting for all of it, and a job and a role that last longer than any of it."""
+    text = {name: (root / name).read_text(encoding="utf-8") for name in (VARIABLES, COMPOSE, DELIVERY, EXAMPLE)}
+    block = text[VARIABLES].split('variable "training_timeout_minutes" {', 1)[1].split("\n}", 1)[0]
+    (default,), (most,) = re.findall(r"default += (\d+)", block), re.findall(r"<= (\d+)$", block, re.MULTILINE)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    written = {}
+    for minutes in (default, "77"):
+        prepare_instance(Settings.from_env({"AIDRUG_HOME": str(tmp_path), "AIDRUG_TIMEOUT_MINUTES": minutes}))
+        config = yaml.safe_load((tmp_path / "dagster" / "dagster.yaml").read_text(encoding="utf-8"))
+        written[minutes] = config["run_monitoring"]["max_runtime_seconds"]
+    deploy = yaml.safe_load((root / ".github/workflows/deliver.yml").read_text(encoding="utf-8"))["jobs"]["deploy"]
+    (seconds,) = [
+        step["with"]["role-duration-seconds"] for step in deploy["steps"] if "role-to-assume" in step.get("with", {})
+    ]
+
+    assert int(default) == TIMEOUT_MINUTES
+    assert f"AIDRUG_TIMEOUT_MINUTES:-{default}}}" in text[COMPOSE]
+    assert f"AIDRUG_TIMEOUT_MINUTES={default}\n" in text[EXAMPLE]
+    assert written == {default: int(default) * 60, "77": 77 * 60}
+    assert (
+        yaml.safe_load((root / "dagster.yaml").read_text())["run_monitoring"]["max_runtime_seconds"]
+        == int(default) * 60
+    )
+    assert deploy["env"]["AIDRUG_TIMEOUT_MINUTES"] == "${{ vars.AIDRUG_TIMEOUT_MINUTES }}"
+    assert deploy["timeout-minutes"] == 360 >= int(most) + 30
+    assert seconds == 360 * 60
+    assert f"max_session_duration = {seconds} " in text[DELIVERY]

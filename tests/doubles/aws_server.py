@@ -1,6 +1,6 @@
 """A stand-in for AWS: moto's server on the loopback address, with what it lacks put in.
 
-Belongs here: starting and stopping it, budgets, monitoring, backups of file systems, the lifecycle manager.
+Belongs here: starting and stopping it, budgets, monitoring, the lifecycle manager.
 Does not belong here: the SSM agent (see `ssm_agent.py`), policies (see `policies.py`).
 
 What it cannot show: whether AWS would allow a call (moto enforces no policy), first boot, alarms going off.
@@ -22,10 +22,8 @@ from urllib.request import Request, urlopen
 
 import boto3
 from moto.budgets.responses import BudgetsResponse
-from moto.core.responses import ActionResult, BaseResponse
+from moto.core.responses import ActionResult
 from moto.ec2.responses.monitoring import Monitoring
-from moto.ecs.responses import EC2ContainerServiceResponse
-from moto.efs.responses import EFSResponse
 from moto.server import ThreadedMotoServer
 
 from tests.doubles.lifecycle_manager import LifecycleManager
@@ -81,7 +79,7 @@ def aws_stand_in(folder: Path) -> Iterator[StandIn]:
     agent = Agent(folder)
     with ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ, CREDENTIALS))
-        for target, name, method in [*_budgets(), *_monitoring(), *_backups(), *_services(), *agent.methods()]:
+        for target, name, method in [*_budgets(), *_monitoring(), *agent.methods()]:
             stack.enter_context(mock.patch.object(target, name, method, create=True))
         lifecycle_manager = stack.enter_context(LifecycleManager())
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -146,55 +144,3 @@ def _monitoring() -> Iterator[tuple[type, str, Callable[..., Any]]]:
 
     yield Monitoring, "monitor_instances", switch("enabled")
     yield Monitoring, "unmonitor_instances", switch("disabled")
-
-
-def _backups() -> Iterator[tuple[type, str, Callable[..., Any]]]:
-    policies: dict[str, dict[str, str]] = {}
-
-    def put(self: Any) -> Any:
-        policies[self._get_param("FileSystemId")] = self._get_param("BackupPolicy")
-        return describe(self)
-
-    def describe(self: Any) -> Any:
-        policy = policies.get(self._get_param("FileSystemId"), {"Status": "DISABLED"})
-        return json.dumps({"BackupPolicy": policy}), {"status": 200, "Content-Type": "application/json"}
-
-    yield EFSResponse, "put_backup_policy", put
-    yield EFSResponse, "describe_backup_policy", describe
-
-
-def _services() -> Iterator[tuple[type, str, Callable[..., Any]]]:
-    create = EC2ContainerServiceResponse.create_service
-
-    def create_service(self: Any) -> Any:
-        answer: Any = create(self)
-        service = answer.result["service"]
-        service.enable_execute_command = self._get_param("enableExecuteCommand")
-        service.availability_zone_rebalancing = self._get_param("availabilityZoneRebalancing") or "DISABLED"
-        service.deployment_configuration = self._get_param("deploymentConfiguration")
-        return answer
-
-    yield EC2ContainerServiceResponse, "create_service", create_service
-
-
-@contextmanager
-def recorded_calls() -> Iterator[set[str]]:
-    """Note the calls that are made, by the names that policies give them."""
-    calls: set[str] = set()
-    answer, authorize = BaseResponse.call_action, BaseResponse._authenticate_and_authorize_s3_action
-    lists = {"ListObjects", "ListObjectsV2", "HeadBucket"}
-
-    def noted(self: Any) -> Any:
-        calls.add(f"{self.service_name}:{self._get_action()}")
-        return answer(self)
-
-    def noted_of_s3(self: Any, *arguments: Any, **named: Any) -> None:
-        action = self.data["Action"]
-        calls.add("s3:ListBucket" if action in lists else f"s3:{action}".replace("HeadObject", "GetObject"))
-        authorize(self, *arguments, **named)
-
-    with (
-        mock.patch.object(BaseResponse, "call_action", noted),
-        mock.patch.object(BaseResponse, "_authenticate_and_authorize_s3_action", noted_of_s3),
-    ):
-        yield calls

@@ -22,11 +22,15 @@ SETTINGS = {
     "LOGS_BUCKET": "aidrug-logs-123456789012",
     "BACKUPS_BUCKET": "aidrug-backups-123456789012",
     "DOMAIN_NAME": "",
+    "ADDRESS": "203.0.113.10",
+    "CERTIFICATES": "internal",
+    "AIDRUG_TIMEOUT_MINUTES": "240",
     "UI_BIND": "127.0.0.1",
     "MLFLOW_HOST": "10.20.0.10",
     "MLFLOW_HOSTS": "",
 }
 
+ACTIONS = ["deploy", "mlflow", "train", "abandon", "plan", "status", "rollback", "restore", "certificate"]
 CALL = "export ACTION='{{ Action }}' IMAGE_TAG='{{ ImageTag }}' TIMEOUT_SECONDS='{{ executionTimeout }}'"
 
 
@@ -39,7 +43,7 @@ def host_document(settings: dict[str, str] = SETTINGS, timeout_minutes: int = 24
             "Action": {
                 "type": "String",
                 "description": "What to do.",
-                "allowedValues": ["deploy", "train", "plan", "status", "rollback"],
+                "allowedValues": ACTIONS,
             },
             "ImageTag": {
                 "type": "String",

@@ -80,6 +80,8 @@ class Agent:
         Seconds from an instance's running until SSM manages it.
     unmanaged
         Instances whose agent never registers.
+    silent
+        Instances whose agent is online and takes no command: SSM gives up after a time, here at once.
     visible_after
         Seconds from sending until the invocation can be asked for.
     """
@@ -90,6 +92,7 @@ class Agent:
         self.registers_after = 0.1
         self.visible_after = 0.05
         self.unmanaged: set[str] = set()
+        self.silent: set[str] = set()
         self.extra: dict[str, str] = {}
         self._running_since: dict[str, float] = {}
         self._invocations: dict[tuple[str, str], Invocation] = {}
@@ -105,6 +108,7 @@ class Agent:
         self.close()
         self.ended()
         self.unmanaged.clear()
+        self.silent.clear()
         self.extra.clear()
         for place in self.folder.iterdir():
             shutil.rmtree(place, ignore_errors=True)
@@ -119,13 +123,19 @@ class Agent:
     def host(self, instance_id: str) -> Path:
         """Give the folder that stands for a host's file system."""
         place = self.folder / instance_id
-        for name in ("opt", "state", "log", "double", "bin"):
+        for name in ("opt", "state", "log", "double", "bin", "shm"):
             (place / name).mkdir(parents=True, exist_ok=True)
         for program in BIN.iterdir():
             if not (place / "bin" / program.name).exists():
                 shutil.copy(program, place / "bin" / program.name)
         (place / "double" / "meminfo").write_text("MemTotal:        8012345 kB\nMemFree: 1 kB\n", encoding="utf-8")
         return place
+
+    def minute(self, instance_id: str) -> None:
+        """Let a minute pass on a host, or a boot: its timer runs what the last delivery left there."""
+        script = self.host(instance_id) / "opt" / "host.sh"
+        environment = {**self.environment(instance_id), "AIDRUG_KEEP": "yes"}
+        subprocess.run(["sh", script], env=environment, cwd=script.parent, check=True, start_new_session=True)
 
     def environment(self, instance_id: str) -> dict[str, str]:
         """Give the environment of a command on a host."""
@@ -143,6 +153,8 @@ class Agent:
             "AIDRUG_PAUSE_SECONDS": "0",
             "AIDRUG_HEALTH_SECONDS": "2",
             "AIDRUG_MEMINFO": str(place / "double" / "meminfo"),
+            "AIDRUG_MEMORY": str(place / "shm"),
+            "AIDRUG_BOOT_LOG": str(place / "log" / "boot.log"),
             "AIDRUG_MIN_SYSTEM_GIB": "1",
             "AIDRUG_MIN_DATA_GIB": "1",
             **self.extra,
@@ -208,6 +220,9 @@ class Agent:
         self, invocation: Invocation, content: dict[str, Any], values: dict[str, str], logs: Any, group: str | None
     ) -> None:
         time.sleep(self.visible_after)
+        if invocation.instance_id in self.silent:
+            invocation.details, invocation.status = "Delivery Timed Out", "TimedOut"
+            return
         step = content["mainSteps"][0]
         lines = [_fill(line, values) for line in step["inputs"]["runCommand"]]
         limit = float(_fill(step["inputs"].get("timeoutSeconds", "3600"), values))
@@ -274,13 +289,13 @@ class Agent:
         for invocation in self._invocations.values():
             if invocation.command_id == response._get_param("CommandId"):
                 invocation.cancelled = True
-                self._kill(invocation, signal.SIGTERM)
+                self._kill(invocation)  # as the real agent does: SIGKILL for the group, so that no trap runs
         return {}
 
-    def _kill(self, invocation: Invocation, number: signal.Signals = signal.SIGKILL) -> None:
+    def _kill(self, invocation: Invocation) -> None:
         process = invocation.process
         if process is not None and process.poll() is None:
-            os.killpg(process.pid, number)
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _parameters(content: dict[str, Any], given: dict[str, list[str]]) -> dict[str, str]:

@@ -124,6 +124,8 @@ def test_the_probe_reads_the_counters_of_the_service(host: Host) -> None:
     (host.folder / "secrets.env").write_text(f"AIDRUG_ADMIN_TOKEN='{ADMIN}'\n")
     places = {"LOG": "probe.log", "MEMORY": "probe.memory"}
     given = {f"AIDRUG_PROBE_{name}": str(host.folder / place) for name, place in places.items()}
+    given |= {"AIDRUG_ROOT": str(host.folder), "AIDRUG_STATE": str(host.folder)}
+    (host.folder / ".env").touch()
     predict()
 
     for secrets in ("secrets.env", "nothing"):
@@ -133,6 +135,7 @@ def test_the_probe_reads_the_counters_of_the_service(host: Host) -> None:
     noted = json.loads(with_token)
     assert (noted["up"], noted["errors"]) == (1, 0)
     assert noted["predict_ms"] > 0
+    assert noted["automation"] == 1
     assert json.loads(without)["errors"] is None
 
 

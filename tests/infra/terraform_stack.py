@@ -12,8 +12,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ opt_in = pytest.mark.skipif(
 )
 VARIABLES = {
     "region": REGION,
-    "github_repository": "example-org/example-repository",
+    "github_repository": "example-org@123456/example-repository@456789",
     "image_repository": "images.example.com/team/project",
     "alert_email": "operator@example.com",
     "service_allowlist": ["203.0.113.0/24"],
@@ -54,8 +53,6 @@ class Stack:
 
     aws: StandIn
     folder: Path
-    root: str = "terraform"
-    given: Mapping[str, Any] = field(default_factory=lambda: VARIABLES)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -64,7 +61,7 @@ class Stack:
 
     def start(self, *arguments: str, module: str = "") -> subprocess.Popen[str]:
         """Start Terraform in the root module, or in another one."""
-        command = ["terraform", f"-chdir={self.folder / 'infra' / self.root / module}", *arguments]
+        command = ["terraform", f"-chdir={self.folder / 'infra' / 'terraform' / module}", *arguments]
         return subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -86,18 +83,10 @@ class Stack:
         (self.folder / "infra" / "terraform" / "backend.hcl").write_text(printed + stand_in)
         self.run("init", "-no-color", "-backend-config=backend.hcl")
 
-    def prepare_beside(self) -> None:
-        """Initialise a root module that keeps its state in the bucket of another one, which is made here."""
-        self.aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        switches = ("use_path_style", "skip_credentials_validation", "skip_requesting_account_id")
-        values = {"bucket": BUCKET, "region": REGION, "key": f"aidrug/{self.root}.tfstate"}
-        values |= dict.fromkeys(switches, "true")
-        self.run("init", "-no-color", *(f"-backend-config={name}={value}" for name, value in values.items()))
-
     def write_variables(self, **changes: Any) -> None:
         """Write terraform.tfvars.json."""
-        path = self.folder / "infra" / self.root / "terraform.tfvars.json"
-        path.write_text(json.dumps({**self.given, **changes}))
+        path = self.folder / "infra" / "terraform" / "terraform.tfvars.json"
+        path.write_text(json.dumps({**VARIABLES, **changes}))
 
     def apply(self, *arguments: str) -> str:
         """Apply what the variables say."""
@@ -113,14 +102,13 @@ class Stack:
         return process.returncode
 
     def outputs(self) -> dict[str, Any]:
-        """Give the outputs."""
-        found = json.loads(self.run("output", "-json"))
-        return {name: one["value"] for name, one in found.items()}
+        """Give the outputs, and each setting of the driver by its own name."""
+        found = {name: one["value"] for name, one in json.loads(self.run("output", "-json")).items()}
+        return found | dict(line.split("=", 1) for line in found["settings"].splitlines())
 
     def state(self) -> str:
         """Give the state as it lies in the bucket."""
-        key = "aidrug/terraform.tfstate" if self.root == "terraform" else f"aidrug/{self.root}.tfstate"
-        stored = self.aws.client("s3").get_object(Bucket=BUCKET, Key=key)
+        stored = self.aws.client("s3").get_object(Bucket=BUCKET, Key="aidrug/terraform.tfstate")
         text: str = stored["Body"].read().decode()
         return text
 
@@ -130,10 +118,6 @@ class Stack:
         assert not iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
         return [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
-
-    def _is_active(self, cluster: str) -> bool:
-        (found,) = self.aws.client("ecs").describe_clusters(clusters=[cluster])["clusters"]
-        return bool(found["status"] == "ACTIVE")  # a deleted one stays on the list for a while
 
     def left_over(self) -> dict[str, list[str]]:
         """List what is in the account besides the state's bucket and what every account has."""
@@ -180,10 +164,6 @@ class Stack:
             "budgets": [one["BudgetName"] for one in of("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"]],
             "schedules": [one["Name"] for one in of("scheduler").list_schedules()["Schedules"]],
             "lifecycle policies": list(self.aws.lifecycle_manager.policies),
-            "clusters": [one for one in of("ecs").list_clusters()["clusterArns"] if self._is_active(one)],
-            "databases": [one["DBInstanceIdentifier"] for one in of("rds").describe_db_instances()["DBInstances"]],
-            "file systems": [one["FileSystemId"] for one in of("efs").describe_file_systems()["FileSystems"]],
-            "names": [one["Name"] for one in of("servicediscovery").list_namespaces()["Namespaces"]],
         }
         return {kind: names for kind, names in found.items() if names}
 

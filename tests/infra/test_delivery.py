@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from tests.infra.conftest import FAST, Deployment, make_instance
 
 ROOT = Path(__file__).parents[2]
 FIRST, SECOND = "1" * 40, "2" * 40
-STEPS = ["ps", "login", "pull", "create", "config", "mlflow", "data pull", "train", "up"]
+STEPS = ["ps", "login", "pull", "create", "config", "migrate", "mlflow", "data pull", "train", "up"]
 
 
 @pytest.fixture
@@ -43,7 +45,8 @@ def _steps(calls: list[str]) -> list[str]:
         "train data pull": "data pull",
         "-T train": "train",
         "--remove-orphans": "up",
-        "stop daemon code": "stop",
+        "stop daemon code webserver mlflow": "stop",
+        "backup migrate": "migrate",
     }
     words = [next((name for end, name in ends.items() if call.endswith(end)), call.split()[0]) for call in calls]
     return list(dict.fromkeys(words))
@@ -127,7 +130,7 @@ def test_the_same_push_again_does_nothing(
 
     bring(FIRST)
 
-    assert len(deployment.calls()) == before
+    assert set(deployment.calls()[before:]) == {"info"}
     assert any("nothing to do" in line for line in said)
 
 
@@ -242,6 +245,7 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
 
     deployment.tell("leftovers", "0123abcd")
     deployment.tell("data_pull", ":")
+    assert deployment.read("running") == ""
     deploy(deployment.target, FIRST, said.append, pace=FAST)
     assert "rm --force 0123abcd" in deployment.calls()
 
@@ -314,6 +318,7 @@ def test_a_training_host_trains_first_and_is_stopped(deployment: Deployment, sai
     aws.client("ec2").stop_instances(InstanceIds=[trainer])
     both = Target(target.region, target.instance_id, target.document, trainer)
     deployment.tell("training", "exit 1", trainer)
+    deployment.tell("mlflow_answers", "", trainer)
 
     with pytest.raises(HostError, match=f"the training failed on {trainer}: train at training"):
         deploy(both, FIRST, said.append, pace=FAST)
@@ -328,3 +333,247 @@ def test_a_training_host_trains_first_and_is_stopped(deployment: Deployment, sai
     trained = (deployment.double(trainer) / "calls").read_text()
     assert "-e MLFLOW_TRACKING_URI=http://10.20.0.10:5000 -e AIDRUG_TRAIN_ONLY=1 -e AIDRUG_LEDGER= " in trained
     assert "--remove-orphans" not in trained
+
+
+def test_the_first_delivery_brings_mlflow_up_before_the_training_host_needs_it(
+    deployment: Deployment, said: list[str]
+) -> None:
+    """On a serving host that runs nothing yet; a training host that cannot reach it says what it waits for."""
+    aws, target = deployment.aws, deployment.target
+    trainer = make_instance(aws, role="train", shutdown="never")
+    both = Target(target.region, target.instance_id, target.document, trainer)
+    deployment.tell("training", f'cp {deployment.double()}/mlflow "$DOUBLE/found"', trainer)
+
+    with pytest.raises(HostError, match=r"MLflow on the host that serves \(10\.20\.0\.10:5000\) does not answer"):
+        deploy(both, FIRST, said.append, pace=FAST)
+    deployment.tell("mlflow_answers", "", trainer)
+    deploy(both, FIRST, said.append, pace=FAST)
+
+    assert (deployment.double(trainer) / "found").read_text().strip() == FIRST
+    assert deployment.read("running") == FIRST
+    look = Host(both, trainer, said.append, FAST)
+    look.run("status")
+    assert any("this host only trains" in line for line in said)
+
+
+def cut_off(deployment: Deployment, where: str, sha: str = SECOND) -> None:
+    """Begin a delivery and let SSM cancel it at a step, as its agent does: SIGKILL, and nobody has a last word."""
+    marker = deployment.aws.agent.host(deployment.target.instance_id) / "opt" / "delivering"
+    host = Host(deployment.target, deployment.target.instance_id, lambda line: None, FAST)
+    thread = threading.Thread(target=host.run, args=("deploy",), kwargs={"sha": sha})
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not (marker.exists() and where in marker.read_text()):
+        assert time.monotonic() < deadline, f"never came to {where}"
+        time.sleep(0.02)
+    ssm, invocations = deployment.aws.client("ssm"), deployment.aws.agent
+    ssm.cancel_command(CommandId=list(invocations._invocations.values())[-1].command_id)
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("where", "held_up"),
+    [("registry", "login"), ("training", "training"), ("migrate", "migrate"), ("data", "data_pull")],
+)
+def test_a_delivery_that_is_cut_off_is_put_right_within_a_minute(
+    deployment: Deployment, bring: Callable[[str], None], said: list[str], where: str, held_up: str
+) -> None:
+    """Automation, login, training, lock and marker; the log says what happened; the next delivery finds nothing odd."""
+    bring(FIRST)
+    host = deployment.aws.agent.host(deployment.target.instance_id)
+    deployment.tell(held_up, "exec sleep 20")
+
+    cut_off(deployment, where)
+    deployment.tell("leftovers", "0123abcd")
+    deployment.aws.agent.minute(deployment.target.instance_id)
+
+    assert deployment.read("automation") == deployment.read("running") == FIRST
+    assert not list((host / "shm").iterdir())
+    assert not (host / "opt" / "delivering").exists()
+    assert "rm --force 0123abcd" in deployment.calls()
+    log = (host / "log" / "host.log").read_text()
+    assert f"FAILED deploy at {where}: it was cut off" in log
+    (deployment.double() / held_up).unlink()
+    said.clear()
+    bring(SECOND)
+    assert deployment.read("running") == SECOND
+    assert not any("waiting for its end" in line for line in said)
+
+
+def test_a_host_that_booted_runs_what_is_deployed(deployment: Deployment, bring: Callable[[str], None]) -> None:
+    """Nothing while a delivery is at work, nothing that an operator paused; else all of it, and once."""
+    bring(FIRST)
+    host, double = deployment.aws.agent.host(deployment.target.instance_id), deployment.double()
+    for name in ("automation", "running"):
+        (double / name).unlink()
+    (host / "opt" / "paused").touch()
+    deployment.aws.agent.minute(deployment.target.instance_id)
+    assert deployment.read("running") == ""
+    (host / "opt" / "paused").unlink()
+    with (host / "state" / "delivery.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        deployment.aws.agent.minute(deployment.target.instance_id)
+    assert deployment.read("running") == ""
+
+    deployment.aws.agent.minute(deployment.target.instance_id)
+
+    assert deployment.read("automation") == deployment.read("running") == FIRST
+    before = len(deployment.calls())
+    deployment.aws.agent.minute(deployment.target.instance_id)
+    assert not [call for call in deployment.calls()[before:] if "up --detach" in call]
+
+
+def test_half_a_swap_is_finished(deployment: Deployment, bring: Callable[[str], None]) -> None:
+    """Settings of one revision never meet the compose file of another."""
+    bring(FIRST)
+    opt = deployment.aws.agent.host(deployment.target.instance_id) / "opt"
+    (opt / ".env").write_text((opt / ".env").read_text().replace(FIRST, SECOND))  # moved, and then the power went
+    (opt / "compose.next.yaml").write_text(f"services: {{}} # of {SECOND}\n")
+    (opt / "delivering").write_text("deploy at swap")
+
+    deployment.aws.agent.minute(deployment.target.instance_id)
+
+    assert SECOND in (opt / "compose.yaml").read_text()
+    assert not (opt / "compose.next.yaml").exists()
+
+
+def test_docker_is_waited_for(deployment: Deployment, bring: Callable[[str], None], said: list[str]) -> None:
+    """SSM is online minutes before Docker; a host whose boot failed says so at once, with boot's own reason."""
+    deployment.tell("docker_starts", "x\n" * 3)
+    bring(FIRST)
+    assert any("waiting for Docker" in line for line in said)
+
+    log = deployment.aws.agent.host(deployment.target.instance_id) / "log" / "boot.log"
+    log.write_text("2026-11-01T00:00:00Z boot: FAILED boot: the data disk vol-1 did not appear within 300 s.\n")
+    deployment.tell("docker_starts", "x\n" * 99)
+    with pytest.raises(HostError, match="the host did not come up: boot: the data disk vol-1 did not appear"):
+        bring(SECOND)
+    log.unlink()
+    deployment.aws.agent.extra["AIDRUG_DOCKER_SECONDS"] = "2"
+    with pytest.raises(HostError, match="Docker did not start within"):
+        bring(SECOND)
+
+
+def test_databases_that_cannot_be_upgraded_stop_a_delivery_and_nothing_else(
+    deployment: Deployment, bring: Callable[[str], None]
+) -> None:
+    """What served before serves, its automation too, and nothing was trained."""
+    bring(FIRST)
+    deployment.tell("migrate", "echo the disk is full; exit 1")
+    before = len(deployment.calls())
+
+    with pytest.raises(HostError, match=f"the databases do not fit {SECOND}"):
+        bring(SECOND)
+
+    assert deployment.read("automation") == deployment.read("running") == FIRST
+    assert not [call for call in deployment.calls()[before:] if call.endswith(" train")]
+
+
+def test_going_back_puts_the_databases_back_first(deployment: Deployment, bring: Callable[[str], None]) -> None:
+    """By the revision that upgraded them, with everything that writes to them stopped; by itself and when asked."""
+    bring(FIRST)
+    bring(SECOND)
+    undo = '[ ! -e "$DOUBLE/automation" ] && cp "$DOUBLE/running" "$DOUBLE/undone_while"'
+    deployment.tell("undo", undo)
+    Host(deployment.target, deployment.target.instance_id, lambda line: None, FAST).run("rollback")
+    assert deployment.read("undone_while") == SECOND
+    assert deployment.read("running") == FIRST
+
+    (deployment.double() / "undone_while").unlink()
+    third = "3" * 40
+    deployment.tell("unhealthy", third)
+    with pytest.raises(HostError, match="ROLLED BACK"):
+        bring(third)
+    assert deployment.read("undone_while") == third
+
+
+def test_a_lost_disk_is_restored_by_one_command(deployment: Deployment, bring: Callable[[str], None]) -> None:
+    """On a host that runs a revision, and on a new one that is told which; a failed one leaves all as it was."""
+    said: list[str] = []
+    host = Host(deployment.target, deployment.target.instance_id, said.append, FAST)
+    host.start()
+    assert host.run("restore").status == "Failed"
+    assert "which revision?" in said[-1]
+    assert host.run("restore", sha=FIRST).status == "Success"
+    assert deployment.read("running") == deployment.read("automation") == FIRST
+    deployment.tell("restore", "echo damaged; exit 1")
+    assert host.run("restore").status == "Failed"
+    assert deployment.read("running") == deployment.read("automation") == FIRST
+
+
+def test_the_reason_is_told_however_much_was_printed_before_it(
+    deployment: Deployment, bring: Callable[[str], None]
+) -> None:
+    """SSM keeps the first 24,000 characters of what a command prints, and a reason comes last."""
+    deployment.tell("training", "seq 1 9000; exit 1")
+
+    with pytest.raises(HostError, match="deploy at training: training ended with 1"):
+        bring(FIRST)
+
+
+def test_a_host_that_takes_no_command_is_named(deployment: Deployment, bring: Callable[[str], None]) -> None:
+    """Its agent hangs: nothing took too long, and a larger host would not help."""
+    deployment.aws.agent.silent.add(deployment.target.instance_id)
+
+    with pytest.raises(HostError, match="took no command for five minutes"):
+        bring(FIRST)
+
+
+UPGRADES = (
+    f"""mkdir -p "$AIDRUG_STATE/home"; echo '{{"git_sha":"{SECOND}"}}' >"$AIDRUG_STATE/home/schema_upgrade.json\""""
+)
+UNDONE = 'rm "$AIDRUG_STATE/home/schema_upgrade.json"; [ ! -e "$DOUBLE/automation" ] && echo before >"$DOUBLE/undone"'
+
+
+@pytest.mark.parametrize("ends", ["fails", "is cut off"])
+def test_databases_that_were_upgraded_for_nothing_go_back(
+    deployment: Deployment, bring: Callable[[str], None], ends: str
+) -> None:
+    """The new revision's training did not end well, and the old MLflow could not read what the new one upgraded."""
+    bring(FIRST)
+    deployment.tell("migrate", UPGRADES)
+    deployment.tell("undo", UNDONE)
+    if ends == "fails":
+        deployment.tell("training", "exit 1")
+        with pytest.raises(HostError, match="deploy at training"):
+            bring(SECOND)
+    else:
+        deployment.tell("training", "exec sleep 20")
+        cut_off(deployment, "training")
+        deployment.aws.agent.minute(deployment.target.instance_id)
+
+    assert deployment.read("undone") == "before"
+    assert deployment.read("automation") == deployment.read("running") == FIRST
+
+
+def test_the_serving_host_waits_for_the_training_host_and_no_longer(
+    deployment: Deployment, bring: Callable[[str], None], said: list[str]
+) -> None:
+    """MLflow of the new revision stays up for the training elsewhere; when that fails, what is deployed goes on."""
+    bring(FIRST)
+    aws, target = deployment.aws, deployment.target
+    trainer = make_instance(aws, role="train", shutdown="never")
+    both = Target(target.region, target.instance_id, target.document, trainer)
+    deployment.tell("mlflow_answers", "", trainer)
+    deployment.tell("migrate", UPGRADES)
+    deployment.tell("undo", UNDONE)
+    minute = aws.agent.minute
+    seen = deployment.double() / "automation"
+    deployment.tell("training", f"touch {deployment.double()}/now; sleep 3; exit 1", trainer)
+    looked: list[bool] = []
+
+    def look() -> None:
+        while not (deployment.double() / "now").exists():
+            time.sleep(0.05)
+        minute(target.instance_id)
+        looked.append(seen.exists())
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    with pytest.raises(HostError, match="the training failed"):
+        deploy(both, SECOND, said.append, pace=FAST)
+    watcher.join()
+
+    assert looked == [False]
+    assert deployment.read("undone") == "before"
+    assert deployment.read("automation") == deployment.read("running") == FIRST

@@ -1,8 +1,7 @@
 """`docs/operations/first-deployment.md`: every command of it, in order, against the stand-ins.
 
-Then, on what it made: the commands of the other runbooks that need a host to deliver to, those of `infra/ecs`, and the
-way out. Not run: `aws ssm start-session` (a shell needs the real SSM) and `aidrug rollback ENDPOINT` on the host
-(`test_runbooks.py` runs it).
+Then, on what it made: the commands of the other runbooks that need a host to deliver to, and the way out. Not run:
+`aws ssm start-session` (a shell needs the real SSM) and `aidrug rollback ENDPOINT` (`test_runbooks.py` runs it).
 """
 
 from __future__ import annotations
@@ -58,7 +57,8 @@ def test_every_command_of_the_page_works(aws: StandIn, tmp_path: Path) -> None:
     """A stranger's path from an account with nothing in it to a revision that serves, and the cost the page states."""
     (tmp_path / "hosts").mkdir(exist_ok=True)
     work = tmp_path / "clone"
-    work.mkdir()
+    (work / ".venv" / "bin").mkdir(parents=True)
+    (work / ".venv" / "bin" / "activate").touch()
     copy_of_infra(work)
     somebody = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
     for command in (["init", "-q"], [*somebody, "commit", "-q", "--allow-empty", "-m", "x"]):
@@ -97,16 +97,16 @@ def test_every_command_of_the_page_works(aws: StandIn, tmp_path: Path) -> None:
     assert "is deployed" in printed
     assert "the service is ready" in printed
     notes = Path(environment["NOTES"]).read_text(encoding="utf-8")
-    for name, role in (("AWS_ROLE_ARN", "deliver"), ("AWS_PLANNER_ROLE_ARN", "plan")):
-        assert f"gh variable set {name} --body arn:aws:iam::{ACCOUNT}:role/aidrug-{role}" in notes
+    for name, role in (("AWS_ROLE_ARN", "deliver"), ("AWS_READER_ROLE_ARN", "read")):
+        assert f"{name}=arn:aws:iam::{ACCOUNT}:role/aidrug-{role}" in notes
+    assert '{"predictions": []}' in printed
     stored = aws.client("ssm").get_parameter(Name="/ghcr/ro-token", WithDecryption=True)["Parameter"]["Value"]
     assert stored == "t0ken"
     stated = estimate(json.loads((work / "plan.json").read_bytes())).as_text()
     assert stated in blocks("text")[0], stated
 
-    ids = {"AIDRUG_INSTANCE_ID": "instance_id", "AIDRUG_DOCUMENT": "document"}
-    outputs = type_in(*(f"terraform -chdir=infra/terraform output -raw {name}; echo" for name in ids.values())).split()
-    environment |= dict(zip(ids, outputs, strict=True))
+    settings = type_in("terraform -chdir=infra/terraform output -raw settings").splitlines()
+    environment |= dict(line.split("=", 1) for line in settings)
     deployed = subprocess.run(["git", "rev-parse", "HEAD"], cwd=work, check=True, capture_output=True, text=True).stdout
     environment["AIDRUG_GIT_SHA"] = deployed.strip()  # `aidrug` belongs to this checkout, and would take its revision
     operations = PAGE.parent
@@ -116,12 +116,24 @@ def test_every_command_of_the_page_works(aws: StandIn, tmp_path: Path) -> None:
     back = next(block for block in blocks("sh", operations / "upgrade-rollback.md") if "aidrug host" in block)
     assert "ROLLED BACK from" in type_in('aidrug deploy --sha "$(git rev-parse HEAD)"', back)
 
-    assert "One training adds:" in type_in(*blocks("sh", ROOT / "infra" / "ecs" / "README.md"))
-    assert aws.client("ecs", "us-east-1").describe_services(cluster="aidrug-ecs", services=["dagster"])["services"]
+    # Disaster recovery: the disk is gone, and comes back empty, then from a snapshot; each time with a new host.
+    volume = type_in("terraform -chdir=infra/terraform output -raw data_volume_id")
+    snapshot = aws.client("ec2").create_snapshot(
+        VolumeId=volume,
+        TagSpecifications=[{"ResourceType": "snapshot", "Tags": [{"Key": "snapshots", "Value": "aidrug"}]}],
+    )["SnapshotId"]
+    _, empty, from_snapshot = blocks("sh", operations / "disaster-recovery.md")
+    assert "restored; the service is ready" in type_in(empty)
+    after = type_in("terraform -chdir=infra/terraform output -raw data_volume_id")
+    assert after != volume
+    type_in(from_snapshot)
+    made = type_in("terraform -chdir=infra/terraform output -raw data_volume_id")
+    (disk,) = aws.client("ec2").describe_volumes(VolumeIds=[made])["Volumes"]
+    assert made != after
+    assert disk["SnapshotId"] == snapshot
 
     table = re.findall(r"`(terraform -chdir=infra/terraform [^`]+)`", PAGE.read_text(encoding="utf-8"))
-    assert len(table) == 2
-    replace, destroy = table
+    replace, destroy = table[0], table[-1]
     type_in(
         replace, "terraform -chdir=infra/terraform apply -var keep_data_on_destroy=false", f"{destroy} -auto-approve"
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -42,8 +45,7 @@ def test_the_document_fits_into_ssm() -> None:
     """SSM takes 64 KB, first boot 16 KB."""
     assert len(json.dumps(host_document())) < 64 * 1024
     template = (ROOT / "infra/terraform/modules/host/user_data.sh.tftpl").read_bytes()
-    scripts = [(ROOT / "infra/host" / name).read_bytes() for name in ("boot.sh", "probe.sh")]
-    assert len(template) + sum(map(len, scripts)) < 16 * 1024 - 512
+    assert len(template) + len((ROOT / "infra/host/boot.sh").read_bytes()) < 16 * 1024 - 512
 
 
 def boot(tmp_path: Path, **answers: str) -> tuple[int, str, list[str]]:
@@ -130,29 +132,58 @@ def test_the_probe_notes_readiness_errors_and_the_time_of_predictions(tmp_path: 
     """One line of JSON a minute, of what was new since the line before; a restart of the service is no error."""
     curl = tmp_path / "curl"
     (tmp_path / "secrets.env").write_text("AIDRUG_ADMIN_TOKEN='t0ken'\n")
+    (tmp_path / ".env").touch()
+    done = tmp_path / "home" / "locks" / "backed_up"
+    done.parent.mkdir(parents=True)
+    done.touch()
+    os.utime(done, (time.time() - 7.5 * 3600,) * 2)
     environment = {
         "PATH": f"{tmp_path}:/usr/bin:/bin",
         "AIDRUG_PROBE_LOG": str(tmp_path / "probe.log"),
         "AIDRUG_PROBE_MEMORY": str(tmp_path / "memory"),
         "AIDRUG_SECRETS": str(tmp_path / "secrets.env"),
+        "AIDRUG_ROOT": str(tmp_path),
+        "AIDRUG_STATE": str(tmp_path),
     }
+    alive = """*graphql) printf '{"data":{"instance":{"daemonHealth":{"daemonStatus":{"healthy":true}}}}}';;"""
     shows = f"grep -q 'Bearer t0ken\"$' && cat {tmp_path}/metrics"
     minutes = ((3, 4, 0.1), (5, 6, 0.7), (5, 6, 0.7), (1, 2, 0.02), None)  # errors, predictions, their seconds
     for counted in minutes:
         (tmp_path / "metrics").write_text(served(*counted) if counted else "")
-        does = f"*metrics) {shows};; *) printf 0.0124;;" if counted else "*) exit 7;;"
+        does = f"{alive} *metrics) {shows};; *) printf 0.0124;;" if counted else "*) exit 7;;"
         curl.write_text(f"#!/bin/sh\ncase $* in {does} esac\n")
         curl.chmod(0o755)
         subprocess.run(["sh", ROOT / "infra/host/probe.sh"], env=environment, check=True)
 
     lines = [json.loads(line) for line in (tmp_path / "probe.log").read_text().splitlines()]
+    works = {"automation": 1, "backup_hours": 7}
     assert lines == [
-        {"up": 1, "ready_ms": 12, "errors": 3, "predict_ms": 25},
-        {"up": 1, "ready_ms": 12, "errors": 2, "predict_ms": 300},
-        {"up": 1, "ready_ms": 12, "errors": 0, "predict_ms": None},
-        {"up": 1, "ready_ms": 12, "errors": 1, "predict_ms": 10},
-        {"up": 0, "ready_ms": None, "errors": None, "predict_ms": None},
+        {"up": 1, "ready_ms": 12, "errors": 3, "predict_ms": 25, **works},
+        {"up": 1, "ready_ms": 12, "errors": 2, "predict_ms": 300, **works},
+        {"up": 1, "ready_ms": 12, "errors": 0, "predict_ms": None, **works},
+        {"up": 1, "ready_ms": 12, "errors": 1, "predict_ms": 10, **works},
+        {"up": 0, "ready_ms": None, "errors": None, "predict_ms": None, "automation": 0, "backup_hours": 7},
     ]
+
+
+def test_the_probe_is_silent_where_nothing_is_deployed_and_of_an_automation_that_a_delivery_stopped(
+    tmp_path: Path,
+) -> None:
+    """A host that only trains has no service to be down; a training of hours is no silent daemon."""
+    (tmp_path / "curl").write_text("#!/bin/sh\nexit 7\n")
+    (tmp_path / "curl").chmod(0o755)
+    log = tmp_path / "probe.log"
+    names = {"AIDRUG_ROOT": "", "AIDRUG_STATE": "", "AIDRUG_PROBE_LOG": "probe.log", "AIDRUG_PROBE_MEMORY": "memory"}
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", **{name: str(tmp_path / at) for name, at in names.items()}}
+    probe: list[str | Path] = ["sh", ROOT / "infra/host/probe.sh"]
+
+    subprocess.run(probe, env=environment, check=True)
+    assert not log.exists()
+    (tmp_path / ".env").touch()
+    with (tmp_path / "delivery.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(probe, env=environment, check=True)
+    assert json.loads(log.read_text())["automation"] is None
 
 
 def served(errors: int, answers: int, seconds: float) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
@@ -127,7 +125,7 @@ def test_an_unknown_document_is_named(deployment: Deployment) -> None:
 
 def test_an_interrupted_driver_cancels_its_command(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends the training on the host as well, and the host is put back in order."""
-    deployment.tell("training", "exec sleep 300")  # longer than any machine takes to notice it
+    deployment.tell("training", "exec sleep 60")
     host = Host(deployment.target, deployment.target.instance_id, _mute, FAST)
     host.start()
 
@@ -140,11 +138,9 @@ def test_an_interrupted_driver_cancels_its_command(deployment: Deployment, monke
         host.run("deploy", sha=SHA)
 
     assert deployment.aws.agent.ended()[-1].status == "Cancelled"
+    deployment.aws.agent.minute(deployment.target.instance_id)
     log = deployment.aws.agent.host(deployment.target.instance_id) / "log" / "host.log"
-    until = time.monotonic() + 20  # the script writes it while it ends
-    while "FAILED deploy at training: a command ended with 143" not in log.read_text():
-        assert time.monotonic() < until, log.read_text()
-        time.sleep(0.1)
+    assert "FAILED deploy at training: it was cut off" in log.read_text()
 
 
 @pytest.mark.parametrize(
@@ -248,42 +244,6 @@ def test_the_cost_is_the_sum_of_what_is_planned() -> None:
 def test_what_has_no_price_is_named(plan: dict[str, object], message: str) -> None:
     """An estimate that leaves something out silently would be worse than none."""
     with pytest.raises(ConfigError, match=message):
-        estimate(plan)
-
-
-def test_past_one_host_tasks_cost_by_processor_and_memory() -> None:
-    """Services all month, the run and its steps by the training; a region without such prices is named."""
-
-    def task(name: str, cpu: int, memory: int) -> dict[str, object]:
-        platform = [{"cpu_architecture": "X86_64"}]
-        values = {"family": f"aidrug-{name}", "cpu": str(cpu), "memory": str(memory), "runtime_platform": platform}
-        return {"mode": "managed", "type": "aws_ecs_task_definition", "values": values}
-
-    resources = [
-        task("dagster", 1024, 4096),
-        task("run", 512, 2048),
-        {"mode": "managed", "type": "aws_ecs_service", "values": {"name": "dagster"}},
-        {
-            "mode": "managed",
-            "type": "aws_db_instance",
-            "values": {"instance_class": "db.t4g.micro", "allocated_storage": 20},
-        },
-    ]
-    given = {"region": "us-east-1", "step_cpu": 2048, "step_memory": 8192}
-    plan: dict[str, Any] = {
-        "variables": {name: {"value": value} for name, value in given.items()},
-        "planned_values": {"root_module": {"resources": resources}},
-    }
-    made = estimate(plan, training_hours=3)
-
-    month = {line.what: line.usd for line in made.month}
-    assert month["processors, dagster"] == pytest.approx(730 * 0.04048)
-    assert month["memory, dagster"] == pytest.approx(730 * 4 * 0.004445)
-    assert month["db.t4g.micro, database"] == pytest.approx(730 * 0.016)
-    training = 3 * ((0.5 + 2) * 0.04048 + (2 + 8) * 0.004445 + 0.005)
-    assert sum(line.usd for line in made.training) == pytest.approx(training)
-    plan["variables"]["region"]["value"] = "eu-north-1"
-    with pytest.raises(ConfigError, match="no prices of Fargate, RDS and EFS in eu-north-1"):
         estimate(plan)
 
 

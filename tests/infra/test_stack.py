@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 
@@ -16,14 +13,13 @@ from ai_drug_assets import hosts
 from ai_drug_assets.deploy import deploy
 from ai_drug_assets.host_cost import estimate
 from ai_drug_assets.hosts import Target
-from tests.doubles.aws_server import ACCOUNT, REGION, aws_stand_in, recorded_calls
+from tests.doubles.aws_server import ACCOUNT, REGION, aws_stand_in
 from tests.doubles.host_document import SETTINGS, host_document
 from tests.doubles.policies import Policies
 from tests.infra.conftest import FAST
-from tests.infra.terraform_stack import BUCKET, ROOT, Stack, copy_of_infra, opt_in
+from tests.infra.terraform_stack import BUCKET, Stack, copy_of_infra, opt_in
 
 pytestmark = [opt_in, pytest.mark.timeout(1800)]
-IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 SECRET, SHA = "ghp_the_real_token", "c" * 40
 ARN = f"arn:aws:%s:{REGION}:{ACCOUNT}:%s"
 
@@ -49,12 +45,13 @@ def test_a_second_plan_changes_nothing(stack: Stack) -> None:
 def test_the_document_is_the_one_the_quick_tests_run(stack: Stack) -> None:
     """The document in SSM is made of the same script, parameters and settings."""
     outputs = stack.outputs()
-    content = json.loads(stack.aws.client("ssm").get_document(Name=outputs["document"])["Content"])
-    serving = stack.aws.client("ec2").describe_instances(InstanceIds=[outputs["instance_id"]])
+    content = json.loads(stack.aws.client("ssm").get_document(Name=outputs["AIDRUG_DOCUMENT"])["Content"])
+    serving = stack.aws.client("ec2").describe_instances(InstanceIds=[outputs["AIDRUG_INSTANCE_ID"]])
     address = serving["Reservations"][0]["Instances"][0]["PrivateIpAddress"]
     settings = {
         **SETTINGS,
         "UI_BIND": "0.0.0.0",  # noqa: S104 - the security group decides
+        "ADDRESS": outputs["address"],
         "MLFLOW_HOST": address,
         "MLFLOW_HOSTS": f"{address}:5000",
     }
@@ -116,16 +113,19 @@ def test_a_delivery_goes_through_what_terraform_made(stack: Stack, monkeypatch: 
     for name in ("/ghcr/ro-token", "/aidrug/admin-token"):
         stack.aws.client("ssm").put_parameter(Name=name, Value=SECRET, Type="SecureString", Overwrite=True)
     outputs = stack.outputs()
-    target = Target(REGION, outputs["instance_id"], outputs["document"], outputs["training_instance_id"])
+    target = Target(
+        REGION, outputs["AIDRUG_INSTANCE_ID"], outputs["AIDRUG_DOCUMENT"], outputs["AIDRUG_TRAINING_INSTANCE_ID"]
+    )
     said: list[str] = []
+    (stack.aws.agent.host(target.training_instance_id) / "double" / "mlflow_answers").touch()
 
     deploy(target, SHA, said.append, pace=FAST)
 
     hosts.clients.cache_clear()
-    double = stack.aws.agent.host(outputs["instance_id"]) / "double"
+    double = stack.aws.agent.host(outputs["AIDRUG_INSTANCE_ID"]) / "double"
     assert (double / "running").read_text().strip() == SHA
     assert (double / "token").read_text() == SECRET
-    trainer = stack.aws.client("ec2").describe_instances(InstanceIds=[outputs["training_instance_id"]])
+    trainer = stack.aws.client("ec2").describe_instances(InstanceIds=[outputs["AIDRUG_TRAINING_INSTANCE_ID"]])
     assert trainer["Reservations"][0]["Instances"][0]["State"]["Name"] == "stopped"
 
 
@@ -174,7 +174,9 @@ def test_the_workflow_may_deliver_and_nothing_else(stack: Stack) -> None:
     """The one document on these instances; starting both, stopping only the one that does not serve."""
     outputs = stack.outputs()
     may = Policies(*stack.policy("aidrug-deliver")).allows
-    serves, trains = (ARN % ("ec2", f"instance/{outputs[name]}") for name in ("instance_id", "training_instance_id"))
+    serves, trains = (
+        ARN % ("ec2", f"instance/{outputs[name]}") for name in ("AIDRUG_INSTANCE_ID", "AIDRUG_TRAINING_INSTANCE_ID")
+    )
 
     assert may("ssm:SendCommand", ARN % ("ssm", "document/aidrug-host"))
     assert may("ssm:SendCommand", serves)
@@ -222,82 +224,48 @@ def trusted(role: str, stack: Stack) -> Callable[..., bool]:
     return trusts
 
 
-def test_a_pull_request_may_plan_and_nothing_else(stack: Stack) -> None:
-    """The state and public facts; no secret, no measurement, no model, no change of anything, the state included."""
-    may = Policies(*stack.policy("aidrug-plan")).allows
-    state = f"arn:aws:s3:::aidrug-state-{ACCOUNT}"
-
-    assert may("s3:GetObject", f"{state}/aidrug/terraform.tfstate")
-    assert may("s3:ListBucket", state)
-    assert may("ssm:GetParameter", f"arn:aws:ssm:{REGION}::parameter{IMAGE}")
-    assert may("ec2:DescribeInstanceTypes")
-    assert not may("s3:PutObject", f"{state}/aidrug/terraform.tfstate")
-    assert not may("s3:PutObject", f"{state}/aidrug/terraform.tfstate.tflock")
-    assert not may("s3:GetObject", f"{state}/aidrug/ecs.tfstate")
-    for purpose in stack.outputs()["buckets"].values():
-        assert not may("s3:GetObject", f"arn:aws:s3:::{purpose}/x")
-    for parameter in ("ghcr/ro-token", "aidrug/admin-token"):
-        assert not may("ssm:GetParameter", ARN % ("ssm", f"parameter/{parameter}"))
-        assert not may("ssm:GetParameters", ARN % ("ssm", f"parameter/{parameter}"))
-    assert not may("secretsmanager:GetSecretValue")
-    assert not may("kms:Decrypt")
-    assert not may("logs:GetLogEvents")
-    assert not may("ssm:SendCommand", ARN % ("ssm", "document/aidrug-host"))
-    assert not may("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/aidrug-deliver")
-
-    trust = trusted("aidrug-plan", stack)
-    assert trust("repo:example-org/example-repository:pull_request")
-    assert not trust("repo:example-org/example-repository:ref:refs/heads/main")
-    assert not trust("repo:somebody/example-repository:pull_request")
-    assert not trust("repo:example-org/example-repository:pull_request", "other")
-
-
-def test_the_plan_of_a_pull_request_asks_nothing_that_its_role_may_not(stack: Stack) -> None:
-    """The workflow's script runs to its end, and each of its calls is one that the role's policy allows."""
-    shutil.copytree(ROOT / ".github", stack.folder / ".github", dirs_exist_ok=True)
-    switches = ("use_path_style", "skip_credentials_validation", "skip_requesting_account_id")
-    summary = stack.folder / "summary.md"
-    with recorded_calls() as calls:
-        done = subprocess.run(
-            ["sh", stack.folder / ".github" / "scripts" / "terraform_plan.sh"],
-            env={
-                **stack.environment,
-                "TF_CLI_ARGS_init": " ".join(["-reconfigure", *(f"-backend-config={name}=true" for name in switches)]),
-                "TF_STATE_BUCKET": BUCKET,
-                "TFVARS": "log_retention_days = 14",
-                "GITHUB_STEP_SUMMARY": str(summary),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"Plan: 0 to add, \d+ to change, 0 to destroy", summary.read_text())
-    may = Policies(*stack.policy("aidrug-plan")).allows
-    resources = {
-        "s3:ListBucket": f"arn:aws:s3:::aidrug-state-{ACCOUNT}",
-        "s3:GetObject": f"arn:aws:s3:::aidrug-state-{ACCOUNT}/aidrug/terraform.tfstate",
-        "ssm:GetParameter": f"arn:aws:ssm:{REGION}::parameter{IMAGE}",
-    }
-    assert {"s3:GetObject", "ssm:GetParameter"} < calls
-    everybody = {"sts:GetCallerIdentity", "iam:GetUser"}  # who am I; the second since the stand-in leaves the first out
-    assert not [call for call in calls - everybody if not may(call, resources.get(call, "*"))]
-    (stack.folder / "infra" / "terraform" / "ci.auto.tfvars").unlink()
-
-
 def test_only_this_branch_of_this_repository_may_assume_the_role(stack: Stack) -> None:
-    """Another branch, a pull request, a fork and another audience may not."""
+    """With its numbers or without; another branch, a pull request, a fork, a successor of its name may not."""
     role = stack.aws.client("iam").get_role(RoleName="aidrug-deliver")["Role"]
     provider = role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Federated"]
     trusts = trusted("aidrug-deliver", stack)
 
     assert provider.endswith("oidc-provider/token.actions.githubusercontent.com")
     assert trusts("repo:example-org/example-repository:ref:refs/heads/main")
+    assert trusts("repo:example-org@123456/example-repository@456789:ref:refs/heads/main")
+    assert not trusts("repo:example-org@123456/example-repository@7:ref:refs/heads/main")
+    assert not trusts("repo:example-org@7/example-repository@456789:ref:refs/heads/main")
+    assert not trusts("repo:example-org@123456/example-repository@456789:environment:production")
     assert not trusts("repo:example-org/example-repository:ref:refs/heads/mainline")
     assert not trusts("repo:example-org/example-repository:pull_request")
     assert not trusts("repo:somebody/example-repository:ref:refs/heads/main")
     assert not trusts("repo:example-org/example-repository:ref:refs/heads/main", "other")
+
+
+def test_a_pull_request_may_read_the_ledger(stack: Stack) -> None:
+    """Of this repository, in either form; and deliver nothing."""
+    for form in ("example-org@123456/example-repository@456789", "example-org/example-repository"):
+        assert trusted("aidrug-read", stack)(f"repo:{form}:pull_request")
+        assert not trusted("aidrug-deliver", stack)(f"repo:{form}:pull_request")
+    assert not trusted("aidrug-read", stack)("repo:somebody@1/example-repository@2:pull_request")
+
+
+def test_every_alarm_looks_at_a_number_that_is_counted(stack: Stack) -> None:
+    """In this deployment's own namespace; each says what to do, to one address."""
+    cloudwatch = stack.aws.client("cloudwatch")
+    counted = {
+        made["metricName"]
+        for group in ("probe", "host")
+        for one in stack.aws.client("logs").describe_metric_filters(logGroupName=f"/aidrug/{group}")["metricFilters"]
+        for made in one["metricTransformations"]
+    }
+    alarms = cloudwatch.describe_alarms()["MetricAlarms"]
+
+    assert {"aidrug-automation-silent", "aidrug-backup-missing"} < {one["AlarmName"] for one in alarms}
+    for alarm in alarms:
+        assert alarm["AlarmDescription"]
+        assert any("aidrug-alerts" in action for action in alarm["AlarmActions"])
+        assert alarm["Namespace"] != "aidrug/service" or alarm["MetricName"] in counted, alarm["AlarmName"]
 
 
 def test_buckets_are_closed_encrypted_versioned_and_tidied(stack: Stack) -> None:
@@ -324,14 +292,14 @@ def test_instances_have_no_key_and_no_way_in_for_ssh(stack: Stack) -> None:
     """IMDSv2, no key pair, and only the ports of the allowlist and of the other host."""
     outputs = stack.outputs()
     ec2 = stack.aws.client("ec2")
-    for instance_id in (outputs["instance_id"], outputs["training_instance_id"]):
+    for instance_id in (outputs["AIDRUG_INSTANCE_ID"], outputs["AIDRUG_TRAINING_INSTANCE_ID"]):
         instance = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
         assert not instance.get("KeyName")
         assert instance["MetadataOptions"]["HttpTokens"] == "required"
         groups = [group["GroupId"] for group in instance["SecurityGroups"]]
         rules = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"][0]["IpPermissions"]
         open_ports = {rule["FromPort"] for rule in rules}
-        assert open_ports == ({80, 443, 5000} if instance_id == outputs["instance_id"] else set())
+        assert open_ports == ({80, 443, 5000} if instance_id == outputs["AIDRUG_INSTANCE_ID"] else set())
         assert all(
             block["CidrIp"] == "203.0.113.0/24"
             for rule in rules
@@ -358,11 +326,11 @@ def test_a_replaced_host_keeps_its_data_disk(stack: Stack) -> None:
     stack.apply("-replace=module.host.aws_instance.this")
 
     after = stack.outputs()
-    assert after["instance_id"] != before["instance_id"]
+    assert after["AIDRUG_INSTANCE_ID"] != before["AIDRUG_INSTANCE_ID"]
     assert after["data_volume_id"] == before["data_volume_id"]
     assert after["address"] == before["address"]
     volume = stack.aws.client("ec2").describe_volumes(VolumeIds=[after["data_volume_id"]])["Volumes"][0]
-    assert volume["Attachments"][0]["InstanceId"] == after["instance_id"]
+    assert volume["Attachments"][0]["InstanceId"] == after["AIDRUG_INSTANCE_ID"]
     assert stack.changes() == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import StringIO
@@ -40,9 +41,10 @@ class Checkout(CheckoutCopy):
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> CheckoutCopy:
+def copy(tmp_path: Path, empty_mlflow: Path) -> CheckoutCopy:
     """Give a checkout whose endpoint names a file that is not tracked yet."""
     copy = Checkout(tmp_path / "checkout")
+    shutil.copy(empty_mlflow, project_settings(copy.folder).folder("mlflow") / "mlflow.db")
     copy.commit()
     copy.write("configs/endpoints/toy.yaml", TRACKED)
     copy.write("data/assay.csv", MEASUREMENTS)

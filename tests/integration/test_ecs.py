@@ -1,9 +1,10 @@
-"""Past one host: `infra/ecs/dagster.yaml` on a real Postgres, its runs and steps as tasks of a stand-in for ECS."""
+"""Past one host: what `docs/operations/past-one-host.md` says, on a real Postgres and a stand-in for ECS and S3."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import pytest
 import sqlalchemy
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import poll_for_finished_run
+from litestar.testing import TestClient
 
 from ai_drug_assets import jobs, postgres, upkeep
 from ai_drug_assets.catalog import load_catalog
@@ -25,6 +27,8 @@ from ai_drug_assets.ledger import Ledger
 from ai_drug_assets.plan import make_plan
 from ai_drug_assets.settings import ROOT
 from model_zoo.errors import StoreError
+from serving.app import create_app
+from serving.settings import Settings as ServiceSettings
 from tests.command_factory import Installation, make_installation
 from tests.doubles.aws_server import REGION, StandIn, aws_stand_in
 from tests.doubles.ecs_tasks import METADATA, Tasks, ecs_tasks
@@ -38,7 +42,15 @@ pytestmark = [
 ]
 ECS_LIMIT = 8192
 """Characters that ECS takes as the overrides of one task."""
-LOGS = "aidrug-logs-test"
+PAGE = ROOT / "docs" / "operations" / "past-one-host.md"
+LOGS, BUNDLES = "my-logs", "my-bundles"
+
+
+def container() -> dict[str, Any]:
+    """Read the container of a run from the page."""
+    (block,) = re.findall(r"```json\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    made: dict[str, Any] = json.loads(block)
+    return made
 
 
 @dataclass(frozen=True)
@@ -59,33 +71,30 @@ def cluster(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.
     runs = getattr(request, "param", False)
     installation = make_installation(tmp_path / "installation")
     with running_postgres() as database, aws_stand_in(tmp_path / "hosts") as aws:
+        written = {one["name"]: one["value"] for one in container()["environment"]}
         environment = {
+            **written,
             **aws.environment,
             **database,
             **installation.environment,
-            "AIDRUG_EXECUTOR": "ecs",
-            "AIDRUG_STEP_CPU": "2048",
-            "AIDRUG_STEP_MEMORY": "8192",
-            "DAGSTER_HOME": str(ROOT / "infra" / "ecs"),
-            "LOGS_BUCKET": LOGS,
+            "DAGSTER_HOME": str(ROOT / "infra" / "ecs"),  # in the image: /app/infra/ecs
             "PYTHONPATH": str(ROOT),
         }
         with ecs_tasks(tmp_path / "tasks", environment, runs=runs) as tasks:
             definition, daemon = make_cluster(aws)
             for name, value in environment.items():
                 monkeypatch.setenv(name, value)
-            monkeypatch.setenv("AIDRUG_RUN_TASK_DEFINITION", definition)
             monkeypatch.setenv(METADATA, tasks.metadata(daemon["taskArn"], daemon["clusterArn"]))
-            tasks.environment["AIDRUG_RUN_TASK_DEFINITION"] = definition
             yield Cluster(aws, tasks, installation, definition)
 
 
 def make_cluster(aws: StandIn) -> tuple[str, dict[str, Any]]:
     """Make a cluster, the task definition of a run, and the task that Dagster's daemon lives in."""
     ecs, ec2 = aws.client("ecs"), aws.client("ec2")
-    aws.client("s3").create_bucket(Bucket=LOGS, CreateBucketConfiguration={"LocationConstraint": REGION})
+    for bucket in (LOGS, BUNDLES):
+        aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     name = ecs.create_cluster(clusterName="aidrug")["cluster"]["clusterArn"]
-    container = {"image": "images.example.com/pipeline:sha", "environment": [], "cpu": 256, "memory": 512}
+    definition = {**container(), "cpu": 256, "memory": 512}
     made = {}
     for family in ("run", "dagster"):
         answer = ecs.register_task_definition(
@@ -94,7 +103,7 @@ def make_cluster(aws: StandIn) -> tuple[str, dict[str, Any]]:
             requiresCompatibilities=["FARGATE"],
             cpu="256",
             memory="512",
-            containerDefinitions=[{**container, "name": family}],
+            containerDefinitions=[{**definition, "name": family}],
         )
         made[family] = answer["taskDefinition"]["taskDefinitionArn"]
     network = {
@@ -110,7 +119,7 @@ def make_cluster(aws: StandIn) -> tuple[str, dict[str, Any]]:
     return made["run"], daemon["tasks"][0]
 
 
-def test_a_run_becomes_a_task_of_the_definition_that_terraform_made(cluster: Cluster) -> None:
+def test_a_run_becomes_a_task_of_the_definition_on_the_page(cluster: Cluster) -> None:
     """In the daemon's own cluster and network, with a command that fits and names the secret only by its variable."""
     before = len(cluster.tasks.started)
     with launched(jobs.ALL_ASSETS) as (instance, run):
@@ -209,3 +218,7 @@ def test_every_step_is_a_task_and_trainings_run_side_by_side(cluster: Cluster, m
         assert second_begins < first_ends, "the two trainings did not overlap"
         stored = cluster.aws.client("s3").list_objects_v2(Bucket=LOGS, Prefix=f"dagster/storage/{run.run_id}")
         assert stored["KeyCount"]
+        client = TestClient(create_app(ServiceSettings.from_environment({**os.environ, "AIDRUG_OPEN_ACCESS": "on"})))
+        with client as service:
+            answer = service.post("/v1/predict", json={"smiles": ["CCCCO"]}).json()
+        assert isinstance(answer["predictions"][0]["endpoints"]["logp"]["value"], float)

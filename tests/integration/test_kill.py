@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,9 +49,10 @@ AMONG_FAST_TESTS = "publishing the bundle"
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def installation(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> Installation:
     """An installation in which everything was made once."""
     here = make_installation(tmp_path_factory.mktemp("killed"))
+    shutil.copy(empty_mlflow, here.settings.folder("mlflow") / "mlflow.db")
     command = here.start("run")
     assert command.wait() == 0, command.printed
     return here
@@ -89,7 +91,7 @@ def test_killed_at_any_moment_the_state_is_old_or_new_and_repaired(installation:
 
 def wait_for(reached: Moment, settings: Settings, command: Command, old: str) -> None:
     """Wait for a moment, as closely as a busy machine allows."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not reached(settings, command.printed, old):
         if not command.process.is_alive() or time.monotonic() > deadline:
             pytest.fail(f"the moment never came:\n{command.printed}")

@@ -101,15 +101,22 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a copy of the code, which is read once for all tests; who edits it takes a copy."""
+    folder = tmp_path_factory.mktemp("code")
+    shutil.copytree(ROOT / "model_zoo", folder / "model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
 @pytest.fixture
-def job(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+def job(folder: Path, code: Path, tmp_path: Path, without_importances: None, monkeypatch: pytest.MonkeyPatch) -> Job:
     """Give a run of the baseline and a forest, signed by a copy of the code."""
     monkeypatch.setattr(benchmark_protocol, "RESAMPLES", 20)
     monkeypatch.setattr(benchmark_references, "RESAMPLES", 100)
-    shutil.copytree(ROOT / "model_zoo", tmp_path / "model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
-    features = FeatureCache(tmp_path / "features", tmp_path)
+    features = FeatureCache(tmp_path / "features", code)
     out, kept = tmp_path / "results.json", tmp_path / "kept"
-    return Job(folder, models("naive", "rf"), tmp_path, out, kept, features, seeds=2)
+    return Job(folder, models("naive", "rf"), code, out, kept, features, seeds=2)
 
 
 @pytest.fixture
@@ -191,8 +198,10 @@ def test_what_did_not_change_is_not_computed_again(job: Job, trained: list[str])
     assert job.out.read_bytes() == before
 
 
-def test_only_a_changed_model_is_computed_again(job: Job, trained: list[str]) -> None:
+def test_only_a_changed_model_is_computed_again(job: Job, trained: list[str], tmp_path: Path) -> None:
     """A hyper-parameter or the code of one model makes that model's results stale, and no other's."""
+    own = shutil.copytree(job.code_root, tmp_path / "code")
+    job = replace(job, code_root=own, features=FeatureCache(tmp_path / "features", own))
     run(job, "logp")
     before = entries(job)["logp"]
     trained.clear()
@@ -570,6 +579,11 @@ def test_a_file_that_makes_no_set_is_one_clear_error(tmp_path: Path) -> None:
 def test_the_command_runs_and_reports(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`aidrug benchmark` writes results where it is told, and `aidrug benchmark-report` makes a document of them."""
     monkeypatch.setenv("AIDRUG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AIDRUG_CONFIGS", str(tmp_path / "configs"))
+    monkeypatch.setattr(benchmark_protocol, "RESAMPLES", 20)
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    small = {"name": "rf", "description": "rf", **MODELS["rf"]}
+    (tmp_path / "configs" / "models" / "rf.yaml").write_text(json.dumps(small), encoding="utf-8")
     out, document = tmp_path / "out.json", tmp_path / "out.md"
     arguments = ["benchmark", str(folder), "--only", "greasy", "--models", "rf", "--seeds", "1", "--out", str(out)]
     done = CliRunner().invoke(aidrug, arguments)

@@ -147,7 +147,7 @@ def test_nothing_is_stale_once_all_is_made(made: Project) -> None:
 
     assert plan.stale == ()
     assert set(plan.fresh) == set(made.catalog().nodes)
-    assert plan.as_json() == {"stale": [], "fresh": 15}
+    assert plan.as_json() == {"stale": [], "fresh": 15, "warnings": []}
     assert plan.as_text() == "0 stale, 15 fresh"
 
 
@@ -296,6 +296,21 @@ def test_the_catalog_is_read_afresh(made: Project) -> None:
     assert current_signature(catalog, "trained_model/logs/gone") is None
 
 
+def test_only_what_an_asset_is_made_from_may_stop_it(made: Project) -> None:
+    """A file of another model or endpoint that is broken meanwhile does not keep an asset from being labelled; one that
+    it is made from does.
+    """
+    catalog = made.catalog()
+    folder, key = catalog.settings.configs, "trained_model/logs/rf"
+    for path in (*(folder / "models").glob("*.yaml"), *(folder / "endpoints").glob("*.yaml")):
+        if path.stem not in ("rf", "logs"):
+            path.write_text("name: [", encoding="utf-8")
+    assert current_signature(catalog, key) == catalog.nodes[key].signature
+    (folder / "models" / "rf.yaml").write_text("name: [", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"rf\.yaml"):
+        current_signature(catalog, key)
+
+
 def test_an_upstream_made_anew_is_a_reason(made: Project) -> None:
     """What was made from another content of the same signature is stale; equal content is not."""
     made.make("trained_model/logs/rf")
@@ -351,11 +366,11 @@ def test_making_forgets_a_failure_and_failing_keeps_what_was_made(made: Project)
 
 
 def test_the_json_has_the_shape_of_the_design(made: Project) -> None:
-    """`{"stale": [{"asset", "reasons": [{"kind", "what"}]}], "fresh": n}`; a reason also has its detail."""
+    """`{"stale": [{"asset", "reasons": [{"kind", "what"}]}], "fresh": n, "warnings": []}`; a reason has a detail."""
     made.write("data/logs.csv", "smiles,value\nCCO,2\n")
     content = json.loads(json.dumps(made.plan().as_json()))
 
-    assert set(content) == {"stale", "fresh"}
+    assert set(content) == {"stale", "fresh", "warnings"}
     assert content["fresh"] == 15 - len(content["stale"])
     assert all(set(item) == {"asset", "reasons"} and item["reasons"] for item in content["stale"])
     kinds = {"new", "code", "config", "data", "library", "upstream"}
@@ -379,7 +394,7 @@ def test_a_broken_ledger_file_is_one_clear_error(made: Project, content: bytes) 
     path = made.settings.home / "ledger" / "trained_model" / "logs" / "rf.json"
     path.write_bytes(content)
 
-    with pytest.raises(StoreError, match=r"rf\.json: not a ledger entry.*Remove the file") as caught:
+    with pytest.raises(StoreError, match=r"rf\.json is not a valid ledger entry.*Remove the file") as caught:
         made.plan()
     assert str(path) in str(caught.value)
 

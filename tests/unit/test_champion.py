@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_zoo.champion import ChampionRules, Contender, Decision, decide, paired_p_value
+from model_zoo.champion import ChampionRules, Contender, Election, decide, paired_p_value
 
 RULES = ChampionRules(metric="rmse")
 SPREAD = (0.02, -0.01, 0.0, 0.015, -0.025)
@@ -35,7 +35,7 @@ def contender(
 NAIVE = contender("naive", 2.0, spearman=0.0)
 
 
-def champion(decision: Decision) -> str | None:
+def champion(decision: Election) -> str | None:
     """Name who serves."""
     return decision.champion.signature if decision.champion else None
 

@@ -242,8 +242,8 @@ def test_two_files_may_use_one_recipe(folder: Folder) -> None:
 
     assert known["rf"].recipe == "rf"
     assert known["grove"].settings() == known["rf"].settings().model_copy(update={"n_estimators": 7})
-    assert "models.rf.train" in grove["code"]
-    assert {part for part in rf if rf[part] != grove[part]} == {"config"}
+    assert "models.rf.train" in grove.code
+    assert {part for part, content in rf.signed.items() if content != grove.signed[part]} == {"config"}
     folder.model("grove", recipe="glade")
     assert f"unknown model 'glade': expected one of {', '.join(models.names())}" in folder.fault()
 
@@ -403,7 +403,7 @@ def test_a_model_whose_module_is_broken(folder: Folder, monkeypatch: pytest.Monk
     (tmp_path / "broken.py").write_text("def train(:\n", encoding="utf-8")
     (tmp_path / "bare.py").write_text('"""No recipe."""\n', encoding="utf-8")
     monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
-    monkeypatch.setattr(models, "names", lambda: ["bare", "broken", "rf"])
+    monkeypatch.setattr(models, "_is_known", {"bare", "broken", "rf"}.__contains__)
     folder.model("broken")
     assert "model_zoo/models/broken.py" in folder.fault()
     assert "SyntaxError" in folder.fault()

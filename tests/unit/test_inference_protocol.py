@@ -51,7 +51,7 @@ def test_a_server_tells_its_state_and_its_models(client: Client) -> None:
     assert client.get(f"/v2/models/solubility_logs/versions/{version}").json() == model
     assert (model["versions"], model["inputs"]) == ([version], [{"name": "smiles", "datatype": "BYTES", "shape": [-1]}])
     names = [output["name"] for output in model["outputs"]]
-    assert names == ["value", "lower", "upper", "similarity", "error", "notes"]
+    assert names == ["value", "lower", "upper", "similarity", "error", "notes", "version"]
 
 
 def test_an_inference_gives_a_tensor_of_each_output_and_null_for_a_bad_molecule(client: Client) -> None:
@@ -90,7 +90,12 @@ def test_a_caller_chooses_outputs_a_version_and_a_column(client: Client) -> None
         ("bbb", tensor("CCO", 3), 422, "data[1]: expected a string, got int"),
         ("bbb", tensor(), 422, "expected 1 to 4 molecules, got 0"),
         ("bbb", tensor(*"CCCCC"), 422, "expected 1 to 4 molecules, got 5"),
-        ("bbb", {**tensor("C"), "outputs": [{"name": "lower"}]}, 422, "value, similarity, error, notes, got 'lower'"),
+        (
+            "bbb",
+            {**tensor("C"), "outputs": [{"name": "lower"}]},
+            422,
+            "value, similarity, error, notes, version, got 'lower'",
+        ),
     ],
 )
 def test_a_faulty_inference_says_what_was_expected(

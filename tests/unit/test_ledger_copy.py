@@ -99,7 +99,7 @@ def test_a_copy_that_is_no_ledger_is_one_error(tmp_path: Path) -> None:
     """The message names the file and what replaces it."""
     (tmp_path / "ledger.json").write_text('{"format": 1}')
 
-    with pytest.raises(StoreError, match=r"ledger.json: not a ledger: .* The next run on the host replaces it"):
+    with pytest.raises(StoreError, match=r"ledger.json is not a valid ledger: .* The next run on the host replaces it"):
         LedgerCopy(str(tmp_path)).entries()
 
 

@@ -21,7 +21,7 @@ from serving.answers import Champion, Endpoint, Prediction, read
 from serving.app import create_app
 from serving.making import FOLDER_SECONDS, OTHER_SECONDS, Making
 from serving.settings import Settings
-from tests.bundle_factory import publish
+from tests.bundle_factory import model_card, publish
 
 BOARD = [{"model": name, "signature": name, "cv": 1.0, "cv_std": 0.1} for name in ("naive", "xgb")]
 PROVISIONAL = {"endpoint": {"title": "Solubility"}, "leaderboard": BOARD, "awaited": ["catboost", "gp", "svm"]}
@@ -216,7 +216,7 @@ def test_provisional_goes_through_to_the_client(store: FolderStore, tmp_path: Pa
 @pytest.mark.parametrize("card", [{}, {"awaited": []}, {"awaited": None}, {"awaited": "catboost"}])
 def test_a_complete_leaderboard_has_an_ordinary_champion(card: dict[str, Any]) -> None:
     """A card that awaits nobody says nothing of it."""
-    whole = {"endpoint": {"title": "Solubility"}, **card}
+    whole = model_card({"endpoint": {"title": "Solubility"}, **card})
 
     assert "rovisional" not in to_markdown(whole)
     assert len(limits(whole)) == 1
@@ -224,13 +224,12 @@ def test_a_complete_leaderboard_has_an_ordinary_champion(card: dict[str, Any]) -
 
 def test_a_card_says_first_that_it_is_provisional() -> None:
     """The card says right beneath its title what it was elected among and what it awaits; the limits say it briefly."""
-    title, said = to_markdown(PROVISIONAL).split("\n\n")[:2]
+    card = model_card(PROVISIONAL)
+    title, said = to_markdown(card).split("\n\n")[:2]
 
     assert title.startswith("# Solubility")
     assert "Still awaited: catboost, gp, svm." in said
-    assert limits(PROVISIONAL)[0] == (
-        "It is provisional: elected among 2 of 5 models, without these: catboost, gp, svm."
-    )
+    assert limits(card)[0] == ("It is provisional: elected among 2 of 5 models, without these: catboost, gp, svm.")
 
 
 def test_the_page_marks_provisional_values(store: FolderStore, tmp_path: Path) -> None:

@@ -118,9 +118,9 @@ def test_whoever_mends_the_version_too_is_refused_by_the_pointer(folder: Path, t
 def test_a_card_is_read_whole_or_not_at_all(tmp_path: Path, name: str) -> None:
     """Who serves is decided by what the holder's card says: a changed score is refused."""
     store = FolderStore(tmp_path / "store")
-    version = publish(store, tmp_path / "bundle", card={"scores": {"rmse": 0.7}})
+    version = publish(store, tmp_path / "bundle", card={"scores": {"test": {"rmse": 0.7}}})
     path = store.bundle_folder("solubility_logs", version) / name
-    assert read_card(store, "solubility_logs", version) == {"scores": {"rmse": 0.7}}
+    assert read_card(store, "solubility_logs", version).scores.test == {"rmse": 0.7}
     path.write_bytes(path.read_bytes().replace(b"7", b"1"))
 
     with pytest.raises(BundleError, match=name):

@@ -13,7 +13,7 @@ from model_zoo.model_card import intended_use, limits, score_intervals, to_markd
 from model_zoo.store import FolderStore
 from serving.app import create_app
 from serving.settings import Settings
-from tests.bundle_factory import publish
+from tests.bundle_factory import model_card, publish
 
 
 def coverage(overall: float, low: float) -> dict[str, Any]:
@@ -50,8 +50,8 @@ def card(held_out: float = 0.9, test: float = 0.9, low: float = 0.9) -> dict[str
 
 def test_a_card_tells_everything_a_reader_needs() -> None:
     """Use, limits, data, split, licence, scores with intervals, coverage by similarity, reference and reason."""
-    told = card()
-    text = to_markdown(told | {"intended_use": intended_use(told["endpoint"]), "limits": limits(told)})
+    told = model_card(card())
+    text = to_markdown(told.model_copy(update={"intended_use": intended_use(told.endpoint), "limits": limits(told)}))
 
     for words in (
         "# Solubility: xgb", "## Intended use", "not for clinical", "from -8 to 1.5", "less similar than 0.31",
@@ -74,7 +74,7 @@ def test_a_card_tells_everything_a_reader_needs() -> None:
 )
 def test_limits_name_what_does_not_hold(facts: dict[str, float], warning: str) -> None:
     """Where statements hold less often than they say, the card says so; where they hold, it does not."""
-    said = " ".join(limits(card(**facts)))
+    said = " ".join(limits(model_card(card(**facts))))
 
     assert warning in said
     assert ("hold only" in said) == bool(warning)
@@ -87,7 +87,7 @@ def test_probabilities_and_sets_are_told() -> None:
         "probability": {"calibrated": True, "threshold": 0.61, "before": scores, "held_out": scores, "test": scores},
         "prediction_set": {"nominal": 0.9, "held_out": coverage(0.9, 0.9), "test": coverage(0.9, 0.9)},
     }
-    text = to_markdown(card() | {"trust": trust})
+    text = to_markdown(model_card(card() | {"trust": trust}))
 
     assert "The label is 1 from 0.610" in text
     assert "calibrated by Platt" in text
@@ -97,7 +97,7 @@ def test_probabilities_and_sets_are_told() -> None:
 @pytest.mark.parametrize("old", [{}, {"endpoint": "name", "scores": {"rmse": 0.7}}, {"scores": {}, "trust": {}}])
 def test_an_older_card_is_shown_as_far_as_it_goes(old: dict[str, Any]) -> None:
     """A card that tells less is no fault."""
-    assert isinstance(to_markdown(old), str)
+    assert isinstance(to_markdown(model_card(old)), str)
 
 
 def test_intervals_of_scores_hold_the_score() -> None:

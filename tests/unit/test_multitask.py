@@ -21,7 +21,9 @@ from model_zoo.targets import Target, Task
 
 COLUMNS = 24
 BLOCKS = (Block(columns=16), Block(columns=8, distance="rank"))
-NETWORK = {"hidden": 32, "code": 16, "batch_size": 16, "epochs": 30}
+NETWORK = {"hidden": 32, "code": 16, "batch_size": 16, "epochs": 3}
+LEARNT = 30
+"""Epochs after which it has learnt something; most tests ask what it is made from, which a few tell as well."""
 
 
 def features(rows: int, seed: int) -> NDArray[np.float32]:
@@ -74,7 +76,7 @@ def test_what_other_endpoints_say_helps_where_own_values_are_few() -> None:
     """Three endpoints of one hidden law: the fourth, of 60 molecules, is predicted better than without them."""
     mine, X = own()
     others = [other("a", 1000, 1000), other("b", 2000, 1000, task="binary", seed=8), other("c", 3000, 1000, seed=9)]
-    ready = prepared("multitask", config(), mine, others)
+    ready = prepared("multitask", config(epochs=LEARNT), mine, others)
     unseen = features(200, 3)
     error = {
         name: float(np.abs(model.predict(unseen) - hidden_law(unseen)).mean())
@@ -195,7 +197,7 @@ def test_features_without_blocks_are_counts() -> None:
     X = np.random.default_rng(0).poisson(0.8, (400, 12)).astype(np.float32)
     source = Other("a", Target(task="regression"), snapshot(X[:, 0] * 1.0, 1000), X)
     mine = snapshot(X[:40, 0] * 2.0, 0)
-    ready = prepared("multitask", config(blocks=()), mine, [source])
+    ready = prepared("multitask", config(blocks=(), epochs=LEARNT), mine, [source])
     model = multitask.train(X[:40], mine.values, ready)  # type: ignore[arg-type]
 
     assert np.abs(model.predict(X[40:]) - 2 * X[40:, 0]).mean() < 0.5

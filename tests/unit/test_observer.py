@@ -10,9 +10,9 @@ import pytest
 
 from model_zoo.bundle import load_bundle
 from model_zoo.live.record import FILE, LiveRecord, Namer
+from model_zoo.predictor import Estimate, Estimates, Fault
 from serving import observer as module
 from serving.observer import Note, Observer
-from serving.predictor import Estimate, Fault
 from serving.table import Champion, measured_values
 from tests.bundle_factory import write
 
@@ -30,7 +30,7 @@ def champions(tmp_path: Path) -> dict[str, Champion]:
 def note(champions: dict[str, Champion], smiles: str = "CCO") -> Note:
     """Give a note of one answered molecule and one bad one."""
     estimate = Estimate(smiles, -1.0, -1.8, -0.2, 0.2)
-    return Note([{SOLUBILITY: estimate}, Fault("invalid-smiles", "no")], champions)
+    return Note([Estimates({SOLUBILITY: estimate}), Fault("invalid-smiles", "no")], champions)
 
 
 def wait(condition: Callable[[], bool]) -> None:

@@ -11,9 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from litestar.testing import TestClient
 from rdkit import Chem
 
+from ai_drug_assets.cli import aidrug
+from ai_drug_assets.earlier_rules import warnings
+from ai_drug_assets.plan import Plan
 from model_zoo import alerts, featurizers, molecules, policies
 from model_zoo.alerts import Alert
 from model_zoo.bundle import load_bundle
@@ -137,6 +141,31 @@ def test_a_preview_reads_as_the_champions_do(tmp_path: Path, monkeypatch: pytest
 
     assert "C2H6O," in said[0]
     assert "C3H8O," in said[1]
+
+
+def test_the_plan_warns_of_champions_that_are_served_by_earlier_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names each with its rules, for people and machines; it is no reason to train, and no store is no fault."""
+    monkeypatch.setenv("AIDRUG_HOME", str(tmp_path / "home"))
+    store = FolderStore(tmp_path / "home" / "store")
+    publish(store, tmp_path / "old", endpoint="old", onnx_bias=0.0)
+    now = max(policies.STANDARDISATIONS)
+    assert warnings(store) == []
+    mend(monkeypatch)
+    publish(store, tmp_path / "new", endpoint="new", onnx_bias=0.0)
+
+    (warning,) = warnings(store)
+    assert warning.startswith(f"old is served by earlier rules (standardisation {now}, alerts 1): train it anew")
+    said = CliRunner().invoke(aidrug, ["plan"])
+    assert said.exit_code == 2
+    assert f"warning  {warning}\n" in said.output
+    plan = Plan((), (), (warning,))
+    assert plan.only([]).as_json()["warnings"] == [warning]
+    assert f"Warning: {warning}." in plan.as_markdown()
+    (store.root / "current.json").unlink()
+    (warning,) = warnings(store)
+    assert warning.startswith("by which rules champions are served cannot be told: the pointer current.json is gone")
 
 
 def linear(smiles: str) -> float:

@@ -11,13 +11,16 @@ import pytest
 from sklearn.metrics import mean_absolute_error
 
 from model_zoo.bundle_making import Chosen, contender, make_bundle
-from model_zoo.champion import Decision
+from model_zoo.champion import Election
 from model_zoo.config import Endpoint, ModelFile
 from model_zoo.dataset import Dataset, make_dataset
 from model_zoo.featurizers import featurize
+from model_zoo.leaderboard import Leaderboard, Row
 from model_zoo.model_card import to_markdown
 from model_zoo.models._base import ModelConfig
-from model_zoo.scales import Scale, score_both
+from model_zoo.scales import score_both
+from model_zoo.scores import Scale, Scored, Scores, read_scores
+from model_zoo.signature_record import SignatureRecord
 from model_zoo.targets import Target
 from model_zoo.training import TrainingData, train_and_score
 
@@ -30,7 +33,7 @@ def endpoint(source: dict[str, Any], **fields: Any) -> Endpoint:
     return Endpoint.model_validate({**content, "source": source, "champion": {"metric": "mae"}, **fields})
 
 
-def made(folder: Path, target: Target, values: np.ndarray, scale: Scale) -> tuple[dict[str, Any], np.ndarray]:
+def made(folder: Path, target: Target, values: np.ndarray, scale: Scale) -> tuple[Scores, np.ndarray]:
     """Train on values that follow a number; give scores and out-of-fold predictions in the endpoint's unit."""
     numbers = np.arange(ROWS)
     folds = np.where(numbers % 6 == 5, -1, numbers % FOLDS)
@@ -39,9 +42,11 @@ def made(folder: Path, target: Target, values: np.ndarray, scale: Scale) -> tupl
     table = pd.DataFrame({"smiles": "C", "value": values, "relation": "=", "fold": folds})
     Dataset(table, table).save(folder / "snapshot")
     X = (numbers[:, None] % np.array([7, 5, 3])).astype(np.float32)
-    written = train_and_score("naive", ModelConfig(), target, TrainingData(X, values, folds), folder / "trained")
+    train_and_score("naive", ModelConfig(), target, TrainingData(X, values, folds), folder / "trained")
     raw = np.load(folder / "trained" / "predictions.npz")["raw"]
-    return score_both(written, target, scale, folder / "snapshot", folder / "trained"), target.to_unit(raw)
+    return score_both(
+        read_scores(folder / "trained"), target, scale, folder / "snapshot", folder / "trained"
+    ), target.to_unit(raw)
 
 
 def test_scores_on_the_scale_of_training_are_those_of_the_logarithms(tmp_path: Path) -> None:
@@ -52,12 +57,12 @@ def test_scores_on_the_scale_of_training_are_those_of_the_logarithms(tmp_path: P
     logs = [mean_absolute_error(np.log10(values[folds == f]), np.log10(predicted[folds == f])) for f in range(FOLDS)]
     plain = [mean_absolute_error(values[folds == f], predicted[folds == f]) for f in range(FOLDS)]
 
-    assert scores["cv"]["mae"]["folds"] == pytest.approx(logs)
-    assert scores["scales"]["unit"]["cv"]["mae"]["folds"] == pytest.approx(plain)
-    assert scores["test"]["mae"] == pytest.approx(
+    assert scores.cv["mae"].folds == pytest.approx(logs)
+    assert scores.scales["unit"].cv["mae"].folds == pytest.approx(plain)
+    assert scores.test["mae"] == pytest.approx(
         mean_absolute_error(np.log10(values[folds < 0]), np.log10(predicted[folds < 0]))
     )
-    assert scores["scale"] == "training"
+    assert scores.scale == "training"
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e3])
@@ -68,7 +73,7 @@ def test_scores_on_the_scale_of_training_do_not_know_the_unit(tmp_path: Path, fa
     before, _ = made(tmp_path / "a", target, values, "training")
     after, _ = made(tmp_path / "b", target, values * factor, "training")
 
-    assert after["cv"]["rmse"]["folds"] == pytest.approx(before["cv"]["rmse"]["folds"])
+    assert after.cv["rmse"].folds == pytest.approx(before.cv["rmse"].folds)
 
 
 def test_predictions_are_scored_as_they_are_served(tmp_path: Path) -> None:
@@ -80,15 +85,15 @@ def test_predictions_are_scored_as_they_are_served(tmp_path: Path) -> None:
 
     assert np.all(predicted <= 0.01)
     expected = mean_absolute_error(np.log10(values[folds == 0]), np.full((folds == 0).sum(), -2.0))
-    assert scores["cv"]["mae"]["folds"][0] == pytest.approx(expected)
+    assert scores.cv["mae"].folds[0] == pytest.approx(expected)
 
 
 def test_scores_without_a_transform_are_what_they_were(tmp_path: Path) -> None:
     """Both scales are one."""
     scores, _ = made(tmp_path, Target(task="regression"), np.sin(np.arange(ROWS)), "unit")
 
-    assert scores["scales"]["training"] == scores["scales"]["unit"]
-    assert scores["cv"] == scores["scales"]["unit"]["cv"]
+    assert scores.scales["training"] == scores.scales["unit"]
+    assert scores.cv == scores.scales["unit"].cv
 
 
 def test_a_users_endpoint_is_judged_on_the_scale_of_training_and_a_benchmark_on_the_official_one() -> None:
@@ -119,23 +124,39 @@ def test_a_card_tells_both_scales_and_which_decides(tmp_path: Path, monkeypatch:
     data = make_dataset(one.dataset, tmp_path)
     data.save(tmp_path / "snapshot")
     X = featurize(model.features, data.molecules())
-    written = train_and_score(
+    train_and_score(
         "naive", model.settings(), one.target, TrainingData(X, data.values, data.folds), tmp_path / "trained"
     )
-    scores = score_both(written, one.target, one.scale, tmp_path / "snapshot", tmp_path / "trained")
-    row = {"asset": "a", "model": "naive", "signature": "s", "snapshot": data.digest, **scores}
-    board = {"rows": [row], "absent": {}}
-    decision = Decision(contender(row), changed=True, challenger=None, reason="it is alone")
+    scores = score_both(
+        read_scores(tmp_path / "trained"), one.target, one.scale, tmp_path / "snapshot", tmp_path / "trained"
+    )
+    told = {part: getattr(scores, part) for part in Scored.model_fields}
+    row = Row(asset="a", model="naive", signature="s", snapshot=data.digest, **told)
+    board = Leaderboard(endpoint=one.name, metric="mae", scale=one.scale, rows=(row,), absent={})
+    decision = Election(contender(row), changed=True, challenger=None, reason="it is alone")
+    record = SignatureRecord(code={}, config={}, data={}, upstream={})
     chosen = Chosen(
-        one, model, contender(row), decision, board, row, tmp_path / "snapshot", tmp_path / "trained", (), {}, "", ""
+        one,
+        model,
+        contender(row),
+        decision,
+        board,
+        row,
+        tmp_path / "snapshot",
+        tmp_path / "trained",
+        (),
+        record,
+        "",
+        "",
     )
     bundle = make_bundle(tmp_path / "bundle", chosen, featurize)
     card, text = bundle.card, to_markdown(bundle.card)
 
-    assert card["scores"]["cv"] == scores["scales"]["training"]["cv"] != scores["scales"]["unit"]["cv"]
-    assert card["contender"]["folds"]["mae"] == scores["scales"]["training"]["cv"]["mae"]["folds"]
-    low, high = card["scores"]["test_interval"]["mae"]
-    assert low <= card["scores"]["test"]["mae"] <= high
+    assert card.scores.cv == scores.scales["training"].cv != scores.scales["unit"].cv
+    assert card.contender is not None
+    assert card.contender.folds["mae"] == scores.scales["training"].cv["mae"].folds
+    low, high = card.scores.test_interval["mae"]
+    assert low <= card.scores.test["mae"] <= high
     assert "On the scale of log10 of mg/L, which decides." in text
     assert "In mg/L; they choose nothing." in text
     assert "a value in mg/L (shown in ug/L)" in text

@@ -462,6 +462,10 @@ class UnreachableStore:
         """Pass on."""
         return self.store.fetch_bundle(endpoint, version)
 
+    def read_manifest_bytes(self, endpoint: str, version: str) -> bytes:
+        """Pass on."""
+        return self.store.read_manifest_bytes(endpoint, version)
+
 
 def test_a_store_out_of_reach_is_asked_ever_more_slowly(store: FolderStore, tmp_path: Path) -> None:
     """An unreachable store is reported and retried with growing pauses, and served from once it answers."""
@@ -489,7 +493,7 @@ def test_a_champion_shows_its_card_and_history(store: FolderStore, tmp_path: Pat
 
     assert champion["appointed"]["version"] == champion["serving"] == second
     assert [entry["version"] for entry in champion["history"]] == [first]
-    assert champion["card"]["scores"] == {"rmse": 0.7}
+    assert champion["card"]["scores"] == {"test": {"rmse": 0.7}}
     assert endpoints == [endpoint]
     assert (endpoint["unit"], endpoint["direction"], endpoint["task"]) == ("log10 mol/L", "higher", "regression")
     assert endpoint["champion"]["version"] == second

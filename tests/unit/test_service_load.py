@@ -39,7 +39,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             released.wait(20)
         return parse(text, *args, **options)
 
-    monkeypatch.setattr("serving.predictor.standardise", slow)
+    monkeypatch.setattr("model_zoo.predictor.standardise", slow)
     yield released
     released.set()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import shutil
 from collections.abc import Mapping
 from importlib import metadata
@@ -17,18 +16,20 @@ from hypothesis import strategies as st
 from ai_drug_assets.catalog import Node, load_catalog
 from ai_drug_assets.settings import ROOT, Settings
 from model_zoo import featurizers, libraries, models, signature
+from model_zoo.artefacts import read_artefact
 from model_zoo.config import load_configs
-from model_zoo.errors import ConfigError
+from model_zoo.errors import ConfigError, StoreError
 from model_zoo.roots import Makers
-from model_zoo.signature import Record, differences
+from model_zoo.signature import differences
+from model_zoo.signature_record import SignatureRecord
 from model_zoo.signed_code import sign
 
 CORE = ("model_zoo", "ai_drug_assets", "serving")
 
 
-def record(**parts: Any) -> Record:
+def record(**parts: Any) -> SignatureRecord:
     """Give a record with some parts."""
-    return {"code": {}, "config": {}, "data": {}, "library": {}, "upstream": {}, **parts}
+    return SignatureRecord(**parts)
 
 
 def test_key_order_is_not_content() -> None:
@@ -87,9 +88,9 @@ def test_a_changed_signature_always_has_a_reason(before: dict[str, Any], after: 
 @given(before=configs)
 def test_a_record_survives_the_ledger(before: dict[str, Any]) -> None:
     """A record that went through a JSON file has the signature it had."""
-    assert signature.signature(json.loads(json.dumps(record(config=before)))) == signature.signature(
-        record(config=before)
-    )
+    content = record(config=before).as_bytes()
+    read = read_artefact(SignatureRecord, content, "record.json", StoreError)
+    assert signature.signature(read) == signature.signature(record(config=before))
 
 
 def reached(*, featurizer: str | None = None, recipe: str | None = None) -> set[str]:
@@ -127,7 +128,7 @@ def test_a_featurizers_closure_holds_no_other_featurizer(name: str) -> None:
 def test_nothing_of_ours_is_taken_for_a_library(tmp_path: Path) -> None:
     """Every library in a record is a distribution that is installed, or one that optional code may import."""
     settings = Settings(ROOT, ROOT, ROOT / "configs", tmp_path, str(tmp_path), "", "")
-    counted = {name for node in load_catalog(settings).nodes.values() for name in node.record["library"]}
+    counted = {name for node in load_catalog(settings).nodes.values() for name in node.record.library}
 
     assert not counted & set(CORE)
     documented = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -188,7 +189,7 @@ def test_the_record_says_why_a_library_counts() -> None:
         record(**{**parts, "library": {**parts["library"], "scipy": version}}) for version in ("1.0", "2.0")
     )
     assert [reason.detail for reason in differences(before, after, ROOT)] == ["1.0 -> 2.0, computes for scikit-learn"]
-    told = {**after, "because": {}}
+    told = after.model_copy(update={"because": {}})
     assert signature.signature(told) == signature.signature(after)
 
 
@@ -226,8 +227,8 @@ def test_the_pipelines_and_the_services_files_retrain_nothing(tmp_path: Path) ->
     settings = Settings(ROOT, ROOT, ROOT / "configs", tmp_path, str(tmp_path), "", "")
     records = [node.record for node in load_catalog(settings).nodes.values()]
 
-    assert {name.split(".")[0] for record in records for name in record["definitions"]} == {"model_zoo"}
-    assert {name for record in records for name in record["library"]}.isdisjoint(CORE)
+    assert {name.split(".")[0] for record in records for name in record.definitions} == {"model_zoo"}
+    assert {name for record in records for name in record.library}.isdisjoint(CORE)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +282,7 @@ def test_one_line_in_a_shared_function_names_exactly_the_models_that_reach_it(
     qualified = f"{path.removesuffix('.py').replace('/', '.')}.{name}"
     expected: set[str] = set()
     for key, node in before.items():
-        if qualified in node.record["definitions"] or expected & node.record["upstream"].keys():
+        if qualified in node.record.definitions or expected & node.record.upstream.keys():
             expected.add(key)
 
     assert {key for key in after if after[key].signature != before[key].signature} == expected

@@ -60,7 +60,7 @@ def test_a_published_bundle_loads_from_the_store(tmp_path: Path) -> None:
 
     bundle = load_bundle(store.fetch_bundle("solubility_logs", version))
 
-    assert (bundle.manifest.version, bundle.card["endpoint"]) == (version, "solubility_logs")
+    assert (bundle.manifest.version, bundle.card.scores.test) == (version, {"rmse": 0.7})
 
 
 def test_publishing_the_same_bundle_twice_changes_nothing(tmp_path: Path) -> None:

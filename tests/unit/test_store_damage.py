@@ -16,6 +16,7 @@ from model_zoo.pointer import Pointer, parse_pointer
 from model_zoo.seal import sealed
 from model_zoo.store import FolderStore
 from serving.app import create_app
+from serving.remembered import Remembered
 from serving.settings import Settings
 from tests.bundle_factory import publish, write
 
@@ -34,9 +35,9 @@ def store(tmp_path: Path) -> FolderStore:
 
 
 @contextmanager
-def service(store: FolderStore) -> Iterator[Client]:
-    """Run the service on a store."""
-    with TestClient(create_app(Settings(poll_seconds=0.01), store)) as client:
+def service(store: FolderStore, folder: Path | None = None) -> Iterator[Client]:
+    """Run the service on a store, with a folder for its own state."""
+    with TestClient(create_app(Settings(poll_seconds=0.01, folder=folder), store)) as client:
         client.base_url = "http://127.0.0.1:8000"
         yield client
 
@@ -127,6 +128,97 @@ def test_damage_stops_nothing_and_is_told_until_a_whole_pointer_is_there(
         wait(client, "ok")
         assert "aidrug_store_damaged 0.0" in client.get("/metrics").text
         assert (versions(client), ready(client)["generation"]) == (before, restored.generation)
+
+
+@pytest.mark.parametrize("name", ["gone", "empty file", "an older one", "an endpoint less"])
+def test_a_restart_knows_what_was_followed(store: FolderStore, tmp_path: Path, name: str) -> None:
+    """Damage that comes while the service is down is damage all the same: what it followed before serves, and the state
+    is red until a whole pointer is there.
+    """
+    damage, told = DAMAGES[name]
+    saved, home = pointer_of(store), tmp_path / "service"
+    with service(store, home) as client:
+        before = versions(client)
+        assert ready(client)["remembered"]
+    damage(store)
+    for _ in range(2):  # also the second time
+        with service(store, home) as client:
+            wait(client, "damaged", told)
+            assert (versions(client), ready(client)["generation"]) == (before, saved.generation)
+            assert "aidrug_store_damaged 1.0" in client.get("/metrics").text
+    restored = store.restore_pointer(saved)
+    with service(store, home) as client:
+        wait(client, "ok")
+        assert (versions(client), ready(client)["generation"]) == (before, restored.generation)
+
+
+def test_a_restart_beside_a_vanished_store_says_so(store: FolderStore, tmp_path: Path) -> None:
+    """Nothing can be loaded from it any more, but it is no store that never had a champion."""
+    with service(store, tmp_path / "service") as client:
+        versions(client)
+    shutil.rmtree(store.root)
+    with service(store, tmp_path / "service") as client:
+        wait(client, "damaged", "is gone, and so is what tells")
+        assert client.get("/health/ready").status_code == 503
+
+
+def test_a_restart_follows_what_may_come_next(store: FolderStore, tmp_path: Path) -> None:
+    """The next generation, and any of another lineage; another store of the same home is none of this one's."""
+    home, older = tmp_path / "service", pointer_of(store).model_copy(update={"generation": 1})
+    with service(store, home) as client:
+        versions(client)
+    store.update_pointer(lambda now: now.roll_back(A, by="test"))
+    with service(store, home) as client:
+        wait(client, "ok")
+        assert versions(client)[A] == pointer_of(store).endpoints[A].version
+    (store.root / "current.json").write_bytes(older.model_copy(update={"lineage": "0" * 32}).as_bytes())
+    with service(store, home) as client:
+        wait(client, "ok")
+        assert (versions(client)[A], ready(client)["generation"]) == (older.endpoints[A].version, 1)
+    other = FolderStore(shutil.copytree(store.root, tmp_path / "other"))
+    (other.root / "current.json").write_bytes(older.as_bytes())
+    with service(other, home) as client:
+        wait(client, "ok")
+    assert len(list(home.glob("followed-*.json"))) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"format": 9, "minimum_reader": 9}'])
+def test_a_memory_that_cannot_be_read_is_none(store: FolderStore, tmp_path: Path, content: bytes) -> None:
+    """It stops nothing, and the next pointer that is followed takes its place."""
+    home = tmp_path / "service"
+    with service(store, home) as client:
+        versions(client)
+    (kept,) = home.glob("followed-*.json")
+    kept.write_bytes(content)
+    with service(store, home) as client:
+        wait(client, "ok")
+        assert ready(client)["remembered"]
+    assert parse_pointer(kept.read_bytes()) == pointer_of(store)
+
+
+def test_where_nothing_can_be_kept_the_state_says_so(store: FolderStore, tmp_path: Path) -> None:
+    """Without a folder, or with one that is a file, the service serves, and tells that a restart will not know."""
+    (tmp_path / "file").write_text("")
+    for folder in (None, tmp_path / "file" / "service"):
+        remembered = Remembered(folder, "store")
+        remembered.keep(pointer_of(store), pointer_of(store).as_bytes())
+        assert (remembered.read(), remembered.kept) == ((None, None), False)
+    with service(store) as client:
+        assert set(versions(client)) == {A, B}
+        assert ready(client)["remembered"] is False
+
+
+def test_a_slow_worker_puts_nothing_older_over_what_another_kept(store: FolderStore, tmp_path: Path) -> None:
+    """Two workers keep one memory: the newest pointer of the lineage stays."""
+    old = pointer_of(store)
+    new = store.update_pointer(lambda now: now.roll_back(A, by="test"))
+    fast, slow = Remembered(tmp_path, "store"), Remembered(tmp_path, "store")
+    fast.keep(new, new.as_bytes())
+    slow.keep(old, old.as_bytes())
+
+    assert Remembered(tmp_path, "store").read() == (new, new.as_bytes())
+    assert fast.kept
+    assert slow.kept
 
 
 def test_an_older_pointer_of_another_lineage_is_followed(store: FolderStore, tmp_path: Path) -> None:

@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 from ai_drug_assets import up
-from ai_drug_assets.progress import Lines
+from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.selection import Selection
 from ai_drug_assets.settings import Settings
-from model_zoo.progress import Progress
-
-NEWS = Progress(began="", at="", done=1, total=9)
+from ai_drug_assets.supervisor import Supervisor
 
 
 @pytest.fixture
@@ -38,13 +36,13 @@ def test_dagsters_tables_are_there_before_anything_of_dagster_starts(
     """On an empty home webserver, code server and run would make them at once, and one of them would die of it."""
     found: dict[str, list[str]] = {}
 
-    def note(_: up.Processes, name: str, *arguments: str) -> None:
+    def note(_: Supervisor, name: str, *arguments: str) -> None:
         databases = (settings.home / "dagster").rglob("*.db")
         found[name] = sorted(str(path.relative_to(settings.home / "dagster")) for path in databases)
         if name == "webserver":
             raise Reached
 
-    monkeypatch.setattr(up.Processes, "start", note)
+    monkeypatch.setattr(Supervisor, "start", note)
     with pytest.raises(Reached):
         up.bring_up(settings, print, Selection())
     assert list(found) == ["service", "code_server", "webserver"]
@@ -52,15 +50,19 @@ def test_dagsters_tables_are_there_before_anything_of_dagster_starts(
     assert found["code_server"] == found["webserver"] == wanted
 
 
-def test_a_process_that_ends_during_the_run_is_told_at_once(tmp_path: Path) -> None:
-    """Not when everything is trained; once, with the end of its log."""
-    processes = up.Processes(tmp_path)
-    processes.start("webserver", "no_such_module")
-    processes._running["webserver"].wait(30)
-    said: list[str] = []
-    shown = up.WhileUp(Lines(said.append), processes, "http://127.0.0.1:9", said.append)
-    shown.goes_on(NEWS, [])
-    shown.goes_on(NEWS, [])
-    assert len(said) == 1
-    assert said[0].startswith("the webserver ended by itself:")
-    assert "no_such_module" in said[0]
+def test_a_second_up_on_the_same_home_is_refused(settings: Settings) -> None:
+    """Two of them would launch every run twice: the second says so, and starts nothing."""
+    with (
+        one_at_a_time(settings.folder("locks") / "up"),
+        pytest.raises(up.StartError, match=r"`aidrug up` runs on .* already"),
+    ):
+        up.bring_up(settings, print, Selection())
+
+
+def test_a_daemon_of_somebody_else_is_no_second_one(settings: Settings) -> None:
+    """A daemon that a container or a person started on this home is told, and nothing is started beside it."""
+    with (
+        one_at_a_time(settings.folder("locks") / "daemon"),
+        pytest.raises(up.StartError, match="a daemon that `aidrug up` did not start"),
+    ):
+        up.bring_up(settings, print, Selection())

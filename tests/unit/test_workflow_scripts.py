@@ -61,10 +61,6 @@ def test_changed_versions_land_in_the_summary(tmp_path: Path) -> None:
     assert "-boto3==1.43.1\n+boto3==1.44.0" in summary.read_text()
 
 
-def test_a_plan_of_the_infrastructure_says_what_is_missing() -> None:
-    """Without the variables that name state and settings, the script says which one to set."""
-    done = run("terraform_plan.sh")
-
-    assert done.returncode == 1
-    assert "TF_STATE_BUCKET" in done.stderr
+def test_an_unknown_action_on_images_is_refused() -> None:
+    """A typing error pushes nothing."""
     assert run("images.sh", "publish", "prefix").returncode == 2

@@ -142,6 +142,29 @@ run "a_training_host_has_a_shutdown_policy" {
   }
 }
 
+run "the_new_form_of_a_repository_is_taken" {
+  command = plan
+
+  variables {
+    github_repository = "example-org@123456/example-repository@456789"
+  }
+
+  assert {
+    condition     = length(module.training_host) == 0
+    error_message = "numbers beside the names are no fault"
+  }
+}
+
+run "half_of_the_new_form_is_refused" {
+  command = plan
+
+  variables {
+    github_repository = "example-org/example-repository@456789"
+  }
+
+  expect_failures = [var.github_repository]
+}
+
 run "an_unknown_shutdown_policy_is_refused" {
   command = plan
 

@@ -19,7 +19,7 @@ resource "aws_ssm_document" "deploy" {
       Action = {
         type          = "String"
         description   = "What to do."
-        allowedValues = ["deploy", "train", "plan", "status", "rollback"]
+        allowedValues = ["deploy", "mlflow", "train", "abandon", "plan", "status", "rollback", "restore", "certificate"]
       }
       ImageTag = {
         type           = "String"
@@ -55,7 +55,7 @@ resource "aws_ssm_document" "deploy" {
       error_message = "host.sh holds two opening braces in a row: SSM would take them for one of its parameters."
     }
     precondition {
-      condition     = alltrue([for value in values(var.settings) : can(regex("^[A-Za-z0-9@:/.,_-]*$", value))])
+      condition     = alltrue([for value in values(var.settings) : can(regex("^[A-Za-z0-9@:/.,_+-]*$", value))])
       error_message = "a setting of the host script holds a character that a shell could read as its own."
     }
   }
@@ -69,29 +69,22 @@ resource "aws_iam_openid_connect_provider" "github" {
 
 locals {
   provider_arn = var.oidc_provider_arn == "" ? aws_iam_openid_connect_provider.github[0].arn : var.oidc_provider_arn
-  subject      = var.github_environment == "" ? "ref:refs/heads/${var.github_branch}" : "environment:${var.github_environment}"
-}
+  # With numbers and without, both exactly: GitHub signs with them for what was made or renamed since July 2026, and for
+  # others once their owner says so. A number is never given twice, so a name that somebody takes over opens nothing.
+  repositories = distinct([var.github_repository, replace(var.github_repository, "/@[0-9]+/", "")])
+  main         = [for one in local.repositories : "repo:${one}:ref:refs/heads/${var.github_branch}"]
 
-# The roles: which jobs of the repository may take each, and what it may do.
-locals {
+  # The roles: which jobs of the repository may take each, and what it may do.
   roles = {
     deliver = {
-      subjects     = ["repo:${var.github_repository}:${local.subject}"]
-      rights       = data.aws_iam_policy_document.deliver.json
-      assumed_by   = "the delivery workflow of ${var.github_repository}"
-      most_seconds = 21600 # a training may take hours
+      subjects   = local.main
+      rights     = data.aws_iam_policy_document.deliver.json
+      assumed_by = "the delivery workflow of ${var.github_repository}"
     }
     read = {
-      subjects     = ["repo:${var.github_repository}:${local.subject}", "repo:${var.github_repository}:pull_request"]
-      rights       = data.aws_iam_policy_document.read.json
-      assumed_by   = "continuous integration of ${var.github_repository}"
-      most_seconds = 3600
-    }
-    plan = {
-      subjects     = ["repo:${var.github_repository}:pull_request"]
-      rights       = data.aws_iam_policy_document.plan.json
-      assumed_by   = "pull requests of ${var.github_repository} that change the infrastructure"
-      most_seconds = 3600
+      subjects   = concat(local.main, [for one in local.repositories : "repo:${one}:pull_request"])
+      rights     = data.aws_iam_policy_document.read.json
+      assumed_by = "continuous integration of ${var.github_repository}"
     }
   }
 }
@@ -174,38 +167,12 @@ data "aws_iam_policy_document" "read" {
   }
 }
 
-# A pull request's plan compares its files with the state, and asks AWS only what the files themselves ask: which image,
-# which type. It refreshes nothing: reading a parameter of the deployment would read the secret in it.
-data "aws_iam_policy_document" "plan" {
-  # checkov:skip=CKV_AWS_356:describing instance types knows no narrower resource
-  statement {
-    sid       = "ReadTheState"
-    actions   = ["s3:GetObject"]
-    resources = ["arn:aws:s3:::${var.state_bucket}/${var.state_key}"]
-  }
-  statement {
-    sid       = "FindTheState"
-    actions   = ["s3:ListBucket"]
-    resources = ["arn:aws:s3:::${var.state_bucket}"]
-  }
-  statement {
-    sid       = "WhichImage"
-    actions   = ["ssm:GetParameter"]
-    resources = ["arn:aws:ssm:${var.region}::parameter/aws/service/ami-amazon-linux-latest/*"]
-  }
-  statement {
-    sid       = "WhichType"
-    actions   = ["ec2:DescribeInstanceTypes"]
-    resources = ["*"]
-  }
-}
-
 resource "aws_iam_role" "this" {
   for_each             = local.roles
   name                 = "${var.name}-${each.key}"
   description          = "Assumed by ${each.value.assumed_by}"
   assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
-  max_session_duration = each.value.most_seconds
+  max_session_duration = 21600 # as long as a job of GitHub's may take
 }
 
 resource "aws_iam_role_policy" "this" {

@@ -12,8 +12,3 @@ output "role_arn" {
   description = "Role of the delivery workflow."
   value       = aws_iam_role.this["deliver"].arn
 }
-
-output "planner_role_arn" {
-  description = "Role of pull requests that change the infrastructure."
-  value       = aws_iam_role.this["plan"].arn
-}

@@ -38,11 +38,6 @@ variable "github_branch" {
   type        = string
 }
 
-variable "github_environment" {
-  description = "GitHub environment of the deploying job, or empty."
-  type        = string
-}
-
 variable "oidc_provider_arn" {
   description = "GitHub's OIDC provider when the account has it, or empty."
   type        = string
@@ -60,15 +55,5 @@ variable "bundles_bucket_arn" {
 
 variable "command_log_group" {
   description = "Log group that receives the output of commands."
-  type        = string
-}
-
-variable "state_bucket" {
-  description = "Bucket of Terraform's state."
-  type        = string
-}
-
-variable "state_key" {
-  description = "Where in that bucket the state lies."
   type        = string
 }

@@ -58,6 +58,7 @@ resource "aws_ebs_volume" "data" {
   # checkov:skip=CKV2_AWS_9:snapshots by the lifecycle policy below, and online copies of the databases in S3
   availability_zone = var.zone
   size              = var.data_volume_gib
+  snapshot_id       = var.data_snapshot_id == "" ? null : var.data_snapshot_id
   type              = "gp3"
   encrypted         = true
   final_snapshot    = var.keep_data_on_destroy
@@ -65,7 +66,8 @@ resource "aws_ebs_volume" "data" {
   tags = { Name = "${var.name}-data", snapshots = var.name }
 
   lifecycle {
-    ignore_changes = [final_snapshot] # AWS refuses a change of a disk that changes nothing of the disk itself
+    # The snapshot is of the disk's making; and AWS refuses a change that changes nothing of the disk itself.
+    ignore_changes = [final_snapshot, snapshot_id]
   }
 }
 
@@ -98,8 +100,6 @@ resource "aws_instance" "this" {
     agent_config     = "${var.parameter_prefix}/${var.role}/cloudwatch-agent"
     swap_gib         = var.swap_gib
     boot_script      = file("${var.scripts}/boot.sh")
-    probe_script     = file("${var.scripts}/probe.sh")
-    installs_probe   = var.role == "serve"
     region           = var.region
     docker_log_limit = "10m"
   })

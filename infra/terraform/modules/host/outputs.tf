@@ -28,10 +28,6 @@ output "security_group_id" {
   value       = aws_security_group.this.id
 }
 
-output "role_arn" {
-  description = "Role of the host."
-  value       = aws_iam_role.host.arn
-}
 
 output "open_ports" {
   description = "Who reaches which port, as block:port, in order."

@@ -70,6 +70,12 @@ variable "data_volume_gib" {
   type        = number
 }
 
+variable "data_snapshot_id" {
+  description = "Snapshot a new data disk is made from, or empty."
+  type        = string
+  default     = ""
+}
+
 variable "swap_gib" {
   description = "Swap file in GiB: a training that outgrows the memory slows down before it is killed."
   type        = number

@@ -18,24 +18,56 @@ resource "aws_cloudwatch_log_group" "this" {
   retention_in_days = var.log_retention_days
 }
 
-module "alarms" {
-  source = "../alarms"
+resource "aws_sns_topic" "alerts" {
+  # checkov:skip=CKV_AWS_26:CloudWatch may not publish to a topic under the account's default key, and a customer key costs money
+  name = "${var.name}-alerts"
+}
 
-  name        = var.name
-  namespace   = local.namespace
-  alert_email = var.alert_email
-  counted     = merge(local.probed, local.ended)
-  alarms      = local.alarms
+resource "aws_sns_topic_subscription" "email" {
+  topic_arn = aws_sns_topic.alerts.arn
+  protocol  = "email"
+  endpoint  = var.alert_email
+}
+
+resource "aws_cloudwatch_log_metric_filter" "this" {
+  for_each       = merge(local.probed, local.ended)
+  name           = "${var.name}-${each.key}"
+  log_group_name = each.value.log_group
+  pattern        = each.value.pattern
+
+  metric_transformation {
+    namespace = local.namespace
+    name      = each.key
+    value     = each.value.value
+  }
+}
+
+# Of each alarm the least is said: what is left out is a sum over five minutes that must stay at nought.
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each            = local.alarms
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.text
+  namespace           = try(each.value.namespace, local.namespace)
+  metric_name         = each.value.metric
+  dimensions          = try(each.value.dimensions, {})
+  statistic           = try(each.value.statistic, "Sum")
+  period              = try(each.value.period, 300)
+  evaluation_periods  = try(each.value.periods, 1)
+  comparison_operator = can(each.value.below) ? "LessThanThreshold" : "GreaterThanThreshold"
+  threshold           = try(each.value.below, each.value.above)
+  treat_missing_data  = try(each.value.missing, "notBreaching")
+  alarm_actions       = concat(try(each.value.actions, []), [aws_sns_topic.alerts.arn])
+  ok_actions          = [aws_sns_topic.alerts.arn]
 }
 
 locals {
-  # The probe writes {"up": 1, "ready_ms": 12, "errors": 0, "predict_ms": 34}: a number by name in every line, or null.
-  probed = { for metric, key in { Up = "up", ReadyMilliseconds = "ready_ms", Errors = "errors", PredictMilliseconds = "predict_ms" } : metric => {
+  # The probe writes {"up": 1, "ready_ms": 12, ...}: a number by name in every line, or null.
+  probed = { for metric, key in { Up = "up", ReadyMilliseconds = "ready_ms", Errors = "errors", PredictMilliseconds = "predict_ms", Automation = "automation", BackupHours = "backup_hours" } : metric => {
     log_group = aws_cloudwatch_log_group.this["probe"].name, pattern = "{ $.${key} = * }", value = "$.${key}"
   } }
   # host.sh ends every failed action with "FAILED <action> at <step>".
   ended = { for metric, pattern in { DeliveriesFailed = "\"FAILED\"", TrainingsFailed = "\"FAILED\" \"at training\"", RolledBack = "\"ROLLED BACK\"" } : metric => {
-    log_group = aws_cloudwatch_log_group.this["host"].name, pattern = pattern
+    log_group = aws_cloudwatch_log_group.this["host"].name, pattern = pattern, value = "1"
   } }
 
   host = { InstanceId = var.instance_id }
@@ -81,6 +113,14 @@ locals {
       metric = "Errors", above = 5
       text   = "More than five answers with a server error in five minutes: `aidrug host logs --group containers`."
     }
+    automation-silent = {
+      metric = "Automation", statistic = "Maximum", periods = 6, below = 1
+      text   = "Dagster's daemon has given no sign of life for half an hour: nothing retrains, nothing is backed up. `aidrug host status`, `aidrug host logs --group containers`."
+    }
+    backup-missing = {
+      metric = "BackupHours", statistic = "Maximum", period = 3600, above = 30
+      text   = "The last backup is older than a night: Dagster's runs of nightly_backup say why. By hand: docs/operations/backup-restore.md."
+    }
     training-failed = {
       metric = "TrainingsFailed", above = 0
       text   = "A training failed; what served before still serves: `aidrug host logs`."
@@ -100,7 +140,7 @@ resource "aws_cloudwatch_dashboard" "this" {
         type = "alarm", x = 0, y = 0, width = 24, height = 3
         properties = {
           title  = "Alarms"
-          alarms = module.alarms.alarm_arns
+          alarms = [for name in sort(keys(local.alarms)) : aws_cloudwatch_metric_alarm.this[name].arn]
         }
       }],
       [for place, chart in [

@@ -5,10 +5,5 @@ output "log_groups" {
 
 output "topic_arn" {
   description = "SNS topic that is told."
-  value       = module.alarms.topic_arn
-}
-
-output "dashboard" {
-  description = "Name of the dashboard."
-  value       = aws_cloudwatch_dashboard.this.dashboard_name
+  value       = aws_sns_topic.alerts.arn
 }

@@ -1,0 +1,342 @@
+"""What the automation asks for next: the plan of `aidrug run`, in its order, tick by tick.
+
+Belongs here: one look at plan, ledger and running work, and what follows from it: which assets to ask for, and when to
+look again if nothing happens until then.
+Does not belong here: the sensor that looks (see `automation.py`), what is stale (see `plan.py`), in which order
+(see `order.py`), noticing a new revision (see `sensors.py`, `supervisor.py`).
+
+What is stale stays stale until somebody makes it, so nothing is forgotten: not what a killed run was making, not what
+failed while a file was being edited. It is asked for again, later each time. What fails for its own reasons, twice
+under one signature, is not: it waits for a change, and the others are judged without it.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from model_zoo.digests import json_digest
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ai_drug_assets import stamps
+from ai_drug_assets.catalog import Catalog, Node
+from ai_drug_assets.estimates import Estimates
+from ai_drug_assets.ledger import Entry, Failure, LedgerView, now
+from ai_drug_assets.ledger_copy import open_ledger
+from ai_drug_assets.order import Order
+from ai_drug_assets.plan import is_stale
+from ai_drug_assets.processes import is_held
+from ai_drug_assets.remains import OURS, Remains, place_of
+from ai_drug_assets.selection import MADE
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+FIRST_WAIT_S, LAST_WAIT_S, FACTOR = 30.0, 3600.0, 4.0
+"""How long the second attempt waits, the longest that any waits, and how much longer each waits than the one before."""
+OWN_FAILURES = 2
+"""So many failures under one signature are the asset's own, unless their cause lies outside."""
+DEATHS = 4
+"""So often the process that makes an asset dies before it is left alone."""
+PATIENT = 3
+"""So many attempts an election waits for."""
+ANYWAY_S, BUSY_S = 3600.0, 20.0
+"""How soon everything is looked at again although no file changed: when all is quiet, and while something runs."""
+DIED = (
+    "the process that made it ended {times} times without a word, most often because the memory was full. It is tried "
+    "again when something of it changes, or with `aidrug run`"
+)
+
+
+class Asked(BaseModel):
+    """An asset that was asked for: under which circumstances, how often, and when last."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mark: str
+    times: int
+    at: float
+
+
+class Cursor(BaseModel):
+    """What one look leaves for the next.
+
+    Attributes
+    ----------
+    seen
+        The stamp of all files that the plan depends on.
+    wake
+        When to look again although no file changed, in seconds since 1970.
+    asked
+        What was asked for and is stale, by key.
+    told
+        What the look found, in words.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    seen: str = ""
+    wake: float = 0.0
+    asked: dict[str, Asked] = {}
+    told: str = ""
+
+    @classmethod
+    def read(cls, text: str | None) -> Cursor:
+        """Read what the last look left; begin anew where there is nothing, or something of another version."""
+        try:
+            return cls.model_validate_json(text or "{}")
+        except ValidationError:
+            return cls()
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look decided: sets of assets, each to be made in one run, and what it leaves for the next."""
+
+    requests: list[list[str]]
+    cursor: Cursor
+
+
+@dataclass
+class Running:
+    """What is being made, by anybody: keys of the assets, and how many runs the automation has under way."""
+
+    keys: set[str] = field(default_factory=set)
+    runs: int = 0
+
+
+class Retraining:
+    """Decides what to ask for.
+
+    Parameters
+    ----------
+    catalog
+        What there is to make, as it is loaded.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._home = catalog.settings.home
+        self._view = LedgerView(self._home / "ledger")
+        self._sources = stamps.source_files(catalog.configs, catalog.settings)
+        self._loaded = self._sources_now()
+
+    def sources_changed(self) -> bool:
+        """Say whether a file of measurements was touched since the catalog was loaded."""
+        return self._sources_now() != self._loaded
+
+    def quiet(self, cursor: Cursor, at: float) -> bool:
+        """Say whether there is nothing to do: no file changed since the last look, and nothing is due.
+
+        After a clock that was set back everything is looked at.
+        """
+        return at < cursor.wake <= at + ANYWAY_S and cursor.seen == self._files_now()
+
+    def look(self, instance: dg.DagsterInstance, cursor: Cursor, at: float) -> Look:
+        """Look at everything, and decide.
+
+        Parameters
+        ----------
+        instance
+            Where Dagster keeps its records.
+        cursor
+            What the last look left.
+        at
+            The time, in seconds since 1970.
+        """
+        seen = self._files_now()
+        if is_held(self._home / "locks" / "run"):
+            told = "`aidrug run` is at work: what it leaves is looked at afterwards"
+            return Look([], cursor.model_copy(update={"seen": seen, "wake": at, "told": told}))
+        running = _running(instance, self.catalog)
+        stale = self._stale(instance)
+        asked = {key: each for key, each in cursor.asked.items() if key in stale and each.mark == self._mark(key)}
+        waits = {key: self._waits_until(key, asked, at) for key in stale if key not in running.keys}
+        order = self._order(stale, running, waits, asked, at)
+        requests = self._requests(order, running)
+        for key in (key for keys in requests for key in keys):
+            before = asked.get(key)
+            asked[key] = Asked(mark=self._mark(key), times=before.times + 1 if before else 1, at=at)
+        due = [when for when in waits.values() if at < when < math.inf]
+        wake = at + (BUSY_S if requests or running.keys or running.runs else ANYWAY_S)
+        told = self._told(stale, running, waits, requests, at)
+        cursor = Cursor(seen=seen, wake=min([wake, *due]), asked=asked, told=told)
+        return Look(requests, cursor)
+
+    def _stale(self, instance: dg.DagsterInstance) -> dict[str, Node]:
+        """Find what is stale, as `aidrug run` does, and let the ledger forget what has lost its files."""
+        from ai_drug_assets import keys
+
+        nodes = self.catalog.nodes
+        entries = {key: self._view.read(key) for key in nodes}
+        remains = Remains(self.catalog, entries)
+        known = instance.get_latest_materialization_code_versions([keys.asset_key(key) for key in nodes])
+        versions = {keys.catalog_key(key): version for key, version in known.items()}
+        stale = {}
+        for key, node in nodes.items():
+            if key in self.catalog.held:
+                continue
+            if remains.files_gone(node):
+                shutil.rmtree(place_of(self._home, node), ignore_errors=True)
+                open_ledger(self.catalog.settings).forget(key)
+                stale[key] = node
+            elif (
+                is_stale(node, self.catalog, entries)
+                or versions.get(key) != keys.code_version(node)
+                or remains.reasons(node)
+            ):
+                stale[key] = node
+        return stale
+
+    def _waits_until(self, key: str, asked: dict[str, Asked], at: float) -> float:
+        """Say when a stale asset may be asked for: at once, later, or not before something of it changes.
+
+        What `aidrug run` tried in vain counts as asked for.
+        """
+        failure = self._failure(key)
+        each = asked.get(key)
+        if each is None and failure is not None and self.catalog.nodes[key].kind in MADE:
+            when = min(at, datetime.fromisoformat(failure.at).timestamp())
+            each = asked[key] = Asked(mark=self._mark(key), times=failure.times, at=when)
+        if each is None:
+            return 0.0
+        if failure is None and each.times >= DEATHS and not self._spoke_since(key, each.at):
+            error = DIED.format(times=each.times)
+            node = self.catalog.nodes[key]
+            failure = Failure(signature=node.signature, error=error, run_id="", at=now(), times=each.times)
+            open_ledger(self.catalog.settings).record_failure(key, failure)
+        if failure is not None and not failure.passing and each.times >= OWN_FAILURES:
+            return math.inf
+        return min(each.at, at) + min(FIRST_WAIT_S * FACTOR ** (each.times - 1), LAST_WAIT_S)
+
+    def _order(
+        self,
+        stale: Mapping[str, Node],
+        running: Running,
+        waits: Mapping[str, float],
+        asked: Mapping[str, Asked],
+        at: float,
+    ) -> Order:
+        """Give the order of what is stale: what waits is awaited for a while, and then left out."""
+        chosen = self.catalog.nodes.keys() - self.catalog.held.keys()
+        order = Order(self.catalog, self._view, self._estimates, list(stale.values()), chosen)
+        order.started(running.keys)
+        gone = {}
+        for key, when in waits.items():
+            if when <= at:
+                continue
+            if stale[key].kind not in MADE:
+                order.postponed(key)
+            elif when == math.inf or asked[key].times >= PATIENT:
+                gone[key] = "waits"
+            else:
+                order.started([key])
+        order.ended(gone)
+        return order
+
+    def _requests(self, order: Order, running: Running) -> list[list[str]]:
+        """Ask for as much as is made side by side, and one more, so that nobody waits for the next look."""
+        requests: list[list[str]] = []
+        while running.runs + len(requests) <= self.catalog.settings.workers:
+            keys = order.next()
+            if not keys:
+                break
+            order.started(keys)
+            requests.append(keys)
+        return requests
+
+    def _failure(self, key: str) -> Failure | None:
+        failure = self._view.read(key).failure
+        return failure if failure is not None and failure.signature == self.catalog.nodes[key].signature else None
+
+    def _spoke_since(self, key: str, at: float) -> bool:
+        """Say whether anything was recorded of an asset since then, perhaps under another signature.
+
+        Files that are edited and not committed are what a run loads, and not what was asked for.
+        """
+        entry = self._view.read(key)
+        times = [each.at for each in (entry.made, entry.failure) if each is not None]
+        return any(datetime.fromisoformat(each).timestamp() >= at - 1 for each in times)
+
+    def _mark(self, key: str) -> str:
+        """Name the circumstances of an attempt: what it is made from, and for a judgement what it judges."""
+        node = self.catalog.nodes[key]
+        if node.kind in MADE:
+            return node.signature[:16]
+        return json_digest([node.signature, [_data_version(self._view.read(dep)) for dep in node.deps]])[:16]
+
+    def _told(
+        self,
+        stale: Collection[str],
+        running: Running,
+        waits: Mapping[str, float],
+        requests: list[list[str]],
+        at: float,
+    ) -> str:
+        faults = list(self.catalog.configs.faults.values())
+        if not stale and not faults:
+            return "nothing is stale"
+        parts = [*faults, f"{len(stale)} stale"]
+        left = [key for key, when in waits.items() if when == math.inf]
+        later = [key for key, when in waits.items() if at < when < math.inf]
+        if running.keys:
+            parts.append(f"{len(running.keys)} being made")
+        if requests:
+            parts.append(f"{sum(map(len, requests))} asked for")
+        if later:
+            parts.append(f"{len(later)} tried again later ({_some(later)})")
+        if left:
+            parts.append(f"{len(left)} failed for reasons of their own ({_some(left)})")
+        return ", ".join(parts)
+
+    @cached_property
+    def _estimates(self) -> Estimates:
+        return Estimates(self.catalog)
+
+    @cached_property
+    def _places(self) -> list[str]:
+        return [str(place_of(self._home, node)) for node in self.catalog.nodes.values()]
+
+    def _sources_now(self) -> str:
+        return stamps.digest((str(path), stamps.stamp(path)) for path in self._sources)
+
+    def _files_now(self) -> str:
+        """Give the stamp of the ledger, of every folder that holds what was made, and of MLflow's own file."""
+        found = list(stamps.stamps_in(self._home / "ledger"))
+        for place in self._places:
+            found += stamps.folders_in(place)
+        uri = self.catalog.settings.tracking_uri
+        if uri.startswith(OURS):  # its inode alone: every run writes to it
+            path = uri.removeprefix(OURS)
+            found.append((path, (0, 0, stamps.stamp(path)[2])))
+        return stamps.digest(found)
+
+
+def _running(instance: dg.DagsterInstance, catalog: Catalog) -> Running:
+    """Find what unfinished runs make."""
+    from ai_drug_assets import keys, upkeep
+    from ai_drug_assets.jobs import ALL_ASSETS
+
+    found = Running()
+    for run in upkeep.unfinished_runs(instance):
+        found.runs += keys.RUN_TAG_RETRAINING in run.tags
+        chosen = run.asset_selection
+        if chosen is not None:
+            found.keys.update(key for key in map(keys.catalog_key, chosen) if key in catalog.nodes)
+        elif run.job_name == ALL_ASSETS:
+            found.keys.update(catalog.nodes)
+    return found
+
+
+def _data_version(entry: Entry) -> str:
+    return entry.made.data_version if entry.made else ""
+
+
+def _some(names: Iterable[str]) -> str:
+    names = sorted(names)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,240 @@
+"""The faults, each a function that does it to a running stack and comes back when it is done.
+
+Belongs here: what goes wrong, at a moment that the generator draws.
+Does not belong here: whether it heals (see `stack.py`), how often which is drawn (see `__main__.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+
+import psutil
+
+from tests.chaos.stack import Stack
+
+Fault = Callable[[Stack, random.Random], None]
+COMMIT_TO_RUN_S = 90.0
+
+
+def kill_service(stack: Stack, draw: random.Random) -> None:
+    """Kill the inference service."""
+    _kill(stack.named("serving"))
+
+
+def kill_daemon(stack: Stack, draw: random.Random) -> None:
+    """Kill Dagster's daemon."""
+    _kill(stack.named("dagster._daemon"))
+
+
+def kill_webserver(stack: Stack, draw: random.Random) -> None:
+    """Kill Dagster's webserver."""
+    _kill(stack.named("dagster_webserver"))
+
+
+def kill_code_server(stack: Stack, draw: random.Random) -> None:
+    """Kill the process that keeps the code server."""
+    _kill(stack.named("code-server", "start"))
+
+
+def kill_code(stack: Stack, draw: random.Random) -> None:
+    """Kill the process that holds the code, as happens when memory runs out."""
+    _kill(stack.named("api", "grpc"))
+
+
+def kill_code_while_it_loads(stack: Stack, draw: random.Random) -> None:
+    """Kill the process that holds the code just after a commit made it load."""
+    known = {each.pid for each in stack.named("api", "grpc")}
+    _commit(stack)
+    _until(lambda: {each.pid for each in stack.named("api", "grpc")} - known)
+    time.sleep(draw.uniform(0, 4))
+    _kill([each for each in stack.named("api", "grpc") if each.pid not in known])
+
+
+def kill_run(stack: Stack, draw: random.Random) -> None:
+    """Kill a run while it trains what a commit changed."""
+    _commit(stack)
+    if _until(stack.workers):
+        time.sleep(draw.uniform(0, 12))
+        _kill(stack.workers())
+
+
+def kill_up(stack: Stack, draw: random.Random) -> None:
+    """Kill `aidrug up` itself, and start it again: the one thing that needs a person (or systemd)."""
+    if draw.random() < 0.5:
+        _commit(stack)
+        time.sleep(draw.uniform(0, 30))
+    stack.kill()
+    time.sleep(draw.uniform(0, 3))
+    stack.start()
+
+
+def commit(stack: Stack, draw: random.Random) -> None:
+    """Nothing goes wrong: a commit changes a model. Its time is that from commit to champion."""
+    _commit(stack)
+
+
+def two_commits_at_once(stack: Stack, draw: random.Random) -> None:
+    """Commit twice within seconds."""
+    _commit(stack)
+    time.sleep(draw.uniform(0, 15))
+    _commit(stack)
+
+
+def broken_commit_then_fix(stack: Stack, draw: random.Random) -> None:
+    """Commit a syntax error in a model's file, and its fix some time later."""
+    path = stack.copy.folder / "model_zoo/models/rf.py"
+    content = path.read_text(encoding="utf-8")
+    path.write_text(f"{content}\ndef broken(:\n", encoding="utf-8")
+    stack.copy.commit("Broken")
+    time.sleep(draw.uniform(5, 45))
+    path.write_text(content, encoding="utf-8")
+    stack.set_trees(stack.trees + 1)
+    stack.copy.commit("Mended")
+
+
+def misspelt_key_then_fix(stack: Stack, draw: random.Random) -> None:
+    """Commit a misspelt key in an endpoint's YAML, and its fix some time later."""
+    path = stack.copy.folder / "configs/endpoints/toy.yaml"
+    content = path.read_text(encoding="utf-8")
+    path.write_text(content.replace("champion:", "champoin:"), encoding="utf-8")
+    stack.copy.commit("Misspelt")
+    time.sleep(draw.uniform(5, 45))
+    path.write_text(content, encoding="utf-8")
+    stack.copy.commit("Spelt")
+
+
+def force_push(stack: Stack, draw: random.Random) -> None:
+    """Commit, and take the commit back by a reset while it is being loaded or trained."""
+    before, trees = stack.copy.git("rev-parse", "HEAD"), stack.trees
+    _commit(stack)
+    time.sleep(draw.uniform(0, 40))
+    stack.copy.git("reset", "--quiet", "--hard", before)
+    stack.trees = trees
+
+
+def detached_head(stack: Stack, draw: random.Random) -> None:
+    """Check the commit before this one out, and come back."""
+    _commit(stack)
+    time.sleep(draw.uniform(0, 20))
+    branch = stack.copy.git("symbolic-ref", "--short", "HEAD")
+    stack.copy.git("checkout", "--quiet", "--detach", "HEAD~1")
+    time.sleep(draw.uniform(0, 30))
+    stack.copy.git("checkout", "--quiet", branch)
+
+
+def edit_and_undo(stack: Stack, draw: random.Random) -> None:
+    """Edit the file of the model that trains, and undo the edit."""
+    _commit(stack)
+    _until(stack.workers)
+    path = stack.copy.folder / "model_zoo/models/rf.py"
+    content = path.read_text(encoding="utf-8")
+    time.sleep(draw.uniform(0, 5))
+    path.write_text(f"{content}\nEDITED = 1\n", encoding="utf-8")
+    time.sleep(draw.uniform(1, 20))
+    path.write_text(content, encoding="utf-8")
+
+
+def unrelated_edit(stack: Stack, draw: random.Random) -> None:
+    """Leave a syntax error in the file of a model that does not train for a while."""
+    _commit(stack)
+    _until(stack.workers)
+    path = stack.copy.folder / "model_zoo/models/svm.py"
+    content = path.read_text(encoding="utf-8")
+    path.write_text(f"{content}\ndef broken(:\n", encoding="utf-8")
+    time.sleep(draw.uniform(5, 30))
+    path.write_text(content, encoding="utf-8")
+
+
+def locked_runs(stack: Stack, draw: random.Random) -> None:
+    """Hold the lock of Dagster's runs, as a backup would, while something trains."""
+    _commit(stack)
+    _until(stack.workers)
+    _hold(stack, "dagster/history/runs.db", draw.uniform(10, 60))
+
+
+def locked_mlflow(stack: Stack, draw: random.Random) -> None:
+    """Hold the lock of MLflow's database, as a backup would, while something trains."""
+    _commit(stack)
+    _until(stack.workers)
+    _hold(stack, "mlflow/mlflow.db", draw.uniform(10, 90))
+
+
+def changed_measurements(stack: Stack, draw: random.Random) -> None:
+    """Add a measurement to the CSV."""
+    path = stack.copy.folder / "toy.csv"
+    rows = path.read_text(encoding="utf-8").splitlines()
+    size = 25 + len(rows) % 10
+    path.write_text("\n".join([*rows, f"{'C' * size}S,{size}"]) + "\n", encoding="utf-8")
+
+
+def lost_files(stack: Stack, draw: random.Random) -> None:
+    """Delete a file of what was made."""
+    made = [
+        path for path in stack.home.glob("trained_model/toy/*/*/scores.json") if _is_current(stack, path.parent.name)
+    ]
+    draw.choice(sorted(made)).unlink()
+
+
+def _is_current(stack: Stack, name: str) -> bool:
+    entries = (stack.home / "ledger" / "trained_model" / "toy").glob("*.json")
+    return any(json.loads(each.read_bytes())["made"]["signature"].startswith(name) for each in entries)
+
+
+def _commit(stack: Stack) -> None:
+    stack.set_trees(stack.trees + 1)
+    stack.copy.commit(f"{stack.trees} trees")
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def _until(there: Callable[[], object], patience_s: float = COMMIT_TO_RUN_S) -> bool:
+    """Wait until something is there; give whether it came."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        if there():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _hold(stack: Stack, name: str, seconds: float) -> None:
+    with closing(sqlite3.connect(stack.home / name, timeout=30, isolation_level=None)) as database:
+        database.execute("begin immediate")
+        time.sleep(seconds)
+        database.execute("rollback")
+
+
+FAULTS: dict[str, Fault] = {
+    fault.__name__.replace("_", " "): fault
+    for fault in (
+        commit,
+        kill_service,
+        kill_daemon,
+        kill_webserver,
+        kill_code_server,
+        kill_code,
+        kill_code_while_it_loads,
+        kill_run,
+        kill_up,
+        two_commits_at_once,
+        broken_commit_then_fix,
+        misspelt_key_then_fix,
+        force_push,
+        detached_head,
+        edit_and_undo,
+        unrelated_edit,
+        locked_runs,
+        locked_mlflow,
+        changed_measurements,
+        lost_files,
+    )
+}

@@ -1,0 +1,202 @@
+"""Everything running on a copy of the checkout, and whether it is well.
+
+Belongs here: starting and ending `aidrug up` on a copy, finding its processes, and what "healed" means.
+Does not belong here: which faults there are (see `faults.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+import urllib.request
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.checkout_copy import MODEL, CheckoutCopy
+
+TREES = 300
+"""So many that a training takes some seconds, and a process can be killed meanwhile."""
+UNFINISHED = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
+
+
+class Stack:
+    """`aidrug up` on a copy of the checkout.
+
+    Parameters
+    ----------
+    folder
+        Where the copy goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.copy = CheckoutCopy(folder)
+        self.trees = TREES
+        self.set_trees(TREES)
+        self.copy.commit("The beginning")
+        self.output = folder.parent / "up.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def home(self) -> Path:
+        """AIDRUG_HOME of the copy."""
+        return self.copy.home
+
+    def set_trees(self, number: int) -> None:
+        """Let the forest have so many trees, which makes it stale."""
+        self.trees = number
+        self.copy.write("configs/models/rf.yaml", MODEL.format(name="rf", config=f"{{n_estimators: {number}}}"))
+
+    def start(self) -> None:
+        """Start `aidrug up`, and wait until it says that it runs."""
+        before = self.output.stat().st_size if self.output.exists() else 0
+        with self.output.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.copy.command("up"),
+                cwd=self.copy.folder,
+                env=self.copy.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 400
+        while b"Ctrl-C stops everything" not in self.output.read_bytes()[before:]:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"`aidrug up` did not come up:\n{self.said()}")
+            time.sleep(0.5)
+
+    def kill(self) -> None:
+        """Kill `aidrug up` itself, as nothing can be told about beforehand."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> list[str]:
+        """End it by Ctrl-C; give the command lines of what still runs 15 seconds later, which is then killed."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(60)
+        deadline = time.monotonic() + 35  # a code server that lost its keeper ends half a minute later
+        while (left := self.processes()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        return [_line(process) for process in left]
+
+    def said(self) -> str:
+        """Give what `aidrug up` has printed last."""
+        return self.output.read_text(encoding="utf-8", errors="replace")[-3000:]
+
+    def processes(self) -> list[psutil.Process]:
+        """Find every process of this copy, by the AIDRUG_HOME in its environment."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if process.pid != os.getpid() and process.environ().get("AIDRUG_HOME") == str(self.home):
+                    found.append(process)
+        return found
+
+    def named(self, *words: str) -> list[psutil.Process]:
+        """Find the processes whose command line holds all these words."""
+        return [each for each in self.processes() if all(word in _line(each) for word in words)]
+
+    def workers(self) -> list[psutil.Process]:
+        """Find the processes that execute runs: children of the one that holds the code."""
+        servers = {each.pid for each in self.named("api", "grpc")}
+        found = []
+        for each in self.processes():
+            with suppress(psutil.Error):
+                if each.ppid() in servers and "resource_tracker" not in _line(each):
+                    found.append(each)
+        return found
+
+    def wrong(self) -> list[str]:
+        """Name what is not as it should be; nothing once all has healed."""
+        return [*self._processes_wrong(), *self._runs_wrong(), *self._service_wrong()] or self._plan_wrong()
+
+    def _processes_wrong(self) -> list[str]:
+        needed = {
+            "service": ("serving",),
+            "code server": ("code-server", "start"),
+            "code": ("api", "grpc"),
+            "webserver": ("dagster_webserver",),
+            "daemon": ("dagster._daemon",),
+        }
+        lines = [_line(each) for each in self.processes()]
+        wrong = []
+        for name, words in needed.items():
+            number = sum(all(word in line for word in words) for line in lines)
+            if number == 0 or (number > 1 and name == "daemon"):
+                wrong.append(f"{number} of {name}")
+        return wrong
+
+    def _runs_wrong(self) -> list[str]:
+        marks = ", ".join("?" * len(UNFINISHED))
+        with closing(_open(self.home / "dagster" / "history" / "runs.db")) as runs:
+            rows = runs.execute(f"select status from runs where status in ({marks})", UNFINISHED).fetchall()  # noqa: S608
+        with closing(_open(self.home / "mlflow" / "mlflow.db")) as tracked:
+            rows += tracked.execute("select status from runs where status = 'RUNNING'").fetchall()
+        return [f"a run is {status}" for (status,) in rows]
+
+    def _service_wrong(self) -> list[str]:
+        try:
+            self.champion()
+        except (OSError, LookupError) as error:
+            return [f"the service: {error}"]
+        return []
+
+    def _plan_wrong(self) -> list[str]:
+        done = subprocess.run(
+            self.copy.command("plan", "--json"),
+            cwd=self.copy.folder,
+            env=self.copy.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode not in (0, 2):
+            return [f"the plan: {done.stderr[-300:]}"]
+        return [f"{item['asset']} is stale" for item in json.loads(done.stdout)["stale"]]
+
+    def mislabelled(self) -> list[str]:
+        """Name what says that it is something else than it is: a champion that is not the one elected."""
+        made = json.loads((self.home / "ledger" / "champion_model" / "toy.json").read_bytes())["made"]
+        elected = made["data_version"].split(",")[0]
+        served = self.champion()
+        return [] if served == elected else [f"{served} serves, {elected} was elected"]
+
+    def champion(self) -> str:
+        """Ask the running service which version answers."""
+        address = f"http://127.0.0.1:{self.copy.service_port}/v1/predict"
+        request = urllib.request.Request(address, b'{"smiles": ["CCCO"]}', {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            content: dict[str, Any] = json.load(answer)
+        return str(content["predictions"][0]["endpoints"]["toy"]["champion"])
+
+    def corrupt(self) -> list[str]:
+        """Name every database that is damaged."""
+        damaged = []
+        for path in self.home.rglob("*.db"):
+            with closing(_open(path)) as database:
+                if database.execute("pragma quick_check").fetchall() != [("ok",)]:
+                    damaged.append(str(path))
+        return damaged
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)
+
+
+def _line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
