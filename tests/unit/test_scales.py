@@ -154,7 +154,7 @@ def test_a_card_tells_both_scales_and_which_decides(tmp_path: Path, monkeypatch:
 
     assert card.scores.cv == scores.scales["training"].cv != scores.scales["unit"].cv
     assert card.contender is not None
-    assert card.contender.folds["mae"] == scores.scales["training"].cv["mae"].folds
+    assert tuple(card.contender.folds["mae"]) == scores.scales["training"].cv["mae"].folds
     low, high = card.scores.test_interval["mae"]
     assert low <= card.scores.test["mae"] <= high
     assert "On the scale of log10 of mg/L, which decides." in text
