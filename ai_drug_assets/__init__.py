@@ -8,7 +8,7 @@ Importing this package imports nothing heavy: `aidrug plan` must answer without 
 import os
 from pathlib import Path
 
-from ai_drug_assets.byte_code import check_sources
+from ai_drug_assets.execution.byte_code import check_sources
 
 # Threads of OpenMP that wait do so asleep. By default they spin, and where anything else wants the processors they spin
 # their turns away: fitting 400 small trees with XGBoost took 84 s spinning and 1.6 s asleep, in one sitting on two

@@ -15,9 +15,10 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from ai_drug_assets import keys, upkeep
-from ai_drug_assets.catalog import Catalog
+from ai_drug_assets import keys
 from ai_drug_assets.jobs import RETRAINING
+from ai_drug_assets.operations import maintenance
+from ai_drug_assets.planning.catalog import Catalog
 from ai_drug_assets.retraining import Cursor, Retraining
 from ai_drug_assets.sensors import is_supervised, reload_location
 
@@ -52,7 +53,7 @@ def automation_sensor(catalog: Catalog, clock: Callable[[], float] = time.time) 
             if not is_supervised():
                 reload_location(catalog.settings.ui_port)
             return dg.SensorResult(skip_reason="measurements changed: the code location reloads", cursor=context.cursor)
-        upkeep.close_abandoned_runs(context.instance)
+        maintenance.close_abandoned_runs(context.instance)
         if retraining.quiet(cursor, at):
             return dg.SensorResult(skip_reason=cursor.told, cursor=context.cursor)
         look = retraining.look(context.instance, cursor, at)

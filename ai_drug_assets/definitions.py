@@ -10,14 +10,14 @@ from collections.abc import Callable
 import dagster as dg
 
 from ai_drug_assets.assets import build_assets
+from ai_drug_assets.assets.context import AssetContext
 from ai_drug_assets.automation import automation_sensor
-from ai_drug_assets.catalog import Catalog, load_catalog
-from ai_drug_assets.databases import be_patient
 from ai_drug_assets.jobs import build_jobs, build_schedules
+from ai_drug_assets.planning.catalog import Catalog, load_catalog
 from ai_drug_assets.sensors import git_sha_sensor
 from ai_drug_assets.settings import Settings
+from ai_drug_assets.storage.sqlite import be_patient
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Workshop
 
 TRAINING_EXECUTOR = dg.multiprocess_executor.configured(
     {
@@ -72,13 +72,13 @@ def build_defs(
     """
     catalog = catalog or load_catalog(settings or Settings.from_env(), keep_rest=True)
     settings = catalog.settings
-    workshop = Workshop(catalog, watch) if watch else Workshop(catalog)
-    _ = workshop.git_sha  # captured now, with the code that is being loaded, not when a sensor first asks
+    asset_context = AssetContext(catalog, watch) if watch else AssetContext(catalog)
+    _ = asset_context.git_sha  # captured now, with the code that is being loaded, not when a sensor first asks
     return dg.Definitions(
-        assets=build_assets(workshop),
-        jobs=build_jobs(workshop),
-        schedules=build_schedules(workshop),
-        sensors=[automation_sensor(catalog), git_sha_sensor(workshop)],
+        assets=build_assets(asset_context),
+        jobs=build_jobs(asset_context),
+        schedules=build_schedules(asset_context),
+        sensors=[automation_sensor(catalog), git_sha_sensor(asset_context)],
         resources={"tracking": tracking or Tracking(settings)},
         executor=executor or executor_of(settings),
     )

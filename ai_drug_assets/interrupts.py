@@ -1,8 +1,5 @@
 """Ctrl-C and SIGTERM, honoured even inside a Dagster run.
 
-Belongs here: noticing them, and what a second one does.
-Does not belong here: what is said about what is left (see `run_commands.py`).
-
 While Dagster runs steps in this process it keeps these signals to itself, reports one as the failure of a step and
 goes on with the next. So the handler is put back around the body of each asset, nothing more is begun once a signal
 came, and whoever ran Dagster asks afterwards whether one did. RDKit puts a SIGINT handler of its own in place while it

@@ -8,9 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from ai_drug_assets import keys, upkeep
+from ai_drug_assets import keys
+from ai_drug_assets.assets.context import AssetContext
+from ai_drug_assets.operations import maintenance
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Workshop
 
 ALL_ASSETS = "all_assets"
 RETRAINING = "retraining"
@@ -19,12 +20,12 @@ UPKEEP = "upkeep"
 BACKUP = "backup"
 
 
-def build_jobs(workshop: Workshop) -> list[Any]:
+def build_jobs(asset_context: AssetContext) -> list[Any]:
     """Make the jobs."""
-    nodes, endpoints = workshop.catalog.nodes, workshop.catalog.configs.endpoints
+    nodes, endpoints = asset_context.catalog.nodes, asset_context.catalog.configs.endpoints
     # In the run's own process, where there is one: most of these runs make one model, and whoever kills the run
     # thereby ends the training.
-    inside = dg.in_process_executor if workshop.settings.executor == "processes" else None
+    inside = dg.in_process_executor if asset_context.settings.executor == "processes" else None
     return [
         dg.define_asset_job(
             RETRAINING,
@@ -41,12 +42,12 @@ def build_jobs(workshop: Workshop) -> list[Any]:
         dg.define_asset_job(
             ALL_ASSETS, selection=dg.AssetSelection.all(), description="Every asset of every endpoint, in order."
         ),
-        _upkeep_job(workshop),
-        *([_backup_job(workshop)] if workshop.settings.backup else []),
+        _upkeep_job(asset_context),
+        *([_backup_job(asset_context)] if asset_context.settings.backup else []),
     ]
 
 
-def build_schedules(workshop: Workshop) -> list[dg.ScheduleDefinition]:
+def build_schedules(asset_context: AssetContext) -> list[dg.ScheduleDefinition]:
     """Make the schedules."""
     nightly_backup = dg.ScheduleDefinition(
         name="nightly_backup",
@@ -56,7 +57,7 @@ def build_schedules(workshop: Workshop) -> list[dg.ScheduleDefinition]:
         description="Writes a snapshot of the whole state to AIDRUG_BACKUP every night.",
     )
     return [
-        *([nightly_backup] if workshop.settings.backup else []),
+        *([nightly_backup] if asset_context.settings.backup else []),
         dg.ScheduleDefinition(
             name="nightly_review",
             job_name=REVIEW,
@@ -74,18 +75,20 @@ def build_schedules(workshop: Workshop) -> list[dg.ScheduleDefinition]:
     ]
 
 
-def _upkeep_job(workshop: Workshop) -> dg.JobDefinition:
+def _upkeep_job(asset_context: AssetContext) -> dg.JobDefinition:
     @dg.op(description="Delete what is older than the retention and no longer needed.")
     def prune(context: dg.OpExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dict[str, int]:
         counts = {
-            "abandoned_runs": upkeep.close_abandoned_runs(context.instance),
+            "abandoned_runs": maintenance.close_abandoned_runs(context.instance),
             "abandoned_mlflow_runs": tracking.close_abandoned(),
-            "runs": upkeep.prune_runs(context.instance, keep=context.run_id),
-            "ticks": upkeep.prune_ticks(context.instance),
-            "predictions": upkeep.prune_record(workshop.settings.home),
-            "files": upkeep.prune_files(workshop.catalog, workshop.ledger),
-            "feature_files": upkeep.prune_features(workshop.settings),
-            "bytes_compacted": upkeep.compact_databases(context.instance, workshop.settings, keep=context.run_id),
+            "runs": maintenance.prune_runs(context.instance, keep=context.run_id),
+            "ticks": maintenance.prune_ticks(context.instance),
+            "predictions": maintenance.prune_record(asset_context.settings.home),
+            "files": maintenance.prune_files(asset_context.catalog, asset_context.ledger),
+            "feature_files": maintenance.prune_features(asset_context.settings),
+            "bytes_compacted": maintenance.compact_databases(
+                context.instance, asset_context.settings, keep=context.run_id
+            ),
         }
         context.add_output_metadata(counts)
         return counts
@@ -97,14 +100,14 @@ def _upkeep_job(workshop: Workshop) -> dg.JobDefinition:
     return job
 
 
-def _backup_job(workshop: Workshop) -> dg.JobDefinition:
+def _backup_job(asset_context: AssetContext) -> dg.JobDefinition:
     @dg.op(description="Write a snapshot of the whole state.")
     def snapshot(context: dg.OpExecutionContext) -> str:
-        from ai_drug_assets.backup import back_up
+        from ai_drug_assets.operations.backup import back_up
 
-        place = workshop.settings.backup
+        place = asset_context.settings.backup
         assert place is not None
-        return back_up(workshop.settings, place, context.log.info)
+        return back_up(asset_context.settings, place, context.log.info)
 
     @dg.job(name=BACKUP, executor_def=dg.in_process_executor, description="Back the whole state up.")
     def job() -> None:

@@ -1,17 +1,17 @@
 """Names that Dagster and MLflow see: keys, groups, pools, tags, kinds.
 
-Belongs here: every such name, once. Does not belong here: which assets exist (see `catalog.py`).
+Belongs here: every such name, once. Does not belong here: which assets exist (see `planning/catalog.py`).
 """
 
 from __future__ import annotations
 
 import dagster as dg
 
-from ai_drug_assets.catalog import Node
+from ai_drug_assets.planning.catalog import Node
 
 LOCATION = "ai_drug_assets"
 TRAINING_POOL = "training"
-"""As many at a time as `AIDRUG_WORKERS` (see `instance.py`); in plain `dagster dev`, one (see `dagster.yaml`)."""
+"""As many at a time as `AIDRUG_WORKERS` (see `execution/instance.py`); in plain `dagster dev`, one."""
 
 TAG_SIGNATURE = "aidrug.signature"
 TAG_ASSET = "aidrug.asset"

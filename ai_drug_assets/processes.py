@@ -1,8 +1,4 @@
-"""Which process this is, and whether another one is still alive.
-
-Belongs here: naming a process so that another one can tell later whether it is gone.
-Does not belong here: what is done about its remains (see `upkeep.py`, `tracking.py`).
-"""
+"""Which process this is, and whether another one is still alive."""
 
 from __future__ import annotations
 

@@ -1,10 +1,5 @@
 """What the automation asks for next: the plan of `aidrug run`, in its order, tick by tick.
 
-Belongs here: one look at plan, ledger and running work, and what follows from it: which assets to ask for, and when to
-look again if nothing happens until then.
-Does not belong here: the sensor that looks (see `automation.py`), what is stale (see `plan.py`), in which order
-(see `order.py`), noticing a new revision (see `sensors.py`, `supervisor.py`).
-
 What is stale stays stale until somebody makes it, so nothing is forgotten: not what a killed run was making, not what
 failed while a file was being edited. It is asked for again, later each time. What fails for its own reasons, twice
 under one signature, is not: it waits for a change, and the others are judged without it.
@@ -20,19 +15,19 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from model_zoo.digests import json_digest
+from model_zoo.io.digests import json_digest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ai_drug_assets import stamps
-from ai_drug_assets.catalog import Catalog, Node
-from ai_drug_assets.estimates import Estimates
-from ai_drug_assets.ledger import Entry, Failure, LedgerView, now
-from ai_drug_assets.ledger_copy import open_ledger
-from ai_drug_assets.order import Order
-from ai_drug_assets.plan import is_stale
+from ai_drug_assets.planning import stamps
+from ai_drug_assets.planning.catalog import Catalog, Node
+from ai_drug_assets.planning.estimates import Estimates
+from ai_drug_assets.planning.ledger import Entry, Failure, LedgerView, now
+from ai_drug_assets.planning.ledger_copy import open_ledger
+from ai_drug_assets.planning.order import Order
+from ai_drug_assets.planning.plan import is_stale
+from ai_drug_assets.planning.remains import OURS, Remains, place_of
+from ai_drug_assets.planning.selection import MADE
 from ai_drug_assets.processes import is_held
-from ai_drug_assets.remains import OURS, Remains, place_of
-from ai_drug_assets.selection import MADE
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -319,11 +314,12 @@ class Retraining:
 
 def _running(instance: dg.DagsterInstance, catalog: Catalog) -> Running:
     """Find what unfinished runs make."""
-    from ai_drug_assets import keys, upkeep
+    from ai_drug_assets import keys
     from ai_drug_assets.jobs import ALL_ASSETS
+    from ai_drug_assets.operations import maintenance
 
     found = Running()
-    for run in upkeep.unfinished_runs(instance):
+    for run in maintenance.unfinished_runs(instance):
         found.runs += keys.RUN_TAG_RETRAINING in run.tags
         chosen = run.asset_selection
         if chosen is not None:

@@ -1,8 +1,4 @@
-"""Which revision of the project this is.
-
-Belongs here: the Git SHA of the loaded code, of the checkout and of a remote.
-Does not belong here: deciding what to do about a new one (see `sensors.py`).
-"""
+"""Which revision of the project this is."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 Belongs here: comparing the revision that is loaded with the one that is out there, and reloading the code location.
 Does not belong here: launching runs. The automation owns retraining, by signature: a new SHA whose signatures did not
 change launches nothing, and a revert to an old SHA is a change like any other. Under `aidrug up` somebody outside
-reloads (see `revision_watch.py`): this sensor lives in the code that it would reload, and is gone when that does not
-load.
+reloads (see `execution/revision_watch.py`): this sensor lives in the code that it would reload, and is gone when that
+does not load.
 """
 
 import os
@@ -12,19 +12,19 @@ import os
 import dagster as dg
 
 from ai_drug_assets import keys
+from ai_drug_assets.assets.context import AssetContext
 from ai_drug_assets.revision import UNKNOWN, checkout_sha, remote_sha
-from ai_drug_assets.workshop import Workshop
 
 SUPERVISED = "AIDRUG_SUPERVISED"
 
 
-def git_sha_sensor(workshop: Workshop) -> dg.SensorDefinition:
+def git_sha_sensor(asset_context: AssetContext) -> dg.SensorDefinition:
     """Make the sensor.
 
     It polls the checkout, or a remote branch when `AIDRUG_GIT_REMOTE` names one (`AIDRUG_GIT_BRANCH`, `main` by
     default). The remote is only reported: bringing its code here is a deployment's work.
     """
-    settings = workshop.settings
+    settings = asset_context.settings
 
     @dg.sensor(
         name="git_sha",
@@ -33,7 +33,7 @@ def git_sha_sensor(workshop: Workshop) -> dg.SensorDefinition:
         description="Notices a new Git revision and reloads the code location; retraining follows the signatures.",
     )
     def _git_sha(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        loaded, out_there = workshop.git_sha, checkout_sha(settings.root)
+        loaded, out_there = asset_context.git_sha, checkout_sha(settings.root)
         if settings.remote:
             newest = remote_sha(settings.remote, os.environ.get("AIDRUG_GIT_BRANCH") or "main", settings.root)
             if newest not in (UNKNOWN, out_there):

@@ -64,7 +64,8 @@ class Settings:
         For `aidrug start`, one process per container: the address to listen on (`AIDRUG_BIND`), where the code server
         is (`AIDRUG_CODE_HOST`, `AIDRUG_CODE_PORT`), and the database of the MLflow server (`AIDRUG_MLFLOW_DATABASE`).
     postgres_host
-        The Postgres server that keeps the MLflow server's database instead: `AIDRUG_POSTGRES_HOST` (see `postgres.py`).
+        The Postgres server that keeps the MLflow server's database instead: `AIDRUG_POSTGRES_HOST` (see
+        `storage/postgres.py`).
     """
 
     root: Path

@@ -22,12 +22,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from model_zoo.digests import canonical_json
-from model_zoo.signature_record import SignatureRecord
+from model_zoo.io.digests import canonical_json
+from model_zoo.provenance.signature_record import SignatureRecord
 
 from ai_drug_assets import keys
+from ai_drug_assets.planning.remains import files_in, missing
 from ai_drug_assets.processes import alive, one_at_a_time, this_process
-from ai_drug_assets.remains import files_in, missing
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:

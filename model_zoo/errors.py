@@ -2,7 +2,7 @@
 
 Belongs here: one small tree, so that the command line and the service can turn a fault of the
 user's into one clear message. A message says what was expected, what came, and what to do.
-Does not belong here: invalid molecules (values, see `molecules.py`), bugs (let them raise).
+Does not belong here: invalid molecules (values, see `chemistry/molecules.py`), bugs (let them raise).
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Scores of predictions, by one name each.
-
-Belongs here: which metrics exist, for which task, and which direction is better.
-Does not belong here: their formulas (scikit-learn and SciPy keep them), choosing by them (see `champion.py`).
-"""
+"""Scores of predictions, by one name each."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.targets import Task
+from model_zoo.data.targets import Task
 
 HIGHER_IS_BETTER: dict[str, bool] = {
     "mae": False,

@@ -1,8 +1,4 @@
-"""Starts the service: `python -m serving`.
-
-Belongs here: what must happen before anything else is imported.
-Does not belong here: everything else (see `run.py`).
-"""
+"""Starts the service: `python -m serving`."""
 
 from __future__ import annotations
 

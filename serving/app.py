@@ -1,8 +1,4 @@
-"""The Litestar application.
-
-Belongs here: putting handlers, faults, headers and the engine together.
-Does not belong here: what any of them does.
-"""
+"""The Litestar application."""
 
 from __future__ import annotations
 
@@ -16,28 +12,28 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.static_files import create_static_files_router
 
-from model_zoo.store import Store
-from serving.access import Access, guard
-from serving.api import HANDLERS
-from serving.audit import Audit
-from serving.docs import openapi_config
-from serving.engine import Engine
-from serving.feedback import FEEDBACK_HANDLERS
-from serving.headers import stamp
-from serving.health import HEALTH_HANDLERS
-from serving.inference_protocol import INFERENCE_PROTOCOL
+from model_zoo.bundles.store import Store
+from serving.api.feedback import FEEDBACK_HANDLERS
+from serving.api.handlers import HANDLERS
+from serving.api.health import HEALTH_HANDLERS
+from serving.api.inference_protocol import INFERENCE_PROTOCOL
+from serving.api.leaderboards import LEADERBOARD_HANDLERS
+from serving.api.metrics import METRICS_HANDLERS
+from serving.api.promotion import PROMOTION_HANDLERS
+from serving.auth.audit import Audit
+from serving.auth.guard import Guard, guard
+from serving.http.headers import stamp
+from serving.http.openapi import openapi_config
+from serving.http.problems import ProblemError, on_http, on_problem, on_unexpected
+from serving.http.rate_limit import RateLimit
+from serving.inference.engine import Engine
 from serving.jobs.api import JOB_HANDLERS
 from serving.jobs.service import Jobs
-from serving.key_page import KEY_HANDLERS
-from serving.leaderboards import LEADERBOARD_HANDLERS
-from serving.metrics_page import METRICS_HANDLERS
-from serving.observed import Observed
 from serving.page.handlers import PAGE_HANDLERS, STATIC
-from serving.problems import ProblemError, on_http, on_problem, on_unexpected
-from serving.promotion import PROMOTION_HANDLERS
-from serving.rates import Rates
+from serving.page.key_page import KEY_HANDLERS
 from serving.settings import Settings
-from serving.telemetry import telemetry_plugins
+from serving.telemetry.access_log import AccessLog
+from serving.telemetry.tracing import telemetry_plugins
 
 
 def create_app(settings: Settings | None = None, store: Store | None = None) -> Litestar:
@@ -58,7 +54,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     settings = settings or Settings.from_environment()
     engine = Engine(settings, store)
     jobs = Jobs(engine, settings.jobs)
-    rates = Rates(settings.rate_per_minute, settings.rates_file) if settings.rate_per_minute else None
+    rates = RateLimit(settings.rate_per_minute, settings.rates_file) if settings.rate_per_minute else None
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -93,7 +89,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         ],
         dependencies={"engine": Provide(provide_engine), "jobs": Provide(provide_jobs)},
         state=State(
-            {"engine": engine, "jobs": jobs, "access": Access(settings, rates), "audit": Audit(settings.audit_file)}
+            {"engine": engine, "jobs": jobs, "access": Guard(settings, rates), "audit": Audit(settings.audit_file)}
         ),
         guards=[guard],
         lifespan=[lifespan],
@@ -105,5 +101,5 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         request_max_body_size=engine.settings.max_body_bytes,
         logging_config=None,  # Litestar's own would log exceptions whole, and their messages may hold structures
     )
-    app.asgi_handler = Observed(app.asgi_handler)  # around everything: routing and its faults too
+    app.asgi_handler = AccessLog(app.asgi_handler)  # around everything: routing and its faults too
     return app

@@ -1,9 +1,5 @@
 """What the service counts and times, for Prometheus.
 
-Belongs here: every metric, by name.
-Does not belong here: when something is counted (the parts of the service do that), what is so at the moment of
-asking (see `metrics_page.py`), logs.
-
 Labels take few values: routes as templates, codes, endpoints, versions in use. Nothing here comes from a
 structure. With several workers `PROMETHEUS_MULTIPROC_DIR` names a folder in which all of them count, and
 whoever is asked answers for all.
@@ -18,7 +14,7 @@ from typing import get_args
 
 from prometheus_client import Counter, Histogram
 
-from model_zoo.predictor import Stage
+from model_zoo.inference.predictor import Stage
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

@@ -1,8 +1,4 @@
-"""Running the service: logging, signals, the server.
-
-Belongs here: what happens between `python -m serving` and the application.
-Does not belong here: the application (see `app.py`), several processes (see `workers.py`).
-"""
+"""Running the service: logging, signals, the server."""
 
 from __future__ import annotations
 
@@ -17,12 +13,12 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from model_zoo.errors import ConfigError
-from serving.access import require_protection
 from serving.app import create_app
-from serving.logs import logging_to_stderr
+from serving.auth.guard import require_protection
 from serving.metrics import LOG_DROPS
+from serving.runtime.workers import SIGNALS, Role, supervise
 from serving.settings import Settings
-from serving.workers import SIGNALS, Role, supervise
+from serving.telemetry.logs import logging_to_stderr
 
 logger = logging.getLogger("serving")
 

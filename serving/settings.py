@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
+from model_zoo.chemistry.molecules import Limits
 from model_zoo.errors import ConfigError
-from model_zoo.molecules import Limits
-from serving.jobs.settings import JobSettings
+from serving.job_settings import JobSettings
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 from rdkit import Chem
 
-from model_zoo.curation import Curation, curate
+from model_zoo.data.curation import Curation, curate
+from model_zoo.data.sources import Source, read_source
 from model_zoo.errors import AidrugError
-from model_zoo.sources import Source, read_source
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "awkward-files.md"

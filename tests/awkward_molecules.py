@@ -1,14 +1,14 @@
 """The document `docs/awkward-molecules.md`: `python -m tests.awkward_molecules` writes it anew.
 
 Belongs here: awkward molecules, why each is awkward, and what the product says of them now. What is right is stated in
-`tests/unit/test_right_molecules.py`; a test holds the document to this.
+`tests/unit/model_zoo/chemistry/test_right_molecules.py`; a test holds the document to this.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from model_zoo.molecules import CURATION_LIMITS, InvalidMolecule, parse_molecule
+from model_zoo.chemistry.molecules import CURATION_LIMITS, InvalidMolecule, parse_molecule
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "awkward-molecules.md"
 GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {

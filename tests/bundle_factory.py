@@ -17,18 +17,19 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from model_zoo.bundle import Bundle
-from model_zoo.bundle_writing import Background, write_bundle
-from model_zoo.card import ModelCard, parse_card
+from model_zoo.bundles.card import ModelCard, parse_card
+from model_zoo.bundles.manifest import FILE, version_of
+from model_zoo.bundles.pointer import Pointer
+from model_zoo.bundles.reader import Bundle
+from model_zoo.bundles.store import Store
+from model_zoo.bundles.writer import Background, write_bundle
+from model_zoo.chemistry.molecules import Molecule, Standardise, parse_molecule
+from model_zoo.chemistry.similarity import pack
+from model_zoo.data.reference_drugs import DrugList
+from model_zoo.data.targets import Target
 from model_zoo.featurizers import featurize
-from model_zoo.manifest import FILE, version_of
-from model_zoo.model_formats import ConstantModel, Model, OnnxModel
-from model_zoo.molecules import Molecule, Standardise, parse_molecule
-from model_zoo.pointer import Pointer
-from model_zoo.reference_drugs import DrugList
-from model_zoo.store import Store
-from model_zoo.targets import Target
-from model_zoo.uncertainty import Domain, pack
+from model_zoo.fitted_models.formats import ConstantModel, Model, OnnxModel
+from model_zoo.uncertainty.applicability_domain import Domain
 
 TRAINING = (
     "CCO", "CCN", "CCCC", "c1ccccc1", "Cc1ccccc1", "CC(=O)O", "CC(=O)Oc1ccccc1C(=O)O", "CCCCO", "c1ccncc1", "CCOCC",

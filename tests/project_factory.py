@@ -21,14 +21,14 @@ from dagster import DagsterInstance
 
 from ai_drug_assets import keys
 from ai_drug_assets.automation import automation_sensor
-from ai_drug_assets.catalog import Catalog, load_catalog
 from ai_drug_assets.definitions import build_defs
-from ai_drug_assets.ledger import Ledger
-from ai_drug_assets.plan import make_plan
-from ai_drug_assets.progress import Lines
-from ai_drug_assets.runner import Report, bring_up_to_date
+from ai_drug_assets.execution.progress import Lines
+from ai_drug_assets.execution.runner import Report, bring_up_to_date
+from ai_drug_assets.planning.catalog import Catalog, load_catalog
+from ai_drug_assets.planning.ledger import Ledger
+from ai_drug_assets.planning.plan import make_plan
+from ai_drug_assets.planning.stamps import digest, stamp, stamps_in
 from ai_drug_assets.settings import Settings
-from ai_drug_assets.stamps import digest, stamp, stamps_in
 from ai_drug_assets.tracking import EXPERIMENT, Tracking
 from model_zoo.models import naive
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 
 from ai_drug_assets import keys
-from ai_drug_assets.catalog import Node
+from ai_drug_assets.assets.context import AssetContext, Outcome
+from ai_drug_assets.planning.catalog import Node
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Outcome, Workshop
 
 DEFAULT_OWNERS = ("team:drug-discovery",)
 
@@ -22,7 +22,7 @@ Body = Callable[[dg.AssetExecutionContext, Tracking, Outcome], None]
 
 
 def declare(
-    workshop: Workshop,
+    asset_context: AssetContext,
     node: Node,
     body: Body,
     *,
@@ -34,7 +34,7 @@ def declare(
 
     Parameters
     ----------
-    workshop, node
+    asset_context, node
         Where it is made, and which asset it is.
     body
         What makes it.
@@ -45,7 +45,7 @@ def declare(
     checks
         Checks whose results the body puts into the outcome.
     """
-    endpoint = workshop.catalog.configs.endpoints[node.endpoint] if node.endpoint else None
+    endpoint = asset_context.catalog.configs.endpoints[node.endpoint] if node.endpoint else None
 
     @dg.asset(
         key=keys.asset_key(node.key),
@@ -59,9 +59,9 @@ def declare(
         check_specs=checks,
     )
     def _asset(context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        with workshop.making(context, node) as outcome:
+        with asset_context.making(context, node) as outcome:
             body(context, tracking, outcome)
-        return workshop.result(node, outcome)
+        return asset_context.result(node, outcome)
 
     return _asset
 

@@ -1,44 +1,39 @@
-"""`champion_model/<endpoint>`: the model that serves an endpoint, as a bundle in the store.
-
-Belongs here: who contends, the decision on record (metadata, MLflow).
-Does not belong here: the rules (see `model_zoo.champion`), the bundle and its card (see `bundling.py`), making a bundle
-current (see `inference_service.py`).
-"""
+"""`champion_model/<endpoint>`: the model that serves an endpoint, as a bundle in the store."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
-from model_zoo.bundle_making import contender
-from model_zoo.champion import Contender, Election, decide
-from model_zoo.config import Endpoint
-from model_zoo.decision import FILE, Decision, parse_decision
+from model_zoo.bundles.assembly import candidate
+from model_zoo.bundles.model_card import to_markdown
+from model_zoo.bundles.store import parse_pointer, read_card
+from model_zoo.config.endpoint import Endpoint
 from model_zoo.errors import BundleError
-from model_zoo.leaderboard import Leaderboard
-from model_zoo.model_card import to_markdown
-from model_zoo.store import parse_pointer, read_card
+from model_zoo.selection.decision import FILE, Decision, parse_decision
+from model_zoo.selection.election import Candidate, Election, decide
+from model_zoo.selection.leaderboard import Leaderboard
 
-from ai_drug_assets import plots
+from ai_drug_assets.assets import plots
 from ai_drug_assets.assets._asset import check, declare
+from ai_drug_assets.assets.bundling import made_by, publish_bundle
+from ai_drug_assets.assets.context import AssetContext, Outcome
 from ai_drug_assets.assets.leaderboard import read_leaderboard
-from ai_drug_assets.awaited import PROVISIONAL
-from ai_drug_assets.bundling import made_by, publish_bundle
-from ai_drug_assets.catalog import Node
+from ai_drug_assets.planning.awaited import PROVISIONAL
+from ai_drug_assets.planning.catalog import Node
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Outcome, Workshop
 
 
-def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
+def champion_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
-    endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
+    endpoint = asset_context.catalog.configs.endpoints[str(node.endpoint)]
     rules = endpoint.champion
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
-        workshop.require_upstream(node)
-        board = read_leaderboard(workshop, workshop.catalog.nodes[f"leaderboard/{endpoint.name}"])
-        served = _served(workshop, endpoint)
+        asset_context.require_upstream(node)
+        board = read_leaderboard(asset_context, asset_context.catalog.nodes[f"leaderboard/{endpoint.name}"])
+        served = _served(asset_context, endpoint)
         decision = decide(
-            [contender(row) for row in board.rows],
+            [candidate(row) for row in board.rows],
             served.holder,
             rules,
             held=served.held,
@@ -49,15 +44,15 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         told = decision.awaited if served.awaited else ()  # the card of a provisional champion names whom it awaits
         shown = decision.champion and served.made_by == made_by(node, decision.champion.model)
         if decision.champion and (decision.changed or tuple(told) != served.awaited or not shown):
-            version = publish_bundle(workshop, node, decision.champion, decision, board) or version
+            version = publish_bundle(asset_context, node, decision.champion, decision, board) or version
         challenger = None
         if endpoint.trial and decision.challenger:
-            challenger = publish_bundle(workshop, node, decision.challenger, decision, board)
-        card = to_markdown(read_card(workshop.store, endpoint.name, version)) if version else ""
+            challenger = publish_bundle(asset_context, node, decision.challenger, decision, board)
+        card = to_markdown(read_card(asset_context.store, endpoint.name, version)) if version else ""
         if not _set_aliases(tracking, endpoint.name, decision, card):
             context.log.warning(f"{node.key}: MLflow has no run of the champion, so no version has its alias")
         kept = Decision(version=version, challenger=challenger, reason=decision.reason)
-        workshop.keep_file(node, FILE, kept.as_bytes())
+        asset_context.keep_file(node, FILE, kept.as_bytes())
         outcome.data_version = f"{version} and {challenger}" if challenger else version or "none"
         if decision.awaited:
             outcome.data_version += PROVISIONAL
@@ -75,7 +70,7 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
 
     serves = "A model passes the endpoint's gates, or an earlier champion goes on serving."
     return declare(
-        workshop,
+        asset_context,
         node,
         body,
         description=f"The model that serves {endpoint.title}: its bundle, and why it was chosen.",
@@ -83,9 +78,9 @@ def champion_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     )
 
 
-def read_decision(workshop: Workshop, node: Node) -> Decision:
+def read_decision(asset_context: AssetContext, node: Node) -> Decision:
     """Read which bundles a champion asset decided on."""
-    path = workshop.place(node) / FILE
+    path = asset_context.place(node) / FILE
     return parse_decision(path.read_bytes(), str(path))
 
 
@@ -94,21 +89,21 @@ class _Served:
     """Who serves an endpoint now, as its own model card tells; `held` are signatures that somebody took away."""
 
     version: str | None = None
-    holder: Contender | None = None
+    holder: Candidate | None = None
     awaited: tuple[str, ...] = ()
     made_by: str | None = None
     held: frozenset[str] = frozenset()
 
 
-def _served(workshop: Workshop, configured: Endpoint) -> _Served:
+def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
     endpoint = configured.name
-    now = parse_pointer(workshop.store.read_pointer_bytes()).endpoints.get(endpoint)
+    now = parse_pointer(asset_context.store.read_pointer_bytes()).endpoints.get(endpoint)
     if now is None:
         return _Served()
-    card = read_card(workshop.store, endpoint, now.version)
+    card = read_card(asset_context.store, endpoint, now.version)
     away = [version for version in (now.held, now.over) if version]
-    present = _adopted(workshop, endpoint)
-    held = {read_card(workshop.store, endpoint, version).signature for version in away}
+    present = _adopted(asset_context, endpoint)
+    held = {read_card(asset_context.store, endpoint, version).signature for version in away}
     holder = card.contender
     if holder is None:
         raise BundleError(f"{endpoint}/{now.version}: expected scores of the holder of the title in its card, got none")
@@ -124,9 +119,11 @@ def _served(workshop: Workshop, configured: Endpoint) -> _Served:
     )
 
 
-def _adopted(workshop: Workshop, endpoint: str) -> dict[str, str]:
+def _adopted(asset_context: AssetContext, endpoint: str) -> dict[str, str]:
     """Give the present signatures of trained models that bundles know by a former rule's."""
-    made = (workshop.ledger.read(node.key).made for node in workshop.catalog.of_kind("trained_model", endpoint))
+    made = (
+        asset_context.ledger.read(node.key).made for node in asset_context.catalog.of_kind("trained_model", endpoint)
+    )
     return {each.former.signature: each.signature for each in made if each is not None and each.former is not None}
 
 

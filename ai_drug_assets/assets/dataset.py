@@ -1,39 +1,36 @@
-"""`dataset/<endpoint>`: the curated, split snapshot of an endpoint's measurements.
-
-Belongs here: making the snapshot an asset, with its counts, report and integrity checks.
-Does not belong here: how it is curated (see `model_zoo.dataset`).
-"""
+"""`dataset/<endpoint>`: the curated, split snapshot of an endpoint's measurements."""
 
 from typing import Any
 
 import dagster as dg
-from model_zoo.dataset import Dataset, make_dataset
-from model_zoo.sources import DvcSource
-from model_zoo.splits import leaks
+from model_zoo.data.dataset import Dataset, make_dataset
+from model_zoo.data.sources import DvcSource
+from model_zoo.data.splits import leaks
 
-from ai_drug_assets import data, plots
+from ai_drug_assets.assets import plots
 from ai_drug_assets.assets._asset import check, declare
-from ai_drug_assets.catalog import Node
-from ai_drug_assets.holding import hold_if_unlike
+from ai_drug_assets.assets.context import AssetContext, Outcome
+from ai_drug_assets.assets.holding import hold_if_unlike
+from ai_drug_assets.operations import dvc
+from ai_drug_assets.planning.catalog import Node
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Outcome, Workshop
 
 SHOWN_ROWS = 10
 
 
-def dataset(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
+def dataset(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
-    endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
+    endpoint = asset_context.catalog.configs.endpoints[str(node.endpoint)]
     config = endpoint.dataset
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         if isinstance(config.source, DvcSource):
-            data.pull(config.source, workshop.settings.root)
-        made = make_dataset(config, workshop.settings.root)
-        hold_if_unlike(workshop, node, endpoint, made)
-        with workshop.scratch(node) as work:
+            dvc.pull(config.source, asset_context.settings.root)
+        made = make_dataset(config, asset_context.settings.root)
+        hold_if_unlike(asset_context, node, endpoint, made)
+        with asset_context.scratch(node) as work:
             made.save(work)
-            workshop.keep(node, work)
+            asset_context.keep(node, work)
         outcome.data_version = made.digest[:16]
         outcome.checks = _checks(made, official=config.split.kind == "official")
         outcome.metadata = _metadata(made, endpoint.unit)
@@ -41,7 +38,7 @@ def dataset(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     no_leak = "No molecule (stereo-less InChIKey) stands in two folds, or in a fold and the test split."
     schema = "Every value is finite; train and test are not empty; every fold has molecules."
     return declare(
-        workshop,
+        asset_context,
         node,
         body,
         description=f"{endpoint.title}: curated and split measurements. {endpoint.description}",

@@ -1,32 +1,29 @@
-"""`features/<endpoint>/<featurizer>`: one featurizer's numbers for every molecule of a snapshot.
-
-Belongs here: making them an asset. Does not belong here: computing them (see `model_zoo.fitting`).
-"""
+"""`features/<endpoint>/<featurizer>`: one featurizer's numbers for every molecule of a snapshot."""
 
 import hashlib
 
 import dagster as dg
 import numpy as np
-from model_zoo.fitting import write_features
+from model_zoo.training.fit import write_features
 
 from ai_drug_assets.assets._asset import declare
-from ai_drug_assets.catalog import Node
+from ai_drug_assets.assets.context import AssetContext, Outcome
+from ai_drug_assets.planning.catalog import Node
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Outcome, Workshop
 
 FILE = "features.npy"
 
 
-def features(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
+def features(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
     name = str(node.name)
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
-        workshop.require_upstream(node)
-        (source, _), *_ = workshop.upstream(node, "dataset")
-        with workshop.scratch(node) as work:
-            matrix = write_features(workshop.place(source), name, workshop.features.joined, work / FILE)
-            workshop.keep(node, work)
+        asset_context.require_upstream(node)
+        (source, _), *_ = asset_context.upstream(node, "dataset")
+        with asset_context.scratch(node) as work:
+            matrix = write_features(asset_context.place(source), name, asset_context.features.joined, work / FILE)
+            asset_context.keep(node, work)
         outcome.data_version = hashlib.sha256(np.ascontiguousarray(matrix).tobytes()).hexdigest()[:16]
         outcome.metadata = {
             "dagster/row_count": len(matrix),
@@ -36,4 +33,4 @@ def features(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         }
 
     description = f"Molecules of {node.endpoint} as numbers, by the featurizer {name}."
-    return declare(workshop, node, body, description=description)
+    return declare(asset_context, node, body, description=description)

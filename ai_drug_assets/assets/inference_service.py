@@ -1,9 +1,4 @@
-"""`inference_service`: the pointer that makes every champion's bundle current.
-
-Belongs here: publishing all champions in one replacement of the pointer, and looking whether a running service
-followed.
-Does not belong here: the service itself (see `serving`).
-"""
+"""`inference_service`: the pointer that makes every champion's bundle current."""
 
 import json
 import time
@@ -12,35 +7,35 @@ import urllib.request
 from typing import Any
 
 import dagster as dg
-from model_zoo.digests import json_digest
-from model_zoo.store import Pointer
-from model_zoo.trials import TrialMode
+from model_zoo.bundles.store import Pointer
+from model_zoo.io.digests import json_digest
+from model_zoo.monitoring.rollout import TrialMode
 
-from ai_drug_assets import plots
+from ai_drug_assets.assets import plots
 from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.assets.champion_model import read_decision
-from ai_drug_assets.catalog import INFERENCE_SERVICE, Node
+from ai_drug_assets.assets.context import AssetContext, Outcome
+from ai_drug_assets.planning.catalog import INFERENCE_SERVICE, Node
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Outcome, Workshop
 
 PATIENCE_S = 20.0
 
 
-def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
+def inference_service(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         versions: dict[str, str] = {}
         trials: dict[str, tuple[str, TrialMode, float] | None] = {}
-        for champion, _ in workshop.upstream(node, "champion_model"):
-            name, decided = str(champion.endpoint), read_decision(workshop, champion)
-            rules = workshop.catalog.configs.endpoints[name].trial
+        for champion, _ in asset_context.upstream(node, "champion_model"):
+            name, decided = str(champion.endpoint), read_decision(asset_context, champion)
+            rules = asset_context.catalog.configs.endpoints[name].trial
             if decided.version is not None:
                 versions[name] = decided.version
             trials[name] = (decided.challenger, rules.mode, rules.share) if decided.challenger and rules else None
-        configured, published = workshop.catalog.configs.endpoints, _published(workshop)
-        workshop.require_unchanged(node)  # now, and not only afterwards: what is published is served
-        pointer = workshop.store.update_pointer(
+        configured, published = asset_context.catalog.configs.endpoints, _published(asset_context)
+        asset_context.require_unchanged(node)  # now, and not only afterwards: what is published is served
+        pointer = asset_context.store.update_pointer(
             lambda before: (
                 before.follow(configured, published, by=INFERENCE_SERVICE)
                 .appoint(versions, by=INFERENCE_SERVICE)
@@ -54,12 +49,12 @@ def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
         for name in sorted(set(configured) & set(pointer.withdrawn)):
             context.log.warning(f"{name} is not served: it was withdrawn; `aidrug retire --undo {name}` brings it back")
         outcome.data_version = json_digest(serving)[:16]
-        outcome.checks = [_followed(pointer, workshop.settings.service_url)]
-        outcome.metadata = _metadata(pointer, workshop)
+        outcome.checks = [_followed(pointer, asset_context.settings.service_url)]
+        outcome.metadata = _metadata(pointer, asset_context)
 
     follows = "A service that runs on this host serves the published versions within seconds."
     return declare(
-        workshop,
+        asset_context,
         node,
         body,
         description="The inference service: serves every endpoint's champion, swapped while hot.",
@@ -67,9 +62,9 @@ def inference_service(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     )
 
 
-def _published(workshop: Workshop) -> set[str]:
+def _published(asset_context: AssetContext) -> set[str]:
     """Name the endpoints that this installation published last; none before it ever did."""
-    made = workshop.ledger.read(INFERENCE_SERVICE).made
+    made = asset_context.ledger.read(INFERENCE_SERVICE).made
     return set() if made is None else {key.removeprefix("champion_model/") for key in made.record.upstream}
 
 
@@ -110,11 +105,11 @@ def _ready(address: str) -> dict[str, Any]:
     return state
 
 
-def _metadata(pointer: Pointer, workshop: Workshop) -> dict[str, Any]:
+def _metadata(pointer: Pointer, asset_context: AssetContext) -> dict[str, Any]:
     return {
         "generation": pointer.generation,
-        "store": workshop.settings.store,
-        "service": dg.MetadataValue.url(workshop.settings.service_url),
+        "store": asset_context.settings.store,
+        "service": dg.MetadataValue.url(asset_context.settings.service_url),
         "serving": plots.markdown_table(
             ("endpoint", "version", "since", "by", "on trial"),
             [

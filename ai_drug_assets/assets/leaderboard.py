@@ -1,45 +1,41 @@
-"""`leaderboard/<endpoint>`: all trained models of an endpoint, scored on the same folds and the same test split.
-
-Belongs here: collecting what was trained; models whose training failed are listed as such and left out.
-Does not belong here: choosing (see `champion_model.py`).
-"""
+"""`leaderboard/<endpoint>`: all trained models of an endpoint, scored on the same folds and the same test split."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from model_zoo.config import Endpoint
-from model_zoo.digests import json_digest
-from model_zoo.leaderboard import FILE, Leaderboard, Row, parse_leaderboard
-from model_zoo.ranking import ranked
-from model_zoo.scales import scale_words
-from model_zoo.scores import Scored
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.io.digests import json_digest
+from model_zoo.selection.leaderboard import FILE, Leaderboard, Row, parse_leaderboard
+from model_zoo.selection.ranking import ranked
+from model_zoo.selection.scores import Scored
+from model_zoo.training.scales import scale_words
 
-from ai_drug_assets import plots
+from ai_drug_assets.assets import plots
 from ai_drug_assets.assets._asset import declare
+from ai_drug_assets.assets.context import AssetContext, Outcome, UpstreamNotReadyError
 from ai_drug_assets.assets.trained_model import scores_of
-from ai_drug_assets.catalog import Node
+from ai_drug_assets.planning.catalog import Node
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Outcome, UpstreamNotReadyError, Workshop
 
 
-def leaderboard(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
+def leaderboard(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
-    endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
+    endpoint = asset_context.catalog.configs.endpoints[str(node.endpoint)]
     metric = endpoint.champion.metric
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
-        rows = _rows(workshop, node, endpoint)
+        rows = _rows(asset_context, node, endpoint)
         absent = {
-            key: failure.error if (failure := workshop.ledger.read(key).failure) else "not trained"
+            key: failure.error if (failure := asset_context.ledger.read(key).failure) else "not trained"
             for key in node.deps
             if key not in {row.asset for row in rows}
         }
-        awaited = tuple(str(workshop.catalog.nodes[key].name) for key in workshop.awaited(node))
+        awaited = tuple(str(asset_context.catalog.nodes[key].name) for key in asset_context.awaited(node))
         board = Leaderboard(
             endpoint=endpoint.name, metric=metric, scale=endpoint.scale, rows=rows, absent=absent, awaited=awaited
         )
-        workshop.keep_file(node, FILE, board.as_bytes())
+        asset_context.keep_file(node, FILE, board.as_bytes())
         told = board.as_json()
         judged = {part: told[part] for part in ("rows", "awaited")} if awaited else told["rows"]
         outcome.data_version = json_digest(judged)[:16]
@@ -47,20 +43,20 @@ def leaderboard(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
 
     scale = scale_words(endpoint.scale, endpoint.target, endpoint.unit)
     description = f"Every model of {endpoint.title}, compared on the same folds by {metric}, on the scale of {scale}."
-    return declare(workshop, node, body, description=description)
+    return declare(asset_context, node, body, description=description)
 
 
-def read_leaderboard(workshop: Workshop, node: Node) -> Leaderboard:
+def read_leaderboard(asset_context: AssetContext, node: Node) -> Leaderboard:
     """Read the leaderboard that the asset wrote."""
-    path = workshop.place(node) / FILE
+    path = asset_context.place(node) / FILE
     return parse_leaderboard(path.read_bytes(), str(path))
 
 
-def _rows(workshop: Workshop, node: Node, endpoint: Endpoint) -> tuple[Row, ...]:
+def _rows(asset_context: AssetContext, node: Node, endpoint: Endpoint) -> tuple[Row, ...]:
     rows = []
-    snapshot = workshop.ledger.read(f"dataset/{node.endpoint}").made
-    for trained, _ in workshop.upstream(node, "trained_model"):
-        scores = scores_of(workshop, trained, endpoint)
+    snapshot = asset_context.ledger.read(f"dataset/{node.endpoint}").made
+    for trained, _ in asset_context.upstream(node, "trained_model"):
+        scores = scores_of(asset_context, trained, endpoint)
         rows.append(
             Row(
                 asset=trained.key,

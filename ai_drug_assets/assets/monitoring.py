@@ -1,10 +1,5 @@
 """`monitoring/<endpoint>`: how an endpoint's champion does in use, and whether its challenger does better.
 
-Belongs here: reviewing the live record every night or when asked, checks that warn, promoting a challenger that won
-where the endpoint's YAML says so.
-Does not belong here: the record and the review (see `model_zoo.live`), who is elected by cross-validation (see
-`champion_model.py`).
-
 It is no asset of the catalog: it is made from use, not from code, configuration and data, and so it is never stale.
 Live measurements can promote a challenger on trial; they never change a score of the leaderboard.
 """
@@ -15,21 +10,22 @@ from contextlib import closing
 from typing import Any
 
 import dagster as dg
-from model_zoo.card import Performance
-from model_zoo.config import Endpoint
-from model_zoo.digests import json_digest
-from model_zoo.live.record import LiveRecord
-from model_zoo.live.review import FEWEST, Review, for_training, review
-from model_zoo.roots import Makers
-from model_zoo.signed_code import sign
-from model_zoo.store import Current, atomic_write, parse_pointer, read_card
+from model_zoo.bundles.card import Performance
+from model_zoo.bundles.store import Current, atomic_write, parse_pointer, read_card
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.io.digests import json_digest
+from model_zoo.monitoring.prediction_log import PredictionLog
+from model_zoo.monitoring.review import FEWEST, Review, for_training, review
+from model_zoo.provenance.roots import Makers
+from model_zoo.provenance.signed_code import sign
 
-from ai_drug_assets import keys, plots
+from ai_drug_assets import keys
+from ai_drug_assets.assets import plots
 from ai_drug_assets.assets._asset import DEFAULT_OWNERS
-from ai_drug_assets.catalog import INFERENCE_SERVICE
-from ai_drug_assets.rollback import tell_registry
+from ai_drug_assets.assets.context import AssetContext
+from ai_drug_assets.operations.rollback import tell_registry
+from ai_drug_assets.planning.catalog import INFERENCE_SERVICE
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Workshop
 
 KIND = "monitoring"
 PROMOTED_BY = "monitoring"
@@ -42,10 +38,10 @@ LEAST_COVERAGE = 0.85
 """Of the 90 % intervals, at the high end of its own interval."""
 
 
-def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
+def monitoring(asset_context: AssetContext, endpoint: Endpoint) -> dg.AssetsDefinition:
     """Make the asset."""
     key = dg.AssetKey([KIND, endpoint.name])
-    code = sign(Makers(("review",)), workshop.settings.code_root)["code"]
+    code = sign(Makers(("review",)), asset_context.settings.code_root)["code"]
     checks = {
         "inside_domain": f"At most {MOST_OUTSIDE:.0%} of the latest week's molecules lie outside the domain.",
         "no_drift": f"The latest week's predictions are spread like those before: stability index <= {MOST_DRIFT:g}.",
@@ -65,16 +61,16 @@ def monitoring(workshop: Workshop, endpoint: Endpoint) -> dg.AssetsDefinition:
         check_specs=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in checks.items()],
     )
     def _asset(context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        now = parse_pointer(workshop.store.read_pointer_bytes()).endpoints.get(endpoint.name)
+        now = parse_pointer(asset_context.store.read_pointer_bytes()).endpoints.get(endpoint.name)
         if now is None:
             why = "no champion is in service yet"
             return dg.MaterializeResult(metadata={"champion": "none"}, check_results=_results(key, checks, {}, why))
-        card = read_card(workshop.store, endpoint.name, now.version)
-        made = _review(workshop, endpoint, now)
-        reviews = workshop.settings.folder("service", "reviews")
+        card = read_card(asset_context.store, endpoint.name, now.version)
+        made = _review(asset_context, endpoint, now)
+        reviews = asset_context.settings.folder("service", "reviews")
         atomic_write(reviews / f"{endpoint.name}.json", json.dumps(made.as_json()).encode())
         expected = _expected(card.scores, endpoint, made.metric)
-        promoted = _promote(workshop, tracking, endpoint, made)
+        promoted = _promote(asset_context, tracking, endpoint, made)
         few = f"fewer than {FEWEST} molecules: nothing is concluded"
         return dg.MaterializeResult(
             metadata=_metadata(made, expected, promoted),
@@ -92,8 +88,8 @@ def _expected(scores: Performance, endpoint: Endpoint, metric: str) -> float | N
     return known[metric].mean if known is not None and metric in known else None
 
 
-def _review(workshop: Workshop, endpoint: Endpoint, now: Current) -> Review:
-    with closing(LiveRecord(workshop.settings.home / "service")) as record:
+def _review(asset_context: AssetContext, endpoint: Endpoint, now: Current) -> Review:
+    with closing(PredictionLog(asset_context.settings.home / "service")) as record:
         predictions, measurements = list(record.predictions(endpoint.name)), record.measurements(endpoint.name)
     if endpoint.scale == "training":
         predictions, measurements = for_training(endpoint.target, predictions, measurements)
@@ -101,14 +97,14 @@ def _review(workshop: Workshop, endpoint: Endpoint, now: Current) -> Review:
     return review(endpoint.name, endpoint.task, now.version, predictions, measurements, challenger)
 
 
-def _promote(workshop: Workshop, tracking: Tracking, endpoint: Endpoint, made: Review) -> str | None:
+def _promote(asset_context: AssetContext, tracking: Tracking, endpoint: Endpoint, made: Review) -> str | None:
     """Promote a challenger that won, where the endpoint says so; give its version."""
     verdict, trial = made.verdict, endpoint.trial
     if verdict is None or trial is None or trial.promote != "automatic" or verdict.outcome != "challenger better":
         return None
-    pointer = workshop.store.update_pointer(lambda before: before.promote(endpoint.name, by=PROMOTED_BY))
+    pointer = asset_context.store.update_pointer(lambda before: before.promote(endpoint.name, by=PROMOTED_BY))
     version = pointer.endpoints[endpoint.name].version
-    tell_registry(tracking, workshop.store, endpoint.name, version)
+    tell_registry(tracking, asset_context.store, endpoint.name, version)
     return version
 
 

@@ -1,61 +1,59 @@
-"""`trained_model/<endpoint>/<model>`: one model fitted on one endpoint under one signature.
-
-Belongs here: making it an asset: reuse of a finished run with the same signature, tracking, what people look at.
-Does not belong here: fitting and scoring (see `model_zoo.fitting`).
-"""
+"""`trained_model/<endpoint>/<model>`: one model fitted on one endpoint under one signature."""
 
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import numpy as np
-from model_zoo.champion import BASELINE
-from model_zoo.config import Endpoint, ModelFile
-from model_zoo.dataset import Dataset
-from model_zoo.fitting import Learner, Sources, fit
-from model_zoo.learnable import plain_errors
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.model_spec import ModelSpec
+from model_zoo.data.dataset import Dataset
+from model_zoo.fitted_models.formats import load_model
 from model_zoo.metrics import HIGHER_IS_BETTER
-from model_zoo.model_formats import load_model
-from model_zoo.scales import scale_words, score_both
-from model_zoo.scores import OnScale, Scale, Scores, read_scores
+from model_zoo.selection.election import BASELINE
+from model_zoo.selection.scores import OnScale, Scale, Scores, read_scores
+from model_zoo.training.fit import Learner, Sources, fit
+from model_zoo.training.scales import scale_words, score_both
+from model_zoo.training.validation import plain_errors
 
-from ai_drug_assets import keys, plots
+from ai_drug_assets import keys
+from ai_drug_assets.assets import plots
 from ai_drug_assets.assets._asset import check, declare
+from ai_drug_assets.assets.context import AssetContext, Outcome
 from ai_drug_assets.assets.features import FILE
-from ai_drug_assets.catalog import Node
+from ai_drug_assets.planning.catalog import Node
 from ai_drug_assets.tracking import Tracking
-from ai_drug_assets.workshop import Outcome, Workshop
 
 
-def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
+def trained_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
     """Make the asset."""
-    endpoint = workshop.catalog.configs.endpoints[str(node.endpoint)]
-    model = workshop.catalog.configs.model_of(endpoint.name, str(node.name))
+    endpoint = asset_context.catalog.configs.endpoints[str(node.endpoint)]
+    model = asset_context.catalog.configs.model_of(endpoint.name, str(node.name))
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
-        with workshop.only_one(node):
-            workshop.require_upstream(node)
-            reused = _is_there(context, workshop, node, tracking)
+        with asset_context.only_one(node):
+            asset_context.require_upstream(node)
+            reused = _is_there(context, asset_context, node, tracking)
             if not reused:
-                _train(context, workshop, node, endpoint, model, tracking)
+                _train(context, asset_context, node, endpoint, model, tracking)
             elif tracking.find_finished(node.signature) is None:
                 context.log.warning(f"{node.key}: MLflow lost its run; recording it again, without training")
-                _record(context, workshop, node, endpoint, model, tracking)
+                _record(context, asset_context, node, endpoint, model, tracking)
         run_id = tracking.find_finished(node.signature) or ""
         if reused:
             context.log.info(f"{node.key}: reused what was trained under the same signature, MLflow run {run_id}")
-        scores = scores_of(workshop, node, endpoint)
+        scores = scores_of(asset_context, node, endpoint)
         outcome.data_version = node.signature[:16]
         outcome.metadata = {
             "reused": reused,
             "mlflow_run_id": run_id,
-            **_metadata(workshop, node, endpoint, scores),
+            **_metadata(asset_context, node, endpoint, scores),
         }
         outcome.checks = [_quality(endpoint, model, scores)]
 
     minimum = "Reaches the endpoint's minimum quality over the folds; a warning, the champion reads it."
     return declare(
-        workshop,
+        asset_context,
         node,
         body,
         description=f"{model.description} Fitted on {endpoint.title}.",
@@ -64,29 +62,32 @@ def trained_model(workshop: Workshop, node: Node) -> dg.AssetsDefinition:
     )
 
 
-def scores_of(workshop: Workshop, node: Node, endpoint: Endpoint) -> Scores:
+def scores_of(asset_context: AssetContext, node: Node, endpoint: Endpoint) -> Scores:
     """Read the scores of a trained model, on the scale that decides and on both; see `score_both`."""
-    place, snapshot = workshop.place(node), workshop.place(workshop.catalog.nodes[f"dataset/{endpoint.name}"])
+    place, snapshot = (
+        asset_context.place(node),
+        asset_context.place(asset_context.catalog.nodes[f"dataset/{endpoint.name}"]),
+    )
     return score_both(read_scores(place), endpoint.target, endpoint.scale, snapshot, place)
 
 
-def load_dataset(workshop: Workshop, node: Node) -> Dataset:
+def load_dataset(asset_context: AssetContext, node: Node) -> Dataset:
     """Load the snapshot that a trained model was made from."""
-    return Dataset.load(workshop.place(workshop.catalog.nodes[f"dataset/{node.endpoint}"]))
+    return Dataset.load(asset_context.place(asset_context.catalog.nodes[f"dataset/{node.endpoint}"]))
 
 
-def _is_there(context: dg.AssetExecutionContext, workshop: Workshop, node: Node, tracking: Tracking) -> bool:
+def _is_there(context: dg.AssetExecutionContext, asset_context: AssetContext, node: Node, tracking: Tracking) -> bool:
     """Say whether the model is trained already: its files are at their place, or MLflow brought them there."""
-    place, made = workshop.place(node), workshop.made(node)
-    if place.exists() and ((made and made.files) or (workshop.is_whole(node) and _is_usable(place))):
+    place, made = asset_context.place(node), asset_context.made(node)
+    if place.exists() and ((made and made.files) or (asset_context.is_whole(node) and _is_usable(place))):
         return True
-    workshop.clear(node)
+    asset_context.clear(node)
     run_id = tracking.find_finished(node.signature)
     if run_id is None:
         return False
-    with workshop.scratch(node) as work:
+    with asset_context.scratch(node) as work:
         if tracking.download(run_id, work) and _is_usable(work):
-            workshop.keep(node, work)
+            asset_context.keep(node, work)
             return True
     context.log.warning(f"{node.key}: artefacts of the MLflow run {run_id} are gone; training again")
     return False
@@ -105,69 +106,71 @@ def _is_usable(folder: Path) -> bool:
 
 def _record(
     context: dg.AssetExecutionContext,
-    workshop: Workshop,
+    asset_context: AssetContext,
     node: Node,
     endpoint: Endpoint,
-    model: ModelFile,
+    model: ModelSpec,
     tracking: Tracking,
 ) -> None:
     """Tell MLflow of a trained model that lies at its place."""
-    place, tags = workshop.place(node), _tags(workshop, node, endpoint, model) | {keys.TAG_RECOVERED: "true"}
+    place, tags = asset_context.place(node), _tags(asset_context, node, endpoint, model) | {keys.TAG_RECOVERED: "true"}
     name, params = f"{model.name} on {endpoint.name}", model.settings(endpoint.name).model_dump(mode="json")
     with tracking.training_run(context, name=name, tags=tags, record=node.record) as run:
-        tracking.log(run, params=params, scores=_flat(scores_of(workshop, node, endpoint)), folder=place)
+        tracking.log(run, params=params, scores=_flat(scores_of(asset_context, node, endpoint)), folder=place)
 
 
 def _train(
     context: dg.AssetExecutionContext,
-    workshop: Workshop,
+    asset_context: AssetContext,
     node: Node,
     endpoint: Endpoint,
-    model: ModelFile,
+    model: ModelSpec,
     tracking: Tracking,
 ) -> None:
     config = model.settings(endpoint.name)
-    tags = _tags(workshop, node, endpoint, model)
+    tags = _tags(asset_context, node, endpoint, model)
     with (
-        workshop.scratch(node) as work,
+        asset_context.scratch(node) as work,
         tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
     ):
         learner = Learner(model.recipe, config, endpoint.target, model.features)
-        sources = _sources(workshop, node, endpoint, model)
+        sources = _sources(asset_context, node, endpoint, model)
         fit(
             learner,
             sources,
-            workshop.features.joined,
+            asset_context.features.joined,
             lambda data: plain_errors(model.name, endpoint.target, data),
             work,
         )
         both = score_both(read_scores(work), endpoint.target, endpoint.scale, sources.snapshot, work)
         tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(both), folder=work)
-        workshop.keep(node, work)
+        asset_context.keep(node, work)
 
 
-def _tags(workshop: Workshop, node: Node, endpoint: Endpoint, model: ModelFile) -> dict[str, str]:
+def _tags(asset_context: AssetContext, node: Node, endpoint: Endpoint, model: ModelSpec) -> dict[str, str]:
     return {
         keys.TAG_SIGNATURE: node.signature,
         keys.TAG_ASSET: node.key,
         keys.TAG_ENDPOINT: endpoint.name,
         keys.TAG_MODEL: model.name,
-        keys.TAG_GIT_SHA: workshop.git_sha,
+        keys.TAG_GIT_SHA: asset_context.git_sha,
     }
 
 
-def _sources(workshop: Workshop, node: Node, endpoint: Endpoint, model: ModelFile) -> Sources:
+def _sources(asset_context: AssetContext, node: Node, endpoint: Endpoint, model: ModelSpec) -> Sources:
     """Say where what a model is made of lies."""
-    nodes, configs = workshop.catalog.nodes, workshop.catalog.configs
+    nodes, configs = asset_context.catalog.nodes, asset_context.catalog.configs
     return Sources(
-        snapshot=workshop.place(nodes[f"dataset/{endpoint.name}"]),
-        features={str(block.name): workshop.place(block) / FILE for block, _ in workshop.upstream(node, "features")},
+        snapshot=asset_context.place(nodes[f"dataset/{endpoint.name}"]),
+        features={
+            str(block.name): asset_context.place(block) / FILE for block, _ in asset_context.upstream(node, "features")
+        },
         members={
-            str(member.name): (workshop.place(member), configs.models[str(member.name)].features)
-            for member, _ in workshop.upstream(node, "trained_model")
+            str(member.name): (asset_context.place(member), configs.models[str(member.name)].features)
+            for member, _ in asset_context.upstream(node, "trained_model")
         },
         auxiliary={
-            name: (configs.endpoints[name].target, workshop.place(nodes[f"dataset/{name}"]))
+            name: (configs.endpoints[name].target, asset_context.place(nodes[f"dataset/{name}"]))
             for name in model.auxiliary_of(endpoint.name, configs.endpoints)
         },
     )
@@ -184,9 +187,9 @@ def _flat(scores: Scores) -> dict[str, float]:
     return flat
 
 
-def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: Scores) -> dict[str, Any]:
-    snapshot = load_dataset(workshop, node)
-    predictions = np.load(workshop.place(node) / "predictions.npz", allow_pickle=False)
+def _metadata(asset_context: AssetContext, node: Node, endpoint: Endpoint, scores: Scores) -> dict[str, Any]:
+    snapshot = load_dataset(asset_context, node)
+    predictions = np.load(asset_context.place(node) / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0
     scored = snapshot.exact[train]
     measured, predicted = snapshot.values[train][scored], predictions["out_of_fold"][scored]
@@ -217,7 +220,7 @@ def _metadata(workshop: Workshop, node: Node, endpoint: Endpoint, scores: Scores
     }
 
 
-def _quality(endpoint: Endpoint, model: ModelFile, scores: Scores) -> dg.AssetCheckResult:
+def _quality(endpoint: Endpoint, model: ModelSpec, scores: Scores) -> dg.AssetCheckResult:
     short = {
         metric: scores.cv[metric].mean
         for metric, bound in endpoint.champion.minimum.items()

@@ -2,7 +2,7 @@
 # restore, certificate; and, once a minute from the copy that a delivery leaves in /opt/aidrug, keep.
 # Belongs here: everything between "this revision" and "it serves", and the way back.
 # Does not belong here: how the host is set up (boot.sh), what a container runs (compose.yaml), AWS from outside
-# (ai_drug_assets/deploy.py).
+# (ai_drug_assets/aws/deploy.py).
 #
 # The document puts ACTION, IMAGE_TAG, TIMEOUT_SECONDS and the deployment's settings (infra/terraform/main.tf) in front
 # of it. Every failure ends in one line "FAILED <action> at <step>: <what>. <remedy>", which the alarms look for, and

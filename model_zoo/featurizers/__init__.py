@@ -16,8 +16,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from model_zoo.chemistry.molecules import Molecule
 from model_zoo.errors import ConfigError
-from model_zoo.molecules import Molecule
 
 
 class Featurizer(Protocol):
@@ -75,7 +75,7 @@ def featurize(features: Sequence[str], molecules: Sequence[Molecule]) -> NDArray
 
     Examples
     --------
-    >>> from model_zoo.molecules import parse_molecule
+    >>> from model_zoo.chemistry.molecules import parse_molecule
     >>> featurize(["morgan_count"], [parse_molecule("CCO")]).shape
     (1, 1024)
     """

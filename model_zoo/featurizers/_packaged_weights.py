@@ -1,8 +1,4 @@
-"""Pretrained weights that ship in an installed package.
-
-Belongs here: finding the file without importing the package, and refusing any other content than the one named.
-Does not belong here: what the weights are for (see the featurizers that name them).
-"""
+"""Pretrained weights that ship in an installed package."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rdkit import Chem, DataStructs
 from rdkit.Avalon import pyAvalonTools
 
-from model_zoo.molecules import Molecule
+from model_zoo.chemistry.molecules import Molecule
 
 WIDTH = 1024
 
@@ -22,7 +22,7 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> from model_zoo.molecules import parse_molecule
+    >>> from model_zoo.chemistry.molecules import parse_molecule
     >>> featurize([parse_molecule("CCO"), parse_molecule("CCCO")]).shape
     (2, 1024)
     """

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_zoo.chemistry.molecules import Molecule
 from model_zoo.featurizers._packaged_weights import PackagedWeights
-from model_zoo.molecules import Molecule
 
 WIDTH = 512
-SAW = (
+PRETRAINING_DATA = (
     "outcomes of some 6,000 bioassays of ChEMBL, PubChem and ZINC: structures of public test sets may be among them, "
     "with labels where these hold the same assay"
 )

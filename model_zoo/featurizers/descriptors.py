@@ -1,7 +1,6 @@
 """Twenty-eight physicochemical descriptors that RDKit computes in C++, in a fixed order.
 
-Belongs here: cheap whole-molecule numbers. Left out on purpose: those of RDKit's own list that take
-most of its time (QED, EState extremes, Ipc, BertzCT).
+Left out on purpose: those of RDKit's own list that take most of its time (QED, EState extremes, Ipc, BertzCT).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit.Chem import rdMolDescriptors
 
-from model_zoo.molecules import Molecule
+from model_zoo.chemistry.molecules import Molecule
 
 NAMES = (
     "exactmw",
@@ -54,7 +53,7 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> from model_zoo.molecules import parse_molecule
+    >>> from model_zoo.chemistry.molecules import parse_molecule
     >>> round(float(featurize([parse_molecule("CCO")])[0, 0]), 2)
     46.04
     """

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit.Chem import rdReducedGraphs
 
-from model_zoo.molecules import Molecule
+from model_zoo.chemistry.molecules import Molecule
 
 WIDTH = 315
 LONGEST, SHORTEST, FUZZ = 15, 1, 0.3
@@ -23,7 +23,7 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> from model_zoo.molecules import parse_molecule
+    >>> from model_zoo.chemistry.molecules import parse_molecule
     >>> round(float(featurize([parse_molecule("NCCCO")]).sum()), 1)
     9.6
     """

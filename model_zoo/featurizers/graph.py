@@ -1,8 +1,5 @@
 """The molecular graph: per atom and per bond a few small classes, packed into one row of numbers.
 
-Belongs here: which classes an atom and a bond belong to, how they are packed, and how a packed row is read back.
-Does not belong here: what a network makes of them (see `models/dmpnn.py`).
-
 The classes are those of Chemprop's default featurizers (Heid et al., J. Chem. Inf. Model. 2024, 64, 9), so that a
 network of its kind sees here what it sees there; a test compares them.
 
@@ -20,7 +17,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import BondStereo, BondType, HybridizationType
 
-from model_zoo.molecules import Molecule
+from model_zoo.chemistry.molecules import Molecule
 
 MAX_ATOMS = 300
 MAX_BONDS = 360
@@ -61,7 +58,7 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> from model_zoo.molecules import parse_molecule
+    >>> from model_zoo.chemistry.molecules import parse_molecule
     >>> row = featurize([parse_molecule("CCO")])[0]
     >>> int((row[:MAX_ATOMS] > 0).sum()), int((row[2 * MAX_ATOMS :] > 0).sum())
     (3, 2)

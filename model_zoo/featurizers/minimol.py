@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from model_zoo.chemistry.molecules import Molecule
 from model_zoo.featurizers._minimol.inputs import molecule_inputs
 from model_zoo.featurizers._minimol.network import run
-from model_zoo.molecules import Molecule
 
 WIDTH = 512
-SAW = (
+PRETRAINING_DATA = (
     "PubChem assay labels (PCBA_1328), L1000 gene expression and PCQM4M quantum properties by plain random splits: "
     "structures of public test sets among them, with labels where PubChem holds the same assay (CYP inhibition)"
 )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit.Chem import rdFingerprintGenerator
 
-from model_zoo.molecules import Molecule
+from model_zoo.chemistry.molecules import Molecule
 
 RADIUS = 2
 WIDTH = 1024
@@ -24,7 +24,7 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> from model_zoo.molecules import parse_molecule
+    >>> from model_zoo.chemistry.molecules import parse_molecule
     >>> int(featurize([parse_molecule("CCO")]).sum())
     6
     """

@@ -1,8 +1,4 @@
-"""All 217 two-dimensional descriptors of RDKit, equal to its own to the last bit, with shared work done once.
-
-Belongs here: the list of columns, putting the families together, and what a model gets in place of a number that is
-not finite. Does not belong here: the families (see `_rdkit_descriptors/`).
-"""
+"""All 217 two-dimensional descriptors of RDKit, equal to its own to the last bit, with shared work done once."""
 
 from __future__ import annotations
 
@@ -13,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from model_zoo.chemistry.molecules import Molecule
 from model_zoo.featurizers._rdkit_descriptors import fragments, paths, surface, topology, whole
 from model_zoo.featurizers._rdkit_descriptors.graph import Graph
-from model_zoo.molecules import Molecule
 
 _LIST = """
     MaxAbsEStateIndex MaxEStateIndex MinAbsEStateIndex MinEStateIndex qed SPS MolWt HeavyAtomMolWt ExactMolWt
@@ -95,7 +91,7 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> from model_zoo.molecules import parse_molecule
+    >>> from model_zoo.chemistry.molecules import parse_molecule
     >>> featurize([parse_molecule("CCO"), parse_molecule("c1ccccc1")])[:, NAMES.index("RingCount")].tolist()
     [0.0, 1.0]
     """

@@ -1,7 +1,7 @@
 """SMILES as integer tokens for sequence models, with a fixed vocabulary.
 
-Belongs here: the tokenizer and its vocabulary. The vocabulary is written out, not learned from data: a
-featurizer is pure, so the same SMILES gives the same tokens for ever.
+The vocabulary is written out, not learned from data: a featurizer is pure, so the same SMILES gives the same tokens for
+ever.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.molecules import Molecule
+from model_zoo.chemistry.molecules import Molecule
 
 MAX_TOKENS = 128
 """Longer SMILES are cut: 99 % of the 7,807 molecules of the embedded BBB set have at most 125 tokens."""
@@ -32,7 +32,7 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.int64]:
 
     Examples
     --------
-    >>> from model_zoo.molecules import parse_molecule
+    >>> from model_zoo.chemistry.molecules import parse_molecule
     >>> featurize([parse_molecule("CCO")])[0, :4].tolist()
     [2, 2, 6, 0]
     """

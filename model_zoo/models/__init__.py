@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.errors import ConfigError
-from model_zoo.model_formats import Model
+from model_zoo.fitted_models.formats import Model
 from model_zoo.models._base import ModelConfig
 
 _NOT_MODELS = "_"

@@ -1,14 +1,10 @@
-"""What all models share.
-
-Belongs here: the base of every model's configuration. Does not belong here: anything that only some models
-need; every model's signature covers this file.
-"""
+"""What all models share."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from model_zoo.targets import Task
+from model_zoo.data.targets import Task
 
 
 class ModelConfig(BaseModel):

@@ -1,8 +1,5 @@
 """Covariances of molecules that fall with their distance, one term per block of features.
 
-Belongs here: the distance between rows in a block of columns, as numbers and as ONNX nodes, and finding the signal and
-reach of each block's term. Does not belong here: predicting with them (`gp.py`), counts in unary (`_kernel.py`).
-
 A term is `signal * exp(-distance / reach)`, which is a covariance for both distances: `minmax`, one less the MinMax
 kernel of two rows of counts, and `rank`, the root of the mean squared difference of columns whose values were replaced
 by the normal scores of their ranks, so that a descriptor's unit and its outliers do not matter.

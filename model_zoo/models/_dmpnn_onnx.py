@@ -1,8 +1,4 @@
-"""A trained D-MPNN as an ONNX graph, from packed molecular graphs and raw descriptors to the prediction.
-
-Belongs here: reading the packed rows, the quantiles and the layers, once more in operators of ONNX.
-Does not belong here: training (see `dmpnn.py`), how rows are packed (see `featurizers/graph.py`).
-"""
+"""A trained D-MPNN as an ONNX graph, from packed molecular graphs and raw descriptors to the prediction."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """The MinMax kernel on counts, for models that compare a molecule with those they learned from.
 
-Belongs here: counts as unary bits, the kernel between two sets of rows, the limit on rows, and the kernel expansion
-as an ONNX graph. Does not belong here: what finds the weights (see `svm.py`, `gp.py`).
-
 Source: Ralaivola et al., Neural Networks 2005, 18, 1093. The kernel of two rows is the sum of the smaller counts over
 the sum of the larger ones: Tanimoto's coefficient when counts are 0 and 1. A count written in unary (3 as 1110..)
 turns the sum of smaller counts into a dot product, so that a matrix product computes it.

@@ -1,8 +1,5 @@
 """A network that learns several endpoints at once: two shared layers, and one output for each endpoint.
 
-Belongs here: joining the endpoints' rows, the fit, and the fitted network as an ONNX graph.
-Does not belong here: what is made of its outputs (see `multitask.py`).
-
 Source: Caruana, Machine Learning 1997, 28, 41; for molecules Dahl et al., arXiv 1406.1231 (a value that was not
 measured has no part in the loss).
 """
@@ -16,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from model_zoo.auxiliary import Auxiliary
 from model_zoo.errors import TrainingError
 from model_zoo.models import gp
 from model_zoo.models._covariance import Block
 from model_zoo.models._onnx_graph import OnnxGraph
+from model_zoo.training.transfer import Auxiliary
 
 if TYPE_CHECKING:
     import torch

@@ -1,8 +1,4 @@
-"""An ONNX graph in the making, for models that write their predictions as operators.
-
-Belongs here: what every such graph needs: nodes, constants, columns of the features, the finished file.
-Does not belong here: what one model computes (see `_covariance.py`, `_dmpnn_onnx.py`).
-"""
+"""An ONNX graph in the making, for models that write their predictions as operators."""
 
 from __future__ import annotations
 

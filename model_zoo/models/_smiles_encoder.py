@@ -1,9 +1,4 @@
-"""The encoder of the SMILES transformer, and the weights it may start from.
-
-Belongs here: the network from tokens to a vector per molecule, what both of its trainings share, and reading its
-pretrained weights, which saw no measured value (see `model_zoo/pretraining.py`).
-Does not belong here: learning an endpoint (see `transformer.py`).
-"""
+"""The encoder of the SMILES transformer, and the weights it may start from."""
 
 from __future__ import annotations
 
@@ -15,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.digests import file_digest
 from model_zoo.errors import TrainingError
 from model_zoo.featurizers.tokens import MAX_TOKENS, PADDING, SIZE
+from model_zoo.io.digests import file_digest
 
 if TYPE_CHECKING:
     import torch

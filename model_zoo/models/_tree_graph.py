@@ -1,8 +1,4 @@
-"""The ONNX graph of a tree ensemble that learnt standardised values, brought back to the values' own scale.
-
-Belongs here: scaling the leaves and the start of such a graph.
-Does not belong here: what was learnt (see `rf.py`, `xgb.py`), reading the trees for explanations (see `trees.py`).
-"""
+"""The ONNX graph of a tree ensemble that learnt standardised values, brought back to the values' own scale."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Values as every model learns them, so that the unit they came in changes nothing but the unit of what is predicted.
 
-Belongs here: centre and spread of the values of a fit, and the way back.
-Does not belong here: an endpoint's transform (see `targets.py`), features.
-
 A regression learns values of mean zero and variance one, rounded to a grid that `float32` holds exactly. The grid is
 what makes a unit harmless: kcal and kJ differ in the last bits of a standardised value, and those bits decide between
 two splits of a tree that are equally good.
@@ -15,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.targets import Task
+from model_zoo.data.targets import Task
 
 GRID = 2.0**-20
 """A millionth of the spread: no assay is that precise, and `float32` holds every step up to sixteen spreads."""

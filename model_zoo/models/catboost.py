@@ -2,7 +2,7 @@
 
 Source: Prokhorenkova et al., NeurIPS 2018; on fingerprints and descriptors as in MapLight (Notwell & Wood,
 arXiv 2310.00174), made cheaper: a fifth of the columns per split and 64 borders. Fitted by CatBoost, kept and served
-as arrays (see `model_zoo/oblivious.py`), so that nothing but numpy is needed to predict.
+as arrays (see `model_zoo/fitted_models/oblivious_trees.py`), so that nothing but numpy is needed to predict.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from model_zoo.model_formats import ConstantModel, Model, require_equal
+from model_zoo.fitted_models.formats import ConstantModel, Model, require_equal
+from model_zoo.fitted_models.oblivious_trees import ObliviousModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._values import standardised
-from model_zoo.oblivious import ObliviousModel
 
 CHECKED_ROWS = 256
 TOLERANCE = 1e-9

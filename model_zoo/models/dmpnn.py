@@ -4,9 +4,9 @@ Source: Yang et al., J. Chem. Inf. Model. 2019, 59, 3370; settings, atom and bon
 course as in Chemprop 2 (Heid et al., J. Chem. Inf. Model. 2024, 64, 9). Descriptors enter by their quantiles among the
 training rows. Trained by PyTorch, on a GPU where there is one, for a fixed number of epochs; served as ONNX.
 
-The layers are Chemprop's to the last weight (`tests/unit/test_dmpnn.py` holds numbers that Chemprop gave). Its package
-is not used: with its command line and splitters it brings sixteen distributions and ten seconds of import, a step takes
-half as long again, and its modules do not export to ONNX.
+The layers are Chemprop's to the last weight (`tests/unit/model_zoo/models/test_dmpnn.py` holds numbers that Chemprop
+gave). Its package is not used: with its command line and splitters it brings sixteen distributions and ten seconds of
+import, a step takes half as long again, and its modules do not export to ONNX.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pydantic import Field
 
 from model_zoo.errors import TrainingError
 from model_zoo.featurizers.graph import ATOM_RADICES, BOND_RADICES, MAX_ATOMS, WIDTH, unpacked
-from model_zoo.model_formats import ConstantModel, Model, OnnxModel
+from model_zoo.fitted_models.formats import ConstantModel, Model, OnnxModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._dmpnn_onnx import ATOM_TABLES, BOND_TABLES, NORM, dmpnn_graph, slopes
 from model_zoo.models._values import standardised

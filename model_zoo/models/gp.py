@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from model_zoo.errors import TrainingError
-from model_zoo.model_formats import ConstantModel, Model, OnnxModel
+from model_zoo.fitted_models.formats import ConstantModel, Model, OnnxModel
 from model_zoo.models._covariance import DISTANCES, Block, Minmax, Rank, Terms, factored, find_terms
 from model_zoo.models._kernel import KernelConfig, fitted_logistic, rows_to_learn
 from model_zoo.models._onnx_graph import OnnxGraph

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from model_zoo.errors import TrainingError
-from model_zoo.model_formats import Model, OnnxModel
+from model_zoo.fitted_models.formats import Model, OnnxModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._values import standardised
 

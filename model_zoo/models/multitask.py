@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.auxiliary import Auxiliary
 from model_zoo.errors import TrainingError
-from model_zoo.model_formats import Model, OnnxModel
+from model_zoo.fitted_models.formats import Model, OnnxModel
 from model_zoo.models import gp
 from model_zoo.models._covariance import Block
 from model_zoo.models._multitask_network import NetworkConfig, pretrain
+from model_zoo.training.transfer import Auxiliary
 
-SAW = (
+PRETRAINING_DATA = (
     "the training values of the other endpoints that are named as auxiliary (on a benchmark: of the folder's other "
     "sets), without any molecule of the endpoint itself, neither of its training nor of its test rows."
 )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.model_formats import ConstantModel
+from model_zoo.fitted_models.formats import ConstantModel
 from model_zoo.models._base import ModelConfig
 
 

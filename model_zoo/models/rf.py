@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from model_zoo.model_formats import OnnxModel
+from model_zoo.fitted_models.formats import OnnxModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._tree_graph import rescale_leaves
 from model_zoo.models._values import standardised

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from model_zoo.model_formats import ConstantModel, Model, OnnxModel
+from model_zoo.fitted_models.formats import ConstantModel, Model, OnnxModel
 from model_zoo.models._kernel import (
     KernelConfig,
     Unary,

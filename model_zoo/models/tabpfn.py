@@ -24,15 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from model_zoo.digests import file_digest
+from model_zoo.data.targets import Task
 from model_zoo.errors import BundleError, TrainingError
-from model_zoo.model_formats import DESCRIPTION
+from model_zoo.fitted_models.formats import DESCRIPTION
+from model_zoo.io.digests import file_digest
 from model_zoo.models._base import ModelConfig
-from model_zoo.targets import Task
 
 FOLDER = "AIDRUG_TABPFN_WEIGHTS"
 FORMAT = "tabpfn"
-SAW = "tables, synthetic ones by its paper; no assay is known to be among them"
+PRETRAINING_DATA = "tables, synthetic ones by its paper; no assay is known to be among them"
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TABPFN_DISABLE_TELEMETRY": "1"}
 
 

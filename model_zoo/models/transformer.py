@@ -2,8 +2,8 @@
 
 Source: Vaswani et al., NeurIPS 2017 (encoder); pre-norm layers after Xiong et al., ICML 2020. Tokens are embedded
 with learned positions, encoded, averaged over the molecule, and mapped to one number. Served as ONNX. The weights saw
-structures and computed descriptors, no measured value (see `model_zoo/pretraining.py`). On the embedded solubilities
-they take the error over folds from 1.36 to 0.80 in the same 120 steps, to 0.75 in 240.
+structures and computed descriptors, no measured value (see `model_zoo/training/pretraining.py`). On the embedded
+solubilities they take the error over folds from 1.36 to 0.80 in the same 120 steps, to 0.75 in 240.
 
 Training length is given in steps, not in seconds or epochs: a fit costs the same on every data set, and gives the
 same model on a slow machine as on a fast one.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from model_zoo.featurizers.tokens import MAX_TOKENS, PADDING
-from model_zoo.model_formats import OnnxModel
+from model_zoo.fitted_models.formats import OnnxModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._smiles_encoder import SHAPE, deal, descent, make_encoder, one_thread, start_from_weights, trim
 from model_zoo.models._values import standardised

@@ -1,8 +1,4 @@
-"""Batch jobs over HTTP.
-
-Belongs here: handlers, each a few lines between HTTP and the jobs.
-Does not belong here: what they do (see `service.py`), faults of a whole request (see `serving/problems.py`).
-"""
+"""Batch jobs over HTTP."""
 
 from __future__ import annotations
 
@@ -20,14 +16,14 @@ from litestar.params import HeaderParameter, PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, Stream
 from litestar.types import ControllerRouterHandler
 
-from model_zoo.spreadsheets import BOM
-from serving.access import caller_of, holder_of
+from model_zoo.io.spreadsheets import BOM
+from serving.auth.guard import caller_of, holder_of
+from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.jobs.events import LAST_ID, events
 from serving.jobs.intake import FIELDS
 from serving.jobs.parquet import MEDIA_TYPE as PARQUET
 from serving.jobs.schemas import JobInfo, JobList, JobRequest
 from serving.jobs.service import Jobs
-from serving.problems import REFUSALS, ProblemError, problem_response
 
 FORMATS = {
     "csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": PARQUET, "sdf": "chemical/x-mdl-sdfile",

@@ -1,8 +1,5 @@
 """The table of jobs, in SQLite: what is to do, who does it, how far it is.
 
-Belongs here: every statement that reads or changes the table, and the lease that lets exactly one worker run a job.
-Does not belong here: molecules and results (files, see `folder.py`), running a job (see `runner.py`).
-
 Each call opens a connection of its own: calls come from many threads and processes, and opening costs less than a
 tenth of a millisecond. The file is made by the first job, so that a service without jobs leaves no trace.
 """

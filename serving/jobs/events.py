@@ -1,8 +1,5 @@
 """The progress of a job as server-sent events.
 
-Belongs here: which events there are, and when the stream ends.
-Does not belong here: HTTP (see `api.py`), where progress is kept (see `database.py`).
-
 `progress` comes with the number of rows done as its id, so that a client that comes back with `Last-Event-ID` is told
 only what is new; `done` is the last event, whatever way the job ended, and its id is `end`. A comment comes when
 nothing else did for a while, so that nothing on the way takes the connection for dead.

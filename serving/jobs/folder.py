@@ -1,8 +1,5 @@
 """The files of one job: its rows as they came, and what was predicted for them, in chunks.
 
-Belongs here: writing a chunk so that it is whole or not there, reading it, deleting a job's files.
-Does not belong here: how far a job is (see `database.py`), how a result is laid out (see `writing.py`).
-
 Layout::
 
     <folder>/<job>/upload             as it was sent; deleted once it is read
@@ -21,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from serving.schemas import MoleculePrediction
+from serving.http.schemas import MoleculePrediction
 
 
 class Row(msgspec.Struct, array_like=True, frozen=True):

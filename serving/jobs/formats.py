@@ -14,8 +14,8 @@ from typing import Literal, get_args
 
 from rdkit import Chem
 
-from model_zoo.standardisation.cxsmiles import split_line
-from serving.problems import ProblemError
+from model_zoo.chemistry.standardisation.cxsmiles import split_line
+from serving.http.problems import ProblemError
 
 Format = Literal["csv", "tsv", "smi", "sdf"]
 DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}

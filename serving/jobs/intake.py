@@ -1,8 +1,5 @@
 """From a request's body to a job in the queue.
 
-Belongs here: streaming an upload to disk within bounds, what the caller says of it, cutting its rows into chunks.
-Does not belong here: what a file holds (see `formats.py`, `reading.py`), the answer over HTTP (see `api.py`).
-
 An upload is never whole in memory and never run; its name is shown and never used as a path.
 """
 
@@ -19,13 +16,13 @@ import msgspec
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
+from serving.http.problems import ProblemError
+from serving.job_settings import JobSettings
 from serving.jobs.database import Plan
 from serving.jobs.folder import JobFolder, Row
 from serving.jobs.formats import Said
 from serving.jobs.reading import chunked, understand
 from serving.jobs.schemas import JobRequest
-from serving.jobs.settings import JobSettings
-from serving.problems import ProblemError
 
 FIELDS = ("endpoints", "include", "column", "format", "delimiter", "header", "name")
 MAX_FIELD_BYTES = 10_000

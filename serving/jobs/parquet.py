@@ -1,8 +1,5 @@
 """A result as Parquet.
 
-Belongs here: the types of its columns, and writing it piece by piece with pyarrow.
-Does not belong here: which columns there are (see `writing.py`).
-
 pyarrow is as large as all the rest of the service. It is its own extra, and is imported when a first result is asked
 for as Parquet.
 """
@@ -13,8 +10,8 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from serving.http.problems import ProblemError
 from serving.jobs.writing import Chunk, Columns
-from serving.problems import ProblemError
 
 if TYPE_CHECKING:
     import pyarrow as pa

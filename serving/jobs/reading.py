@@ -1,8 +1,5 @@
 """From an uploaded file to rows, one after the other, whatever the file holds.
 
-Belongs here: unpacking within bounds, text encodings, and the rows of CSV, TSV, SMILES and SDF files.
-Does not belong here: guessing what a file is (see `formats.py`), predicting.
-
 Every row of the file becomes one row, in order: a row that cannot be used says why, and blank lines between rows are
 rows without content, so that a result can be laid beside its file. Blank lines at the end are no rows.
 """
@@ -21,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_zoo.standardisation.cxsmiles import split_line
+from model_zoo.chemistry.standardisation.cxsmiles import split_line
+from serving.http.problems import ProblemError
 from serving.jobs.folder import Row
 from serving.jobs.formats import Format, Layout, Said, guess_format, guess_layout, unique
-from serving.problems import ProblemError
 
 MAX_ROW_CHARACTERS = 1_000_000
 MAX_COLUMNS = 1000

@@ -1,16 +1,12 @@
-"""How long jobs are kept, and what is deleted when.
-
-Belongs here: deleting results that are too old or take too much space, and what a killed worker left behind.
-Does not belong here: running jobs (see `runner.py`).
-"""
+"""How long jobs are kept, and what is deleted when."""
 
 from __future__ import annotations
 
 import time
 
+from serving.job_settings import JobSettings
 from serving.jobs.database import Job, JobTable
 from serving.jobs.folder import JobFolder
-from serving.jobs.settings import JobSettings
 
 RECEIVING_SECONDS = 3600.0
 """An upload that is not read after this time was cut off by the end of its worker."""

@@ -1,9 +1,5 @@
 """Runs jobs, chunk by chunk, for as long as the service lives.
 
-Belongs here: turns, the champions a job keeps from its first row to its last, what happens when something fails.
-Does not belong here: the table and its leases (see `database.py`), predicting (see `serving/engine.py`), how long
-results are kept (see `retention.py`), HTTP.
-
 A job is answered by one table of champions, fixed when its first chunk begins, however often champions change
 meanwhile. The versions are on record: after a restart they are loaded from the bundle store again. If one of them is
 no longer to be had, the job fails and says so, because rows of two versions in one result would be worse.
@@ -23,19 +19,19 @@ from contextlib import asynccontextmanager, suppress
 
 from rdkit import Chem
 
-from model_zoo.predictor import Answer, Fault
-from model_zoo.standardisation import cxsmiles
-from serving.engine import Engine
-from serving.entries import entry
-from serving.follower import load_champion
-from serving.insights import Insight
+from model_zoo.chemistry.standardisation import cxsmiles
+from model_zoo.inference.predictor import Answer, Fault
+from serving.champions.champion_registry import Champion, Failure
+from serving.champions.champion_watcher import load_champion
+from serving.champions.withdrawal import withdrawal
+from serving.http.schemas import MoleculeError, MoleculePrediction
+from serving.inference.annotations import Annotation
+from serving.inference.engine import Engine
+from serving.inference.response_builder import build_entry
+from serving.job_settings import JobSettings
 from serving.jobs.database import MAX_ATTEMPTS, Job, JobTable, Pin, Plan
 from serving.jobs.folder import JobFolder, Row
 from serving.jobs.retention import remove, tidy
-from serving.jobs.settings import JobSettings
-from serving.schemas import MoleculeError, MoleculePrediction
-from serving.table import Champion, Failure
-from serving.withdrawal import withdrawal
 
 TURN_SECONDS = 5.0
 LOOK_SECONDS = 0.5
@@ -248,14 +244,14 @@ class Runner:
         structures = await self._engine.work(_structures, rows)
         readable = [text for text in structures if isinstance(text, str)]
         answers = await self._engine.predict(champions, readable, background=True, remember=False)
-        insights: list[Insight] = []
+        annotations: list[Annotation] = []
         for start in range(0, len(answers), PART):
-            insights += await self._engine.insights(
+            annotations += await self._engine.annotations(
                 champions, answers[start : start + PART], plan.include, background=True
             )
-        found = iter(zip(answers, insights, strict=True))
+        found = iter(zip(answers, annotations, strict=True))
         return [
-            entry(first + index, "", text, champions)
+            build_entry(first + index, "", text, champions)
             if isinstance(text, Fault)
             else _entry(first + index, text, champions, *next(found))
             for index, text in enumerate(structures)
@@ -286,9 +282,9 @@ class Runner:
 
 
 def _entry(
-    index: int, text: str, champions: Mapping[str, Champion], answer: Answer, insight: Insight
+    index: int, text: str, champions: Mapping[str, Champion], answer: Answer, annotation: Annotation
 ) -> MoleculePrediction:
-    return entry(index, text, answer, champions, insight)
+    return build_entry(index, text, answer, champions, annotation)
 
 
 def _structures(rows: list[Row]) -> list[str | Fault]:

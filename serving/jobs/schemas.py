@@ -1,7 +1,6 @@
 """The bodies of the interface of jobs, as typed structures.
 
-Belongs here: fields and their meaning; OpenAPI is made from them.
-Does not belong here: behaviour. Fields may be added; none may be renamed or removed.
+Fields may be added; none may be renamed or removed.
 """
 
 from __future__ import annotations

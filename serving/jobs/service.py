@@ -17,8 +17,10 @@ from typing import Any, Literal, cast
 
 from litestar import Request
 
-from serving.api import chosen, require_offered
-from serving.engine import Engine
+from serving.http.problems import ProblemError
+from serving.inference.engine import Engine
+from serving.inference.requests import chosen, require_offered
+from serving.job_settings import JobSettings
 from serving.jobs.database import Job, JobTable
 from serving.jobs.folder import JobFolder
 from serving.jobs.intake import Received, receive, unpack
@@ -27,9 +29,7 @@ from serving.jobs.parquet import require_pyarrow, write_parquet
 from serving.jobs.retention import DAY, remove
 from serving.jobs.runner import Runner, is_full
 from serving.jobs.schemas import JobError, JobInfo, JobLinks
-from serving.jobs.settings import JobSettings
 from serving.jobs.writing import WRITERS, Writer, chunks_of, columns_of
-from serving.problems import ProblemError
 
 MIN_FREE_BYTES = 200_000_000
 """Space that uploads leave free on the disk: the rest of the service needs some too."""

@@ -1,7 +1,6 @@
 """From chunks to a result: CSV, NDJSON and SDF, piece by piece.
 
-Belongs here: which columns a result has, and how each format lays out a row. Parquet: see `parquet.py`.
-Does not belong here: where chunks lie (see `folder.py`), HTTP.
+Parquet: see `parquet.py`.
 
 Every row of the upload is one row of the result, in order. The columns that came stand first and are unchanged; then
 `standardised`, `error_code`, `error_detail` and `notes`; then the columns of each endpoint, named
@@ -22,12 +21,12 @@ import msgspec
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 
-from model_zoo.spreadsheets import safe_cell
-from serving.insights import INCLUDES
+from model_zoo.io.spreadsheets import safe_cell
+from serving.http.schemas import EndpointPrediction
+from serving.inference.annotations import INCLUDES
 from serving.jobs.database import Job
 from serving.jobs.folder import JobFolder, Row
 from serving.jobs.formats import unique
-from serving.schemas import EndpointPrediction
 
 Cell = str | float | int | bool | None
 NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", "threshold", "no_interval"}

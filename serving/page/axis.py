@@ -1,9 +1,4 @@
-"""The picture of one prediction on its endpoint's own axis.
-
-Belongs here: where the axis runs, the spread of measured values behind it, the bar of the interval, and
-how many digits of a number mean something.
-Does not belong here: words (see `words.py`), structures (see `drawing.py`).
-"""
+"""The picture of one prediction on its endpoint's own axis."""
 
 from __future__ import annotations
 
@@ -14,8 +9,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from model_zoo.predictor import Estimate
-from model_zoo.targets import Target
+from model_zoo.data.targets import Target
+from model_zoo.inference.predictor import Estimate
 
 WIDTH, HEIGHT, BASE = 220.0, 40.0, 31.0
 MARGIN = 6.0

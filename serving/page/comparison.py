@@ -1,8 +1,4 @@
-"""Molecules side by side, and all of them as a CSV file.
-
-Belongs here: which molecules of an answer are picked, how they differ, and the columns of the file.
-Does not belong here: a card (see `views.py`), files of whole libraries (see `serving/jobs`).
-"""
+"""Molecules side by side, and all of them as a CSV file."""
 
 from __future__ import annotations
 
@@ -13,12 +9,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from model_zoo.predictor import Fault
-from model_zoo.spreadsheets import safe_cell
-from serving.page import words
+from model_zoo.inference.predictor import Fault
+from model_zoo.io.spreadsheets import safe_cell
+from serving.champions.champion_registry import Champion
+from serving.page import wording
 from serving.page.radar import MOST_SHAPES
-from serving.page.views import Card, Line, Told, card, notes_of, radar
-from serving.table import Champion
+from serving.page.views import Card, Line, ShownMolecule, card, notes_of, radar
 
 CLEAR = 0.1
 """Desirabilities nearer to each other than this count as equal: the models do not tell them apart."""
@@ -62,7 +58,7 @@ def picked(lines: Sequence[Line], picks: Sequence[int]) -> list[int]:
 
 
 def compare(
-    lines: Sequence[Line], told: Sequence[Told], places: Sequence[int], champions: Mapping[str, Champion]
+    lines: Sequence[Line], told: Sequence[ShownMolecule], places: Sequence[int], champions: Mapping[str, Champion]
 ) -> Comparison:
     """Set molecules side by side: the first four of those picked that were predicted."""
     able = [place for place in places if not isinstance(told[place].answer, Fault)]
@@ -72,7 +68,7 @@ def compare(
     for index, name in enumerate(champions):
         scores = [None if (row := each.rows[index]) is None else row.score for each in cards]
         known = [score for score in scores if score is not None]
-        if len(known) == len(cards) > 1 and words.band(max(known)) != "poor":
+        if len(known) == len(cards) > 1 and wording.band(max(known)) != "poor":
             first, second = sorted(known, reverse=True)[:2]
             if first - second >= CLEAR:
                 best[name] = known.index(first)
@@ -80,7 +76,7 @@ def compare(
 
 
 def csv_of(
-    lines: Sequence[Line], told: Sequence[Told], places: Sequence[int], champions: Mapping[str, Champion]
+    lines: Sequence[Line], told: Sequence[ShownMolecule], places: Sequence[int], champions: Mapping[str, Champion]
 ) -> str:
     """Write molecules as CSV: a row each, also for those that were not predicted, in the order of the request."""
     file = io.StringIO()

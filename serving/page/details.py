@@ -1,8 +1,4 @@
-"""What the page fetches about one molecule when it is asked why: atoms, measured neighbours, structural alerts.
-
-Belongs here: these as values that templates print, each with its pictures.
-Does not belong here: finding them (see `serving/insights.py`), the cards themselves (see `views.py`).
-"""
+"""What the page fetches about one molecule when it is asked why: atoms, measured neighbours, structural alerts."""
 
 from __future__ import annotations
 
@@ -12,15 +8,15 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from rdkit import Chem
 
-from model_zoo.alerts import Alert
-from model_zoo.bundle import Neighbour
-from model_zoo.display import Display
-from model_zoo.explanation import Explanation
-from serving.insights import Insight
+from model_zoo.bundles.reader import Neighbour
+from model_zoo.chemistry.structural_alerts import Alert
+from model_zoo.data.display_unit import Display
+from model_zoo.explanation.explainer import Explanation
+from serving.champions.champion_registry import Champion
+from serving.inference.annotations import Annotation
 from serving.page.axis import number, places
 from serving.page.drawing import Mark, contribution_marks, structure_svg
 from serving.page.shown import shown_number
-from serving.table import Champion
 
 
 @dataclass(frozen=True)
@@ -74,11 +70,11 @@ class Why:
     neighbours: tuple[NeighbourView, ...] | None
 
 
-def why(champion: Champion, name: str, smiles: str, insight: Insight) -> Why:
+def why(champion: Champion, name: str, smiles: str, annotation: Annotation) -> Why:
     """Tell what stands behind the prediction of a standardised SMILES. Draws: slow enough for a worker thread."""
     manifest = champion.manifest
-    near = insight.neighbours.get(name)
-    explanation = insight.explanations.get(name)
+    near = annotation.neighbours.get(name)
+    explanation = annotation.explanations.get(name)
     return Why(
         title=manifest.title,
         unit="" if manifest.target.task == "binary" else manifest.shown_unit,

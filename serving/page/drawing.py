@@ -1,8 +1,4 @@
-"""Structures as SVG, for light and dark pages and a strict content security policy.
-
-Belongs here: turning a standardised SMILES into a picture, and marking atoms in it.
-Does not belong here: the picture of a value on its axis (see `axis.py`), of several values (see `radar.py`).
-"""
+"""Structures as SVG, for light and dark pages and a strict content security policy."""
 
 from __future__ import annotations
 

@@ -1,9 +1,5 @@
 """The page at `/`, for a chemist: its handlers and examples.
 
-Belongs here: what is between HTTP and the page.
-Does not belong here: what it says (see `views.py`, `details.py`, `comparison.py`), the pages about models and the
-service (see `model_pages.py`, `operations.py`), the JSON interface (see `serving/api.py`).
-
 The form works without JavaScript: every answer to it is a whole page. The page's script asks for a part alone, by the
 header `X-Fragment`. Structures travel in the body, never in an address.
 """
@@ -21,22 +17,22 @@ from msgspec import Struct
 from rdkit import Chem
 from rdkit.Chem.rdMolDescriptors import CalcMolFormula, Properties
 
-from model_zoo.molecules import InvalidMolecule, Limits, Molecule
+from model_zoo.chemistry.molecules import InvalidMolecule, Limits, Molecule
+from model_zoo.inference.predictor import Estimates, Reading
+from model_zoo.io.spreadsheets import BOM
 from model_zoo.policies import standardise
-from model_zoo.predictor import Estimates, Reading
-from model_zoo.spreadsheets import BOM
-from serving.engine import Engine
-from serving.page import comparison, details, words
+from serving.champions.champion_registry import ChampionRegistry
+from serving.champions.withdrawal import require_not_withdrawn
+from serving.http.problems import ProblemError
+from serving.inference.engine import Engine
+from serving.page import comparison, details, wording
 from serving.page.drawing import structure_svg
-from serving.page.making import MAKING_HANDLERS, banner
 from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
 from serving.page.templates import FRAGMENT, STATIC, render
-from serving.page.views import Line, Told, card, headings, parse_lines, results_of
-from serving.problems import ProblemError
-from serving.table import Table
-from serving.withdrawal import require_not_withdrawn
+from serving.page.training_banner import MAKING_HANDLERS, banner
+from serving.page.views import Line, ShownMolecule, card, headings, parse_lines, results_of
 
 __all__ = ["PAGE_HANDLERS", "STATIC"]
 
@@ -146,10 +142,10 @@ async def why_page(
         raise ProblemError("unknown-endpoint", "this endpoint is not served any more: predict again")
     (given,) = await engine.trials.answer(table, asked, [line.smiles for line in _one(data)], recorded=False)
     include = ["explanation", *(["neighbours"] if engine.settings.show_neighbours else [])]
-    (insight,) = await engine.insights(given.champions, given.answers, include)
+    (annotation,) = await engine.annotations(given.champions, given.answers, include)
     answer = given.answers[0]
     smiles = answer[data.endpoint].smiles if isinstance(answer, Estimates) else ""
-    why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, smiles, insight)
+    why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, smiles, annotation)
     form = measuring(request, engine, given.champions[data.endpoint], _one(data)[0].smiles)
     return _html(render("why.html", why=why, form=form))
 
@@ -158,11 +154,11 @@ async def why_page(
 async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
     """Find the structural alerts of one molecule."""
     (told,) = await _told(engine, engine.table, _one(data), recorded=False)
-    (insight,) = await engine.insights(told.champions, [told.answer], ["alerts"])
+    (annotation,) = await engine.annotations(told.champions, [told.answer], ["alerts"])
     views: list[details.AlertView] = []
     if isinstance(told.answer, Estimates):
         smiles = next(iter(told.answer.values())).smiles
-        views = await engine.work(details.alert_views, smiles, insight.alerts or ())
+        views = await engine.work(details.alert_views, smiles, annotation.alerts or ())
     return _html(render("alerts.html", alerts=views))
 
 
@@ -172,7 +168,7 @@ PAGE_HANDLERS: list[ControllerRouterHandler] = [
 ]  # fmt: skip
 
 
-async def _told(engine: Engine, table: Table, lines: list[Line], *, recorded: bool) -> list[Told]:
+async def _told(engine: Engine, table: ChampionRegistry, lines: list[Line], *, recorded: bool) -> list[ShownMolecule]:
     """Predict lines with every champion, or with a challenger where one is on trial.
 
     Raises
@@ -193,7 +189,7 @@ async def _told(engine: Engine, table: Table, lines: list[Line], *, recorded: bo
         )
     texts = [line.smiles for line in lines]
     told = {
-        index: Told(answer, given.champions, given.on_trial)
+        index: ShownMolecule(answer, given.champions, given.on_trial)
         for given in await engine.trials.answer(table, table.champions, texts, recorded=recorded)
         for index, answer in zip(given.indices, given.answers, strict=True)
     }
@@ -213,7 +209,7 @@ def _preview(line: Line | None, engine: Engine) -> str:
     readings = {champion.manifest.reading for champion in engine.table.champions.values()}
     parsed = _understood(line.smiles, readings, engine.settings.limits)
     if not isinstance(parsed, Molecule):
-        return render("preview.html", fault=words.fault_words(parsed.code), drawing=None, line=line, facts="")
+        return render("preview.html", fault=wording.fault_words(parsed.code), drawing=None, line=line, facts="")
     mol: Chem.Mol = parsed.mol
     facts = f"{CalcMolFormula(mol)}, {Properties(['amw']).ComputeProperties(mol)[0]:.1f} g/mol"
     facts = "; ".join([facts, *(note.detail for note in parsed.notes)])
@@ -231,7 +227,7 @@ def _understood(text: str, readings: Collection[Reading], limits: Limits) -> Mol
     return next(faults, read[0] if read else standardise(text, limits=limits))
 
 
-def _page(engine: Engine, table: Table, text: str, **values: Any) -> str:
+def _page(engine: Engine, table: ChampionRegistry, text: str, **values: Any) -> str:
     settings = engine.settings
     given: Mapping[str, Any] = {"results": None, "comparison": None, "headings": (), "fault": "", **values}
     return render(

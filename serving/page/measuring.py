@@ -1,8 +1,4 @@
-"""Measured values from the page: the form beneath an explanation, and what is said when a value was sent.
-
-Belongs here: whether the form is offered, reading it, the answer in words.
-Does not belong here: checking and storing values (see `serving/feedback.py`).
-"""
+"""Measured values from the page: the form beneath an explanation, and what is said when a value was sent."""
 
 from __future__ import annotations
 
@@ -15,16 +11,16 @@ from litestar.params import URLEncodedBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta, Struct, UnsetType
 
-from model_zoo.display import Display
-from model_zoo.units import measured
-from serving.access import caller_of, holder_of
-from serving.engine import Engine
-from serving.feedback import Compared, Measurement, store_measurements
+from model_zoo.data.display_unit import Display
+from model_zoo.data.units import measured
+from serving.auth.guard import caller_of, holder_of
+from serving.champions.champion_registry import Champion
+from serving.http.problems import ProblemError
+from serving.inference.engine import Engine
+from serving.inference.feedback import Compared, Measurement, store_measurements
 from serving.page.axis import number, places
 from serving.page.shown import shown_number
 from serving.page.templates import FRAGMENT, render
-from serving.problems import ProblemError
-from serving.table import Champion
 
 Sign = Literal["=", "<", ">"]
 
@@ -53,7 +49,7 @@ def measuring(request: Request[Any, Any, Any], engine: Engine, champion: Champio
     """Give the form for one molecule and endpoint; none where the caller may not report, or no record is kept."""
     caller = caller_of(request.scope)
     allowed = caller is not None and (not caller.is_key or "feedback" in caller.scopes)
-    if engine.observer is None or not allowed:
+    if engine.prediction_logger is None or not allowed:
         return None
     manifest = champion.manifest
     binary = manifest.target.task == "binary"

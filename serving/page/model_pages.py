@@ -1,8 +1,5 @@
 """The pages about models: all that serve, and the card of one endpoint's champion.
 
-Belongs here: their handlers, and a model card as values that a template prints.
-Does not belong here: the card as JSON (see `serving/api.py`), writing a card (the champion's asset does).
-
 Cards of bundles written by earlier versions lack parts: what a card does not hold is not shown.
 """
 
@@ -18,24 +15,24 @@ from litestar.params import PathParameter
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
-from model_zoo.card import ModelCard, Performance
-from model_zoo.predictor import Estimate
-from model_zoo.scores import OnScale
-from model_zoo.store import Appointment
-from serving.engine import Engine
-from serving.making import being_made
-from serving.page import words
+from model_zoo.bundles.card import ModelCard, Performance
+from model_zoo.bundles.store import ServedVersion
+from model_zoo.inference.predictor import Estimate
+from model_zoo.selection.scores import OnScale
+from serving.champions.champion_registry import Champion, ChampionRegistry
+from serving.champions.training_progress import being_made
+from serving.champions.withdrawal import withdrawal
+from serving.inference.engine import Engine
+from serving.page import wording
 from serving.page.axis import Axis, axis_svg, number, places, significant
 from serving.page.shown import shown_axis, shown_values
 from serving.page.templates import render
-from serving.table import Champion, Table
-from serving.withdrawal import withdrawal
 
 EndpointName = Annotated[str, PathParameter(description="Name of an endpoint.")]
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Candidate:
     """One row of the leaderboard."""
 
     model: str
@@ -68,7 +65,7 @@ class ModelPage:
     champion: Champion
     direction: str
     wanted: str
-    quality: words.Quality | None
+    quality: wording.Quality | None
     provisional: str
     """Why it is provisional; empty where it is not."""
     since: str
@@ -78,7 +75,7 @@ class ModelPage:
     metric: str
     scale: str
     """What its scores are told on, where that is not the endpoint's unit; else empty."""
-    leaderboard: tuple[Contestant, ...]
+    leaderboard: tuple[Candidate, ...]
     reason: str
     scores: tuple[tuple[str, str, str], ...]
     """Metric, over folds, on the test split."""
@@ -86,7 +83,7 @@ class ModelPage:
     """The same in the endpoint's unit, where the others are on another scale."""
     coverage: tuple[Coverage, ...]
     facts: tuple[tuple[str, str], ...]
-    history: tuple[Appointment, ...]
+    history: tuple[ServedVersion, ...]
     """Newest first, without the present champion."""
     held: str | None
 
@@ -115,7 +112,7 @@ async def show_model(name: EndpointName, engine: NamedDependency[Engine]) -> Res
 MODEL_HANDLERS: list[ControllerRouterHandler] = [show_models, show_model]
 
 
-def model_page(table: Table, name: str) -> ModelPage:
+def model_page(table: ChampionRegistry, name: str) -> ModelPage:
     """Describe one endpoint's champion."""
     champion, current = table.champions[name], table.appointments[name]
     manifest, card = champion.manifest, champion.bundle.card
@@ -125,20 +122,20 @@ def model_page(table: Table, name: str) -> ModelPage:
     return ModelPage(
         endpoint=name,
         champion=champion,
-        direction=words.DIRECTIONS[manifest.direction],
-        wanted=words.wanted(champion),
-        quality=words.quality(card),
-        provisional=words.provisional(card),
+        direction=wording.DIRECTIONS[manifest.direction],
+        wanted=wording.wanted(champion),
+        quality=wording.quality(card),
+        provisional=wording.provisional(card),
         since=now.since,
         axis=axis,
         ends=ends,
         measured=len(champion.measured),
-        metric=words.METRICS.get(card.metric, card.metric),
-        scale=words.scale(card),
+        metric=wording.METRICS.get(card.metric, card.metric),
+        scale=wording.scale(card),
         leaderboard=_leaderboard(card),
         reason=card.decision.reason,
         scores=_scores(card.scores),
-        unit_scores=_scores(card.scores.scales["unit"]) if words.scale(card) and card.scores.scales else (),
+        unit_scores=_scores(card.scores.scales["unit"]) if wording.scale(card) and card.scores.scales else (),
         coverage=_coverage(card),
         facts=_facts(champion, card),
         history=tuple(each for each in earlier if each is not now),
@@ -149,7 +146,7 @@ def model_page(table: Table, name: str) -> ModelPage:
 def _spread(champion: Champion) -> tuple[Markup, tuple[str, str]]:
     """Draw how the measured values are spread; nothing for classes."""
     manifest, measured = champion.manifest, shown_values(champion)
-    if manifest.target.task == "binary" or len(measured) < words.FEWEST:
+    if manifest.target.task == "binary" or len(measured) < wording.FEWEST:
         return Markup(), ("", "")
     middle = Estimate("", float(np.median(champion.measured)), None, None, 1.0)
     axis: Axis = shown_axis(champion, middle)
@@ -162,7 +159,7 @@ def _spread(champion: Champion) -> tuple[Markup, tuple[str, str]]:
     return axis_svg(axis, measured, None, label), ends
 
 
-def _leaderboard(card: ModelCard) -> tuple[Contestant, ...]:
+def _leaderboard(card: ModelCard) -> tuple[Candidate, ...]:
     rows, decision = card.leaderboard, card.decision
     top = max((abs(row.cv) for row in rows), default=0.0) or 1.0
     contestants = []
@@ -174,7 +171,7 @@ def _leaderboard(card: ModelCard) -> tuple[Contestant, ...]:
         if not verdict and row.model == decision.challenger:
             verdict = "challenger"
         contestants.append(
-            Contestant(
+            Candidate(
                 row.model,
                 _score(row.cv),
                 _score(row.cv_std),
@@ -190,7 +187,7 @@ def _leaderboard(card: ModelCard) -> tuple[Contestant, ...]:
 def _scores(scores: Performance | OnScale) -> tuple[tuple[str, str, str], ...]:
     return tuple(
         (
-            words.METRICS.get(metric, metric),
+            wording.METRICS.get(metric, metric),
             f"{_score(folds.mean)} \N{PLUS-MINUS SIGN} {_score(folds.std)}",
             _score(scores.test[metric]) if metric in scores.test else "",
         )

@@ -1,8 +1,5 @@
 """The page about the service itself: what serves since when, how it is used, what waits, what went wrong.
 
-Belongs here: its handler, and the state of the service as values that a template prints.
-Does not belong here: the same for programs (`/health/ready`, `/metrics`).
-
 It tells of this process; where several workers answer, each tells of itself.
 """
 
@@ -21,13 +18,13 @@ from markupsafe import Markup
 from prometheus_client import Counter
 
 from model_zoo.errors import StoreError
-from model_zoo.live.record import LiveRecord
+from model_zoo.monitoring.prediction_log import PredictionLog
 from serving import metrics
-from serving.engine import Engine
-from serving.page import words
-from serving.page.making import banner
+from serving.champions.champion_registry import ChampionRegistry
+from serving.inference.engine import Engine
+from serving.page import wording
 from serving.page.templates import FRAGMENT, render
-from serving.table import Table
+from serving.page.training_banner import banner
 
 MOST_SWAPS = 12
 HOURS = 24
@@ -102,8 +99,8 @@ async def show_operations(request: Request[Any, Any, Any], engine: NamedDependen
         "swaps": swaps(table),
         "uses": await engine.work(uses, engine, table),
         "figures": figures(engine),
-        "store_error": engine.follower.store_error,
-        "store_state": engine.follower.store_state,
+        "store_error": engine.champion_watcher.store_error,
+        "store_state": engine.champion_watcher.store_state,
         "now": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     name = "operations_state.html" if request.headers.get(FRAGMENT) else "operations.html"
@@ -113,7 +110,7 @@ async def show_operations(request: Request[Any, Any, Any], engine: NamedDependen
 OPERATIONS_HANDLERS: list[ControllerRouterHandler] = [show_operations]
 
 
-def served(table: Table) -> list[Served]:
+def served(table: ChampionRegistry) -> list[Served]:
     """Describe every endpoint that has an appointed champion, loaded or not."""
     rows = []
     for name, current in sorted(table.appointments.items()):
@@ -134,14 +131,14 @@ def served(table: Table) -> list[Served]:
                 by=now.by if now else "",
                 trial="" if trial is None else f"{trial.version} ({trial.mode}{share})",
                 fault="; ".join(wrong),
-                provisional=words.provisional(champion.bundle.card) if champion else "",
+                provisional=wording.provisional(champion.bundle.card) if champion else "",
                 earlier_rules=", ".join(champion.earlier_rules) if champion else "",
             )
         )
     return rows
 
 
-def swaps(table: Table) -> list[Swap]:
+def swaps(table: ChampionRegistry) -> list[Swap]:
     """List the latest changes of champions, newest first."""
     found = []
     for name, current in table.appointments.items():
@@ -154,11 +151,11 @@ def swaps(table: Table) -> list[Swap]:
     return sorted(found, key=lambda swap: swap.at, reverse=True)[:MOST_SWAPS]
 
 
-def uses(engine: Engine, table: Table) -> list[Use]:
+def uses(engine: Engine, table: ChampionRegistry) -> list[Use]:
     """Read from the live record how the endpoints were used; nothing where none is kept or it cannot be read."""
-    if engine.observer is None:
+    if engine.prediction_logger is None:
         return []
-    with closing(LiveRecord(engine.observer.folder)) as record:
+    with closing(PredictionLog(engine.prediction_logger.folder)) as record:
         try:
             found = record.use_by_hour(time.time() - 3600 * HOURS)
         except StoreError:
@@ -192,7 +189,7 @@ def _bars(counts: list[int]) -> Markup:
 
 def figures(engine: Engine) -> list[Figure]:
     """Give the numbers of this process."""
-    settings, observer, table = engine.settings, engine.observer, engine.table
+    settings, prediction_logger, table = engine.settings, engine.prediction_logger, engine.table
     waiting, most = engine.batches.waiting, settings.queue_molecules
     faults = len(table.failures) + len(table.trial_failures)
     numbers = [
@@ -220,10 +217,17 @@ def figures(engine: Engine) -> list[Figure]:
         numbers.append(
             Figure("Lost threads", str(engine.batches.lost), "held by a molecule without end", alarming=True)
         )
-    if observer is not None:
-        hint = observer.error or (f"{observer.dropped:,} could not be" if observer.dropped else "none lost")
+    if prediction_logger is not None:
+        hint = prediction_logger.error or (
+            f"{prediction_logger.dropped:,} could not be" if prediction_logger.dropped else "none lost"
+        )
         numbers.append(
-            Figure("Predictions recorded", f"{observer.written:,}", hint, bool(observer.error or observer.dropped))
+            Figure(
+                "Predictions recorded",
+                f"{prediction_logger.written:,}",
+                hint,
+                bool(prediction_logger.error or prediction_logger.dropped),
+            )
         )
     return numbers
 

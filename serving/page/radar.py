@@ -1,8 +1,4 @@
-"""The radar: one picture of how desirable a molecule is in every respect, or of some molecules compared.
-
-Belongs here: the drawing.
-Does not belong here: what desirable means (see `words.py`).
-"""
+"""The radar: one picture of how desirable a molecule is in every respect, or of some molecules compared."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""What champions say, in the unit that people read.
-
-Belongs here: estimates, measured values and axes in an endpoint's display unit.
-Does not belong here: which unit that is (see `model_zoo/display.py`), what follows from a value, such as its place
-among drugs or how desirable it is: that is told of the endpoint's own unit.
-"""
+"""What champions say, in the unit that people read."""
 
 from __future__ import annotations
 
@@ -13,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.display import Display
-from model_zoo.predictor import Estimate
-from model_zoo.units import is_logarithmic
+from model_zoo.data.display_unit import Display
+from model_zoo.data.units import is_logarithmic
+from model_zoo.inference.predictor import Estimate
+from serving.champions.champion_registry import Champion
 from serving.page.axis import Axis, axis_of
-from serving.table import Champion
 
 
 def shown_number(display: Display, value: float) -> float:

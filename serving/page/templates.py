@@ -1,8 +1,4 @@
-"""The page's templates and the addresses of its files.
-
-Belongs here: the one environment that all pages are printed with.
-Does not belong here: what is printed.
-"""
+"""The page's templates and the addresses of its files."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-FOLDER = Path(__file__).parents[1]
+FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 FRAGMENT = "x-fragment"
 """Header by which the page's script asks for a part of a page alone."""

@@ -1,8 +1,8 @@
 """What the page says about predictions, as values that templates print.
 
 Belongs here: the cards of molecules, the table over all of them, the comparison of some.
-Does not belong here: wording (see `words.py`), HTTP (see `handlers.py`), mark-up (see `templates/`), what is fetched
-on demand about one molecule (see `details.py`).
+Does not belong here: wording (see `wording.py`), HTTP (see `handlers.py`), mark-up (see `page/templates/`), what is
+fetched on demand about one molecule (see `details.py`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from functools import cached_property
 import numpy as np
 from markupsafe import Markup
 
-from model_zoo.predictor import Answer, Estimate, Estimates, Fault
-from model_zoo.standardisation.cxsmiles import split_line
-from serving.page import words
+from model_zoo.chemistry.standardisation.cxsmiles import split_line
+from model_zoo.inference.predictor import Answer, Estimate, Estimates, Fault
+from serving.champions.champion_registry import Champion, ChampionRegistry
+from serving.page import wording
 from serving.page.axis import Axis, axis_svg, decimals, number, places, significant
 from serving.page.drawing import structure_svg
 from serving.page.radar import radar_svg
 from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades
-from serving.table import Champion, Table
 
 MOST_CARDS = 10
 """Cards that a long list is answered with at once; the others are fetched when their row is opened."""
@@ -43,7 +43,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Told:
+class ShownMolecule:
     """What is told of one molecule, and who told it.
 
     Attributes
@@ -75,10 +75,10 @@ class Row:
     no_interval: str
     """Why there is none; empty where there is one, and for classes."""
     standing: str
-    verdict: words.Verdict | None
+    verdict: wording.Verdict | None
     score: float | None
     """Desirability, 0 to 1."""
-    band: words.Band
+    band: wording.Band
     band_word: str
     inside: bool
     similarity: str
@@ -104,14 +104,14 @@ class Row:
         return "100 %" if self._binary else _axis_labels(self._axis)[1]
 
     @property
-    def quality(self) -> words.Quality | None:
+    def quality(self) -> wording.Quality | None:
         """How good the model is."""
-        return words.quality(self.champion.bundle.card)
+        return wording.quality(self.champion.bundle.card)
 
     @cached_property
     def provisional(self) -> str:
         """Why the model is provisional; empty where it is not."""
-        return words.provisional(self.champion.bundle.card)
+        return wording.provisional(self.champion.bundle.card)
 
     @cached_property
     def _axis(self) -> Axis:
@@ -204,7 +204,7 @@ def parse_lines(text: str) -> list[Line]:
     return [Line(*split_line(line)) for line in text.splitlines() if line.strip()]
 
 
-def results_of(lines: Sequence[Line], told: Sequence[Told], table: Table) -> Results:
+def results_of(lines: Sequence[Line], told: Sequence[ShownMolecule], table: ChampionRegistry) -> Results:
     """Put an answer together, in the order of the request. Draws structures: slow enough for a worker thread."""
     cards = tuple(
         card(position, line, each, picture=position <= MOST_PICTURES)
@@ -223,7 +223,7 @@ def results_of(lines: Sequence[Line], told: Sequence[Told], table: Table) -> Res
     )
 
 
-def _provisional(table: Table) -> str:
+def _provisional(table: ChampionRegistry) -> str:
     """Say whose champions may soon be replaced, in one sentence for all of them."""
     titles = [champion.manifest.title for champion in table.champions.values() if champion.provisional]
     if not titles:
@@ -232,7 +232,7 @@ def _provisional(table: Table) -> str:
     return f"{which}: the best of the models trained so far; others are still to be trained, and one may prove better."
 
 
-def _trials(table: Table) -> tuple[str, ...]:
+def _trials(table: ChampionRegistry) -> tuple[str, ...]:
     """Say where a challenger answers for some molecules."""
     said = []
     for name, challenger in table.challengers.items():
@@ -245,11 +245,11 @@ def _trials(table: Table) -> tuple[str, ...]:
     return tuple(said)
 
 
-def card(position: int, line: Line, told: Told, *, picture: bool = True) -> Card:
+def card(position: int, line: Line, told: ShownMolecule, *, picture: bool = True) -> Card:
     """Make the card of one molecule."""
     answer = told.answer
     if isinstance(answer, Fault):
-        return Card(position, line, "", None, (), words.fault_words(answer.code), answer.detail)
+        return Card(position, line, "", None, (), wording.fault_words(answer.code), answer.detail)
     standardised = next(iter(answer.values())).smiles
     rows = tuple(
         _row(name, champion, answer[name], on_trial=name in told.on_trial) if name in answer else None
@@ -278,8 +278,8 @@ def headings(champions: Mapping[str, Champion]) -> tuple[Heading, ...]:
             name,
             champion.manifest.title,
             "" if champion.manifest.target.task == "binary" else champion.manifest.shown_unit,
-            words.DIRECTIONS[champion.manifest.direction],
-            words.wanted(champion),
+            wording.DIRECTIONS[champion.manifest.direction],
+            wording.wanted(champion),
         )
         for name, champion in champions.items()
     )
@@ -308,24 +308,24 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: boo
     interval = _interval(seen, digits)
     value = f"{100 * estimate.value:.0f} %" if binary else number(seen.value, digits(seen.value))
     unit = "probability" if binary else manifest.shown_unit
-    score = words.desirability(champion, estimate)
-    band = words.band(score)
+    score = wording.desirability(champion, estimate)
+    band = wording.band(score)
     return Row(
         champion=champion,
         estimate=estimate,
         endpoint=endpoint,
         title=manifest.title,
-        direction=words.DIRECTIONS[manifest.direction],
+        direction=wording.DIRECTIONS[manifest.direction],
         raw=seen.value,
         value=value,
         unit=unit,
         interval=interval,
         no_interval="" if interval else champion.no_interval,
-        standing=words.standing(champion, estimate),
-        verdict=words.verdict(estimate),
+        standing=wording.standing(champion, estimate),
+        verdict=wording.verdict(estimate),
         score=score,
         band=band,
-        band_word=words.BANDS[band],
+        band_word=wording.BANDS[band],
         inside=estimate.similarity >= manifest.domain_threshold,
         similarity=f"{estimate.similarity:.2f}",
         version=manifest.version,

@@ -17,10 +17,10 @@ import pytest
 from dagster import DagsterInstance
 from sqlalchemy import Engine, event
 
-from ai_drug_assets import plots
+from ai_drug_assets.assets import plots
 from ai_drug_assets.settings import Settings
-from model_zoo import model_card
-from model_zoo.reference_drugs import chembl_drugs
+from model_zoo.bundles import model_card
+from model_zoo.data.reference_drugs import chembl_drugs
 from tests.project_factory import Project, copied, make_project
 
 DRAWN = plots._picture
@@ -72,7 +72,7 @@ def _few_drugs() -> Iterator[None]:
     assert drugs is not None
     few = dataclasses.replace(drugs, smiles=drugs.smiles[:50])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("model_zoo.bundle_making.chembl_drugs", lambda: few)
+        patch.setattr("model_zoo.bundles.assembly.chembl_drugs", lambda: few)
         yield
 
 

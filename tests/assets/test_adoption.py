@@ -6,11 +6,11 @@ import subprocess
 
 import pytest
 
-from ai_drug_assets import adoption
-from ai_drug_assets.adoption import AdoptionError, adopt_home
-from ai_drug_assets.catalog import load_catalog
+from ai_drug_assets.execution import adoption
+from ai_drug_assets.execution.adoption import AdoptionError, adopt_home
+from ai_drug_assets.planning.catalog import load_catalog
 from ai_drug_assets.tracking import Tracking
-from model_zoo.former_signatures import by_files, is_former
+from model_zoo.provenance.former_signatures import by_files, is_former
 from tests.project_factory import ROOT, Project
 
 JUDGING = {
@@ -108,8 +108,8 @@ def test_what_no_commit_tells_is_not_adopted(former: Project) -> None:
 
     assert set(refused) == {"dataset/logp"}
     assert "expected the sources of the commit 0000" in refused["dataset/logp"]
-    former.edit("model_zoo/fitting.py", "featurizers.join(list(", "featurizers.join(tuple(")
-    with pytest.raises(AdoptionError, match=r"model_zoo/fitting\.py: expected the definitions"):
+    former.edit("model_zoo/training/fit.py", "featurizers.join(list(", "featurizers.join(tuple(")
+    with pytest.raises(AdoptionError, match=r"model_zoo/training/fit\.py: expected the definitions"):
         adopt_home(former.settings, former.said.append, former.instance)
 
 

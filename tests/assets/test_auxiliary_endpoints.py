@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ai_drug_assets.searching import search_settings
-from model_zoo.card import parse_card
-from model_zoo.model_card import to_markdown
-from model_zoo.sources import CsvSource
+from ai_drug_assets.operations.tuning import search_settings
+from model_zoo.bundles.card import parse_card
+from model_zoo.bundles.model_card import to_markdown
+from model_zoo.data.sources import CsvSource
 from tests.project_factory import Project, add_model, measurements, molecules, write_csv, write_yaml
 
 MULTITASK = "trained_model/logp/multitask"

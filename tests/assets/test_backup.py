@@ -18,13 +18,14 @@ from dagster import DagsterInstance
 from litestar.testing import TestClient
 from moto import mock_aws
 
-from ai_drug_assets import backup, databases, upgrading, upkeep
-from ai_drug_assets.backup import back_up, restore
-from ai_drug_assets.plan import make_plan
+from ai_drug_assets.operations import backup, maintenance, upgrade_backup
+from ai_drug_assets.operations.backup import back_up, restore
+from ai_drug_assets.planning.plan import make_plan
 from ai_drug_assets.settings import Settings
+from ai_drug_assets.storage import sqlite
+from model_zoo.bundles.pointer import Pointer, parse_pointer
+from model_zoo.bundles.store import FolderStore
 from model_zoo.errors import StoreError
-from model_zoo.pointer import Pointer, parse_pointer
-from model_zoo.store import FolderStore
 from serving.app import create_app
 from serving.settings import Settings as ServiceSettings
 from tests.project_factory import Project, molecules
@@ -62,7 +63,7 @@ def test_a_lost_state_comes_back_whole(made: Project, tmp_path: Path) -> None:
     restore(made.settings, place, silent)
 
     assert predictions(made.settings) == before
-    assert databases.is_database(runless)
+    assert sqlite.is_database(runless)
     assert make_plan(made.catalog(), made.ledger).stale == ()
     assert made.run().made == []
     assert made.trained() == fits
@@ -120,7 +121,7 @@ def test_an_earlier_version_s_state_is_backed_up_before_it_is_changed(made: Proj
     (store / "current.json").write_bytes(landed)
     backed_up = made.settings.home / "backups"
 
-    assert upgrading.back_up_before_upgrade(made.settings, FolderStore(store), said.append) == str(backed_up)
+    assert upgrade_backup.back_up_before_upgrade(made.settings, FolderStore(store), said.append) == str(backed_up)
     (snapshot,) = backups(backed_up)
     wanted = json.loads(snapshot.read_bytes())["files"]["home/store/current.json"]["content"]
     assert (backed_up / wanted).read_bytes() == landed
@@ -129,7 +130,7 @@ def test_an_earlier_version_s_state_is_backed_up_before_it_is_changed(made: Proj
     made.run()
     assert len(backups(backed_up)) == 2
     FolderStore(store).update_pointer(lambda before: before.withdraw("logp", by="test", reason="to change something"))
-    assert upgrading.back_up_before_upgrade(made.settings, FolderStore(store), said.append) is None
+    assert upgrade_backup.back_up_before_upgrade(made.settings, FolderStore(store), said.append) is None
 
 
 def test_databases_outside_are_part_of_it_and_come_back_while_others_write(made: Project, tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_databases_outside_are_part_of_it_and_come_back_while_others_write(made:
     shutil.rmtree(settings.home)
     restore(settings, str(tmp_path / "backups"), silent)
 
-    databases.require_sound(database)
+    sqlite.require_sound(database)
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone()[0] > 0
 
@@ -197,7 +198,7 @@ def test_a_restore_never_overwrites(made: Project, tmp_path: Path) -> None:
     restore(made.settings, place, silent, replace=True)
 
     assert make_plan(made.catalog(), made.ledger).stale == ()
-    databases.require_sound(database)
+    sqlite.require_sound(database)
     assert not Path(f"{database}-wal").exists()
     aside = next((made.settings.home / "replaced").iterdir())
     assert (aside / "ledger" / "dataset" / "logp.json").read_text() == "{}"
@@ -218,7 +219,7 @@ def test_a_damaged_database_stops_the_backup_and_harms_no_earlier_one(made: Proj
 
     assert len(backups(place)) == 1
     restore(made.settings, str(place), silent, replace=True)
-    databases.require_sound(database)
+    sqlite.require_sound(database)
 
 
 def test_damaged_or_missing_content_changes_nothing(made: Project, tmp_path: Path) -> None:
@@ -311,7 +312,7 @@ def test_databases_are_compacted_only_while_nobody_works(tmp_path: Path) -> None
         connection.execute("DELETE FROM rows")
         with DagsterInstance.ephemeral() as instance:
             connection.execute("BEGIN IMMEDIATE")
-            assert databases.compact(database) == 0
+            assert sqlite.compact(database) == 0
             connection.execute("COMMIT")
-            assert upkeep.compact_databases(instance, settings) > 900_000
-            assert upkeep.compact_databases(instance, settings) == 0
+            assert maintenance.compact_databases(instance, settings) > 900_000
+            assert maintenance.compact_databases(instance, settings) == 0

@@ -11,9 +11,9 @@ import dagster as dg
 import pytest
 
 from ai_drug_assets import keys
+from ai_drug_assets.execution.progress import Lines
+from ai_drug_assets.execution.runner import run_stale
 from ai_drug_assets.processes import one_at_a_time
-from ai_drug_assets.progress import Lines
-from ai_drug_assets.runner import run_stale
 from tests.command_factory import make_installation
 from tests.project_factory import Project
 

@@ -11,10 +11,11 @@ import dagster as dg
 import pytest
 from dagster._core.storage.schedules import SqliteScheduleStorage
 
-from ai_drug_assets import jobs, keys, processes, upkeep
-from ai_drug_assets.catalog import load_catalog
+from ai_drug_assets import jobs, keys, processes
+from ai_drug_assets.operations import maintenance
+from ai_drug_assets.planning.catalog import load_catalog
+from model_zoo.bundles.store import parse_pointer
 from model_zoo.errors import ConfigError
-from model_zoo.store import parse_pointer
 from tests.project_factory import ROOT, Project, add_model
 
 KEYS = {
@@ -141,8 +142,8 @@ def test_upkeep_keeps_what_staleness_needs(made: Project) -> None:
     """Old runs go, but for those that hold the latest materialisation of an asset: nothing becomes stale by upkeep."""
     old = made.materialise("dataset/logp").run_id
     assert made.materialise("dataset/logp").success
-    assert upkeep.prune_runs(made.instance) == 0
-    assert upkeep.prune_runs(made.instance, days=-1) >= 1
+    assert maintenance.prune_runs(made.instance) == 0
+    assert maintenance.prune_runs(made.instance, days=-1) >= 1
     assert made.instance.get_run_by_id(old) is None
     assert made.unsynced() == set()
     assert made.tick() == made.tick() == []
@@ -157,8 +158,8 @@ def test_upkeep_removes_files_that_nothing_names(made: Project) -> None:
     (left / "half.npy").write_bytes(b"half")
     old = made.settings.home / "trained_model" / "logp" / "rf" / keys.code_version(node)
     assert old.is_dir()
-    assert upkeep.prune_files(made.catalog(), made.ledger) == 0
-    assert upkeep.prune_files(made.catalog(), made.ledger, days=-1) > 0
+    assert maintenance.prune_files(made.catalog(), made.ledger) == 0
+    assert maintenance.prune_files(made.catalog(), made.ledger, days=-1) > 0
     assert not old.exists()
     assert not left.exists()
     made.change_code("model_zoo/models/naive.py")
@@ -207,6 +208,6 @@ def test_a_fault_in_one_endpoints_file_keeps_the_rest(made: Project) -> None:
     assert not any("greasy" in key for key in loaded)
     assert made.settle() in ([], [["inference_service"]])
     assert parse_pointer(Path(made.settings.store, "current.json").read_bytes()).endpoints == before
-    assert upkeep.prune_files(catalog, made.ledger, days=-1) == 0
+    assert maintenance.prune_files(catalog, made.ledger, days=-1) == 0
     result = made.materialise("trained_model/logp/multitask")
     assert not result.success

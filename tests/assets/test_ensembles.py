@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from model_zoo import featurizers
-from model_zoo.dataset import Dataset
-from model_zoo.model_formats import BlendModel, load_model
+from model_zoo.data.dataset import Dataset
+from model_zoo.fitted_models.formats import BlendModel, load_model
 from model_zoo.models import xgb
 from tests.project_factory import Project, add_model, copied, refuse
 

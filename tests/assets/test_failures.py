@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from ai_drug_assets import cli, keys
-from ai_drug_assets.holding import accept
+from ai_drug_assets.assets.holding import accept
 from ai_drug_assets.settings import Settings
-from model_zoo import dataset
+from model_zoo.bundles.store import FolderStore, parse_pointer
+from model_zoo.data import dataset
+from model_zoo.data.splits import Split, assign
+from model_zoo.data.targets import Task
 from model_zoo.errors import DataError
 from model_zoo.models import naive, xgb
-from model_zoo.splits import Split, assign
-from model_zoo.store import FolderStore, parse_pointer
-from model_zoo.targets import Task
 from tests.project_factory import Project, add_model, molecules, refuse, write_csv
 
 RF = ["trained_model/greasy/rf", "trained_model/logp/rf"]
@@ -160,10 +160,10 @@ def test_judging_uses_the_code_that_was_loaded(made: Project) -> None:
     def edit(line: str) -> None:
         if "/rf " in line and not edited:  # whichever endpoint comes first: it must not be published either
             edited.append(line)
-            made.change_code("model_zoo/pointer.py")
+            made.change_code("model_zoo/bundles/pointer.py")
 
-    from ai_drug_assets.progress import Lines
-    from ai_drug_assets.runner import bring_up_to_date
+    from ai_drug_assets.execution.progress import Lines
+    from ai_drug_assets.execution.runner import bring_up_to_date
 
     report = bring_up_to_date(catalog, made.instance, Lines(edit))
     assert "files changed" in report.failed["inference_service"]
@@ -173,14 +173,14 @@ def test_judging_uses_the_code_that_was_loaded(made: Project) -> None:
 
 def test_an_input_made_anew_meanwhile_shows_as_newer(made: Project) -> None:
     """An asset whose input is made anew while it is being made counts as made from the older one."""
-    from ai_drug_assets.workshop import Workshop
+    from ai_drug_assets.assets.context import AssetContext
 
-    workshop = Workshop(made.catalog())
-    node = workshop.catalog.nodes["inference_service"]
+    asset_context = AssetContext(made.catalog())
+    node = asset_context.catalog.nodes["inference_service"]
 
     @dg.asset
     def service(context) -> None:  # noqa: ANN001 - Dagster reads annotations
-        with workshop.making(context, node) as outcome:
+        with asset_context.making(context, node) as outcome:
             outcome.data_version = "new"
             upstream = made.ledger.read("champion_model/logp").made
             assert upstream is not None

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from ai_drug_assets.progress import Lines
-from ai_drug_assets.runner import bring_up_to_date
-from ai_drug_assets.selection import Selection
-from model_zoo.card import ModelCard
+from ai_drug_assets.execution.progress import Lines
+from ai_drug_assets.execution.runner import bring_up_to_date
+from ai_drug_assets.planning.selection import Selection
+from model_zoo.bundles.card import ModelCard
+from model_zoo.bundles.store import FolderStore, parse_pointer, read_card
 from model_zoo.errors import ConfigError
-from model_zoo.store import FolderStore, parse_pointer, read_card
 from tests.project_factory import Project, add_model, refuse, write_csv
 
 COSTLY = ("rf", "blend")

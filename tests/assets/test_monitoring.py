@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import yaml
 
-from ai_drug_assets.feedback import export
-from ai_drug_assets.rollback import promote
-from model_zoo.config import load_configs
+from ai_drug_assets.operations.feedback_export import export
+from ai_drug_assets.operations.rollback import promote
+from model_zoo.bundles.store import FolderStore, parse_pointer
+from model_zoo.config.files import load_configs
+from model_zoo.data.sources import CsvSource, read_source
 from model_zoo.errors import DataError, StoreError
-from model_zoo.live.record import LiveRecord, MeasurementRow, PredictionRow
-from model_zoo.sources import CsvSource, read_source
-from model_zoo.store import FolderStore, parse_pointer
+from model_zoo.monitoring.prediction_log import MeasurementRow, PredictionLog, PredictionRow
 from tests.bundle_factory import copy_as_other
 from tests.project_factory import Project, add_model, write_yaml
 
@@ -41,7 +41,7 @@ def use(project: Project, version: str, error: float, *, inside: bool = True, ro
     rng = np.random.default_rng(3)
     truth = rng.normal(0, 1, MOLECULES)
     wrong = truth + error * rng.choice([-1.0, 1.0], MOLECULES)
-    record = LiveRecord(project.settings.home / "service")
+    record = PredictionLog(project.settings.home / "service")
     now = time.time()
     record.append(
         [
@@ -109,7 +109,7 @@ def test_reported_values_become_a_file_to_train_on(project: Project, tmp_path: P
     out = tmp_path / "out" / "reported.csv"
     with pytest.raises(DataError, match="no value was reported"):
         export(project.settings, "logp", out)
-    record = LiveRecord(project.settings.home / "service")
+    record = PredictionLog(project.settings.home / "service")
     record.measure([MeasurementRow(0.0, b"a" * 16, None, "logp", 1.5)])
     with pytest.raises(DataError, match="without their structure"):
         export(project.settings, "logp", out)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ai_drug_assets import keys
-from ai_drug_assets.plan import Stale, make_plan
-from ai_drug_assets.remains import place_of
+from ai_drug_assets.planning.plan import Stale, make_plan
+from ai_drug_assets.planning.remains import place_of
 from ai_drug_assets.tracking import Tracking
-from model_zoo.store import FolderStore, parse_pointer, read_card
+from model_zoo.bundles.store import FolderStore, parse_pointer, read_card
 from tests.project_factory import Project
 
 RF = "trained_model/logp/rf"

@@ -8,13 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ai_drug_assets.plan import make_plan
-from ai_drug_assets.progress import Lines
-from ai_drug_assets.retirement import bring_back, retire
-from ai_drug_assets.runner import bring_up_to_date
+from ai_drug_assets.execution.progress import Lines
+from ai_drug_assets.execution.runner import bring_up_to_date
+from ai_drug_assets.operations.retirement import bring_back, retire
+from ai_drug_assets.planning.plan import make_plan
+from model_zoo.bundles.pointer import Pointer
+from model_zoo.bundles.store import FolderStore, parse_pointer
 from model_zoo.errors import StoreError
-from model_zoo.pointer import Pointer
-from model_zoo.store import FolderStore, parse_pointer
 from tests.project_factory import Project, add_model, write_yaml
 
 

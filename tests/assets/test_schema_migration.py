@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from ai_drug_assets import schema_migration
-from ai_drug_assets.instance import open_instance
+from ai_drug_assets.execution.instance import open_instance
+from ai_drug_assets.operations import schema_migration
 from ai_drug_assets.settings import Settings
 from model_zoo.errors import StoreError
 

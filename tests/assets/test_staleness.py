@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from ai_drug_assets import keys
-from model_zoo import bundle_making, reference_drugs
-from model_zoo.card import ModelCard
-from model_zoo.dataset import Dataset
-from model_zoo.store import FolderStore, parse_pointer, read_card
+from model_zoo.bundles import assembly
+from model_zoo.bundles.card import ModelCard
+from model_zoo.bundles.store import FolderStore, parse_pointer, read_card
+from model_zoo.data import reference_drugs
+from model_zoo.data.dataset import Dataset
 from tests.project_factory import Project, add_model, write_csv
 
 RF = {"trained_model/greasy/rf", "trained_model/logp/rf"}
@@ -153,7 +154,7 @@ def test_another_list_of_drugs_reaches_the_bundle(
     before = {name: card(made, name) for name in ("greasy", "logp")}
     versions = served(made)
     monkeypatch.setattr(reference_drugs, "drug_file", lambda: tmp_path / "drugs.csv")
-    monkeypatch.setattr(bundle_making, "chembl_drugs", reference_drugs.chembl_drugs)
+    monkeypatch.setattr(assembly, "chembl_drugs", reference_drugs.chembl_drugs)
     champions = {"champion_model/greasy", "champion_model/logp"}
     assert stale(made) == champions | {"inference_service"}
     assert made.plan()["champion_model/logp"] == {("data", "data/chembl_drugs.csv")}

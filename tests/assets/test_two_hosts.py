@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import dagster as dg
 
-from ai_drug_assets.progress import Lines
-from ai_drug_assets.runner import bring_up_to_date
-from ai_drug_assets.selection import Selection
+from ai_drug_assets.execution.progress import Lines
+from ai_drug_assets.execution.runner import bring_up_to_date
+from ai_drug_assets.planning.selection import Selection
 from tests.project_factory import Project
 
 

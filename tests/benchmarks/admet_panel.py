@@ -14,20 +14,23 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from model_zoo.benchmark_candidates import Snapshot
-from model_zoo.benchmark_sets import benchmark_folder, load_benchmark_config, read_sets
-from model_zoo.bundle_writing import Background, write_bundle
-from model_zoo.card import ModelCard
-from model_zoo.config import Endpoint, ModelFile, load_configs
-from model_zoo.feature_cache import FeatureCache
+from model_zoo.benchmark.candidates import Snapshot
+from model_zoo.benchmark.sets import benchmark_folder, load_benchmark_config, read_sets
+from model_zoo.bundles.card import ModelCard
+from model_zoo.bundles.store import FolderStore, parse_pointer
+from model_zoo.bundles.writer import Background, write_bundle
+from model_zoo.chemistry.molecules import Molecule, Standardise
+from model_zoo.chemistry.similarity import pack
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.files import load_configs
+from model_zoo.config.model_spec import ModelSpec
+from model_zoo.data.reference_drugs import chembl_drugs
+from model_zoo.data.sources import BENCHMARK_FOLDER
+from model_zoo.features.cache import FeatureCache
 from model_zoo.featurizers import join
 from model_zoo.models import get
-from model_zoo.molecules import Molecule, Standardise
-from model_zoo.reference_drugs import chembl_drugs
-from model_zoo.sources import BENCHMARK_FOLDER
-from model_zoo.store import FolderStore, parse_pointer
-from model_zoo.training import training_values
-from model_zoo.uncertainty import Domain, pack
+from model_zoo.training.cross_validation import training_values
+from model_zoo.uncertainty.applicability_domain import Domain
 from tests.benchmarks.bench_service import MANY_ENDPOINTS, catboost_panel
 from tests.server_process import ROOT
 
@@ -95,7 +98,7 @@ def _publish(store: FolderStore, endpoint: Endpoint, sets: Path) -> None:
         store.update_pointer(lambda now: now.appoint({endpoint.name: version}, by="benchmark"))
 
 
-def _fields(endpoint: Endpoint, model: ModelFile) -> dict[str, Any]:
+def _fields(endpoint: Endpoint, model: ModelSpec) -> dict[str, Any]:
     return {
         "endpoint": endpoint.name,
         "model": MODEL,

@@ -25,10 +25,10 @@ import httpx
 import numpy as np
 import psutil
 
-from model_zoo.digests import file_digest
-from model_zoo.store import FolderStore
-from serving.answers import Job
+from model_zoo.bundles.store import FolderStore
+from model_zoo.io.digests import file_digest
 from serving.client import Client
+from serving.client.answers import Job
 from tests.benchmarks.load import cpu_seconds, machine_load
 from tests.bundle_factory import publish
 from tests.server_process import running_service

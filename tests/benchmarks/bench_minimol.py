@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from rdkit import Chem
 
+from model_zoo.chemistry.molecules import Molecule
 from model_zoo.featurizers._minimol.inputs import molecule_inputs
 from model_zoo.featurizers._minimol.network import run
-from model_zoo.molecules import Molecule
 from tests.real_molecules import drugs
 
 LARGEST_DIFFERENCE = 0.2

@@ -2,7 +2,7 @@
 
 Run `python -m tests.benchmarks.bench_nasty [SECONDS]` from the top of the checkout; it mutates SMILES towards slow
 ones and prints the worst CPU times as JSON. They decide whether threads with a time limit are enough
-(`serving/batches.py`), or molecules need processes that can be killed.
+(`serving/inference/batches.py`), or molecules need processes that can be killed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import time
 
 from model_zoo import featurizers
-from model_zoo.molecules import Limits, Molecule, parse_molecule
+from model_zoo.chemistry.molecules import Limits, Molecule, parse_molecule
 from serving.page.drawing import structure_svg
 
 SECONDS = 30.0

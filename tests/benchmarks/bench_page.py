@@ -16,7 +16,7 @@ from typing import Any
 
 from litestar.testing import TestClient
 
-from model_zoo.store import FolderStore
+from model_zoo.bundles.store import FolderStore
 from serving.app import create_app
 from serving.settings import Settings
 from tests.browser.page_store import fill

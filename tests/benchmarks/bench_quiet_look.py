@@ -22,9 +22,9 @@ from sqlalchemy import Engine, event
 
 from ai_drug_assets import keys
 from ai_drug_assets.automation import automation_sensor
-from ai_drug_assets.catalog import Catalog, load_catalog
-from ai_drug_assets.ledger import Entry, Made, now
-from ai_drug_assets.remains import place_of
+from ai_drug_assets.planning.catalog import Catalog, load_catalog
+from ai_drug_assets.planning.ledger import Entry, Made, now
+from ai_drug_assets.planning.remains import place_of
 from ai_drug_assets.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -19,12 +19,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ai_drug_assets import screens
+from ai_drug_assets.operations import screens
 from ai_drug_assets.settings import Settings
-from model_zoo.bundle import load_bundle
-from model_zoo.screening import Screen, find_shards, predict_shard
-from model_zoo.store import parse_pointer
-from serving.stores import open_store
+from model_zoo.bundles.reader import load_bundle
+from model_zoo.bundles.store import parse_pointer
+from model_zoo.config.screen import Screen
+from model_zoo.inference.screening import find_shards, predict_shard
+from serving.storage.stores import open_store
 
 ROWS = int(os.environ.get("AIDRUG_SCREEN_ROWS", "100000"))
 ALONE_ROWS = 2_000

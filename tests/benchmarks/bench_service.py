@@ -27,7 +27,7 @@ from typing import Any
 
 import psutil
 
-from model_zoo.store import FolderStore, Pointer
+from model_zoo.bundles.store import FolderStore, Pointer
 from tests.benchmarks.load import (
     ROUNDS,
     Figures,
@@ -51,7 +51,7 @@ MANY_ENDPOINTS = 20
 SWAPS = 100
 TREES = 200
 FEATURES = ("morgan_count", "avalon_count", "erg", "rdkit_descriptors")
-UNBATCHED = "import serving.batches as b; b.LARGEST_BATCH = 1; from serving.__main__ import main; main()"
+UNBATCHED = "import serving.inference.batches as b; b.LARGEST_BATCH = 1; from serving.__main__ import main; main()"
 
 
 class Panel:
@@ -166,8 +166,8 @@ def save_for_mlflow(bundle: Path, folder: Path) -> None:
 
     code = folder.parent / "bundle_model.py"
     code.write_text(
-        "import mlflow\nfrom pathlib import Path\nfrom model_zoo.bundle import load_bundle\n"
-        "from model_zoo.molecules import parse_molecule\n\n\n"
+        "import mlflow\nfrom pathlib import Path\nfrom model_zoo.bundles.reader import load_bundle\n"
+        "from model_zoo.chemistry.molecules import parse_molecule\n\n\n"
         "class BundleModel(mlflow.pyfunc.PythonModel):\n"
         "    def load_context(self, context):\n"
         "        self.bundle = load_bundle(Path(context.artifacts['bundle']))\n\n"

@@ -16,10 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from ai_drug_assets.catalog import load_catalog
+from ai_drug_assets.planning.catalog import load_catalog
 from ai_drug_assets.settings import Settings
-from model_zoo.roots import Makers
-from model_zoo.signed_code import signed_files
+from model_zoo.provenance.roots import Makers
+from model_zoo.provenance.signed_code import signed_files
 
 ROOT = Path(__file__).parents[2]
 MODELS, ENDPOINTS, RUNS = 100, 22, 5

@@ -19,22 +19,26 @@ from typing import Any
 
 import numpy as np
 
-from model_zoo import conformal, featurizers, models
-from model_zoo.alerts import find_alerts
-from model_zoo.bundle import Bundle
-from model_zoo.bundle_writing import Background, write_bundle
-from model_zoo.card import ModelCard
-from model_zoo.config import Endpoint, load_configs
-from model_zoo.dataset import Dataset, make_dataset
-from model_zoo.explanation import Explainer
-from model_zoo.model_formats import OnnxModel
-from model_zoo.molecules import Molecule, parse_molecule
-from model_zoo.reference_drugs import chembl_drugs
-from model_zoo.training import TrainingData, train_and_score
-from model_zoo.tree_shap import contributions
-from model_zoo.trees import read_onnx
-from model_zoo.trust import Held, Trust, make_trust
-from model_zoo.uncertainty import conformal_half_width, fit_domain, pack, tanimoto_nearest
+from model_zoo import featurizers, models
+from model_zoo.bundles.card import ModelCard
+from model_zoo.bundles.reader import Bundle
+from model_zoo.bundles.writer import Background, write_bundle
+from model_zoo.chemistry.molecules import Molecule, parse_molecule
+from model_zoo.chemistry.similarity import pack, tanimoto_nearest
+from model_zoo.chemistry.structural_alerts import find_alerts
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.files import load_configs
+from model_zoo.data.dataset import Dataset, make_dataset
+from model_zoo.data.reference_drugs import chembl_drugs
+from model_zoo.explanation.explainer import Explainer
+from model_zoo.explanation.tree_shap import contributions
+from model_zoo.explanation.tree_tables import read_onnx
+from model_zoo.fitted_models.formats import OnnxModel
+from model_zoo.training.cross_validation import TrainingData, train_and_score
+from model_zoo.uncertainty import conformal
+from model_zoo.uncertainty.applicability_domain import fit_domain
+from model_zoo.uncertainty.conformal import conformal_half_width
+from model_zoo.uncertainty.fit import OutOfFoldPredictions, Trust, make_trust
 
 ROOT = Path(__file__).parents[2]
 FEATURES = ("morgan_count", "descriptors")
@@ -60,8 +64,12 @@ def one(endpoint: Endpoint, config: Any, folder: Path) -> None:
     train_and_score("xgb", config, target, TrainingData(X, dataset.values, dataset.folds), folder)
     predictions = np.load(folder / "predictions.npz", allow_pickle=False)
     values, packed = target.to_training(dataset.values), pack(molecules)
-    held = Held(values[train] - predictions["residual"], values[train], packed[train], dataset.folds[train])
-    test = Held(target.to_training(predictions["test"]), values[~train], packed[~train], dataset.folds[~train])
+    held = OutOfFoldPredictions(
+        values[train] - predictions["residual"], values[train], packed[train], dataset.folds[train]
+    )
+    test = OutOfFoldPredictions(
+        target.to_training(predictions["test"]), values[~train], packed[~train], dataset.folds[~train]
+    )
     trust, errors, report = make_trust(target, held, test)
     print(f"\n{endpoint.name}: {train.sum()} training molecules, {(~train).sum()} in the test split")
     if trust.interval:
@@ -92,7 +100,7 @@ def rule(hard: np.ndarray, errors: np.ndarray, folds: np.ndarray) -> Callable[[n
     return fitted.half_width
 
 
-def print_intervals(held: Held, test: Held, errors: np.ndarray) -> None:
+def print_intervals(held: OutOfFoldPredictions, test: OutOfFoldPredictions, errors: np.ndarray) -> None:
     """Print how the ways to an interval compare."""
     hard = conformal.held_out_difficulty(held.packed, errors, held.folds)
     similarity, rows = tanimoto_nearest(test.packed, held.packed, conformal.NEIGHBOURS)

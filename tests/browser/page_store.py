@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from model_zoo.probability import ProbabilityRule
-from model_zoo.progress import EndpointProgress, ModelProgress, Progress, State, as_bytes
-from model_zoo.reference_drugs import DrugList
-from model_zoo.store import FolderStore
-from model_zoo.trust import Trust
+from model_zoo.bundles.progress import EndpointProgress, ModelProgress, Progress, State, as_bytes
+from model_zoo.bundles.store import FolderStore
+from model_zoo.data.reference_drugs import DrugList
+from model_zoo.uncertainty.calibration import ProbabilityRule
+from model_zoo.uncertainty.fit import Trust
 from tests.bundle_factory import TRAINING, publish
 
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
-from model_zoo.store import FolderStore
-from serving.trials import in_split
+from model_zoo.bundles.store import FolderStore
+from serving.inference.rollout import in_split
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.page_store import AWAITED, fill, tell_progress
 from tests.bundle_factory import publish, write

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from model_zoo import models
-from model_zoo.config import load_configs
-from model_zoo.config_schema import as_text, schemas
+from model_zoo.config.files import load_configs
+from model_zoo.config.schema import as_text, schemas
 
 
 @pytest.mark.parametrize("name", sorted(schemas()))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ai_drug_assets.instance import prepare_instance
+from ai_drug_assets.execution.instance import prepare_instance
 from ai_drug_assets.settings import TIMEOUT_MINUTES, Settings
 
 VARIABLES, DELIVERY = (f"infra/terraform/{name}" for name in ("variables.tf", "modules/delivery/main.tf"))

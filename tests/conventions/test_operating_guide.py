@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from litestar.testing import TestClient
 
-from model_zoo.store import FolderStore
+from model_zoo.bundles.store import FolderStore
 from serving.app import create_app
-from serving.keys import SCOPES
-from serving.problems import TITLES
+from serving.auth.keys import SCOPES
+from serving.http.problems import TITLES
 from serving.settings import Settings
 
 ROW = re.compile(r"^\| `([a-zA-Z_]+)` \|(?: `?([^`|]*)`? \|)?", re.MULTILINE)

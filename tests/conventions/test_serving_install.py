@@ -15,7 +15,7 @@ ABSENT = ("dagster", "dvc", "mlflow", "pandas", "sklearn", "torch")
 # Imports the whole service and what it loads bundles with; a module named `__main__` would start it.
 PROBE = f"""
 import importlib, importlib.util, pkgutil
-import model_zoo.bundle, model_zoo.store, serving
+import model_zoo.bundles.reader, model_zoo.bundles.store, serving
 for module in pkgutil.walk_packages(serving.__path__, "serving."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)

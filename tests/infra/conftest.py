@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ai_drug_assets import hosts
-from ai_drug_assets.hosts import Pace, Target
+from ai_drug_assets.aws import hosts
+from ai_drug_assets.aws.hosts import Pace, Target
 from tests.doubles.aws_server import REGION, StandIn, aws_stand_in
 from tests.doubles.host_document import host_document
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ai_drug_assets.aws_faults import HostError
-from ai_drug_assets.deploy import deploy
-from ai_drug_assets.hosts import Host, Target
+from ai_drug_assets.aws.deploy import deploy
+from ai_drug_assets.aws.faults import HostError
+from ai_drug_assets.aws.hosts import Host, Target
 from tests.infra.conftest import FAST, Deployment, make_instance
 
 ROOT = Path(__file__).parents[2]

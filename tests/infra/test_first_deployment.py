@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ai_drug_assets.host_cost import estimate
+from ai_drug_assets.aws.cost import estimate
 from tests.doubles.aws_server import ACCOUNT, StandIn, aws_stand_in
 from tests.infra.terraform_stack import ROOT, copy_of_infra, opt_in, terraform_environment
 

@@ -9,11 +9,11 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from click.testing import CliRunner, Result
 
-from ai_drug_assets.aws_faults import HostError, explained
+from ai_drug_assets.aws.cost import estimate
+from ai_drug_assets.aws.deploy import deploy
+from ai_drug_assets.aws.faults import HostError, explained
+from ai_drug_assets.aws.hosts import Host, Pace, Target
 from ai_drug_assets.cli import aidrug
-from ai_drug_assets.deploy import deploy
-from ai_drug_assets.host_cost import estimate
-from ai_drug_assets.hosts import Host, Pace, Target
 from model_zoo.errors import AidrugError, ConfigError
 from tests.infra.conftest import FAST, Deployment, make_instance
 
@@ -196,7 +196,7 @@ def test_the_driver_needs_neither_dagster_nor_a_model_library() -> None:
     import sys
 
     code = (
-        "import sys; sys.modules['botocore.exceptions'] = None; import ai_drug_assets.cli, ai_drug_assets.deploy; "
+        "import sys; sys.modules['botocore.exceptions'] = None; import ai_drug_assets.cli, ai_drug_assets.aws.deploy; "
         "print(sorted({'dagster', 'mlflow', 'pandas', 'numpy', 'rdkit', 'boto3', 'pydantic'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from ai_drug_assets.settings import ROOT
-from model_zoo.store import parse_pointer
-from serving.stores import open_store
+from model_zoo.bundles.store import parse_pointer
+from serving.storage.stores import open_store
 from tests.command_factory import Installation, make_installation
 from tests.doubles.aws_server import REGION, StandIn, aws_stand_in
 from tests.infra.terraform_stack import opt_in

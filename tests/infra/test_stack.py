@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from botocore.exceptions import ClientError
 
-from ai_drug_assets import hosts
-from ai_drug_assets.deploy import deploy
-from ai_drug_assets.host_cost import estimate
-from ai_drug_assets.hosts import Target
+from ai_drug_assets.aws import hosts
+from ai_drug_assets.aws.cost import estimate
+from ai_drug_assets.aws.deploy import deploy
+from ai_drug_assets.aws.hosts import Target
 from tests.doubles.aws_server import ACCOUNT, REGION, aws_stand_in
 from tests.doubles.host_document import SETTINGS, host_document
 from tests.doubles.policies import Policies

@@ -23,10 +23,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from model_zoo.standardisation.outcome import ErrorCode
-from model_zoo.store import FolderStore
+from model_zoo.bundles.store import FolderStore
+from model_zoo.chemistry.standardisation.outcome import ErrorCode
 from serving.app import create_app
-from serving.jobs.settings import JobSettings
+from serving.job_settings import JobSettings
 from serving.settings import Settings
 from tests.bundle_factory import publish
 from tests.server_process import running_service

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from model_zoo.store import FolderStore
-from serving.problems import TITLES
+from model_zoo.bundles.store import FolderStore
+from serving.http.problems import TITLES
 from tests.bundle_factory import publish
 from tests.server_process import ROOT, running_service
 

@@ -21,11 +21,13 @@ from dagster import DagsterRunStatus
 from dagster._core.test_utils import poll_for_finished_run
 from litestar.testing import TestClient
 
-from ai_drug_assets import jobs, postgres, upkeep
-from ai_drug_assets.catalog import load_catalog
-from ai_drug_assets.ledger import Ledger
-from ai_drug_assets.plan import make_plan
+from ai_drug_assets import jobs
+from ai_drug_assets.operations import maintenance
+from ai_drug_assets.planning.catalog import load_catalog
+from ai_drug_assets.planning.ledger import Ledger
+from ai_drug_assets.planning.plan import make_plan
 from ai_drug_assets.settings import ROOT
+from ai_drug_assets.storage import postgres
 from model_zoo.errors import StoreError
 from serving.app import create_app
 from serving.settings import Settings as ServiceSettings
@@ -129,7 +131,7 @@ def test_a_run_becomes_a_task_of_the_definition_on_the_page(cluster: Cluster) ->
         found = instance.get_run_by_id(run.run_id)
         assert found is not None
         assert instance.run_launcher.check_run_worker_health(found).status.value == "RUNNING"
-        assert upkeep.close_abandoned_runs(instance) == 0  # that the process is not of this machine means nothing
+        assert maintenance.close_abandoned_runs(instance) == 0  # that the process is not of this machine means nothing
 
         (task,) = cluster.tasks.started[before:]
         daemon = cluster.tasks.started[0]

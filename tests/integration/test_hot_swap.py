@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from model_zoo.store import FolderStore, Pointer
+from model_zoo.bundles.store import FolderStore, Pointer
 from tests.bundle_factory import write
 from tests.server_process import ROOT, free_port, running_service
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from model_zoo.store import FolderStore
+from model_zoo.bundles.store import FolderStore
 from serving.client import Client
 from tests.bundle_factory import publish
 from tests.server_process import running_service
@@ -102,15 +102,15 @@ def test_who_follows_a_job_does_not_keep_the_service_from_stopping(tmp_path: Pat
     told: list[int] = []
     with service(tmp_path, 1) as (address, process):
         job = submit(address)
-        follower = threading.Thread(
+        champion_watcher = threading.Thread(
             target=lambda: Client(address, retries=20).wait(job, lambda done, *_: told.append(done))
         )
-        follower.start()
+        champion_watcher.start()
         wait_for(lambda: told)
         process.terminate()
         assert process.wait(30) == 0
     with service(tmp_path, 2, AIDRUG_SERVICE_PORT=address.rsplit(":", 1)[1]):
-        follower.join(60)
+        champion_watcher.join(60)
 
     assert told[-1] == ROWS
     assert told == sorted(told)

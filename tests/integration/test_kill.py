@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ai_drug_assets.settings import Settings
-from model_zoo.bundle import load_bundle
-from model_zoo.store import FolderStore, parse_pointer
+from model_zoo.bundles.reader import load_bundle
+from model_zoo.bundles.store import FolderStore, parse_pointer
 from tests.command_factory import Command, Installation, make_installation
 from tests.project_factory import Project
 

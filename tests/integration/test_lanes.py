@@ -11,12 +11,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ai_drug_assets import runner
-from ai_drug_assets.catalog import load_catalog
-from ai_drug_assets.instance import prepare_instance
-from ai_drug_assets.lanes import Done, Ended, Processes
-from ai_drug_assets.ledger import Ledger
-from ai_drug_assets.progress import Lines
+from ai_drug_assets.execution import runner
+from ai_drug_assets.execution.instance import prepare_instance
+from ai_drug_assets.execution.lanes import Done, Ended, Processes
+from ai_drug_assets.execution.progress import Lines
+from ai_drug_assets.planning.catalog import load_catalog
+from ai_drug_assets.planning.ledger import Ledger
 from ai_drug_assets.settings import Settings
 from tests.project_factory import make_project
 

@@ -18,14 +18,14 @@ from typing import Any
 import boto3
 import pytest
 
-from ai_drug_assets.backup import back_up, restore
-from ai_drug_assets.ledger_copy import LedgerCopy
-from ai_drug_assets.objects import open_objects
+from ai_drug_assets.operations.backup import back_up, restore
+from ai_drug_assets.planning.ledger_copy import LedgerCopy
 from ai_drug_assets.settings import Settings
-from model_zoo.bundle import load_bundle
+from ai_drug_assets.storage.objects import open_objects
+from model_zoo.bundles.reader import load_bundle
+from model_zoo.bundles.store import parse_pointer
 from model_zoo.errors import StoreError
-from model_zoo.store import parse_pointer
-from serving.stores import open_store
+from serving.storage.stores import open_store
 from tests.bundle_factory import appoint_unseen, publish
 from tests.checkout_copy import ENDPOINT, MEASUREMENTS, CheckoutCopy
 from tests.s3_server import KEY, SECRET, client, credentials, cuttable_wire, running_s3, weed

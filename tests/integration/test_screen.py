@@ -20,14 +20,15 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from ai_drug_assets import screens
+from ai_drug_assets.operations import screens
 from ai_drug_assets.settings import Settings
+from model_zoo.bundles.store import FolderStore
+from model_zoo.config.screen import Screen
 from model_zoo.errors import ConfigError, DataError
-from model_zoo.screening import Screen, find_shards
-from model_zoo.store import FolderStore
+from model_zoo.inference.screening import find_shards
 from tests.bundle_factory import publish
 from tests.project_factory import project_settings
-from tests.unit.test_screening import library
+from tests.unit.model_zoo.inference.test_screening import library
 
 SMILES: list[str | None] = ["C" * (1 + number % 12) + "O" for number in range(60)]
 

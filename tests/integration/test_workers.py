@@ -15,8 +15,8 @@ import httpx
 import psutil
 import pytest
 
-from model_zoo.store import FolderStore, Pointer
-from serving.agreement import Agreement
+from model_zoo.bundles.store import FolderStore, Pointer
+from serving.runtime.generation_barrier import GenerationBarrier
 from tests.bundle_factory import write
 from tests.server_process import running_service
 
@@ -136,8 +136,8 @@ def test_a_worker_waits_for_those_that_live_and_for_nobody_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first table is served at once, a later one with the others; the dead are not waited for."""
-    monkeypatch.setattr("serving.agreement.LONGEST_WAIT_SECONDS", 0.5)
-    here, dead = Agreement(tmp_path / "g", 0, 2), Agreement(tmp_path / "g", 1, 2)
+    monkeypatch.setattr("serving.runtime.generation_barrier.LONGEST_WAIT_SECONDS", 0.5)
+    here, dead = GenerationBarrier(tmp_path / "g", 0, 2), GenerationBarrier(tmp_path / "g", 1, 2)
     child = subprocess.Popen(["sleep", "60"])
     dead._map[16:24] = child.pid.to_bytes(8, "little")
     try:
@@ -149,7 +149,7 @@ def test_a_worker_waits_for_those_that_live_and_for_nobody_else(
     finally:
         child.kill()
         child.wait()
-    monkeypatch.setattr("serving.agreement.LONGEST_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr("serving.runtime.generation_barrier.LONGEST_WAIT_SECONDS", 60.0)
     here.wait(3)
 
     assert first < 0.5

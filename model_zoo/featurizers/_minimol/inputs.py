@@ -1,8 +1,5 @@
 """Molecules as the inputs of MiniMol's network: atoms, bonds, and where each atom stands in its molecule.
 
-Belongs here: the numbers that the network was trained on, in its order and its precision (half), for one molecule.
-Does not belong here: the network (see `network.py`).
-
 Atoms are taken in RDKit's canonical order: eigenvectors of the Laplacian have no natural sign or, where eigenvalues
 repeat, basis, and the network is not blind to that. One order gives one embedding per molecule.
 """

@@ -1,8 +1,4 @@
-"""MiniMol's network, run by ONNX Runtime.
-
-Belongs here: which weights, and a graph that computes the same in half of the time.
-Does not belong here: what goes in (see `inputs.py`).
-"""
+"""MiniMol's network, run by ONNX Runtime."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The 85 fragment counts of RDKit, and QED, which looks for 127 patterns of its own, in one search.
 
-Belongs here: which patterns are looked for, and what is made of their counts. The patterns themselves are RDKit's.
-Source of QED: Bickerton et al., Nat. Chem. 2012, 4, 90.
+The patterns themselves are RDKit's. Source of QED: Bickerton et al., Nat. Chem. 2012, 4, 90.
 """
 
 from __future__ import annotations

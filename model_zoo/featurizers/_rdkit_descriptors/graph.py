@@ -1,8 +1,4 @@
-"""What several descriptor families need of a molecule, read from RDKit once.
-
-Belongs here: properties of atoms and bonds, distance matrices, and whether a molecule is plain enough for short cuts.
-Does not belong here: any descriptor.
-"""
+"""What several descriptor families need of a molecule, read from RDKit once."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Counting many substructures in one molecule, asking RDKit only about those that can be there.
 
-Belongs here: deciding from atoms and their neighbours that a pattern cannot match, and counting patterns of one or two
-atoms. Does not belong here: the patterns (see `fragments.py`).
-
 Each different query atom, query bond and query atom with its bonds has one bit. An atom with some properties has the
 bits of the query atoms that RDKit's own `Match` says it satisfies; RDKit is asked once per combination of properties,
 of which drugs have some hundreds. A pattern all of whose bits appear in a molecule may match it; one that lacks a bit

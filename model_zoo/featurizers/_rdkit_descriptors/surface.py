@@ -1,6 +1,5 @@
 """Surface areas and electrotopological states: the VSA families, the EState extremes, the charge extremes.
 
-Belongs here: sums of atomic surface over bins of an atomic property, and extremes of atomic properties.
 Sources: Labute, J. Mol. Graph. Model. 2000, 18, 464; Hall, Mohney & Kier, J. Chem. Inf. Comput. Sci. 1991, 31, 76.
 """
 

@@ -1,6 +1,5 @@
 """Indices of the molecular graph from its matrices: Ipc, Balaban's J, Bertz' complexity.
 
-Belongs here: what distance and adjacency matrices decide. Does not belong here: paths (see `paths.py`).
 Sources: Bonchev & Trinajstic, J. Chem. Phys. 1977, 67, 4517; Balaban, Chem. Phys. Lett. 1982, 89, 399; Bertz, J. Am.
 Chem. Soc. 1981, 103, 3599.
 """

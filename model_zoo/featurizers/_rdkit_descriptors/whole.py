@@ -1,6 +1,5 @@
 """Descriptors that are one call of RDKit's compiled code each, sums over atoms, Morgan densities, the spacial score.
 
-Belongs here: what shares no expensive intermediate with another family.
 Source of the spacial score: Krzyzanowski et al., J. Med. Chem. 2023, 66, 12739.
 """
 

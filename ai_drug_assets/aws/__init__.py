@@ -1,0 +1,1 @@
+"""A deployment in AWS, seen from outside: hosts, deliveries, costs."""

@@ -1,0 +1,351 @@
+"""The command `aidrug`.
+
+Belongs here: arguments, output for people and for machines, exit codes.
+Does not belong here: the work itself. Every command imports what it needs when it runs: `aidrug plan` must answer
+in under two seconds and so imports neither Dagster nor a model library.
+
+Exit codes: 0 done, 1 an error or a failed asset; see `run.py` for more.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from model_zoo.errors import AidrugError
+
+from ai_drug_assets.cli import hosts, run
+from ai_drug_assets.cli.adopt import adopt
+from ai_drug_assets.cli.keys import keys
+from ai_drug_assets.settings import Settings
+
+FAILED = 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def aidrug() -> None:
+    """Keep the best model for every molecular property, and serve it."""
+
+
+aidrug.add_command(adopt)
+aidrug.add_command(hosts.deploy)
+aidrug.add_command(hosts.host)
+
+
+aidrug.add_command(run.plan)
+aidrug.add_command(run.run)
+aidrug.add_command(run.up)
+aidrug.add_command(run.status)
+
+
+@aidrug.command()
+@click.option("--to", "place", envvar="AIDRUG_BACKUP", required=True, help="A folder or s3://bucket/prefix.")
+@click.option("--keep", type=click.IntRange(1), default=30, show_default=True, help="How many snapshots stay.")
+def backup(place: str, keep: int) -> None:
+    """Write a snapshot of the whole state, while everything goes on working, and delete the oldest."""
+    from ai_drug_assets.operations.backup import back_up
+
+    back_up(Settings.from_env(), place, click.echo, keep)
+
+
+@aidrug.command()
+@click.option("--from", "place", envvar="AIDRUG_BACKUP", required=True, help="A folder or s3://bucket/prefix.")
+@click.option("--snapshot", metavar="NAME", help="The newest when left out.")
+@click.option("--replace", is_flag=True, help="Move what is in the way to AIDRUG_HOME/replaced.")
+def restore(place: str, snapshot: str | None, *, replace: bool) -> None:
+    """Bring the whole state back to a snapshot. Stop everything else first."""
+    from ai_drug_assets.operations.backup import restore as bring_back
+
+    bring_back(Settings.from_env(), place, click.echo, snapshot=snapshot, replace=replace)
+
+
+@aidrug.command()
+@click.option("--undo", is_flag=True, help="Restore the backup from before the last upgrade instead.")
+def migrate(*, undo: bool) -> None:
+    """Bring the databases to the schema of the installed versions, after a backup, as `run` and `up` do."""
+    from ai_drug_assets.execution.instance import prepare_instance
+    from ai_drug_assets.operations import schema_migration
+
+    settings = Settings.from_env()
+    if undo:
+        schema_migration.undo(settings, click.echo)
+        return
+    prepare_instance(settings)
+    if not schema_migration.migrate(settings, click.echo):
+        schema_migration.forget(settings)
+        click.echo("the databases fit the installed versions")
+
+
+@aidrug.command()
+@click.argument("process", type=click.Choice(["code", "webserver", "daemon", "mlflow"]))
+def start(process: str) -> None:
+    """Become one PROCESS of a host, in the foreground: what each container of infra/compose.yaml runs."""
+    from ai_drug_assets.execution.container_entry import start as become
+
+    become(process, Settings.from_env())
+
+
+@aidrug.command()
+@click.argument("endpoint")
+def rollback(endpoint: str) -> None:
+    """Give an ENDPOINT back to its previous champion. The present one does not come back by itself."""
+    from ai_drug_assets.operations.rollback import roll_back
+
+    click.echo(roll_back(Settings.from_env(), endpoint))
+
+
+@aidrug.command()
+@click.argument("endpoint")
+@click.option("--reason", default="no reason was given", show_default=True, help="Told to whoever asks for it.")
+@click.option("--undo", is_flag=True, help="Serve it again, by what served it last.")
+def retire(endpoint: str, reason: str, *, undo: bool) -> None:
+    """Serve an ENDPOINT no more. Its history is kept, and whoever asks for it is told since when, and why."""
+    from ai_drug_assets.operations.retirement import bring_back
+    from ai_drug_assets.operations.retirement import retire as work
+
+    settings = Settings.from_env()
+    click.echo(bring_back(settings, endpoint) if undo else work(settings, endpoint, reason))
+
+
+@aidrug.command()
+@click.argument("endpoint")
+def accept(endpoint: str) -> None:
+    """Accept new measurements of an ENDPOINT that are held because they look unlike the last ones."""
+    from ai_drug_assets.assets.holding import accept as work
+
+    click.echo(work(Settings.from_env(), endpoint))
+
+
+@aidrug.command()
+@click.argument("endpoint")
+def promote(endpoint: str) -> None:
+    """Make an ENDPOINT's challenger on trial its champion. The former champion does not come back by itself."""
+    from ai_drug_assets.operations.rollback import promote as work
+
+    click.echo(work(Settings.from_env(), endpoint))
+
+
+@aidrug.command()
+@click.argument("endpoint")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), required=True, help="The CSV to write: smiles, relation, value, unit."
+)
+def feedback(endpoint: str, out: str) -> None:
+    """Write the measured values that were reported for an ENDPOINT to a CSV, to train on."""
+    from ai_drug_assets.operations.feedback_export import export
+
+    click.echo(export(Settings.from_env(), endpoint, Path(out)))
+
+
+@aidrug.command()
+@click.argument("name")
+@click.option("--workers", type=click.IntRange(1), help="Processes on this machine; one per core when omitted.")
+def screen(name: str, workers: int | None) -> None:
+    """Predict the library of configs/screens/NAME.yaml with the champions; goes on where it stopped."""
+    from model_zoo.config.files import load_screens
+    from model_zoo.errors import ConfigError
+
+    from ai_drug_assets.operations.screens import run_screen
+
+    settings = Settings.from_env()
+    screens = load_screens(settings.configs / "screens")
+    if name not in screens:
+        raise ConfigError(f"expected one of {', '.join(screens) or 'none yet'} (configs/screens/), got {name!r}")
+    report = run_screen(settings, screens[name], click.echo, workers)
+    click.echo(f"{report.out}: {report.rows} rows, {report.made} of {report.shards} shards made now")
+    for number, why in report.failed.items():
+        click.echo(f"FAILED shard {number}: {why}", err=True)
+    sys.exit(FAILED if report.failed else 0)
+
+
+@aidrug.group()
+def data() -> None:
+    """Track measurements with DVC."""
+
+
+@data.command("add")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+def data_add(files: tuple[str, ...]) -> None:
+    """Track FILES with DVC and copy them to the remote. Commit the `.dvc` files that it writes."""
+    from ai_drug_assets.operations.dvc import add
+
+    click.echo(add(files, Settings.from_env()))
+
+
+@data.command("pull")
+def data_pull() -> None:
+    """Bring every tracked file to what its pointer says."""
+    from ai_drug_assets.operations.dvc import pull_all
+
+    click.echo(pull_all(Settings.from_env()))
+
+
+@data.command("remote")
+@click.argument("url")
+def data_remote(url: str) -> None:
+    """Keep tracked data at URL: a folder, or `s3://bucket/prefix`."""
+    from ai_drug_assets.operations.dvc import set_remote
+
+    click.echo(set_remote(url, Settings.from_env()))
+
+
+aidrug.add_command(keys)
+
+
+@aidrug.command()
+def schema() -> None:
+    """Write the JSON Schemas of the configuration files into `configs/`, for editors."""
+    from model_zoo.config.schema import write_schemas
+
+    for path in write_schemas(Settings.from_env().configs):
+        click.echo(path)
+
+
+@aidrug.command()
+def pretrain() -> None:
+    """Make the weights anew that the transformer starts from, in ten minutes on a core; say what they can."""
+    from model_zoo.training.pretraining import write_weights
+
+    write_weights(Settings.from_env().root, click.echo)
+
+
+@aidrug.command()
+@click.argument("what", nargs=-1, required=True, metavar="SMILES...|FILE")
+@click.option("--endpoint", "--endpoints", "endpoints", multiple=True, help="Only these, separated by commas.")
+@click.option("--include", multiple=True, help="Add neighbours, explanation, alerts; separated by commas.")
+@click.option("--column", help="FILE: the column of SMILES, where the service cannot tell.")
+@click.option("--out", type=click.Path(dir_okay=False), help="FILE: where to, .csv, .parquet, .sdf or .ndjson.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; for a FILE without --out, a line per row.")
+def predict(
+    what: tuple[str, ...],
+    endpoints: tuple[str, ...],
+    include: tuple[str, ...],
+    column: str | None,
+    out: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Predict SMILES, or the molecules of a CSV, TSV, SMILES or SDF FILE, through the running service.
+
+    A FILE becomes a job of the service: the result has every row in its place, with the columns that came. Without
+    --out it goes to stdout as CSV; progress goes to stderr. Ctrl-C cancels the job.
+    """
+    from ai_drug_assets.operations import predictions
+
+    url = Settings.from_env().service_url
+    names, extras = _listed(endpoints) or None, _listed(include)
+    if len(what) == 1 and Path(what[0]).is_file():
+        place = Path(out) if out else None
+        form = "ndjson" if as_json else "csv"
+        job = predictions.predict_file(
+            url, Path(what[0]), place, column=column, endpoints=names, include=extras, stdout_format=form
+        )
+        if place is not None:
+            click.echo(json.dumps(asdict(job), indent=1) if as_json else f"wrote {place}: {job.total:,} rows")
+        return
+    if out or column:
+        raise AidrugError(f"--out and --column belong to a file, and {what[0]!r} is none")
+    answer = predictions.predict_smiles(url, what, names, extras)
+    click.echo(json.dumps(predictions.as_json(answer, extras), indent=1) if as_json else predictions.as_text(answer))
+
+
+@aidrug.command()
+@click.argument("folder", envvar="AIDRUG_BENCHMARK_FOLDER", type=click.Path(exists=True, file_okay=False))
+@click.option("--only", multiple=True, metavar="SET", help="Only this set; may be given several times.")
+@click.option("--models", multiple=True, metavar="MODEL", help="Who competes; may be given several times.")
+@click.option("--board", "boards", multiple=True, type=click.Choice(["strict", "open"]), help="By default both.")
+@click.option("--seeds", type=click.IntRange(1), help="Seeds 1 to this number; the official protocol has 5.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Results, by default tests/benchmarks/results/.")
+def benchmark(
+    folder: str,
+    only: tuple[str, ...],
+    models: tuple[str, ...],
+    boards: tuple[str, ...],
+    seeds: int | None,
+    out: str | None,
+) -> None:
+    """Run the zoo on a FOLDER of sets with official test rows. Only what changed since the last run is computed."""
+    from ai_drug_assets.operations.benchmarks import benchmark as work
+
+    failed = work(
+        Settings.from_env(), folder, only=only, models=models, boards=boards, seeds=seeds, out=out, say=click.echo
+    )
+    sys.exit(FAILED if failed else 0)
+
+
+@aidrug.command("benchmark-set")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--name", required=True, help="The set's name.")
+@click.option("--smiles", required=True, metavar="COLUMN", help="Column of FILE with the structures.")
+@click.option("--value", required=True, metavar="COLUMN", help="Column with the values, in the unit to be scored.")
+@click.option("--metric", default="RMSE", show_default=True, help="RMSE, MAE or Spearman.")
+@click.option("--unit", default="pIC50", show_default=True)
+def benchmark_set(**given: str) -> None:
+    """Lay a CSV FILE of measurements out as one more set of a benchmark FOLDER, split 80 to 20 by scaffold."""
+    from ai_drug_assets.operations.benchmarks import add_set
+
+    click.echo(add_set(**given))
+
+
+@aidrug.command()
+@click.argument("model")
+@click.argument("endpoints", nargs=-1)
+@click.option("--trials", type=click.IntRange(1), default=30, show_default=True, help="Those of earlier runs included.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the draws.")
+@click.option("--write/--no-write", default=True, help="Write better settings into the model's YAML (the default).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines; progress goes to stderr.")
+def search(model: str, endpoints: tuple[str, ...], *, trials: int, seed: int, write: bool, as_json: bool) -> None:
+    """Search better hyper-parameters of MODEL on ENDPOINTS (all of its when none is named), inside the folds.
+
+    Where to look stands in the model's YAML under `search`. An interrupted search continues.
+    """
+    from ai_drug_assets.operations.tuning import search_settings
+
+    say = lambda line: click.echo(line, err=as_json)  # noqa: E731
+    found = search_settings(Settings.from_env(), model, endpoints, trials=trials, seed=seed, write=write, say=say)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    for endpoint, item in found.items():
+        verdict = f"{item['best']:.4f} with {item['chosen']}" if item["chosen"] else "nothing better"
+        click.echo(f"{endpoint}: {item['own']:.4f} now, {verdict} (p = {item['p_value']:.2g}, {item['trials']} trials)")
+
+
+@aidrug.command("benchmark-report")
+@click.option("--results", type=click.Path(dir_okay=False), help="Results of `aidrug benchmark`.")
+@click.option("--out", type=click.Path(dir_okay=False), help="The document, by default docs/benchmark.md.")
+def benchmark_report(results: str | None, out: str | None) -> None:
+    """Write the documents of the benchmark and of the potency sets from their results."""
+    from ai_drug_assets.operations.benchmarks import report
+
+    for path in report(Settings.from_env(), results, out):
+        click.echo(path)
+
+
+def main() -> None:
+    """Run the command; a fault of the user's is one line on stderr and exit code 1."""
+    try:
+        aidrug.main(prog_name="aidrug")
+    except AidrugError as error:
+        click.echo(f"aidrug: {error}", err=True)
+        sys.exit(FAILED)
+    except Exception as error:
+        from ai_drug_assets.planning.transient_failures import why_no_place
+
+        why = why_no_place(error)
+        if why is None:
+            raise
+        click.echo(
+            f"aidrug: nothing can be written: {why}. Make room, or let AIDRUG_HOME name another folder. What was made "
+            "stays, and the next run goes on from there.",
+            err=True,
+        )
+        sys.exit(FAILED)
+
+
+def _listed(values: tuple[str, ...]) -> list[str]:
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]

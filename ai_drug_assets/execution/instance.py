@@ -1,0 +1,90 @@
+"""Dagster's instance of this installation."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import yaml
+from model_zoo.bundles.store import atomic_write
+from model_zoo.errors import ConfigError
+
+from ai_drug_assets.operations.schema_migration import migrate
+from ai_drug_assets.processes import one_at_a_time
+from ai_drug_assets.settings import Settings
+from ai_drug_assets.storage.sqlite import be_patient
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+
+def prepare_instance(settings: Settings) -> Path:
+    """Write `dagster.yaml` to AIDRUG_HOME with its folders there, and set `DAGSTER_HOME`; give that folder.
+
+    A `DAGSTER_HOME` that is set already (a production instance on Postgres) is left alone.
+
+    Raises
+    ------
+    ConfigError
+        When `AIDRUG_LOGS` is no prefix in S3.
+    """
+    home = settings.folder("dagster")
+    if os.environ.get("DAGSTER_HOME", str(home)) == str(home):
+        config = yaml.safe_load((settings.root / "dagster.yaml").read_text(encoding="utf-8"))
+        for section in (config["storage"]["sqlite"], config["local_artifact_storage"], config["compute_logs"]):
+            section.get("config", section)["base_dir"] = str(home)
+        config["concurrency"]["pools"]["default_limit"] = settings.workers
+        config["run_monitoring"]["max_runtime_seconds"] = settings.timeout_minutes * 60
+        if settings.logs:
+            config["compute_logs"] = _logs_in_s3(settings.logs, home)
+        content = yaml.safe_dump(config, sort_keys=False).encode()
+        target = home / "dagster.yaml"
+        if not target.exists() or target.read_bytes() != content:
+            atomic_write(target, content)
+        os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["AIDRUG_HOME"] = str(settings.home)
+    keep_quiet()
+    return Path(os.environ["DAGSTER_HOME"])
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """Open the instance, and make its tables where there are none: two processes that do so at once both fail.
+
+    So every process that is started with the instance is started after this. Databases that an older version of Dagster
+    or MLflow made are backed up and upgraded first.
+
+    Raises
+    ------
+    StoreError
+        When a database is of a newer version, or cannot be upgraded.
+    """
+    prepare_instance(settings)
+    be_patient()
+    import dagster as dg
+
+    with one_at_a_time(settings.folder("locks") / "dagster"):
+        migrate(settings, lambda line: print(line, file=sys.stderr))  # noqa: T201  said before anything works
+        return dg.DagsterInstance.get()
+
+
+def keep_quiet() -> None:
+    """Keep out of people's terminals what Dagster says of parts of it that we chose to use."""
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
+
+
+def _logs_in_s3(place: str, home: Path) -> dict[str, Any]:
+    """Give the section for logs in S3; while a step prints they lie in AIDRUG_HOME, where the UI follows them."""
+    url = urlsplit(place)
+    if url.scheme != "s3" or not url.netloc:
+        raise ConfigError(f"AIDRUG_LOGS: expected s3://bucket/prefix, got {place!r}")
+    config = {"bucket": url.netloc, "prefix": url.path.strip("/") or "dagster", "local_dir": str(home)}
+    return {
+        "module": "dagster_aws.s3.compute_log_manager",
+        "class": "S3ComputeLogManager",
+        "config": {**config, "skip_empty_files": True},
+    }

@@ -1,0 +1,114 @@
+"""Materialising some assets in one Dagster run, in this process.
+
+Belongs here: the run itself and what came of each asset.
+Does not belong here: which assets, when and in which process (see `runner.py`, `lanes.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ai_drug_assets.planning.catalog import Catalog
+from ai_drug_assets.planning.ledger import Ledger
+from ai_drug_assets.planning.order import SKIPPED
+from ai_drug_assets.processes import this_process
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+JOB = "aidrug_run"
+
+INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
+
+Watch = Callable[[str, str | None, float], None]
+"""Told of each asset that is done: its key, what went wrong if anything did, and the seconds since the one before."""
+
+
+class Maker:
+    """Materialises assets of a catalog on an instance.
+
+    Parameters
+    ----------
+    catalog, instance
+        What there is to make, and where Dagster keeps its records.
+    watch
+        Told of each asset as soon as it is done.
+    """
+
+    def __init__(self, catalog: Catalog, instance: dg.DagsterInstance, watch: Watch) -> None:
+        self._catalog, self._instance, self._watch = catalog, instance, watch
+        self._began = time.perf_counter()
+
+    def make(self, keys: Sequence[str]) -> dict[str, str | None]:
+        """Materialise these assets in one run; give, by key, what went wrong, or none where nothing did.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When Ctrl-C came meanwhile: Dagster makes the failure of a step of it.
+        """
+        from ai_drug_assets import keys as names
+
+        self._began = time.perf_counter()
+        result = self._job.execute_in_process(
+            instance=self._instance,
+            asset_selection=[names.asset_key(key) for key in keys],
+            raise_on_error=False,
+            tags={names.RUN_TAG_PROCESS: this_process()},
+        )
+        if _was_interrupted(result):
+            raise KeyboardInterrupt
+        events = result.get_asset_materialization_events()
+        made = {names.catalog_key(event.asset_key) for event in events if event.asset_key}
+        ledger = Ledger(self._catalog.settings.home / "ledger")
+        outcome: dict[str, str | None] = {}
+        for key in keys:
+            failure = ledger.read(key).failure
+            if failure is not None and failure.signature == self._catalog.nodes[key].signature:
+                outcome[key] = failure.error
+            else:
+                outcome[key] = None if key in made else SKIPPED
+        return outcome
+
+    def prepare(self, endpoint: str, model: str) -> None:
+        """Featurize the reference drugs as a model of an endpoint will be asked to, so that its bundle need not wait.
+
+        They are kept with all features on disk; half of what the first bundle takes is their descriptors.
+        """
+        from model_zoo.data.reference_drugs import chembl_drugs
+
+        from ai_drug_assets.assets.context import AssetContext
+
+        configs, drugs = self._catalog.configs, chembl_drugs()
+        if drugs is not None:
+            molecules = drugs.molecules(configs.endpoints[endpoint].curation.standardise)
+            AssetContext(self._catalog).features.joined(configs.model_of(endpoint, model).features, molecules)
+
+    @cached_property
+    def _job(self) -> dg.JobDefinition:
+        import dagster as dg
+
+        from ai_drug_assets import keys as names
+        from ai_drug_assets.definitions import build_defs
+
+        defs = build_defs(catalog=self._catalog, executor=dg.in_process_executor, watch=self._done)
+        selection = dg.AssetSelection.assets(*(names.asset_key(key) for key in self._catalog.nodes))
+        # Dagster's own log goes to its event log, for the UI; the terminal gets a line per asset.
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        job = dg.define_asset_job(JOB, selection=selection, config=quiet)
+        return dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def(JOB)
+
+    def _done(self, key: str, error: str | None) -> None:
+        seconds = time.perf_counter() - self._began
+        self._began = time.perf_counter()
+        self._watch(key, error, seconds)
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Say whether Ctrl-C ended a step, or the run between two steps."""
+    errors = (event.step_failure_data.error for event in result.get_step_failure_events())
+    names = {each.cls_name for error in errors if error for each in (error, error.cause, error.context) if each}
+    return bool(names.intersection(INTERRUPTS)) or result.dagster_run.status.name in ("CANCELING", "CANCELED")

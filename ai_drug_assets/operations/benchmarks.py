@@ -1,0 +1,113 @@
+"""The commands `aidrug benchmark` and `aidrug benchmark-report`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from model_zoo.benchmark.boards import BOARDS
+from model_zoo.benchmark.candidates import Snapshot
+from model_zoo.benchmark.layout import SetDescription, lay_out
+from model_zoo.benchmark.potency_report import potency_text
+from model_zoo.benchmark.report import read_goals, read_leaderboard, report_text
+from model_zoo.benchmark.results import read_results
+from model_zoo.benchmark.runner import Job, choose, run_benchmark
+from model_zoo.benchmark.sets import load_benchmark_config, read_sets
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.files import load_configs
+from model_zoo.data.sources import CsvSource
+from model_zoo.features.cache import FeatureCache
+
+from ai_drug_assets.settings import Settings
+
+RESULTS = "tests/benchmarks/results/tdc_admet.json"
+GOALS = "tests/benchmarks/published/tdc_admet.csv"
+PUBLISHED = "tests/benchmarks/published/tdc_admet_leaderboard.csv"
+DOCUMENT = "docs/benchmark.md"
+POTENCY_RESULTS = "tests/benchmarks/results/potency.json"
+POTENCY_DOCUMENT = "docs/potency.md"
+
+
+def benchmark(
+    settings: Settings,
+    folder: str,
+    *,
+    only: Sequence[str],
+    models: Sequence[str],
+    boards: Sequence[str],
+    seeds: int | None,
+    out: str | None,
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    """Bring the benchmark's results up to date; give what went wrong, by set."""
+    failed: dict[str, str] = {}
+    for job, endpoint in jobs(settings, folder, only=only, models=models, boards=boards, seeds=seeds, out=out):
+        failed |= run_benchmark(job, [endpoint], say)
+    return failed
+
+
+def jobs(
+    settings: Settings,
+    folder: str,
+    *,
+    only: Sequence[str] = (),
+    models: Sequence[str] = (),
+    boards: Sequence[str] = (),
+    seeds: int | None = None,
+    out: str | None = None,
+) -> Iterator[tuple[Job, Endpoint]]:
+    """Give what is computed for each set."""
+    config = load_benchmark_config(settings.configs / "benchmark.yaml")
+    zoo = load_configs(settings.configs).models
+    place = Path(folder).resolve()
+    features = FeatureCache(settings.feature_folder, settings.code_root, processes=os.cpu_count() or 1)
+    job = Job(
+        folder=place,
+        models=choose(zoo, models or config.models),
+        code_root=settings.code_root,
+        out=Path(out) if out else settings.root / RESULTS,
+        kept=settings.folder("benchmark"),
+        features=features,
+        seeds=seeds or config.seeds,
+        boards=boards or BOARDS,
+        holder=config.holder,
+        others={
+            endpoint.name: Snapshot(endpoint, place, features)
+            for endpoint in read_sets(place, config)
+            if (place / endpoint.name).is_dir()  # a part of a benchmark is one too: nothing is learnt from the rest
+        },
+    )
+    for endpoint in read_sets(job.folder, config, only):
+        one = replace(
+            job,
+            models=choose(zoo, models or config.competing(endpoint.name)),
+            references={
+                name: item.recipe for name, item in config.references.items() if item.stands_for(endpoint.name)
+            },
+        )
+        yield one, endpoint
+
+
+def add_set(*, file: str, folder: str, name: str, smiles: str, value: str, metric: str, unit: str) -> str:
+    """Lay a file of measurements out as a set of a benchmark folder; say what became of its rows."""
+    path = Path(file).resolve()
+    source = CsvSource(kind="csv", files=(path.name,), smiles_column=smiles, value_column=value)
+    done = lay_out(source, path.parent, Path(folder), SetDescription(name, metric, unit))
+    return f"{name}: " + ", ".join(f"{number} {what}" for what, number in done.items())
+
+
+def report(settings: Settings, results: str | None = None, out: str | None = None) -> list[str]:
+    """Write the benchmark's document (and, from the committed results, that on potency); give their paths."""
+    text = report_text(
+        read_results(Path(results) if results else settings.root / RESULTS),
+        read_goals(settings.root / GOALS),
+        read_leaderboard(settings.root / PUBLISHED),
+    )
+    written = {Path(out) if out else settings.root / DOCUMENT: text}
+    if not (results or out):
+        written[settings.root / POTENCY_DOCUMENT] = potency_text(read_results(settings.root / POTENCY_RESULTS))
+    for path, content in written.items():
+        path.write_text(content, encoding="utf-8")
+    return [str(path) for path in written]

@@ -1,0 +1,193 @@
+"""Upkeep of the records that Dagster never deletes by itself, and repair after a crash."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import psutil
+from dagster._core.scheduler.instigation import TickStatus
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from model_zoo.features import cache
+from model_zoo.monitoring.prediction_log import PredictionLog
+
+from ai_drug_assets import keys, processes
+from ai_drug_assets.planning.catalog import Catalog
+from ai_drug_assets.planning.ledger import Ledger
+from ai_drug_assets.settings import LOOPBACK, Settings
+from ai_drug_assets.storage import sqlite
+
+RETENTION_DAYS = 30
+FILE_RETENTION_DAYS = 14
+SCRATCH_DAYS = 1
+"""What is being made lies there; a run takes hours at most."""
+RECORD_DAYS = 180
+FEATURE_RETENTION_DAYS = 60
+FEATURE_LIMIT_BYTES = 4_000_000_000
+PLACES = ("dataset", "features", "trained_model", "leaderboard", "champion_model")
+_UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def prune_runs(instance: dg.DagsterInstance, *, keep: str = "", days: int = RETENTION_DAYS) -> int:
+    """Delete finished runs, with their event logs, older than a number of days; give how many.
+
+    Runs that hold the latest materialisation of an asset stay: Dagster reads staleness from them.
+    """
+    old = dg.RunsFilter(
+        updated_before=datetime.now(UTC) - timedelta(days=days),
+        statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+    )
+    needed = {keep}
+    for record in instance.get_asset_records():
+        needed.add(record.asset_entry.last_run_id or "")
+        latest = record.asset_entry.last_materialization_record
+        needed.add(latest.run_id if latest else "")
+    doomed = [run.run_id for run in instance.get_runs(filters=old) if run.run_id not in needed]
+    for run_id in doomed:
+        instance.delete_run(run_id)
+    return len(doomed)
+
+
+def prune_record(home: Path, days: int = RECORD_DAYS) -> int:
+    """Delete recorded predictions older than a number of days, but for those of measured molecules; give how many."""
+    with closing(PredictionLog(home / "service")) as record:
+        return record.prune(time.time() - days * 86400)
+
+
+def prune_ticks(instance: dg.DagsterInstance, days: int = RETENTION_DAYS) -> int:
+    """Delete ticks of every sensor and schedule older than a number of days; give for how many of them."""
+    states = instance.all_instigator_state()
+    before = time.time() - days * 86400
+    for state in states:
+        instance.purge_ticks(state.instigator_origin_id, state.selector_id, before, list(TickStatus))
+    return len(states)
+
+
+def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAYS) -> int:
+    """Delete asset folders that no ledger entry and no present signature names; give how many.
+
+    What killed processes left in the scratch folder goes too.
+    """
+    home = catalog.settings.home
+    if catalog.configs.faults:
+        return 0  # an endpoint whose file is at fault is not in the catalog, and needs its files all the same
+    needed = set()
+    for node in catalog.nodes.values():
+        made = ledger.read(node.key).made
+        needed |= {node.signature[:16], *((made.signature[:16],) if made else ())}
+    before = time.time() - days * 86400
+    doomed = [
+        folder
+        for place in PLACES
+        for folder in _leaves(home / place)
+        if folder.name not in needed and folder.stat().st_mtime < before
+    ]
+    before = time.time() - min(days, SCRATCH_DAYS) * 86400
+    doomed += [folder for folder in (home / "scratch").glob("*/") if folder.stat().st_mtime < before]
+    for folder in doomed:
+        shutil.rmtree(folder)
+    return len(doomed)
+
+
+def prune_features(settings: Settings) -> int:
+    """Delete features on disk that nobody read for a while, or that exceed their share of it; give how many files."""
+    return cache.prune(settings.feature_folder, days=FEATURE_RETENTION_DAYS, limit_bytes=FEATURE_LIMIT_BYTES)
+
+
+def compact_databases(instance: dg.DagsterInstance, settings: Settings, *, keep: str = "") -> int:
+    """Give the free pages of all databases back to the disk; give how many bytes. Only while nobody else works."""
+    runs = instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED))
+    if any(run.run_id != keep for run in runs) or processes.is_held(settings.home / "locks" / "run"):
+        return 0
+    mlflow = settings.mlflow_database or settings.home / "mlflow" / "mlflow.db"
+    found = [*sorted((settings.home / "dagster").rglob("*.db")), *([mlflow] if mlflow.is_file() else [])]
+    return sum(sqlite.compact(path) for path in found if sqlite.is_database(path))
+
+
+def unfinished_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Give the runs that are queued, starting, at work or being cancelled."""
+    return list(instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED, *_UNFINISHED])))
+
+
+def close_abandoned_runs(instance: dg.DagsterInstance) -> int:
+    """End runs whose process is gone (killed, out of memory, power cut); give how many.
+
+    Dagster's default launcher has no health check: such a run would stay STARTED, keep its pool slot, and block the
+    next training for ever. Only runs that name a process of this machine are judged, so call this where runs are
+    launched by this machine alone. A launcher that can be asked (ECS) is asked by Dagster's own run monitoring.
+    """
+    closed = 0
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
+        if (gone := _gone(instance, run)) is None:
+            continue
+        instance.report_run_failed(run, f"The process {gone} of this run is gone; the run was ended.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        closed += 1
+    return closed
+
+
+def close_runs_of(instance: dg.DagsterInstance, process: str) -> None:
+    """End the runs that a process of `aidrug run` began and gives up."""
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED, tags={keys.RUN_TAG_PROCESS: process})):
+        instance.report_run_canceled(run, "Stopped by Ctrl-C.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _leaves(place: Path) -> Iterator[Path]:
+    """Folders that hold files: the assets' own, named by signature."""
+    if place.is_dir():
+        yield from {file.parent for file in place.glob("**/*") if file.is_file() and len(file.parent.name) == 16}
+
+
+def _gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """Give the process of a run if it is known and gone.
+
+    `aidrug run` names its process when it makes a run; other runs say where they execute once they do.
+    """
+    if (process := run.tags.get(keys.RUN_TAG_PROCESS)) is not None:
+        return None if processes.alive(process) else process
+    if instance.run_launcher.supports_check_run_worker_health:
+        return None
+    if _code_server_host(run) not in (None, "localhost", LOOPBACK, socket.gethostname()):
+        return None  # another container's: its process numbers mean nothing here
+    record, pid = instance.get_run_record_by_id(run.run_id), _pid(instance, run.run_id)
+    if record is None or pid is None or _alive(pid, record.start_time or time.time()):
+        return None
+    return str(pid)
+
+
+def _code_server_host(run: dg.DagsterRun) -> str | None:
+    """Read under which name the code server was asked to execute a run; none when it needed no network."""
+    host: str | None = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("host")
+    return host
+
+
+def _pid(instance: dg.DagsterInstance, run_id: str) -> int | None:
+    """Read the process that a run said it executes in, from its first engine event."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        event = entry.dagster_event
+        pid = event.engine_event_data.metadata.get("pid") if event else None
+        if pid is not None:
+            return int(str(pid.value))
+    return None
+
+
+def _alive(pid: int, started: float) -> bool:
+    """Say whether the process lives; one created after the run started only reuses its number."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started + 60
+    except psutil.NoSuchProcess:
+        return False

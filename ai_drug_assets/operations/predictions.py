@@ -1,0 +1,144 @@
+"""Predictions through the running service, from the command line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from model_zoo.errors import AidrugError
+from serving.client import RESULT_FORMATS, Client, NotReachableError
+from serving.client.answers import Job, Prediction
+
+SMALL = 0.1
+"""Where no value is as large as this, two decimals would show next to nothing."""
+
+
+class JobEndedError(AidrugError):
+    """A job was cancelled or failed."""
+
+
+def predict_smiles(
+    url: str, smiles: Sequence[str], endpoints: Sequence[str] | None = None, include: Sequence[str] = ()
+) -> list[Prediction]:
+    """Predict a few molecules.
+
+    Raises
+    ------
+    AidrugError
+        When nothing answers, or the service refuses; with its own explanation.
+    """
+    client = Client(url)
+    try:
+        return client.predict(smiles, endpoints, include)
+    except NotReachableError as error:
+        raise _with_advice(error) from error
+
+
+def predict_file(
+    url: str,
+    path: Path,
+    out: Path | None,
+    *,
+    column: str | None = None,
+    endpoints: Sequence[str] | None = None,
+    include: Sequence[str] = (),
+    stdout_format: str = "csv",
+) -> Job:
+    """Predict a file as a job: follow it on stderr, write the result to `out` or stdout. Ctrl-C cancels it.
+
+    Raises
+    ------
+    AidrugError
+        When nothing answers, the service refuses, or the job fails.
+    """
+    if out is not None and out.suffix.lower() not in RESULT_FORMATS:
+        raise AidrugError(f"--out: expected a file that ends with one of {', '.join(RESULT_FORMATS)}, got {out.name!r}")
+    client = Client(url)
+    try:
+        job = client.submit_file(path, column=column, endpoints=endpoints, include=include)
+        try:
+            job = client.wait(job, _progress(sys.stderr.write, terminal=sys.stderr.isatty()))
+        except KeyboardInterrupt:
+            client.cancel(job)
+            raise JobEndedError("cancelled; nothing is kept") from None
+        if job.status != "done":
+            raise JobEndedError(job.error.detail if job.error else f"the job was {job.status}")
+        if out is not None:
+            client.download(job, out)
+        else:
+            client.copy_result(job, sys.stdout.buffer, stdout_format)
+            sys.stdout.buffer.flush()
+    except NotReachableError as error:
+        raise _with_advice(error) from error
+    return job
+
+
+def as_text(predictions: Sequence[Prediction]) -> str:
+    """Lay predictions out for people: a block per molecule, a line per endpoint."""
+    lines = []
+    for item in predictions:
+        lines.append(item.smiles)
+        if item.error is not None:
+            lines.append(f"  {item.error.code}: {item.error.detail}")
+        for name, said in item.endpoints.items():
+            amount, unit, interval = said.value, said.unit, said.interval
+            if said.display_value is not None and said.display_unit is not None:
+                low, high = said.display_interval or (None, None)
+                interval = None if low is None or high is None else (low, high)
+                amount, unit = said.display_value, said.display_unit
+            value, *shown = _numbers(amount, *(interval or ()))
+            span = f"  90 % interval {' to '.join(shown)}" if shown else ""
+            if said.no_interval:
+                span = f"  {said.no_interval}"
+            lines.append(f"  {name:<24} {value:>8} {unit:<12} {said.champion}{span}")
+    return "\n".join(lines)
+
+
+def _numbers(*values: float) -> list[str]:
+    """Write numbers of one unit alike: two decimals, or three digits where the unit makes them small."""
+    small = max(map(abs, values)) < SMALL and any(values)
+    return [f"{value:.3g}" if small else f"{value:.2f}" for value in values]
+
+
+def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> dict[str, Any]:
+    """Give predictions in the shape of `POST /v1/predict`: either `endpoints` or `error`, nothing not asked for."""
+    optional = {"neighbours", "explanation", "alerts", "columns"} - set(include)
+    shown = {"display_value", "display_interval", "display_unit"}
+
+    def shaped(item: Prediction) -> dict[str, Any]:
+        content = asdict(item)
+        for said in content["endpoints"].values():
+            for name in (optional | (shown if said["display_unit"] is None else set())) & set(said):
+                del said[name]
+            for near in said.get("neighbours") or ():
+                if said.get("display_unit") is None:
+                    del near["display_value"]
+        absent = optional | ({"endpoints", "alerts"} if item.error is not None else {"error"})
+        return {name: value for name, value in content.items() if name not in absent}
+
+    return {"predictions": [shaped(item) for item in predictions]}
+
+
+def _progress(write: Callable[[str], object], *, terminal: bool) -> Callable[[int, int, int], None]:
+    """Give a line that tells how far a job is: rewritten on a terminal, now and then a new one elsewhere."""
+    began, told = time.monotonic(), -1
+
+    def tell(done: int, total: int, failed: int) -> None:
+        nonlocal told
+        tenth = 10 * done // max(1, total)
+        if not terminal and tenth == told:
+            return
+        told = tenth
+        rate = done / max(0.001, time.monotonic() - began)
+        text = f"{done:,} of {total:,} rows, {failed:,} without a prediction, {rate:,.0f} rows/s"
+        write(f"\r{text:<78}{chr(10) if done == total else ''}" if terminal else f"{text}\n")
+
+    return tell
+
+
+def _with_advice(error: NotReachableError) -> AidrugError:
+    return AidrugError(f"{error}. Start it with `make run`, or set AIDRUG_SERVICE_URL or AIDRUG_SERVICE_PORT.")

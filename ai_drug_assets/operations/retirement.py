@@ -1,0 +1,49 @@
+"""`aidrug retire`: an endpoint is served no more, because somebody says so, and the way back."""
+
+from __future__ import annotations
+
+from ai_drug_assets.operations.rollback import tell_registry
+from ai_drug_assets.settings import Settings
+from ai_drug_assets.tracking import Tracking
+
+BY = "aidrug retire"
+
+
+def retire(settings: Settings, endpoint: str, reason: str) -> str:
+    """Withdraw an endpoint: whoever asks for it is told since when, and why; say so in a sentence.
+
+    Raises
+    ------
+    StoreError
+        When nothing serves it, or no reason is given.
+    """
+    from serving.storage.stores import open_store
+
+    store = open_store(settings.store, settings.folder("bundle_cache"))
+    pointer = store.update_pointer(lambda before: before.withdraw(endpoint, BY, reason))
+    Tracking(settings).set_aliases(endpoint, {"champion": None, "challenger": None})
+    said = (
+        f"{endpoint} is served no more: {pointer.withdrawn[endpoint].reason}. Its history is kept, and `aidrug retire "
+    )
+    said += f"--undo {endpoint}` brings it back"
+    file = settings.configs / "endpoints" / f"{endpoint}.yaml"
+    return f"{said}\nit is still trained: remove {file} to end that too" if file.exists() else said
+
+
+def bring_back(settings: Settings, endpoint: str) -> str:
+    """Serve a withdrawn endpoint again, by what served it last; say so in a sentence.
+
+    Raises
+    ------
+    StoreError
+        When it was not withdrawn.
+    """
+    from serving.storage.stores import open_store
+
+    store = open_store(settings.store, settings.folder("bundle_cache"))
+    pointer = store.update_pointer(lambda before: before.reinstate(endpoint, BY))
+    version = pointer.endpoints[endpoint].version
+    tell_registry(Tracking(settings), store, endpoint, version)
+    said = f"{endpoint} is served by {version} again"
+    file = settings.configs / "endpoints" / f"{endpoint}.yaml"
+    return said if file.exists() else f"{said}; nothing trains it, for there is no {file}"

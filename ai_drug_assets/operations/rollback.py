@@ -1,0 +1,49 @@
+"""`aidrug rollback` and `aidrug promote`: another version serves, because somebody says so."""
+
+from __future__ import annotations
+
+from model_zoo.bundles.store import Store, read_card
+
+from ai_drug_assets.settings import Settings
+from ai_drug_assets.tracking import Tracking
+
+
+def roll_back(settings: Settings, endpoint: str) -> str:
+    """Make the previous champion current, hold the present one, and move the registry's alias; say so in a sentence.
+
+    Raises
+    ------
+    StoreError
+        When the endpoint serves nothing, or has no earlier champion.
+    """
+    from serving.storage.stores import open_store
+
+    store = open_store(settings.store, settings.folder("bundle_cache"))
+    pointer = store.update_pointer(lambda before: before.roll_back(endpoint, by="aidrug rollback"))
+    now = pointer.endpoints[endpoint]
+    tell_registry(Tracking(settings), store, endpoint, now.version)
+    return f"{endpoint} is served by {now.version} again; {now.held} is held and does not come back by itself"
+
+
+def promote(settings: Settings, endpoint: str) -> str:
+    """Make the challenger on trial current, and move the registry's alias; say so in a sentence.
+
+    Raises
+    ------
+    StoreError
+        When no challenger is on trial.
+    """
+    from serving.storage.stores import open_store
+
+    store = open_store(settings.store, settings.folder("bundle_cache"))
+    pointer = store.update_pointer(lambda before: before.promote(endpoint, by="aidrug promote"))
+    now = pointer.endpoints[endpoint]
+    tell_registry(Tracking(settings), store, endpoint, now.version)
+    return f"{endpoint} is served by {now.version} now; {now.over} does not come back by itself"
+
+
+def tell_registry(tracking: Tracking, store: Store, endpoint: str, version: str) -> None:
+    """Point the registry's champion alias at the model of a version, when its run is known."""
+    run_id = tracking.find_finished(read_card(store, endpoint, version).signature)
+    if run_id is not None:
+        tracking.set_aliases(endpoint, {"champion": run_id})

@@ -1,0 +1,231 @@
+"""Screens: whole libraries predicted on Ray, shard by shard, going on where an interrupted one stopped.
+
+Ray runs on this machine unless `AIDRUG_RAY_ADDRESS` names a cluster; the code is the same. Its workers need this
+package, and a bundle store, library and result folder that they reach: on a cluster, S3.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from model_zoo.bundles.pointer import parse_pointer
+from model_zoo.bundles.reader import Bundle, load_bundle
+from model_zoo.config.screen import Screen
+from model_zoo.errors import AidrugError, ConfigError, DataError
+from model_zoo.inference.screening import Shard, find_shards, open_place, predict_shard
+from model_zoo.io.digests import json_digest
+
+from ai_drug_assets.settings import Settings
+
+SUMMARY = "_screen.json"  # readers of Parquet folders pass over names that begin so
+RAY_ADDRESS = "AIDRUG_RAY_ADDRESS"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs to know; everything else is where this says."""
+
+    screen: Screen
+    store: str
+    cache: str
+    versions: tuple[tuple[str, str, str | None], ...]
+    """Endpoint, version, and the digest of its manifest as the pointer says it."""
+    out: str
+
+
+@dataclass(frozen=True)
+class ScreenReport:
+    """What a run of a screen did.
+
+    Attributes
+    ----------
+    out
+        Where the result lies: one Parquet file per shard, and `_screen.json`.
+    rows, shards
+        How many the library has.
+    made
+        Shards predicted by this run; the others were there.
+    failed
+        Why shards could not be predicted, by their number; run the screen again for them.
+    """
+
+    out: str
+    versions: Mapping[str, str]
+    rows: int
+    shards: int
+    made: int
+    failed: Mapping[int, str]
+
+
+def run_screen(
+    settings: Settings, screen: Screen, say: Callable[[str], None], workers: int | None = None
+) -> ScreenReport:
+    """Predict what is left of a screen.
+
+    Parameters
+    ----------
+    settings
+        Where store and results are.
+    screen
+        The library. Its result folder is named by a digest of library and champions: with a new champion a new result
+        begins, and the old one stays as it is.
+    say
+        Told of the progress.
+    workers
+        Processes on this machine, one per core when omitted; a cluster has its own number.
+
+    Raises
+    ------
+    ConfigError, DataError
+        When Ray is not installed, an endpoint has no champion, or the library cannot be read.
+    """
+    from serving.storage.stores import open_store
+
+    cache = settings.folder("bundle_cache")
+    pointer = parse_pointer(open_store(settings.store, cache).read_pointer_bytes())
+    versions = {name: now.version for name, now in pointer.endpoints.items()}
+    manifests = {name: now.manifest for name, now in pointer.endpoints.items()}
+    if missing := [name for name in screen.endpoints if name not in versions]:
+        raise ConfigError(f"screen {screen.name!r}: {missing[0]!r} has no champion; these have: {', '.join(versions)}")
+    if not versions:
+        raise DataError(f"screen {screen.name!r}: no endpoint has a champion yet, run `aidrug run` first")
+    versions = {name: versions[name] for name in screen.endpoints or sorted(versions)}
+    shards, identity = find_shards(screen)
+    base = screen.out or str(settings.folder("screens") / screen.name)
+    out = f"{base.rstrip('/')}/{json_digest({**identity, 'versions': versions})[:12]}"
+    system, path = open_place(out)
+    system.create_dir(path, recursive=True)
+    done = _done(out)
+    left = [number for number in range(len(shards)) if number not in done]
+    rows = sum(shard.rows for shard in shards)
+    say(f"{screen.name}: {rows} rows in {len(shards)} shards, {len(left)} left; results in {out}")
+    named = tuple((name, version, manifests[name]) for name, version in versions.items())
+    task = Task(screen, settings.store, str(cache), named, out)
+    failed = _work(task, shards, left, say, workers) if left else {}
+    report = ScreenReport(out, versions, rows, len(shards), len(left) - len(failed), failed)
+    summary = {
+        "screen": screen.model_dump(mode="json"),
+        "versions": versions,
+        "rows": rows,
+        "shards": len(shards),
+        "complete": not failed,
+    }
+    _write(f"{out}/{SUMMARY}", json.dumps(summary, indent=1).encode())
+    return report
+
+
+def screen_shard(task: Task, number: int, shard: Shard) -> int:
+    """Predict one shard and write its result, whole or not at all; give its rows. Runs on a worker."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    bundles = {each[0]: _bundle(task.store, task.cache, *each) for each in task.versions}
+    table = predict_shard(task.screen, shard, bundles)
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer, compression="zstd")
+    _write(f"{task.out}/{_name(number)}", buffer.getvalue().to_pybytes())
+    return len(table)
+
+
+@lru_cache(maxsize=64)
+def _bundle(store: str, cache: str, endpoint: str, version: str, manifest: str | None) -> Bundle:
+    from serving.storage.stores import open_store
+
+    return load_bundle(open_store(store, Path(cache)).fetch_bundle(endpoint, version), manifest)
+
+
+def _work(
+    task: Task, shards: list[Shard], left: list[int], say: Callable[[str], None], workers: int | None
+) -> dict[int, str]:
+    """Hand shards to Ray, never many more than it has workers, so that memory stays flat however long the library."""
+    failed: dict[int, str] = {}
+    with ray_cluster(workers) as ray:
+        remote = ray.remote(num_cpus=1, max_retries=2)(screen_shard)
+        most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        waiting: dict[Any, int] = {}
+        rows, queue = 0, iter(left)
+        told = finished = 0
+        while True:
+            while len(waiting) < most and (number := next(queue, None)) is not None:
+                waiting[remote.remote(task, number, shards[number])] = number
+            if not waiting:
+                return failed
+            ready, _ = ray.wait(list(waiting), num_returns=1)
+            for reference in ready:
+                number = waiting.pop(reference)
+                finished += 1
+                try:
+                    rows += ray.get(reference)
+                except Exception as error:  # noqa: BLE001  one shard must not cost the others
+                    failed[number] = _reason(error)
+                    say(f"shard {number} FAILED: {failed[number]}")
+            if (percent := 100 * finished // len(left)) >= told + 5 or finished == len(left):
+                told = percent
+                say(f"{task.screen.name}: {finished} of {len(left)} shards, {rows} rows")
+
+
+@contextmanager
+def ray_cluster(workers: int | None) -> Iterator[Any]:
+    """Connect to the cluster that the environment names, or start one on this machine, and leave it in the end.
+
+    Raises
+    ------
+    ConfigError
+        When Ray is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # 30 are too few on a busy machine
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError("a screen runs on Ray, which is not installed: install the extra `screening`") from error
+    if ray.is_initialized():  # by whoever called: theirs to end
+        yield ray
+        return
+    address = os.environ.get(RAY_ADDRESS)
+    if address:
+        ray.init(address=address, log_to_driver=False)
+    else:
+        ray.init(address="local", num_cpus=workers or os.cpu_count(), include_dashboard=False, log_to_driver=False)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _done(out: str) -> set[int]:
+    """Give the shards whose result is there; only whole ones have their name."""
+    from pyarrow.fs import FileSelector
+
+    system, path = open_place(out)
+    names = [item.base_name for item in system.get_file_info(FileSelector(path))]
+    return {int(name[5:-8]) for name in names if name.startswith("part-") and name.endswith(".parquet")}
+
+
+def _name(number: int) -> str:
+    return f"part-{number:07d}.parquet"
+
+
+def _write(place: str, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all: an object store does so by itself, a folder by renaming."""
+    from pyarrow.fs import LocalFileSystem
+
+    system, path = open_place(place)
+    draft = f"{path}.{os.getpid()}.draft" if isinstance(system, LocalFileSystem) else path
+    with system.open_output_stream(draft) as stream:
+        stream.write(content)
+    if draft != path:
+        system.move(draft, path)
+
+
+def _reason(error: Exception) -> str:
+    """Say why a shard failed, without the SMILES that a library's message may hold."""
+    cause = getattr(error, "cause", None) or error
+    return str(cause) if isinstance(cause, AidrugError) else type(cause).__name__

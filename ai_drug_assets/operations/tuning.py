@@ -1,0 +1,135 @@
+"""The command `aidrug search`.
+
+What was chosen is a change of configuration like any other: the plan shows it, the signature covers it, the champion's
+rule judges it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from model_zoo.bundles.store import atomic_write
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.files import load_configs
+from model_zoo.config.model_spec import ModelSpec
+from model_zoo.data.dataset import make_dataset
+from model_zoo.errors import ConfigError
+from model_zoo.features.cache import FeatureCache
+from model_zoo.models._base import ModelConfig
+from model_zoo.provenance import signature
+from model_zoo.provenance.records import signed_datasets, trained_model_record
+from model_zoo.training.cross_validation import TrainingData, Validated, cross_validate
+from model_zoo.training.scales import validated_for_training
+from model_zoo.training.transfer import AuxiliaryDataset, prepared
+from model_zoo.training.tuning import tune
+
+from ai_drug_assets.settings import Settings
+
+
+def search_settings(
+    settings: Settings,
+    model_name: str,
+    endpoints: Sequence[str],
+    *,
+    trials: int,
+    seed: int,
+    write: bool,
+    say: Callable[[str], None],
+) -> dict[str, dict[str, Any]]:
+    """Search a model's hyper-parameters on some endpoints; give what was found, by endpoint.
+
+    Parameters
+    ----------
+    settings
+        This installation.
+    model_name, endpoints
+        What is searched; all endpoints that the model competes on when none is named.
+    trials, seed
+        How many trials each study shall have, and the seed of its draws.
+    write
+        Whether better settings are written into the model's YAML.
+    say
+        Receives a line per trial.
+
+    Raises
+    ------
+    ConfigError
+        When the model or an endpoint is unknown, or the YAML says nowhere to look.
+    """
+    from optuna.storages import RDBStorage
+
+    configs = load_configs(settings.configs)
+    if model_name not in configs.models:
+        raise ConfigError(f"unknown model {model_name!r}, expected one of {', '.join(configs.models)}")
+    model = configs.models[model_name]
+    serving = [name for name in configs.endpoints if model.applies_to(name)]
+    for name in endpoints:
+        if name not in serving:
+            raise ConfigError(f"{model_name} does not compete on {name!r}, expected some of {', '.join(serving)}")
+    storage = RDBStorage(f"sqlite:///{settings.folder('search') / 'studies.db'}")
+    cache = FeatureCache(settings.feature_folder, settings.code_root, processes=os.cpu_count() or 1)
+    found: dict[str, dict[str, Any]] = {}
+    for name in endpoints or serving:
+        endpoint = configs.endpoints[name]
+        others = [configs.endpoints[one] for one in model.auxiliary_of(name, configs.endpoints)]
+        signed = signed_datasets(others, settings.root, settings.code_root)
+        digests = endpoint.dataset.source.digests(settings.root)
+        record = trained_model_record(endpoint, model, digests, settings.code_root, auxiliary=signed)
+        # The room is part of the question: another one begins another study.
+        room = {key: item.model_dump(mode="json") for key, item in model.search.items()}
+        question = {"search": str(sorted(room.items())), "metric": endpoint.champion.metric, "scale": endpoint.scale}
+        asked = record.model_copy(update={"upstream": {**record.upstream, **question}})
+        study = f"{name}-{model.name}-{seed}-{signature.signature(asked)[:16]}"
+        validate = _validation(endpoint, others, model, settings, cache)
+        result = tune(endpoint, model, validate, storage, study, trials=trials, seed=seed, say=say)
+        found[name] = asdict(result)
+        if write and result.chosen:
+            write_overrides(settings.configs / "models" / f"{model.name}.yaml", name, result.chosen)
+    return found
+
+
+def _validation(
+    endpoint: Endpoint, others: Sequence[Endpoint], model: ModelSpec, settings: Settings, cache: FeatureCache
+) -> Callable[[ModelConfig], Validated]:
+    """Give what cross-validates a model with hyper-parameters, after it learnt from its auxiliary endpoints by them."""
+
+    def made(one: Endpoint) -> AuxiliaryDataset:
+        dataset = make_dataset(one.dataset, settings.root)
+        return AuxiliaryDataset(one.name, one.target, dataset, cache.joined(model.features, dataset.molecules()))
+
+    own, known = made(endpoint), [made(one) for one in others]
+    data = TrainingData(own.X, own.dataset.values, own.dataset.folds, own.dataset.exact)
+
+    def validate(config: ModelConfig) -> Validated:
+        ready = prepared(model.recipe, config, own.dataset, known) if model.auxiliary else config
+        validated = cross_validate(model.recipe, ready, endpoint.target, data)
+        if endpoint.scale == "unit":
+            return validated
+        return validated_for_training(validated.raw, endpoint.target, data)
+
+    return validate
+
+
+def write_overrides(path: Path, endpoint: str, chosen: Mapping[str, Any]) -> None:
+    """Write hyper-parameters into a model's `overrides` for an endpoint; comments and order stay."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 1 << 16
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    content = yaml.load(path.read_text(encoding="utf-8"))
+    overrides = content.setdefault("overrides", CommentedMap())
+    if endpoint not in overrides:
+        overrides[endpoint] = CommentedMap()
+        overrides[endpoint].fa.set_flow_style()
+    overrides[endpoint].update(chosen)
+    text = StringIO()
+    yaml.dump(content, text)
+    atomic_write(path, text.getvalue().encode())

@@ -1,0 +1,248 @@
+"""Every asset of the project with its record and signature, without Dagster.
+
+Belongs here: which assets exist, what each depends on, and which code, configuration, data, libraries and
+upstream signatures make up its record.
+Does not belong here: how an asset is made (see `assets/`), what was made before (see `ledger.py`).
+
+A trained model's record covers all that lies upstream of it, because staleness in Dagster stops at the first edge:
+one change makes everything it touches stale at once, and one run brings it up to date in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.files import Configs, load_configs
+from model_zoo.config.reload import reload_configs
+from model_zoo.data.reference_drugs import reference_digest
+from model_zoo.provenance import signature
+from model_zoo.provenance.records import FITTED, Rule, dataset_record, make_record, trained_model_record
+from model_zoo.provenance.roots import Makers
+from model_zoo.provenance.signature_record import SignatureRecord
+from model_zoo.provenance.signed_code import sign
+
+from ai_drug_assets.settings import Settings
+
+INFERENCE_SERVICE = "inference_service"
+
+
+class _All:
+    """Holds every key."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+_ALL = _All()
+
+
+@dataclass(frozen=True)
+class Node:
+    """One asset.
+
+    Attributes
+    ----------
+    key
+        The asset key, its parts joined by `/`.
+    kind
+        First part of the key: `dataset`, `features`, `trained_model`, `leaderboard`, `champion_model` or
+        `inference_service`.
+    endpoint, name
+        The endpoint, and the featurizer or model, where the kind has one.
+    deps
+        Keys of the assets it is made from.
+    record
+        Everything that can change it.
+    """
+
+    key: str
+    kind: str
+    endpoint: str | None
+    name: str | None
+    deps: tuple[str, ...]
+    record: SignatureRecord
+
+    @cached_property
+    def signature(self) -> str:
+        """The digest of the record; it is the asset's `code_version`."""
+        return signature.signature(self.record)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """All assets, upstream first, and the configuration they come from."""
+
+    settings: Settings
+    configs: Configs
+    nodes: Mapping[str, Node]
+
+    @cached_property
+    def held(self) -> Mapping[str, str]:
+        """Assets that wait until an endpoint's file can be read again, each with the reason.
+
+        Models that learn from that endpoint too, and what judges them: without it they would be others.
+        """
+        held: dict[str, str] = {}
+        for key, node in self.nodes.items():
+            why = next((held[dep] for dep in node.deps if dep in held), None)
+            if node.kind == "trained_model":
+                others = self.configs.models[str(node.name)].auxiliary_of(str(node.endpoint), self.configs.faults)
+                why = self.configs.faults[others[0]] if others else why
+            if why is not None and node.kind != INFERENCE_SERVICE:
+                held[key] = why
+        return held
+
+    def upstream(self, key: str) -> list[str]:
+        """Give the keys of all that an asset is made from, directly or not."""
+        waiting, found = list(self.nodes[key].deps), dict[str, None]()
+        while waiting:
+            dep = waiting.pop()
+            if dep not in found:
+                found[dep] = None
+                waiting.extend(self.nodes[dep].deps)
+        return list(found)
+
+    def of_kind(self, kind: str, endpoint: str | None = None) -> list[Node]:
+        """List the assets of a kind, of one endpoint when named."""
+        return [node for node in self.nodes.values() if node.kind == kind and endpoint in (None, node.endpoint)]
+
+
+def load_catalog(settings: Settings, rule: Rule = sign, *, judging: bool = True, keep_rest: bool = False) -> Catalog:
+    """Read the configuration and compute every record afresh from the files, the parts that come from code by a rule.
+
+    Parameters
+    ----------
+    settings, rule
+        Where the files are, and how code is signed.
+    judging
+        Whether leaderboards, champions and the service are in it too.
+    keep_rest
+        Whether an endpoint whose file is at fault is left out instead; see `Configs.faults`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        For the first fault in configuration, code or sources, before anything is trained.
+    """
+    signature.forget()
+    configs = load_configs(settings.configs, keep_rest=keep_rest)
+    nodes: dict[str, Node] = {}
+    for node in _nodes(configs, settings, nodes, rule, judging=judging):
+        nodes[node.key] = node
+    return Catalog(settings, configs, nodes)
+
+
+def current_signature(catalog: Catalog, key: str) -> str | None:
+    """Compute one asset's signature again from the files as they are now; none when it is gone.
+
+    A process that loaded its code a while ago calls this before it labels what it made. Only what the asset is made
+    from is read: a fault in the file of another model is no reason to throw this one away.
+    """
+    if key not in catalog.nodes:
+        return None
+    wanted = {key, *catalog.upstream(key)}
+    signature.forget()
+    endpoints = {str(catalog.nodes[each].endpoint) for each in wanted if catalog.nodes[each].endpoint}
+    models = {str(catalog.nodes[each].name) for each in wanted if catalog.nodes[each].kind == "trained_model"}
+    configs = reload_configs(catalog.settings.configs, catalog.configs, endpoints, models)
+    nodes: dict[str, Node] = {}
+    for node in _nodes(configs, catalog.settings, nodes, sign, wanted):
+        nodes[node.key] = node
+    return nodes[key].signature if key in nodes else None
+
+
+def _nodes(
+    configs: Configs,
+    settings: Settings,
+    nodes: Mapping[str, Node],
+    rule: Rule,
+    wanted: Container[str] = _ALL,
+    *,
+    judging: bool = True,
+) -> Iterator[Node]:
+    """Give the assets, upstream first; of some that are wanted with all that they are made from, these alone."""
+    for endpoint in configs.endpoints.values():
+        if f"dataset/{endpoint.name}" in wanted:
+            record = dataset_record(endpoint, settings.root, settings.code_root, rule)
+            yield Node(f"dataset/{endpoint.name}", "dataset", endpoint.name, None, (), record)
+    for endpoint in configs.endpoints.values():
+        yield from _trained_nodes(endpoint, configs, settings, nodes, rule, wanted)
+        if judging:
+            yield from _judging_nodes(endpoint, configs, settings, nodes, rule, wanted)
+    if not judging or INFERENCE_SERVICE not in wanted:
+        return
+    champions = tuple(f"champion_model/{name}" for name in configs.endpoints)
+    upstream = {key: nodes[key].signature for key in champions}
+    record = make_record(Makers(("service",)), settings.code_root, {}, {}, upstream, rule)
+    yield Node(INFERENCE_SERVICE, INFERENCE_SERVICE, None, None, champions, record)
+
+
+def _trained_nodes(
+    endpoint: Endpoint,
+    configs: Configs,
+    settings: Settings,
+    nodes: Mapping[str, Node],
+    rule: Rule,
+    wanted: Container[str],
+) -> Iterator[Node]:
+    name, root, models = endpoint.name, settings.code_root, configs.models_of(endpoint.name)
+    dataset = f"dataset/{name}"
+    if dataset not in wanted:
+        return
+    data, dataset_config = nodes[dataset].record.data, nodes[dataset].record.config
+    for featurizer in dict.fromkeys(block for model in models for block in model.features):
+        if f"features/{name}/{featurizer}" not in wanted:
+            continue
+        makers = Makers(("dataset", "rows", "features"), (featurizer,))
+        record = make_record(makers, root, dataset_config, data, {}, rule)
+        yield Node(f"features/{name}/{featurizer}", "features", name, featurizer, (dataset,), record)
+    for model in models:
+        key = f"trained_model/{name}/{model.name}"
+        if key not in wanted:
+            continue
+        members = {member: nodes[member].signature for member in (f"trained_model/{name}/{n}" for n in model.members)}
+        others = {
+            f"dataset/{other}": (configs.endpoints[other], nodes[f"dataset/{other}"].signature)
+            for other in model.auxiliary_of(name, configs.endpoints)
+        }
+        deps = (dataset, *(f"features/{name}/{block}" for block in model.features), *members, *others)
+        record = trained_model_record(endpoint, model, data, root, members, others, procedures=FITTED, rule=rule)
+        yield Node(key, "trained_model", name, model.name, deps, record)
+
+
+def _judging_nodes(
+    endpoint: Endpoint,
+    configs: Configs,
+    settings: Settings,
+    nodes: Mapping[str, Node],
+    rule: Rule,
+    wanted: Container[str],
+) -> Iterator[Node]:
+    name, root, models = endpoint.name, settings.code_root, configs.models_of(endpoint.name)
+    leaderboard = f"leaderboard/{name}"
+    if leaderboard not in wanted:
+        return
+    trained = [f"trained_model/{name}/{model.name}" for model in models]
+    upstream = {key: nodes[key].signature for key in trained}
+    metric = {"metric": {"name": endpoint.champion.metric, "scale": endpoint.scale}}
+    record = make_record(Makers(("leaderboard",)), root, metric, {}, upstream, rule)
+    yield Node(leaderboard, "leaderboard", name, None, tuple(trained), record)
+    if f"champion_model/{name}" not in wanted:
+        return
+    shown = endpoint.model_dump(
+        mode="json", include={"title", "description", "unit", "display_unit", "direction", "desirable", "licence"}
+    )
+    shown["scale"] = endpoint.scale
+    told = {model.name: model.description for model in models}
+    config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown, "models": told}
+    if endpoint.trial is not None:
+        config["trial"] = endpoint.trial.model_dump(mode="json")
+    upstream = {leaderboard: nodes[leaderboard].signature}
+    record = make_record(Makers(("champion",)), root, config, reference_digest(), upstream, rule)
+    yield Node(f"champion_model/{name}", "champion_model", name, None, (leaderboard,), record)

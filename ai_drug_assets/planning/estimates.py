@@ -1,0 +1,124 @@
+"""How long it takes to make an asset: an estimate that learns.
+
+Times are by the clock of this machine, so they lie in AIDRUG_HOME and nowhere else, beside the ledger but not in it:
+what an asset took decides nothing, and must not keep an older revision from reading the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+
+from model_zoo.bundles.store import atomic_write
+from model_zoo.errors import DataError
+
+from ai_drug_assets.planning.catalog import Catalog, Node
+from ai_drug_assets.settings import Settings
+
+PER_THOUSAND_ROWS_S: Mapping[str, float] = {
+    "dataset": 2.5,
+    "features/descriptors": 0.7,
+    "features/erg": 1.0,
+    "features/morgan_count": 0.7,
+    "features/avalon_count": 1.0,
+    "features/rdkit_descriptors": 4.0,
+    "features/tokens": 0.3,
+    "features": 5.0,
+    "trained_model/naive": 0.1,
+    "trained_model/xgb": 6.0,
+    "trained_model/rf": 7.0,
+    "trained_model/svm": 10.0,
+    "trained_model/gp": 15.0,
+    "trained_model/catboost": 20.0,
+    "trained_model/blend": 0.3,
+    "trained_model/transformer": 40.0,
+    "trained_model": 30.0,
+}
+"""First guesses on two cores, by kind and name: `python -m tests.benchmarks.bench_first_run` prints what it took."""
+FLAT_S: Mapping[str, float] = {"leaderboard": 0.5, "champion_model": 4.0, "inference_service": 0.5}
+"""First guesses for what does not grow with the rows."""
+OVERHEAD_S = 0.3
+UNKNOWN_ROWS = 1000
+
+
+class Estimates:
+    """Seconds per asset.
+
+    Parameters
+    ----------
+    catalog
+        What there is to make.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._path = catalog.settings.home / "durations.json"
+        self._measured = _read(self._path)
+
+    def seconds(self, node: Node) -> float:
+        """Give what an asset took last time; else what its like took per row on other endpoints; else a first guess."""
+        if node.key in self._measured:
+            return self._measured[node.key]
+        rate = self._rates.get(self._like(node))
+        if rate is not None:
+            return rate * self._rows(node)
+        if node.kind in FLAT_S:
+            return FLAT_S[node.kind]
+        guess = PER_THOUSAND_ROWS_S.get(self._like(node), PER_THOUSAND_ROWS_S[node.kind])
+        return OVERHEAD_S + guess * self._rows(node) / 1000
+
+    def learnt(self, node: Node) -> bool:
+        """Say whether that rests on something measured."""
+        return node.key in self._measured or self._like(node) in self._rates
+
+    def record(self, key: str, seconds: float) -> None:
+        """Keep what an asset took."""
+        self._measured[key] = round(seconds, 3)
+        self.__dict__.pop("_rates", None)
+        atomic_write(self._path, f"{json.dumps(self._measured, indent=1, sort_keys=True)}\n".encode())
+
+    @cached_property
+    def _rates(self) -> dict[str, float]:
+        rates: dict[str, list[float]] = defaultdict(list)
+        for key, seconds in self._measured.items():
+            node = self._catalog.nodes.get(key)
+            if node is not None:
+                rates[self._like(node)].append(seconds / self._rows(node))
+        return {like: median(found) for like, found in rates.items()}
+
+    def _like(self, node: Node) -> str:
+        """Name what compares with an asset: its kind, and the featurizer or the recipe."""
+        if node.kind == "trained_model":
+            return f"{node.kind}/{self._catalog.configs.models[str(node.name)].recipe}"
+        return f"{node.kind}/{node.name}" if node.name else node.kind
+
+    def _rows(self, node: Node) -> int:
+        if node.kind in FLAT_S or node.endpoint is None:
+            return 1
+        return self._rows_of[node.endpoint]
+
+    @cached_property
+    def _rows_of(self) -> dict[str, int]:
+        settings = self._catalog.settings
+        return {name: _rows_in(endpoint.source, settings) for name, endpoint in self._catalog.configs.endpoints.items()}
+
+
+def _rows_in(source: object, settings: Settings) -> int:
+    """Count the measurements of a source roughly, without reading them: ends of lines, or of SDF records."""
+    mark = b"$$$$" if getattr(source, "format", "") == "sdf" else b"\n"
+    try:
+        paths: list[Path] = list(source.paths(settings.root).values())  # type: ignore[attr-defined]
+        return max(1, sum(path.read_bytes().count(mark) for path in paths))
+    except (OSError, DataError):
+        return UNKNOWN_ROWS
+
+
+def _read(path: Path) -> dict[str, float]:
+    try:
+        return {str(key): float(seconds) for key, seconds in json.loads(path.read_bytes()).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}  # not there yet, or damaged: it learns anew

@@ -1,0 +1,209 @@
+"""Named files in a folder or under a prefix in S3, seen as one thing.
+
+Belongs here: reading, writing, listing, deleting, and errors that say what is wrong with the place.
+Does not belong here: what the files mean (see `planning/ledger_copy.py`, `operations/backup.py`), the bundle store,
+whose promises are stricter (see `model_zoo/bundles/store.py`).
+
+A file appears whole or not at all: written under another name and renamed, or by one put. Address and credentials of S3
+come from boto3's own configuration (the instance's role, `AWS_ENDPOINT_URL_S3`), never from here.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from model_zoo.bundles.store import atomic_write
+from model_zoo.errors import ConfigError, StoreError
+
+_ABSENT = {"NoSuchKey", "404"}
+_ADVICE = {
+    "NoSuchBucket": "make the bucket, or correct the name",
+    "InvalidAccessKeyId": "the access key is not known: check AWS_ACCESS_KEY_ID, or the instance's role",
+    "SignatureDoesNotMatch": "the secret does not belong to the access key: check AWS_SECRET_ACCESS_KEY",
+    "AccessDenied": "the credentials may not do this here: check the role's policy",
+    "ExpiredToken": "the session has expired: sign in again",
+    "PermanentRedirect": "the bucket is in another region: check AWS_REGION",
+}
+
+
+class Objects(Protocol):
+    """Files by name; a name may hold slashes. Every method may raise `StoreError`."""
+
+    def read(self, name: str) -> bytes | None:
+        """Give a file's content; none when there is no such file."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write or replace a small file."""
+
+    def upload(self, name: str, path: Path) -> None:
+        """Write or replace a file from a local one."""
+
+    def download(self, name: str, path: Path) -> None:
+        """Write a file's content to a local one, whose folder is made."""
+
+    def names(self, prefix: str = "") -> list[str]:
+        """List all names that begin with a prefix, sorted."""
+
+    def delete(self, name: str) -> None:
+        """Delete a file; nothing happens when there is none."""
+
+
+def open_objects(place: str, setting: str) -> Objects:
+    """Open the place that a folder or `s3://bucket/prefix` names; `setting` says in errors whose value it is.
+
+    Raises
+    ------
+    ConfigError
+        When it is a URL of another kind, or names no bucket.
+
+    Examples
+    --------
+    >>> open_objects("/srv/backup", "AIDRUG_BACKUP")
+    FolderObjects('/srv/backup')
+    """
+    if "://" not in place:
+        return FolderObjects(Path(place))
+    url = urlsplit(place)
+    if url.scheme != "s3" or not url.netloc:
+        raise ConfigError(f"{setting}: expected a folder or s3://bucket/prefix, got {place!r}")
+    return S3Objects(url.netloc, url.path)
+
+
+class FolderObjects:
+    """Files in a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def __repr__(self) -> str:
+        return f"FolderObjects({str(self._root)!r})"
+
+    def read(self, name: str) -> bytes | None:
+        """See `Objects`."""
+        with self._reported():
+            try:
+                return (self._root / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, content: bytes) -> None:
+        """See `Objects`."""
+        with self._reported():
+            atomic_write(self._root / name, content)
+
+    def upload(self, name: str, path: Path) -> None:
+        """See `Objects`."""
+        with self._reported():
+            target = self._root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".upload-", dir=target.parent) as folder:
+                copy = shutil.copyfile(path, Path(folder) / "file")
+                copy.replace(target)
+
+    def download(self, name: str, path: Path) -> None:
+        """See `Objects`."""
+        with self._reported():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._root / name, path)
+
+    def names(self, prefix: str = "") -> list[str]:
+        """See `Objects`."""
+        with self._reported():
+            files = (path.relative_to(self._root) for path in self._root.rglob("*") if path.is_file())
+            return sorted(
+                file.as_posix()
+                for file in files
+                if file.as_posix().startswith(prefix) and not any(part.startswith(".") for part in file.parts)
+            )
+
+    def delete(self, name: str) -> None:
+        """See `Objects`."""
+        with self._reported():
+            (self._root / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"{self._root}: {error.strerror}: {error.filename}") from error
+
+
+class S3Objects:
+    """Files under a prefix of an S3 bucket."""
+
+    def __init__(self, bucket: str, prefix: str, client: Any = None) -> None:
+        import boto3
+        from botocore.config import Config
+
+        self._bucket, self._prefix = bucket, prefix.strip("/")
+        config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 4})
+        self._client: Any = client or boto3.client("s3", config=config)
+
+    def __repr__(self) -> str:
+        return f"S3Objects('s3://{self._bucket}/{self._prefix}')"
+
+    def read(self, name: str) -> bytes | None:
+        """See `Objects`."""
+        from botocore.exceptions import ClientError
+
+        with self._reported(f"{name} cannot be read"):
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=self._key(name))
+                content: bytes = answer["Body"].read()
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in _ABSENT:
+                    return None
+                raise
+            return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """See `Objects`."""
+        with self._reported(f"{name} cannot be written"):
+            self._client.put_object(Bucket=self._bucket, Key=self._key(name), Body=content)
+
+    def upload(self, name: str, path: Path) -> None:
+        """See `Objects`."""
+        with self._reported(f"{name} cannot be written"):
+            self._client.upload_file(str(path), self._bucket, self._key(name))
+
+    def download(self, name: str, path: Path) -> None:
+        """See `Objects`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._reported(f"{name} cannot be read"):
+            self._client.download_file(self._bucket, self._key(name), str(path))
+
+    def names(self, prefix: str = "") -> list[str]:
+        """See `Objects`."""
+        start = len(self._key(""))
+        with self._reported("the names cannot be listed"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._key(prefix)
+            )
+            return sorted(entry["Key"][start:] for page in pages for entry in page.get("Contents", []))
+
+    def delete(self, name: str) -> None:
+        """See `Objects`."""
+        with self._reported(f"{name} cannot be deleted"):
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/{name}" if self._prefix else name
+
+    @contextmanager
+    def _reported(self, what: str) -> Iterator[None]:
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except (ClientError, BotoCoreError, Boto3Error) as error:
+            text = str(error)  # holds the code, also where a transfer wraps the answer
+            advice = next((f" ({words})" for code, words in _ADVICE.items() if code in text), "")
+            raise StoreError(f"s3://{self._bucket}/{self._prefix}: {what}: {text}{advice}") from error

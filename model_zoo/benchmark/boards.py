@@ -1,0 +1,34 @@
+"""The two boards of a benchmark, and which model may stand on which.
+
+*strict*: models that learn from the set's own training rows alone. *open*: every model; one whose weights saw labels
+says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from model_zoo import featurizers, models
+from model_zoo.config.model_spec import ModelSpec
+
+STRICT, OPEN = BOARDS = ("strict", "open")
+
+
+def saw(model: ModelSpec) -> dict[str, str]:
+    """Say what the weights behind a model saw, by the featurizer (or model) that brings them; empty when none do.
+
+    Examples
+    --------
+    >>> saw(ModelSpec(name="rf", description="", features=("morgan_count",)))
+    {}
+    """
+    parts = {name: featurizers.get(name) for name in model.features} | {model.recipe: models.get(model.recipe)}
+    return {name: module.PRETRAINING_DATA for name, module in parts.items() if hasattr(module, "PRETRAINING_DATA")}
+
+
+def competitors(known: Sequence[ModelSpec], board: str) -> list[ModelSpec]:
+    """Give the models that may stand on a board; none for *open* when none of them saw anything."""
+    seen = [model for model in known if saw(model)]
+    if board == STRICT:
+        return [model for model in known if model not in seen]
+    return list(known) if seen else []

@@ -1,0 +1,57 @@
+"""The results of a benchmark on disk: one small JSON file with an entry per set and board."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from model_zoo.errors import DataError
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """Read the finished results by set, none when there is no file yet.
+
+    Raises
+    ------
+    DataError
+        When the file is not one of results.
+    """
+    return [entry for entry in _entries(path) if entry["signature"]]
+
+
+def entry_of(path: Path, name: str, board: str) -> dict[str, Any]:
+    """Give one set's entry on a board, finished or not; empty when there is none."""
+    return next((item for item in _entries(path) if (item["set"], item["board"]) == (name, board)), {})
+
+
+def store_entry(path: Path, entry: Mapping[str, Any]) -> None:
+    """Replace one set's entry on its board, and the file at once: a killed run leaves the old or the new one.
+
+    An entry without a signature is unfinished and stands apart, so that `sets` holds whole results only.
+    """
+    others = [item for item in _entries(path) if _place(item) != _place(entry)]
+    entries = sorted([*others, entry], key=_place)
+    content = {"sets": [item for item in entries if item["signature"]]}
+    if unfinished := [item for item in entries if not item["signature"]]:
+        content["unfinished"] = unfinished
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    scratch.replace(path)
+
+
+def _place(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return str(entry["set"]), str(entry["board"])
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [*content["sets"], *content.get("unfinished", [])]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: expected results of a benchmark: {error!r}. Correct or remove the file.") from error

@@ -1,0 +1,251 @@
+"""What a trained model's bundle holds: collected from its files, its snapshot and the decision, model card included.
+
+Belongs here: everything that shapes a bundle's content, given where the parts lie. Signatures cover it.
+Does not belong here: who gets a bundle (see `selection/election.py`), its format (see `writer.py`), the card's words
+(see `model_card.py`), publishing it (see `ai_drug_assets/assets/bundling.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.bundles.card import (
+    Data,
+    Division,
+    Drugs,
+    ModelCard,
+    Performance,
+    Property,
+    Recipe,
+    Standing,
+    Trusted,
+    Verdict,
+)
+from model_zoo.bundles.model_card import intended_use, limits, score_intervals
+from model_zoo.bundles.reader import Bundle
+from model_zoo.bundles.writer import Background, Featurize, write_bundle
+from model_zoo.chemistry.molecules import Molecule
+from model_zoo.chemistry.similarity import pack
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.model_spec import ModelSpec
+from model_zoo.data.dataset import Dataset
+from model_zoo.data.reference_drugs import DrugList, chembl_drugs
+from model_zoo.data.snapshot_molecules import read_molecules
+from model_zoo.data.targets import Target
+from model_zoo.provenance.signature_record import SignatureRecord
+from model_zoo.selection.election import Candidate, Election
+from model_zoo.selection.leaderboard import Leaderboard, Row
+from model_zoo.training.scales import scale_words
+from model_zoo.uncertainty.applicability_domain import fit_domain
+from model_zoo.uncertainty.fit import OutOfFoldPredictions, Trust, make_trust
+
+REFERENCE_MOLECULES = 20
+SIDES = {"=": 0, ">": 1, "<": -1}
+"""Where a true value lies, by its relation to the one on record."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A trained model that gets a bundle.
+
+    Attributes
+    ----------
+    endpoint, model
+        Its configuration.
+    candidate, decision
+        Its scores as they were judged, and the judgement.
+    board, row
+        The leaderboard, and the model's row in it.
+    snapshot, trained
+        The folders of its snapshot and of its files.
+    auxiliary
+        Other endpoints that it learnt from.
+    record
+        What its signature is the digest of.
+    made_by
+        Digest of what shapes the bundle beside the model.
+    git_sha
+        The revision that bundles it.
+    """
+
+    endpoint: Endpoint
+    model: ModelSpec
+    contender: Candidate
+    decision: Election
+    board: Leaderboard
+    row: Row
+    snapshot: Path
+    trained: Path
+    auxiliary: Sequence[str]
+    record: SignatureRecord
+    made_by: str
+    git_sha: str
+
+
+def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
+    """Write a trained model's bundle into an empty folder.
+
+    Parameters
+    ----------
+    folder
+        An existing, empty folder.
+    chosen
+        The model.
+    featurize
+        Gives features: names of featurizers and `n` molecules to `n x d`.
+
+    Raises
+    ------
+    BundleError
+        As `write_bundle` does.
+    """
+    endpoint, model, place = chosen.endpoint, chosen.model, chosen.trained
+    snapshot = Dataset.load(chosen.snapshot)
+    train = snapshot.folds >= 0
+    everyone = read_molecules(chosen.snapshot)
+    molecules = [molecule for molecule, inside in zip(everyone, train, strict=True) if inside]
+    trust, errors, trusted = _trust(endpoint.target, snapshot, everyone, place)
+    drugs, domain = chembl_drugs(), fit_domain(molecules, snapshot.folds[train])
+    fields = {
+        "endpoint": endpoint.name,
+        "model": chosen.contender.model,
+        "signature": chosen.contender.signature,
+        **endpoint.model_dump(include={"title", "description", "unit", "display_unit", "direction", "desirable"}),
+        "features": model.features,
+        "standardise": endpoint.curation.standardise,
+        "target": endpoint.target,
+        "interval_half_width": trusted["interval"]["held_out"]["half_width"]["median"] if trust.interval else None,
+        "trust": trust,
+    }
+    step = max(1, len(molecules) // REFERENCE_MOLECULES)
+    return write_bundle(
+        folder,
+        fields=fields,
+        card=_card(chosen, snapshot, domain.threshold, trusted, drugs),
+        model_folder=place / "model",
+        domain=domain,
+        neighbours={
+            "smiles": [molecule.smiles for molecule in molecules],
+            "values": snapshot.values[train].tolist(),
+            "errors": errors.tolist(),
+            **_relations(snapshot.table["relation"][train].tolist()),
+        },
+        reference_smiles=[molecule.smiles for molecule in molecules[::step]][:REFERENCE_MOLECULES],
+        background=Background(featurize(model.features, molecules), drugs, featurize),
+    )
+
+
+def candidate(row: Row) -> Candidate:
+    """Give a row of the leaderboard as the rules of the contest take it."""
+    return Candidate(
+        model=row.model,
+        signature=row.signature,
+        snapshot=row.snapshot,
+        folds={metric: cv.folds for metric, cv in row.cv.items()},
+        ms_per_molecule=row.ms_per_molecule,
+    )
+
+
+def _trust(
+    target: Target, snapshot: Dataset, molecules: Sequence[Molecule], place: Path
+) -> tuple[Trust, NDArray[np.float64], dict[str, Any]]:
+    """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
+    predictions = np.load(place / "predictions.npz", allow_pickle=False)
+    train = snapshot.folds >= 0
+    packed, values = pack(molecules), target.to_training(snapshot.values)
+    side = np.array([SIDES[sign] for sign in snapshot.table["relation"]], dtype=int)
+    test = target.to_training(predictions["test"])
+    return make_trust(
+        target,
+        OutOfFoldPredictions(
+            values[train] - predictions["residual"], values[train], packed[train], snapshot.folds[train], side[train]
+        ),
+        OutOfFoldPredictions(test, values[~train], packed[~train], snapshot.folds[~train], side[~train]),
+    )
+
+
+def _relations(signs: list[str]) -> dict[str, list[str]]:
+    """Give what neighbours say of their values; nothing where all were measured."""
+    return {} if set(signs) <= {"="} else {"relations": signs}
+
+
+def _card(
+    chosen: Chosen, snapshot: Dataset, domain_threshold: float, trusted: dict[str, Any], drugs: DrugList | None
+) -> ModelCard:
+    endpoint, model, decision, row = chosen.endpoint, chosen.model, chosen.decision, chosen.row
+    metric = endpoint.champion.metric
+    told = Property(**endpoint.model_dump(include=set(Property.model_fields)))
+    card = ModelCard(
+        endpoint=told,
+        model=Recipe(
+            name=model.name,
+            description=model.description,
+            features=tuple(model.features),
+            auxiliary=tuple(sorted(chosen.auxiliary)),
+            config=model.settings(endpoint.name).model_dump(mode="json"),
+        ),
+        signature=chosen.contender.signature,
+        record=chosen.record,
+        contender=chosen.contender,
+        made_by=chosen.made_by,
+        metric=metric,
+        scores=Performance(
+            cv=row.cv,
+            test=row.test,
+            rows=row.rows,
+            test_interval=_test_intervals(endpoint, snapshot, chosen.trained),
+            scale=row.scale,
+            scale_name=scale_words(endpoint.scale, endpoint.target, endpoint.unit),
+            scales=row.scales,
+        ),
+        split=Division(**endpoint.split.model_dump()),
+        snapshot=row.snapshot,
+        git_sha=chosen.git_sha,
+        decision=Verdict(
+            reason=decision.reason,
+            refused=decision.refused,
+            p_values=decision.p_values,
+            challenger=decision.challenger.model if decision.challenger else None,
+        ),
+        leaderboard=tuple(
+            Standing(
+                model=other.model,
+                signature=other.signature,
+                cv=other.cv[metric].mean,
+                cv_std=other.cv[metric].std,
+                test=other.test[metric],
+            )
+            for other in chosen.board.rows
+        ),
+        absent=chosen.board.absent,
+        awaited=tuple(decision.awaited),
+        trust=Trusted.model_validate(trusted),
+        reference=None if drugs is None else Drugs(name=drugs.name, licence=drugs.licence),
+        data=_data(endpoint, snapshot, domain_threshold),
+        intended_use=intended_use(told),
+    )
+    return card.model_copy(update={"limits": tuple(limits(card))})
+
+
+def _data(endpoint: Endpoint, snapshot: Dataset, domain_threshold: float) -> Data:
+    measured, source = snapshot.values[(snapshot.folds >= 0) & snapshot.exact], endpoint.dataset.source
+    return Data(
+        source=f"{source.kind} {getattr(source, 'package', None) or getattr(source, 'set', '')}".strip(),
+        training_range=(float(measured.min()), float(measured.max())),
+        domain_threshold=domain_threshold,
+    )
+
+
+def _test_intervals(endpoint: Endpoint, snapshot: Dataset, place: Path) -> dict[str, tuple[float, float]]:
+    test = snapshot.folds < 0
+    predicted = np.load(place / "predictions.npz", allow_pickle=False)["test"]
+    ends = snapshot.values[test & snapshot.exact], predicted[snapshot.exact[test]]
+    if endpoint.scale == "training":
+        ends = endpoint.target.to_training(ends[0]), endpoint.target.to_training(ends[1])
+    return score_intervals(endpoint.task, *ends)

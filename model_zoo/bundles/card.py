@@ -1,0 +1,242 @@
+"""The model card as values: what a champion is, what it was made from, how good it is and who else was there.
+
+Format 2 states its version. Cards of format 1 tell less, the older the less, and what one of them tells in another
+shape is left out: a bundle is served whatever its card says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
+
+from model_zoo.errors import BundleError
+from model_zoo.io.artefacts import Artefact, Format, Part, read_artefact
+from model_zoo.provenance.signature_record import SignatureRecord
+from model_zoo.selection.election import Candidate
+from model_zoo.selection.scores import OnScale, Rows, Scale, Spread
+
+FILE = "card.json"
+
+
+class Property(Part):
+    """What is predicted, as the endpoint's YAML said it then."""
+
+    name: str = ""
+    title: str = ""
+    description: str = ""
+    task: str = ""
+    unit: str = ""
+    display_unit: str | None = None
+    direction: str = ""
+    licence: str = ""
+
+
+class Recipe(Part):
+    """The model, as its YAML said it then; `auxiliary` are other endpoints that it learnt from."""
+
+    name: str = ""
+    description: str = ""
+    features: tuple[str, ...] = ()
+    auxiliary: tuple[str, ...] = ()
+    config: Mapping[str, JsonValue] = {}
+
+
+class Performance(Part):
+    """Scores by metric: over the folds, on the test split, and the latter's bootstrap 95 % interval."""
+
+    cv: Mapping[str, Spread] = {}
+    test: Mapping[str, float] = {}
+    rows: Rows | None = None
+    test_interval: Mapping[str, tuple[float, float]] = {}
+    scale: Scale = "unit"
+    """The scale that decides, which `cv`, `test` and their intervals are told on."""
+    scale_name: str = ""
+    scales: Mapping[Scale, OnScale] = {}
+
+
+class Division(Part):
+    """How the molecules were divided."""
+
+    kind: str = ""
+    folds: int | None = None
+    test_fraction: float | None = None
+    seed: int | None = None
+
+
+class Data(Part):
+    """What it learnt from; `training_range` is in the endpoint's unit, the threshold a Tanimoto similarity."""
+
+    source: str = ""
+    training_range: tuple[float, float] | None = None
+    domain_threshold: float | None = None
+
+
+class Verdict(Part):
+    """Why it was elected, why others may not serve, and the best that may: by the names of models."""
+
+    reason: str = ""
+    refused: Mapping[str, str] = {}
+    p_values: Mapping[str, float] = {}
+    challenger: str | None = None
+
+
+class Standing(Part):
+    """A trained model on the leaderboard, by the metric that decides."""
+
+    model: str
+    signature: str = ""
+    cv: float
+    cv_std: float
+    test: float | None = None
+
+
+class Bin(Part):
+    """How often statements held about molecules whose similarity to the nearest training molecule lies in a range."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
+
+    low: float = Field(alias="from")
+    high: float = Field(alias="to")
+    molecules: int
+    coverage: float | None
+
+
+class HalfWidth(Part):
+    """Half widths of intervals on the scale of training: the lowest and highest twentieth, and the median."""
+
+    low: float
+    median: float
+    high: float
+
+
+class Coverage(Part):
+    """How often statements at 90 % held; the last six are told of sets of labels."""
+
+    molecules: int = 0
+    coverage: float | None = None
+    bins: tuple[Bin, ...] = ()
+    half_width: HalfWidth | None = None
+    specificity: float | None = None
+    sensitivity: float | None = None
+    set_coverage: Mapping[str, float | None] = {}
+    sets_with_one_label: float | None = None
+    sets_with_both: float | None = None
+    sets_with_none: float | None = None
+
+
+class Statement(Part):
+    """How far to trust intervals, or sets of labels; `missing` says why there are none."""
+
+    nominal: float = 0.9
+    missing: str = ""
+    held_out: Coverage = Coverage()
+    test: Coverage = Coverage()
+
+
+class Tenth(Part):
+    """The share of class 1 among molecules of about one probability."""
+
+    predicted: float
+    observed: float
+    molecules: int
+
+
+class Fit(Part):
+    """How well probabilities fit the labels."""
+
+    molecules: int = 0
+    log_loss: float
+    brier: float
+    reliability: tuple[Tenth, ...] = ()
+
+
+class Probability(Part):
+    """How far to trust probabilities: as the model gives them, on held-out scaffolds, and on the test split."""
+
+    calibrated: bool
+    threshold: float
+    before: Fit | None = None
+    held_out: Fit | None = None
+    test: Fit | None = None
+
+
+class Trusted(Part):
+    """How far to trust what is said."""
+
+    interval: Statement | None = None
+    prediction_set: Statement | None = None
+    probability: Probability | None = None
+
+
+class Drugs(Part):
+    """The drugs that predictions are set among."""
+
+    name: str
+    licence: str
+
+
+class ModelCard(Artefact):
+    """A champion, when it was elected."""
+
+    NAME: ClassVar[str] = "model card"
+    READER: ClassVar[int] = 2
+
+    format: Format = READER
+    endpoint: Property = Property()
+    model: Recipe = Recipe()
+    signature: str = ""
+    record: SignatureRecord | None = None
+    contender: Candidate | None = None
+    """Its scores, as the next election compares them."""
+    made_by: str = ""
+    """Digest of what shaped the bundle beside the model."""
+    metric: str = ""
+    scores: Performance = Performance()
+    split: Division = Division()
+    snapshot: str = ""
+    git_sha: str = ""
+    decision: Verdict = Verdict()
+    leaderboard: tuple[Standing, ...] = ()
+    """Best first."""
+    absent: Mapping[str, str] = {}
+    awaited: tuple[str, ...] = ()
+    """Models that were still to be trained; none unless it is provisional."""
+    trust: Trusted = Trusted()
+    reference: Drugs | None = None
+    data: Data = Data()
+    intended_use: str = ""
+    limits: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """Give what is written, or was read, as JSON values: what a card does not tell is not in it."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+def parse_card(content: bytes, where: str) -> ModelCard:
+    """Read a card's bytes.
+
+    Raises
+    ------
+    BundleError
+        When they are no card, or need a newer reader.
+    """
+    return read_artefact(ModelCard, _without_other_shapes(content), where, BundleError)
+
+
+def _without_other_shapes(content: bytes) -> bytes:
+    """Leave out of a card of format 1 what it tells in another shape than any version that is read."""
+    try:
+        fields = json.loads(content)
+    except ValueError:  # its reader says so better
+        return content
+    if not isinstance(fields, dict) or "format" in fields:
+        return content
+    try:
+        ModelCard.model_validate_json(content, strict=True, extra="ignore")
+    except ValidationError as error:
+        other = {each["loc"][0] for each in error.errors(include_input=False) if each["loc"]}
+        return json.dumps({name: value for name, value in fields.items() if name not in other}).encode()
+    return content

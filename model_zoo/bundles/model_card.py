@@ -1,0 +1,233 @@
+"""The model card: what a champion is for, what it was made from, how good it is, where not to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.bundles.card import Coverage, ModelCard, Performance, Property, Statement
+from model_zoo.data.targets import Task
+from model_zoo.metrics import score
+
+DRAWS = 200
+LEAST_COVERAGE = 0.85
+"""Statements at 90 % that hold less often than this are named among the limits."""
+
+
+def score_intervals(
+    task: Task, expected: NDArray[np.float64], predicted: NDArray[np.float64]
+) -> dict[str, tuple[float, float]]:
+    """Give the bootstrap 95 % interval of each metric over `n` molecules; nothing where there are fewer than two."""
+    if len(expected) < 2:
+        return {}
+    generator = np.random.default_rng(0)
+    draws = []
+    for _ in range(DRAWS):
+        rows = generator.integers(0, len(expected), len(expected))
+        draws.append(score(task, expected[rows], predicted[rows]))
+    low, high = np.quantile([list(each.values()) for each in draws], (0.025, 0.975), axis=0)
+    # Four digits, not four decimals: those would be all zeros in a small unit.
+    return {name: (float(f"{a:.4g}"), float(f"{b:.4g}")) for name, a, b in zip(draws[0], low, high, strict=True)}
+
+
+def intended_use(endpoint: Property) -> str:
+    """Say what a model of an endpoint is for."""
+    value = f"a value in {endpoint.unit}" + (f" (shown in {endpoint.display_unit})" if endpoint.display_unit else "")
+    what = "the probability that it is of class 1" if endpoint.task == "binary" else value
+    return (
+        f"Gives {what} for an organic molecule, to rank ideas and choose what to make and measure next "
+        f"({endpoint.title}). It does not replace a measurement, and is not for clinical or regulatory decisions."
+    )
+
+
+def elected_among(card: ModelCard) -> str:
+    """Say among how many models a provisional champion was elected.
+
+    Examples
+    --------
+    >>> board = tuple({"model": name, "cv": 1.0, "cv_std": 0.1} for name in ("naive", "xgb"))
+    >>> elected_among(ModelCard(leaderboard=board, awaited=("gp", "catboost", "svm")))
+    'elected among 2 of 5 models'
+    """
+    scored = len(card.leaderboard)
+    if not scored:
+        return "elected before all models were trained"
+    return f"elected among {scored} of {scored + len(card.awaited)} models"
+
+
+def limits(card: ModelCard) -> list[str]:
+    """Say where not to trust a model, from the facts of its card."""
+    said = []
+    if card.awaited:
+        said.append(f"It is provisional: {elected_among(card)}, without these: {', '.join(card.awaited)}.")
+    if card.data.training_range is not None:
+        low, high = card.data.training_range
+        said.append(f"Measured values of training molecules run from {low:.4g} to {high:.4g}; beyond, it extrapolates.")
+    if card.data.domain_threshold is not None:
+        said.append(
+            f"Molecules whose nearest training molecule is less similar than {card.data.domain_threshold:.2f} "
+            "(Tanimoto, Morgan) are outside of its domain."
+        )
+    for name, told in _statements(card):
+        if told.missing:
+            said.append(f"There is {told.missing}.")
+        for got, words in ((told.held_out, "on held-out scaffolds"), (told.test, "on the test split")):
+            if got.coverage is not None and got.coverage < LEAST_COVERAGE:
+                said.append(f"{name} hold only {got.coverage:.0%} of the time {words}, not 90 %.")
+            said.extend(
+                f"{name} hold only {each.coverage:.0%} of the time {words} for similarities from {each.low:.2f} "
+                f"to {each.high:.2f} ({each.molecules} molecules)."
+                for each in got.bins
+                if each.coverage is not None and each.coverage < LEAST_COVERAGE
+            )
+    said.append("Salts and solvents are removed before predicting; stereochemistry may be ignored by the features.")
+    return said
+
+
+def to_markdown(card: ModelCard) -> str:
+    """Write a card for people. Whatever an older card does not tell is left out; nothing of one without a title.
+
+    Examples
+    --------
+    >>> endpoint = {"title": "Solubility", "task": "regression", "unit": "logS"}
+    >>> to_markdown(ModelCard(endpoint=endpoint, model={"name": "xgb"})).splitlines()[0]
+    '# Solubility: xgb'
+    """
+    endpoint = card.endpoint
+    if not endpoint.title:
+        return ""
+    parts = [
+        f"# {endpoint.title}: {card.model.name}",
+        _provisional(card),
+        endpoint.description,
+        _section("Intended use", [card.intended_use] if card.intended_use else []),
+        _section("Limits", [f"- {each}" for each in card.limits]),
+        _section("Data and split", _data(card)),
+        _section("Model", _model(card)),
+        _section("Scores", _scores(card.scores)),
+        _section("Scores in the endpoint's unit", _unit_scores(card)),
+        *(_section(f"{name} at 90 %", _coverage(told)) for name, told in _statements(card)),
+        _section("Probabilities", _probabilities(card)),
+        _section("Percentiles", _reference(card)),
+        _section("Why this one", [card.decision.reason] if card.decision.reason else []),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _provisional(card: ModelCard) -> str:
+    if not card.awaited:
+        return ""
+    return (
+        f"**Provisional champion**, {elected_among(card)}. Still awaited: {', '.join(card.awaited)}. The champion "
+        "among all of them takes its place."
+    )
+
+
+def _statements(card: ModelCard) -> list[tuple[str, Statement]]:
+    told = (("Intervals", card.trust.interval), ("Sets of labels", card.trust.prediction_set))
+    return [(name, each) for name, each in told if each is not None]
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(lines) if lines else ""
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str | float]]) -> list[str]:
+    cells = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    lines = [columns, ["---"] * len(columns), *cells]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+
+
+def _data(card: ModelCard) -> list[str]:
+    rows, split = card.scores.rows, card.split
+    lines = []
+    if rows is not None:
+        lines.append(f"- {rows.train} molecules to train on, {rows.test} in the test split, which chose nothing.")
+    if split.kind:
+        lines.append(f"- Split: {split.kind}, {split.folds} folds; snapshot {card.snapshot}.")
+    if card.data.source:
+        lines.append(f"- Source: {card.data.source}.")
+    if card.endpoint.licence:
+        lines.append(f"- Licence: {card.endpoint.licence}.")
+    return lines
+
+
+def _model(card: ModelCard) -> list[str]:
+    model = card.model
+    lines = [model.description] if model.description else []
+    if model.features:
+        lines.append(f"\nReads {', '.join(model.features)}. Signature {card.signature[:12]}.")
+    if model.auxiliary:
+        lines.append(f"\nLearnt from other endpoints too, without this one's molecules: {', '.join(model.auxiliary)}.")
+    return lines
+
+
+def _unit_scores(card: ModelCard) -> list[str]:
+    """Tell scores in the endpoint's unit, where others decided."""
+    unit = card.scores.scales.get("unit")
+    if card.scores.scale != "training" or unit is None:
+        return []
+    told = Performance(cv=unit.cv, test=unit.test)
+    return [f"In {card.endpoint.unit}; they choose nothing.", "", *_scores(told)]
+
+
+def _scores(scores: Performance) -> list[str]:
+    if not scores.cv or not scores.test:
+        return []
+    rows = [
+        (
+            name,
+            cv.mean,
+            cv.std,
+            scores.test[name],
+            " to ".join(f"{end:.4g}" for end in scores.test_interval.get(name, ())),
+        )
+        for name, cv in scores.cv.items()
+    ]
+    head = ("metric", "mean over folds", "std over folds", "test split", "bootstrap 95 % of the test split")
+    columns = 5 if scores.test_interval else 4
+    table = _table(head[:columns], [row[:columns] for row in rows])
+    on = f"On the scale of {scores.scale_name}, which decides." if scores.scale == "training" else ""
+    return [on, "", *table] if on else table
+
+
+def _coverage(told: Statement) -> list[str]:
+    parts: list[tuple[str, Coverage]] = [
+        (words, part)
+        for words, part in (("held-out scaffolds", told.held_out), ("test split", told.test))
+        if part.bins and part.coverage is not None
+    ]
+    if not parts:
+        return []
+    rows: list[list[str | float]] = []
+    for number, each in enumerate(parts[0][1].bins):
+        row: list[str | float] = [f"{each.low:.2f} to {each.high:.2f}"]
+        for _, got in parts:
+            place = got.bins[number]
+            row += [place.molecules, "" if place.coverage is None else f"{place.coverage:.1%}"]
+        rows.append(row)
+    rows.append(["**all**", *(cell for _, got in parts for cell in (got.molecules, f"**{got.coverage:.1%}**"))])
+    columns = ["similarity to training", *(cell for words, _ in parts for cell in ("molecules", f"hold on {words}"))]
+    return [
+        "Each fold is told about by a rule that was fitted without it.",
+        "",
+        *_table(columns, rows),
+    ]
+
+
+def _probabilities(card: ModelCard) -> list[str]:
+    told = card.trust.probability
+    if told is None:
+        return []
+    kind = "calibrated by Platt's method" if told.calibrated else "as the model gives them: calibration did not help"
+    lines = [f"Probabilities are {kind}. The label is 1 from {told.threshold:.3f} (best balanced accuracy).", ""]
+    parts = (("before calibration", told.before), ("held-out scaffolds", told.held_out), ("test split", told.test))
+    rows = [(words, fit.log_loss, fit.brier) for words, fit in parts if fit is not None]
+    return lines + _table(("", "log loss", "Brier score"), rows)
+
+
+def _reference(card: ModelCard) -> list[str]:
+    drugs = card.reference
+    return [f"Among the drugs of: {drugs.name} ({drugs.licence})."] if drugs is not None else []

@@ -1,0 +1,98 @@
+"""A measured property: the schema of `configs/endpoints/<name>.yaml`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from model_zoo.config.desirability import Desirable
+from model_zoo.config.naming import NAME
+from model_zoo.data.curation import Curation
+from model_zoo.data.dataset import DatasetConfig
+from model_zoo.data.display_unit import display
+from model_zoo.data.sources import Source
+from model_zoo.data.splits import Split
+from model_zoo.data.targets import Target, Task, Transform
+from model_zoo.data.units import conversion
+from model_zoo.metrics import METRICS
+from model_zoo.monitoring.rollout import TrialRules
+from model_zoo.selection.criteria import SelectionCriteria
+from model_zoo.selection.scores import Scale
+
+
+class Endpoint(BaseModel):
+    """One measured property: `configs/endpoints/<name>.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: str = Field(pattern=NAME, max_length=60)
+    title: str
+    description: str
+    task: Task
+    unit: str
+    """The endpoint's own unit, in which values are stored, scored and served; `probability` for binary."""
+    direction: Literal["higher", "lower", "none"] = "none"
+    """Which way a medicinal chemist usually wants it."""
+    desirable: Desirable | None = None
+    """The values this project wants, for the page's overview of a molecule."""
+    licence: str = "not stated"
+    owners: tuple[str, ...] = ()
+    """E-mail addresses or `team:name`, shown in the Dagster UI."""
+    source: Source
+    source_unit: str | None = None
+    """The unit of files that say none of their own; the endpoint's when omitted."""
+    curation: Curation = Curation()
+    split: Split = Split()
+    transform: Transform = "identity"
+    lower: float | None = None
+    upper: float | None = None
+    score_scale: Scale | None = None
+    """The scale on which models are scored, graded and elected: `training`, or the endpoint's own `unit`. That of
+    training when omitted, but for the sets of a benchmark, which keep the official metric and unit."""
+    display_unit: str | None = None
+    """The unit that people read, beside the endpoint's own: `%` of `log10 %`, `nM` of `pIC50`."""
+    champion: SelectionCriteria
+    trial: TrialRules | None = None
+    """Puts the best of the losing models on trial beside the champion; nobody is on trial when omitted."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Endpoint:
+        layouts = getattr(self.source, "layouts", {})
+        for unit in (self.source_unit or self.unit, *(each.unit for each in layouts.values() if each.unit is not None)):
+            conversion(unit, self.unit)
+        _ = self.target
+        if self.display_unit is not None:
+            display(self.unit, self.display_unit)
+        unknown = {self.champion.metric, *self.champion.minimum} - set(METRICS[self.task])
+        if unknown:
+            raise ValueError(
+                f"champion: unknown metric {min(unknown)!r} for a {self.task} endpoint, expected one of "
+                f"{', '.join(METRICS[self.task])}"
+            )
+        return self
+
+    @property
+    def dataset(self) -> DatasetConfig:
+        """The sections that decide the snapshot."""
+        return DatasetConfig(
+            task=self.task,
+            unit=self.unit,
+            source=self.source,
+            source_unit=self.source_unit or self.unit,
+            curation=self.curation,
+            split=self.split,
+            target=self.target.placing,
+        )
+
+    @property
+    def target(self) -> Target:
+        """The sections that decide the scale of training."""
+        return Target(task=self.task, transform=self.transform, lower=self.lower, upper=self.upper)
+
+    @property
+    def scale(self) -> Scale:
+        """The scale that decides. `unit` where both are one."""
+        if self.transform == "identity":
+            return "unit"
+        return self.score_scale or ("unit" if self.source.kind == "benchmark" else "training")

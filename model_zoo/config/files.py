@@ -1,0 +1,178 @@
+"""The YAML files under `configs/`, read and checked before anything is trained.
+
+Belongs here: the schema of an endpoint's and of a model's file, and one clear error per fault that names file,
+key and what was expected.
+Does not belong here: sections that change a trained model are defined beside the code that reads them
+(`dataset.DatasetConfig`, `targets.Target`, each model's `Config`), so that a new key here retrains nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.faults import fault
+from model_zoo.config.model_spec import ModelSpec
+from model_zoo.config.no_effect import of_no_effect
+from model_zoo.config.screen import Screen
+from model_zoo.errors import AidrugError, ConfigError
+from model_zoo.io.strict_yaml import check, read_yaml
+
+
+def load_screens(folder: Path) -> dict[str, Screen]:
+    """Read every YAML of a folder, which need not exist.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and key at fault.
+    """
+    if not yaml_files(folder):
+        return {}
+    return {screen.name: screen for screen in read_folder(folder, Screen)}
+
+
+T = TypeVar("T", "Endpoint", "ModelSpec", "Screen")
+
+
+@dataclass(frozen=True)
+class Configs:
+    """All endpoints and models, by name, sorted.
+
+    Attributes
+    ----------
+    endpoints, models
+        What can be read.
+    faults
+        What is at fault, where somebody goes on without it; else that is an error.
+    warnings
+        What is of no effect.
+    """
+
+    endpoints: Mapping[str, Endpoint]
+    models: Mapping[str, ModelSpec]
+    faults: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def models_of(self, endpoint: str) -> list[ModelSpec]:
+        """List the models that compete on an endpoint, ensembles last; see `with_members`."""
+        return with_members([model for model in self.models.values() if model.applies_to(endpoint)])
+
+    def model_of(self, endpoint: str, name: str) -> ModelSpec:
+        """Give one of the models that compete on an endpoint."""
+        return next(model for model in self.models_of(endpoint) if model.name == name)
+
+
+def with_members(competing: Sequence[ModelSpec]) -> list[ModelSpec]:
+    """Put ensembles behind what they are made of, each with those of its members that compete and their features.
+
+    An ensemble of fewer than two competing members does not compete.
+    """
+    single = {model.name: model for model in competing if not model.is_ensemble}
+    ensembles = []
+    for model in competing:
+        members = tuple(name for name in model.members if name in single)
+        if len(members) > 1:
+            features = dict.fromkeys(block for name in members for block in single[name].features)
+            ensembles.append(model.model_copy(update={"members": members, "features": tuple(features)}))
+    return [*single.values(), *ensembles]
+
+
+def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
+    """Read and check every YAML under `configs/`.
+
+    Parameters
+    ----------
+    folder
+        The folder `configs/`.
+    keep_rest
+        Whether an endpoint whose file is at fault is left out and named, where another one can be read.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and key at fault, what was expected and what came.
+    """
+    faults: dict[str, str] = {}
+    endpoints = {item.name: item for item in read_folder(folder / "endpoints", Endpoint, faults if keep_rest else None)}
+    models_ = {item.name: item for item in read_folder(folder / "models", ModelSpec)}
+    warnings: list[str] = []
+    for model in models_.values():
+        warnings += of_no_effect(model.name, model.names_endpoints, {*endpoints, *faults}, folder)
+        for name in model.members:
+            if name not in models_ or models_[name].is_ensemble:
+                single = [item.name for item in models_.values() if not item.is_ensemble]
+                path = folder / "models" / f"{model.name}.yaml"
+                raise ConfigError(f"{path}: members: expected some of {', '.join(single)}, got {name!r}")
+    for name in endpoints:
+        if not any(model.applies_to(name) for model in models_.values()):
+            raise ConfigError(f"{folder / 'endpoints' / name}.yaml: no model competes on this endpoint")
+    return Configs(endpoints, models_, faults, tuple(warnings))
+
+
+def yaml_files(folder: Path) -> list[Path]:
+    """List the YAML files of a folder; hidden ones, which editors and file managers leave behind, are none."""
+    return sorted(path for path in folder.glob("[!.]*") if path.suffix in (".yaml", ".yml"))
+
+
+def read_folder(folder: Path, schema: type[T], faults: dict[str, str] | None = None) -> list[T]:
+    """Read and check every YAML of a folder, each named after what it holds.
+
+    Parameters
+    ----------
+    folder, schema
+        Where they are, and what each must hold.
+    faults
+        Receives the reason by the name of each file that is at fault, instead of an error, unless all are.
+
+    Raises
+    ------
+    ConfigError
+        When there is none, or naming the file and key at fault.
+    """
+    paths = yaml_files(folder)
+    if not paths:
+        raise ConfigError(f"{folder}: expected at least one YAML file, got none")
+    found: dict[str, Path] = {}
+    items = []
+    for path in paths:
+        try:
+            item = read_config(path, schema)
+        except ConfigError as error:
+            if faults is None or len(faults) + 1 == len(paths):
+                raise
+            faults[path.stem] = str(error)
+            continue
+        if item.name in found:
+            raise ConfigError(f"{path}: the name {item.name!r} is already taken by {found[item.name]}")
+        if item.name != path.stem:
+            raise ConfigError(f"{path}: expected name: {path.stem} (the file's own), got {item.name!r}")
+        found[item.name] = path
+        items.append(item)
+    return items
+
+
+def read_config(path: Path, schema: type[T]) -> T:
+    """Read and check one YAML file.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and key at fault.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        got = "nothing" if content is None else type(content).__name__
+        raise ConfigError(f"{path}: expected keys and values, got {got}")
+    try:
+        return check(schema, content)
+    except ValidationError as error:
+        faults = "; ".join(fault(detail, schema) for detail in error.errors())
+        raise ConfigError(f"{path}: {faults}") from error
+    except AidrugError as error:
+        raise ConfigError(f"{path}: {error}") from error

@@ -1,0 +1,44 @@
+"""Reading some of the configuration again, in a process that read all of it a while ago."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.files import Configs, read_config, yaml_files
+from model_zoo.config.model_spec import ModelSpec
+
+
+def reload_configs(folder: Path, known: Configs, endpoints: Collection[str], models_: Collection[str]) -> Configs:
+    """Read some of the files again; the others stay as they were known, whatever stands in them by now.
+
+    Parameters
+    ----------
+    folder
+        As `load_configs` takes it.
+    known
+        What it gave before.
+    endpoints, models_
+        The names of what is read again; who is gone from the folder is gone from the result.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and key at fault.
+    """
+    anew = {
+        path.stem: read_config(path, Endpoint) for path in yaml_files(folder / "endpoints") if path.stem in endpoints
+    }
+    recipes = {
+        path.stem: read_config(path, ModelSpec) for path in yaml_files(folder / "models") if path.stem in models_
+    }
+    return Configs(
+        {name: anew.get(name, item) for name, item in known.endpoints.items() if name in anew or name not in endpoints},
+        {
+            name: recipes.get(name, item)
+            for name, item in known.models.items()
+            if name in recipes or name not in models_
+        },
+        known.faults,
+    )

@@ -1,0 +1,52 @@
+"""JSON Schemas of the YAML files under `configs/`, for editors that complete and check them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from model_zoo import featurizers, models
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.model_spec import ModelSpec
+
+ENDPOINT, MODEL = "endpoint.schema.json", "model.schema.json"
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Give both schemas by file name; a model's `config` is described by that model's own `Config`.
+
+    Examples
+    --------
+    >>> sorted(schemas())
+    ['endpoint.schema.json', 'model.schema.json']
+    """
+    model = ModelSpec.model_json_schema()
+    model["properties"]["recipe"]["enum"] = models.names()
+    model["properties"]["features"]["items"]["enum"] = featurizers.names()
+    model["allOf"] = [_config_of(name) for name in models.names()]
+    return {ENDPOINT: Endpoint.model_json_schema(), MODEL: model}
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write both schemas into `configs/`; give their paths."""
+    written = []
+    for name, schema in schemas().items():
+        path = folder / name
+        path.write_text(as_text(schema), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def as_text(schema: dict[str, Any]) -> str:
+    """Give a schema as it is written to its file."""
+    return json.dumps(schema, indent=1, sort_keys=True) + "\n"
+
+
+def _config_of(name: str) -> dict[str, Any]:
+    described = models.get(name).Config.model_json_schema()
+    described["properties"].pop("task")  # comes from the endpoint
+    described.pop("required", None)
+    by_recipe: dict[str, Any] = {"properties": {"recipe": {"const": name}}, "required": ["recipe"]}
+    by_name: dict[str, Any] = {"properties": {"name": {"const": name}}, "not": {"required": ["recipe"]}}
+    return {"if": {"anyOf": [by_recipe, by_name]}, "then": {"properties": {"config": described}}}

@@ -1,0 +1,271 @@
+"""Tree ensembles as tables of numbers: what an explanation needs to know of a fitted forest or booster.
+
+Reading a graph takes the library `onnx` and happens when a bundle is written; the service reads the finished table with
+numpy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.fitted_models.oblivious_trees import ObliviousModel
+
+MOST_NODES = 1_500_000
+"""A larger forest is not explained: its table would take more memory than all the rest of a bundle."""
+_BRANCHES = {b"BRANCH_LEQ": 0, b"BRANCH_LT": 1, b"BRANCH_GT": 2, b"BRANCH_GTE": 3}
+_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class TreeTable:
+    """All trees of an ensemble, node by node: level by level from the roots, the children of one node side by side.
+
+    A node is also the edge that leads to it, and the conditions on that edge's feature since the root are merged into
+    one interval.
+
+    Attributes
+    ----------
+    feature
+        `m` columns that the edges ask about; -1 for roots.
+    low, high
+        `m` ends of the interval: a molecule agrees when `low < x <= high`.
+    share
+        `m` shares of training molecules that agree, among those that the other conditions of the path let pass.
+    parent
+        `m` node numbers; a root is its own parent.
+    before
+        `m` numbers of the nearest node above whose edge asks about the same feature; -1 where there is none.
+    value
+        `m` values of leaves; 0 for other nodes.
+    levels
+        Where each level starts, and the end.
+    numbers
+        What is added to the sum of leaves; the sum for the average training molecule; whether the sum is log-odds (1)
+        or the prediction itself (0).
+    """
+
+    feature: NDArray[np.int32]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    share: NDArray[np.float64]
+    parent: NDArray[np.int32]
+    before: NDArray[np.int32]
+    value: NDArray[np.float64]
+    levels: NDArray[np.int32]
+    numbers: NDArray[np.float64]
+
+    @property
+    def start(self) -> float:
+        """What is added to the sum of leaves."""
+        return float(self.numbers[0])
+
+    @property
+    def baseline(self) -> float:
+        """The sum for the average training molecule."""
+        return float(self.numbers[1])
+
+    @property
+    def log_odds(self) -> bool:
+        """Whether the sum is the log-odds of class 1 instead of the prediction itself."""
+        return bool(self.numbers[2])
+
+    @property
+    def depth(self) -> int:
+        """The most edges on a path."""
+        return len(self.levels) - 2
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Give the table as named arrays."""
+        for each in fields(self):
+            yield each.name, getattr(self, each.name)
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The trees of an ensemble as a graph has them: `m` nodes in any order.
+
+    Attributes
+    ----------
+    feature, threshold
+        What each node asks; a molecule goes `left` when `x <= threshold`. Anything for leaves.
+    left, right
+        Numbers of the children; -1 for leaves.
+    value
+        Values of leaves.
+    roots
+        Numbers of the trees' first nodes.
+    start, log_odds
+        See `TreeTable`.
+    """
+
+    feature: NDArray[np.int64]
+    threshold: NDArray[np.float32]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    value: NDArray[np.float64]
+    roots: NDArray[np.int64]
+    start: float
+    log_odds: bool
+
+    def leaves(self, X: NDArray[Any]) -> NDArray[np.int64]:
+        """Give the leaf of each of `n` molecules in each of `t` trees, `n x t`."""
+        now = np.repeat(self.roots[None], len(X), axis=0)
+        rows = np.arange(len(X))[:, None]
+        while (inner := self.left[now] >= 0).any():
+            goes_left = X[rows, np.where(inner, self.feature[now], 0)] <= self.threshold[now]
+            now = np.where(inner, np.where(goes_left, self.left[now], self.right[now]), now)
+        return now
+
+    def sums(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Give the sum of leaves of `n` molecules, with what is added to it."""
+        return (
+            np.concatenate(
+                [self.value[self.leaves(X[at : at + _ROWS])].sum(axis=1) for at in range(0, len(X), _ROWS)]
+                or [np.empty(0)]
+            )
+            + self.start
+        )
+
+    def counts(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Count how many of `n` molecules pass each node."""
+        count = np.zeros(len(self.left))
+        for at in range(0, len(X), _ROWS):
+            count += np.bincount(self.leaves(X[at : at + _ROWS]).ravel(), minlength=len(count))
+        for nodes in reversed(self._by_level()):
+            inner = nodes[self.left[nodes] >= 0]
+            count[inner] = count[self.left[inner]] + count[self.right[inner]]
+        return count
+
+    def _by_level(self) -> list[NDArray[np.int64]]:
+        levels = [self.roots]
+        while True:
+            inner = levels[-1][self.left[levels[-1]] >= 0]
+            if not len(inner):
+                return levels
+            levels.append(np.column_stack([self.left[inner], self.right[inner]]).ravel())
+
+    def table(self, cover: NDArray[np.float64]) -> TreeTable:
+        """Lay the nodes out for explaining.
+
+        Parameters
+        ----------
+        cover
+            How much of the training data passes each node; `counts`, or the library's own weights.
+        """
+        by_level = self._by_level()
+        order = np.concatenate(by_level)
+        place = np.empty(len(self.left), dtype=np.int64)
+        place[order] = np.arange(len(order))
+        m, levels = len(order), np.cumsum([0, *map(len, by_level)])
+        feature, before = np.full(m, -1), np.full(m, -1)
+        low, high = np.full(m, -np.inf, dtype=np.float32), np.full(m, np.inf, dtype=np.float32)
+        share, parent = np.ones(m), np.arange(m)
+        inner = order[self.left[order] >= 0]
+        for children, goes_left in ((self.left[inner], True), (self.right[inner], False)):
+            at = place[children]
+            parent[at], feature[at] = place[inner], self.feature[inner]
+            passed = cover[inner]
+            share[at] = np.divide(cover[children], passed, out=np.full(len(at), 0.5), where=passed > 0)
+            (high if goes_left else low)[at] = self.threshold[inner]
+        for start, stop in pairwise(levels[1:]):
+            nodes = np.arange(start, stop)
+            above = parent[nodes].copy()
+            while True:  # climb until the same feature was asked about, or the root is reached
+                climbing = (feature[above] != feature[nodes]) & (feature[above] >= 0)
+                if not climbing.any():
+                    break
+                above = np.where(climbing, parent[above], above)
+            same = feature[above] == feature[nodes]
+            nodes, above = nodes[same], above[same]
+            before[nodes] = above
+            share[nodes] *= share[above]
+            low[nodes], high[nodes] = np.maximum(low[nodes], low[above]), np.minimum(high[nodes], high[above])
+        value = np.where(self.left[order] < 0, self.value[order], 0.0)
+        total = np.repeat(cover[self.roots].max(), m)
+        baseline = self.start + float(np.sum(value * cover[order] / np.maximum(total, 1e-300)))
+        numbers = np.array([self.start, baseline, float(self.log_odds)])
+        ints = (array.astype(np.int32) for array in (feature, parent, before, levels))
+        feature32, parent32, before32, levels32 = ints
+        return TreeTable(feature32, low, high, share, parent32, before32, value, levels32, numbers)
+
+
+def read_oblivious(model: ObliviousModel) -> Nodes | None:
+    """Lay oblivious trees out node by node; none where they are too many."""
+    trees, depth = model.feature.shape
+    inner, size = 2**depth - 1, 2 ** (depth + 1) - 1
+    if trees * size > MOST_NODES:
+        return None
+    # A tree's nodes as in a heap, its last question first: so leaves stand in the order of their numbers.
+    level = np.floor(np.log2(np.arange(1, inner + 1))).astype(int)
+    asked = depth - 1 - level
+    first = np.arange(trees)[:, None] * size
+    feature, threshold = np.zeros((trees, size), dtype=np.int64), np.zeros((trees, size), dtype=np.float32)
+    left, right = np.full((trees, size), -1), np.full((trees, size), -1)
+    value = np.zeros((trees, size))
+    feature[:, :inner], threshold[:, :inner] = model.feature[:, asked], model.border[:, asked]
+    left[:, :inner], right[:, :inner] = (first + 2 * np.arange(inner) + side for side in (1, 2))
+    value[:, inner:] = model.leaf
+    return Nodes(
+        feature.ravel(),
+        threshold.ravel(),
+        left.ravel(),
+        right.ravel(),
+        value.ravel(),
+        first.ravel(),
+        model.start,
+        model.log_odds,
+    )
+
+
+def read_onnx(graph: bytes) -> Nodes | None:
+    """Read the trees of an ONNX graph; none where it holds anything but one tree ensemble, or too large a one."""
+    import onnx
+
+    nodes = onnx.load_model_from_string(graph).graph.node
+    ensembles = [node for node in nodes if node.op_type in ("TreeEnsembleRegressor", "TreeEnsembleClassifier")]
+    others = {node.op_type for node in nodes} - {"TreeEnsembleRegressor", "TreeEnsembleClassifier", "Cast", "Identity"}
+    if len(ensembles) != 1 or others:
+        return None
+    kind = "class" if ensembles[0].op_type == "TreeEnsembleClassifier" else "target"
+    table = {each.name: onnx.helper.get_attribute_value(each) for each in ensembles[0].attribute}
+    modes = table["nodes_modes"]
+    transform = table.get("post_transform", b"NONE")
+    known = all(mode == b"LEAF" or mode in _BRANCHES for mode in set(modes))
+    if not known or transform not in (b"NONE", b"LOGISTIC") or len(modes) > MOST_NODES:
+        return None
+    return _nodes(table, modes, kind, log_odds=transform == b"LOGISTIC")
+
+
+def _nodes(table: dict[str, Any], modes: list[bytes], kind: str, *, log_odds: bool) -> Nodes:
+    tree, node = (np.asarray(table[f"nodes_{name}"], dtype=np.int64) for name in ("treeids", "nodeids"))
+    width = int(node.max()) + 1
+    at = np.full((int(tree.max()) + 1) * width, -1)
+    at[tree * width + node] = np.arange(len(tree))
+    branch = np.array([_BRANCHES.get(mode, -1) for mode in modes])
+    yes, no = (
+        np.where(branch >= 0, at[tree * width + np.asarray(table[f"nodes_{name}"], dtype=np.int64)], -1)
+        for name in ("truenodeids", "falsenodeids")
+    )
+    threshold = np.asarray(table["nodes_values"], dtype=np.float32)
+    strict = (branch == 1) | (branch == 3)  # x < t is x <= the number before t; x >= t is the opposite of that
+    threshold = np.where(strict, np.nextafter(threshold, np.float32(-np.inf)), threshold)
+    swapped = branch >= 2
+    left, right = np.where(swapped, no, yes), np.where(swapped, yes, no)
+    labels = np.asarray(table[f"{kind}_ids"], dtype=np.int64)
+    weights = np.asarray(table[f"{kind}_weights"], dtype=np.float64)
+    leaf = at[np.asarray(table[f"{kind}_treeids"]) * width + np.asarray(table[f"{kind}_nodeids"])]
+    wanted = labels == labels.max()  # of a classifier class 1, which stands alone where the graph names one class only
+    value = np.zeros(len(tree))
+    np.add.at(value, leaf[wanted], weights[wanted])
+    children = np.concatenate([left[left >= 0], right[right >= 0]])
+    roots = np.setdiff1d(np.arange(len(tree)), children)
+    start = float(table.get("base_values", [0.0])[-1])
+    return Nodes(
+        np.asarray(table["nodes_featureids"], dtype=np.int64), threshold, left, right, value, roots, start, log_odds
+    )

@@ -1,0 +1,146 @@
+"""Rows of features by content: a molecule is featurized once, and its row is found again to the last bit.
+
+Belongs here: everything about features on disk that can change a number: keeping and finding rows by the digest of a
+standardised SMILES, and spreading what is missing over processes. Signatures cover it.
+Does not belong here: which folder belongs to which featurizer's signature (see `cache.py`), the featurizers.
+
+Files are written once, each under a temporary name and then renamed: writers side by side at worst store a molecule
+twice, and a killed one leaves nothing that is read. A file holds digests of SMILES and rows of numbers: no structures,
+and no pickle. One that cannot be read counts as absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo import featurizers
+from model_zoo.chemistry.molecules import Molecule
+
+KEY_BYTES = 16
+CHUNK = 250
+WORTH_A_PROCESS = 1000
+"""Molecules that must be missing before processes are started: each costs about a second to begin."""
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+_log = logging.getLogger(__name__)
+
+
+class FeatureRows:
+    """Features of molecules, from disk where they are.
+
+    Parameters
+    ----------
+    processes
+        How many featurize at once where many molecules are missing.
+    """
+
+    def __init__(self, processes: int = 1) -> None:
+        self._processes = processes
+
+    def place(self, name: str) -> Path:
+        """Give the folder of a featurizer's rows: another one for every code that may compute others."""
+        raise NotImplementedError
+
+    def may_keep(self, name: str) -> bool:
+        """Say whether the code that is loaded is still the one that the featurizer's folder is named after."""
+        raise NotImplementedError
+
+    def featurize(self, name: str, molecules: Sequence[Molecule]) -> NDArray[Any]:
+        """Give what `featurizers.get(name).featurize(molecules)` gives, computing only what is not on disk.
+
+        Returns
+        -------
+        ndarray
+            `n x d`, a row per molecule in the order given, equal to the last bit however it came about.
+        """
+        featurizer = featurizers.get(name)
+        if not molecules:
+            return featurizer.featurize(molecules)
+        place = self.place(name)
+        keys = [_key(molecule.smiles) for molecule in molecules]
+        rows = _read(place, set(keys))
+        missing = {key: molecule for key, molecule in zip(keys, molecules, strict=True) if key not in rows}
+        if missing:
+            computed = self._compute(name, list(missing.values()))
+            if self.may_keep(name):  # else nobody can say which code computed them
+                _write(place, list(missing), computed)
+            rows.update(zip(missing, computed, strict=True))
+        return np.stack([rows[key] for key in keys])
+
+    def joined(self, names: Sequence[str], molecules: Sequence[Molecule]) -> NDArray[Any]:
+        """Give the columns of several featurizers, side by side."""
+        return featurizers.join([self.featurize(name, molecules) for name in names])
+
+    def _compute(self, name: str, molecules: Sequence[Molecule]) -> NDArray[Any]:
+        featurizer = featurizers.get(name)
+        if self._processes < 2 or len(molecules) < WORTH_A_PROCESS:
+            return featurizer.featurize(molecules)
+        texts = [molecule.smiles for molecule in molecules]
+        chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
+        return np.concatenate(list(_spread(name, chunks, self._processes)))
+
+
+def _key(smiles: str) -> bytes:
+    return hashlib.sha256(smiles.encode()).digest()[:KEY_BYTES]
+
+
+def _read(place: Path, wanted: set[bytes]) -> dict[bytes, NDArray[Any]]:
+    """Give the rows that are on disk, by key."""
+    rows: dict[bytes, NDArray[Any]] = {}
+    for file in sorted(place.glob("*.npz")):
+        try:
+            with np.load(file, allow_pickle=False) as content:
+                keys = [key.tobytes() for key in content["keys"]]
+                found = {key: row for row, key in enumerate(keys) if key in wanted and key not in rows}
+                if found:
+                    matrix = content["rows"]
+                    rows.update({key: matrix[row] for key, row in found.items()})
+                    os.utime(file)  # tells `prune` that it is of use
+        except UNREADABLE as error:
+            _log.warning("%s: not readable, computed anew: %s", file.name, error)
+    return rows
+
+
+def _write(place: Path, keys: Sequence[bytes], matrix: NDArray[Any]) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    packed = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), KEY_BYTES)
+    content = hashlib.sha256(packed.tobytes()).hexdigest()[:32]
+    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=place)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez_compressed(stream, keys=packed, rows=matrix)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(place / f"{content}.npz")
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _spread(name: str, chunks: Sequence[Sequence[str]], processes: int) -> Iterator[NDArray[Any]]:
+    """Featurize chunks in processes of their own, in order.
+
+    Fresh ones, never forks: the process that asks may have threads, and a fork of those can hang.
+    """
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_featurize_texts, [name] * len(chunks), chunks)
+
+
+def _featurize_texts(name: str, texts: Sequence[str]) -> NDArray[Any]:
+    """Featurize standardised SMILES; reading one back gives the molecule that standardising gave."""
+    from rdkit import Chem
+
+    return featurizers.get(name).featurize([Molecule(text, Chem.MolFromSmiles(text)) for text in texts])

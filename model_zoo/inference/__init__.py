@@ -1,0 +1,1 @@
+"""Predicting with bundles outside the service."""

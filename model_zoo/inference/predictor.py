@@ -1,0 +1,294 @@
+"""Predictions for texts that may be molecules: one answer per text, in order, never an exception.
+
+Belongs here: parsing once per standardisation, featurizing once per featurizer, keeping one molecule from failing the
+others and one model from failing the other endpoints, using what is remembered. Requests, the page, jobs and screens
+are all answered from here.
+Does not belong here: threads and HTTP (see `serving`), what a model is (see `bundles/reader.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from rdkit import Chem
+
+from model_zoo.bundles.reader import Bundle, Predictions
+from model_zoo.chemistry.molecules import Limits, Molecule, Standardise
+from model_zoo.chemistry.standardisation.outcome import Note
+from model_zoo.features.shared import SharedFeatures
+from model_zoo.policies import standardise
+
+K_contra = TypeVar("K_contra", contravariant=True)
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a champion says of one molecule, in the endpoint's unit.
+
+    Attributes
+    ----------
+    smiles
+        The standardised SMILES that was predicted.
+    value, lower, upper
+        The prediction and the ends of its 90 % interval; no ends for a binary endpoint.
+    similarity
+        Highest Tanimoto similarity to a training molecule, in [0, 1].
+    percentile
+        Share of the reference drugs' predictions below the value, 0 to 100; none where the bundle knows none.
+    label, labels
+        Of a binary endpoint whose bundle says when a probability means yes: 0 or 1, and the labels of its 90 % set.
+    notes
+        What was left out or not read of the structure that came.
+    """
+
+    smiles: str
+    value: float
+    lower: float | None
+    upper: float | None
+    similarity: float
+    percentile: float | None = None
+    label: int | None = None
+    labels: tuple[int, ...] | None = None
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why there is no prediction for a text: a stable code and a sentence."""
+
+    code: str
+    detail: str
+
+
+Reading = tuple[Standardise, int]
+"""How a champion's molecules are read, see `Manifest.reading`."""
+
+
+class Estimates(dict[str, Estimate]):
+    """The estimates of one molecule by endpoint; `faults` says of the endpoints that have none why."""
+
+    def __init__(
+        self, estimates: Mapping[str, Estimate] | None = None, faults: Mapping[str, Fault] | None = None
+    ) -> None:
+        super().__init__(estimates or {})
+        self.faults = dict(faults or {})
+
+
+Answer = Estimates | Fault
+"""The estimates of one molecule by endpoint, or why there are none."""
+
+
+class Understood(NamedTuple):
+    """How a text was understood: its standardised SMILES, and what was left out or not read."""
+
+    smiles: str
+    notes: tuple[Note, ...]
+
+
+class Cache(Protocol[K_contra, V]):
+    """What a predictor remembers things in; safe between threads."""
+
+    def get(self, key: K_contra) -> V | None:
+        """Give what is remembered, or none."""
+
+    def put(self, key: K_contra, value: V) -> None:
+        """Remember a value."""
+
+
+class _Forgetful:
+    """A cache that remembers nothing."""
+
+    def get(self, key: object) -> None:
+        """Give nothing."""
+
+    def put(self, key: object, value: object) -> None:
+        """Forget it."""
+
+
+Stage = Literal["parse", "featurize", "predict"]
+Timed = Callable[[Stage], AbstractContextManager[None]]
+"""Gives what a stage of the work runs in, so that its time can be taken."""
+
+
+class Predictor:
+    """Predicts with the bundles it is given.
+
+    Parameters
+    ----------
+    limits
+        Longest text and largest molecule accepted.
+    readings, estimates
+        Where readings of texts and estimates are remembered; nowhere when omitted.
+    timed
+        What each stage of the work runs in.
+
+    Examples
+    --------
+    >>> Predictor(Limits()).predict({}, ["CCO"])  # nobody was asked
+    [{}]
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        readings: Cache[tuple[Reading, str], Understood | Fault] | None = None,
+        estimates: Cache[tuple[str, str], Estimate] | None = None,
+        timed: Timed = lambda stage: nullcontext(),
+    ) -> None:
+        self._limits, self._timed = limits, timed
+        self._estimates = estimates or _Forgetful()
+        # Standardising costs as much as all the rest of a prediction. The text is remembered as standardised SMILES,
+        # not as an RDKit object: those compute parts of themselves when asked, and are not for several threads.
+        self._readings = readings or _Forgetful()
+
+    def known(self, bundles: Mapping[str, Bundle], texts: Sequence[str]) -> list[Answer | None]:
+        """Give the answers that are remembered, without computing anything: quick enough for the event loop."""
+        return [self._known(bundles, text) for text in texts]
+
+    def _known(self, bundles: Mapping[str, Bundle], text: str) -> Answer | None:
+        results: dict[str, Estimate | Fault] = {}
+        for name, bundle in bundles.items():
+            reading = self._readings.get((bundle.manifest.reading, text))
+            if reading is None:
+                return None
+            if isinstance(reading, Fault):
+                results[name] = reading
+                continue
+            estimate = self._estimates.get((bundle.manifest.version, reading.smiles))
+            if estimate is None:
+                return None
+            results[name] = _noted(estimate, reading)
+        return _answer(results)
+
+    def predict(self, bundles: Mapping[str, Bundle], texts: Sequence[str], *, remember: bool = True) -> list[Answer]:
+        """Predict every endpoint for every text: one answer per text, in order, never raising for a bad one.
+
+        What is remembered is used; what is new is remembered only if `remember`, so that a batch job of a million
+        molecules leaves the memory to those who ask again.
+        """
+        readers: dict[Reading, dict[str, Bundle]] = {}
+        for name, bundle in bundles.items():
+            readers.setdefault(bundle.manifest.reading, {})[name] = bundle
+        results: list[dict[str, Estimate | Fault]] = [{} for _ in texts]
+        for reader, members in readers.items():
+            fresh: dict[str, Molecule] = {}
+            with self._timed("parse"):
+                readings = [self._read(reader, text, fresh, remember=remember) for text in texts]
+            wanted = dict.fromkeys(entry.smiles for entry in readings if isinstance(entry, Understood))
+            found = self._results(members, wanted, fresh, remember=remember)
+            for row, reading in zip(results, readings, strict=True):
+                for name in members:
+                    row[name] = reading if isinstance(reading, Fault) else _noted(found[reading.smiles][name], reading)
+        return [_answer({name: row[name] for name in bundles}) for row in results]
+
+    def _read(self, reader: Reading, text: str, fresh: dict[str, Molecule], *, remember: bool) -> Understood | Fault:
+        """Give a text's standardised SMILES; a molecule that had to be parsed for it is added to `fresh`."""
+        known = self._readings.get((reader, text))
+        if known is not None:
+            return known
+        options, version = reader
+        parsed = standardise(text, options, self._limits, policy=version)
+        reading: Understood | Fault
+        if isinstance(parsed, Molecule):
+            reading = Understood(parsed.smiles, parsed.notes)
+            fresh[parsed.smiles] = parsed
+        else:
+            reading = Fault(parsed.code, parsed.detail)
+        if remember and len(text) <= self._limits.max_characters:
+            self._readings.put((reader, text), reading)
+        return reading
+
+    def _results(
+        self,
+        bundles: Mapping[str, Bundle],
+        wanted: Iterable[str],
+        fresh: Mapping[str, Molecule],
+        *,
+        remember: bool,
+    ) -> dict[str, dict[str, Estimate | Fault]]:
+        """Give what each of some bundles of one standardisation says, by standardised SMILES and endpoint."""
+        results: dict[str, dict[str, Estimate | Fault]] = {}
+        missing: list[Molecule] = []
+        for smiles in wanted:
+            known: dict[str, Estimate | Fault] = {}
+            for name, bundle in bundles.items():
+                estimate = self._estimates.get((bundle.manifest.version, smiles))
+                if estimate is None:  # read back from its own SMILES, just as standardising does
+                    missing.append(fresh.get(smiles) or Molecule(smiles, Chem.MolFromSmiles(smiles)))
+                    break
+                known[name] = estimate
+            else:
+                results[smiles] = known
+        for molecule, computed in zip(missing, self._computed(bundles, missing), strict=True):
+            results[molecule.smiles] = computed
+            for name, result in computed.items():
+                if remember and isinstance(result, Estimate):
+                    self._estimates.put((bundles[name].manifest.version, molecule.smiles), result)
+        return results
+
+    def _computed(
+        self, bundles: Mapping[str, Bundle], molecules: Sequence[Molecule]
+    ) -> list[dict[str, Estimate | Fault]]:
+        try:
+            return self._compute(bundles, molecules)
+        except Exception as error:  # noqa: BLE001  RDKit and the models' runtimes raise what they like
+            if len(molecules) > 1:  # one of them did it: find out which, so that the others get their answers
+                return [result for molecule in molecules for result in self._computed(bundles, [molecule])]
+            if len(bundles) > 1:  # nor may one model fail the other endpoints
+                alone = [self._computed({name: each}, molecules)[0] for name, each in bundles.items()]
+                return [{name: result for each in alone for name, result in each.items()}]
+            detail = f"the models cannot handle this molecule ({type(error).__name__})"
+            return [dict.fromkeys(bundles, Fault("prediction-failed", detail))]
+
+    def _compute(
+        self, bundles: Mapping[str, Bundle], molecules: Sequence[Molecule]
+    ) -> list[dict[str, Estimate | Fault]]:
+        """Run the models: each featurizer and the fingerprint of the domain once, however many bundles use them."""
+        results: list[dict[str, Estimate | Fault]] = [{} for _ in molecules]
+        if not molecules:
+            return results
+        shared = SharedFeatures(molecules)
+        for name, bundle in bundles.items():
+            with nullcontext() if shared.has(bundle.blocks) else self._timed("featurize"):
+                X = shared.matrix(bundle.blocks)
+            with self._timed("predict"):
+                got = bundle.predict(molecules, X, shared.packed)
+            fault = Fault("prediction-failed", f"{name}: the model gave no finite number")
+            for row, molecule in enumerate(molecules):
+                estimate = _estimate(molecule.smiles, got, row)
+                numbers = (estimate.value, estimate.lower, estimate.upper, estimate.similarity, estimate.percentile)
+                finite = all(number is None or math.isfinite(number) for number in numbers)
+                results[row][name] = estimate if finite else fault
+        return results
+
+
+def _answer(results: Mapping[str, Estimate | Fault]) -> Answer:
+    """Join what the endpoints say of one molecule; one that none could predict has the first fault."""
+    estimates = {name: result for name, result in results.items() if isinstance(result, Estimate)}
+    faults = {name: result for name, result in results.items() if isinstance(result, Fault)}
+    if faults and not estimates:
+        return next(iter(faults.values()))
+    return Estimates(estimates, faults)
+
+
+def _noted(result: Estimate | Fault, reading: Understood) -> Estimate | Fault:
+    return replace(result, notes=reading.notes) if reading.notes and isinstance(result, Estimate) else result
+
+
+def _estimate(smiles: str, got: Predictions, row: int) -> Estimate:
+    return Estimate(
+        smiles,
+        float(got.value[row]),
+        None if got.lower is None else float(got.lower[row]),
+        None if got.upper is None else float(got.upper[row]),
+        float(got.similarity[row]),
+        None if got.percentile is None else float(got.percentile[row]),
+        None if got.label is None else int(got.label[row]),
+        None if got.sets is None else tuple(int(label) for label in np.flatnonzero(got.sets[row])),
+    )

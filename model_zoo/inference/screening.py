@@ -1,0 +1,198 @@
+"""Predicting a whole library: Parquet in, Parquet out, in shards that are done or not done.
+
+Every row of the library is in the result, at its own place, with numbers or with the reason why there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from model_zoo.bundles.reader import Bundle
+from model_zoo.chemistry.molecules import Limits
+from model_zoo.config.screen import Screen
+from model_zoo.errors import ConfigError, DataError
+from model_zoo.inference.predictor import Answer, Fault, Predictor
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.fs import FileSystem
+
+CHUNK = 512
+"""Molecules predicted at once: their features fit into memory, and more gain nothing."""
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest number that the columns of a result can hold."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some rows of one file of a library.
+
+    Attributes
+    ----------
+    file
+        Its path in the library's file system.
+    row_group, start, rows
+        Which rows: `rows` of them from `start` of a Parquet row group.
+    first
+        Place of the first of them in the whole library.
+    """
+
+    file: str
+    row_group: int
+    start: int
+    rows: int
+    first: int
+
+
+def open_place(place: str) -> tuple[FileSystem, str]:
+    """Give the file system and the path that a path or `s3://` address means.
+
+    Raises
+    ------
+    ConfigError
+        When the address is of a kind that is not known.
+    """
+    from pyarrow import ArrowInvalid
+    from pyarrow.fs import FileSystem, LocalFileSystem
+
+    if "://" not in place:
+        return LocalFileSystem(), str(Path(place).resolve())
+    try:
+        system, path = FileSystem.from_uri(place)
+    except (ArrowInvalid, OSError) as error:
+        raise ConfigError(f"expected a path or s3://bucket/prefix, got {place!r}: {error}") from error
+    return system, str(path)
+
+
+def find_shards(screen: Screen) -> tuple[list[Shard], dict[str, Any]]:
+    """Divide a library into shards of at most `rows_per_shard`, and tell what identifies the library.
+
+    Raises
+    ------
+    DataError
+        When there is no Parquet file, or one lacks a column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow.fs import FileSelector, FileType
+
+    system, path = open_place(screen.library)
+    info = system.get_file_info(path)
+    files = [info] if info.type == FileType.File else []
+    if info.type == FileType.Directory:
+        files = [
+            item for item in system.get_file_info(FileSelector(path, recursive=True)) if item.extension == "parquet"
+        ]
+    if not files:
+        raise DataError(f"screen {screen.name!r}: expected Parquet files at {screen.library}, found none")
+    shards: list[Shard] = []
+    first = 0
+    wanted = [screen.smiles_column, *([screen.id_column] if screen.id_column else [])]
+    for file in sorted(files, key=lambda item: item.path):
+        try:
+            with system.open_input_file(file.path) as stream:
+                metadata = pq.read_metadata(stream)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"screen {screen.name!r}: {file.base_name} is no Parquet file: {error}") from error
+        names = metadata.schema.to_arrow_schema().names
+        if missing := [name for name in wanted if name not in names]:
+            raise DataError(
+                f"screen {screen.name!r}: {file.base_name}: expected a column {missing[0]!r}, got {', '.join(names)}"
+            )
+        for group in range(metadata.num_row_groups):
+            count = metadata.row_group(group).num_rows
+            for start in range(0, count, screen.rows_per_shard):
+                rows = min(screen.rows_per_shard, count - start)
+                shards.append(Shard(file.path, group, start, rows, first + start))
+            first += count
+    identity = {"files": [[item.base_name, item.size, item.mtime_ns] for item in files], "columns": wanted}
+    return shards, {**identity, "rows_per_shard": screen.rows_per_shard}
+
+
+def predict_shard(
+    screen: Screen, shard: Shard, bundles: Mapping[str, Bundle], limits: Limits | None = None
+) -> pa.Table:
+    """Predict one shard.
+
+    Parameters
+    ----------
+    screen, shard
+        What to read.
+    bundles
+        Who predicts, by endpoint.
+    limits
+        Longest text and largest molecule.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row per row read, in order: `row` (its place in the library), the id, `smiles` as it came, `error` (a code,
+        or null; `prediction-failed` also where a single endpoint has no finite number), `notes` (what was left out of
+        the structure, or null) and, per endpoint, its value as `<endpoint>`, `<endpoint>_low` and `<endpoint>_high`
+        (ends of the 90 % interval; none for a binary endpoint), `<endpoint>_similarity` and `<endpoint>_inside`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    system, _ = open_place(screen.library)
+    columns = [screen.smiles_column, *([screen.id_column] if screen.id_column else [])]
+    with system.open_input_file(shard.file) as stream:
+        table = pq.ParquetFile(stream).read_row_group(shard.row_group, columns=columns).slice(shard.start, shard.rows)
+    texts = [text or "" for text in table.column(screen.smiles_column).cast(pa.string()).to_pylist()]
+    made: dict[str, Any] = {"row": np.arange(shard.first, shard.first + len(texts))}
+    if screen.id_column:
+        made["id"] = table.column(screen.id_column)
+    made["smiles"] = pa.array(texts, pa.string())
+    result = _Columns(len(texts), bundles)
+    predictor = Predictor(limits or Limits())
+    for start in range(0, len(texts), CHUNK):
+        for row, answer in enumerate(predictor.predict(bundles, texts[start : start + CHUNK]), start):
+            result.fill(row, answer)
+    made["error"] = pa.array(result.errors, pa.string())
+    made["notes"] = pa.array(result.notes, pa.string())
+    return pa.table({**made, **result.columns()})
+
+
+class _Columns:
+    """The columns of a result while they are filled."""
+
+    def __init__(self, rows: int, bundles: Mapping[str, Bundle]) -> None:
+        self.errors: list[str | None] = [None] * rows
+        self.notes: list[str | None] = [None] * rows
+        self._bundles = bundles
+        self._numbers = {name: np.full((4, rows), np.nan, dtype=np.float32) for name in bundles}
+
+    def fill(self, row: int, answer: Answer) -> None:
+        """Write what was predicted of one molecule, or why nothing was."""
+        if isinstance(answer, Fault):
+            self.errors[row] = answer.code
+            return
+        notes = dict.fromkeys(note.detail for estimate in answer.values() for note in estimate.notes)
+        self.notes[row] = "; ".join(notes) or None
+        for fault in answer.faults.values():
+            self.errors[row] = fault.code
+        for name, estimate in answer.items():
+            numbers = (estimate.value, estimate.lower, estimate.upper, estimate.similarity)
+            if any(number is not None and abs(number) > LARGEST for number in numbers):
+                self.errors[row] = "prediction-failed"
+            else:
+                self._numbers[name][:, row] = [np.nan if number is None else number for number in numbers]
+
+    def columns(self) -> dict[str, Any]:
+        import pyarrow as pa
+
+        columns: dict[str, Any] = {}
+        for name, (value, low, high, similarity) in self._numbers.items():
+            columns[name] = pa.array(value, mask=np.isnan(value))
+            if self._bundles[name].manifest.target.task != "binary":
+                columns[f"{name}_low"] = pa.array(low, mask=np.isnan(low))
+                columns[f"{name}_high"] = pa.array(high, mask=np.isnan(high))
+            columns[f"{name}_similarity"] = pa.array(similarity, mask=np.isnan(similarity))
+            inside = similarity >= self._bundles[name].manifest.domain_threshold
+            columns[f"{name}_inside"] = pa.array(inside, mask=np.isnan(similarity))
+        return columns

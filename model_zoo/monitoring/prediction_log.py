@@ -1,0 +1,338 @@
+"""The record of predictions given and values measured later, in one SQLite file.
+
+A molecule is named by a keyed digest of its standardised SMILES; the key lies beside the file, readable by its owner
+alone. Who holds the record without the key cannot test whether a structure of theirs is in it. The SMILES itself is
+kept only where the service's settings allow it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from model_zoo.errors import StoreError
+
+FILE, KEY_FILE = "live.db", "live.key"
+BUSY_SECONDS = 10.0
+Role = Literal["champion", "challenger"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS predictions (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    molecule BLOB NOT NULL,
+    smiles TEXT,
+    endpoint TEXT NOT NULL,
+    version TEXT NOT NULL,
+    role TEXT NOT NULL,
+    answered INTEGER NOT NULL,
+    value REAL NOT NULL,
+    lower REAL,
+    upper REAL,
+    similarity REAL NOT NULL,
+    inside INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS predictions_by_molecule ON predictions (endpoint, molecule, version);
+CREATE INDEX IF NOT EXISTS predictions_by_time ON predictions (at);
+CREATE TABLE IF NOT EXISTS measurements (
+    id INTEGER PRIMARY KEY,
+    received REAL NOT NULL,
+    molecule BLOB NOT NULL,
+    smiles TEXT,
+    endpoint TEXT NOT NULL,
+    value REAL NOT NULL,
+    source TEXT NOT NULL,
+    name TEXT,
+    caller TEXT NOT NULL DEFAULT '',
+    unit TEXT NOT NULL DEFAULT '',
+    relation TEXT NOT NULL DEFAULT '=',
+    UNIQUE (endpoint, caller, name)
+);
+CREATE INDEX IF NOT EXISTS measurements_by_molecule ON measurements (endpoint, molecule);
+"""
+_PREDICTION = "at, molecule, smiles, endpoint, version, role, answered, value, lower, upper, similarity, inside"
+_MEASUREMENT = "received, molecule, smiles, endpoint, value, source, name, caller, unit, relation"
+_OLD_MEASUREMENTS = "received, molecule, smiles, endpoint, value, source, name"
+"""What a record held before it knew whose name a measurement's name is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRow:
+    """What one version said of one molecule.
+
+    Attributes
+    ----------
+    at
+        Seconds since 1970.
+    molecule
+        16 bytes, see `MoleculeHasher`.
+    smiles
+        The standardised SMILES, where it may be kept.
+    role
+        Whether that version was champion or challenger.
+    answered
+        Whether the caller was given it; a challenger in the shadow is asked without telling.
+    value, lower, upper
+        In the endpoint's unit; no ends for a binary endpoint.
+    similarity, inside
+        Highest similarity to a training molecule, and whether that counts as inside the domain.
+    """
+
+    at: float
+    molecule: bytes
+    smiles: str | None
+    endpoint: str
+    version: str
+    role: Role
+    answered: bool
+    value: float
+    lower: float | None
+    upper: float | None
+    similarity: float
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementRow:
+    """A value that somebody measured.
+
+    Attributes
+    ----------
+    received
+        Seconds since 1970.
+    value
+        In the endpoint's unit, or the class 0 or 1.
+    source
+        Who or what measured it; may be empty.
+    name
+        The sender's own name for the measurement: sent again under it by the same caller, the value is corrected.
+    caller
+        Id of the key that sent it; empty where none was shown.
+    unit
+        The endpoint's unit when it came; empty in records from before units were kept.
+    relation
+        `=`, or `<` or `>` where the value is a bound: the true one is known to lie below or above it.
+    """
+
+    received: float
+    molecule: bytes
+    smiles: str | None
+    endpoint: str
+    value: float
+    source: str = ""
+    name: str | None = None
+    caller: str = ""
+    unit: str = ""
+    relation: str = "="
+
+
+class MoleculeHasher:
+    """Names molecules for the record.
+
+    Examples
+    --------
+    >>> namer = MoleculeHasher(b"k" * 32)
+    >>> namer("CCO") == namer("CCO"), namer("CCO") == namer("CCN"), len(namer("CCO"))
+    (True, False, 16)
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def __call__(self, smiles: str) -> bytes:
+        """Give the 16 bytes that stand for a standardised SMILES."""
+        return hmac.new(self._key, smiles.encode(), hashlib.sha256).digest()[:16]
+
+    @classmethod
+    def of(cls, folder: Path) -> MoleculeHasher:
+        """Read the key that lies in a folder, made there when it is not: the first of several processes wins.
+
+        Raises
+        ------
+        StoreError
+            When the folder cannot be read or written, or the key is not one.
+        """
+        path = folder / KEY_FILE
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                draft = folder / f".{KEY_FILE}.{os.getpid()}.{secrets.token_hex(4)}"
+                handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(secrets.token_bytes(32))
+                try:
+                    os.link(draft, path)
+                except FileExistsError:
+                    pass
+                finally:
+                    draft.unlink()
+            key = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{path}: the key of the live record cannot be read or made: {error.strerror}") from error
+        if len(key) != 32:
+            raise StoreError(
+                f"{path}: expected 32 bytes, got {len(key)}; restore it from a backup, or remove it and the record "
+                f"{FILE} beside it to begin anew"
+            )
+        return cls(key)
+
+
+class PredictionLog:
+    """The record in a folder. One object per thread: SQLite connections are not shared.
+
+    Parameters
+    ----------
+    folder
+        Holds, or will hold, the file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        self._connection: sqlite3.Connection | None = None
+
+    def append(self, predictions: Sequence[PredictionRow]) -> None:
+        """Add predictions, all or none.
+
+        Raises
+        ------
+        StoreError
+            When the file cannot be written: a full disk, a lock held for long, a damaged file.
+        """
+        with self._transaction() as connection:
+            connection.executemany(
+                f"INSERT INTO predictions ({_PREDICTION}) VALUES ({_marks(_PREDICTION)})",  # noqa: S608
+                [tuple(getattr(row, name) for name in _PREDICTION.split(", ")) for row in predictions],
+            )
+
+    def measure(self, measurements: Sequence[MeasurementRow]) -> None:
+        """Add measured values, all or none; one sent again by the same caller under its name replaces the earlier.
+
+        Raises
+        ------
+        StoreError
+            As `append`.
+        """
+        with self._transaction() as connection:
+            connection.executemany(
+                f"INSERT OR REPLACE INTO measurements ({_MEASUREMENT}) VALUES ({_marks(_MEASUREMENT)})",  # noqa: S608
+                [tuple(getattr(row, name) for name in _MEASUREMENT.split(", ")) for row in measurements],
+            )
+
+    def predictions(self, endpoint: str, since: float = 0.0) -> Iterator[PredictionRow]:
+        """Read an endpoint's predictions, oldest first; none when nothing was ever recorded."""
+        query = f"SELECT {_PREDICTION} FROM predictions WHERE endpoint = ? AND at >= ? ORDER BY at, id"  # noqa: S608
+        for row in self._read(query, (endpoint, since)):
+            made = PredictionRow(*row)
+            yield replace(made, answered=bool(made.answered), inside=bool(made.inside))
+
+    def measurements(self, endpoint: str) -> list[MeasurementRow]:
+        """Read an endpoint's measured values, oldest first."""
+        query = f"SELECT {_MEASUREMENT} FROM measurements WHERE endpoint = ? ORDER BY received, id"  # noqa: S608
+        return [MeasurementRow(*row) for row in self._read(query, (endpoint,))]
+
+    def use_by_hour(self, since: float) -> dict[str, dict[int, tuple[int, int]]]:
+        """Count what callers were told: by endpoint, hours after `since` to predictions and those inside the domain."""
+        found: dict[str, dict[int, tuple[int, int]]] = {}
+        query = (
+            "SELECT endpoint, CAST((at - ?) / 3600 AS INTEGER), COUNT(*), SUM(inside) FROM predictions"
+            " WHERE at >= ? AND answered = 1 GROUP BY 1, 2"
+        )
+        for endpoint, hour, count, inside in self._read(query, (since, since)):
+            found.setdefault(endpoint, {})[hour] = (count, inside)
+        return found
+
+    def prune(self, before: float) -> int:
+        """Delete predictions older than a time, but for those of molecules that were measured; give how many."""
+        if not self.path.exists():
+            return 0
+        with self._transaction() as connection:
+            return connection.execute(
+                "DELETE FROM predictions WHERE at < ? AND NOT EXISTS (SELECT 1 FROM measurements AS m"
+                " WHERE m.endpoint = predictions.endpoint AND m.molecule = predictions.molecule)",
+                (before,),
+            ).rowcount
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _read(self, query: str, values: tuple[object, ...]) -> Iterator[tuple[Any, ...]]:
+        if not self.path.exists():
+            return
+        try:
+            yield from self._open().execute(query, values)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: the live record cannot be read: {error}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            # WAL: the pipeline reads while the service writes. NORMAL: a power cut may cost the last rows only.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            _bring_up_to_date(connection)
+            connection.executescript(_SCHEMA)
+            self._connection = connection
+        return self._connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise StoreError(f"{self.path}: the live record cannot be written: {error}") from error
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Rebuild a table of measurements that holds one name per endpoint, whoever sent it, or knows no bounds.
+
+    Nothing is lost.
+    """
+
+    def lacks(name: str) -> bool:
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
+        return bool(columns) and name not in columns
+
+    if not lacks("caller") and not lacks("relation"):
+        return
+    connection.execute("BEGIN IMMEDIATE")  # another process may have done it meanwhile
+    try:
+        if lacks("caller"):
+            connection.execute("ALTER TABLE measurements RENAME TO measurements_before")
+            connection.execute("DROP INDEX IF EXISTS measurements_by_molecule")
+            connection.execute(re.findall(r"CREATE TABLE IF NOT EXISTS measurements \(.*?\);", _SCHEMA, re.DOTALL)[0])
+            connection.execute(
+                f"INSERT INTO measurements (id, {_OLD_MEASUREMENTS}) "  # noqa: S608
+                f"SELECT id, {_OLD_MEASUREMENTS} FROM measurements_before"
+            )
+            connection.execute("DROP TABLE measurements_before")
+        if lacks("relation"):
+            connection.execute("ALTER TABLE measurements ADD COLUMN relation TEXT NOT NULL DEFAULT '='")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _marks(columns: str) -> str:
+    return ", ".join("?" for _ in columns.split(", "))

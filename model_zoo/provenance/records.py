@@ -1,0 +1,102 @@
+"""The record of a trained model: which code, configuration, data and libraries can change it.
+
+Belongs here: the one list of parts that the product's assets and the benchmark's results are both keyed by.
+Does not belong here: digests and differences (see `signed_code.py`, `signature.py`), assets and what lies between them
+(see `ai_drug_assets/planning/catalog.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.model_spec import ModelSpec
+from model_zoo.provenance import signature
+from model_zoo.provenance.roots import Makers
+from model_zoo.provenance.signature_record import SignatureRecord
+from model_zoo.provenance.signed_code import sign
+
+Rule = Callable[[Makers, Path], Mapping[str, dict[str, str]]]
+"""Gives the parts of a record that come from code."""
+FITTED = ("fitting",)
+"""What a model of the product goes through beside training: it is read from the assets that it is made of."""
+
+
+def dataset_record(endpoint: Endpoint, folder: Path, root: Path, rule: Rule = sign) -> SignatureRecord:
+    """Give the record of an endpoint's snapshot, whose files lie under a folder."""
+    config = {"dataset": endpoint.dataset.model_dump(mode="json")}
+    return make_record(Makers(("dataset",)), root, config, endpoint.dataset.source.digests(folder), {}, rule)
+
+
+def featurizer_makers(name: str) -> Makers:
+    """Give what makes the rows of a featurizer."""
+    return Makers(("rows",), (name,))
+
+
+def signed_datasets(
+    endpoints: Iterable[Endpoint], folder: Path, root: Path, rule: Rule = sign
+) -> dict[str, tuple[Endpoint, str]]:
+    """Give endpoints with the signatures of their snapshots, as `trained_model_record` takes auxiliary ones."""
+    records = ((endpoint, dataset_record(endpoint, folder, root, rule)) for endpoint in endpoints)
+    return {f"dataset/{endpoint.name}": (endpoint, signature.signature(record)) for endpoint, record in records}
+
+
+def trained_model_record(
+    endpoint: Endpoint,
+    model: ModelSpec,
+    data: Mapping[str, str],
+    root: Path,
+    members: Mapping[str, str] | None = None,
+    auxiliary: Mapping[str, tuple[Endpoint, str]] | None = None,
+    *,
+    procedures: tuple[str, ...] = (),
+    rule: Rule = sign,
+) -> SignatureRecord:
+    """Give the record of one model on one endpoint.
+
+    Parameters
+    ----------
+    endpoint, model
+        The validated configuration of both.
+    data
+        Digests of the endpoint's files.
+    root
+        Folder that holds the first-party packages.
+    members
+        What an ensemble is made of: signatures of the trained models, by a name that people know them by.
+    auxiliary
+        The other endpoints that the model learns from, with the signatures of their snapshots, by such a name.
+    procedures
+        What it goes through beside training.
+    rule
+        Gives the parts that come from code.
+    """
+    config = {
+        "dataset": endpoint.dataset.model_dump(mode="json"),
+        "target": endpoint.target.model_dump(mode="json"),
+        "features": list(model.features),
+        "model": model.settings(endpoint.name).model_dump(mode="json"),
+    }
+    others = auxiliary or {}
+    if others:
+        config["auxiliary"] = {other.name: other.target.model_dump(mode="json") for other, _ in others.values()}
+    upstream = {**(members or {}), **{name: mark for name, (_, mark) in others.items()}}
+    learnt = ("auxiliary",) if model.auxiliary else ()
+    makers = Makers(("dataset", "rows", "training", *learnt, *procedures), tuple(model.features), model.recipe)
+    return make_record(makers, root, config, data, upstream, rule)
+
+
+def make_record(
+    makers: Makers,
+    root: Path,
+    config: Mapping[str, Any],
+    data: Mapping[str, str],
+    upstream: Mapping[str, str],
+    rule: Rule = sign,
+) -> SignatureRecord:
+    """Give the record of something made by some code from configuration, data and what has these signatures."""
+    # Shared, not checked and copied: thousands of records have the same hundreds of definitions.
+    code: Mapping[str, Any] = rule(makers, root)
+    return SignatureRecord.model_construct(**code, config=dict(config), data=dict(data), upstream=dict(upstream))

@@ -1,0 +1,93 @@
+"""Auxiliary endpoints: what was measured at other endpoints, for models that learn from them too.
+
+No molecule of a model's own endpoint is ever among them, neither one it trains on nor a test molecule: a score over
+folds or on the test split is that of molecules nobody measured anything on. Molecules are told apart by the skeleton
+of their InChIKey, so that another stereoisomer or charge counts as the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.data.dataset import Dataset
+from model_zoo.data.targets import Target, Task
+from model_zoo.models import get
+from model_zoo.models._base import ModelConfig
+from model_zoo.training.cross_validation import training_values
+
+SKELETON = 14
+"""Characters of an InChIKey that say how atoms are connected."""
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """What may be learnt from one other endpoint.
+
+    Attributes
+    ----------
+    name, task
+        The endpoint, and what kind of values it has.
+    skeletons
+        Who the `n` molecules are.
+    X
+        `n x d` features.
+    y
+        `n` values on the endpoint's scale of training.
+    """
+
+    name: str
+    task: Task
+    skeletons: tuple[str, ...]
+    X: NDArray[Any]
+    y: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AuxiliaryDataset:
+    """Another endpoint as it lies: its scale of training, its snapshot, and the `n x d` features of its molecules."""
+
+    name: str
+    target: Target
+    dataset: Dataset
+    X: NDArray[Any]
+
+
+def prepared(recipe: str, config: ModelConfig, own: Dataset, others: Iterable[AuxiliaryDataset]) -> ModelConfig:
+    """Let a recipe learn from other endpoints before it is trained on one.
+
+    Parameters
+    ----------
+    recipe, config
+        A recipe that offers `prepare`, and its hyper-parameters.
+    own
+        The snapshot that it will be trained on.
+    others
+        The auxiliary endpoints.
+
+    Raises
+    ------
+    TrainingError
+        As the recipe's `prepare` does.
+    """
+    hidden = frozenset(skeletons(own))
+    known: ModelConfig = get(recipe).prepare(config, [_apart(other, hidden) for other in others])
+    return known
+
+
+def skeletons(dataset: Dataset) -> list[str]:
+    """Say of each molecule of a snapshot how its atoms are connected."""
+    return [str(key)[:SKELETON] for key in dataset.table["inchikey"]]
+
+
+def _apart(other: AuxiliaryDataset, hidden: frozenset[str]) -> Auxiliary:
+    """Give the training rows of another endpoint without the molecules that must not be seen."""
+    keys = skeletons(other.dataset)
+    kept = (other.dataset.folds >= 0) & np.array([key not in hidden for key in keys], dtype=bool)
+    rows = np.flatnonzero(kept)
+    y = training_values(other.target, other.dataset.values)[rows]
+    return Auxiliary(other.name, other.target.task, tuple(keys[row] for row in rows), other.X[rows], y)

@@ -1,0 +1,83 @@
+"""What no model can learn from, said in plain words.
+
+Wherever a model is trained, this is wrapped around the fit. It changes no number, so no signature covers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from model_zoo.data.targets import Target
+from model_zoo.errors import AidrugError, TrainingError
+from model_zoo.training.cross_validation import TrainingData, training_values
+
+LARGEST = float(np.finfo(np.float32).max)
+LEAST_SPREAD = 1e-5
+"""Of the largest value: a narrower spread is a few hundred steps of single precision, or none."""
+
+
+@contextmanager
+def plain_errors(name: str, target: Target, data: TrainingData) -> Iterator[None]:
+    """Wrap the fit of a model: whatever goes wrong is told with what was expected, what came, and what to do.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    target, data
+        What it is fitted on; an ensemble's features, which nobody looks at, may have no columns.
+
+    Raises
+    ------
+    TrainingError
+        When values or features are not finite or leave the range of `float32`, in which models are served; or with a
+        library's own words, when the fit raised something that is no error of ours.
+    """
+    train = data.folds >= 0
+    _require_single_precision(name, target, data)
+    try:
+        yield
+    except (AidrugError, MemoryError):
+        raise
+    except Exception as error:
+        X, y = data.X[train], data.values[train]
+        varying = int((X[:1] != X).any(axis=0).sum()) if X.size else 0
+        advice = ""
+        if X.size and not varying:
+            advice = "; expected features that differ: choose featurizers that tell these molecules apart"
+        elif len(np.unique(y)) == 1:
+            advice = "; expected values that differ: there is nothing to learn"
+        says = str(error).strip().partition("\n")[0]
+        raise TrainingError(
+            f"{name}: its library raised {type(error).__name__}: {says} (given {len(y)} molecules, of whose "
+            f"{X.shape[1]} features {varying} differ between molecules, and values from {y.min():g} to {y.max():g})"
+            f"{advice}"
+        ) from error
+
+
+def _require_single_precision(name: str, target: Target, data: TrainingData) -> None:
+    y = np.abs(training_values(target, data.values[data.folds >= 0]))
+    if y.size and not y.max() <= LARGEST:
+        came = "a value that is no finite number" if not np.isfinite(y.max()) else f"{y.max():g}"
+        raise TrainingError(
+            f"{name}: expected values up to {LARGEST:g} on the scale of training, got {came}: models are served in "
+            "single precision. Use a unit of another size, or `transform: log10`."
+        )
+    spread = float(np.ptp(training_values(target, data.values[data.folds >= 0]))) if y.size else 0.0
+    if 0 < spread < LEAST_SPREAD * y.max():
+        raise TrainingError(
+            f"{name}: expected values that differ by more than {LEAST_SPREAD:g} of their size, got ones up to "
+            f"{y.max():g} that differ by {spread:.3g}: models are served in single precision. Subtract an offset in "
+            "the file, and say so in the endpoint's unit."
+        )
+    wrong = ~(np.abs(data.X) <= LARGEST)  # one that is no number compares false
+    if wrong.any():
+        rows, columns = wrong.any(axis=1), wrong.any(axis=0)
+        raise TrainingError(
+            f"{name}: expected finite features up to {LARGEST:g}, got {int(wrong.sum())} others in {int(rows.sum())} "
+            f"of {len(rows)} molecules, first in column {int(columns.argmax())}: a featurizer must replace what has no "
+            "value."
+        )

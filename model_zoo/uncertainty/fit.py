@@ -1,0 +1,231 @@
+"""How far to trust a champion: the rules its bundle stores, and what its model card tells about them.
+
+Belongs here: putting intervals, probabilities and the distribution over reference drugs together from out-of-fold
+predictions; the test split is only reported.
+Does not belong here: the rules themselves (see `conformal.py`, `calibration.py`), bundles (see `bundles/reader.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from model_zoo.chemistry.similarity import tanimoto_nearest
+from model_zoo.data.targets import Target
+from model_zoo.uncertainty import calibration, conformal
+from model_zoo.uncertainty.calibration import ProbabilityRule
+from model_zoo.uncertainty.conformal import COVERAGE, IntervalRule, fewest_errors
+
+QUANTILES = 201
+
+Floats = NDArray[np.float64]
+_NOTHING = (np.empty(0, dtype=bool), np.empty(0))
+
+
+class ReferenceDistribution(BaseModel):
+    """How a champion's own predictions for a list of drugs are spread."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: str
+    licence: str
+    molecules: int
+    quantiles: tuple[float, ...]
+    """Evenly spaced quantiles of the predictions, in the endpoint's unit, from the lowest to the highest."""
+
+    def percentile(self, values: Floats) -> Floats:
+        """Give the share of the list, in percent, that `n` values lie above; equal ones count half.
+
+        Examples
+        --------
+        >>> drugs = ReferenceDistribution(name="drugs", licence="", molecules=3, quantiles=(0.0, 1.0, 2.0))
+        >>> drugs.percentile(np.array([-5.0, 0.5, 1.0, 9.0])).tolist()
+        [0.0, 25.0, 50.0, 100.0]
+        """
+        ends = self._ends
+        return np.asarray((_percent_below(values, ends) + 100.0 - _percent_below(-values, -ends[::-1])) / 2)
+
+    @cached_property
+    def _ends(self) -> Floats:
+        return np.array(self.quantiles)
+
+
+def _percent_below(values: Floats, ends: Floats) -> Floats:
+    """Interpolate between ascending quantiles by shares of their distance: the slope of `np.interp` may overflow."""
+    if len(ends) < 2:
+        return np.asarray(np.where(values >= ends[0], 100.0, 0.0))
+    upper = np.clip(np.searchsorted(ends, values, side="right"), 1, len(ends) - 1)
+    low, high = ends[upper - 1], ends[upper]
+    share = np.ones(len(values))
+    np.divide(values - low, high - low, out=share, where=high > low)
+    percent: Floats = 100.0 * (upper - 1 + np.clip(share, 0.0, 1.0)) / (len(ends) - 1)
+    return np.where(values >= ends[0], percent, 0.0)
+
+
+class Trust(BaseModel):
+    """The rules that a bundle stores beside its model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    interval: IntervalRule | None = None
+    """Of regression endpoints."""
+    probability: ProbabilityRule | None = None
+    """Of binary endpoints."""
+    reference: ReferenceDistribution | None = None
+
+
+@dataclass(frozen=True)
+class OutOfFoldPredictions:
+    """What a trained model said of molecules it was not fitted on.
+
+    Attributes
+    ----------
+    predicted
+        `n` predictions on the scale of training.
+    values
+        `n` measured values on that scale.
+    packed
+        `n x b` packed fingerprints, see `similarity.pack`.
+    folds
+        `n` fold numbers; -1 throughout for the test split.
+    side
+        Of `n` values: 0 where it was measured, 1 where the true one is known to lie above it, -1 where below. None when
+        all were measured.
+    """
+
+    predicted: Floats
+    values: Floats
+    packed: NDArray[np.uint8]
+    folds: NDArray[np.int_]
+    side: NDArray[np.int_] | None = None
+
+    @property
+    def exact(self) -> NDArray[np.bool_]:
+        """Which values were measured."""
+        return np.ones(len(self.values), dtype=bool) if self.side is None else self.side == 0
+
+    @property
+    def errors(self) -> Floats:
+        """`n` absolute errors; of a bound, by how much the prediction is beyond it."""
+        wrong = self.predicted - self.values
+        if self.side is None:
+            return np.abs(wrong)
+        return np.where(self.side == 0, np.abs(wrong), np.maximum(0.0, -self.side * wrong))
+
+    def measured(self) -> OutOfFoldPredictions:
+        """Give the part that was measured: bounds say nothing of how often an interval holds."""
+        if self.exact.all():
+            return self
+        rows = self.exact
+        return OutOfFoldPredictions(self.predicted[rows], self.values[rows], self.packed[rows], self.folds[rows])
+
+
+def make_trust(
+    target: Target, out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions
+) -> tuple[Trust, Floats, dict[str, Any]]:
+    """Fit the rules on out-of-fold predictions, and report how they did there, leave-fold-out, and on the test split.
+
+    Returns
+    -------
+    Trust
+        The rules, without a reference; without one for intervals where there are too few errors for their coverage.
+    array
+        `n` absolute out-of-fold errors on the scale of training, which intervals of new molecules are computed from.
+    dict
+        For the model card. Under `held_out`, each fold is told about by rules that were fitted without it.
+    """
+    errors, exact, test = out_of_fold.errors, out_of_fold.exact, test.measured()
+    hard = conformal.held_out_difficulty(out_of_fold.packed, errors, out_of_fold.folds)
+    similarity = 1.0 - hard[exact, 0]
+    near, rows = tanimoto_nearest(test.packed, out_of_fold.packed, conformal.NEIGHBOURS)
+    edges = conformal.bin_edges(similarity)
+    places = (similarity, near[:, 0] if len(near) else np.empty(0), edges)
+    if target.task == "binary":
+        return _binary(out_of_fold, test, errors, places)
+    told = (hard[exact], errors[exact], out_of_fold.folds[exact])
+    rule, widths = conformal.fit_interval_rule(*told), conformal.held_out_half_widths(*told)
+    report: dict[str, Any] = {"nominal": COVERAGE}
+    if rule is None:
+        report |= {"missing": no_interval(int(exact.sum())), "held_out": conformal.coverage_report(*_NOTHING, edges)}
+        return Trust(), errors, {"interval": report}
+    test_widths = rule.half_width(conformal.difficulty(near, errors[rows])) if len(near) else np.empty(0)
+    report["held_out"] = _interval_report(widths, errors[exact], places[0], edges)
+    if "half_width" not in report["held_out"]:  # enough molecules in all, too few without any of the folds
+        report["held_out"]["half_width"] = _half_widths(rule.half_width(hard[exact]))
+    report["test"] = _interval_report(test_widths, np.abs(test.values - test.predicted), places[1], edges)
+    return Trust(interval=rule), errors, {"interval": report}
+
+
+def no_interval(molecules: int) -> str:
+    """Say why a regression of so few training molecules has no interval.
+
+    Examples
+    --------
+    >>> no_interval(8)
+    'no 90 % interval: it takes the held-out errors of at least 9 training molecules, there are 8'
+    """
+    fewest = fewest_errors()
+    return (
+        f"no {COVERAGE:.0%} interval: it takes the held-out errors of at least {fewest} training molecules, there are "
+        f"{molecules}"
+    ).replace("0% ", "0 % ")
+
+
+def reference_of(name: str, licence: str, values: Floats) -> ReferenceDistribution:
+    """Sum up the predictions for `n` reference drugs."""
+    quantiles = np.quantile(values, np.linspace(0, 1, QUANTILES))
+    return ReferenceDistribution(
+        name=name, licence=licence, molecules=len(values), quantiles=tuple(map(float, quantiles))
+    )
+
+
+def _interval_report(widths: Floats, errors: Floats, similarity: Floats, edges: list[float]) -> dict[str, Any]:
+    """Tell how often `n` intervals held; widths that are NaN, where there was no rule, have no part in it."""
+    known = np.isfinite(widths)
+    report = conformal.coverage_report(errors[known] <= widths[known], similarity[known], edges)
+    if known.any():
+        report["half_width"] = _half_widths(widths[known])
+    return report
+
+
+def _half_widths(widths: Floats) -> dict[str, float]:
+    """Sum up `n` half widths, to four digits: decimals would be of a unit."""
+    low, median, high = (float(f"{width:.4g}") for width in np.quantile(widths, [0.05, 0.5, 0.95]))
+    return {"low": low, "median": median, "high": high}
+
+
+def _binary(
+    out_of_fold: OutOfFoldPredictions,
+    test: OutOfFoldPredictions,
+    errors: Floats,
+    places: tuple[Floats, Floats, list[float]],
+) -> tuple[Trust, Floats, dict[str, Any]]:
+    labels = out_of_fold.values
+    rule = calibration.fit_probability_rule(out_of_fold.predicted, labels, places[0], out_of_fold.folds)
+    calibrated, sets = calibration.held_out(out_of_fold.predicted, labels, places[0], out_of_fold.folds)
+    test_calibrated = rule.calibrate(test.predicted)
+    report: dict[str, Any] = {
+        "probability": {
+            "calibrated": (rule.slope, rule.intercept) != (1.0, 0.0),
+            "threshold": rule.threshold,
+            "before": calibration.probability_report(out_of_fold.predicted, labels),
+        },
+        "prediction_set": {"nominal": COVERAGE},
+    }
+    for name, probabilities, contains, true, similarity in (
+        ("held_out", calibrated, sets, labels, places[0]),
+        ("test", test_calibrated, rule.contains(test_calibrated, places[1]), test.values, places[1]),
+    ):
+        if len(true):
+            holds = contains[np.arange(len(true)), true.astype(int)]
+            report["probability"][name] = calibration.probability_report(probabilities, true)
+            report["prediction_set"][name] = {
+                **conformal.coverage_report(holds, similarity, places[2]),
+                **calibration.decision_report(rule, probabilities, contains, true),
+            }
+    return Trust(probability=rule), errors, report

@@ -1,0 +1,42 @@
+"""`POST /v1/feedback`: values that somebody measured, beside what was predicted.
+
+The champion predicts every measured molecule once more when its measurement comes: so each measurement has a
+prediction to be compared with, and a structure that cannot be read is told at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+from litestar.types import ControllerRouterHandler
+
+from serving.auth.guard import holder_of
+from serving.http.problems import REFUSALS, ProblemError, problem_response
+from serving.inference.engine import Engine
+from serving.inference.feedback import FeedbackRequest, FeedbackResponse, store_measurements
+
+_FAULT = problem_response()
+
+
+@post(
+    "/v1/feedback",
+    status_code=200,
+    tags=["feedback"],
+    summary="Report measured values",
+    opt={"scope": "feedback"},
+    responses={400: _FAULT, 409: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
+)
+async def report(
+    request: Request[Any, Any, Any], data: JSONBody[FeedbackRequest], engine: NamedDependency[Engine]
+) -> FeedbackResponse:
+    """Store measured values. A bad one is an error entry at its own index; the others are stored."""
+    most = engine.settings.max_molecules
+    if not 1 <= len(data.measurements) <= most:
+        raise ProblemError("invalid-request", f"measurements: expected 1 to {most}, got {len(data.measurements)}")
+    return await store_measurements(engine, data.measurements, holder_of(request.scope))
+
+
+FEEDBACK_HANDLERS: list[ControllerRouterHandler] = [report]

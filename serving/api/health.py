@@ -1,0 +1,81 @@
+"""Whether the process answers, whether predictions can be had, and what is being made meanwhile.
+
+It needs no key.
+
+It names endpoints, as it names those that serve; titles and the models that are still to come it does not tell.
+"""
+
+from __future__ import annotations
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
+from litestar.types import ControllerRouterHandler
+
+from serving.champions.champion_registry import ChampionRegistry
+from serving.champions.training_progress import models_done
+from serving.http.schemas import Live, MakingEndpoint, MakingInfo, NotServed, Ready, ReadyEndpoint, WithdrawnEndpoint
+from serving.inference.engine import Engine
+
+
+@get("/health/live", opt={"scope": "open"}, tags=["health"], summary="Whether the process answers")
+async def live() -> Live:
+    """Tell that the process answers."""
+    return Live()
+
+
+@get(
+    "/health/ready",
+    opt={"scope": "open"},
+    tags=["health"],
+    summary="Whether predictions can be had",
+    responses={503: ResponseSpec(Ready, generate_examples=False)},
+)
+async def ready(engine: NamedDependency[Engine]) -> Response[Ready]:
+    """Tell whether at least one champion is loaded, what could not be loaded, and what is being made."""
+    table = engine.table
+    body = Ready(
+        status="ready" if table.champions else "waiting for a first champion",
+        generation=table.generation,
+        endpoints={
+            name: ReadyEndpoint(
+                champion.manifest.version, champion.manifest.model, champion.provisional, list(champion.earlier_rules)
+            )
+            for name, champion in table.champions.items()
+        },
+        errors={name: NotServed(fault.version, fault.detail, fault.retried) for name, fault in table.failures.items()},
+        store_error=engine.champion_watcher.store_error,
+        store_state=engine.champion_watcher.store_state,
+        remembered=engine.champion_watcher.remembered.kept,
+        withdrawn={name: WithdrawnEndpoint(each.since, each.reason) for name, each in table.withdrawn.items()},
+        making=_making(engine, table),
+    )
+    return Response(body, status_code=200 if table.champions else 503)
+
+
+HEALTH_HANDLERS: list[ControllerRouterHandler] = [live, ready]
+
+
+def _making(engine: Engine, table: ChampionRegistry) -> MakingInfo | None:
+    progress = engine.making.progress
+    if progress is None:
+        return None
+    return MakingInfo(
+        began=progress.began,
+        at=progress.at,
+        done=progress.done,
+        total=progress.total,
+        remaining_s=progress.remaining_s,
+        learnt=progress.learnt,
+        endpoints=[
+            MakingEndpoint(
+                endpoint=each.name,
+                state=each.state,
+                models_done=models_done(each),
+                models=len(each.models),
+                serves=each.name in table.champions,
+                provisional=each.name in table.champions and table.champions[each.name].provisional,
+            )
+            for each in progress.endpoints
+        ],
+    )

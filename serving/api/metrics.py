@@ -1,0 +1,80 @@
+"""The page `/metrics`, in Prometheus' text format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from litestar import MediaType, Request, Response, get
+from litestar.types import ControllerRouterHandler
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from serving.inference.engine import Engine
+from serving.metrics import MULTIPROCESS
+
+
+class _State:
+    """What is so at the moment of asking, read from the engine of the worker that is asked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Give the gauges."""
+        engine, table = self._engine, self._engine.table
+        champions = GaugeMetricFamily(
+            "aidrug_champion_info", "Champions that serve.", labels=("endpoint", "model", "version", "signature")
+        )
+        for name, champion in table.champions.items():
+            manifest = champion.manifest
+            champions.add_metric((name, manifest.model, manifest.version, champion.short_signature), 1)
+        yield champions
+        earlier = GaugeMetricFamily(
+            "aidrug_earlier_rules", "Rules of a champion that have a newer version.", labels=("endpoint",)
+        )
+        for name, champion in table.champions.items():
+            earlier.add_metric((name,), len(champion.earlier_rules))
+        yield earlier
+        gauges: tuple[tuple[str, str, float], ...] = (
+            ("aidrug_generation", "Generation of the pointer that serves.", table.generation),
+            ("aidrug_not_served", "Appointed champions that are not served.", len(table.failures)),
+            (
+                "aidrug_store_unreachable",
+                "1 while the bundle store cannot be read, or is damaged.",
+                bool(engine.champion_watcher.store_error),
+            ),
+            ("aidrug_queue_molecules", "Molecules waiting, in this worker.", engine.batches.waiting),
+            (
+                "aidrug_insight_molecules",
+                "Molecules waiting for explanations, neighbours or alerts, in this worker.",
+                engine.insights_waiting,
+            ),
+            (
+                "aidrug_store_damaged",
+                "1 while the pointer of the bundle store is refused, or gone.",
+                engine.champion_watcher.store_state == "damaged",
+            ),
+            ("aidrug_withdrawn", "Endpoints that were withdrawn.", len(table.withdrawn)),
+            ("aidrug_lost_threads", "Threads held up by molecules, in this worker.", engine.batches.lost),
+        )
+        for name, text, value in gauges:
+            yield GaugeMetricFamily(name, text, value=value)
+
+
+@get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
+async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Give all metrics in Prometheus' text format."""
+    counted = REGISTRY
+    if os.environ.get(MULTIPROCESS):
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+    state = CollectorRegistry()
+    state.register(_State(request.app.state.engine))
+    text = generate_latest(counted) + generate_latest(state)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+METRICS_HANDLERS: list[ControllerRouterHandler] = [metrics]

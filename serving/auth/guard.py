@@ -1,0 +1,260 @@
+"""Who asks, whether they may, and how often.
+
+Belongs here: the one guard in front of every handler.
+Does not belong here: making and keeping keys (see `keys.py`), counting (see `http/rate_limit.py`).
+
+A handler says what it needs by `opt={"scope": "predict"}` (a scope of `keys.py`), `"any"` (any valid key) or
+`"open"` (nothing). One that says nothing fails closed: reading needs any key, everything else `admin`.
+
+Without keys the service is open, on this machine only: for administration just to requests that come from this
+machine itself, not from a page of another site in a browser on it. With the first key made, every request needs
+one; and beyond this machine the service does not start without (see `require_protection`).
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Scope as AsgiScope
+
+from model_zoo.errors import ConfigError
+from serving.auth.audit import Audit
+from serving.auth.keys import SCOPES, Key, KeyStore, Scope, parse
+from serving.http.headers import note_allowance, request_id
+from serving.http.problems import ProblemError
+from serving.http.rate_limit import RateLimit
+from serving.settings import Settings, is_loopback
+
+COOKIE = "aidrug_key"
+"""Where the page keeps the key: no script can read it, no other site sends it, it ends with the browser."""
+FRESH_SECONDS = 2.0
+"""For how long a key that was looked up is believed: a revoked one is refused after that, by every worker."""
+TOUCH_SECONDS = 60.0
+MOST_KNOWN = 10_000
+_CALLER = "aidrug_caller"
+
+Need = Scope | Literal["any", "open"]
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: a key's id and label, or an address; and what they may do."""
+
+    name: str
+    scopes: tuple[Scope, ...]
+    is_key: bool
+
+
+class Guard:
+    """The rules of one service.
+
+    Parameters
+    ----------
+    settings
+        Where it listens, where keys are, what is open.
+    rates
+        The allowances of callers; none for no limit.
+    """
+
+    def __init__(self, settings: Settings, rates: RateLimit | None = None) -> None:
+        self._settings, self._rates = settings, rates
+        self._keys = KeyStore(settings.keys_file) if settings.keys_file is not None else None
+        self._known: dict[str, tuple[float, Key | None]] = {}
+        self._touched: dict[str, float] = {}
+        self._used: tuple[float, bool] = (-FRESH_SECONDS, False)
+
+    def needs_key(self) -> bool:
+        """Tell whether predictions need a key."""
+        return not self._settings.open_access and (not self._settings.on_loopback or self._has_keys())
+
+    def admit(self, connection: Connection, need: Need) -> Caller:
+        """Tell who asks.
+
+        Raises
+        ------
+        ProblemError
+            `unauthorized` when a key is needed and none that is valid was shown, `forbidden` when it does not allow
+            this, `too-many-requests` when the allowance is used up.
+        """
+        shown, from_cookie = _shown(connection)
+        caller = self._caller_by(shown)
+        if caller is None and shown is not None and not from_cookie:
+            raise ProblemError(
+                "unauthorized", "this key is not valid: unknown, revoked or expired", {"WWW-Authenticate": "Bearer"}
+            )
+        if caller is None:
+            caller = self._anonymous(connection, need)
+        elif need in SCOPES and need not in caller.scopes:
+            raise ProblemError("forbidden", f"this key does not allow {need}, only {', '.join(caller.scopes)}")
+        if need == "admin" and (from_cookie or not caller.is_key):
+            _require_own_page(connection)
+        connection.scope["state"][_CALLER] = caller
+        self._count(connection, caller)
+        return caller
+
+    def is_valid(self, key: str) -> bool:
+        """Tell whether a key would be admitted to something."""
+        return self._caller_by(key) is not None
+
+    def _anonymous(self, connection: Connection, need: Need) -> Caller:
+        local = self._settings.on_loopback and not self._has_keys() and self._settings.admin_token is None
+        if need == "admin" and not local:
+            raise _unauthorized("admin")
+        if need != "admin" and self.needs_key():
+            raise _unauthorized(need)
+        if need == "admin" and not is_loopback(urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""):
+            raise ProblemError("forbidden", "expected a request to this machine by its own name or address")
+        return Caller(address(connection, behind_proxy=self._settings.behind_proxy), (), is_key=False)
+
+    def _caller_by(self, shown: str | None) -> Caller | None:
+        """Give the caller that shows a valid key."""
+        if shown is None:
+            return None
+        token = self._settings.admin_token
+        if token is not None and hmac.compare_digest(shown.encode(), token.encode()):
+            return Caller("admin token", SCOPES, is_key=True)
+        parts = parse(shown)
+        key = self._find(parts[0]) if parts else None
+        if key is None or parts is None or not key.opens(parts[1]) or not key.is_valid(datetime.now(UTC)):
+            return None
+        return Caller(f"{key.id} {key.label}", key.scopes, is_key=True)
+
+    def _find(self, id_: str) -> Key | None:
+        now = time.monotonic()
+        since, key = self._known.get(id_, (-FRESH_SECONDS, None))
+        if now - since < FRESH_SECONDS:
+            return key
+        key = self._keys.find(id_) if self._keys is not None else None
+        if len(self._known) >= MOST_KNOWN:  # somebody tries ids
+            self._known.clear()
+        self._known[id_] = (now, key)
+        if key is not None and self._keys is not None and now - self._touched.get(id_, -TOUCH_SECONDS) >= TOUCH_SECONDS:
+            self._touched[id_] = now
+            with suppress(ConfigError):  # a file that cannot be written must not keep a valid key out
+                self._keys.touch(id_)
+        return key
+
+    def _has_keys(self) -> bool:
+        now = time.monotonic()
+        since, used = self._used
+        if not used and self._keys is not None and now - since >= FRESH_SECONDS:
+            self._used = now, self._keys.is_used()
+        return self._used[1]
+
+    def _count(self, connection: Connection, caller: Caller) -> None:
+        if self._rates is None:
+            return
+        allowance = self._rates.take(caller.name)
+        note_allowance(connection.scope, allowance)
+        if allowance.retry_seconds:
+            raise ProblemError(
+                "too-many-requests",
+                f"{allowance.limit} requests per minute are allowed",
+                {"Retry-After": str(int(allowance.retry_seconds) + 1)},
+            )
+
+
+def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Admit a request to a handler, or refuse it; Litestar calls this before it reads the body."""
+    need: Need = handler.opt.get("scope") or ("any" if connection.scope.get("method") in ("GET", "HEAD") else "admin")
+    if need == "open":
+        return
+    access: Guard = connection.app.state.access
+    try:
+        access.admit(connection, need)
+    except ProblemError as error:
+        if need == "admin":
+            _note(connection, handler.handler_name, connection.scope["path"], error.code)
+        raise
+
+
+def caller_of(scope: AsgiScope) -> Caller | None:
+    """Give the caller that the guard admitted."""
+    caller: Caller | None = scope["state"].get(_CALLER)
+    return caller
+
+
+def holder_of(scope: AsgiScope) -> str:
+    """Tell whose something is: the id of the caller's key; nobody's where no key was shown."""
+    caller = caller_of(scope)
+    return caller.name.partition(" ")[0] if caller is not None and caller.is_key else ""
+
+
+@contextmanager
+def audited(connection: Connection, action: str, target: str) -> Iterator[None]:
+    """Put what an administrator does, and what came of it, into the audit log."""
+    result = "internal"
+    try:
+        yield
+        result = "done"
+    except ProblemError as error:
+        result = error.code
+        raise
+    finally:
+        _note(connection, action, target, result)
+
+
+def _note(connection: Connection, action: str, target: str, result: str) -> None:
+    audit: Audit = connection.app.state.audit
+    caller = caller_of(connection.scope)
+    where = connection.client.host if connection.client else "unknown"
+    who = caller.name if caller else "nobody"
+    audit.note(action, target, who=who, where=where, result=result, request_id=request_id(connection.scope))
+
+
+def require_protection(settings: Settings) -> None:
+    """Refuse to serve other machines without keys, unless a setting says so plainly.
+
+    Raises
+    ------
+    ConfigError
+        With what to do.
+    """
+    if settings.on_loopback or settings.open_access or settings.admin_token is not None:
+        return
+    if settings.keys_file is not None and KeyStore(settings.keys_file).is_used():
+        return
+    raise ConfigError(
+        f"AIDRUG_SERVICE_HOST={settings.host} lets other machines in, and no key protects the service: make one with "
+        "`aidrug keys create LABEL --scope predict`, or set AIDRUG_OPEN_ACCESS=on to let everybody predict"
+    )
+
+
+def _shown(connection: Connection) -> tuple[str | None, bool]:
+    """Give the key that a request shows, if any, and whether it came as the page's cookie."""
+    scheme, _, text = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return text.strip(), False
+    if cookie := connection.cookies.get(COOKIE):
+        return cookie, True
+    return None, False
+
+
+def _unauthorized(need: Need) -> ProblemError:
+    which = "a key" if need == "any" else f"a key that allows {need}"
+    return ProblemError(
+        "unauthorized", f"expected {which} in the header Authorization: Bearer", {"WWW-Authenticate": "Bearer"}
+    )
+
+
+def _require_own_page(connection: Connection) -> None:
+    """Refuse what a page of another site makes a browser send."""
+    origin = connection.headers.get("origin")
+    if origin and urlsplit(origin).netloc != connection.headers.get("host", ""):
+        raise ProblemError("forbidden", "expected a request from this service's own page, not from another site's")
+
+
+def address(connection: Connection, *, behind_proxy: bool) -> str:
+    """Give the caller's address; behind a proxy of our own, the one that it names last."""
+    forwarded = connection.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() if behind_proxy else ""
+    return forwarded or (connection.client.host if connection.client else "unknown")

@@ -1,0 +1,131 @@
+"""What the service serves at one moment: an immutable table of champions.
+
+Belongs here: the table, and what a champion is to the service (its bundle, its appointment, the spread
+of measured values it is shown against).
+Does not belong here: how a table comes about (see `champion_watcher.py`), predicting (see
+`model_zoo.inference.predictor`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.bundles.manifest import Manifest
+from model_zoo.bundles.pointer import Current, Withdrawal
+from model_zoo.bundles.reader import Bundle
+
+SHORT_HASH = 12
+"""Digits of a signature that are shown to a reader."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A champion that was appointed but is not served, and why."""
+
+    version: str
+    detail: str
+    retried: bool
+    """Whether the service tries again by itself: yes for an unreachable store, no for a bundle it refuses."""
+    manifest: str | None = None
+    """What the pointer said of its manifest: a bundle that is refused is looked at again when that changes."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A loaded bundle that serves an endpoint.
+
+    Attributes
+    ----------
+    bundle
+        The verified bundle.
+    measured
+        Measured values of the training molecules in the endpoint's unit, ascending; may be empty.
+    """
+
+    bundle: Bundle
+    measured: NDArray[np.float64]
+
+    @property
+    def manifest(self) -> Manifest:
+        """The bundle's manifest."""
+        return self.bundle.manifest
+
+    @property
+    def short_signature(self) -> str:
+        """The first digits of the signature, without the name of the digest."""
+        return self.manifest.signature.removeprefix("sha256:")[:SHORT_HASH]
+
+    @property
+    def earlier_rules(self) -> tuple[str, ...]:
+        """The rules that it reads molecules by although there are newer versions."""
+        return self.manifest.policies.earlier(self.manifest.features)
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The models that were still to be trained when it was elected."""
+        return self.bundle.card.awaited
+
+    @property
+    def no_interval(self) -> str:
+        """Why it gives no interval, in the words of its card; empty where it does, and for classes."""
+        intervals = self.bundle.card.trust.interval
+        return "" if intervals is None else intervals.missing
+
+    @property
+    def provisional(self) -> bool:
+        """Whether there were any."""
+        return bool(self.awaited)
+
+
+@dataclass(frozen=True)
+class ChampionRegistry:
+    """Everything one request needs to know of the champions; never changed, only replaced.
+
+    Attributes
+    ----------
+    generation
+        Generation of the pointer that the table was made from.
+    champions
+        Loaded champion of each endpoint, by name, in alphabetical order.
+    appointments
+        What the pointer says of each endpoint, loaded or not.
+    failures
+        Endpoints whose appointed version could not be loaded; an older champion may serve them.
+    challengers
+        Loaded version on trial beside an endpoint's champion, where there is one.
+    trial_failures
+        Endpoints whose version on trial could not be loaded; the champion answers alone.
+    withdrawn
+        Endpoints that are served no more, since when and why.
+    """
+
+    generation: int = 0
+    champions: Mapping[str, Champion] = field(default_factory=lambda: MappingProxyType({}))
+    appointments: Mapping[str, Current] = field(default_factory=lambda: MappingProxyType({}))
+    failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
+    challengers: Mapping[str, Champion] = field(default_factory=lambda: MappingProxyType({}))
+    trial_failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
+    withdrawn: Mapping[str, Withdrawal] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def loaded(self) -> dict[tuple[str, str], Champion]:
+        """Give every loaded bundle by endpoint and version."""
+        everyone = (*self.champions.items(), *self.challengers.items())
+        return {(endpoint, each.manifest.version): each for endpoint, each in everyone}
+
+    def manifest_digest(self, endpoint: str, version: str) -> str | None:
+        """Give what the pointer says of the manifest of a version that serves, is on trial or served before."""
+        now = self.appointments.get(endpoint)
+        entries = () if now is None else (now, now.challenger, *now.history)
+        return next((each.manifest for each in entries if each is not None and each.version == version), None)
+
+
+def measured_values(bundle: Bundle) -> NDArray[np.float64]:
+    """Give the measured values of a bundle's training molecules, ascending; bounds are none."""
+    values = np.sort(bundle.neighbours.measured)
+    return values[np.isfinite(values)]

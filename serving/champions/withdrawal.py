@@ -1,0 +1,24 @@
+"""Endpoints that were withdrawn: who asks for one is told since when, and why."""
+
+from __future__ import annotations
+
+from serving.champions.champion_registry import ChampionRegistry
+from serving.http.problems import ProblemError
+
+
+def require_not_withdrawn(table: ChampionRegistry, *names: str) -> None:
+    """Refuse names of endpoints that were withdrawn.
+
+    Raises
+    ------
+    ProblemError
+        `withdrawn`, with date and reason.
+    """
+    if told := withdrawal(table, *names):
+        raise ProblemError("withdrawn", told)
+
+
+def withdrawal(table: ChampionRegistry, *names: str) -> str:
+    """Say since when and why those of some endpoints that were withdrawn are served no more; empty where none was."""
+    gone = ((name, table.withdrawn[name]) for name in names if name in table.withdrawn)
+    return "; ".join(f"{name} was withdrawn on {entry.since[:10]}: {entry.reason}" for name, entry in gone)

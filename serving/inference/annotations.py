@@ -1,0 +1,112 @@
+"""What a request may ask for beside the numbers: explanations, the nearest training molecules, structural alerts.
+
+Belongs here: finding these for answers that are already there, and remembering what costs milliseconds.
+Does not belong here: predicting (see `model_zoo.inference.predictor`), how they are found (see `model_zoo`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rdkit import Chem
+
+from model_zoo.bundles.reader import Neighbour
+from model_zoo.chemistry.molecules import Molecule
+from model_zoo.chemistry.structural_alerts import Alert
+from model_zoo.explanation.explainer import Explanation
+from model_zoo.inference.predictor import Answer, Estimates, Fault
+from model_zoo.policies import find_alerts
+from serving.champions.champion_registry import Champion
+from serving.inference.lru_cache import LruCache
+
+logger = logging.getLogger(__name__)
+
+INCLUDES = ("neighbours", "explanation", "alerts")
+"""What a request may ask for."""
+NEIGHBOURS = 3
+EXPLAINED = 5_000
+"""How many explanations are remembered; each is about a kilobyte."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What was asked for of one molecule; none, or an endpoint missing, where it was not asked for.
+
+    An explanation is none where a champion cannot explain this molecule.
+    """
+
+    alerts: tuple[Alert, ...] | None = None
+    neighbours: Mapping[str, list[Neighbour]] = field(default_factory=dict)
+    explanations: Mapping[str, Explanation | None] = field(default_factory=dict)
+
+
+class Annotations:
+    """Finds what a request asks for.
+
+    Parameters
+    ----------
+    cache_entries
+        Of how many molecules the alerts are remembered.
+    """
+
+    def __init__(self, cache_entries: int) -> None:
+        self._alerts: LruCache[tuple[int, str], tuple[Alert, ...]] = LruCache(cache_entries)
+        self._explanations: LruCache[tuple[str, str], Explanation] = LruCache(min(cache_entries, EXPLAINED))
+
+    def gather(
+        self, champions: Mapping[str, Champion], answers: Sequence[Answer], include: Collection[str]
+    ) -> list[Annotation]:
+        """Give one insight per answer, in order; an empty one for a molecule that was not predicted.
+
+        Alerts point at the atoms of the first endpoint's standardised SMILES, and are found by the version of the
+        rules in that endpoint's bundle. Slow enough for a worker thread.
+        """
+        return [
+            Annotation() if isinstance(answer, Fault) or not answer else self._one(champions, answer, include)
+            for answer in answers
+        ]
+
+    def _one(self, champions: Mapping[str, Champion], answer: Answer, include: Collection[str]) -> Annotation:
+        assert isinstance(answer, Estimates)
+        molecules = {
+            estimate.smiles: Molecule(estimate.smiles, Chem.MolFromSmiles(estimate.smiles))
+            for estimate in answer.values()
+        }
+        near = {
+            name: champions[name].bundle.nearest([molecules[estimate.smiles]], NEIGHBOURS)[0]
+            for name, estimate in answer.items()
+            if "neighbours" in include
+        }
+        why = {
+            name: self._explanation_of(champions[name], molecules[estimate.smiles])
+            for name, estimate in answer.items()
+            if "explanation" in include
+        }
+        found = None
+        if "alerts" in include:
+            name, first = next(iter(answer.items()))
+            found = self._alerts_of(molecules[first.smiles], champions[name].manifest.policies.alerts)
+        return Annotation(found, near, why)
+
+    def _explanation_of(self, champion: Champion, molecule: Molecule) -> Explanation | None:
+        if champion.bundle.explainer is None:
+            return None
+        key = (champion.manifest.version, molecule.smiles)
+        known = self._explanations.get(key)
+        if known is None:
+            try:
+                known = champion.bundle.explainer.explain(molecule)
+            except Exception as error:  # noqa: BLE001  a prediction stands without its explanation
+                logger.warning("%s/%s cannot explain: %s", champion.manifest.endpoint, key[0], type(error).__name__)
+                return None
+            self._explanations.put(key, known)
+        return known
+
+    def _alerts_of(self, molecule: Molecule, version: int) -> tuple[Alert, ...]:
+        known = self._alerts.get((version, molecule.smiles))
+        if known is None:
+            known = find_alerts(molecule.mol, policy=version)
+            self._alerts.put((version, molecule.smiles), known)
+        return known

@@ -1,0 +1,209 @@
+"""The service's working parts, put together: store, champion watcher, predictor, worker threads.
+
+Belongs here: what runs from the start of the service to its end.
+Does not belong here: HTTP (see `api/handlers.py`, `page/`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from model_zoo.bundles.reader import Bundle
+from model_zoo.bundles.store import Pointer, Store
+from model_zoo.inference.predictor import Answer, Fault, Predictor
+from serving import metrics
+from serving.champions.champion_registry import Champion, ChampionRegistry
+from serving.champions.champion_watcher import ChampionWatcher
+from serving.champions.remembered_pointer import Remembered
+from serving.champions.training_progress import Making
+from serving.http.problems import ProblemError
+from serving.inference.annotations import Annotation, Annotations
+from serving.inference.batches import Batches, QueueFullError
+from serving.inference.lru_cache import LruCache
+from serving.inference.prediction_logger import PredictionLogger
+from serving.inference.rollout import Rollout
+from serving.runtime.generation_barrier import GenerationBarrier
+from serving.runtime.workers import Role
+from serving.settings import Settings
+from serving.storage.stores import open_store
+
+FIRST_LOOK_SECONDS = 2.0
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a request wants to know; requests that want the same of the same versions are predicted together."""
+
+    versions: tuple[tuple[str, str], ...]
+    remember: bool
+    bundles: Mapping[str, Bundle] = field(compare=False)
+
+
+class Engine:
+    """Everything behind the HTTP handlers.
+
+    Parameters
+    ----------
+    settings
+        The service's settings.
+    store
+        The bundle store; the one that the settings name when omitted.
+    """
+
+    def __init__(self, settings: Settings, store: Store | None = None) -> None:
+        self.settings = settings
+        self.store = store if store is not None else open_store(settings.store, settings.cache_folder)
+        role = Role.from_environment()
+        agreement = GenerationBarrier(role.shared / "generations", role.number, settings.workers) if role else None
+        remembered = Remembered(settings.folder, repr(self.store))
+        self.champion_watcher = ChampionWatcher(self.store, settings.poll_seconds, agreement, remembered)
+        self.making = Making(self.store, settings.poll_seconds)
+        self._predictor = Predictor(
+            settings.limits, LruCache(settings.cache_entries), LruCache(settings.cache_entries), metrics.timed
+        )
+        self._insights = Annotations(settings.cache_entries)
+        self.batches: Batches[_Asked, Answer] = Batches(
+            lambda asked, texts: self._predictor.predict(asked.bundles, texts, remember=asked.remember),
+            lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s"),
+            threads=max(2, (os.cpu_count() or 1) // settings.workers),
+            most_waiting=settings.queue_molecules,
+            seconds=settings.batch_seconds,
+        )
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
+        self.prediction_logger = (
+            PredictionLogger(settings.record, keep_smiles=settings.record_structures) if settings.record else None
+        )
+        self.trials = Rollout(self.predict, self.prediction_logger)
+        self.insights_waiting = 0
+
+    @property
+    def table(self) -> ChampionRegistry:
+        """The champions being served. A request reads this once."""
+        return self.champion_watcher.table
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the pointer for as long as the context lasts."""
+        self.batches.start()
+        tasks = [asyncio.create_task(each.run()) for each in (self.champion_watcher, self.making)]
+        if self.prediction_logger is not None:
+            self.prediction_logger.start()
+        # Wait for the first champions, but not for a store that does not answer: health must be told in time.
+        with suppress(TimeoutError):
+            looks = asyncio.gather(self.champion_watcher.looked.wait(), self.making.looked.wait())
+            await asyncio.wait_for(looks, FIRST_LOOK_SECONDS)
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            self.batches.stop()
+            if self.prediction_logger is not None:
+                await asyncio.to_thread(self.prediction_logger.stop)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def work(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run something slow on a worker thread, so that the event loop stays free."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
+
+    async def predict(
+        self,
+        champions: Mapping[str, Champion],
+        texts: Sequence[str],
+        *,
+        background: bool = False,
+        remember: bool = True,
+    ) -> list[Answer]:
+        """Predict with the champions that the request chose from its table; one answer per text, in order.
+
+        What is remembered is answered at once, the rest by the queue; `background` work gives way there to every
+        request that is not, and is never refused. Without `remember` what is new is not remembered.
+
+        Raises
+        ------
+        ProblemError
+            `busy` when too much is waiting, `overdue` when the request has waited its time.
+        """
+        bundles = {name: champion.bundle for name, champion in champions.items()}
+        answers = self._predictor.known(bundles, texts)
+        missing = [index for index, answer in enumerate(answers) if answer is None]
+        if missing:
+            versions = tuple((name, each.manifest.version) for name, each in bundles.items())
+            asked = _Asked(versions, remember, bundles)
+            seconds = None if background else self.settings.request_seconds
+            wanted = [texts[index] for index in missing]
+            try:
+                got = await self.batches.predict(asked, wanted, seconds=seconds, background=background)
+            except QueueFullError as error:
+                code = "overdue" if error.late else "busy"
+                metrics.REFUSED_REQUESTS.labels(code).inc()
+                raise ProblemError(code, str(error), {"Retry-After": str(error.retry_seconds)}) from error
+            for index, answer in zip(missing, got, strict=True):
+                answers[index] = answer
+        given = [answer for answer in answers if answer is not None]
+        metrics.CACHE_HITS.inc(len(texts) - len(missing))
+        metrics.CACHE_MISSES.inc(len(missing))
+        for (name, code), count in Counter(_codes(given, champions)).items():
+            metrics.MOLECULE_ERRORS.labels(name, code).inc(count)
+        return given
+
+    async def annotations(
+        self,
+        champions: Mapping[str, Champion],
+        answers: Sequence[Answer],
+        include: Collection[str],
+        *,
+        background: bool = False,
+    ) -> list[Annotation]:
+        """Find what the request asks for beside the numbers; one insight per answer, in order.
+
+        `background` work is never refused: its caller asks for the next molecules when it has had these.
+
+        Raises
+        ------
+        ProblemError
+            `busy` when too many molecules are waiting for theirs.
+        """
+        if not include:
+            return [Annotation()] * len(answers)
+        waiting, most = self.insights_waiting, self.settings.insight_molecules
+        if not background and waiting and waiting + len(answers) > most:
+            metrics.REFUSED_REQUESTS.labels("busy").inc()
+            detail = f"{', '.join(include)}: {waiting} molecules are waiting, {len(answers)} more came; {most} may wait"
+            raise ProblemError("busy", detail, {"Retry-After": "2"})
+        self.insights_waiting += len(answers)
+        try:
+            return await self.work(self._insights.gather, champions, answers, include)
+        finally:
+            self.insights_waiting -= len(answers)
+
+    async def change_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
+        """Change which versions are current, and serve them at once.
+
+        Raises
+        ------
+        StoreError
+            When the store cannot be written; whatever `change` raises passes through.
+        """
+        pointer = await asyncio.to_thread(self.store.update_pointer, change)
+        await self.champion_watcher.look()
+        return pointer
+
+
+def _codes(answers: Sequence[Answer], endpoints: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Give endpoint and code of each prediction that could not be made."""
+    for answer in answers:
+        faults = dict.fromkeys(endpoints, answer) if isinstance(answer, Fault) else answer.faults
+        yield from ((name, fault.code) for name, fault in faults.items())

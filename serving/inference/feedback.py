@@ -1,0 +1,162 @@
+"""Measured values beside what was predicted: checking, predicting, storing."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from model_zoo.errors import StoreError
+from model_zoo.inference.predictor import Answer, Estimates, Fault
+from model_zoo.monitoring.prediction_log import MeasurementRow, PredictionLog
+from serving.champions.champion_registry import Champion, ChampionRegistry
+from serving.champions.withdrawal import withdrawal
+from serving.http.problems import ProblemError
+from serving.http.schemas import MoleculeError
+from serving.inference.engine import Engine
+from serving.inference.prediction_logger import Note, PredictionLogger
+
+
+class Measurement(Struct, frozen=True, forbid_unknown_fields=True):
+    """One measured value."""
+
+    smiles: str
+    endpoint: str
+    value: Annotated[float, Meta(description="In the endpoint's unit; 0 or 1 for a binary endpoint.")]
+    unit: Annotated[
+        str | None, Meta(description="Checked against the endpoint's unit when given; nothing is converted.")
+    ] = None
+    source: Annotated[str, Meta(description="Who or what measured it.", max_length=200)] = ""
+    name: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=200)] | None,
+        Meta(description="Your own name for it: sent again under it, with your key, the value is corrected."),
+    ] = None
+    relation: Annotated[
+        Literal["=", "<", ">"],
+        Meta(description="`<` or `>` where the value is a bound: the true one lies below or above it."),
+    ] = "="
+
+
+class FeedbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Measured values."""
+
+    measurements: list[Measurement]
+
+
+class Compared(Struct, frozen=True):
+    """What was predicted for a measured molecule, by the champion that serves now."""
+
+    value: float
+    interval: tuple[float, float] | None
+    champion: str
+
+
+class MeasurementResult(Struct, frozen=True):
+    """One measurement of the request, at its own index: either `prediction` or `error`."""
+
+    index: int
+    endpoint: str
+    prediction: Compared | UnsetType = UNSET
+    error: MoleculeError | UnsetType = UNSET
+
+
+class FeedbackResponse(Struct, frozen=True):
+    """One entry per measurement, in the order of the request; those without an error are stored."""
+
+    stored: int
+    measurements: list[MeasurementResult]
+
+
+async def store_measurements(engine: Engine, measurements: list[Measurement], caller: str) -> FeedbackResponse:
+    """Predict what was measured, and store the sound ones as the caller's.
+
+    Raises
+    ------
+    ProblemError
+        `record-off`, `record-unavailable`; `busy` and `overdue` as predictions.
+    """
+    prediction_logger = engine.prediction_logger
+    if prediction_logger is None:
+        raise ProblemError("record-off", "the service keeps no live record: AIDRUG_RECORD is off")
+    table = engine.table
+    results = await _predicted(engine, table, measurements)
+    units = {name: champion.manifest.unit for name, champion in table.champions.items()}
+    try:
+        stored = await engine.work(_store, prediction_logger, measurements, results, caller, units)
+    except StoreError as error:
+        raise ProblemError("record-unavailable", "the live record cannot be written", {"Retry-After": "30"}) from error
+    return FeedbackResponse(
+        stored, [_entry(index, item, results[index], table) for index, item in enumerate(measurements)]
+    )
+
+
+async def _predicted(engine: Engine, table: ChampionRegistry, measurements: list[Measurement]) -> list[Answer]:
+    """Give the champion's answer for every sound measurement, and the fault of every other."""
+    results: list[Answer] = [_fault(table, item) or Estimates() for item in measurements]
+    by_endpoint: dict[str, list[int]] = {}
+    for index, item in enumerate(measurements):
+        if isinstance(results[index], Estimates):
+            by_endpoint.setdefault(item.endpoint, []).append(index)
+    for endpoint, indices in by_endpoint.items():
+        champions: dict[str, Champion] = {endpoint: table.champions[endpoint]}
+        answers = await engine.predict(champions, [measurements[index].smiles for index in indices])
+        for index, answer in zip(indices, answers, strict=True):
+            results[index] = answer
+        if engine.prediction_logger is not None:
+            engine.prediction_logger.note(Note(answers, champions, answered=False))
+    return results
+
+
+def _fault(table: ChampionRegistry, item: Measurement) -> Fault | None:
+    champion = table.champions.get(item.endpoint)
+    if champion is None:
+        if told := withdrawal(table, item.endpoint):
+            return Fault("withdrawn", told)
+        known = ", ".join(table.champions) or "none yet"
+        return Fault("unknown-endpoint", f"expected one of {known}, got {item.endpoint!r}")
+    manifest = champion.manifest
+    if item.unit is not None and item.unit != manifest.unit:
+        return Fault("wrong-unit", f"expected a value in {manifest.unit}, got one in {item.unit}; convert it first")
+    if manifest.target.task == "binary" and item.value not in (0, 1):
+        return Fault("invalid-value", f"expected class 0 or 1, got {item.value:g}")
+    if not math.isfinite(item.value):
+        return Fault("invalid-value", "expected a finite number")
+    if manifest.target.task == "binary" and item.relation != "=":
+        return Fault("invalid-value", f"expected a class, got the bound {item.relation} {item.value:g}")
+    return None
+
+
+def _store(
+    prediction_logger: PredictionLogger,
+    measurements: list[Measurement],
+    results: list[Answer],
+    caller: str,
+    units: Mapping[str, str],
+) -> int:
+    name = prediction_logger.namer()
+    now = time.time()
+    rows = []
+    for item, result in zip(measurements, results, strict=True):
+        if isinstance(result, Fault):
+            continue
+        smiles = result[item.endpoint].smiles
+        kept = smiles if prediction_logger.keep_smiles else None
+        said = (item.endpoint, item.value, item.source, item.name)
+        rows.append(MeasurementRow(now, name(smiles), kept, *said, caller, units[item.endpoint], item.relation))
+    if rows:
+        with closing(PredictionLog(prediction_logger.folder)) as record:
+            record.measure(rows)
+    return len(rows)
+
+
+def _entry(index: int, item: Measurement, result: Answer, table: ChampionRegistry) -> MeasurementResult:
+    if isinstance(result, Fault):
+        return MeasurementResult(index, item.endpoint, error=MoleculeError(result.code, result.detail))
+    estimate = result[item.endpoint]
+    interval = None if estimate.lower is None or estimate.upper is None else (estimate.lower, estimate.upper)
+    version = table.champions[item.endpoint].manifest.version
+    return MeasurementResult(index, item.endpoint, prediction=Compared(estimate.value, interval, version))

@@ -1,0 +1,113 @@
+"""The entry of one molecule in an answer: what was found about it, as the structures of `http/schemas.py`.
+
+Belongs here: bringing estimates and insights into the words of the interface.
+Does not belong here: finding them (see `model_zoo.inference.predictor`, `annotations.py`), HTTP (see
+`api/handlers.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+from msgspec import UNSET
+
+from model_zoo.bundles.reader import Neighbour
+from model_zoo.data.display_unit import Display
+from model_zoo.explanation.explainer import Explanation
+from model_zoo.inference.predictor import Answer, Estimate, Fault
+from model_zoo.monitoring.prediction_log import Role
+from serving.champions.champion_registry import Champion
+from serving.http.schemas import (
+    AlertInfo,
+    EndpointPrediction,
+    ExplanationInfo,
+    MoleculeError,
+    MoleculePrediction,
+    NeighbourInfo,
+    NoteInfo,
+)
+from serving.inference.annotations import Annotation
+
+
+def build_entry(
+    index: int,
+    text: str,
+    answer: Answer,
+    champions: Mapping[str, Champion],
+    annotation: Annotation | None = None,
+    on_trial: Collection[str] = (),
+) -> MoleculePrediction:
+    """Give the entry of one molecule; `on_trial` are the endpoints that a challenger answered."""
+    if isinstance(answer, Fault):
+        return MoleculePrediction(index, text, error=MoleculeError(answer.code, answer.detail))
+    annotation = annotation or Annotation()
+    endpoints = {
+        name: _prediction(estimate, champions[name], name, annotation, "challenger" if name in on_trial else "champion")
+        for name, estimate in answer.items()
+    }
+    alerts = annotation.alerts
+    notes = dict.fromkeys(note for estimate in answer.values() for note in estimate.notes)
+    failed = {name: MoleculeError(fault.code, fault.detail) for name, fault in answer.faults.items()}
+    return MoleculePrediction(
+        index,
+        text,
+        endpoints=endpoints,
+        alerts=UNSET if alerts is None else [AlertInfo(a.name, a.catalogue, list(a.atoms)) for a in alerts],
+        notes=[NoteInfo(note.code, note.detail) for note in notes] if notes else UNSET,
+        failed=failed or UNSET,
+    )
+
+
+def _prediction(
+    estimate: Estimate, champion: Champion, name: str, annotation: Annotation, role: Role
+) -> EndpointPrediction:
+    manifest = champion.manifest
+    drugs, rule = manifest.trust.reference, manifest.trust.probability
+    near = annotation.neighbours.get(name)
+    measured_unit = "class" if manifest.target.task == "binary" else manifest.unit
+    return EndpointPrediction(
+        value=estimate.value,
+        unit=manifest.unit,
+        interval=None if estimate.lower is None or estimate.upper is None else (estimate.lower, estimate.upper),
+        percentile=None if estimate.percentile is None else round(estimate.percentile, 1),
+        reference_name=None if drugs is None else f"{drugs.name} ({drugs.licence})",
+        label=estimate.label,
+        threshold=None if rule is None else rule.threshold,
+        prediction_set=None if estimate.labels is None else list(estimate.labels),
+        similarity=round(estimate.similarity, 4),
+        domain="inside" if estimate.similarity >= manifest.domain_threshold else "outside",
+        standardised=estimate.smiles,
+        champion=manifest.version,
+        role=role,
+        model=manifest.model,
+        signature=champion.short_signature,
+        provisional=champion.provisional,
+        no_interval=champion.no_interval or None,
+        neighbours=UNSET if near is None else [_neighbour(each, measured_unit, manifest.display) for each in near],
+        **_shown(estimate, manifest.display),
+        explanation=_explanation(annotation.explanations[name]) if name in annotation.explanations else UNSET,
+    )
+
+
+def _shown(estimate: Estimate, display: Display | None) -> dict[str, Any]:
+    if display is None:
+        return {}
+    ends = None if estimate.lower is None else display.interval(estimate.lower, estimate.upper)
+    return {
+        "display_value": display.value(estimate.value),
+        "display_interval": ends,
+        "display_unit": display.unit,
+    }
+
+
+def _neighbour(each: Neighbour, unit: str, display: Display | None) -> NeighbourInfo:
+    sign: Literal["=", "<", ">"] = "<" if each.relation == "<" else ">" if each.relation == ">" else "="
+    shown = UNSET if display is None else display.value(each.value)
+    return NeighbourInfo(each.smiles, round(each.similarity, 4), each.value, unit, sign, shown)
+
+
+def _explanation(why: Explanation | None) -> ExplanationInfo | None:
+    if why is None:
+        return None
+    return ExplanationInfo(why.baseline, list(why.atoms), why.rest, why.prediction, why.scale, why.method)

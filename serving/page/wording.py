@@ -1,0 +1,241 @@
+"""A chemist's words for what champions say: standing, trust, desirability, the quality of a model.
+
+Belongs here: turning numbers into short sentences, and every threshold between two words.
+Does not belong here: numbers and their digits (see `axis.py`), mark-up (see `page/templates/`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from model_zoo.bundles.card import ModelCard, Performance
+from model_zoo.bundles.model_card import elected_among
+from model_zoo.inference.predictor import Estimate
+from serving.champions.champion_registry import Champion
+from serving.page.axis import number, places
+
+DIRECTIONS = {"higher": "Higher is better", "lower": "Lower is better", "none": ""}
+FAULTS = {
+    "empty": "The line is empty.",
+    "too-long": "The SMILES is too long for this service.",
+    "too-large": "The molecule is too large for these models.",
+    "invalid-smiles": "This is not a SMILES that can be read. Check brackets, ring numbers and valences.",
+    "no-atoms": "There is no atom in it.",
+    "standardise-failed": "The structure could not be brought to a standard form.",
+    "incomplete-structure": "This stands for many molecules or a part of one: an R-group, a polymer, a pattern.",
+    "radical": "This is a radical: an atom in brackets has only the hydrogens that are written.",
+    "metal": "This is a metal complex or a metal. The models know organic molecules only.",
+    "inorganic-salt": "This is an inorganic salt. The models know organic molecules only.",
+    "mixture": "These are several molecules, and any could be meant. Write one of them.",
+    "timeout": "The models did not come to an end with this structure.",
+    "prediction-failed": "The models cannot handle this structure.",
+}
+"""A sentence for each code of a molecule that was not predicted."""
+FEWEST = 20
+"""With fewer measured values than this, nothing is said about where a value lies among them."""
+METRICS = {
+    "rmse": "RMSE", "mae": "mean error", "r2": "R\N{SUPERSCRIPT TWO}", "spearman": "Spearman", "auroc": "AUROC",
+    "auprc": "AUPRC", "mcc": "MCC", "accuracy": "accuracy",
+}  # fmt: skip
+"""What metrics are called on the page; others go by their own name."""
+IN_UNITS = ("rmse", "mae")
+"""Metrics that have a unit."""
+STRENGTHS = {"r2": (0.4, 0.7), "auroc": (0.75, 0.87)}
+"""From which score a model counts as fair and as strong: conventions of this page, not statistics."""
+
+Band = Literal["good", "fair", "poor", ""]
+BANDS = {"good": "desirable", "fair": "borderline", "poor": "undesirable", "": ""}
+Strength = Literal["strong", "fair", "weak", ""]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a probability means, in a word, and how sure that is."""
+
+    kind: Literal["yes", "no", "unsure"]
+    word: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good a champion was on molecules it had not seen.
+
+    Attributes
+    ----------
+    score
+        Metric and value, like `RMSE 0.74`.
+    basis
+        What it was measured on, like `5 scaffold folds, 1,041 molecules`.
+    strength
+        One word; empty where the card does not hold what it takes.
+    """
+
+    score: str
+    basis: str
+    strength: Strength
+
+
+def fault_words(code: str) -> str:
+    """Say why a molecule was not predicted."""
+    return FAULTS.get(code, "This molecule could not be predicted.")
+
+
+def provisional(card: ModelCard) -> str:
+    """Say why a champion is provisional; nothing where it is not.
+
+    Examples
+    --------
+    >>> provisional(ModelCard(leaderboard=({"model": "xgb", "cv": 1.0, "cv_std": 0.1},), awaited=("gp", "catboost")))
+    'elected among 1 of 3 models; the others are still to be trained'
+    >>> provisional(ModelCard())
+    ''
+    """
+    return f"{elected_among(card)}; the others are still to be trained" if card.awaited else ""
+
+
+def standing(champion: Champion, estimate: Estimate) -> str:
+    """Say where the value lies among reference drugs, else among the measured ones; nothing where neither is known."""
+    reference = champion.manifest.trust.reference
+    if estimate.percentile is not None and reference is not None:
+        return f"{_above(estimate.percentile)} of {reference.name}"
+    if champion.manifest.target.task == "binary":
+        return ""
+    share = _share_below(champion, estimate.value)
+    return "" if share is None else f"{_above(100 * share)} of measured"
+
+
+def verdict(estimate: Estimate) -> Verdict | None:
+    """Say what a probability means; none where the bundle does not know from where on it means yes.
+
+    Examples
+    --------
+    >>> verdict(Estimate("C", 0.9, None, None, 1.0, None, 1, (1,)))
+    Verdict(kind='yes', word='Yes', detail='No is excluded at 90 %')
+    >>> verdict(Estimate("C", 0.6, None, None, 1.0, None, 1, (0, 1))).detail
+    'but No cannot be excluded'
+    """
+    if estimate.label is None:
+        return None
+    word, other = ("Yes", "No") if estimate.label else ("No", "Yes")
+    labels = estimate.labels or ()
+    if len(labels) == 1 and estimate.label in labels:
+        return Verdict("yes" if estimate.label else "no", word, f"{other} is excluded at 90 %")
+    if not labels:
+        return Verdict("unsure", f"Rather {word.lower()}", "but unlike either class")
+    return Verdict("unsure", f"Rather {word.lower()}", f"but {other} cannot be excluded")
+
+
+def desirability(champion: Champion, estimate: Estimate) -> float | None:
+    """Give how desirable a value is, 0 to 1: by the range the project wants, else by its place among drugs or measured.
+
+    None where the endpoint says neither a range nor a direction, or too little is known. A class that is not the wanted
+    one is at most half as desirable as can be, however near its probability lies: the words beside it say no.
+    """
+    score = _desirability(champion, estimate)
+    contradicted = score is not None and estimate.label is not None and estimate.label != _wanted_class(champion)
+    return min(0.5, score) if contradicted and score is not None else score
+
+
+def _wanted_class(champion: Champion) -> int:
+    """Give the class that a project wants of a binary endpoint for which it wants something."""
+    wished = champion.manifest.desirable
+    if wished is not None:
+        return int(wished.score(1.0) >= wished.score(0.0))
+    return int(champion.manifest.direction == "higher")
+
+
+def _desirability(champion: Champion, estimate: Estimate) -> float | None:
+    manifest = champion.manifest
+    if manifest.desirable is not None:
+        return manifest.desirable.score(estimate.value)
+    if manifest.direction == "none":
+        return None
+    share: float | None
+    if manifest.target.task == "binary":
+        share = estimate.value
+    elif estimate.percentile is not None:
+        share = estimate.percentile / 100
+    else:
+        share = _share_below(champion, estimate.value)
+    if share is None:
+        return None
+    return share if manifest.direction == "higher" else 1.0 - share
+
+
+def band(score: float | None) -> Band:
+    """Give the word's kind for a desirability.
+
+    Examples
+    --------
+    >>> band(0.9), band(0.5), band(0.1), band(None)
+    ('good', 'fair', 'poor', '')
+    """
+    if score is None:
+        return ""
+    return "good" if score >= 0.75 else "fair" if score >= 0.35 else "poor"
+
+
+def wanted(champion: Champion) -> str:
+    """Say which values the project wants, in the endpoint's unit; empty where nobody said."""
+    desirable = champion.manifest.desirable
+    if desirable is None:
+        return ""
+    ends, display = (desirable.low, desirable.high), champion.manifest.display
+    low, high = (None if end is None else f"{end:.6g}".replace("-", "\N{MINUS SIGN}") for end in
+                 (ends if display is None else display.interval(*ends)))  # fmt: skip
+    if low is None:
+        return f"{high} or lower"
+    return f"{low} or higher" if high is None else f"{low} to {high}"
+
+
+def quality(card: ModelCard) -> Quality | None:
+    """Say how good a champion is, from its card; none where the card does not tell."""
+    scores, rows = card.scores, card.scores.rows
+    if card.metric not in scores.cv or rows is None or not card.split.kind:
+        return None
+    value = scores.cv[card.metric].mean
+    basis = f"{card.split.folds} {card.split.kind} folds, {rows.train:,} molecules"
+    on = f" ({scale(card)})" if scale(card) and card.metric in IN_UNITS else ""
+    name = METRICS.get(card.metric, card.metric)
+    return Quality(f"{name} {number(value, places(value))}{on}", basis, _strength(scores))
+
+
+def scale(card: ModelCard) -> str:
+    """Say on which scale a card's scores are told; empty where it is the endpoint's unit.
+
+    Examples
+    --------
+    >>> scale(ModelCard(scores=Performance(scale="training", scale_name="log10 of mL/min/kg"))), scale(ModelCard())
+    ('log10 of mL/min/kg', '')
+    """
+    return card.scores.scale_name if card.scores.scale == "training" else ""
+
+
+def _strength(scores: Performance) -> Strength:
+    for metric, (fair, strong) in STRENGTHS.items():
+        if metric in scores.cv:
+            value = scores.cv[metric].mean
+            return "strong" if value >= strong else "fair" if value >= fair else "weak"
+    return ""
+
+
+def _share_below(champion: Champion, value: float) -> float | None:
+    count = len(champion.measured)
+    return float(np.searchsorted(champion.measured, value)) / count if count >= FEWEST else None
+
+
+def _above(percent: float) -> str:
+    """Say where a value lies, by the share of others below it.
+
+    Examples
+    --------
+    >>> _above(28.4), _above(0.2), _above(99.9)
+    ('above 28 %', 'below 99 %', 'above 99 %')
+    """
+    if percent < 1:
+        return "below 99 %"
+    return f"above {min(percent, 99):.0f} %"

@@ -1,0 +1,1 @@
+"""Processes that serve one address: workers, and how they change over together."""

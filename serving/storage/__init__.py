@@ -1,0 +1,1 @@
+"""Where bundles come from: a store's name, and the store in S3."""

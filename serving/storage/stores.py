@@ -1,0 +1,45 @@
+"""From the name of a bundle store to the store itself.
+
+Belongs here: deciding which kind of store a text means. Dagster's side uses it too, so it imports
+neither Litestar nor, unless it is needed, boto3.
+Does not belong here: the stores (see `model_zoo/bundles/store.py` and `s3_store.py`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from model_zoo.bundles.store import FolderStore, Store
+from model_zoo.errors import ConfigError
+
+
+def open_store(url_or_path: str | Path, cache_folder: Path) -> Store:
+    """Open the store that a folder or an `s3://bucket/prefix` names. Nothing is contacted yet.
+
+    Parameters
+    ----------
+    url_or_path
+        A path, or `s3://bucket` with an optional prefix.
+    cache_folder
+        Where bundles from S3 are kept; a store in a folder needs none.
+
+    Raises
+    ------
+    ConfigError
+        When it is a URL of another kind, or names no bucket.
+
+    Examples
+    --------
+    >>> open_store("/srv/store", Path("/tmp/cache"))
+    FolderStore('/srv/store')
+    """
+    text = str(url_or_path)
+    if "://" not in text:
+        return FolderStore(Path(text))
+    url = urlsplit(text)
+    if url.scheme != "s3" or not url.netloc:
+        raise ConfigError(f"AIDRUG_STORE: expected a folder or s3://bucket/prefix, got {text!r}")
+    from serving.storage.s3_store import S3Store  # boto3 takes half a second to import: only those who use S3 pay
+
+    return S3Store(url.netloc, url.path, cache_folder)

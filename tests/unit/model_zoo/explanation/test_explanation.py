@@ -1,0 +1,403 @@
+"""Explanations: exact for trees, summing to the prediction for every model, and telling the atoms that matter."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from litestar.testing import TestClient
+from rdkit import Chem
+
+from model_zoo import models
+from model_zoo.bundles.reader import load_bundle
+from model_zoo.bundles.store import FolderStore
+from model_zoo.chemistry.molecules import Molecule, parse_molecule
+from model_zoo.data.reference_drugs import chembl_drugs
+from model_zoo.data.targets import Target
+from model_zoo.errors import BundleError
+from model_zoo.explanation import attribution
+from model_zoo.explanation.attribution.properties import SAME, Parts
+from model_zoo.explanation.explainer import FILE, Explainer, load_explainer, write_tables
+from model_zoo.explanation.tree_shap import contributions
+from model_zoo.explanation.tree_tables import Nodes, TreeTable, read_oblivious, read_onnx
+from model_zoo.featurizers import descriptors, featurize, rdkit_descriptors
+from model_zoo.fitted_models.formats import ConstantModel, Model, load_model
+from model_zoo.fitted_models.oblivious_trees import ObliviousModel
+from serving.app import create_app
+from serving.settings import Settings
+from tests.bundle_factory import linear_onnx, publish, training_molecules, write
+
+SMALL: dict[str, dict[str, Any]] = {
+    "xgb": {"n_estimators": 25, "max_depth": 4, "subsample": 1.0},
+    "rf": {"n_estimators": 6},
+    "catboost": {"iterations": 30, "depth": 4},
+}
+REGRESSION, BINARY = Target(task="regression"), Target(task="binary")
+
+
+def molecule(smiles: str) -> Molecule:
+    """Parse what must be a molecule."""
+    parsed = parse_molecule(smiles)
+    assert isinstance(parsed, Molecule)
+    return parsed
+
+
+def drugs(step: int) -> list[Molecule]:
+    """Give every so many of the reference drugs."""
+    known = chembl_drugs()
+    assert known is not None
+    return [each for each in map(parse_molecule, known.smiles[::step]) if isinstance(each, Molecule)]
+
+
+def numbers(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Make features, some of them counts, and values with interactions in them."""
+    generator = np.random.default_rng(seed)
+    X = np.hstack([generator.poisson(1, (300, 12)), generator.normal(size=(300, 4))]).astype(np.float32)
+    return X, X[:, 0] + X[:, 1] * X[:, 2] + X[:, 13] ** 2
+
+
+def trained(name: str, X: np.ndarray, y: np.ndarray, *, binary: bool, folder: Path) -> tuple[Model, Nodes]:
+    """Train a model of the zoo, and read its trees from the graph it saves."""
+    recipe = models.get(name)
+    config = recipe.Config.model_validate({"task": "binary" if binary else "regression", **SMALL[name]})
+    model = recipe.train(X, (y > np.median(y)).astype(float) if binary else y, config)
+    model.save(folder)
+    if isinstance(model, ObliviousModel):
+        nodes = read_oblivious(model)
+    else:
+        nodes = read_onnx((folder / "model.onnx").read_bytes())
+    assert nodes is not None
+    return model, nodes
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_a_table_predicts_what_the_model_predicts(name: str, binary: bool, tmp_path: Path) -> None:
+    """For every kind of trees: sums equal the model's output, start at the mean of training, and add up exactly."""
+    X, y = numbers()
+    model, nodes = trained(name, X, y, binary=binary, folder=tmp_path)
+    table = nodes.table(nodes.counts(X))
+    sums = nodes.sums(X)
+    np.testing.assert_allclose(1 / (1 + np.exp(-sums)) if nodes.log_odds else sums, model.predict(X), atol=1e-5)
+
+    assert nodes.log_odds == (binary and name != "rf")
+    assert table.baseline == pytest.approx(sums.mean(), abs=1e-9)
+    for row, total in zip(X[:20], sums[:20], strict=True):
+        moved, end = contributions(table, row)
+        assert end == pytest.approx(total, abs=1e-9)
+        assert table.baseline + moved.sum() == pytest.approx(total, abs=1e-9)
+
+
+def test_contributions_are_those_of_xgboost(tmp_path: Path) -> None:
+    """They equal the library's own exact tree SHAP, up to its single precision."""
+    xgboost = pytest.importorskip("xgboost")
+    from onnxmltools import convert_xgboost
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    X, y = numbers()
+    booster = xgboost.XGBRegressor(n_estimators=40, max_depth=5, learning_rate=0.2).fit(X, y)
+    graph = convert_xgboost(booster, initial_types=[("X", FloatTensorType([None, X.shape[1]]))])
+    nodes = read_onnx(graph.SerializeToString())
+    assert nodes is not None
+    table = nodes.table(nodes.counts(X))
+    expected = booster.get_booster().predict(xgboost.DMatrix(X[:50]), pred_contribs=True)
+    got = np.array([[*contributions(table, row)[0], table.baseline] for row in X[:50]])
+
+    np.testing.assert_allclose(got, expected, atol=2e-5)
+    assert np.abs(expected[:, :-1]).max() > 1
+
+
+def test_contributions_are_those_of_catboost() -> None:
+    """They equal CatBoost's ShapValues, also where oblivious trees have leaves that no training molecule reaches."""
+    catboost = pytest.importorskip("catboost")
+    X, y = numbers()
+    booster = catboost.CatBoostRegressor(iterations=60, depth=6, verbose=False, allow_writing_files=False).fit(X, y)
+    nodes = read_oblivious(models.get("catboost")._arrays(booster, log_odds=False))
+    assert nodes is not None
+    counts = nodes.counts(X)
+    assert (counts == 0).any()
+    table = nodes.table(counts)
+    new = numbers(seed=9)[0][:50]
+    expected = booster.get_feature_importance(catboost.Pool(new), type="ShapValues")
+    got = np.array([[*contributions(table, row)[0], table.baseline] for row in new])
+
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def by_definition(nodes: Nodes, cover: np.ndarray, x: np.ndarray, columns: tuple[int, ...]) -> dict[int, float]:
+    """Compute Shapley values by their definition, over all subsets of columns."""
+
+    def expected(known: frozenset[int], node: int) -> float:
+        if nodes.left[node] < 0:
+            return float(nodes.value[node])
+        left, right = int(nodes.left[node]), int(nodes.right[node])
+        if int(nodes.feature[node]) in known:
+            return expected(known, left if x[nodes.feature[node]] <= nodes.threshold[node] else right)
+        weigh = cover[left] / (cover[left] + cover[right])
+        return float(weigh * expected(known, left) + (1 - weigh) * expected(known, right))
+
+    def value(known: frozenset[int]) -> float:
+        return sum(expected(known, int(root)) for root in nodes.roots)
+
+    result = {}
+    for column in columns:
+        others = [each for each in columns if each != column]
+        total = 0.0
+        for size in range(len(others) + 1):
+            weight = math.factorial(size) * math.factorial(len(others) - size) / math.factorial(len(columns))
+            for chosen in itertools.combinations(others, size):
+                total += weight * (value(frozenset({*chosen, column})) - value(frozenset(chosen)))
+        result[column] = total
+    return result
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_contributions_follow_the_definition(name: str, tmp_path: Path) -> None:
+    """They are Shapley values by definition, also where one path asks about the same feature again and again."""
+    X, y = numbers()
+    X = X[:, [0, 1, 2, 13, 14]]
+    _, nodes = trained(name, X, y, binary=False, folder=tmp_path)
+    cover = nodes.counts(X)
+    cover = np.maximum(cover, 1e-9)
+    table = nodes.table(cover)
+    for row in X[:2]:
+        moved, _ = contributions(table, row)
+        for column, value in by_definition(nodes, cover, row, (0, 1, 2, 3, 4)).items():
+            assert moved[column] == pytest.approx(value, abs=1e-7)
+
+
+def test_a_graph_that_is_no_forest_has_no_table() -> None:
+    """A linear graph is left to occlusion instead of being read wrongly."""
+    assert read_onnx(linear_onnx(28, (1.0,), 0.0)._graph) is None
+
+
+def test_parts_of_atoms_sum_to_the_descriptors() -> None:
+    """For additive descriptors the atoms' parts sum to RDKit's number, hydrogens given to the atoms that carry them."""
+    exact = {
+        "MolLogP", "MolMR", "TPSA", "MolWt", "HeavyAtomMolWt", "HeavyAtomCount", "NumHeteroatoms", "NOCount",
+        "NHOHCount", "RingCount", "NumAromaticRings", "NumSaturatedHeterocycles", "NumAliphaticCarbocycles",
+        "NumHDonors", "NumValenceElectrons", "NumSpiroAtoms", "NumBridgeheadAtoms", "Chi0", "Chi0v", "Chi1n", "Chi1v",
+        "PEOE_VSA1", "SMR_VSA7", "SlogP_VSA2", "EState_VSA3", "VSA_EState2", "fr_benzene", "fr_ester", "fr_NH1",
+    }  # fmt: skip
+    for each in drugs(25):
+        values = dict(zip(rdkit_descriptors.NAMES, rdkit_descriptors.compute(each.mol), strict=True))
+        parts = Parts(each.mol)
+        for name in exact:
+            part = parts.of(name)
+            assert part is not None
+            assert len(part) == each.mol.GetNumAtoms()
+            assert part.sum() == pytest.approx(values[name], abs=1e-3), (name, each.smiles)
+
+
+def test_names_of_parts_exist() -> None:
+    """What the shorter list calls otherwise is in RDKit's list, and most columns of both belong to atoms."""
+    assert set(SAME) <= set(descriptors.NAMES)
+    assert set(SAME.values()) <= set(rdkit_descriptors.NAMES)
+    parts = Parts(molecule("CC(=O)Nc1ccc(O)cc1").mol)
+    for names, least in ((descriptors.NAMES, 0.8), (rdkit_descriptors.NAMES, 0.8)):
+        assert np.mean([parts.of(SAME.get(name, name)) is not None for name in names]) > least
+
+
+@pytest.mark.parametrize("feature", ["morgan_count", "avalon_count", "erg", "descriptors", "rdkit_descriptors"])
+def test_spreading_loses_only_what_belongs_to_no_atom(feature: str) -> None:
+    """What a column contributes goes to atoms whole or not at all; absent columns never do."""
+    each = molecule("CC(=O)Oc1ccccc1C(=O)NCCN")
+    x = featurize([feature], [each])[0]
+    present, absent = np.where(x != 0, 1.0, 0.0), np.where(x == 0, 1.0, 0.0)
+    given = attribution.spread(feature, each, x, 0 * x, present)
+
+    assert given.shape == (each.mol.GetNumAtoms(),)
+    assert (given >= 0).all()
+    assert 0.5 * present.sum() < given.sum() <= present.sum() + 1e-9
+    assert given.sum() == pytest.approx(round(given.sum()), abs=1e-6)
+    assert not attribution.spread(feature, each, x, 0 * x, absent).any()
+    more = attribution.spread(feature, each, x, 2 * np.abs(x) + 1, present)
+    assert more.sum() < 0.35 * given.sum(), "less than usual is owed to no atom, but to those that lower a number"
+
+
+def test_an_atom_gets_what_its_substructure_contributes() -> None:
+    """The nitrogen's own bit goes to the nitrogen, by every fingerprint and by the polar surface."""
+    each = molecule("CCCCCCCCN")
+    x = featurize(["morgan_count"], [each])[0]
+    for column in np.flatnonzero(x):
+        only = np.zeros(len(x))
+        only[column] = 1.0
+        given = attribution.spread("morgan_count", each, x, 0 * x, only)
+        assert given.sum() == pytest.approx(1.0)
+        assert np.count_nonzero(given) >= 1
+    polar = np.zeros(len(descriptors.NAMES))
+    polar[descriptors.NAMES.index("tpsa")] = 1.0
+    row = featurize(["descriptors"], [each])[0]
+    assert attribution.spread("descriptors", each, row, 0 * row, polar).round(6).tolist() == [0.0] * 8 + [1.0]
+
+
+FEATURES = ("morgan_count", "descriptors")
+
+
+def explainer_of(model: Model, folder: Path, features: tuple[str, ...], target: Target, X: np.ndarray) -> Explainer:
+    """Save a model, write its tables, and read them back."""
+    (folder / "model").mkdir()
+    model.save(folder / "model")
+    write_tables(folder, folder / "model", X)
+    return load_explainer(folder, load_model(folder / "model"), features, target, "log10 mol/L")
+
+
+def logp_of(molecules: list[Molecule]) -> np.ndarray:
+    """Give Crippen's logP, which a model can learn."""
+    return featurize(["descriptors"], molecules)[:, descriptors.NAMES.index("CrippenClogP")].astype(float)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_an_explanation_sums_to_the_prediction(name: str, binary: bool, tmp_path: Path) -> None:
+    """Baseline, atoms and rest are the model's own prediction on the scale that the explanation names."""
+    learnt = drugs(12)
+    X, y = featurize(FEATURES, learnt), logp_of(learnt)
+    recipe = models.get(name)
+    config = recipe.Config.model_validate({"task": "binary" if binary else "regression", **SMALL[name]})
+    model = recipe.train(X, (y > 2).astype(float) if binary else y, config)
+    explainer = explainer_of(model, tmp_path, FEATURES, BINARY if binary else REGRESSION, X)
+    for each in (learnt[0], learnt[5], molecule("CCCCCCCCO"), molecule("C"), molecule("Cl")):
+        why = explainer.explain(each)
+        predicted = float(model.predict(featurize(FEATURES, [each]))[0])
+        assert len(why.atoms) == each.mol.GetNumAtoms()
+        assert why.baseline + math.fsum(why.atoms) + why.rest == pytest.approx(why.prediction, abs=1e-9)
+        shown = 1 / (1 + math.exp(-why.prediction)) if why.scale == "log-odds" else why.prediction
+        assert shown == pytest.approx(predicted, abs=1e-4)
+        assert why.method == "tree SHAP"
+    assert why.scale == ("log10 mol/L" if not binary else "probability" if name == "rf" else "log-odds")
+
+
+def test_atoms_of_a_logp_model_are_those_a_chemist_names(tmp_path: Path) -> None:
+    """In a model of logP the long chain raises, the acid lowers, and most of the prediction is on atoms."""
+    learnt = drugs(4)
+    X, y = featurize(FEATURES, learnt), logp_of(learnt)
+    recipe = models.get("xgb")
+    model = recipe.train(X, y, recipe.Config.model_validate({"n_estimators": 120, "max_depth": 4}))
+    explainer = explainer_of(model, tmp_path, FEATURES, REGRESSION, X)
+    why = explainer.explain(molecule("CCCCCCCCCCCCCCCC(=O)O"))
+
+    assert sum(why.atoms[:14]) > 0.5
+    assert sum(why.atoms[:14]) > sum(why.atoms[15:])
+    assert sum(map(abs, why.atoms)) > abs(why.rest)
+
+
+def test_other_models_are_explained_by_occlusion(tmp_path: Path) -> None:
+    """A graph that is no forest is explained by masking atoms, summing to its prediction all the same."""
+    learnt = training_molecules()
+    X = featurize(["descriptors"], learnt)
+    model = linear_onnx(X.shape[1], [0.0, 1.0], 0.5)
+    explainer = explainer_of(model, tmp_path, ("descriptors",), REGRESSION, X)
+    why = explainer.explain(molecule("CCCCCCO"))
+
+    assert why.method == "occlusion"
+    assert why.baseline == pytest.approx(model.predict(X).mean())
+    assert why.prediction == pytest.approx(model.predict(featurize(["descriptors"], [molecule("CCCCCCO")]))[0])
+    assert why.baseline + math.fsum(why.atoms) + why.rest == pytest.approx(why.prediction, abs=1e-9)
+    assert min(why.atoms[:5]) > why.atoms[6]
+
+
+class Blend:
+    """A weighted mean of models, as the zoo's blends are laid out."""
+
+    def __init__(self, members: list[SimpleNamespace]) -> None:
+        self.members = tuple(members)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Sum the members' predictions by their weights."""
+        parts = [
+            each.weight * each.model.predict(np.hstack([X[:, a:b] for a, b in each.columns])) for each in self.members
+        ]
+        return np.asarray(np.sum(parts, axis=0))
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_blend_is_explained_as_the_weighted_sum_of_its_members(
+    binary: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Members on different columns, trees or not, meet on one scale and sum to the blend's prediction."""
+    learnt = drugs(20)
+    X, y = featurize(FEATURES, learnt), logp_of(learnt)
+    y = (y > 2).astype(float) if binary else y
+    config: dict[str, Any] = {"task": "binary" if binary else "regression"}
+    width = X.shape[1]
+    made: list[tuple[str, Callable[[np.ndarray], Any], tuple[tuple[int, int], ...], float]] = [
+        ("xgb", lambda Z: models.get("xgb").train(Z, y, models.get("xgb").Config.model_validate(config | SMALL["xgb"])),
+         ((1024, width), (0, 1024)), 0.5),
+        ("rf", lambda Z: models.get("rf").train(Z, y, models.get("rf").Config.model_validate(config | SMALL["rf"])),
+         ((0, 1024),), 0.3),
+        ("constant", lambda Z: ConstantModel(0.25), ((0, width),), 0.2),
+    ]  # fmt: skip
+    members = []
+    for name, make, columns, weight in made:
+        model = make(np.hstack([X[:, a:b] for a, b in columns]))
+        (tmp_path / "model" / name).mkdir(parents=True)
+        model.save(tmp_path / "model" / name)
+        members.append(SimpleNamespace(name=name, weight=weight, columns=columns, model=model))
+    blend = Blend(members)
+    monkeypatch.setattr("model_zoo.explanation.explainer.load_model", lambda folder: blend)
+    write_tables(tmp_path, tmp_path / "model", X)
+    explainer = load_explainer(tmp_path, cast(Any, blend), FEATURES, BINARY if binary else REGRESSION, "unit")
+    for each in learnt[:5]:
+        why = explainer.explain(each)
+        assert why.prediction == pytest.approx(float(blend.predict(featurize(FEATURES, [each]))[0]), abs=1e-5)
+        assert why.baseline + math.fsum(why.atoms) + why.rest == pytest.approx(why.prediction, abs=1e-9)
+        assert (why.scale, why.method) == ("probability" if binary else "unit", "tree SHAP and occlusion")
+
+
+def test_a_bundle_without_its_tables_does_not_load(tmp_path: Path) -> None:
+    """Tables that are not those of the model are refused like everything else in a bundle."""
+    write(tmp_path / "bundle", onnx_bias=0.0, explained=True)
+    assert load_bundle(tmp_path / "bundle").explainer is not None
+    (tmp_path / "bundle" / FILE).unlink()
+
+    with pytest.raises(BundleError, match="missing files"):
+        load_bundle(tmp_path / "bundle")
+    with pytest.raises(BundleError, match="expected tables"):
+        load_explainer(tmp_path, ConstantModel(1.0), (), REGRESSION, "")
+
+
+def test_tables_are_plain_arrays(tmp_path: Path) -> None:
+    """A stored table holds numbers only and is read back as it was."""
+    X, y = numbers()
+    _, nodes = trained("xgb", X, y, binary=False, folder=tmp_path)
+    table = nodes.table(nodes.counts(X))
+    np.savez(tmp_path / "table.npz", allow_pickle=False, **dict(table.arrays()))
+    with np.load(tmp_path / "table.npz", allow_pickle=False) as stored:
+        again = TreeTable(**{key: stored[key] for key in stored.files})
+
+    for (name, before), (_, after) in zip(table.arrays(), again.arrays(), strict=True):
+        np.testing.assert_array_equal(before, after, err_msg=name)
+
+
+def test_the_service_explains_when_asked(tmp_path: Path) -> None:
+    """Over HTTP: numbers for the atoms of `standardised`; null where the champion cannot; too many are refused."""
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "a", endpoint="logs", onnx_bias=-1.0, explained=True)
+    publish(store, tmp_path / "b", endpoint="old", onnx_bias=-1.0)
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        body: dict[str, Any] = {"smiles": ["OCC.[Na+]", "nonsense"], "include": ["explanation"]}
+        entry, broken = client.post("/v1/predict", json=body).json()["predictions"]
+        again = client.post("/v1/predict", json=body).json()["predictions"][0]
+        plain = client.post("/v1/predict", json={"smiles": ["CCO"]}).json()["predictions"][0]
+        refused = client.post("/v1/predict", json=body | {"smiles": ["CCO"] * 33})
+    got = entry["endpoints"]["logs"]
+    why = got["explanation"]
+
+    assert len(why["atoms"]) == Chem.MolFromSmiles(got["standardised"]).GetNumHeavyAtoms() == 3
+    assert why["baseline"] + sum(why["atoms"]) + why["rest"] == pytest.approx(why["prediction"], abs=1e-9)
+    assert why["prediction"] == pytest.approx(got["value"], abs=1e-6)
+    assert (why["scale"], why["method"]) == ("log10 mol/L", "occlusion")
+    assert entry["endpoints"]["old"]["explanation"] is None
+    assert entry == again
+    assert "error" in broken
+    assert "explanation" not in json.dumps(plain)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-request")
+    assert "at most 32 molecules when an explanation is asked for, got 33" in refused.json()["detail"]

@@ -1,0 +1,175 @@
+"""Search: inside the folds, from the present settings on, the same trials whether interrupted or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.storages import InMemoryStorage
+
+from ai_drug_assets.operations.tuning import search_settings, write_overrides
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.files import load_configs
+from model_zoo.config.model_spec import ModelSpec
+from model_zoo.errors import ConfigError
+from model_zoo.models._base import ModelConfig
+from model_zoo.training.cross_validation import TrainingData, Validated, cross_validate
+from model_zoo.training.tuning import Found, tune
+from tests.project_factory import add_model, make_project
+
+ENDPOINT = Endpoint.model_validate(
+    {
+        "name": "a",
+        "title": "a",
+        "description": "a",
+        "task": "regression",
+        "unit": "pIC50",
+        "source": {"kind": "csv", "files": ["a.csv"]},
+        "champion": {"metric": "rmse"},
+    }
+)
+ROOM = {"n_estimators": {"choices": [3, 5]}, "max_features": {"low": 0.05, "high": 1.0, "log": True}}
+
+
+def file(**fields: Any) -> ModelSpec:
+    """Give a small forest that may be searched."""
+    content = {"name": "rf", "description": "a", "features": ["erg"], "search": ROOM}
+    return ModelSpec.model_validate({**content, "config": {"n_estimators": 3, "max_features": 0.05}, **fields})
+
+
+def data() -> TrainingData:
+    """Give rows of which one column of many tells the values; every sixth row is the test split."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(90, 12)).astype(np.float32)
+    return TrainingData(X, X[:, 4].astype(np.float64), np.where(np.arange(90) % 6 == 5, -1, np.arange(90) % 3))
+
+
+def validation(what: TrainingData, model: ModelSpec) -> Callable[[ModelConfig], Validated]:
+    """Give what cross-validates a model on rows."""
+    return lambda config: cross_validate(model.recipe, config, ENDPOINT.target, what)
+
+
+def run(storage: InMemoryStorage, trials: int, what: TrainingData, lines: list[str] | None = None) -> Found:
+    """Search as the command does."""
+    say = (lambda _: None) if lines is None else lines.append
+    return tune(ENDPOINT, file(), validation(what, file()), storage, "study", trials=trials, say=say)
+
+
+def test_a_search_begins_with_the_present_settings_and_finds_better_ones() -> None:
+    """Trial 0 is what the YAML says now; what is chosen lies in the room and is better over the folds."""
+    lines: list[str] = []
+    found = run(InMemoryStorage(), 6, data(), lines)
+
+    assert "trial 0: rmse" in lines[0]
+    assert "{'n_estimators': 3, 'max_features': 0.05}" in lines[0]
+    assert len(lines) == found.trials == 6
+    assert found.best < found.own
+    assert found.chosen["n_estimators"] in (3, 5)
+    assert 0.05 < found.chosen["max_features"] <= 1
+    assert 0 <= found.p_value <= 1
+
+
+def test_an_interrupted_search_makes_the_trials_it_would_have_made() -> None:
+    """Six trials at once, or two and then four more: the same settings and scores; a finished search does nothing."""
+    at_once, in_parts, lines, parts = InMemoryStorage(), InMemoryStorage(), list[str](), list[str]()
+    whole = run(at_once, 6, data(), lines)
+    run(in_parts, 2, data(), parts)
+    assert run(in_parts, 6, data(), parts) == whole
+    assert parts == lines
+    assert run(in_parts, 6, data(), parts) == whole
+    assert len(parts) == 6
+
+
+def test_the_test_split_has_no_part_in_a_search() -> None:
+    """Other values in the test split change nothing."""
+    what = data()
+    other = replace(what, values=np.where(what.folds < 0, 1e6, what.values))
+
+    assert run(InMemoryStorage(), 3, what) == run(InMemoryStorage(), 3, other)
+
+
+def test_settings_that_cannot_be_bettered_stay() -> None:
+    """When no trial is better than the present settings, nothing is chosen."""
+    model = file(search={"n_estimators": {"choices": [3]}})
+    found = tune(ENDPOINT, model, validation(data(), model), InMemoryStorage(), "study", trials=2)
+    assert (found.chosen, found.own, found.p_value) == ({}, found.best, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"search": {}}, "search: missing, expected where to look"),
+        ({"config": {"n_estimators": 9}}, "expected room for the present value 9 on a"),
+    ],
+)
+def test_a_search_without_room_is_refused(fields: dict[str, Any], why: str) -> None:
+    """The YAML must say where to look, and the present settings must lie there."""
+    model = file(**fields)
+    with pytest.raises(ConfigError, match=why):
+        tune(ENDPOINT, model, validation(data(), model), InMemoryStorage(), "study", trials=1)
+
+
+@pytest.mark.parametrize(
+    ("room", "why"),
+    [
+        ({"n_trees": {"low": 1, "high": 2}}, "search.n_trees: unknown key"),
+        ({"n_estimators": {"low": 0, "high": 2}}, "search.n_estimators: .* greater than or equal to 1"),
+        ({"n_estimators": {"low": 3, "high": 2}}, "low < high"),
+        ({"max_features": {"low": 0.0, "high": 1.0, "log": True}}, "above zero for log"),
+        ({"n_estimators": {"low": 3, "choices": [2]}}, "got both"),
+    ],
+)
+def test_a_fault_in_the_room_is_named(room: dict[str, Any], why: str) -> None:
+    """What the recipe would refuse cannot be searched."""
+    with pytest.raises(ValueError, match=why):
+        file(search=room)
+
+
+def test_what_was_chosen_is_written_without_losing_a_comment(tmp_path: Path) -> None:
+    """Overrides are added or changed; every other line of the file stays as it is."""
+    before = (
+        "# a heading\nname: rf\nfeatures: [erg]  # one block\nconfig:\n  n_estimators: 3\n"
+        "overrides:  # per endpoint\n  b: {n_estimators: 4}\n"
+    )
+    path = tmp_path / "rf.yaml"
+    path.write_text(before, encoding="utf-8")
+    write_overrides(path, "a", {"max_features": 0.25})
+    write_overrides(path, "b", {"n_estimators": 5})
+
+    assert path.read_text(encoding="utf-8") == before.replace("4}", "5}") + "  a: {max_features: 0.25}\n"
+
+
+def test_the_repository_s_own_files_survive_a_rewrite(tmp_path: Path) -> None:
+    """Writing an override into a model's YAML of this repository adds that one and leaves the rest."""
+    for source in (Path(__file__).parents[4] / "configs" / "models").glob("*.yaml"):
+        path = tmp_path / source.name
+        path.write_bytes(source.read_bytes())
+        write_overrides(path, "a", {"seed": 1})
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert [line for line in source.read_text(encoding="utf-8").splitlines() if line not in lines] == []
+
+
+def test_the_command_searches_on_the_project_s_own_data(tmp_path: Path) -> None:
+    """A search reads an endpoint's measurements, keeps its study, and changes the configuration only when told to."""
+    settings = make_project(tmp_path)
+    room = {"max_features": {"low": 0.05, "high": 1.0}}
+    add_model(settings, "rf", config={"n_estimators": 5, "max_features": 0.05}, search=room)
+    path = settings.configs / "models" / "rf.yaml"
+    before, lines = path.read_bytes(), list[str]()
+    arguments: dict[str, Any] = {"seed": 0, "say": lines.append}
+    first = search_settings(settings, "rf", ["logp"], trials=3, write=False, **arguments)
+    assert path.read_bytes() == before
+    again = search_settings(settings, "rf", ["logp"], trials=3, write=True, **arguments)
+
+    assert again == first
+    assert len(lines) == 3
+    chosen = first["logp"]["chosen"]
+    assert load_configs(settings.configs).models["rf"].overrides.get("logp", {}) == chosen
+    with pytest.raises(ConfigError, match="does not compete on 'logd'"):
+        search_settings(settings, "rf", ["logd"], trials=3, write=False, **arguments)
+    with pytest.raises(ConfigError, match="unknown model 'forest'"):
+        search_settings(settings, "forest", [], trials=3, write=False, **arguments)

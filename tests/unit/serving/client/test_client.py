@@ -1,0 +1,303 @@
+"""The Python client and `aidrug predict`, against a real service and against servers that misbehave."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from ai_drug_assets.cli import aidrug
+from model_zoo.bundles.store import FolderStore
+from serving.api import leaderboards
+from serving.client import Client, NotReachableError, ServiceError, answers
+from serving.http import schemas
+from serving.jobs import schemas as job_schemas
+from tests.bundle_factory import publish
+from tests.server_process import ROOT, free_port, running_service
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a service with two endpoints; give its address."""
+    home = tmp_path_factory.mktemp("service")
+    store = FolderStore(home / "store")
+    publish(store, home / "b1", onnx_bias=0.0)
+    publish(store, home / "b2", endpoint="bbb", value=0.8, binary=True)
+    with running_service(home, home / "log", AIDRUG_JOB_CHUNK_ROWS="3") as (url, _):
+        yield url
+
+
+@pytest.fixture
+def client(address: str) -> Client:
+    """Give a client of it."""
+    return Client(address)
+
+
+def test_long_lists_are_cut_and_numbered_through(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list longer than one request may hold comes back whole, in order, with its own indices."""
+    monkeypatch.setattr("serving.client.BATCH", 2)
+    smiles = ["CCO", "nope", "CCN", "c1ccccc1", ""]
+    got = client.predict(smiles, endpoints=["solubility_logs"], include=["alerts"])
+
+    assert [(each.index, each.smiles) for each in got] == list(enumerate(smiles))
+    assert [each.error.code if each.error else None for each in got] == [None, "invalid-smiles", None, None, "empty"]
+    assert got[0].endpoints["solubility_logs"].interval is not None
+    assert got[0].endpoints["solubility_logs"].unit == "log10 mol/L"
+    assert got[0].alerts == []
+
+
+def test_a_job_is_followed_and_downloaded(client: Client, tmp_path: Path) -> None:
+    """Submit, wait, download, remove: one line each."""
+    told: list[tuple[int, int, int]] = []
+    job = client.wait(
+        client.submit(["CCO", "nope", "CCN", ""], ids=["a", "b", "c", "d"]), lambda *now: told.append(now)
+    )
+    rows = list(csv.DictReader(client.download(job, tmp_path / "r.csv").open(newline="")))
+    table = pq.read_table(client.download(job.id, tmp_path / "r.parquet")).to_pylist()
+    lines = list(client.results(job))
+    listed = client.jobs()
+    client.cancel(job)
+    with pytest.raises(ServiceError) as gone:
+        client.job(job)
+
+    assert (job.status, job.done, job.failed, told[-1]) == ("done", 4, 2, (4, 4, 2))
+    assert [row["id"] for row in rows] == [row["id"] for row in table] == ["a", "b", "c", "d"]
+    assert [line.columns and line.columns["id"] for line in lines] == ["a", "b", "c", "d"]
+    assert lines[3].error == answers.MoleculeError("empty", "expected a SMILES, got an empty text")
+    assert lines[0].endpoints["bbb"].champion == job.champions["bbb"]
+    assert job.id in [each.id for each in listed]
+    assert (gone.value.code, gone.value.status) == ("job-gone", 410)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.csv", "r.parquet"]
+
+
+def test_what_the_service_says_of_itself_is_typed(client: Client) -> None:
+    """Endpoints, models, champions and leaderboards come back as values with names."""
+    names = [endpoint.name for endpoint in client.endpoints()]
+    champion = client.champion("bbb")
+    board = client.leaderboard("bbb")
+
+    assert names == ["bbb", "solubility_logs"]
+    assert {model.endpoint: model.version for model in client.models()}["bbb"] == champion.serving
+    assert board.champion == champion.appointed.version
+    with pytest.raises(ServiceError, match="no earlier champion") as refused:
+        client.roll_back("bbb")
+    assert (refused.value.code, refused.value.status) == ("nothing-to-roll-back", 409)
+    assert refused.value.request_id
+
+
+def test_a_refusal_says_what_the_service_said(client: Client, tmp_path: Path) -> None:
+    """Problem details become an exception with code, status and the service's own words."""
+    with pytest.raises(ServiceError, match="expected one of bbb, solubility_logs, got 'herg'") as refused:
+        client.predict(["CCO"], endpoints=["herg"])
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ServiceError, match="the columns are 'a', 'b'"):
+        client.submit_file(tmp_path / "x.csv")
+    with pytest.raises(ValueError, match=r"\.parquet"):
+        client.download("x", tmp_path / "x.xlsx")
+    with pytest.raises(ValueError, match="expected an address"):
+        Client("127.0.0.1:8000")
+
+    assert (refused.value.code, refused.value.status) == ("unknown-endpoints", 422)
+
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@contextmanager
+def server(answer: Callable[[BaseHTTPRequestHandler, int], Answer]) -> Iterator[tuple[str, list[Any]]]:
+    """Run a server that answers as it is told; give its address and the requests it saw."""
+    seen: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            seen.append({name.lower(): value for name, value in self.headers.items()})
+            status, headers, body = answer(self, len(seen))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815  names that the library looks for
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{httpd.server_port}", seen
+    finally:
+        httpd.shutdown()
+        thread.join()
+        httpd.server_close()
+
+
+def test_a_busy_service_is_asked_again_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After 429 and 503 the client waits as long as it is told, then sends the request again, with its key."""
+    pauses: list[float] = []
+    monkeypatch.setattr("serving.client.transport.time.sleep", pauses.append)
+    turns: list[Answer] = [
+        (503, {"retry-after": "7"}, b'{"code": "busy", "detail": "later"}'),
+        (429, {"retry-after": "86400"}, b"not json"),
+        (200, {}, b'{"predictions": []}'),
+    ]
+    with server(lambda _, turn: turns[turn - 1]) as (url, seen):
+        assert Client(url, api_key="k-1").predict(["CCO"]) == []
+
+    assert pauses == [7, 60]
+    assert [headers["authorization"] for headers in seen] == ["Bearer k-1"] * 3
+
+
+def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that stays busy, and one that is not there, are exceptions of their own after all retries."""
+    monkeypatch.setattr("serving.client.transport.time.sleep", lambda _: None)
+    always = server(lambda *_: (503, {}, b'{"code": "no-champion", "detail": "wait"}'))
+    with always as (url, seen), pytest.raises(ServiceError, match="wait") as busy:
+        Client(url, retries=2).endpoints()
+    with pytest.raises(NotReachableError, match="no service answers"):
+        Client(f"http://127.0.0.1:{free_port()}", retries=1).endpoints()
+
+    assert busy.value.code == "no-champion"
+    assert len(seen) == 3
+
+
+def test_what_changes_something_is_not_sent_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollback whose connection breaks is not sent again; an upload is, under one key."""
+    monkeypatch.setattr("serving.client.transport.time.sleep", lambda _: None)
+
+    def broken(handler: BaseHTTPRequestHandler, _: int) -> Answer:
+        handler.connection.close()
+        raise ConnectionResetError
+
+    with server(broken) as (url, seen):
+        with pytest.raises(NotReachableError):
+            Client(url, retries=2).roll_back("bbb")
+        once = len(seen)
+        with pytest.raises(NotReachableError):
+            Client(url, retries=2).submit(["CCO"])
+    keys = {headers["idempotency-key"] for headers in seen[once:]}
+
+    assert once == 1
+    assert len(seen) == 4
+    assert len(keys) == 1
+
+
+def test_a_key_follows_no_redirect() -> None:
+    """Whoever redirects does not get the key, and the user is told."""
+    with (
+        server(lambda *_: (200, {}, b"[]")) as (elsewhere, stolen),
+        server(lambda *_: (302, {"location": f"{elsewhere}/v1/endpoints"}, b"")) as (url, _),
+        pytest.raises(ServiceError, match="302"),
+    ):
+        Client(url, api_key="secret").endpoints()
+
+    assert stolen == []
+
+
+def test_following_goes_on_after_a_broken_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that ends too early is taken up where it ended."""
+    monkeypatch.setattr("serving.client.time.sleep", lambda _: None)
+    progress = (
+        'id: {0}\r\nevent: progress\r\ndata: {{"status": "running", "done": {0}, "total": 3, "failed": 0}}\r\n\r\n'
+    )
+    end = 'id: end\r\nevent: done\r\ndata: {"status": "done", "done": 3, "total": 3, "failed": 0}\r\n\r\n'
+    job = {name.name: None for name in fields(answers.Job)} | {
+        "id": "j",
+        "status": "done",
+        "champions": {},
+        "links": {},
+    }
+    turns = [progress.format(1) + ": still here\r\n\r\n", progress.format(2) + "id: 3\r\neve", end, json.dumps(job)]
+    told: list[int] = []
+    with server(lambda _, turn: (200, {}, turns[turn - 1].encode())) as (url, seen):
+        assert Client(url).wait("j", lambda done, *_: told.append(done)).over
+
+    assert told == [1, 2, 3]
+    assert [headers.get("last-event-id") for headers in seen] == [None, "1", "2", None]
+
+
+def struct_of(kind: type) -> Any:
+    """Give the service's structure of one of the client's values."""
+    info = ("Endpoint", "Champion", "Job", "Neighbour", "Alert", "Model", "ServedVersion", "Trial", "Explanation")
+    names = {"Prediction": "MoleculePrediction"} | {name: f"{name}Info" for name in info}
+    name = names.get(kind.__name__, kind.__name__)
+    return next(getattr(module, name) for module in (schemas, job_schemas, leaderboards) if hasattr(module, name))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [value for value in vars(answers).values() if isinstance(value, type) and value.__module__ == answers.__name__],
+    ids=lambda kind: kind.__name__,
+)
+def test_the_clients_values_are_the_services_structures(kind: type) -> None:
+    """Each value of the client has only fields that the service sends, optional where they may be absent."""
+    sent = get_type_hints(struct_of(kind)) | ({"columns": None} if kind is answers.Prediction else {})
+    hints = get_type_hints(kind)
+
+    assert set(hints) <= set(sent)
+    for name in hints:
+        if type(None) in get_args(sent[name]):
+            assert type(None) in get_args(hints[name]), name
+
+
+def test_the_client_needs_only_the_standard_library() -> None:
+    """Importing the client imports none of the service's dependencies."""
+    foreign = {"litestar", "msgspec", "numpy", "rdkit", "httpx"}
+    probe = f"import sys, serving.client; print(sorted({foreign} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert result.stdout.strip() == "[]"
+
+
+def aidrug_predict(address: str, *arguments: str) -> Result:
+    """Run `aidrug predict`."""
+    return CliRunner().invoke(aidrug, ["predict", *arguments], env={"AIDRUG_SERVICE_URL": address})
+
+
+def test_predicting_smiles_on_the_command_line(address: str) -> None:
+    """SMILES are answered as text, or as the JSON of the interface."""
+    text = aidrug_predict(address, "CCO", "nope")
+    content = json.loads(aidrug_predict(address, "CCO", "nope", "--endpoint", "bbb", "--json").stdout)
+
+    assert text.exit_code == 0
+    assert "solubility_logs" in text.stdout
+    assert "invalid-smiles" in text.stdout
+    assert list(content["predictions"][0]["endpoints"]) == ["bbb"]
+    assert content["predictions"][1]["error"]["code"] == "invalid-smiles"
+
+
+def test_predicting_a_file_on_the_command_line(address: str, tmp_path: Path) -> None:
+    """A file becomes a file with every row in its place, or goes to stdout; progress stands on stderr."""
+    source = tmp_path / "hits.csv"
+    source.write_text("id,drawing\n1,CCO\n2,nope\n3,CCN\n")
+    refused = aidrug_predict(address, str(source), "--column", "structure")
+    printed = aidrug_predict(address, str(source), "--column", "drawing", "--endpoints", "bbb,solubility_logs")
+    written = aidrug_predict(
+        address, str(source), "--column", "drawing", "--out", str(tmp_path / "out.parquet"), "--json"
+    )
+    wrong = aidrug_predict(address, str(source), "--out", str(tmp_path / "out.xlsx"))
+    rows = list(csv.DictReader(io.StringIO(printed.stdout)))
+    table = pq.read_table(tmp_path / "out.parquet").to_pylist()
+
+    assert "expected one of 'id', 'drawing', got 'structure'" in str(refused.exception)
+    assert [row["id"] for row in rows] == [str(row["id"]) for row in table] == ["1", "2", "3"]
+    assert [row["error_code"] for row in rows] == ["", "invalid-smiles", ""]
+    assert "3 of 3 rows, 1 without a prediction" in printed.stderr
+    assert json.loads(written.stdout)["status"] == "done"
+    assert "--out: expected" in str(wrong.exception)

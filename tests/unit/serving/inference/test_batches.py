@@ -1,0 +1,267 @@
+"""The queue in front of the predictor: together, in turn, never too many, never held up by one molecule."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from serving.inference.batches import LARGEST_BATCH, MOST_LOST, PART, Batches, QueueFullError
+
+Calls = list[tuple[str, list[str]]]
+
+
+class Predictor:
+    """Answers `text!`; waits at a gate while it is closed, and for ever at texts that begin with `hang`."""
+
+    def __init__(self) -> None:
+        self.calls: Calls = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.hung = threading.Event()
+
+    def __call__(self, key: str, texts: Sequence[str]) -> list[str]:
+        """Predict, on a worker thread."""
+        self.calls.append((key, list(texts)))
+        self.gate.wait(10)
+        if any(text.startswith("hang") for text in texts):
+            self.hung.wait(10)
+        if any(text == "fail" for text in texts):
+            raise ValueError("fail")
+        return [f"{text}!" for text in texts]
+
+
+@asynccontextmanager
+async def running(
+    predictor: Predictor, *, threads: int = 1, most_waiting: int = 1000, seconds: float = 10.0, **options: Any
+) -> AsyncIterator[Batches[str, str]]:
+    """Run a queue in front of a predictor."""
+    batches = Batches[str, str](
+        predictor, lambda: "timed out", threads=threads, most_waiting=most_waiting, seconds=seconds, **options
+    )
+    batches.start()
+    try:
+        yield batches
+    finally:
+        predictor.gate.set()
+        predictor.hung.set()
+        batches.stop()
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    """Run a test on an event loop of its own."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await test()
+
+    asyncio.run(bounded())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that a thread does."""
+    while not condition():  # noqa: ASYNC110  another thread
+        await asyncio.sleep(0.002)
+
+
+def ask(batches: Batches[str, str], key: str, *texts: str, **options: Any) -> asyncio.Task[list[str]]:
+    """Begin a request."""
+    return asyncio.create_task(batches.predict(key, list(texts), **options))
+
+
+def test_a_request_alone_is_answered_at_once_and_in_order() -> None:
+    """Nothing waits for company while a thread is free."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        async with running(predictor) as batches:
+            assert await batches.predict("k", ["a", "b", "a"]) == ["a!", "b!", "a!"]
+            assert await batches.predict("k", []) == []
+            assert (batches.waiting, predictor.calls) == (0, [("k", ["a", "b", "a"])])
+
+    run(test)
+
+
+def test_what_waits_together_is_predicted_together_but_only_for_one_key() -> None:
+    """While the thread is busy requests gather; one batch holds one key, and keys keep their turn."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        predictor.gate.clear()
+        async with running(predictor) as batches:
+            first = ask(batches, "k", "first")
+            await until(lambda: len(predictor.calls) == 1)
+            rest = [ask(batches, key, text) for key, text in (("k", "a"), ("other", "b"), ("k", "c"))]
+            await until(lambda: batches.waiting == 3)
+            predictor.gate.set()
+
+            assert [await each for each in (first, *rest)] == [["first!"], ["a!"], ["b!"], ["c!"]]
+            assert predictor.calls[1:] == [("k", ["a", "c"]), ("other", ["b"])]
+
+    run(test)
+
+
+def test_a_large_request_lets_a_small_one_have_its_turn() -> None:
+    """A request is predicted in parts, and what came meanwhile comes before its next part."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        predictor.gate.clear()
+        async with running(predictor) as batches:
+            large = ask(batches, "k", *(str(number) for number in range(10 * PART)))
+            await until(lambda: len(predictor.calls) == 1)
+            small = ask(batches, "k", "small")
+            await until(lambda: batches.waiting == 9 * PART + 1)
+            predictor.gate.set()
+
+            assert await small == ["small!"]
+            assert not large.done()
+            assert await large == [f"{number}!" for number in range(10 * PART)]
+            assert max(len(texts) for _, texts in predictor.calls) <= LARGEST_BATCH
+
+    run(test)
+
+
+def test_past_the_bound_requests_are_refused_and_say_when_to_come_back() -> None:
+    """The queue never grows without end, and a request is never refused while nothing waits."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        predictor.gate.clear()
+        async with running(predictor, most_waiting=5) as batches:
+            large = ask(batches, "k", *"abcdefghij")
+            await until(lambda: len(predictor.calls) == 1)
+            waiting = [ask(batches, "k", "x") for _ in range(5)]
+            await until(lambda: batches.waiting == 5)
+            with pytest.raises(QueueFullError, match="5 molecules are waiting and 1 more") as caught:
+                await batches.predict("k", ["y"])
+            background = ask(batches, "k", "z", background=True)
+            predictor.gate.set()
+
+            assert caught.value.retry_seconds >= 1
+            assert not caught.value.late
+            assert len(await large) == 10
+            assert [await each for each in waiting] == [["x!"]] * 5
+            assert await background == ["z!"]
+
+    run(test)
+
+
+def test_a_request_that_waited_its_time_is_given_up_and_makes_room() -> None:
+    """A deadline passes in the queue: the caller hears it, and no thread works for nobody."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        predictor.gate.clear()
+        async with running(predictor) as batches:
+            first = ask(batches, "k", "first", seconds=0.01)
+            await until(lambda: len(predictor.calls) == 1)
+            with pytest.raises(QueueFullError) as caught:
+                await batches.predict("k", ["late"], seconds=0.02)
+            gone = ask(batches, "k", "gone")
+            await until(lambda: batches.waiting == 1)
+            gone.cancel()
+            await asyncio.sleep(0)
+            predictor.gate.set()
+
+            assert caught.value.late
+            assert await first == ["first!"], "what a thread has begun with is answered"
+            assert (await batches.predict("k", ["next"]), batches.waiting) == (["next!"], 0)
+            assert [texts for _, texts in predictor.calls] == [["first"], ["next"]]
+
+    run(test)
+
+
+def test_background_work_gives_way_and_leaves_a_thread() -> None:
+    """Background work begins only when nobody else waits, and never takes the last thread."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        predictor.gate.clear()
+        async with running(predictor, threads=2) as batches:
+            first = ask(batches, "k", "chunk 1", background=True)
+            second = ask(batches, "k2", "chunk 2", background=True)
+            await until(lambda: len(predictor.calls) == 1)
+            person = ask(batches, "k", "person")
+            await until(lambda: len(predictor.calls) == 2)
+            another = ask(batches, "k", "another")
+            await asyncio.sleep(0)
+            predictor.gate.set()
+            await asyncio.gather(first, second, person, another)
+
+            assert [texts[0] for _, texts in predictor.calls[:3]] == ["chunk 1", "person", "another"]
+
+    run(test)
+
+
+def test_one_molecule_that_never_ends_stalls_nobody() -> None:
+    """Its batch is given up, the others are answered, and it is answered as timed out, the next time at once."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        async with running(predictor, seconds=0.1) as batches:
+            together = ask(batches, "k", "a", "hang", "b")
+            await until(lambda: len(predictor.calls) == 1)
+            assert await batches.predict("k", ["c"]) == ["c!"]
+            assert await together == ["a!", "timed out", "b!"]
+            assert batches.lost == 2
+
+            began = len(predictor.calls)
+            assert await batches.predict("k", ["hang", "d"]) == ["timed out", "d!"]
+            assert predictor.calls[began:] == [("k", ["d"])]
+            assert await batches.predict("k2", ["e"]) == ["e!"]
+            predictor.hung.set()
+            await until(lambda: batches.lost == 0)
+
+    run(test)
+
+
+def test_when_too_many_threads_are_held_up_requests_are_refused_until_one_returns() -> None:
+    """Threads that were given up are bounded in number."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        async with running(predictor, seconds=0.02) as batches:
+            for number in range(MOST_LOST):
+                assert await batches.predict("k", [f"hang {number}"]) == ["timed out"]
+            with pytest.raises(QueueFullError, match="held up"):
+                await batches.predict("k", ["a"])
+            predictor.hung.set()
+            await until(lambda: batches.lost == 0)
+
+            assert await batches.predict("k", ["a"]) == ["a!"]
+
+    run(test)
+
+
+def test_a_fault_of_the_predictor_reaches_its_callers_and_spares_the_thread() -> None:
+    """An exception is told to the requests of that batch; the next batch is predicted."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        async with running(predictor) as batches:
+            with pytest.raises(ValueError, match="fail"):
+                await batches.predict("k", ["fail"])
+            assert await batches.predict("k", ["a"]) == ["a!"]
+
+    run(test)
+
+
+def test_sixty_four_at_once_are_all_answered() -> None:
+    """Many requests of many sizes at once: everyone gets the own answers, in order."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        async with running(predictor, threads=3, most_waiting=5000) as batches:
+            asked = [[f"{number}.{index}" for index in range(number % 50 + 1)] for number in range(64)]
+            got = await asyncio.gather(
+                *(batches.predict(f"k{n % 3}", texts, background=n % 5 == 0) for n, texts in enumerate(asked))
+            )
+
+            assert got == [[f"{text}!" for text in texts] for texts in asked]
+
+    run(test)

@@ -1,0 +1,120 @@
+"""An endpoint that people read in another unit: beside every value stands the shown one, and both say the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from ai_drug_assets.operations.predictions import as_text
+from model_zoo.bundles.store import FolderStore
+from model_zoo.monitoring.prediction_log import PredictionLog
+from serving.app import create_app
+from serving.client import answers
+from serving.settings import Settings
+from tests.bundle_factory import TRAINING, publish
+
+Client = TestClient[Any]
+FRAGMENT = {"x-fragment": "part"}
+POTENCY = {"endpoint": "herg", "value": 6.0, "unit": "pIC50", "display_unit": "nM"}
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """Run the service with an endpoint in pIC50 that is shown in nM, and one that is shown as it is."""
+    store = FolderStore(tmp_path / "store")
+    measured = [5.0 + index / 10 for index in range(len(TRAINING))]
+    signs = [">", *"=" * (len(TRAINING) - 1)]
+    publish(store, tmp_path / "a", **POTENCY, measured=measured, relations=signs)
+    publish(store, tmp_path / "b", endpoint="solubility_logs")
+    settings = Settings(poll_seconds=0.02, record=tmp_path / "record", folder=tmp_path, record_structures=True)
+    with TestClient(create_app(settings, store), base_url="http://127.0.0.1:8000") as client:
+        yield client
+
+
+def predicted(client: Client, **body: Any) -> dict[str, Any]:
+    """Predict ethanol; give its endpoints."""
+    answer = client.post("/v1/predict", json={"smiles": ["CCO"], **body})
+    endpoints: dict[str, Any] = answer.json()["predictions"][0]["endpoints"]
+    return endpoints
+
+
+def test_the_api_keeps_its_fields_and_adds_the_shown_ones(client: Client) -> None:
+    """1e-6 mol/L is a pIC50 of 6 and 1,000 nM; the interval's lower end is the lower number in both units."""
+    both = predicted(client, include=["neighbours"])
+    herg, other = both["herg"], both["solubility_logs"]
+
+    assert (herg["value"], herg["unit"], herg["interval"]) == (6.0, "pIC50", [pytest.approx(5.2), pytest.approx(6.8)])
+    assert (herg["display_value"], herg["display_unit"]) == (pytest.approx(1000.0), "nM")
+    assert herg["display_interval"] == [pytest.approx(10**2.2), pytest.approx(10**3.8)]
+    for near in herg["neighbours"]:
+        assert near["display_value"] == pytest.approx(10 ** (9 - near["value"]))
+    assert not [name for name in other if name.startswith("display")]
+    assert client.get("/v1/endpoints/herg").json()["display_unit"] == "nM"
+
+
+def test_the_page_its_file_and_the_client_say_the_same(client: Client) -> None:
+    """Value, interval, heading, axis and file are in nM; no pIC50 is left beside a number of nM."""
+    page = client.post("/", data={"smiles": "CCO"}, headers=FRAGMENT).text
+    (row,) = csv.DictReader(io.StringIO(client.post("/page/csv", data={"smiles": "CCO"}).text.lstrip("\N{BOM}")))
+    read = answers.read(answers.EndpointPrediction, predicted(client)["herg"])
+    told = as_text([answers.Prediction(0, "CCO", {"herg": read})])
+
+    assert '>1,000</span> <span class="unit">nM</span>' in page
+    assert "158 to 6,310" in page
+    assert "pIC50" not in page
+    assert (row["herg_value"], row["herg_unit"], row["herg_display_value"], row["herg_display_unit"]) == (
+        "6", "pIC50", "1000", "nM",
+    )  # fmt: skip
+    assert float(row["herg_display_lower"]) < float(row["herg_display_value"]) < float(row["herg_display_upper"])
+    assert "solubility_logs_display_value" not in row
+    assert "1000.00 nM" in told
+    assert "158.49 to 6309.57" in told
+
+
+def test_a_job_has_columns_for_it(client: Client) -> None:
+    """Only for the endpoint that is shown in another unit."""
+    job = client.post("/v1/jobs", json={"smiles": ["CCO", "CCC"]}).json()["id"]
+    until = time.monotonic() + 20
+    while client.get(f"/v1/jobs/{job}").json()["status"] != "done":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    rows = list(csv.DictReader(io.StringIO(client.get(f"/v1/jobs/{job}/result", params={"format": "csv"}).text)))
+
+    assert [float(row["herg_display_value"]) for row in rows] == [pytest.approx(1000.0)] * 2
+    assert float(rows[0]["herg_display_lower"]) == pytest.approx(10**2.2)
+    assert [name for name in rows[0] if name.startswith("solubility_logs_display")] == []
+
+
+def test_a_bound_is_measured_in_the_shown_unit_and_kept_in_the_endpoints(client: Client, tmp_path: Path) -> None:
+    """An IC50 above 10,000 nM is a pIC50 below 5, by the form and by the API; it is told which side the model is on."""
+    fields = {"smiles": "CCO", "endpoint": "herg", "source": "lab"}
+    said = client.post("/page/measured", data={**fields, "value": ">10000"}, headers=FRAGMENT).text
+    exact = client.post("/page/measured", data={**fields, "value": "100"}, headers=FRAGMENT).text
+    bad = client.post("/page/measured", data={**fields, "value": "-3"}, headers=FRAGMENT)
+    sent = {"smiles": "CCO", "endpoint": "herg", "value": 5.0, "relation": "<"}
+    api = client.post("/v1/feedback", json={"measurements": [sent]})
+
+    assert "You measured &gt; 10,000.00; the model says 1,000.00, which is on the other side" in said
+    assert "You measured 100.00; the model says 1,000.00, and your value lies outside" in exact
+    assert (bad.status_code, "expected a value above zero in nM" in bad.text) == (422, True)
+    assert api.json()["stored"] == 1
+    with closing(PredictionLog(tmp_path / "record")) as record:
+        rows = [(row.relation, round(row.value, 9)) for row in record.measurements("herg")]
+    assert rows == [("<", 5.0), ("=", 7.0), ("<", 5.0)]
+
+
+def test_neighbours_and_models_are_told_in_it(client: Client) -> None:
+    """A bound's sign turns with the scale."""
+    text = client.post("/page/why", data={"smiles": TRAINING[0], "endpoint": "herg"}, headers=FRAGMENT).text
+
+    assert "&lt; 10,000.00</strong> nM" in text
+    assert "the same molecule" in text
+    assert "nM" in client.get("/models/herg").text
