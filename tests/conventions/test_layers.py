@@ -1,18 +1,48 @@
-"""The import rule: which package may not import what, wherever in a file the import stands."""
+"""The import rule: which package may not import what, and in which order its parts stand, wherever an import stands."""
 
 from __future__ import annotations
 
 import ast
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+
+from model_zoo.provenance.strong_components import components
 
 NEVER_IMPORTS = {
     "model_zoo": {"ai_drug_assets", "boto3", "dagster", "litestar", "mlflow", "serving"},
     "ai_drug_assets": {"litestar"},
     "serving": {"ai_drug_assets", "dagster", "mlflow"},
 }
+
+ORDER = {
+    package: [parts.split("+") for parts in order.split()]
+    for package, order in {
+        "model_zoo": """
+            errors io chemistry data metrics featurizers policies fitted_models models uncertainty explanation
+            monitoring selection config provenance features training bundles inference benchmark
+            """,
+        "serving": """
+            client+job_settings settings metrics runtime http auth telemetry+storage
+            champions inference jobs api+page app run __main__
+            """,
+        "ai_drug_assets": """
+            processes+interrupts settings+revision storage+aws planning keys tracking
+            operations assets sensors+jobs retraining automation definitions execution cli __main__
+            """,
+    }.items()
+}
+"""What each package is made of, from what knows nothing to what knows all: a part imports itself and what stands before
+it, never what stands behind it or, with a plus, beside it."""
+EXCEPTIONS = {
+    # `Auxiliary`, what a recipe sees of another endpoint, belongs beside the recipes; moving it retrains every model.
+    "model_zoo.models.multitask": {"model_zoo.training.transfer"},
+    "model_zoo.models._multitask_network": {"model_zoo.training.transfer"},
+}
+HANDLERS = ("serving.api.", "serving.jobs.api")
+"""Modules that answer requests; only the application imports them."""
 
 
 def imported(source: str) -> dict[str, int]:
@@ -32,6 +62,31 @@ def imported(source: str) -> dict[str, int]:
         if isinstance(node, ast.stmt | ast.expr):
             found |= {top: node.lineno for name in names if (top := name.split(".")[0]) not in found}
     return found
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Find the modules of the three packages by their dotted names."""
+    paths = (path for package in ORDER for path in (root / package).rglob("*.py"))
+    return {".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+def first_party(source: str, known: Collection[str]) -> set[str]:
+    """Find the modules that a file imports, at any depth and under TYPE_CHECKING, as far as they are known."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in known else node.module for name in names}
+    return found & set(known)
+
+
+@pytest.fixture(scope="session")
+def imports(root: Path) -> dict[str, set[str]]:
+    """Give what each module of the three packages imports of them."""
+    known = modules(root)
+    return {name: first_party(path.read_text(encoding="utf-8"), known) - {name} for name, path in known.items()}
 
 
 def forbidden(name: str, package: str) -> bool:
@@ -78,3 +133,40 @@ def test_the_linter_refuses_the_same_imports(package: str, root: Path) -> None:
     config = tomllib.loads((root / package / "ruff.toml").read_text(encoding="utf-8"))
 
     assert NEVER_IMPORTS[package] == set(config["lint"]["flake8-tidy-imports"]["banned-api"])
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_parts_of_a_package_keep_their_order(package: str, imports: dict[str, set[str]]) -> None:
+    """A part of a package imports only itself and the parts before it; every part stands in the list."""
+    rank = {part: place for place, parts in enumerate(ORDER[package]) for part in parts}
+    inside = {name: name.split(".")[1] for name in imports if name.startswith(f"{package}.")}
+
+    assert set(inside.values()) == set(rank), "every part of the package stands in ORDER, and nothing else"
+    broken = {
+        f"{name} -> {other}"
+        for name, part in inside.items()
+        for other in imports[name] & inside.keys() - EXCEPTIONS.get(name, set())
+        if part != inside[other] and rank[inside[other]] >= rank[part]
+    }
+    assert not broken
+
+
+def test_exceptions_are_needed(imports: dict[str, set[str]]) -> None:
+    """An exception that nothing makes use of goes."""
+    assert all(others <= imports.get(name, set()) for name, others in EXCEPTIONS.items())
+
+
+def test_no_modules_import_each_other(imports: dict[str, set[str]]) -> None:
+    """There is no circle of imports, not even of such that only a type or a single function needs."""
+    done: dict[str, None] = {}
+    for name in imports:
+        for circle in components(name, lambda one: sorted(imports[one]), done):
+            done |= dict.fromkeys(circle)
+            assert len(circle) == 1, f"a circle: {', '.join(sorted(circle))}"
+
+
+def test_handlers_are_no_library(imports: dict[str, set[str]]) -> None:
+    """What answers requests is imported by the application alone; what two handlers share stands elsewhere."""
+    users = {name for name, others in imports.items() if any(other.startswith(HANDLERS) for other in others)}
+
+    assert users == {"serving.app"}

@@ -1,4 +1,4 @@
-"""What every module of the three packages has: a charter, a readable size, a name that says something."""
+"""What every module of the three packages has: a docstring, one concept, a name that says something."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import ast
 import re
 from pathlib import Path
 
-MAX_LINES = 350
+SMELL_LINES = 350
+LONG: dict[str, str] = {}
+"""Modules longer than that, each with the one concept that it holds."""
 EMPTY_NAMES = {"common", "helper", "helpers", "misc", "util", "utils"}
 
 
-def test_a_module_opens_with_its_charter(module: Path) -> None:
-    """A module says what it holds, in two lines or more; a `__main__` that only calls something may stay silent."""
+def test_a_module_says_what_it_holds(module: Path) -> None:
+    """A module opens with what it holds; a `__main__` that only calls something may stay silent.
+
+    What belongs there and what does not is said where it is disputed, and of every package.
+    """
     source = module.read_text(encoding="utf-8")
     if module.name == "__main__.py" and len(source.splitlines()) <= 10:
         return
-    docstring = ast.get_docstring(ast.parse(source))
 
-    assert docstring is not None, "no docstring"
-    assert len(docstring.splitlines()) >= 2, "say what belongs here and what does not"
+    assert ast.get_docstring(ast.parse(source)), "no docstring"
 
 
-def test_a_module_fits_in_the_head(module: Path) -> None:
-    """No module is longer than 350 lines."""
-    lines = len(module.read_text(encoding="utf-8").splitlines())
+def test_a_module_holds_one_concept(module: Path, root: Path) -> None:
+    """A long module holds more than one concept, until somebody says which one it is."""
+    lines, name = len(module.read_text(encoding="utf-8").splitlines()), module.relative_to(root).as_posix()
 
-    assert lines <= MAX_LINES, f"{lines} lines: split it by concept"
+    assert lines <= SMELL_LINES or name in LONG, f"{lines} lines: split it by concept, or name its one concept in LONG"
 
 
 def test_a_module_has_a_name_of_its_own(module: Path, root: Path) -> None:
