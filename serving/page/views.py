@@ -1,8 +1,6 @@
 """What the page says about predictions, as values that templates print.
 
-Belongs here: the cards of molecules, the table over all of them, the comparison of some.
-Does not belong here: wording (see `wording.py`), HTTP (see `handlers.py`), mark-up (see `page/templates/`), what is
-fetched on demand about one molecule (see `details.py`).
+The cards of molecules, the table over all of them, the comparison of some. Their wording is in `wording.py`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 SMELL_LINES = 350
-LONG: dict[str, str] = {}
+LONG = {"serving/http/schemas.py": "the bodies of the HTTP interface, which its description lists in one place"}
 """Modules longer than that, each with the one concept that it holds."""
 EMPTY_NAMES = {"common", "helper", "helpers", "misc", "util", "utils"}
 

@@ -60,7 +60,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     """Who presses it twice does not wait for anything, not even for what is being put in order."""
     program = (
         "import time\nfrom ai_drug_assets.interrupts import interruptible\n"
-        "with interruptible():\n    print('begun', flush=True)\n    try:\n        time.sleep(60)\n"
+        "with interruptible():\n    try:\n        print('begun', flush=True)\n        time.sleep(60)\n"
         "    except KeyboardInterrupt:\n        print('putting in order', flush=True)\n        time.sleep(60)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)

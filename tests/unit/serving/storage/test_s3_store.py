@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,19 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with mock_aws():
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET)
-        put, one_at_a_time = s3.put_object, threading.Lock()
+        one_at_a_time = threading.Lock()
 
-        def put_object(**arguments: Any) -> Any:
-            with one_at_a_time:  # S3 looks at the condition and writes in one step; moto lets another writer between
-                return put(**arguments)
+        def alone(call: Callable[..., Any]) -> Callable[..., Any]:
+            def locked(**arguments: Any) -> Any:
+                with one_at_a_time:
+                    return call(**arguments)
 
-        monkeypatch.setattr(s3, "put_object", put_object)
+            return locked
+
+        # S3 looks at the condition and writes in one step, and a reader gets a whole object; moto lets another writer
+        # between, and closes the object that is being read.
+        for name in ("put_object", "get_object"):
+            monkeypatch.setattr(s3, name, alone(getattr(s3, name)))
         yield s3
 
 
