@@ -1,7 +1,7 @@
 """The command `aidrug`.
 
-Arguments, output for people and for machines, and exit codes; the work itself is elsewhere. Every command imports what it
-needs when it runs: `aidrug plan` answers in under two seconds, and so imports neither Dagster nor a model library.
+Arguments, output for people and for machines, and exit codes; the work itself is elsewhere. Every command imports what
+it needs when it runs: `aidrug plan` answers in under two seconds, and so imports neither Dagster nor a model library.
 
 Exit codes: 0 done, 1 an error or a failed asset; see `run.py` for more.
 """
