@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_zoo.errors import ConfigError
+from serving.home import home_of
 
 from ai_drug_assets.processes import cores
 
@@ -101,7 +102,7 @@ class Settings:
             When a port, a number of workers or of minutes is none, an address not HTTP's, or an executor not known.
         """
         env = os.environ if env is None else env
-        home = Path(env.get("AIDRUG_HOME") or ROOT / ".aidrug").resolve()
+        home = home_of(env)
         return cls(
             root=ROOT,
             code_root=ROOT,

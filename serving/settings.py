@@ -16,6 +16,7 @@ from typing import Literal, cast
 
 from model_zoo.chemistry.molecules import Limits
 from model_zoo.errors import ConfigError
+from serving.home import home_of
 from serving.job_settings import JobSettings
 
 
@@ -108,7 +109,7 @@ class Settings:
             When a variable does not hold what it should.
         """
         env = os.environ if environment is None else environment
-        home = Path(env.get("AIDRUG_HOME") or ".aidrug")
+        home = home_of(env)
         return cls(
             store=env.get("AIDRUG_STORE") or str(home / "store"),
             cache_folder=home / "bundle_cache",

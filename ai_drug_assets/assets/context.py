@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from model_zoo.bundles.store import Store, atomic_write
+from model_zoo.bundles.store import Store
 from model_zoo.errors import AidrugError
 from model_zoo.features.cache import FeatureCache
+from model_zoo.io.files import atomic_write
 
 from ai_drug_assets import keys
 from ai_drug_assets.interrupts import honoured

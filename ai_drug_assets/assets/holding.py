@@ -9,11 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from model_zoo.bundles.store import atomic_write
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.data.dataset import Dataset
 from model_zoo.data.snapshot_change import suspicions
 from model_zoo.errors import DataError
+from model_zoo.io.files import atomic_write
 
 from ai_drug_assets.assets.context import AssetContext
 from ai_drug_assets.keys import code_version_of

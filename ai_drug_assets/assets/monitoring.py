@@ -11,9 +11,10 @@ from typing import Any
 
 import dagster as dg
 from model_zoo.bundles.card import Performance
-from model_zoo.bundles.store import Current, atomic_write, parse_pointer, read_card
+from model_zoo.bundles.store import Current, parse_pointer, read_card
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.io.digests import json_digest
+from model_zoo.io.files import atomic_write
 from model_zoo.monitoring.prediction_log import PredictionLog
 from model_zoo.monitoring.review import FEWEST, Review, for_training, review
 from model_zoo.provenance.roots import Makers

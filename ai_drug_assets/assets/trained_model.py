@@ -9,7 +9,6 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
 from model_zoo.fitted_models.formats import load_model
-from model_zoo.metrics import HIGHER_IS_BETTER
 from model_zoo.selection.election import BASELINE
 from model_zoo.selection.scores import OnScale, Scale, Scores, read_scores
 from model_zoo.training.fit import Learner, Sources, fit
@@ -221,11 +220,7 @@ def _metadata(asset_context: AssetContext, node: Node, endpoint: Endpoint, score
 
 
 def _quality(endpoint: Endpoint, model: ModelSpec, scores: Scores) -> dg.AssetCheckResult:
-    short = {
-        metric: scores.cv[metric].mean
-        for metric, bound in endpoint.champion.minimum.items()
-        if (scores.cv[metric].mean < bound) == HIGHER_IS_BETTER[metric]
-    }
+    short = endpoint.champion.unmet({metric: spread.mean for metric, spread in scores.cv.items()})
     return dg.AssetCheckResult(
         check_name="meets_minimum",
         passed=not short or model.name == BASELINE,

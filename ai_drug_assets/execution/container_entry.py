@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from model_zoo.bundles.store import atomic_write
 from model_zoo.errors import ConfigError
+from model_zoo.io.files import atomic_write
 
 from ai_drug_assets.execution.instance import open_instance, prepare_instance
 from ai_drug_assets.processes import hold_for_ever

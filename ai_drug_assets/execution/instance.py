@@ -7,11 +7,11 @@ import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import yaml
-from model_zoo.bundles.store import atomic_write
 from model_zoo.errors import ConfigError
+from model_zoo.io.files import atomic_write
+from model_zoo.io.s3_address import s3_address
 
 from ai_drug_assets.operations.schema_migration import migrate
 from ai_drug_assets.processes import one_at_a_time
@@ -79,10 +79,10 @@ def keep_quiet() -> None:
 
 def _logs_in_s3(place: str, home: Path) -> dict[str, Any]:
     """Give the section for logs in S3; while a step prints they lie in AIDRUG_HOME, where the UI follows them."""
-    url = urlsplit(place)
-    if url.scheme != "s3" or not url.netloc:
+    address = s3_address(place, "AIDRUG_LOGS")
+    if address is None:
         raise ConfigError(f"AIDRUG_LOGS: expected s3://bucket/prefix, got {place!r}")
-    config = {"bucket": url.netloc, "prefix": url.path.strip("/") or "dagster", "local_dir": str(home)}
+    config = {"bucket": address.bucket, "prefix": address.prefix or "dagster", "local_dir": str(home)}
     return {
         "module": "dagster_aws.s3.compute_log_manager",
         "class": "S3ComputeLogManager",

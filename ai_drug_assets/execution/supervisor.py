@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from model_zoo.bundles.store import atomic_write
+from model_zoo.io.files import atomic_write
 
 from ai_drug_assets.execution.progress import Say
 from ai_drug_assets.processes import alive, name_of, this_process

@@ -12,10 +12,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from model_zoo.bundles.store import atomic_write
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import read_folder
 from model_zoo.errors import DataError
+from model_zoo.io.files import atomic_write
 from model_zoo.io.spreadsheets import safe_cell
 from model_zoo.monitoring.prediction_log import PredictionLog
 

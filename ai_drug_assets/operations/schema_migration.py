@@ -21,9 +21,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from model_zoo.bundles.store import atomic_write
 from model_zoo.errors import StoreError
 from model_zoo.io.artefacts import Artefact, read_artefact
+from model_zoo.io.files import atomic_write
 from pydantic import Field
 
 from ai_drug_assets.operations import backup

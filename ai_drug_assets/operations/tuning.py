@@ -13,13 +13,13 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from model_zoo.bundles.store import atomic_write
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import make_dataset
 from model_zoo.errors import ConfigError
 from model_zoo.features.cache import FeatureCache
+from model_zoo.io.files import atomic_write
 from model_zoo.models._base import ModelConfig
 from model_zoo.provenance import signature
 from model_zoo.provenance.records import signed_datasets, trained_model_record

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
-from model_zoo.bundles.store import atomic_write
 from model_zoo.errors import DataError
+from model_zoo.io.files import atomic_write
 
 from ai_drug_assets.planning.catalog import Catalog, Node
 from ai_drug_assets.settings import Settings

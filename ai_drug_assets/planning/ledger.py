@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from model_zoo.bundles.store import atomic_write
 from model_zoo.errors import StoreError
 from model_zoo.io.artefacts import Artefact, Part, read_artefact
+from model_zoo.io.files import atomic_write
 from model_zoo.provenance.signature_record import SignatureRecord
 
 from ai_drug_assets.planning.stamps import GONE, Stamp, stamp

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
-from model_zoo.bundles.store import atomic_write
-from model_zoo.errors import ConfigError, StoreError
+from model_zoo.errors import StoreError
+from model_zoo.io.files import atomic_write
+from model_zoo.io.s3_address import s3_address
 
 _ABSENT = {"NoSuchKey", "404"}
 _ADVICE = {
@@ -67,12 +67,8 @@ def open_objects(place: str, setting: str) -> Objects:
     >>> open_objects("/srv/backup", "AIDRUG_BACKUP")
     FolderObjects('/srv/backup')
     """
-    if "://" not in place:
-        return FolderObjects(Path(place))
-    url = urlsplit(place)
-    if url.scheme != "s3" or not url.netloc:
-        raise ConfigError(f"{setting}: expected a folder or s3://bucket/prefix, got {place!r}")
-    return S3Objects(url.netloc, url.path)
+    address = s3_address(place, setting)
+    return FolderObjects(Path(place)) if address is None else S3Objects(address.bucket, address.prefix)
 
 
 class FolderObjects:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_zoo.benchmark.sets import INDEX, METRIC_NAMES
-from model_zoo.bundles.store import atomic_write
 from model_zoo.chemistry.molecules import scaffold
 from model_zoo.data.curation import Curation, curate
 from model_zoo.data.sources import CsvSource, read_source
 from model_zoo.errors import DataError
+from model_zoo.io.files import atomic_write
 
 TRAIN_VAL_FRACTION = 0.8
 COLUMNS = ("benchmark", "task", "metric", "y_meaning_or_unit")

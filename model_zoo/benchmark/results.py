@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from model_zoo.errors import DataError
+from model_zoo.io.files import atomic_write
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:
@@ -37,10 +37,7 @@ def store_entry(path: Path, entry: Mapping[str, Any]) -> None:
     content = {"sets": [item for item in entries if item["signature"]]}
     if unfinished := [item for item in entries if not item["signature"]]:
         content["unfinished"] = unfinished
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    scratch.replace(path)
+    atomic_write(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def _place(entry: Mapping[str, Any]) -> tuple[str, str]:

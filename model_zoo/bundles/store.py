@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -43,6 +42,7 @@ from model_zoo.bundles.pointer import (
 from model_zoo.bundles.reader import read_verified, verify_files
 from model_zoo.errors import BundleError, StoreError
 from model_zoo.io.digests import content_digest
+from model_zoo.io.files import atomic_write, fsync
 
 __all__ = [
     "POINTER",
@@ -54,7 +54,6 @@ __all__ = [
     "Store",
     "Trial",
     "Withdrawal",
-    "atomic_write",
     "parse_pointer",
     "read_card",
 ]
@@ -241,11 +240,11 @@ class FolderStore:
                 temporary = Path(tempfile.mkdtemp(prefix=f".{manifest.version}.", dir=target.parent))
                 shutil.copytree(folder, temporary, dirs_exist_ok=True)
                 for path in temporary.rglob("*"):
-                    _fsync(path)
-                _fsync(temporary)
+                    fsync(path)
+                fsync(temporary)
                 temporary.chmod(0o755)
                 temporary.rename(target)
-                _fsync(target.parent)
+                fsync(target.parent)
                 self._sweep(target.parent)
         return manifest.version
 
@@ -296,28 +295,3 @@ class FolderStore:
                 yield
         except OSError as error:
             raise StoreError(f"the store {self.root} cannot be written: {error}") from error
-
-
-def atomic_write(path: Path, content: bytes) -> None:
-    """Replace a file so that a reader, or a crash, finds the old content or the new, nothing between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _fsync(path.parent)
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from model_zoo.metrics import HIGHER_IS_BETTER
 
 
 class SelectionCriteria(BaseModel):
@@ -21,3 +25,23 @@ class SelectionCriteria(BaseModel):
     tie_margin: float = Field(default=0.01, ge=0)
     """At a first election, models within this relative distance of the best that do not lose the paired test
     tie with it; the cheapest of them wins."""
+
+    def unmet(self, means: Mapping[str, float]) -> dict[str, float]:
+        """Give the scores that fall short of `minimum`, by metric; one that equals it does not.
+
+        Parameters
+        ----------
+        means
+            Means over the folds, by metric; at least those of `minimum`.
+
+        Examples
+        --------
+        >>> criteria = SelectionCriteria(metric="rmse", minimum={"rmse": 1.0, "r2": 0.3})
+        >>> criteria.unmet({"rmse": 1.0, "r2": 0.2})
+        {'r2': 0.2}
+        """
+        return {
+            metric: means[metric]
+            for metric, bound in self.minimum.items()
+            if (means[metric] < bound if HIGHER_IS_BETTER[metric] else means[metric] > bound)
+        }

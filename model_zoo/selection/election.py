@@ -246,11 +246,9 @@ def _refusal(item: Candidate, contenders: Sequence[Candidate], rules: SelectionC
     if item.model == BASELINE:
         return "it is the naive baseline"
     baseline = next((other for other in contenders if other.model == BASELINE), None)
-    for metric, bound in rules.minimum.items():
-        mean = item.mean(metric)
-        if (mean < bound) if HIGHER_IS_BETTER[metric] else (mean > bound):
-            side = "at least" if HIGHER_IS_BETTER[metric] else "at most"
-            return f"{metric} {mean:.4g}, expected {side} {bound:g}"
+    for metric, mean in rules.unmet({metric: item.mean(metric) for metric in rules.minimum}).items():
+        side = "at least" if HIGHER_IS_BETTER[metric] else "at most"
+        return f"{metric} {mean:.4g}, expected {side} {rules.minimum[metric]:g}"
     if baseline is not None:
         gain = item.mean(rules.metric) - baseline.mean(rules.metric)
         if (gain if HIGHER_IS_BETTER[rules.metric] else -gain) <= 0:

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from model_zoo.bundles.pointer import Pointer, PointerError, parse_pointer
-from model_zoo.bundles.store import atomic_write
 from model_zoo.io.digests import content_digest
+from model_zoo.io.files import atomic_write
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,9 @@ Does not belong here: the stores (see `model_zoo/bundles/store.py` and `s3_store
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from model_zoo.bundles.store import FolderStore, Store
-from model_zoo.errors import ConfigError
+from model_zoo.io.s3_address import s3_address
 
 
 def open_store(url_or_path: str | Path, cache_folder: Path) -> Store:
@@ -34,12 +33,9 @@ def open_store(url_or_path: str | Path, cache_folder: Path) -> Store:
     >>> open_store("/srv/store", Path("/tmp/cache"))
     FolderStore('/srv/store')
     """
-    text = str(url_or_path)
-    if "://" not in text:
-        return FolderStore(Path(text))
-    url = urlsplit(text)
-    if url.scheme != "s3" or not url.netloc:
-        raise ConfigError(f"AIDRUG_STORE: expected a folder or s3://bucket/prefix, got {text!r}")
+    address = s3_address(str(url_or_path), "AIDRUG_STORE")
+    if address is None:
+        return FolderStore(Path(url_or_path))
     from serving.storage.s3_store import S3Store  # boto3 takes half a second to import: only those who use S3 pay
 
-    return S3Store(url.netloc, url.path, cache_folder)
+    return S3Store(address.bucket, address.prefix, cache_folder)

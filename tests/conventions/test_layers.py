@@ -25,7 +25,7 @@ ORDER = {
             monitoring selection config provenance features training bundles inference benchmark
             """,
         "serving": """
-            client+job_settings settings metrics runtime http auth telemetry+storage
+            client+job_settings+home settings metrics runtime http auth telemetry+storage
             champions inference jobs api+page app run __main__
             """,
         "ai_drug_assets": """
