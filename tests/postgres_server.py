@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -70,7 +71,7 @@ def _run(programs: Path, home: Path) -> Iterator[dict[str, str]]:
             "PGSSLMODE": "disable",
         }
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # SIGTERM would wait for clients that keep a connection
         server.wait(30)
 
 

@@ -115,7 +115,11 @@ def test_what_no_commit_tells_is_not_adopted(former: Project) -> None:
 
 def test_what_an_earlier_version_lacked_is_no_obstacle(former: Project) -> None:
     """Nothing is asked of a commit but what makes the assets that are adopted: it had no pointers, nor what judges."""
-    lacking = ["pointer", "leaderboard", "ranking", "card", "bundle_making", "signature_record"]
+    lacking = [
+        *(f"bundles/{name}" for name in ("pointer", "card", "assembly")),
+        *(f"selection/{name}" for name in ("leaderboard", "ranking")),
+        "provenance/signature_record",
+    ]
     git(former, "rm", "-q", "--cached", *(f"model_zoo/{name}.py" for name in lacking))
     git(former, "commit", "-qm", "as it was then")
     made = former.ledger.read("dataset/logp").made
