@@ -38,8 +38,8 @@ from model_zoo.bundles.manifest import FILE, Manifest, parse_manifest
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.similarity import pack
 from model_zoo.errors import BundleError
-from model_zoo.explanation import explainer as explanation
-from model_zoo.explanation.explainer import Explainer
+from model_zoo.explanation.explainer import FILE as EXPLANATION
+from model_zoo.explanation.explainer import Explainer, load_explainer
 from model_zoo.featurizers import join
 from model_zoo.fitted_models.formats import Model, load_model
 from model_zoo.io.digests import content_digest, file_digest
@@ -254,9 +254,9 @@ def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
         raise BundleError(f"{folder}: unreadable content: {error!r}") from error
     domain = Domain(packed, manifest.domain_threshold)
     model, explainer = load_model(folder / "model"), None
-    if explanation.FILE in manifest.files:
+    if EXPLANATION in manifest.files:
         blocks = manifest.policies.blocks(manifest.features)
-        explainer = explanation.load_explainer(folder, model, blocks, manifest.target, manifest.unit)
+        explainer = load_explainer(folder, model, blocks, manifest.target, manifest.unit)
     bundle = Bundle(folder, manifest, card, model, domain, neighbours, explainer)
     got = bundle.predict(reference_molecules(smiles, manifest)).value
     if expected.shape != got.shape:
