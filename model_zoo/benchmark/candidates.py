@@ -237,7 +237,7 @@ class BenchmarkRun:
         model, data = self.models[name], self._data(np.empty((0, 0)))
         train, y = data.folds >= 0, training_values(self._target, data.values)
         config = self._settings(model).model_copy(update={"task": self._target.task})
-        shares = get(model.recipe).weigh(self._out_of_fold(model)[train], y[train], config)
+        shares = get(model.recipe).fit_weights(self._out_of_fold(model)[train], y[train], config)
         return {member: float(share) for member, share in zip(model.members, shares, strict=True) if share > 0}
 
     def _out_of_fold(self, ensemble: ModelSpec) -> NDArray[np.float64]:

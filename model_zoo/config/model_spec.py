@@ -90,7 +90,7 @@ class ModelSpec(BaseModel):
     @property
     def is_ensemble(self) -> bool:
         """Whether this model weighs others instead of learning by itself."""
-        return hasattr(models.get(self.recipe), "weigh")
+        return hasattr(models.get(self.recipe), "fit_weights")
 
     def settings(self, endpoint: str | None = None) -> ModelConfig:
         """Give the validated hyper-parameters, with the overrides of an endpoint."""

@@ -35,7 +35,7 @@ class Ensemble(Protocol):
 
     Config: type[ModelConfig]
 
-    def weigh(self, P: NDArray[np.float64], y: NDArray[np.float64], config: Any) -> NDArray[np.float64]:
+    def fit_weights(self, P: NDArray[np.float64], y: NDArray[np.float64], config: Any) -> NDArray[np.float64]:
         """Give `m` shares, none negative, that sum to one, from `n x m` out-of-fold predictions and `n` values."""
 
 
@@ -70,6 +70,6 @@ def get(name: str) -> Any:
         module = importlib.import_module(f"{__name__}.{name}")
     except Exception as error:  # whatever a file that is being edited may raise
         raise ConfigError(f"model_zoo/models/{name}.py: cannot be imported: {type(error).__name__}: {error}") from error
-    if not (hasattr(module, "Config") and (hasattr(module, "train") or hasattr(module, "weigh"))):
+    if not (hasattr(module, "Config") and (hasattr(module, "train") or hasattr(module, "fit_weights"))):
         raise ConfigError(f"model_zoo/models/{name}.py: expected `Config` and `train`, the two parts of a recipe")
     return module

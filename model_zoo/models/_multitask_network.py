@@ -15,9 +15,9 @@ from pydantic import Field
 
 from model_zoo.errors import TrainingError
 from model_zoo.models import gp
+from model_zoo.models._auxiliary import Auxiliary
 from model_zoo.models._covariance import Block
 from model_zoo.models._onnx_graph import OnnxGraph
-from model_zoo.training.transfer import Auxiliary
 
 if TYPE_CHECKING:
     import torch

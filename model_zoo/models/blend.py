@@ -25,7 +25,7 @@ class Config(ModelConfig):
     """Members with less than this are left out: they cost time and change nothing."""
 
 
-def weigh(P: NDArray[np.float64], y: NDArray[np.float64], config: Config) -> NDArray[np.float64]:
+def fit_weights(P: NDArray[np.float64], y: NDArray[np.float64], config: Config) -> NDArray[np.float64]:
     """Give the members' shares, `m` numbers of at least zero that sum to one.
 
     Parameters
@@ -40,9 +40,9 @@ def weigh(P: NDArray[np.float64], y: NDArray[np.float64], config: Config) -> NDA
     Examples
     --------
     >>> y = np.arange(4000.0)
-    >>> weigh(np.column_stack([y, -y]), y, Config()).tolist()
+    >>> fit_weights(np.column_stack([y, -y]), y, Config()).tolist()
     [1.0, 0.0]
-    >>> weigh(np.column_stack([y - 1, y - 1]), y, Config()).tolist()
+    >>> fit_weights(np.column_stack([y - 1, y - 1]), y, Config()).tolist()
     [0.5, 0.5]
     """
     shares = _nearest(P, y, config.shrinkage)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from model_zoo.errors import TrainingError
 from model_zoo.fitted_models.formats import Model, OnnxModel
 from model_zoo.models import gp
+from model_zoo.models._auxiliary import Auxiliary
 from model_zoo.models._covariance import Block
 from model_zoo.models._multitask_network import NetworkConfig, pretrain
-from model_zoo.training.transfer import Auxiliary
 
 PRETRAINING_DATA = (
     "the training values of the other endpoints that are named as auxiliary (on a benchmark: of the folder's other "

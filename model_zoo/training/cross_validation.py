@@ -144,7 +144,7 @@ def cross_validate_ensemble(
     raw = np.full(len(y), np.nan)
     for fold in range(int(data.folds.max()) + 1):
         others, held_out = (data.folds >= 0) & (data.folds != fold), data.folds == fold
-        raw[held_out] = P[held_out] @ recipe.weigh(P[others], y[others], config)
+        raw[held_out] = P[held_out] @ recipe.fit_weights(P[others], y[others], config)
     return scored(raw, target, data)
 
 
@@ -240,7 +240,7 @@ def _ensemble(
 ) -> tuple[Validated, BlendModel]:
     """Weigh trained models: by their out-of-fold predictions, and by these alone."""
     recipe, train = get(name), data.folds >= 0
-    if not hasattr(recipe, "weigh"):
+    if not hasattr(recipe, "fit_weights"):
         raise TrainingError(f"{name}: expected no members, it learns by itself")
     saved = [np.load(member.folder / "predictions.npz", allow_pickle=False)["raw"] for member in members]
     if any(len(raw) != len(train) for raw in saved):
@@ -248,7 +248,7 @@ def _ensemble(
     P = np.column_stack(saved)
     validated = cross_validate_ensemble(recipe, config, target, P, data)
     y = training_values(target, data.values)
-    weights = recipe.weigh(P[train], y[train], config.model_copy(update={"task": target.task}))
+    weights = recipe.fit_weights(P[train], y[train], config.model_copy(update={"task": target.task}))
     chosen = [
         BlendMember(member.name, float(weight), member.columns, load_model(member.folder / "model"))
         for member, weight in zip(members, weights, strict=True)

@@ -15,36 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.data.dataset import Dataset
-from model_zoo.data.targets import Target, Task
+from model_zoo.data.targets import Target
 from model_zoo.models import get
+from model_zoo.models._auxiliary import Auxiliary
 from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import training_values
 
 SKELETON = 14
 """Characters of an InChIKey that say how atoms are connected."""
-
-
-@dataclass(frozen=True)
-class Auxiliary:
-    """What may be learnt from one other endpoint.
-
-    Attributes
-    ----------
-    name, task
-        The endpoint, and what kind of values it has.
-    skeletons
-        Who the `n` molecules are.
-    X
-        `n x d` features.
-    y
-        `n` values on the endpoint's scale of training.
-    """
-
-    name: str
-    task: Task
-    skeletons: tuple[str, ...]
-    X: NDArray[Any]
-    y: NDArray[np.float64]
 
 
 @dataclass(frozen=True)

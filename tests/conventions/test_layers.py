@@ -36,11 +36,6 @@ ORDER = {
 }
 """What each package is made of, from what knows nothing to what knows all: a part imports itself and what stands before
 it, never what stands behind it or, with a plus, beside it."""
-EXCEPTIONS = {
-    # `Auxiliary`, what a recipe sees of another endpoint, belongs beside the recipes; moving it retrains every model.
-    "model_zoo.models.multitask": {"model_zoo.training.transfer"},
-    "model_zoo.models._multitask_network": {"model_zoo.training.transfer"},
-}
 HANDLERS = ("serving.api.", "serving.jobs.api")
 """Modules that answer requests; only the application imports them."""
 
@@ -145,15 +140,10 @@ def test_parts_of_a_package_keep_their_order(package: str, imports: dict[str, se
     broken = {
         f"{name} -> {other}"
         for name, part in inside.items()
-        for other in imports[name] & inside.keys() - EXCEPTIONS.get(name, set())
+        for other in imports[name] & inside.keys()
         if part != inside[other] and rank[inside[other]] >= rank[part]
     }
     assert not broken
-
-
-def test_exceptions_are_needed(imports: dict[str, set[str]]) -> None:
-    """An exception that nothing makes use of goes."""
-    assert all(others <= imports.get(name, set()) for name, others in EXCEPTIONS.items())
 
 
 def test_no_modules_import_each_other(imports: dict[str, set[str]]) -> None:

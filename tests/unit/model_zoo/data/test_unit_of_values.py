@@ -177,7 +177,9 @@ def test_shares_of_a_blend_know_no_unit(factor: float) -> None:
     recipe = models.get("blend")
 
     np.testing.assert_allclose(
-        recipe.weigh(factor * P, factor * y, recipe.Config()), recipe.weigh(P, y, recipe.Config()), atol=1e-5
+        recipe.fit_weights(factor * P, factor * y, recipe.Config()),
+        recipe.fit_weights(P, y, recipe.Config()),
+        atol=1e-5,
     )
 
 

@@ -104,7 +104,7 @@ def test_few_molecules_hardly_move_the_shares() -> None:
 
     def shares(n: int) -> NDArray[np.float64]:
         y = generator.normal(size=n)
-        return blend.weigh(np.column_stack([y + generator.normal(size=n) * 0.2, -y]), y, blend.Config())
+        return blend.fit_weights(np.column_stack([y + generator.normal(size=n) * 0.2, -y]), y, blend.Config())
 
     few, many = shares(20), shares(20_000)
     assert 0.5 < few[0] < 0.75
@@ -116,13 +116,13 @@ def test_shares_are_repeatable_and_sum_to_one() -> None:
     generator = np.random.default_rng(2)
     y = generator.normal(size=300)
     P = y[:, None] + generator.normal(size=(300, 4))
-    first = blend.weigh(P, y, blend.Config())
+    first = blend.fit_weights(P, y, blend.Config())
 
     assert (first >= 0).all()
     assert first.sum() == pytest.approx(1, abs=1e-12)
-    np.testing.assert_array_equal(first, blend.weigh(P, y, blend.Config()))
-    np.testing.assert_allclose(blend.weigh(P[:, [0, 0]], y, blend.Config()), [0.5, 0.5])
-    assert blend.weigh(np.zeros((5, 2)), np.zeros(5), blend.Config()).tolist() == [0.5, 0.5]
+    np.testing.assert_array_equal(first, blend.fit_weights(P, y, blend.Config()))
+    np.testing.assert_allclose(blend.fit_weights(P[:, [0, 0]], y, blend.Config()), [0.5, 0.5])
+    assert blend.fit_weights(np.zeros((5, 2)), np.zeros(5), blend.Config()).tolist() == [0.5, 0.5]
 
 
 def test_a_blend_of_probabilities_is_one(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from model_zoo.data.targets import Target, Task
 from model_zoo.errors import TrainingError
 from model_zoo.fitted_models.formats import ConstantModel, OnnxModel, load_model
 from model_zoo.models import gp, multitask
+from model_zoo.models._auxiliary import Auxiliary
 from model_zoo.models._covariance import Block
 from model_zoo.models._multitask_network import Joined
-from model_zoo.training.transfer import Auxiliary, AuxiliaryDataset, prepared
+from model_zoo.training.transfer import AuxiliaryDataset, prepared
 
 COLUMNS = 24
 BLOCKS = (Block(columns=16), Block(columns=8, distance="rank"))
