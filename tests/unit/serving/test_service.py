@@ -19,6 +19,7 @@ from model_zoo.bundles.store import FolderStore, Pointer
 from model_zoo.chemistry.molecules import Standardise
 from model_zoo.errors import ConfigError, StoreError
 from serving.app import create_app
+from serving.home import CHECKOUT
 from serving.page.handlers import STATIC
 from serving.settings import Settings
 from tests.bundle_factory import publish, write
@@ -642,7 +643,7 @@ def test_settings_come_from_the_environment() -> None:
     )
 
     assert (default.store, default.host, default.port, default.max_molecules) == (
-        ".aidrug/store",
+        str(CHECKOUT / ".aidrug" / "store"),
         "127.0.0.1",
         8000,
         256,
