@@ -419,11 +419,20 @@ def test_nothing_vanishes(cells: list[Cells], rules: dict[str, Any], task: Task)
     assert all(reason for reason, action in zip(report["reason"], report["action"], strict=True) if action != "kept")
     used = report[report["action"] != "dropped"]
     assert table["measurements"].sum() == len(used)
-    assert list(dict.fromkeys(used["inchikey"])) == list(dict.fromkeys(table["inchikey"]))
+    first_seen = [key for key in dict.fromkeys(report["inchikey"]) if key in set(used["inchikey"])]
+    assert list(dict.fromkeys(table["inchikey"])) == first_seen
     assert all(math.isfinite(value) for value in table["value"])
     assert rules["replicates"] == "keep" or table["inchikey"].is_unique
     if rules["censored"] == "drop":
         assert set(table["relation"]) <= {"="}
+
+
+def test_a_molecule_stands_where_it_first_appears_even_as_a_bound_that_is_dropped() -> None:
+    """A bound that is dropped gives its molecule the place that an exact value further down fills."""
+    table, report = run(("CCN", "<0"), ("CCO", "0"), ("CCN", "0"), censored="drop")
+
+    assert list(table["smiles"]) == ["CCN", "CCO"]
+    assert list(report["action"]) == ["dropped", "kept", "kept"]
 
 
 @given(order=st.permutations(range(6)))
