@@ -7,7 +7,6 @@ was fitted before. Without it, it is computed again.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from model_zoo.data.targets import Target
 from model_zoo.errors import DataError
 from model_zoo.features.cache import FeatureCache
 from model_zoo.fitted_models.formats import load_model
+from model_zoo.io.files import draft_of
 from model_zoo.models import get
 from model_zoo.models._base import ModelConfig
 from model_zoo.provenance import signature
@@ -67,10 +67,8 @@ class Kept:
     def write(self, key: str, values: NDArray[np.float64], notes: Mapping[str, Any]) -> None:
         """Keep an array: whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        scratch = self.folder / f".{key}.{os.getpid()}"
-        with scratch.open("wb") as stream:
+        with draft_of(self.folder / f"{key}.npz") as stream:
             np.savez(stream, values=values, notes=np.array(json.dumps(notes)))
-        scratch.replace(self.folder / f"{key}.npz")
 
 
 @dataclass(frozen=True)
