@@ -28,7 +28,6 @@ from ai_drug_assets.settings import Settings
 from ai_drug_assets.storage.bundles import open_bundle_store
 
 SUMMARY = "_screen.json"  # readers of Parquet folders pass over names that begin so
-RAY_ADDRESS = "AIDRUG_RAY_ADDRESS"
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,10 @@ def run_screen(
     say(f"{screen.name}: {rows} rows in {len(shards)} shards, {len(left)} left; results in {out}")
     named = tuple((name, version, manifests[name]) for name, version in versions.items())
     task = Task(screen, settings.store, str(settings.folder("bundle_cache")), named, out)
-    failed = _work(task, shards, left, say, workers) if left else {}
+    failed: Mapping[int, str] = {}
+    if left:
+        with ray_cluster(workers, settings.ray_address) as ray:
+            failed = _work(ray, task, shards, left, say)
     report = ScreenReport(out, versions, rows, len(shards), len(left) - len(failed), failed)
     summary = {
         "screen": screen.model_dump(mode="json"),
@@ -140,39 +142,36 @@ def _bundle(store: str, cache: str, endpoint: str, version: str, manifest: str |
     return load_bundle(open_store(store, Path(cache)).fetch_bundle(endpoint, version), manifest)
 
 
-def _work(
-    task: Task, shards: list[Shard], left: list[int], say: Callable[[str], None], workers: int | None
-) -> dict[int, str]:
+def _work(ray: Any, task: Task, shards: list[Shard], left: list[int], say: Callable[[str], None]) -> dict[int, str]:
     """Hand shards to Ray, never many more than it has workers, so that memory stays flat however long the library."""
     failed: dict[int, str] = {}
-    with ray_cluster(workers) as ray:
-        remote = ray.remote(num_cpus=1, max_retries=2)(screen_shard)
-        most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        waiting: dict[Any, int] = {}
-        rows, queue = 0, iter(left)
-        told = finished = 0
-        while True:
-            while len(waiting) < most and (number := next(queue, None)) is not None:
-                waiting[remote.remote(task, number, shards[number])] = number
-            if not waiting:
-                return failed
-            ready, _ = ray.wait(list(waiting), num_returns=1)
-            for reference in ready:
-                number = waiting.pop(reference)
-                finished += 1
-                try:
-                    rows += ray.get(reference)
-                except Exception as error:  # noqa: BLE001  one shard must not cost the others
-                    failed[number] = _reason(error)
-                    say(f"shard {number} FAILED: {failed[number]}")
-            if (percent := 100 * finished // len(left)) >= told + 5 or finished == len(left):
-                told = percent
-                say(f"{task.screen.name}: {finished} of {len(left)} shards, {rows} rows")
+    remote = ray.remote(num_cpus=1, max_retries=2)(screen_shard)
+    most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    waiting: dict[Any, int] = {}
+    rows, queue = 0, iter(left)
+    told = finished = 0
+    while True:
+        while len(waiting) < most and (number := next(queue, None)) is not None:
+            waiting[remote.remote(task, number, shards[number])] = number
+        if not waiting:
+            return failed
+        ready, _ = ray.wait(list(waiting), num_returns=1)
+        for reference in ready:
+            number = waiting.pop(reference)
+            finished += 1
+            try:
+                rows += ray.get(reference)
+            except Exception as error:  # noqa: BLE001  one shard must not cost the others
+                failed[number] = _reason(error)
+                say(f"shard {number} FAILED: {failed[number]}")
+        if (percent := 100 * finished // len(left)) >= told + 5 or finished == len(left):
+            told = percent
+            say(f"{task.screen.name}: {finished} of {len(left)} shards, {rows} rows")
 
 
 @contextmanager
-def ray_cluster(workers: int | None) -> Iterator[Any]:
-    """Connect to the cluster that the environment names, or start one on this machine, and leave it in the end.
+def ray_cluster(workers: int | None, address: str | None = None) -> Iterator[Any]:
+    """Connect to the cluster at an address, or start one on this machine, and leave it in the end.
 
     Raises
     ------
@@ -188,7 +187,6 @@ def ray_cluster(workers: int | None) -> Iterator[Any]:
     if ray.is_initialized():  # by whoever called: theirs to end
         yield ray
         return
-    address = os.environ.get(RAY_ADDRESS)
     if address:
         ray.init(address=address, log_to_driver=False)
     else:
