@@ -29,7 +29,7 @@ from model_zoo.errors import DataError
 from model_zoo.features.cache import FeatureCache
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.io.files import draft_of
-from model_zoo.models import get
+from model_zoo.models import OwnFormat, get
 from model_zoo.models._base import ModelConfig
 from model_zoo.provenance import signature
 from model_zoo.provenance.records import Rule, make_record, signed_datasets, trained_model_record
@@ -286,7 +286,8 @@ def _cost_ms(name: str, validated: Validated, X: NDArray[Any]) -> float:
     A model that no bundle can hold brings its own `load`.
     """
     assert validated.model is not None
-    load = getattr(get(name), "load", load_model)
+    recipe = get(name)
+    load = recipe.load if isinstance(recipe, OwnFormat) else load_model
     with tempfile.TemporaryDirectory() as folder:
         validated.model.save(Path(folder))
         return latency_ms(load(Path(folder)), X)
