@@ -20,7 +20,7 @@ from ai_drug_assets.jobs import RETRAINING
 from ai_drug_assets.operations import maintenance
 from ai_drug_assets.planning.catalog import Catalog
 from ai_drug_assets.retraining import Cursor, Retraining
-from ai_drug_assets.sensors import is_supervised, reload_location
+from ai_drug_assets.sensors import reload_location
 
 NAME = "retrain_what_changed"
 EVERY_S = 10
@@ -50,8 +50,8 @@ def automation_sensor(catalog: Catalog, clock: Callable[[], float] = time.time) 
     def _retrain(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         cursor, at = Cursor.read(context.cursor), clock()
         if retraining.sources_changed():
-            if not is_supervised():
-                reload_location(catalog.settings.ui_port)
+            if not catalog.settings.supervised:
+                reload_location(catalog.settings)
             return dg.SensorResult(skip_reason="measurements changed: the code location reloads", cursor=context.cursor)
         maintenance.close_abandoned_runs(context.instance)
         if retraining.quiet(cursor, at):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_zoo.errors import ConfigError
@@ -18,6 +18,7 @@ from ai_drug_assets.processes import cores
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
+SUPERVISED = "AIDRUG_SUPERVISED"
 EXECUTORS = ("processes", "ecs")
 WORKER_BYTES = 3e9
 TIMEOUT_MINUTES = 240
@@ -44,8 +45,9 @@ class Settings:
         MLflow's database or server: `MLFLOW_TRACKING_URI`.
     artifacts
         Where MLflow puts artefacts when its database is ours, a folder or an S3 prefix: `AIDRUG_ARTIFACTS`.
-    remote
-        Address of a Git remote that the SHA sensor polls instead of the checkout: `AIDRUG_GIT_REMOTE`.
+    remote, branch
+        Address of a Git remote that the SHA sensor polls instead of the checkout (`AIDRUG_GIT_REMOTE`), and its branch
+        (`AIDRUG_GIT_BRANCH`).
     service_address
         Where the pipeline and the command reach the service, when that is not this machine: `AIDRUG_SERVICE_URL`.
     ledger_copy
@@ -61,9 +63,15 @@ class Settings:
         After how long a run is ended, as a delivery is: `AIDRUG_TIMEOUT_MINUTES`.
     executor
         Where the steps of a run work: in `processes` beside it, or each in a task on `ecs`: `AIDRUG_EXECUTOR`.
-    bind, code_host, code_port, mlflow_database
-        For `aidrug start`, one process per container: the address to listen on (`AIDRUG_BIND`), where the code server
-        is (`AIDRUG_CODE_HOST`, `AIDRUG_CODE_PORT`), and the database of the MLflow server (`AIDRUG_MLFLOW_DATABASE`).
+    supervised
+        Whether another process watches the revision and reloads, one that goes on when this code does not load:
+        `AIDRUG_SUPERVISED`, which `aidrug up` tells what it starts.
+    ray_address
+        The Ray cluster that screens run on instead of this machine: `AIDRUG_RAY_ADDRESS`.
+    bind, ui_host, code_host, code_port, mlflow_database, mlflow_hosts
+        For `aidrug start`, one process per container: the address to listen on (`AIDRUG_BIND`), where the webserver
+        and the code server are (`AIDRUG_UI_HOST`, `AIDRUG_CODE_HOST`, `AIDRUG_CODE_PORT`), the database of the MLflow
+        server (`AIDRUG_MLFLOW_DATABASE`), and more names under which that is asked (`AIDRUG_MLFLOW_HOSTS`).
     postgres_host
         The Postgres server that keeps the MLflow server's database instead: `AIDRUG_POSTGRES_HOST` (see
         `storage/postgres.py`).
@@ -79,6 +87,7 @@ class Settings:
     ui_port: int = 3000
     service_port: int = 8000
     remote: str | None = None
+    branch: str = "main"
     service_address: str | None = None
     ledger_copy: str | None = None
     backup: str | None = None
@@ -86,10 +95,14 @@ class Settings:
     workers: int = 1
     timeout_minutes: int = TIMEOUT_MINUTES
     executor: str = "processes"
+    supervised: bool = False
+    ray_address: str | None = None
     bind: str = LOOPBACK
+    ui_host: str = LOOPBACK
     code_host: str = LOOPBACK
     code_port: int = 4000
     mlflow_database: Path | None = None
+    mlflow_hosts: tuple[str, ...] = ()
     postgres_host: str | None = None
 
     @classmethod
@@ -114,6 +127,7 @@ class Settings:
             ui_port=_port(env, "AIDRUG_UI_PORT", 3000),
             service_port=_port(env, "AIDRUG_SERVICE_PORT", 8000),
             remote=env.get("AIDRUG_GIT_REMOTE") or None,
+            branch=env.get("AIDRUG_GIT_BRANCH") or "main",
             service_address=_address(env, "AIDRUG_SERVICE_URL"),
             ledger_copy=env.get("AIDRUG_LEDGER") or None,
             backup=env.get("AIDRUG_BACKUP") or None,
@@ -121,10 +135,14 @@ class Settings:
             workers=_workers(env),
             timeout_minutes=_minutes(env),
             executor=_one_of(env, "AIDRUG_EXECUTOR", EXECUTORS),
+            supervised=env.get(SUPERVISED) == "true",
+            ray_address=env.get("AIDRUG_RAY_ADDRESS") or None,
             bind=env.get("AIDRUG_BIND") or LOOPBACK,
+            ui_host=env.get("AIDRUG_UI_HOST") or LOOPBACK,
             code_host=env.get("AIDRUG_CODE_HOST") or LOOPBACK,
             code_port=_port(env, "AIDRUG_CODE_PORT", 4000),
             mlflow_database=Path(env.get("AIDRUG_MLFLOW_DATABASE") or home / "mlflow" / "mlflow.db").resolve(),
+            mlflow_hosts=tuple(filter(None, env.get("AIDRUG_MLFLOW_HOSTS", "").split(","))),
             postgres_host=env.get("AIDRUG_POSTGRES_HOST") or None,
         )
 
@@ -143,6 +161,32 @@ class Settings:
         path = self.home.joinpath(*parts)
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A server of databases, made where it is asked: its password is kept nowhere."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> PostgresServer:
+        """Read `AIDRUG_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD`.
+
+        Raises
+        ------
+        ConfigError
+            When one is missing.
+        """
+        env = os.environ if env is None else env
+        names = [f"AIDRUG_POSTGRES_{name}" for name in ("HOST", "USER", "PASSWORD")]
+        if missing := [name for name in names if not env.get(name)]:
+            raise ConfigError(f"{missing[0]}: not set, but AIDRUG_POSTGRES_HOST asks for a Postgres server")
+        host, user, password = (env[name] for name in names)
+        return cls(host, int(env.get("AIDRUG_POSTGRES_PORT") or "5432"), user, password)
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

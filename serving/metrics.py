@@ -16,7 +16,6 @@ from prometheus_client import Counter, Histogram
 
 from model_zoo.inference.predictor import Stage
 
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 REQUESTS = Counter("aidrug_requests", "Answers, by route, method and status.", ("route", "method", "status"))

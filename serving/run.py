@@ -16,14 +16,14 @@ from model_zoo.errors import ConfigError
 from serving.app import create_app
 from serving.auth.guard import require_protection
 from serving.metrics import LOG_DROPS
-from serving.runtime.workers import SIGNALS, Role, supervise
+from serving.runtime.workers import SIGNALS, supervise
 from serving.settings import Settings
 from serving.telemetry.logs import logging_to_stderr
 
 logger = logging.getLogger("serving")
 
 
-async def serve(settings: Settings, role: Role | None = None) -> None:
+async def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then let running requests finish.
 
     Both must be blocked in every thread (see `__main__.py`), so that waiting for them is the one way they arrive.
@@ -55,8 +55,10 @@ async def serve(settings: Settings, role: Role | None = None) -> None:
         loop.call_soon_threadsafe(stop)
 
     threading.Thread(target=wait_for_signal, name="signals", daemon=True).start()
-    if role is not None:
-        threading.Thread(target=wait_for_the_end, args=(role.lifeline,), name="lifeline", daemon=True).start()
+    if settings.worker is not None:
+        threading.Thread(
+            target=wait_for_the_end, args=(settings.worker.lifeline,), name="lifeline", daemon=True
+        ).start()
     logger.info("the service listens on http://%s:%d", settings.host, settings.port)
     await server.serve()
     logger.info("the service has stopped")
@@ -97,14 +99,13 @@ def run() -> int:
 
 
 def _run(settings: Settings) -> int:
-    role = Role.from_environment()
     try:
-        if role is None:
+        if settings.worker is None:
             require_protection(settings)
             require_free(settings.host, settings.port)
-        if role is None and settings.workers > 1:
-            return supervise(settings)
-        asyncio.run(serve(settings, role))
+            if settings.workers > 1:
+                return supervise(settings)
+        asyncio.run(serve(settings))
     except OSError as error:
         logger.error(  # noqa: TRY400  a message for the user, not a trace
             "the service cannot listen on %s:%d (AIDRUG_SERVICE_HOST, AIDRUG_SERVICE_PORT): %s",

@@ -19,6 +19,28 @@ from model_zoo.errors import ConfigError
 from serving.home import home_of
 from serving.job_settings import JobSettings
 
+WORKER, SHARED, LIFELINE = "AIDRUG_WORKER", "AIDRUG_WORKER_SHARED", "AIDRUG_WORKER_LIFELINE"
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Which of several processes that serve this one is; whoever starts them says so (see `runtime/workers.py`).
+
+    Attributes
+    ----------
+    number
+        Its place among them.
+    shared
+        A folder that all of them see.
+    lifeline
+        A pipe that ends when the process that started them is gone.
+    """
+
+    number: int
+    shared: Path
+    lifeline: int
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -68,6 +90,10 @@ class Settings:
         Requests that one caller may send in a minute; zero for no limit.
     behind_proxy
         Whether a proxy of our own is in front, whose `X-Forwarded-For` names the caller.
+    worker
+        Which worker this process is, where several serve.
+    metrics_folder
+        Where several processes count together: `PROMETHEUS_MULTIPROC_DIR`, which the metrics' library reads itself.
     admin_token
         A key that allows everything, when set; never part of `repr`. For installations that keep no file of keys.
     """
@@ -97,6 +123,8 @@ class Settings:
     open_access: bool = False
     rate_per_minute: int = 0
     behind_proxy: bool = False
+    worker: Worker | None = None
+    metrics_folder: Path | None = None
     admin_token: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -157,6 +185,8 @@ class Settings:
             open_access=_switch(env, "AIDRUG_OPEN_ACCESS", default=False),
             rate_per_minute=_whole(env, "AIDRUG_RATE_PER_MINUTE", 0, 0, 10_000_000),
             behind_proxy=_switch(env, "AIDRUG_BEHIND_PROXY", default=False),
+            worker=Worker(int(env[WORKER]), Path(env[SHARED]), int(env[LIFELINE])) if WORKER in env else None,
+            metrics_folder=Path(env[MULTIPROCESS]) if env.get(MULTIPROCESS) else None,
             admin_token=env.get("AIDRUG_ADMIN_TOKEN") or None,
         )
 

@@ -33,6 +33,7 @@ from ai_drug_assets.planning.transient_failures import is_passing
 from ai_drug_assets.processes import cores, end_with_parent, one_at_a_time
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
+from ai_drug_assets.storage.bundles import open_bundle_store
 
 
 class UpstreamNotReadyError(AidrugError):
@@ -278,13 +279,6 @@ class AssetContext:
         failure = Failure(signature=node.signature, error=error, run_id=context.run.run_id, at=now(), passing=passing)
         self.ledger.record_failure(node.key, failure)
         self.watch(node.key, error)
-
-
-def open_bundle_store(settings: Settings) -> Store:
-    """Open the bundle store that the settings name."""
-    from serving.storage.stores import open_store
-
-    return open_store(settings.store, settings.folder("bundle_cache"))
 
 
 def end_with_run(context: dg.AssetExecutionContext) -> None:

@@ -43,14 +43,13 @@ def plan(
     ledger: str | None,
 ) -> None:
     """List what would run, and why. Runs nothing; exits 0 when nothing is stale, 2 when something is."""
-    from serving.storage.stores import open_store
-
     from ai_drug_assets.operations.earlier_rules import warnings
     from ai_drug_assets.planning.catalog import load_catalog
     from ai_drug_assets.planning.ledger import Ledger
     from ai_drug_assets.planning.ledger_copy import LedgerCopy
     from ai_drug_assets.planning.plan import compare, make_plan
     from ai_drug_assets.planning.selection import Selection
+    from ai_drug_assets.storage.bundles import open_bundle_store
 
     settings = Settings.from_env()
     catalog = load_catalog(settings)
@@ -59,7 +58,7 @@ def plan(
         made = compare(catalog, LedgerCopy(ledger).entries())
     else:
         made = make_plan(catalog, Ledger(settings.home / "ledger"))
-        told = warnings(open_store(settings.store, settings.home / "bundle_cache"))
+        told = warnings(open_bundle_store(settings))
         made = replace(made, warnings=tuple(told))
     made = made.only(chosen)
     if as_json:

@@ -99,7 +99,7 @@ def _mlflow(settings: Settings) -> list[str]:
     # Job execution starts seven more processes, two gigabytes in all, for features nobody here uses.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     os.environ.pop("MLFLOW_TRACKING_URI", None)  # the server would take itself for its own client
-    hosts = ",".join((*MLFLOW_HOSTS, *filter(None, os.environ.get("AIDRUG_MLFLOW_HOSTS", "").split(","))))
+    hosts = ",".join((*MLFLOW_HOSTS, *settings.mlflow_hosts))
     return [
         *("mlflow", "server", "--host", settings.bind, "--port", "5000", "--workers", "1"),
         *("--artifacts-destination", settings.artifacts, "--allowed-hosts", hosts),

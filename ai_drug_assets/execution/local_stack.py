@@ -36,9 +36,8 @@ from ai_drug_assets.operations import predictions
 from ai_drug_assets.planning.catalog import INFERENCE_SERVICE
 from ai_drug_assets.planning.selection import Selection
 from ai_drug_assets.processes import is_held, one_at_a_time
-from ai_drug_assets.sensors import SUPERVISED
 from ai_drug_assets.settings import LOOPBACK as HOST
-from ai_drug_assets.settings import Settings
+from ai_drug_assets.settings import SUPERVISED, Settings
 
 START_S = 90.0
 EXAMPLES = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O")

@@ -27,6 +27,7 @@ from ai_drug_assets.planning.remains import Remains, place_of
 from ai_drug_assets.planning.selection import Selection
 from ai_drug_assets.processes import is_held, one_at_a_time, this_process
 from ai_drug_assets.settings import Settings
+from ai_drug_assets.storage.bundles import open_bundle_store
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -118,7 +119,6 @@ def bring_up_to_date(
     say: Say | None = None,
 ) -> Report:
     """Materialise what is stale of a catalog on an instance, in this process or in so many others; see `run_stale`."""
-    from ai_drug_assets.assets.context import open_bundle_store
     from ai_drug_assets.operations import maintenance
     from ai_drug_assets.operations.upgrade_backup import back_up_before_upgrade
     from ai_drug_assets.tracking import Tracking

@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from model_zoo.bundles.pointer import POINTER, Pointer, PointerError, parse_pointer
-from model_zoo.bundles.store import Store
 from model_zoo.errors import StoreError
 from model_zoo.io.artefacts import Artefact, Format, Part, read_artefact
 from model_zoo.io.digests import file_digest
+from serving.storage.objects import Objects, open_objects
 
 from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
-from ai_drug_assets.storage.objects import Objects, open_objects
+from ai_drug_assets.storage.bundles import open_bundle_store
 from ai_drug_assets.storage.sqlite import SIDECARS, copy_database, is_database, is_sidecar, require_sound
 
 SETTING = "AIDRUG_BACKUP"
@@ -88,7 +88,7 @@ def back_up(settings: Settings, place: str, say: Say, keep: int = KEEP) -> str:
     with one_at_a_time(settings.folder("locks") / "backup"):
         at = datetime.now(UTC)
         there = set(objects.names("contents/"))
-        store = _store(settings)
+        store = open_bundle_store(settings)
         pointer = parse_pointer(store.read_pointer_bytes())
         files: dict[str, File] = {}
         sent = 0
@@ -265,12 +265,6 @@ def _move(path: Path, target: Path) -> None:
         shutil.move(path, target)
 
 
-def _store(settings: Settings) -> Store:
-    from serving.storage.stores import open_store
-
-    return open_store(settings.store, settings.folder("bundle_cache"))
-
-
 def _pointer_file(settings: Settings) -> str:
     """Name the pointer as a file of the state; empty when the store is not copied with AIDRUG_HOME."""
     if "://" in settings.store or not Path(settings.store).resolve().is_relative_to(settings.home):
@@ -280,7 +274,7 @@ def _pointer_file(settings: Settings) -> str:
 
 def _says_the_same(settings: Settings, saved: bytes | None) -> bool:
     try:
-        now, before = parse_pointer(_store(settings).read_pointer_bytes()), parse_pointer(saved)
+        now, before = parse_pointer(open_bundle_store(settings).read_pointer_bytes()), parse_pointer(saved)
     except PointerError:
         return False
     return (now.endpoints, now.withdrawn) == (before.endpoints, before.withdrawn)
@@ -288,7 +282,7 @@ def _says_the_same(settings: Settings, saved: bytes | None) -> bool:
 
 def _restore_pointer(settings: Settings, saved: Pointer) -> str:
     """Put the pointer back if the store has no whole one, and what it names is there; say what was done."""
-    store = _store(settings)
+    store = open_bundle_store(settings)
     try:
         now = parse_pointer(store.read_pointer_bytes())
     except PointerError:  # damaged or gone: what was saved takes its place

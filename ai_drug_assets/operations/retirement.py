@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ai_drug_assets.operations.rollback import tell_registry
 from ai_drug_assets.settings import Settings
+from ai_drug_assets.storage.bundles import open_bundle_store
 from ai_drug_assets.tracking import Tracking
 
 BY = "aidrug retire"
@@ -17,9 +18,7 @@ def retire(settings: Settings, endpoint: str, reason: str) -> str:
     StoreError
         When nothing serves it, or no reason is given.
     """
-    from serving.storage.stores import open_store
-
-    store = open_store(settings.store, settings.folder("bundle_cache"))
+    store = open_bundle_store(settings)
     pointer = store.update_pointer(lambda before: before.withdraw(endpoint, BY, reason))
     Tracking(settings).set_aliases(endpoint, {"champion": None, "challenger": None})
     said = (
@@ -38,9 +37,7 @@ def bring_back(settings: Settings, endpoint: str) -> str:
     StoreError
         When it was not withdrawn.
     """
-    from serving.storage.stores import open_store
-
-    store = open_store(settings.store, settings.folder("bundle_cache"))
+    store = open_bundle_store(settings)
     pointer = store.update_pointer(lambda before: before.reinstate(endpoint, BY))
     version = pointer.endpoints[endpoint].version
     tell_registry(Tracking(settings), store, endpoint, version)

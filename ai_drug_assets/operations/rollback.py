@@ -5,6 +5,7 @@ from __future__ import annotations
 from model_zoo.bundles.store import Store, read_card
 
 from ai_drug_assets.settings import Settings
+from ai_drug_assets.storage.bundles import open_bundle_store
 from ai_drug_assets.tracking import Tracking
 
 
@@ -16,9 +17,7 @@ def roll_back(settings: Settings, endpoint: str) -> str:
     StoreError
         When the endpoint serves nothing, or has no earlier champion.
     """
-    from serving.storage.stores import open_store
-
-    store = open_store(settings.store, settings.folder("bundle_cache"))
+    store = open_bundle_store(settings)
     pointer = store.update_pointer(lambda before: before.roll_back(endpoint, by="aidrug rollback"))
     now = pointer.endpoints[endpoint]
     tell_registry(Tracking(settings), store, endpoint, now.version)
@@ -33,9 +32,7 @@ def promote(settings: Settings, endpoint: str) -> str:
     StoreError
         When no challenger is on trial.
     """
-    from serving.storage.stores import open_store
-
-    store = open_store(settings.store, settings.folder("bundle_cache"))
+    store = open_bundle_store(settings)
     pointer = store.update_pointer(lambda before: before.promote(endpoint, by="aidrug promote"))
     now = pointer.endpoints[endpoint]
     tell_registry(Tracking(settings), store, endpoint, now.version)

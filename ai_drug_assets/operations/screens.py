@@ -19,13 +19,15 @@ from model_zoo.bundles.pointer import parse_pointer
 from model_zoo.bundles.reader import Bundle, load_bundle
 from model_zoo.config.screen import Screen
 from model_zoo.errors import AidrugError, ConfigError, DataError
-from model_zoo.inference.screening import Shard, find_shards, open_place, predict_shard
+from model_zoo.inference.screening import Shard, find_shards, predict_shard
 from model_zoo.io.digests import json_digest
+from serving.storage.objects import Objects, open_objects
+from serving.storage.stores import open_store
 
 from ai_drug_assets.settings import Settings
+from ai_drug_assets.storage.bundles import open_bundle_store
 
 SUMMARY = "_screen.json"  # readers of Parquet folders pass over names that begin so
-RAY_ADDRESS = "AIDRUG_RAY_ADDRESS"
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,7 @@ def run_screen(
     ConfigError, DataError
         When Ray is not installed, an endpoint has no champion, or the library cannot be read.
     """
-    from serving.storage.stores import open_store
-
-    cache = settings.folder("bundle_cache")
-    pointer = parse_pointer(open_store(settings.store, cache).read_pointer_bytes())
+    pointer = parse_pointer(open_bundle_store(settings).read_pointer_bytes())
     versions = {name: now.version for name, now in pointer.endpoints.items()}
     manifests = {name: now.manifest for name, now in pointer.endpoints.items()}
     if missing := [name for name in screen.endpoints if name not in versions]:
@@ -99,16 +98,20 @@ def run_screen(
     versions = {name: versions[name] for name in screen.endpoints or sorted(versions)}
     shards, identity = find_shards(screen)
     base = screen.out or str(settings.folder("screens") / screen.name)
+    if "://" not in base:
+        base = str(Path(base).resolve())  # workers have their own working directory
     out = f"{base.rstrip('/')}/{json_digest({**identity, 'versions': versions})[:12]}"
-    system, path = open_place(out)
-    system.create_dir(path, recursive=True)
-    done = _done(out)
+    result = _result(out)
+    done = {int(name[5:-8]) for name in result.names("part-") if name.endswith(".parquet")}
     left = [number for number in range(len(shards)) if number not in done]
     rows = sum(shard.rows for shard in shards)
     say(f"{screen.name}: {rows} rows in {len(shards)} shards, {len(left)} left; results in {out}")
     named = tuple((name, version, manifests[name]) for name, version in versions.items())
-    task = Task(screen, settings.store, str(cache), named, out)
-    failed = _work(task, shards, left, say, workers) if left else {}
+    task = Task(screen, settings.store, str(settings.folder("bundle_cache")), named, out)
+    failed: Mapping[int, str] = {}
+    if left:
+        with ray_cluster(workers, settings.ray_address) as ray:
+            failed = _work(ray, task, shards, left, say)
     report = ScreenReport(out, versions, rows, len(shards), len(left) - len(failed), failed)
     summary = {
         "screen": screen.model_dump(mode="json"),
@@ -117,7 +120,7 @@ def run_screen(
         "shards": len(shards),
         "complete": not failed,
     }
-    _write(f"{out}/{SUMMARY}", json.dumps(summary, indent=1).encode())
+    result.write(SUMMARY, json.dumps(summary, indent=1).encode())
     return report
 
 
@@ -130,50 +133,45 @@ def screen_shard(task: Task, number: int, shard: Shard) -> int:
     table = predict_shard(task.screen, shard, bundles)
     buffer = pa.BufferOutputStream()
     pq.write_table(table, buffer, compression="zstd")
-    _write(f"{task.out}/{_name(number)}", buffer.getvalue().to_pybytes())
+    _result(task.out).write(f"part-{number:07d}.parquet", buffer.getvalue().to_pybytes())
     return len(table)
 
 
 @lru_cache(maxsize=64)
 def _bundle(store: str, cache: str, endpoint: str, version: str, manifest: str | None) -> Bundle:
-    from serving.storage.stores import open_store
-
     return load_bundle(open_store(store, Path(cache)).fetch_bundle(endpoint, version), manifest)
 
 
-def _work(
-    task: Task, shards: list[Shard], left: list[int], say: Callable[[str], None], workers: int | None
-) -> dict[int, str]:
+def _work(ray: Any, task: Task, shards: list[Shard], left: list[int], say: Callable[[str], None]) -> dict[int, str]:
     """Hand shards to Ray, never many more than it has workers, so that memory stays flat however long the library."""
     failed: dict[int, str] = {}
-    with ray_cluster(workers) as ray:
-        remote = ray.remote(num_cpus=1, max_retries=2)(screen_shard)
-        most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        waiting: dict[Any, int] = {}
-        rows, queue = 0, iter(left)
-        told = finished = 0
-        while True:
-            while len(waiting) < most and (number := next(queue, None)) is not None:
-                waiting[remote.remote(task, number, shards[number])] = number
-            if not waiting:
-                return failed
-            ready, _ = ray.wait(list(waiting), num_returns=1)
-            for reference in ready:
-                number = waiting.pop(reference)
-                finished += 1
-                try:
-                    rows += ray.get(reference)
-                except Exception as error:  # noqa: BLE001  one shard must not cost the others
-                    failed[number] = _reason(error)
-                    say(f"shard {number} FAILED: {failed[number]}")
-            if (percent := 100 * finished // len(left)) >= told + 5 or finished == len(left):
-                told = percent
-                say(f"{task.screen.name}: {finished} of {len(left)} shards, {rows} rows")
+    remote = ray.remote(num_cpus=1, max_retries=2)(screen_shard)
+    most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    waiting: dict[Any, int] = {}
+    rows, queue = 0, iter(left)
+    told = finished = 0
+    while True:
+        while len(waiting) < most and (number := next(queue, None)) is not None:
+            waiting[remote.remote(task, number, shards[number])] = number
+        if not waiting:
+            return failed
+        ready, _ = ray.wait(list(waiting), num_returns=1)
+        for reference in ready:
+            number = waiting.pop(reference)
+            finished += 1
+            try:
+                rows += ray.get(reference)
+            except Exception as error:  # noqa: BLE001  one shard must not cost the others
+                failed[number] = _reason(error)
+                say(f"shard {number} FAILED: {failed[number]}")
+        if (percent := 100 * finished // len(left)) >= told + 5 or finished == len(left):
+            told = percent
+            say(f"{task.screen.name}: {finished} of {len(left)} shards, {rows} rows")
 
 
 @contextmanager
-def ray_cluster(workers: int | None) -> Iterator[Any]:
-    """Connect to the cluster that the environment names, or start one on this machine, and leave it in the end.
+def ray_cluster(workers: int | None, address: str | None = None) -> Iterator[Any]:
+    """Connect to the cluster at an address, or start one on this machine, and leave it in the end.
 
     Raises
     ------
@@ -189,7 +187,6 @@ def ray_cluster(workers: int | None) -> Iterator[Any]:
     if ray.is_initialized():  # by whoever called: theirs to end
         yield ray
         return
-    address = os.environ.get(RAY_ADDRESS)
     if address:
         ray.init(address=address, log_to_driver=False)
     else:
@@ -200,29 +197,8 @@ def ray_cluster(workers: int | None) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _done(out: str) -> set[int]:
-    """Give the shards whose result is there; only whole ones have their name."""
-    from pyarrow.fs import FileSelector
-
-    system, path = open_place(out)
-    names = [item.base_name for item in system.get_file_info(FileSelector(path))]
-    return {int(name[5:-8]) for name in names if name.startswith("part-") and name.endswith(".parquet")}
-
-
-def _name(number: int) -> str:
-    return f"part-{number:07d}.parquet"
-
-
-def _write(place: str, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all: an object store does so by itself, a folder by renaming."""
-    from pyarrow.fs import LocalFileSystem
-
-    system, path = open_place(place)
-    draft = f"{path}.{os.getpid()}.draft" if isinstance(system, LocalFileSystem) else path
-    with system.open_output_stream(draft) as stream:
-        stream.write(content)
-    if draft != path:
-        system.move(draft, path)
+def _result(out: str) -> Objects:
+    return open_objects(out, "`out` of a screen")
 
 
 def _reason(error: Exception) -> str:

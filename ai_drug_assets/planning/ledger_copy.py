@@ -16,10 +16,10 @@ from typing import ClassVar
 
 from model_zoo.errors import StoreError
 from model_zoo.io.artefacts import Artefact, read_artefact
+from serving.storage.objects import Objects, open_objects
 
 from ai_drug_assets.planning.ledger import Entry, Ledger
 from ai_drug_assets.settings import Settings
-from ai_drug_assets.storage.objects import Objects, open_objects
 
 SETTING = "AIDRUG_LEDGER"
 NAME = "ledger.json"

@@ -1,5 +1,5 @@
-"""Files in a folder or in S3, and databases.
+"""Databases: SQLite in a file, PostgreSQL on a host.
 
-Belongs here: what is true of any file or database.
-Does not belong here: what is in them.
+Belongs here: what is true of any database.
+Does not belong here: what is in it.
 """

@@ -1,15 +1,15 @@
 """Databases on a Postgres server, for an installation past one host (docs/operations/past-one-host.md).
 
-`AIDRUG_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD` name the server; `PGSSLMODE` is libpq's own. The password is
-read where it is used and kept nowhere.
+The settings name the server; `PGSSLMODE` is libpq's own.
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from model_zoo.errors import ConfigError, StoreError
+
+from ai_drug_assets.settings import PostgresServer
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -53,12 +53,5 @@ def made(database: str) -> str:
 def _address(database: str) -> URL:
     from sqlalchemy import URL
 
-    host, user, password = (_setting(f"AIDRUG_POSTGRES_{name}") for name in ("HOST", "USER", "PASSWORD"))
-    port = os.environ.get("AIDRUG_POSTGRES_PORT") or "5432"
-    return URL.create("postgresql+psycopg2", user, password, host, int(port), database)
-
-
-def _setting(name: str) -> str:
-    if not (value := os.environ.get(name)):
-        raise ConfigError(f"{name}: not set, but AIDRUG_POSTGRES_HOST asks for a Postgres server")
-    return value
+    server = PostgresServer.from_env()
+    return URL.create("postgresql+psycopg2", server.user, server.password, server.host, server.port, database)

@@ -23,7 +23,7 @@ def saw(model: ModelSpec) -> dict[str, str]:
     {}
     """
     parts = {name: featurizers.get(name) for name in model.features} | {model.recipe: models.get(model.recipe)}
-    return {name: module.PRETRAINING_DATA for name, module in parts.items() if hasattr(module, "PRETRAINING_DATA")}
+    return {name: module.PRETRAINING_DATA for name, module in parts.items() if isinstance(module, models.Pretrained)}
 
 
 def competitors(known: Sequence[ModelSpec], board: str) -> list[ModelSpec]:

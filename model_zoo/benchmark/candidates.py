@@ -7,7 +7,6 @@ was fitted before. Without it, it is computed again.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Mapping
@@ -29,7 +28,8 @@ from model_zoo.data.targets import Target
 from model_zoo.errors import DataError
 from model_zoo.features.cache import FeatureCache
 from model_zoo.fitted_models.formats import load_model
-from model_zoo.models import get
+from model_zoo.io.files import draft_of
+from model_zoo.models import OwnFormat, get
 from model_zoo.models._base import ModelConfig
 from model_zoo.provenance import signature
 from model_zoo.provenance.records import Rule, make_record, signed_datasets, trained_model_record
@@ -67,10 +67,8 @@ class Kept:
     def write(self, key: str, values: NDArray[np.float64], notes: Mapping[str, Any]) -> None:
         """Keep an array: whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        scratch = self.folder / f".{key}.{os.getpid()}"
-        with scratch.open("wb") as stream:
+        with draft_of(self.folder / f"{key}.npz") as stream:
             np.savez(stream, values=values, notes=np.array(json.dumps(notes)))
-        scratch.replace(self.folder / f"{key}.npz")
 
 
 @dataclass(frozen=True)
@@ -288,7 +286,8 @@ def _cost_ms(name: str, validated: Validated, X: NDArray[Any]) -> float:
     A model that no bundle can hold brings its own `load`.
     """
     assert validated.model is not None
-    load = getattr(get(name), "load", load_model)
+    recipe = get(name)
+    load = recipe.load if isinstance(recipe, OwnFormat) else load_model
     with tempfile.TemporaryDirectory() as folder:
         validated.model.save(Path(folder))
         return latency_ms(load(Path(folder)), X)

@@ -18,6 +18,7 @@ from model_zoo.benchmark.sets import INDEX, METRIC_NAMES
 from model_zoo.chemistry.molecules import scaffold
 from model_zoo.data.curation import Curation, curate
 from model_zoo.data.sources import CsvSource, read_source
+from model_zoo.data.splits import CONNECTIVITY
 from model_zoo.errors import DataError
 from model_zoo.io.files import atomic_write
 
@@ -90,7 +91,7 @@ def scaffold_order_split(smiles: Sequence[str], inchikeys: Sequence[str]) -> tup
 
     groups: dict[str, list[int]] = {}
     for row, (text, key) in enumerate(zip(smiles, inchikeys, strict=True)):
-        label = scaffold(Chem.MolFromSmiles(text)) or key.partition("-")[0]
+        label = scaffold(Chem.MolFromSmiles(text)) or key[:CONNECTIVITY]
         groups.setdefault(label, []).append(row)
     room = int(TRAIN_VAL_FRACTION * len(smiles))
     train_val: list[int] = []

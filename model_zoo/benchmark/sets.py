@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_zoo.benchmark.references import Reference
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.sources import BENCHMARK_FOLDER
 from model_zoo.data.targets import Transform
 from model_zoo.errors import ConfigError, DataError
@@ -56,10 +55,6 @@ class BenchmarkConfig(BaseModel):
         """Name the models that compete on a set."""
         more = [model for pattern, models in self.further.items() if fnmatchcase(name, pattern) for model in models]
         return tuple(dict.fromkeys((*self.models, *more)))
-
-    def compared(self, name: str) -> dict[str, ModelSpec]:
-        """Give the references of a set, by name."""
-        return {key: reference.recipe for key, reference in self.references.items() if reference.stands_for(name)}
 
     def scale(self, name: str) -> Scale:
         """Give the scale of a set."""

@@ -61,7 +61,7 @@ class ModelSpec(BaseModel):
         wanted, other = ("members", "features") if self.is_ensemble else ("features", "members")
         if not getattr(self, wanted) or (getattr(self, other) and not self.is_ensemble):
             raise ValueError(f"{wanted}: missing, expected a list of at least one; {self.name} takes no {other}")
-        if bool(self.auxiliary) != hasattr(models.get(self.recipe), "prepare"):
+        if bool(self.auxiliary) != isinstance(models.get(self.recipe), models.LearnsFromOthers):
             raise ValueError(
                 f"auxiliary: expected none: {self.recipe} learns from its own endpoint alone"
                 if self.auxiliary
@@ -81,7 +81,7 @@ class ModelSpec(BaseModel):
         for key, room in self.search.items():
             for value in room.values():
                 try:
-                    self.settings().model_validate({**self.config, key: value})
+                    self.settings(**{key: value})
                 except ValidationError as error:
                     schema = models.get(self.recipe).Config
                     raise ValueError(f"search.{fault(error.errors()[0], schema)}") from None
@@ -90,14 +90,16 @@ class ModelSpec(BaseModel):
     @property
     def is_ensemble(self) -> bool:
         """Whether this model weighs others instead of learning by itself."""
-        return hasattr(models.get(self.recipe), "fit_weights")
+        return isinstance(models.get(self.recipe), models.Weighing)
 
-    def settings(self, endpoint: str | None = None) -> ModelConfig:
-        """Give the validated hyper-parameters, with the overrides of an endpoint."""
-        merged = {**self.config, **self.overrides.get(endpoint or "", {})}
+    def settings(self, endpoint: str | None = None, **changed: Any) -> ModelConfig:
+        """Give the validated hyper-parameters, with the overrides of an endpoint, and others in place of some."""
+        recipe, merged = models.get(self.recipe), {**self.config, **self.overrides.get(endpoint or "", {}), **changed}
         if "task" in merged:
             raise ValueError("config.task: the task comes from the endpoint, remove the key")
-        settings: ModelConfig = check(models.get(self.recipe).Config, merged)
+        if isinstance(recipe, models.HasBlocks):
+            merged = recipe.with_widths(merged, [featurizers.width(name) for name in self.features])
+        settings: ModelConfig = check(recipe.Config, merged)
         return settings
 
     def auxiliary_of(self, endpoint: str, known: Iterable[str]) -> list[str]:

@@ -47,6 +47,8 @@ def _config_of(name: str) -> dict[str, Any]:
     described = models.get(name).Config.model_json_schema()
     described["properties"].pop("task")  # comes from the endpoint
     described.pop("required", None)
+    if isinstance(models.get(name), models.HasBlocks):
+        described["$defs"]["Block"].pop("required")  # a block is as wide as its featurizer
     by_recipe: dict[str, Any] = {"properties": {"recipe": {"const": name}}, "required": ["recipe"]}
     by_name: dict[str, Any] = {"properties": {"name": {"const": name}}, "not": {"required": ["recipe"]}}
     return {"if": {"anyOf": [by_recipe, by_name]}, "then": {"properties": {"config": described}}}

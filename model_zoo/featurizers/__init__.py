@@ -27,6 +27,12 @@ class Featurizer(Protocol):
         """Give an `n x d` matrix, a row per molecule in the order given, `d` fixed by the module."""
 
 
+class KnownWidth(Protocol):
+    """What every module says besides: how many numbers it gives. Apart, for features are signed with `Featurizer`."""
+
+    WIDTH: int
+
+
 def names() -> list[str]:
     """List every featurizer, by file name, without importing any."""
     return sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
@@ -43,6 +49,17 @@ def get(name: str) -> Featurizer:
     if name not in names():
         raise ConfigError(f"unknown featurizer {name!r}: expected one of {', '.join(names())}")
     return cast(Featurizer, importlib.import_module(f"{__name__}.{name}"))
+
+
+def width(name: str) -> int:
+    """Say how many numbers a featurizer gives, without computing any.
+
+    Examples
+    --------
+    >>> width("morgan_count")
+    1024
+    """
+    return cast(KnownWidth, get(name)).WIDTH
 
 
 def join(blocks: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -44,6 +44,7 @@ NAMES = (
     "Phi",
 )
 _properties = rdMolDescriptors.Properties(NAMES)
+WIDTH = len(NAMES)
 
 
 def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:

@@ -42,6 +42,7 @@ _LIST = """
 """
 NAMES = tuple(_LIST.split())
 """The columns, in the order of RDKit's own list."""
+WIDTH = len(NAMES)
 LIMIT = 1e15
 """Largest number given to a model: the sum of its squares over a data set stays finite in `float32`."""
 

@@ -1,20 +1,22 @@
 """The zoo: one module per model, found by its name.
 
-Belongs here: looking a model up. Does not belong here: imports of single models. They are found by name at
-run time, so that a change to one model reaches no other model's signature.
+Belongs here: looking a model up, and what a module may offer, as types. Does not belong here: imports of single models.
+They are found by name at run time, so that a change to one model reaches no other model's signature.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.errors import ConfigError
 from model_zoo.fitted_models.formats import Model
+from model_zoo.models._auxiliary import Auxiliary
 from model_zoo.models._base import ModelConfig
 
 _NOT_MODELS = "_"
@@ -37,6 +39,45 @@ class Ensemble(Protocol):
 
     def fit_weights(self, P: NDArray[np.float64], y: NDArray[np.float64], config: Any) -> NDArray[np.float64]:
         """Give `m` shares, none negative, that sum to one, from `n x m` out-of-fold predictions and `n` values."""
+
+
+# What a module is asked for at run time. Apart from the two above: trained models are signed with those.
+
+
+@runtime_checkable
+class Weighing(Ensemble, Protocol):
+    """An ensemble, as a module is asked."""
+
+
+@runtime_checkable
+class LearnsFromOthers(Protocol):
+    """What a recipe offers besides when it learns from other endpoints too."""
+
+    def prepare(self, config: Any, auxiliaries: Sequence[Auxiliary]) -> ModelConfig:
+        """Learn from them before the recipe is trained; give a configuration that `train` can use."""
+
+
+@runtime_checkable
+class HasBlocks(Protocol):
+    """What a recipe offers besides when its settings say how each block of features is compared."""
+
+    def with_widths(self, settings: Mapping[str, Any], widths: Sequence[int]) -> dict[str, Any]:
+        """Say in the settings how many columns each block has, where they do not, from the features' own widths."""
+
+
+@runtime_checkable
+class Pretrained(Protocol):
+    """What a recipe, or a featurizer, says when it brings weights that saw measurements."""
+
+    PRETRAINING_DATA: str
+
+
+@runtime_checkable
+class OwnFormat(Protocol):
+    """What a recipe offers when no bundle can hold its models."""
+
+    def load(self, folder: Path) -> Model:
+        """Read a model that it saved."""
 
 
 def names() -> list[str]:

@@ -9,6 +9,7 @@ by NumPy and SciPy, kept and served as ONNX.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,24 @@ class Config(KernelConfig):
     """Least variance of the noise of a regression, over the variance of its values."""
     label_noise: float = Field(default=0.2, gt=0, le=1)
     """The same for classes: without it the likelihood trusts near-duplicates of equal label, and folds score worse."""
+
+
+def with_widths(settings: Mapping[str, Any], widths: Sequence[int]) -> dict[str, Any]:
+    """Give each block the columns of its featurizer, where the settings do not say how many it has.
+
+    Examples
+    --------
+    >>> with_widths({"blocks": [{"largest": 8}, {"columns": 2, "distance": "rank"}]}, [1024, 217])["blocks"]
+    [{'columns': 1024, 'largest': 8}, {'columns': 2, 'distance': 'rank'}]
+    """
+    blocks = settings.get("blocks")
+    if not isinstance(blocks, list | tuple) or len(blocks) != len(widths):
+        return dict(settings)  # what is wrong with them is said where they are checked
+    told = [
+        {"columns": width, **block} if isinstance(block, dict) else block
+        for block, width in zip(blocks, widths, strict=True)
+    ]
+    return {**settings, "blocks": told}
 
 
 def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model:

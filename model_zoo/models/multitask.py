@@ -32,6 +32,9 @@ class Config(NetworkConfig):
     """Hyper-parameters of both parts."""
 
 
+with_widths = gp.with_widths
+
+
 class Prepared(Config):
     """Hyper-parameters, and the network that was learnt by them."""
 

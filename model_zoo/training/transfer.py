@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.data.dataset import Dataset
+from model_zoo.data.splits import CONNECTIVITY
 from model_zoo.data.targets import Target
 from model_zoo.models import get
 from model_zoo.models._auxiliary import Auxiliary
 from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import training_values
-
-SKELETON = 14
-"""Characters of an InChIKey that say how atoms are connected."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def prepared(recipe: str, config: ModelConfig, own: Dataset, others: Iterable[Au
 
 def skeletons(dataset: Dataset) -> list[str]:
     """Say of each molecule of a snapshot how its atoms are connected."""
-    return [str(key)[:SKELETON] for key in dataset.table["inchikey"]]
+    return [str(key)[:CONNECTIVITY] for key in dataset.table["inchikey"]]
 
 
 def _apart(other: AuxiliaryDataset, hidden: frozenset[str]) -> Auxiliary:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +12,6 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from serving.inference.engine import Engine
-from serving.metrics import MULTIPROCESS
 
 
 class _State:
@@ -68,7 +66,7 @@ class _State:
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Give all metrics in Prometheus' text format."""
     counted = REGISTRY
-    if os.environ.get(MULTIPROCESS):
+    if request.app.state.engine.settings.metrics_folder is not None:
         counted = CollectorRegistry()
         MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
     state = CollectorRegistry()

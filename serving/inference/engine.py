@@ -31,7 +31,6 @@ from serving.inference.lru_cache import LruCache
 from serving.inference.prediction_logger import PredictionLogger
 from serving.inference.rollout import Rollout
 from serving.runtime.generation_barrier import GenerationBarrier
-from serving.runtime.workers import Role
 from serving.settings import Settings
 from serving.storage.stores import open_store
 
@@ -63,8 +62,10 @@ class Engine:
     def __init__(self, settings: Settings, store: Store | None = None) -> None:
         self.settings = settings
         self.store = store if store is not None else open_store(settings.store, settings.cache_folder)
-        role = Role.from_environment()
-        agreement = GenerationBarrier(role.shared / "generations", role.number, settings.workers) if role else None
+        worker = settings.worker
+        agreement = (
+            GenerationBarrier(worker.shared / "generations", worker.number, settings.workers) if worker else None
+        )
         remembered = Remembered(settings.folder, repr(self.store))
         self.champion_watcher = ChampionWatcher(self.store, settings.poll_seconds, agreement, remembered)
         self.making = Making(self.store, settings.poll_seconds)

@@ -10,7 +10,6 @@ Layout::
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from model_zoo.io.files import draft_of
 from serving.http.schemas import MoleculePrediction
 
 
@@ -93,16 +93,8 @@ class JobFolder:
 def _write(folder: Path, chunk: int, content: bytes) -> int:
     """Write a chunk whole or not at all, and force it to disk: the table may say that it is there."""
     packed = gzip.compress(content, compresslevel=1, mtime=0)
-    temporary, final = folder / f".{chunk:06d}.{os.getpid()}", folder / f"{chunk:06d}.gz"
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(packed)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(final)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with draft_of(folder / f"{chunk:06d}.gz") as stream:
+        stream.write(packed)
     return len(packed)
 
 

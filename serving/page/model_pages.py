@@ -6,12 +6,10 @@ Cards of bundles written by earlier versions lack parts: what a card does not ho
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
-from litestar.params import PathParameter
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
@@ -22,13 +20,12 @@ from model_zoo.selection.scores import OnScale
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.champions.training_progress import being_made
 from serving.champions.withdrawal import withdrawal
+from serving.http.parameters import EndpointName
 from serving.inference.engine import Engine
 from serving.page import wording
 from serving.page.axis import Axis, axis_svg, number, places, significant
 from serving.page.shown import shown_axis, shown_values
 from serving.page.templates import render
-
-EndpointName = Annotated[str, PathParameter(description="Name of an endpoint.")]
 
 
 @dataclass(frozen=True)

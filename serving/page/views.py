@@ -178,8 +178,6 @@ class Results:
         A sentence on the endpoints whose champion is provisional; empty where there is none.
     serving
         Title, version, model and whether that is provisional, by endpoint: the page compares it with what serves later.
-    comparison
-        The molecules side by side, when that was asked for.
     """
 
     headings: tuple[Heading, ...]
@@ -188,7 +186,6 @@ class Results:
     trials: tuple[str, ...]
     provisional: str
     serving: Mapping[str, tuple[str, str, str, bool]]
-    comparison: Markup | None = None
 
 
 def parse_lines(text: str) -> list[Line]:

@@ -15,16 +15,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from serving.metrics import MULTIPROCESS
-from serving.settings import Settings
+from serving.settings import LIFELINE, MULTIPROCESS, SHARED, WORKER, Settings
 
-WORKER, SHARED, LIFELINE = "AIDRUG_WORKER", "AIDRUG_WORKER_SHARED", "AIDRUG_WORKER_LIFELINE"
 SIGNALS = {signal.SIGINT, signal.SIGTERM}
 LOOK_SECONDS = 0.1
 STOP_SECONDS = 30.0
@@ -33,23 +29,6 @@ MOST_SHORT_LIVES = 5
 """Workers that may die young, one after the other, before all is given up."""
 CONFIG_FAULT = 2
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Role:
-    """Which worker this process is; read from the environment that `supervise` gives it."""
-
-    number: int
-    shared: Path
-    lifeline: int
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Role | None:
-        """Give the role; none for a process that nobody supervises."""
-        env = os.environ if environment is None else environment
-        if WORKER not in env:
-            return None
-        return cls(int(env[WORKER]), Path(env[SHARED]), int(env[LIFELINE]))
 
 
 class _Worker:

@@ -1,8 +1,7 @@
 """The bundle store in S3, with the same promises as the store in a folder.
 
-A bundle without `manifest.json` does not exist, so a writer killed half-way leaves nothing that is
-read. Address and credentials come from boto3's own configuration (`AWS_ENDPOINT_URL_S3`, the
-instance's role), never from here.
+A bundle without `manifest.json` does not exist, so a writer killed half-way leaves nothing that is read. The pointer is
+replaced on the condition that nobody else did since it was read.
 """
 
 from __future__ import annotations
@@ -12,25 +11,19 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from model_zoo.bundles.manifest import FILE as MANIFEST
 from model_zoo.bundles.pointer import POINTER, Pointer, PointerError, is_unsealed, parse_pointer
 from model_zoo.bundles.reader import verify_files
 from model_zoo.bundles.store import LOST, PROGRESS, PUBLISHED, WAY_BACK, completed, published
 from model_zoo.errors import BundleError, StoreError
+from serving.storage.objects import S3Objects
 
 ATTEMPTS = 30
 """How often a pointer update is tried against other writers before it gives up."""
-_LOST_THE_RACE = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
-_ABSENT = {"NoSuchKey", "404"}
 
 
 class S3Store:
@@ -48,9 +41,7 @@ class S3Store:
 
     def __init__(self, bucket: str, prefix: str, cache_folder: Path, client: Any = None) -> None:
         self.bucket, self.prefix, self.cache_folder = bucket, prefix.strip("/"), Path(cache_folder)
-        # The service polls: an unreachable store must be noticed within seconds, not after a minute.
-        config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3})
-        self._client: Any = client if client is not None else boto3.client("s3", config=config)
+        self._objects = S3Objects(bucket, prefix, client)
 
     def __repr__(self) -> str:
         return f"S3Store('s3://{self.bucket}/{self.prefix}')"
@@ -61,15 +52,14 @@ class S3Store:
 
     def read_progress_bytes(self) -> bytes | None:
         """Read the object beside the pointer."""
-        return self._get(PROGRESS)[0]
+        return self._objects.read(PROGRESS)
 
     def write_progress(self, content: bytes | None) -> None:
         """Replace the object beside the pointer, or remove it."""
-        if content is not None:
-            self._put(PROGRESS, content)
-            return
-        with self._reported(f"{PROGRESS} of {self!r} cannot be written"):
-            self._client.delete_object(Bucket=self.bucket, Key=self._key(PROGRESS))
+        if content is None:
+            self._objects.delete(PROGRESS)
+        else:
+            self._objects.write(PROGRESS, content)
 
     def update_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
         """Replace the pointer on the condition that nobody else did since it was read; else start again."""
@@ -80,7 +70,7 @@ class S3Store:
             if after == before:
                 return None
             if content is not None and is_unsealed(content):
-                self._put(WAY_BACK, content)
+                self._objects.write(WAY_BACK, content)
             return completed(after, before, self.read_manifest_bytes)
 
         return self._replace_pointer(self._get_pointer, replaced)
@@ -88,7 +78,7 @@ class S3Store:
     def restore_pointer(self, saved: Pointer) -> Pointer:
         """Replace the pointer by a saved one on the same condition, whatever was there."""
         restored = completed(saved.restored(), saved, self.read_manifest_bytes)
-        return self._replace_pointer(lambda: self._get(POINTER), lambda _: restored)
+        return self._replace_pointer(lambda: self._objects.read_tagged(POINTER), lambda _: restored)
 
     def _replace_pointer(
         self,
@@ -96,32 +86,24 @@ class S3Store:
         replaced: Callable[[bytes | None], Pointer | None],
     ) -> Pointer:
         for attempt in range(ATTEMPTS):
-            content, etag = read()
+            content, tag = read()
             after = replaced(content)
             if after is None:
                 return parse_pointer(content)
-            body = after.as_bytes()
-            try:
-                self._put(POINTER, body, **({"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}))
-            except _LostTheRaceError:
-                # A put whose answer was lost is sent again by boto3, and then loses against itself.
-                if self._get(POINTER)[0] != body:
-                    time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311  only to part the writers
-                    continue
-            if not self._exists(self._key(PUBLISHED)):
-                self._put(PUBLISHED, published())
-            return after
+            if self._objects.replace(POINTER, after.as_bytes(), tag):
+                if not self._objects.exists(PUBLISHED):
+                    self._objects.write(PUBLISHED, published())
+                return after
+            time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311  only to part the writers
         raise StoreError(f"the pointer of {self!r} was changed by others {ATTEMPTS} times in a row: try again")
 
     def put_bundle(self, folder: Path) -> str:
         """Upload every file of a bundle, its manifest last; nothing when the manifest is already there."""
         manifest = verify_files(folder)
-        base = self._bundle_key(manifest.endpoint, manifest.version)
-        if self._exists(f"{base}/{MANIFEST}"):
-            return manifest.version
-        with self._reported(f"bundle {manifest.endpoint}/{manifest.version} cannot be written to {self!r}"):
+        base = f"bundles/{manifest.endpoint}/{manifest.version}"
+        if not self._objects.exists(f"{base}/{MANIFEST}"):
             for name in (*sorted(manifest.files), MANIFEST):
-                self._client.upload_file(str(folder / name), self.bucket, f"{base}/{name}")
+                self._objects.upload(f"{base}/{name}", folder / name)
         return manifest.version
 
     def fetch_bundle(self, endpoint: str, version: str) -> Path:
@@ -148,86 +130,30 @@ class S3Store:
         return target
 
     def _download(self, endpoint: str, version: str, folder: Path) -> None:
-        base = self._bundle_key(endpoint, version)
-        if not self._exists(f"{base}/{MANIFEST}"):
+        base = f"bundles/{endpoint}/{version}"
+        if not self._objects.exists(f"{base}/{MANIFEST}"):
             raise StoreError(f"bundle {endpoint}/{version} is not in the store {self!r}")
-        with self._reported(f"bundle {endpoint}/{version} cannot be read from {self!r}"):
-            self._client.download_file(self.bucket, f"{base}/{MANIFEST}", str(folder / MANIFEST))
-            for name in _file_names(folder / MANIFEST):
-                path = folder / name
-                if not path.resolve().is_relative_to(folder.resolve()):
-                    raise BundleError(f"bundle {endpoint}/{version} names a file outside itself: {name!r}")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._client.download_file(self.bucket, f"{base}/{name}", str(path))
+        self._objects.download(f"{base}/{MANIFEST}", folder / MANIFEST)
+        for name in _file_names(folder / MANIFEST):
+            path = folder / name
+            if not path.resolve().is_relative_to(folder.resolve()):
+                raise BundleError(f"bundle {endpoint}/{version} names a file outside itself: {name!r}")
+            self._objects.download(f"{base}/{name}", path)
 
     def _get_pointer(self) -> tuple[bytes | None, str | None]:
-        found = self._get(POINTER)
-        if found[0] is None and self._exists(self._key(PUBLISHED)):
-            found = self._get(POINTER)  # the first one may have been written between the two questions
+        found = self._objects.read_tagged(POINTER)
+        if found[0] is None and self._objects.exists(PUBLISHED):
+            found = self._objects.read_tagged(POINTER)  # the first one may have been written between the two questions
             if found[0] is None:
                 raise PointerError(LOST)
         return found
 
     def read_manifest_bytes(self, endpoint: str, version: str) -> bytes:
         """Give a version's manifest as it is."""
-        content, _ = self._get(f"bundles/{endpoint}/{version}/{MANIFEST}")
+        content = self._objects.read(f"bundles/{endpoint}/{version}/{MANIFEST}")
         if content is None:
             raise StoreError(f"bundle {endpoint}/{version} is not in the store {self!r}")
         return content
-
-    def _put(self, name: str, content: bytes, **condition: str) -> None:
-        what = "the pointer" if name == POINTER else name
-        with self._reported(f"{what} of {self!r} cannot be written"):
-            self._client.put_object(
-                Bucket=self.bucket, Key=self._key(name), Body=content, ContentType="application/json", **condition
-            )
-
-    def _get(self, name: str) -> tuple[bytes | None, str | None]:
-        what = "the pointer" if name == POINTER else name
-        with self._reported(f"{what} of {self!r} cannot be read"):
-            try:
-                answer = self._client.get_object(Bucket=self.bucket, Key=self._key(name))
-            except ClientError as error:
-                if _code(error) in _ABSENT:
-                    return None, None
-                raise
-            return answer["Body"].read(), answer["ETag"]
-
-    def _exists(self, key: str) -> bool:
-        with self._reported(f"{self!r} cannot be read"):
-            try:
-                self._client.head_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if _code(error) in _ABSENT:
-                    return False
-                raise
-            return True
-
-    def _bundle_key(self, endpoint: str, version: str) -> str:
-        return self._key(f"bundles/{endpoint}/{version}")
-
-    def _key(self, name: str) -> str:
-        return f"{self.prefix}/{name}" if self.prefix else name
-
-    @contextmanager
-    def _reported(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except ClientError as error:
-            # A pointer that vanished between get and put answers an If-Match with "no such key".
-            if _code(error) in _LOST_THE_RACE | _ABSENT and error.operation_name == "PutObject":
-                raise _LostTheRaceError from error
-            raise StoreError(f"{what}: {error}") from error
-        except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
-            raise StoreError(f"{what}: {error}") from error
-
-
-class _LostTheRaceError(StoreError):
-    """Another writer changed the pointer first."""
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _file_names(manifest: Path) -> list[str]:

@@ -1,7 +1,6 @@
 """From the name of a bundle store to the store itself.
 
-Belongs here: deciding which kind of store a text means. Dagster's side uses it too, so it imports
-neither Litestar nor, unless it is needed, boto3.
+Belongs here: deciding which kind of store a text means. Dagster's side uses it too, so it does not import Litestar.
 Does not belong here: the stores (see `model_zoo/bundles/store.py` and `s3_store.py`).
 """
 
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from model_zoo.bundles.store import FolderStore, Store
 from model_zoo.io.s3_address import s3_address
+from serving.storage.s3_store import S3Store
 
 
 def open_store(url_or_path: str | Path, cache_folder: Path) -> Store:
@@ -36,6 +36,4 @@ def open_store(url_or_path: str | Path, cache_folder: Path) -> Store:
     address = s3_address(str(url_or_path), "AIDRUG_STORE")
     if address is None:
         return FolderStore(Path(url_or_path))
-    from serving.storage.s3_store import S3Store  # boto3 takes half a second to import: only those who use S3 pay
-
     return S3Store(address.bucket, address.prefix, cache_folder)

@@ -186,7 +186,7 @@ def test_files_that_are_lost_are_made_again(made: Project) -> None:
 def test_a_measurement_file_that_changes_reloads_the_code(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of measurements that changes is noticed by its stamp; nothing is asked for before the reload."""
     asked: list[int] = []
-    monkeypatch.setattr("ai_drug_assets.automation.reload_location", asked.append)
+    monkeypatch.setattr("ai_drug_assets.automation.reload_location", lambda settings: asked.append(settings.ui_port))
     sensor = made.defs().resolve_sensor_def("retrain_what_changed")
     write_csv(made.root / "logp.csv", [("CCO", 1.0)])
     with dg.build_sensor_context(instance=made.instance) as context:

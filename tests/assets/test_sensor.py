@@ -45,7 +45,7 @@ def repository(project: Project) -> Project:
 def reloads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Notes reloads that are asked for, instead of asking a webserver."""
     asked: list[int] = []
-    monkeypatch.setattr(sensors, "reload_location", asked.append)
+    monkeypatch.setattr(sensors, "reload_location", lambda settings: asked.append(settings.ui_port))
     return asked
 
 

@@ -160,3 +160,11 @@ def test_handlers_are_no_library(imports: dict[str, set[str]]) -> None:
     users = {name for name, others in imports.items() if any(other.startswith(HANDLERS) for other in others)}
 
     assert users == {"serving.app"}
+
+
+def test_one_module_speaks_to_s3(root: Path) -> None:
+    """Bundles, backups, the ledger's copy and screens go through the same few calls, with the same errors."""
+    sources = {name: path.read_text(encoding="utf-8") for name, path in modules(root).items()}
+    speakers = {name for name, source in sources.items() if {"boto3", "botocore"} & imported(source).keys()}
+
+    assert {name for name in speakers if not name.startswith("ai_drug_assets.aws.")} == {"serving.storage.objects"}

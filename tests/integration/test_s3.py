@@ -21,10 +21,10 @@ import pytest
 from ai_drug_assets.operations.backup import back_up, restore
 from ai_drug_assets.planning.ledger_copy import LedgerCopy
 from ai_drug_assets.settings import Settings
-from ai_drug_assets.storage.objects import open_objects
 from model_zoo.bundles.reader import load_bundle
 from model_zoo.bundles.store import parse_pointer
 from model_zoo.errors import StoreError
+from serving.storage.objects import open_objects
 from serving.storage.stores import open_store
 from tests.bundle_factory import appoint_unseen, publish
 from tests.checkout_copy import ENDPOINT, MEASUREMENTS, CheckoutCopy

@@ -64,7 +64,7 @@ def _cluster() -> Iterator[None]:
             yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(screens, "ray_cluster", lambda _: nullcontext(InProcess()))
+        patch.setattr(screens, "ray_cluster", lambda *_: nullcontext(InProcess()))
         yield
 
 

@@ -52,9 +52,9 @@ def test_webserver_and_daemon_find_the_code_server_of_another_container(tmp_path
 
 def test_the_mlflow_server_is_small_and_answers_to_its_names_only(tmp_path: Path) -> None:
     """One worker, no job runner, its own database, and the names of the network and the operator as the only hosts."""
-    os.environ["AIDRUG_MLFLOW_HOSTS"] = "mlflow.example.org:5000"
     os.environ["MLFLOW_TRACKING_URI"] = "http://mlflow:5000"
-    line = arguments("mlflow", tmp_path, AIDRUG_ARTIFACTS="s3://bucket/mlflow")
+    named = {"AIDRUG_ARTIFACTS": "s3://bucket/mlflow", "AIDRUG_MLFLOW_HOSTS": "mlflow.example.org:5000"}
+    line = arguments("mlflow", tmp_path, **named)
 
     assert line[line.index("--workers") + 1] == "1"
     assert os.environ["MLFLOW_BACKEND_STORE_URI"] == f"sqlite:///{tmp_path / 'home' / 'mlflow' / 'mlflow.db'}"

@@ -515,8 +515,9 @@ def test_a_pattern_of_set_names_adds_models_and_references() -> None:
 
     assert config.competing("bace_pic50") == ("naive", "xgb")
     assert config.competing("herg") == ("naive",)
-    assert config.compared("bace_pic50")["rf_ecfp"].features == ("morgan_count",)
-    assert config.compared("herg") == {}
+    reference = config.references["rf_ecfp"]
+    assert reference.recipe.features == ("morgan_count",)
+    assert (reference.stands_for("bace_pic50"), reference.stands_for("herg")) == (True, False)
 
 
 def test_bad_input_is_one_clear_error(folder: Path, tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from ai_drug_assets.settings import ROOT, Settings
 from model_zoo import models
 from model_zoo.config.files import Configs, load_configs
+from model_zoo.config.model_spec import ModelSpec
+from model_zoo.config.search_range import Range
 from model_zoo.errors import ConfigError
 from model_zoo.io.digests import canonical_json
 from model_zoo.provenance.records import trained_model_record
@@ -473,3 +476,21 @@ def test_a_port_is_a_number(text: str) -> None:
     """A port that is none is one error naming the variable and what came."""
     with pytest.raises(ConfigError, match="AIDRUG_UI_PORT: expected a port from 1 to 65535, got"):
         Settings.from_env({"AIDRUG_UI_PORT": text})
+
+
+def test_a_block_is_as_wide_as_its_featurizer() -> None:
+    """The settings are those of a file that says the widths; one that says others is heard, and refused in training."""
+    features = ("morgan_count", "erg", "rdkit_descriptors")
+    known: dict[str, Any] = {"name": "gp", "description": "d", "features": features}
+    blocks = [{"largest": 8}, {"per_count": 0.3}, {"distance": "rank"}]
+    widths = [{"columns": columns, **block} for columns, block in zip((1024, 315, 217), blocks, strict=True)]
+
+    made = ModelSpec(**known, config={"blocks": blocks})
+    assert made.settings() == ModelSpec(**known, config={"blocks": widths}).settings()
+    other = ModelSpec(**known, config={"blocks": [{"columns": 7}, *blocks[1:]]}).settings().model_dump()
+    assert [block["columns"] for block in other["blocks"]] == [7, 315, 217]
+    for wrong in (blocks[:2], "blocks", [1, 2, 3]):
+        with pytest.raises(ValidationError, match="blocks"):
+            ModelSpec(**known, config={"blocks": wrong})
+    searched = ModelSpec(**known, config={"blocks": blocks}, search={"max_rows": Range(choices=(100, 200))})
+    assert searched.settings(max_rows=200).model_dump()["max_rows"] == 200

@@ -73,6 +73,13 @@ def test_a_featurizer_keeps_its_form(name: str) -> None:
     assert (function([]).shape, function([]).dtype) == ((0, width), kind)
 
 
+def test_a_featurizer_says_its_width() -> None:
+    """It is known without computing anything, also where its weights are not installed."""
+    assert {name: featurizers.width(name) for name in featurizers.names()} == {
+        name: width for name, (width, _) in FORM.items()
+    }
+
+
 @pytest.mark.parametrize("name", ALL_FORMS)
 def test_a_featurizer_is_pure(name: str) -> None:
     """A molecule's row depends on the molecule alone: not on its neighbours, its order or an earlier call."""

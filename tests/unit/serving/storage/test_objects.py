@@ -9,8 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from ai_drug_assets.storage.objects import Objects, open_objects
 from model_zoo.errors import ConfigError, StoreError
+from serving.storage.objects import Objects, open_objects
 
 
 @pytest.fixture(params=["folder", "s3"])

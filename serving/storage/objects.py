@@ -1,8 +1,8 @@
 """Named files in a folder or under a prefix in S3, seen as one thing.
 
-Belongs here: reading, writing, listing, deleting, and errors that say what is wrong with the place.
-Does not belong here: what the files mean (see `planning/ledger_copy.py`, `operations/backup.py`), the bundle store,
-whose promises are stricter (see `model_zoo/bundles/store.py`).
+Belongs here: reading, writing, listing, deleting, and errors that say what is wrong with the place; every call to S3,
+whoever makes it, service or pipeline.
+Does not belong here: what the files mean (see `s3_store.py` for bundles and their pointer).
 
 A file appears whole or not at all: written under another name and renamed, or by one put. Address and credentials of S3
 come from boto3's own configuration (the instance's role, `AWS_ENDPOINT_URL_S3`), never from here.
@@ -11,17 +11,17 @@ come from boto3's own configuration (the instance's role, `AWS_ENDPOINT_URL_S3`)
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from model_zoo.errors import StoreError
-from model_zoo.io.files import atomic_write
+from model_zoo.io.files import atomic_write, draft_of
 from model_zoo.io.s3_address import s3_address
 
 _ABSENT = {"NoSuchKey", "404"}
+_OVERTAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _ADVICE = {
     "NoSuchBucket": "make the bucket, or correct the name",
     "InvalidAccessKeyId": "the access key is not known: check AWS_ACCESS_KEY_ID, or the instance's role",
@@ -98,9 +98,8 @@ class FolderObjects:
         with self._reported():
             target = self._root / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".upload-", dir=target.parent) as folder:
-                copy = shutil.copyfile(path, Path(folder) / "file")
-                copy.replace(target)
+            with path.open("rb") as source, draft_of(target) as stream:
+                shutil.copyfileobj(source, stream)
 
     def download(self, name: str, path: Path) -> None:
         """See `Objects`."""
@@ -132,37 +131,62 @@ class FolderObjects:
 
 
 class S3Objects:
-    """Files under a prefix of an S3 bucket."""
+    """Files under a prefix of an S3 bucket.
+
+    Parameters
+    ----------
+    bucket, prefix
+        Where they are; slashes around the prefix do not matter.
+    client
+        An S3 client of boto3; one with boto3's own configuration when omitted.
+    """
 
     def __init__(self, bucket: str, prefix: str, client: Any = None) -> None:
-        import boto3
+        import boto3  # takes half a second: only those who use S3 pay
         from botocore.config import Config
 
         self._bucket, self._prefix = bucket, prefix.strip("/")
-        config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 4})
-        self._client: Any = client or boto3.client("s3", config=config)
+        # The service polls: an unreachable store must be noticed within seconds, not after a minute.
+        config = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "max_attempts": 3})
+        self._client: Any = client if client is not None else boto3.client("s3", config=config)
 
     def __repr__(self) -> str:
         return f"S3Objects('s3://{self._bucket}/{self._prefix}')"
 
     def read(self, name: str) -> bytes | None:
         """See `Objects`."""
-        from botocore.exceptions import ClientError
+        return self.read_tagged(name)[0]
 
+    def read_tagged(self, name: str) -> tuple[bytes | None, str | None]:
+        """Give a file's content and the tag of just this content; none and none when there is no such file."""
         with self._reported(f"{name} cannot be read"):
-            try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=self._key(name))
-                content: bytes = answer["Body"].read()
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in _ABSENT:
-                    return None
-                raise
-            return content
+            answer = self._unless_absent(self._client.get_object, name)
+            return (None, None) if answer is None else (answer["Body"].read(), answer["ETag"])
+
+    def exists(self, name: str) -> bool:
+        """Tell whether there is such a file."""
+        with self._reported(f"{name} cannot be read"):
+            return self._unless_absent(self._client.head_object, name) is not None
 
     def write(self, name: str, content: bytes) -> None:
         """See `Objects`."""
         with self._reported(f"{name} cannot be written"):
-            self._client.put_object(Bucket=self._bucket, Key=self._key(name), Body=content)
+            self._put(name, content)
+
+    def replace(self, name: str, content: bytes, tag: str | None) -> bool:
+        """Write a file if its content is still that of a tag, or absent where the tag is none; tell whether it was."""
+        from botocore.exceptions import ClientError
+
+        with self._reported(f"{name} cannot be written"):
+            try:
+                self._put(name, content, **({"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}))
+            except ClientError as error:
+                # A file that vanished since it was read answers an If-Match with "no such key".
+                if _code(error) in _OVERTAKEN | _ABSENT:
+                    # A put whose answer was lost is sent again by boto3, and then loses against itself.
+                    return self.read(name) == content
+                raise
+            return True
 
     def upload(self, name: str, path: Path) -> None:
         """See `Objects`."""
@@ -192,6 +216,20 @@ class S3Objects:
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}" if self._prefix else name
 
+    def _put(self, name: str, content: bytes, **condition: str) -> None:
+        kind = {"ContentType": "application/json"} if name.endswith(".json") else {}
+        self._client.put_object(Bucket=self._bucket, Key=self._key(name), Body=content, **kind, **condition)
+
+    def _unless_absent(self, ask: Callable[..., dict[str, Any]], name: str) -> dict[str, Any] | None:
+        from botocore.exceptions import ClientError
+
+        try:
+            return ask(Bucket=self._bucket, Key=self._key(name))
+        except ClientError as error:
+            if _code(error) in _ABSENT:
+                return None
+            raise
+
     @contextmanager
     def _reported(self, what: str) -> Iterator[None]:
         from boto3.exceptions import Boto3Error
@@ -203,3 +241,7 @@ class S3Objects:
             text = str(error)  # holds the code, also where a transfer wraps the answer
             advice = next((f" ({words})" for code, words in _ADVICE.items() if code in text), "")
             raise StoreError(f"s3://{self._bucket}/{self._prefix}: {what}: {text}{advice}") from error
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
