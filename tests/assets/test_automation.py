@@ -104,6 +104,12 @@ def test_failing_model_does_not_loop(made: Project, monkeypatch: pytest.MonkeyPa
     assert made.trained() == sorted([*before, *RF, "trained_model/greasy/rf"])
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_failing_model_does_not_loop",
+        "test_a_dataset_that_failed_for_a_passing_reason_is_repaired_with_its_models",
+    )
+)
 def test_what_failed_for_an_outside_cause_is_tried_again_and_judged_again(
     made: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +136,12 @@ def test_what_failed_for_an_outside_cause_is_tried_again_and_judged_again(
     assert made.plan() == {}
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_failures::test_code_that_changes_while_a_process_runs_is_not_labelled",
+        "test_failing_model_does_not_loop",
+    )
+)
 def test_an_edit_that_is_taken_back_is_made_up_for(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training that was refused because a file was edited under it is tried again once the edit is undone."""
     made.tick()
@@ -196,6 +208,12 @@ def test_a_measurement_file_that_changes_reloads_the_code(made: Project, monkeyp
     assert not result.run_requests
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_code_change_requests_that_model_then_the_judging",
+        "test_staleness::test_a_new_model_trains_only_itself",
+    )
+)
 def test_a_model_added_later_fires(made: Project) -> None:
     """A model that is added later is asked for, and only it is trained."""
     made.tick()

@@ -226,6 +226,7 @@ def test_a_removed_model_leaves_the_contest(made: Project) -> None:
     assert after == served
 
 
+@pytest.mark.slow(sibling="test_tracking::test_a_finished_run_is_reused_without_its_files")
 def test_reverted_code_reuses_the_old_fit(made: Project) -> None:
     """Code that is reverted makes its model stale again, and the old MLflow run is reused without training."""
     path = made.root / "model_zoo/models/rf.py"

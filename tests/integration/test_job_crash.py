@@ -116,7 +116,7 @@ def test_who_follows_a_job_does_not_keep_the_service_from_stopping(tmp_path: Pat
     assert told == sorted(told)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(sibling="test_a_killed_job_goes_on_where_it_was_with_the_champion_it_had")
 @pytest.mark.timeout(240)
 def test_two_workers_do_each_row_once_and_one_takes_over(tmp_path: Path) -> None:
     """Two workers on one table never run one job both; when one is killed in the middle, the other ends its job."""
