@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Let the collector of garbage leave alone what imports made: looking at it again and again was a tenth of a run."""
+    """Keep what imports made from the collector of garbage: looking at it again and again was a tenth of a run."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

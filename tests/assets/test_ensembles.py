@@ -25,7 +25,7 @@ def _once_blended(_once_made: Project, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def blended(_once_blended: Project, tmp_path: Path, _small_judging: None) -> Iterator[Project]:
+def blended(_once_blended: Project, tmp_path: Path) -> Iterator[Project]:
     """A project with a blend of two models of different features, everything made."""
     with copied(_once_blended, tmp_path / "project") as project:
         yield project

@@ -373,7 +373,15 @@ def cut_off(deployment: Deployment, where: str, sha: str = SECOND) -> None:
 
 @pytest.mark.parametrize(
     ("where", "held_up"),
-    [("registry", "login"), ("training", "training"), ("migrate", "migrate"), ("data", "data_pull")],
+    [
+        ("training", "training"),
+        *(
+            pytest.param(
+                *words, marks=pytest.mark.slow(sibling="test_a_delivery_that_is_cut_off_is_put_right_within_a_minute")
+            )
+            for words in (("registry", "login"), ("migrate", "migrate"), ("data", "data_pull"))
+        ),
+    ],
 )
 def test_a_delivery_that_is_cut_off_is_put_right_within_a_minute(
     deployment: Deployment, bring: Callable[[str], None], said: list[str], where: str, held_up: str
