@@ -61,7 +61,7 @@ def _small_forests(without_importances: None) -> None:
     """No test here is about the importances of a forest."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _small_judging() -> Iterator[None]:
     """Judge little: whole runs in `make test-slow` are judged with all of it."""
     with little_judging():
@@ -69,7 +69,7 @@ def _small_judging() -> Iterator[None]:
 
 
 @pytest.fixture
-def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def pictures(_small_judging: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw all the same: for tests of what is drawn."""
     monkeypatch.setattr(plots, "_picture", DRAWN)
 
@@ -96,7 +96,8 @@ def _once_made(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> 
     shutil.copy(empty_mlflow, made.folder("mlflow") / "mlflow.db")
     with DagsterInstance.ephemeral() as instance:
         project = Project(made, instance)
-        report = project.run()
+        with little_judging():
+            report = project.run()
         assert not report.failed, report.failed
         yield project
 
