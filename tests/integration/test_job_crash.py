@@ -17,7 +17,7 @@ from serving.client import Client
 from tests.bundle_factory import publish
 from tests.server_process import running_service
 
-ROWS, CHUNK = 1200, 25
+ROWS, CHUNK = 800, 25
 SMILES = [
     "not a molecule" if number % 7 == 3 else f"{'C' * (number % 23 + 1)}{'OCC' * (number % 11)}N"
     for number in range(ROWS)
