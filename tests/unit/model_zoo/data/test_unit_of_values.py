@@ -161,7 +161,7 @@ def test_every_model_of_a_first_run_in_any_unit(name: str, tmp_path: Path) -> No
     molecules, kcal = freesolv(75)
     settings = model.settings("hydration_free_energy").model_dump(exclude={"task"})
     one = tell(model.recipe, kcal, molecules, model.features, settings, tmp_path / "kcal")
-    for unit in ("thousandth", "thousandfold", "eV"):
+    for unit in ("thousandth", "thousandfold"):  # others lie between; small models are tried in every unit above
         other = tell(model.recipe, UNITS[unit] * kcal, molecules, model.features, settings, tmp_path / unit)
         require_same(one, other, UNITS[unit])
     moved = tell(model.recipe, kcal + 273.15, molecules, model.features, settings, tmp_path / "moved")
