@@ -11,11 +11,13 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 import yaml
 from dagster import DagsterInstance
 
@@ -30,6 +32,7 @@ from ai_drug_assets.planning.plan import make_plan
 from ai_drug_assets.planning.stamps import digest, stamp, stamps_in
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.tracking import EXPERIMENT, Tracking
+from model_zoo.data.reference_drugs import DrugList, chembl_drugs
 from model_zoo.models import naive
 
 ROOT = Path(__file__).parents[1]
@@ -248,6 +251,27 @@ def _database(storage: Any) -> sqlite3.Connection:
     connection = storage._held_conn.connection.dbapi_connection
     assert isinstance(connection, sqlite3.Connection)
     return connection
+
+
+@cache
+def _few_drugs() -> DrugList:
+    drugs = chembl_drugs()
+    assert drugs is not None
+    return replace(drugs, smiles=drugs.smiles[:50])
+
+
+@contextmanager
+def little_judging() -> Iterator[None]:
+    """Judge from few draws, without drawing and beside fifty drugs: all of it is most of a small run."""
+    from ai_drug_assets.assets import plots
+    from model_zoo.bundles import model_card
+
+    few = _few_drugs()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_card, "DRAWS", 5)
+        patch.setattr(plots, "_picture", lambda draw: dg.MetadataValue.md("![plot](data:image/png;base64,)"))
+        patch.setattr("model_zoo.bundles.assembly.chembl_drugs", lambda: few)
+        yield
 
 
 def refuse(X_train: Any, y_train: Any, config: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib.metadata
 import os
@@ -12,16 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 from dagster import DagsterInstance
 from sqlalchemy import Engine, event
 
 from ai_drug_assets.assets import plots
 from ai_drug_assets.settings import Settings
-from model_zoo.bundles import model_card
-from model_zoo.data.reference_drugs import chembl_drugs
-from tests.project_factory import Project, copied, make_project
+from tests.project_factory import Project, copied, little_judging, make_project
 
 DRAWN = plots._picture
 
@@ -65,22 +61,11 @@ def _small_forests(without_importances: None) -> None:
     """No test here is about the importances of a forest."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _few_drugs() -> Iterator[None]:
-    """Compare with fifty drugs: reading and featurizing all of them anew for each project is most of a small run."""
-    drugs = chembl_drugs()
-    assert drugs is not None
-    few = dataclasses.replace(drugs, smiles=drugs.smiles[:50])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("model_zoo.bundles.assembly.chembl_drugs", lambda: few)
+@pytest.fixture(autouse=True)
+def _small_judging() -> Iterator[None]:
+    """Judge little: whole runs in `make test-slow` are judged with all of it."""
+    with little_judging():
         yield
-
-
-@pytest.fixture
-def _small_judging(_once_made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judge from few draws and without drawing: the project that was made once was judged with all of it."""
-    monkeypatch.setattr(model_card, "DRAWS", 5)
-    monkeypatch.setattr(plots, "_picture", lambda draw: dg.MetadataValue.md("![plot](data:image/png;base64,)"))
 
 
 @pytest.fixture
@@ -98,7 +83,7 @@ def settings(tmp_path: Path, empty_mlflow: Path) -> Settings:
 
 
 @pytest.fixture
-def project(settings: Settings, _small_judging: None) -> Iterator[Project]:
+def project(settings: Settings) -> Iterator[Project]:
     """A fresh project that was never run, with an instance in memory."""
     with DagsterInstance.ephemeral() as instance:
         yield Project(settings, instance)
@@ -111,13 +96,14 @@ def _once_made(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -> 
     shutil.copy(empty_mlflow, made.folder("mlflow") / "mlflow.db")
     with DagsterInstance.ephemeral() as instance:
         project = Project(made, instance)
-        report = project.run()
+        with little_judging():
+            report = project.run()
         assert not report.failed, report.failed
         yield project
 
 
 @pytest.fixture
-def made(tmp_path: Path, _once_made: Project, _small_judging: None) -> Iterator[Project]:
+def made(tmp_path: Path, _once_made: Project) -> Iterator[Project]:
     """A copy of a project in which everything is made and nothing is stale."""
     with copied(_once_made, tmp_path / "project") as project:
         yield project

@@ -59,7 +59,7 @@ def test_code_change_requests_that_model_then_the_judging(made: Project) -> None
     assert made.plan() == {}
 
 
-def test_judging_waits_while_models_train(made: Project) -> None:
+def test_nothing_is_asked_for_while_models_train(made: Project) -> None:
     """While the models that a change touches train, in whosever run, nothing of them is asked for or judged."""
     made.tick()
     made.change_code("model_zoo/models/rf.py")
@@ -71,8 +71,7 @@ def test_judging_waits_while_models_train(made: Project) -> None:
     )
     assert [made.evaluate() for _ in range(3)] == [[]] * 3
     made.instance.delete_run(run.run_id)
-    made.materialise(*RF)
-    assert made.settle() == JUDGING
+    assert made.evaluate() == RF
 
 
 def test_the_automation_is_silent_while_the_command_works(made: Project) -> None:
@@ -104,6 +103,12 @@ def test_failing_model_does_not_loop(made: Project, monkeypatch: pytest.MonkeyPa
     assert made.trained() == sorted([*before, *RF, "trained_model/greasy/rf"])
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_failing_model_does_not_loop",
+        "test_a_dataset_that_failed_for_a_passing_reason_is_repaired_with_its_models",
+    )
+)
 def test_what_failed_for_an_outside_cause_is_tried_again_and_judged_again(
     made: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +135,12 @@ def test_what_failed_for_an_outside_cause_is_tried_again_and_judged_again(
     assert made.plan() == {}
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_failures::test_code_that_changes_while_a_process_runs_is_not_labelled",
+        "test_failing_model_does_not_loop",
+    )
+)
 def test_an_edit_that_is_taken_back_is_made_up_for(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training that was refused because a file was edited under it is tried again once the edit is undone."""
     made.tick()
@@ -196,6 +207,12 @@ def test_a_measurement_file_that_changes_reloads_the_code(made: Project, monkeyp
     assert not result.run_requests
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_code_change_requests_that_model_then_the_judging",
+        "test_staleness::test_a_new_model_trains_only_itself",
+    )
+)
 def test_a_model_added_later_fires(made: Project) -> None:
     """A model that is added later is asked for, and only it is trained."""
     made.tick()
@@ -207,6 +224,7 @@ def test_a_model_added_later_fires(made: Project) -> None:
     assert made.trained() == sorted([*before, *new])
 
 
+@pytest.mark.slow(sibling="test_nothing_changed_requests_nothing")
 def test_what_the_command_line_made_is_not_requested_again(made: Project) -> None:
     """What somebody else brought up to date before the look is not asked for again, models and judging alike."""
     made.tick()

@@ -271,6 +271,9 @@ def test_an_interrupted_backup_leaves_no_snapshot_and_is_resumed(
     assert len(backups(place)) == 1
 
 
+@pytest.mark.slow(
+    sibling=("test_a_lost_state_comes_back_whole", "test_s3_store::test_the_service_follows_a_store_in_s3")
+)
 def test_from_s3_only(made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bundles and backups in S3: a new host with an empty disk serves the same, also after the pointer was deleted."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -301,8 +304,10 @@ def test_from_s3_only(made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert said[-1] == "the bundle store serves 2 endpoints and was left as it is"
 
 
-def test_databases_are_compacted_only_while_nobody_works(tmp_path: Path) -> None:
+def test_databases_are_compacted_only_while_nobody_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Free pages go back to the disk; a database that somebody is writing to is left alone."""
+    connect = sqlite3.connect  # which would wait seconds for who is writing
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **options: connect(path, **options | {"timeout": 0.1}))
     settings = Settings(tmp_path, tmp_path, tmp_path, tmp_path / "home", "", "", "")
     database = settings.folder("mlflow") / "mlflow.db"
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:

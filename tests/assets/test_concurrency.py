@@ -37,7 +37,7 @@ def test_a_run_that_begins_during_another_waits_and_finds_nothing_left(
     assert (report.made, report.failed) == ([], {})
 
 
-@pytest.mark.slow
+@pytest.mark.slow(sibling="test_a_run_that_begins_during_another_waits_and_finds_nothing_left")
 def test_two_runs_at_once_train_nothing_twice(tmp_path: Path, empty_mlflow: Path) -> None:
     """Of two `aidrug run` at once on a fresh state one trains; the other waits, and finds nothing left to do."""
     here = make_installation(tmp_path)

@@ -103,6 +103,12 @@ def test_training_shares_one_pool(project: Project) -> None:
     assert "default_limit: 1" in (ROOT / "dagster.yaml").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_loading_imports_no_model_library",
+        "test_definitions_are_valid",
+    )
+)
 def test_the_checkout_validates(tmp_path: Path) -> None:
     """`dagster definitions validate` accepts the checkout's workspace."""
     environment = {
@@ -153,7 +159,7 @@ def test_upkeep_removes_files_that_nothing_names(made: Project) -> None:
     """Files of signatures that are neither wanted nor on record go, and so does what killed processes left."""
     node = made.catalog().nodes["trained_model/logp/rf"]
     made.change_code("model_zoo/models/rf.py")
-    made.run()
+    made.materialise("trained_model/logp/rf")
     left = made.settings.folder("scratch", "trained_model-killed", "work")
     (left / "half.npy").write_bytes(b"half")
     old = made.settings.home / "trained_model" / "logp" / "rf" / keys.code_version(node)
@@ -163,7 +169,7 @@ def test_upkeep_removes_files_that_nothing_names(made: Project) -> None:
     assert not old.exists()
     assert not left.exists()
     made.change_code("model_zoo/models/naive.py")
-    assert made.run().failed == {}
+    assert made.materialise("trained_model/logp/naive", "leaderboard/logp").success
 
 
 def test_the_upkeep_job_ends_abandoned_runs(made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from model_zoo import featurizers
 from model_zoo.data.dataset import Dataset
 from model_zoo.fitted_models.formats import BlendModel, load_model
 from model_zoo.models import xgb
-from tests.project_factory import Project, add_model, copied, refuse
+from tests.project_factory import Project, add_model, copied, little_judging, refuse
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +20,13 @@ def _once_blended(_once_made: Project, tmp_path_factory: pytest.TempPathFactory)
     with copied(_once_made, tmp_path_factory.mktemp("blended") / "project") as project:
         add_model(project.settings, "xgb", features=["descriptors", "erg"])
         add_model(project.settings, "blend")
-        assert project.run().failed == {}
+        with little_judging():
+            assert project.run().failed == {}
         yield project
 
 
 @pytest.fixture
-def blended(_once_blended: Project, tmp_path: Path, _small_judging: None) -> Iterator[Project]:
+def blended(_once_blended: Project, tmp_path: Path) -> Iterator[Project]:
     """A project with a blend of two models of different features, everything made."""
     with copied(_once_blended, tmp_path / "project") as project:
         yield project
@@ -61,6 +62,12 @@ def test_a_blend_is_made_of_trained_models(blended: Project) -> None:
     np.testing.assert_allclose(loaded.predict(featurizers.featurize(features, molecules)), expected, rtol=1e-9)
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_benchmark::test_a_changed_member_makes_its_blend_stale",
+        "test_auxiliary_endpoints::test_a_value_that_changes_elsewhere_is_a_reason_to_train_it",
+    )
+)
 def test_a_changed_member_makes_its_blend_stale(blended: Project) -> None:
     """The plan says that the member changed; the member and the blend are trained again, the other member is not."""
     before = blended.trained()
@@ -77,12 +84,12 @@ def test_a_changed_member_makes_its_blend_stale(blended: Project) -> None:
     assert blended.plan() == {}
 
 
-def test_a_blend_without_one_of_its_members_is_absent(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_blend_without_one_of_its_members_is_absent(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A member that cannot be trained takes its blend along, and nobody else; the leaderboard says so."""
     monkeypatch.setattr(xgb, "train", refuse)
-    add_model(project.settings, "xgb")
-    add_model(project.settings, "blend")
-    report = project.run()
+    for name in ("xgb", "blend"):
+        add_model(made.settings, name, endpoints=["logp"])
+    report = made.run()
 
     assert set(report.failed) == {"trained_model/logp/xgb", "trained_model/logp/blend"}
-    assert {"trained_model/logp/rf", "leaderboard/logp", "champion_model/logp", "inference_service"} <= set(report.made)
+    assert {"leaderboard/logp", "champion_model/logp", "inference_service"} <= set(report.made)

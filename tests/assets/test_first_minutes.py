@@ -38,11 +38,15 @@ def cards(project: Project) -> dict[str, ModelCard]:
     return {name: read_card(store, name, now.version) for name, now in pointer.endpoints.items()}
 
 
+def run(project: Project, selection: Selection) -> list[str]:
+    """Make a part; give what was made."""
+    report = bring_up_to_date(project.catalog(), project.instance, Lines(project.said.append), selection)
+    assert not report.failed
+    return report.made
+
+
 def test_each_endpoint_serves_before_anything_costly_is_trained(cheap_first: Project) -> None:
-    """The first bundle is published before the second endpoint is begun; every endpoint before a costly model is. The
-    champions are those of a run by stages: a provisional champion defends no title, so that in the end those are
-    elected that one election of all would elect.
-    """
+    """The first bundle is published before the second endpoint is begun; every endpoint before a costly model is."""
     report = cheap_first.run()
     assert not report.failed
     order = said(cheap_first)
@@ -55,6 +59,18 @@ def test_each_endpoint_serves_before_anything_costly_is_trained(cheap_first: Pro
     assert cheap_first.plan() == {}
     assert not (cheap_first.settings.home / "store" / "progress.json").exists()
 
+
+@pytest.mark.slow(
+    sibling=(
+        "test_each_endpoint_serves_before_anything_costly_is_trained",
+        "test_election::test_the_order_in_which_models_come_does_not_decide",
+    )
+)
+def test_the_champions_are_those_of_a_run_by_stages(cheap_first: Project) -> None:
+    """A provisional champion defends no title, so that in the end those are elected that one election of all would
+    elect.
+    """
+    cheap_first.run()
     by_endpoint = cards(cheap_first)
     for place in ("store", "leaderboard", "champion_model"):
         (cheap_first.settings.home / place).rename(cheap_first.settings.home / f"old_{place}")
@@ -71,19 +87,9 @@ def test_each_endpoint_serves_before_anything_costly_is_trained(cheap_first: Pro
     assert all(card.awaited == () for card in by_endpoint.values())
 
 
-def test_parts_are_made_alone_and_the_rest_later(cheap_first: Project) -> None:
-    """`aidrug run greasy --model rf` makes that model, what it needs and what judges it, and nothing else. With --quick
-    only cheap models are trained, and the cards name the others; the next run completes them.
-    """
-
-    def run(selection: Selection) -> list[str]:
-        report = bring_up_to_date(
-            cheap_first.catalog(), cheap_first.instance, Lines(cheap_first.said.append), selection
-        )
-        assert not report.failed
-        return report.made
-
-    assert set(run(Selection(("greasy",), ("rf",)))) == {
+def test_parts_are_made_alone(cheap_first: Project) -> None:
+    """`aidrug run greasy --model rf` makes that model, what it needs and what judges it, and nothing else."""
+    assert set(run(cheap_first, Selection(("greasy",), ("rf",)))) == {
         "dataset/greasy",
         "features/greasy/morgan_count",
         "trained_model/greasy/rf",
@@ -93,7 +99,12 @@ def test_parts_are_made_alone_and_the_rest_later(cheap_first: Project) -> None:
     }
     assert cards(cheap_first)["greasy"].awaited == ("naive", "xgb", "blend")
 
-    made = run(Selection(quick=True))
+
+@pytest.mark.slow(sibling=("test_parts_are_made_alone", "test_each_endpoint_serves_before_anything_costly_is_trained"))
+def test_what_quick_left_is_completed_by_the_next_run(cheap_first: Project) -> None:
+    """With --quick only cheap models are trained, and the cards name the others; the next run completes them."""
+    run(cheap_first, Selection(("greasy",), ("rf",)))
+    made = run(cheap_first, Selection(quick=True))
     assert {key for key in made if key.endswith(COSTLY)} == set()
     provisional = cards(cheap_first)
     assert {name: card.awaited for name, card in provisional.items()} == {
@@ -147,6 +158,7 @@ def test_an_established_champion_waits_for_every_candidate(made: Project) -> Non
 def test_a_model_that_fails_is_not_awaited(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model whose training fails does not keep a champion provisional for ever."""
     monkeypatch.setattr("model_zoo.models.rf.train", refuse)  # on regression endpoints
+    (project.settings.configs / "endpoints" / "greasy.yaml").unlink()
     report = project.run()
     assert "trained_model/logp/rf" in report.failed
     assert all(card.awaited == () for card in cards(project).values())

@@ -61,7 +61,13 @@ def test_a_folder_that_lost_a_file_is_fetched(made: Project) -> None:
     assert made.plan() == {}
 
 
-@pytest.mark.parametrize("name", ["scores.json", "model/model.onnx"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "scores.json",
+        pytest.param("model/model.onnx", marks=pytest.mark.slow(sibling="test_half_of_the_artefacts_is_no_model")),
+    ],
+)
 def test_half_of_the_artefacts_is_no_model(made: Project, name: str) -> None:
     """What MLflow kept only half of is trained again, once, and not downloaded time after time."""
     made.change_code("model_zoo/models/rf.py")  # a run of this test: that of the fixture is other tests' too

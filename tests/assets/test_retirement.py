@@ -48,7 +48,7 @@ def test_an_endpoint_whose_file_is_removed_is_withdrawn_and_returns_with_it(made
     assert pointer(made).damage_after(gone) is None
 
 
-@pytest.mark.slow
+@pytest.mark.slow(sibling="test_an_endpoint_whose_file_is_removed_is_withdrawn_and_returns_with_it")
 def test_a_renamed_endpoint_is_two_and_renaming_it_back_trains_nothing(made: Project) -> None:
     """The old name is withdrawn while the new one serves, and the other way round."""
     endpoints = made.settings.configs / "endpoints"
@@ -84,7 +84,7 @@ def test_an_endpoint_that_was_retired_by_hand_comes_back_by_hand_only(made: Proj
         bring_back(made.settings, "logp")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(sibling="test_pointer::test_endpoints_follow_the_configuration_of_who_publishes")
 def test_a_publisher_withdraws_nothing_that_it_never_published(made: Project) -> None:
     """Another installation with fewer endpoints and the same store leaves the others' alone."""
     other = replace(made.settings, home=made.settings.home / "other", configs=made.root / "fewer")

@@ -64,6 +64,14 @@ def disk_is_full(project: Project, draw: random.Random, patch: pytest.MonkeyPatc
 FAULTS: tuple[Fault, ...] = (new_trees, run_dies, file_is_lost, measurement_comes, disk_is_full)
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_automation::test_code_change_requests_that_model_then_the_judging",
+        "test_automation::test_what_a_killed_run_left_is_asked_for_again_and_not_for_ever",
+        "test_automation::test_files_that_are_lost_are_made_again",
+        "test_automation::test_a_dataset_that_failed_for_a_passing_reason_is_repaired_with_its_models",
+    )
+)
 def test_whatever_a_seed_draws_heals(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each fault the plan is empty again within some looks, nothing is out of step with Dagster, and no run is
     left open.

@@ -63,7 +63,7 @@ def test_runs_of_dead_processes_are_closed(made: Project) -> None:
         for process in (gone, processes.this_process())
     )
     made.change_code("model_zoo/models/rf.py")
-    made.run()
+    made.materialise("trained_model/logp/rf")
     assert tracking.client.get_run(dead).info.status == "FAILED"
     assert tracking.client.get_run(living).info.status == "RUNNING"
 
@@ -72,12 +72,19 @@ def test_aliases_follow_the_champion(made: Project) -> None:
     """The registry's aliases name the run of the champion and of the challenger, and move with them."""
     assert alias(made, "champion") == run_of(made, "trained_model/logp/rf")
     assert alias(made, "challenger") is None
-    add_model(made.settings, "xgb")
+    add_model(made.settings, "xgb", endpoints=["logp"])
     made.run()
     assert {alias(made, "champion"), alias(made, "challenger")} == {
         run_of(made, "trained_model/logp/rf"),
         run_of(made, "trained_model/logp/xgb"),
     }
+
+
+@pytest.mark.slow(sibling="test_aliases_follow_the_champion")
+def test_an_alias_ends_with_its_model(made: Project) -> None:
+    """When the challenger is removed nobody is challenger, and the champion that is trained anew is the new run."""
+    add_model(made.settings, "xgb")
+    made.run()
     (made.settings.configs / "models" / "xgb.yaml").unlink()
     made.change_code("model_zoo/models/rf.py")
     made.run()

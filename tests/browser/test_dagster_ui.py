@@ -33,7 +33,10 @@ from ai_drug_assets.definitions import build_defs
 defs = build_defs(executor=dg.in_process_executor)
 """
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow(sibling="test_staleness::test_one_models_code_retrains_only_that_model"),
+]
 
 
 class Project(CheckoutCopy):

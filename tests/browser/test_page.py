@@ -224,6 +224,7 @@ def test_a_measured_value_is_reported(watched: Watched) -> None:
     watched.faults = [fault for fault in watched.faults if "status of 422" not in fault]
 
 
+@pytest.mark.slow(sibling="test_page_measuring::test_a_split_is_told_and_every_value_names_who_gave_it")
 def test_a_challenger_is_named_where_it_answers(chromium: Browser, tmp_path: Path) -> None:
     """While a split runs the page says so, and table, card and comparison mark what the challenger predicted."""
     store = FolderStore(tmp_path / "store")
@@ -273,6 +274,12 @@ def test_a_batch_is_sorted_filtered_and_opened(watched: Watched) -> None:
     expect(page.get_by_role("article").first).to_contain_text("alcohol-10")
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_page_views::test_comparing_works_without_a_script",
+        "test_page_views::test_a_file_holds_every_molecule_in_order",
+    )
+)
 def test_molecules_are_compared_and_downloaded(watched: Watched) -> None:
     """Picked molecules stand side by side with a radar, and come as CSV; without a pick, all do, faults among them."""
     page = watched.page
@@ -362,7 +369,13 @@ def test_models_and_operations_are_told(watched: Watched) -> None:
     expect(main).to_contain_text("generation 4")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (390, "light"),
+        pytest.param(1280, "dark", marks=pytest.mark.slow(sibling="test_nothing_is_cut_off_and_all_is_readable")),
+    ],
+)
 def test_nothing_is_cut_off_and_all_is_readable(chromium: Browser, address: str, width: int, scheme: str) -> None:
     """On a phone as on a desk the page scrolls in one direction only, every control has a name, and words stand out."""
     watched = watch(chromium, address, viewport={"width": width, "height": 844}, color_scheme=scheme)
@@ -390,6 +403,7 @@ def test_nothing_is_cut_off_and_all_is_readable(chromium: Browser, address: str,
     page.context.close()
 
 
+@pytest.mark.slow(alone="one rule of the style sheet: nobody predicts wrongly by it")
 def test_print_shows_results_alone(watched: Watched) -> None:
     """On paper there are predictions, not the form."""
     watched.predict("CCO")
@@ -398,6 +412,7 @@ def test_print_shows_results_alone(watched: Watched) -> None:
     expect(watched.page.get_by_role("article")).to_be_visible()
 
 
+@pytest.mark.slow(alone="one line of the page and a colour: nobody predicts wrongly by it")
 def test_the_theme_is_chosen_and_kept(watched: Watched) -> None:
     """Light or dark can be chosen, and stays chosen."""
     page = watched.page
@@ -412,6 +427,12 @@ def test_the_theme_is_chosen_and_kept(watched: Watched) -> None:
     assert page.evaluate(ground) == dark != before
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_nothing_is_cut_off_and_all_is_readable",
+        "test_page_views::test_an_empty_service_has_pages",
+    )
+)
 def test_the_first_champion_opens_the_page_by_itself(chromium: Browser, tmp_path: Path) -> None:
     """Before the first champion the page says what is made, then opens; better ones and a restart are told as well."""
     store = FolderStore(tmp_path / "store")
@@ -484,6 +505,7 @@ def test_a_busy_service_is_asked_again(watched: Watched) -> None:
     watched.faults = [fault for fault in watched.faults if "status of 503" not in fault and "422" not in fault]
 
 
+@pytest.mark.slow(sibling="test_service::test_the_api_describes_itself")
 def test_the_api_documentation_works_offline(watched: Watched) -> None:
     """The documentation page renders and sends a request, from our own files alone."""
     page = watched.page

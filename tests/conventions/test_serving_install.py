@@ -23,6 +23,7 @@ print([name for name in {ABSENT!r} if importlib.util.find_spec(name)])
 """
 
 
+@pytest.mark.slow(sibling="test_layers::test_imports_keep_to_their_layer")
 def test_the_service_installs_without_the_pipeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An environment with only `.[serve]` imports the service, holds no training or pipeline library, and is small."""
     python = install_service(tmp_path / "venv")

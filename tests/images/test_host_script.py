@@ -24,7 +24,7 @@ from tests.doubles.host_document import SETTINGS
 from tests.images.engine import ADMIN, PREFIX, SHA, build, opt_in, predict, run
 from tests.server_process import ROOT, free_port
 
-pytestmark = [pytest.mark.slow, opt_in]
+pytestmark = [pytest.mark.slow(sibling="test_delivery::test_a_push_ends_with_the_revision_serving"), opt_in]
 TOKEN = "t0ken"  # noqa: S105  of a registry on this machine
 HTPASSWD = "aidrug:$2y$05$PckBpKao6sF1o2nG04iQxenUWdbQKqsmFvZzyzOQO/iGnyGlPUFZW\n"
 KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local-secret"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from ai_drug_assets import cli
 from ai_drug_assets.settings import Settings
 from tests.checkout_copy import ENDPOINT, MEASUREMENTS, CheckoutCopy
-from tests.project_factory import project_settings
+from tests.project_factory import little_judging, project_settings
 
 TRACKED = ENDPOINT.replace("kind: csv, files: [toy.csv]", "kind: dvc, files: [data/assay.csv]")
 
@@ -38,6 +39,13 @@ class Checkout(CheckoutCopy):
             cli.main()
         assert (left.value.code or 0) == code, out.getvalue()
         return out.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _small_judging() -> Iterator[None]:
+    """How models are judged has no part in where data come from."""
+    with little_judging():
+        yield
 
 
 @pytest.fixture

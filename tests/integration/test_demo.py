@@ -11,7 +11,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(
+    sibling=(
+        "test_staleness::test_one_models_code_retrains_only_that_model",
+        "test_hot_swap::test_no_request_fails_while_champions_change",
+    )
+)
 @pytest.mark.timeout(900)
 def test_the_demo_holds_its_claims() -> None:
     """`make demo`: a comment retrains nothing, one edit retrains one model, the service changes over, nothing fails."""

@@ -65,14 +65,18 @@ class Cluster:
     definition: str
 
 
-@pytest.fixture
-def cluster(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """Give a cluster with the daemon's task, and this process the environment of a container in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield from _cluster(tmp_path_factory.mktemp("cluster"), patch, runs=getattr(request, "param", False))
+
+
+def _cluster(folder: Path, patch: pytest.MonkeyPatch, *, runs: bool) -> Iterator[Cluster]:
     for name in [name for name in os.environ if name.startswith(("AIDRUG_", "MLFLOW_", "DAGSTER_", "AWS_"))]:
-        monkeypatch.delenv(name)
-    runs = getattr(request, "param", False)
-    installation = make_installation(tmp_path / "installation")
-    with running_postgres() as database, aws_stand_in(tmp_path / "hosts") as aws:
+        patch.delenv(name)
+    installation = make_installation(folder / "installation")
+    with running_postgres() as database, aws_stand_in(folder / "hosts") as aws:
         written = {one["name"]: one["value"] for one in container()["environment"]}
         environment = {
             **written,
@@ -82,11 +86,11 @@ def cluster(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.
             "DAGSTER_HOME": str(ROOT / "infra" / "ecs"),  # in the image: /app/infra/ecs
             "PYTHONPATH": str(ROOT),
         }
-        with ecs_tasks(tmp_path / "tasks", environment, runs=runs) as tasks:
+        with ecs_tasks(folder / "tasks", environment, runs=runs) as tasks:
             definition, daemon = make_cluster(aws)
             for name, value in environment.items():
-                monkeypatch.setenv(name, value)
-            monkeypatch.setenv(METADATA, tasks.metadata(daemon["taskArn"], daemon["clusterArn"]))
+                patch.setenv(name, value)
+            patch.setenv(METADATA, tasks.metadata(daemon["taskArn"], daemon["clusterArn"]))
             yield Cluster(aws, tasks, installation, definition)
 
 

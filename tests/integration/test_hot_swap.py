@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +21,6 @@ from model_zoo.bundles.store import FolderStore, Pointer
 from tests.bundle_factory import write
 from tests.server_process import ROOT, free_port, running_service
 
-FLIPS = 30
 CLIENTS = 8
 SMILES = ["CCO", "c1ccccc1", "CC(=O)Oc1ccccc1C(=O)O", "not a molecule", "Cn1cnc2c1c(=O)n(C)c(=O)n2C"]
 
@@ -33,8 +33,11 @@ def flip(store: FolderStore, versions: dict[str, str]) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_no_request_fails_while_champions_change(tmp_path: Path) -> None:
-    """Under concurrent load and thirty swaps every request succeeds and is answered by exactly one generation."""
+@pytest.mark.parametrize(
+    "flips", [8, pytest.param(30, marks=pytest.mark.slow(sibling="test_no_request_fails_while_champions_change"))]
+)
+def test_no_request_fails_while_champions_change(tmp_path: Path, flips: int) -> None:
+    """Under concurrent load and many swaps every request succeeds and is answered by exactly one generation."""
     store = FolderStore(tmp_path / "store")
     generations: list[dict[str, str]] = []
     values: dict[str, float] = {}
@@ -68,7 +71,7 @@ def test_no_request_fails_while_champions_change(tmp_path: Path) -> None:
             seen[served] += 1
 
     async def swap(client: httpx.AsyncClient) -> None:
-        for number in range(1, FLIPS + 1):
+        for number in range(1, flips + 1):
             await asyncio.to_thread(flip, store, generations[number % 2])
             until = time.monotonic() + 10
             while (await client.get("/health/ready")).json()["generation"] < number + 1:
@@ -84,7 +87,7 @@ def test_no_request_fails_while_champions_change(tmp_path: Path) -> None:
         asyncio.run(load(address))
 
     assert set(seen) == set(whole)
-    assert min(seen.values()) > FLIPS
+    assert min(seen.values()) > flips
     assert (tmp_path / "log").read_text().count("Traceback") == 0
 
 
@@ -94,7 +97,15 @@ def busy_seconds(process: subprocess.Popen[bytes]) -> float:
     return times.user + times.system
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(
+            signal.SIGINT, marks=pytest.mark.slow(sibling="test_the_service_stops_when_told_and_finishes_what_it_began")
+        ),
+    ],
+)
 def test_the_service_stops_when_told_and_finishes_what_it_began(tmp_path: Path, number: signal.Signals) -> None:
     """A signal ends the service within seconds, with status 0, after the answer under way."""
     store = FolderStore(tmp_path / "store")
@@ -123,7 +134,11 @@ def test_the_service_stops_when_told_and_finishes_what_it_began(tmp_path: Path, 
     ("environment", "says"),
     [
         ({"AIDRUG_SERVICE_PORT": "http"}, "AIDRUG_SERVICE_PORT: expected"),
-        ({"AIDRUG_STORE": "gs://x/y"}, "AIDRUG_STORE: expected"),
+        pytest.param(
+            {"AIDRUG_STORE": "gs://x/y"},
+            "AIDRUG_STORE: expected",
+            marks=pytest.mark.slow(sibling="test_a_wrong_setting_ends_with_one_line"),
+        ),
     ],
 )
 def test_a_wrong_setting_ends_with_one_line(tmp_path: Path, environment: dict[str, str], says: str) -> None:
@@ -137,8 +152,8 @@ def test_a_wrong_setting_ends_with_one_line(tmp_path: Path, environment: dict[st
 
 def test_a_taken_port_ends_with_one_line(tmp_path: Path) -> None:
     """A port that somebody else uses is told in one line, with status 1."""
-    with running_service(tmp_path, tmp_path / "log") as (address, _):
-        result = _run(tmp_path, {"AIDRUG_SERVICE_PORT": address.rsplit(":", 1)[1]})
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = _run(tmp_path, {"AIDRUG_SERVICE_PORT": str(taken.getsockname()[1])})
 
     assert result.returncode == 1
     assert "AIDRUG_SERVICE_PORT" in result.stderr

@@ -34,6 +34,7 @@ def installation(tmp_path: Path) -> Installation:
     return made
 
 
+@pytest.mark.slow(sibling="test_cut_off::test_one_ctrl_c_judges_nothing_and_leaves_no_run_open")
 def test_one_ctrl_c_ends_cleanly_and_judges_nothing(installation: Installation) -> None:
     """One Ctrl-C during a training ends the command soon, says what is left, judges nothing without the model that was
     cut off, and leaves no run open.

@@ -17,7 +17,7 @@ from serving.client import Client
 from tests.bundle_factory import publish
 from tests.server_process import running_service
 
-ROWS, CHUNK = 1200, 25
+ROWS, CHUNK = 800, 25
 SMILES = [
     "not a molecule" if number % 7 == 3 else f"{'C' * (number % 23 + 1)}{'OCC' * (number % 11)}N"
     for number in range(ROWS)
@@ -95,6 +95,7 @@ def test_a_killed_job_goes_on_where_it_was_with_the_champion_it_had(tmp_path: Pa
     assert info["champions"] == {"solubility_logs": first}
 
 
+@pytest.mark.slow(sibling="test_hot_swap::test_the_service_stops_when_told_and_finishes_what_it_began")
 @pytest.mark.timeout(240)
 def test_who_follows_a_job_does_not_keep_the_service_from_stopping(tmp_path: Path) -> None:
     """A signal ends the service while a client follows a job; the client goes on with the next service."""
@@ -116,7 +117,7 @@ def test_who_follows_a_job_does_not_keep_the_service_from_stopping(tmp_path: Pat
     assert told == sorted(told)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(sibling="test_a_killed_job_goes_on_where_it_was_with_the_champion_it_had")
 @pytest.mark.timeout(240)
 def test_two_workers_do_each_row_once_and_one_takes_over(tmp_path: Path) -> None:
     """Two workers on one table never run one job both; when one is killed in the middle, the other ends its job."""

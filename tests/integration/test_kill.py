@@ -44,8 +44,6 @@ MOMENTS: dict[str, tuple[Moment, float]] = {
     "before the pointer": (printed("champion_model/logp"), 0.2),
     "after the pointer": (replaced, 0.0),
 }
-AMONG_FAST_TESTS = "publishing the bundle"
-"""The moment at which most could be half done: files, store, ledger, two databases and their locks."""
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +56,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory, empty_mlflow: Path) -
     return here
 
 
-@pytest.mark.parametrize(
-    "moment", [name if name == AMONG_FAST_TESTS else pytest.param(name, marks=pytest.mark.slow) for name in MOMENTS]
-)
+@pytest.mark.slow(sibling="test_cut_off::test_killed_while_it_publishes_the_state_is_the_old_one_and_is_repaired")
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_any_moment_the_state_is_old_or_new_and_repaired(installation: Installation, moment: str) -> None:
     """After `kill -9` the store serves the old bundle or the new one, and the next run repairs all."""
     number = list(MOMENTS).index(moment)

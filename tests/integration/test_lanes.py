@@ -78,7 +78,7 @@ def test_lanes_make_what_they_are_given_and_tell_when_they_die(settings: Setting
     assert not any(process.is_alive() for process, _ in lanes._lanes)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(sibling="test_lanes_make_what_they_are_given_and_tell_when_they_die")
 def test_side_by_side_everything_is_made_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole run on two lanes makes every asset; none fails for a locked database; a second run has nothing to do."""
     monkeypatch.setattr(runner, "WORTH_LANES_S", 0.0)

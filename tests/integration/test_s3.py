@@ -32,7 +32,7 @@ from tests.s3_server import KEY, SECRET, client, credentials, cuttable_wire, run
 from tests.server_process import ROOT, free_port
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(sibling="test_s3_store::test_the_service_follows_a_store_in_s3"),
     pytest.mark.skipif(
         os.environ.get("AIDRUG_TEST_S3") != "1", reason="starts an S3 server and takes minutes: run `make test-s3`"
     ),

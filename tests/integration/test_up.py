@@ -62,7 +62,13 @@ def champion(copy: CheckoutCopy) -> str:
         return str(json.load(answer)["predictions"][0]["endpoints"]["toy"]["champion"])
 
 
-@pytest.mark.slow
+@pytest.mark.slow(
+    sibling=(
+        "test_sensor::test_a_new_revision_is_loaded_and_launches_nothing",
+        "test_automation::test_code_change_requests_that_model_then_the_judging",
+        "test_hot_swap::test_no_request_fails_while_champions_change",
+    )
+)
 @pytest.mark.timeout(1800)
 def test_a_commit_retrains_the_changed_model_and_the_service_follows(tmp_path: Path) -> None:
     """`up` prints addresses and a prediction; a commit is noticed, one model retrains, its champion serves; a comment

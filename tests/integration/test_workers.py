@@ -20,7 +20,7 @@ from serving.runtime.generation_barrier import GenerationBarrier
 from tests.bundle_factory import write
 from tests.server_process import running_service
 
-FLIPS = 6
+FLIPS = 4
 
 
 def flip(store: FolderStore, version: str) -> None:

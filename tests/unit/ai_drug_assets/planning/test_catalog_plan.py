@@ -513,7 +513,9 @@ def move(root: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     "old",
     [
-        name if name.rpartition(".")[2] in AMONG_FAST_TESTS else pytest.param(name, marks=pytest.mark.slow)
+        name
+        if name.rpartition(".")[2] in AMONG_FAST_TESTS
+        else pytest.param(name, marks=pytest.mark.slow(sibling="test_moving_a_module_leaves_the_plan_empty"))
         for name in movable()
     ],
 )

@@ -60,7 +60,7 @@ TEST_RINGS = ("c1cnccn1", "C1CCSCC1", "c1cocn1", "c1ccc2ccccc2c1")
 TAILS = ("C", "CC", "CCO", "CN", "CCC", "FC")
 MODELS: Mapping[str, dict[str, Any]] = {
     "naive": {"features": ["descriptors"]},
-    "rf": {"features": ["descriptors"], "config": {"n_estimators": 10, "max_features": 1.0}},
+    "rf": {"features": ["descriptors"], "config": {"n_estimators": 4, "max_features": 1.0}},
     "xgb": {"features": ["morgan_count"], "config": {"n_estimators": 10}},
     "blend": {"members": ["rf", "xgb"]},
 }
@@ -111,12 +111,24 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory, code: Path) -> FeatureCache:
+    """Give one cache of features for all tests: their molecules are the same."""
+    return FeatureCache(tmp_path_factory.mktemp("features"), code)
+
+
 @pytest.fixture
-def job(folder: Path, code: Path, tmp_path: Path, without_importances: None, monkeypatch: pytest.MonkeyPatch) -> Job:
+def job(
+    folder: Path,
+    code: Path,
+    features: FeatureCache,
+    tmp_path: Path,
+    without_importances: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Job:
     """Give a run of the baseline and a forest, signed by a copy of the code."""
     monkeypatch.setattr(protocol, "RESAMPLES", 20)
     monkeypatch.setattr(benchmark_references, "RESAMPLES", 100)
-    features = FeatureCache(tmp_path / "features", code)
     out, kept = tmp_path / "results.json", tmp_path / "kept"
     return Job(folder, models("naive", "rf"), code, out, kept, features, seeds=2)
 
@@ -207,7 +219,7 @@ def test_only_a_changed_model_is_computed_again(job: Job, trained: list[str], tm
     run(job, "logp")
     before = entries(job)["logp"]
     trained.clear()
-    run(replace(job, models=models("naive", "rf", n_estimators=11)), "logp")
+    run(replace(job, models=models("naive", "rf", n_estimators=5)), "logp")
     assert trained == ["cv rf", *SEEDS]
     assert entries(job)["logp"]["signature"] != before["signature"]
 
@@ -215,7 +227,7 @@ def test_only_a_changed_model_is_computed_again(job: Job, trained: list[str], tm
     with (job.code_root / "model_zoo" / "models" / "naive.py").open("a", encoding="utf-8") as stream:
         stream.write("\nassert 1\n")
     forget()
-    run(replace(job, models=models("naive", "rf", n_estimators=11)), "logp")
+    run(replace(job, models=models("naive", "rf", n_estimators=5)), "logp")
     assert trained == ["cv naive"]
 
 
@@ -425,7 +437,7 @@ def test_a_changed_member_makes_its_blend_stale(job: Job, trained: list[str]) ->
     run(replace(job, models=models("naive", "rf", "xgb", "blend")), "logp")
     before = {item["model"]: item["signature"] for item in entries(job)["logp"]["candidates"]}
     trained.clear()
-    changed = [*models("naive", "rf", "xgb", n_estimators=11), *models("blend")]
+    changed = [*models("naive", "rf", "xgb", n_estimators=5), *models("blend")]
     run(replace(job, models=changed), "logp")
     after = {item["model"]: item["signature"] for item in entries(job)["logp"]["candidates"]}
 

@@ -264,7 +264,13 @@ def test_a_scaffold_is_rings_and_linkers(smiles: str, expected: str) -> None:
     assert scaffold(molecule(smiles).mol) == expected
 
 
-@pytest.mark.parametrize("count", [150, pytest.param(700, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count",
+    [
+        150,
+        pytest.param(700, marks=pytest.mark.slow(sibling="test_molecules_that_need_no_standardising_are_told_rightly")),
+    ],
+)
 def test_molecules_that_need_no_standardising_are_told_rightly(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaving the steps out gives, atom by atom, what the steps give: for real molecules, and for hostile ones."""
     texts = [*NASTY, *random.Random(4).sample(at_least(17_000), count)]

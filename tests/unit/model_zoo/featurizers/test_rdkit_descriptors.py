@@ -48,7 +48,9 @@ def test_the_columns_are_rdkits_list() -> None:
     assert "rdkit_descriptors" in names()
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count", [60, pytest.param(300, marks=pytest.mark.slow(sibling="test_real_molecules_get_rdkits_numbers"))]
+)
 def test_real_molecules_get_rdkits_numbers(count: int) -> None:
     """On real molecules, every number is RDKit's to the last bit."""
     wrong = {Chem.MolToSmiles(mol): names for mol in sample(count) if (names := differing(mol))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,17 @@ def fit(name: str, task: Task, seed: int = 0) -> tuple[Model, NDArray[Any]]:
     return recipe.train(X, labels(task, X), config), X
 
 
+@cache
+def fitted(name: str, task: Task) -> tuple[Model, NDArray[Any]]:
+    """Give the small model of a recipe that tests share, which change nothing of it; and its features."""
+    return fit(name, task)
+
+
 @pytest.fixture(scope="module", params=[(name, task) for name in SMALL for task in ("regression", "binary")], ids=str)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Give each recipe and task with a fitted model, and the folder it was saved in."""
     name, task = request.param
-    model, X = fit(name, task)
+    model, X = fitted(name, task)
     folder = tmp_path_factory.mktemp(f"{name}-{task}")
     model.save(folder)
     return {"name": name, "task": task, "model": model, "X": X, "folder": folder}
@@ -157,7 +164,7 @@ def test_equal_seeds_give_equal_models(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["catboost", "dmpnn", "mlp", "rf", "xgb", "transformer"])
 def test_the_seed_counts(name: str) -> None:
     """Another seed is another model: randomness comes from the configuration and nowhere else."""
-    one, X = fit(name, "regression")
+    one, X = fitted(name, "regression")
     other, _ = fit(name, "regression", seed=1)
 
     assert not np.array_equal(one.predict(X), other.predict(X))
@@ -242,7 +249,7 @@ def test_training_data_of_one_class_is_no_crash_of_the_naive_model() -> None:
 def test_loading_needs_no_training_library(tmp_path: Path) -> None:
     """The service loads every model and predicts, and no training library is imported."""
     for name in SMALL:
-        model, X = fit(name, "regression")
+        model, X = fitted(name, "regression")
         (tmp_path / name).mkdir()
         model.save(tmp_path / name)
         np.save(tmp_path / name / "X.npy", X)

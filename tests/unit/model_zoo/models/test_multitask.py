@@ -72,7 +72,7 @@ def network(others: list[AuxiliaryDataset], settings: multitask.Config | None = 
     return ready.network
 
 
-@pytest.mark.slow
+@pytest.mark.slow(sibling="test_an_endpoint_that_says_nothing_is_left_out")
 def test_what_other_endpoints_say_helps_where_own_values_are_few() -> None:
     """Three endpoints of one hidden law: the fourth, of 60 molecules, is predicted better than without them."""
     mine, X = own()

@@ -53,7 +53,7 @@ def test_weights_fit_one_shape() -> None:
     assert transformer.Config(layers=3, pretrained=False).layers == 3
 
 
-@pytest.mark.slow
+@pytest.mark.slow(sibling="test_the_weights_are_those_the_code_names")
 def test_the_weights_know_more_than_none() -> None:
     """After a few steps on logP, the network that could read descriptors is nearer on molecules it has not seen."""
     known = molecules(120)
@@ -79,7 +79,7 @@ def test_making_the_weights_is_reproducible(tmp_path: Path, monkeypatch: pytest.
     assert file_digest(first) in said[-1]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(sibling="test_making_the_weights_is_reproducible")
 def test_making_the_weights_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some steps they explain some variance."""
     monkeypatch.setattr(pretraining, "molecules", lambda root: molecules(200))

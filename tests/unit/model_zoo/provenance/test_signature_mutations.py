@@ -125,7 +125,9 @@ class Mutable(Definitions):
         return found
 
 
-@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 25])
+@pytest.mark.parametrize(
+    "step", [pytest.param(1, marks=pytest.mark.slow(sibling="test_each_reached_definition_counts_and_no_other")), 25]
+)
 def test_each_reached_definition_counts_and_no_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], step: int
 ) -> None:

@@ -30,7 +30,8 @@ from tests.project_factory import measurements, molecules, write_csv
 
 ROOT = Path(__file__).parents[4]
 ZOO = str(ROOT / "model_zoo")
-TASKS = ("regression", pytest.param("binary", marks=pytest.mark.slow))
+SLOW = pytest.mark.slow(sibling=("test_a_featurizer_runs_what_is_signed", "test_a_model_runs_what_is_signed"))
+TASKS = ("regression", pytest.param("binary", marks=SLOW))
 AMONG_FAST_TESTS = ("rf", "morgan_count")
 """One of each stands for all in the quick suite; tracing every one of them takes half a minute."""
 LIBRARIES = ("torch.onnx", "sklearn.ensemble", "skl2onnx", "xgboost", "catboost", "scipy.optimize")
@@ -57,7 +58,7 @@ def installed(name: str) -> bool:
 def usable(names: list[str]) -> list[Any]:
     """Give those that can be used here; all but one are for the slow suite."""
     found = (name for name in names if installed(name))
-    return [name if name in AMONG_FAST_TESTS else pytest.param(name, marks=pytest.mark.slow) for name in found]
+    return [name if name in AMONG_FAST_TESTS else pytest.param(name, marks=SLOW) for name in found]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import fields
@@ -89,6 +90,22 @@ def test_the_best_by_cross_validation_is_elected_first() -> None:
     assert decision.challenger.model == "rf"
     assert decision.reason == "xgb has the best rmse over folds: 0.8"
     assert set(decision.p_values) == {"rf"}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(("naive", "rf", "svm", "xgb"))), ids="-".join)
+def test_the_order_in_which_models_come_does_not_decide(order: tuple[str, ...]) -> None:
+    """Elections among those that are there, each of a provisional champion, end as one election of all does; svm and
+    xgb tie, so that a holder who defended the title would keep it.
+    """
+    tie = contender("svm", [0.81 - noise for noise in SPREAD])
+    field = {"naive": NAIVE, "rf": contender("rf", 1.0), "svm": tie, "xgb": contender("xgb", 0.8)}
+    at_once = decide(list(field.values()), None, RULES)
+    holder = None
+    for number in range(1, len(order) + 1):
+        there, awaited = [field[name] for name in order[:number]], order[number:]
+        holder = decide(there, holder, RULES, awaited=awaited, provisional=holder is not None).champion or holder
+
+    assert holder == at_once.champion
 
 
 def test_the_direction_of_the_metric_counts() -> None:
