@@ -59,8 +59,12 @@ class Endpoint(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Endpoint:
         layouts = getattr(self.source, "layouts", {})
-        for unit in (self.source_unit or self.unit, *(each.unit for each in layouts.values() if each.unit is not None)):
-            conversion(unit, self.unit)
+        threshold = self.curation.threshold
+        if threshold is not None and self.task != "binary":
+            raise ValueError("curation.threshold: expected none: a regression endpoint keeps the measured value")
+        wanted = self.unit if threshold is None else threshold.unit
+        for unit in (self.source_unit or wanted, *(each.unit for each in layouts.values() if each.unit is not None)):
+            conversion(unit, wanted)
         _ = self.target
         if self.display_unit is not None:
             display(self.unit, self.display_unit)
@@ -79,7 +83,7 @@ class Endpoint(BaseModel):
             task=self.task,
             unit=self.unit,
             source=self.source,
-            source_unit=self.source_unit or self.unit,
+            source_unit=self.source_unit or (self.curation.threshold.unit if self.curation.threshold else self.unit),
             curation=self.curation,
             split=self.split,
             target=self.target.placing,
