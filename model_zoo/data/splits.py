@@ -46,8 +46,8 @@ class Split(BaseModel):
     kind: Literal["scaffold", "cluster", "time", "group", "column", "random", "official"] = "scaffold"
     """What stays together: molecules of one `scaffold`, of one `cluster` by similarity, of one `group` of the source's
     `group_column`, or only the same molecule (`random`). `time` takes the newest molecules by the source's
-    `date_column` as the test split, `column` those that its `split_column` calls `test`, `official` those of a benchmark; the last two
-    make scaffold folds of the rest."""
+    `date_column` as the test split, `column` those that its `split_column` calls `test`, `official` those of a
+    benchmark; the last two make scaffold folds of the rest."""
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
     folds: int = Field(default=5, ge=2, le=20)
     seed: int = 0
@@ -105,7 +105,7 @@ def _column(table: pd.DataFrame, name: str, key: str, split: Split) -> list[str]
 
 
 def _by_time(table: pd.DataFrame, groups: NDArray[np.int_], split: Split) -> pd.DataFrame:
-    """Take the newest molecules as the test split, and spans of time as folds; a molecule is as old as its oldest kin."""
+    """Take the newest molecules as the test split, spans of time as folds; a molecule is as old as its oldest kin."""
     days = np.array(_column(table, "measured_on", "date_column", split))
     wrong = [day for day in days if not ISO_DAY.match(day)]
     if wrong:

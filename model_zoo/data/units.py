@@ -129,6 +129,38 @@ class NotPositiveError(ValueError):
     """A number without a logarithm, where one is needed."""
 
 
+def bare_number(text: str) -> str:
+    """Give what is left of a cell without a relation before it and a known unit behind it.
+
+    Examples
+    --------
+    >>> bare_number("> 1,5 µM"), bare_number("\N{MINUS SIGN}3")
+    ('1,5', '-3')
+    """
+    plain = normal(split_unit(text)[0])
+    match = _SIGNED.match(plain)
+    return (match[2] if match else plain).strip()
+
+
+def is_relation(text: str) -> bool:
+    """Tell whether a text is a relation such as `>` or `'='`."""
+    try:
+        return bool(relation(text))
+    except ValueError:
+        return False
+
+
+def is_unit(text: str) -> bool:
+    """Tell whether a text is a unit that converts into others.
+
+    Examples
+    --------
+    >>> [is_unit(text) for text in ("uM", "log10 nM", "pKi", "mL/min/kg", "")]
+    [True, True, True, False, False]
+    """
+    return bool(text) and _meaning(text) is not None
+
+
 def split_unit(text: str) -> tuple[str, str]:
     """Cut a unit that is known here off the end of a cell; the unit is empty where none is.
 

@@ -110,7 +110,21 @@ def guess_layout(said: Said, head: str, *, tabs: bool) -> Layout:
     first, rest = rows[0], rows[1:]
     skip = said.header if said.header is not None else not _is_data(first, said.column)
     columns = unique(first) if skip else numbered(len(first))
-    return Layout(delimiter, columns, _smiles_column(said.column, columns, rest if skip else rows), skip)
+    return Layout(delimiter, columns, find_smiles_column(said.column, columns, rest if skip else rows), skip)
+
+
+def is_header(row: list[str], column: str | None = None, *, strict: bool = True) -> bool:
+    """Tell whether a row names columns: one of structures, or, where not `strict`, anything but structures.
+
+    Examples
+    --------
+    >>> is_header(["ID", "Canonical SMILES"]), is_header(["Results of 2025", ""]), is_header(["1", "CCO"], strict=False)
+    (True, False, False)
+    """
+    named = (column is not None and column in row) or any(
+        "smiles" in _plain(cell) or _plain(cell) in _NAMES for cell in row
+    )
+    return named or (not strict and not _is_data(row, column))
 
 
 def is_smiles(text: str) -> bool:
@@ -169,7 +183,14 @@ def _is_data(first: list[str], column: str | None) -> bool:
     return any(len(cell.strip()) > 2 and is_smiles(cell) for cell in first)
 
 
-def _smiles_column(said: str | None, columns: Sequence[str], rows: list[list[str]]) -> int:
+def find_smiles_column(said: str | None, columns: Sequence[str], rows: list[list[str]]) -> int:
+    """Find the place of the column with the structures: by what the caller says, by its name, or by what is in it.
+
+    Raises
+    ------
+    TableError
+        `unclear-column` when no column, or more than one, can be it: with the columns there are.
+    """
     shown = ", ".join(repr(name) for name in columns[:50])
     if said is not None:
         if said in columns:
