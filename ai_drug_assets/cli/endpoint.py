@@ -32,7 +32,7 @@ def endpoint() -> None:
 @click.option("--sheet", help="Of an Excel workbook.")
 @click.option("--header/--no-header", default=None, help="Whether the first row names the columns.")
 @click.option("--yes", is_flag=True, help="Take the guesses without asking; what is open is refused all the same.")
-def new(
+def new(  # noqa: PLR0913, PLR0917  one per option
     file: str,
     columns: tuple[str, ...],
     name: str | None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from model_zoo.errors import ConfigError, DataError, StoreError
 
 from ai_drug_assets.settings import Settings
 
-ORIGIN = "Guessed from the file by `aidrug endpoint new`: check it, and `aidrug curate {name}` shows what becomes of each row."
+ORIGIN = "Guessed by `aidrug endpoint new`: check it; `aidrug curate {name}` shows what becomes of each row."
 EXAMPLES = ("bbb_permeability", "brain_blood_ratio", "hydration_free_energy", "nav17_pic50", "solubility_logs")
 
 
@@ -158,10 +159,8 @@ def remove(settings: Settings, name: str, reason: str) -> list[str]:
     said = []
     path.unlink()
     said.append(f"{name}: {path} is removed; its measurements and its history stay")
-    try:
+    with suppress(StoreError):  # nothing serves it
         said.append(retire(settings, name, reason))
-    except StoreError:
-        pass  # nothing served it
     return said
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -52,6 +52,10 @@ class Endpoint(BaseModel):
     training when omitted, but for the sets of a benchmark, which keep the official metric and unit."""
     display_unit: str | None = None
     """The unit that people read, beside the endpoint's own: `%` of `log10 %`, `nM` of `pIC50`."""
+    models: tuple[str, ...] | None = None
+    """Who competes here; all models that compete everywhere when omitted."""
+    overrides: dict[str, dict[str, Any]] = {}
+    """Hyper-parameters that differ here, by the model's name."""
     champion: SelectionCriteria
     trial: TrialRules | None = None
     """Puts the best of the losing models on trial beside the champion; nobody is on trial when omitted."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -46,6 +45,8 @@ TABLE_COLUMNS = ("smiles", "inchikey", "value", "relation", "measurements", "spl
 REPORT_COLUMNS = ("file", "row", "smiles", "value", "action", "reason", "inchikey")
 
 
+NOT_ASKED_FOR = ("empty value", "where")
+"""Kinds of reasons that are no loss: nothing was measured, or other rows are meant."""
 NOT_MEASURED = {"na", "n/a", "nd", "n.d.", "nt", "n.t.", "n/d", "nan", "none", "null", "-", "--", "?", "tbd", "failed"}
 """Texts that say that there is no value, in lower case."""
 BELOW_LIMIT = {"blq", "bloq", "bql", "<lloq", "<loq", "<lod", "lloq", "below loq", "below lloq"}
@@ -212,6 +213,18 @@ def reason_kind(reason: str) -> str:
     return reason.partition(":")[0]
 
 
+def share_lost(rows: int, reasons: Mapping[str, int]) -> float:
+    """Give the share of rows that were dropped, of those that hold a value that was asked for.
+
+    Examples
+    --------
+    >>> share_lost(100, {"empty value": 80, "mixture": 5})
+    0.25
+    """
+    not_meant = sum(reasons.get(kind, 0) for kind in NOT_ASKED_FOR)
+    return (sum(reasons.values()) - not_meant) / (rows - not_meant) if rows > not_meant else 0.0
+
+
 def count_reasons(reasons: Iterable[str]) -> str:
     """Count reasons by their kind, the most frequent first.
 
@@ -224,9 +237,40 @@ def count_reasons(reasons: Iterable[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
 
 
-@lru_cache(maxsize=200_000)
-def _standardised(text: str, standardise: Standardise) -> tuple[str, str, str] | str:
-    """Give what was left out, standardised SMILES and identity; or why it is none. Once for a table of many assays."""
+Standardised = tuple[str, str, str] | str
+"""What was left out of a structure, its standardised SMILES and its identity; or why it is none."""
+_known: dict[tuple[str, Standardise], Standardised] = {}
+"""A table of many assays is standardised once, not once for each of them."""
+MOST_KNOWN = 200_000
+
+
+def remember(texts: Sequence[str], standardise: Standardise, found: Iterable[Standardised]) -> None:
+    """Keep what structures are, found elsewhere, such as in other processes by `standardised`."""
+    _known.update({(text, standardise): each for text, each in zip(texts, found, strict=True)})
+
+
+def is_known(text: str, standardise: Standardise) -> bool:
+    """Tell whether a structure was standardised before."""
+    return (text, standardise) in _known
+
+
+def _standardised(text: str, standardise: Standardise) -> Standardised:
+    known = _known.get((text, standardise))
+    if known is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        known = _known[text, standardise] = standardised(text, standardise)
+    return known
+
+
+def standardised(text: str, standardise: Standardise) -> Standardised:
+    """Standardise one structure.
+
+    Examples
+    --------
+    >>> standardised("CC(=O)[O-].[Na+]", Standardise())[1:]
+    ('CC(=O)O', 'QTBSBXVTEAMEQO-UHFFFAOYSA-N')
+    """
     molecule = parse_molecule(text, standardise, CURATION_LIMITS)
     if isinstance(molecule, InvalidMolecule):
         return f"{molecule.code}: {molecule.detail}"

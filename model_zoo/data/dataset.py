@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from model_zoo.chemistry.molecules import Molecule
-from model_zoo.data.curation import Curation, count_reasons, curate, reason_kind
+from model_zoo.data.curation import Curation, count_reasons, curate, reason_kind, share_lost
 from model_zoo.data.sources import Source, read_source
 from model_zoo.data.splits import Split, assign
 from model_zoo.data.targets import Target, Task
@@ -100,6 +100,11 @@ class Dataset:
             "merged": int((self.report["action"] == "merged").sum()),
             "dropped": dict(reasons.most_common()),
         }
+
+    @property
+    def share_lost(self) -> float:
+        """Of the measurements that were asked for, the share that was dropped."""
+        return share_lost(len(self.report), self.summary()["dropped"])
 
     def save(self, folder: Path) -> None:
         """Write both tables as Parquet into an existing folder."""

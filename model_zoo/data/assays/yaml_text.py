@@ -24,7 +24,8 @@ def as_yaml(proposal: Proposal, origin: str) -> str:
 
     Examples
     --------
-    >>> made = Proposal("logs", {"name": "logs", "source": {"kind": "csv", "decimal": ","}}, {"source.decimal": "all so"})
+    >>> source = {"kind": "csv", "decimal": ","}
+    >>> made = Proposal("logs", {"name": "logs", "source": source}, {"source.decimal": "all so"})
     >>> print(as_yaml(made, "Guessed."), end="")
     # yaml-language-server: $schema=../endpoint.schema.json
     # Guessed.
