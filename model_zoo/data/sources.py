@@ -196,6 +196,21 @@ def read_source(source: PackageSource | CsvSource | DvcSource | BenchmarkSource,
     return pd.DataFrame(rows, columns=list(RAW_COLUMNS))
 
 
+def require_there(source: PackageSource | CsvSource | DvcSource | BenchmarkSource, root: Path) -> None:
+    """Refuse a source of which a file, or its `.dvc` pointer, is not there.
+
+    Raises
+    ------
+    DataError
+        With what is missing.
+    """
+    for path in source.paths(root).values():
+        if isinstance(source, DvcSource):
+            pointer_md5(path)
+        else:
+            _existing(path)
+
+
 def pointer_md5(path: Path) -> str:
     """Read the hash that a file's `.dvc` pointer records.
 
