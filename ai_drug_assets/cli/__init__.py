@@ -18,6 +18,7 @@ from model_zoo.errors import AidrugError
 
 from ai_drug_assets.cli import endpoint as endpoint_
 from ai_drug_assets.cli import hosts, run
+from ai_drug_assets.cli import panel as panel_
 from ai_drug_assets.cli.adopt import adopt
 from ai_drug_assets.cli.keys import keys
 from ai_drug_assets.settings import Settings
@@ -32,6 +33,7 @@ def aidrug() -> None:
 
 aidrug.add_command(adopt)
 aidrug.add_command(endpoint_.endpoint)
+aidrug.add_command(panel_.panel)
 aidrug.add_command(hosts.deploy)
 aidrug.add_command(hosts.host)
 

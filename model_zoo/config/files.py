@@ -20,6 +20,7 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.faults import fault
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.config.no_effect import of_no_effect
+from model_zoo.config.panel import Panel
 from model_zoo.config.screen import Screen
 from model_zoo.errors import AidrugError, ConfigError
 from model_zoo.io.strict_yaml import check, read_yaml
@@ -38,7 +39,7 @@ def load_screens(folder: Path) -> dict[str, Screen]:
     return {screen.name: screen for screen in read_folder(folder, Screen)}
 
 
-T = TypeVar("T", "Endpoint", "ModelSpec", "Screen")
+T = TypeVar("T", "Endpoint", "ModelSpec", "Panel", "Screen")
 
 
 @dataclass(frozen=True)

@@ -126,9 +126,11 @@ def histogram(values: NDArray[np.float64]) -> list[str]:
 
     Examples
     --------
-    >>> histogram(np.array([0.0, 1.0, 1.0]))[-1]
-    '0.917 .. 1            ######################################## 2'
+    >>> histogram(np.array([0.0, 2.0, 2.0]))[-1], histogram(np.array([0.0, 1.0, 1.0]))
+    ('1.83 .. 2             ######################################## 2', ['0 1x', '1 2x'])
     """
+    if set(np.unique(values)) == {0.0, 1.0}:
+        return [f"{label:g} {int((values == label).sum())}x" for label in (0.0, 1.0)]
     if not len(values) or np.ptp(values) == 0:
         return [f"all {len(values)} values are {values[0]:g}"] if len(values) else []
     counts, edges = np.histogram(values, bins=BINS)
