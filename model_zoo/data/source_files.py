@@ -161,7 +161,8 @@ def raw(file: str, row: int, smiles: str, value: str, **others: str) -> RawRow:
     ['a.csv', 1, 'CCO', '7', '', 'nM']
     """
     texts = {"smiles": smiles, "value": value, **others}
-    return {"file": file, "row": row, **{name: texts.get(name, "").strip() for name in RAW_COLUMNS[2:]}}
+    numerals = {"numerals": others.get("numerals", "")}  # a blank between thousands is no blank around a text
+    return {"file": file, "row": row, **{name: texts.get(name, "").strip() for name in RAW_COLUMNS[2:]}, **numerals}
 
 
 def records(path: Path, form: Form, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
