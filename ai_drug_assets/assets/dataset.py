@@ -3,6 +3,7 @@
 from typing import Any
 
 import dagster as dg
+from model_zoo.data.curation_report import MOST_DROPPED
 from model_zoo.data.dataset import Dataset, make_dataset
 from model_zoo.data.sources import DvcSource
 from model_zoo.data.splits import leaks
@@ -35,6 +36,7 @@ def dataset(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
         outcome.checks = _checks(made, official=config.split.kind == "official")
         outcome.metadata = _metadata(made, endpoint.unit)
 
+    few_dropped = "At most a tenth of the rows that hold a value are dropped; a warning, `aidrug curate` tells why."
     no_leak = "No molecule (stereo-less InChIKey) stands in two folds, or in a fold and the test split."
     schema = "Every value is finite; train and test are not empty; every fold has molecules."
     return declare(
@@ -42,7 +44,11 @@ def dataset(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
         node,
         body,
         description=f"{endpoint.title}: curated and split measurements. {endpoint.description}",
-        checks=[check(node, "no_leak", no_leak, blocking=True), check(node, "schema", schema, blocking=True)],
+        checks=[
+            check(node, "no_leak", no_leak, blocking=True),
+            check(node, "schema", schema, blocking=True),
+            check(node, "few_dropped", few_dropped),
+        ],
     )
 
 
@@ -61,6 +67,12 @@ def _checks(made: Dataset, *, official: bool) -> list[dg.AssetCheckResult]:
             metadata={"leaking": len(leaking), "examples": leaking[:5]},
         ),
         dg.AssetCheckResult(check_name="schema", passed=sound, metadata={"molecules_per_fold": str(folds.to_dict())}),
+        dg.AssetCheckResult(
+            check_name="few_dropped",
+            passed=made.share_lost <= MOST_DROPPED,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"share": made.share_lost, "dropped": str(summary["dropped"])},
+        ),
     ]
 
 

@@ -33,7 +33,8 @@ def inference_service(asset_context: AssetContext, node: Node) -> dg.AssetsDefin
             if decided.version is not None:
                 versions[name] = decided.version
             trials[name] = (decided.challenger, rules.mode, rules.share) if decided.challenger and rules else None
-        configured, published = asset_context.catalog.configs.endpoints, _published(asset_context)
+        configs, published = asset_context.catalog.configs, _published(asset_context)
+        configured = {*configs.endpoints, *configs.faults}  # a file that cannot be read withdraws nothing
         asset_context.require_unchanged(node)  # now, and not only afterwards: what is published is served
         pointer = asset_context.store.update_pointer(
             lambda before: (

@@ -16,7 +16,9 @@ from pathlib import Path
 import click
 from model_zoo.errors import AidrugError
 
+from ai_drug_assets.cli import endpoint as endpoint_
 from ai_drug_assets.cli import hosts, run
+from ai_drug_assets.cli import panel as panel_
 from ai_drug_assets.cli.adopt import adopt
 from ai_drug_assets.cli.keys import keys
 from ai_drug_assets.settings import Settings
@@ -30,6 +32,8 @@ def aidrug() -> None:
 
 
 aidrug.add_command(adopt)
+aidrug.add_command(endpoint_.endpoint)
+aidrug.add_command(panel_.panel)
 aidrug.add_command(hosts.deploy)
 aidrug.add_command(hosts.host)
 
@@ -107,6 +111,16 @@ def retire(endpoint: str, reason: str, *, undo: bool) -> None:
 
     settings = Settings.from_env()
     click.echo(bring_back(settings, endpoint) if undo else work(settings, endpoint, reason))
+
+
+@aidrug.command()
+@click.argument("endpoints", nargs=-1, required=True, metavar="ENDPOINT...")
+@click.option("--out", type=click.Path(dir_okay=False), help="The CSV to write: every row with what becomes of it.")
+def curate(endpoints: tuple[str, ...], out: str | None) -> None:
+    """Tell what would become of every row of an ENDPOINT's files, in seconds; nothing is kept and nothing trained."""
+    from ai_drug_assets.operations.curating import dry_run
+
+    dry_run(Settings.from_env(), endpoints, Path(out) if out else None, click.echo)
 
 
 @aidrug.command()
@@ -295,7 +309,7 @@ def benchmark_set(**given: str) -> None:
 @click.argument("endpoints", nargs=-1)
 @click.option("--trials", type=click.IntRange(1), default=30, show_default=True, help="Those of earlier runs included.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draws.")
-@click.option("--write/--no-write", default=True, help="Write better settings into the model's YAML (the default).")
+@click.option("--write/--no-write", default=True, help="Write better settings into the endpoint's YAML (the default).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines; progress goes to stderr.")
 def search(model: str, endpoints: tuple[str, ...], *, trials: int, seed: int, write: bool, as_json: bool) -> None:
     """Search better hyper-parameters of MODEL on ENDPOINTS (all of its when none is named), inside the folds.

@@ -59,7 +59,7 @@ def plan(
     else:
         made = make_plan(catalog, Ledger(settings.home / "ledger"))
         told = warnings(open_bundle_store(settings))
-        made = replace(made, warnings=tuple(told))
+        made = replace(made, warnings=(*made.warnings, *told))
     made = made.only(chosen)
     if as_json:
         click.echo(json.dumps(made.as_json(), indent=1))

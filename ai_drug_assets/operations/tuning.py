@@ -52,7 +52,7 @@ def search_settings(
     trials, seed
         How many trials each study shall have, and the seed of its draws.
     write
-        Whether better settings are written into the model's YAML.
+        Whether better settings are written into the endpoint's YAML.
     say
         Receives a line per trial.
 
@@ -89,7 +89,7 @@ def search_settings(
         result = tune(endpoint, model, validate, storage, study, trials=trials, seed=seed, say=say)
         found[name] = asdict(result)
         if write and result.chosen:
-            write_overrides(settings.configs / "models" / f"{model.name}.yaml", name, result.chosen)
+            write_overrides(settings.configs / "endpoints" / f"{name}.yaml", model.name, result.chosen)
     return found
 
 
@@ -115,8 +115,8 @@ def _validation(
     return validate
 
 
-def write_overrides(path: Path, endpoint: str, chosen: Mapping[str, Any]) -> None:
-    """Write hyper-parameters into a model's `overrides` for an endpoint; comments and order stay."""
+def write_overrides(path: Path, model: str, chosen: Mapping[str, Any]) -> None:
+    """Write hyper-parameters into an endpoint's `overrides` for a model; comments and order stay."""
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
 
@@ -126,10 +126,10 @@ def write_overrides(path: Path, endpoint: str, chosen: Mapping[str, Any]) -> Non
     yaml.indent(mapping=2, sequence=4, offset=2)
     content = yaml.load(path.read_text(encoding="utf-8"))
     overrides = content.setdefault("overrides", CommentedMap())
-    if endpoint not in overrides:
-        overrides[endpoint] = CommentedMap()
-        overrides[endpoint].fa.set_flow_style()
-    overrides[endpoint].update(chosen)
+    if model not in overrides:
+        overrides[model] = CommentedMap()
+        overrides[model].fa.set_flow_style()
+    overrides[model].update(chosen)
     text = StringIO()
     yaml.dump(content, text)
     atomic_write(path, text.getvalue().encode())

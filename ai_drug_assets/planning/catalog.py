@@ -11,13 +11,16 @@ one change makes everything it touches stale at once, and one run brings it up t
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import Configs, load_configs
 from model_zoo.config.reload import reload_configs
 from model_zoo.data.reference_drugs import reference_digest
+from model_zoo.data.sources import require_there
+from model_zoo.errors import DataError
 from model_zoo.provenance import signature
 from model_zoo.provenance.records import FITTED, Rule, dataset_record, make_record, trained_model_record
 from model_zoo.provenance.roots import Makers
@@ -131,11 +134,34 @@ def load_catalog(settings: Settings, rule: Rule = sign, *, judging: bool = True,
         For the first fault in configuration, code or sources, before anything is trained.
     """
     signature.forget()
-    configs = load_configs(settings.configs, keep_rest=keep_rest)
+    configs = without_sources(load_configs(settings.configs, keep_rest=keep_rest), settings.root)
     nodes: dict[str, Node] = {}
     for node in _nodes(configs, settings, nodes, rule, judging=judging):
         nodes[node.key] = node
     return Catalog(settings, configs, nodes)
+
+
+def without_sources(configs: Configs, root: Path) -> Configs:
+    """Leave out endpoints whose files are not there, and say so: the others go on without them.
+
+    Raises
+    ------
+    DataError
+        When there is no other.
+    """
+    missing: dict[str, str] = {}
+    for name, endpoint in configs.endpoints.items():
+        try:
+            require_there(endpoint.source, root)
+        except DataError as error:
+            if len(missing) + 1 == len(configs.endpoints):
+                raise
+            missing[name] = f"{name} is left out: {error}"
+    found = {name: endpoint for name, endpoint in configs.endpoints.items() if name not in missing}
+    told = (*configs.warnings, *missing.values())
+    return (
+        replace(configs, endpoints=found, faults={**configs.faults, **missing}, warnings=told) if missing else configs
+    )
 
 
 def current_signature(catalog: Catalog, key: str) -> str | None:

@@ -54,6 +54,8 @@ class Selection:
         _require_known("model", self.models, configs.models)
         models = (node for node in catalog.nodes.values() if node.kind == "trained_model")
         trained = [node for node in models if self._wants(node, catalog)]
+        if not trained and not catalog.configs.endpoints:
+            return {node.key for node in catalog.nodes.values()}  # nothing is left to serve, which is to be published
         if not trained:
             where = f" on {', '.join(self.endpoints)}" if self.endpoints else ""
             what = f"none of {', '.join(self.models)}" if self.models else "no cheap model"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -52,6 +52,10 @@ class Endpoint(BaseModel):
     training when omitted, but for the sets of a benchmark, which keep the official metric and unit."""
     display_unit: str | None = None
     """The unit that people read, beside the endpoint's own: `%` of `log10 %`, `nM` of `pIC50`."""
+    models: tuple[str, ...] | None = None
+    """Who competes here; all models that compete everywhere when omitted."""
+    overrides: dict[str, dict[str, Any]] = {}
+    """Hyper-parameters that differ here, by the model's name."""
     champion: SelectionCriteria
     trial: TrialRules | None = None
     """Puts the best of the losing models on trial beside the champion; nobody is on trial when omitted."""
@@ -59,8 +63,12 @@ class Endpoint(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Endpoint:
         layouts = getattr(self.source, "layouts", {})
-        for unit in (self.source_unit or self.unit, *(each.unit for each in layouts.values() if each.unit is not None)):
-            conversion(unit, self.unit)
+        threshold = self.curation.threshold
+        if threshold is not None and self.task != "binary":
+            raise ValueError("curation.threshold: expected none: a regression endpoint keeps the measured value")
+        wanted = self.unit if threshold is None else threshold.unit
+        for unit in (self.source_unit or wanted, *(each.unit for each in layouts.values() if each.unit is not None)):
+            conversion(unit, wanted)
         _ = self.target
         if self.display_unit is not None:
             display(self.unit, self.display_unit)
@@ -79,7 +87,7 @@ class Endpoint(BaseModel):
             task=self.task,
             unit=self.unit,
             source=self.source,
-            source_unit=self.source_unit or self.unit,
+            source_unit=self.source_unit or (self.curation.threshold.unit if self.curation.threshold else self.unit),
             curation=self.curation,
             split=self.split,
             target=self.target.placing,

@@ -15,10 +15,12 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from model_zoo import models
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.faults import fault
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.config.no_effect import of_no_effect
+from model_zoo.config.panel import Panel
 from model_zoo.config.screen import Screen
 from model_zoo.errors import AidrugError, ConfigError
 from model_zoo.io.strict_yaml import check, read_yaml
@@ -37,7 +39,7 @@ def load_screens(folder: Path) -> dict[str, Screen]:
     return {screen.name: screen for screen in read_folder(folder, Screen)}
 
 
-T = TypeVar("T", "Endpoint", "ModelSpec", "Screen")
+T = TypeVar("T", "Endpoint", "ModelSpec", "Panel", "Screen")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Configs:
     models: Mapping[str, ModelSpec]
     faults: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    own: Mapping[str, ModelSpec] = field(default_factory=dict)
+    """The models as their files say them, without what endpoints say of them."""
 
     def models_of(self, endpoint: str) -> list[ModelSpec]:
         """List the models that compete on an endpoint, ensembles last; see `with_members`."""
@@ -99,9 +103,14 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
         Naming the file and key at fault, what was expected and what came.
     """
     faults: dict[str, str] = {}
-    endpoints = {item.name: item for item in read_folder(folder / "endpoints", Endpoint, faults if keep_rest else None)}
+    endpoints: dict[str, Endpoint] = {}
+    if yaml_files(folder / "endpoints"):  # a project may begin without one, and lose its last
+        read = read_folder(folder / "endpoints", Endpoint, faults if keep_rest else None)
+        endpoints = {item.name: item for item in read}
     models_ = {item.name: item for item in read_folder(folder / "models", ModelSpec)}
     warnings: list[str] = []
+    for endpoint in endpoints.values():
+        _require_models(endpoint, models_, folder)
     for model in models_.values():
         warnings += of_no_effect(model.name, model.names_endpoints, {*endpoints, *faults}, folder)
         for name in model.members:
@@ -109,10 +118,44 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
                 single = [item.name for item in models_.values() if not item.is_ensemble]
                 path = folder / "models" / f"{model.name}.yaml"
                 raise ConfigError(f"{path}: members: expected some of {', '.join(single)}, got {name!r}")
+    own, models_ = models_, at_endpoints(models_, endpoints)
     for name in endpoints:
         if not any(model.applies_to(name) for model in models_.values()):
             raise ConfigError(f"{folder / 'endpoints' / name}.yaml: no model competes on this endpoint")
-    return Configs(endpoints, models_, faults, tuple(warnings))
+    return Configs(endpoints, models_, faults, tuple(warnings), own)
+
+
+def at_endpoints(models_: Mapping[str, ModelSpec], endpoints: Mapping[str, Endpoint]) -> dict[str, ModelSpec]:
+    """Say in the models what endpoints say of them: who competes there, and which hyper-parameters differ.
+
+    An endpoint that names who competes is asked; else the model's own `endpoints` says it.
+    """
+    found = {}
+    for name, model in models_.items():
+        competing = tuple(
+            each.name
+            for each in endpoints.values()
+            if (name in each.models if each.models is not None else model.applies_to(each.name))
+        )
+        own = {each.name: each.overrides[name] for each in endpoints.values() if name in each.overrides}
+        merged = {key: {**model.overrides.get(key, {}), **own.get(key, {})} for key in {**model.overrides, **own}}
+        found[name] = model.model_copy(update={"endpoints": competing, "overrides": merged})
+    return found
+
+
+def _require_models(endpoint: Endpoint, models_: Mapping[str, ModelSpec], folder: Path) -> None:
+    for key, names in (("models", endpoint.models or ()), ("overrides", tuple(endpoint.overrides))):
+        for name in names:
+            path = folder / "endpoints" / f"{endpoint.name}.yaml"
+            if name not in models_:
+                raise ConfigError(f"{path}: {key}: expected some of {', '.join(models_)}, got {name!r}")
+            if key == "overrides":
+                try:
+                    models_[name].with_overrides(endpoint.name, endpoint.overrides[name])
+                except ValidationError as error:
+                    schema = models.get(models_[name].recipe).Config
+                    faults = "; ".join(f"overrides.{name}.{fault(each, schema)}" for each in error.errors())
+                    raise ConfigError(f"{path}: {faults}") from error
 
 
 def yaml_files(folder: Path) -> list[Path]:

@@ -102,6 +102,19 @@ class ModelSpec(BaseModel):
         settings: ModelConfig = check(recipe.Config, merged)
         return settings
 
+    def with_overrides(self, endpoint: str, overrides: dict[str, Any]) -> ModelSpec:
+        """Give the model with hyper-parameters that an endpoint says.
+
+        Raises
+        ------
+        ValidationError
+            When the recipe has no such one, or it takes another value.
+        """
+        merged = {**self.overrides.get(endpoint, {}), **overrides}
+        made = self.model_copy(update={"overrides": {**self.overrides, endpoint: merged}})
+        made.settings(endpoint)
+        return made
+
     def auxiliary_of(self, endpoint: str, known: Iterable[str]) -> list[str]:
         """Name the other endpoints, of all known ones, that it learns from when it is trained on one."""
         return [name for name in known if name != endpoint and (self.auxiliary == "all" or name in self.auxiliary)]

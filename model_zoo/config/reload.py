@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import Configs, read_config, yaml_files
+from model_zoo.config.files import Configs, at_endpoints, read_config, yaml_files
 from model_zoo.config.model_spec import ModelSpec
 
 
@@ -33,12 +33,7 @@ def reload_configs(folder: Path, known: Configs, endpoints: Collection[str], mod
     recipes = {
         path.stem: read_config(path, ModelSpec) for path in yaml_files(folder / "models") if path.stem in models_
     }
-    return Configs(
-        {name: anew.get(name, item) for name, item in known.endpoints.items() if name in anew or name not in endpoints},
-        {
-            name: recipes.get(name, item)
-            for name, item in known.models.items()
-            if name in recipes or name not in models_
-        },
-        known.faults,
-    )
+    kept = {name: item for name, item in known.endpoints.items() if name in anew or name not in endpoints}
+    own = {name: item for name, item in known.own.items() if name in recipes or name not in models_} | recipes
+    found = {name: anew.get(name, item) for name, item in kept.items()}
+    return Configs(found, at_endpoints(own, found), known.faults, own=own)

@@ -8,6 +8,8 @@ measurements (see `replicates.py`), splits (see `splits.py`).
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -20,16 +22,65 @@ from model_zoo.chemistry.molecules import (
     parse_molecule,
     weight_as_written,
 )
+from model_zoo.data.numerals import POINT
 from model_zoo.data.replicates import Measured, Merged, merge
 from model_zoo.data.targets import Task
-from model_zoo.data.units import FLIPPED_RELATION, Conversion, NotPositiveError, conversion, measured, unit_name
+from model_zoo.data.units import (
+    FLIPPED_RELATION,
+    Conversion,
+    NotPositiveError,
+    conversion,
+    measured,
+    split_unit,
+    unit_name,
+)
 from model_zoo.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+KNOWN_COLUMNS = ("measured_on", "series")
+"""What a source may say of a molecule for its place in a split: the earliest day, and the series."""
 TABLE_COLUMNS = ("smiles", "inchikey", "value", "relation", "measurements", "split")
 REPORT_COLUMNS = ("file", "row", "smiles", "value", "action", "reason", "inchikey")
+
+
+NOT_ASKED_FOR = ("empty value", "where")
+"""Kinds of reasons that are no loss: nothing was measured, or other rows are meant."""
+NOT_MEASURED = {"na", "n/a", "nd", "n.d.", "nt", "n.t.", "n/d", "nan", "none", "null", "-", "--", "?", "tbd", "failed"}
+"""Texts that say that there is no value, in lower case."""
+BELOW_LIMIT = {"blq", "bloq", "bql", "<lloq", "<loq", "<lod", "lloq", "below loq", "below lloq"}
+"""Texts that say that a value is below the limit of quantification."""
+
+
+class Threshold(BaseModel):
+    """How a measured value becomes a label."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    value: float
+    unit: str
+    positive: Literal["above", "below"]
+    """On which side of the value the class is 1; the value itself is on it."""
+
+    def label(self, value: float, sign: str) -> int:
+        """Give the class of a measured value or bound.
+
+        Raises
+        ------
+        ValueError
+            For a bound that lies on the other side: nobody knows.
+
+        Examples
+        --------
+        >>> weak = Threshold(value=10.0, unit="uM", positive="below")
+        >>> weak.label(3.0, "="), weak.label(10.0, "="), weak.label(50.0, ">")
+        (1, 1, 0)
+        """
+        up = value > self.value or (value == self.value and (self.positive == "above" or sign == ">"))
+        if (sign == ">" and not up) or (sign == "<" and value > self.value):
+            raise ValueError(f"censored: {sign} {value:g} {self.unit} may be on either side of {self.value:g}")
+        return int(up == (self.positive == "above"))
 
 
 class Curation(BaseModel):
@@ -40,6 +91,8 @@ class Curation(BaseModel):
     standardise: Standardise = Standardise()
     labels: dict[str, Literal[0, 1]] | None = None
     """Binary endpoints: the class of each label text. `1` and `0` need no entry."""
+    threshold: Threshold | None = None
+    """Binary endpoints: makes the class from a measured value, in place of labels."""
     censored: Literal["drop", "keep_bound"] = "drop"
     """A value known only as `<` or `>`: dropped, or kept as a bound. A kept bound is trained on as if it were the value
     and shown with its sign; it is never scored, and no interval is made from it."""
@@ -58,6 +111,8 @@ class Curation(BaseModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> Curation:
+        if self.labels and self.threshold:
+            raise ValueError("expected labels or a threshold, got both")
         limits = None if self.lloq is None or self.uloq is None else (self.lloq, self.uloq)
         for name, ends in (("valid_range", self.valid_range), ("lloq and uloq", limits)):
             if ends is not None and ends[0] >= ends[1]:
@@ -128,40 +183,125 @@ def curate(
                 reasons[item.row] = merged.conflict or merged.between or bound
         if used:
             place = (smiles_of[key], key.partition(" ")[0])
-            table.append((*place, merged.value, merged.relation, len(used), rows[used[0].row].split))
+            given = [rows[item.row] for item in used]
+            known = (min(filter(None, (row.measured_on for row in given)), default=""), given[0].series)
+            table.append((*place, merged.value, merged.relation, len(used), given[0].split, *known))
     if not table:
-        first = next((reason for reason in reasons if reason), "no row")
-        raise DataError(f"all {len(rows)} rows were dropped, expected at least one usable; the first reason: {first}")
+        why = next((reason for reason in reasons if reason), "no row")
+        raise DataError(
+            f"all {len(rows)} rows were dropped, expected at least one usable; the first reason: {why}; "
+            f"all reasons: {count_reasons(reasons)}"
+        )
     report = [
         (row.file, row.row, row.smiles, row.value, action, "; ".join(filter(None, said)), key.partition(" ")[0])
         for row, action, key, *said in zip(rows, actions, keys, reasons, notes, strict=True)
     ]
-    return pd.DataFrame(table, columns=list(TABLE_COLUMNS)), pd.DataFrame(report, columns=list(REPORT_COLUMNS))
+    curated = pd.DataFrame(table, columns=[*TABLE_COLUMNS, *KNOWN_COLUMNS])
+    # Kept where some row has one: the content of a snapshot is what models learn from, and the rest is no part of it.
+    empty = [name for name in KNOWN_COLUMNS if not curated[name].any()]
+    return curated.drop(columns=empty), pd.DataFrame(report, columns=list(REPORT_COLUMNS))
+
+
+def reason_kind(reason: str) -> str:
+    """Give the kind of a reason: what stands before its first colon.
+
+    Examples
+    --------
+    >>> reason_kind("not a number: expected a number, got 'x'")
+    'not a number'
+    """
+    return reason.partition(":")[0]
+
+
+def share_lost(rows: int, reasons: Mapping[str, int]) -> float:
+    """Give the share of rows that were dropped, of those that hold a value that was asked for.
+
+    Examples
+    --------
+    >>> share_lost(100, {"empty value": 80, "mixture": 5})
+    0.25
+    """
+    not_meant = sum(reasons.get(kind, 0) for kind in NOT_ASKED_FOR)
+    return (sum(reasons.values()) - not_meant) / (rows - not_meant) if rows > not_meant else 0.0
+
+
+def count_reasons(reasons: Iterable[str]) -> str:
+    """Count reasons by their kind, the most frequent first.
+
+    Examples
+    --------
+    >>> count_reasons(["mixture: a", "empty value: b", "mixture: c", ""])
+    '2 mixture, 1 empty value'
+    """
+    counts = Counter(reason_kind(reason) for reason in reasons if reason)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+
+
+Standardised = tuple[str, str, str] | str
+"""What was left out of a structure, its standardised SMILES and its identity; or why it is none."""
+_known: dict[tuple[str, Standardise], Standardised] = {}
+"""A table of many assays is standardised once, not once for each of them."""
+MOST_KNOWN = 200_000
+
+
+def remember(texts: Sequence[str], standardise: Standardise, found: Iterable[Standardised]) -> None:
+    """Keep what structures are, found elsewhere, such as in other processes by `standardised`."""
+    _known.update({(text, standardise): each for text, each in zip(texts, found, strict=True)})
+
+
+def is_known(text: str, standardise: Standardise) -> bool:
+    """Tell whether a structure was standardised before."""
+    return (text, standardise) in _known
+
+
+def _standardised(text: str, standardise: Standardise) -> Standardised:
+    known = _known.get((text, standardise))
+    if known is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        known = _known[text, standardise] = standardised(text, standardise)
+    return known
+
+
+def standardised(text: str, standardise: Standardise) -> Standardised:
+    """Standardise one structure.
+
+    Examples
+    --------
+    >>> standardised("CC(=O)[O-].[Na+]", Standardise())[1:]
+    ('CC(=O)O', 'QTBSBXVTEAMEQO-UHFFFAOYSA-N')
+    """
+    molecule = parse_molecule(text, standardise, CURATION_LIMITS)
+    if isinstance(molecule, InvalidMolecule):
+        return f"{molecule.code}: {molecule.detail}"
+    return "; ".join(note.detail for note in molecule.notes), molecule.smiles, molecule_key(molecule)
 
 
 class _Reader:
     """Reads the cells of a row as one measurement in the endpoint's unit."""
 
     def __init__(self, curation: Curation, task: Task, source_unit: str, unit: str) -> None:
-        self._curation, self._task, self._source_unit, self._unit = curation, task, source_unit, unit
-        self._conversions: dict[str, Conversion] = {"": conversion(source_unit, unit)}
+        self._curation, self._task = curation, task
+        self._unit = curation.threshold.unit if curation.threshold else unit
+        self._conversions: dict[str, Conversion] = {"": conversion(source_unit, self._unit)}
         self._labels: dict[str, int] = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, **(curation.labels or {})}
 
     def judge(self, row: Any) -> tuple[str, str, str, float, str] | str:
         """Give what was left out, standardised SMILES, identity, value and relation of a row; or why it is unusable."""
         if row.excluded:
             return str(row.excluded)
-        molecule = parse_molecule(row.smiles, self._curation.standardise, CURATION_LIMITS)
-        if isinstance(molecule, InvalidMolecule):
-            return f"{molecule.code}: {molecule.detail}"
+        if row.value == "":
+            return "empty value: expected one, got an empty cell"  # before chemistry: most cells of a wide table
+        molecule = _standardised(row.smiles, self._curation.standardise)
+        if isinstance(molecule, str):
+            return molecule
         try:
             value, sign = self._read(row)
         except ValueError as error:
-            return f"value: {error}"
+            return str(error)
         if refused := _refused(value, self._curation):
             return refused
-        notes = "; ".join(note.detail for note in molecule.notes)
-        return notes, molecule.smiles, molecule_key(molecule), value, sign
+        return *molecule, value, sign
 
     def _read(self, row: Any) -> tuple[float, str]:
         """Give value and relation.
@@ -171,15 +311,28 @@ class _Reader:
         ValueError
             With the reason why the row cannot be used.
         """
-        if row.value == "":
-            raise ValueError("expected a value, got an empty cell")
-        if self._task == "binary":
+        if self._task == "binary" and self._curation.threshold is None:
             if row.value not in self._labels:
-                raise ValueError(f"expected one of the labels {', '.join(self._labels)}, got {row.value!r}")
+                raise ValueError(f"label: expected one of {', '.join(self._labels)}, got {row.value!r}")
             return float(self._labels[row.value]), "="
-        value, sign = measured(row.value, row.relation)
-        convert, flips, by_weight = self._conversion(unit_name(row.unit))
+        text, unit = split_unit(row.value)
+        beside = unit_name(row.unit)
+        if unit and beside and unit != beside:
+            raise ValueError(f"unit: {row.unit!r} contradicts the value {row.value!r}")
+        convert, flips, by_weight = self._conversion(unit or beside)
+        below = row.value.lower() in BELOW_LIMIT
+        if row.value.lower() in NOT_MEASURED:
+            raise ValueError(f"not measured: the cell says {row.value!r}")
+        value, sign = (-math.inf, "<") if below else measured(text, row.relation, row.numerals or POINT)
+        if self._curation.threshold is not None:
+            if below:
+                raise ValueError(f"below quantification: {row.value!r}, and nothing says which limit that is")
+            weight = weight_as_written(row.smiles) if by_weight else math.nan
+            sign = FLIPPED_RELATION[sign] if flips else sign
+            return float(self._curation.threshold.label(convert(value, weight), sign)), "="
         try:
+            if below:
+                raise NotPositiveError(f"below quantification: {row.value!r}, and nothing says which limit that is")
             weight = weight_as_written(row.smiles) if by_weight else math.nan
             value, sign = convert(value, weight), FLIPPED_RELATION[sign] if flips else sign
         except NotPositiveError:
@@ -194,7 +347,7 @@ class _Reader:
             try:
                 self._conversions[name] = conversion(name, self._unit)
             except ConfigError as error:
-                raise ValueError(str(error)) from None
+                raise ValueError(f"unit: {error}") from None
         return self._conversions[name]
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from model_zoo.chemistry.molecules import Molecule
-from model_zoo.data.curation import Curation, curate
+from model_zoo.data.curation import Curation, count_reasons, curate, reason_kind, share_lost
 from model_zoo.data.sources import Source, read_source
 from model_zoo.data.splits import Split, assign
 from model_zoo.data.targets import Target, Task
@@ -90,7 +90,7 @@ class Dataset:
     def summary(self) -> dict[str, Any]:
         """Count what people look at first: rows in, kept, merged, dropped by reason, train and test."""
         dropped = self.report[self.report["action"] == "dropped"]
-        reasons = Counter(str(reason).partition(":")[0] for reason in dropped["reason"])
+        reasons = Counter(reason_kind(str(reason)) for reason in dropped["reason"])
         return {
             "measurements": len(self.report),
             "molecules": len(self.table),
@@ -100,6 +100,11 @@ class Dataset:
             "merged": int((self.report["action"] == "merged").sum()),
             "dropped": dict(reasons.most_common()),
         }
+
+    @property
+    def share_lost(self) -> float:
+        """Of the measurements that were asked for, the share that was dropped."""
+        return share_lost(len(self.report), self.summary()["dropped"])
 
     def save(self, folder: Path) -> None:
         """Write both tables as Parquet into an existing folder."""
@@ -142,7 +147,15 @@ def make_dataset(config: DatasetConfig, root: Path) -> Dataset:
     table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
     if config.target is not None:
         _require_place(table, report, config.target)
-    return Dataset(assign(table, config.split, config.task), report)
+    try:
+        return Dataset(assign(table, config.split, config.task), report)
+    except DataError as error:
+        dropped = report.loc[report["action"] == "dropped", "reason"]
+        if len(dropped) * 2 <= len(report):
+            raise
+        raise DataError(
+            f"{error} Before that, {len(dropped)} of {len(report)} rows were dropped: {count_reasons(dropped)}."
+        ) from error
 
 
 def _require_place(table: pd.DataFrame, report: pd.DataFrame, target: Target) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model_zoo.data.source_files import RAW_COLUMNS, Layout, raw, read_file, records
+from model_zoo.data.tables.form import Form, Format
 from model_zoo.errors import DataError
 from model_zoo.io.digests import file_digest
 
@@ -30,12 +31,23 @@ class SourceFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: str
-    format: Literal["csv", "tsv", "sdf", "smi"] | None = None
+    format: Format | None = None
+    encoding: Literal["utf-8", "utf-16", "cp1252", "latin-1"] | None = None
+    delimiter: str | None = None
+    header: bool | None = None
+    skip_rows: int | None = Field(default=None, ge=0)
+    sheet: str | None = None
+    decimal: Literal[".", ","] | None = None
+    thousands: Literal["", ",", ".", " ", "'"] | None = None
     smiles_column: str | None = None
     value_column: str | None = None
     relation_column: str | None = None
     unit: str | None = None
     unit_column: str | None = None
+    date_column: str | None = None
+    group_column: str | None = None
+    split_column: str | None = None
+    split: Literal["train", "test"] | None = None
     where: dict[str, str | tuple[str, ...]] | None = None
     values_file: str | None = None
     id_column: str | None = None
@@ -170,7 +182,7 @@ def read_source(source: PackageSource | CsvSource | DvcSource | BenchmarkSource,
     if isinstance(source, BenchmarkSource):
         for name, path in paths.items():
             part = "test" if name.endswith("/test.csv") else "train"
-            for number, cells in records(_existing(path), ",", ("Drug", "Y")):
+            for number, cells in records(_existing(path), Form("csv"), ("Drug", "Y")):
                 rows.append(raw(name, number, cells["Drug"], cells["Y"], split=part))
     else:
         if isinstance(source, DvcSource):
@@ -182,6 +194,21 @@ def read_source(source: PackageSource | CsvSource | DvcSource | BenchmarkSource,
             key = inside + name
             rows.extend(read_file(_existing(paths[key]), key, layout, values))
     return pd.DataFrame(rows, columns=list(RAW_COLUMNS))
+
+
+def require_there(source: PackageSource | CsvSource | DvcSource | BenchmarkSource, root: Path) -> None:
+    """Refuse a source of which a file, or its `.dvc` pointer, is not there.
+
+    Raises
+    ------
+    DataError
+        With what is missing.
+    """
+    for path in source.paths(root).values():
+        if isinstance(source, DvcSource):
+            pointer_md5(path)
+        else:
+            _existing(path)
 
 
 def pointer_md5(path: Path) -> str:

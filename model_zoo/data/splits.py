@@ -3,10 +3,15 @@
 Molecules that could leak into each other share a group, and a group is never divided: those with the same
 InChIKey without stereochemistry, those that are tautomers, and, in a scaffold split, those with the same scaffold.
 Acyclic molecules have no scaffold; each is a group of its own, since "no ring" says nothing about likeness.
+
+In a split by time the newest molecules are the test split, and folds are spans of time. Every fold is held out in turn
+against all others, later ones too: the test split alone says how the future is predicted.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -19,12 +24,16 @@ from model_zoo.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rdkit.Chem import Mol
 
     from model_zoo.data.targets import Task
 
 TEST_FOLD = -1
 CONNECTIVITY = 14
 """The first 14 characters of an InChIKey name the skeleton without stereochemistry and isotopes."""
+CLUSTER_DISTANCE = 0.6
+"""Least Tanimoto distance between the leaders of two clusters."""
+ISO_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}")
 FAIR = 0.25
 """The share of an even fold below which a fold is too small to score a model on."""
 
@@ -34,8 +43,11 @@ class Split(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["scaffold", "random", "official"] = "scaffold"
-    """`official` takes the test set from the source (benchmarks) and makes scaffold folds of the rest."""
+    kind: Literal["scaffold", "cluster", "time", "group", "column", "random", "official"] = "scaffold"
+    """What stays together: molecules of one `scaffold`, of one `cluster` by similarity, of one `group` of the source's
+    `group_column`, or only the same molecule (`random`). `time` takes the newest molecules by the source's
+    `date_column` as the test split, `column` those that its `split_column` calls `test`, `official` those of a
+    benchmark; the last two make scaffold folds of the rest."""
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
     folds: int = Field(default=5, ge=2, le=20)
     seed: int = 0
@@ -53,18 +65,16 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
         When there are too few groups to divide, one scaffold leaves next to nothing for the other folds, or an
         official split is missing.
     """
-    from rdkit import Chem
-
-    scaffolds = None
-    if split.kind != "random":
-        scaffolds = [scaffold(Chem.MolFromSmiles(text)) for text in table["smiles"]]
     skeletons = [skeleton(text) for text in table["smiles"]]
-    groups = _groups([key[:CONNECTIVITY] for key in table["inchikey"]], skeletons, scaffolds or [])
+    groups = _groups([key[:CONNECTIVITY] for key in table["inchikey"]], skeletons, _kin(table, split))
     strata = _strata(table["value"].to_numpy(dtype=float), task)
     result = table.assign(group=groups)
-    if split.kind == "official":
+    if split.kind == "time":
+        return _by_time(result, groups, split)
+    if split.kind in ("official", "column"):
         if not set(table["split"]) <= {"train", "test"} or len(set(table["split"])) != 2:
-            raise DataError("an official split needs a source that marks its rows as train and test")
+            what = "an official split" if split.kind == "official" else "a split by a column (`split_column`)"
+            raise DataError(f"{what} needs a source that marks its rows as train and test")
         test = table["split"].to_numpy() == "test"
     else:
         test = _most_diverse(groups, _deal(groups, strata, max(2, round(1 / split.test_fraction)), split.seed))
@@ -72,6 +82,65 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
     folds[~test] = _deal(groups[~test], strata[~test], split.folds, split.seed)
     _require_even(folds[~test], groups[~test], split.folds)
     return result.assign(split=np.where(test, "test", "train"), fold=folds)
+
+
+def _kin(table: pd.DataFrame, split: Split) -> list[str]:
+    """Label the molecules that stay together beside those that are the same; an empty label is none."""
+    from rdkit import Chem
+
+    if split.kind in ("random", "time"):
+        return []
+    if split.kind == "group":
+        return [f"series {name}" if name else "" for name in _column(table, "series", "group_column", split)]
+    mols = [Chem.MolFromSmiles(text) for text in table["smiles"]]
+    if split.kind == "cluster":
+        return [f"cluster {leader}" for leader in clusters(mols)]
+    return [scaffold(mol) for mol in mols]
+
+
+def _column(table: pd.DataFrame, name: str, key: str, split: Split) -> list[str]:
+    if name not in table:
+        raise DataError(f"a split by {split.kind} needs `{key}` in the endpoint's source, and some cell of it filled")
+    return list(table[name])
+
+
+def _by_time(table: pd.DataFrame, groups: NDArray[np.int_], split: Split) -> pd.DataFrame:
+    """Take the newest molecules as the test split, spans of time as folds; a molecule is as old as its oldest kin."""
+    days = np.array(_column(table, "measured_on", "date_column", split))
+    wrong = [day for day in days if not ISO_DAY.match(day)]
+    if wrong:
+        raise DataError(
+            f"a split by time needs the day of every measurement as 2026-01-31, got {wrong[0]!r} and {len(wrong) - 1} "
+            "others: write the dates so, for 01/02/2026 is two days"
+        )
+    oldest = {group: min(days[groups == group]) for group in np.unique(groups)}
+    since = np.array([oldest[group] for group in groups])
+    places = np.searchsorted(np.sort(since), since) / len(since)  # molecules of one day have one place
+    test = places >= 1 - split.test_fraction
+    if not test.any() or test.all():
+        raise DataError(
+            f"a split by time needs several days, got {len(set(since))}: {', '.join(sorted(set(since))[:3])}"
+        )
+    spans = np.floor(places / places[~test].max(initial=1e-9) * split.folds).astype(int).clip(0, split.folds - 1)
+    folds = np.where(test, TEST_FOLD, spans)
+    _require_even(folds[~test], groups[~test], split.folds)
+    return table.assign(split=np.where(test, "test", "train"), fold=folds)
+
+
+def clusters(mols: Sequence[Mol]) -> list[int]:
+    """Give each molecule the place of its cluster's leader: the most similar one of molecules unlike each other.
+
+    Leaders are chosen in order by sphere exclusion (Tanimoto similarity of Morgan fingerprints of radius 2 below 0.4).
+    """
+    from rdkit import DataStructs
+    from rdkit.Chem import rdFingerprintGenerator
+    from rdkit.SimDivFilters import rdSimDivPickers
+
+    make = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
+    prints = [make.GetFingerprint(mol) for mol in mols]
+    leaders = list(rdSimDivPickers.LeaderPicker().LazyBitVectorPick(prints, len(prints), CLUSTER_DISTANCE))
+    chosen = [prints[leader] for leader in leaders]
+    return [leaders[int(np.argmax(DataStructs.BulkTanimotoSimilarity(each, chosen)))] for each in prints]
 
 
 def leaks(table: pd.DataFrame) -> list[str]:

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
+from model_zoo.data.numerals import POINT, normal, plain_number
 from model_zoo.errors import ConfigError
 
 # Families of units: within one, a unit is so many of the family's first.
@@ -33,6 +34,7 @@ _SIGNS = {
     **dict.fromkeys((">", ">=", "=>", ">>", "≥", "≧", "⩾", "≫"), ">"),
     **dict.fromkeys(("<", "<=", "=<", "<<", "≤", "≦", "⩽", "≪"), "<"),
 }
+_TRAILING = re.compile(r"^(.*[0-9.,])\s*([^\W\d_]\S*|%)$", re.DOTALL)
 _SIGNED = re.compile(rf"^([{re.escape(''.join(sorted(set(''.join(_SIGNS)))))}]+)\s*(.+)$", re.DOTALL)
 
 
@@ -116,7 +118,7 @@ def conversion(source_unit: str, unit: str) -> Conversion:
         if not come.power and not wanted.power:
             return value * ratio * per
         if not come.power and value <= 0:
-            raise NotPositiveError(f"a concentration must be positive, got {value:g} {source_unit}")
+            raise NotPositiveError(f"not positive: a concentration must be positive, got {value:g} {source_unit}")
         logarithm = (come.power * value if come.power else math.log10(value)) + math.log10(ratio) + math.log10(per)
         return wanted.power * logarithm if wanted.power else float(10.0**logarithm)
 
@@ -125,6 +127,51 @@ def conversion(source_unit: str, unit: str) -> Conversion:
 
 class NotPositiveError(ValueError):
     """A number without a logarithm, where one is needed."""
+
+
+def bare_number(text: str) -> str:
+    """Give what is left of a cell without a relation before it and a known unit behind it.
+
+    Examples
+    --------
+    >>> bare_number("> 1,5 µM"), bare_number("\N{MINUS SIGN}3")
+    ('1,5', '-3')
+    """
+    plain = normal(split_unit(text)[0])
+    match = _SIGNED.match(plain)
+    return (match[2] if match else plain).strip()
+
+
+def is_relation(text: str) -> bool:
+    """Tell whether a text is a relation such as `>` or `'='`."""
+    try:
+        return bool(relation(text))
+    except ValueError:
+        return False
+
+
+def is_unit(text: str) -> bool:
+    """Tell whether a text is a unit that converts into others.
+
+    Examples
+    --------
+    >>> [is_unit(text) for text in ("uM", "log10 nM", "pKi", "mL/min/kg", "")]
+    [True, True, True, False, False]
+    """
+    return bool(text) and _meaning(text) is not None
+
+
+def split_unit(text: str) -> tuple[str, str]:
+    """Cut a unit that is known here off the end of a cell; the unit is empty where none is.
+
+    Examples
+    --------
+    >>> split_unit("> 5 µM"), split_unit("50%"), split_unit("1.5e-3"), split_unit("5 furlong")
+    (('> 5', 'uM'), ('50', '%'), ('1.5e-3', ''), ('5 furlong', ''))
+    """
+    match = _TRAILING.match(normal(text))
+    unit = unit_name(match[2]) if match else ""
+    return (match[1], unit) if match and unit in _KIND_OF else (text, "")
 
 
 def is_logarithmic(unit: str) -> bool:
@@ -155,19 +202,21 @@ def relation(text: str) -> str:
     if not sign:
         return ""
     if sign not in _SIGNS:
-        raise ValueError(f"expected the relation '=', '<' or '>', got {text!r}")
+        raise ValueError(f"relation: expected '=', '<' or '>', got {text!r}")
     return _SIGNS[sign]
 
 
-def measured(text: str, sign: str = "") -> tuple[float, str]:
+def measured(text: str, sign: str = "", numerals: str = POINT) -> tuple[float, str]:
     r"""Read a number with the relation before it or in a cell of its own.
 
     Parameters
     ----------
     text
-        A number such as `12.5`, `>10` or `≤ 3`, with any minus sign; never with a decimal comma.
+        A number such as `12.5`, `>10` or `≤ 3`, with any minus sign.
     sign
         The relation from a column of its own; empty where there is none.
+    numerals
+        How numbers are written; see `numerals.py`.
 
     Returns
     -------
@@ -177,7 +226,8 @@ def measured(text: str, sign: str = "") -> tuple[float, str]:
     Raises
     ------
     ValueError
-        When the text is no finite number, or the two relations contradict each other.
+        When the text is no finite number, or the two relations contradict each other; the message begins with the
+        kind of the fault and a colon.
 
     Examples
     --------
@@ -185,19 +235,18 @@ def measured(text: str, sign: str = "") -> tuple[float, str]:
     ((10.0, '>'), (10.0, '<'), (-2.5, '='))
     """
     if not text.strip():
-        raise ValueError("expected a value, got an empty cell")
-    plain = unicodedata.normalize("NFKC", text).strip()
+        raise ValueError("empty value: expected a number, got an empty cell")
+    plain = normal(text)
     match = _SIGNED.match(plain)
     beside, before = relation(sign), relation(match[1]) if match else ""
     if beside and before and beside != before:
-        raise ValueError(f"the relation {sign!r} contradicts the value {text!r}")
-    number = (match[2] if match else plain).replace("\N{MINUS SIGN}", "-")
+        raise ValueError(f"relation: {sign!r} contradicts the value {text!r}")
     try:
-        value = float(number.replace("_", "?"))  # Python reads 1_000 as a number; a table means something else
-    except ValueError:
-        raise ValueError(f"expected a number, got {text!r}") from None
+        value = float(plain_number(match[2] if match else plain, numerals))
+    except ValueError as error:
+        raise ValueError(f"not a number: {error}") from None
     if not math.isfinite(value):
-        raise ValueError(f"expected a finite number, got {text!r}")
+        raise ValueError(f"not a number: expected a finite number, got {text!r}")
     return value, beside or before or "="
 
 

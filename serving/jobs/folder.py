@@ -18,26 +18,8 @@ from typing import Any
 import msgspec
 
 from model_zoo.io.files import draft_of
+from model_zoo.data.tables.row import Row
 from serving.http.schemas import MoleculePrediction
-
-
-class Row(msgspec.Struct, array_like=True, frozen=True):
-    """A row of an upload.
-
-    Attributes
-    ----------
-    cells
-        As they came, one per column of the plan.
-    structure
-        A SMILES, or the structure block of an SDF record.
-    fault
-        Code and detail, when the row itself cannot be used.
-    """
-
-    cells: list[str]
-    structure: str
-    fault: tuple[str, str] | None = None
-
 
 _rows_decoder = msgspec.json.Decoder(list[Row])
 # Not typed: a job may have begun under an earlier release of the service, whose entries had fewer fields.

@@ -16,12 +16,14 @@ import msgspec
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
+from model_zoo.data.tables.guessing import Said
+from model_zoo.data.tables.reading import chunked
+from model_zoo.data.tables.row import Row
 from serving.http.problems import ProblemError
 from serving.job_settings import JobSettings
 from serving.jobs.database import Plan
-from serving.jobs.folder import JobFolder, Row
-from serving.jobs.formats import Said
-from serving.jobs.reading import chunked, understand
+from serving.jobs.folder import JobFolder
+from serving.jobs.reading import understand
 from serving.jobs.schemas import JobRequest
 
 FIELDS = ("endpoints", "include", "column", "format", "delimiter", "header", "name")

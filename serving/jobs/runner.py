@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager, suppress
 from rdkit import Chem
 
 from model_zoo.chemistry.standardisation import cxsmiles
+from model_zoo.data.tables.row import Row
 from model_zoo.inference.predictor import Answer, Fault
 from serving.champions.champion_registry import Champion, Failure
 from serving.champions.champion_watcher import load_champion
@@ -30,7 +31,7 @@ from serving.inference.engine import Engine
 from serving.inference.response_builder import build_entry
 from serving.job_settings import JobSettings
 from serving.jobs.database import MAX_ATTEMPTS, Job, JobTable, Pin, Plan
-from serving.jobs.folder import JobFolder, Row
+from serving.jobs.folder import JobFolder
 from serving.jobs.retention import remove, tidy
 
 TURN_SECONDS = 5.0

@@ -21,12 +21,13 @@ import msgspec
 from rdkit import Chem
 from rdkit.Chem import rdDepictor
 
+from model_zoo.data.tables.names import unique
+from model_zoo.data.tables.row import Row
 from model_zoo.io.spreadsheets import safe_cell
 from serving.http.schemas import EndpointPrediction
 from serving.inference.annotations import INCLUDES
 from serving.jobs.database import Job
-from serving.jobs.folder import JobFolder, Row
-from serving.jobs.formats import unique
+from serving.jobs.folder import JobFolder
 
 Cell = str | float | int | bool | None
 NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", "threshold", "no_interval"}

@@ -276,14 +276,14 @@ def test_a_relation_that_contradicts_its_value_is_dropped(relation: str, value: 
     """A bound is never read as an exact number because a column beside it says so."""
     _, report = run(("CCO", value, relation), ("CCN", "1"), censored="keep_bound")
 
-    assert next(iter(report["reason"])) == f"value: the relation '{relation}' contradicts the value '{value}'"
+    assert next(iter(report["reason"])) == f"relation: '{relation}' contradicts the value '{value}'"
 
 
 def test_an_unknown_relation_is_dropped() -> None:
     """A relation that is none of `=`, `<`, `>` drops the row and says so."""
     _, report = run(("CCO", "10", "circa"), ("CCN", "1"))
 
-    assert next(iter(report["reason"])) == "value: expected the relation '=', '<' or '>', got 'circa'"
+    assert next(iter(report["reason"])) == "relation: expected '=', '<' or '>', got 'circa'"
 
 
 def test_a_relation_turns_with_the_unit() -> None:
@@ -300,7 +300,7 @@ def test_a_concentration_must_be_positive() -> None:
     """Zero and less have no logarithm: dropped, with the unit in the reason."""
     _, report = run(("CCO", "0"), ("CCC", "-3"), ("CCN", "100"), source_unit="nM", unit="pIC50")
 
-    assert next(iter(report["reason"])) == "value: a concentration must be positive, got 0 nM"
+    assert next(iter(report["reason"])) == "not positive: a concentration must be positive, got 0 nM"
     assert list(report["action"]) == ["dropped", "dropped", "kept"]
 
 
@@ -311,7 +311,7 @@ def test_labels_become_classes() -> None:
     )
 
     assert values(table) == {"CCO": 1.0, "CCN": 0.0, "CCC": 1.0}
-    assert "expected one of the labels 0, 1, 0.0, 1.0, BBB+, BBB-, got 'maybe'" in list(report["reason"])[3]
+    assert "label: expected one of 0, 1, 0.0, 1.0, BBB+, BBB-, got 'maybe'" in list(report["reason"])[3]
 
 
 def test_a_majority_decides_a_class() -> None:
@@ -333,17 +333,17 @@ def test_values_out_of_range_are_dropped() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "value: expected a value, got an empty cell"),
-        ("n/a", "value: expected a number, got 'n/a'"),
-        ("1,5", "value: expected a number, got '1,5'"),
-        ("1.5 nM", "value: expected a number, got '1.5 nM'"),
-        ("1\n2", "value: expected a number, got '1\\n2'"),
-        ("nan", "value: expected a finite number, got 'nan'"),
-        ("inf", "value: expected a finite number, got 'inf'"),
-        ("-Infinity", "value: expected a finite number, got '-Infinity'"),
-        ("1e999", "value: expected a finite number, got '1e999'"),
-        (">", "value: expected a number, got '>'"),
-        ("1_000", "value: expected a number, got '1_000'"),
+        ("", "empty value: expected one, got an empty cell"),
+        ("n/a", "not measured: the cell says 'n/a'"),
+        ("1,5", "not a number: expected a number with '.' before its decimals, got '1,5'"),
+        ("1.5 furlong", "not a number: expected a number with '.' before its decimals, got '1.5 furlong'"),
+        ("1\n2", "not a number: expected a number with '.' before its decimals, got '1\\n2'"),
+        ("nan", "not measured: the cell says 'nan'"),
+        ("inf", "not a number: expected a number with '.' before its decimals, got 'inf'"),
+        ("-Infinity", "not a number: expected a number with '.' before its decimals, got '-Infinity'"),
+        ("1e999", "not a number: expected a finite number, got '1e999'"),
+        (">", "not a number: expected a number with '.' before its decimals, got '>'"),
+        ("1_000", "not a number: expected a number with '.' before its decimals, got '1_000'"),
     ],
 )
 def test_a_value_that_is_no_number_is_dropped(text: str, reason: str) -> None:

@@ -80,7 +80,7 @@ def test_a_summary_accounts_for_every_measurement(tmp_path: Path) -> None:
     summary = dataset(tmp_path, [*ROWS, "bad(,1", "CO,x", "CO,1", "OC,2"]).summary()
 
     assert summary["measurements"] == len(ROWS) + 4
-    assert summary["dropped"] == {"invalid-smiles": 1, "value": 1}
+    assert summary["dropped"] == {"invalid-smiles": 1, "not a number": 1}
     assert summary["merged"] == 2
     assert summary["train"] + summary["test"] == summary["molecules"] == len(ROWS) + 1
 

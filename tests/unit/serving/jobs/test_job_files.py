@@ -12,12 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_zoo.data.tables.guessing import Said
+from model_zoo.data.tables.reading import Table
+from model_zoo.data.tables.row import Row
+from model_zoo.data.tables.text import MAX_ROW_CHARACTERS
 from serving.http.problems import ProblemError
 from serving.job_settings import JobSettings
-from serving.jobs.folder import JobFolder, Row
-from serving.jobs.formats import Said
+from serving.jobs.folder import JobFolder
 from serving.jobs.intake import Received, _chunk_rows, unpack
-from serving.jobs.reading import MAX_ROW_CHARACTERS, Table, understand
+from serving.jobs.reading import understand
 
 BLOCK = (
     "ethanol\n  made by hand\n\n  3  2  0  0  0  0            999 V2000\n"

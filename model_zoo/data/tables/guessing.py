@@ -1,7 +1,7 @@
 """What a file is: its format, its delimiter, whether it has a header, which column holds the structures.
 
 Belongs here: guessing from a file's first lines and from what the caller says, and refusing an unclear guess.
-Does not belong here: reading the whole file (see `reading.py`).
+Does not belong here: reading the whole file (see `reading.py`), what numbers and columns mean (see `data/assays/`).
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from rdkit import Chem
 
 from model_zoo.chemistry.standardisation.cxsmiles import split_line
-from serving.http.problems import ProblemError
+from model_zoo.data.tables.fault import TableError
+from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Format, delimiter_of
+from model_zoo.data.tables.names import numbered, unique
 
-Format = Literal["csv", "tsv", "smi", "sdf"]
-DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
 SAMPLE_ROWS = 50
 _EXTENSIONS: dict[str, Format] = {
     "csv": "csv", "tsv": "tsv", "tab": "tsv", "smi": "smi", "smiles": "smi", "ism": "smi", "sdf": "sdf", "sd": "sdf",
@@ -58,8 +57,8 @@ def guess_format(said: Said, head: str) -> Format:
 
     Raises
     ------
-    ProblemError
-        `invalid-request` for a format that is not one of ours, `unreadable-upload` for one that we do not read.
+    TableError
+        `invalid` for a format that is not one of ours, `unreadable` for one that we do not read.
 
     Examples
     --------
@@ -67,14 +66,13 @@ def guess_format(said: Said, head: str) -> Format:
     ('sdf', 'smi')
     """
     if said.format is not None:
-        formats: tuple[Format, ...] = get_args(Format)
-        for known in formats:
+        for known in TEXT_FORMATS:
             if said.format == known:
                 return known
-        raise ProblemError("invalid-request", f"format: expected one of {', '.join(formats)}, got {said.format!r}")
+        raise TableError("invalid", f"format: expected one of {', '.join(TEXT_FORMATS)}, got {said.format!r}")
     extension = re.sub(r"\.gz$", "", (said.name or "").lower()).rpartition(".")[2]
     if extension in ("xls", "xlsx", "ods"):
-        raise ProblemError("unreadable-upload", f"expected CSV, TSV, SMILES or SDF, got .{extension}: save it as CSV")
+        raise TableError("unreadable", f"expected CSV, TSV, SMILES or SDF, got .{extension}: save it as CSV")
     by_name = _EXTENSIONS.get(extension) or _MEDIA_TYPES.get(said.media_type or "")
     if by_name is not None:
         return by_name
@@ -102,36 +100,31 @@ def guess_layout(said: Said, head: str, *, tabs: bool) -> Layout:
 
     Raises
     ------
-    ProblemError
+    TableError
         `unclear-column` when no column, or more than one, can be the structures: with the columns there are.
     """
     delimiter = _delimiter(said, head, tabs=tabs)
     rows = _rows(head, delimiter)
     if not rows:
-        raise ProblemError("unreadable-upload", "expected a header and rows, got an empty file")
+        raise TableError("unreadable", "expected a header and rows, got an empty file")
     first, rest = rows[0], rows[1:]
     skip = said.header if said.header is not None else not _is_data(first, said.column)
-    columns = unique(first) if skip else tuple(f"column_{number}" for number in range(1, len(first) + 1))
-    return Layout(delimiter, columns, _smiles_column(said.column, columns, rest if skip else rows), skip)
+    columns = unique(first) if skip else numbered(len(first))
+    return Layout(delimiter, columns, find_smiles_column(said.column, columns, rest if skip else rows), skip)
 
 
-def unique(names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
-    """Give every column a name of its own: a later one of the same name gets a number, an empty one its place.
+def is_header(row: list[str], column: str | None = None, *, strict: bool = True) -> bool:
+    """Tell whether a row names columns: one of structures, or, where not `strict`, anything but structures.
 
     Examples
     --------
-    >>> unique(["id", "value", "value", ""], taken=["id"])
-    ('id_2', 'value', 'value_2', 'column_4')
+    >>> is_header(["ID", "Canonical SMILES"]), is_header(["Results of 2025", ""]), is_header(["1", "CCO"], strict=False)
+    (True, False, False)
     """
-    used, given = set(taken), []
-    for place, raw in enumerate(names, start=1):
-        base = raw.strip() or f"column_{place}"
-        name, number = base, 2
-        while name in used:
-            name, number = f"{base}_{number}", number + 1
-        used.add(name)
-        given.append(name)
-    return tuple(given)
+    named = (column is not None and column in row) or any(
+        "smiles" in _plain(cell) or _plain(cell) in _NAMES for cell in row
+    )
+    return named or (not strict and not _is_data(row, column))
 
 
 def is_smiles(text: str) -> bool:
@@ -151,11 +144,7 @@ def _plain(name: str) -> str:
 
 def _delimiter(said: Said, head: str, *, tabs: bool) -> str:
     if said.delimiter is not None:
-        delimiter = DELIMITERS.get(said.delimiter, said.delimiter)
-        if len(delimiter) != 1 or delimiter in '"\r\n':
-            known = ", ".join(DELIMITERS)
-            raise ProblemError("invalid-request", f"delimiter: expected one of {known}, or one character")
-        return delimiter
+        return delimiter_of(said.delimiter)
     if tabs:
         return "\t"
     best, most = ",", (False, 1)
@@ -194,12 +183,19 @@ def _is_data(first: list[str], column: str | None) -> bool:
     return any(len(cell.strip()) > 2 and is_smiles(cell) for cell in first)
 
 
-def _smiles_column(said: str | None, columns: Sequence[str], rows: list[list[str]]) -> int:
+def find_smiles_column(said: str | None, columns: Sequence[str], rows: list[list[str]]) -> int:
+    """Find the place of the column with the structures: by what the caller says, by its name, or by what is in it.
+
+    Raises
+    ------
+    TableError
+        `unclear-column` when no column, or more than one, can be it: with the columns there are.
+    """
     shown = ", ".join(repr(name) for name in columns[:50])
     if said is not None:
         if said in columns:
             return columns.index(said)
-        raise ProblemError("unclear-column", f"column: expected one of {shown}, got {said!r}")
+        raise TableError("unclear-column", f"column: expected one of {shown}, got {said!r}")
     if len(columns) == 1:
         return 0
     for wanted in _NAMES:
@@ -213,7 +209,7 @@ def _smiles_column(said: str | None, columns: Sequence[str], rows: list[list[str
     if len(likely) == 1:
         return likely[0]
     what = "none of them looks like SMILES" if not likely else "more than one of them could hold the SMILES"
-    raise ProblemError(
+    raise TableError(
         "unclear-column", f"name the SMILES column with the parameter column: the columns are {shown}; {what}"
     )
 

@@ -1,0 +1,105 @@
+"""The commands that make and remove endpoints: `aidrug endpoint new` and `remove`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from model_zoo.errors import DataError
+
+from ai_drug_assets.settings import Settings
+
+
+@click.group()
+def endpoint() -> None:
+    """Make endpoints out of a lab's files, and remove them."""
+
+
+@endpoint.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--columns", multiple=True, metavar="COLUMN", help="Only this column of measurements; may be given again."
+)
+@click.option("--name", help="The endpoint's name; of several, what their names begin with.")
+@click.option("--unit", help="The unit of the values in FILE, where nothing in it says one.")
+@click.option("--where", "where", multiple=True, metavar="COLUMN=TEXT", help="Only rows with this text; * for all.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="The sign before decimals.")
+@click.option("--thousands", type=click.Choice([",", ".", " ", "'"]), help="The sign between thousands.")
+@click.option("--smiles", metavar="COLUMN", help="The column with the structures.")
+@click.option("--delimiter", help="Between cells: comma, semicolon, tab, pipe or one character.")
+@click.option("--encoding", type=click.Choice(["utf-8", "utf-16", "cp1252", "latin-1"]))
+@click.option("--sheet", help="Of an Excel workbook.")
+@click.option("--header/--no-header", default=None, help="Whether the first row names the columns.")
+@click.option("--yes", is_flag=True, help="Take the guesses without asking; what is open is refused all the same.")
+def new(  # noqa: PLR0913, PLR0917  one per option
+    file: str,
+    columns: tuple[str, ...],
+    name: str | None,
+    unit: str | None,
+    where: tuple[str, ...],
+    decimal: str | None,
+    thousands: str | None,
+    smiles: str | None,
+    delimiter: str | None,
+    encoding: str | None,
+    sheet: str | None,
+    *,
+    header: bool | None,
+    yes: bool,
+) -> None:
+    """Guess what FILE holds, show it, and write an endpoint's YAML for each column of measurements.
+
+    FILE is CSV, TSV, SDF, Excel (.xlsx) or Parquet, packed or not. Nothing is overwritten, and FILE is not changed.
+    """
+    from model_zoo.data.assays.proposal import Answers
+
+    from ai_drug_assets.operations.own_assays import FileIs, look_at, write
+
+    settings = Settings.from_env()
+    pairs = tuple(_pair(text) for text in where)
+    answers = Answers(name, unit, decimal, thousands, pairs)
+    look = look_at(settings, Path(file), columns, answers, FileIs(delimiter, encoding, sheet, smiles, header))
+    click.echo(look.as_text())
+    questions = [question for each in look.proposals for question in each.questions]
+    if questions:
+        raise DataError(
+            "nothing is written, for two readings would give different values:\n  "
+            + "\n  ".join(dict.fromkeys(questions))
+        )
+    if not yes:
+        if not sys.stdin.isatty():
+            raise DataError(
+                "nothing is written: say --yes to take these guesses, or correct them with options (--help)"
+            )
+        if not click.confirm(f"Write {len(look.proposals)} endpoint files?"):
+            raise DataError("nothing is written: correct the guesses with options (--help)")
+    for path in write(settings, look.proposals):
+        click.echo(f"wrote {path}")
+    names = " ".join(each.name for each in look.proposals)
+    click.echo(f"`aidrug curate {names}` shows what becomes of every row; `aidrug run {names}` trains on them")
+
+
+@endpoint.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--examples", "embedded", is_flag=True, help="The embedded examples, all of them.")
+@click.option("--reason", default="the endpoint was removed", show_default=True, help="Told to whoever asks for it.")
+def remove(names: tuple[str, ...], reason: str, *, embedded: bool) -> None:
+    """Remove endpoints: their YAMLs go, and what serves them is withdrawn. Measurements and history stay."""
+    from ai_drug_assets.operations.own_assays import examples
+    from ai_drug_assets.operations.own_assays import remove as work
+
+    settings = Settings.from_env()
+    chosen = dict.fromkeys([*names, *(examples(settings) if embedded else [])])
+    if not chosen and not embedded:
+        raise click.UsageError("expected the name of an endpoint, or --examples")
+    for name in chosen:
+        for line in work(settings, name, reason):
+            click.echo(line)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, equals, wanted = text.rpartition("=")
+    if not equals or not column:
+        raise click.UsageError(f"--where: expected COLUMN=TEXT, got {text!r}")
+    return column, wanted

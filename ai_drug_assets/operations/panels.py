@@ -1,0 +1,146 @@
+"""`aidrug panel`: ready-made endpoints of public collections, from a folder or an address, each file verified.
+
+Everything is fetched and verified before anything is written, and nothing is overwritten: a wrong file, a cut download
+or no network leaves all as it was.
+"""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.files import read_folder
+from model_zoo.config.panel import Panel, PanelFile, PanelSet
+from model_zoo.errors import ConfigError, DataError
+from model_zoo.io.digests import content_digest, file_digest
+from model_zoo.io.files import atomic_write
+from model_zoo.io.strict_yaml import check
+
+from ai_drug_assets.settings import Settings
+
+SECONDS = 60.0
+"""How long a server may be silent."""
+MOST_BYTES = 1 << 30
+SCHEMA = "# yaml-language-server: $schema=../endpoint.schema.json\n"
+
+
+def load_panels(settings: Settings) -> dict[str, Panel]:
+    """Read the panels that ship with the project."""
+    return {panel.name: panel for panel in read_folder(settings.root / "configs" / "panels", Panel)}
+
+
+def as_text(panels: dict[str, Panel]) -> str:
+    """Tell what there is."""
+    lines = []
+    for name, panel in panels.items():
+        lines.append(f"{name}: {panel.title}")
+        lines.append(f"    {len(panel.sets)} endpoints: {', '.join(each.name for each in panel.sets)}")
+        lines += [f"    licence   {panel.licence}", f"    cite      {panel.citation}", f"    from      {panel.origin}"]
+    return "\n".join(lines)
+
+
+def add(
+    settings: Settings, name: str, place: str | None, only: tuple[str, ...], say: Callable[[str], None]
+) -> list[str]:
+    """Add the endpoints of a panel; give the names of those that were not there.
+
+    Parameters
+    ----------
+    settings, name
+        This installation, and the panel.
+    place
+        The folder, or the address, that holds its files.
+    only
+        Some of its sets; all when empty.
+    say
+        Receives a line per endpoint.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown panel or set, or when nothing says where the files are.
+    DataError
+        For a file that is missing, cut or another one.
+    """
+    panels = load_panels(settings)
+    if name not in panels:
+        raise ConfigError(f"expected one of {', '.join(panels)}, got {name!r}")
+    panel = panels[name]
+    sets = _chosen(panel, only)
+    place = place or panel.address
+    if place is None:
+        raise ConfigError(
+            f"{name}: expected the folder that holds its files (--from FOLDER): no address is known. They come from "
+            f"{panel.origin}"
+        )
+    folder = settings.configs / "endpoints"
+    wanted = [each for each in sets if not (folder / f"{each.name}.yaml").exists()]
+    for each in sets:
+        if each not in wanted:
+            say(f"{each.name}: is there already, and stays as it is")
+    target = settings.root / "data" / "panels" / name
+    files = {each.file: each for one in wanted for each in one.files}
+    contents = {
+        path: content for path, item in files.items() if (content := _content(panel, item, place, target)) is not None
+    }
+    made = {each.name: each.content(panel, f"data/panels/{name}") for each in wanted}
+    for content in made.values():
+        check(Endpoint, content)
+    for path, content in contents.items():
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(target / path, content)
+    folder.mkdir(parents=True, exist_ok=True)
+    for one, content in made.items():
+        text = yaml.safe_dump(content, sort_keys=False, width=110, allow_unicode=True)
+        atomic_write(folder / f"{one}.yaml", f"{SCHEMA}# Of the panel {name}.\n{text}".encode())
+        say(f"{one}: wrote {folder / one}.yaml")
+    return list(made)
+
+
+def _chosen(panel: Panel, only: tuple[str, ...]) -> list[PanelSet]:
+    known = {each.name: each for each in panel.sets}
+    for name in only:
+        if name not in known:
+            raise ConfigError(f"{panel.name}: expected some of {', '.join(known)}, got {name!r}")
+    return [known[name] for name in only] if only else list(panel.sets)
+
+
+def _content(panel: Panel, item: PanelFile, place: str, target: Path) -> bytes | None:
+    """Give a file's content, verified; none where it lies at its place already."""
+    there = target / item.file
+    if there.is_file() and file_digest(there) == item.sha256:
+        return None
+    if place.startswith(("http://", "https://")):
+        source = f"{place.rstrip('/')}/{item.file}"
+        content = _fetched(source)
+    else:
+        inside = [Path(place) / item.file, *([Path(place) / panel.folder / item.file] if panel.folder else [])]
+        found = next((path for path in inside if path.is_file()), None)
+        if found is None:
+            raise DataError(f"{inside[0]}: expected a file of the panel {panel.name}, got none. Nothing is changed")
+        source, content = str(found), found.read_bytes()
+    got = content_digest(content)
+    if got != item.sha256:
+        raise DataError(
+            f"{source}: expected the content with SHA-256 {item.sha256}, got {got} ({len(content)} bytes): another "
+            "version, or a cut or changed file. Nothing is changed"
+        )
+    return content
+
+
+def _fetched(address: str) -> bytes:
+    try:
+        with urllib.request.urlopen(address, timeout=SECONDS) as answer:
+            content: bytes = answer.read(MOST_BYTES)
+            said = answer.headers.get("Content-Length")
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        raise DataError(f"{address}: could not be fetched: {error}. Nothing is changed") from error
+    except Exception as error:  # the client's own for a body that ends early
+        raise DataError(f"{address}: the download was cut: {type(error).__name__}. Nothing is changed") from error
+    if said is not None and len(content) < int(said):
+        raise DataError(f"{address}: the download was cut after {len(content)} of {said} bytes. Nothing is changed")
+    return content

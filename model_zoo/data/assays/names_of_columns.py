@@ -1,0 +1,111 @@
+"""What the name of a column says: a unit, a kind of measurement, or that it is none."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from model_zoo.data.units import is_unit, unit_name
+
+Direction = Literal["higher", "lower", "none"]
+
+_BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]*(?:\([^()]*\))?[^()\[\]]*)[)\]]")
+_IN_WORDS = re.compile(r"\s*(?:in )?\bmol(?:e?s)? per lit(?:re|er)\b", re.IGNORECASE)
+_ENDING = re.compile(r"[ _.](fM|pM|nM|uM|µM|mM|percent|pct|hr?)$", re.IGNORECASE)
+_MOLAR = {"fm": "fM", "pm": "pM", "nm": "nM", "um": "uM", "µm": "uM", "mm": "mM", "m": "M"}
+_LOGARITHM = re.compile(r"(^|[ _])(log|lg)(10)?(?=[ _(\[]|$)", re.IGNORECASE)
+_POTENCY = re.compile(r"(?<![a-z])(p?)(IC ?50|EC ?50|AC ?50|XC ?50|GI ?50|Ki|Kd|KB)(?![a-z])", re.IGNORECASE)
+_NO_MEASUREMENT = re.compile(
+    r"""(^|\b|_)(mw|mol(ecular)?_?w(eigh)?t|mass|a_?logp|c_?logp|x_?logp|m_?logp|tpsa|psa|hb[da]|h_bond|acceptors|donors
+    |rotatable|rings?|heavy|atoms|qed|ro5|violations|lipinski|molregno|cid|sid|aid|tid|year|index|row|confidence|pubmed
+    |doi|src|well|plate|batch|replicates?|count|n|std|stdev|sd|sem|se|err|error|hill|slope|r2|r_squared|ci|cv|predicted
+    |pred|calc|calculated|estimated|simulated|passage|concentration|conc|dose|temperature|temp|min_degree|degree|url|id|ids
+    |num|no|number|vendor|cas|barcode|inchi|inchikey|formula|purity|upper_value|lower_value|polar_surface_area)(\b|_|$)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_DIRECTIONS: tuple[tuple[str, Direction], ...] = (
+    (r"herg|cyp|tox|ames|dili|inhibition of herg|cytotox", "lower"),
+    (r"clint|clearance|efflux|mdr1|\ber\b|pgp|half.?effective", "lower"),
+    (r"solub|logs\b|perm|papp|caco|pampa|bioavail|half.?life|unbound|\bfu\b|hia|absor", "higher"),
+)
+
+
+def unit_in(name: str) -> tuple[str, str]:
+    """Give the unit that stands in a column's name, and the name without it; the unit is empty where there is none.
+
+    Examples
+    --------
+    >>> unit_in("IC50 (nM)"), unit_in("LOG HLM_CLint (mL/min/kg)"), unit_in("PPB (HUMAN) (% unbound)")
+    (('nM', 'IC50'), ('log10 mL/min/kg', 'LOG HLM_CLint'), ('%', 'PPB (HUMAN)'))
+    >>> unit_in("pIC50"), unit_in("potency_uM"), unit_in("EC50 [log10(M)]"), unit_in("activity")
+    (('pIC50', 'pIC50'), ('uM', 'potency'), ('log10 M', 'EC50'), ('', 'activity'))
+    """
+    found, rest = "", name
+    for match in reversed(list(_BRACKETS.finditer(name))):
+        text = match[1].strip()
+        if (unit := _unit_of(text)) or "/" in text:
+            ratio = "ratio" if re.search(r"[A-Z]-?[A-Z]?/[A-Z]", text) else text
+            found, rest = unit or ratio, name.replace(match[0], "")
+            break
+    if not found and (words := _IN_WORDS.search(name)):
+        found, rest = "mol/L", name.replace(words[0], "")
+    if not found and (match := _ENDING.search(name)):
+        found, rest = _MOLAR.get(match[1].lower()) or _unit_of(match[1]), name[: match.start()]
+    potency = _POTENCY.search(rest)
+    if potency and potency[1]:
+        return f"p{potency_kind(rest)}", rest.strip()
+    if found and _LOGARITHM.search(rest) and not found.startswith("log"):
+        found = f"log10 {found}"
+    return found, rest.strip(" _")
+
+
+def potency_kind(name: str) -> str:
+    """Give the kind of potency that a name says, as `pIC50` writes it; empty where it says none.
+
+    Examples
+    --------
+    >>> potency_kind("EGFR ic50"), potency_kind("pKi"), potency_kind("Kinetics")
+    ('IC50', 'Ki', '')
+    """
+    match = _POTENCY.search(name.replace("_", " "))
+    if not match:
+        return ""
+    kind = match[2].replace(" ", "")
+    return kind.capitalize() if kind.lower() in ("ki", "kd") else kind.upper()
+
+
+def is_no_measurement(name: str) -> bool:
+    """Tell whether a name says that a column of numbers holds no measurements: descriptors, numbers of things, errors.
+
+    Examples
+    --------
+    >>> [is_no_measurement(name) for name in ("Molecular Weight", "IC50 SD", "IC50", "measured logS")]
+    [True, True, False, False]
+    """
+    return bool(_NO_MEASUREMENT.search(re.sub(r"[^\w]+", "_", name))) or name.startswith("Unnamed")
+
+
+def direction_of(name: str, file: str, unit: str) -> Direction:
+    """Say which way a medicinal chemist usually wants it: by the column's name and, for anti-targets, the file's.
+
+    Examples
+    --------
+    >>> direction_of("pIC50", "hERG", "pIC50"), direction_of("pKi", "EGFR", "pKi"), direction_of("x", "", "")
+    ('lower', 'higher', 'none')
+    """
+    for pattern, direction in _DIRECTIONS:
+        if re.search(pattern, name, re.IGNORECASE):
+            return direction
+    if re.search(r"herg|cyp", file, re.IGNORECASE):
+        return "lower"
+    return "higher" if re.match(r"p(IC50|EC50|AC50|XC50|GI50|K)", unit) else "none"
+
+
+def _unit_of(text: str) -> str:
+    """Give a unit as it is known here; empty for a text that is none."""
+    text = re.sub(r"^(log10|log|lg)\s*\(?\s*([^()]*?)\)?$", r"log10 \2", text.strip(), flags=re.IGNORECASE).strip()
+    text = "%" if text.startswith("%") or text.lower() in ("percent", "pct") else text
+    name = unit_name(text)
+    if is_unit(name):
+        return name
+    return _MOLAR.get(name.lower(), "") if len(name) <= 2 and name != "M" else ""

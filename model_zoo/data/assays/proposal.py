@@ -1,0 +1,299 @@
+"""The endpoints that a lab's table proposes: what each key of their YAML should say, why, and what must be asked.
+
+Never is one of two readings taken in silence where they give different values: such a question keeps a proposal open
+until somebody answers it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model_zoo.data.assays.names_of_columns import direction_of, potency_kind, unit_in
+from model_zoo.data.assays.roles import Roles, Value
+from model_zoo.data.assays.whole_table import WholeTable
+from model_zoo.data.source_files import ENCODINGS
+from model_zoo.data.tables.form import DELIMITERS
+from model_zoo.data.units import is_logarithmic, is_unit, unit_name
+
+DECADES = 100.0
+"""Positive values that span more than this factor are trained on as logarithms."""
+MAX_NAME = 60
+_ENCODING_NAMES = {codec: name for name, codec in ENCODINGS.items()}
+_DELIMITER_NAMES = {sign: name for name, sign in DELIMITERS.items()}
+POTENCY_RANGE = [2, 13]
+UNKNOWN = "unknown"
+_BOUND = "<>≤≥"
+ANY = "*"
+"""Stands for every text that a column may hold."""
+_MOLAR = {"M", "mM", "uM", "nM", "pM", "fM", "mol/L", "mmol/L", "umol/L", "nmol/L", "pmol/L"}
+
+
+@dataclass
+class Proposal:
+    """One endpoint as a table proposes it.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    content
+        What its YAML says.
+    why
+        The evidence for a key, by the key's path.
+    questions
+        What must be answered before it is written: two readings that differ.
+    """
+
+    name: str
+    content: dict[str, Any]
+    why: dict[str, str] = field(default_factory=dict)
+    questions: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What whoever brings the table says; what is none is guessed."""
+
+    name: str | None = None
+    unit: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    where: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def numerals(self) -> str | None:
+        """How numbers are written."""
+        if self.decimal is None and self.thousands is None:
+            return None
+        return (self.decimal or ("," if self.thousands == "." else ".")) + (self.thousands or "")
+
+
+def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> list[Proposal]:
+    """Propose an endpoint for each column of measurements.
+
+    Parameters
+    ----------
+    table, roles
+        The table, and what its columns are.
+    file
+        How the YAML names it.
+    answers
+        What is known.
+    """
+    stem, several = stem_of(table.path), len(roles.values) > 1
+    made = []
+    for value in roles.values:
+        rest = unit_in(value.name)[1]
+        alone = answers.name or stem
+        name = slug(f"{answers.name or ''} {rest}" if several else alone)
+        each = Proposal(name, {}, {"task": _task_words(value, table)})
+        source = {
+            "kind": "csv",
+            "files": [file],
+            **_form_keys(table, each),
+            **_numeral_keys(table, roles, value, answers, each),
+        }
+        source |= _column_keys(table, roles, value, answers, each)
+        source |= _where(roles, answers, each)
+        unit, source_unit = ("probability", "") if value.labels else _units(table, roles, value, answers)
+        each.content = {
+            "name": name,
+            "title": value.name if several else f"{value.name} ({stem})",
+            "description": f"Measured values of {value.name!r} in {table.path.name}.",
+            "task": "binary" if value.labels else "regression",
+            "unit": unit,
+            **({"source_unit": source_unit} if source_unit else {}),
+            "direction": direction_of(value.name, stem, unit),
+            "source": source,
+        }
+        if value.labels:
+            _say_labels(value, each)
+        else:
+            _say_values(table, roles, value, unit, each)
+        each.content["champion"] = {"metric": "auroc" if value.labels else "rmse"}
+        made.append(each)
+    for number, each in enumerate(made, start=1):
+        if [other.name for other in made].count(each.name) > 1:
+            each.name = each.content["name"] = f"{each.name[: MAX_NAME - 4]}_{number}"
+    return made
+
+
+def _form_keys(table: WholeTable, made: Proposal) -> dict[str, Any]:
+    """Say how the file is written, where it is written otherwise than usual."""
+    form = table.form
+    keys: dict[str, Any] = {} if form.format == "csv" else {"format": form.format}
+    if form.format in ("csv", "tsv") and form.delimiter != ("\t" if form.format == "tsv" else ","):
+        keys["delimiter"] = _DELIMITER_NAMES.get(form.delimiter, form.delimiter)
+    if (encoding := _ENCODING_NAMES[form.encoding]) != "utf-8":
+        keys["encoding"] = encoding
+        made.why["source.encoding"] = "its bytes are no UTF-8; look at names and units that are not English"
+    if form.sheet:
+        keys["sheet"] = form.sheet
+    if form.skip_rows:
+        keys["skip_rows"] = form.skip_rows
+    if not form.header:
+        keys["header"] = False
+    return keys
+
+
+def _column_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers, made: Proposal) -> dict[str, Any]:
+    keys: dict[str, Any] = {}
+    if table.structure:
+        keys["smiles_column"] = table.structure
+        filled = sum(map(bool, table.column(table.structure)))
+        made.why["source.smiles_column"] = f"{filled} of {len(table.rows)} cells filled"
+    keys["value_column"] = value.name
+    odd = 0 if value.labels else value.numerals.filled - value.numerals.numbers
+    made.why["source.value_column"] = f"{value.filled} of {len(table.rows)} cells filled" + (
+        f", {odd} of them no numbers: `aidrug curate` says which" if odd else ""
+    )
+    by_row = roles.unit if answers.unit is None and value.labels is None else ""
+    for key, column in {
+        "relation_column": roles.relation if value.labels is None else "",
+        "unit_column": by_row,
+        "date_column": roles.day,
+        "group_column": roles.series,
+        "split_column": roles.part,
+    }.items():
+        if column:
+            keys[key] = column
+            made.why[f"source.{key}"] = _counted([cell for cell in table.column(column) if cell])
+    return keys
+
+
+def _where(roles: Roles, answers: Answers, made: Proposal) -> dict[str, Any]:
+    """Choose the kind of potency that is most frequent, and ask for anything else that some rows differ in."""
+    where = dict(answers.where)
+    for column, texts in roles.choosing.items():
+        if column in where:
+            continue
+        if any(potency_kind(text) for text in texts):
+            where[column] = texts.most_common(1)[0][0]
+            made.why["source.where"] = f"the most frequent of {_counted_texts(texts)}"
+        else:
+            made.questions.append(
+                f"{column!r} holds {_counted_texts(texts)}. Which rows are meant? "
+                f"Say --where '{column}=TEXT', or --where '{column}=*' for all of them"
+            )
+    where = {column: text for column, text in where.items() if text != ANY}
+    return {"where": where} if where else {}
+
+
+def _numeral_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers, made: Proposal) -> dict[str, Any]:
+    numerals = "." if value.labels else _numerals(table, roles, value, answers, made)
+    return ({"decimal": numerals[0]} if numerals[0] != "." else {}) | (
+        {"thousands": numerals[1]} if numerals[1:] else {}
+    )
+
+
+def _numerals(table: WholeTable, roles: Roles, value: Value, answers: Answers, made: Proposal) -> str:
+    """Choose how numbers are written: by what is known, by the whole column, by the file; or ask."""
+    readings = value.numerals.readings
+    if answers.numerals is not None:
+        return answers.numerals
+    if len(readings) == 1:
+        if readings[0] != ".":
+            made.why["source.decimal"] = f"{value.numerals.numbers} numbers of the column, which fit no other reading"
+        return readings[0]
+    by_commas = table.form.format == "csv" and table.form.delimiter == ","
+    if readings[0] == "." and (by_commas or table.form.format in ("sdf", "parquet", "xlsx")):
+        return (
+            "."  # who writes 1,5 writes 1.000 for a thousand, and separates no cells by commas; software writes points
+        )
+    decided = {each for other in roles.values if (each := _decimal(table, other))}
+    agreed = [each for each in readings if {each[0]} == decided]
+    if len(agreed) == 1:
+        made.why["source.decimal"] = f"as in other columns; else {value.numerals.shown()}"
+        return agreed[0]
+    options = " or ".join(
+        f"--decimal '{each[0]}'" + (f" --thousands '{each[1]}'" if each[1:] else "") for each in readings
+    )
+    made.questions.append(f"{value.name!r}: {value.numerals.shown()}. Say which: {options}")
+    return readings[0]
+
+
+def _decimal(table: WholeTable, value: Value) -> str:
+    """Give the sign before decimals, where the column tells it: whole numbers do not."""
+    readings = value.numerals.readings
+    if value.labels or len(readings) > 1:
+        return ""
+    return readings[0][0] if any(readings[0][0] in cell for cell in table.column(value.name)) else ""
+
+
+def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> tuple[str, str]:
+    """Give the endpoint's unit and that of the file, as far as the column, another one or whoever asks says it."""
+    said = answers.unit or value.unit
+    if not said and roles.unit:
+        texts = [unit_name(text) for text in table.column(roles.unit) if is_unit(text)]
+        said = max(dict.fromkeys(texts), key=texts.count)
+    if not said and (kind := re.search(r"log ?(s|bb|d|p)\b", value.name, re.IGNORECASE)):
+        said = {"s": "log10 mol/L", "bb": "logBB", "d": "log D", "p": "log P"}[kind[1].lower()]
+    if not said:
+        return UNKNOWN, ""
+    told = [value.name, *(text for texts in roles.choosing.values() for text in texts), table.path.name]
+    potency = next(filter(None, map(potency_kind, told)), "IC50" if roles.unit else "")
+    return (f"p{potency}", said) if potency and said in _MOLAR else (said, "")
+
+
+def _say_labels(value: Value, made: Proposal) -> None:
+    labels = {text: label for text, label in (value.labels or {}).items() if text not in ("0", "1", "0.0", "1.0")}
+    if labels:
+        made.content["curation"] = {"labels": labels}
+
+
+def _say_values(table: WholeTable, roles: Roles, value: Value, unit: str, made: Proposal) -> None:
+    numbers = [number for number in value.numerals.values if number == number]  # noqa: PLR0124  NaN
+    curation: dict[str, Any] = {}
+    if re.match(r"p(IC50|EC50|AC50|XC50|GI50|K)", unit):
+        curation["valid_range"] = POTENCY_RANGE
+    signs = [cell.strip("'\" ") for cell in (table.column(roles.relation) if roles.relation else [])]
+    signs = [text for text in (*signs, *table.column(value.name)) if text[:1] in _BOUND and text]
+    if signs:
+        curation["censored"] = "drop"
+        made.why["curation.censored"] = (
+            f"{len(signs)} values are only known as bounds; `keep_bound` trains on them too, and never scores them"
+        )
+    if curation:
+        made.content["curation"] = curation
+    positive = numbers and min(numbers) > 0
+    if positive and not is_logarithmic(unit) and max(numbers) > DECADES * min(numbers):
+        made.content["transform"] = "log10"
+        made.why["transform"] = f"positive values from {min(numbers):g} to {max(numbers):g}"
+
+
+def _task_words(value: Value, table: WholeTable) -> str:
+    if value.labels is not None:
+        return _counted([cell for cell in table.column(value.name) if cell])
+    numbers = [number for number in value.numerals.values if number == number]  # noqa: PLR0124  NaN
+    return f"{len(numbers)} numbers from {min(numbers):g} to {max(numbers):g}" if numbers else "no numbers"
+
+
+def _counted(texts: list[str]) -> str:
+    return _counted_texts(Counter(texts))
+
+
+def _counted_texts(counts: Any) -> str:
+    shown = [f"{text!r} {count}x" for text, count in counts.most_common(5)]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {more} others" if more > 0 else "")
+
+
+def stem_of(path: Path) -> str:
+    """Give a file's name without its endings."""
+    return path.name.partition(".")[0]
+
+
+def slug(text: str) -> str:
+    """Make a name of a text.
+
+    Examples
+    --------
+    >>> slug("LOG HLM_CLint"), slug("5-HT2A pKi")
+    ('log_hlm_clint', 'x5_ht2a_pki')
+    """
+    name = re.sub(r"[^a-z0-9]+", "_", text.lower().replace("µ", "u")).strip("_")[:MAX_NAME].strip("_") or "assay"
+    return name if name[0].isalpha() else f"x{name}"[:MAX_NAME]

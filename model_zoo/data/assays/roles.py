@@ -1,0 +1,174 @@
+"""What each column of a lab's table is: a measurement, its relation, its unit, a day, a series, a name, or nothing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from model_zoo.data.assays.names_of_columns import is_no_measurement, unit_in
+from model_zoo.data.assays.numerals_of_columns import Numerals, numerals_of
+from model_zoo.data.assays.whole_table import WholeTable
+from model_zoo.data.curation import NOT_MEASURED
+from model_zoo.data.splits import ISO_DAY
+from model_zoo.data.units import is_relation, is_unit
+
+MOST = 0.9
+"""Share of the filled cells that must be relations, units or days."""
+FEW = 12
+"""Most different texts of a column by which rows are chosen."""
+_LABELS = (
+    ({"1", "1.0", "active", "yes", "y", "true", "positive", "pos", "+", "toxic", "inhibitor", "permeable", "high",
+      "hit"}, 1),
+    ({"0", "0.0", "inactive", "no", "n", "false", "negative", "neg", "-", "nontoxic", "non-toxic", "noninhibitor",
+      "non-inhibitor", "impermeable", "low", "miss"}, 0),
+)  # fmt: skip
+_NAME = re.compile(r"(^|[ _])(id|name|compound|molecule|cmpd|code|chembl|drug|mol)([ _]|id$|$)", re.IGNORECASE)
+_DAY = re.compile(r"date|day|measured.?on|tested.?on", re.IGNORECASE)
+_SERIES = re.compile(r"^(series|chemotype|scaffold|cluster|project|chemical.?series)$", re.IGNORECASE)
+_CHOOSING = re.compile(
+    r"^((standard|activity)[ _]?)?type$|^(endpoint|parameter|measurement|pref_name)$|^target([ _]?(pref_?)?name)?$"
+    r"|species|organism|strain|isoform|matrix|cell.?line",
+    re.IGNORECASE,
+)
+_PARTS = {"train", "test"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A column that may hold measurements.
+
+    Attributes
+    ----------
+    name, filled
+        The column, and how many of its cells are not empty.
+    numerals
+        How its numbers are written.
+    labels
+        The class of each of its texts, where it holds two.
+    unit
+        What its name says.
+    """
+
+    name: str
+    filled: int
+    numerals: Numerals
+    labels: dict[str, int] | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What the columns are; a name is empty where there is no such column.
+
+    Attributes
+    ----------
+    values
+        Columns that hold measurements, as far as one can tell.
+    relation, unit, day, series, part, identifier
+        Columns that say more of them.
+    choosing
+        Columns by which some rows may be meant and others not, with how often each text stands there.
+    left_out
+        Columns of numbers that are taken for none, with why.
+    """
+
+    values: tuple[Value, ...]
+    relation: str = ""
+    unit: str = ""
+    day: str = ""
+    series: str = ""
+    part: str = ""
+    identifier: str = ""
+    choosing: dict[str, Counter[str]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | None = None) -> Roles:
+    """Find what the columns of a table are.
+
+    Parameters
+    ----------
+    table
+        The table.
+    wanted
+        The columns that hold measurements, where that is known.
+    numerals
+        How numbers are written, where that is known.
+    """
+    cells = {name: table.column(name) for name in dict.fromkeys(table.names) if table.names.count(name) == 1}
+    cells.pop(table.structure, None)
+    relation = _first(cells, lambda name, texts: _share(texts, is_relation) >= MOST)
+    unit = _first(cells, lambda name, texts: "unit" in name.lower() and _share(texts, is_unit) > 0)
+    day = _first(cells, lambda name, texts: bool(_DAY.search(name)) or _share(texts, _is_day) >= MOST)
+    series = _first(cells, lambda name, texts: bool(_SERIES.match(name)))
+    part = _first(cells, lambda name, texts: {text for text in texts if text} == _PARTS)
+    identifier = _first(cells, lambda name, texts: bool(_NAME.search(name)))
+    taken = {relation, unit, day, series, part, identifier} - set(wanted)
+    values, left_out = [], {}
+    for name, texts in cells.items():
+        if (wanted and name not in wanted) or name in taken:
+            continue
+        filled = [text for text in texts if text]
+        labels = labels_of(filled)
+        found = numerals_of(texts, numerals)
+        if not filled or not (labels or found.is_numeric):
+            if name in wanted:
+                values.append(Value(name, len(filled), found, None, ""))
+            continue
+        why = "" if name in wanted else _why_none(name, found, cells)
+        if why:
+            left_out[name] = why
+        else:
+            values.append(Value(name, len(filled), found, labels, unit_in(name)[0]))
+    choosing = {
+        name: counted for name, texts in cells.items()
+        if name not in taken and _CHOOSING.search(name) and 1 < len(counted := Counter(filter(None, texts))) <= FEW
+        and name not in {value.name for value in values}
+    }  # fmt: skip
+    return Roles(tuple(values), relation, unit, day, series, part, identifier, choosing, left_out)
+
+
+def labels_of(texts: list[str]) -> dict[str, int] | None:
+    """Give the class of each text of a column that holds two kinds of known labels, or 0 and 1 alone.
+
+    Examples
+    --------
+    >>> labels_of(["Active", "inactive", "Active"]), labels_of(["1", "0", "n.d."]), labels_of(["1", "2"])
+    ({'Active': 1, 'inactive': 0}, {'1': 1, '0': 0}, None)
+    """
+    found: dict[str, int] = {}
+    for text in dict.fromkeys(texts):
+        label = next((value for words, value in _LABELS if text.lower() in words), None)
+        if label is not None:
+            found[text] = label
+        elif text.lower() not in NOT_MEASURED:
+            return None
+    return found if set(found.values()) == {0, 1} else None
+
+
+def _why_none(name: str, found: Numerals, cells: dict[str, list[str]]) -> str:
+    if is_no_measurement(name):
+        return "its name says that it is no measurement"
+    numbers = [value for value in found.values if value == value]  # noqa: PLR0124  NaN
+    if len(numbers) > 2 and numbers[0] in (0, 1) and numbers == [numbers[0] + place for place in range(len(numbers))]:
+        return "it counts the rows"
+    if re.search("pchembl", name, re.IGNORECASE) and any(re.search(r"standard.?value", other, re.I) for other in cells):
+        return "it is the logarithm of another column, without its bounds"
+    if re.match(r"p[A-Z]", name) and any(other.lower() == name[1:].lower() for other in cells):
+        return f"it is the logarithm of {name[1:]!r}"
+    return ""
+
+
+def _first(cells: dict[str, list[str]], holds: object) -> str:
+    return next((name for name, texts in cells.items() if any(texts) and holds(name, texts)), "")  # type: ignore[operator]
+
+
+def _share(texts: list[str], holds: object) -> float:
+    filled = [text for text in texts if text]
+    known = {text: bool(holds(text)) for text in dict.fromkeys(filled)}  # type: ignore[operator]
+    return sum(known[text] for text in filled) / len(filled) if filled else 0.0
+
+
+def _is_day(text: str) -> bool:
+    return bool(ISO_DAY.match(text))

@@ -1,0 +1,183 @@
+"""A file of measurements read whole, for a look at all its cells, and how it is written."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_zoo.data.source_files import ENCODINGS
+from model_zoo.data.tables.delimited import read_smiles_lines
+from model_zoo.data.tables.fault import TableError
+from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Form, delimiter_of
+from model_zoo.data.tables.guessing import Said, find_smiles_column, guess_format, is_header
+from model_zoo.data.tables.names import numbered, unique
+from model_zoo.data.tables.reading import read_grid, read_head
+from model_zoo.data.tables.sdf import property_names, read_sdf
+from model_zoo.data.tables.text import is_workbook, read_lines
+from model_zoo.data.tables.workbook import merged_ranges
+
+LOOKED_AT = 200
+"""Rows that tell which column holds the structures."""
+PREAMBLE = 20
+"""Rows among which a header is looked for."""
+OLD_WORKBOOKS = ("xls", "xlsb", "ods", "numbers")
+
+
+@dataclass(frozen=True)
+class WholeTable:
+    """A file read whole.
+
+    Attributes
+    ----------
+    path, form
+        Where it lies, and how it is written.
+    names
+        Its columns; a name that stands twice, twice.
+    rows
+        Their cells, as many per row.
+    structure
+        The column with the structures; empty for SDF.
+    notes
+        What whoever brings it should know.
+    """
+
+    path: Path
+    form: Form
+    names: tuple[str, ...]
+    rows: list[list[str]]
+    structure: str
+    notes: tuple[str, ...] = ()
+
+    def column(self, name: str) -> list[str]:
+        """Give the cells of a column, without blanks around them."""
+        place = self.names.index(name)
+        return [row[place].strip() for row in self.rows]
+
+
+def read_whole(path: Path, said: Said, encoding: str | None = None, sheet: str | None = None) -> WholeTable:
+    """Find out how a file is written, and read it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    said
+        What is known of it; the rest is guessed.
+    encoding, sheet
+        A text's encoding and a workbook's sheet, where they are known.
+
+    Raises
+    ------
+    TableError
+        When it is no table, or it is not clear how it is written; with what to say.
+    """
+    ending = path.name.lower().rpartition(".")[2]
+    if ending in OLD_WORKBOOKS:
+        raise TableError("unreadable", f"expected CSV, TSV, SDF, XLSX or Parquet, got .{ending}: save it as .xlsx")
+    if is_workbook(path):
+        notes = (
+            [f"merged cells {', '.join(found)}: all but the first of each are empty"]
+            if (found := merged_ranges(path, sheet or "")[:5])
+            else []
+        )
+        return _grid(path, Form("xlsx", sheet=sheet or ""), said, notes)
+    with path.open("rb") as stream:
+        if stream.read(4) == b"PAR1":
+            return _grid(path, Form("parquet"), said)
+    found_encoding, head = read_head(path, formats=TEXT_FORMATS, archives=True)
+    codec = ENCODINGS[encoding] if encoding else found_encoding
+    name = re.sub(r"\.(zip|gz)$", "", path.name, flags=re.IGNORECASE)
+    kind = guess_format(Said(said.format, said.delimiter, said.column, said.header, name), head)
+    if kind == "sdf":
+        return _sdf(path, Form("sdf", codec))
+    if kind == "smi":
+        return _smiles_lines(path, Form("smi", codec))
+    delimiter = delimiter_of(said.delimiter) if said.delimiter else _delimiter(head, tabs=kind == "tsv")
+    return _grid(path, Form(kind, codec, delimiter), said)
+
+
+def _grid(path: Path, form: Form, said: Said, notes: Sequence[str] = ()) -> WholeTable:
+    rows = list(read_grid(path, form))
+    skip = next((place for place, row in enumerate(rows[:PREAMBLE]) if len(row) > 1 and is_header(row, said.column)), 0)
+    filled = [row for row in rows[skip:] if row]
+    if not filled:
+        raise TableError("unreadable", "expected a header and rows, got an empty file")
+    header = said.header if said.header is not None else is_header(filled[0], said.column, strict=False)
+    if not header:
+        skip, filled = 0, [row for row in rows if row]
+    first, rest = filled[0], filled[1:] if header else filled
+    names = [cell.strip() or f"column_{place}" for place, cell in enumerate(first, start=1)]
+    if not header:
+        names = list(numbered(len(first)))
+    width = len(names)
+    longer = [place for place, row in enumerate(rest, start=1) if any(row[width:])]
+    if longer:
+        raise TableError(
+            "unreadable",
+            f"row {longer[0]} has {len(rest[longer[0] - 1])} cells, and the header {width}; {len(longer) - 1} other "
+            "rows have more too. A decimal comma in a file that commas separate does this: quote such cells, or use "
+            "semicolons.",
+        )
+    whole = [row[:width] + [""] * (width - len(row)) for row in rest]
+    place = find_smiles_column(said.column, unique(names), whole[:LOOKED_AT])
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    told = [*notes, *(f"there are two columns {name!r}: neither can be read" for name in twice)]
+    if skip:
+        told.append(f"{skip} rows stand above the header")
+    return WholeTable(
+        path, form._replace(header=header, skip_rows=skip), tuple(names), whole, names[place], tuple(told)
+    )
+
+
+def _sdf(path: Path, form: Form) -> WholeTable:
+    def lines() -> list[str]:
+        return list(read_lines(path, form.encoding, strict=True, archives=True))
+
+    names = property_names(iter(lines()))
+    rows = [row.cells[1:] for row in read_sdf(iter(lines()), names)]
+    return WholeTable(path, form, tuple(names), rows, "")
+
+
+def _smiles_lines(path: Path, form: Form) -> WholeTable:
+    """Read a file of a SMILES and a value per line, which is a table without a header.
+
+    Raises
+    ------
+    TableError
+        Where it holds no values.
+    """
+    lines = list(read_lines(path, form.encoding, strict=True, archives=True))
+    rows = [row.cells for row in read_smiles_lines(iter(lines)) if row.structure]
+    values = [name for _, name in rows if re.fullmatch(r"[<>=~≤≥]*\s*[-+\d.,eE]+", name)]
+    if len(values) * 2 < len(rows):
+        raise TableError(
+            "unreadable",
+            "a SMILES file holds structures and names, and no values: expected a table that holds both. A YAML can "
+            "join it with a CSV of values by its names (`format: smi`, `values_file`, `id_column`; see docs/data.md)",
+        )
+    delimiter = "\t" if sum("\t" in line for line in lines) * 2 > len(lines) else " "
+    return _grid(path, form._replace(format="csv", delimiter=delimiter), Said(header=False, column="column_1"))
+
+
+def _delimiter(head: str, *, tabs: bool) -> str:
+    """Choose what cuts most rows into as many cells: a title above the table does not count."""
+    if tabs:
+        return "\t"
+    best, most = ",", (0, 0)
+    lines = head.splitlines(keepends=True)
+    for delimiter in DELIMITERS.values():
+        try:
+            widths = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter) if row)
+        except csv.Error:
+            continue
+        # A decimal comma cuts every row alike too, but for the header.
+        header = next((len(row) for row in csv.reader(lines, delimiter=delimiter) if is_header(row)), 0)
+        score = max(((count + (1000 if width == header else 0), width) for width, count in widths.items() if width > 1),
+                    default=(0, 0))  # fmt: skip
+        if score > most:
+            best, most = delimiter, score
+    return best

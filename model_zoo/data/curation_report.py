@@ -1,0 +1,141 @@
+"""What became of the rows of a source, counted: what whoever brings a file looks at before anything is trained.
+
+Belongs here: counts by reason, spread of replicates, units, the shape of the values.
+Does not belong here: judging a row (see `curation.py`), comparing snapshots (see `snapshot_change.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.data.curation import NOT_ASKED_FOR, reason_kind, share_lost
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_DROPPED = 0.1
+"""Share of the rows with a value that may be dropped without a word."""
+BINS = 12
+SHOWN = 3
+"""Rows of each kind that are shown."""
+
+
+class CurationReport(NamedTuple):
+    """What became of the rows.
+
+    Attributes
+    ----------
+    files
+        How many rows each file has.
+    rows, kept, merged, dropped
+        Rows as they came, and what became of them; `merged` counts rows, not molecules.
+    molecules, bounds
+        Molecules of the snapshot, and those of them that are only known as a bound.
+    reasons
+        Dropped rows by the kind of the reason, the most frequent first.
+    examples
+        Of each kind: file, row and reason of the first rows.
+    units
+        Units that rows say themselves.
+    spreads
+        Largest minus smallest exact measurement, in the endpoint's unit, per molecule that was measured several times.
+    values
+        The values of the molecules, bounds left out.
+    """
+
+    files: dict[str, int]
+    rows: int
+    kept: int
+    merged: int
+    dropped: int
+    molecules: int
+    bounds: int
+    reasons: dict[str, int]
+    examples: dict[str, list[tuple[str, int, str]]]
+    units: dict[str, int]
+    spreads: list[float]
+    values: NDArray[np.float64]
+
+    @property
+    def share_lost(self) -> float:
+        """Of the rows that hold a value that was asked for, the share that was dropped."""
+        return share_lost(self.rows, self.reasons)
+
+    def as_text(self, unit: str) -> str:
+        """Tell it to people."""
+        files = ", ".join(f"{name} ({count} rows)" for name, count in self.files.items())
+        lines = [
+            f"  files     {files}",
+            f"  rows      {self.rows}: {self.kept} kept, {self.merged} merged, {self.dropped} dropped",
+            f"  molecules {self.molecules}" + (f", {self.bounds} of them only known as bounds" if self.bounds else ""),
+        ]
+        for kind, count in self.reasons.items():
+            lines.append(f"  dropped   {count:6}  {kind}")
+            if kind not in NOT_ASKED_FOR:
+                lines += [f"                    {file} row {row}: {why}" for file, row, why in self.examples[kind]]
+        if self.units:
+            lines.append("  units     " + ", ".join(f"{name} {count}x" for name, count in self.units.items()))
+        if self.spreads:
+            told = f"median spread {np.median(self.spreads):.3g} {unit}, {max(self.spreads):.3g} at most"
+            lines.append(f"  measured several times: {len(self.spreads)} molecules, {told}")
+        lines += [f"  {line}" for line in histogram(self.values)]
+        if self.share_lost > MOST_DROPPED:
+            lines.append(f"  WARNING   {self.share_lost:.0%} of the rows with a value are dropped")
+        return "\n".join(lines)
+
+
+def curation_report(raw: pd.DataFrame, table: pd.DataFrame, report: pd.DataFrame) -> CurationReport:
+    """Count what became of the rows of a source.
+
+    Parameters
+    ----------
+    raw, table, report
+        What `read_source` and `curate` give.
+    """
+    dropped = report[report["action"] == "dropped"]
+    kinds = [reason_kind(str(reason)) for reason in dropped["reason"]]
+    examples: dict[str, list[tuple[str, int, str]]] = {}
+    for kind, row in zip(kinds, dropped.itertuples(), strict=True):
+        if len(examples.setdefault(kind, [])) < SHOWN:
+            examples[kind].append((str(row.file), int(str(row.row)), str(row.reason)))
+    merged = report.loc[report["action"] == "merged"].drop_duplicates("inchikey")
+    spread = merged["reason"].str.extract(r"spread (\S+)")
+    exact = table["relation"] == "="
+    return CurationReport(
+        files={str(name): int(count) for name, count in report["file"].value_counts(sort=False).items()},
+        rows=len(report),
+        kept=int((report["action"] == "kept").sum()),
+        merged=int((report["action"] == "merged").sum()),
+        dropped=len(dropped),
+        molecules=len(table),
+        bounds=int((~exact).sum()),
+        reasons=dict(Counter(kinds).most_common()),
+        examples=examples,
+        units=dict(Counter(unit for unit in raw["unit"] if unit).most_common()),
+        spreads=[float(each.rstrip(";")) for each in spread[0].dropna()],
+        values=table.loc[exact, "value"].to_numpy(dtype=np.float64),
+    )
+
+
+def histogram(values: NDArray[np.float64]) -> list[str]:
+    """Draw how values are spread, in lines of text.
+
+    Examples
+    --------
+    >>> histogram(np.array([0.0, 2.0, 2.0]))[-1], histogram(np.array([0.0, 1.0, 1.0]))
+    ('1.83 .. 2             ######################################## 2', ['0 1x', '1 2x'])
+    """
+    if set(np.unique(values)) == {0.0, 1.0}:
+        return [f"{label:g} {int((values == label).sum())}x" for label in (0.0, 1.0)]
+    if not len(values) or np.ptp(values) == 0:
+        return [f"all {len(values)} values are {values[0]:g}"] if len(values) else []
+    counts, edges = np.histogram(values, bins=BINS)
+    widest = max(counts)
+    return [
+        f"{low:.3g} .. {high:.3g}".ljust(22) + "#" * round(40 * count / widest) + f" {count}"
+        for count, low, high in zip(counts, edges, edges[1:], strict=False)
+    ]

@@ -1,0 +1,103 @@
+"""Tables as text: cells between delimiters, or a SMILES and a name per line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+
+from model_zoo.chemistry.standardisation.cxsmiles import split_line
+from model_zoo.data.tables.fault import TableError
+from model_zoo.data.tables.row import Row
+from model_zoo.data.tables.text import MAX_ROW_CHARACTERS
+
+
+def read_cells(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
+    """Cut lines into the cells of rows; a blank line is a row without cells.
+
+    Raises
+    ------
+    TableError
+        For an open or misplaced quote, with its line, and for a row without end.
+    """
+    bounded = _Rowwise(lines)
+    reader = csv.reader(bounded, delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            bounded.row_ends()
+            yield cells
+    except csv.Error as error:
+        raise TableError(
+            "unreadable", f"line {reader.line_num}: not readable as text separated by {delimiter!r}: {error}"
+        ) from error
+
+
+def read_delimited(lines: Iterator[str], delimiter: str, width: int, structure: int, *, skip: bool) -> Iterator[Row]:
+    """Read rows of as many cells as there are columns.
+
+    Parameters
+    ----------
+    lines, delimiter
+        The text.
+    width, structure
+        How many columns there are, and the place of the one with the structures.
+    skip
+        Whether the first row is a header.
+    """
+    blank, first = 0, True
+    for cells in read_cells(lines, delimiter):
+        if not cells:
+            blank += 1
+            continue
+        if first and skip:
+            first, blank = False, 0
+            continue
+        first = False
+        for _ in range(blank):
+            yield Row([""] * width, "")
+        blank = 0
+        if len(cells) > width:
+            what = f"expected {width} cells as in the first row, got {len(cells)}: quote the delimiter"
+            yield Row(cells[:width], "", ("ragged-row", what))
+        else:
+            whole = cells + [""] * (width - len(cells))
+            yield Row(whole, whole[structure])
+
+
+def read_smiles_lines(lines: Iterator[str]) -> Iterator[Row]:
+    """Read a SMILES and a name per line."""
+    blank, first = 0, True
+    for line in lines:
+        structure, name = split_line(line)
+        if not structure:
+            blank += 1
+            continue
+        if first and structure.lower() in ("smiles", "smi"):
+            first, blank = False, 0
+            continue
+        first = False
+        for _ in range(blank):
+            yield Row(["", ""], "")
+        blank = 0
+        yield Row([structure, name], structure)
+
+
+class _Rowwise:
+    """Lines for a CSV reader that may join many lines into one row: bounds the row."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines, self._characters = lines, 0
+
+    def __iter__(self) -> _Rowwise:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._characters += len(line)
+        if self._characters > MAX_ROW_CHARACTERS:
+            raise TableError(
+                "unreadable", f"expected rows of at most {MAX_ROW_CHARACTERS} characters; is a quote open?"
+            )
+        return line
+
+    def row_ends(self) -> None:
+        self._characters = 0

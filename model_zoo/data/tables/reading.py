@@ -1,0 +1,147 @@
+"""From a file to rows, one after the other, whatever the file holds.
+
+Every row of the file becomes one row, in order: a row that cannot be used says why, and blank lines between rows are
+rows without content, so that a result can be laid beside its file. Blank lines at the end are no rows.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_zoo.data.tables.columnar import read_parquet
+from model_zoo.data.tables.delimited import read_cells, read_delimited, read_smiles_lines
+from model_zoo.data.tables.fault import TableError
+from model_zoo.data.tables.form import TEXT_FORMATS, Form, Format
+from model_zoo.data.tables.guessing import Said, guess_format, guess_layout
+from model_zoo.data.tables.names import unique
+from model_zoo.data.tables.row import Row
+from model_zoo.data.tables.sdf import MAX_COLUMNS, TITLE, property_names, read_sdf
+from model_zoo.data.tables.text import HEAD_BYTES, ZIP, guess_encoding, open_bytes, read_lines
+from model_zoo.data.tables.workbook import read_sheet
+
+
+@dataclass(frozen=True)
+class Table:
+    """An upload understood: its columns, and its rows read anew at each call.
+
+    Attributes
+    ----------
+    form
+        What the file is.
+    columns
+        Names of the columns, each once.
+    smiles_column
+        Which of them holds the structure; none for SDF.
+    rows
+        Reads the file; each row has as many cells as there are columns.
+    """
+
+    form: Form
+    columns: tuple[str, ...]
+    smiles_column: str | None
+    rows: Callable[[], Iterator[Row]]
+
+    @property
+    def format(self) -> Format:
+        """What the file is."""
+        return self.form.format
+
+    @property
+    def encoding(self) -> str:
+        """The text's encoding."""
+        return self.form.encoding
+
+
+def understand(path: Path, said: Said, max_bytes: int | None = None) -> Table:
+    """Find out what a text file is, from its first lines; an SDF file is read whole for the names of its properties.
+
+    Raises
+    ------
+    TableError
+        With what was expected and what came.
+    """
+    encoding, head = read_head(path, max_bytes)
+    kind = guess_format(said, head)
+
+    def lines() -> Iterator[str]:
+        return read_lines(path, encoding, max_bytes)
+
+    if kind == "sdf":
+        names = property_names(lines())
+        return Table(Form(kind, encoding), unique([TITLE, *names]), None, lambda: read_sdf(lines(), names))
+    if kind == "smi":
+        return Table(Form(kind, encoding), ("smiles", "name"), "smiles", lambda: read_smiles_lines(lines()))
+    layout = guess_layout(said, head, tabs=kind == "tsv")
+    width = len(layout.columns)
+    if width > MAX_COLUMNS:
+        raise TableError("unreadable", f"expected at most {MAX_COLUMNS} columns, got {width}")
+    return Table(
+        Form(kind, encoding, layout.delimiter, layout.skip),
+        layout.columns,
+        layout.columns[layout.smiles],
+        lambda: read_delimited(lines(), layout.delimiter, width, layout.smiles, skip=layout.skip),
+    )
+
+
+def read_head(
+    path: Path, max_bytes: int | None = None, formats: Collection[Format] = TEXT_FORMATS, *, archives: bool = False
+) -> tuple[str, str]:
+    """Give a text's encoding and its first whole lines.
+
+    Raises
+    ------
+    TableError
+        For a file that is no text, or empty.
+    """
+    wanted = "CSV, TSV, SMILES or SDF"
+    with open_bytes(path, max_bytes, archives=archives) as stream:
+        start = stream.read(HEAD_BYTES)
+    if start.startswith(ZIP):
+        raise TableError("unreadable", f"expected {wanted}, got a ZIP or Excel file: save it as CSV")
+    encoding = guess_encoding(path, max_bytes, archives=archives)
+    head = codecs.getincrementaldecoder(encoding)("replace").decode(start)
+    if "\0" in head:
+        raise TableError("unreadable", f"expected a text file ({wanted}), got binary content")
+    if len(start) == HEAD_BYTES:
+        head = head.rpartition("\n")[0] or head
+    if not head.strip():
+        raise TableError("unreadable", "expected at least one molecule, got an empty file")
+    return encoding, head
+
+
+def read_grid(path: Path, form: Form) -> Iterator[list[str]]:
+    """Read the rows of a CSV, TSV, XLSX or Parquet file as they stand, its header first; a blank row has no cells.
+
+    Raises
+    ------
+    TableError
+        For a file that is none, or is not written so.
+    UnicodeDecodeError
+        For a text in another encoding.
+    """
+    if form.format == "xlsx":
+        return read_sheet(path, form.sheet, form.decimal)
+    if form.format == "parquet":
+        return read_parquet(path, form.decimal)
+    return read_cells(read_lines(path, form.encoding, strict=True, archives=True), form.delimiter)
+
+
+def chunked(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """Cut rows into chunks.
+
+    Examples
+    --------
+    >>> [len(chunk) for chunk in chunked([Row([], "C")] * 5, 2)]
+    [2, 2, 1]
+    """
+    chunk: list[Row] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
