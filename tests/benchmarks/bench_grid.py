@@ -120,9 +120,7 @@ def measure(folder: Path, endpoints: int) -> Figures:
 
 def _command(grid: Grid, *arguments: str) -> tuple[float, float]:
     """Run Python; give its processor time in seconds and its greatest memory in MB."""
-    process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, env=grid.environment, stdout=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=grid.environment, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

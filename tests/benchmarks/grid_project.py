@@ -218,7 +218,9 @@ def _copy_bundle(folder: Path, words: Mapping[str, str], number: int, store: Fol
     packed = np.load(work / "domain.npy")
     np.save(work / "domain.npy", np.roll(packed, number, axis=0))
     known = json.loads((work / "neighbours.json").read_text())
-    turned = {key: [*values[-number % len(values) :], *values[: -number % len(values)]] for key, values in known.items()}
+    turned = {
+        key: [*values[-number % len(values) :], *values[: -number % len(values)]] for key, values in known.items()
+    }
     (work / "neighbours.json").write_text(json.dumps(turned, sort_keys=True))
     manifest = json.loads((work / "manifest.json").read_text())
     files = sorted(path for path in work.rglob("*") if path.is_file() and path.name != "manifest.json")
