@@ -134,7 +134,7 @@ def screen_shard(task: Task, number: int, shard: Shard) -> int:
     return len(table)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)  # every endpoint's: read again for each shard they would cost more than the shard
 def _bundle(store: str, cache: str, endpoint: str, version: str, manifest: str | None) -> Bundle:
     from serving.storage.stores import open_store
 

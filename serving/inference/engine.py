@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from model_zoo.bundles.on_demand import ModelMemory
 from model_zoo.bundles.reader import Bundle
 from model_zoo.bundles.store import Pointer, Store
-from model_zoo.inference.predictor import Answer, Fault, Predictor, Stage
+from model_zoo.inference.predictor import Answer, Estimate, Fault, Predictor, Stage
 from serving import metrics
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.champions.champion_watcher import ChampionWatcher
@@ -36,6 +37,8 @@ from serving.settings import Settings
 from serving.storage.stores import open_store
 
 FIRST_LOOK_SECONDS = 2.0
+LEAST_MOLECULES = 2_000
+"""Molecules whose predictions are remembered however many endpoints there are: of 300, some 150 MB of them."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -66,11 +69,11 @@ class Engine:
         role = Role.from_environment()
         agreement = GenerationBarrier(role.shared / "generations", role.number, settings.workers) if role else None
         remembered = Remembered(settings.folder, repr(self.store))
-        self.champion_watcher = ChampionWatcher(self.store, settings.poll_seconds, agreement, remembered)
+        memory = ModelMemory(settings.model_bytes / settings.workers)
+        self.champion_watcher = ChampionWatcher(self.store, settings.poll_seconds, agreement, remembered, memory)
         self.making = Making(self.store, settings.poll_seconds)
-        self._predictor = Predictor(
-            settings.limits, LruCache(settings.cache_entries), LruCache(settings.cache_entries), self._step
-        )
+        estimates = LruCache[str, Mapping[str, Estimate]](settings.cache_entries, len, LEAST_MOLECULES)
+        self._predictor = Predictor(settings.limits, LruCache(settings.cache_entries), estimates, self._step)
         self._insights = Annotations(settings.cache_entries)
         self.batches: Batches[_Asked, Answer] = Batches(
             lambda asked, texts: self._predictor.predict(asked.bundles, texts, remember=asked.remember),
