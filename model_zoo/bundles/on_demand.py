@@ -30,6 +30,7 @@ from model_zoo.errors import BundleError
 from model_zoo.explanation.explainer import Explainer, load_explainer
 from model_zoo.fitted_models.formats import Model, OnnxModel, load_model
 from model_zoo.uncertainty.applicability_domain import Domain
+from model_zoo.uncertainty.shared_domain import DomainIndexes
 
 GROWTH = 4
 """Bytes in memory for each byte of a model's files: ONNX Runtime's own copy of a tree ensemble is three times as large
@@ -55,6 +56,7 @@ class ModelMemory:
 
     def __init__(self, limit_bytes: float) -> None:
         self._limit, self._lock, self._taken = limit_bytes, threading.Lock(), 0.0
+        self.domains = DomainIndexes()
         self._parts: OrderedDict[object, tuple[object, float]] = OrderedDict()
 
     def get(self, key: object, read: Callable[[], T], size_bytes: float) -> T:
@@ -178,7 +180,12 @@ class OnDemandBundle(Bundle):
                     raise
                 model = _slim(whole.model)
                 self._part("model", lambda: model)
-                vars(self)["_kept"] = replace(whole, model=_Elsewhere(), explainer=None)
+                vars(self)["_kept"] = replace(
+                    whole,
+                    model=_Elsewhere(),
+                    explainer=None,
+                    domain=self._memory.domains.shared(whole.domain, self.manifest.files["domain.npy"]),
+                )
             assert self._kept is not None
             return self._kept
 
