@@ -4,6 +4,7 @@ Belongs here: the job that makes everything, and the upkeep of Dagster's own rec
 Does not belong here: when to retrain (see `automation.py`).
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import dagster as dg
@@ -20,25 +21,30 @@ UPKEEP = "upkeep"
 BACKUP = "backup"
 
 
-def build_jobs(asset_context: AssetContext) -> list[Any]:
-    """Make the jobs."""
-    nodes, endpoints = asset_context.catalog.nodes, asset_context.catalog.configs.endpoints
+def build_jobs(asset_context: AssetContext, present: Collection[str] | None = None) -> list[Any]:
+    """Make the jobs; where only some assets are `present`, those that make any of them."""
+    retrained = [key for key in asset_context.catalog.nodes if present is None or key in present]
+    reviewed = [f"monitoring/{name}" for name in asset_context.catalog.configs.endpoints]
+    reviewed = [key for key in reviewed if present is None or key in present]
     # In the run's own process, where there is one: most of these runs make one model, and whoever kills the run
     # thereby ends the training.
     inside = dg.in_process_executor if asset_context.settings.executor == "processes" else None
-    return [
+    some = [
         dg.define_asset_job(
             RETRAINING,
-            selection=dg.AssetSelection.assets(*map(keys.asset_key, nodes)),
+            selection=dg.AssetSelection.assets(*map(keys.asset_key, retrained)),
             description="What the automation asks for: some assets, in order.",
             executor_def=inside,
         ),
         dg.define_asset_job(
             REVIEW,
-            selection=dg.AssetSelection.assets(*(dg.AssetKey(["monitoring", name]) for name in endpoints)),
+            selection=dg.AssetSelection.assets(*map(keys.asset_key, reviewed)),
             description="How every champion does in use.",
             executor_def=dg.in_process_executor,
         ),
+    ]
+    return [
+        *(job for job, wanted in zip(some, (retrained, reviewed), strict=True) if wanted),
         dg.define_asset_job(
             ALL_ASSETS, selection=dg.AssetSelection.all(), description="Every asset of every endpoint, in order."
         ),

@@ -42,6 +42,11 @@ class Worker:
     lifeline: int
 
 
+def quarter_of_memory() -> int:
+    """Give a quarter of this machine's memory, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything the service can be told.
@@ -61,7 +66,10 @@ class Settings:
     limits
         Longest SMILES and largest molecule accepted.
     cache_entries
-        How many predictions (one endpoint of one molecule each) are remembered.
+        How many predictions (one endpoint of one molecule each) are remembered; of many endpoints those of at least
+        `LEAST_MOLECULES`.
+    model_bytes
+        How much memory the models of all champions may take in all workers together; those longest unused make room.
     show_neighbours
         Whether callers may ask for the nearest training molecules: their structures may be confidential.
     queue_molecules
@@ -107,6 +115,7 @@ class Settings:
     max_body_bytes: int = 1_000_000
     limits: Limits = field(default_factory=Limits)
     cache_entries: int = 50_000
+    model_bytes: int = field(default_factory=quarter_of_memory)
     show_neighbours: bool = True
     queue_molecules: int = 4096
     insight_molecules: int = 512
@@ -151,6 +160,7 @@ class Settings:
                 max_heavy_atoms=_whole(env, "AIDRUG_MAX_HEAVY_ATOMS", Limits().max_heavy_atoms, 1, 1_000),
             ),
             cache_entries=_whole(env, "AIDRUG_CACHE_ENTRIES", cls.cache_entries, 0, 100_000_000),
+            model_bytes=_whole(env, "AIDRUG_MODEL_BYTES", quarter_of_memory(), 1, 10**15),
             show_neighbours=bool(_whole(env, "AIDRUG_SHOW_NEIGHBOURS", 1, 0, 1)),
             queue_molecules=_whole(env, "AIDRUG_QUEUE_MOLECULES", cls.queue_molecules, 1, 10_000_000),
             insight_molecules=_whole(env, "AIDRUG_INSIGHT_MOLECULES", cls.insight_molecules, 1, 1_000_000),

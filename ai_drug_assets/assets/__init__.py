@@ -5,6 +5,8 @@ Belongs here: joining the factories. Does not belong here: what an asset does; i
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import dagster as dg
 from model_zoo.config.files import load_screens
 
@@ -17,6 +19,7 @@ from ai_drug_assets.assets.leaderboard import leaderboard
 from ai_drug_assets.assets.monitoring import monitoring
 from ai_drug_assets.assets.screen import screen_asset
 from ai_drug_assets.assets.trained_model import trained_model
+from ai_drug_assets.execution.run_scope import step_name
 
 FACTORIES = {
     "dataset": dataset,
@@ -28,9 +31,25 @@ FACTORIES = {
 }
 
 
-def build_assets(asset_context: AssetContext) -> list[dg.AssetsDefinition]:
-    """Make every asset of the catalog, upstream first, what watches each champion in use, and the screens."""
-    made = [FACTORIES[node.kind](asset_context, node) for node in asset_context.catalog.nodes.values()]
-    watched = [monitoring(asset_context, endpoint) for endpoint in asset_context.catalog.configs.endpoints.values()]
-    screens = load_screens(asset_context.settings.configs / "screens").values()
-    return [*made, *watched, *(screen_asset(asset_context, screen) for screen in screens)]
+def build_assets(asset_context: AssetContext, only: Collection[str] | None = None) -> list[dg.AssetsDefinition]:
+    """Make every asset of the catalog, upstream first, what watches each champion in use, and the screens.
+
+    Parameters
+    ----------
+    asset_context
+        Where they are made.
+    only
+        Steps, see `run_scope.step_name`: the assets of others are left out.
+    """
+
+    def wanted(key: str) -> bool:
+        return only is None or step_name(key) in only
+
+    nodes, endpoints = asset_context.catalog.nodes.values(), asset_context.catalog.configs.endpoints
+    made = [FACTORIES[node.kind](asset_context, node) for node in nodes if wanted(node.key)]
+    watched = [
+        monitoring(asset_context, endpoint) for name, endpoint in endpoints.items() if wanted(f"monitoring/{name}")
+    ]
+    screens = load_screens(asset_context.settings.configs / "screens")
+    screened = [screen_asset(asset_context, screen) for name, screen in screens.items() if wanted(f"screen/{name}")]
+    return [*made, *watched, *screened]

@@ -57,10 +57,11 @@ def declare(
         description=description,
         pool=pool,
         check_specs=checks,
+        required_resource_keys={"tracking"},
     )
-    def _asset(context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def _asset(context):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202  Dagster would study them, per asset
         with asset_context.making(context, node) as outcome:
-            body(context, tracking, outcome)
+            body(context, context.resources.tracking, outcome)
         return asset_context.result(node, outcome)
 
     return _asset

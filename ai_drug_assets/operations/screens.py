@@ -137,7 +137,7 @@ def screen_shard(task: Task, number: int, shard: Shard) -> int:
     return len(table)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)  # every endpoint's: read again for each shard they would cost more than the shard
 def _bundle(store: str, cache: str, endpoint: str, version: str, manifest: str | None) -> Bundle:
     return load_bundle(open_store(store, Path(cache)).fetch_bundle(endpoint, version), manifest)
 

@@ -69,7 +69,8 @@ class Configs:
 
     def model_of(self, endpoint: str, name: str) -> ModelSpec:
         """Give one of the models that compete on an endpoint."""
-        return next(model for model in self.models_of(endpoint) if model.name == name)
+        model = self.models[name]
+        return model if not model.is_ensemble else next(each for each in self.models_of(endpoint) if each.name == name)
 
 
 def with_members(competing: Sequence[ModelSpec]) -> list[ModelSpec]:

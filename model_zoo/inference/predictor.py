@@ -23,6 +23,8 @@ from model_zoo.chemistry.standardisation.outcome import Note
 from model_zoo.features.shared import SharedFeatures
 from model_zoo.policies import standardise
 
+MOST_VERSIONS = 2_000
+"""Bundles whose estimates of one molecule are kept together; past it those of bundles that serve no more go."""
 K_contra = TypeVar("K_contra", contravariant=True)
 V = TypeVar("V")
 
@@ -124,7 +126,8 @@ class Predictor:
     limits
         Longest text and largest molecule accepted.
     readings, estimates
-        Where readings of texts and estimates are remembered; nowhere when omitted.
+        Where readings of texts are remembered, and the estimates of a molecule by the bundle's version; nowhere when
+        omitted.
     timed
         What each stage of the work runs in.
 
@@ -138,7 +141,7 @@ class Predictor:
         self,
         limits: Limits,
         readings: Cache[tuple[Reading, str], Understood | Fault] | None = None,
-        estimates: Cache[tuple[str, str], Estimate] | None = None,
+        estimates: Cache[str, Mapping[str, Estimate]] | None = None,
         timed: Timed = lambda stage: nullcontext(),
     ) -> None:
         self._limits, self._timed = limits, timed
@@ -153,14 +156,20 @@ class Predictor:
 
     def _known(self, bundles: Mapping[str, Bundle], text: str) -> Answer | None:
         results: dict[str, Estimate | Fault] = {}
+        readings: dict[Reading, tuple[Understood | Fault | None, Mapping[str, Estimate]]] = {}
         for name, bundle in bundles.items():
-            reading = self._readings.get((bundle.manifest.reading, text))
+            reader = bundle.manifest.reading
+            if reader not in readings:
+                found = self._readings.get((reader, text))
+                known = self._estimates.get(found.smiles) if isinstance(found, Understood) else None
+                readings[reader] = (found, known or {})
+            reading, estimates = readings[reader]
             if reading is None:
                 return None
             if isinstance(reading, Fault):
                 results[name] = reading
                 continue
-            estimate = self._estimates.get((bundle.manifest.version, reading.smiles))
+            estimate = estimates.get(bundle.manifest.version)
             if estimate is None:
                 return None
             results[name] = _noted(estimate, reading)
@@ -217,8 +226,9 @@ class Predictor:
         missing: list[Molecule] = []
         for smiles in wanted:
             known: dict[str, Estimate | Fault] = {}
+            remembered = self._estimates.get(smiles) or {}
             for name, bundle in bundles.items():
-                estimate = self._estimates.get((bundle.manifest.version, smiles))
+                estimate = remembered.get(bundle.manifest.version)
                 if estimate is None:  # read back from its own SMILES, just as standardising does
                     missing.append(fresh.get(smiles) or Molecule(smiles, Chem.MolFromSmiles(smiles)))
                     break
@@ -227,9 +237,11 @@ class Predictor:
                 results[smiles] = known
         for molecule, computed in zip(missing, self._computed(bundles, missing), strict=True):
             results[molecule.smiles] = computed
-            for name, result in computed.items():
-                if remember and isinstance(result, Estimate):
-                    self._estimates.put((bundles[name].manifest.version, molecule.smiles), result)
+            new = {bundles[name].manifest.version: it for name, it in computed.items() if isinstance(it, Estimate)}
+            if remember and new:
+                before = self._estimates.get(molecule.smiles) or {}
+                kept = before if len(before) < MOST_VERSIONS else {}
+                self._estimates.put(molecule.smiles, {**kept, **new})
         return results
 
     def _computed(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -43,12 +44,15 @@ class Champion:
     ----------
     bundle
         The verified bundle.
-    measured
-        Measured values of the training molecules in the endpoint's unit, ascending; may be empty.
     """
 
     bundle: Bundle
-    measured: NDArray[np.float64]
+
+    @cached_property
+    def measured(self) -> NDArray[np.float64]:
+        """Measured values of the training molecules in the endpoint's unit, ascending, without bounds; may be empty."""
+        values = np.sort(self.bundle.neighbours.measured)
+        return values[np.isfinite(values)]
 
     @property
     def manifest(self) -> Manifest:
@@ -123,9 +127,3 @@ class ChampionRegistry:
         now = self.appointments.get(endpoint)
         entries = () if now is None else (now, now.challenger, *now.history)
         return next((each.manifest for each in entries if each is not None and each.version == version), None)
-
-
-def measured_values(bundle: Bundle) -> NDArray[np.float64]:
-    """Give the measured values of a bundle's training molecules, ascending; bounds are none."""
-    values = np.sort(bundle.neighbours.measured)
-    return values[np.isfinite(values)]

@@ -18,20 +18,25 @@ import logging
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
+from model_zoo.bundles.on_demand import ModelMemory, OnDemandBundle
 from model_zoo.bundles.pointer import POINTER, Pointer, PointerError, ServedVersion, parse_pointer
-from model_zoo.bundles.reader import load_bundle
 from model_zoo.bundles.store import Store
 from model_zoo.errors import StoreError
 from serving import metrics
-from serving.champions.champion_registry import Champion, ChampionRegistry, Failure, measured_values
+from serving.champions.champion_registry import Champion, ChampionRegistry, Failure
 from serving.champions.remembered_pointer import Remembered
 from serving.runtime.generation_barrier import GenerationBarrier
 
 LONGEST_PAUSE = 15.0
 """Longest time between two attempts after failures that may pass, in seconds."""
+START_SECONDS = 1.0
+"""How long a service that serves nothing yet replays bundles before it serves. The rest is replayed one after another
+from then on, each before its first prediction: of many endpoints none waits for all."""
 
 StoreState = Literal["ok", "unreachable", "damaged"]
 """Of the bundle store: read and followed; not to be read; read, and its pointer refused."""
@@ -52,6 +57,8 @@ class ChampionWatcher:
         With whom to change over together; none for a service of one process.
     remembered
         What was followed before this process began.
+    memory
+        Bounds what the models take.
 
     Attributes
     ----------
@@ -71,7 +78,9 @@ class ChampionWatcher:
         poll_seconds: float,
         agreement: GenerationBarrier | None = None,
         remembered: Remembered | None = None,
+        memory: ModelMemory | None = None,
     ) -> None:
+        self.memory = memory or ModelMemory(math.inf)
         self.table = ChampionRegistry()
         self.store_error: str | None = None
         self.store_state: StoreState = "ok"
@@ -91,7 +100,11 @@ class ChampionWatcher:
         while True:
             reachable = await self.look()
             pause = self._poll_seconds if reachable else min(LONGEST_PAUSE, pause * 2)
-            await asyncio.sleep(pause)
+            until = time.monotonic() + pause
+            while self._unproven() and time.monotonic() < until:
+                async with self._lock:
+                    await asyncio.to_thread(self._prove_next)
+            await asyncio.sleep(max(0.0, until - time.monotonic()))
 
     async def look(self) -> bool:
         """Look at the pointer once and serve what it says; tell whether it could be read."""
@@ -103,6 +116,32 @@ class ChampionWatcher:
                 return False
             finally:
                 self.looked.set()
+
+    def _unproven(self) -> list[tuple[str, Champion]]:
+        """List who serves or is on trial and was not seen to reproduce its reference predictions."""
+        table = self.table
+        everyone = (*table.champions.items(), *table.challengers.items())
+        return [(name, each) for name, each in everyone if not getattr(each.bundle, "is_sound", True)]
+
+    def _prove_next(self) -> None:
+        """Replay one bundle; one that is refused serves no more."""
+        for name, champion in self._unproven()[:1]:
+            failure = _proven(champion)
+            if failure is None:
+                continue
+            logger.error("champion %s/%s is not served: %s", name, failure.version, failure.detail)
+            metrics.REFUSED_BUNDLES.labels(name).inc()
+            table = self.table
+            if table.champions.get(name) is champion:
+                left = {key: each for key, each in table.champions.items() if key != name}
+                faults = {**table.failures, name: failure}
+                self.table = replace(table, champions=MappingProxyType(left), failures=MappingProxyType(faults))
+            else:
+                left = {key: each for key, each in table.challengers.items() if key != name}
+                faults = {**table.trial_failures, name: failure}
+                self.table = replace(table, challengers=MappingProxyType(left), trial_failures=MappingProxyType(faults))
+            if failure.retried:
+                self._retry_at = min(self._retry_at, time.monotonic() + self._retry_pause)
 
     def _look(self) -> bool:
         if not self._began:
@@ -212,6 +251,7 @@ class ChampionWatcher:
         loaded = self.table.loaded
         found: dict[str, Champion] = {}
         failures: dict[str, Failure] = {}
+        until = time.monotonic() + START_SECONDS if not self.table.champions else math.inf
         for endpoint, entry in wanted.items():
             champion = loaded.get((endpoint, entry.version))
             refused = known.get(endpoint)
@@ -221,7 +261,8 @@ class ChampionWatcher:
             elif refused is not None and (refused.version, refused.manifest) == asked and not refused.retried:
                 failures[endpoint] = refused  # refused once, and bundles never change
             else:
-                result = load_champion(self._store, endpoint, *asked)
+                prove = time.monotonic() < until
+                result = load_champion(self._store, endpoint, *asked, memory=self.memory, prove=prove)
                 if isinstance(result, Failure):
                     failures[endpoint] = result
                 else:
@@ -234,24 +275,50 @@ class ChampionWatcher:
         self.store_error, self.store_state = detail, "ok" if detail is None else state
 
 
-def load_champion(store: Store, endpoint: str, version: str, manifest: str | None = None) -> Champion | Failure:
+def load_champion(
+    store: Store,
+    endpoint: str,
+    version: str,
+    manifest: str | None = None,
+    *,
+    memory: ModelMemory,
+    prove: bool = True,
+) -> Champion | Failure:
     """Fetch, verify and load one bundle; any failure is a value, so that other endpoints still swap.
 
-    Where the pointer says what the digest of its `manifest` is, it must be that.
+    Where the pointer says what the digest of its `manifest` is, it must be that. Unless it is to `prove` that it
+    reproduces its reference predictions, that is seen before its first prediction.
     """
     folder = None
     try:
         folder = store.fetch_bundle(endpoint, version)
-        bundle = load_bundle(folder, manifest)
-    except (StoreError, OSError) as error:
-        return Failure(version, _without_path(error, folder, endpoint, version), retried=True, manifest=manifest)
+        bundle = OnDemandBundle(partial(store.fetch_bundle, endpoint, version), manifest, memory)
     except Exception as error:  # noqa: BLE001  whatever a bundle does, the others swap
-        return Failure(version, _without_path(error, folder, endpoint, version), retried=False, manifest=manifest)
+        return _failure(error, folder, endpoint, version, manifest)
     named = (bundle.manifest.endpoint, bundle.manifest.version)
     if named != (endpoint, version):
         detail = f"the bundle says it is {'/'.join(named)}, the pointer says otherwise"
         return Failure(version, detail, retried=False, manifest=manifest)
-    return Champion(bundle, measured_values(bundle))
+    champion = Champion(bundle)
+    return (_proven(champion, manifest) if prove else None) or champion
+
+
+def _proven(champion: Champion, manifest: str | None = None) -> Failure | None:
+    """Replay a bundle, and say what is wrong with it if anything is."""
+    bundle = champion.bundle
+    assert isinstance(bundle, OnDemandBundle)
+    try:
+        bundle.require_sound()
+    except Exception as error:  # noqa: BLE001  whatever a bundle does, the others serve
+        own = bundle.manifest
+        return _failure(error, bundle.folder, own.endpoint, own.version, manifest or bundle.digest)
+    return None
+
+
+def _failure(error: Exception, folder: object, endpoint: str, version: str, manifest: str | None) -> Failure:
+    """Describe what went wrong; a store out of reach is tried again, a bundle that is refused is not."""
+    retried = isinstance(error, StoreError | OSError)
+    return Failure(version, _without_path(error, folder, endpoint, version), retried=retried, manifest=manifest)
 
 
 def _without_path(error: Exception, folder: object, endpoint: str, version: str) -> str:

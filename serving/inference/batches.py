@@ -4,9 +4,12 @@ A free thread takes what waits at once, so that one request alone loses no time;
 requests gather, and the next batch is larger. RDKit and ONNX Runtime release the GIL: threads do run
 side by side. A thread cannot be killed, but within the limits of length and size no molecule was found
 that holds one for a second (`tests/benchmarks/bench_nasty.py`), so that a pool of processes would cost
-every request more than it saves. For the molecule nobody has thought of, a batch has a time limit: when
-that is over, its thread is given up, another takes its place, and the molecules go on one by one; the
-one that does it again is answered with the code `timeout`, and at once when it comes again.
+every request more than it saves. For the molecule nobody has thought of, a batch has a limit of processor
+time for each of its steps: when that is spent and the step is not over, its thread is given up, another takes
+its place, and the molecules go on one by one; the one that does it again is answered with the code `timeout`,
+and at once when it comes again. The clock on the wall decides nothing: a busy machine or many endpoints make
+a batch slow, and no molecule hopeless. What molecules cost is measured, and the more they cost, the fewer
+make a batch.
 """
 
 from __future__ import annotations
@@ -29,6 +32,10 @@ PART = 32
 """Molecules of one request that are predicted in one go; the rest goes to the back, so that others get their turn."""
 LARGEST_BATCH = 64
 """More gain nothing: the cost of a molecule no longer falls."""
+BATCH_SECONDS = 0.5
+"""Processor time that a batch is meant to take, so that everybody gets a turn soon."""
+BLOCKED_SHARE, BLOCKED_S = 0.002, 0.001
+"""A thread that got less of a core than this share waits for something else than a core: no load is so high."""
 MOST_LOST = 8
 """Threads that may be given up at a time; beyond that, requests are refused until one of them comes back."""
 
@@ -79,6 +86,13 @@ class _Batch(Generic[K, A]):
     ended: bool = False
     lost: bool = False
     timer: asyncio.TimerHandle | None = None
+    clock: int | None = None
+    """Of the processor time of its thread; none where the system has none, or before it began."""
+    began: bool = False
+    mark: float = 0.0
+    """When its present step began, in processor time of its thread."""
+    looked: tuple[float, float] = (0.0, 0.0)
+    """When somebody last looked whether it goes on, by the clock and in processor time of its thread."""
 
 
 class Batches(Generic[K, A]):
@@ -96,7 +110,7 @@ class Batches(Generic[K, A]):
         Molecules that may wait before further requests are refused. A request is never refused while
         nothing waits.
     seconds
-        Longest time of one batch.
+        Processor time that a step of a batch may take; see `step`.
     """
 
     def __init__(
@@ -115,8 +129,10 @@ class Batches(Generic[K, A]):
         self._batches: queue.SimpleQueue[_Batch[K, A] | None] = queue.SimpleQueue()
         self._busy: set[_Batch[K, A]] = set()
         self._hopeless: LruCache[tuple[K, str], bool] = LruCache(1000)
+        self._cost: LruCache[K, float] = LruCache(1000)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
+        self._own = threading.local()
         self.waiting = 0
         self.lost = 0
 
@@ -147,14 +163,15 @@ class Batches(Generic[K, A]):
         texts
             Any number of them.
         seconds
-            How long the caller is ready to wait for a thread; for ever when omitted.
+            How long the caller is ready to wait for a thread to begin; for ever when omitted.
         background
             Waits behind every request that is not, is never refused, and leaves a thread to the others.
 
         Raises
         ------
         QueueFullError
-            When too much is waiting, or `seconds` are over and no thread has begun with the last text.
+            When too much is waiting, or `seconds` are over and no thread has begun. A request that was begun is
+            finished: what was done for it is never thrown away.
         """
         hopeless = {index for index, text in enumerate(texts) if self._hopeless.get((key, text))}
         if hopeless:
@@ -179,6 +196,12 @@ class Batches(Generic[K, A]):
                 timer.cancel()
             self._forget(ask)
 
+    def step(self) -> None:
+        """Say, on a worker thread, that its batch comes to another step: the limit of processor time begins anew."""
+        batch: _Batch[K, A] | None = getattr(self._own, "batch", None)
+        if batch is not None:
+            batch.mark = time.thread_time()
+
     def _require_room(self, more: int) -> None:
         if self.lost >= MOST_LOST:
             raise QueueFullError("every worker is held up by molecules that do not come to an end", 10)
@@ -188,7 +211,7 @@ class Batches(Generic[K, A]):
             )
 
     def _late(self, ask: _Ask[K, A]) -> None:
-        if ask.taken < len(ask.texts) and not ask.future.done():
+        if not ask.taken and not ask.future.done():
             ask.future.set_exception(QueueFullError("the request waited too long for its turn", 5, late=True))
 
     def _forget(self, ask: _Ask[K, A]) -> None:
@@ -225,7 +248,7 @@ class Batches(Generic[K, A]):
         batch = _Batch[K, A](asks[0].key, [], background)
         later: list[_Ask[K, A]] = []
         unfinished: list[_Ask[K, A]] = []
-        room = LARGEST_BATCH
+        room = self._most(batch.key)
         while asks and room:
             ask = asks.popleft()
             if ask.key != batch.key:
@@ -242,6 +265,11 @@ class Batches(Generic[K, A]):
         asks.extend(unfinished)
         return batch
 
+    def _most(self, key: K) -> int:
+        """Give how many molecules make a batch, by what one of them took lately."""
+        cost = self._cost.get(key)
+        return LARGEST_BATCH if not cost else max(1, min(LARGEST_BATCH, int(BATCH_SECONDS / cost)))
+
     def _hire(self) -> None:
         threading.Thread(target=self._work, name="predict", daemon=True).start()
 
@@ -252,16 +280,28 @@ class Batches(Generic[K, A]):
             metrics.QUEUE.observe(time.monotonic() - min(ask.since for ask, _ in batch.places))
             metrics.BATCH_MOLECULES.observe(len(batch.places))
             answers: list[A] | Exception
+            began = batch.mark = time.thread_time()
+            batch.looked, batch.began = (time.monotonic(), began), True
+            if hasattr(time, "pthread_getcpuclockid"):
+                batch.clock = time.pthread_getcpuclockid(threading.get_ident())
+            self._own.batch = batch
             try:
                 answers = self._predict(batch.key, [ask.texts[index] for ask, index in batch.places])
             except Exception as error:  # noqa: BLE001  the requests get it, the thread goes on
                 answers = error
             with self._lock:
                 batch.ended = True
+            self._own.batch = None
+            self._learn(batch.key, (time.thread_time() - began) / len(batch.places))
             with suppress(RuntimeError):  # the loop is closed: the service has ended meanwhile
                 self._loop.call_soon_threadsafe(self._finished, batch, answers)
             if batch.lost:
                 return
+
+    def _learn(self, key: K, cost: float) -> None:
+        """Remember what a molecule took: more at once, less in time."""
+        known = self._cost.get(key)
+        self._cost.put(key, cost if known is None or cost > known else (known + cost) / 2)
 
     def _finished(self, batch: _Batch[K, A], answers: list[A] | Exception) -> None:
         if batch.timer is not None:
@@ -286,11 +326,16 @@ class Batches(Generic[K, A]):
             ask.future.set_result([given for given in ask.answers if given is not None])
 
     def _overdue(self, batch: _Batch[K, A]) -> None:
-        """Give up the thread of a batch that takes too long, and find out which molecule it is."""
+        """Give up the thread of a batch whose step takes too much, and find out which molecule it is."""
+        assert self._loop is not None
         with self._lock:
             if batch.ended:
                 return
-            batch.lost = True
+            left = self._left(batch)
+            batch.lost = left <= 0
+        if not batch.lost:
+            batch.timer = self._loop.call_later(left, self._overdue, batch)
+            return
         self._busy.discard(batch)
         self.lost += 1
         metrics.GIVEN_UP.inc()
@@ -303,3 +348,15 @@ class Batches(Generic[K, A]):
         else:
             self._retries += [_Batch(batch.key, [place], batch.background) for place in batch.places]
         self._dispatch()
+
+    def _left(self, batch: _Batch[K, A]) -> float:
+        """Give the seconds after which to look at a batch again; none are left where its step does not end."""
+        if batch.clock is None:  # no thread has taken it yet, or the system has no such clock
+            return self._seconds if not batch.began else 0.0
+        now, used = time.monotonic(), time.clock_gettime(batch.clock)
+        passed, got = now - batch.looked[0], used - batch.looked[1]
+        if passed < self._seconds:
+            return self._seconds - passed
+        blocked = got <= max(BLOCKED_S, BLOCKED_SHARE * passed)
+        batch.looked = (now, used)
+        return 0.0 if blocked else max(0.0, self._seconds - (used - batch.mark))

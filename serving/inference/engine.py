@@ -11,14 +11,15 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from model_zoo.bundles.on_demand import ModelMemory
 from model_zoo.bundles.reader import Bundle
 from model_zoo.bundles.store import Pointer, Store
-from model_zoo.inference.predictor import Answer, Fault, Predictor
+from model_zoo.inference.predictor import Answer, Estimate, Fault, Predictor, Stage
 from serving import metrics
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.champions.champion_watcher import ChampionWatcher
@@ -35,6 +36,8 @@ from serving.settings import Settings
 from serving.storage.stores import open_store
 
 FIRST_LOOK_SECONDS = 2.0
+LEAST_MOLECULES = 2_000
+"""Molecules whose predictions are remembered however many endpoints there are: of 300, some 150 MB of them."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -67,15 +70,15 @@ class Engine:
             GenerationBarrier(worker.shared / "generations", worker.number, settings.workers) if worker else None
         )
         remembered = Remembered(settings.folder, repr(self.store))
-        self.champion_watcher = ChampionWatcher(self.store, settings.poll_seconds, agreement, remembered)
+        memory = ModelMemory(settings.model_bytes / settings.workers)
+        self.champion_watcher = ChampionWatcher(self.store, settings.poll_seconds, agreement, remembered, memory)
         self.making = Making(self.store, settings.poll_seconds)
-        self._predictor = Predictor(
-            settings.limits, LruCache(settings.cache_entries), LruCache(settings.cache_entries), metrics.timed
-        )
+        estimates = LruCache[str, Mapping[str, Estimate]](settings.cache_entries, len, LEAST_MOLECULES)
+        self._predictor = Predictor(settings.limits, LruCache(settings.cache_entries), estimates, self._step)
         self._insights = Annotations(settings.cache_entries)
         self.batches: Batches[_Asked, Answer] = Batches(
             lambda asked, texts: self._predictor.predict(asked.bundles, texts, remember=asked.remember),
-            lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s"),
+            lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s of computing"),
             threads=max(2, (os.cpu_count() or 1) // settings.workers),
             most_waiting=settings.queue_molecules,
             seconds=settings.batch_seconds,
@@ -114,6 +117,11 @@ class Engine:
             if self.prediction_logger is not None:
                 await asyncio.to_thread(self.prediction_logger.stop)
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _step(self, stage: Stage) -> AbstractContextManager[None]:
+        """Time a stage of predicting; each has the whole limit of processor time, however many there are."""
+        self.batches.step()
+        return metrics.timed(stage)
 
     async def work(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run something slow on a worker thread, so that the event loop stays free."""

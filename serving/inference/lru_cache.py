@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -12,6 +13,15 @@ V = TypeVar("V")
 
 class LruCache(Generic[K, V]):
     """The most recently used entries; those longest unused are forgotten.
+
+    Parameters
+    ----------
+    capacity
+        How much is remembered, in entries or in what `weigh` gives.
+    weigh
+        Gives what an entry counts for; 1 when omitted.
+    least
+        Entries that are remembered whatever they weigh.
 
     Examples
     --------
@@ -23,8 +33,9 @@ class LruCache(Generic[K, V]):
     (1, None, 1)
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity, self._lock = capacity, threading.Lock()
+    def __init__(self, capacity: int, weigh: Callable[[V], int] = lambda value: 1, least: int = 0) -> None:
+        self._capacity, self._weigh, self._least = capacity, weigh, min(least, capacity)
+        self._lock, self._weight = threading.Lock(), 0
         self._entries: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
@@ -38,7 +49,8 @@ class LruCache(Generic[K, V]):
     def put(self, key: K, value: V) -> None:
         """Remember a value, and forget the one longest unused when there are too many."""
         with self._lock:
+            before = self._entries.pop(key, None)
             self._entries[key] = value
-            self._entries.move_to_end(key)
-            if len(self._entries) > self._capacity:
-                self._entries.popitem(last=False)
+            self._weight += self._weigh(value) - (0 if before is None else self._weigh(before))
+            while self._weight > self._capacity and len(self._entries) > self._least:
+                self._weight -= self._weigh(self._entries.popitem(last=False)[1])

@@ -182,7 +182,8 @@ class Runner:
         if serving is not None and serving.manifest.version == version:
             return serving
         digest = self._engine.table.manifest_digest(endpoint, version)
-        loaded = await asyncio.to_thread(load_champion, self._engine.store, endpoint, version, digest)
+        memory = self._engine.champion_watcher.memory
+        loaded = await asyncio.to_thread(load_champion, self._engine.store, endpoint, version, digest, memory=memory)
         if not isinstance(loaded, Failure):
             return loaded
         if loaded.retried and job.attempts < MAX_ATTEMPTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -263,5 +264,114 @@ def test_sixty_four_at_once_are_all_answered() -> None:
             )
 
             assert got == [[f"{text}!" for text in texts] for texts in asked]
+
+    run(test)
+
+
+def burn(seconds: float) -> None:
+    """Compute for so much processor time of this thread."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        sum(range(200))
+
+
+def test_a_slow_machine_makes_no_molecule_hopeless() -> None:
+    """What takes long by the clock and little of a core is on a busy machine: it is waited for, and not remembered."""
+
+    def starved(key: str, texts: Sequence[str]) -> list[str]:
+        for _ in range(30):  # as a thread among many that want the core: some of it now and then
+            burn(0.002)
+            time.sleep(0.01)
+        return [f"{text}!" for text in texts]
+
+    async def test() -> None:
+        batches = Batches[str, str](starved, lambda: "timed out", threads=1, most_waiting=10, seconds=0.1)
+        batches.start()
+        assert await batches.predict("k", ["beta blocker", "b"]) == ["beta blocker!", "b!"]
+        assert await batches.predict("k", ["beta blocker"]) == ["beta blocker!"]
+        assert batches.lost == 0
+        batches.stop()
+
+    run(test)
+
+
+def test_many_endpoints_make_no_molecule_hopeless() -> None:
+    """The limit is one of a step: a batch that goes from step to step may take longer than that."""
+
+    async def test() -> None:
+        def many_steps(key: str, texts: Sequence[str]) -> list[str]:
+            for _ in range(10):
+                batches.step()
+                burn(0.03)
+            return [f"{text}!" for text in texts]
+
+        batches = Batches[str, str](many_steps, lambda: "timed out", threads=1, most_waiting=10, seconds=0.1)
+        batches.start()
+        assert await batches.predict("k", ["a", "b"]) == ["a!", "b!"]
+        batches.stop()
+
+    run(test)
+
+
+def test_what_computes_without_end_is_given_up_and_remembered() -> None:
+    """A step that takes more of a core than is allowed is given up, whatever the clock says."""
+
+    async def test() -> None:
+        ended = threading.Event()
+
+        def busy(key: str, texts: Sequence[str]) -> list[str]:
+            while "hang" in texts and not ended.is_set():
+                burn(0.01)
+            return [f"{text}!" for text in texts]
+
+        batches = Batches[str, str](busy, lambda: "timed out", threads=1, most_waiting=10, seconds=0.1)
+        batches.start()
+        assert await batches.predict("k", ["a", "hang"]) == ["a!", "timed out"]
+        assert await batches.predict("k", ["hang"]) == ["timed out"]
+        ended.set()
+        await until(lambda: batches.lost == 0)
+        batches.stop()
+
+    run(test)
+
+
+def test_the_more_molecules_cost_the_fewer_make_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large request of expensive molecules lets others have their turn as soon as one of cheap ones does."""
+    monkeypatch.setattr("serving.inference.batches.BATCH_SECONDS", 0.025)
+
+    async def test() -> None:
+        sizes: list[int] = []
+
+        def dear(key: str, texts: Sequence[str]) -> list[str]:
+            sizes.append(len(texts))
+            burn(0.1)
+            return [f"{text}!" for text in texts]
+
+        batches = Batches[str, str](dear, lambda: "timed out", threads=1, most_waiting=1000, seconds=10)
+        batches.start()
+        texts = [str(number) for number in range(PART + 4)]
+        assert await batches.predict("k", texts) == [f"{text}!" for text in texts]
+        batches.stop()
+
+        assert sizes[0] == PART
+        assert 1 <= sizes[1] <= PART // 4
+
+    run(test)
+
+
+def test_a_request_that_was_begun_is_finished() -> None:
+    """What was done for a request is never thrown away: only one that nobody began with is refused as late."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        predictor.gate.clear()
+        async with running(predictor) as batches:
+            texts = [str(number) for number in range(3 * PART)]
+            begun = ask(batches, "k", *texts, seconds=0.05)
+            await until(lambda: len(predictor.calls) == 1)
+            await asyncio.sleep(0.1)
+            predictor.gate.set()
+
+            assert await begun == [f"{text}!" for text in texts]
 
     run(test)

@@ -11,7 +11,7 @@ import pytest
 from model_zoo.bundles.reader import load_bundle
 from model_zoo.inference.predictor import Estimate, Estimates, Fault
 from model_zoo.monitoring.prediction_log import FILE, MoleculeHasher, PredictionLog
-from serving.champions.champion_registry import Champion, measured_values
+from serving.champions.champion_registry import Champion
 from serving.inference import prediction_logger as module
 from serving.inference.prediction_logger import Note, PredictionLogger
 from tests.bundle_factory import write
@@ -24,7 +24,7 @@ def champions(tmp_path: Path) -> dict[str, Champion]:
     """Give a loaded champion."""
     write(tmp_path / "bundle")
     bundle = load_bundle(tmp_path / "bundle")
-    return {SOLUBILITY: Champion(bundle, measured_values(bundle))}
+    return {SOLUBILITY: Champion(bundle)}
 
 
 def note(champions: dict[str, Champion], smiles: str = "CCO") -> Note:

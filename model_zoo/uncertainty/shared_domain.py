@@ -1,0 +1,118 @@
+"""The nearest training molecules, found once for all endpoints that were trained on the same molecules.
+
+Belongs here: sharing fingerprints in memory and what was found of the present molecules, and looking for many at once.
+Does not belong here: what a domain is (see `applicability_domain.py`), which every bundle's signature covers.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_zoo.chemistry.similarity import PackedFingerprints, nearest_rows
+from model_zoo.uncertainty.applicability_domain import Domain
+
+SMALL = 2_000
+"""References up to which many molecules are looked for at once: of more, the memory is as slow as the counting."""
+FEW = 4
+"""Molecules from which on that is worth it."""
+BLOCK = 2_000_000
+"""Pairs of molecules that are compared at once: what they take fits into the processor's caches."""
+
+
+class Nearest(NamedTuple):
+    """Similarities and rows, both `n x k`."""
+
+    similarities: NDArray[np.float64]
+    rows: NDArray[np.intp]
+
+
+class DomainIndex:
+    """The molecules of one training set, laid out for looking.
+
+    Parameters
+    ----------
+    packed
+        `n x 128` bytes, see `similarity.pack`.
+    """
+
+    def __init__(self, packed: NDArray[np.uint8]) -> None:
+        self.packed = packed
+        self._references = PackedFingerprints(packed)
+        self._last = threading.local()
+
+    def nearest(self, packed: NDArray[np.uint8], k: int) -> Nearest:
+        """Do what `Domain.nearest` does; asked again on the same thread for the same array, give what was found."""
+        last: tuple[NDArray[np.uint8], int, Nearest] | None = getattr(self._last, "found", None)
+        if last is not None and last[0] is packed and last[1] == k:
+            return last[2]
+        few = len(packed) < FEW or len(self.packed) > SMALL
+        found = Nearest(*nearest_rows(packed, self._references, k)) if few else self._of_many(packed, k)
+        self._last.found = (packed, k, found)
+        return found
+
+    def _of_many(self, packed: NDArray[np.uint8], k: int) -> Nearest:
+        number, k = len(self.packed), min(k, len(self.packed))
+        queries = PackedFingerprints(packed)
+        similarities, found = np.empty((len(packed), k)), np.empty((len(packed), k), dtype=np.intp)
+        step = max(1, BLOCK // max(1, number))
+        for start in range(0, len(packed) if k else 0, step):
+            words, counts = queries.words[:, start : start + step], queries.counts[start : start + step]
+            common = np.zeros((len(counts), number), dtype=np.int32)
+            for mine, theirs in zip(words, self._references.words, strict=True):
+                common += np.bitwise_count(theirs[None, :] & mine[:, None])
+            values = common / np.maximum(self._references.counts[None, :] + counts[:, None] - common, 1)
+            least = np.partition(values, number - k, axis=1)[:, number - k]
+            rows, columns = np.nonzero(values >= least[:, None])  # equal ones too: they stay in the order of the rows
+            chosen = values[rows, columns]
+            order = np.lexsort((columns, -chosen, rows))
+            first = np.searchsorted(rows, np.arange(len(counts)))
+            take = order[first[:, None] + np.arange(k)]
+            similarities[start : start + step], found[start : start + step] = chosen[take], columns[take]
+        return Nearest(similarities, found)
+
+
+@dataclass(frozen=True)
+class SharedDomain(Domain):
+    """A domain that looks in an index which others use too.
+
+    Attributes
+    ----------
+    index
+        Of the same molecules.
+    """
+
+    index: DomainIndex
+
+    def nearest(self, packed: NDArray[np.uint8], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Give the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`."""
+        return self.index.nearest(packed, k)
+
+
+class DomainIndexes:
+    """The indexes that are in use, one per set of molecules."""
+
+    def __init__(self) -> None:
+        self._known: WeakValueDictionary[str, DomainIndex] = WeakValueDictionary()
+        self._lock = threading.Lock()
+
+    def shared(self, domain: Domain, digest: str) -> SharedDomain:
+        """Give a domain that looks in the index of all that have equal molecules.
+
+        Parameters
+        ----------
+        domain
+            As it was read.
+        digest
+            Of the file that it was read from: equal ones mean equal molecules in the same order.
+        """
+        with self._lock:
+            index = self._known.get(digest)
+            if index is None:
+                index = self._known[digest] = DomainIndex(domain.packed)
+        return SharedDomain(index.packed, domain.threshold, index)
