@@ -19,6 +19,7 @@ from ai_drug_assets import keys
 from ai_drug_assets.jobs import RETRAINING
 from ai_drug_assets.operations import maintenance
 from ai_drug_assets.planning.catalog import Catalog
+from ai_drug_assets.planning.scratch import clear_scratch
 from ai_drug_assets.retraining import Cursor, Retraining
 from ai_drug_assets.sensors import is_supervised, reload_location
 
@@ -53,7 +54,8 @@ def automation_sensor(catalog: Catalog, clock: Callable[[], float] = time.time) 
             if not is_supervised():
                 reload_location(catalog.settings.ui_port)
             return dg.SensorResult(skip_reason="measurements changed: the code location reloads", cursor=context.cursor)
-        maintenance.close_abandoned_runs(context.instance)
+        if maintenance.close_abandoned_runs(context.instance):
+            clear_scratch(catalog.settings.home)
         if retraining.quiet(cursor, at):
             return dg.SensorResult(skip_reason=cursor.told, cursor=context.cursor)
         look = retraining.look(context.instance, cursor, at)

@@ -65,6 +65,8 @@ class Cursor(BaseModel):
     ----------
     seen
         The stamp of all files that the plan depends on.
+    tracked
+        That of MLflow's own file: of its content too, where nothing was being made that writes to it.
     wake
         When to look again although no file changed, in seconds since 1970.
     asked
@@ -76,6 +78,7 @@ class Cursor(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     seen: str = ""
+    tracked: tuple[int, int, int] = stamps.GONE
     wake: float = 0.0
     asked: dict[str, Asked] = {}
     told: str = ""
@@ -130,7 +133,9 @@ class Retraining:
 
         After a clock that was set back everything is looked at.
         """
-        return at < cursor.wake <= at + ANYWAY_S and cursor.seen == self._files_now()
+        if not at < cursor.wake <= at + ANYWAY_S:
+            return False
+        return cursor.tracked == self._tracked_now(content=cursor.tracked[0] > 0) and cursor.seen == self._files_now()
 
     def look(self, instance: dg.DagsterInstance, cursor: Cursor, at: float) -> Look:
         """Look at everything, and decide.
@@ -144,10 +149,10 @@ class Retraining:
         at
             The time, in seconds since 1970.
         """
-        seen = self._files_now()
+        seen, tracked = self._files_now(), self._tracked_now(content=True)
         if is_held(self._home / "locks" / "run"):
             told = "`aidrug run` is at work: what it leaves is looked at afterwards"
-            return Look([], cursor.model_copy(update={"seen": seen, "wake": at, "told": told}))
+            return Look([], cursor.model_copy(update={"seen": seen, "tracked": tracked, "wake": at, "told": told}))
         running = _running(instance, self.catalog)
         stale = self._stale(instance)
         asked = {key: each for key, each in cursor.asked.items() if key in stale and each.mark == self._mark(key)}
@@ -158,9 +163,11 @@ class Retraining:
             before = asked.get(key)
             asked[key] = Asked(mark=self._mark(key), times=before.times + 1 if before else 1, at=at)
         due = [when for when in waits.values() if at < when < math.inf]
-        wake = at + (BUSY_S if requests or running.keys or running.runs else ANYWAY_S)
+        busy = bool(requests or running.keys or running.runs)
+        wake = at + (BUSY_S if busy else ANYWAY_S)
         told = self._told(stale, running, waits, requests, at)
-        cursor = Cursor(seen=seen, wake=min([wake, *due]), asked=asked, told=told)
+        tracked = (0, 0, tracked[2]) if busy else tracked
+        cursor = Cursor(seen=seen, tracked=tracked, wake=min([wake, *due]), asked=asked, told=told)
         return Look(requests, cursor)
 
     def _stale(self, instance: dg.DagsterInstance) -> dict[str, Node]:
@@ -294,22 +301,26 @@ class Retraining:
         return Estimates(self.catalog)
 
     @cached_property
-    def _places(self) -> list[str]:
-        return [str(place_of(self._home, node)) for node in self.catalog.nodes.values()]
+    def _folders(self) -> stamps.Folders:
+        """The ledger, whose files are replaced whole, and every folder that holds what was made."""
+        places = (place_of(self._home, node) for node in self.catalog.nodes.values())
+        return stamps.Folders([self._home / "ledger", *places])
 
     def _sources_now(self) -> str:
         return stamps.digest((str(path), stamps.stamp(path)) for path in self._sources)
 
     def _files_now(self) -> str:
-        """Give the stamp of the ledger, of every folder that holds what was made, and of MLflow's own file."""
-        found = list(stamps.stamps_in(self._home / "ledger"))
-        for place in self._places:
-            found += stamps.folders_in(place)
+        """Give the stamp of the ledger and of every folder that holds what was made."""
+        return self._folders.digest()
+
+    def _tracked_now(self, *, content: bool) -> stamps.Stamp:
+        """Give the stamp of MLflow's own file; of its identity alone where its content is not asked for.
+
+        Every run writes to it. When none is under way, a change is somebody's who deleted runs, say, or an alias.
+        """
         uri = self.catalog.settings.tracking_uri
-        if uri.startswith(OURS):  # its inode alone: every run writes to it
-            path = uri.removeprefix(OURS)
-            found.append((path, (0, 0, stamps.stamp(path)[2])))
-        return stamps.digest(found)
+        found = stamps.stamp(uri.removeprefix(OURS)) if uri.startswith(OURS) else stamps.GONE
+        return found if content else (0, 0, found[2])
 
 
 def _running(instance: dg.DagsterInstance, catalog: Catalog) -> Running:
