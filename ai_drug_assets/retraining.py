@@ -16,10 +16,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from model_zoo.io.digests import json_digest
-from pydantic import BaseModel, ConfigDict, ValidationError
+from serving.telemetry.pipeline_state import AutomationState
 
 from ai_drug_assets.planning import stamps
 from ai_drug_assets.planning.catalog import Catalog, Node
+from ai_drug_assets.planning.cursor import Asked, Cursor
 from ai_drug_assets.planning.estimates import Estimates
 from ai_drug_assets.planning.ledger import Entry, Failure, LedgerView, now
 from ai_drug_assets.planning.ledger_copy import open_ledger
@@ -48,56 +49,13 @@ DIED = (
 )
 
 
-class Asked(BaseModel):
-    """An asset that was asked for: under which circumstances, how often, and when last."""
-
-    model_config = ConfigDict(frozen=True)
-
-    mark: str
-    times: int
-    at: float
-
-
-class Cursor(BaseModel):
-    """What one look leaves for the next.
-
-    Attributes
-    ----------
-    seen
-        The stamp of all files that the plan depends on.
-    tracked
-        That of MLflow's own file: of its content too, where nothing was being made that writes to it.
-    wake
-        When to look again although no file changed, in seconds since 1970.
-    asked
-        What was asked for and is stale, by key.
-    told
-        What the look found, in words.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    seen: str = ""
-    tracked: tuple[int, int, int] = stamps.GONE
-    wake: float = 0.0
-    asked: dict[str, Asked] = {}
-    told: str = ""
-
-    @classmethod
-    def read(cls, text: str | None) -> Cursor:
-        """Read what the last look left; begin anew where there is nothing, or something of another version."""
-        try:
-            return cls.model_validate_json(text or "{}")
-        except ValidationError:
-            return cls()
-
-
 @dataclass(frozen=True)
 class Look:
-    """What one look decided: sets of assets, each to be made in one run, and what it leaves for the next."""
+    """What one look decided: sets of assets, each to be made in one run, what it leaves for the next, what it found."""
 
     requests: list[list[str]]
     cursor: Cursor
+    state: AutomationState | None = None
 
 
 @dataclass
@@ -168,7 +126,19 @@ class Retraining:
         told = self._told(stale, running, waits, requests, at)
         tracked = (0, 0, tracked[2]) if busy else tracked
         cursor = Cursor(seen=seen, tracked=tracked, wake=min([wake, *due]), asked=asked, told=told)
-        return Look(requests, cursor)
+        return Look(requests, cursor, self._state(stale, told))
+
+    def _state(self, stale: Collection[str], told: str) -> AutomationState:
+        """Sum up what a look found, for those who watch."""
+        made = {key: entry.made.at for key in self.catalog.nodes if (entry := self._view.read(key)).made}
+        oldest = min(((made[key], key) for key in stale if key in made), default=None)
+        return AutomationState(
+            told=told,
+            stale=len(stale),
+            failed=sum(self._failure(key) is not None for key in stale),
+            oldest=(oldest[1], oldest[0]) if oldest else None,
+            last_made=max(made.values(), default=None),
+        )
 
     def _stale(self, instance: dg.DagsterInstance) -> dict[str, Node]:
         """Find what is stale, as `aidrug run` does, and let the ledger forget what has lost its files."""

@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from serving.inference.engine import Engine
 from serving.metrics import MULTIPROCESS
+from serving.telemetry.pipeline_state import PipelineState, read_pipeline_state, seconds
 
 
 class _State:
@@ -62,6 +63,44 @@ class _State:
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(name, text, value=value)
+        yield from _pipeline(read_pipeline_state(engine.settings.folder))
+
+
+def _pipeline(state: PipelineState) -> Iterable[GaugeMetricFamily]:
+    """Give how the pipeline is, as far as it says so; these lines are missing where it says nothing."""
+    automation = state.automation
+    if automation is not None and state.looked is not None:
+        for name, text, value in (
+            ("last_look_timestamp_seconds", "When the automation last looked.", state.looked),
+            ("last_made_timestamp_seconds", "When an asset was last made.", seconds(automation.last_made)),
+            ("stale_assets", "Assets that are stale.", automation.stale),
+            ("failed_assets", "Stale assets whose last attempt failed.", automation.failed),
+            (
+                "stale_since_timestamp_seconds",
+                "Since when something has been stale without a break; 0 where nothing is.",
+                automation.stale_since or 0.0,
+            ),
+            (
+                "oldest_stale_timestamp_seconds",
+                "When the stale asset was made that was made longest ago; 0 where none is.",
+                seconds(automation.oldest[1] if automation.oldest else None),
+            ),
+        ):
+            yield GaugeMetricFamily(f"aidrug_automation_{name}", text, value=value)
+    if state.revision:
+        fault = bool(state.revision.get("error"))
+        yield GaugeMetricFamily(
+            "aidrug_revision_does_not_load", "1 while the newest revision is at fault.", value=fault
+        )
+    if state.processes:
+        up = GaugeMetricFamily("aidrug_process_up", "1 for a process of the pipeline that runs.", labels=("process",))
+        restarts = GaugeMetricFamily("aidrug_process_restarts", "How often it was started again.", labels=("process",))
+        memory = GaugeMetricFamily("aidrug_process_memory_bytes", "Memory that it holds.", labels=("process",))
+        for name, each in state.processes.items():
+            up.add_metric((name,), each.get("state") == "running")
+            restarts.add_metric((name,), each.get("restarts", 0))
+            memory.add_metric((name,), 1e6 * each.get("memory_mb", 0))
+        yield from (up, restarts, memory)
 
 
 @get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
