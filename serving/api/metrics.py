@@ -63,11 +63,21 @@ class _State:
         )
         for name, text, value in gauges:
             yield GaugeMetricFamily(name, text, value=value)
-        yield from _pipeline(read_pipeline_state(engine.settings.folder))
 
 
-def _pipeline(state: PipelineState) -> Iterable[GaugeMetricFamily]:
-    """Give how the pipeline is, as far as it says so; these lines are missing where it says nothing."""
+class Pipeline:
+    """How the pipeline is, as far as it says so; these lines are missing where it says nothing."""
+
+    def __init__(self, state: PipelineState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Give the gauges."""
+        yield from _automation(self._state)
+        yield from _processes(self._state)
+
+
+def _automation(state: PipelineState) -> Iterable[GaugeMetricFamily]:
     automation = state.automation
     if automation is not None and state.looked is not None:
         for name, text, value in (
@@ -87,6 +97,9 @@ def _pipeline(state: PipelineState) -> Iterable[GaugeMetricFamily]:
             ),
         ):
             yield GaugeMetricFamily(f"aidrug_automation_{name}", text, value=value)
+
+
+def _processes(state: PipelineState) -> Iterable[GaugeMetricFamily]:
     if state.revision:
         fault = bool(state.revision.get("error"))
         yield GaugeMetricFamily(
@@ -111,7 +124,9 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         counted = CollectorRegistry()
         MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
     state = CollectorRegistry()
-    state.register(_State(request.app.state.engine))
+    engine: Engine = request.app.state.engine
+    state.register(_State(engine))
+    state.register(Pipeline(read_pipeline_state(engine.settings.folder)))
     text = generate_latest(counted) + generate_latest(state)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
