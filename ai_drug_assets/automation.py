@@ -14,12 +14,15 @@ import time
 from collections.abc import Callable
 
 import dagster as dg
+from serving.telemetry.pipeline_state import tell_automation_state
 
 from ai_drug_assets import keys
 from ai_drug_assets.jobs import RETRAINING
 from ai_drug_assets.operations import maintenance
 from ai_drug_assets.planning.catalog import Catalog
-from ai_drug_assets.retraining import Cursor, Retraining
+from ai_drug_assets.planning.cursor import Cursor
+from ai_drug_assets.planning.scratch import clear_scratch
+from ai_drug_assets.retraining import Retraining
 from ai_drug_assets.sensors import reload_location
 
 NAME = "retrain_what_changed"
@@ -38,7 +41,7 @@ def automation_sensor(catalog: Catalog, clock: Callable[[], float] = time.time) 
     clock
         Gives the time in seconds since 1970.
     """
-    retraining = Retraining(catalog)
+    retraining, watched = Retraining(catalog), catalog.settings.home / "service"
 
     @dg.sensor(
         name=NAME,
@@ -53,10 +56,13 @@ def automation_sensor(catalog: Catalog, clock: Callable[[], float] = time.time) 
             if not catalog.settings.supervised:
                 reload_location(catalog.settings)
             return dg.SensorResult(skip_reason="measurements changed: the code location reloads", cursor=context.cursor)
-        maintenance.close_abandoned_runs(context.instance)
+        if maintenance.close_abandoned_runs(context.instance):
+            clear_scratch(catalog.settings.home)
         if retraining.quiet(cursor, at):
+            tell_automation_state(watched, None)
             return dg.SensorResult(skip_reason=cursor.told, cursor=context.cursor)
         look = retraining.look(context.instance, cursor, at)
+        tell_automation_state(watched, look.state)
         requests = [
             dg.RunRequest(asset_selection=[keys.asset_key(key) for key in wanted], tags=TAGS)
             for wanted in look.requests

@@ -82,7 +82,7 @@ def build_schedules(asset_context: AssetContext) -> list[dg.ScheduleDefinition]:
 
 
 def _upkeep_job(asset_context: AssetContext) -> dg.JobDefinition:
-    @dg.op(description="Delete what is older than the retention and no longer needed.")
+    @dg.op(config_schema={}, description="Delete what is older than the retention and no longer needed.")
     def prune(context: dg.OpExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dict[str, int]:
         counts = {
             "abandoned_runs": maintenance.close_abandoned_runs(context.instance),
@@ -107,7 +107,7 @@ def _upkeep_job(asset_context: AssetContext) -> dg.JobDefinition:
 
 
 def _backup_job(asset_context: AssetContext) -> dg.JobDefinition:
-    @dg.op(description="Write a snapshot of the whole state.")
+    @dg.op(config_schema={}, description="Write a snapshot of the whole state.")
     def snapshot(context: dg.OpExecutionContext) -> str:
         from ai_drug_assets.operations.backup import back_up
 

@@ -28,13 +28,15 @@ RUN_TAG_PROCESS = "aidrug/process"
 RUN_TAG_RETRAINING = "aidrug/retraining"
 
 KINDS: dict[str, set[str]] = {
-    "dataset": {"python", "parquet", "table"},
-    "features": {"rdkit", "numpy"},
-    "trained_model": {"mlflow"},
-    "leaderboard": {"scikitlearn", "table"},
-    "champion_model": {"mlflow", "onnx"},
+    "dataset": {"dataset", "parquet"},
+    "features": {"features", "rdkit"},
+    "trained_model": {"trained_model", "mlflow"},
+    "leaderboard": {"leaderboard"},
+    "champion_model": {"champion_model", "onnx"},
     "inference_service": {"litestar"},
+    "monitoring": {"monitoring", "sqlite"},
 }
+"""What the lineage shows on each node beside the last part of its key, which four nodes of an endpoint share."""
 
 
 def asset_key(key: str) -> dg.AssetKey:

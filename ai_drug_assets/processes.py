@@ -33,6 +33,9 @@ def use_cores(numbers: list[int]) -> None:
     threadpool_limits(len(numbers))  # libraries that counted the cores before
 
 
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
 def this_process() -> str:
     """Name this process: host, number, and when it began, since numbers are used again."""
     return name_of(os.getpid())
@@ -47,21 +50,44 @@ def name_of(pid: int) -> str:
     True
     """
     try:
-        return f"{socket.gethostname()}:{pid}:{psutil.Process(pid).create_time():.0f}"
+        return f"{socket.gethostname()}:{pid}:{_began(pid)}"
     except psutil.NoSuchProcess:
         return f"{socket.gethostname()}:{pid}:0"
 
 
 def alive(process: str) -> bool:
     """Say whether a named process of this host lives; processes of other hosts count as alive."""
-    host, pid, created = process.rsplit(":", 2)
+    host, pid, began = process.rsplit(":", 2)
     if host != socket.gethostname():
         return True
     try:
         found = psutil.Process(int(pid))
-        return found.status() != psutil.STATUS_ZOMBIE and abs(found.create_time() - float(created)) < 2
+        return found.status() != psutil.STATUS_ZOMBIE and _is_same(began, int(pid))
     except psutil.NoSuchProcess:
         return False
+
+
+def _began(pid: int) -> str:
+    """Say when a process began: in ticks since this machine did, which nobody sets, as people set its clock.
+
+    Where the system does not tell, in seconds since 1970.
+    """
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+    except OSError:
+        return f"{psutil.Process(pid).create_time():.0f}"
+    return f"{_boot()}.{ticks}"
+
+
+@cache
+def _boot() -> str:
+    return BOOT.read_text(encoding="ascii")[:8] if BOOT.exists() else "boot"
+
+
+def _is_same(began: str, pid: int) -> bool:
+    if "." not in began and began.isdecimal():  # as it was written before, or on a system that does not tell more
+        return abs(psutil.Process(pid).create_time() - float(began)) < 2
+    return began == _began(pid)
 
 
 def is_held(lock: Path) -> bool:

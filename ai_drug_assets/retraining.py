@@ -16,10 +16,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from model_zoo.io.digests import json_digest
-from pydantic import BaseModel, ConfigDict, ValidationError
+from serving.telemetry.pipeline_state import AutomationState
 
 from ai_drug_assets.planning import stamps
 from ai_drug_assets.planning.catalog import Catalog, Node
+from ai_drug_assets.planning.cursor import Asked, Cursor
 from ai_drug_assets.planning.estimates import Estimates
 from ai_drug_assets.planning.ledger import Entry, Failure, LedgerView, now
 from ai_drug_assets.planning.ledger_copy import open_ledger
@@ -48,53 +49,13 @@ DIED = (
 )
 
 
-class Asked(BaseModel):
-    """An asset that was asked for: under which circumstances, how often, and when last."""
-
-    model_config = ConfigDict(frozen=True)
-
-    mark: str
-    times: int
-    at: float
-
-
-class Cursor(BaseModel):
-    """What one look leaves for the next.
-
-    Attributes
-    ----------
-    seen
-        The stamp of all files that the plan depends on.
-    wake
-        When to look again although no file changed, in seconds since 1970.
-    asked
-        What was asked for and is stale, by key.
-    told
-        What the look found, in words.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    seen: str = ""
-    wake: float = 0.0
-    asked: dict[str, Asked] = {}
-    told: str = ""
-
-    @classmethod
-    def read(cls, text: str | None) -> Cursor:
-        """Read what the last look left; begin anew where there is nothing, or something of another version."""
-        try:
-            return cls.model_validate_json(text or "{}")
-        except ValidationError:
-            return cls()
-
-
 @dataclass(frozen=True)
 class Look:
-    """What one look decided: sets of assets, each to be made in one run, and what it leaves for the next."""
+    """What one look decided: sets of assets, each to be made in one run, what it leaves for the next, what it found."""
 
     requests: list[list[str]]
     cursor: Cursor
+    state: AutomationState | None = None
 
 
 @dataclass
@@ -130,7 +91,9 @@ class Retraining:
 
         After a clock that was set back everything is looked at.
         """
-        return at < cursor.wake <= at + ANYWAY_S and cursor.seen == self._files_now()
+        if not at < cursor.wake <= at + ANYWAY_S:
+            return False
+        return cursor.tracked == self._tracked_now(content=cursor.tracked[0] > 0) and cursor.seen == self._files_now()
 
     def look(self, instance: dg.DagsterInstance, cursor: Cursor, at: float) -> Look:
         """Look at everything, and decide.
@@ -144,10 +107,10 @@ class Retraining:
         at
             The time, in seconds since 1970.
         """
-        seen = self._files_now()
+        seen, tracked = self._files_now(), self._tracked_now(content=True)
         if is_held(self._home / "locks" / "run"):
             told = "`aidrug run` is at work: what it leaves is looked at afterwards"
-            return Look([], cursor.model_copy(update={"seen": seen, "wake": at, "told": told}))
+            return Look([], cursor.model_copy(update={"seen": seen, "tracked": tracked, "wake": at, "told": told}))
         running = _running(instance, self.catalog)
         stale = self._stale(instance)
         asked = {key: each for key, each in cursor.asked.items() if key in stale and each.mark == self._mark(key)}
@@ -158,10 +121,24 @@ class Retraining:
             before = asked.get(key)
             asked[key] = Asked(mark=self._mark(key), times=before.times + 1 if before else 1, at=at)
         due = [when for when in waits.values() if at < when < math.inf]
-        wake = at + (BUSY_S if requests or running.keys or running.runs else ANYWAY_S)
+        busy = bool(requests or running.keys or running.runs)
+        wake = at + (BUSY_S if busy else ANYWAY_S)
         told = self._told(stale, running, waits, requests, at)
-        cursor = Cursor(seen=seen, wake=min([wake, *due]), asked=asked, told=told)
-        return Look(requests, cursor)
+        tracked = (0, 0, tracked[2]) if busy else tracked
+        cursor = Cursor(seen=seen, tracked=tracked, wake=min([wake, *due]), asked=asked, told=told)
+        return Look(requests, cursor, self._state(stale, told))
+
+    def _state(self, stale: Collection[str], told: str) -> AutomationState:
+        """Sum up what a look found, for those who watch."""
+        made = {key: entry.made.at for key in self.catalog.nodes if (entry := self._view.read(key)).made}
+        oldest = min(((made[key], key) for key in stale if key in made), default=None)
+        return AutomationState(
+            told=told,
+            stale=len(stale),
+            failed=sum(self._failure(key) is not None for key in stale),
+            oldest=(oldest[1], oldest[0]) if oldest else None,
+            last_made=max(made.values(), default=None),
+        )
 
     def _stale(self, instance: dg.DagsterInstance) -> dict[str, Node]:
         """Find what is stale, as `aidrug run` does, and let the ledger forget what has lost its files."""
@@ -294,22 +271,26 @@ class Retraining:
         return Estimates(self.catalog)
 
     @cached_property
-    def _places(self) -> list[str]:
-        return [str(place_of(self._home, node)) for node in self.catalog.nodes.values()]
+    def _folders(self) -> stamps.Folders:
+        """The ledger, whose files are replaced whole, and every folder that holds what was made."""
+        places = (place_of(self._home, node) for node in self.catalog.nodes.values())
+        return stamps.Folders([self._home / "ledger", *places])
 
     def _sources_now(self) -> str:
         return stamps.digest((str(path), stamps.stamp(path)) for path in self._sources)
 
     def _files_now(self) -> str:
-        """Give the stamp of the ledger, of every folder that holds what was made, and of MLflow's own file."""
-        found = list(stamps.stamps_in(self._home / "ledger"))
-        for place in self._places:
-            found += stamps.folders_in(place)
+        """Give the stamp of the ledger and of every folder that holds what was made."""
+        return self._folders.digest()
+
+    def _tracked_now(self, *, content: bool) -> stamps.Stamp:
+        """Give the stamp of MLflow's own file; of its identity alone where its content is not asked for.
+
+        Every run writes to it. When none is under way, a change is somebody's who deleted runs, say, or an alias.
+        """
         uri = self.catalog.settings.tracking_uri
-        if uri.startswith(OURS):  # its inode alone: every run writes to it
-            path = uri.removeprefix(OURS)
-            found.append((path, (0, 0, stamps.stamp(path)[2])))
-        return stamps.digest(found)
+        found = stamps.stamp(uri.removeprefix(OURS)) if uri.startswith(OURS) else stamps.GONE
+        return found if content else (0, 0, found[2])
 
 
 def _running(instance: dg.DagsterInstance, catalog: Catalog) -> Running:

@@ -151,13 +151,15 @@ class Project:
         """Do what `aidrug run` does, on the instance of the test."""
         return bring_up_to_date(self.catalog(), self.instance, Lines(self.said.append))
 
-    def materialise(self, *wanted: str, defs: dg.Definitions | None = None) -> dg.ExecuteInProcessResult:
+    def materialise(
+        self, *wanted: str, defs: dg.Definitions | None = None, tags: Mapping[str, str] | None = None
+    ) -> dg.ExecuteInProcessResult:
         """Materialise assets as the UI's button would, in one run; all of them when none is named."""
         defs = defs or self.defs()
         chosen = dg.AssetSelection.assets(*map(keys.asset_key, wanted)) if wanted else dg.AssetSelection.all()
         job = dg.define_asset_job("by_hand", selection=chosen)
         resolved = dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def("by_hand")
-        return resolved.execute_in_process(instance=self.instance, raise_on_error=False)
+        return resolved.execute_in_process(instance=self.instance, raise_on_error=False, tags=tags)
 
     def ask(self, *, later_s: float = 15.0) -> list[list[str]]:
         """Let the automation's sensor look, so long after its last look; give the runs it asks for, by their assets."""

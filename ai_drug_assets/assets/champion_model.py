@@ -9,6 +9,7 @@ from model_zoo.bundles.model_card import to_markdown
 from model_zoo.bundles.store import parse_pointer, read_card
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.errors import BundleError
+from model_zoo.io.digests import canonical_json
 from model_zoo.selection.decision import FILE, Decision, parse_decision
 from model_zoo.selection.election import Candidate, Election, decide
 from model_zoo.selection.leaderboard import Leaderboard
@@ -20,6 +21,7 @@ from ai_drug_assets.assets.context import AssetContext, Outcome
 from ai_drug_assets.assets.leaderboard import read_leaderboard
 from ai_drug_assets.planning.awaited import PROVISIONAL
 from ai_drug_assets.planning.catalog import Node
+from ai_drug_assets.planning.remains import ALIASES
 from ai_drug_assets.tracking import Tracking
 
 
@@ -49,8 +51,10 @@ def champion_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefiniti
         if endpoint.trial and decision.challenger:
             challenger = publish_bundle(asset_context, node, decision.challenger, decision, board)
         card = to_markdown(read_card(asset_context.store, endpoint.name, version)) if version else ""
-        if not _set_aliases(tracking, endpoint.name, decision, card):
+        aliases = _set_aliases(tracking, endpoint.name, decision, card)
+        if decision.champion and not aliases["champion"]:
             context.log.warning(f"{node.key}: MLflow has no run of the champion, so no version has its alias")
+        asset_context.keep_file(node, ALIASES, canonical_json(aliases).encode())
         kept = Decision(version=version, challenger=challenger, reason=decision.reason)
         asset_context.keep_file(node, FILE, kept.as_bytes())
         outcome.data_version = f"{version} and {challenger}" if challenger else version or "none"
@@ -127,8 +131,8 @@ def _adopted(asset_context: AssetContext, endpoint: str) -> dict[str, str]:
     return {each.former.signature: each.signature for each in made if each is not None and each.former is not None}
 
 
-def _set_aliases(tracking: Tracking, endpoint: str, decision: Election, card: str) -> bool:
-    """Tell MLflow's registry who was elected; give whether it knows the champion, if there is one."""
+def _set_aliases(tracking: Tracking, endpoint: str, decision: Election, card: str) -> dict[str, str | None]:
+    """Tell MLflow's registry who was elected; give the run that each alias names, none where it knows of none."""
     runs = {
         "champion": tracking.find_finished(decision.champion.signature) if decision.champion else None,
         "challenger": tracking.find_finished(decision.challenger.signature) if decision.challenger else None,
@@ -136,7 +140,7 @@ def _set_aliases(tracking: Tracking, endpoint: str, decision: Election, card: st
     tracking.set_aliases(endpoint, runs)
     if runs["champion"] and card:
         tracking.keep_card(endpoint, runs["champion"], card)
-    return decision.champion is None or runs["champion"] is not None
+    return runs
 
 
 def _metadata(decision: Election, board: Leaderboard, version: str | None) -> dict[str, Any]:

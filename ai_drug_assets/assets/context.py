@@ -29,8 +29,9 @@ from ai_drug_assets.planning.catalog import Catalog, Node, current_signature
 from ai_drug_assets.planning.ledger import Entry, Failure, Ledger, Made, now
 from ai_drug_assets.planning.ledger_copy import open_ledger
 from ai_drug_assets.planning.remains import files_in, missing, place_of
+from ai_drug_assets.planning.scratch import scratch_prefix
 from ai_drug_assets.planning.transient_failures import is_passing
-from ai_drug_assets.processes import cores, end_with_parent, one_at_a_time
+from ai_drug_assets.processes import cores, end_with_parent, one_at_a_time, this_process
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.storage.bundles import open_bundle_store
@@ -40,6 +41,7 @@ class UpstreamNotReadyError(AidrugError):
     """An asset was asked for before what it is made from."""
 
     passing = True
+    superseded = True
 
 
 class HeldError(AidrugError):
@@ -52,6 +54,7 @@ class CodeChangedError(AidrugError):
     """Files changed after this process loaded them: what it makes cannot be labelled."""
 
     passing = True
+    superseded = True
 
 
 @dataclass
@@ -78,6 +81,7 @@ class AssetContext:
 
     catalog: Catalog
     watch: Callable[[str, str | None], None] = lambda key, error: None
+    _runs: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Sign the featurizers while their code is what was loaded."""
@@ -145,7 +149,9 @@ class AssetContext:
     @contextmanager
     def scratch(self, node: Node) -> Iterator[Path]:
         """Give an empty folder on the same disk as the asset's place, removed afterwards."""
-        with tempfile.TemporaryDirectory(prefix=f"{node.kind}-", dir=self.settings.folder("scratch")) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix=scratch_prefix(node.kind), dir=self.settings.folder("scratch")
+        ) as folder:
             work = Path(folder) / "work"
             work.mkdir()
             yield work
@@ -217,7 +223,7 @@ class AssetContext:
         A fault of the user's becomes a Dagster failure with its one clear message.
         """
         outcome = Outcome()
-        end_with_run(context)
+        self._belong_to_run(context)
         try:
             if node.key in self.catalog.held:
                 raise HeldError(f"{node.key} waits: {self.catalog.held[node.key]}")
@@ -230,6 +236,8 @@ class AssetContext:
                 self._failed(node, context, f"blocking check failed: {', '.join(map(str, failed))}")
         except AidrugError as error:
             self._failed(node, context, str(error), passing=is_passing(error))
+            if getattr(error, "superseded", False):
+                _supersede(context, error)
             raise dg.Failure(description=str(error), allow_retries=False) from error
         except Exception as error:
             self._failed(node, context, f"{type(error).__name__}: {error}", passing=is_passing(error))
@@ -252,6 +260,17 @@ class AssetContext:
             },
             check_results=outcome.checks,
         )
+
+    def _belong_to_run(self, context: dg.AssetExecutionContext) -> None:
+        """Say which process a run works in, so that its death is noticed whatever the clock does; end with the run.
+
+        Where a step has a process of its own, that one ends when the run's does: nobody would take what it makes.
+        """
+        if context.job_def.executor_def.name == dg.multiprocess_executor.name:
+            end_with_parent()
+        elif context.run.run_id not in self._runs and keys.RUN_TAG_PROCESS not in context.run.tags:
+            context.instance.add_run_tags(context.run.run_id, {keys.RUN_TAG_PROCESS: this_process()})
+            self._runs.add(context.run.run_id)
 
     def _inputs(self, node: Node) -> dict[str, str]:
         """Give the data versions of what an asset is made from, by key, as the ledger has them now."""
@@ -285,6 +304,16 @@ def end_with_run(context: dg.AssetExecutionContext) -> None:
     """End this process when that of its run ends, where a step has one of its own: nobody would take what it makes."""
     if context.job_def.executor_def.name == dg.multiprocess_executor.name:
         end_with_parent()
+
+
+def _supersede(context: dg.AssetExecutionContext, error: AidrugError) -> None:
+    """Let a run of the automation that its files outran end as cancelled: what it left unmade is asked for again.
+
+    It was no failure of anybody's. A run that a person asked for fails, so that they see why.
+    """
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and keys.RUN_TAG_RETRAINING in run.tags and not run.is_finished:
+        context.instance.report_run_canceling(run, f"Superseded: {error}")
 
 
 def _blocks(check: dg.AssetCheckResult) -> bool:

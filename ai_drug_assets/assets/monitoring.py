@@ -1,6 +1,8 @@
 """`monitoring/<endpoint>`: how an endpoint's champion does in use, and whether its challenger does better.
 
-It is no asset of the catalog: it is made from use, not from code, configuration and data, and so it is never stale.
+It is no asset of the catalog: it is observed from use, not made from code, configuration and data, and so it is never
+stale and never missing, in the UI as in the plan. It has a group of its own: it looks at what the service serves, and
+in the group of its endpoint it would close a circle.
 Live measurements can promote a challenger on trial; they never change a score of the leaderboard.
 """
 
@@ -51,21 +53,27 @@ def monitoring(asset_context: AssetContext, endpoint: Endpoint) -> dg.AssetsDefi
         "champion_holds": "No challenger on trial is better on the same measured molecules.",
     }
 
-    @dg.asset(
-        key=key,
+    spec = dg.AssetSpec(
+        key,
         deps=[keys.asset_key(INFERENCE_SERVICE)],
         code_version=json_digest(dict(code))[:16],
-        group_name=endpoint.name,
+        group_name=KIND,
         owners=list(endpoint.owners or DEFAULT_OWNERS),
-        kinds={"sqlite", "plot"},
+        kinds=keys.KINDS[KIND],
         description=f"{endpoint.title} in use: drift, live accuracy and coverage, champion against challenger.",
+    )
+
+    @dg.multi_observable_source_asset(
+        name=f"{KIND}__{endpoint.name}",
+        specs=[spec],
         check_specs=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in checks.items()],
     )
-    def _asset(context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    def _asset(context: dg.AssetExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dg.ObserveResult:
         now = parse_pointer(asset_context.store.read_pointer_bytes()).endpoints.get(endpoint.name)
         if now is None:
             why = "no champion is in service yet"
-            return dg.MaterializeResult(metadata={"champion": "none"}, check_results=_results(key, checks, {}, why))
+            unused = _results(key, checks, {}, why)
+            return dg.ObserveResult(asset_key=key, metadata={"champion": "none"}, check_results=unused)
         card = read_card(asset_context.store, endpoint.name, now.version)
         made = _review(asset_context, endpoint, now)
         reviews = asset_context.settings.folder("service", "reviews")
@@ -73,7 +81,8 @@ def monitoring(asset_context: AssetContext, endpoint: Endpoint) -> dg.AssetsDefi
         expected = _expected(card.scores, endpoint, made.metric)
         promoted = _promote(asset_context, tracking, endpoint, made)
         few = f"fewer than {FEWEST} molecules: nothing is concluded"
-        return dg.MaterializeResult(
+        return dg.ObserveResult(
+            asset_key=key,
             metadata=_metadata(made, expected, promoted),
             check_results=_results(key, checks, _verdicts(made, expected), few),
         )

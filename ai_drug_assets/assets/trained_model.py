@@ -142,8 +142,9 @@ def _train(
             work,
         )
         both = score_both(read_scores(work), endpoint.target, endpoint.scale, sources.snapshot, work)
-        tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(both), folder=work)
-        asset_context.keep(node, work)
+        # First kept, then told: when MLflow is locked or away by now, the next attempt only tells.
+        place = asset_context.keep(node, work)
+        tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(both), folder=place)
 
 
 def _tags(asset_context: AssetContext, node: Node, endpoint: Endpoint, model: ModelSpec) -> dict[str, str]:

@@ -25,6 +25,7 @@ from pathlib import Path
 from model_zoo.bundles.progress import Progress
 from model_zoo.errors import AidrugError
 
+from ai_drug_assets.execution.clock_watch import ClockWatch
 from ai_drug_assets.execution.container_entry import DAEMON, code_server_arguments, write_workspace
 from ai_drug_assets.execution.instance import open_instance, prepare_instance
 from ai_drug_assets.execution.progress import Display, Say, display_for
@@ -205,6 +206,7 @@ def _start_ui(settings: Settings, supervisor: Supervisor, ui: str, say: Say) -> 
     workspace = write_workspace(settings, HOST, port)
     supervisor.start("webserver", "dagster_webserver", "-w", str(workspace), "-h", HOST, "-p", str(settings.ui_port))
     supervisor.also(watch)
+    supervisor.also(ClockWatch(settings, say))
     return workspace
 
 

@@ -24,6 +24,7 @@ from ai_drug_assets.planning.ledger_copy import open_ledger
 from ai_drug_assets.planning.order import Order
 from ai_drug_assets.planning.plan import Plan, make_plan
 from ai_drug_assets.planning.remains import Remains, place_of
+from ai_drug_assets.planning.scratch import clear_scratch
 from ai_drug_assets.planning.selection import Selection
 from ai_drug_assets.processes import is_held, one_at_a_time, this_process
 from ai_drug_assets.settings import Settings
@@ -129,6 +130,7 @@ def bring_up_to_date(
     ledger, estimates = Ledger(settings.home / "ledger"), Estimates(catalog)
     if maintenance.close_abandoned_runs(instance):
         Tracking(settings).close_abandoned()
+    clear_scratch(settings.home)
     chosen = selection.keys(catalog)
     stale = [node for node in _stale_nodes(catalog, make_plan(catalog, ledger), instance) if node.key in chosen]
     _forget_what_is_gone(catalog, stale)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from model_zoo.errors import AidrugError
+from serving.telemetry.pipeline_state import read_pipeline_state
 
 from ai_drug_assets.execution.supervisor import read_report
 from ai_drug_assets.planning.catalog import load_catalog
@@ -32,6 +34,8 @@ class Status:
         When an asset was last made, ISO 8601; none before the first.
     oldest_stale
         The stale asset that was made longest ago, with that time; none where nothing is, or it was never made.
+    looked
+        When the automation last looked, ISO 8601, and what it found; none before its first look.
     faults
         What keeps something from being looked at.
     """
@@ -41,6 +45,7 @@ class Status:
     stale: dict[str, str | None]
     last_made: str | None
     oldest_stale: tuple[str, str] | None
+    looked: tuple[str, str] | None
     faults: tuple[str, ...]
 
     @property
@@ -66,6 +71,8 @@ class Status:
             lines.append(f"{mark}  {name:12} {state['state']}, {state['memory_mb']} MB{restarts}")
         lines.append(f"   revision     {self.revision['checkout']}, loaded {self.revision['loaded'] or 'nowhere'}")
         lines.append(f"   last made    {self.last_made or 'nothing yet'}")
+        if self.looked:
+            lines.append(f"   last look    {self.looked[0]}: {self.looked[1]}")
         failed = {key: error for key, error in self.stale.items() if error}
         lines.append(f"{'!' if failed else ' '}  stale        {len(self.stale)}, {len(failed)} of them failed")
         if self.oldest_stale:
@@ -105,4 +112,14 @@ def status(settings: Settings) -> Status:
         stale = {item.node.key: item.failure.error if item.failure else None for item in plan.stale}
     ages = sorted((made[key], key) for key in stale if key in made)
     oldest = (ages[0][1], ages[0][0]) if ages else None
-    return Status(processes, revision, stale, max(made.values(), default=None), oldest, tuple(faults))
+    pipeline = read_pipeline_state(settings.home / "service")
+    looked = None
+    if pipeline.automation is not None and pipeline.looked is not None:
+        at = datetime.fromtimestamp(pipeline.looked, UTC).isoformat(timespec="seconds")
+        looked = (at, pipeline.automation.told)
+        if "daemon" in processes and pipeline.is_silent:
+            faults.append(
+                f"the automation has not looked since {at}: the ticks of its sensor in the Dagster UI, or "
+                f"{settings.home / 'logs' / 'daemon.log'}, say why"
+            )
+    return Status(processes, revision, stale, max(made.values(), default=None), oldest, looked, tuple(faults))

@@ -7,28 +7,33 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import psutil
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+from dagster._serdes import deserialize_value
 from model_zoo.features import cache
 from model_zoo.monitoring.prediction_log import PredictionLog
 
 from ai_drug_assets import keys, processes
 from ai_drug_assets.planning.catalog import Catalog
 from ai_drug_assets.planning.ledger import Ledger
+from ai_drug_assets.planning.scratch import SCRATCH_DAYS, clear_scratch
 from ai_drug_assets.settings import LOOPBACK, Settings
 from ai_drug_assets.storage import sqlite
 
 RETENTION_DAYS = 30
 FILE_RETENTION_DAYS = 14
-SCRATCH_DAYS = 1
-"""What is being made lies there; a run takes hours at most."""
 RECORD_DAYS = 180
+START_S, ANSWER_S = 30.0, 5
+"""How long a run may be about to begin before its code server is asked about it, and how long that may take."""
 FEATURE_RETENTION_DAYS = 60
 FEATURE_LIMIT_BYTES = 4_000_000_000
 PLACES = ("dataset", "features", "trained_model", "leaderboard", "champion_model")
@@ -57,6 +62,8 @@ def prune_runs(instance: dg.DagsterInstance, *, keep: str = "", days: int = RETE
     doomed = [run.run_id for run in instance.get_runs(filters=old) if run.run_id not in needed]
     for run_id in doomed:
         instance.delete_run(run_id)
+        with suppress(OSError):
+            instance.compute_log_manager.delete_logs(prefix=[run_id])  # what its steps printed: Dagster leaves it
     return len(doomed)
 
 
@@ -82,7 +89,7 @@ def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAY
     """
     home = catalog.settings.home
     if catalog.configs.faults:
-        return 0  # an endpoint whose file is at fault is not in the catalog, and needs its files all the same
+        return clear_scratch(home)  # an endpoint whose file is at fault is not in the catalog, and needs its files
     needed = set()
     for node in catalog.nodes.values():
         made = ledger.read(node.key).made
@@ -94,11 +101,9 @@ def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAY
         for folder in _leaves(home / place)
         if folder.name not in needed and folder.stat().st_mtime < before
     ]
-    before = time.time() - min(days, SCRATCH_DAYS) * 86400
-    doomed += [folder for folder in (home / "scratch").glob("*/") if folder.stat().st_mtime < before]
     for folder in doomed:
         shutil.rmtree(folder)
-    return len(doomed)
+    return len(doomed) + clear_scratch(home, min(days, SCRATCH_DAYS))
 
 
 def prune_features(settings: Settings) -> int:
@@ -163,6 +168,8 @@ def _gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
     if _code_server_host(run) not in (None, "localhost", LOOPBACK, socket.gethostname()):
         return None  # another container's: its process numbers mean nothing here
     record, pid = instance.get_run_record_by_id(run.run_id), _pid(instance, run.run_id)
+    if pid is None and _was_forgotten(instance, run):
+        return "that was to start it"
     if record is None or pid is None or _alive(pid, record.start_time or time.time()):
         return None
     return str(pid)
@@ -172,6 +179,24 @@ def _code_server_host(run: dg.DagsterRun) -> str | None:
     """Read under which name the code server was asked to execute a run; none when it needed no network."""
     host: str | None = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("host")
     return host
+
+
+def _was_forgotten(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Say whether a run that never began is unknown to the code server that was asked to execute it.
+
+    One that was killed as it started the run's process: the run would be STARTING for five minutes more, and Dagster
+    refuses to cancel it meanwhile.
+    """
+    asked = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
+    launched = instance.get_run_stats(run.run_id).launch_time
+    if not asked or launched is None or 0 <= time.time() - launched < START_S:
+        return False
+    server = DagsterGrpcClient(host=asked.get("host"), port=asked.get("port"), socket=asked.get("socket"))
+    try:
+        answer = server.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id), timeout=ANSWER_S)
+    except DagsterUserCodeUnreachableError:
+        return False  # it is being started again
+    return not deserialize_value(answer, CanCancelExecutionResult).can_cancel
 
 
 def _pid(instance: dg.DagsterInstance, run_id: str) -> int | None:

@@ -5,6 +5,7 @@ Imports no Dagster and no MLflow.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -21,6 +22,9 @@ FINISHED = """
 SELECT tags.value FROM tags JOIN runs ON runs.run_uuid = tags.run_uuid
 WHERE tags.key = 'aidrug.signature' AND runs.status = 'FINISHED' AND runs.lifecycle_stage = 'active'
 """
+NAMED = "SELECT name, alias FROM registered_model_aliases"
+ALIASES = "aliases.json"
+"""The file of a champion that says which MLflow run each alias of its endpoint was given to."""
 LOCKED = "locked"
 
 
@@ -70,6 +74,9 @@ class Remains:
             trained = self._catalog.of_kind("trained_model", node.endpoint)
             if any(map(self._is_untracked, trained)):
                 return [Reason("new", "aliases", "are gone from MLflow with the runs that they name")]
+            lost = [alias for alias in self._given(node) if (str(node.endpoint), alias) not in (self._aliases or ())]
+            if lost and self._aliases is not None:
+                return [Reason("new", "aliases", f"are gone from MLflow: {', '.join(lost)}")]
         return []
 
     def _made(self, node: Node) -> Made | None:
@@ -82,17 +89,36 @@ class Remains:
         tracked = self._tracked if made is not None and made.files else None
         return tracked is not None and node.signature not in tracked
 
+    def _given(self, node: Node) -> list[str]:
+        """List the aliases that a champion gave to some run; nothing where it kept no list of them."""
+        try:
+            known = json.loads((place_of(self._settings.home, node) / ALIASES).read_bytes())
+        except (OSError, ValueError):
+            return []
+        return [alias for alias, run_id in known.items() if run_id]
+
     @cached_property
     def _tracked(self) -> set[str] | None:
-        """Signatures of the finished runs; none where MLflow is a server, which is not asked."""
+        """Signatures of the finished runs."""
+        rows = self._asked(FINISHED)
+        return None if rows is None else {value for (value,) in rows}
+
+    @cached_property
+    def _aliases(self) -> set[tuple[str, str]] | None:
+        """Endpoints and aliases in MLflow's registry."""
+        rows = self._asked(NAMED)
+        return None if rows is None else {(endpoint, alias) for endpoint, alias in rows}
+
+    def _asked(self, query: str) -> list[tuple[str, ...]] | None:
+        """Ask MLflow's database; none where it is locked, or MLflow is a server, which is not asked."""
         if not self._settings.tracking_uri.startswith(OURS):
             return None
         path = Path(self._settings.tracking_uri.removeprefix(OURS))
         try:
             with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as connection:
-                return {value for (value,) in connection.execute(FINISHED)}
+                return connection.execute(query).fetchall()
         except sqlite3.OperationalError as error:  # no file, or no such table
-            return None if LOCKED in str(error) else set()
+            return None if LOCKED in str(error) else []
         except sqlite3.DatabaseError:  # no database: MLflow says so better when it opens it
             return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from ai_drug_assets.settings import Settings
 
 Stamp = tuple[int, int, int]
 GONE: Stamp = (0, 0, 0)
+TICK_NS = 50_000_000
+"""Longer than the clock of any file system stands still."""
 
 
 def stamp(path: str | Path) -> Stamp:
@@ -44,16 +47,51 @@ def stamps_in(folder: str | Path) -> Iterator[tuple[str, Stamp]]:
         return
 
 
-def folders_in(folder: str | Path) -> Iterator[tuple[str, Stamp]]:
-    """Give a folder and every one under it: the stamp of each changes when a file in it comes or goes."""
-    yield str(folder), stamp(folder)
+class Folders:
+    """Some folders with every one under them: the stamp of each changes when a file in it comes, goes or is replaced.
+
+    A look takes one `stat` for each; a folder is read again only when its stamp is another one.
+
+    Parameters
+    ----------
+    roots
+        The folders; there need not be any.
+    """
+
+    def __init__(self, roots: Iterable[str | Path]) -> None:
+        self._roots = [str(root) for root in roots]
+        self._inner: dict[str, tuple[Stamp, list[str]]] = {}
+
+    def digest(self) -> str:
+        """Give one digest of the stamps of all.
+
+        A folder that was changed just now may be changed again within the same tick of the file system's clock: a
+        digest then equals no later one.
+        """
+        at, found, waiting = time.time_ns(), [], self._roots[::-1]
+        fresh = False
+        while waiting:
+            path = waiting.pop()
+            mark = stamp(path)
+            known = self._inner.get(path)
+            if known is None or known[0] != mark:
+                known = self._inner[path] = (mark, _folders_in(path))
+            found.append((path, mark))
+            waiting += known[1]
+            if 0 <= at - mark[0] < TICK_NS:
+                fresh = True
+                del self._inner[path]
+        if fresh:
+            found.append(("looked at", (at, 0, 0)))
+        return _hashed(found)
+
+
+def _folders_in(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            inner = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
     except OSError:
-        return
-    for path in inner:
-        yield from folders_in(path)
+        return []
 
 
 def digest(found: Iterable[tuple[str, Stamp]]) -> str:
@@ -64,7 +102,11 @@ def digest(found: Iterable[tuple[str, Stamp]]) -> str:
     >>> digest([("a", (1, 2, 3)), ("b", GONE)]) == digest([("b", GONE), ("a", (1, 2, 3))])
     True
     """
-    return hashlib.blake2b(repr(sorted(found)).encode(), digest_size=16).hexdigest()
+    return _hashed(sorted(found))
+
+
+def _hashed(found: list[tuple[str, Stamp]]) -> str:
+    return hashlib.blake2b(repr(found).encode(), digest_size=16).hexdigest()
 
 
 def source_files(configs: Configs, settings: Settings) -> list[Path]:

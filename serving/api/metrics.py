@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from serving.inference.engine import Engine
+from serving.telemetry.pipeline_state import PipelineState, read_pipeline_state, seconds
 
 
 class _State:
@@ -62,6 +63,57 @@ class _State:
             yield GaugeMetricFamily(name, text, value=value)
 
 
+class Pipeline:
+    """How the pipeline is, as far as it says so; these lines are missing where it says nothing."""
+
+    def __init__(self, state: PipelineState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Give the gauges."""
+        yield from _automation(self._state)
+        yield from _processes(self._state)
+
+
+def _automation(state: PipelineState) -> Iterable[GaugeMetricFamily]:
+    automation = state.automation
+    if automation is not None and state.looked is not None:
+        for name, text, value in (
+            ("last_look_timestamp_seconds", "When the automation last looked.", state.looked),
+            ("last_made_timestamp_seconds", "When an asset was last made.", seconds(automation.last_made)),
+            ("stale_assets", "Assets that are stale.", automation.stale),
+            ("failed_assets", "Stale assets whose last attempt failed.", automation.failed),
+            (
+                "stale_since_timestamp_seconds",
+                "Since when something has been stale without a break; 0 where nothing is.",
+                automation.stale_since or 0.0,
+            ),
+            (
+                "oldest_stale_timestamp_seconds",
+                "When the stale asset was made that was made longest ago; 0 where none is.",
+                seconds(automation.oldest[1] if automation.oldest else None),
+            ),
+        ):
+            yield GaugeMetricFamily(f"aidrug_automation_{name}", text, value=value)
+
+
+def _processes(state: PipelineState) -> Iterable[GaugeMetricFamily]:
+    if state.revision:
+        fault = bool(state.revision.get("error"))
+        yield GaugeMetricFamily(
+            "aidrug_revision_does_not_load", "1 while the newest revision is at fault.", value=fault
+        )
+    if state.processes:
+        up = GaugeMetricFamily("aidrug_process_up", "1 for a process of the pipeline that runs.", labels=("process",))
+        restarts = GaugeMetricFamily("aidrug_process_restarts", "How often it was started again.", labels=("process",))
+        memory = GaugeMetricFamily("aidrug_process_memory_bytes", "Memory that it holds.", labels=("process",))
+        for name, each in state.processes.items():
+            up.add_metric((name,), each.get("state") == "running")
+            restarts.add_metric((name,), each.get("restarts", 0))
+            memory.add_metric((name,), 1e6 * each.get("memory_mb", 0))
+        yield from (up, restarts, memory)
+
+
 @get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
 async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Give all metrics in Prometheus' text format."""
@@ -70,7 +122,9 @@ async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         counted = CollectorRegistry()
         MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
     state = CollectorRegistry()
-    state.register(_State(request.app.state.engine))
+    engine: Engine = request.app.state.engine
+    state.register(_State(engine))
+    state.register(Pipeline(read_pipeline_state(engine.settings.folder)))
     text = generate_latest(counted) + generate_latest(state)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -25,6 +25,7 @@ from serving.inference.engine import Engine
 from serving.page import wording
 from serving.page.templates import FRAGMENT, render
 from serving.page.training_banner import banner
+from serving.telemetry.pipeline_state import PipelineState, read_pipeline_state, seconds
 
 MOST_SWAPS = 12
 HOURS = 24
@@ -99,6 +100,7 @@ async def show_operations(request: Request[Any, Any, Any], engine: NamedDependen
         "swaps": swaps(table),
         "uses": await engine.work(uses, engine, table),
         "figures": figures(engine),
+        "pipeline": pipeline(read_pipeline_state(engine.settings.folder)),
         "store_error": engine.champion_watcher.store_error,
         "store_state": engine.champion_watcher.store_state,
         "now": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -229,6 +231,36 @@ def figures(engine: Engine) -> list[Figure]:
                 bool(prediction_logger.error or prediction_logger.dropped),
             )
         )
+    return numbers
+
+
+def pipeline(state: PipelineState) -> list[Figure]:
+    """Give how the pipeline is: its automation, its revision and its processes; nothing where it says nothing."""
+    numbers, automation = [], state.automation
+    if automation is not None and state.silent_s is not None:
+        numbers.append(
+            Figure("Automation looked", f"{_span(state.silent_s)} ago", automation.told, alarming=state.is_silent)
+        )
+        failed = f", {automation.failed} failed" if automation.failed else ""
+        oldest = f"{automation.oldest[0]} was made {automation.oldest[1]}" if automation.oldest else ""
+        numbers.append(Figure("Stale assets", f"{automation.stale}{failed}", oldest, automation.failed > 0))
+        made = seconds(automation.last_made)
+        ago = f"{_span(max(0.0, time.time() - made))} ago" if made else "never"
+        numbers.append(Figure("Last asset made", ago, automation.last_made or ""))
+    if state.revision:
+        fault = state.revision.get("error")
+        numbers.append(
+            Figure(
+                "Revision",
+                str(state.revision.get("loaded"))[:12],
+                f"the newest does not load: {fault}" if fault else "",
+                bool(fault),
+            )
+        )
+    for name, each in (state.processes or {}).items():
+        restarts, runs = each.get("restarts", 0), each.get("state") == "running"
+        hint = f"{each.get('memory_mb', 0)} MB" + (f", started again {restarts} times" if restarts else "")
+        numbers.append(Figure(name.replace("_", " ").capitalize(), str(each.get("state")), hint, not runs))
     return numbers
 
 

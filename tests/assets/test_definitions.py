@@ -62,10 +62,47 @@ def test_every_asset_is_fully_declared(project: Project) -> None:
         node = project.catalog().nodes.get(keys.catalog_key(spec.key))
         assert spec.code_version == node.signature[:16] if node else spec.key.path[0] == "monitoring"
         assert spec.code_version
-        assert spec.group_name == (spec.key.path[1] if len(spec.key.path) > 1 else "serving")
+        assert spec.group_name == (node.endpoint or "serving" if node else "monitoring")
         assert spec.owners
         assert spec.description
         assert spec.kinds
+
+
+def test_groups_have_no_circle(project: Project) -> None:
+    """In the picture of the groups every arrow goes one way: endpoints, the service, what watches it."""
+    graph = project.defs().resolve_asset_graph()
+    pairs = (
+        (graph.get(parent), graph.get(key))
+        for key in graph.get_all_asset_keys()
+        for parent in graph.get(key).parent_keys
+    )
+    arrows = {(above.group_name, below.group_name) for above, below in pairs if above.group_name != below.group_name}
+    order = {"greasy": 0, "logp": 0, "serving": 1, "monitoring": 2}
+    assert arrows
+    assert all(order[above] < order[below] for above, below in arrows)
+
+
+def test_what_the_lineage_shows_of_an_asset_is_its_own(project: Project) -> None:
+    """A node shows the last part of its key and its kinds: together they name one asset of a group."""
+    specs = list(project.defs().resolve_all_asset_specs())
+    shown = {(spec.group_name, spec.key.path[-1], frozenset(spec.kinds)) for spec in specs}
+    assert len(shown) == len(specs)
+    assert all(spec.key.path[0] in {*spec.kinds, "inference_service"} for spec in specs)
+
+
+def test_a_key_that_no_asset_knows_is_refused_by_name(project: Project) -> None:
+    """Hyper-parameters belong into files: one written into a run's configuration is refused, not ignored."""
+    job = project.defs().resolve_implicit_global_asset_job_def()
+    config = {"ops": {"trained_model__logp__rf": {"config": {"n_estimators": 3}}}}
+    with pytest.raises(dg.DagsterInvalidConfigError, match="n_estimators"):
+        job.execute_in_process(instance=project.instance, run_config=config)
+
+
+def test_assets_can_be_selected_by_dagsters_own_words(project: Project) -> None:
+    """`dagster asset materialize --select` reads them with ANTLR, at a version that nothing else may hold back."""
+    chosen = dg.AssetSelection.from_string('key:"dataset/logp"+')
+    found = {keys.catalog_key(key) for key in chosen.resolve(project.defs().resolve_asset_graph())}
+    assert {"dataset/logp", "trained_model/logp/rf"} <= found
 
 
 def test_definitions_are_valid(project: Project) -> None:

@@ -27,10 +27,10 @@ CHECKS = {"inside_domain", "no_drift", "accuracy_holds", "coverage_holds", "cham
 
 
 def look(project: Project) -> tuple[dict[str, Any], dict[str, bool]]:
-    """Materialise the monitoring of `logp`; give its metadata and which checks pass."""
+    """Observe the monitoring of `logp`; give its metadata and which checks pass."""
     result = project.materialise("monitoring/logp")
     assert result.success
-    (made,) = result.asset_materializations_for_node("monitoring__logp")
+    (made,) = result.asset_observations_for_node("monitoring__logp")
     checks = {item.check_name: item.passed for item in result.get_asset_check_evaluations()}
     assert set(checks) == CHECKS
     return {name: value.value for name, value in made.metadata.items()}, checks

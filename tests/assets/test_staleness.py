@@ -6,6 +6,8 @@ import importlib.metadata
 from pathlib import Path
 
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 
 from ai_drug_assets import keys
 from model_zoo.bundles import assembly
@@ -42,6 +44,34 @@ def trained_by(project: Project) -> list[str]:
     for asset in before:
         after.remove(asset)
     return after
+
+
+def badges(project: Project) -> dict[str, str]:
+    """Give what the Dagster UI marks on an asset that is not fresh, of all assets, those outside the plan too."""
+    graph = project.defs().resolve_asset_graph()
+    resolver = CachingStaleStatusResolver(project.instance, graph, LoadingContextForTest(project.instance))
+    found = {keys.catalog_key(key): resolver.get_status(key) for key in graph.get_all_asset_keys()}
+    return {key: status.value for key, status in found.items() if status != StaleStatus.FRESH}
+
+
+def test_the_badges_of_the_ui_agree_with_the_plan(made: Project) -> None:
+    """Whatever the state, the UI marks what the plan names and nothing else: `monitoring` is observed, never stale."""
+    assert badges(made) == {}
+    made.change_code("model_zoo/models/rf.py")
+    assert badges(made) == dict.fromkeys(made.plan(), "STALE")
+    made.materialise(*RF)
+    assert badges(made) == dict.fromkeys(made.plan(), "STALE")
+    assert not RF & made.plan().keys()
+    add_model(made.settings, "xgb")
+    planned = made.plan().keys()
+    assert badges(made).keys() == planned
+    assert {key for key, badge in badges(made).items() if badge == "MISSING"} == {
+        "trained_model/greasy/xgb",
+        "trained_model/logp/xgb",
+    }
+    (made.settings.configs / "models" / "xgb.yaml").unlink()
+    write_csv(made.root / "logp.csv", [("CCCCCCCO", 3.0), ("CCCCCCN", 2.0)])
+    assert badges(made).keys() == made.plan().keys()
 
 
 def test_first_run_makes_everything_and_the_second_nothing(project: Project) -> None:

@@ -28,7 +28,7 @@ from ai_drug_assets.planning.remains import place_of
 from ai_drug_assets.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-ENDPOINTS = (0, 300)
+ENDPOINTS = (0, 123, 300)
 LOOKS = 5
 FILES = ("scores.json", "predictions.npz", "model/model.json", "model/weights.bin")
 

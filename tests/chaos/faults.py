@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from pathlib import Path
 
 import psutil
 
+from tests.chaos.host import FULL, READ_ONLY, WELL
 from tests.chaos.stack import Stack
 
+EXPERIMENT = "aidrug"
 Fault = Callable[[Stack, random.Random], None]
 COMMIT_TO_RUN_S = 90.0
 
@@ -154,14 +158,96 @@ def locked_runs(stack: Stack, draw: random.Random) -> None:
     """Hold the lock of Dagster's runs, as a backup would, while something trains."""
     _commit(stack)
     _until(stack.workers)
-    _hold(stack, "dagster/history/runs.db", draw.uniform(10, 60))
+    _hold(stack.home / "dagster/history/runs.db", draw.uniform(10, 60))
 
 
 def locked_mlflow(stack: Stack, draw: random.Random) -> None:
     """Hold the lock of MLflow's database, as a backup would, while something trains."""
     _commit(stack)
     _until(stack.workers)
-    _hold(stack, "mlflow/mlflow.db", draw.uniform(10, 90))
+    _hold(stack.tracking, draw.uniform(10, 90))
+
+
+def lost_mlflow(stack: Stack, draw: random.Random) -> None:
+    """Delete MLflow's database."""
+    for path in stack.tracking.parent.glob("mlflow.db*"):
+        path.unlink()
+
+
+def deleted_experiment(stack: Stack, draw: random.Random) -> None:
+    """Delete the experiment in MLflow, and sometimes commit a change that needs it."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{stack.tracking}")
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    if draw.random() < 0.5:
+        _commit(stack)
+
+
+def lost_alias(stack: Stack, draw: random.Random) -> None:
+    """Delete the alias of the champion in MLflow's registry."""
+    from mlflow.tracking import MlflowClient
+
+    MlflowClient(f"sqlite:///{stack.tracking}").delete_registered_model_alias("toy", "champion")
+
+
+def mlflow_is_killed(stack: Stack, draw: random.Random) -> None:
+    """Kill the MLflow server while something trains, and start it again some time later."""
+    _commit(stack)
+    if _until(stack.workers):
+        time.sleep(draw.uniform(0, 12))
+    stack.end_server()
+    time.sleep(draw.uniform(10, 90))
+    stack.start_server()
+
+
+def mlflow_does_not_answer(stack: Stack, draw: random.Random) -> None:
+    """Let the MLflow server take requests and not answer while something trains."""
+    _commit(stack)
+    if _until(stack.workers):
+        time.sleep(draw.uniform(0, 12))
+    stack.freeze_server(draw.uniform(10, 90))
+
+
+def full_disk(stack: Stack, draw: random.Random) -> None:
+    """Let nothing more fit on the disk of the home."""
+    _spoil(stack, draw, FULL)
+
+
+def read_only_disk(stack: Stack, draw: random.Random) -> None:
+    """Let nothing be written to the home."""
+    _spoil(stack, draw, READ_ONLY)
+
+
+def clock_goes_forward(stack: Stack, draw: random.Random) -> None:
+    """Set the clock forward by minutes or hours, at rest or while something trains."""
+    if draw.random() < 0.7:
+        _commit(stack)
+        time.sleep(draw.uniform(0, 40))
+    stack.host.set_clock(round(draw.uniform(60, 7200)))
+
+
+def clock_goes_back(stack: Stack, draw: random.Random) -> None:
+    """Set the clock back by minutes or hours, at rest or while something trains."""
+    if draw.random() < 0.7:
+        _commit(stack)
+        time.sleep(draw.uniform(0, 40))
+    stack.host.set_clock(-round(draw.uniform(60, 7200)))
+
+
+def no_memory(stack: Stack, draw: random.Random) -> None:
+    """Give the process that holds the code no more memory than it has, for a while, as something changes."""
+    held = stack.named("api", "grpc")
+    for each in held:
+        with suppress(psutil.Error):
+            each.rlimit(psutil.RLIMIT_AS, (each.memory_info().vms + 4_000_000, resource.RLIM_INFINITY))
+    _commit(stack)
+    time.sleep(draw.uniform(10, 60))
+    for each in held:
+        with suppress(psutil.Error):
+            each.rlimit(psutil.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 def changed_measurements(stack: Stack, draw: random.Random) -> None:
@@ -206,35 +292,61 @@ def _until(there: Callable[[], object], patience_s: float = COMMIT_TO_RUN_S) -> 
     return False
 
 
-def _hold(stack: Stack, name: str, seconds: float) -> None:
-    with closing(sqlite3.connect(stack.home / name, timeout=30, isolation_level=None)) as database:
+def _spoil(stack: Stack, draw: random.Random, state: int) -> None:
+    """Spoil the disk, at rest or while something trains, for up to two minutes."""
+    if draw.random() < 0.7:
+        _commit(stack)
+        time.sleep(draw.uniform(0, 30))
+    stack.host.set_disk(state)
+    time.sleep(draw.uniform(5, 120))
+    stack.host.set_disk(WELL)
+
+
+def _hold(path: Path, seconds: float) -> None:
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
         database.execute("begin immediate")
         time.sleep(seconds)
         database.execute("rollback")
 
 
-FAULTS: dict[str, Fault] = {
-    fault.__name__.replace("_", " "): fault
-    for fault in (
-        commit,
-        kill_service,
-        kill_daemon,
-        kill_webserver,
-        kill_code_server,
-        kill_code,
-        kill_code_while_it_loads,
-        kill_run,
-        kill_up,
-        two_commits_at_once,
-        broken_commit_then_fix,
-        misspelt_key_then_fix,
-        force_push,
-        detached_head,
-        edit_and_undo,
-        unrelated_edit,
-        locked_runs,
-        locked_mlflow,
-        changed_measurements,
-        lost_files,
-    )
-}
+def _named(*faults: Fault) -> dict[str, Fault]:
+    return {fault.__name__.replace("_", " "): fault for fault in faults}
+
+
+FAULTS = _named(
+    commit,
+    kill_service,
+    kill_daemon,
+    kill_webserver,
+    kill_code_server,
+    kill_code,
+    kill_code_while_it_loads,
+    no_memory,
+    kill_run,
+    kill_up,
+    two_commits_at_once,
+    broken_commit_then_fix,
+    misspelt_key_then_fix,
+    force_push,
+    detached_head,
+    edit_and_undo,
+    unrelated_edit,
+    locked_runs,
+    locked_mlflow,
+    deleted_experiment,
+    changed_measurements,
+    lost_files,
+)
+OF_A_DATABASE = _named(lost_mlflow, lost_alias)
+"""Of an MLflow that is a database of the home."""
+OF_A_SERVER = _named(mlflow_is_killed, mlflow_does_not_answer)
+"""Of an MLflow that is a server."""
+OF_THE_HOST = _named(full_disk, read_only_disk, clock_goes_forward, clock_goes_back)
+"""Where there is a C compiler."""
+ALL = FAULTS | OF_A_DATABASE | OF_A_SERVER | OF_THE_HOST
+
+
+def possible(stack: Stack) -> dict[str, Fault]:
+    """Give the faults that can happen to a stack."""
+    of_mlflow = OF_A_SERVER if stack.with_server else OF_A_DATABASE
+    return FAULTS | of_mlflow | (OF_THE_HOST if stack.host.compiler else {})

@@ -11,6 +11,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 import urllib.request
 from contextlib import closing, suppress
@@ -19,7 +20,9 @@ from typing import Any
 
 import psutil
 
+from tests.chaos.host import WELL, Host
 from tests.checkout_copy import MODEL, CheckoutCopy
+from tests.server_process import free_port
 
 TREES = 300
 """So many that a training takes some seconds, and a process can be killed meanwhile."""
@@ -33,10 +36,19 @@ class Stack:
     ----------
     folder
         Where the copy goes.
+    with_server
+        Whether MLflow is a server, as on a host, and not a database of the home.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, with_server: bool = False) -> None:
         self.copy = CheckoutCopy(folder)
+        self.host = Host(folder.parent, self.copy.home)
+        self.copy.environment |= self.host.environment
+        self.with_server = with_server
+        self._server: subprocess.Popen[bytes] | None = None
+        self._server_port = free_port()
+        if with_server:
+            self.copy.environment["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{self._server_port}"
         self.trees = TREES
         self.set_trees(TREES)
         self.copy.commit("The beginning")
@@ -48,6 +60,41 @@ class Stack:
         """AIDRUG_HOME of the copy."""
         return self.copy.home
 
+    @property
+    def tracking(self) -> Path:
+        """MLflow's database."""
+        return (
+            self.copy.folder.parent / "tracking" / "mlflow.db" if self.with_server else self.home / "mlflow/mlflow.db"
+        )
+
+    def start_server(self) -> None:
+        """Start the MLflow server."""
+        self.tracking.parent.mkdir(exist_ok=True)
+        arguments = ("server", "--host", "127.0.0.1", "--port", str(self._server_port), "--workers", "1")
+        stores = ("--backend-store-uri", f"sqlite:///{self.tracking}", "--artifacts-destination")
+        with (self.copy.folder.parent / "mlflow.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "mlflow", *arguments, *stores, str(self.tracking.parent / "artifacts")],
+                env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def end_server(self) -> None:
+        """Kill the MLflow server."""
+        if self._server is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.wait()
+
+    def freeze_server(self, seconds: float) -> None:
+        """Let the MLflow server accept and not answer for a while, as a network does that loses packets."""
+        assert self._server is not None
+        os.killpg(self._server.pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.killpg(self._server.pid, signal.SIGCONT)
+
     def set_trees(self, number: int) -> None:
         """Let the forest have so many trees, which makes it stale."""
         self.trees = number
@@ -55,6 +102,8 @@ class Stack:
 
     def start(self) -> None:
         """Start `aidrug up`, and wait until it says that it runs."""
+        if self.with_server and self._server is None:
+            self.start_server()
         before = self.output.stat().st_size if self.output.exists() else 0
         with self.output.open("ab") as log:
             self._process = subprocess.Popen(
@@ -78,7 +127,8 @@ class Stack:
         self._process.wait()
 
     def stop(self) -> list[str]:
-        """End it by Ctrl-C; give the command lines of what still runs 15 seconds later, which is then killed."""
+        """End it by Ctrl-C; give the command lines of what still runs half a minute later, which is then killed."""
+        self.host.set_disk(WELL)
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
@@ -89,6 +139,7 @@ class Stack:
         for process in left:
             with suppress(psutil.Error):
                 process.kill()
+        self.end_server()
         return [_line(process) for process in left]
 
     def said(self) -> str:
@@ -118,6 +169,16 @@ class Stack:
                     found.append(each)
         return found
 
+    def orphans(self) -> list[str]:
+        """Name the processes of this copy that nobody keeps: no `aidrug up` is among their parents."""
+        assert self._process is not None
+        found = []
+        for each in self.processes():
+            with suppress(psutil.Error):
+                if self._process.pid not in (each.pid, *(parent.pid for parent in each.parents())):
+                    found.append(_line(each))
+        return found
+
     def wrong(self) -> list[str]:
         """Name what is not as it should be; nothing once all has healed."""
         return [*self._processes_wrong(), *self._runs_wrong(), *self._service_wrong()] or self._plan_wrong()
@@ -142,9 +203,11 @@ class Stack:
         marks = ", ".join("?" * len(UNFINISHED))
         with closing(_open(self.home / "dagster" / "history" / "runs.db")) as runs:
             rows = runs.execute(f"select status from runs where status in ({marks})", UNFINISHED).fetchall()  # noqa: S608
-        with closing(_open(self.home / "mlflow" / "mlflow.db")) as tracked:
+        with closing(_open(self.tracking)) as tracked:
             rows += tracked.execute("select status from runs where status = 'RUNNING'").fetchall()
-        return [f"a run is {status}" for (status,) in rows]
+            aliases = tracked.execute("select version from registered_model_aliases where alias = 'champion'")
+            lost = [] if aliases.fetchall() else ["the champion has no alias in MLflow"]
+        return [f"a run is {status}" for (status,) in rows] + lost
 
     def _service_wrong(self) -> list[str]:
         try:

@@ -14,6 +14,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from serving import metrics
+from serving.api.metrics import Pipeline
+from serving.telemetry.pipeline_state import AutomationState, PipelineState
 from tests.doubles.host_document import host_document
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +149,8 @@ def test_the_probe_notes_readiness_errors_and_the_time_of_predictions(tmp_path: 
     }
     alive = """*graphql) printf '{"data":{"instance":{"daemonHealth":{"daemonStatus":{"healthy":true}}}}}';;"""
     shows = f"grep -q 'Bearer t0ken\"$' && cat {tmp_path}/metrics"
-    minutes = ((3, 4, 0.1), (5, 6, 0.7), (5, 6, 0.7), (1, 2, 0.02), None)  # errors, predictions, their seconds
+    # Errors, predictions, their seconds, and for how long the automation has not looked.
+    minutes = ((3, 4, 0.1, None), (5, 6, 0.7, 20.0), (5, 6, 0.7, 7200.0), (1, 2, 0.02, None), None)
     for counted in minutes:
         (tmp_path / "metrics").write_text(served(*counted) if counted else "")
         does = f"{alive} *metrics) {shows};; *) printf 0.0124;;" if counted else "*) exit 7;;"
@@ -160,7 +163,7 @@ def test_the_probe_notes_readiness_errors_and_the_time_of_predictions(tmp_path: 
     assert lines == [
         {"up": 1, "ready_ms": 12, "errors": 3, "predict_ms": 25, **works},
         {"up": 1, "ready_ms": 12, "errors": 2, "predict_ms": 300, **works},
-        {"up": 1, "ready_ms": 12, "errors": 0, "predict_ms": None, **works},
+        {"up": 1, "ready_ms": 12, "errors": 0, "predict_ms": None, "automation": 0, "backup_hours": 7},
         {"up": 1, "ready_ms": 12, "errors": 1, "predict_ms": 10, **works},
         {"up": 0, "ready_ms": None, "errors": None, "predict_ms": None, "automation": 0, "backup_hours": 7},
     ]
@@ -186,8 +189,8 @@ def test_the_probe_is_silent_where_nothing_is_deployed_and_of_an_automation_that
     assert json.loads(log.read_text())["automation"] is None
 
 
-def served(errors: int, answers: int, seconds: float) -> str:
-    """Give what the service's counters say, in the service's own words."""
+def served(errors: int, answers: int, seconds: float, silent_s: float | None) -> str:
+    """Give what the service's counters say, in the service's own words; of the automation where it is known."""
     registry = CollectorRegistry()
     counted, timed = metrics.REQUESTS, metrics.REQUEST_SECONDS
     requests = Counter(counted._name, "x", counted._labelnames, registry=registry)
@@ -197,4 +200,6 @@ def served(errors: int, answers: int, seconds: float) -> str:
     times.labels("/v1/jobs").observe(77)
     for _ in range(answers):
         times.labels("/v1/predict").observe(seconds / answers)
+    if silent_s is not None:
+        registry.register(Pipeline(PipelineState(AutomationState(), time.time() - silent_s)))
     return generate_latest(registry).decode()
