@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from model_zoo.chemistry.molecules import Limits
 from model_zoo.errors import ConfigError
 from serving.home import home_of
 from serving.job_settings import JobSettings
+
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,9 @@ class Settings:
         Whether everybody may predict, send jobs and feedback without a key, on whatever address.
     rate_per_minute
         Requests that one caller may send in a minute; zero for no limit.
+    allowed_hosts
+        Names, in lower case, under which the service is asked beside this machine's own. With none, a service that
+        only this machine reaches answers to no other name, and one that others reach answers to any.
     behind_proxy
         Whether a proxy of our own is in front, whose `X-Forwarded-For` names the caller.
     admin_token
@@ -96,6 +102,7 @@ class Settings:
     folder: Path | None = None
     open_access: bool = False
     rate_per_minute: int = 0
+    allowed_hosts: tuple[str, ...] = ()
     behind_proxy: bool = False
     admin_token: str | None = field(default=None, repr=False)
 
@@ -156,6 +163,7 @@ class Settings:
             folder=home / "service",
             open_access=_switch(env, "AIDRUG_OPEN_ACCESS", default=False),
             rate_per_minute=_whole(env, "AIDRUG_RATE_PER_MINUTE", 0, 0, 10_000_000),
+            allowed_hosts=_hosts(env, "AIDRUG_ALLOWED_HOSTS"),
             behind_proxy=_switch(env, "AIDRUG_BEHIND_PROXY", default=False),
             admin_token=env.get("AIDRUG_ADMIN_TOKEN") or None,
         )
@@ -185,6 +193,15 @@ class Settings:
         (True, False)
         """
         return is_loopback(self.host)
+
+
+def _hosts(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Give the host names of a list with commas, in lower case."""
+    hosts = tuple(host.strip().lower() for host in (env.get(name) or "").split(",") if host.strip())
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise ConfigError(f"{name}: expected host names without scheme, port or path, got {host!r}")
+    return hosts
 
 
 def is_loopback(host: str) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
+from serving.http.json_body import decode
 from serving.http.problems import ProblemError
 from serving.job_settings import JobSettings
 from serving.jobs.database import Plan
@@ -138,11 +139,9 @@ def _from_json(body: bytes, fields: Mapping[str, str]) -> Received:
     if fields:
         raise ProblemError("invalid-request", "expected options of a JSON request in its body, got them in the address")
     try:
-        data = msgspec.json.decode(body, type=JobRequest)
+        data = msgspec.convert(decode(body), JobRequest)
     except msgspec.ValidationError as error:
         raise ProblemError("invalid-request", f"body: {error}") from error
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise ProblemError("malformed-request", f"body: expected JSON: {error}") from error
     if not data.smiles:
         raise ProblemError("invalid-request", "smiles: expected at least one molecule, got an empty list")
     if data.ids is not None and len(data.ids) != len(data.smiles):
