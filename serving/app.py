@@ -25,6 +25,7 @@ from serving.auth.guard import Guard, guard
 from serving.http.headers import stamp
 from serving.http.json_body import StrictRequest
 from serving.http.openapi import openapi_config
+from serving.http.patience import Patience
 from serving.http.problems import ProblemError, no_such_file, on_http, on_problem, on_unexpected
 from serving.http.rate_limit import RateLimit
 from serving.inference.engine import Engine
@@ -104,5 +105,6 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         request_max_body_size=engine.settings.max_body_bytes,
         logging_config=None,  # Litestar's own would log exceptions whole, and their messages may hold structures
     )
-    app.asgi_handler = AccessLog(app.asgi_handler)  # around everything: routing and its faults too
+    app.state.patience = Patience(app.asgi_handler, settings.idle_seconds)
+    app.asgi_handler = AccessLog(app.state.patience)  # around everything: routing and its faults too
     return app

@@ -59,6 +59,12 @@ class Settings:
         Limits and places of batch jobs.
     workers
         Processes that serve.
+    max_connections
+        Connections that one process holds open at a time, as far as the system allows it open files.
+    idle_seconds
+        How long a connection may be silent, the head of a request may take, and a body may pause.
+    drain_seconds
+        How long the service, told to end, waits for running requests.
     log_format, log_level
         How log lines look (`auto` is text on a terminal, JSON elsewhere) and the lowest level written.
     telemetry
@@ -96,6 +102,9 @@ class Settings:
     record_structures: bool = False
     jobs: JobSettings = field(default_factory=JobSettings)
     workers: int = 1
+    max_connections: int = 8192
+    idle_seconds: float = 30.0
+    drain_seconds: float = 25.0
     log_format: Literal["auto", "json", "text"] = "auto"
     log_level: str = "INFO"
     telemetry: bool = False
@@ -154,6 +163,9 @@ class Settings:
                 chunk_rows=_whole(env, "AIDRUG_JOB_CHUNK_ROWS", JobSettings.chunk_rows, 1, 10_000),
                 lease_seconds=_seconds(env, "AIDRUG_JOB_LEASE_SECONDS", JobSettings.lease_seconds),
             ),
+            max_connections=_whole(env, "AIDRUG_MAX_CONNECTIONS", cls.max_connections, 1, 1_000_000),
+            idle_seconds=_seconds(env, "AIDRUG_IDLE_SECONDS", cls.idle_seconds),
+            drain_seconds=_seconds(env, "AIDRUG_DRAIN_SECONDS", cls.drain_seconds),
             workers=_whole(env, "AIDRUG_WORKERS", cls.workers, 1, 256),
             log_format=cast(
                 'Literal["auto", "json", "text"]', _one_of(env, "AIDRUG_LOG_FORMAT", ("auto", "json", "text"))

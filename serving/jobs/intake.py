@@ -32,8 +32,6 @@ CHUNKS = 200
 """How many chunks a job of middling size has, guessed from the size of its upload."""
 MIN_CHUNK_ROWS = 25
 TYPICAL_ROW_BYTES = 100
-IDLE_SECONDS = 60.0
-"""A client that sends nothing for so long is gone."""
 
 
 @dataclass(frozen=True)
@@ -164,17 +162,7 @@ async def _parts(request: Request[Any, Any, Any], most: int) -> AsyncIterator[by
     left = most
     if (request.content_length or 0) > most:
         raise ProblemError("body-too-large", f"expected at most {most} bytes, got {request.content_length}")
-    stream = aiter(request.stream())
-    while True:
-        try:
-            async with asyncio.timeout(IDLE_SECONDS):
-                part = await anext(stream)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise ProblemError(
-                "malformed-request", f"nothing came for {IDLE_SECONDS:g} s: the upload was given up"
-            ) from None
+    async for part in request.stream():
         left -= len(part)
         if left < 0:
             raise ProblemError("body-too-large", f"expected at most {most} bytes")

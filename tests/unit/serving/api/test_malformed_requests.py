@@ -89,7 +89,8 @@ def test_a_measured_value_is_a_finite_number(client: TestClient[Any]) -> None:
 PATHS = (
     "/static/%00", "/static/page.css%00", "/static/page.css/more", "/static/" + "a" * 300, "/static/" + "a/" * 2000,
     "/static/..%2f..%2fsettings.py", "/static/%2e%2e/%2e%2e/settings.py", "/static/%ff%fe", "/static/",
-    "/static/vendor", "/%00", "/v1/endpoints/%00", "/v1/champions/%ff", "/v1/jobs/%00", "/v2/models/%00", "//[", "///]ufd/:",
+    "/static/vendor", "/%00", "/v1/endpoints/%00", "/v1/champions/%ff", "/v1/jobs/%00", "/v2/models/%00",
+    "//[", "///]ufd/:",
     "/v1/jobs?limit=" + "9" * 5_000, "/v1/jobs?limit=%00", "/v1/jobs?limit=%ff", "/v1/jobs?limit=NaN",
 )  # fmt: skip
 
