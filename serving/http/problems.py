@@ -38,6 +38,7 @@ TITLES = {
     "nothing-to-roll-back": (409, "There is no earlier champion"),
     "job-not-done": (409, "The job is not done"),
     "idempotency-in-use": (409, "The first request with this key is still being read"),
+    "client-left": (499, "The client left"),
     "job-gone": (410, "The job is no longer there"),
     "withdrawn": (404, "The endpoint was withdrawn"),
     "request-timeout": (408, "The request did not come to its end"),
