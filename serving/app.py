@@ -9,7 +9,7 @@ from litestar import Litestar
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.static_files import create_static_files_router
 
 from model_zoo.bundles.store import Store
@@ -23,8 +23,10 @@ from serving.api.promotion import PROMOTION_HANDLERS
 from serving.auth.audit import Audit
 from serving.auth.guard import Guard, guard
 from serving.http.headers import stamp
+from serving.http.json_body import StrictRequest
 from serving.http.openapi import openapi_config
-from serving.http.problems import ProblemError, on_http, on_problem, on_unexpected
+from serving.http.patience import Patience
+from serving.http.problems import ProblemError, no_such_file, on_http, on_problem, on_unexpected
 from serving.http.rate_limit import RateLimit
 from serving.inference.engine import Engine
 from serving.jobs.api import JOB_HANDLERS
@@ -85,8 +87,10 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
                 include_in_schema=False,
                 opt={"scope": "open"},
                 cache_control=CacheControlHeader(max_age=86_400, public=True),
+                exception_handlers=dict.fromkeys((OSError, ValueError, InternalServerException), no_such_file),
             ),
         ],
+        request_class=StrictRequest,
         dependencies={"engine": Provide(provide_engine), "jobs": Provide(provide_jobs)},
         state=State(
             {"engine": engine, "jobs": jobs, "access": Guard(settings, rates), "audit": Audit(settings.audit_file)}
@@ -101,5 +105,6 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         request_max_body_size=engine.settings.max_body_bytes,
         logging_config=None,  # Litestar's own would log exceptions whole, and their messages may hold structures
     )
-    app.asgi_handler = AccessLog(app.asgi_handler)  # around everything: routing and its faults too
+    app.state.patience = Patience(app.asgi_handler, settings.idle_seconds)
+    app.asgi_handler = AccessLog(app.state.patience)  # around everything: routing and its faults too
     return app

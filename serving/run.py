@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
+from contextlib import suppress
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from model_zoo.errors import ConfigError
@@ -20,6 +23,9 @@ from serving.runtime.workers import SIGNALS, supervise
 from serving.settings import Settings
 from serving.telemetry.logs import logging_to_stderr
 
+WAITING_CONNECTIONS = 4096
+"""Of which the system keeps those that have not been accepted yet."""
+OTHER_FILES = 200
 logger = logging.getLogger("serving")
 
 
@@ -35,6 +41,10 @@ async def serve(settings: Settings) -> None:
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
+        http=HTTPModes.http1,  # while it may still become either version, a silent connection has no time limit
+        http1_settings=HTTP1Settings(header_read_timeout=round(1000 * settings.idle_seconds)),
+        backlog=WAITING_CONNECTIONS,
+        backpressure=open_files_for(settings.max_connections),
         websockets=False,
         log_enabled=False,
     )
@@ -42,7 +52,15 @@ async def serve(settings: Settings) -> None:
 
     def stop() -> None:
         app.state.jobs.stopping.set()  # the server waits for its requests: those that follow a job would not end
+        app.state.patience.stop()
         server.stop()  # type: ignore[no-untyped-call]
+        loop.call_later(settings.drain_seconds, give_up)
+
+    def give_up() -> None:
+        logger.warning("requests were still running after %g s: they are not waited for", settings.drain_seconds)
+        if (written := app.state.engine.prediction_logger) is not None:
+            written.stop()
+        os._exit(0)
 
     def wait_for_signal() -> None:
         signal.sigwait(SIGNALS)
@@ -62,6 +80,24 @@ async def serve(settings: Settings) -> None:
     logger.info("the service listens on http://%s:%d", settings.host, settings.port)
     await server.serve()
     logger.info("the service has stopped")
+
+
+def open_files_for(connections: int) -> int:
+    """Let the process have as many files open as connections need, and tell how many connections that makes.
+
+    A server that is out of files accepts nothing, and neither reads its store nor writes its record.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    possible = connections if soft == resource.RLIM_INFINITY else min(connections, max(1, soft - OTHER_FILES))
+    if possible < connections:
+        logger.warning("the system allows %d open files: at most %d connections, not %d", soft, possible, connections)
+    return possible
 
 
 def require_free(host: str, port: int) -> None:

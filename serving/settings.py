@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from serving.job_settings import JobSettings
 
 WORKER, SHARED, LIFELINE = "AIDRUG_WORKER", "AIDRUG_WORKER_SHARED", "AIDRUG_WORKER_LIFELINE"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,12 @@ class Settings:
         Limits and places of batch jobs.
     workers
         Processes that serve.
+    max_connections
+        Connections that one process holds open at a time, as far as the system allows it open files.
+    idle_seconds
+        How long a connection may be silent, the head of a request may take, and a body may pause.
+    drain_seconds
+        How long the service, told to end, waits for running requests.
     log_format, log_level
         How log lines look (`auto` is text on a terminal, JSON elsewhere) and the lowest level written.
     telemetry
@@ -96,6 +104,9 @@ class Settings:
         Whether everybody may predict, send jobs and feedback without a key, on whatever address.
     rate_per_minute
         Requests that one caller may send in a minute; zero for no limit.
+    allowed_hosts
+        Names, in lower case, under which the service is asked beside this machine's own. With none, a service that
+        only this machine reaches answers to no other name, and one that others reach answers to any.
     behind_proxy
         Whether a proxy of our own is in front, whose `X-Forwarded-For` names the caller.
     worker
@@ -125,12 +136,16 @@ class Settings:
     record_structures: bool = False
     jobs: JobSettings = field(default_factory=JobSettings)
     workers: int = 1
+    max_connections: int = 8192
+    idle_seconds: float = 30.0
+    drain_seconds: float = 25.0
     log_format: Literal["auto", "json", "text"] = "auto"
     log_level: str = "INFO"
     telemetry: bool = False
     folder: Path | None = None
     open_access: bool = False
     rate_per_minute: int = 0
+    allowed_hosts: tuple[str, ...] = ()
     behind_proxy: bool = False
     worker: Worker | None = None
     metrics_folder: Path | None = None
@@ -185,6 +200,9 @@ class Settings:
                 chunk_rows=_whole(env, "AIDRUG_JOB_CHUNK_ROWS", JobSettings.chunk_rows, 1, 10_000),
                 lease_seconds=_seconds(env, "AIDRUG_JOB_LEASE_SECONDS", JobSettings.lease_seconds),
             ),
+            max_connections=_whole(env, "AIDRUG_MAX_CONNECTIONS", cls.max_connections, 1, 1_000_000),
+            idle_seconds=_seconds(env, "AIDRUG_IDLE_SECONDS", cls.idle_seconds),
+            drain_seconds=_seconds(env, "AIDRUG_DRAIN_SECONDS", cls.drain_seconds),
             workers=_whole(env, "AIDRUG_WORKERS", cls.workers, 1, 256),
             log_format=cast(
                 'Literal["auto", "json", "text"]', _one_of(env, "AIDRUG_LOG_FORMAT", ("auto", "json", "text"))
@@ -194,6 +212,7 @@ class Settings:
             folder=home / "service",
             open_access=_switch(env, "AIDRUG_OPEN_ACCESS", default=False),
             rate_per_minute=_whole(env, "AIDRUG_RATE_PER_MINUTE", 0, 0, 10_000_000),
+            allowed_hosts=_hosts(env, "AIDRUG_ALLOWED_HOSTS"),
             behind_proxy=_switch(env, "AIDRUG_BEHIND_PROXY", default=False),
             worker=Worker(int(env[WORKER]), Path(env[SHARED]), int(env[LIFELINE])) if WORKER in env else None,
             metrics_folder=Path(env[MULTIPROCESS]) if env.get(MULTIPROCESS) else None,
@@ -225,6 +244,15 @@ class Settings:
         (True, False)
         """
         return is_loopback(self.host)
+
+
+def _hosts(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Give the host names of a list with commas, in lower case."""
+    hosts = tuple(host.strip().lower() for host in (env.get(name) or "").split(",") if host.strip())
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise ConfigError(f"{name}: expected host names without scheme, port or path, got {host!r}")
+    return hosts
 
 
 def is_loopback(host: str) -> bool:

@@ -300,12 +300,6 @@ class AssetContext:
         self.watch(node.key, error)
 
 
-def end_with_run(context: dg.AssetExecutionContext) -> None:
-    """End this process when that of its run ends, where a step has one of its own: nobody would take what it makes."""
-    if context.job_def.executor_def.name == dg.multiprocess_executor.name:
-        end_with_parent()
-
-
 def _supersede(context: dg.AssetExecutionContext, error: AidrugError) -> None:
     """Let a run of the automation that its files outran end as cancelled: what it left unmade is asked for again.
 

@@ -21,6 +21,7 @@ from model_zoo.bundles.reader import Bundle, Predictions
 from model_zoo.chemistry.molecules import Limits, Molecule, Standardise
 from model_zoo.chemistry.standardisation.outcome import Note
 from model_zoo.features.shared import SharedFeatures
+from model_zoo.inference.complexity import MOST_WALKS, STEPS, is_too_complex
 from model_zoo.policies import standardise
 
 MOST_VERSIONS = 2_000
@@ -204,7 +205,13 @@ class Predictor:
         options, version = reader
         parsed = standardise(text, options, self._limits, policy=version)
         reading: Understood | Fault
-        if isinstance(parsed, Molecule):
+        if isinstance(parsed, Molecule) and is_too_complex(parsed.mol):
+            reading = Fault(
+                "too-complex",
+                f"expected a molecule with at most {MOST_WALKS} walks of up to {STEPS} bonds: its rings "
+                "are too entangled to be predicted in time",
+            )
+        elif isinstance(parsed, Molecule):
             reading = Understood(parsed.smiles, parsed.notes)
             fresh[parsed.smiles] = parsed
         else:

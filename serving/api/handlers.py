@@ -13,6 +13,7 @@ from serving.auth.guard import audited
 from serving.champions.description import champion_info, endpoint_info
 from serving.champions.training_progress import expected_one_of
 from serving.champions.withdrawal import require_not_withdrawn
+from serving.http.leaving import unless_left
 from serving.http.parameters import EndpointName
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.http.schemas import (
@@ -49,7 +50,8 @@ async def predict(
     served = chosen(table, data.endpoints, engine.making.progress)
     entries = {}
     for given in await engine.trials.answer(table, served, data.smiles):
-        annotations = await engine.annotations(given.champions, given.answers, data.include)
+        finding = engine.annotations(given.champions, given.answers, data.include)
+        annotations = await (unless_left(request, finding) if data.include else finding)
         for index, answer, annotation in zip(given.indices, given.answers, annotations, strict=True):
             entries[index] = build_entry(index, data.smiles[index], answer, given.champions, annotation, given.on_trial)
     note_worked(request.scope, len(entries))

@@ -1,17 +1,19 @@
 """Whether the process answers, whether predictions can be had, and what is being made meanwhile.
 
-It needs no key.
-
-It names endpoints, as it names those that serve; titles and the models that are still to come it does not tell.
+It needs no key. What is served, and what went wrong with it, it tells only to callers who may read that elsewhere:
+where keys are on, with one of them.
 """
 
 from __future__ import annotations
 
-from litestar import Response, get
+from typing import Any
+
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.types import ControllerRouterHandler
 
+from serving.auth.guard import Guard
 from serving.champions.champion_registry import ChampionRegistry
 from serving.champions.training_progress import models_done
 from serving.http.schemas import Live, MakingEndpoint, MakingInfo, NotServed, Ready, ReadyEndpoint, WithdrawnEndpoint
@@ -31,10 +33,35 @@ async def live() -> Live:
     summary="Whether predictions can be had",
     responses={503: ResponseSpec(Ready, generate_examples=False)},
 )
-async def ready(engine: NamedDependency[Engine]) -> Response[Ready]:
+async def ready(request: Request[Any, Any, Any], engine: NamedDependency[Engine]) -> Response[Ready]:
     """Tell whether at least one champion is loaded, what could not be loaded, and what is being made."""
     table = engine.table
-    body = Ready(
+    access: Guard = request.app.state.access
+    body = _readiness(engine, table) if access.may_read(request) else _for_strangers(engine, table)
+    return Response(body, status_code=200 if table.champions else 503)
+
+
+HEALTH_HANDLERS: list[ControllerRouterHandler] = [live, ready]
+
+
+def _for_strangers(engine: Engine, table: ChampionRegistry) -> Ready:
+    watcher = engine.champion_watcher
+    return Ready(
+        status="ready" if table.champions else "waiting for a first champion",
+        generation=table.generation,
+        endpoints={},
+        errors={},
+        store_error=None if watcher.store_error is None else "the service's log says why",
+        store_state=watcher.store_state,
+        remembered=watcher.remembered.kept,
+        withdrawn={},
+        making=None,
+        withheld=True,
+    )
+
+
+def _readiness(engine: Engine, table: ChampionRegistry) -> Ready:
+    return Ready(
         status="ready" if table.champions else "waiting for a first champion",
         generation=table.generation,
         endpoints={
@@ -50,10 +77,6 @@ async def ready(engine: NamedDependency[Engine]) -> Response[Ready]:
         withdrawn={name: WithdrawnEndpoint(each.since, each.reason) for name, each in table.withdrawn.items()},
         making=_making(engine, table),
     )
-    return Response(body, status_code=200 if table.champions else 503)
-
-
-HEALTH_HANDLERS: list[ControllerRouterHandler] = [live, ready]
 
 
 def _making(engine: Engine, table: ChampionRegistry) -> MakingInfo | None:

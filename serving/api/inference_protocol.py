@@ -181,9 +181,8 @@ async def model_metadata(
 
 @get(
     ["/models/{name:str}/ready", "/models/{name:str}/versions/{model_version:str}/ready"],
-    opt={"scope": "open"},
     summary="Whether a model can be asked",
-    responses={400: _FAULT, 404: _FAULT, 503: ResponseSpec(ModelReady, generate_examples=False)},
+    responses={400: _FAULT, 404: _FAULT, **REFUSALS, 503: ResponseSpec(ModelReady, generate_examples=False)},
 )
 async def model_ready(
     request: Request[Any, Any, Any], engine: NamedDependency[Engine], name: ModelName

@@ -3,8 +3,9 @@
 Belongs here: the one guard in front of every handler.
 Does not belong here: making and keeping keys (see `keys.py`), counting (see `http/rate_limit.py`).
 
-A handler says what it needs by `opt={"scope": "predict"}` (a scope of `keys.py`), `"any"` (any valid key) or
-`"open"` (nothing). One that says nothing fails closed: reading needs any key, everything else `admin`.
+A handler says what it needs by `opt={"scope": "predict"}` (a scope of `keys.py`, or several of which one will do),
+`"any"` (any valid key) or `"open"` (nothing). One that says nothing fails closed: reading needs any key, everything
+else `admin`.
 
 Without keys the service is open, on this machine only: for administration just to requests that come from this
 machine itself, not from a page of another site in a browser on it. With the first key made, every request needs
@@ -14,24 +15,25 @@ one; and beyond this machine the service does not start without (see `require_pr
 from __future__ import annotations
 
 import hmac
+import ipaddress
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
-from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope as AsgiScope
 
 from model_zoo.errors import ConfigError
 from serving.auth.audit import Audit
 from serving.auth.keys import SCOPES, Key, KeyStore, Scope, parse
+from serving.auth.origin import Connection, name_in, require_json, require_own_name, require_own_page
 from serving.http.headers import note_allowance, request_id
 from serving.http.problems import ProblemError
-from serving.http.rate_limit import RateLimit
+from serving.http.rate_limit import Allowance, RateLimit
 from serving.settings import Settings, is_loopback
 
 COOKIE = "aidrug_key"
@@ -42,8 +44,11 @@ TOUCH_SECONDS = 60.0
 MOST_KNOWN = 10_000
 _CALLER = "aidrug_caller"
 
-Need = Scope | Literal["any", "open"]
-Connection = ASGIConnection[Any, Any, Any, Any]
+REFUSALS_PER_MINUTE = 60
+"""Of one address; beyond, it is told to wait, and the audit log is spared."""
+
+Need = Scope | Literal["any", "open"] | tuple[Scope, ...]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,25 +73,41 @@ class Guard:
 
     def __init__(self, settings: Settings, rates: RateLimit | None = None) -> None:
         self._settings, self._rates = settings, rates
+        self._refusals = RateLimit(REFUSALS_PER_MINUTE)
         self._keys = KeyStore(settings.keys_file) if settings.keys_file is not None else None
         self._known: dict[str, tuple[float, Key | None]] = {}
         self._touched: dict[str, float] = {}
         self._used: tuple[float, bool] = (-FRESH_SECONDS, False)
 
+    def require_own_name(self, connection: Connection) -> None:
+        """Refuse a request under a name that is not the service's.
+
+        Raises
+        ------
+        ProblemError
+            `forbidden`.
+        """
+        require_own_name(connection, self._settings.allowed_hosts, on_loopback=self._settings.on_loopback)
+
     def needs_key(self) -> bool:
         """Tell whether predictions need a key."""
         return not self._settings.open_access and (not self._settings.on_loopback or self._has_keys())
 
-    def admit(self, connection: Connection, need: Need) -> Caller:
-        """Tell who asks.
+    def admit(self, connection: Connection, need: Need) -> Caller | None:
+        """Tell who asks; nobody needs to be known where all is open.
 
         Raises
         ------
         ProblemError
             `unauthorized` when a key is needed and none that is valid was shown, `forbidden` when it does not allow
-            this, `too-many-requests` when the allowance is used up.
+            this or it comes from another site's page or under a foreign name, `too-many-requests` when the allowance
+            is used up, `keys-unavailable` when it cannot be known which keys are valid.
         """
         shown, from_cookie = _shown(connection)
+        if from_cookie or shown is None:
+            require_own_page(connection)
+        if need == "open":
+            return None
         caller = self._caller_by(shown)
         if caller is None and shown is not None and not from_cookie:
             raise ProblemError(
@@ -94,10 +115,9 @@ class Guard:
             )
         if caller is None:
             caller = self._anonymous(connection, need)
-        elif need in SCOPES and need not in caller.scopes:
-            raise ProblemError("forbidden", f"this key does not allow {need}, only {', '.join(caller.scopes)}")
-        if need == "admin" and (from_cookie or not caller.is_key):
-            _require_own_page(connection)
+        elif need != "any" and not set(_scopes(need)) & set(caller.scopes):
+            allowed = " or ".join(_scopes(need))
+            raise ProblemError("forbidden", f"this key does not allow {allowed}, only {', '.join(caller.scopes)}")
         connection.scope["state"][_CALLER] = caller
         self._count(connection, caller)
         return caller
@@ -106,13 +126,32 @@ class Guard:
         """Tell whether a key would be admitted to something."""
         return self._caller_by(key) is not None
 
+    def may_read(self, connection: Connection) -> bool:
+        """Tell whether a caller may know what is served, where they need not say who they are."""
+        try:
+            return not self.needs_key() or self._caller_by(_shown(connection)[0]) is not None
+        except ProblemError:
+            return False
+
+    def require_patience(self, connection: Connection) -> None:
+        """Count a refusal, and refuse more plainly whoever has had too many.
+
+        Raises
+        ------
+        ProblemError
+            `too-many-requests`.
+        """
+        allowance = self._refusals.take(_network(address(connection, behind_proxy=self._settings.behind_proxy)))
+        if allowance.retry_seconds:
+            raise _too_many("requests that are refused", allowance)
+
     def _anonymous(self, connection: Connection, need: Need) -> Caller:
         local = self._settings.on_loopback and not self._has_keys() and self._settings.admin_token is None
         if need == "admin" and not local:
             raise _unauthorized("admin")
         if need != "admin" and self.needs_key():
             raise _unauthorized(need)
-        if need == "admin" and not is_loopback(urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""):
+        if need == "admin" and not is_loopback(name_in(connection.headers.get("host", ""))):
             raise ProblemError("forbidden", "expected a request to this machine by its own name or address")
         return Caller(address(connection, behind_proxy=self._settings.behind_proxy), (), is_key=False)
 
@@ -134,7 +173,8 @@ class Guard:
         since, key = self._known.get(id_, (-FRESH_SECONDS, None))
         if now - since < FRESH_SECONDS:
             return key
-        key = self._keys.find(id_) if self._keys is not None else None
+        with _telling():
+            key = self._keys.find(id_) if self._keys is not None else None
         if len(self._known) >= MOST_KNOWN:  # somebody tries ids
             self._known.clear()
         self._known[id_] = (now, key)
@@ -148,7 +188,8 @@ class Guard:
         now = time.monotonic()
         since, used = self._used
         if not used and self._keys is not None and now - since >= FRESH_SECONDS:
-            self._used = now, self._keys.is_used()
+            with _telling():
+                self._used = now, self._keys.is_used()
         return self._used[1]
 
     def _count(self, connection: Connection, caller: Caller) -> None:
@@ -157,24 +198,22 @@ class Guard:
         allowance = self._rates.take(caller.name)
         note_allowance(connection.scope, allowance)
         if allowance.retry_seconds:
-            raise ProblemError(
-                "too-many-requests",
-                f"{allowance.limit} requests per minute are allowed",
-                {"Retry-After": str(int(allowance.retry_seconds) + 1)},
-            )
+            raise _too_many("requests", allowance)
 
 
 def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     """Admit a request to a handler, or refuse it; Litestar calls this before it reads the body."""
     need: Need = handler.opt.get("scope") or ("any" if connection.scope.get("method") in ("GET", "HEAD") else "admin")
-    if need == "open":
-        return
     access: Guard = connection.app.state.access
     try:
+        access.require_own_name(connection)
         access.admit(connection, need)
+        require_json(connection, handler)
     except ProblemError as error:
-        if need == "admin":
-            _note(connection, handler.handler_name, connection.scope["path"], error.code)
+        if error.code in ("unauthorized", "forbidden"):
+            access.require_patience(connection)
+            if need == "admin":
+                _note(connection, handler.handler_name, connection.scope["path"], error.code)
         raise
 
 
@@ -213,16 +252,15 @@ def _note(connection: Connection, action: str, target: str, result: str) -> None
 
 
 def require_protection(settings: Settings) -> None:
-    """Refuse to serve other machines without keys, unless a setting says so plainly.
+    """Refuse to serve other machines without keys, unless a setting says so plainly, and with keys that are damaged.
 
     Raises
     ------
     ConfigError
         With what to do.
     """
-    if settings.on_loopback or settings.open_access or settings.admin_token is not None:
-        return
-    if settings.keys_file is not None and KeyStore(settings.keys_file).is_used():
+    used = settings.keys_file is not None and KeyStore(settings.keys_file).is_used()
+    if used or settings.on_loopback or settings.open_access or settings.admin_token is not None:
         return
     raise ConfigError(
         f"AIDRUG_SERVICE_HOST={settings.host} lets other machines in, and no key protects the service: make one with "
@@ -240,18 +278,44 @@ def _shown(connection: Connection) -> tuple[str | None, bool]:
     return None, False
 
 
-def _unauthorized(need: Need) -> ProblemError:
-    which = "a key" if need == "any" else f"a key that allows {need}"
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Tell callers that the file of keys is damaged, and the log where it is: nobody is let in on its word."""
+    try:
+        yield
+    except ConfigError as error:
+        logger.error("%s", error)  # noqa: TRY400  what to do, not a trace
+        raise ProblemError(
+            "keys-unavailable", "the service cannot read who may use it; its log says what to do", {"Retry-After": "30"}
+        ) from error
+
+
+def _too_many(what: str, allowance: Allowance) -> ProblemError:
     return ProblemError(
-        "unauthorized", f"expected {which} in the header Authorization: Bearer", {"WWW-Authenticate": "Bearer"}
+        "too-many-requests",
+        f"{allowance.limit} {what} per minute are allowed",
+        {"Retry-After": str(int(allowance.retry_seconds) + 1)},
     )
 
 
-def _require_own_page(connection: Connection) -> None:
-    """Refuse what a page of another site makes a browser send."""
-    origin = connection.headers.get("origin")
-    if origin and urlsplit(origin).netloc != connection.headers.get("host", ""):
-        raise ProblemError("forbidden", "expected a request from this service's own page, not from another site's")
+def _network(address: str) -> str:
+    """Give what one household or machine has: an address of IPv4, a network of 2^64 addresses of IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
+
+
+def _scopes(need: Need) -> tuple[str, ...]:
+    return need if isinstance(need, tuple) else (need,)
+
+
+def _unauthorized(need: Need) -> ProblemError:
+    which = "a key" if need == "any" else f"a key that allows {' or '.join(_scopes(need))}"
+    return ProblemError(
+        "unauthorized", f"expected {which} in the header Authorization: Bearer", {"WWW-Authenticate": "Bearer"}
+    )
 
 
 def address(connection: Connection, *, behind_proxy: bool) -> str:

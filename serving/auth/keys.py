@@ -13,8 +13,9 @@ import hmac
 import os
 import secrets
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,7 +73,8 @@ class KeyStore:
     Parameters
     ----------
     path
-        The SQLite file; made, readable for its owner only, with the first key.
+        The SQLite file; made, readable for its owner only, with the first key. It is there whole or not at all: one
+        that cannot be read is damage, and does not count as one without keys.
 
     Examples
     --------
@@ -163,13 +165,30 @@ class KeyStore:
             with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=2)) as connection:
                 return [_key(row) for row in connection.execute(query, values)]
         except sqlite3.Error as error:
-            raise ConfigError(f"{self.path}: expected a readable file of keys, got: {error}") from error
+            raise ConfigError(
+                f"{self.path}: expected a readable file of keys, got: {error}. Put it back from a backup; or remove it "
+                "and make new keys with `aidrug keys create LABEL --scope predict`: until then nobody is let in"
+            ) from error
+
+    def _make(self) -> None:
+        """Make the file without a key, whole: a full disk, or a crash, leaves none."""
+        handle, made = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        os.close(handle)
+        try:
+            with closing(sqlite3.connect(made)) as connection:
+                connection.execute(_SCHEMA)
+            with suppress(FileExistsError):  # somebody else was quicker
+                os.link(made, self.path)
+        finally:
+            for name in (made, f"{made}-journal"):
+                Path(name).unlink(missing_ok=True)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+            if not self.path.exists():
+                self._make()
             with closing(sqlite3.connect(self.path, timeout=2)) as connection, connection:
                 connection.execute(_SCHEMA)
                 yield connection

@@ -11,7 +11,7 @@ import traceback
 from typing import Any
 
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.openapi import ResponseSpec
 from litestar.response import Redirect
 
@@ -38,9 +38,12 @@ TITLES = {
     "nothing-to-roll-back": (409, "There is no earlier champion"),
     "job-not-done": (409, "The job is not done"),
     "idempotency-in-use": (409, "The first request with this key is still being read"),
+    "client-left": (499, "The client left"),
     "job-gone": (410, "The job is no longer there"),
     "withdrawn": (404, "The endpoint was withdrawn"),
+    "request-timeout": (408, "The request did not come to its end"),
     "body-too-large": (413, "The request is too large"),
+    "unsupported-media-type": (415, "The request is of a type that is not read here"),
     "invalid-request": (422, "The request is not valid"),
     "unknown-endpoints": (422, "The request names an unknown endpoint"),
     "unreadable-upload": (422, "The file cannot be read"),
@@ -50,11 +53,13 @@ TITLES = {
     "too-many-jobs": (429, "Too many jobs are waiting"),
     "internal": (500, "The service failed"),
     "store-unavailable": (503, "The bundle store cannot be used"),
+    "keys-unavailable": (503, "The file of keys cannot be read"),
     "record-unavailable": (503, "The live record cannot be used"),
     "no-champion": (503, "No champion is loaded yet"),
     "busy": (503, "The service is busy"),
     "overdue": (503, "The request waited too long"),
     "disk-full": (507, "There is no space left"),
+    "disk-unwritable": (507, "The disk cannot be written"),
 }
 """Status and title of every code. Codes are stable."""
 
@@ -69,7 +74,7 @@ def problem_response() -> ResponseSpec:
     )
 
 
-REFUSALS = {401: problem_response(), 403: problem_response(), 429: problem_response()}
+REFUSALS = {status: problem_response() for status in (401, 403, 408, 415, 429, 503)}
 """What every handler behind the guard may answer, for its `responses`."""
 
 
@@ -116,6 +121,13 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[P
     elif status == 413:
         detail = f"expected a body of at most {request.app.request_max_body_size} bytes"
     return problem(request, code, detail, dict(error.headers or {}), status)
+
+
+def no_such_file(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Answer an address that no file can have: with a null, too long, a file taken for a folder."""
+    if isinstance(error, InternalServerException) and not isinstance(error.__cause__, OSError):
+        return on_http(request, error)
+    return problem(request, "not-found", "no file is served at this address")
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

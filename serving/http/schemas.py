@@ -350,6 +350,13 @@ class Ready(Struct, frozen=True):
     ]
     withdrawn: Annotated[dict[str, WithdrawnEndpoint], Meta(description="Endpoints that are served no more.")]
     making: Annotated[MakingInfo | None, Meta(description="What is being made; null while no run is at work.")]
+    withheld: Annotated[
+        bool,
+        Meta(
+            description="Whether what is served, failed, withdrawn and made is left out here: the service wants a key, "
+            "and none that is valid came."
+        ),
+    ] = False
 
 
 class Problem(Struct, frozen=True):

@@ -7,6 +7,8 @@ Does not belong here: predicting (see `model_zoo.inference.predictor`), how they
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,6 +30,34 @@ INCLUDES = ("neighbours", "explanation", "alerts")
 NEIGHBOURS = 3
 EXPLAINED = 5_000
 """How many explanations are remembered; each is about a kilobyte."""
+MOST_EXPLAINED_ATOMS = 70
+"""Larger molecules are not explained: masking them atom by atom takes the square of what a prediction takes, and more.
+This many atoms take up to seven seconds."""
+PART = 8
+"""Molecules that are looked at in one go, where none is explained."""
+
+
+class Overdue(Exception):  # noqa: N818  it is not an error of the code
+    """The time of a request is over, or nobody waits for it."""
+
+
+@dataclass
+class Deadline:
+    """Until when something may go on; `over` is set by whoever gives it up before."""
+
+    until: float = math.inf
+    over: bool = False
+
+    def check(self) -> None:
+        """Go on, or not.
+
+        Raises
+        ------
+        Overdue
+            When the time is over.
+        """
+        if self.over or time.monotonic() >= self.until:
+            raise Overdue
 
 
 @dataclass(frozen=True)
@@ -56,20 +86,33 @@ class Annotations:
         self._explanations: LruCache[tuple[str, str], Explanation] = LruCache(min(cache_entries, EXPLAINED))
 
     def gather(
-        self, champions: Mapping[str, Champion], answers: Sequence[Answer], include: Collection[str]
+        self,
+        champions: Mapping[str, Champion],
+        answers: Sequence[Answer],
+        include: Collection[str],
+        deadline: Deadline | None = None,
     ) -> list[Annotation]:
         """Give one insight per answer, in order; an empty one for a molecule that was not predicted.
 
         Alerts point at the atoms of the first endpoint's standardised SMILES, and are found by the version of the
         rules in that endpoint's bundle. Slow enough for a worker thread.
+
+        Raises
+        ------
+        Overdue
+            When a deadline is over, at the next molecule or endpoint.
         """
+        deadline = deadline or Deadline()
         return [
-            Annotation() if isinstance(answer, Fault) or not answer else self._one(champions, answer, include)
+            Annotation() if isinstance(answer, Fault) or not answer else self._one(champions, answer, include, deadline)
             for answer in answers
         ]
 
-    def _one(self, champions: Mapping[str, Champion], answer: Answer, include: Collection[str]) -> Annotation:
+    def _one(
+        self, champions: Mapping[str, Champion], answer: Answer, include: Collection[str], deadline: Deadline
+    ) -> Annotation:
         assert isinstance(answer, Estimates)
+        deadline.check()
         molecules = {
             estimate.smiles: Molecule(estimate.smiles, Chem.MolFromSmiles(estimate.smiles))
             for estimate in answer.values()
@@ -80,7 +123,7 @@ class Annotations:
             if "neighbours" in include
         }
         why = {
-            name: self._explanation_of(champions[name], molecules[estimate.smiles])
+            name: self._explanation_of(champions[name], molecules[estimate.smiles], deadline)
             for name, estimate in answer.items()
             if "explanation" in include
         }
@@ -90,9 +133,10 @@ class Annotations:
             found = self._alerts_of(molecules[first.smiles], champions[name].manifest.policies.alerts)
         return Annotation(found, near, why)
 
-    def _explanation_of(self, champion: Champion, molecule: Molecule) -> Explanation | None:
-        if champion.bundle.explainer is None:
+    def _explanation_of(self, champion: Champion, molecule: Molecule, deadline: Deadline) -> Explanation | None:
+        if champion.bundle.explainer is None or molecule.mol.GetNumHeavyAtoms() > MOST_EXPLAINED_ATOMS:
             return None
+        deadline.check()
         key = (champion.manifest.version, molecule.smiles)
         known = self._explanations.get(key)
         if known is None:

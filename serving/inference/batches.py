@@ -2,14 +2,15 @@
 
 A free thread takes what waits at once, so that one request alone loses no time; while all are busy,
 requests gather, and the next batch is larger. RDKit and ONNX Runtime release the GIL: threads do run
-side by side. A thread cannot be killed, but within the limits of length and size no molecule was found
-that holds one for a second (`tests/benchmarks/bench_nasty.py`), so that a pool of processes would cost
-every request more than it saves. For the molecule nobody has thought of, a batch has a limit of processor
-time for each of its steps: when that is spent and the step is not over, its thread is given up, another takes
-its place, and the molecules go on one by one; the one that does it again is answered with the code `timeout`,
-and at once when it comes again. The clock on the wall decides nothing: a busy machine or many endpoints make
-a batch slow, and no molecule hopeless. What molecules cost is measured, and the more they cost, the fewer
-make a batch.
+side by side. A thread cannot be killed. What would hold the interpreter is refused before any work
+(`model_zoo.inference.complexity`); what is merely long, up to a second each, stands in a queue of its own, a
+few at a time, and like batch jobs leaves a thread to the others (`tests/benchmarks/bench_nasty.py`). A pool of
+processes would cost every request more than it saves. For the molecule nobody has thought of, a batch has a
+limit of processor time for each of its steps: when that is spent and the step is not over, its thread is given
+up, another takes its place, and the molecules go on one by one; the one that does it again is answered with the
+code `timeout`, and at once when it comes again. The clock on the wall decides nothing: a busy machine or many
+endpoints make a batch slow, and no molecule hopeless. What molecules cost is measured, and the more they cost,
+the fewer make a batch.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from serving import metrics
 from serving.inference.lru_cache import LruCache
@@ -36,12 +37,29 @@ BATCH_SECONDS = 0.5
 """Processor time that a batch is meant to take, so that everybody gets a turn soon."""
 BLOCKED_SHARE, BLOCKED_S = 0.002, 0.001
 """A thread that got less of a core than this share waits for something else than a core: no load is so high."""
+LONG = 160
+"""Effort from which a molecule is long: one in twenty of the compounds of B3DB."""
+LONG_PART = 2
+"""Long molecules that are predicted in one go."""
 MOST_LOST = 8
 """Threads that may be given up at a time; beyond that, requests are refused until one of them comes back."""
 
 K = TypeVar("K", bound=Hashable)
 A = TypeVar("A")
+Lane = Literal["short", "long", "background"]
+"""What waits apart; in this order they get a thread."""
 logger = logging.getLogger(__name__)
+
+
+def effort(text: str) -> int:
+    """Guess how long a SMILES takes, before anybody has read it: by its length, and four times by each ring's end.
+
+    Examples
+    --------
+    >>> effort("CCO"), effort("c1ccccc1"), effort("CC(=O)Oc1ccccc1C(=O)O") < LONG
+    (3, 16, True)
+    """
+    return len(text) + 4 * sum(map(str.isdigit, text))
 
 
 class QueueFullError(Exception):
@@ -82,7 +100,7 @@ class _Batch(Generic[K, A]):
 
     key: K
     places: list[tuple[_Ask[K, A], int]]
-    background: bool
+    lane: Lane
     ended: bool = False
     lost: bool = False
     timer: asyncio.TimerHandle | None = None
@@ -124,12 +142,12 @@ class Batches(Generic[K, A]):
     ) -> None:
         self._predict, self._timed_out = predict, timed_out
         self._threads, self._most_waiting, self._seconds = threads, most_waiting, seconds
-        self._waiting: dict[bool, deque[_Ask[K, A]]] = {False: deque(), True: deque()}
+        self._waiting: dict[Lane, deque[_Ask[K, A]]] = {"short": deque(), "long": deque(), "background": deque()}
         self._retries: deque[_Batch[K, A]] = deque()
         self._batches: queue.SimpleQueue[_Batch[K, A] | None] = queue.SimpleQueue()
         self._busy: set[_Batch[K, A]] = set()
         self._hopeless: LruCache[tuple[K, str], bool] = LruCache(1000)
-        self._cost: LruCache[K, float] = LruCache(1000)
+        self._cost: LruCache[tuple[K, Lane], float] = LruCache(1000)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
         self._own = threading.local()
@@ -180,10 +198,30 @@ class Batches(Generic[K, A]):
             return [self._timed_out() if index in hopeless else next(others) for index in range(len(texts))]
         if not texts:
             return []
-        if not background:
-            self._require_room(len(texts))
+        if background:
+            return await self._wait("background", key, texts, None)
+        self._require_room(len(texts))
+        long = [index for index, text in enumerate(texts) if effort(text) >= LONG]
+        if not long or len(long) == len(texts):
+            return await self._wait("long" if long else "short", key, texts, seconds)
+        apart = set(long)
+        short = [index for index in range(len(texts)) if index not in apart]
+        lanes: tuple[tuple[Lane, list[int]], ...] = (("short", short), ("long", long))
+        waits = [
+            asyncio.create_task(self._wait(lane, key, [texts[index] for index in indices], seconds))
+            for lane, indices in lanes
+        ]
+        try:
+            parts = await asyncio.gather(*waits)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        found = dict(zip([*short, *long], [*parts[0], *parts[1]], strict=True))
+        return [found[index] for index in range(len(texts))]
+
+    async def _wait(self, lane: Lane, key: K, texts: Sequence[str], seconds: float | None) -> list[A]:
         ask = _Ask(key, texts, asyncio.get_running_loop().create_future(), time.monotonic())
-        self._waiting[background].append(ask)
+        self._waiting[lane].append(ask)
         self.waiting += len(texts)
         self._dispatch()
         timer = None
@@ -233,28 +271,33 @@ class Batches(Generic[K, A]):
             again = self._retries.popleft()
             if not again.places[0][0].future.done():
                 return again
-        if (batch := self._gather(background=False)) is not None:
+        others = sum(batch.lane != "short" for batch in self._busy)
+        if not others and self._threads > 1 and (batch := self._gather("long")) is not None:
+            return batch  # they, too, have a thread, however much else waits
+        if (batch := self._gather("short")) is not None:
             return batch
-        others = sum(batch.background for batch in self._busy)
-        return self._gather(background=True) if others < max(1, self._threads - 1) else None
+        if others >= max(1, self._threads - 1):
+            return None
+        return self._gather("long") or self._gather("background")
 
-    def _gather(self, *, background: bool) -> _Batch[K, A] | None:
+    def _gather(self, lane: Lane) -> _Batch[K, A] | None:
         """Take up to a batch of one key from the front of the queue, at most a part of each request."""
-        asks = self._waiting[background]
+        asks = self._waiting[lane]
         while asks and asks[0].taken == len(asks[0].texts):
             asks.popleft()
         if not asks:
             return None
-        batch = _Batch[K, A](asks[0].key, [], background)
+        batch = _Batch[K, A](asks[0].key, [], lane)
         later: list[_Ask[K, A]] = []
         unfinished: list[_Ask[K, A]] = []
-        room = self._most(batch.key)
+        most = self._most(batch.key, lane)
+        room, part = (min(most, LONG_PART), 1) if lane == "long" else (most, PART)
         while asks and room:
             ask = asks.popleft()
             if ask.key != batch.key:
                 later.append(ask)
                 continue
-            stop = min(len(ask.texts), ask.taken + min(PART, room))
+            stop = min(len(ask.texts), ask.taken + min(part, room))
             batch.places += [(ask, index) for index in range(ask.taken, stop)]
             room -= stop - ask.taken
             self.waiting -= stop - ask.taken
@@ -265,9 +308,9 @@ class Batches(Generic[K, A]):
         asks.extend(unfinished)
         return batch
 
-    def _most(self, key: K) -> int:
+    def _most(self, key: K, lane: Lane) -> int:
         """Give how many molecules make a batch, by what one of them took lately."""
-        cost = self._cost.get(key)
+        cost = self._cost.get((key, lane))
         return LARGEST_BATCH if not cost else max(1, min(LARGEST_BATCH, int(BATCH_SECONDS / cost)))
 
     def _hire(self) -> None:
@@ -292,13 +335,13 @@ class Batches(Generic[K, A]):
             with self._lock:
                 batch.ended = True
             self._own.batch = None
-            self._learn(batch.key, (time.thread_time() - began) / len(batch.places))
+            self._learn((batch.key, batch.lane), (time.thread_time() - began) / len(batch.places))
             with suppress(RuntimeError):  # the loop is closed: the service has ended meanwhile
                 self._loop.call_soon_threadsafe(self._finished, batch, answers)
             if batch.lost:
                 return
 
-    def _learn(self, key: K, cost: float) -> None:
+    def _learn(self, key: tuple[K, Lane], cost: float) -> None:
         """Remember what a molecule took: more at once, less in time."""
         known = self._cost.get(key)
         self._cost.put(key, cost if known is None or cost > known else (known + cost) / 2)
@@ -346,7 +389,7 @@ class Batches(Generic[K, A]):
             self._hopeless.put((batch.key, ask.texts[index]), value=True)
             self._answer(ask, index, self._timed_out())
         else:
-            self._retries += [_Batch(batch.key, [place], batch.background) for place in batch.places]
+            self._retries += [_Batch(batch.key, [place], batch.lane) for place in batch.places]
         self._dispatch()
 
     def _left(self, batch: _Batch[K, A]) -> float:

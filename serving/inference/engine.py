@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ from serving.champions.champion_watcher import ChampionWatcher
 from serving.champions.remembered_pointer import Remembered
 from serving.champions.training_progress import Making
 from serving.http.problems import ProblemError
-from serving.inference.annotations import Annotation, Annotations
+from serving.inference.annotations import PART, Annotation, Annotations, Deadline, Overdue
 from serving.inference.batches import Batches, QueueFullError
 from serving.inference.lru_cache import LruCache
 from serving.inference.prediction_logger import PredictionLogger
@@ -84,6 +85,8 @@ class Engine:
             seconds=settings.batch_seconds,
         )
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
+        # Explanations take seconds: on threads of their own they keep neither the page nor predictions waiting.
+        self._explaining = ThreadPoolExecutor(max_workers=2, thread_name_prefix="explain")
         self.prediction_logger = (
             PredictionLogger(settings.record, keep_smiles=settings.record_structures) if settings.record else None
         )
@@ -116,7 +119,8 @@ class Engine:
             self.batches.stop()
             if self.prediction_logger is not None:
                 await asyncio.to_thread(self.prediction_logger.stop)
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            for pool in (self._threads, self._explaining):
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _step(self, stage: Stage) -> AbstractContextManager[None]:
         """Time a stage of predicting; each has the whole limit of processor time, however many there are."""
@@ -178,12 +182,13 @@ class Engine:
     ) -> list[Annotation]:
         """Find what the request asks for beside the numbers; one insight per answer, in order.
 
-        `background` work is never refused: its caller asks for the next molecules when it has had these.
+        `background` work is never refused: its caller asks for the next molecules when it has had these. Requests take
+        turns, a few molecules each; one that is cancelled ends with the explanation that is under way.
 
         Raises
         ------
         ProblemError
-            `busy` when too many molecules are waiting for theirs.
+            `busy` when too many molecules are waiting for theirs, `overdue` when a request's time is over.
         """
         if not include:
             return [Annotation()] * len(answers)
@@ -193,10 +198,22 @@ class Engine:
             detail = f"{', '.join(include)}: {waiting} molecules are waiting, {len(answers)} more came; {most} may wait"
             raise ProblemError("busy", detail, {"Retry-After": "2"})
         self.insights_waiting += len(answers)
+        deadline = Deadline() if background else Deadline(time.monotonic() + self.settings.request_seconds)
+        pool, step = (self._explaining, 1) if "explanation" in include else (self._threads, PART)
+        found: list[Annotation] = []
         try:
-            return await self.work(self._insights.gather, champions, answers, include)
+            for start in range(0, len(answers), step):
+                part = answers[start : start + step]
+                job = partial(self._insights.gather, champions, part, include, deadline)
+                found += await asyncio.get_running_loop().run_in_executor(pool, job)
+        except Overdue:
+            metrics.REFUSED_REQUESTS.labels("overdue").inc()
+            detail = f"{', '.join(include)}: {len(found)} of {len(answers)} molecules were done in time; ask for fewer"
+            raise ProblemError("overdue", detail, {"Retry-After": "5"}) from None
         finally:
+            deadline.over = True
             self.insights_waiting -= len(answers)
+        return found
 
     async def change_pointer(self, change: Callable[[Pointer], Pointer]) -> Pointer:
         """Change which versions are current, and serve them at once.

@@ -31,6 +31,8 @@ FORMATS = {
 MAX_PAGE_ROWS = 10_000
 _FAULT = problem_response()
 _OPT = {"scope": "jobs"}
+_SEEN = {"scope": ("jobs", "admin")}
+"""An administrator sees every job, and removes it; submitting takes the scope of its own."""
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 JobId = Annotated[str, PathParameter(description="Identity of a job.", pattern="^[0-9a-f]{32}$")]
 _OPTIONS = {
@@ -98,7 +100,7 @@ async def submit_job(
     return Response(jobs.info(job), status_code=202, headers={"Location": f"/v1/jobs/{job.id}"})
 
 
-@get("/v1/jobs", tags=["jobs"], opt=_OPT, summary="List jobs", responses={400: _FAULT, 422: _FAULT, **REFUSALS})
+@get("/v1/jobs", tags=["jobs"], opt=_SEEN, summary="List jobs", responses={400: _FAULT, 422: _FAULT, **REFUSALS})
 async def list_jobs(
     request: Request[Any, Any, Any],
     jobs: NamedDependency[Jobs],
@@ -115,7 +117,7 @@ async def list_jobs(
 @get(
     "/v1/jobs/{job_id:str}",
     tags=["jobs"],
-    opt=_OPT,
+    opt=_SEEN,
     summary="Show a job",
     responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
@@ -128,7 +130,7 @@ async def show_job(request: Request[Any, Any, Any], job_id: JobId, jobs: NamedDe
     "/v1/jobs/{job_id:str}",
     status_code=204,
     tags=["jobs"],
-    opt=_OPT,
+    opt=_SEEN,
     summary="Cancel or remove a job",
     responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
@@ -140,7 +142,7 @@ async def cancel_job(request: Request[Any, Any, Any], job_id: JobId, jobs: Named
 @get(
     "/v1/jobs/{job_id:str}/events",
     tags=["jobs"],
-    opt=_OPT,
+    opt=_SEEN,
     summary="Follow a job",
     media_type="text/event-stream",
     responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
@@ -163,7 +165,7 @@ async def follow_job(
 @get(
     "/v1/jobs/{job_id:str}/result",
     tags=["jobs"],
-    opt=_OPT,
+    opt=_SEEN,
     summary="Download a result",
     responses={400: _FAULT, 404: _FAULT, 406: _FAULT, 409: _FAULT, 410: _FAULT, 422: _FAULT, **REFUSALS},
 )

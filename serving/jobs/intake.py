@@ -19,6 +19,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 from model_zoo.data.tables.guessing import Said
 from model_zoo.data.tables.reading import chunked
 from model_zoo.data.tables.row import Row
+from serving.http.json_body import decode
 from serving.http.problems import ProblemError
 from serving.job_settings import JobSettings
 from serving.jobs.database import Plan
@@ -33,8 +34,6 @@ CHUNKS = 200
 """How many chunks a job of middling size has, guessed from the size of its upload."""
 MIN_CHUNK_ROWS = 25
 TYPICAL_ROW_BYTES = 100
-IDLE_SECONDS = 60.0
-"""A client that sends nothing for so long is gone."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +139,9 @@ def _from_json(body: bytes, fields: Mapping[str, str]) -> Received:
     if fields:
         raise ProblemError("invalid-request", "expected options of a JSON request in its body, got them in the address")
     try:
-        data = msgspec.json.decode(body, type=JobRequest)
+        data = msgspec.convert(decode(body), JobRequest)
     except msgspec.ValidationError as error:
         raise ProblemError("invalid-request", f"body: {error}") from error
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise ProblemError("malformed-request", f"body: expected JSON: {error}") from error
     if not data.smiles:
         raise ProblemError("invalid-request", "smiles: expected at least one molecule, got an empty list")
     if data.ids is not None and len(data.ids) != len(data.smiles):
@@ -167,17 +164,7 @@ async def _parts(request: Request[Any, Any, Any], most: int) -> AsyncIterator[by
     left = most
     if (request.content_length or 0) > most:
         raise ProblemError("body-too-large", f"expected at most {most} bytes, got {request.content_length}")
-    stream = aiter(request.stream())
-    while True:
-        try:
-            async with asyncio.timeout(IDLE_SECONDS):
-                part = await anext(stream)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise ProblemError(
-                "malformed-request", f"nothing came for {IDLE_SECONDS:g} s: the upload was given up"
-            ) from None
+    async for part in request.stream():
         left -= len(part)
         if left < 0:
             raise ProblemError("body-too-large", f"expected at most {most} bytes")

@@ -314,6 +314,13 @@ def is_full(error: Exception) -> bool:
     return "full" in str(error)
 
 
+def is_unwritable(error: Exception) -> bool:
+    """Tell whether a fault means that the disk takes no writes at all."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+    return "readonly" in str(error) or "unable to open" in str(error)
+
+
 def _log(error: Exception, what: str) -> None:
     """Log what happened and where; the message of an exception may hold a structure."""
     logger.error("%s: %s\n%s", what, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)[-4:]))

@@ -27,7 +27,7 @@ from serving.jobs.intake import Received, receive, unpack
 from serving.jobs.parquet import MEDIA_TYPE as PARQUET
 from serving.jobs.parquet import require_pyarrow, write_parquet
 from serving.jobs.retention import DAY, remove
-from serving.jobs.runner import Runner, is_full
+from serving.jobs.runner import Runner, is_full, is_unwritable
 from serving.jobs.schemas import JobError, JobInfo, JobLinks
 from serving.jobs.writing import WRITERS, Writer, chunks_of, columns_of
 
@@ -75,11 +75,11 @@ class Jobs:
         ProblemError
             When the request or its file is at fault, or there is no room.
         """
-        await asyncio.to_thread(self._require_room)
         job = uuid.uuid4().hex
         folder = JobFolder(self.settings.folder, job)
         kept = False
         try:
+            await asyncio.to_thread(self._require_room)
             await asyncio.to_thread(folder.make)
             received = await receive(request, folder.upload, self.settings, self._engine.settings.max_body_bytes)
             self._require_offered(received)
@@ -95,6 +95,10 @@ class Jobs:
                 if not kept:
                     await asyncio.to_thread(self.table.forget, job)
         except (OSError, sqlite3.OperationalError) as error:
+            if is_unwritable(error):
+                raise ProblemError(
+                    "disk-unwritable", "the disk that holds jobs takes no writes; the service's log says more"
+                ) from error
             if not is_full(error):
                 raise
             raise ProblemError(

@@ -23,6 +23,7 @@ from model_zoo.io.spreadsheets import BOM
 from model_zoo.policies import standardise
 from serving.champions.champion_registry import ChampionRegistry
 from serving.champions.withdrawal import require_not_withdrawn
+from serving.http.leaving import unless_left
 from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
 from serving.page import comparison, details, wording
@@ -142,7 +143,7 @@ async def why_page(
         raise ProblemError("unknown-endpoint", "this endpoint is not served any more: predict again")
     (given,) = await engine.trials.answer(table, asked, [line.smiles for line in _one(data)], recorded=False)
     include = ["explanation", *(["neighbours"] if engine.settings.show_neighbours else [])]
-    (annotation,) = await engine.annotations(given.champions, given.answers, include)
+    (annotation,) = await unless_left(request, engine.annotations(given.champions, given.answers, include))
     answer = given.answers[0]
     smiles = answer[data.endpoint].smiles if isinstance(answer, Estimates) else ""
     why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, smiles, annotation)

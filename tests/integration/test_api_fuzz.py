@@ -151,7 +151,9 @@ def test_slow_clients_hold_nobody_up(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "bundle", value=1.0)
     body = json.dumps({"smiles": ["CCO"] * 200}).encode()
-    head = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    head = (
+        b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    )
     with running_service(tmp_path, tmp_path / "log") as (address, _):
         place = ("127.0.0.1", int(address.rsplit(":", 1)[1]))
         held = [socket.create_connection(place) for _ in range(60)]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,13 @@ from litestar.testing import TestClient
 from rdkit import Chem
 
 from model_zoo.bundles.store import FolderStore
+from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.structural_alerts import find_alerts
+from model_zoo.explanation.explainer import Explainer, Explanation
 from serving.app import create_app
+from serving.http.leaving import unless_left
+from serving.http.problems import ProblemError
+from serving.inference.annotations import MOST_EXPLAINED_ATOMS
 from serving.settings import Settings
 from tests.bundle_factory import TRAINING, publish
 
@@ -146,3 +154,107 @@ def test_too_many_waiting_insights_are_refused_with_a_time_to_come_back(tmp_path
     assert (refused.status_code, refused.json()["code"]) == (503, "busy")
     assert int(refused.headers["retry-after"]) >= 1
     assert app.state.engine.insights_waiting == 1
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let each explanation take a tenth of a second, and list which were begun."""
+    begun: list[str] = []
+    explain = Explainer.explain
+
+    def slowly(self: Explainer, molecule: Molecule) -> Explanation:
+        begun.append(molecule.smiles)
+        time.sleep(0.1)
+        return explain(self, molecule)
+
+    monkeypatch.setattr(Explainer, "explain", slowly)
+    return begun
+
+
+LOADS = [f"{'C' * length}O" for length in range(1, 31)]
+
+
+def test_explanations_end_with_the_time_of_a_request(tmp_path: Path, slow: list[str]) -> None:
+    """A request that would take longer is told how far it came, and its work stops; asked again, it comes further."""
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "a", endpoint="logs", onnx_bias=-1.0, explained=True)
+    with TestClient(create_app(Settings(poll_seconds=0.02, request_seconds=0.5), store)) as client:
+        client.post("/v1/predict", json={"smiles": LOADS})
+        body = {"smiles": LOADS, "include": ["explanation"]}
+        answers = [client.post("/v1/predict", json=body)]
+        seen = len(slow)
+        time.sleep(0.3)
+        assert len(slow) == seen
+        answers += [client.post("/v1/predict", json=body) for _ in range(12) if answers[-1].status_code == 503]
+
+    assert (answers[0].status_code, answers[0].json()["code"]) == (503, "overdue")
+    assert f"of {len(LOADS)} molecules" in answers[0].json()["detail"]
+    assert answers[-1].status_code == 200
+    assert sorted(slow) == sorted(set(slow)), "no explanation is made twice"
+
+
+def test_a_molecule_too_large_to_be_explained_is_predicted(tmp_path: Path, slow: list[str]) -> None:
+    """Beyond the bound an explanation is null, at no cost, and everything else of the answer is there."""
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "a", endpoint="logs", onnx_bias=-1.0, explained=True)
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        small, large = entries(
+            client, "C" * MOST_EXPLAINED_ATOMS, "C" * (MOST_EXPLAINED_ATOMS + 1), include=["explanation"]
+        )
+
+    assert len(small["endpoints"]["logs"]["explanation"]["atoms"]) == MOST_EXPLAINED_ATOMS
+    assert large["endpoints"]["logs"]["explanation"] is None
+    assert slow == ["C" * MOST_EXPLAINED_ATOMS]
+
+
+def test_explanations_keep_nobody_waiting(tmp_path: Path, slow: list[str]) -> None:
+    """While requests for explanations fill their threads, predictions and the page are answered at once."""
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "a", endpoint="logs", onnx_bias=-1.0, explained=True)
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client, ThreadPoolExecutor(4) as pool:
+        body = {"smiles": LOADS[:20], "include": ["explanation"]}
+        attack = [pool.submit(client.post, "/v1/predict", json={**body, "smiles": LOADS[k : k + 20]}) for k in range(4)]
+        time.sleep(0.1)
+        begun = time.monotonic()
+        assert client.post("/v1/predict", json={"smiles": ["CCS"], "include": ["neighbours"]}).status_code == 200
+        assert client.post("/", data={"smiles": "CCS"}).status_code == 200
+        taken = time.monotonic() - begun
+        explained = len(slow)
+        assert [each.result().status_code for each in attack] == [200] * 4
+
+    assert explained < 30, "they were still at it"
+    assert taken < 1.0
+
+
+def test_work_is_cancelled_when_its_client_leaves() -> None:
+    """Nobody is waited for who is gone; who stays gets the answer."""
+
+    class Visitor:
+        def __init__(self, *, stays: float) -> None:
+            self._stays = stays
+
+        async def receive(self) -> dict[str, str]:
+            await asyncio.sleep(self._stays)
+            return {"type": "http.disconnect"}
+
+    ended: list[str] = []
+
+    async def work() -> str:
+        try:
+            await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        return "answer"
+
+    async def test() -> None:
+        stays: Any = Visitor(stays=5)
+        leaves: Any = Visitor(stays=0)
+        assert await unless_left(stays, work()) == "answer"
+        with pytest.raises(ProblemError) as fault:
+            await unless_left(leaves, work())
+        await asyncio.sleep(0)
+        assert fault.value.code == "client-left"
+
+    asyncio.run(test())
+    assert ended == ["cancelled"]

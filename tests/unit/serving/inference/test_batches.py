@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from serving.inference.batches import LARGEST_BATCH, MOST_LOST, PART, Batches, QueueFullError
+from serving.inference.batches import LARGEST_BATCH, LONG, LONG_PART, MOST_LOST, PART, Batches, QueueFullError
 
 Calls = list[tuple[str, list[str]]]
 
@@ -373,5 +373,47 @@ def test_a_request_that_was_begun_is_finished() -> None:
             predictor.gate.set()
 
             assert await begun == [f"{text}!" for text in texts]
+
+    run(test)
+
+
+def test_long_molecules_leave_a_thread_to_the_others() -> None:
+    """However many long molecules wait, a short one is predicted at once; both come back in their places."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        long = [f"hang{index}" + "C" * LONG for index in range(20)]
+        async with running(predictor, threads=2) as batches:
+            attack = [asyncio.create_task(batches.predict("k", long)) for _ in range(5)]
+            await asyncio.sleep(0.05)
+            quick = await asyncio.wait_for(batches.predict("k", ["CCO"]), 5)
+            mixed = asyncio.create_task(batches.predict("k", ["CCO", long[0], "CCN"]))
+            await asyncio.sleep(0.05)
+            predictor.hung.set()
+            answers = await mixed
+            await asyncio.gather(*attack)
+
+        assert quick == ["CCO!"]
+        assert answers == ["CCO!", f"{long[0]}!", "CCN!"]
+        assert max(sum(len(text) >= LONG for text in texts) for _, texts in predictor.calls) <= LONG_PART
+
+    run(test)
+
+
+def test_a_mixed_request_that_waits_too_long_leaves_nothing_in_the_queue() -> None:
+    """When one half of a request is overdue, the other half is taken back too."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        predictor.gate.clear()
+        async with running(predictor, threads=1) as batches:
+            first = asyncio.create_task(batches.predict("k", ["CCO"]))
+            await asyncio.sleep(0.05)
+            with pytest.raises(QueueFullError):
+                await batches.predict("k", ["CCN", "C" * LONG], seconds=0.1)
+            await asyncio.sleep(0)
+            assert batches.waiting == 0
+            predictor.gate.set()
+            await first
 
     run(test)

@@ -1,0 +1,68 @@
+"""Reading JSON that somebody sent.
+
+Belongs here: everything that is wrong with it as JSON.
+Does not belong here: what its fields mean (see `schemas.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.types import Empty
+
+from serving.http.problems import ProblemError
+
+
+def decode(body: bytes) -> Any:
+    """Decode a body.
+
+    Raises
+    ------
+    ProblemError
+        `malformed-request`: no JSON, no UTF-8, nested too deep, a number that no float holds, the same key twice.
+
+    Examples
+    --------
+    >>> decode(b'{"smiles": ["CCO"]}')
+    {'smiles': ['CCO']}
+    """
+    try:
+        decoded = msgspec.json.decode(body)
+        json.loads(body, object_pairs_hook=_require_different)  # msgspec takes the last of two values, others the first
+    except RecursionError:
+        detail = "expected JSON that is not nested so deep"
+    except UnicodeDecodeError as error:
+        detail = f"expected JSON in UTF-8: {error.reason} at byte {error.start}"
+    except _TwiceError as error:
+        detail = str(error)
+    except (msgspec.DecodeError, ValueError) as error:
+        detail = f"expected JSON: {error}"
+    else:
+        return decoded
+    raise ProblemError("malformed-request", f"body: {detail}")
+
+
+class StrictRequest(Request[Any, Any, Any]):
+    """A request whose JSON is read by these rules."""
+
+    async def json(self) -> Any:
+        """Give the decoded body."""
+        if self._connection_state.json is Empty:
+            self._connection_state.json = decode(await self.body() or b"null")
+        return self._connection_state.json
+
+
+class _TwiceError(ValueError):
+    """A key stands twice in an object."""
+
+
+def _require_different(pairs: list[tuple[str, Any]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _TwiceError(f"expected each key of an object once, got {key[:60]!r} twice")
+            seen.add(key)

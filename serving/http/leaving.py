@@ -1,0 +1,42 @@
+"""Work that nobody waits for any more.
+
+A server goes on with a request whose client has left. That is right for what changes something, and for what is
+remembered; an explanation of minutes is neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from litestar import Request
+
+from serving.http.problems import ProblemError
+
+T = TypeVar("T")
+
+
+async def unless_left(request: Request[Any, Any, Any], work: Coroutine[Any, Any, T]) -> T:
+    """Give what some work gives, and cancel it when the client leaves; the body must have been read.
+
+    Raises
+    ------
+    ProblemError
+        `client-left`, which is for the log.
+    """
+    task = asyncio.create_task(work)
+    leaving = asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ProblemError("client-left", "the client left before its answer was there")
+        return await task
+    finally:
+        task.cancel()
+        leaving.cancel()
+
+
+async def _left(request: Request[Any, Any, Any]) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

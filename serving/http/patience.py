@@ -1,0 +1,83 @@
+"""How long a request may take to arrive.
+
+Belongs here: pauses in a body, and bodies that never end. The server itself limits the time for a request's head.
+Does not belong here: how long an answer may take (see `inference/batches.py`).
+
+Around the whole application, since a handler, a guard or a form may read the body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.http.problems import ProblemError
+
+SLOWEST_BYTES_PER_SECOND = 1000
+"""Slower than the slowest line anybody sends files over: whoever sends a byte now and then has no end in mind."""
+STOPPING_SECONDS = 3.0
+"""How long a request may go on arriving once the service ends."""
+
+
+class Patience:
+    """Wraps an application.
+
+    Parameters
+    ----------
+    app
+        The application inside.
+    seconds
+        Longest pause in a body, and how long it may be slow.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app, self._seconds = app, seconds
+        self._arriving: set[asyncio.Timeout] = set()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Give requests that are still arriving a last moment: the service ends, and waits for them."""
+        self._stopping = True
+        until = asyncio.get_running_loop().time() + STOPPING_SECONDS
+        for timer in self._arriving:
+            timer.reschedule(until)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request whose body must keep coming."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        clock = asyncio.get_running_loop().time
+        begun, size, arrived = clock(), 0, False
+
+        async def patient() -> Message:
+            nonlocal size, arrived
+            if arrived:  # from here on it waits for the client to leave
+                return await receive()
+            message = await self._within(receive)
+            arrived = message["type"] != "http.request" or not message.get("more_body", False)
+            if message["type"] == "http.request":
+                size += len(message["body"])
+                if not arrived and size < SLOWEST_BYTES_PER_SECOND * (clock() - begun - self._seconds):
+                    raise ProblemError("request-timeout", f"only {size} bytes came in {clock() - begun:.0f} s", _CLOSE)
+            return message
+
+        await self._app(scope, patient, send)
+
+    async def _within(self, receive: Receive) -> Message:
+        seconds = STOPPING_SECONDS if self._stopping else self._seconds
+        timer = asyncio.timeout(seconds)
+        self._arriving.add(timer)
+        try:
+            async with timer:
+                return await receive()
+        except TimeoutError:
+            detail = f"expected the rest of the request within {seconds:g} s"
+            raise ProblemError("request-timeout", detail, _CLOSE) from None
+        finally:
+            self._arriving.discard(timer)
+
+
+_CLOSE = {"Connection": "close"}
