@@ -71,15 +71,21 @@ class ExplanationInfo(Struct, frozen=True):
     rest: Annotated[
         float,
         Meta(
-            description="What belongs to no atom: descriptors of the molecule as a whole, absent fingerprint bits, "
-            "what masking single atoms does not show."
+            description="What belongs to no atom: descriptors of the molecule as a whole, what other molecules have "
+            "and this one lacks, what masking single atoms does not show."
         ),
     ]
     prediction: Annotated[
         float, Meta(description="What the model says of this molecule, before calibration and before bounds.")
     ]
     scale: Annotated[str, Meta(description="The scale of all of these: a unit, `log-odds` or `probability`.")]
-    method: Annotated[str, Meta(description="`tree SHAP` (exact), `occlusion` (masking atom by atom), or both.")]
+    method: Annotated[
+        str,
+        Meta(
+            description="`tree SHAP` (exact), `integrated gradients` (kernel models), `occlusion` (masking atom by "
+            "atom, the least faithful), or those of a blend's members."
+        ),
+    ]
 
 
 class EndpointPrediction(Struct, frozen=True):

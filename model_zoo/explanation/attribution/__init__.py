@@ -1,4 +1,4 @@
-"""From features back to atoms: which atoms the number in a column comes from.
+"""From features back to atoms: which atoms the number in a column comes from, and what they are worth.
 
 Three ways: the environments that set a bit (`environments.py`), the atoms whose values sum up to a descriptor
 (`properties.py`), and for every other featurizer the atoms without which the number is smaller (`masking.py`).
@@ -15,10 +15,8 @@ from model_zoo.chemistry.molecules import Molecule
 from model_zoo.explanation.attribution import environments, masking, properties
 
 
-def spread(
-    feature: str, molecule: Molecule, x: NDArray[Any], mean: NDArray[Any], contributions: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Spread the contributions of one featurizer's columns over a molecule's atoms.
+def spread(feature: str, molecule: Molecule, x: NDArray[Any], slopes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spread what one featurizer's columns are worth over a molecule's atoms.
 
     Parameters
     ----------
@@ -26,15 +24,14 @@ def spread(
         Name of the featurizer.
     molecule
         A molecule of `n` atoms.
-    x, mean, contributions
-        Its `d` features, those of the average training molecule, and what each contributes.
+    x, slopes
+        Its `d` features, and what a unit of each is worth.
 
     Returns
     -------
     array
-        `n` numbers. A number above the average is owed to the atoms that raise it, one below to the atoms that lower
-        it. Where there are none (an absent fingerprint bit, less polar surface than usual, a descriptor of the molecule
-        as a whole), it is owed to no atom: what is missing from the sum of contributions is the rest.
+        `n` numbers: each atom's part in every column, times what a unit of that column is worth. What is not an atom's
+        (absent fingerprint bits, a descriptor of the molecule as a whole) is not in them.
 
     Examples
     --------
@@ -42,17 +39,41 @@ def spread(
     >>> from model_zoo.chemistry.molecules import parse_molecule
     >>> ethanol = parse_molecule("CCO")
     >>> x = featurize(["morgan_count"], [ethanol])[0]
-    >>> float(spread("morgan_count", ethanol, x, 0 * x, x.astype(float)).sum())
-    6.0
+    >>> float(spread("morgan_count", ethanol, x, 0.5 + 0.0 * x).sum())
+    3.0
+    """
+    columns = np.flatnonzero((x != 0) & (slopes != 0))
+    weights = _parts(feature, molecule, x, columns)
+    if feature not in (*_SUMS, "morgan_count"):  # what is lost without an atom says which atoms, not how much
+        weights = np.maximum(weights, 0.0)
+    total = weights.sum(axis=0)
+    shares = (total != 0) & ((weights >= 0).all(axis=0) | (weights <= 0).all(axis=0))  # parts of both signs are a sum
+    weights = weights * np.divide(x[columns], total, out=np.ones(len(columns)), where=shares)
+    return np.asarray(weights @ slopes[columns])
+
+
+def spread_above_average(
+    feature: str, molecule: Molecule, x: NDArray[Any], mean: NDArray[Any], contributions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Spread the contributions of one featurizer's columns over atoms as bundles do that keep no variances.
+
+    A number above the average is owed to the atoms that raise it, one below to the atoms that lower it, and to no atom
+    where there are none. So an atom of a kind that most molecules have more of gets nothing.
     """
     columns = np.flatnonzero((x != 0) & (contributions != 0))
-    if feature == "morgan_count":
-        parts = environments.parts(molecule, columns)
-    elif feature in ("descriptors", "rdkit_descriptors"):
-        parts = properties.parts(feature, molecule, columns)
-    else:
-        parts = masking.parts(feature, molecule, x, columns)
+    parts = _parts(feature, molecule, x, columns)
     weights = np.maximum(np.where(x[columns] > mean[columns], parts, -parts), 0.0)
     total = weights.sum(axis=0)
     shares = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
     return np.asarray(shares @ contributions[columns])
+
+
+_SUMS = ("descriptors", "rdkit_descriptors")
+
+
+def _parts(feature: str, molecule: Molecule, x: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    if feature == "morgan_count":
+        return environments.parts(molecule, columns)
+    if feature in _SUMS:
+        return properties.parts(feature, molecule, columns)
+    return masking.parts(feature, molecule, x, columns)

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from litestar.testing import TestClient
 from rdkit import Chem
+from rdkit.Chem import rdMolDescriptors
 
 from model_zoo import models
 from model_zoo.bundles.reader import load_bundle
@@ -25,6 +27,7 @@ from model_zoo.errors import BundleError
 from model_zoo.explanation import attribution
 from model_zoo.explanation.attribution.properties import SAME, Parts
 from model_zoo.explanation.explainer import FILE, Explainer, load_explainer, write_tables
+from model_zoo.explanation.kernel_table import KernelTable, read_kernels
 from model_zoo.explanation.tree_shap import contributions
 from model_zoo.explanation.tree_tables import Nodes, TreeTable, read_oblivious, read_onnx
 from model_zoo.featurizers import descriptors, featurize, rdkit_descriptors
@@ -206,36 +209,46 @@ def test_names_of_parts_exist() -> None:
 
 
 @pytest.mark.parametrize("feature", ["morgan_count", "avalon_count", "erg", "descriptors", "rdkit_descriptors"])
-def test_spreading_loses_only_what_belongs_to_no_atom(feature: str) -> None:
-    """What a column contributes goes to atoms whole or not at all; absent columns never do."""
+def test_a_column_is_spread_whole_or_not_at_all(feature: str) -> None:
+    """Atoms share the amount of a column times what a unit is worth, or it belongs to none; absent columns never do."""
     each = molecule("CC(=O)Oc1ccccc1C(=O)NCCN")
     x = featurize([feature], [each])[0]
-    present, absent = np.where(x != 0, 1.0, 0.0), np.where(x == 0, 1.0, 0.0)
-    given = attribution.spread(feature, each, x, 0 * x, present)
+    given = []
+    for column in np.flatnonzero(x):
+        worth = np.zeros(len(x))
+        worth[column] = 2.0
+        given.append(attribution.spread(feature, each, x, worth))
+    sums = np.array([values.sum() for values in given]) / 2
+    amounts = x[np.flatnonzero(x)]
+    whole = np.isclose(sums, amounts, rtol=1e-3, atol=1e-3)
 
-    assert given.shape == (each.mol.GetNumAtoms(),)
-    assert (given >= 0).all()
-    assert 0.5 * present.sum() < given.sum() <= present.sum() + 1e-9
-    assert given.sum() == pytest.approx(round(given.sum()), abs=1e-6)
-    assert not attribution.spread(feature, each, x, 0 * x, absent).any()
-    more = attribution.spread(feature, each, x, 2 * np.abs(x) + 1, present)
-    assert more.sum() < 0.35 * given.sum(), "less than usual is owed to no atom, but to those that lower a number"
+    assert given[0].shape == (each.mol.GetNumAtoms(),)
+    assert np.all(whole | (sums == 0))
+    assert whole.mean() > 0.5
+    assert not attribution.spread(feature, each, x, np.where(x == 0, 1.0, 0.0)).any()
+    np.testing.assert_allclose(np.sum(given, axis=0), attribution.spread(feature, each, x, np.full(len(x), 2.0)))
 
 
 def test_an_atom_gets_what_its_substructure_contributes() -> None:
     """The nitrogen's own bit goes to the nitrogen, by every fingerprint and by the polar surface."""
     each = molecule("CCCCCCCCN")
-    x = featurize(["morgan_count"], [each])[0]
-    for column in np.flatnonzero(x):
-        only = np.zeros(len(x))
-        only[column] = 1.0
-        given = attribution.spread("morgan_count", each, x, 0 * x, only)
-        assert given.sum() == pytest.approx(1.0)
-        assert np.count_nonzero(given) >= 1
     polar = np.zeros(len(descriptors.NAMES))
-    polar[descriptors.NAMES.index("tpsa")] = 1.0
+    place = descriptors.NAMES.index("tpsa")
     row = featurize(["descriptors"], [each])[0]
-    assert attribution.spread("descriptors", each, row, 0 * row, polar).round(6).tolist() == [0.0] * 8 + [1.0]
+    polar[place] = 1.0 / row[place]
+    assert attribution.spread("descriptors", each, row, polar).round(6).tolist() == [0.0] * 8 + [1.0]
+
+
+def test_atoms_of_a_kind_that_others_have_more_of_are_not_passed_over() -> None:
+    """A carbon is worth the same in a small molecule as in a large one: only the rest knows that others have more."""
+    each = molecule("CCO")
+    x = featurize(["morgan_count"], [each])[0].astype(float)
+    mean, contributions = np.full(len(x), 5.0), (x - 5.0) * 0.4
+    worth = attribution.spread("morgan_count", each, x, np.full(len(x), 0.4))
+
+    assert not attribution.spread_above_average("morgan_count", each, x, mean, contributions).any()
+    assert worth.sum() == pytest.approx(0.4 * x.sum())
+    assert (worth > 0).all()
 
 
 FEATURES = ("morgan_count", "descriptors")
@@ -287,6 +300,102 @@ def test_atoms_of_a_logp_model_are_those_a_chemist_names(tmp_path: Path) -> None
     assert sum(why.atoms[:14]) > 0.5
     assert sum(why.atoms[:14]) > sum(why.atoms[15:])
     assert sum(map(abs, why.atoms)) > abs(why.rest)
+
+
+def crippen_parts(each: Molecule) -> np.ndarray:
+    """Give each atom's part in Crippen's logP with its hydrogens, by RDKit's own table."""
+    whole = Chem.AddHs(each.mol)
+    values = [logp for logp, _ in rdMolDescriptors._CalcCrippenContribs(whole)]
+    parts = np.array(values[: each.mol.GetNumAtoms()])
+    for atom in list(whole.GetAtoms())[len(parts) :]:
+        parts[atom.GetNeighbors()[0].GetIdx()] += values[atom.GetIdx()]
+    return parts
+
+
+@pytest.fixture(scope="module")
+def learnt_logp() -> tuple[list[Molecule], np.ndarray, np.ndarray]:
+    """Give molecules, counts of their environments, and logP: no descriptor that tells it."""
+    learnt = [each for each in drugs(5) if 8 <= each.mol.GetNumAtoms() <= 40]
+    return learnt, featurize(["morgan_count"], learnt), logp_of(learnt)
+
+
+@pytest.mark.parametrize("name", ["gp", "svm"])
+def test_kernel_models_find_the_atoms_of_a_known_truth(
+    name: str, learnt_logp: tuple[list[Molecule], np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    """Crippen's logP is a sum over atoms: those of new molecules follow it, and better than by occlusion."""
+    learnt, X, y = learnt_logp
+    recipe = models.get(name)
+    model = recipe.train(X[::2], y[::2], recipe.Config.model_validate({"task": "regression"}))
+    explainer = explainer_of(model, tmp_path, ("morgan_count",), REGRESSION, X[::2])
+    masked = Explainer(
+        [replace(part, table=None) for part in explainer.parts], X.mean(axis=0), ("morgan_count",), REGRESSION, ""
+    )
+    right: dict[str, list[float]] = {"paths": [], "occlusion": []}
+    for each in learnt[1:60:2]:
+        truth, why = crippen_parts(each), explainer.explain(each)
+        assert why.method == "integrated gradients"
+        assert why.baseline + math.fsum(why.atoms) + why.rest == pytest.approx(why.prediction, abs=1e-9)
+        clear = np.abs(truth) > 0.05
+        for way, atoms in (("paths", why.atoms), ("occlusion", masked.explain(each).atoms)):
+            right[way].extend((np.sign(atoms) == np.sign(truth))[clear])
+
+    assert np.mean(right["paths"]) > max(0.82, np.mean(right["occlusion"]) + 0.05)
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("name", ["gp", "svm"])
+def test_a_kernel_table_is_the_model_and_its_paths_lead_from_there_to_here(
+    name: str, binary: bool, learnt_logp: tuple[list[Molecule], np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    """Its sums are the model's own, and what columns add on the way from a molecule is the whole difference to it."""
+    learnt, X, y = learnt_logp
+    config: dict[str, Any] = {"task": "binary" if binary else "regression"}
+    if name == "gp":
+        ranked = featurize(["descriptors"], learnt)
+        blocks = [{"columns": X.shape[1], "largest": 4}, {"columns": ranked.shape[1], "distance": "rank"}]
+        X, config = np.hstack([X, ranked]), config | {"blocks": blocks, "likelihood_rows": 60}
+    recipe = models.get(name)
+    model = recipe.train(X, (y > 2).astype(float) if binary else y, recipe.Config.model_validate(config))
+    model.save(tmp_path)
+    graph = (tmp_path / "model.onnx").read_bytes()
+    start, end = X[3], X[40]
+    table = read_kernels(graph, np.repeat(start[None], 600, axis=0))
+    assert table is not None
+    sums = table.sums(X[:50])
+    again = KernelTable.of_arrays(dict(table.arrays()))
+
+    np.testing.assert_allclose(1 / (1 + np.exp(-sums)) if binary else sums, model.predict(X[:50]), atol=1e-5)
+    assert table.log_odds == binary
+    whole = sums[40] - sums[3]
+    assert table.slopes(end) @ (end - start) == pytest.approx(whole, abs=0.02 * max(1.0, abs(whole)))
+    np.testing.assert_array_equal(again.slopes(end), table.slopes(end))
+
+
+def test_a_graph_of_another_kind_is_no_kernel_model() -> None:
+    """A linear graph is left alone instead of being read wrongly."""
+    model = linear_onnx(3, [1.0, 2.0, 3.0], 0.5)
+    assert read_kernels(model._graph, np.zeros((1, 3))) is None
+
+
+def test_a_bundle_without_variances_is_explained_by_the_earlier_rule(tmp_path: Path) -> None:
+    """What an earlier version wrote is read as it was meant."""
+    learnt = drugs(12)
+    X, y = featurize(["morgan_count"], learnt), logp_of(learnt)
+    recipe = models.get("xgb")
+    model = recipe.train(X, y, recipe.Config.model_validate(SMALL["xgb"]))
+    new = explainer_of(model, tmp_path, ("morgan_count",), REGRESSION, X)
+    with np.load(tmp_path / FILE, allow_pickle=False) as stored:
+        arrays = {key: stored[key] for key in stored.files if key != "variance"}
+    np.savez_compressed(tmp_path / FILE, allow_pickle=False, **arrays)
+    old = load_explainer(tmp_path, model, ("morgan_count",), REGRESSION, "log10 mol/L")
+    each, table = learnt[3], new.parts[0].table
+    assert isinstance(table, TreeTable)
+    x = featurize(["morgan_count"], [each])[0]
+    expected = attribution.spread_above_average("morgan_count", each, x, X.mean(axis=0), contributions(table, x)[0])
+
+    assert old.explain(each).atoms == pytest.approx(expected)
+    assert old.explain(each).atoms != pytest.approx(new.explain(each).atoms)
 
 
 def test_other_models_are_explained_by_occlusion(tmp_path: Path) -> None:
