@@ -27,9 +27,9 @@ TOLERANCE = 1e-9
 HEAD = """# Files as labs have them
 
 What `aidrug endpoint new` and curation make of files from programs that people use, each compared row by row with an
-independent count by pandas and RDKit, which was told how the file is written. Two commands (`endpoint new`, `run`) and no
-edit; where two readings would give different values, an option answers. Made by `python -m tests.lab_files_report`; the
-rules are in [data.md](data.md).
+independent count by pandas and RDKit, which was told how the file is written. Two commands (`endpoint new`, `run`) and
+no edit; where two readings would give different values, an option answers. Made by `python -m tests.lab_files_report`;
+the rules are in [data.md](data.md).
 
 | file | what it is | said beside `--yes` | endpoint | rows | kept | merged | dropped, by reason | as counted |
 | --- | --- | --- | --- | ---: | ---: | ---: | --- | --- |
@@ -42,8 +42,8 @@ class Found(NamedTuple):
     Attributes
     ----------
     kinds, values
-        Per row the kind of the reason why it was dropped, empty for the others; and the values of these, each measurement
-        for itself.
+        Per row the kind of the reason why it was dropped, empty for the others; and the values of these, one per
+        measurement.
     kept, merged, dropped
         What becomes of the rows when the endpoint is curated by its YAML.
     """
@@ -157,7 +157,8 @@ def document() -> str:
                 told = ", ".join(f"{count} {kind}" for kind, count in reasons.items())
                 verdict = "yes" if not wrong else "**no**: " + "; ".join(wrong)
                 cells = (
-                    f"`{file.name}`", file.title, options, f"`{name}`", len(got.kinds), got.kept, got.merged, told, verdict,
+                    f"`{file.name}`", file.title, options, f"`{name}`", len(got.kinds), got.kept, got.merged, told,
+                    verdict,
                 )  # fmt: skip
                 lines.append(
                     "| " + " | ".join(re.sub(r"\s+", " ", str(cell)).replace("|", "\\|") for cell in cells) + " |"
