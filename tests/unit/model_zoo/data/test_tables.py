@@ -125,7 +125,7 @@ def test_another_encoding_is_said_and_never_guessed(tmp_path: Path, name: str, c
     """Training reads what the YAML says; without it the error says what the text seems to be."""
     (tmp_path / "a.csv").write_bytes("smiles,Wert µM\nCCO,1\n".encode(codec))
     assert list(read(tmp_path / "a.csv", encoding=name, value_column="Wert µM")["value"]) == ["1"]
-    with pytest.raises(DataError, match="expected UTF-8 text, and it is none .* say `encoding: (cp1252|utf-16)`"):
+    with pytest.raises(DataError, match=r"expected UTF-8 text, and it is none .* say `encoding: (cp1252|utf-16)`"):
         read(tmp_path / "a.csv", value_column="Wert µM")
 
 
@@ -142,7 +142,7 @@ def test_rows_above_the_header_are_skipped_as_said(tmp_path: Path) -> None:
 def test_a_decimal_comma_between_commas_is_refused(tmp_path: Path) -> None:
     """1,5 without quotes is two cells: the row is named, and what does this."""
     (tmp_path / "a.csv").write_text("smiles,value\nCCO,1\nCCN,1,5\n", encoding="utf-8")
-    with pytest.raises(TableError, match="row 2 has 3 cells, and the header 2.*A decimal comma"):
+    with pytest.raises(TableError, match=r"row 2 has 3 cells, and the header 2.*A decimal comma"):
         read_whole(tmp_path / "a.csv", Said())
 
 
