@@ -37,7 +37,7 @@ def trained_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefinitio
         with asset_context.only_one(node):
             asset_context.require_upstream(node)
             reused = _is_there(context, asset_context, node, tracking) or _take_over(
-                context, asset_context, node, model
+                context, asset_context, node, model, tracking
             )
             if not reused:
                 _train(context, asset_context, node, endpoint, model, tracking)
@@ -98,7 +98,9 @@ def _is_there(context: dg.AssetExecutionContext, asset_context: AssetContext, no
     return False
 
 
-def _take_over(context: dg.AssetExecutionContext, asset_context: AssetContext, node: Node, model: ModelSpec) -> bool:
+def _take_over(
+    context: dg.AssetExecutionContext, asset_context: AssetContext, node: Node, model: ModelSpec, tracking: Tracking
+) -> bool:
     """Take what was trained last on the same content, where only the making of the snapshot changed since.
 
     A reader of files may change without a change of what is read. Ensembles are weighed anew, which takes a moment;

@@ -211,7 +211,8 @@ def panel(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / f"{part}.csv").write_bytes(text)
         files.append({"file": f"small/{part}.csv", "sha256": hashlib.sha256(text).hexdigest(), "split": part})
     endpoint = {"title": "Small", "description": "A set.", "task": "regression", "unit": "h", "direction": "higher",
-                "smiles_column": "Drug", "value_column": "Y", "split": {"kind": "official"}, "metric": "mae"}  # fmt: skip
+                "smiles_column": "Drug", "value_column": "Y", "split": {"kind": "official"},
+                "metric": "mae"}  # fmt: skip
     told = {"name": "tiny", "title": "One set", "licence": "CC0", "citation": "Nobody 2026", "origin": "here",
             "sets": [{"name": "small", "files": files, "endpoint": endpoint}]}  # fmt: skip
     (home / "configs" / "panels").mkdir()
