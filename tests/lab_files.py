@@ -260,7 +260,7 @@ def _label_rows(content: bytes) -> dict[str, Expected]:
     rows: list[tuple[str, float | str]] = []
     for _, row in texts(content).iterrows():
         key, label = key_of(row["smiles"]), _labels(row["outcome"])
-        rows.append(("", "invalid-smiles") if key is None else (key, label) if not math.isnan(label) else ("", "label"))
+        rows.append(("", "invalid-smiles") if key is None else (key, "not measured" if math.isnan(label) else label))
     return {"labels": Expected(rows)}
 
 

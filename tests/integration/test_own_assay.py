@@ -48,5 +48,7 @@ def test_the_guide_takes_a_file_to_a_served_endpoint(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "home" / "store")
     pointer = parse_pointer(store.read_pointer_bytes())
     assert set(pointer.endpoints) == {"my_assay"}
-    card = json.loads((store.fetch_bundle("my_assay", pointer.endpoints["my_assay"].version) / "card.json").read_bytes())
+    card = json.loads(
+        (store.fetch_bundle("my_assay", pointer.endpoints["my_assay"].version) / "card.json").read_bytes()
+    )
     assert card["endpoint"]["unit"] == "log P"
