@@ -104,7 +104,8 @@ def frame(
 
 def texts(content: bytes, **said: Any) -> pd.DataFrame:
     """Read a delimited text as texts, by what is known of it."""
-    return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, **said)
+    table: pd.DataFrame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, **said)
+    return table
 
 
 def pic50(value: float, row: Any = None) -> float:
@@ -313,11 +314,10 @@ FILES = (
 )  # fmt: skip
 
 
-def _large(path: str, **endpoints: Callable[[pd.DataFrame], Expected]) -> Any:
-    return lambda content: {
-        name: expected(texts(gzip.decompress(content) if path.endswith(".gz") else content))
-        for name, expected in endpoints.items()
-    }
+def large_table(path: Path) -> pd.DataFrame:
+    """Read a large file as texts."""
+    content = path.read_bytes()
+    return texts(gzip.decompress(content) if path.suffix == ".gz" else content)
 
 
 def _biogen(column: str) -> Callable[[pd.DataFrame], Expected]:

@@ -20,7 +20,7 @@ from model_zoo.config.files import read_config
 from model_zoo.data.curation import curate
 from model_zoo.data.reasons import reason_kind
 from model_zoo.data.sources import read_source
-from tests.lab_files import FILES, LARGE, Expected, LabFile, large_folder
+from tests.lab_files import FILES, LARGE, Expected, LabFile, large_folder, large_table
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "own-files.md"
@@ -141,7 +141,8 @@ def looked_at_large(home: Path) -> Iterator[tuple[str, list[str], dict[str, Foun
         began = time.perf_counter()
         found = product(folder / path, options, home / str(number))
         seconds = time.perf_counter() - began
-        expected = {name: count((folder / path).read_bytes()) for name, count in endpoints.items()}
+        table = large_table(folder / path)
+        expected = {name: count(table) for name, count in endpoints.items()}
         yield path, faults(expected, found, structures=False), found, seconds
 
 
