@@ -1,7 +1,7 @@
 """Files as labs have them, and what an independent count makes of each.
 
-Belongs here: small files made as people's programs make them, with an expectation that pandas and RDKit give from what is
-known of each file, which the product has to guess. The expectation shares no code with the reader.
+Belongs here: small files made as people's programs make them, with an expectation that pandas and RDKit give from what
+is known of each file, which the product has to guess. The expectation shares no code with the reader.
 Does not belong here: what the product makes of them, and the document (see `tests/lab_files_report.py`).
 """
 
@@ -28,7 +28,7 @@ MISSING = {"na", "n.d.", "nd", "n/a", "-"}
 
 
 class Expected(NamedTuple):
-    """What an independent count makes of a file, row by row: the value in the endpoint's unit, or the kind of reason."""
+    """What an independent count makes of a file, row by row: the value in the endpoint's unit, or why there is none."""
 
     rows: list[tuple[str, float | str]]
 
@@ -104,7 +104,8 @@ def frame(
 
 def texts(content: bytes, **said: Any) -> pd.DataFrame:
     """Read a delimited text as texts, by what is known of it."""
-    return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, **said)
+    table: pd.DataFrame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, **said)
+    return table
 
 
 def pic50(value: float, row: Any = None) -> float:
@@ -156,7 +157,7 @@ GERMAN = "id;smiles;IC50 (nM)\n1;CCO;1.234,5\n2;CCN;12,75\n3;CCC;10.000\n4;CCS;0
 AMERICAN = 'smiles,IC50 (nM)\nCCO,"1,234"\nCCN,12.5\nCCC,"10,000.5"\nCCS,n.d.\n'
 UNICODE = "Name\tSmiles\tpIC50\r\na\tCCO\t5.1\r\nb\tCCN\t6.25\r\nc\tCCO\t5.3\r\n"
 CHEMBL_WEB = (
-    '"Molecule ChEMBL ID";"Smiles";"Standard Type";"Standard Relation";"Standard Value";"Standard Units";"pChEMBL Value"\n'
+    '"ChEMBL ID";"Smiles";"Standard Type";"Standard Relation";"Standard Value";"Standard Units";"pChEMBL Value"\n'
     '"C1";"CCO";"IC50";"\'=\'";"100.0";"nM";"7"\n"C2";"CCN";"IC50";"\'>\'";"10000.0";"nM";""\n'
     '"C3";"CCC";"IC50";"\'=\'";"0.46";"ug.mL-1";""\n"C4";"CCS";"Ki";"\'=\'";"3.0";"nM";"8.52"\n'
     '"C5";"";"IC50";"\'=\'";"5";"nM";""\n"C6";"CCCl";"IC50";"";"";"";""\n'
@@ -260,7 +261,7 @@ def _label_rows(content: bytes) -> dict[str, Expected]:
     rows: list[tuple[str, float | str]] = []
     for _, row in texts(content).iterrows():
         key, label = key_of(row["smiles"]), _labels(row["outcome"])
-        rows.append(("", "invalid-smiles") if key is None else (key, label) if not math.isnan(label) else ("", "label"))
+        rows.append(("", "invalid-smiles") if key is None else (key, "not measured" if math.isnan(label) else label))
     return {"labels": Expected(rows)}
 
 
@@ -275,7 +276,7 @@ FILES = (
             simple("Smiles", "pIC50", "unicode", sep="\t", encoding="utf-16")),
     LabFile("marked.csv", "a byte order mark", lambda: b"\xef\xbb\xbf" + DATED.encode(),
             simple("smiles", "pIC50", "marked", encoding="utf-8-sig")),
-    LabFile("chembl_web.csv", "ChEMBL's website: quoted relations, two kinds, two units", CHEMBL_WEB.encode, _chembl_web),
+    LabFile("chembl_web.csv", "ChEMBL's website: quoted relations, two units", CHEMBL_WEB.encode, _chembl_web),
     LabFile("chembl_api.csv", "ChEMBL's API", CHEMBL_API.encode, lambda content: {"chembl_api": frame(
         texts(content), "canonical_smiles", "standard_value", pic50, lambda row: str(row["standard_relation"]))}),
     LabFile("assays.xlsx", "an Excel sheet of two assays", lambda: workbook(
@@ -293,8 +294,8 @@ FILES = (
     LabFile("columns.parquet", "Parquet", _parquet_file, _parquet),
     LabFile("packed.csv.gz", "packed by gzip", lambda: gzip.compress(UNICODE.replace("\t", ",").encode(), mtime=0),
             lambda content: simple("Smiles", "pIC50", "packed")(gzip.decompress(content))),
-    LabFile("archive.zip", "a ZIP archive of one file", lambda: packed("a.csv", GERMAN.encode()), lambda content: simple(
-        "smiles", "IC50 (nM)", "archive", pic50, number=comma, sep=";")(GERMAN.encode())),
+    LabFile("archive.zip", "a ZIP archive of one file", lambda: packed("a.csv", GERMAN.encode()),
+            lambda content: simple("smiles", "IC50 (nM)", "archive", pic50, number=comma, sep=";")(GERMAN.encode())),
     LabFile("labels.csv", "labels as words", LABELS.encode, _label_rows),
     LabFile("units_in_cells.csv", "a unit in each cell", IN_CELLS.encode,
             simple("smiles", "IC50", "units_in_cells", pic50, number=_in_cells), ("--unit", "nM")),
@@ -313,11 +314,10 @@ FILES = (
 )  # fmt: skip
 
 
-def _large(path: str, **endpoints: Callable[[pd.DataFrame], Expected]) -> Any:
-    return lambda content: {
-        name: expected(texts(gzip.decompress(content) if path.endswith(".gz") else content))
-        for name, expected in endpoints.items()
-    }
+def large_table(path: Path) -> pd.DataFrame:
+    """Read a large file as texts."""
+    content = path.read_bytes()
+    return texts(gzip.decompress(content) if path.suffix == ".gz" else content)
 
 
 def _biogen(column: str) -> Callable[[pd.DataFrame], Expected]:
@@ -338,7 +338,7 @@ LARGE = (
     ("herg/ChEMBL_hERG_raw.csv.gz", {"chembl_herg_raw": lambda t: frame(
         t, "canonical_smiles", "standard_value", pic50, lambda row: str(row["standard_relation"])[:1] if str(
             row["standard_relation"])[:1] in "<>" else "=")}, ()),
-    ("moleculenet/bace.csv", {"pic50": lambda t: frame(t, "smiles", "pIC50")}, ("--columns", "pIC50", "--name", "pic50")),
+    ("moleculenet/bace.csv", {"bace": lambda t: frame(t, "smiles", "pIC50")}, ("--columns", "pIC50")),
     ("moleculenet/Lipophilicity.csv", {"lipophilicity": lambda t: frame(t, "smiles", "exp")}, ()),
 )  # fmt: skip
 """Public files, read from the folder that a setting names; their structures are judged by the product's own rules, so

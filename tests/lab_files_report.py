@@ -17,9 +17,10 @@ from click.testing import CliRunner
 from ai_drug_assets.cli import aidrug
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import read_config
-from model_zoo.data.curation import curate, reason_kind
+from model_zoo.data.curation import curate
+from model_zoo.data.reasons import reason_kind
 from model_zoo.data.sources import read_source
-from tests.lab_files import FILES, LARGE, Expected, LabFile, large_folder
+from tests.lab_files import FILES, LARGE, Expected, LabFile, large_folder, large_table
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "own-files.md"
@@ -27,9 +28,9 @@ TOLERANCE = 1e-9
 HEAD = """# Files as labs have them
 
 What `aidrug endpoint new` and curation make of files from programs that people use, each compared row by row with an
-independent count by pandas and RDKit, which was told how the file is written. Two commands (`endpoint new`, `run`) and no
-edit; where two readings would give different values, an option answers. Made by `python -m tests.lab_files_report`; the
-rules are in [data.md](data.md).
+independent count by pandas and RDKit, which was told how the file is written. Two commands (`endpoint new`, `run`) and
+no edit; where two readings would give different values, an option answers. Made by `python -m tests.lab_files_report`;
+the rules are in [data.md](data.md).
 
 | file | what it is | said beside `--yes` | endpoint | rows | kept | merged | dropped, by reason | as counted |
 | --- | --- | --- | --- | ---: | ---: | ---: | --- | --- |
@@ -42,8 +43,8 @@ class Found(NamedTuple):
     Attributes
     ----------
     kinds, values
-        Per row the kind of the reason why it was dropped, empty for the others; and the values of these, each measurement
-        for itself.
+        Per row the kind of the reason why it was dropped, empty for the others; and the values of these, one per
+        measurement.
     kept, merged, dropped
         What becomes of the rows when the endpoint is curated by its YAML.
     """
@@ -140,7 +141,8 @@ def looked_at_large(home: Path) -> Iterator[tuple[str, list[str], dict[str, Foun
         began = time.perf_counter()
         found = product(folder / path, options, home / str(number))
         seconds = time.perf_counter() - began
-        expected = {name: count((folder / path).read_bytes()) for name, count in endpoints.items()}
+        table = large_table(folder / path)
+        expected = {name: count(table) for name, count in endpoints.items()}
         yield path, faults(expected, found, structures=False), found, seconds
 
 
@@ -157,7 +159,8 @@ def document() -> str:
                 told = ", ".join(f"{count} {kind}" for kind, count in reasons.items())
                 verdict = "yes" if not wrong else "**no**: " + "; ".join(wrong)
                 cells = (
-                    f"`{file.name}`", file.title, options, f"`{name}`", len(got.kinds), got.kept, got.merged, told, verdict,
+                    f"`{file.name}`", file.title, options, f"`{name}`", len(got.kinds), got.kept, got.merged, told,
+                    verdict,
                 )  # fmt: skip
                 lines.append(
                     "| " + " | ".join(re.sub(r"\s+", " ", str(cell)).replace("|", "\\|") for cell in cells) + " |"

@@ -1,5 +1,6 @@
 """`trained_model/<endpoint>/<model>`: one model fitted on one endpoint under one signature."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
 from model_zoo.fitted_models.formats import load_model
+from model_zoo.provenance.records import FITTED, training_libraries
+from model_zoo.provenance.same_content import differ_only_in_the_making_of_data
 from model_zoo.selection.election import BASELINE
 from model_zoo.selection.scores import OnScale, Scale, Scores, read_scores
 from model_zoo.training.fit import Learner, Sources, fit
@@ -21,6 +24,7 @@ from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.assets.context import AssetContext, Outcome
 from ai_drug_assets.assets.features import FILE
 from ai_drug_assets.planning.catalog import Node
+from ai_drug_assets.planning.remains import files_in
 from ai_drug_assets.tracking import Tracking
 
 
@@ -32,11 +36,13 @@ def trained_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefinitio
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         with asset_context.only_one(node):
             asset_context.require_upstream(node)
-            reused = _is_there(context, asset_context, node, tracking)
+            reused = _is_there(context, asset_context, node, tracking) or _take_over(
+                context, asset_context, node, model, tracking
+            )
             if not reused:
                 _train(context, asset_context, node, endpoint, model, tracking)
             elif tracking.find_finished(node.signature) is None:
-                context.log.warning(f"{node.key}: MLflow lost its run; recording it again, without training")
+                context.log.warning(f"{node.key}: MLflow has no run of it; recording it, without training")
                 _record(context, asset_context, node, endpoint, model, tracking)
         run_id = tracking.find_finished(node.signature) or ""
         if reused:
@@ -90,6 +96,35 @@ def _is_there(context: dg.AssetExecutionContext, asset_context: AssetContext, no
             return True
     context.log.warning(f"{node.key}: artefacts of the MLflow run {run_id} are gone; training again")
     return False
+
+
+def _take_over(
+    context: dg.AssetExecutionContext, asset_context: AssetContext, node: Node, model: ModelSpec, tracking: Tracking
+) -> bool:
+    """Take what was trained last on the same content, where only the making of the snapshot changed since.
+
+    A reader of files may change without a change of what is read. Ensembles are weighed anew, which takes a moment;
+    models that learn from other endpoints too are trained anew.
+    """
+    made = asset_context.ledger.read(node.key).made
+    data = asset_context.ledger.read(f"dataset/{node.endpoint}").made
+    if made is None or data is None or model.is_ensemble or model.auxiliary or not made.files:
+        return False
+    if made.inputs.get(f"dataset/{node.endpoint}") != data.data_version:
+        return False
+    libraries = training_libraries(model, asset_context.settings.code_root, FITTED)
+    if not differ_only_in_the_making_of_data(made.record, node.record, libraries):
+        return False
+    former = asset_context.place(node).with_name(keys.code_version_of(made.signature))
+    if not former.is_dir() or files_in(former) != made.files or not _is_usable(former):
+        return False
+    with asset_context.scratch(node) as work:
+        shutil.copytree(former, work, dirs_exist_ok=True)
+        asset_context.keep(node, work)
+    if run := tracking.find_finished(made.signature):
+        tracking.adopt(run, made.signature, node.signature, node.record)
+    context.log.info(f"{node.key}: the snapshot was made anew and holds the same, so nothing is trained")
+    return True
 
 
 def _is_usable(folder: Path) -> bool:

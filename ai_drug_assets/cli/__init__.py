@@ -33,6 +33,8 @@ def aidrug() -> None:
 
 aidrug.add_command(adopt)
 aidrug.add_command(endpoint_.endpoint)
+aidrug.add_command(endpoint_.curate)
+aidrug.add_command(endpoint_.accept)
 aidrug.add_command(panel_.panel)
 aidrug.add_command(hosts.deploy)
 aidrug.add_command(hosts.host)
@@ -111,25 +113,6 @@ def retire(endpoint: str, reason: str, *, undo: bool) -> None:
 
     settings = Settings.from_env()
     click.echo(bring_back(settings, endpoint) if undo else work(settings, endpoint, reason))
-
-
-@aidrug.command()
-@click.argument("endpoints", nargs=-1, required=True, metavar="ENDPOINT...")
-@click.option("--out", type=click.Path(dir_okay=False), help="The CSV to write: every row with what becomes of it.")
-def curate(endpoints: tuple[str, ...], out: str | None) -> None:
-    """Tell what would become of every row of an ENDPOINT's files, in seconds; nothing is kept and nothing trained."""
-    from ai_drug_assets.operations.curating import dry_run
-
-    dry_run(Settings.from_env(), endpoints, Path(out) if out else None, click.echo)
-
-
-@aidrug.command()
-@click.argument("endpoint")
-def accept(endpoint: str) -> None:
-    """Accept new measurements of an ENDPOINT that are held because they look unlike the last ones."""
-    from ai_drug_assets.assets.holding import accept as work
-
-    click.echo(work(Settings.from_env(), endpoint))
 
 
 @aidrug.command()

@@ -1,4 +1,4 @@
-"""The commands that make and remove endpoints: `aidrug endpoint new` and `remove`."""
+"""The commands about endpoints and their measurements: `aidrug endpoint new` and `remove`, `curate`, `accept`."""
 
 from __future__ import annotations
 
@@ -96,6 +96,25 @@ def remove(names: tuple[str, ...], reason: str, *, embedded: bool) -> None:
     for name in chosen:
         for line in work(settings, name, reason):
             click.echo(line)
+
+
+@click.command()
+@click.argument("endpoints", nargs=-1, required=True, metavar="ENDPOINT...")
+@click.option("--out", type=click.Path(dir_okay=False), help="The CSV to write: every row with what becomes of it.")
+def curate(endpoints: tuple[str, ...], out: str | None) -> None:
+    """Tell what would become of every row of an ENDPOINT's files, in seconds; nothing is kept and nothing trained."""
+    from ai_drug_assets.operations.curating import dry_run
+
+    dry_run(Settings.from_env(), endpoints, Path(out) if out else None, click.echo)
+
+
+@click.command()
+@click.argument("endpoint")
+def accept(endpoint: str) -> None:
+    """Accept new measurements of an ENDPOINT that are held because they look unlike the last ones."""
+    from ai_drug_assets.assets.holding import accept as work
+
+    click.echo(work(Settings.from_env(), endpoint))
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -93,13 +93,14 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
     """
     said = Said(delimiter=file.delimiter, column=file.smiles, header=file.header)
     try:
-        table = read_whole(path, said, file.encoding, file.sheet)
+        table = read_whole(path, said, file.encoding, file.sheet, (answers.numerals or ".")[0])
     except TableError as error:
         advice = " (with --smiles COLUMN)" if error.kind == "unclear-column" else ""
         raise DataError(f"{path}: {error}{advice}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: its text is no {file.encoding}: {error.reason}. Say another --encoding") from error
-    unknown = [name for name in columns if name not in table.names]
+    named = [*columns, *(column for column, _ in answers.where)]
+    unknown = [name for name in named if name not in table.names]
     if unknown:
         raise DataError(f"{path}: expected columns among {', '.join(map(repr, table.names))}, got {unknown[0]!r}")
     twice = [name for name in columns if table.names.count(name) > 1]

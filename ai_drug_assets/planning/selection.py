@@ -50,6 +50,9 @@ class Selection:
             When an endpoint or model is not known, or no chosen model competes on a chosen endpoint.
         """
         configs = catalog.configs
+        for name in self.endpoints:
+            if name in configs.faults:
+                raise ConfigError(configs.faults[name])
         _require_known("endpoint", self.endpoints, configs.endpoints)
         _require_known("model", self.models, configs.models)
         models = (node for node in catalog.nodes.values() if node.kind == "trained_model")

@@ -8,8 +8,7 @@ measurements (see `replicates.py`), splits (see `splits.py`).
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -23,6 +22,7 @@ from model_zoo.chemistry.molecules import (
     weight_as_written,
 )
 from model_zoo.data.numerals import POINT
+from model_zoo.data.reasons import count_reasons
 from model_zoo.data.replicates import Measured, Merged, merge
 from model_zoo.data.targets import Task
 from model_zoo.data.units import (
@@ -45,8 +45,6 @@ TABLE_COLUMNS = ("smiles", "inchikey", "value", "relation", "measurements", "spl
 REPORT_COLUMNS = ("file", "row", "smiles", "value", "action", "reason", "inchikey")
 
 
-NOT_ASKED_FOR = ("empty value", "where")
-"""Kinds of reasons that are no loss: nothing was measured, or other rows are meant."""
 NOT_MEASURED = {"na", "n/a", "nd", "n.d.", "nt", "n.t.", "n/d", "nan", "none", "null", "-", "--", "?", "tbd", "failed"}
 """Texts that say that there is no value, in lower case."""
 BELOW_LIMIT = {"blq", "bloq", "bql", "<lloq", "<loq", "<lod", "lloq", "below loq", "below lloq"}
@@ -202,41 +200,6 @@ def curate(
     return curated.drop(columns=empty), pd.DataFrame(report, columns=list(REPORT_COLUMNS))
 
 
-def reason_kind(reason: str) -> str:
-    """Give the kind of a reason: what stands before its first colon.
-
-    Examples
-    --------
-    >>> reason_kind("not a number: expected a number, got 'x'")
-    'not a number'
-    """
-    return reason.partition(":")[0]
-
-
-def share_lost(rows: int, reasons: Mapping[str, int]) -> float:
-    """Give the share of rows that were dropped, of those that hold a value that was asked for.
-
-    Examples
-    --------
-    >>> share_lost(100, {"empty value": 80, "mixture": 5})
-    0.25
-    """
-    not_meant = sum(reasons.get(kind, 0) for kind in NOT_ASKED_FOR)
-    return (sum(reasons.values()) - not_meant) / (rows - not_meant) if rows > not_meant else 0.0
-
-
-def count_reasons(reasons: Iterable[str]) -> str:
-    """Count reasons by their kind, the most frequent first.
-
-    Examples
-    --------
-    >>> count_reasons(["mixture: a", "empty value: b", "mixture: c", ""])
-    '2 mixture, 1 empty value'
-    """
-    counts = Counter(reason_kind(reason) for reason in reasons if reason)
-    return ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
-
-
 Standardised = tuple[str, str, str] | str
 """What was left out of a structure, its standardised SMILES and its identity; or why it is none."""
 _known: dict[tuple[str, Standardise], Standardised] = {}
@@ -313,6 +276,8 @@ class _Reader:
         """
         if self._task == "binary" and self._curation.threshold is None:
             if row.value not in self._labels:
+                if row.value.lower() in NOT_MEASURED:
+                    raise ValueError(f"not measured: the cell says {row.value!r}")
                 raise ValueError(f"label: expected one of {', '.join(self._labels)}, got {row.value!r}")
             return float(self._labels[row.value]), "="
         text, unit = split_unit(row.value)

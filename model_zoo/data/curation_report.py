@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.data.curation import NOT_ASKED_FOR, reason_kind, share_lost
+from model_zoo.data.reasons import NOT_ASKED_FOR, reason_kind, share_lost
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from model_zoo.chemistry.molecules import Molecule
-from model_zoo.data.curation import Curation, count_reasons, curate, reason_kind, share_lost
+from model_zoo.data.curation import Curation, curate
+from model_zoo.data.reasons import count_reasons, reason_kind, share_lost
 from model_zoo.data.sources import Source, read_source
 from model_zoo.data.splits import Split, assign
 from model_zoo.data.targets import Target, Task

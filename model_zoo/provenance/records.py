@@ -88,6 +88,12 @@ def trained_model_record(
     return make_record(makers, root, config, data, upstream, rule)
 
 
+def training_libraries(model: ModelSpec, root: Path, procedures: tuple[str, ...] = ()) -> Mapping[str, str]:
+    """Give the versions of the libraries that training a model reaches, without the making of its snapshot."""
+    makers = Makers(("rows", "training", *procedures), tuple(model.features), model.recipe)
+    return sign(makers, root)["library"]
+
+
 def make_record(
     makers: Makers,
     root: Path,

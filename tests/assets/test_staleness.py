@@ -15,9 +15,10 @@ from model_zoo.bundles.card import ModelCard
 from model_zoo.bundles.store import FolderStore, parse_pointer, read_card
 from model_zoo.data import reference_drugs
 from model_zoo.data.dataset import Dataset
-from tests.project_factory import Project, add_model, write_csv
+from tests.project_factory import Project, add_model, measurements, molecules, write_csv
 
 RF = {"trained_model/greasy/rf", "trained_model/logp/rf"}
+ROWS = list(zip(molecules(), measurements("logp", molecules()), strict=True))
 DRUGS = reference_drugs.drug_file()
 JUDGING = {
     "leaderboard/greasy",
@@ -105,6 +106,20 @@ def test_one_models_code_retrains_only_that_model(made: Project) -> None:
     assert stale(made) == RF | JUDGING
     assert made.plan()["trained_model/logp/rf"] == {("code", "model_zoo/models/rf.py")}
     assert trained_by(made) == sorted(RF)
+
+
+def test_a_reader_that_reads_the_same_retrains_nothing(made: Project) -> None:
+    """Code that makes snapshots makes everything stale; where they hold the same, no model is trained anew."""
+    signatures = {key: node.signature for key, node in made.catalog().nodes.items()}
+    made.edit(
+        "model_zoo/data/curation.py", "empty value: expected one, got an empty cell", "empty value: there is none"
+    )
+    assert stale(made) >= RF
+    assert trained_by(made) == []
+    assert {key for key, node in made.catalog().nodes.items() if node.signature != signatures[key]} >= RF
+
+    write_csv(made.root / "logp.csv", [("CCCCO", 0.5), *ROWS])
+    assert set(trained_by(made)) == {"trained_model/logp/naive", "trained_model/logp/rf"}
 
 
 def test_a_helper_retrains_exactly_its_users(made: Project) -> None:

@@ -41,11 +41,11 @@ def unit_in(name: str) -> tuple[str, str]:
     (('pIC50', 'pIC50'), ('uM', 'potency'), ('log10 M', 'EC50'), ('', 'activity'))
     """
     found, rest = "", name
-    for match in reversed(list(_BRACKETS.finditer(name))):
-        text = match[1].strip()
+    for bracket in reversed(list(_BRACKETS.finditer(name))):
+        text = bracket[1].strip()
         if (unit := _unit_of(text)) or "/" in text:
             ratio = "ratio" if re.search(r"[A-Z]-?[A-Z]?/[A-Z]", text) else text
-            found, rest = unit or ratio, name.replace(match[0], "")
+            found, rest = unit or ratio, name.replace(bracket[0], "")
             break
     if not found and (words := _IN_WORDS.search(name)):
         found, rest = "mol/L", name.replace(words[0], "")

@@ -6,6 +6,7 @@ open, and whoever asks is shown both readings.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -53,8 +54,9 @@ class Numerals(NamedTuple):
         >>> numerals_of(["1,234", "5,678"]).shown()
         "'1,234' is 1.234 (decimal ',') or 1234 (decimal '.', thousands ',')"
         """
+        values = [(_value(self.example, each), in_words(each)) for each in self.readings]
         return f"{self.example!r} is " + " or ".join(
-            f"{float(plain_number(bare_number(self.example), each)):g} ({in_words(each)})" for each in self.readings
+            f"{'no number' if math.isnan(value) else format(value, 'g')} ({words})" for value, words in values
         )
 
 

@@ -31,6 +31,7 @@ _CHOOSING = re.compile(
     r"|species|organism|strain|isoform|matrix|cell.?line",
     re.IGNORECASE,
 )
+_STANDARD = re.compile(r"standard.?value", re.IGNORECASE)
 _PARTS = {"train", "test"}
 
 
@@ -153,7 +154,7 @@ def _why_none(name: str, found: Numerals, cells: dict[str, list[str]]) -> str:
     numbers = [value for value in found.values if value == value]  # noqa: PLR0124  NaN
     if len(numbers) > 2 and numbers[0] in (0, 1) and numbers == [numbers[0] + place for place in range(len(numbers))]:
         return "it counts the rows"
-    if re.search("pchembl", name, re.IGNORECASE) and any(re.search(r"standard.?value", other, re.I) for other in cells):
+    if "pchembl" in name.lower() and any(_STANDARD.search(other) for other in cells):
         return "it is the logarithm of another column, without its bounds"
     if re.match(r"p[A-Z]", name) and any(other.lower() == name[1:].lower() for other in cells):
         return f"it is the logarithm of {name[1:]!r}"

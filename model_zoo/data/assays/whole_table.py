@@ -58,7 +58,9 @@ class WholeTable:
         return [row[place].strip() for row in self.rows]
 
 
-def read_whole(path: Path, said: Said, encoding: str | None = None, sheet: str | None = None) -> WholeTable:
+def read_whole(
+    path: Path, said: Said, encoding: str | None = None, sheet: str | None = None, decimal: str = "."
+) -> WholeTable:
     """Find out how a file is written, and read it.
 
     Parameters
@@ -67,8 +69,8 @@ def read_whole(path: Path, said: Said, encoding: str | None = None, sheet: str |
         The file.
     said
         What is known of it; the rest is guessed.
-    encoding, sheet
-        A text's encoding and a workbook's sheet, where they are known.
+    encoding, sheet, decimal
+        A text's encoding, a workbook's sheet and the sign before its decimals, where they are known.
 
     Raises
     ------
@@ -84,10 +86,10 @@ def read_whole(path: Path, said: Said, encoding: str | None = None, sheet: str |
             if (found := merged_ranges(path, sheet or "")[:5])
             else []
         )
-        return _grid(path, Form("xlsx", sheet=sheet or ""), said, notes)
+        return _grid(path, Form("xlsx", sheet=sheet or "", decimal=decimal), said, notes)
     with path.open("rb") as stream:
         if stream.read(4) == b"PAR1":
-            return _grid(path, Form("parquet"), said)
+            return _grid(path, Form("parquet", decimal=decimal), said)
     found_encoding, head = read_head(path, formats=TEXT_FORMATS, archives=True)
     codec = ENCODINGS[encoding] if encoding else found_encoding
     name = re.sub(r"\.(zip|gz)$", "", path.name, flags=re.IGNORECASE)

@@ -48,7 +48,7 @@ def open_bytes(path: Path, max_bytes: int | None = None, *, archives: bool = Fal
         raw.seek(0)
         stream: IO[bytes] = raw
         if start.startswith(b"\x1f\x8b"):
-            stream = gzip.GzipFile(fileobj=raw)
+            stream = gzip.GzipFile(fileobj=raw)  # type: ignore[assignment]
         elif archives and start == ZIP and (member := _member(raw)):
             stream = zipfile.ZipFile(raw).open(member)  # noqa: SIM115  closed with `raw`
         yield io.BufferedReader(_Bounded(stream, max_bytes), HEAD_BYTES)

@@ -441,3 +441,32 @@ def test_the_order_of_rows_does_not_change_a_median(order: list[int]) -> None:
     cells: list[Cells] = [("CCO", "1"), ("OCC", "5"), ("CCO", "3"), ("CCN", "2"), ("NCC", "4"), ("CCC", "0")]
 
     assert values(run(*[cells[index] for index in order])[0]) == values(run(*cells)[0])
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("100", 1.0), ("1000", 1.0), ("1001", 0.0), (">10000", 0.0), ("<10", 1.0), ("0.5 uM", 1.0), ("5 µM", 0.0),
+        (">10", "censored"), ("<5000", "censored"), ("BLQ", "below quantification"), ("n.d.", "not measured"),
+    ],
+)  # fmt: skip
+def test_a_threshold_makes_the_label(cell: str, expected: float | str) -> None:
+    """From a measured value in any unit, or a bound that lies beyond it; a bound that tells nothing is dropped."""
+    threshold = {"value": 1000, "unit": "nM", "positive": "below"}
+    table, report = run(("CCO", cell), ("CCN", "5"), task="binary", threshold=threshold, source_unit="nM")
+    got = values(table).get("CCO", str(report["reason"][0]).partition(":")[0])
+
+    assert got == expected
+
+
+@pytest.mark.parametrize(
+    ("cell", "unit", "expected"),
+    [("5 uM", "", 5000.0), ("5uM", "uM", 5000.0), ("300 nM", "", 300.0), ("7", "uM", 7000.0), ("5 uM", "nM", "unit"),
+     ("5 furlong", "", "not a number")],
+)  # fmt: skip
+def test_a_unit_in_the_cell_counts_and_may_contradict_none(cell: str, unit: str, expected: float | str) -> None:
+    """5 uM is 5000 nM, whatever the file's unit is; beside another unit for the same row it is nothing."""
+    table, report = run(("CCO", cell, "", "", unit), ("CCN", "5"), source_unit="nM", unit="nM")
+    got = values(table).get("CCO", str(report["reason"][0]).partition(":")[0])
+
+    assert got == expected

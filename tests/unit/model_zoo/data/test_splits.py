@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from model_zoo.chemistry.molecules import Molecule, inchikey, parse_molecule, scaffold
-from model_zoo.data.splits import CONNECTIVITY, TEST_FOLD, Split, assign, leaks
+from model_zoo.data.splits import CONNECTIVITY, TEST_FOLD, Split, assign, clusters, leaks
 from model_zoo.data.targets import Task
 from model_zoo.errors import DataError
 
@@ -242,3 +244,51 @@ def test_leaks_finds_the_same_molecule_across_an_official_split() -> None:
     divided = assign(whole, Split(kind="official"), "regression")
 
     assert leaks(divided) == [inchikey(Chem.MolFromSmiles("CCO"))[:CONNECTIVITY]]
+
+
+def test_a_split_by_time_tests_on_the_newest() -> None:
+    """No molecule of the test split, and none of a later fold, is older than one before it; days are never divided."""
+    days = [f"2024-{1 + index // 28 % 12:02d}-{1 + index % 28:02d}" for index in range(len(ALL))]
+    divided = assign(ALL.assign(measured_on=days), Split(kind="time", folds=3), "regression")
+    newest = divided.groupby("fold")["measured_on"].max()
+    oldest = divided.groupby("fold")["measured_on"].min()
+
+    assert newest[0] < oldest[1] <= newest[1] < oldest[2] <= newest[2] < oldest[TEST_FOLD]
+    assert 0.1 < (divided["fold"] == TEST_FOLD).mean() <= 0.25
+    assert leaks(divided) == []
+
+
+@pytest.mark.parametrize("day", ["01/02/2026", "2026", "", "yesterday"])
+def test_a_day_that_is_two_days_is_refused(day: str) -> None:
+    """01/02/2026 is a day in January and one in February."""
+    days = ["2024-01-01"] * (len(ALL) - 1) + [day]
+    with pytest.raises(DataError, match="needs the day of every measurement as 2026-01-31"):
+        assign(ALL.assign(measured_on=days), Split(kind="time"), "regression")
+
+
+def test_a_series_and_a_cluster_stay_together() -> None:
+    """Molecules of one group of the source, or of one cluster, stand in one place; an empty group is none."""
+    series = [f"s{index % 30}" if index % 4 else "" for index in range(len(ALL))]
+    divided = assign(ALL.assign(series=series), Split(kind="group", folds=3), "regression")
+    assert all(len(found) == 1 for found in places(divided, series).values())
+
+    together = assign(ALL, Split(kind="cluster", folds=3), "regression")
+    leaders = clusters([Chem.MolFromSmiles(text) for text in together["smiles"]])
+    assert 1 < len(set(leaders)) < len(ALL)
+    assert all(len(found) == 1 for found in places(together, [str(each) for each in leaders]).values())
+
+
+def test_a_column_says_who_is_tested() -> None:
+    """What the source calls `test` is the test split."""
+    parts = ["test" if index % 5 == 0 else "train" for index in range(len(CHAINS))]
+    divided = assign(table(list(CHAINS), parts=parts), Split(kind="column", folds=3), "regression")
+    assert list(divided["split"]) == parts
+    with pytest.raises(DataError, match=r"a split by a column \(`split_column`\) needs a source"):
+        assign(ALL, Split(kind="column"), "regression")
+
+
+@pytest.mark.parametrize(("kind", "key"), [("time", "date_column"), ("group", "group_column")])
+def test_a_split_without_its_column_says_which_key_is_missing(kind: Any, key: str) -> None:
+    """The endpoint's source must say where the days or the series stand."""
+    with pytest.raises(DataError, match=f"needs `{key}` in the endpoint's source"):
+        assign(ALL, Split(kind=kind), "regression")

@@ -1,0 +1,35 @@
+"""Files as labs have them: every one becomes what an independent count says, and the document tells so."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+from tests.lab_files import FILES, FOLDER, LabFile, large_folder
+from tests.lab_files_report import DOCUMENT, document, faults, look, looked_at_large
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_file_is_read_as_an_independent_count_reads_it(file: LabFile, tmp_path: Path) -> None:
+    """Counts by reason, kept and merged rows are equal, and no value differs by more than 1e-9; with no edit."""
+    expected, found = look(file, tmp_path / "file")
+
+    assert faults(expected, found) == []
+
+
+def test_the_document_tells_what_becomes_of_these_files() -> None:
+    """`docs/own-files.md` is made by `python -m tests.lab_files_report`, of twenty files or more."""
+    assert len(FILES) >= 20
+    assert DOCUMENT.read_text(encoding="utf-8") == document()
+
+
+@pytest.mark.slow
+def test_no_value_of_a_large_public_file_differs(tmp_path: Path) -> None:
+    """Read from the folder that AIDRUG_LAB_FILES names: thousands of rows, wide, packed, with bounds."""
+    if large_folder() is None:
+        warnings.warn(f"large public files are NOT CHECKED: no {FOLDER} names their folder", stacklevel=1)
+        pytest.skip(f"{FOLDER} names no folder")
+    for path, wrong, _, _ in looked_at_large(tmp_path):
+        assert wrong == [], path

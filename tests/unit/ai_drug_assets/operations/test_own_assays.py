@@ -1,0 +1,283 @@
+"""`aidrug endpoint`, `curate` and `panel`: from files to endpoints, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from ai_drug_assets import settings as places
+from ai_drug_assets.cli import aidrug
+from ai_drug_assets.operations import panels
+from ai_drug_assets.planning.catalog import load_catalog
+from ai_drug_assets.settings import Settings
+from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.files import load_configs, read_config
+from model_zoo.data.sources import read_source
+
+ROOT = Path(__file__).parents[4]
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Give a fresh home whose models are those of the project, and which has no endpoint."""
+    (tmp_path / "configs" / "models").mkdir(parents=True)
+    for path in (ROOT / "configs" / "models").glob("*.yaml"):
+        (tmp_path / "configs" / "models" / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+@pytest.fixture
+def command(home: Path) -> Command:
+    """Give the command, as somebody types it there who sits at no terminal."""
+
+    def run(*words: str) -> Result:
+        env = {"AIDRUG_CONFIGS": str(home / "configs"), "AIDRUG_HOME": str(home / "home")}
+        return CliRunner().invoke(aidrug, list(words), env=env)
+
+    return run
+
+
+def said(result: Result) -> str:
+    """Give the fault that a command ends with."""
+    assert result.exit_code != 0
+    return str(result.exception) if not isinstance(result.exception, SystemExit) else result.output
+
+
+def file(home: Path, text: str, name: str = "a.csv") -> str:
+    """Write a file."""
+    (home / name).write_text(text, encoding="utf-8")
+    return str(home / name)
+
+
+def content(home: Path, name: str) -> dict[str, Any]:
+    """Read an endpoint's YAML."""
+    return dict(yaml.safe_load((home / "configs" / "endpoints" / f"{name}.yaml").read_text(encoding="utf-8")))
+
+
+POTENCY = "smiles,IC50 (nM)\nCCO,100\nCCN,>10000\nCCC,n.d.\n"
+
+
+def test_two_readings_are_shown_and_neither_is_taken(home: Path, command: Command) -> None:
+    """With --yes too; the option that the message names decides, and both ways are read as said."""
+    path = file(home, 'smiles,dose (mg/L)\nCCO,"1,234"\nCCN,"2,500"\n')
+    refused = said(command("endpoint", "new", path, "--yes", "--columns", "dose (mg/L)"))
+    assert "'1,234' is 1.234 (decimal ',') or 1234 (decimal '.', thousands ',')" in refused
+    assert "Say which: --decimal ',' or --decimal '.' --thousands ','" in refused
+    assert not (home / "configs" / "endpoints").exists()
+
+    for options, value in ((("--decimal", ","), 1.234), (("--decimal", ".", "--thousands", ","), 1234.0)):
+        name = f"dose_{value:.0f}"
+        done = command("endpoint", "new", path, "--yes", "--columns", "dose (mg/L)", "--name", name, *options)
+        assert done.exit_code == 0, done.output
+        told = command("curate", name, "--out", str(home / "report.csv"))
+        assert told.exit_code == 0, told.output
+        endpoint = read_config(home / "configs" / "endpoints" / f"{name}.yaml", Endpoint)
+        raw = read_source(endpoint.source, ROOT)
+        assert list(raw["value"]) == ["1,234", "2,500"], "the report shows cells as they came"
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (
+            "smiles,species,value\nCCO,human,1\nCCN,rat,2\n",
+            "'species' holds 'human' 1x, 'rat' 1x. Which rows are meant?",
+        ),
+        ("smiles;value\nCCO;1.234\nCCN;2.500\n", "'1.234' is 1.234 (decimal '.') or 1234 (decimal ',', thousands '.')"),
+        ("smiles;value\nCCO;1.5\nCCN;2,5\n", "Say which: --decimal '.' or --decimal ','"),
+        ("smiles,a\nCCO,x\nCCN,y\n", "expected a column of numbers or of two labels, found none"),
+        ("a,b\n1,2\n", "none of them looks like SMILES (with --smiles COLUMN)"),
+        ("smiles,value\n", "found none among"),
+        ("", "expected at least one molecule, got an empty file"),
+    ],
+)
+def test_what_is_open_is_asked_and_nothing_is_written(home: Path, command: Command, text: str, part: str) -> None:
+    """Rows that differ, numbers that may be read in two ways, no structures, no values."""
+    assert part in said(command("endpoint", "new", file(home, text), "--yes"))
+    assert not (home / "configs" / "endpoints").exists()
+
+
+def test_guesses_are_shown_and_written_only_when_they_are_taken(home: Path, command: Command) -> None:
+    """Without a terminal and without --yes nothing is written; nothing is ever overwritten."""
+    path = file(home, POTENCY, "egfr.csv")
+    assert "say --yes to take these guesses" in said(command("endpoint", "new", path))
+    done = command("endpoint", "new", path, "--yes")
+    assert "unit pIC50 from nM; higher is better" in done.output
+    before = (home / "configs" / "endpoints" / "egfr.yaml").read_bytes()
+    assert "is there already, and nothing is overwritten" in said(command("endpoint", "new", path, "--yes"))
+
+    assert (home / "configs" / "endpoints" / "egfr.yaml").read_bytes() == before
+    written = content(home, "egfr")
+    assert (written["unit"], written["source_unit"], written["curation"]["valid_range"]) == ("pIC50", "nM", [2, 13])
+    assert b"# 1 values are only known as bounds" in before
+
+
+def test_a_curation_counts_by_reason_and_lists_every_row(home: Path, command: Command) -> None:
+    """In words for people, and as a CSV with a row per row; a spreadsheet runs none of its cells."""
+    command("endpoint", "new", file(home, POTENCY + "=1+1,5\n", "egfr.csv"), "--yes")
+    told = command("curate", "egfr", "--out", str(home / "report.csv"))
+
+    assert "rows      4: 1 kept, 0 merged, 3 dropped" in told.output
+    assert all(f"1  {kind}\n" in told.output for kind in ("censored", "not measured", "invalid-smiles"))
+    assert "WARNING   75% of the rows with a value are dropped" in told.output
+    report = (home / "report.csv").read_text(encoding="utf-8").splitlines()
+    assert len(report) == 5
+    assert "'=1+1" in report[4]
+    assert "expected one of egfr, got 'other'" in said(command("curate", "other"))
+
+
+def test_the_strong_models_compete_on_an_own_endpoint(home: Path, command: Command) -> None:
+    """All that compete anywhere by default; `models` and `overrides` of its YAML say otherwise."""
+    command("endpoint", "new", file(home, POTENCY, "egfr.csv"), "--yes")
+    competing = {model.name for model in load_configs(home / "configs").models_of("egfr")}
+    assert competing == {"naive", "rf", "xgb", "catboost", "gp", "blend"}
+
+    path = home / "configs" / "endpoints" / "egfr.yaml"
+    more = "models: [naive, rf, svm]\noverrides: {rf: {n_estimators: 7}}\n"
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+    configs = load_configs(home / "configs")
+    assert {model.name for model in configs.models_of("egfr")} == {"naive", "rf", "svm"}
+    assert configs.models["rf"].settings("egfr").model_dump()["n_estimators"] == 7
+
+
+def test_a_missing_file_stops_no_other_endpoint(home: Path, command: Command) -> None:
+    """The plan of all others stands; it names the one that is left out, and the file that is not there."""
+    for name in ("egfr", "herg"):
+        command("endpoint", "new", file(home, POTENCY, f"{name}.csv"), "--yes")
+    (home / "egfr.csv").unlink()
+    settings = Settings.from_env({"AIDRUG_CONFIGS": str(home / "configs"), "AIDRUG_HOME": str(home / "home")})
+    catalog = load_catalog(settings)
+
+    assert set(catalog.configs.endpoints) == {"herg"}
+    assert catalog.configs.warnings == (
+        f"egfr is left out: {home}/egfr.csv: expected a file of measurements, got none",
+    )
+
+
+def test_an_endpoint_is_removed_to_the_last(home: Path, command: Command) -> None:
+    """Its YAML goes and its measurements stay; a project without an endpoint is a project."""
+    path = file(home, POTENCY, "egfr.csv")
+    command("endpoint", "new", path, "--yes")
+    assert "expected one of egfr, got 'other'" in said(command("endpoint", "remove", "other"))
+    done = command("endpoint", "remove", "egfr")
+
+    assert "is removed; its measurements and its history stay" in done.output
+    assert Path(path).exists()
+    settings = Settings.from_env({"AIDRUG_CONFIGS": str(home / "configs"), "AIDRUG_HOME": str(home / "home")})
+    assert set(load_catalog(settings).nodes) == {"inference_service"}
+    assert command("endpoint", "remove", "--examples").exit_code == 0
+
+
+@contextmanager
+def server(folder: Path, cut: int | None = None) -> Iterator[str]:
+    """Serve a folder, or only the first bytes of each file."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            whole = (folder / self.path.lstrip("/")).read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(whole)))
+            self.end_headers()
+            self.wfile.write(whole if cut is None else whole[:cut])
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+
+
+@pytest.fixture
+def panel(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder of a collection of one set, whose panel the project knows."""
+    folder = home / "collection" / "small"
+    folder.mkdir(parents=True)
+    files = []
+    for part in ("train", "test"):
+        text = f"Drug,Y\n{'CCO' if part == 'train' else 'CCN'},1.5\n".encode()
+        (folder / f"{part}.csv").write_bytes(text)
+        files.append({"file": f"small/{part}.csv", "sha256": hashlib.sha256(text).hexdigest(), "split": part})
+    endpoint = {"title": "Small", "description": "A set.", "task": "regression", "unit": "h", "direction": "higher",
+                "smiles_column": "Drug", "value_column": "Y", "split": {"kind": "official"},
+                "metric": "mae"}  # fmt: skip
+    told = {"name": "tiny", "title": "One set", "licence": "CC0", "citation": "Nobody 2026", "origin": "here",
+            "sets": [{"name": "small", "files": files, "endpoint": endpoint}]}  # fmt: skip
+    (home / "configs" / "panels").mkdir()
+    (home / "configs" / "panels" / "tiny.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    monkeypatch.setattr(places, "ROOT", home)
+    return home / "collection"
+
+
+def everything(home: Path) -> set[str]:
+    """List the files that there are."""
+    return {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_a_panel_comes_from_a_folder_or_a_server(home: Path, command: Command, panel: Path, served: bool) -> None:
+    """Its files are verified and kept, its endpoint says licence, split and unit; added again nothing changes."""
+    with server(panel) as address:
+        done = command("panel", "add", "tiny", "--from", address if served else str(panel))
+    assert done.exit_code == 0, (done.output, done.exception)
+    written = content(home, "small")
+    raw = read_source(read_config(home / "configs" / "endpoints" / "small.yaml", Endpoint).source, home)
+
+    assert (written["unit"], written["split"], written["licence"]) == ("h", {"kind": "official"}, "CC0 (Nobody 2026)")
+    assert list(zip(raw["smiles"], raw["split"], strict=True)) == [("CCO", "train"), ("CCN", "test")]
+    before = everything(home)
+    assert "is there already, and stays as it is" in command("panel", "add", "tiny", "--from", str(panel)).output
+    assert everything(home) == before
+
+
+def closed_port() -> int:
+    """Give a port at which nobody listens."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+@pytest.mark.parametrize("fault", ["another content", "cut", "no network", "no file", "no place"])
+def test_a_fault_leaves_everything_as_it_was(home: Path, command: Command, panel: Path, fault: str) -> None:
+    """A wrong digest, a cut download, no network, a missing file: a clear error, and nothing lost."""
+    words = {
+        "another content": "expected the content with SHA-256",
+        "cut": "the download was cut",
+        "no network": "could not be fetched",
+        "no file": "expected a file of the panel tiny, got none",
+        "no place": "expected the folder that holds its files (--from FOLDER)",
+    }
+    if fault == "another content":
+        (panel / "small" / "test.csv").write_bytes(b"Drug,Y\nCCN,15\n")
+    if fault == "no file":
+        (panel / "small" / "test.csv").unlink()
+    before = everything(home)
+    with server(panel, cut=4) as cutting:
+        nobody = f"http://127.0.0.1:{closed_port()}"
+        place = {"cut": cutting, "no network": nobody, "no place": ""}.get(fault, str(panel))
+        refused = said(command("panel", "add", "tiny", *(("--from", place) if place else ())))
+
+    assert words[fault] in refused
+    assert everything(home) == before
+
+
+def test_the_panels_of_the_project_are_valid() -> None:
+    """Each of their endpoints is one that the schema takes; the group of the ADMET benchmark has 22."""
+    known = panels.load_panels(Settings.from_env({}))
+    assert len(known["tdc_admet"].sets) == 22
+    for name, each in known.items():
+        for one in each.sets:
+            made = Endpoint.model_validate(one.content(each, f"data/panels/{name}"))
+            assert made.name == one.name
