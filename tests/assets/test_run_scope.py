@@ -30,7 +30,9 @@ def started_with(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     monkeypatch.setattr(multiprocessing, "current_process", lambda: SimpleNamespace(_args=arguments))
 
 
-def test_the_process_of_a_run_knows_what_the_run_makes(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_process_of_a_run_knows_what_the_run_makes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """What Dagster hands to the process of a run names the run, and the run what it makes; of everything, everything."""
     with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("instance"))) as instance:
         some = frozenset(map(keys.asset_key, WANTED))
@@ -88,7 +90,5 @@ def test_what_is_no_asset_loads_everything(made: Project) -> None:
 
 
 def _told(ref: InstanceRef, run_id: str) -> str:
-    origin = RemoteJobOrigin(
-        RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__"), RETRAINING
-    )
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__"), RETRAINING)
     return serialize_value(ExecuteExternalJobArgs(job_origin=origin, run_id=run_id, instance_ref=ref))
