@@ -55,10 +55,7 @@ def test_what_is_refused_when_it_is_replayed_serves_no_more(store: FolderStore) 
         watcher = ChampionWatcher(store, 60)
         task = asyncio.create_task(watcher.run())
         async with asyncio.timeout(20):
-            while len(watcher.table.champions) != 2 or not all(
-                each.bundle.is_sound
-                for each in watcher.table.champions.values()  # type: ignore[attr-defined]
-            ):
+            while not watcher.looked.is_set() or watcher._unproven():  # noqa: ASYNC110  another thread
                 await asyncio.sleep(0.02)
         task.cancel()
         return watcher
