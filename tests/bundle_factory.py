@@ -29,6 +29,7 @@ from model_zoo.data.reference_drugs import DrugList
 from model_zoo.data.targets import Target
 from model_zoo.featurizers import featurize
 from model_zoo.fitted_models.formats import ConstantModel, Model, OnnxModel
+from model_zoo.io.digests import file_digest
 from model_zoo.uncertainty.applicability_domain import Domain
 
 TRAINING = (
@@ -161,6 +162,21 @@ def copy_as_other(folder: Path) -> str:
     shutil.copytree(folder, folder.with_name(version))
     (folder.with_name(version) / FILE).write_text(json.dumps({**manifest, "version": version}))
     return version
+
+
+def spoil_reference(folder: Path) -> str:
+    """Let a bundle, whole by its checksums, say that its model predicts something else than it does; give its version.
+
+    As one does that was made by a library which computes otherwise.
+    """
+    path = folder / "reference.json"
+    reference = json.loads(path.read_text())
+    path.write_text(json.dumps({**reference, "values": [value + 1 for value in reference["values"]]}))
+    manifest = json.loads((folder / FILE).read_text())
+    manifest["files"] = {name: file_digest(folder / name) for name in manifest["files"]}
+    manifest["version"] = version_of(manifest)
+    (folder / FILE).write_text(json.dumps(manifest))
+    return str(manifest["version"])
 
 
 def appoint_unseen(pointer: Pointer, endpoint: str, version: str = "v") -> Pointer:

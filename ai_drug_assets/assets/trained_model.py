@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+from model_zoo import models
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
@@ -162,6 +163,7 @@ def _train(
     tracking: Tracking,
 ) -> None:
     config = model.settings(endpoint.name)
+    require_rows = getattr(models.get(model.recipe), "require_rows", lambda count, config: None)
     tags = _tags(asset_context, node, endpoint, model)
     with (
         asset_context.scratch(node) as work,
@@ -173,7 +175,7 @@ def _train(
             learner,
             sources,
             asset_context.features.joined,
-            lambda data: plain_errors(model.name, endpoint.target, data),
+            lambda data: plain_errors(model.name, endpoint.target, data, lambda count: require_rows(count, config)),
             work,
         )
         both = score_both(read_scores(work), endpoint.target, endpoint.scale, sources.snapshot, work)

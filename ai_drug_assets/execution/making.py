@@ -19,6 +19,9 @@ from ai_drug_assets.processes import this_process
 if TYPE_CHECKING:
     import dagster as dg
 
+    from ai_drug_assets.assets.context import AssetContext
+    from ai_drug_assets.tracking import Tracking
+
 JOB = "aidrug_run"
 
 INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
@@ -53,7 +56,7 @@ class Maker:
         from ai_drug_assets import keys as names
 
         self._began = time.perf_counter()
-        result = self._job.execute_in_process(
+        result = self._job(keys).execute_in_process(
             instance=self._instance,
             asset_selection=[names.asset_key(key) for key in keys],
             raise_on_error=False,
@@ -80,26 +83,42 @@ class Maker:
         """
         from model_zoo.data.reference_drugs import chembl_drugs
 
-        from ai_drug_assets.assets.context import AssetContext
-
         configs, drugs = self._catalog.configs, chembl_drugs()
         if drugs is not None:
             molecules = drugs.molecules(configs.endpoints[endpoint].curation.standardise)
-            AssetContext(self._catalog).features.joined(configs.model_of(endpoint, model).features, molecules)
+            self._context.features.joined(configs.model_of(endpoint, model).features, molecules)
 
-    @cached_property
-    def _job(self) -> dg.JobDefinition:
+    def _job(self, wanted: Sequence[str]) -> dg.JobDefinition:
+        """Make a job of these assets alone: of 300 endpoints, assembling all would take longer than making some."""
         import dagster as dg
 
         from ai_drug_assets import keys as names
-        from ai_drug_assets.definitions import build_defs
+        from ai_drug_assets.assets import build_assets
+        from ai_drug_assets.execution.run_scope import step_name
 
-        defs = build_defs(catalog=self._catalog, executor=dg.in_process_executor, watch=self._done)
-        selection = dg.AssetSelection.assets(*(names.asset_key(key) for key in self._catalog.nodes))
+        assets = build_assets(self._context, set(map(step_name, wanted)))
+        selection = dg.AssetSelection.assets(*map(names.asset_key, wanted))
         # Dagster's own log goes to its event log, for the UI; the terminal gets a line per asset.
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         job = dg.define_asset_job(JOB, selection=selection, config=quiet)
-        return dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def(JOB)
+        resources = {"tracking": self._tracking}
+        defs = dg.Definitions(assets, jobs=[job], resources=resources, executor=dg.in_process_executor)
+        return defs.resolve_job_def(JOB)
+
+    @cached_property
+    def _context(self) -> AssetContext:
+        """What the assets are made with: the code that was loaded first, whatever the files say by now."""
+        from ai_drug_assets.assets.context import AssetContext
+
+        context = AssetContext(self._catalog, self._done)
+        _ = context.git_sha
+        return context
+
+    @cached_property
+    def _tracking(self) -> Tracking:
+        from ai_drug_assets.tracking import Tracking
+
+        return Tracking(self._catalog.settings)
 
     def _done(self, key: str, error: str | None) -> None:
         seconds = time.perf_counter() - self._began

@@ -23,7 +23,10 @@ _NOT_MODELS = "_"
 
 
 class Recipe(Protocol):
-    """What a module in this package offers, unless it is an ensemble."""
+    """What a module in this package offers, unless it is an ensemble.
+
+    It may offer `require_rows(count, config)` too, which refuses what `train` could not fit before any fold is fitted.
+    """
 
     Config: type[ModelConfig]
     """The hyper-parameters, with defaults; what `config:` in the model's YAML is validated against."""

@@ -61,6 +61,17 @@ def with_widths(settings: Mapping[str, Any], widths: Sequence[int]) -> dict[str,
     return {**settings, "blocks": told}
 
 
+def require_rows(count: int, config: Config) -> None:
+    """Refuse more rows than `train` learns from, before the first fold is fitted.
+
+    Raises
+    ------
+    TrainingError
+        When there are more than `max_rows`, and the configuration does not say to choose among them.
+    """
+    rows_to_learn(count, config, "gp")
+
+
 def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model:
     """Fit on `n x d` features; equal values give a constant.
 

@@ -38,6 +38,17 @@ class Config(KernelConfig):
     """Regression: errors up to this share of the values' standard deviation cost nothing."""
 
 
+def require_rows(count: int, config: Config) -> None:
+    """Refuse more rows than `train` learns from, before the first fold is fitted.
+
+    Raises
+    ------
+    TrainingError
+        When there are more than `max_rows`, and the configuration does not say to choose among them.
+    """
+    rows_to_learn(count, config, "svm")
+
+
 def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model:
     """Fit on `n x d` counts; equal values give a constant.
 

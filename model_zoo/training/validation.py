@@ -5,7 +5,7 @@ Wherever a model is trained, this is wrapped around the fit. It changes no numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -20,7 +20,9 @@ LEAST_SPREAD = 1e-5
 
 
 @contextmanager
-def plain_errors(name: str, target: Target, data: TrainingData) -> Iterator[None]:
+def plain_errors(
+    name: str, target: Target, data: TrainingData, require_rows: Callable[[int], None] = lambda count: None
+) -> Iterator[None]:
     """Wrap the fit of a model: whatever goes wrong is told with what was expected, what came, and what to do.
 
     Parameters
@@ -29,6 +31,8 @@ def plain_errors(name: str, target: Target, data: TrainingData) -> Iterator[None
         The model's name.
     target, data
         What it is fitted on; an ensemble's features, which nobody looks at, may have no columns.
+    require_rows
+        Given how many rows the final fit has: refuses what it could not fit, before the folds are.
 
     Raises
     ------
@@ -38,6 +42,7 @@ def plain_errors(name: str, target: Target, data: TrainingData) -> Iterator[None
     """
     train = data.folds >= 0
     _require_single_precision(name, target, data)
+    require_rows(int(train.sum()))
     try:
         yield
     except (AidrugError, MemoryError):

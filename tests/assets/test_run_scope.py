@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
@@ -30,9 +31,9 @@ def started_with(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     monkeypatch.setattr(multiprocessing, "current_process", lambda: SimpleNamespace(_args=arguments))
 
 
-def test_the_process_of_a_run_knows_what_the_run_makes(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What Dagster hands to the process of a run names the run, and the run what it makes; of everything, everything."""
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("instance"))) as instance:
+def test_the_process_of_a_run_knows_what_the_run_makes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What Dagster hands to the process of a run names that, and the run what it makes; of everything, everything."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         some = frozenset(map(keys.asset_key, WANTED))
         for selection, expected in ((some, frozenset(map(step_name, WANTED))), (None, None)):
             run = instance.add_run(dg.DagsterRun(job_name=RETRAINING, asset_selection=selection))
@@ -88,7 +89,5 @@ def test_what_is_no_asset_loads_everything(made: Project) -> None:
 
 
 def _told(ref: InstanceRef, run_id: str) -> str:
-    origin = RemoteJobOrigin(
-        RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__"), RETRAINING
-    )
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__"), RETRAINING)
     return serialize_value(ExecuteExternalJobArgs(job_origin=origin, run_id=run_id, instance_ref=ref))

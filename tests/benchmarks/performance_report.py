@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.growth import table
+
 RESULTS = Path(__file__).parent / "results"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
 Content = dict[str, Any]
@@ -131,6 +133,16 @@ features, all models, then the elections.
 {table}
 """
 
+GRID = """
+## Many endpoints
+
+`python -m tests.benchmarks.bench_grid 5 50 300 --write now`: every endpoint has 200 rows, and `naive`, `rf` and `xgb`
+of 20 trees; three are trained, the others are copies of their files under other names, each bundle with its training
+molecules in another order, so that nothing is shared for being equal. The service has {workers} workers. Seconds and
+milliseconds are processor time unless a row says otherwise. The law is the growth between the two largest sizes: n^1
+is with the number. Times by the clock are those of a machine that {load:.0f} processes wanted.
+{parts}"""
+
 
 def report(results: dict[str, Content]) -> str:
     """Write the document from the results by name."""
@@ -140,13 +152,14 @@ def report(results: dict[str, Content]) -> str:
         ("jobs", _jobs),
         ("page", _page),
         ("first_run", _first_run),
+        ("grid", _grid),
     )
     return HEAD + "".join(write(results[name]) for name, write in sections if name in results)
 
 
 def read_results() -> dict[str, Content]:
     """Read the results that are there."""
-    paths = {name: RESULTS / f"{name}.json" for name in ("service", "admet_ai", "jobs", "page", "first_run")}
+    paths = {name: RESULTS / f"{name}.json" for name in ("service", "admet_ai", "jobs", "page", "first_run", "grid")}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
 
@@ -272,6 +285,18 @@ def _first_run(content: Content) -> str:
         rows.append(" | ".join([event, *cells]))
     load = f", where {content['waiting']:.1f} other processes wanted them" if "waiting" in content else ""
     return FIRST_RUN.format(cores=content["cores"], load=load, table="\n".join(f"| {row} |" for row in rows))
+
+
+def _grid(content: Content) -> str:
+    before = "Before a process of a run loaded its own assets alone, and bundles were read on demand:\n\n"
+    titles = {"now": "", "before": before}
+    parts = [
+        f"\n{title}" + "\n".join(table(content[name]["figures"])) + "\n"
+        for name, title in titles.items()
+        if name in content
+    ]
+    told = content.get("now") or content["before"]
+    return GRID.format(workers=told["workers"], load=told["load"]["processes"], parts="".join(parts))
 
 
 def _load(content: Content) -> str:

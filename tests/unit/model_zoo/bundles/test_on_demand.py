@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from model_zoo.bundles.manifest import FILE, version_of
 from model_zoo.bundles.on_demand import ModelMemory, OnDemandBundle
 from model_zoo.bundles.reader import load_bundle
 from model_zoo.errors import BundleError
-from tests.bundle_factory import training_molecules, write
+from tests.bundle_factory import spoil_reference, training_molecules, write
 
 
 def on_demand(folder: Path, memory: ModelMemory | None = None) -> OnDemandBundle:
@@ -81,10 +79,7 @@ def test_opening_checks_every_file_and_predicts_nothing(tmp_path: Path) -> None:
 def test_a_model_that_predicts_something_else_never_answers(tmp_path: Path) -> None:
     """One whose reference predictions are not reproduced is refused at its first prediction and ever after."""
     write(tmp_path, onnx_bias=0.5)
-    path = tmp_path / "reference.json"
-    reference = json.loads(path.read_text())
-    path.write_text(json.dumps({**reference, "values": [value + 1 for value in reference["values"]]}))
-    _sign_again(tmp_path)
+    spoil_reference(tmp_path)
     opened = on_demand(tmp_path)
 
     for ask in (opened.require_sound, partial(opened.predict, training_molecules()[:1]), lambda: opened.domain):
@@ -104,13 +99,3 @@ def test_a_file_that_is_altered_later_is_refused_when_the_model_is_read_again(tm
 
     with pytest.raises(BundleError, match="altered"):
         one.predict(training_molecules())
-
-
-def _sign_again(folder: Path) -> None:
-    """Write a manifest that covers the files as they are now."""
-    from model_zoo.io.digests import file_digest
-
-    manifest = json.loads((folder / FILE).read_text())
-    manifest["files"] = {name: file_digest(folder / name) for name in manifest["files"]}
-    manifest["version"] = version_of(manifest)
-    (folder / FILE).write_text(json.dumps(manifest))

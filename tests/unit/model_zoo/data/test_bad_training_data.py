@@ -18,6 +18,7 @@ from model_zoo.data.sources import CsvSource
 from model_zoo.data.splits import Split
 from model_zoo.data.targets import Target, Task
 from model_zoo.errors import DataError, TrainingError
+from model_zoo.models import rf
 from model_zoo.training.cross_validation import TrainingData, cross_validate, train_and_score
 from model_zoo.training.validation import plain_errors
 from tests.unit.model_zoo.models.test_models import SMALL
@@ -224,3 +225,30 @@ def test_too_few_to_divide_is_one_message(tmp_path: Path) -> None:
     """Fewer molecules than folds are refused before anything is trained."""
     with pytest.raises(DataError, match="expected at least 5 groups"):
         snapshot(tmp_path, [("CCO", 1.0), ("CCN", 2.0), ("CCC", 3.0)])
+
+
+def test_what_the_final_fit_would_refuse_is_refused_before_the_folds() -> None:
+    """A recipe's limit is asked with the rows of all folds together; the test split is not fitted."""
+    data = TrainingData(np.eye(6), np.arange(6.0), np.array([-1, 0, 0, 1, 1, 2]))
+    asked: list[int] = []
+
+    with plain_errors("rf", Target(task="regression"), data, asked.append):
+        pass
+
+    assert asked == [5]
+    with (
+        pytest.raises(TrainingError, match=r"200 trees on 500000 rows .* Set `min_samples_leaf: \d+`"),
+        plain_errors("rf", Target(task="regression"), data, lambda _: rf.require_rows(500_000, rf.Config())),
+    ):
+        pytest.fail("nothing may be trained on them")
+
+
+def test_a_forest_that_follows_the_advice_is_not_refused() -> None:
+    """What the refusal tells is enough, and a forest of few rows or deep limits is never refused."""
+    rf.require_rows(2_000, rf.Config())
+    with pytest.raises(TrainingError) as refused:
+        rf.require_rows(500_000, rf.Config(min_samples_leaf=2))
+    found = re.search(r"min_samples_leaf: (\d+)", str(refused.value))
+    assert found is not None
+    rf.require_rows(500_000, rf.Config(min_samples_leaf=int(found[1])))
+    rf.require_rows(500_000, rf.Config(max_depth=8))

@@ -186,3 +186,13 @@ def test_columns_of_one_value_and_single_outliers_are_predicted() -> None:
     odd = np.array([[0.0, -5.0, -3e38], [9e9, 7.0, 0.0]], dtype=np.float32)
 
     assert np.abs(recipe.train(X, y, config).predict(odd)).max() < 5
+
+
+@pytest.mark.parametrize("name", ["gp", "svm"])
+def test_too_many_rows_are_refused_before_the_first_fold(name: str) -> None:
+    """A fit that the last step would refuse is refused first; one that learns from a part is not."""
+    recipe = models.get(name)
+    recipe.require_rows(10, recipe.Config(max_rows=10))
+    recipe.require_rows(11, recipe.Config(max_rows=10, above="subsample"))
+    with pytest.raises(TrainingError, match="expected at most 10 rows, got 11"):
+        recipe.require_rows(11, recipe.Config(max_rows=10))
