@@ -52,16 +52,16 @@ def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
 
     @contextmanager
     def kept(_: object) -> Iterator[dg.DagsterInstance]:
-        yield instance
+        yield here
 
-    with instance_for_test() as instance:
+    with instance_for_test() as here:
         monkeypatch.setattr(clock_watch, "open_instance", kept)
         target = LoadableTargetOrigin(executable_path="python", python_file="x.py")
         place = ManagedGrpcPythonEnvCodeLocationOrigin(target, "here")
         origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(place, "all"), "retrain")
         data = SensorInstigatorData(last_tick_timestamp=NOW, last_tick_start_timestamp=NOW, cursor="kept")
-        instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data))
-        yield instance
+        here.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data))
+        yield here
 
 
 def looked(instance: dg.DagsterInstance) -> tuple[float | None, str | None]:
@@ -74,7 +74,7 @@ def looked(instance: dg.DagsterInstance) -> tuple[float | None, str | None]:
 
 def test_sensors_look_at_once_when_the_clock_was_set_back(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     """By an hour: nothing is due before the clock shows the time of the last look again. Its cursor is kept."""
-    clock, said = Clock(), []
+    clock, said = Clock(), list[str]()
     watch = ClockWatch(settings_of(tmp_path), said.append, clock)
     for _ in range(3):
         watch(clock.passes(1.0))
@@ -90,7 +90,7 @@ def test_a_clock_that_was_set_back_before_is_noticed(instance: dg.DagsterInstanc
     """The first look finds a sensor that looked in the future."""
     clock = Clock()
     clock.now -= 3600.0
-    ClockWatch(settings_of(tmp_path), [].append, clock)(clock.at)
+    ClockWatch(settings_of(tmp_path), list[str]().append, clock)(clock.at)
     assert looked(instance) == (None, "kept")
 
 
