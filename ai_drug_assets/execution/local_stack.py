@@ -209,7 +209,7 @@ def _start_ui(settings: Settings, supervisor: Supervisor, ui: str, say: Say) -> 
     workspace = write_workspace(settings, HOST, port)
     supervisor.start("webserver", "dagster_webserver", "-w", str(workspace), "-h", HOST, "-p", str(settings.ui_port))
     supervisor.also(watch)
-    supervisor.also(LookWatch(settings, say, lambda: watch.loads))
+    supervisor.also(LookWatch(settings, say, lambda: watch.loads, lambda: supervisor.restart("daemon")))
     return workspace
 
 

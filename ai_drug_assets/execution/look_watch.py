@@ -35,6 +35,8 @@ class LookWatch:
         Told of a clock that was set back.
     loads
         Gives how often code was loaded.
+    restart
+        Starts Dagster's daemon again.
     clock
         Gives the time in seconds since 1970.
     """
@@ -44,9 +46,10 @@ class LookWatch:
         settings: Settings,
         say: Say,
         loads: Callable[[], int] = lambda: 0,
+        restart: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._settings, self._say, self._loads, self._clock = settings, say, loads, clock
+        self._settings, self._say, self._loads, self._restart, self._clock = settings, say, loads, restart, clock
         self._ledger = Folders([settings.home / "ledger"])
         self._seen: tuple[str, int] | None = None
         self._apart: float | None = None
@@ -93,6 +96,7 @@ class LookWatch:
         if before - self._apart <= JUMP_S:
             return False
         self._say(f"the clock was set back by {before - self._apart:.0f} s: the automation goes on at once")
+        self._restart()  # its other parts keep the time of their last turn in memory: no run would be begun either
         return True
 
 

@@ -77,8 +77,8 @@ def looked(instance: dg.DagsterInstance) -> tuple[float | None, str | None]:
 
 def test_sensors_look_at_once_when_the_clock_was_set_back(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     """By an hour: nothing is due before the clock shows the time of the last look again. Its cursor is kept."""
-    clock, said = Clock(), list[str]()
-    watch = LookWatch(settings_of(tmp_path), said.append, clock=clock)
+    clock, said, restarts = Clock(), list[str](), list[float]()
+    watch = LookWatch(settings_of(tmp_path), said.append, restart=lambda: restarts.append(clock.at), clock=clock)
     for _ in range(3):
         watch(clock.passes(3.0))
         assert looked(instance) == (NOW, "kept")
@@ -86,6 +86,7 @@ def test_sensors_look_at_once_when_the_clock_was_set_back(instance: dg.DagsterIn
     assert looked(instance) == (NOW, "kept")
     watch(clock.passes(3.0, set_by=-7200.0 - 3600.0))
     assert looked(instance) == (None, "kept")
+    assert restarts == [clock.at]  # the daemon, whose other parts wait just so
     assert said == ["the clock was set back by 10800 s: the automation goes on at once"]
 
 
@@ -102,7 +103,7 @@ def test_the_automation_looks_at_once_where_there_is_reason_to(instance: dg.Dags
     often than the daemon has its turn.
     """
     settings, clock, loads = settings_of(tmp_path), Clock(), [0]
-    watch = LookWatch(settings, list[str]().append, lambda: loads[0], clock)
+    watch = LookWatch(settings, list[str]().append, lambda: loads[0], clock=clock)
 
     def asked(seconds: float = APART_S) -> bool:
         watch(clock.passes(seconds))
