@@ -26,7 +26,8 @@ from ai_drug_assets.retraining import Retraining
 from ai_drug_assets.sensors import reload_location
 
 NAME = "retrain_what_changed"
-EVERY_S = 10
+EVERY_S, AT_REST_S = 10, 60
+"""How often it looks; under `aidrug up` only so often, and at once where there is reason to (see `look_watch.py`)."""
 TAGS = {keys.RUN_TAG_RETRAINING: "true", "dagster/max_retries": "0"}
 """Dagster retries none of these runs: what one left unmade is still stale, and is asked for again."""
 
@@ -47,7 +48,7 @@ def automation_sensor(catalog: Catalog, clock: Callable[[], float] = time.time) 
         name=NAME,
         job_name=RETRAINING,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=EVERY_S,
+        minimum_interval_seconds=AT_REST_S if is_supervised() else EVERY_S,
         description="Asks for what is stale, in the order of `aidrug run`; the one owner of retraining.",
     )
     def _retrain(context: dg.SensorEvaluationContext) -> dg.SensorResult:

@@ -7,8 +7,9 @@ import multiprocessing
 import os
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -33,6 +34,7 @@ def use_cores(numbers: list[int]) -> None:
     threadpool_limits(len(numbers))  # libraries that counted the cores before
 
 
+OVER_S = 15.0
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -124,6 +126,30 @@ def end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_after, args=(parent,), name="end_with_parent", daemon=True).start()
+
+
+def end_when(over: Callable[[], bool], every_s: float = OVER_S) -> None:
+    """End this process when what it works for is over, and it has not noticed at the look after.
+
+    A cancelled run waits for the library that trains: until its call comes back nothing of Python is interrupted.
+
+    Parameters
+    ----------
+    over
+        Says whether it is over; where it cannot tell, it is asked again.
+    every_s
+        Seconds between two looks.
+    """
+
+    def watch() -> None:
+        times = 0
+        while times < 2:
+            time.sleep(every_s)
+            with suppress(Exception):  # a database that is locked, say
+                times = times + 1 if over() else 0
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end_when", daemon=True).start()
 
 
 def _end_after(parent: BaseProcess) -> None:

@@ -126,14 +126,15 @@ class Retraining:
         told = self._told(stale, running, waits, requests, at)
         tracked = (0, 0, tracked[2]) if busy else tracked
         cursor = Cursor(seen=seen, tracked=tracked, wake=min([wake, *due]), asked=asked, told=told)
-        return Look(requests, cursor, self._state(stale, told))
+        return Look(requests, cursor, self._state(stale, cursor))
 
-    def _state(self, stale: Collection[str], told: str) -> AutomationState:
+    def _state(self, stale: Collection[str], cursor: Cursor) -> AutomationState:
         """Sum up what a look found, for those who watch."""
         made = {key: entry.made.at for key in self.catalog.nodes if (entry := self._view.read(key)).made}
         oldest = min(((made[key], key) for key in stale if key in made), default=None)
         return AutomationState(
-            told=told,
+            told=cursor.told,
+            wake=cursor.wake,
             stale=len(stale),
             failed=sum(self._failure(key) is not None for key in stale),
             oldest=(oldest[1], oldest[0]) if oldest else None,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import GRPC_INFO_TAG
 from model_zoo.bundles.store import Store
 from model_zoo.errors import AidrugError
 from model_zoo.features.cache import FeatureCache
@@ -31,7 +32,7 @@ from ai_drug_assets.planning.ledger_copy import open_ledger
 from ai_drug_assets.planning.remains import files_in, missing, place_of
 from ai_drug_assets.planning.scratch import scratch_prefix
 from ai_drug_assets.planning.transient_failures import is_passing
-from ai_drug_assets.processes import cores, end_with_parent, one_at_a_time, this_process
+from ai_drug_assets.processes import cores, end_when, end_with_parent, one_at_a_time, this_process
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.storage.bundles import open_bundle_store
@@ -271,6 +272,9 @@ class AssetContext:
         elif context.run.run_id not in self._runs and keys.RUN_TAG_PROCESS not in context.run.tags:
             context.instance.add_run_tags(context.run.run_id, {keys.RUN_TAG_PROCESS: this_process()})
             self._runs.add(context.run.run_id)
+            if GRPC_INFO_TAG in context.run.tags:  # launched by the code server, in a process of its own
+                instance, run_id = context.instance, context.run.run_id
+                end_when(lambda: (run := instance.get_run_by_id(run_id)) is not None and run.is_finished)
 
     def _inputs(self, node: Node) -> dict[str, str]:
         """Give the data versions of what an asset is made from, by key, as the ledger has them now."""

@@ -63,7 +63,7 @@ def monitoring(asset_context: AssetContext, endpoint: Endpoint) -> dg.AssetsDefi
         description=f"{endpoint.title} in use: drift, live accuracy and coverage, champion against challenger.",
     )
 
-    @dg.multi_observable_source_asset(
+    @dg.multi_observable_source_asset(  # type: ignore[untyped-decorator]
         name=f"{KIND}__{endpoint.name}",
         specs=[spec],
         check_specs=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in checks.items()],
@@ -87,7 +87,8 @@ def monitoring(asset_context: AssetContext, endpoint: Endpoint) -> dg.AssetsDefi
             check_results=_results(key, checks, _verdicts(made, expected), few),
         )
 
-    return _asset
+    asset: dg.AssetsDefinition = _asset
+    return asset
 
 
 def _expected(scores: Performance, endpoint: Endpoint, metric: str) -> float | None:

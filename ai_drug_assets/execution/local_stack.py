@@ -25,9 +25,9 @@ from pathlib import Path
 from model_zoo.bundles.progress import Progress
 from model_zoo.errors import AidrugError
 
-from ai_drug_assets.execution.clock_watch import ClockWatch
 from ai_drug_assets.execution.container_entry import DAEMON, code_server_arguments, write_workspace
 from ai_drug_assets.execution.instance import open_instance, prepare_instance
+from ai_drug_assets.execution.look_watch import LookWatch
 from ai_drug_assets.execution.progress import Display, Say, display_for
 from ai_drug_assets.execution.revision_watch import RevisionWatch, reload_through
 from ai_drug_assets.execution.runner import run_stale
@@ -41,6 +41,8 @@ from ai_drug_assets.settings import LOOPBACK as HOST
 from ai_drug_assets.settings import SUPERVISED, Settings
 
 START_S = 90.0
+QUIET = ("--log-level", "warning")
+"""A daemon says three lines of each look: a megabyte an hour of what the Dagster UI shows as ticks."""
 EXAMPLES = ("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O")
 """Aspirin and caffeine."""
 
@@ -122,7 +124,7 @@ def _serve(settings: Settings, supervisor: Supervisor, say: Say, selection: Sele
         wait_until(supervisor, "webserver", lambda: _get(f"{ui}/server_info") is not None)
     if selection.is_whole:
         supervisor.start(
-            "daemon", "dagster._daemon", "run", "-w", str(workspace), lock=settings.folder("locks") / DAEMON
+            "daemon", "dagster._daemon", "run", "-w", str(workspace), *QUIET, lock=settings.folder("locks") / DAEMON
         )
     else:
         say("only a part was asked for, so the automation, which would make the rest, stays off: `aidrug up` starts it")
@@ -206,7 +208,7 @@ def _start_ui(settings: Settings, supervisor: Supervisor, ui: str, say: Say) -> 
     workspace = write_workspace(settings, HOST, port)
     supervisor.start("webserver", "dagster_webserver", "-w", str(workspace), "-h", HOST, "-p", str(settings.ui_port))
     supervisor.also(watch)
-    supervisor.also(ClockWatch(settings, say))
+    supervisor.also(LookWatch(settings, say, lambda: watch.loads, lambda: supervisor.restart("daemon")))
     return workspace
 
 

@@ -78,6 +78,7 @@ class RevisionWatch:
         self._fault_tree, self._fault_at, self._faults = "", 0.0, 0
         self._served_by: int | None = None
         self._busy: threading.Thread | None = None
+        self.loads = 0
 
     def __call__(self, at: float) -> None:
         """Look, if it is time; reload in a thread of its own where there is reason to."""
@@ -129,6 +130,7 @@ class RevisionWatch:
         self._faults = self._faults + 1 if fault else 0
         self._tell(revision={"loaded": sha, "error": fault})
         if fault is None:
+            self.loads += 1
             self._find_sources()
             self._loaded_sources = self._sources_now()
             self._say(f"{why}: the code is loaded")

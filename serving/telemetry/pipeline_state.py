@@ -40,6 +40,8 @@ class AutomationState(BaseModel):
         The stale asset that was made longest ago, and when, ISO 8601; none where nothing is, or it was never made.
     last_made
         When an asset was last made, ISO 8601; none before the first.
+    wake
+        When it wants to look again although no file changed, in seconds since 1970.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +52,7 @@ class AutomationState(BaseModel):
     stale_since: float | None = None
     oldest: tuple[str, str] | None = None
     last_made: str | None = None
+    wake: float | None = None
 
 
 @dataclass(frozen=True)

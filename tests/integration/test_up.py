@@ -92,8 +92,8 @@ def test_a_commit_retrains_the_changed_model_and_the_service_follows(tmp_path: P
         after = champion(copy)
         copy.edit("model_zoo/models/rf.py", "CHECKED_ROWS = 255", "CHECKED_ROWS = 255  # rows to check")
         sha = copy.commit()
-        loaded = f"{sha[:12]} is loaded"
-        wait_for(lambda: loaded in (copy.home / "logs" / "daemon.log").read_text(), "the revision with a comment")
+        loaded = f"revision {sha[:12]} is new: the code is loaded"
+        wait_for(lambda: loaded in output.read_text(), "the revision with a comment")
         time.sleep(20)  # one evaluation of the automation
         assert copy.trainings() == {"naive": 1, "rf": 2}
         assert champion(copy) == after

@@ -44,3 +44,23 @@ def test_a_name_as_it_was_written_before_is_understood() -> None:
     assert alive(f"{host}:{pid}:{began:.0f}")
     assert not alive(f"{host}:{pid}:{began - 100:.0f}")
     assert name_of(os.getpid()) == this_process()
+
+
+def test_a_process_ends_when_what_it_works_for_is_over() -> None:
+    """Though a library holds it up; not while it is told that it goes on, or nothing."""
+    code = """
+import sys, time
+from ai_drug_assets.processes import end_when
+answers = [False, True, None, True, False, True, True]
+def over():
+    answer = answers.pop(0)
+    if answer is None:
+        raise OSError
+    print(answer, flush=True)
+    return answer
+end_when(over, 0.01)
+time.sleep(60)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=50)
+    assert done.returncode == 1
+    assert done.stdout.split() == ["False", "True", "True"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from ai_drug_assets.execution.status import status
 from ai_drug_assets.execution.supervisor import FILE
 from ai_drug_assets.planning.ledger import Failure, Ledger, now
+from ai_drug_assets.processes import this_process
 from ai_drug_assets.settings import Settings
+from serving.telemetry.pipeline_state import AUTOMATION, AutomationState, tell_automation_state
 from tests.project_factory import make_project
 
 
@@ -37,6 +40,20 @@ def test_what_a_killed_up_left_is_told(settings: Settings) -> None:
     dead = {"up": f"{socket.gethostname()}:0:0", "processes": {}}
     (settings.folder() / FILE).write_text(json.dumps(dead), encoding="utf-8")
     assert "was killed" in status(settings).as_text()
+
+
+def test_an_automation_that_no_longer_looks_is_told(settings: Settings) -> None:
+    """Its daemon runs, and its sensor has not come to an end of a look for long: that is not well, and it says so."""
+    running = {"process": this_process(), "state": "running", "restarts": 0, "memory_mb": 100}
+    report = {"up": this_process(), "processes": {"daemon": running}, "revision": {}}
+    (settings.folder() / FILE).write_text(json.dumps(report), encoding="utf-8")
+    folder = settings.folder("service")
+    tell_automation_state(folder, AutomationState(told="nothing is stale"))
+    assert "nothing is stale" in status(settings).as_text()
+    assert status(settings).faults == ()
+    os.utime(folder / AUTOMATION, (1_700_000_000,) * 2)
+    (fault,) = status(settings).faults
+    assert "has not looked since 2023-11-14" in fault
 
 
 def test_failures_and_faults_stand_out(settings: Settings) -> None:

@@ -73,6 +73,11 @@ def test_nothing_is_read_again_while_nothing_changes(home: Path, monkeypatch: py
     monkeypatch.setattr(os, "scandir", None)
     counted: list[str] = []
     real = stamps.stamp
-    monkeypatch.setattr(stamps, "stamp", lambda path: counted.append(str(path)) or real(path))
+
+    def noted(path: str | Path) -> stamps.Stamp:
+        counted.append(str(path))
+        return real(path)
+
+    monkeypatch.setattr(stamps, "stamp", noted)
     folders.digest()
     assert len(counted) == len(set(counted)) == 3

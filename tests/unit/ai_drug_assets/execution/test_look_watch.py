@@ -1,7 +1,8 @@
-"""A clock that is set back does not stop the automation."""
+"""The automation looks rarely at rest, and at once where there is reason to; a clock that is set back stops nothing."""
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,10 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from dagster._core.test_utils import instance_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from ai_drug_assets.execution import clock_watch
-from ai_drug_assets.execution.clock_watch import ClockWatch
+from ai_drug_assets.automation import NAME
+from ai_drug_assets.execution import look_watch
+from ai_drug_assets.execution.look_watch import APART_S, LookWatch
+from serving.telemetry.pipeline_state import AUTOMATION, AutomationState, tell_automation_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,16 +55,16 @@ def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
 
     @contextmanager
     def kept(_: object) -> Iterator[dg.DagsterInstance]:
-        yield instance
+        yield here
 
-    with instance_for_test() as instance:
-        monkeypatch.setattr(clock_watch, "open_instance", kept)
+    with instance_for_test() as here:
+        monkeypatch.setattr(look_watch, "open_instance", kept)
         target = LoadableTargetOrigin(executable_path="python", python_file="x.py")
         place = ManagedGrpcPythonEnvCodeLocationOrigin(target, "here")
-        origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(place, "all"), "retrain")
+        origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(place, "all"), NAME)
         data = SensorInstigatorData(last_tick_timestamp=NOW, last_tick_start_timestamp=NOW, cursor="kept")
-        instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data))
-        yield instance
+        here.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data))
+        yield here
 
 
 def looked(instance: dg.DagsterInstance) -> tuple[float | None, str | None]:
@@ -74,15 +77,16 @@ def looked(instance: dg.DagsterInstance) -> tuple[float | None, str | None]:
 
 def test_sensors_look_at_once_when_the_clock_was_set_back(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     """By an hour: nothing is due before the clock shows the time of the last look again. Its cursor is kept."""
-    clock, said = Clock(), []
-    watch = ClockWatch(settings_of(tmp_path), said.append, clock)
+    clock, said, restarts = Clock(), list[str](), list[float]()
+    watch = LookWatch(settings_of(tmp_path), said.append, restart=lambda: restarts.append(clock.at), clock=clock)
     for _ in range(3):
-        watch(clock.passes(1.0))
+        watch(clock.passes(3.0))
         assert looked(instance) == (NOW, "kept")
-    watch(clock.passes(1.0, set_by=7200.0))  # forward: whatever is due is due
+    watch(clock.passes(3.0, set_by=7200.0))  # forward: whatever is due is due
     assert looked(instance) == (NOW, "kept")
-    watch(clock.passes(1.0, set_by=-7200.0 - 3600.0))
+    watch(clock.passes(3.0, set_by=-7200.0 - 3600.0))
     assert looked(instance) == (None, "kept")
+    assert restarts == [clock.at]  # the daemon, whose other parts wait just so
     assert said == ["the clock was set back by 10800 s: the automation goes on at once"]
 
 
@@ -90,8 +94,36 @@ def test_a_clock_that_was_set_back_before_is_noticed(instance: dg.DagsterInstanc
     """The first look finds a sensor that looked in the future."""
     clock = Clock()
     clock.now -= 3600.0
-    ClockWatch(settings_of(tmp_path), [].append, clock)(clock.at)
+    LookWatch(settings_of(tmp_path), list[str]().append, clock=clock)(clock.at)
     assert looked(instance) == (None, "kept")
+
+
+def test_the_automation_looks_at_once_where_there_is_reason_to(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    """A ledger that changes, code that was loaded, and the time that the last look named; not otherwise, and not more
+    often than the daemon has its turn.
+    """
+    settings, clock, loads = settings_of(tmp_path), Clock(), [0]
+    watch = LookWatch(settings, list[str]().append, lambda: loads[0], clock=clock)
+
+    def asked(seconds: float = APART_S) -> bool:
+        watch(clock.passes(seconds))
+        (state,) = instance.all_instigator_state()
+        data = state.instigator_data
+        assert isinstance(data, SensorInstigatorData)
+        instance.update_instigator_state(state.with_data(data._replace(last_tick_start_timestamp=clock.now)))
+        return data.last_tick_start_timestamp is None
+
+    assert [asked() for _ in range(3)] == [False] * 3
+    (settings.folder("ledger", "dataset") / "toy.json").write_text("{}", encoding="utf-8")
+    assert asked(3.0)
+    loads[0] += 1
+    assert not asked(3.0)  # the daemon had no turn yet
+    assert [asked() for _ in range(3)] == [True, True, False]
+    tell_automation_state(settings.home / "service", AutomationState(wake=clock.now + 20))
+    os.utime(settings.home / "service" / AUTOMATION, (clock.now, clock.now))
+    assert [asked() for _ in range(4)] == [False, False, True, True]  # until it has looked
+    os.utime(settings.home / "service" / AUTOMATION, (clock.now, clock.now))
+    assert not asked()
 
 
 def settings_of(folder: Path) -> Settings:

@@ -1,0 +1,52 @@
+"""A disk that is full or cannot be written is told in one sentence."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+
+import pytest
+
+from ai_drug_assets import cli
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/x"), "No space left on device (/data/x)"),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS), "/data/x"), "Read-only file system (/data/x)"),
+        (sqlite3.OperationalError("attempt to write a readonly database"), "readonly database"),
+        (sqlite3.OperationalError("database or disk is full"), "disk is full"),
+    ],
+)
+def test_where_nothing_can_be_written_one_sentence_says_so(
+    error: Exception, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what to do, whichever library found out and whatever it wrapped around it; no traceback."""
+
+    def fails(**_: object) -> None:
+        try:
+            raise error
+        except Exception as cause:
+            raise RuntimeError("the instance could not be opened") from cause
+
+    monkeypatch.setattr(cli.aidrug, "main", fails)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == cli.FAILED
+    assert says in said
+    assert "Make room" in said
+    assert said.count("\n") == 1
+
+
+def test_any_other_error_shows_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours is not taken for a full disk."""
+
+    def fails(**_: object) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(cli.aidrug, "main", fails)
+    with pytest.raises(RuntimeError, match="a fault"):
+        cli.main()
