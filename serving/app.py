@@ -28,6 +28,7 @@ from serving.http.openapi import openapi_config
 from serving.http.patience import Patience
 from serving.http.problems import ProblemError, no_such_file, on_http, on_problem, on_unexpected
 from serving.http.rate_limit import RateLimit
+from serving.http.reading import Reading
 from serving.inference.engine import Engine
 from serving.jobs.api import JOB_HANDLERS
 from serving.jobs.service import Jobs
@@ -100,11 +101,17 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         plugins=telemetry_plugins(on=settings.telemetry),
         exception_handlers={ProblemError: on_problem, HTTPException: on_http, Exception: on_unexpected},
         before_send=[stamp],
-        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=5, exclude=["^/v[12]", "^/health"]),
+        compression_config=CompressionConfig(  # predictions would be packed on the event loop, megabytes at a time
+            backend="gzip", gzip_compress_level=5, exclude=["^/v1/(predict|feedback)", "/events$", "^/v2", "^/health"]
+        ),
+            backend="gzip",
+            gzip_compress_level=5,
+            exclude=["^/v1/(predict|feedback)", "^/v1/jobs/.*/events", "^/v2", "^/health"],
+        ),
         openapi_config=openapi_config(),
         request_max_body_size=engine.settings.max_body_bytes,
         logging_config=None,  # Litestar's own would log exceptions whole, and their messages may hold structures
     )
-    app.state.patience = Patience(app.asgi_handler, settings.idle_seconds)
+    app.state.patience = Patience(Reading(app.asgi_handler), settings.idle_seconds)
     app.asgi_handler = AccessLog(app.state.patience)  # around everything: routing and its faults too
     return app
