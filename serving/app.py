@@ -104,10 +104,6 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         compression_config=CompressionConfig(  # predictions would be packed on the event loop, megabytes at a time
             backend="gzip", gzip_compress_level=5, exclude=["^/v1/(predict|feedback)", "/events$", "^/v2", "^/health"]
         ),
-            backend="gzip",
-            gzip_compress_level=5,
-            exclude=["^/v1/(predict|feedback)", "^/v1/jobs/.*/events", "^/v2", "^/health"],
-        ),
         openapi_config=openapi_config(),
         request_max_body_size=engine.settings.max_body_bytes,
         logging_config=None,  # Litestar's own would log exceptions whole, and their messages may hold structures
