@@ -20,6 +20,7 @@ from serving.api.inference_protocol import INFERENCE_PROTOCOL
 from serving.api.leaderboards import LEADERBOARD_HANDLERS
 from serving.api.metrics import METRICS_HANDLERS
 from serving.api.promotion import PROMOTION_HANDLERS
+from serving.api.table import TABLE_HANDLERS
 from serving.auth.audit import Audit
 from serving.auth.guard import Guard, guard
 from serving.http.headers import stamp
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
             *KEY_HANDLERS,
             *PROMOTION_HANDLERS,
             *METRICS_HANDLERS,
+            *TABLE_HANDLERS,
             INFERENCE_PROTOCOL,
             create_static_files_router(
                 "/static",

@@ -1,7 +1,7 @@
 """Asking whether something changed, and asking for the headers alone.
 
 Belongs here: `HEAD` for every address that has a `GET`, entity tags of what rarely changes.
-Does not belong here: files, which have tags of their own.
+Does not belong here: tags of files, which have their own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 RARELY_CHANGING = ("/v1/endpoints", "/v1/models", "/v1/champions", "/v1/leaderboards", "/schema/openapi.json")
-_STATIC = "/static/"
 
 
 class Reading:
@@ -34,7 +33,7 @@ class Reading:
             await self._app(scope, receive, send)
             return
         path = scope["path"]
-        if scope["method"] == "HEAD" and not path.startswith(_STATIC):
+        if scope["method"] == "HEAD":
             cast("dict[str, object]", scope)["method"] = "GET"
             send = _Headers(send)
         if path.startswith(RARELY_CHANGING) and not path.endswith(("/rollback", "/promote")):

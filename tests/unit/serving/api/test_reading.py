@@ -52,7 +52,8 @@ def test_headers_can_be_had_without_the_answer(client: TestClient[Any]) -> None:
     for path in paths:
         head, whole = client.head(path), client.get(path)
         assert head.content == b"", path
-        assert (head.status_code, head.headers["content-type"]) == (whole.status_code, whole.headers["content-type"])
+        assert head.status_code == whole.status_code, path
+        assert head.headers.get("content-type") == whole.headers.get("content-type"), path
     assert client.head("/v1/predict").status_code == 405
 
 
