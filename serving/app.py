@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException, InternalServerException
 from litestar.static_files import create_static_files_router
 
 from model_zoo.bundles.store import Store
+from serving.agents.mount import Tools
 from serving.api.feedback import FEEDBACK_HANDLERS
 from serving.api.handlers import HANDLERS
 from serving.api.health import HEALTH_HANDLERS
@@ -58,11 +59,12 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     settings = settings or Settings.from_environment()
     engine = Engine(settings, store)
     jobs = Jobs(engine, settings.jobs)
+    tools = Tools()
     rates = RateLimit(settings.rate_per_minute, settings.rates_file) if settings.rate_per_minute else None
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with engine.running(), jobs.running():
+        async with engine.running(), jobs.running(), tools.running():
             yield
 
     async def provide_engine() -> Engine:
@@ -83,6 +85,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
             *PROMOTION_HANDLERS,
             *METRICS_HANDLERS,
             *TABLE_HANDLERS,
+            *tools.handlers,
             INFERENCE_PROTOCOL,
             create_static_files_router(
                 "/static",
@@ -112,4 +115,5 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     )
     app.state.patience = Patience(Reading(app.asgi_handler), settings.idle_seconds)
     app.asgi_handler = AccessLog(app.state.patience)  # around everything: routing and its faults too
+    tools.app = app
     return app

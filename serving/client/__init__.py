@@ -70,6 +70,11 @@ class Client:
         """Address of the service."""
         return self._transport.url
 
+    @property
+    def transport(self) -> Transport:
+        """What its requests go through."""
+        return self._transport
+
     def __repr__(self) -> str:
         return f"Client({self.url!r})"
 
