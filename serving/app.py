@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException, InternalServerException
 from litestar.static_files import create_static_files_router
 
 from model_zoo.bundles.store import Store
+from serving.agents.mount import Tools
 from serving.api.feedback import FEEDBACK_HANDLERS
 from serving.api.handlers import HANDLERS
 from serving.api.health import HEALTH_HANDLERS
@@ -20,6 +21,7 @@ from serving.api.inference_protocol import INFERENCE_PROTOCOL
 from serving.api.leaderboards import LEADERBOARD_HANDLERS
 from serving.api.metrics import METRICS_HANDLERS
 from serving.api.promotion import PROMOTION_HANDLERS
+from serving.api.table import TABLE_HANDLERS
 from serving.auth.audit import Audit
 from serving.auth.guard import Guard, guard
 from serving.http.headers import stamp
@@ -28,6 +30,7 @@ from serving.http.openapi import openapi_config
 from serving.http.patience import Patience
 from serving.http.problems import ProblemError, no_such_file, on_http, on_problem, on_unexpected
 from serving.http.rate_limit import RateLimit
+from serving.http.reading import Reading
 from serving.inference.engine import Engine
 from serving.jobs.api import JOB_HANDLERS
 from serving.jobs.service import Jobs
@@ -56,11 +59,12 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     settings = settings or Settings.from_environment()
     engine = Engine(settings, store)
     jobs = Jobs(engine, settings.jobs)
+    tools = Tools()
     rates = RateLimit(settings.rate_per_minute, settings.rates_file) if settings.rate_per_minute else None
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        async with engine.running(), jobs.running():
+        async with engine.running(), jobs.running(), tools.running():
             yield
 
     async def provide_engine() -> Engine:
@@ -80,6 +84,8 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
             *KEY_HANDLERS,
             *PROMOTION_HANDLERS,
             *METRICS_HANDLERS,
+            *TABLE_HANDLERS,
+            *tools.handlers,
             INFERENCE_PROTOCOL,
             create_static_files_router(
                 "/static",
@@ -100,11 +106,14 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         plugins=telemetry_plugins(on=settings.telemetry),
         exception_handlers={ProblemError: on_problem, HTTPException: on_http, Exception: on_unexpected},
         before_send=[stamp],
-        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=5, exclude=["^/v[12]", "^/health"]),
+        compression_config=CompressionConfig(  # predictions would be packed on the event loop, megabytes at a time
+            backend="gzip", gzip_compress_level=5, exclude=["^/v1/(predict|feedback)", "/events$", "^/v2", "^/health"]
+        ),
         openapi_config=openapi_config(),
         request_max_body_size=engine.settings.max_body_bytes,
         logging_config=None,  # Litestar's own would log exceptions whole, and their messages may hold structures
     )
-    app.state.patience = Patience(app.asgi_handler, settings.idle_seconds)
+    app.state.patience = Patience(Reading(app.asgi_handler), settings.idle_seconds)
     app.asgi_handler = AccessLog(app.state.patience)  # around everything: routing and its faults too
+    tools.app = app
     return app

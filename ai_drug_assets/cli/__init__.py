@@ -192,6 +192,24 @@ aidrug.add_command(keys)
 
 
 @aidrug.command()
+@click.option("--url", help="Address of the service; AIDRUG_SERVICE_URL, else port 8000 of this machine, when omitted.")
+def mcp(url: str | None) -> None:
+    """Give a language model tools to predict, explain, compare and report, over standard input and output.
+
+    For the configuration of an agent. The key comes from AIDRUG_API_KEY; the tools may do what the key may.
+    """
+    from serving.client import Client
+
+    try:
+        from serving.agents.stdio import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "mcp":
+            raise
+        raise AidrugError("the package mcp is missing: pip install 'ai-drug-assets[agents]'") from None
+    run(Client(url))
+
+
+@aidrug.command()
 def schema() -> None:
     """Write the JSON Schemas of the configuration files into `configs/`, for editors."""
     from model_zoo.config.schema import write_schemas

@@ -6,12 +6,13 @@ prediction to be compared with, and a structure that cannot be read is told at o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import HeaderParameter, JSONBody
 from litestar.types import ControllerRouterHandler
+from msgspec.structs import replace
 
 from serving.auth.guard import holder_of
 from serving.http.problems import REFUSALS, ProblemError, problem_response
@@ -30,13 +31,28 @@ _FAULT = problem_response()
     responses={400: _FAULT, 409: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def report(
-    request: Request[Any, Any, Any], data: JSONBody[FeedbackRequest], engine: NamedDependency[Engine]
+    request: Request[Any, Any, Any],
+    data: JSONBody[FeedbackRequest],
+    engine: NamedDependency[Engine],
+    idempotency_key: Annotated[
+        str | None,
+        HeaderParameter(
+            name="Idempotency-Key",
+            pattern="^[!-~]{1,150}$",
+            description="Measurements without a name of their own, sent again under it, are stored once.",
+        ),
+    ] = None,
 ) -> FeedbackResponse:
     """Store measured values. A bad one is an error entry at its own index; the others are stored."""
     most = engine.settings.max_molecules
     if not 1 <= len(data.measurements) <= most:
         raise ProblemError("invalid-request", f"measurements: expected 1 to {most}, got {len(data.measurements)}")
-    return await store_measurements(engine, data.measurements, holder_of(request.scope))
+    measurements = data.measurements
+    if idempotency_key is not None:
+        measurements = [
+            replace(each, name=each.name or f"{idempotency_key} {index}") for index, each in enumerate(measurements)
+        ]
+    return await store_measurements(engine, measurements, holder_of(request.scope))
 
 
 FEEDBACK_HANDLERS: list[ControllerRouterHandler] = [report]

@@ -13,7 +13,6 @@ from serving.auth.guard import audited
 from serving.champions.description import champion_info, endpoint_info
 from serving.champions.training_progress import expected_one_of
 from serving.champions.withdrawal import require_not_withdrawn
-from serving.http.leaving import unless_left
 from serving.http.parameters import EndpointName
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.http.schemas import (
@@ -25,8 +24,7 @@ from serving.http.schemas import (
 )
 from serving.inference.champion_change import change_champion
 from serving.inference.engine import Engine
-from serving.inference.requests import chosen, require_offered, require_sane
-from serving.inference.response_builder import build_entry
+from serving.inference.entries import entries_of
 from serving.telemetry.access_log import note_worked
 
 _FAULT = problem_response()
@@ -44,18 +42,9 @@ async def predict(
     request: Request[Any, Any, Any], data: JSONBody[PredictRequest], engine: NamedDependency[Engine]
 ) -> PredictResponse:
     """Predict endpoints for molecules. A bad molecule is an error entry at its own index, never a failed request."""
-    require_sane(data, engine.settings.max_molecules)
-    require_offered(data.include, neighbours=engine.settings.show_neighbours, molecules=len(data.smiles))
-    table = engine.table
-    served = chosen(table, data.endpoints, engine.making.progress)
-    entries = {}
-    for given in await engine.trials.answer(table, served, data.smiles):
-        finding = engine.annotations(given.champions, given.answers, data.include)
-        annotations = await (unless_left(request, finding) if data.include else finding)
-        for index, answer, annotation in zip(given.indices, given.answers, annotations, strict=True):
-            entries[index] = build_entry(index, data.smiles[index], answer, given.champions, annotation, given.on_trial)
+    entries = await entries_of(engine, data, request)
     note_worked(request.scope, len(entries))
-    return PredictResponse([entries[index] for index in range(len(data.smiles))])
+    return PredictResponse(entries)
 
 
 @get(

@@ -6,7 +6,7 @@ molecule that could not be predicted is null in each, and its reason stands in t
 others). `notes` (BYTES, null where there are none) says what was left out of a structure. `version` (BYTES) names the
 version that answered for each molecule: while a challenger is on trial, some are the challenger's, unless the address
 names the champion's version.
-Binary tensors beside the JSON are an extension that is not offered.
+The input may come as a binary tensor beside the JSON; outputs are JSON always, since only JSON has a null.
 
 Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md.
 """
@@ -91,7 +91,10 @@ class InputTensor(Struct, frozen=True):
     shape: list[Annotated[int, Meta(ge=0)]]
     datatype: str
     data: list[Any]
-    parameters: dict[str, Any] | UnsetType = UNSET
+    parameters: Annotated[
+        dict[str, Any] | UnsetType,
+        Meta(description="With `binary_data_size`, the data stand as bytes behind the JSON instead."),
+    ] = UNSET
 
 
 class RequestedOutput(Struct, frozen=True):
@@ -191,8 +194,9 @@ async def model_ready(
     table = engine.table
     if name not in table.appointments:
         _champion(engine, table, name, None)
-    champion = table.champions.get(name)
-    ready = champion is not None and _version(request) in (None, champion.manifest.version)
+    ready = name in table.champions
+    if ready:
+        _champion(engine, table, name, _version(request))
     return Response(ModelReady(name, ready), status_code=200 if ready else 503)
 
 

@@ -20,6 +20,7 @@ from litestar.enums import RequestEncodingType
 from litestar.handlers import BaseRouteHandler
 from litestar.params import BodyKwarg
 
+from serving.http import binary_tensors
 from serving.http.problems import ProblemError
 from serving.settings import is_loopback
 
@@ -96,6 +97,8 @@ def require_json(connection: Connection, handler: BaseRouteHandler) -> None:
     if not isinstance(kwarg, BodyKwarg) or kwarg.media_type != RequestEncodingType.JSON:
         return
     sent = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent == "application/octet-stream" and binary_tensors.HEADER in connection.headers:
+        return  # no form of another page sends that header
     if sent and sent != "application/json" and not (sent.startswith("application/") and sent.endswith("+json")):
         raise ProblemError("unsupported-media-type", f"Content-Type: expected application/json, got {sent[:80]}")
 

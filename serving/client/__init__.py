@@ -11,6 +11,7 @@ Nothing but the standard library is imported::
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -20,13 +21,18 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from serving.client.answers import Champion, Endpoint, Job, Leaderboard, Model, Prediction, read
+from serving.client.frames import Shown as show  # noqa: N813  read as a verb: show(frame)
+from serving.client.frames import Told, bar, silent, texts_of, with_predictions
 from serving.client.transport import NotReachableError, ServiceError, Transport, lines, pieces
 
-__all__ = ["Client", "NotReachableError", "ServiceError"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Client", "NotReachableError", "ServiceError", "show"]
 
 READ_BYTES_PER_SECOND = 200_000
 """How fast a busy service reads an upload, at the slowest: a million rows took it a minute."""
@@ -64,6 +70,11 @@ class Client:
         """Address of the service."""
         return self._transport.url
 
+    @property
+    def transport(self) -> Transport:
+        """What its requests go through."""
+        return self._transport
+
     def __repr__(self) -> str:
         return f"Client({self.url!r})"
 
@@ -74,9 +85,67 @@ class Client:
 
         For more than a few thousand, `submit` is kinder to the service and survives a broken connection.
         """
+        return self._predict(smiles, endpoints, include, silent)
+
+    async def predict_async(
+        self, smiles: Sequence[str], endpoints: Sequence[str] | None = None, include: Sequence[str] = ()
+    ) -> list[Prediction]:
+        """Predict molecules as `predict` does, while other tasks of the event loop go on."""
+        return await asyncio.to_thread(self.predict, smiles, endpoints, include)
+
+    def predict_frame(
+        self,
+        frame: pd.DataFrame,
+        smiles: str = "smiles",
+        endpoints: Sequence[str] | None = None,
+        *,
+        progress: bool = True,
+    ) -> pd.DataFrame:
+        """Predict the molecules of a table.
+
+        Parameters
+        ----------
+        frame
+            Any table; it is not changed.
+        smiles
+            Its column of SMILES. A row without one has an error, as has one that cannot be read.
+        endpoints
+            Which endpoints; all that have a champion when omitted.
+        progress
+            Whether a bar tells how far it is, where tqdm is installed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The table, its index and columns as they were, with `<endpoint>_value`, `_lower`, `_upper` (ends of the 90 %
+            interval) and `_flags` (what to know before believing the value, such as *outside the domain*), and with
+            `error_code` and `error_detail`. `show` draws it with pictures in a notebook.
+
+        Raises
+        ------
+        ValueError
+            When there is no such column, or one of the new ones is there already.
+        """
+        texts = texts_of(frame, smiles)
+        different = list(dict.fromkeys(texts))
+        found = self._predict(different, endpoints, (), bar if progress else silent)
+        known = dict(zip(different, found, strict=True))
+        return with_predictions(frame, [known[text] for text in texts])
+
+    async def predict_frame_async(
+        self, frame: pd.DataFrame, smiles: str = "smiles", endpoints: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Predict the molecules of a table as `predict_frame` does, while other tasks of the event loop go on."""
+        return await asyncio.to_thread(self.predict_frame, frame, smiles, endpoints, progress=False)
+
+    def _predict(
+        self, smiles: Sequence[str], endpoints: Sequence[str] | None, include: Sequence[str], told: Told
+    ) -> list[Prediction]:
         predictions: list[Prediction] = []
-        for start in range(0, len(smiles), BATCH):
-            body: dict[str, Any] = {"smiles": list(smiles[start : start + BATCH])}
+        parts = [smiles[start : start + BATCH] for start in range(0, len(smiles), BATCH)]
+        for part in told(parts, len(smiles)):
+            start = len(predictions)
+            body: dict[str, Any] = {"smiles": list(part)}
             if endpoints is not None:
                 body["endpoints"] = list(endpoints)
             if include:
@@ -237,7 +306,13 @@ class Client:
 
     def feedback(self, measurements: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Send measured values: each with `smiles`, `endpoint`, `value`, and as you like `unit`, `source`, `name`."""
-        content: dict[str, Any] = self._transport.json("POST", "/v1/feedback", {"measurements": list(measurements)})
+        content: dict[str, Any] = self._transport.json(
+            "POST",
+            "/v1/feedback",
+            {"measurements": list(measurements)},
+            again=True,  # under its key it is stored once, however often it arrives
+            headers={"Idempotency-Key": uuid.uuid4().hex},
+        )
         return content
 
     def _submit(

@@ -74,9 +74,17 @@ class Transport:
             handlers.append(urllib.request.ProxyHandler({}))  # no proxy knows this machine
         self._opener = urllib.request.build_opener(*handlers)
 
-    def json(self, method: str, path: str, body: Any = None, *, again: bool = False) -> Any:
+    def json(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        again: bool = False,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
         """Send a request and read its answer as JSON; see `send`."""
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", **(headers or {})}
         content = None
         if body is not None:
             content, headers["Content-Type"] = json.dumps(body).encode(), "application/json"

@@ -13,6 +13,7 @@ import msgspec
 from litestar import Request
 from litestar.types import Empty
 
+from serving.http import binary_tensors
 from serving.http.problems import ProblemError
 
 
@@ -51,7 +52,12 @@ class StrictRequest(Request[Any, Any, Any]):
     async def json(self) -> Any:
         """Give the decoded body."""
         if self._connection_state.json is Empty:
-            self._connection_state.json = decode(await self.body() or b"null")
+            body = await self.body()
+            if (length := self.headers.get(binary_tensors.HEADER)) is None:
+                self._connection_state.json = decode(body or b"null")
+            else:
+                said, rest = binary_tensors.split(body, length)
+                self._connection_state.json = binary_tensors.with_data(decode(said), rest)
         return self._connection_state.json
 
 

@@ -14,6 +14,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.openapi import ResponseSpec
 from litestar.response import Redirect
+from msgspec import UNSET
 
 from model_zoo.errors import AidrugError
 from serving.http.headers import request_id
@@ -96,7 +97,10 @@ def problem(
     """Make the answer for one fault."""
     usual, title = TITLES[code]
     status = status or usual
-    body = Problem(f"urn:ai-drug-assets:problem:{code}", title, status, detail, code, request_id(request.scope))
+    said = detail if request.scope["path"].startswith("/v2") else UNSET
+    body = Problem(f"urn:ai-drug-assets:problem:{code}", title, status, detail, code, request_id(request.scope), said)
+    if status in (429, 503):
+        headers = {"Retry-After": "5"} | (headers or {})
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 

@@ -374,3 +374,6 @@ class Problem(Struct, frozen=True):
     detail: str
     code: Annotated[str, Meta(description="Stable, for programs.")]
     request_id: str
+    error: Annotated[
+        str | UnsetType, Meta(description="The `detail` once more, where clients of the Open Inference Protocol look.")
+    ] = UNSET

@@ -11,7 +11,15 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import (
+    OpenAPIFormat,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    RequestBody,
+    Schema,
+)
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, Stream
 from litestar.types import ControllerRouterHandler
@@ -71,6 +79,27 @@ class _Submission(Operation):
             description="Molecules as JSON; or a file, alone (its options in the address) or in a form.",
             required=True,
         )
+
+
+@dataclass
+class _Result(Operation):
+    """The description of an answer that is a file in one of several formats."""
+
+    def __post_init__(self) -> None:
+        schema = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+        found = (self.responses or {}).get("200")
+        if isinstance(found, OpenAPIResponse):
+            found.content = {media_type: OpenAPIMediaType(schema=schema) for media_type in FORMATS.values()}
+
+
+@dataclass
+class _Events(Operation):
+    """The description of an answer that is a stream of events."""
+
+    def __post_init__(self) -> None:
+        found = (self.responses or {}).get("200")
+        if isinstance(found, OpenAPIResponse):
+            found.content = {"text/event-stream": OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))}
 
 
 @post(
@@ -144,6 +173,7 @@ async def cancel_job(request: Request[Any, Any, Any], job_id: JobId, jobs: Named
     tags=["jobs"],
     opt=_SEEN,
     summary="Follow a job",
+    operation_class=_Events,
     media_type="text/event-stream",
     responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
@@ -167,6 +197,7 @@ async def follow_job(
     tags=["jobs"],
     opt=_SEEN,
     summary="Download a result",
+    operation_class=_Result,
     responses={400: _FAULT, 404: _FAULT, 406: _FAULT, 409: _FAULT, 410: _FAULT, 422: _FAULT, **REFUSALS},
 )
 async def download_result(

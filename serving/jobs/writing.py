@@ -13,7 +13,7 @@ import csv
 import io
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -84,18 +84,28 @@ class Columns:
 
 def columns_of(job: Job) -> Columns:
     """Tell which columns a job's result has."""
+    kinds = {endpoint: (pin.task, pin.displayed) for endpoint, pin in job.champions.items()}
+    return make_columns(job.plan.columns, job.plan.include, kinds, with_smiles=job.plan.smiles_column is None)
+
+
+def make_columns(
+    sent: tuple[str, ...],
+    include: Collection[str],
+    endpoints: Mapping[str, tuple[str, bool]],
+    *,
+    with_smiles: bool = False,
+) -> Columns:
+    """Tell which columns a result has: those that came, and those of endpoints by task and by having another unit."""
     hints = get_type_hints(EndpointPrediction)
-    absent = NOT_A_COLUMN | (ASKED_FOR - set(job.plan.include))
+    absent = NOT_A_COLUMN | (ASKED_FOR - set(include))
     every = EndpointPrediction.__struct_fields__
     fields = {
         endpoint: tuple(
-            name
-            for name in every
-            if name not in absent | OF_OTHER_TASKS[pin.task] | (set() if pin.displayed else SHOWN)
+            name for name in every if name not in absent | OF_OTHER_TASKS[task] | (set() if displayed else SHOWN)
         )
-        for endpoint, pin in job.champions.items()
+        for endpoint, (task, displayed) in endpoints.items()
     }
-    with_smiles, with_alerts = job.plan.smiles_column is None, "alerts" in job.plan.include
+    with_alerts = "alerts" in include
     names = [*["smiles"][:with_smiles], "standardised", "error_code", "error_detail", "notes"]
     names += ["alerts"][:with_alerts]
     kinds: list[type] = [str] * len(names)
@@ -104,7 +114,6 @@ def columns_of(job: Job) -> Columns:
             for suffix, kind in _columns_of_field(field, hints[field]):
                 names.append(f"{endpoint}_{suffix}")
                 kinds.append(kind)
-    sent = job.plan.columns
     return Columns(sent, unique(names, sent), tuple(kinds), fields, with_smiles, with_alerts)
 
 

@@ -26,7 +26,7 @@ ORDER = {
             """,
         "serving": """
             client+job_settings+home settings metrics runtime http auth telemetry+storage
-            champions inference jobs api+page app run __main__
+            champions inference jobs api+page+agents app run __main__
             """,
         "ai_drug_assets": """
             processes+interrupts settings+revision storage+aws planning keys tracking

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from litestar.testing import TestClient
 
@@ -13,6 +16,7 @@ from model_zoo.bundles.store import FolderStore
 from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle_factory import publish
+from tests.server_process import running_service
 
 Client = TestClient[Any]
 
@@ -47,7 +51,8 @@ def test_a_server_tells_its_state_and_its_models(client: Client) -> None:
     assert client.get("/v2").json()["name"] == "ai-drug-assets"
     assert client.get("/v2/models/bbb/ready").json() == {"name": "bbb", "ready": True}
     assert client.get(f"/v2/models/solubility_logs/versions/{version}/ready").status_code == 200
-    assert client.get("/v2/models/solubility_logs/versions/other/ready").status_code == 503
+    other = client.get("/v2/models/solubility_logs/versions/other/ready")
+    assert (other.status_code, other.json()["code"]) == (404, "unknown-version")
     assert client.get(f"/v2/models/solubility_logs/versions/{version}").json() == model
     assert (model["versions"], model["inputs"]) == ([version], [{"name": "smiles", "datatype": "BYTES", "shape": [-1]}])
     names = [output["name"] for output in model["outputs"]]
@@ -114,3 +119,76 @@ def test_a_server_without_a_champion_is_live_and_not_ready(store: FolderStore) -
         assert client.get("/v2/health/live").status_code == 200
         assert client.get("/v2/health/ready").status_code == 503
         assert client.get("/v2/models/bbb/ready").status_code == 404
+
+
+def test_a_fault_is_told_where_the_protocol_looks_for_it(client: Client) -> None:
+    """Every fault has an `error`, which is the detail of the problem; elsewhere nothing is said twice."""
+    bad = client.post("/v2/models/solubility_logs/infer", json={"inputs": []})
+    absent = client.get("/v2/models/nothing")
+
+    for answer in (bad, absent):
+        assert answer.json()["error"] == answer.json()["detail"]
+    assert "error" not in client.get("/v1/endpoints/nothing").json()
+
+
+def binary(*texts: bytes, size: int | None = None, header: str | None = None) -> dict[str, Any]:
+    """Give content and headers of a request whose molecules stand behind the JSON."""
+    data = b"".join(struct.pack("<I", len(text)) + text for text in texts)
+    parameters = {"binary_data_size": len(data) if size is None else size}
+    said = {"inputs": [{"name": "smiles", "shape": [len(texts)], "datatype": "BYTES", "parameters": parameters}]}
+    head = json.dumps(said).encode()
+    headers = {
+        "content-type": "application/octet-stream",
+        "inference-header-content-length": header or str(len(head)),
+    }
+    return {"content": head + data, "headers": headers}
+
+
+def test_molecules_may_come_as_bytes(client: Client) -> None:
+    """The binary extension gives what JSON gives; bytes that are not what they say are refused."""
+    path = "/v2/models/solubility_logs/infer"
+    as_json = client.post(path, json=tensor("CCO", "é", ""))
+    as_bytes = client.post(path, **binary(b"CCO", "é".encode(), b""))
+    broken = [
+        client.post(path, **binary(b"CCO", size=3)),
+        client.post(path, **binary(b"CCO", size=100)),
+        client.post(path, **binary(b"CCO", size=-1)),
+        client.post(path, **binary(b"CC\xff")),
+        client.post(path, **binary(b"CCO", header="99999")),
+        client.post(path, **binary(b"CCO", header="-1")),
+        client.post(path, **binary(b"CCO", header="9" * 30)),
+    ]
+
+    assert as_bytes.json() == as_json.json()
+    assert [answer.status_code for answer in broken] == [400] * len(broken)
+
+
+def test_the_reference_client_finds_what_it_expects(tmp_path: Path) -> None:
+    """Triton's own client asks every question that it knows, over a real socket."""
+    reason = "the reference client is not installed: pip install 'tritonclient[http]' (CI does)"
+    triton = pytest.importorskip("tritonclient.http", reason=reason)
+    faults = pytest.importorskip("tritonclient.utils", reason=reason)
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "logs", value=-1.5)
+    with running_service(tmp_path, tmp_path / "log") as (address, _):
+        client = triton.InferenceServerClient(address.removeprefix("http://"))
+        assert client.is_server_live()
+        assert client.is_server_ready()
+        assert client.is_model_ready("solubility_logs")
+        assert not client.is_model_ready("nothing")
+        assert not client.is_model_ready("solubility_logs", "9")
+        assert client.get_server_metadata()["name"] == "ai-drug-assets"
+        assert client.get_model_metadata("solubility_logs")["inputs"][0]["name"] == "smiles"
+        found = []
+        for as_bytes in (True, False):
+            smiles = triton.InferInput("smiles", [2], "BYTES")
+            smiles.set_data_from_numpy(np.array([b"CCO", b"bad("], dtype=object), binary_data=as_bytes)
+            asked = [triton.InferRequestedOutput("value"), triton.InferRequestedOutput("error", binary_data=False)]
+            for outputs in (None, asked):
+                result = client.infer("solubility_logs", [smiles], outputs=outputs)
+                found.append((result.as_numpy("value").tolist()[0], result.as_numpy("error").tolist()[1]))
+        with pytest.raises(faults.InferenceServerException, match="expected one of solubility_logs"):
+            client.infer("nothing", [smiles])
+
+    assert [value for value, _ in found] == [-1.5] * 4
+    assert all(b"invalid-smiles" in np.bytes_(error) for _, error in found)

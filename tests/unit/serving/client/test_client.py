@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
 from ai_drug_assets.cli import aidrug
 from model_zoo.bundles.store import FolderStore
+from model_zoo.monitoring.prediction_log import PredictionLog
 from serving.api import leaderboards
-from serving.client import Client, NotReachableError, ServiceError, answers
+from serving.client import Client, NotReachableError, ServiceError, answers, show
 from serving.http import schemas
 from serving.jobs import schemas as job_schemas
 from tests.bundle_factory import publish
@@ -111,6 +116,91 @@ def test_a_refusal_says_what_the_service_said(client: Client, tmp_path: Path) ->
         Client("127.0.0.1:8000")
 
     assert (refused.value.code, refused.value.status) == ("unknown-endpoints", 422)
+
+
+def test_a_table_keeps_its_index_and_columns(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions stand beside what was there, row by row, whatever the index, the order, and what a cell holds."""
+    monkeypatch.setattr("serving.client.BATCH", 2)
+    frame = pd.DataFrame(
+        {"id": list("abcdef"), "structure": ["CCO", None, "nope", "CCN", "CCO", float("nan")], 7: range(6)},
+        index=pd.Index([3, 3, "x", -1, 0, 2], name="row"),
+    )
+    before = frame.copy(deep=True)
+    got = client.predict_frame(frame, smiles="structure")
+    alone = {each.smiles: each for each in client.predict(["CCO", "CCN"])}
+
+    pd.testing.assert_frame_equal(frame, before)
+    pd.testing.assert_frame_equal(got[frame.columns], before)
+    names = [str(name) for name in got.columns[3:]]
+    assert [name for name in names if name.startswith("solubility_logs")] == [
+        f"solubility_logs_{part}" for part in ("value", "lower", "upper", "flags")
+    ]
+    assert got["error_code"].tolist() == [None, "empty", "invalid-smiles", None, None, "empty"]
+    said = alone["CCN"].endpoints["solubility_logs"]
+    assert said.interval is not None
+    row = got.iloc[3]
+    assert (row["solubility_logs_value"], row["solubility_logs_lower"], row["solubility_logs_upper"]) == (
+        said.value,
+        *said.interval,
+    )
+    assert got["bbb_lower"].isna().all()
+    assert got["solubility_logs_value"].dtype == "float64"
+    assert got["solubility_logs_value"].isna().tolist() == [False, True, True, False, False, True]
+    pd.testing.assert_frame_equal(asyncio.run(client.predict_frame_async(frame, "structure")), got)
+
+
+def test_a_table_that_cannot_be_predicted_says_why(client: Client) -> None:
+    """No such column, and columns that would be written over."""
+    frame = pd.DataFrame({"smiles": ["CCO"], "bbb_value": [1.0]})
+    with pytest.raises(ValueError, match="expected one column named 'SMILES'"):
+        client.predict_frame(frame, "SMILES")
+    with pytest.raises(ValueError, match="bbb_value already"):
+        client.predict_frame(frame)
+    assert client.predict_frame(frame[[]].assign(smiles=["CCO"]).iloc[:0]).empty
+
+
+def test_a_notebook_shows_pictures_and_nothing_that_runs(client: Client) -> None:
+    """A picture per molecule that can be drawn; cells are text, whatever they hold."""
+    frame = pd.DataFrame({"smiles": ["CCO", "nope"], "note": ["<script>alert(1)</script>", None]})
+    text = show(client.predict_frame(frame, progress=False))._repr_html_()
+
+    assert text.count("<svg") == 1
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "solubility_logs_value" in text
+
+
+def test_a_measurement_that_arrives_twice_is_stored_once(address: str, tmp_path: Path) -> None:
+    """The same request again under its key changes nothing; a name of one's own stands above it."""
+    home = Path(tmp_path / "home")
+    publish(FolderStore(home / "store"), home / "b1", onnx_bias=0.0)
+    sent = {"measurements": [{"smiles": "CCO", "endpoint": "solubility_logs", "value": 1.0}] * 2}
+    with running_service(home, home / "log") as (url, _):
+        for _ in range(2):
+            request = urllib.request.Request(
+                f"{url}/v1/feedback",
+                json.dumps(sent).encode(),
+                {"Content-Type": "application/json", "Idempotency-Key": "monday"},
+            )
+            with urllib.request.urlopen(request) as answer:
+                assert json.load(answer)["stored"] == 2
+        Client(url).feedback([{**sent["measurements"][0], "name": "own"}])
+        table = urllib.request.urlopen(
+            f"{url}/v1/predictions.csv?smiles=CCO&smiles=%3D1%2Bnope&endpoints=solubility_logs"
+        )
+        rows = list(csv.DictReader(io.TextIOWrapper(table, "utf-8", newline="")))
+        too_many = "&".join(["smiles=C"] * 51)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{url}/v1/predictions.csv?{too_many}")
+    with closing(PredictionLog(home / "service")) as record:
+        names = [row.name for row in record.measurements("solubility_logs")]
+
+    assert names == ["monday 0", "monday 1", "own"]
+    assert refused.value.code == 422
+    (expected,) = Client(address).predict(["CCO"], ["solubility_logs"])
+    assert float(rows[0]["solubility_logs_value"]) == expected.endpoints["solubility_logs"].value
+    assert rows[1]["error_code"] == "invalid-smiles"
+    assert rows[1]["smiles"] == "'=1+nope"
 
 
 Answer = tuple[int, dict[str, str], bytes]

@@ -1,0 +1,125 @@
+"""How a tool asks the service: in this process, or over the network.
+
+Either way the question is a request as any other: the same guard, limits, metrics and log see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+from litestar.types import ASGIApp, HTTPScope, Message
+
+from serving.client.transport import ServiceError, Transport, pieces
+
+Headers = Mapping[str, str]
+
+
+class Ask(Protocol):
+    """Sends one request and gives the decoded answer."""
+
+    async def __call__(self, method: str, path: str, body: Any = None, headers: Headers | None = None) -> Any:
+        """Ask.
+
+        Raises
+        ------
+        ServiceError
+            When the service refuses.
+        """
+
+
+class InProcess:
+    """Asks an application in this process, as the caller who asks us: with their key, from their address.
+
+    Parameters
+    ----------
+    app
+        The application.
+    scope
+        Of the request that brought the question.
+    """
+
+    KEPT = (b"authorization", b"cookie", b"host", b"x-forwarded-for", b"origin", b"sec-fetch-site")
+
+    def __init__(self, app: ASGIApp, scope: Mapping[str, Any]) -> None:
+        self._app, self._scope = app, scope
+
+    async def __call__(self, method: str, path: str, body: Any = None, headers: Headers | None = None) -> Any:
+        """Ask."""
+        content = b"" if body is None else json.dumps(body).encode()
+        status, said = await self._answer(self._request(method, path, content, headers or {}), content)
+        decoded = _decoded(said, path)
+        if status >= 400:
+            problem = decoded if isinstance(decoded, dict) else {}
+            raise ServiceError(str(problem.get("detail")), str(problem.get("code")), status)
+        return decoded
+
+    def _request(self, method: str, path: str, content: bytes, headers: Headers) -> HTTPScope:
+        path, _, query = path.partition("?")
+        kept = [each for each in self._scope["headers"] if each[0] in self.KEPT]
+        sent = {"content-type": "application/json", "content-length": str(len(content)), **headers}
+        made = {name: self._scope[name] for name in ("type", "asgi", "http_version", "scheme", "client", "server")}
+        made |= {
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": query.encode(),
+            "headers": [*kept, *((name.lower().encode(), value.encode()) for name, value in sent.items())],
+            "state": {},
+        }
+        return cast("HTTPScope", made)
+
+    async def _answer(self, scope: HTTPScope, content: bytes) -> tuple[int, bytes]:
+        status, said, sent = 500, b"", False
+
+        async def receive() -> Any:
+            nonlocal sent
+            if sent:  # whoever waits for the caller to leave is cancelled with this task
+                await asyncio.Event().wait()
+            sent = True
+            return {"type": "http.request", "body": content, "more_body": False}
+
+        async def send(message: Message) -> None:
+            nonlocal status, said
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif message["type"] == "http.response.body":
+                said += message["body"]
+
+        await self._app(scope, receive, send)
+        return status, said
+
+
+class OverNetwork:
+    """Asks a service elsewhere.
+
+    Parameters
+    ----------
+    transport
+        Its address and key.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def __call__(self, method: str, path: str, body: Any = None, headers: Headers | None = None) -> Any:
+        """Ask."""
+        return await asyncio.to_thread(self._once, method, path, body, dict(headers or {}))
+
+    def _once(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        content = None if body is None else json.dumps(body).encode()
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        again = method == "GET" or "Idempotency-Key" in headers or path == "/v1/predict"
+        give = None if content is None else (lambda: content)
+        with self._transport.send(method, path, give, headers, again=again) as answer:
+            return _decoded(b"".join(pieces(answer)), path)
+
+
+def _decoded(said: bytes, path: str) -> Any:
+    if "format=ndjson" in path and not said.startswith(b'{"type":"urn:'):
+        return [json.loads(line) for line in said.splitlines() if line]
+    return json.loads(said) if said else None

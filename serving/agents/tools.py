@@ -1,0 +1,186 @@
+"""The tools, as the official package `mcp` serves them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from functools import wraps
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from serving.agents import wording
+from serving.agents.asking import Ask
+from serving.client.transport import ServiceError
+
+READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+
+Smiles = Annotated[str, Field(description="One molecule as SMILES.", max_length=10_000)]
+Molecules = Annotated[list[str], Field(description="Molecules as SMILES.", min_length=1, max_length=50)]
+Endpoint = Annotated[str, Field(description="Name of an endpoint, as list_endpoints gives it.", max_length=200)]
+Endpoints = Annotated[list[str] | None, Field(description="Names of endpoints; all when left out.")]
+Said = dict[str, Any]
+
+
+def make_server(  # noqa: C901  a list of tools, each of a few lines
+    asking: Callable[[Context[Any, Any]], Ask],
+) -> MCPServer[Any]:
+    """Make the server.
+
+    Parameters
+    ----------
+    asking
+        Gives what a tool asks the service by, for the request that called it.
+    """
+    server: MCPServer[Any] = MCPServer("ai-drug-assets", instructions=wording.INSTRUCTIONS)
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # it writes why a tool failed, and that may hold a structure
+
+    def tool(description: str, annotations: ToolAnnotations = READS) -> Callable[[Callable[..., Any]], Any]:
+        def made(function: Callable[..., Any]) -> Any:
+            @wraps(function)
+            async def plain(*args: Any, **kwargs: Any) -> Any:
+                try:
+                    return await function(*args, **kwargs)
+                except ServiceError as error:
+                    raise ToolError(f"{error.code}: {error}") from None
+
+            return server.tool(description=description, annotations=annotations)(plain)
+
+        return made
+
+    @tool(wording.LIST_ENDPOINTS)
+    async def list_endpoints(ctx: Context[Any, Any]) -> Said:
+        ask = asking(ctx)
+        return {"endpoints": [await _described(ask, each) for each in await ask("GET", "/v1/endpoints")]}
+
+    @tool(wording.PREDICT)
+    async def predict(ctx: Context[Any, Any], smiles: Molecules, endpoints: Endpoints = None) -> Said:
+        return {"molecules": [wording.told(each) for each in await _predicted(asking(ctx), smiles, endpoints)]}
+
+    @tool(wording.EXPLAIN)
+    async def explain(ctx: Context[Any, Any], smiles: Smiles, endpoint: Endpoint) -> Said:
+        (entry,) = await _predicted(asking(ctx), [smiles], [endpoint], ["explanation", "alerts"])
+        said = wording.told(entry)
+        if "endpoints" in entry:
+            said["explanation"] = entry["endpoints"][endpoint].get("explanation")
+            said["alerts"] = [f"{each['name']} ({each['catalogue']})" for each in entry.get("alerts", [])]
+        return said
+
+    @tool(wording.NEAREST)
+    async def nearest_measured(ctx: Context[Any, Any], smiles: Smiles, endpoint: Endpoint) -> Said:
+        (entry,) = await _predicted(asking(ctx), [smiles], [endpoint], ["neighbours"])
+        if "endpoints" not in entry:
+            return wording.told(entry)
+        return {"smiles": smiles, "endpoint": endpoint, "measured": entry["endpoints"][endpoint].get("neighbours", [])}
+
+    @tool(wording.COMPARE)
+    async def compare(
+        ctx: Context[Any, Any],
+        smiles: Annotated[list[str], Field(description="2 to 20 molecules as SMILES.", min_length=2, max_length=20)],
+        endpoint: Endpoint,
+    ) -> Said:
+        ask = asking(ctx)
+        what = await ask("GET", f"/v1/endpoints/{quote(endpoint, safe='')}")
+        return _compared(await _predicted(ask, smiles, [endpoint]), endpoint, what["direction"])
+
+    @tool(wording.SUBMIT, ADDS)
+    async def submit_job(
+        ctx: Context[Any, Any],
+        smiles: Annotated[list[str], Field(description="Molecules as SMILES.", min_length=1, max_length=10_000)],
+        endpoints: Endpoints = None,
+    ) -> Said:
+        body = {"smiles": smiles} if endpoints is None else {"smiles": smiles, "endpoints": endpoints}
+        job = await asking(ctx)("POST", "/v1/jobs", body, {"Idempotency-Key": _digest(body)})
+        return {"job": job["id"], "status": job["status"], "molecules": job["total"]}
+
+    @tool(wording.READ)
+    async def read_job(
+        ctx: Context[Any, Any],
+        job: Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="The id that submit_job gave.")],
+        start: Annotated[int, Field(ge=0, description="First row wanted, from 0.")] = 0,
+        rows: Annotated[int, Field(ge=1, le=50, description="How many rows at most.")] = 20,
+    ) -> Said:
+        ask = asking(ctx)
+        now = await ask("GET", f"/v1/jobs/{job}")
+        said: Said = {name: now[name] for name in ("status", "done", "total", "failed")}
+        if now["done"] > start and now["status"] != "cancelled":
+            found = await ask("GET", f"/v1/jobs/{job}/result?format=ndjson&start={start}&rows={rows}")
+            said["rows"] = [{"row": start + index, **wording.told(each)} for index, each in enumerate(found)]
+        return said
+
+    @tool(wording.REPORT, ADDS)
+    async def report_measurement(
+        ctx: Context[Any, Any],
+        smiles: Smiles,
+        endpoint: Endpoint,
+        value: Annotated[float, Field(description="As it was measured, in `unit`; 0 or 1 for a binary endpoint.")],
+        unit: Annotated[str, Field(description="The endpoint's unit, as list_endpoints gives it.")],
+        source: Annotated[str, Field(max_length=200, description="Who or what measured it.", min_length=1)],
+        relation: Annotated[Literal["=", "<", ">"], Field(description="< or > where the value is a bound.")] = "=",
+    ) -> Said:
+        sent = {"smiles": smiles, "endpoint": endpoint, "value": value, "source": source, "relation": relation}
+        body = {"measurements": [{**sent, "unit": unit}]}
+        answer = await asking(ctx)("POST", "/v1/feedback", body, {"Idempotency-Key": _digest(body)})
+        (result,) = answer["measurements"]
+        return {
+            "stored": bool(answer["stored"]),
+            **{key: result[key] for key in ("error", "prediction") if key in result},
+        }
+
+    return server
+
+
+async def _predicted(ask: Ask, smiles: list[str], endpoints: list[str] | None, include: list[str] | None = None) -> Any:
+    body: Said = {"smiles": smiles, "include": include or []}
+    if endpoints is not None:
+        body["endpoints"] = endpoints
+    return (await ask("POST", "/v1/predict", body))["predictions"]
+
+
+async def _described(ask: Ask, endpoint: Said) -> Said:
+    """Say what an endpoint is and how good its model is; how good it is is unknown where no leaderboard is kept."""
+    kept = ("name", "title", "description", "unit", "direction", "task", "provisional")
+    said: Said = {key: endpoint[key] for key in kept} | {"model": endpoint["champion"]["model"], "quality": None}
+    try:
+        board = await ask("GET", f"/v1/leaderboards/{quote(endpoint['name'], safe='')}")
+    except ServiceError:
+        return said
+    row = next((each for each in board["rows"] if each["champion"]), None)
+    if row is not None:
+        said["quality"] = {"metric": board["metric"], "scale": board["scale"], "cv": row["cv"], "test": row["test"]}
+    return said
+
+
+def _compared(entries: list[Said], endpoint: str, direction: str) -> Said:
+    rows = [(index, each["endpoints"][endpoint]) for index, each in enumerate(entries) if "endpoints" in each]
+    rows.sort(key=lambda row: row[1]["value"], reverse=direction != "lower")
+    pairs = [
+        {"between": [first, second], "distinguishable": _apart(one, other)}
+        for (first, one), (second, other) in pairwise(rows)
+    ]
+    return {
+        "direction": {"higher": "higher is better", "lower": "lower is better"}.get(direction, "neither is better"),
+        "molecules": [wording.told(each) for each in entries],
+        "order": [index for index, _ in rows],
+        "pairs": pairs,
+    }
+
+
+def _apart(one: Said, other: Said) -> bool:
+    """Tell whether two predictions differ by more than they are uncertain; without intervals that is not known."""
+    if one["interval"] is None or other["interval"] is None:
+        sets = one.get("prediction_set"), other.get("prediction_set")
+        return all(each is not None and len(each) == 1 for each in sets) and sets[0] != sets[1]
+    return bool(one["interval"][0] > other["interval"][1] or other["interval"][0] > one["interval"][1])
+
+
+def _digest(body: Said) -> str:
+    return f"agent-{hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:40]}"
