@@ -483,7 +483,7 @@ def test_a_block_is_as_wide_as_its_featurizer() -> None:
     """The settings are those of a file that says the widths; one that says others is heard, and refused in training."""
     features = ("morgan_count", "erg", "rdkit_descriptors")
     known: dict[str, Any] = {"name": "gp", "description": "d", "features": features}
-    blocks = [{"largest": 8}, {"per_count": 0.3}, {"distance": "rank"}]
+    blocks: list[dict[str, Any]] = [{"largest": 8}, {"per_count": 0.3}, {"distance": "rank"}]
     widths = [{"columns": columns, **block} for columns, block in zip((1024, 315, 217), blocks, strict=True)]
 
     made = ModelSpec(**known, config={"blocks": blocks})
