@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -81,7 +81,7 @@ class ModelSpec(BaseModel):
         for key, room in self.search.items():
             for value in room.values():
                 try:
-                    self.settings(**{key: value})
+                    self.settings(changed={key: value})
                 except ValidationError as error:
                     schema = models.get(self.recipe).Config
                     raise ValueError(f"search.{fault(error.errors()[0], schema)}") from None
@@ -92,9 +92,12 @@ class ModelSpec(BaseModel):
         """Whether this model weighs others instead of learning by itself."""
         return isinstance(models.get(self.recipe), models.Weighing)
 
-    def settings(self, endpoint: str | None = None, **changed: Any) -> ModelConfig:
+    def settings(self, endpoint: str | None = None, changed: Mapping[str, Any] | None = None) -> ModelConfig:
         """Give the validated hyper-parameters, with the overrides of an endpoint, and others in place of some."""
-        recipe, merged = models.get(self.recipe), {**self.config, **self.overrides.get(endpoint or "", {}), **changed}
+        recipe, merged = (
+            models.get(self.recipe),
+            {**self.config, **self.overrides.get(endpoint or "", {}), **(changed or {})},
+        )
         if "task" in merged:
             raise ValueError("config.task: the task comes from the endpoint, remove the key")
         if isinstance(recipe, models.HasBlocks):

@@ -494,4 +494,4 @@ def test_a_block_is_as_wide_as_its_featurizer() -> None:
         with pytest.raises(ValidationError, match="blocks"):
             ModelSpec(**known, config={"blocks": wrong})
     searched = ModelSpec(**known, config={"blocks": blocks}, search={"max_rows": Range(choices=(100, 200))})
-    assert searched.settings(max_rows=200).model_dump()["max_rows"] == 200
+    assert searched.settings(changed={"max_rows": 200}).model_dump()["max_rows"] == 200
