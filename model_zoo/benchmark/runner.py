@@ -153,22 +153,27 @@ def _run_board(job: Job, contest: BenchmarkRun, board: str, say: Say) -> None:
     if result.get("signature") == stamp and not any("failed" in item for item in result["candidates"]):
         say(f"{name}: nothing changed")
         return
+    # Both boards of a set share what was computed: a model, or a champion, that the other one knows is not made again.
     earlier = [entry_of(job.out, endpoint.name, other) for other in BOARDS]
     known = {
         item["signature"]: item for entry in earlier for item in entry.get("candidates", []) if "failed" not in item
     }
-    own = {item["signature"] for item in result.get("candidates", [])} & known.keys()
+    on_record = dict.fromkeys(item["signature"] for item in result.get("candidates", []) if item["signature"] in known)
     candidates: list[dict[str, Any]] = []
     for model, mark in contest.signatures.items():
         candidates.append({**known[mark], "model": model} if mark in known else _candidate(contest, model))
-        rest = [known[mark] for mark in known if mark in own - {done["signature"] for done in candidates}]
-        unfinished = {"set": endpoint.name, "board": board, "signature": None, "candidates": [*candidates, *rest]}
+        # Written after every model, with what stood there before and was not come to yet: a run may end at any time.
+        reached = {each["signature"] for each in candidates}
+        left = [known[earlier_mark] for earlier_mark in on_record if earlier_mark not in reached]
+        unfinished = {"set": endpoint.name, "board": board, "signature": None, "candidates": [*candidates, *left]}
         store_entry(job.out, {**result, **unfinished})
         say(_line(name, endpoint, candidates[-1]))
     champion = _elect(candidates, endpoint, job.holder)
     final = final_stamp(protocol, compared, champion["signature"])
-    done = [entry["official"] for entry in earlier if entry.get("official", {}).get("signature") == final]
-    official = done[0] if done else {"signature": final, **_official(contest, compared, champion["model"], job.seeds)}
+    results = (entry["official"] for entry in earlier if entry.get("official", {}).get("signature") == final)
+    official = next(results, None)
+    if official is None:
+        official = {"signature": final, **_official(contest, compared, champion["model"], job.seeds)}
     store_entry(job.out, _result(contest, board, champion, candidates, official, stamp))
     say(f"{name}: {champion['model']} {official['scores']} in {official['train_s']:g} s")
 

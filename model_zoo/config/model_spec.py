@@ -94,10 +94,8 @@ class ModelSpec(BaseModel):
 
     def settings(self, endpoint: str | None = None, changed: Mapping[str, Any] | None = None) -> ModelConfig:
         """Give the validated hyper-parameters, with the overrides of an endpoint, and others in place of some."""
-        recipe, merged = (
-            models.get(self.recipe),
-            {**self.config, **self.overrides.get(endpoint or "", {}), **(changed or {})},
-        )
+        recipe = models.get(self.recipe)
+        merged = {**self.config, **self.overrides.get(endpoint or "", {}), **(changed or {})}
         if "task" in merged:
             raise ValueError("config.task: the task comes from the endpoint, remove the key")
         if isinstance(recipe, models.HasBlocks):
