@@ -48,7 +48,7 @@ def automation_sensor(catalog: Catalog, clock: Callable[[], float] = time.time) 
         name=NAME,
         job_name=RETRAINING,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=AT_REST_S if is_supervised() else EVERY_S,
+        minimum_interval_seconds=AT_REST_S if catalog.settings.supervised else EVERY_S,
         description="Asks for what is stale, in the order of `aidrug run`; the one owner of retraining.",
     )
     def _retrain(context: dg.SensorEvaluationContext) -> dg.SensorResult:

@@ -26,7 +26,7 @@ def git_sha_sensor(asset_context: AssetContext) -> dg.SensorDefinition:
     @dg.sensor(
         name="git_sha",
         default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=300 if is_supervised() else 30,
+        minimum_interval_seconds=300 if settings.supervised else 30,
         description="Notices a new Git revision and reloads the code location; retraining follows the signatures.",
     )
     def _git_sha(context: dg.SensorEvaluationContext) -> dg.SensorResult:

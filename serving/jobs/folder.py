@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from model_zoo.io.files import draft_of
 from model_zoo.data.tables.row import Row
+from model_zoo.io.files import draft_of
 from serving.http.schemas import MoleculePrediction
 
 _rows_decoder = msgspec.json.Decoder(list[Row])
