@@ -15,7 +15,7 @@ from typing import Any
 from model_zoo.data.assays.names_of_columns import direction_of, potency_kind, unit_in
 from model_zoo.data.assays.roles import Roles, Value
 from model_zoo.data.assays.whole_table import WholeTable
-from model_zoo.data.source_files import ENCODINGS
+from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
 from model_zoo.data.tables.form import DELIMITERS
 from model_zoo.data.units import is_logarithmic, is_unit, unit_name
 
@@ -152,6 +152,8 @@ def _column_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers
         f", {odd} of them no numbers: `aidrug curate` says which" if odd else ""
     )
     by_row = roles.unit if answers.unit is None and value.labels is None else ""
+    if answers.unit is not None and UNIT_COLUMN in table.names:
+        keys["unit"] = answers.unit  # else the column of this name would count
     for key, column in {
         "relation_column": roles.relation if value.labels is None else "",
         "unit_column": by_row,

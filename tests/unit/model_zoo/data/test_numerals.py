@@ -19,7 +19,7 @@ def written(value: float, numerals: str) -> str:
     """Write a number, by Python's own formatting."""
     grouped = len(numerals) > 1
     text = f"{value:,.4f}" if grouped else f"{value:.4f}"
-    return text.translate(str.maketrans({".": numerals[0], ",": numerals[1] if grouped else ""}))
+    return text.replace(",", "_").replace(".", numerals[0]).replace("_", numerals[1] if grouped else "")
 
 
 @settings(max_examples=200, deadline=None)
