@@ -50,7 +50,7 @@ class ModelMemory:
     Examples
     --------
     >>> memory = ModelMemory(10)
-    >>> [memory.get(key, lambda: key, 6) for key in ("a", "b")], memory.holds("a"), memory.holds("b")
+    >>> [memory.get(key, lambda: key, lambda: 6) for key in ("a", "b")], memory.holds("a"), memory.holds("b")
     (['a', 'b'], False, True)
     """
 
@@ -59,18 +59,18 @@ class ModelMemory:
         self.domains = DomainIndexes()
         self._parts: OrderedDict[object, tuple[object, float]] = OrderedDict()
 
-    def get(self, key: object, read: Callable[[], T], size_bytes: float) -> T:
-        """Give a part, read now when it is not in memory; one caller at a time for each part."""
+    def get(self, key: object, read: Callable[[], T], size_bytes: Callable[[], float]) -> T:
+        """Give a part, read and measured now when it is not in memory; one caller at a time for each part."""
         with self._lock:
             known = self._parts.get(key)
             if known is not None:
                 self._parts.move_to_end(key)
                 return known[0]  # type: ignore[return-value]
-        part = read()
+        part, taken = read(), size_bytes()
         with self._lock:
             if key not in self._parts:
-                self._parts[key] = (part, size_bytes)
-                self._taken += size_bytes
+                self._parts[key] = (part, taken)
+                self._taken += taken
             while self._taken > self._limit and len(self._parts) > 1:
                 _, (_, freed) = self._parts.popitem(last=False)
                 self._taken -= freed
@@ -191,11 +191,12 @@ class OnDemandBundle(Bundle):
 
     def _part(self, name: str, read: Callable[[], T]) -> T:
         with self._lock:
-            return self._memory.get(self._keys[name], read, GROWTH * self._file_bytes(name))
+            return self._memory.get(self._keys[name], read, self._bytes)
 
-    def _file_bytes(self, name: str) -> int:
-        files = (file for file in self.manifest.files if file.startswith("model/") or name == "explainer")
-        return sum((self.folder / file).stat().st_size for file in files)
+    def _bytes(self) -> float:
+        """Estimate what the model takes, and as much for its explainer, which holds on to it."""
+        files = (file for file in self.manifest.files if file.startswith("model/"))
+        return GROWTH * sum((self.folder / file).stat().st_size for file in files)
 
     def _read_model(self) -> Model:
         folder = self._fetch()
