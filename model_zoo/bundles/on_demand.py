@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from model_zoo.bundles.card import FILE as CARD
 from model_zoo.bundles.card import ModelCard, parse_card
-from model_zoo.bundles.reader import EXPLANATION, Bundle, Neighbours, load_bundle, read_verified, verify_files
+from model_zoo.bundles.reader import Bundle, Neighbours, load_bundle, read_verified, verify_files
 from model_zoo.errors import BundleError
+from model_zoo.explanation.explainer import FILE as EXPLANATION
 from model_zoo.explanation.explainer import Explainer, load_explainer
 from model_zoo.fitted_models.formats import Model, OnnxModel, load_model
 from model_zoo.uncertainty.applicability_domain import Domain
@@ -80,11 +81,12 @@ class ModelMemory:
         """Say whether a part is in memory."""
         return key in self._parts
 
-    def drop(self, key: object) -> None:
-        """Let a part go that nobody asks for any more."""
+    def drop(self, *keys: object) -> None:
+        """Let parts go that nobody asks for any more."""
         with self._lock:
-            _, freed = self._parts.pop(key, (None, 0.0))
-            self._taken -= freed
+            for key in keys:
+                _, freed = self._parts.pop(key, (None, 0.0))
+                self._taken -= freed
 
 
 class OnDemandBundle(Bundle):
@@ -121,11 +123,11 @@ class OnDemandBundle(Bundle):
         vars(self).update(_fetch=fetch, digest=manifest_digest, _memory=memory, _lock=threading.RLock())
         keys = {name: (object(), name) for name in ("model", "explainer")}  # its own: another bundle has others
         vars(self).update(_keys=keys, _kept=None, _fault=None)
-        weakref.finalize(self, lambda: [memory.drop(key) for key in keys.values()])
+        weakref.finalize(self, memory.drop, *keys.values())
         _ = self.card
 
     @cached_property
-    def card(self) -> ModelCard:  # type: ignore[override]
+    def card(self) -> ModelCard:
         """The model card, which is told before anything is predicted."""
         return parse_card(read_verified(self.folder, CARD), str(self.folder / CARD))
 
@@ -145,23 +147,23 @@ class OnDemandBundle(Bundle):
         self._rest()
 
     @property
-    def domain(self) -> Domain:  # type: ignore[override]
+    def domain(self) -> Domain:
         """The training molecules, which stay in memory."""
         return self._rest().domain
 
     @property
-    def neighbours(self) -> Neighbours:  # type: ignore[override]
+    def neighbours(self) -> Neighbours:
         """The same, as people know them."""
         return self._rest().neighbours
 
     @property
-    def model(self) -> Model:  # type: ignore[override]
+    def model(self) -> Model:
         """The model, read again when it had to make room."""
         self._rest()
         return self._part("model", self._read_model)
 
     @property
-    def explainer(self) -> Explainer | None:  # type: ignore[override]
+    def explainer(self) -> Explainer | None:
         """What explains its predictions, read when it is asked for."""
         if EXPLANATION not in self.manifest.files:
             return None
