@@ -56,7 +56,8 @@ class ModelMemory:
     """
 
     def __init__(self, limit_bytes: float) -> None:
-        self._limit, self._lock, self._taken = limit_bytes, threading.Lock(), 0.0
+        # Re-entrant: a bundle that is freed while a part is noted lets go of its own on the same thread.
+        self._limit, self._lock, self._taken = limit_bytes, threading.RLock(), 0.0
         self.domains = DomainIndexes()
         self._parts: OrderedDict[object, tuple[object, float]] = OrderedDict()
 
