@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from model_zoo.bundles.card import FILE as CARD
 from model_zoo.bundles.card import ModelCard, parse_card
-from model_zoo.bundles.reader import EXPLANATION, Bundle, Neighbours, load_bundle, read_verified, verify_files
+from model_zoo.bundles.reader import Bundle, Neighbours, load_bundle, read_verified, verify_files
 from model_zoo.errors import BundleError
+from model_zoo.explanation.explainer import FILE as EXPLANATION
 from model_zoo.explanation.explainer import Explainer, load_explainer
 from model_zoo.fitted_models.formats import Model, OnnxModel, load_model
 from model_zoo.uncertainty.applicability_domain import Domain
@@ -50,27 +51,28 @@ class ModelMemory:
     Examples
     --------
     >>> memory = ModelMemory(10)
-    >>> [memory.get(key, lambda: key, 6) for key in ("a", "b")], memory.holds("a"), memory.holds("b")
+    >>> [memory.get(key, lambda: key, lambda: 6) for key in ("a", "b")], memory.holds("a"), memory.holds("b")
     (['a', 'b'], False, True)
     """
 
     def __init__(self, limit_bytes: float) -> None:
-        self._limit, self._lock, self._taken = limit_bytes, threading.Lock(), 0.0
+        # Re-entrant: a bundle that is freed while a part is noted lets go of its own on the same thread.
+        self._limit, self._lock, self._taken = limit_bytes, threading.RLock(), 0.0
         self.domains = DomainIndexes()
         self._parts: OrderedDict[object, tuple[object, float]] = OrderedDict()
 
-    def get(self, key: object, read: Callable[[], T], size_bytes: float) -> T:
-        """Give a part, read now when it is not in memory; one caller at a time for each part."""
+    def get(self, key: object, read: Callable[[], T], size_bytes: Callable[[], float]) -> T:
+        """Give a part, read and measured now when it is not in memory; one caller at a time for each part."""
         with self._lock:
             known = self._parts.get(key)
             if known is not None:
                 self._parts.move_to_end(key)
                 return known[0]  # type: ignore[return-value]
-        part = read()
+        part, taken = read(), size_bytes()
         with self._lock:
             if key not in self._parts:
-                self._parts[key] = (part, size_bytes)
-                self._taken += size_bytes
+                self._parts[key] = (part, taken)
+                self._taken += taken
             while self._taken > self._limit and len(self._parts) > 1:
                 _, (_, freed) = self._parts.popitem(last=False)
                 self._taken -= freed
@@ -80,11 +82,12 @@ class ModelMemory:
         """Say whether a part is in memory."""
         return key in self._parts
 
-    def drop(self, key: object) -> None:
-        """Let a part go that nobody asks for any more."""
+    def drop(self, *keys: object) -> None:
+        """Let parts go that nobody asks for any more."""
         with self._lock:
-            _, freed = self._parts.pop(key, (None, 0.0))
-            self._taken -= freed
+            for key in keys:
+                _, freed = self._parts.pop(key, (None, 0.0))
+                self._taken -= freed
 
 
 class OnDemandBundle(Bundle):
@@ -121,11 +124,11 @@ class OnDemandBundle(Bundle):
         vars(self).update(_fetch=fetch, digest=manifest_digest, _memory=memory, _lock=threading.RLock())
         keys = {name: (object(), name) for name in ("model", "explainer")}  # its own: another bundle has others
         vars(self).update(_keys=keys, _kept=None, _fault=None)
-        weakref.finalize(self, lambda: [memory.drop(key) for key in keys.values()])
+        weakref.finalize(self, memory.drop, *keys.values())
         _ = self.card
 
     @cached_property
-    def card(self) -> ModelCard:  # type: ignore[override]
+    def card(self) -> ModelCard:
         """The model card, which is told before anything is predicted."""
         return parse_card(read_verified(self.folder, CARD), str(self.folder / CARD))
 
@@ -145,23 +148,23 @@ class OnDemandBundle(Bundle):
         self._rest()
 
     @property
-    def domain(self) -> Domain:  # type: ignore[override]
+    def domain(self) -> Domain:
         """The training molecules, which stay in memory."""
         return self._rest().domain
 
     @property
-    def neighbours(self) -> Neighbours:  # type: ignore[override]
+    def neighbours(self) -> Neighbours:
         """The same, as people know them."""
         return self._rest().neighbours
 
     @property
-    def model(self) -> Model:  # type: ignore[override]
+    def model(self) -> Model:
         """The model, read again when it had to make room."""
         self._rest()
         return self._part("model", self._read_model)
 
     @property
-    def explainer(self) -> Explainer | None:  # type: ignore[override]
+    def explainer(self) -> Explainer | None:
         """What explains its predictions, read when it is asked for."""
         if EXPLANATION not in self.manifest.files:
             return None
@@ -191,11 +194,12 @@ class OnDemandBundle(Bundle):
 
     def _part(self, name: str, read: Callable[[], T]) -> T:
         with self._lock:
-            return self._memory.get(self._keys[name], read, GROWTH * self._file_bytes(name))
+            return self._memory.get(self._keys[name], read, self._bytes)
 
-    def _file_bytes(self, name: str) -> int:
-        files = (file for file in self.manifest.files if file.startswith("model/") or name == "explainer")
-        return sum((self.folder / file).stat().st_size for file in files)
+    def _bytes(self) -> float:
+        """Estimate what the model takes, and as much for its explainer, which holds on to it."""
+        files = (file for file in self.manifest.files if file.startswith("model/"))
+        return GROWTH * sum((self.folder / file).stat().st_size for file in files)
 
     def _read_model(self) -> Model:
         folder = self._fetch()

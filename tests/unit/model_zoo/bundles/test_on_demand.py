@@ -99,3 +99,14 @@ def test_a_file_that_is_altered_later_is_refused_when_the_model_is_read_again(tm
 
     with pytest.raises(BundleError, match="altered"):
         one.predict(training_molecules())
+
+
+def test_a_model_in_memory_needs_no_file(tmp_path: Path) -> None:
+    """What was fetched and loaded answers on when the fetched copy is cleared away."""
+    write(tmp_path, onnx_bias=0.5)
+    opened = on_demand(tmp_path)
+    before = opened.predict(training_molecules()).value
+    for path in (tmp_path / "model").iterdir():
+        path.unlink()
+
+    assert np.array_equal(opened.predict(training_molecules()).value, before)
