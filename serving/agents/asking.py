@@ -74,11 +74,13 @@ class InProcess:
 
     async def _answer(self, scope: HTTPScope, content: bytes) -> tuple[int, bytes]:
         status, said, sent = 500, b"", False
+        over = asyncio.Event()
 
         async def receive() -> Any:
             nonlocal sent
-            if sent:  # whoever waits for the caller to leave is cancelled with this task
-                await asyncio.Event().wait()
+            if sent:  # a stream ends when its reader has left
+                await over.wait()
+                return {"type": "http.disconnect"}
             sent = True
             return {"type": "http.request", "body": content, "more_body": False}
 
@@ -88,6 +90,8 @@ class InProcess:
                 status = message["status"]
             elif message["type"] == "http.response.body":
                 said += message["body"]
+                if not message.get("more_body", False):
+                    over.set()
 
         await self._app(scope, receive, send)
         return status, said

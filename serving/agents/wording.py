@@ -6,12 +6,12 @@ from typing import Any
 
 INSTRUCTIONS = """\
 Predictions of molecular properties by models that were trained on measured values, each with what is known of its
-error. Use list_endpoints first: it says what can be predicted, in which unit, and how wrong a model is on molecules it
-had not seen. When you report a value, always report its interval and unit with it: nine of ten measured values lie inside. When
-`domain` is "outside", the molecule is unlike the training molecules: say that the value is a guess, and look at
-nearest_measured instead. Never call two molecules different when compare says that their intervals overlap. A measured
-value beats a predicted one. Values are predictions by statistics, not measurements, and no statement about safety.
-Structures are SMILES. A molecule with an `error` has no value: say so, and do not guess one."""
+error. Use list_endpoints first: it says what can be predicted, in which unit, and how wrong a model is on molecules
+it had not seen. When you report a value, always report its interval and unit with it: nine of ten measured values lie
+inside. When `domain` is "outside", the molecule is unlike the training molecules: say that the value is a guess, and
+look at nearest_measured instead. Never call two molecules different when compare says that their intervals overlap. A
+measured value beats a predicted one. Values are predictions by statistics, not measurements, and no statement about
+safety. Structures are SMILES. A molecule with an `error` has no value: say so, and do not guess one."""
 
 LIST_ENDPOINTS = """\
 List what can be predicted: name, meaning, unit, which values are better, and how good the present model is.

@@ -34,7 +34,7 @@ def silent(parts: Sequence[Sequence[str]], total: int) -> Iterable[Sequence[str]
 def bar(parts: Sequence[Sequence[str]], total: int) -> Iterable[Sequence[str]]:
     """Draw a progress bar where tqdm is installed: in notebooks as well as on terminals."""
     try:
-        from tqdm.auto import tqdm
+        from tqdm.auto import tqdm  # type: ignore[import-untyped]
     except ImportError:
         yield from parts
         return

@@ -39,7 +39,7 @@ CHECKS = [
 ]
 ENDLESS = "/v1/jobs/{job_id}/events"
 """A stream that ends when its job does."""
-CODES = {*get_args(ErrorCode), "prediction-failed", "timeout"}
+CODES = {*get_args(ErrorCode), "prediction-failed", "timeout", "too-complex"}
 NASTY = [
     "C" * 10_000, "[" * 600, "(" * 600, "C(" * 299 + "C", "C1" * 300, "%99" * 200, "." * 600, "*" * 150, "[*]",
     "[2H][2H]", "[H+]", "\x00", "CC\x00O", "C\nC", "C\tC", "\u202eCCO", "\N{TEST TUBE}", "C\N{TEST TUBE}", "é",
