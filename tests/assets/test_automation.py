@@ -59,7 +59,7 @@ def test_code_change_requests_that_model_then_the_judging(made: Project) -> None
     assert made.plan() == {}
 
 
-def test_nothing_is_asked_for_while_models_train(made: Project) -> None:
+def test_judging_waits_while_models_train(made: Project) -> None:
     """While the models that a change touches train, in whosever run, nothing of them is asked for or judged."""
     made.tick()
     made.change_code("model_zoo/models/rf.py")
@@ -71,7 +71,8 @@ def test_nothing_is_asked_for_while_models_train(made: Project) -> None:
     )
     assert [made.evaluate() for _ in range(3)] == [[]] * 3
     made.instance.delete_run(run.run_id)
-    assert made.evaluate() == RF
+    made.materialise(*RF)
+    assert made.settle() == JUDGING
 
 
 def test_the_automation_is_silent_while_the_command_works(made: Project) -> None:
