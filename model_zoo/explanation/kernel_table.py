@@ -98,7 +98,7 @@ class CountTerm:
         self, rows: NDArray[np.int32], counts: NDArray[np.uint8], column: NDArray[np.intp], z: Floats
     ) -> Floats:
         """Sum the smaller counts with each of the `m` learned rows."""
-        return np.bincount(rows, np.minimum(counts, z[column]), minlength=len(self.sums))
+        return np.bincount(rows, np.minimum(counts, z[column]), minlength=len(self.sums)).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class KernelTable:
             gain = term.slopes(values, others) * (values - others)
             moved[at] += (gain * away[:, at]).sum(axis=0)
         squared = (away**2).sum(axis=0)
-        return self.line[1] * np.divide(moved, squared, out=np.zeros(len(x)), where=squared > 0)
+        return np.asarray(self.line[1] * np.divide(moved, squared, out=np.zeros(len(x)), where=squared > 0))
 
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """Give the table as named arrays."""
@@ -248,10 +248,10 @@ class _Reader:
     def table(self) -> KernelTable:
         output, slope, offset = self._output, 1.0, 0.0
         if self._is(output, "Identity"):
-            (output,) = self._inputs(output, "Identity")
+            output = self._input(output, "Identity")
         log_odds = self._is(output, "Sigmoid")
         if log_odds:
-            tilted, last = self._inputs(*self._inputs(output, "Sigmoid"), "Add")
+            tilted, last = self._inputs(self._input(output, "Sigmoid"), "Add")
             output, first = self._inputs(tilted, "Mul")
             slope, offset = self._number(first), self._number(last)
         total, added = self._inputs(output, "Add")
@@ -268,22 +268,22 @@ class _Reader:
         own = self._constants[weights].astype(np.float64).ravel()
         if not self._is(decayed, "Exp"):
             return self._counts(decayed, own, 0.0)
-        distance, rate = self._inputs(*self._inputs(decayed, "Exp"), "Mul")
+        distance, rate = self._inputs(self._input(decayed, "Exp"), "Mul")
         reach = -1 / self._number(rate)
         left, right = self._inputs(distance, "Sub")
         return self._ranks(left, own, reach) if self._is(left, "Sqrt") else self._counts(right, own, reach)
 
     def _counts(self, likeness: str, weights: Floats, reach: float) -> CountTerm:
         common, _ = self._inputs(likeness, "Div")
-        bits, learned = self._inputs(*self._inputs(common, "Cast"))
+        bits, learned = self._inputs(self._input(common, "Cast"))
         if self._is(learned, "Cast"):
-            (learned,) = self._inputs(learned, "Cast")
-        spread, _ = self._inputs(*self._inputs(bits, "Cast"), "GreaterOrEqual")
+            learned = self._input(learned, "Cast")
+        spread, _ = self._inputs(self._input(bits, "Cast"), "GreaterOrEqual")
         counts, columns = self._inputs(spread, "Gather")
         source, largest = self._inputs(counts, "Min")
         one = 1.0
         if self._is(source, "Round"):
-            source, scale = self._inputs(*self._inputs(source, "Round"), "Div")
+            source, scale = self._inputs(self._input(source, "Round"), "Div")
             one = self._number(scale)
         first, width = self._slice(source)
         rows_of_bits = self._constants[learned]
@@ -300,17 +300,17 @@ class _Reader:
         )
 
     def _ranks(self, root: str, weights: Floats, reach: float) -> RankTerm:
-        above, smoothing = self._inputs(*self._inputs(root, "Sqrt"), "Add")
+        above, smoothing = self._inputs(self._input(root, "Sqrt"), "Add")
         mean, _ = self._inputs(above, "Max")
         difference, width = self._inputs(mean, "Div")
         _, shared = self._inputs(difference, "Sub")
         scores, doubled = self._inputs(shared, "MatMul")
         summed, lowest = self._inputs(scores, "Add")
-        within, rises = self._inputs(self._inputs(summed, "ReduceSum")[0], "Mul")
-        way = self._inputs(within, "Clip")[0]
+        within, rises = self._inputs(self._input(summed, "ReduceSum"), "Mul")
+        way = self._input(within, "Clip")
         moved, widths = self._inputs(way, "Div")
         wide, starts = self._inputs(moved, "Sub")
-        first, _ = self._slice(*self._inputs(self._inputs(wide, "Unsqueeze")[0], "Cast"))
+        first, _ = self._slice(self._input(self._input(wide, "Unsqueeze"), "Cast"))
         return RankTerm(
             np.array([first, reach, self._number(width), self._number(smoothing)]),
             weights,
@@ -334,6 +334,10 @@ class _Reader:
         if operator is not None and node.op_type != operator:
             raise LookupError(f"expected {operator}, got {node.op_type}")
         return list(node.input)
+
+    def _input(self, name: str, operator: str) -> str:
+        """Give the first input, which is the only one or the one that counts."""
+        return self._inputs(name, operator)[0]
 
     def _number(self, name: str) -> float:
         return float(self._constants[name])

@@ -331,7 +331,7 @@ def test_kernel_models_find_the_atoms_of_a_known_truth(
     masked = Explainer(
         [replace(part, table=None) for part in explainer.parts], X.mean(axis=0), ("morgan_count",), REGRESSION, ""
     )
-    right: dict[str, list[float]] = {"paths": [], "occlusion": []}
+    right: dict[str, list[bool]] = {"paths": [], "occlusion": []}
     for each in learnt[1:60:2]:
         truth, why = crippen_parts(each), explainer.explain(each)
         assert why.method == "integrated gradients"
@@ -340,7 +340,7 @@ def test_kernel_models_find_the_atoms_of_a_known_truth(
         for way, atoms in (("paths", why.atoms), ("occlusion", masked.explain(each).atoms)):
             right[way].extend((np.sign(atoms) == np.sign(truth))[clear])
 
-    assert np.mean(right["paths"]) > max(0.82, np.mean(right["occlusion"]) + 0.05)
+    assert float(np.mean(right["paths"])) > max(0.82, float(np.mean(right["occlusion"])) + 0.05)
 
 
 @pytest.mark.parametrize("binary", [False, True])
