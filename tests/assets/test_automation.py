@@ -21,6 +21,12 @@ LATER_S = 40.0
 """Longer than the second attempt waits."""
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_first_minutes::test_each_endpoint_serves_before_anything_costly_is_trained",
+        "test_code_change_requests_that_model_then_the_judging",
+    )
+)
 def test_from_empty_an_endpoint_serves_before_the_others_are_made(project: Project) -> None:
     """From empty, endpoint by endpoint is made whole, judged and published, and nothing is asked for twice."""
     ticks = project.settle()

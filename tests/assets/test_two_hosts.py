@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import dagster as dg
+import pytest
 
 from ai_drug_assets.execution.progress import Lines
 from ai_drug_assets.execution.runner import bring_up_to_date
@@ -12,6 +13,7 @@ from ai_drug_assets.planning.selection import Selection
 from tests.project_factory import Project
 
 
+@pytest.mark.slow(sibling="test_tracking::test_a_finished_run_is_reused_without_its_files")
 def test_what_the_training_host_trained_is_judged_and_never_trained_again(project: Project) -> None:
     """The training host stops at trained models; the serving host, with a state of its own but the same MLflow, reuses
     them, judges and publishes; its automation then has nothing to ask for.

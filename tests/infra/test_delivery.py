@@ -255,13 +255,24 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
     [
         ("login_error", "denied: denied", "refused the token in /ghcr/ro-token: denied: denied. Has it expired"),
         ("pull_errors", "unauthorized: read", "Does the token in /ghcr/ro-token belong to somebody who may read it"),
-        ("pull_errors", "manifest unknown", "is not in the registry. Did the build of this revision succeed"),
-        ("pull_errors", "no matching manifest for linux/arm64", "was not built for this host's processor"),
-        ("pull_errors", "no space left on device", "the system disk is full. Raise root_volume_gib"),
-        ("pull_errors", "timeout\ntimeout\ntimeout", "could not be pulled, three times: timeout. Does the host reach"),
         ("architecture", "riscv64", "was built for riscv64, and this host's processor is"),
-        ("free_gib", "0", "is nearly full: 0 GiB free, 1 needed .* Raise root_volume_gib"),
-        ("no_role", "", "this host has no valid credentials of its own. Is its instance profile attached"),
+        *(
+            pytest.param(
+                *words, marks=pytest.mark.slow(sibling="test_what_goes_wrong_on_the_host_is_named_with_its_remedy")
+            )
+            for words in (
+                ("pull_errors", "manifest unknown", "is not in the registry. Did the build of this revision succeed"),
+                ("pull_errors", "no matching manifest for linux/arm64", "was not built for this host's processor"),
+                ("pull_errors", "no space left on device", "the system disk is full. Raise root_volume_gib"),
+                (
+                    "pull_errors",
+                    "timeout\ntimeout\ntimeout",
+                    "could not be pulled, three times: timeout. Does the host reach",
+                ),
+                ("free_gib", "0", "is nearly full: 0 GiB free, 1 needed .* Raise root_volume_gib"),
+                ("no_role", "", "this host has no valid credentials of its own. Is its instance profile attached"),
+            )
+        ),
         ("data_pull", "exit 255", "DVC could not bring the measurements.*was `dvc push` run"),
     ],
 )
@@ -533,7 +544,15 @@ UPGRADES = (
 UNDONE = 'rm "$AIDRUG_STATE/home/schema_upgrade.json"; [ ! -e "$DOUBLE/automation" ] && echo before >"$DOUBLE/undone"'
 
 
-@pytest.mark.parametrize("ends", ["fails", "is cut off"])
+@pytest.mark.parametrize(
+    "ends",
+    [
+        "fails",
+        pytest.param(
+            "is cut off", marks=pytest.mark.slow(sibling="test_databases_that_were_upgraded_for_nothing_go_back")
+        ),
+    ],
+)
 def test_databases_that_were_upgraded_for_nothing_go_back(
     deployment: Deployment, bring: Callable[[str], None], ends: str
 ) -> None:

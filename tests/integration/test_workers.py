@@ -66,6 +66,12 @@ def metric(address: str, name: str) -> float:
     return sum(float(value) for value in re.findall(rf"^{re.escape(name)}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE))
 
 
+@pytest.mark.slow(
+    sibling=(
+        "test_a_worker_waits_for_those_that_live_and_for_nobody_else",
+        "test_workers_end_when_the_process_that_started_them_is_killed",
+    )
+)
 @pytest.mark.timeout(200)
 def test_two_workers_serve_one_version_at_a_time_and_survive_a_kill(tmp_path: Path) -> None:
     """After a change was seen once, the old version is not seen again; a killed worker is replaced, even amid swaps."""
