@@ -104,7 +104,7 @@ def make_grid(folder: Path, endpoints: int) -> Grid:
         (grid.folder / "configs" / "models" / f"{name}.yaml").write_text(yaml.safe_dump(told, sort_keys=False))
     for number in range(min(TRAINED, endpoints)):
         _configure(grid, number, rows)
-    wanted = [name_of(number) for number in range(min(TRAINED, endpoints))]
+    wanted = tuple(name_of(number) for number in range(min(TRAINED, endpoints)))
     catalog = load_catalog(grid.settings)
     stale = make_plan(catalog, Ledger(grid.settings.home / "ledger")).only(Selection(wanted).keys(catalog)).stale
     if any(item.node.endpoint for item in stale):
