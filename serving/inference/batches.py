@@ -27,11 +27,12 @@ from serving import metrics
 from serving.inference.lru_cache import LruCache
 
 PART = 32
-"""Molecules of one request that are predicted in one go; the rest goes to the back, so that others get their turn."""
+"""Small molecules of one request that are predicted in one go, or as much effort; the rest goes to the back, so that
+others get their turn."""
 LARGEST_BATCH = 64
 """More gain nothing: the cost of a molecule no longer falls."""
-LONG = 160
-"""Effort from which a molecule is long: one in twenty of the compounds of B3DB."""
+LONG = 10.0
+"""Effort from which a molecule is long."""
 LONG_PART = 2
 """Long molecules that are predicted in one go."""
 MOST_LOST = 8
@@ -44,15 +45,18 @@ Lane = Literal["short", "long", "background"]
 logger = logging.getLogger(__name__)
 
 
-def effort(text: str) -> int:
-    """Guess how long a SMILES takes, before anybody has read it: by its length, and four times by each ring's end.
+def effort(text: str) -> float:
+    """Guess how long a SMILES takes, before anybody has read it; a small molecule, or none, is 1.
+
+    By the third power of its letters, which are about its atoms, and of its digits, which close rings: of featurizers,
+    the slowest multiply matrices of so many rows.
 
     Examples
     --------
-    >>> effort("CCO"), effort("c1ccccc1"), effort("CC(=O)Oc1ccccc1C(=O)O") < LONG
-    (3, 16, True)
+    >>> effort("CCO"), effort("CC(=O)Oc1ccccc1C(=O)O"), round(effort("CCO" * 30))
+    (1.0, 1.0, 47)
     """
-    return len(text) + 4 * sum(map(str.isdigit, text))
+    return max(1.0, (sum(map(str.isalnum, text)) / 25) ** 3)
 
 
 class QueueFullError(Exception):
@@ -244,18 +248,26 @@ class Batches(Generic[K, A]):
             self._batches.put(batch)
 
     def _next(self) -> _Batch[K, A] | None:
-        while self._retries:
-            again = self._retries.popleft()
-            if not again.places[0][0].future.done():
-                return again
         others = sum(batch.lane != "short" for batch in self._busy)
-        if not others and self._threads > 1 and (batch := self._gather("long")) is not None:
-            return batch  # they, too, have a thread, however much else waits
+        alone = self._threads == 1
+        if alone or not others:
+            if (again := self._again()) is not None:
+                return again
+            if not alone and (batch := self._gather("long")) is not None:
+                return batch  # they, too, have a thread, however much else waits
         if (batch := self._gather("short")) is not None:
             return batch
         if others >= max(1, self._threads - 1):
             return None
-        return self._gather("long") or self._gather("background")
+        return self._again() or self._gather("long") or self._gather("background")
+
+    def _again(self) -> _Batch[K, A] | None:
+        """Give a molecule of a batch that was given up, if anybody still waits for it."""
+        while self._retries:
+            again = self._retries.popleft()
+            if not again.places[0][0].future.done():
+                return again
+        return None
 
     def _gather(self, lane: Lane) -> _Batch[K, A] | None:
         """Take up to a batch of one key from the front of the queue, at most a part of each request."""
@@ -267,15 +279,17 @@ class Batches(Generic[K, A]):
         batch = _Batch[K, A](asks[0].key, [], lane)
         later: list[_Ask[K, A]] = []
         unfinished: list[_Ask[K, A]] = []
-        room, part = (LONG_PART, 1) if lane == "long" else (LARGEST_BATCH, PART)
-        while asks and room:
+        room, most = (LONG_PART, 1) if lane == "long" else (float(LARGEST_BATCH), PART)
+        while asks and room > 0:
             ask = asks.popleft()
             if ask.key != batch.key:
                 later.append(ask)
                 continue
-            stop = min(len(ask.texts), ask.taken + min(part, room))
+            stop, left = ask.taken, min(most, room)
+            while stop < len(ask.texts) and left > 0:  # the last one may be larger than what is left
+                cost = 1.0 if lane == "long" else effort(ask.texts[stop])
+                room, left, stop = room - cost, left - cost, stop + 1
             batch.places += [(ask, index) for index in range(ask.taken, stop)]
-            room -= stop - ask.taken
             self.waiting -= stop - ask.taken
             ask.taken = stop
             if stop < len(ask.texts):
@@ -343,5 +357,5 @@ class Batches(Generic[K, A]):
             self._hopeless.put((batch.key, ask.texts[index]), value=True)
             self._answer(ask, index, self._timed_out())
         else:
-            self._retries += [_Batch(batch.key, [place], batch.lane) for place in batch.places]
+            self._retries += [_Batch(batch.key, [place], "long") for place in batch.places]
         self._dispatch()
