@@ -31,10 +31,10 @@ HEAD = """# Performance of the service
 
 Made by `make bench`, which runs the benchmarks in `tests/benchmarks/` and puts their results into this document:
 `bench_service`, `bench_page`, `bench_jobs`, `bench_attack` and, where another environment holds it, `bench_admet_ai`.
-A quarter of an hour on two idle cores. Each section was measured in one sitting on a machine that client, server and other work shared:
-**processor time** is the server's, from its process tree, and says what a core can do, though neighbours add to it by
-what they drive out of the caches; times to an answer hold the waiting of a busy machine, and compare only within their
-section.
+A quarter of an hour on two idle cores. Each section was measured in one sitting on a machine that client, server and
+other work shared: **processor time** is the server's, from its process tree, and says what a core can do, though
+neighbours add to it by what they drive out of the caches; times to an answer hold the waiting of a busy machine, and
+compare only within their section.
 """
 
 SERVICE = """
