@@ -75,8 +75,7 @@ class _Tagged:
             whole = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.body" and whole:
                 tag = b'"' + hashlib.blake2b(message["body"], digest_size=12).hexdigest().encode() + b'"'
-                kept = [each for each in start["headers"] if each[0].lower() not in (b"etag", b"cache-control")]
-                start["headers"] = [*kept, (b"etag", tag), (b"cache-control", b"private, no-cache")]
+                start["headers"] = [*start["headers"], (b"etag", tag)]
                 if tag in self._wanted or self._wanted.strip() == b"*":
                     start["status"] = 304
                     start["headers"] = [each for each in start["headers"] if each[0].lower() != b"content-length"]

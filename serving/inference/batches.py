@@ -30,15 +30,16 @@ from serving import metrics
 from serving.inference.lru_cache import LruCache
 
 PART = 32
-"""Molecules of one request that are predicted in one go; the rest goes to the back, so that others get their turn."""
+"""Small molecules of one request that are predicted in one go, or as much effort; the rest goes to the back, so that
+others get their turn."""
 LARGEST_BATCH = 64
 """More gain nothing: the cost of a molecule no longer falls."""
 BATCH_SECONDS = 0.5
 """Processor time that a batch is meant to take, so that everybody gets a turn soon."""
 BLOCKED_SHARE, BLOCKED_S = 0.002, 0.001
 """A thread that got less of a core than this share waits for something else than a core: no load is so high."""
-LONG = 160
-"""Effort from which a molecule is long: one in twenty of the compounds of B3DB."""
+LONG = 10.0
+"""Effort from which a molecule is long."""
 LONG_PART = 2
 """Long molecules that are predicted in one go."""
 MOST_LOST = 8
@@ -51,15 +52,27 @@ Lane = Literal["short", "long", "background"]
 logger = logging.getLogger(__name__)
 
 
-def effort(text: str) -> int:
-    """Guess how long a SMILES takes, before anybody has read it: by its length, and four times by each ring's end.
+def effort(text: str) -> float:
+    """Guess how long a SMILES takes, before anybody has read it; a small molecule, or none, is 1.
+
+    By the third power of its letters, which are about its atoms, and of its digits, which close rings: of featurizers,
+    the slowest multiply matrices of so many rows.
 
     Examples
     --------
-    >>> effort("CCO"), effort("c1ccccc1"), effort("CC(=O)Oc1ccccc1C(=O)O") < LONG
-    (3, 16, True)
+    >>> effort("CCO"), effort("CC(=O)Oc1ccccc1C(=O)O"), round(effort("CCO" * 30))
+    (1.0, 1.0, 47)
     """
-    return len(text) + 4 * sum(map(str.isdigit, text))
+    return max(1.0, (sum(map(str.isalnum, text)) / 25) ** 3)
+
+
+def _cost_of(text: str, lane: Lane) -> float:
+    """Give how much of the room of a batch a molecule takes: long ones are counted, others weighed."""
+    return 1.0 if lane == "long" else effort(text)
+
+
+def _size(batch: _Batch[Any, Any]) -> float:
+    return sum(_cost_of(ask.texts[index], batch.lane) for ask, index in batch.places)
 
 
 class QueueFullError(Exception):
@@ -267,18 +280,26 @@ class Batches(Generic[K, A]):
             self._batches.put(batch)
 
     def _next(self) -> _Batch[K, A] | None:
-        while self._retries:
-            again = self._retries.popleft()
-            if not again.places[0][0].future.done():
-                return again
         others = sum(batch.lane != "short" for batch in self._busy)
-        if not others and self._threads > 1 and (batch := self._gather("long")) is not None:
-            return batch  # they, too, have a thread, however much else waits
+        alone = self._threads == 1
+        if alone or not others:
+            if (again := self._again()) is not None:
+                return again
+            if not alone and (batch := self._gather("long")) is not None:
+                return batch  # they, too, have a thread, however much else waits
         if (batch := self._gather("short")) is not None:
             return batch
         if others >= max(1, self._threads - 1):
             return None
-        return self._gather("long") or self._gather("background")
+        return self._again() or self._gather("long") or self._gather("background")
+
+    def _again(self) -> _Batch[K, A] | None:
+        """Give a molecule of a batch that was given up, if anybody still waits for it."""
+        while self._retries:
+            again = self._retries.popleft()
+            if not again.places[0][0].future.done():
+                return again
+        return None
 
     def _gather(self, lane: Lane) -> _Batch[K, A] | None:
         """Take up to a batch of one key from the front of the queue, at most a part of each request."""
@@ -290,16 +311,17 @@ class Batches(Generic[K, A]):
         batch = _Batch[K, A](asks[0].key, [], lane)
         later: list[_Ask[K, A]] = []
         unfinished: list[_Ask[K, A]] = []
-        most = self._most(batch.key, lane)
-        room, part = (min(most, LONG_PART), 1) if lane == "long" else (most, PART)
-        while asks and room:
+        room, most = float(self._most(batch.key, lane)), 1 if lane == "long" else PART
+        while asks and room > 0:
             ask = asks.popleft()
             if ask.key != batch.key:
                 later.append(ask)
                 continue
-            stop = min(len(ask.texts), ask.taken + min(part, room))
+            stop, left = ask.taken, min(most, room)
+            while stop < len(ask.texts) and left > 0:  # the last one may be larger than what is left
+                cost = _cost_of(ask.texts[stop], lane)
+                room, left, stop = room - cost, left - cost, stop + 1
             batch.places += [(ask, index) for index in range(ask.taken, stop)]
-            room -= stop - ask.taken
             self.waiting -= stop - ask.taken
             ask.taken = stop
             if stop < len(ask.texts):
@@ -309,9 +331,9 @@ class Batches(Generic[K, A]):
         return batch
 
     def _most(self, key: K, lane: Lane) -> int:
-        """Give how many molecules make a batch, by what one of them took lately."""
-        cost = self._cost.get((key, lane))
-        return LARGEST_BATCH if not cost else max(1, min(LARGEST_BATCH, int(BATCH_SECONDS / cost)))
+        """Give how much effort makes a batch, or how many long molecules, by what as much took lately."""
+        cost, most = self._cost.get((key, lane)), LONG_PART if lane == "long" else LARGEST_BATCH
+        return most if not cost else max(1, min(most, int(BATCH_SECONDS / cost)))
 
     def _hire(self) -> None:
         threading.Thread(target=self._work, name="predict", daemon=True).start()
@@ -335,7 +357,7 @@ class Batches(Generic[K, A]):
             with self._lock:
                 batch.ended = True
             self._own.batch = None
-            self._learn((batch.key, batch.lane), (time.thread_time() - began) / len(batch.places))
+            self._learn((batch.key, batch.lane), (time.thread_time() - began) / _size(batch))
             with suppress(RuntimeError):  # the loop is closed: the service has ended meanwhile
                 self._loop.call_soon_threadsafe(self._finished, batch, answers)
             if batch.lost:
@@ -389,7 +411,7 @@ class Batches(Generic[K, A]):
             self._hopeless.put((batch.key, ask.texts[index]), value=True)
             self._answer(ask, index, self._timed_out())
         else:
-            self._retries += [_Batch(batch.key, [place], batch.lane) for place in batch.places]
+            self._retries += [_Batch(batch.key, [place], "long") for place in batch.places]
         self._dispatch()
 
     def _left(self, batch: _Batch[K, A]) -> float:

@@ -32,11 +32,11 @@ ROWS = (
 HEAD = """# Performance of the service
 
 Made by `make bench`, which runs the benchmarks in `tests/benchmarks/` and puts their results into this document:
-`bench_service`, `bench_page`, `bench_jobs` and, where another environment holds it, `bench_admet_ai`. A quarter of an
-hour on two idle cores. Each section was measured in one sitting on a machine that client, server and other work shared:
-**processor time** is the server's, from its process tree, and says what a core can do, though neighbours add to it by
-what they drive out of the caches; times to an answer hold the waiting of a busy machine, and compare only within their
-section.
+`bench_service`, `bench_page`, `bench_jobs`, `bench_attack` and, where another environment holds it, `bench_admet_ai`.
+A quarter of an hour on two idle cores. Each section was measured in one sitting on a machine that client, server and
+other work shared: **processor time** is the server's, from its process tree, and says what a core can do, though
+neighbours add to it by what they drive out of the caches; times to an answer hold the waiting of a busy machine, and
+compare only within their section.
 """
 
 SERVICE = """
@@ -123,6 +123,23 @@ predictions remembered:
 """
 
 
+ATTACK = """
+## Beside an attacker
+
+`python -m tests.benchmarks.bench_attack`: a client asks for one new molecule after the other, first alone, then beside
+{attackers} attackers who send cages, lattices, ladders, dendrimers, random graphs and polymers up to the limits, 32 at
+a time, and ask for explanations of such; on one machine, clients included.{load}
+
+| round | alone, p50 / p99, ms | attacked, p50 / p99, ms | failed |
+| --- | --- | --- | --- |
+{rows}
+
+The median of the ratios of p99 is {ratio}. Memory of the service: {before} MB before, {after} MB after.
+
+While {held:,} connections were held, each tenth with half a request, 64 clients at work had {failures} of {requests:,}
+requests fail; p50 {p50:.0f} ms, p99 {p99:.0f} ms.
+"""
+
 FIRST_RUN = """
 ## The first run
 
@@ -151,6 +168,7 @@ def report(results: dict[str, Content]) -> str:
         ("admet_ai", _admet),
         ("jobs", _jobs),
         ("page", _page),
+        ("attack", _attack),
         ("first_run", _first_run),
         ("grid", _grid),
     )
@@ -159,7 +177,8 @@ def report(results: dict[str, Content]) -> str:
 
 def read_results() -> dict[str, Content]:
     """Read the results that are there."""
-    paths = {name: RESULTS / f"{name}.json" for name in ("service", "admet_ai", "jobs", "page", "first_run", "grid")}
+    names = ("service", "admet_ai", "jobs", "page", "attack", "first_run", "grid")
+    paths = {name: RESULTS / f"{name}.json" for name in names}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
 
@@ -270,6 +289,29 @@ def _page(content: Content) -> str:
     ]
     files = ", ".join(f"`{name}` {size / 1000:.1f}" for name, size in sizes.items())
     return PAGE.format(total=sum(sizes.values()) / 1000, files=files, rows="\n".join(rows))
+
+
+def _attack(content: Content) -> str:
+    rows = [
+        f"| {number} | {each['alone']['p50_ms']:.0f} / {each['alone']['p99_ms']:.0f} "
+        f"| {each['attacked']['p50_ms']:.0f} / {each['attacked']['p99_ms']:.0f} "
+        f"| {each['attacked']['failures']} of {each['attacked']['requests']} |"
+        for number, each in enumerate(content["rounds"], 1)
+    ]
+    kept, (before, after) = content["held"], content["memory_mb"]
+    return ATTACK.format(
+        attackers=content["attackers"],
+        load=_load(content),
+        rows="\n".join(rows),
+        ratio=content["ratio"],
+        before=before,
+        after=after,
+        held=kept["held"],
+        failures=kept["failures"],
+        requests=kept["requests"],
+        p50=kept["p50_ms"],
+        p99=kept["p99_ms"],
+    )
 
 
 def _first_run(content: Content) -> str:

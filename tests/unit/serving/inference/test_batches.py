@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from serving.inference.batches import LARGEST_BATCH, LONG, LONG_PART, MOST_LOST, PART, Batches, QueueFullError
+from serving.inference.batches import LARGEST_BATCH, LONG, LONG_PART, MOST_LOST, PART, Batches, QueueFullError, effort
 
+LONG_TEXT = 100
+"""Atoms of a molecule that is long."""
 Calls = list[tuple[str, list[str]]]
 
 
@@ -382,7 +384,7 @@ def test_long_molecules_leave_a_thread_to_the_others() -> None:
 
     async def test() -> None:
         predictor = Predictor()
-        long = [f"hang{index}" + "C" * LONG for index in range(20)]
+        long = [f"hang{index}" + "C" * LONG_TEXT for index in range(20)]
         async with running(predictor, threads=2) as batches:
             attack = [asyncio.create_task(batches.predict("k", long)) for _ in range(5)]
             await asyncio.sleep(0.05)
@@ -395,7 +397,7 @@ def test_long_molecules_leave_a_thread_to_the_others() -> None:
 
         assert quick == ["CCO!"]
         assert answers == ["CCO!", f"{long[0]}!", "CCN!"]
-        assert max(sum(len(text) >= LONG for text in texts) for _, texts in predictor.calls) <= LONG_PART
+        assert max(sum(effort(text) >= LONG for text in texts) for _, texts in predictor.calls) <= LONG_PART
 
     run(test)
 
@@ -410,10 +412,33 @@ def test_a_mixed_request_that_waits_too_long_leaves_nothing_in_the_queue() -> No
             first = asyncio.create_task(batches.predict("k", ["CCO"]))
             await asyncio.sleep(0.05)
             with pytest.raises(QueueFullError):
-                await batches.predict("k", ["CCN", "C" * LONG], seconds=0.1)
+                await batches.predict("k", ["CCN", "C" * LONG_TEXT], seconds=0.1)
             await asyncio.sleep(0)
             assert batches.waiting == 0
             predictor.gate.set()
             await first
+
+    run(test)
+
+
+def test_a_batch_is_no_more_work_than_a_batch_of_small_molecules() -> None:
+    """The larger molecules are, the fewer are predicted in one go, and one of another request is among the next."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        predictor.gate.clear()
+        async with running(predictor, threads=1) as batches:
+            first = asyncio.create_task(batches.predict("k", ["C"]))
+            await asyncio.sleep(0.05)
+            many = asyncio.create_task(batches.predict("k", ["C" * 50] * 40))
+            await asyncio.sleep(0.05)
+            one = asyncio.create_task(batches.predict("k", ["N"]))
+            await asyncio.sleep(0.05)
+            predictor.gate.set()
+            await asyncio.gather(first, many, one)
+
+        efforts = [sum(map(effort, texts)) for _, texts in predictor.calls]
+        assert max(efforts) <= LARGEST_BATCH + effort("C" * 50)
+        assert "N" in predictor.calls[1][1]
 
     run(test)
