@@ -84,18 +84,17 @@ def add(
             say(f"{each.name}: is there already, and stays as it is")
     target = settings.root / "data" / "panels" / name
     files = {each.file: each for one in wanted for each in one.files}
-    contents = {
-        path: content for path, item in files.items() if (content := _content(panel, item, place, target)) is not None
-    }
+    fetched = {path: _content(panel, item, place, target) for path, item in files.items()}
     made = {each.name: each.content(panel, f"data/panels/{name}") for each in wanted}
-    for content in made.values():
-        check(Endpoint, content)
-    for path, content in contents.items():
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(target / path, content)
+    for said in made.values():
+        check(Endpoint, said)
+    for path, content in fetched.items():
+        if content is not None:
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(target / path, content)
     folder.mkdir(parents=True, exist_ok=True)
-    for one, content in made.items():
-        text = yaml.safe_dump(content, sort_keys=False, width=110, allow_unicode=True)
+    for one, said in made.items():
+        text = yaml.safe_dump(said, sort_keys=False, width=110, allow_unicode=True)
         atomic_write(folder / f"{one}.yaml", f"{SCHEMA}# Of the panel {name}.\n{text}".encode())
         say(f"{one}: wrote {folder / one}.yaml")
     return list(made)

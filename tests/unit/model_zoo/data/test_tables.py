@@ -61,7 +61,7 @@ def test_a_cell_says_what_people_see_in_it(tmp_path: Path) -> None:
 
 def test_one_of_several_sheets_is_named(tmp_path: Path) -> None:
     """A workbook of several sheets is refused with their names until one is said; an empty one does not count."""
-    rows = [["smiles", "value"], ["CCO", 1.5]]
+    rows: list[list[Any]] = [["smiles", "value"], ["CCO", 1.5]]
     path = book(tmp_path / "a.xlsx", data=rows, old=rows, notes=[])
     with pytest.raises(DataError, match="one of 'data', 'old', 'notes'"):
         read(path, format="xlsx")
