@@ -20,6 +20,7 @@ from ai_drug_assets.cli import endpoint as endpoint_
 from ai_drug_assets.cli import hosts, run
 from ai_drug_assets.cli import panel as panel_
 from ai_drug_assets.cli.adopt import adopt
+from ai_drug_assets.cli.data import data
 from ai_drug_assets.cli.keys import keys
 from ai_drug_assets.settings import Settings
 
@@ -157,37 +158,7 @@ def screen(name: str, workers: int | None) -> None:
     sys.exit(FAILED if report.failed else 0)
 
 
-@aidrug.group()
-def data() -> None:
-    """Track measurements with DVC."""
-
-
-@data.command("add")
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
-def data_add(files: tuple[str, ...]) -> None:
-    """Track FILES with DVC and copy them to the remote. Commit the `.dvc` files that it writes."""
-    from ai_drug_assets.operations.dvc import add
-
-    click.echo(add(files, Settings.from_env()))
-
-
-@data.command("pull")
-def data_pull() -> None:
-    """Bring every tracked file to what its pointer says."""
-    from ai_drug_assets.operations.dvc import pull_all
-
-    click.echo(pull_all(Settings.from_env()))
-
-
-@data.command("remote")
-@click.argument("url")
-def data_remote(url: str) -> None:
-    """Keep tracked data at URL: a folder, or `s3://bucket/prefix`."""
-    from ai_drug_assets.operations.dvc import set_remote
-
-    click.echo(set_remote(url, Settings.from_env()))
-
-
+aidrug.add_command(data)
 aidrug.add_command(keys)
 
 

@@ -24,9 +24,10 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from serving import metrics
+from serving.inference.effort import LONG, Lane, cost_of, effort
 from serving.inference.lru_cache import LruCache
 
 PART = 32
@@ -38,8 +39,6 @@ BATCH_SECONDS = 0.5
 """Processor time that a batch is meant to take, so that everybody gets a turn soon."""
 BLOCKED_SHARE, BLOCKED_S = 0.002, 0.001
 """A thread that got less of a core than this share waits for something else than a core: no load is so high."""
-LONG = 10.0
-"""Effort from which a molecule is long."""
 LONG_PART = 2
 """Long molecules that are predicted in one go."""
 MOST_LOST = 8
@@ -47,32 +46,8 @@ MOST_LOST = 8
 
 K = TypeVar("K", bound=Hashable)
 A = TypeVar("A")
-Lane = Literal["short", "long", "background"]
 """What waits apart; in this order they get a thread."""
 logger = logging.getLogger(__name__)
-
-
-def effort(text: str) -> float:
-    """Guess how long a SMILES takes, before anybody has read it; a small molecule, or none, is 1.
-
-    By the third power of its letters, which are about its atoms, and of its digits, which close rings: of featurizers,
-    the slowest multiply matrices of so many rows.
-
-    Examples
-    --------
-    >>> effort("CCO"), effort("CC(=O)Oc1ccccc1C(=O)O"), round(effort("CCO" * 30))
-    (1.0, 1.0, 47)
-    """
-    return max(1.0, (sum(map(str.isalnum, text)) / 25) ** 3)
-
-
-def _cost_of(text: str, lane: Lane) -> float:
-    """Give how much of the room of a batch a molecule takes: long ones are counted, others weighed."""
-    return 1.0 if lane == "long" else effort(text)
-
-
-def _size(batch: _Batch[Any, Any]) -> float:
-    return sum(_cost_of(ask.texts[index], batch.lane) for ask, index in batch.places)
 
 
 class QueueFullError(Exception):
@@ -124,6 +99,11 @@ class _Batch(Generic[K, A]):
     """When its present step began, in processor time of its thread."""
     looked: tuple[float, float] = (0.0, 0.0)
     """When somebody last looked whether it goes on, by the clock and in processor time of its thread."""
+
+    @property
+    def size(self) -> float:
+        """How much of a batch's room its molecules take."""
+        return sum(cost_of(ask.texts[index], self.lane) for ask, index in self.places)
 
 
 class Batches(Generic[K, A]):
@@ -319,7 +299,7 @@ class Batches(Generic[K, A]):
                 continue
             stop, left = ask.taken, min(most, room)
             while stop < len(ask.texts) and left > 0:  # the last one may be larger than what is left
-                cost = _cost_of(ask.texts[stop], lane)
+                cost = cost_of(ask.texts[stop], lane)
                 room, left, stop = room - cost, left - cost, stop + 1
             batch.places += [(ask, index) for index in range(ask.taken, stop)]
             self.waiting -= stop - ask.taken
@@ -357,7 +337,7 @@ class Batches(Generic[K, A]):
             with self._lock:
                 batch.ended = True
             self._own.batch = None
-            self._learn((batch.key, batch.lane), (time.thread_time() - began) / _size(batch))
+            self._learn((batch.key, batch.lane), (time.thread_time() - began) / batch.size)
             with suppress(RuntimeError):  # the loop is closed: the service has ended meanwhile
                 self._loop.call_soon_threadsafe(self._finished, batch, answers)
             if batch.lost:
