@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 from serving import metrics
+from serving.inference.effort import LONG, effort
 from serving.inference.lru_cache import LruCache
 
 PART = 32
@@ -31,8 +32,6 @@ PART = 32
 others get their turn."""
 LARGEST_BATCH = 64
 """More gain nothing: the cost of a molecule no longer falls."""
-LONG = 10.0
-"""Effort from which a molecule is long."""
 LONG_PART = 2
 """Long molecules that are predicted in one go."""
 MOST_LOST = 8
@@ -43,20 +42,6 @@ A = TypeVar("A")
 Lane = Literal["short", "long", "background"]
 """What waits apart; in this order they get a thread."""
 logger = logging.getLogger(__name__)
-
-
-def effort(text: str) -> float:
-    """Guess how long a SMILES takes, before anybody has read it; a small molecule, or none, is 1.
-
-    By the third power of its letters, which are about its atoms, and of its digits, which close rings: of featurizers,
-    the slowest multiply matrices of so many rows.
-
-    Examples
-    --------
-    >>> effort("CCO"), effort("CC(=O)Oc1ccccc1C(=O)O"), round(effort("CCO" * 30))
-    (1.0, 1.0, 47)
-    """
-    return max(1.0, (sum(map(str.isalnum, text)) / 25) ** 3)
 
 
 class QueueFullError(Exception):

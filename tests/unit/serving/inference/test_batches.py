@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from serving.inference.batches import LARGEST_BATCH, LONG, LONG_PART, MOST_LOST, PART, Batches, QueueFullError, effort
+from serving.inference.batches import LARGEST_BATCH, LONG_PART, MOST_LOST, PART, Batches, QueueFullError
+from serving.inference.effort import LONG, effort
 
 LONG_TEXT = 100
 """Atoms of a molecule that is long."""
