@@ -20,6 +20,7 @@ from ai_drug_assets.cli import endpoint as endpoint_
 from ai_drug_assets.cli import hosts, run
 from ai_drug_assets.cli import panel as panel_
 from ai_drug_assets.cli.adopt import adopt
+from ai_drug_assets.cli.agents import mcp
 from ai_drug_assets.cli.data import data
 from ai_drug_assets.cli.keys import keys
 from ai_drug_assets.settings import Settings
@@ -41,10 +42,8 @@ aidrug.add_command(hosts.deploy)
 aidrug.add_command(hosts.host)
 
 
-aidrug.add_command(run.plan)
-aidrug.add_command(run.run)
-aidrug.add_command(run.up)
-aidrug.add_command(run.status)
+for _command in (run.plan, run.run, run.up, run.status):
+    aidrug.add_command(_command)
 
 
 @aidrug.command()
@@ -160,24 +159,7 @@ def screen(name: str, workers: int | None) -> None:
 
 aidrug.add_command(data)
 aidrug.add_command(keys)
-
-
-@aidrug.command()
-@click.option("--url", help="Address of the service; AIDRUG_SERVICE_URL, else port 8000 of this machine, when omitted.")
-def mcp(url: str | None) -> None:
-    """Give a language model tools to predict, explain, compare and report, over standard input and output.
-
-    For the configuration of an agent. The key comes from AIDRUG_API_KEY; the tools may do what the key may.
-    """
-    from serving.client import Client
-
-    try:
-        from serving.agents.stdio import run
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "mcp":
-            raise
-        raise AidrugError("the package mcp is missing: pip install 'ai-drug-assets[agents]'") from None
-    run(Client(url))
+aidrug.add_command(mcp)
 
 
 @aidrug.command()

@@ -117,25 +117,18 @@ class Client:
         Returns
         -------
         pandas.DataFrame
-            The table, its index and columns as they were, with `<endpoint>_value`, `_lower`, `_upper` (ends of the 90 %
-            interval) and `_flags` (what to know before believing the value, such as *outside the domain*), and with
-            `error_code` and `error_detail`. `show` draws it with pictures in a notebook.
-
-        Raises
-        ------
-        ValueError
-            When there is no such column, or one of the new ones is there already.
+            The table as it was, with `<endpoint>_value`, `_lower`, `_upper` (the 90 % interval), `_flags` (what to know
+            before believing the value), `error_code` and `error_detail`; `show` draws it in a notebook. A `ValueError`
+            says that a column is missing, or that one of the new ones is there already.
         """
-        texts = texts_of(frame, smiles)
-        different = list(dict.fromkeys(texts))
-        found = self._predict(different, endpoints, (), bar if progress else silent)
-        known = dict(zip(different, found, strict=True))
+        different = list(dict.fromkeys(texts := texts_of(frame, smiles)))
+        known = dict(zip(different, self._predict(different, endpoints, (), bar if progress else silent), strict=True))
         return with_predictions(frame, [known[text] for text in texts])
 
     async def predict_frame_async(
         self, frame: pd.DataFrame, smiles: str = "smiles", endpoints: Sequence[str] | None = None
     ) -> pd.DataFrame:
-        """Predict the molecules of a table as `predict_frame` does, while other tasks of the event loop go on."""
+        """Predict as `predict_frame` does, while other tasks go on."""
         return await asyncio.to_thread(self.predict_frame, frame, smiles, endpoints, progress=False)
 
     def _predict(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send, WebSocketReceiveMessage
 
 from serving.http.problems import ProblemError
 
@@ -52,7 +52,7 @@ class Patience:
         clock = asyncio.get_running_loop().time
         begun, size, arrived = clock(), 0, False
 
-        async def patient() -> Message:
+        async def patient() -> HTTPReceiveMessage | WebSocketReceiveMessage:
             nonlocal size, arrived
             if arrived:  # from here on it waits for the client to leave
                 return await receive()
@@ -66,7 +66,7 @@ class Patience:
 
         await self._app(scope, patient, send)
 
-    async def _within(self, receive: Receive) -> Message:
+    async def _within(self, receive: Receive) -> HTTPReceiveMessage | WebSocketReceiveMessage:
         seconds = STOPPING_SECONDS if self._stopping else self._seconds
         timer = asyncio.timeout(seconds)
         self._arriving.add(timer)

@@ -17,7 +17,7 @@ PROBE = f"""
 import importlib, importlib.util, pkgutil
 import model_zoo.bundles.reader, model_zoo.bundles.store, serving
 for module in pkgutil.walk_packages(serving.__path__, "serving."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith(("__main__", "agents.tools", "agents.stdio")):  # these need the extra `agents`
         importlib.import_module(module.name)
 print([name for name in {ABSENT!r} if importlib.util.find_spec(name)])
 """

@@ -191,4 +191,4 @@ def test_the_reference_client_finds_what_it_expects(tmp_path: Path) -> None:
             client.infer("nothing", [smiles])
 
     assert [value for value, _ in found] == [-1.5] * 4
-    assert all(b"invalid-smiles" in np.bytes_(error) for _, error in found)
+    assert all("invalid-smiles" in str(error) for _, error in found)

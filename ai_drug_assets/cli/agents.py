@@ -1,0 +1,24 @@
+"""`aidrug mcp`: tools of the service for language models."""
+
+from __future__ import annotations
+
+import click
+from model_zoo.errors import AidrugError
+
+
+@click.command()
+@click.option("--url", help="Address of the service; AIDRUG_SERVICE_URL, else port 8000 of this machine, when omitted.")
+def mcp(url: str | None) -> None:
+    """Give a language model tools to predict, explain, compare and report, over standard input and output.
+
+    For the configuration of an agent. The key comes from AIDRUG_API_KEY; the tools may do what the key may.
+    """
+    from serving.client import Client
+
+    try:
+        from serving.agents.stdio import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "mcp":
+            raise
+        raise AidrugError("the package mcp is missing: pip install 'ai-drug-assets[agents]'") from None
+    run(Client(url))
