@@ -332,7 +332,7 @@ BIOGEN = {
     "log_plasma_protein_binding_rat": "LOG PLASMA PROTEIN BINDING (RAT) (% unbound)",
     "log_rlm_clint": "LOG RLM_CLint (mL/min/kg)",
 }
-LARGE = (
+LARGE: tuple[tuple[str, dict[str, Callable[[pd.DataFrame], Expected]], tuple[str, ...]], ...] = (
     ("biogen_fang2023/ADME_public_set_3521.csv", {name: _biogen(column) for name, column in BIOGEN.items()}, ()),
     ("egfr_ic50/EGFR_compounds.csv", {"egfr_compounds": lambda t: frame(t, "smiles", "IC50", pic50)}, ()),
     ("herg/ChEMBL_hERG_raw.csv.gz", {"chembl_herg_raw": lambda t: frame(

@@ -50,7 +50,7 @@ class Look:
     def as_text(self) -> str:
         """Show every guess with its evidence."""
         form, lines = self.table.form, []
-        written = [form.format]
+        written: list[str] = [form.format]
         if form.format in ("csv", "tsv"):
             written += [f"separated by {form.delimiter!r}", form.encoding.removesuffix("-sig")]
         lines.append(f"{self.table.path.name}: {', '.join(written)}; {len(self.table.rows)} rows")
