@@ -17,9 +17,9 @@ from ai_drug_assets.assets.features import features
 from ai_drug_assets.assets.inference_service import inference_service
 from ai_drug_assets.assets.leaderboard import leaderboard
 from ai_drug_assets.assets.monitoring import monitoring
+from ai_drug_assets.assets.run_scope import step_name
 from ai_drug_assets.assets.screen import screen_asset
 from ai_drug_assets.assets.trained_model import trained_model
-from ai_drug_assets.execution.run_scope import step_name
 
 FACTORIES = {
     "dataset": dataset,

@@ -94,7 +94,7 @@ class Maker:
 
         from ai_drug_assets import keys as names
         from ai_drug_assets.assets import build_assets
-        from ai_drug_assets.execution.run_scope import step_name
+        from ai_drug_assets.assets.run_scope import step_name
 
         assets = build_assets(self._context, set(map(step_name, wanted)))
         selection = dg.AssetSelection.assets(*map(names.asset_key, wanted))

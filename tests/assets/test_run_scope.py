@@ -18,8 +18,8 @@ from dagster._grpc.types import ExecuteExternalJobArgs
 from dagster._serdes import serialize_value
 
 from ai_drug_assets import keys
+from ai_drug_assets.assets.run_scope import assets_of_run, step_name
 from ai_drug_assets.definitions import build_defs
-from ai_drug_assets.execution.run_scope import assets_of_run, step_name
 from ai_drug_assets.jobs import RETRAINING
 from tests.project_factory import Project
 
