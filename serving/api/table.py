@@ -15,12 +15,12 @@ from litestar.openapi import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from model_zoo.data.tables.row import Row
 from model_zoo.io.spreadsheets import BOM
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.http.schemas import PredictRequest
 from serving.inference.engine import Engine
 from serving.inference.entries import entries_of
-from serving.jobs.folder import Row
 from serving.jobs.writing import make_columns, write_csv
 from serving.telemetry.access_log import note_worked
 
