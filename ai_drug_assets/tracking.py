@@ -20,10 +20,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model_zoo.io.digests import canonical_json
 from model_zoo.provenance.signature_record import SignatureRecord
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets import keys
 from ai_drug_assets.planning.remains import files_in, missing
@@ -102,7 +103,7 @@ class Tracking:
             client.set_terminated(run.info.run_id, status)
             client.set_terminated(parent, status)
 
-    def log(self, run: TrainingRun, *, params: Mapping[str, Any], scores: Mapping[str, float], folder: Path) -> None:
+    def log(self, run: TrainingRun, *, params: Mapping[str, Json], scores: Mapping[str, float], folder: Path) -> None:
         """Log hyper-parameters, scores and a folder of artefacts in one go, with a list of its files."""
         from mlflow.entities import Metric, Param
 

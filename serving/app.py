@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     engine = Engine(settings, store)
     jobs = Jobs(engine, settings.jobs)
     tools = Tools()
-    rates = RateLimit(settings.rate_per_minute, settings.rates_file) if settings.rate_per_minute else None
+    rate_limit = RateLimit(settings.rate_per_minute, settings.rates_file) if settings.rate_per_minute else None
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -99,7 +99,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         request_class=StrictRequest,
         dependencies={"engine": Provide(provide_engine), "jobs": Provide(provide_jobs)},
         state=State(
-            {"engine": engine, "jobs": jobs, "access": Guard(settings, rates), "audit": Audit(settings.audit_file)}
+            {"engine": engine, "jobs": jobs, "guard": Guard(settings, rate_limit), "audit": Audit(settings.audit_file)}
         ),
         guards=[guard],
         lifespan=[lifespan],

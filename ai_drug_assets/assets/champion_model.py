@@ -1,7 +1,6 @@
 """`champion_model/<endpoint>`: the model that serves an endpoint, as a bundle in the store."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import dagster as dg
 from model_zoo.bundles.assembly import candidate
@@ -13,6 +12,7 @@ from model_zoo.io.digests import canonical_json
 from model_zoo.selection.decision import FILE, Decision, parse_decision
 from model_zoo.selection.election import Candidate, Election, decide
 from model_zoo.selection.leaderboard import Leaderboard
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.assets import plots
 from ai_drug_assets.assets._asset import check, declare
@@ -143,7 +143,7 @@ def _set_aliases(tracking: Tracking, endpoint: str, decision: Election, card: st
     return runs
 
 
-def _metadata(decision: Election, board: Leaderboard, version: str | None) -> dict[str, Any]:
+def _metadata(decision: Election, board: Leaderboard, version: str | None) -> dict[str, Json]:
     metric = board.metric
     rows = []
     for row in board.rows:

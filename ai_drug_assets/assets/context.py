@@ -247,7 +247,7 @@ class AssetContext:
             self.ledger.record_made(node.key, self._made(node, context, outcome.data_version, inputs))
             self.watch(node.key, None)
 
-    def result(self, node: Node, outcome: Outcome) -> dg.MaterializeResult[Any]:
+    def result(self, node: Node, outcome: Outcome) -> dg.MaterializeResult[object]:
         """Give what the asset returns to Dagster, the whole record in its metadata."""
         return dg.MaterializeResult(
             asset_key=keys.asset_key(node.key),

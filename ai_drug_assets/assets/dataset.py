@@ -7,6 +7,7 @@ from model_zoo.data.curation_report import MOST_DROPPED
 from model_zoo.data.dataset import Dataset, make_dataset
 from model_zoo.data.sources import DvcSource
 from model_zoo.data.splits import leaks
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.assets import plots
 from ai_drug_assets.assets._asset import check, declare
@@ -88,7 +89,7 @@ def _replicates(report: Any, unit: str) -> str:
     return f"{len(found)} molecules measured more than once; spread {median:.3g} {unit} (median), {largest:.3g} at most"
 
 
-def _metadata(made: Dataset, unit: str) -> dict[str, Any]:
+def _metadata(made: Dataset, unit: str) -> dict[str, Json]:
     summary = made.summary()
     dropped = made.report[made.report["action"] == "dropped"].head(SHOWN_ROWS)
     return {

@@ -14,6 +14,7 @@ from model_zoo.data.dataset import Dataset
 from model_zoo.data.snapshot_change import suspicions
 from model_zoo.errors import DataError
 from model_zoo.io.files import atomic_write
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.assets.context import AssetContext
 from ai_drug_assets.keys import code_version_of
@@ -72,7 +73,7 @@ def _file(settings: Settings, endpoint: str) -> Path:
     return settings.home / FOLDER / f"{endpoint}.json"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Json]:
     try:
         content: dict[str, Any] = json.loads(path.read_bytes())
     except (OSError, ValueError):

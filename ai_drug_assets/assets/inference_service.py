@@ -10,7 +10,8 @@ from typing import Any
 import dagster as dg
 from model_zoo.bundles.store import Pointer
 from model_zoo.io.digests import json_digest
-from model_zoo.monitoring.rollout import TrialMode
+from model_zoo.monitoring.rollout import RolloutMode
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.assets import plots
 from ai_drug_assets.assets._asset import check, declare
@@ -27,7 +28,7 @@ def inference_service(asset_context: AssetContext, node: Node) -> dg.AssetsDefin
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         versions: dict[str, str] = {}
-        trials: dict[str, tuple[str, TrialMode, float] | None] = {}
+        trials: dict[str, tuple[str, RolloutMode, float] | None] = {}
         for champion, _ in asset_context.upstream(node, "champion_model"):
             name, decided = str(champion.endpoint), read_decision(asset_context, champion)
             rules = asset_context.catalog.configs.endpoints[name].trial
@@ -93,19 +94,19 @@ def _followed(pointer: Pointer, service_url: str) -> dg.AssetCheckResult:
     )
 
 
-def _follows(state: dict[str, Any], pointer: Pointer) -> bool:
+def _follows(state: dict[str, Json], pointer: Pointer) -> bool:
     """Tell whether a service serves what a pointer names, as far as it tells."""
     if state.get("withheld"):
         return bool(state["generation"] >= pointer.generation)
     return serving(state) == {name: now.version for name, now in pointer.endpoints.items()}
 
 
-def serving(state: dict[str, Any]) -> dict[str, str]:
+def serving(state: dict[str, Json]) -> dict[str, str]:
     """Give the version per endpoint that `/health/ready` reports."""
     return {name: entry["version"] for name, entry in state.get("endpoints", {}).items()}
 
 
-def _ready(address: str) -> dict[str, Any]:
+def _ready(address: str) -> dict[str, Json]:
     try:
         key = os.environ.get("AIDRUG_API_KEY")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -118,7 +119,7 @@ def _ready(address: str) -> dict[str, Any]:
     return state
 
 
-def _metadata(pointer: Pointer, asset_context: AssetContext) -> dict[str, Any]:
+def _metadata(pointer: Pointer, asset_context: AssetContext) -> dict[str, Json]:
     return {
         "generation": pointer.generation,
         "store": asset_context.settings.store,

@@ -1,7 +1,6 @@
 """`leaderboard/<endpoint>`: all trained models of an endpoint, scored on the same folds and the same test split."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import dagster as dg
 from model_zoo.config.endpoint import Endpoint
@@ -10,6 +9,7 @@ from model_zoo.selection.leaderboard import FILE, Leaderboard, Row, parse_leader
 from model_zoo.selection.ranking import ranked
 from model_zoo.selection.scores import Scored
 from model_zoo.training.scales import scale_words
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.assets import plots
 from ai_drug_assets.assets._asset import declare
@@ -71,7 +71,7 @@ def _rows(asset_context: AssetContext, node: Node, endpoint: Endpoint) -> tuple[
     return ranked(rows, endpoint.champion.metric)
 
 
-def _metadata(rows: tuple[Row, ...], absent: Mapping[str, str], metric: str) -> dict[str, Any]:
+def _metadata(rows: tuple[Row, ...], absent: Mapping[str, str], metric: str) -> dict[str, Json]:
     return {
         "best": rows[0].model,
         "leaderboard": plots.markdown_table(

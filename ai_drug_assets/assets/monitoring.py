@@ -21,6 +21,7 @@ from model_zoo.monitoring.prediction_log import PredictionLog
 from model_zoo.monitoring.review import FEWEST, Review, for_training, review
 from model_zoo.provenance.roots import Makers
 from model_zoo.provenance.signed_code import sign
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets import keys
 from ai_drug_assets.assets import plots
@@ -159,7 +160,7 @@ def _verdicts(made: Review, expected: float | None) -> dict[str, tuple[bool, str
     return result
 
 
-def _metadata(made: Review, expected: float | None, promoted: str | None) -> dict[str, Any]:
+def _metadata(made: Review, expected: float | None, promoted: str | None) -> dict[str, Json]:
     accuracy = made.accuracy
     rows = [
         ("predictions", made.predictions),

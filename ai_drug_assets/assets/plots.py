@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INK, ACCENT, PALE = "#1f2933", "#0f766e", "#9aa5b1"
 
 
-def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MarkdownMetadataValue:
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MarkdownMetadataValue:
     """Give a Markdown table; numbers are shortened to four digits."""
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -18,6 +17,7 @@ from model_zoo.selection.scores import OnScale, Scale, Scores, read_scores
 from model_zoo.training.fit import Learner, Sources, fit
 from model_zoo.training.scales import scale_words, score_both
 from model_zoo.training.validation import plain_errors
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets import keys
 from ai_drug_assets.assets import plots
@@ -224,7 +224,7 @@ def _flat(scores: Scores) -> dict[str, float]:
     return flat
 
 
-def _metadata(asset_context: AssetContext, node: Node, endpoint: Endpoint, scores: Scores) -> dict[str, Any]:
+def _metadata(asset_context: AssetContext, node: Node, endpoint: Endpoint, scores: Scores) -> dict[str, Json]:
     snapshot = load_dataset(asset_context, node)
     predictions = np.load(asset_context.place(node) / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0

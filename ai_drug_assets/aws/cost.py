@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from model_zoo.errors import ConfigError
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.settings import ROOT
 
@@ -68,7 +68,7 @@ class Estimate:
         )
 
 
-def estimate(plan: dict[str, Any], *, training_hours: float = 1.0, prices: Path = PRICES) -> Estimate:
+def estimate(plan: dict[str, Json], *, training_hours: float = 1.0, prices: Path = PRICES) -> Estimate:
     """Estimate from the output of `terraform show -json PLAN`.
 
     Parameters
@@ -124,7 +124,7 @@ def estimate(plan: dict[str, Any], *, training_hours: float = 1.0, prices: Path 
 
 
 def _watching(
-    resources: list[tuple[str, dict[str, Any]]], everywhere: dict[str, Any], assumed: dict[str, Any]
+    resources: list[tuple[str, dict[str, Json]]], everywhere: dict[str, Json], assumed: dict[str, Json]
 ) -> list[Line]:
     """Give what alarms cost in a month, the numbers they look at, and the page that shows them."""
     count = Counter(kind for kind, _ in resources)
@@ -138,11 +138,11 @@ def _watching(
     return [line for line in lines if line.amount]
 
 
-def _variable(plan: dict[str, Any], name: str) -> str:
+def _variable(plan: dict[str, Json], name: str) -> str:
     return str(plan.get("variables", {}).get(name, {}).get("value", ""))
 
 
-def _resources(module: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _resources(module: dict[str, Json]) -> Iterator[tuple[str, dict[str, Json]]]:
     for resource in module.get("resources", []):
         if resource.get("mode") == "managed":
             yield resource["type"], resource.get("values", {})  # absent when nothing of it is known yet
@@ -150,11 +150,11 @@ def _resources(module: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from _resources(child)
 
 
-def _instance_types(resources: list[tuple[str, dict[str, Any]]]) -> list[str]:
+def _instance_types(resources: list[tuple[str, dict[str, Json]]]) -> list[str]:
     return [str(values["instance_type"]) for kind, values in resources if kind == "aws_instance"]
 
 
-def _training_on(instance_type: str, hours: float, everywhere: dict[str, Any]) -> Line:
+def _training_on(instance_type: str, hours: float, everywhere: dict[str, Json]) -> Line:
     """Give what a training costs on a host that runs anyway: a burstable one pays for work above its baseline."""
     family, size = instance_type.split(".")
     if (price := everywhere["burst_vcpu_hour"].get(family)) is None:
@@ -162,7 +162,7 @@ def _training_on(instance_type: str, hours: float, everywhere: dict[str, Any]) -
     return Line("processor credits on the serving host, at most", hours * everywhere["vcpus"][size], "vCPU-h", price)
 
 
-def _instance_price(instance_type: str, region: str, here: dict[str, Any], prices: Path) -> float:
+def _instance_price(instance_type: str, region: str, here: dict[str, Json], prices: Path) -> float:
     price = here["instance_hour"].get(instance_type)
     if price is None:
         raise ConfigError(f"no price for {instance_type} in {region}: add it to {prices.name}, then estimate again")

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from model_zoo.errors import ConfigError
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.aws.faults import HostError, explained
 from ai_drug_assets.settings import TIMEOUT_MINUTES
@@ -120,7 +121,7 @@ class Host:
     def _explained(self, **names: str) -> Any:
         return explained(instance=self.instance_id, region=self._target.region, document=self._target.document, **names)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Json]:
         """Give what EC2 says of the instance."""
         with self._explained():
             answer = self._ec2.describe_instances(InstanceIds=[self.instance_id])
@@ -257,7 +258,7 @@ class Host:
         undelivered = str(invocation.get("StatusDetails", "")).startswith("Delivery")
         return Ended("Undelivered" if undelivered else str(invocation["Status"]), int(invocation["ResponseCode"]), said)
 
-    def _invocation(self, command_id: str) -> dict[str, Any] | None:
+    def _invocation(self, command_id: str) -> dict[str, Json] | None:
         """Give the invocation; none while SSM does not know it yet."""
         try:
             with self._explained():

@@ -6,9 +6,10 @@ import getpass
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.settings import Settings
 
@@ -90,7 +91,7 @@ def _open() -> tuple[KeyStore, Audit]:
     return KeyStore(folder / "keys.sqlite"), Audit(folder / "audit.jsonl")
 
 
-def _record(key: Key) -> dict[str, Any]:
+def _record(key: Key) -> dict[str, Json]:
     valid = key.is_valid(datetime.now(UTC))
     state = "valid" if valid else "revoked" if key.revoked else "expired"
     return {"state": state, **{name: value for name, value in asdict(key).items() if name != "digest"}}

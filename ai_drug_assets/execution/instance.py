@@ -6,12 +6,13 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 from model_zoo.errors import ConfigError
 from model_zoo.io.files import atomic_write
 from model_zoo.io.s3_address import s3_address
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.operations.schema_migration import migrate
 from ai_drug_assets.processes import one_at_a_time
@@ -77,7 +78,7 @@ def keep_quiet() -> None:
     warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
 
 
-def _logs_in_s3(place: str, home: Path) -> dict[str, Any]:
+def _logs_in_s3(place: str, home: Path) -> dict[str, Json]:
     """Give the section for logs in S3; while a step prints they lie in AIDRUG_HOME, where the UI follows them."""
     address = s3_address(place, "AIDRUG_LOGS")
     if address is None:

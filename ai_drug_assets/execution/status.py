@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model_zoo.errors import AidrugError
+from model_zoo.type_aliases import Json
 from serving.telemetry.pipeline_state import read_pipeline_state
 
 from ai_drug_assets.execution.supervisor import read_report
@@ -54,7 +55,7 @@ class Status:
         running = all(state["state"] == "running" for state in self.processes.values())
         return running and not self.stale and not self.faults and not self.revision.get("error")
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """Give it for machines."""
         return {"well": self.is_well, **vars(self)}
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 from model_zoo.io.files import atomic_write
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.execution.progress import Say
 from ai_drug_assets.processes import alive, name_of, this_process
@@ -90,7 +91,7 @@ class Supervisor:
         """Let something else look too, once a second; given the time by a clock that never goes back."""
         self._watches.append(watch)
 
-    def tell(self, **facts: Any) -> None:
+    def tell(self, **facts: Json) -> None:
         """Put facts into the file that says how things are."""
         with self._lock:
             if {**self._facts, **facts} != self._facts:
@@ -244,7 +245,7 @@ class Supervisor:
             atomic_write(self._home / FILE, f"{json.dumps(content, indent=1)}\n".encode())
 
 
-def read_report(home: Path) -> dict[str, Any]:
+def read_report(home: Path) -> dict[str, Json]:
     """Read how the processes of the last `aidrug up` were; nothing where none ran or it was stopped."""
     try:
         content: dict[str, Any] = json.loads((home / FILE).read_bytes())
@@ -298,7 +299,7 @@ def _lock(number: int) -> None:
     fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _state(child: Child) -> dict[str, Any]:
+def _state(child: Child) -> dict[str, Json]:
     running = child.process is not None and not child.ended
     name = name_of(child.process.pid) if running and child.process else None
     memory = 0

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model_zoo.data.sources import DvcSource, pointer_md5, require_pulled
 from model_zoo.errors import DataError
 from model_zoo.io.digests import file_digest
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.settings import Settings
@@ -209,6 +210,6 @@ def _config(settings: Settings) -> Config:
     return Config(str(settings.root / ".dvc"))
 
 
-def _name_remote(conf: dict[str, Any], url: str) -> None:
+def _name_remote(conf: dict[str, Json], url: str) -> None:
     conf["remote"][REMOTE] = {"url": url, "verify": True}
     conf["core"]["remote"] = REMOTE

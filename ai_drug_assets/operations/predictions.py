@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from model_zoo.errors import AidrugError
+from model_zoo.type_aliases import Json
 from serving.client import RESULT_FORMATS, Client, NotReachableError
 from serving.client.answers import Job, Prediction
 
@@ -104,12 +104,12 @@ def _numbers(*values: float) -> list[str]:
     return [f"{value:.3g}" if small else f"{value:.2f}" for value in values]
 
 
-def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> dict[str, Any]:
+def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> dict[str, Json]:
     """Give predictions in the shape of `POST /v1/predict`: either `endpoints` or `error`, nothing not asked for."""
     optional = {"neighbours", "explanation", "alerts", "columns"} - set(include)
     shown = {"display_value", "display_interval", "display_unit"}
 
-    def shaped(item: Prediction) -> dict[str, Any]:
+    def shaped(item: Prediction) -> dict[str, Json]:
         content = asdict(item)
         for said in content["endpoints"].values():
             for name in (optional | (shown if said["display_unit"] is None else set())) & set(said):

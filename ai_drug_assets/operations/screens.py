@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from model_zoo.bundles.pointer import parse_pointer
@@ -170,7 +171,7 @@ def _work(ray: Any, task: Task, shards: list[Shard], left: list[int], say: Calla
 
 
 @contextmanager
-def ray_cluster(workers: int | None, address: str | None = None) -> Iterator[Any]:
+def ray_cluster(workers: int | None, address: str | None = None) -> Iterator[ModuleType]:
     """Connect to the cluster at an address, or start one on this machine, and leave it in the end.
 
     Raises

@@ -27,6 +27,7 @@ from model_zoo.training.cross_validation import TrainingData, Validated, cross_v
 from model_zoo.training.scales import validated_for_training
 from model_zoo.training.transfer import AuxiliaryDataset, prepared
 from model_zoo.training.tuning import tune
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.settings import Settings
 
@@ -40,7 +41,7 @@ def search_settings(
     seed: int,
     write: bool,
     say: Callable[[str], None],
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, Json]]:
     """Search a model's hyper-parameters on some endpoints; give what was found, by endpoint.
 
     Parameters
@@ -115,7 +116,7 @@ def _validation(
     return validate
 
 
-def write_overrides(path: Path, model: str, chosen: Mapping[str, Any]) -> None:
+def write_overrides(path: Path, model: str, chosen: Mapping[str, Json]) -> None:
     """Write hyper-parameters into an endpoint's `overrides` for a model; comments and order stay."""
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap

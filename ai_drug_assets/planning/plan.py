@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from model_zoo.provenance.signature import Reason, differences
+from model_zoo.type_aliases import Json
 
 from ai_drug_assets.planning.awaited import AWAITED, awaited
 from ai_drug_assets.planning.catalog import Catalog, Node
@@ -40,7 +40,7 @@ class Plan:
         stale = tuple(item for item in self.stale if item.node.key in keys)
         return Plan(stale, tuple(key for key in self.fresh if key in keys), self.warnings)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """Give the plan as `aidrug plan --json` prints it."""
         return {
             "stale": [

@@ -14,12 +14,12 @@ from model_zoo.config.model_spec import ModelSpec
 STRICT, OPEN = BOARDS = ("strict", "open")
 
 
-def saw(model: ModelSpec) -> dict[str, str]:
+def pretraining_data(model: ModelSpec) -> dict[str, str]:
     """Say what the weights behind a model saw, by the featurizer (or model) that brings them; empty when none do.
 
     Examples
     --------
-    >>> saw(ModelSpec(name="rf", description="", features=("morgan_count",)))
+    >>> pretraining_data(ModelSpec(name="rf", description="", features=("morgan_count",)))
     {}
     """
     parts = {name: featurizers.get(name) for name in model.features} | {model.recipe: models.get(model.recipe)}
@@ -28,7 +28,7 @@ def saw(model: ModelSpec) -> dict[str, str]:
 
 def competitors(known: Sequence[ModelSpec], board: str) -> list[ModelSpec]:
     """Give the models that may stand on a board; none for *open* when none of them saw anything."""
-    seen = [model for model in known if saw(model)]
+    seen = [model for model in known if pretraining_data(model)]
     if board == STRICT:
         return [model for model in known if model not in seen]
     return list(known) if seen else []

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +45,7 @@ from model_zoo.training.cross_validation import (
 )
 from model_zoo.training.transfer import AuxiliaryDataset, prepared
 from model_zoo.training.validation import plain_errors
+from model_zoo.type_aliases import Json, Numbers
 
 PROTOCOL = Makers(("protocol",))
 
@@ -56,7 +56,7 @@ class Kept:
 
     folder: Path
 
-    def read(self, key: str) -> tuple[NDArray[np.float64], dict[str, Any]] | None:
+    def read(self, key: str) -> tuple[NDArray[np.float64], dict[str, Json]] | None:
         """Give an array and what was noted with it; none when it is not there or not readable."""
         try:
             with np.load(self.folder / f"{key}.npz", allow_pickle=False) as content:
@@ -64,7 +64,7 @@ class Kept:
         except (OSError, ValueError, KeyError):
             return None
 
-    def write(self, key: str, values: NDArray[np.float64], notes: Mapping[str, Any]) -> None:
+    def write(self, key: str, values: NDArray[np.float64], notes: Mapping[str, Json]) -> None:
         """Keep an array: whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with draft_of(self.folder / f"{key}.npz") as stream:
@@ -104,10 +104,10 @@ class Snapshot:
         return self.dataset.molecules()
 
     @cached_property
-    def _blocks(self) -> dict[str, NDArray[Any]]:
+    def _blocks(self) -> dict[str, Numbers]:
         return {}
 
-    def joined(self, model: ModelSpec) -> NDArray[Any]:
+    def joined(self, model: ModelSpec) -> Numbers:
         """Give the features that a model learns from."""
         for name in model.features:
             if name not in self._blocks:
@@ -169,7 +169,7 @@ class BenchmarkRun:
             found[name] = signature.signature(record)
         return found
 
-    def cross_validate(self, name: str) -> dict[str, Any]:
+    def cross_validate(self, name: str) -> dict[str, Json]:
         """Cross-validate one model as the product does; give what its candidate's entry says.
 
         Raises
@@ -202,7 +202,7 @@ class BenchmarkRun:
         mixed = [np.asarray(np.column_stack(raws) @ list(shares.values())) for raws in by_seed]
         return mixed, round(sum(seconds for _, seconds in members), 2)
 
-    def _validated(self, name: str) -> tuple[Validated, dict[str, Any]]:
+    def _validated(self, name: str) -> tuple[Validated, dict[str, Json]]:
         """Give out-of-fold predictions with their scores, and what they cost; from the disk where they are kept."""
         key = f"folds-{self.signatures[name]}"
         found = self.kept.read(key)
@@ -214,7 +214,7 @@ class BenchmarkRun:
         self.kept.write(key, validated.raw, notes)
         return validated, notes
 
-    def _single(self, name: str) -> tuple[Validated, dict[str, Any]]:
+    def _single(self, name: str) -> tuple[Validated, dict[str, Json]]:
         model = self.models[name]
         data = self._data(self.snapshot.joined(model))
         with plain_errors(model.name, self._target, data):
@@ -222,7 +222,7 @@ class BenchmarkRun:
             validated = cross_validate(model.recipe, config, self._target, data)
         return validated, {"ms_per_molecule": _cost_ms(model.recipe, validated, data.X)}
 
-    def _ensemble(self, name: str) -> tuple[Validated, dict[str, Any]]:
+    def _ensemble(self, name: str) -> tuple[Validated, dict[str, Json]]:
         model, shares = self.models[name], self._shares(name)
         P, data = self._out_of_fold(model), self._data(np.empty((0, 0)))
         validated = cross_validate_ensemble(get(model.recipe), self._settings(model), self._target, P, data)
@@ -275,12 +275,12 @@ class BenchmarkRun:
     def _settings(self, model: ModelSpec) -> ModelConfig:
         return model.settings(self.snapshot.endpoint.name)
 
-    def _data(self, X: NDArray[Any]) -> TrainingData:
+    def _data(self, X: Numbers) -> TrainingData:
         dataset = self.snapshot.dataset
         return TrainingData(X, dataset.values, dataset.folds, dataset.exact)
 
 
-def _cost_ms(name: str, validated: Validated, X: NDArray[Any]) -> float:
+def _cost_ms(name: str, validated: Validated, X: Numbers) -> float:
     """Milliseconds per molecule of the model as it would be served: saved and loaded.
 
     A model that no bundle can hold brings its own `load`.

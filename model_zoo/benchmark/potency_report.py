@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from model_zoo.benchmark.report import OFFICIAL_SEEDS, candidates_table, mean_and_deviation
 from model_zoo.metrics import HIGHER_IS_BETTER
+from model_zoo.type_aliases import Json
 
 SETS = {"bace_pic50", "egfr_pic50", "herg_pic50"}
 
@@ -35,7 +35,7 @@ better where the whole interval lies on its side of zero.
 """
 
 
-def potency_text(results: Sequence[Mapping[str, Any]]) -> str:
+def potency_text(results: Sequence[Mapping[str, Json]]) -> str:
     """Write the document from the entries of a results file; equal for equal arguments."""
     done = [entry for entry in results if entry.get("signature") and entry["board"] == "strict"]
     lines = [INTRODUCTION, "## Results", ""]
@@ -49,7 +49,7 @@ def potency_text(results: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, *candidates_table(done), ""])
 
 
-def _row(entry: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
+def _row(entry: Mapping[str, Json], reference: Mapping[str, Json]) -> str:
     low, high = entry["interval"]
     cells = [entry["set"], entry["metric"], entry["champion"], _score(entry["scores"]), f"{low:.3f} to {high:.3f}"]
     low, high = reference["interval"]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from model_zoo.metrics import score
 from model_zoo.models import get
 from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import finite_predictions, training_values
+from model_zoo.type_aliases import Json, Numbers
 
 MISSING = -1
 RESAMPLES = 300
@@ -51,7 +51,7 @@ def predict_test_rows(
     name: str,
     config: ModelConfig,
     target: Target,
-    X: NDArray[Any],
+    X: Numbers,
     values: NDArray[np.float64],
     rows: OfficialRows,
 ) -> NDArray[np.float64]:
@@ -85,7 +85,7 @@ def predict_test_rows(
 
 def score_predictions(
     target: Target, rows: OfficialRows, predictions: Sequence[NDArray[np.float64]], metric: str
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Score the predictions of all seeds.
 
     Parameters

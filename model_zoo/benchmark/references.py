@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.targets import Task
 from model_zoo.metrics import score
+from model_zoo.type_aliases import Json
 
 RESAMPLES = 1000
 
@@ -41,7 +42,7 @@ def paired_difference(
     expected: NDArray[np.float64],
     champion: NDArray[np.float64],
     reference: NDArray[np.float64],
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Compare two models on the same test rows.
 
     Parameters

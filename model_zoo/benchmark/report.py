@@ -6,13 +6,13 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from model_zoo.benchmark.boards import BOARDS, OPEN
 from model_zoo.errors import DataError
 from model_zoo.metrics import HIGHER_IS_BETTER
+from model_zoo.type_aliases import Json
 
 COLUMNS = ("set", "strict", "strict_std", "strict_name", "open", "open_std", "open_name", "maplight", "maplight_std")
 OFFICIAL_SEEDS = 5
@@ -110,7 +110,7 @@ def read_leaderboard(path: Path) -> dict[str, list[float]]:
 
 
 def report_text(
-    results: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal], published: Mapping[str, Sequence[float]]
+    results: Sequence[Mapping[str, Json]], goals: Mapping[str, Goal], published: Mapping[str, Sequence[float]]
 ) -> str:
     """Write the document.
 
@@ -137,7 +137,7 @@ def report_text(
 
 def _board(
     board: str,
-    done: Sequence[Mapping[str, Any]],
+    done: Sequence[Mapping[str, Json]],
     goals: Mapping[str, Goal],
     published: Mapping[str, Sequence[float]],
 ) -> list[str]:
@@ -157,7 +157,7 @@ def _board(
     return [*lines, "", *candidates_table(done), ""]
 
 
-def _saw(done: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _saw(done: Sequence[Mapping[str, Json]]) -> dict[str, str]:
     return {name: what for entry in done for name, what in entry["saw"].items()}
 
 
@@ -187,12 +187,12 @@ def _published(score: str, deviation: str, name: str) -> str:
     return f"{score}{' ± ' + deviation if deviation else ''} ({name})"
 
 
-def _reaches(entry: Mapping[str, Any], goal: float | None) -> bool:
+def _reaches(entry: Mapping[str, Json], goal: float | None) -> bool:
     mean, _ = mean_and_deviation(entry["scores"])
     return goal is not None and (mean >= goal if HIGHER_IS_BETTER[entry["metric"]] else mean <= goal)
 
 
-def _summary(done: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal]) -> list[str]:
+def _summary(done: Sequence[Mapping[str, Json]], goals: Mapping[str, Goal]) -> list[str]:
     known = [entry for entry in done if entry["set"] in goals]
     strict = sum(_reaches(entry, goals[entry["set"]].strict) for entry in known)
     passed = sum(_reaches(entry, goals[entry["set"]].open) for entry in known)
@@ -205,7 +205,7 @@ def _summary(done: Sequence[Mapping[str, Any]], goals: Mapping[str, Goal]) -> li
     return [text, "", _time_spent(done)]
 
 
-def _time_spent(done: Sequence[Mapping[str, Any]]) -> str:
+def _time_spent(done: Sequence[Mapping[str, Json]]) -> str:
     folds = sum(item.get("train_s", 0.0) for entry in done for item in entry["candidates"])
     official = sum(entry["train_s"] for entry in done)
     one_seed = sum(entry["train_s"] / len(entry["scores"]) for entry in done)
@@ -215,7 +215,7 @@ def _time_spent(done: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _row(entry: Mapping[str, Any], goal: Goal | None, published: Sequence[float]) -> str:
+def _row(entry: Mapping[str, Json], goal: Goal | None, published: Sequence[float]) -> str:
     mean, deviation = mean_and_deviation(entry["scores"])
     low, high = entry["interval"]
     seeds = len(entry["scores"])
@@ -234,12 +234,12 @@ def _row(entry: Mapping[str, Any], goal: Goal | None, published: Sequence[float]
     return f"| {' | '.join(cells)} |"
 
 
-def _rank(entry: Mapping[str, Any], published: Sequence[float]) -> str:
+def _rank(entry: Mapping[str, Json], published: Sequence[float]) -> str:
     better = sum(not _reaches(entry, score) for score in published)
     return f"{better + 1} of {len(published) + 1}" if published else "-"
 
 
-def candidates_table(done: Sequence[Mapping[str, Any]]) -> list[str]:
+def candidates_table(done: Sequence[Mapping[str, Json]]) -> list[str]:
     """Give a Markdown table of what each candidate of each set scored in cross-validation, the champion in bold."""
     models = sorted({item["model"] for entry in done for item in entry["candidates"]})
     lines = [f"| set | metric | {' | '.join(models)} |", f"|---|---|{'---|' * len(models)}"]
@@ -250,7 +250,7 @@ def candidates_table(done: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _cell(item: Mapping[str, Any] | None, *, chosen: bool) -> str:
+def _cell(item: Mapping[str, Json] | None, *, chosen: bool) -> str:
     if item is None:
         return "-"
     if "failed" in item:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from model_zoo.errors import DataError
 from model_zoo.io.files import atomic_write
+from model_zoo.type_aliases import Json
 
 
-def read_results(path: Path) -> list[dict[str, Any]]:
+def read_results(path: Path) -> list[dict[str, Json]]:
     """Read the finished results by set, none when there is no file yet.
 
     Raises
@@ -22,12 +22,12 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     return [entry for entry in _entries(path) if entry["signature"]]
 
 
-def entry_of(path: Path, name: str, board: str) -> dict[str, Any]:
+def entry_of(path: Path, name: str, board: str) -> dict[str, Json]:
     """Give one set's entry on a board, finished or not; empty when there is none."""
     return next((item for item in _entries(path) if (item["set"], item["board"]) == (name, board)), {})
 
 
-def store_entry(path: Path, entry: Mapping[str, Any]) -> None:
+def store_entry(path: Path, entry: Mapping[str, Json]) -> None:
     """Replace one set's entry on its board, and the file at once: a killed run leaves the old or the new one.
 
     An entry without a signature is unfinished and stands apart, so that `sets` holds whole results only.
@@ -40,11 +40,11 @@ def store_entry(path: Path, entry: Mapping[str, Any]) -> None:
     atomic_write(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
-def _place(entry: Mapping[str, Any]) -> tuple[str, str]:
+def _place(entry: Mapping[str, Json]) -> tuple[str, str]:
     return str(entry["set"]), str(entry["board"])
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
+def _entries(path: Path) -> list[dict[str, Json]]:
     if not path.is_file():
         return []
     try:

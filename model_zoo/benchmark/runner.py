@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from model_zoo.benchmark.boards import BOARDS, STRICT, competitors, saw
+from model_zoo.benchmark.boards import BOARDS, STRICT, competitors, pretraining_data
 from model_zoo.benchmark.candidates import BenchmarkRun, Kept, Snapshot
 from model_zoo.benchmark.protocol import score_predictions
 from model_zoo.benchmark.references import paired_difference
@@ -34,6 +34,7 @@ from model_zoo.provenance.roots import Makers
 from model_zoo.provenance.signature_record import SignatureRecord
 from model_zoo.provenance.signed_code import sign
 from model_zoo.selection.election import BASELINE, Candidate, decide
+from model_zoo.type_aliases import Json
 
 Say = Callable[[str], None]
 
@@ -140,14 +141,14 @@ def _run_set(job: Job, endpoint: Endpoint, say: Say) -> None:
 
 
 def benchmark_run_of(job: Job, snapshot: Snapshot, competing: Sequence[ModelSpec]) -> BenchmarkRun:
-    """Give a contest of some models on one set, ensembles made of those of their members that compete."""
+    """Give a benchmark_run of some models on one set, ensembles made of those of their members that compete."""
     models = {model.name: model for model in with_members(competing)}
     return BenchmarkRun(snapshot, models, job.code_root, Kept(job.kept), job.others, job.rule)
 
 
-def _run_board(job: Job, contest: BenchmarkRun, board: str, say: Say) -> None:
-    endpoint = contest.snapshot.endpoint
-    compared, protocol, stamp = stamps(job, contest)
+def _run_board(job: Job, benchmark_run: BenchmarkRun, board: str, say: Say) -> None:
+    endpoint = benchmark_run.snapshot.endpoint
+    compared, protocol, stamp = stamps(job, benchmark_run)
     result = entry_of(job.out, endpoint.name, board)
     name = endpoint.name if board == STRICT else f"{endpoint.name} ({board})"
     if result.get("signature") == stamp and not any("failed" in item for item in result["candidates"]):
@@ -160,8 +161,8 @@ def _run_board(job: Job, contest: BenchmarkRun, board: str, say: Say) -> None:
     }
     on_record = dict.fromkeys(item["signature"] for item in result.get("candidates", []) if item["signature"] in known)
     candidates: list[dict[str, Any]] = []
-    for model, mark in contest.signatures.items():
-        candidates.append({**known[mark], "model": model} if mark in known else _candidate(contest, model))
+    for model, mark in benchmark_run.signatures.items():
+        candidates.append({**known[mark], "model": model} if mark in known else _candidate(benchmark_run, model))
         # Written after every model, with what stood there before and was not come to yet: a run may end at any time.
         reached = {each["signature"] for each in candidates}
         left = [known[earlier_mark] for earlier_mark in on_record if earlier_mark not in reached]
@@ -173,20 +174,20 @@ def _run_board(job: Job, contest: BenchmarkRun, board: str, say: Say) -> None:
     results = (entry["official"] for entry in earlier if entry.get("official", {}).get("signature") == final)
     official = next(results, None)
     if official is None:
-        official = {"signature": final, **_official(contest, compared, champion["model"], job.seeds)}
-    store_entry(job.out, _result(contest, board, champion, candidates, official, stamp))
+        official = {"signature": final, **_official(benchmark_run, compared, champion["model"], job.seeds)}
+    store_entry(job.out, _result(benchmark_run, board, champion, candidates, official, stamp))
     say(f"{name}: {champion['model']} {official['scores']} in {official['train_s']:g} s")
 
 
-def stamps(job: Job, contest: BenchmarkRun) -> tuple[BenchmarkRun, SignatureRecord, str]:
+def stamps(job: Job, benchmark_run: BenchmarkRun) -> tuple[BenchmarkRun, SignatureRecord, str]:
     """Give what a champion is compared with, the record of the official protocol, and the signature of the entry."""
-    endpoint = contest.snapshot.endpoint
-    compared = BenchmarkRun(contest.snapshot, job.references, job.code_root, Kept(job.kept), rule=job.rule)
+    endpoint = benchmark_run.snapshot.endpoint
+    compared = BenchmarkRun(benchmark_run.snapshot, job.references, job.code_root, Kept(job.kept), rule=job.rule)
     official_config = {"metric": endpoint.champion.metric, "seeds": job.seeds}
     code = ("protocol", *(("references",) if job.references else ()))
     protocol = make_record(Makers(code), job.code_root, official_config, {}, compared.signatures, job.rule)
     whole = {**official_config, "rules": endpoint.champion.model_dump(mode="json"), "holder": job.holder}
-    upstream = {**contest.signatures, **compared.signatures}
+    upstream = {**benchmark_run.signatures, **compared.signatures}
     entry = make_record(Makers((*code, "election")), job.code_root, whole, {}, upstream, job.rule)
     return compared, protocol, signature.signature(entry)
 
@@ -197,16 +198,16 @@ def final_stamp(protocol: SignatureRecord, compared: BenchmarkRun, champion: str
     return signature.signature(protocol.model_copy(update={"upstream": upstream}))
 
 
-def _candidate(contest: BenchmarkRun, name: str) -> dict[str, Any]:
+def _candidate(benchmark_run: BenchmarkRun, name: str) -> dict[str, Json]:
     """Cross-validate one model; what fails is on record and loses."""
     try:
-        return contest.cross_validate(name)
+        return benchmark_run.cross_validate(name)
     except Exception as error:  # noqa: BLE001 - whatever a library raises, the other models go on
         why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        return {"model": name, "signature": contest.signatures[name], "failed": why}
+        return {"model": name, "signature": benchmark_run.signatures[name], "failed": why}
 
 
-def _elect(candidates: Sequence[Mapping[str, Any]], endpoint: Endpoint, title: str | None) -> Mapping[str, Any]:
+def _elect(candidates: Sequence[Mapping[str, Json]], endpoint: Endpoint, title: str | None) -> Mapping[str, Json]:
     """Choose by the product's rule; the baseline stands in when nobody beats it, for a number is owed."""
     fit = {item["model"]: item for item in candidates if "failed" not in item}
     contenders = [
@@ -223,11 +224,11 @@ def _elect(candidates: Sequence[Mapping[str, Any]], endpoint: Endpoint, title: s
     return fit[BASELINE]
 
 
-def _official(contest: BenchmarkRun, compared: BenchmarkRun, champion: str, seeds: int) -> dict[str, Any]:
+def _official(benchmark_run: BenchmarkRun, compared: BenchmarkRun, champion: str, seeds: int) -> dict[str, Json]:
     """Run the official protocol for the champion, and for what it is compared with."""
-    endpoint, rows = contest.snapshot.endpoint, contest.snapshot.rows
+    endpoint, rows = benchmark_run.snapshot.endpoint, benchmark_run.snapshot.rows
     metric = endpoint.champion.metric
-    predictions, seconds = contest.official(champion, seeds)
+    predictions, seconds = benchmark_run.official(champion, seeds)
     official = {**score_predictions(endpoint.target, rows, predictions, metric), "train_s": seconds}
     references = []
     for name in compared.models:
@@ -240,19 +241,19 @@ def _official(contest: BenchmarkRun, compared: BenchmarkRun, champion: str, seed
 
 
 def _result(
-    contest: BenchmarkRun,
+    benchmark_run: BenchmarkRun,
     board: str,
-    champion: Mapping[str, Any],
-    candidates: Sequence[Mapping[str, Any]],
-    official: Mapping[str, Any],
+    champion: Mapping[str, Json],
+    candidates: Sequence[Mapping[str, Json]],
+    official: Mapping[str, Json],
     stamp: str,
-) -> dict[str, Any]:
-    endpoint = contest.snapshot.endpoint
+) -> dict[str, Json]:
+    endpoint = benchmark_run.snapshot.endpoint
     return {
         "set": endpoint.name,
         "board": board,
         "champion": champion["model"],
-        "saw": saw(contest.models[champion["model"]]),
+        "saw": pretraining_data(benchmark_run.models[champion["model"]]),
         "metric": endpoint.champion.metric,
         "scores": official["scores"],
         "cv": champion["cv"],
@@ -265,7 +266,7 @@ def _result(
     }
 
 
-def _line(name: str, endpoint: Endpoint, item: Mapping[str, Any]) -> str:
+def _line(name: str, endpoint: Endpoint, item: Mapping[str, Json]) -> str:
     if "failed" in item:
         return f"{name}: {item['model']} failed: {item['failed']}"
     return f"{name}: {item['model']} cv {endpoint.champion.metric} {item['cv']:.4f} in {item['train_s']:.1f} s"

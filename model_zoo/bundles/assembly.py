@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +41,9 @@ from model_zoo.provenance.signature_record import SignatureRecord
 from model_zoo.selection.election import Candidate, Election
 from model_zoo.selection.leaderboard import Leaderboard, Row
 from model_zoo.training.scales import scale_words
+from model_zoo.type_aliases import Json
 from model_zoo.uncertainty.applicability_domain import fit_domain
-from model_zoo.uncertainty.fit import OutOfFoldPredictions, Trust, make_trust
+from model_zoo.uncertainty.fit import OutOfFoldPredictions, Uncertainty, fit_uncertainty
 
 REFERENCE_MOLECULES = 20
 SIDES = {"=": 0, ">": 1, "<": -1}
@@ -154,14 +154,14 @@ def candidate(row: Row) -> Candidate:
 
 def _trust(
     target: Target, snapshot: Dataset, molecules: Sequence[Molecule], place: Path
-) -> tuple[Trust, NDArray[np.float64], dict[str, Any]]:
+) -> tuple[Uncertainty, NDArray[np.float64], dict[str, Json]]:
     """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
     predictions = np.load(place / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0
     packed, values = pack(molecules), target.to_training(snapshot.values)
     side = np.array([SIDES[sign] for sign in snapshot.table["relation"]], dtype=int)
     test = target.to_training(predictions["test"])
-    return make_trust(
+    return fit_uncertainty(
         target,
         OutOfFoldPredictions(
             values[train] - predictions["residual"], values[train], packed[train], snapshot.folds[train], side[train]
@@ -176,7 +176,7 @@ def _relations(signs: list[str]) -> dict[str, list[str]]:
 
 
 def _card(
-    chosen: Chosen, snapshot: Dataset, domain_threshold: float, trusted: dict[str, Any], drugs: DrugList | None
+    chosen: Chosen, snapshot: Dataset, domain_threshold: float, trusted: dict[str, Json], drugs: DrugList | None
 ) -> ModelCard:
     endpoint, model, decision, row = chosen.endpoint, chosen.model, chosen.decision, chosen.row
     metric = endpoint.champion.metric

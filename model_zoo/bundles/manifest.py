@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from model_zoo.chemistry.molecules import Standardise
 from model_zoo.config.desirability import Desirable
@@ -23,7 +23,8 @@ from model_zoo.errors import BundleError, ConfigError
 from model_zoo.io.artefacts import Artefact, Format, read_artefact
 from model_zoo.io.digests import json_digest
 from model_zoo.policies import Policies
-from model_zoo.uncertainty.fit import Trust
+from model_zoo.type_aliases import Json
+from model_zoo.uncertainty.fit import Uncertainty
 
 FILE = "manifest.json"
 DRAFT = "draft"
@@ -58,7 +59,7 @@ class Manifest(Artefact):
     interval_half_width: float | None
     """Half width of the 90 % interval on the scale the model was trained on, of a typical molecule where `trust` gives
     each molecule its own; none for binary endpoints."""
-    trust: Trust = Trust()
+    trust: Uncertainty = Uncertainty()
     domain_threshold: float
     files: Mapping[str, str]
     """SHA-256 of every other file, by its path in the bundle."""
@@ -103,6 +104,6 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
     return manifest
 
 
-def version_of(content: Mapping[str, Any]) -> str:
+def version_of(content: Mapping[str, Json]) -> str:
     """Compute a bundle's version: the model, and a digest of all that the manifest says, the version itself aside."""
     return f"{content.get('model')}-{json_digest({**content, 'version': DRAFT})[:_DIGITS]}"

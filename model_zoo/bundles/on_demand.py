@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from model_zoo.errors import BundleError
 from model_zoo.explanation.explainer import FILE as EXPLANATION
 from model_zoo.explanation.explainer import Explainer, load_explainer
 from model_zoo.fitted_models.formats import Model, OnnxModel, load_model
+from model_zoo.type_aliases import Numbers
 from model_zoo.uncertainty.applicability_domain import Domain
 from model_zoo.uncertainty.shared_domain import DomainIndexes
 
@@ -215,7 +216,7 @@ class OnDemandBundle(Bundle):
 class _Elsewhere:
     """Stands where the model of a bundle is not."""
 
-    def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def predict(self, X: Numbers) -> NDArray[np.float64]:
         raise BundleError(f"expected the model to be asked through its bundle, got {len(X)} rows")
 
     def save(self, folder: Path) -> None:

@@ -36,7 +36,7 @@ from pydantic import Field
 from model_zoo.errors import StoreError
 from model_zoo.io.artefacts import Artefact, Format, Part, read_artefact
 from model_zoo.io.seal import FIELD, is_sealed, sealed
-from model_zoo.monitoring.rollout import TrialMode
+from model_zoo.monitoring.rollout import RolloutMode
 
 POINTER = "current.json"
 HISTORY_LENGTH = 50
@@ -60,14 +60,14 @@ class ServedVersion(Part):
     """SHA-256 of the bundle's manifest; none where only a pointer of format 1 ever named the version."""
 
 
-class Trial(ServedVersion):
+class Rollout(ServedVersion):
     """A version on trial beside the champion.
 
     In the `shadow` it predicts what the champion predicts, and nobody is told. In a `split` it answers for `share` of
     the molecules, always the same ones.
     """
 
-    mode: TrialMode
+    mode: RolloutMode
     share: float = Field(default=0.1, gt=0, lt=1)
 
 
@@ -76,7 +76,7 @@ class Current(ServedVersion):
 
     held: str | None = None
     over: str | None = None
-    challenger: Trial | None = None
+    challenger: Rollout | None = None
     history: tuple[ServedVersion, ...] = ()
 
 
@@ -118,7 +118,7 @@ class Pointer(Artefact):
             )
         return self._with(endpoints)
 
-    def put_on_trial(self, trials: Mapping[str, tuple[str, TrialMode, float] | None], by: str) -> Pointer:
+    def put_on_trial(self, trials: Mapping[str, tuple[str, RolloutMode, float] | None], by: str) -> Pointer:
         """Give the pointer with these challengers on trial, each a version, mode and share; none ends a trial.
 
         A version that serves, or is held, is not put on trial; a trial that runs as wanted keeps its date.
@@ -130,7 +130,7 @@ class Pointer(Artefact):
                 continue
             trial = None
             if wanted is not None and wanted[0] not in (now.version, now.held, now.over):
-                trial = Trial(version=wanted[0], since=_now(), by=by, mode=wanted[1], share=wanted[2])
+                trial = Rollout(version=wanted[0], since=_now(), by=by, mode=wanted[1], share=wanted[2])
                 runs = now.challenger
                 if runs and (runs.version, runs.mode, runs.share) == (trial.version, trial.mode, trial.share):
                     trial = runs

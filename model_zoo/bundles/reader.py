@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ from model_zoo.explanation.explainer import Explainer, load_explainer
 from model_zoo.featurizers import join
 from model_zoo.fitted_models.formats import Model, load_model
 from model_zoo.io.digests import content_digest, file_digest
+from model_zoo.type_aliases import Json, Numbers
 from model_zoo.uncertainty.applicability_domain import Domain
 from model_zoo.uncertainty.conformal import NEIGHBOURS, difficulty
 
@@ -74,7 +75,7 @@ class Neighbours:
     relations: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, known: Mapping[str, Any]) -> Neighbours:
+    def of(cls, known: Mapping[str, Json]) -> Neighbours:
         """Read what `neighbours.json` holds."""
         return cls(
             tuple(map(str, known["smiles"])),
@@ -189,7 +190,7 @@ class Bundle:
     def predict(
         self,
         molecules: Sequence[Molecule],
-        X: NDArray[Any] | None = None,
+        X: Numbers | None = None,
         packed: NDArray[np.uint8] | None = None,
     ) -> Predictions:
         """Predict for standardised molecules, in order.

@@ -26,8 +26,9 @@ from model_zoo.data.reference_drugs import DrugList
 from model_zoo.explanation.explainer import write_tables
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.io.digests import file_digest
+from model_zoo.type_aliases import Json
 from model_zoo.uncertainty.applicability_domain import Domain
-from model_zoo.uncertainty.fit import Trust, reference_of
+from model_zoo.uncertainty.fit import Uncertainty, reference_of
 
 Featurize = Callable[[Sequence[str], Sequence[Molecule]], NDArray[Any]]
 
@@ -54,11 +55,11 @@ class Background:
 def write_bundle(
     folder: Path,
     *,
-    fields: Mapping[str, Any],
+    fields: Mapping[str, Json],
     card: ModelCard,
     model_folder: Path,
     domain: Domain,
-    neighbours: Mapping[str, Sequence[Any]],
+    neighbours: Mapping[str, Sequence[object]],
     reference_smiles: Sequence[str],
     background: Background | None = None,
 ) -> Bundle:
@@ -116,7 +117,7 @@ def write_bundle(
     return load_bundle(folder)
 
 
-def _with_reference(bundle: Bundle, background: Background) -> Trust:
+def _with_reference(bundle: Bundle, background: Background) -> Uncertainty:
     manifest, drugs = bundle.manifest, background.drugs
     if drugs is None:
         return manifest.trust
@@ -128,5 +129,5 @@ def _with_reference(bundle: Bundle, background: Background) -> Trust:
     return manifest.trust.model_copy(update={"reference": reference_of(drugs.name, drugs.licence, finite)})
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def _write_json(path: Path, content: Mapping[str, Json]) -> None:
     path.write_text(json.dumps(content, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")

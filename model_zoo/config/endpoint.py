@@ -16,7 +16,7 @@ from model_zoo.data.splits import Split
 from model_zoo.data.targets import Target, Task, Transform
 from model_zoo.data.units import conversion
 from model_zoo.metrics import METRICS
-from model_zoo.monitoring.rollout import TrialRules
+from model_zoo.monitoring.rollout import RolloutRules
 from model_zoo.selection.criteria import SelectionCriteria
 from model_zoo.selection.scores import Scale
 
@@ -57,7 +57,7 @@ class Endpoint(BaseModel):
     overrides: dict[str, dict[str, Any]] = {}
     """Hyper-parameters that differ here, by the model's name."""
     champion: SelectionCriteria
-    trial: TrialRules | None = None
+    trial: RolloutRules | None = None
     """Puts the best of the losing models on trial beside the champion; nobody is on trial when omitted."""
 
     @model_validator(mode="after")

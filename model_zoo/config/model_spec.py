@@ -13,6 +13,7 @@ from model_zoo.config.naming import NAME
 from model_zoo.config.search_range import Range
 from model_zoo.io.strict_yaml import check
 from model_zoo.models._base import ModelConfig
+from model_zoo.type_aliases import Json
 
 
 class ModelSpec(BaseModel):
@@ -92,7 +93,7 @@ class ModelSpec(BaseModel):
         """Whether this model weighs others instead of learning by itself."""
         return isinstance(models.get(self.recipe), models.Weighing)
 
-    def settings(self, endpoint: str | None = None, changed: Mapping[str, Any] | None = None) -> ModelConfig:
+    def settings(self, endpoint: str | None = None, changed: Mapping[str, Json] | None = None) -> ModelConfig:
         """Give the validated hyper-parameters, with the overrides of an endpoint, and others in place of some."""
         recipe = models.get(self.recipe)
         merged = {**self.config, **self.overrides.get(endpoint or "", {}), **(changed or {})}
@@ -103,7 +104,7 @@ class ModelSpec(BaseModel):
         settings: ModelConfig = check(recipe.Config, merged)
         return settings
 
-    def with_overrides(self, endpoint: str, overrides: dict[str, Any]) -> ModelSpec:
+    def with_overrides(self, endpoint: str, overrides: dict[str, Json]) -> ModelSpec:
         """Give the model with hyper-parameters that an endpoint says.
 
         Raises

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from model_zoo.config.naming import NAME
+from model_zoo.type_aliases import Json
 
 
 class PanelFile(BaseModel):
@@ -29,7 +30,7 @@ class PanelSet(BaseModel):
     endpoint: dict[str, Any]
     """What its YAML says beside its name, licence and files, with the names of columns and the deciding `metric`."""
 
-    def content(self, panel: Panel, folder: str) -> dict[str, Any]:
+    def content(self, panel: Panel, folder: str) -> dict[str, Json]:
         """Give what the endpoint's YAML says.
 
         Parameters

@@ -9,11 +9,12 @@ from typing import Any
 from model_zoo import featurizers, models
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
+from model_zoo.type_aliases import Json
 
 ENDPOINT, MODEL = "endpoint.schema.json", "model.schema.json"
 
 
-def schemas() -> dict[str, dict[str, Any]]:
+def schemas() -> dict[str, dict[str, Json]]:
     """Give both schemas by file name; a model's `config` is described by that model's own `Config`.
 
     Examples
@@ -38,12 +39,12 @@ def write_schemas(folder: Path) -> list[Path]:
     return written
 
 
-def as_text(schema: dict[str, Any]) -> str:
+def as_text(schema: dict[str, Json]) -> str:
     """Give a schema as it is written to its file."""
     return json.dumps(schema, indent=1, sort_keys=True) + "\n"
 
 
-def _config_of(name: str) -> dict[str, Any]:
+def _config_of(name: str) -> dict[str, Json]:
     described = models.get(name).Config.model_json_schema()
     described["properties"].pop("task")  # comes from the endpoint
     described.pop("required", None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, model_validator
 
 
@@ -27,11 +25,11 @@ class Range(BaseModel):
             raise ValueError("expected choices, or low < high (above zero for log)")
         return self
 
-    def values(self) -> tuple[Any, ...]:
+    def values(self) -> tuple[str | int | float | bool | None, ...]:
         """Give the ends, or all choices."""
         return self.choices or (self.low, self.high)
 
-    def holds(self, value: Any) -> bool:
+    def holds(self, value: object) -> bool:
         """Say whether a value can be found here."""
         if self.choices:
             return value in self.choices

@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from model_zoo.data.sources import Source, read_source
 from model_zoo.data.splits import Split, assign
 from model_zoo.data.targets import Target, Task
 from model_zoo.errors import DataError
+from model_zoo.type_aliases import Json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,7 @@ class Dataset:
 
         return [Molecule(smiles, Chem.MolFromSmiles(smiles)) for smiles in self.table["smiles"]]
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Json]:
         """Count what people look at first: rows in, kept, merged, dropped by reason, train and test."""
         dropped = self.report[self.report["action"] == "dropped"]
         reasons = Counter(reason_kind(str(reason)) for reason in dropped["reason"])

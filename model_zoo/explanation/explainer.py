@@ -33,6 +33,7 @@ from model_zoo.explanation.tree_shap import contributions
 from model_zoo.explanation.tree_tables import TreeTable, read_oblivious, read_onnx
 from model_zoo.fitted_models.formats import Model, OnnxModel, load_model
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
+from model_zoo.type_aliases import Numbers
 
 FILE = "explanation.npz"
 CHECKED_ROWS = 256
@@ -97,7 +98,7 @@ class Part:
     table: TreeTable | KernelTable | None
     mean: float
 
-    def pick(self, X: NDArray[Any]) -> NDArray[Any]:
+    def pick(self, X: Numbers) -> Numbers:
         """Pick this part's columns of `n x d` features."""
         return X if self.columns is None else np.hstack([X[:, start:stop] for start, stop in self.columns])
 
@@ -133,11 +134,11 @@ class Explainer:
     def __init__(
         self,
         parts: Sequence[Part],
-        mean: NDArray[Any],
+        mean: Numbers,
         features: Sequence[str],
         target: Target,
         unit: str,
-        variance: NDArray[Any] | None = None,
+        variance: Numbers | None = None,
     ) -> None:
         self.parts, self._mean, self._features = tuple(parts), mean, tuple(features)
         self._variance = variance
@@ -175,13 +176,13 @@ class Explainer:
         rest = prediction - baseline - float(on_atoms.sum())
         return Explanation(baseline, tuple(map(float, on_atoms)), rest, prediction, self._scale(), self._method())
 
-    def _grow(self, part: Part, table: TreeTable, X: NDArray[Any]) -> tuple[Floats, float, float]:
+    def _grow(self, part: Part, table: TreeTable, X: Numbers) -> tuple[Floats, float, float]:
         """Give what each column adds by the trees of a part, from which baseline to which prediction."""
         moved, end = contributions(table, part.pick(X)[0])
         share, start, end = self._met(table.baseline, end, log_odds=table.log_odds)
         return part.back(moved * share, X.shape[1]), start, end
 
-    def _follow(self, part: Part, table: KernelTable, X: NDArray[Any]) -> tuple[Floats, float, float]:
+    def _follow(self, part: Part, table: KernelTable, X: Numbers) -> tuple[Floats, float, float]:
         """Give what a unit of each column is worth by a part's kernels, from which baseline to which prediction."""
         mine = part.pick(X)
         share, start, end = self._met(part.mean, float(table.sums(mine)[0]), log_odds=table.log_odds)
@@ -195,7 +196,7 @@ class Explainer:
         slope = (after - before) / (end - start) if abs(end - start) > 1e-9 else before * (1.0 - before)
         return slope, before, before + slope * (end - start)
 
-    def _occlude(self, part: Part, molecule: Molecule, X: NDArray[Any]) -> tuple[Floats, float, float]:
+    def _occlude(self, part: Part, molecule: Molecule, X: Numbers) -> tuple[Floats, float, float]:
         """Give what a part's prediction loses without each atom."""
         without = featurizers.join([masking.masked_features(name, molecule.smiles) for name in self._features])
         whole = float(part.model.predict(part.pick(X))[0])
@@ -214,7 +215,7 @@ class Explainer:
         return " and ".join(sorted(methods, reverse=True))
 
 
-def write_tables(folder: Path, model_folder: Path, X: NDArray[Any]) -> None:
+def write_tables(folder: Path, model_folder: Path, X: Numbers) -> None:
     """Write what explaining a saved model takes.
 
     Parameters
@@ -272,7 +273,7 @@ def _parts(model: Model) -> list[tuple[str, Part]]:
     return [(each.name, Part(each.model, each.weight, each.columns, None, 0.0)) for each in members]
 
 
-def _table(model: Model, folder: Path, X: NDArray[Any], predicted: Floats) -> TreeTable | KernelTable | None:
+def _table(model: Model, folder: Path, X: Numbers, predicted: Floats) -> TreeTable | KernelTable | None:
     """Give a model's trees or kernels, when it is made of such and they predict what it predicts."""
     X = X.astype(np.float32, copy=False)
     if isinstance(model, ObliviousModel):
@@ -294,7 +295,7 @@ def _table(model: Model, folder: Path, X: NDArray[Any], predicted: Floats) -> Tr
     return nodes.table(nodes.counts(X)) if nodes is not None else kernels
 
 
-def _table_of(arrays: dict[str, NDArray[Any]]) -> TreeTable | KernelTable | None:
+def _table_of(arrays: dict[str, Numbers]) -> TreeTable | KernelTable | None:
     if not arrays:
         return None
     return KernelTable.of_arrays(arrays) if "kernel" in arrays else TreeTable(**arrays)

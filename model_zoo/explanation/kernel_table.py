@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_zoo.type_aliases import Numbers
+
 Floats = NDArray[np.float64]
 
 GOLDEN = 0.6180339887498949
@@ -51,7 +53,7 @@ class CountTerm:
         first = int(self.numbers[0])
         return slice(first, first + len(self.starts) - 1)
 
-    def values(self, X: NDArray[Any]) -> Floats:
+    def values(self, X: Numbers) -> Floats:
         """Give the counts of `n` molecules as the model reads them."""
         _, one, largest, _ = self.numbers
         own = X[:, self.columns()].astype(np.float32)
@@ -129,7 +131,7 @@ class RankTerm:
         first = int(self.numbers[0])
         return slice(first, first + len(self.lowest))
 
-    def values(self, X: NDArray[Any]) -> Floats:
+    def values(self, X: Numbers) -> Floats:
         """Give the normal scores of `n` molecules."""
         own = X[:, self.columns()].astype(np.float64)
         way = np.clip((own[:, :, None] - self.starts) / self.widths, 0, 1)
@@ -175,7 +177,7 @@ class KernelTable:
     log_odds: bool
     others: NDArray[np.float32]
 
-    def sums(self, X: NDArray[Any]) -> Floats:
+    def sums(self, X: Numbers) -> Floats:
         """Give the sum of all terms for `n` molecules."""
         added, slope, offset = self.line
         total = np.full(len(X), added)
@@ -183,7 +185,7 @@ class KernelTable:
             total += [term.of(values) for values in term.values(X)]
         return total * slope + offset
 
-    def slopes(self, x: NDArray[Any]) -> Floats:
+    def slopes(self, x: Numbers) -> Floats:
         """Give how much each of `d` columns moves the sum, per unit of the column, on the way from other molecules.
 
         It is the slope of the line through the origin that fits best, over all paths, what a column adds against how
@@ -199,7 +201,7 @@ class KernelTable:
         squared = (away**2).sum(axis=0)
         return np.asarray(self.line[1] * np.divide(moved, squared, out=np.zeros(len(x)), where=squared > 0))
 
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def arrays(self) -> Iterator[tuple[str, Numbers]]:
         """Give the table as named arrays."""
         yield "kernel", np.array([*self.line, float(self.log_odds), len(self.terms)])
         yield "others", self.others
@@ -208,7 +210,7 @@ class KernelTable:
                 yield f"{number}/{name}", getattr(term, name)
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> KernelTable:
+    def of_arrays(cls, arrays: Mapping[str, Numbers]) -> KernelTable:
         """Read what `arrays` gave."""
         added, slope, offset, log_odds, count = map(float, arrays["kernel"])
         terms: list[CountTerm | RankTerm] = []
@@ -224,7 +226,7 @@ def _at(number: int) -> float:
     return (number + 1) * GOLDEN % 1.0
 
 
-def read_kernels(graph: bytes, others: NDArray[Any]) -> KernelTable | None:
+def read_kernels(graph: bytes, others: Numbers) -> KernelTable | None:
     """Read the kernels of an ONNX graph of the zoo; none where it holds anything else."""
     import onnx
 

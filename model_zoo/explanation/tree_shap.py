@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.explanation.tree_tables import TreeTable
+from model_zoo.type_aliases import Numbers
 
 MOST_POINTS = 8
 """Points of quadrature for the deepest forests: exact for 16 features on a path. Forests with paths of 75 edges gave
@@ -25,7 +25,7 @@ the same to 1e-14 with 8, 16 and 24 points."""
 Floats = NDArray[np.float64]
 
 
-def contributions(table: TreeTable, x: NDArray[Any]) -> tuple[Floats, float]:
+def contributions(table: TreeTable, x: Numbers) -> tuple[Floats, float]:
     """Give the contribution of each of `d` columns for one molecule, and the ensemble's sum for it.
 
     Parameters

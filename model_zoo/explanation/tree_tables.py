@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
+from model_zoo.type_aliases import Json, Numbers
 
 MOST_NODES = 1_500_000
 """A larger forest is not explained: its table would take more memory than all the rest of a bundle."""
@@ -80,7 +80,7 @@ class TreeTable:
         """The most edges on a path."""
         return len(self.levels) - 2
 
-    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+    def arrays(self) -> Iterator[tuple[str, Numbers]]:
         """Give the table as named arrays."""
         for each in fields(self):
             yield each.name, getattr(self, each.name)
@@ -113,7 +113,7 @@ class Nodes:
     start: float
     log_odds: bool
 
-    def leaves(self, X: NDArray[Any]) -> NDArray[np.int64]:
+    def leaves(self, X: Numbers) -> NDArray[np.int64]:
         """Give the leaf of each of `n` molecules in each of `t` trees, `n x t`."""
         now = np.repeat(self.roots[None], len(X), axis=0)
         rows = np.arange(len(X))[:, None]
@@ -122,7 +122,7 @@ class Nodes:
             now = np.where(inner, np.where(goes_left, self.left[now], self.right[now]), now)
         return now
 
-    def sums(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def sums(self, X: Numbers) -> NDArray[np.float64]:
         """Give the sum of leaves of `n` molecules, with what is added to it."""
         return (
             np.concatenate(
@@ -132,7 +132,7 @@ class Nodes:
             + self.start
         )
 
-    def counts(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def counts(self, X: Numbers) -> NDArray[np.float64]:
         """Count how many of `n` molecules pass each node."""
         count = np.zeros(len(self.left))
         for at in range(0, len(X), _ROWS):
@@ -242,7 +242,7 @@ def read_onnx(graph: bytes) -> Nodes | None:
     return _nodes(table, modes, kind, log_odds=transform == b"LOGISTIC")
 
 
-def _nodes(table: dict[str, Any], modes: list[bytes], kind: str, *, log_odds: bool) -> Nodes:
+def _nodes(table: dict[str, Json], modes: list[bytes], kind: str, *, log_odds: bool) -> Nodes:
     tree, node = (np.asarray(table[f"nodes_{name}"], dtype=np.int64) for name in ("treeids", "nodeids"))
     width = int(node.max()) + 1
     at = np.full((int(tree.max()) + 1) * width, -1)

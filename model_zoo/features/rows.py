@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from model_zoo import featurizers
 from model_zoo.chemistry.molecules import Molecule
+from model_zoo.type_aliases import Numbers
 
 KEY_BYTES = 16
 CHUNK = 250
@@ -55,7 +56,7 @@ class FeatureRows:
         """Say whether the code that is loaded is still the one that the featurizer's folder is named after."""
         raise NotImplementedError
 
-    def featurize(self, name: str, molecules: Sequence[Molecule]) -> NDArray[Any]:
+    def featurize(self, name: str, molecules: Sequence[Molecule]) -> Numbers:
         """Give what `featurizers.get(name).featurize(molecules)` gives, computing only what is not on disk.
 
         Returns
@@ -77,11 +78,11 @@ class FeatureRows:
             rows.update(zip(missing, computed, strict=True))
         return np.stack([rows[key] for key in keys])
 
-    def joined(self, names: Sequence[str], molecules: Sequence[Molecule]) -> NDArray[Any]:
+    def joined(self, names: Sequence[str], molecules: Sequence[Molecule]) -> Numbers:
         """Give the columns of several featurizers, side by side."""
         return featurizers.join([self.featurize(name, molecules) for name in names])
 
-    def _compute(self, name: str, molecules: Sequence[Molecule]) -> NDArray[Any]:
+    def _compute(self, name: str, molecules: Sequence[Molecule]) -> Numbers:
         featurizer = featurizers.get(name)
         if self._processes < 2 or len(molecules) < WORTH_A_PROCESS:
             return featurizer.featurize(molecules)
@@ -94,7 +95,7 @@ def _key(smiles: str) -> bytes:
     return hashlib.sha256(smiles.encode()).digest()[:KEY_BYTES]
 
 
-def _read(place: Path, wanted: set[bytes]) -> dict[bytes, NDArray[Any]]:
+def _read(place: Path, wanted: set[bytes]) -> dict[bytes, Numbers]:
     """Give the rows that are on disk, by key."""
     rows: dict[bytes, NDArray[Any]] = {}
     for file in sorted(place.glob("*.npz")):
@@ -111,7 +112,7 @@ def _read(place: Path, wanted: set[bytes]) -> dict[bytes, NDArray[Any]]:
     return rows
 
 
-def _write(place: Path, keys: Sequence[bytes], matrix: NDArray[Any]) -> None:
+def _write(place: Path, keys: Sequence[bytes], matrix: Numbers) -> None:
     place.mkdir(parents=True, exist_ok=True)
     packed = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), KEY_BYTES)
     content = hashlib.sha256(packed.tobytes()).hexdigest()[:32]
@@ -127,7 +128,7 @@ def _write(place: Path, keys: Sequence[bytes], matrix: NDArray[Any]) -> None:
         raise
 
 
-def _spread(name: str, chunks: Sequence[Sequence[str]], processes: int) -> Iterator[NDArray[Any]]:
+def _spread(name: str, chunks: Sequence[Sequence[str]], processes: int) -> Iterator[Numbers]:
     """Featurize chunks in processes of their own, in order.
 
     Fresh ones, never forks: the process that asks may have threads, and a fork of those can hang.
@@ -139,7 +140,7 @@ def _spread(name: str, chunks: Sequence[Sequence[str]], processes: int) -> Itera
         yield from pool.map(_featurize_texts, [name] * len(chunks), chunks)
 
 
-def _featurize_texts(name: str, texts: Sequence[str]) -> NDArray[Any]:
+def _featurize_texts(name: str, texts: Sequence[str]) -> Numbers:
     """Featurize standardised SMILES; reading one back gives the molecule that standardising gave."""
     from rdkit import Chem
 

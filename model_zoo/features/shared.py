@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model_zoo import featurizers, policies
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.similarity import pack
+from model_zoo.type_aliases import Numbers
 
 _featurizer = policies.featurizer
 
@@ -37,7 +38,7 @@ class SharedFeatures:
         """Tell whether these featurizers have all worked already."""
         return all(name in self._blocks for name in features)
 
-    def matrix(self, features: tuple[str, ...]) -> NDArray[Any]:
+    def matrix(self, features: tuple[str, ...]) -> Numbers:
         """Give the blocks of these featurizers side by side, `n x d`."""
         if features not in self._joined:
             for name in features:

@@ -11,19 +11,19 @@ import importlib
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.errors import ConfigError
+from model_zoo.type_aliases import Numbers
 
 
 class Featurizer(Protocol):
     """What a module in this package offers: one pure function."""
 
-    def featurize(self, molecules: Sequence[Molecule]) -> NDArray[Any]:
+    def featurize(self, molecules: Sequence[Molecule]) -> Numbers:
         """Give an `n x d` matrix, a row per molecule in the order given, `d` fixed by the module."""
 
 
@@ -62,7 +62,7 @@ def width(name: str) -> int:
     return cast(KnownWidth, get(name)).WIDTH
 
 
-def join(blocks: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def join(blocks: Sequence[Numbers]) -> Numbers:
     """Put feature blocks of the same molecules side by side.
 
     A single block keeps its own dtype (tokens are integers); several become `float32`.
@@ -87,7 +87,7 @@ def columns(widths: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     return {name: (end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)}
 
 
-def featurize(features: Sequence[str], molecules: Sequence[Molecule]) -> NDArray[Any]:
+def featurize(features: Sequence[str], molecules: Sequence[Molecule]) -> Numbers:
     """Compute the named blocks for molecules and join them, `n x d`.
 
     Examples

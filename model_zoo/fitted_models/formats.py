@@ -10,13 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.errors import BundleError, TrainingError
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
+from model_zoo.type_aliases import Json, Numbers
 
 DESCRIPTION = "model.json"
 
@@ -28,14 +29,14 @@ class Model(Protocol):
     binary endpoint the probability of class 1, in [0, 1].
     """
 
-    def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def predict(self, X: Numbers) -> NDArray[np.float64]:
         """Predict `n` values from an `n x d` matrix, in row order."""
 
     def save(self, folder: Path) -> None:
         """Write the model into an existing, empty folder, in a data-only format."""
 
 
-def require_equal(model: Model, X: NDArray[Any], expected: NDArray[Any], tolerance: float, library: str) -> None:
+def require_equal(model: Model, X: Numbers, expected: Numbers, tolerance: float, library: str) -> None:
     """Refuse an exported model unless it predicts what the training library predicts.
 
     Raises
@@ -65,7 +66,7 @@ class ConstantModel:
     def __init__(self, value: float) -> None:
         self.value = float(value)
 
-    def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def predict(self, X: Numbers) -> NDArray[np.float64]:
         """Give the constant once per row."""
         return np.full(len(X), self.value, dtype=np.float64)
 
@@ -74,7 +75,7 @@ class ConstantModel:
         _describe(folder, {"format": self.format, "value": self.value})
 
     @classmethod
-    def load(cls, folder: Path, description: Mapping[str, Any]) -> ConstantModel:
+    def load(cls, folder: Path, description: Mapping[str, Json]) -> ConstantModel:
         """Read the value back."""
         return cls(float(description["value"]))
 
@@ -100,7 +101,7 @@ class OnnxModel:
         self._input = self._session.get_inputs()[0]
         self._dtype = np.int64 if "int64" in self._input.type else np.float32
 
-    def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def predict(self, X: Numbers) -> NDArray[np.float64]:
         """Run the graph; pick the column that holds the prediction when the output is a matrix."""
         if len(X) == 0:
             return np.empty(0, dtype=np.float64)
@@ -116,11 +117,11 @@ class OnnxModel:
         _describe(folder, {"format": self.format, "output": self._output, "column": self._column})
 
     @classmethod
-    def load(cls, folder: Path, description: Mapping[str, Any]) -> OnnxModel:
+    def load(cls, folder: Path, description: Mapping[str, Json]) -> OnnxModel:
         """Read the graph back and open a session on it."""
         return cls((folder / cls.FILE).read_bytes(), str(description["output"]), description["column"])
 
-    def require_equal(self, X: NDArray[Any], expected: NDArray[Any], tolerance: float, library: str) -> None:
+    def require_equal(self, X: Numbers, expected: Numbers, tolerance: float, library: str) -> None:
         """Refuse the graph unless it predicts what the training library predicts; see `require_equal`."""
         require_equal(self, X, expected, tolerance, library)
 
@@ -146,7 +147,7 @@ class BlendMember:
     columns: tuple[tuple[int, int], ...]
     model: Model
 
-    def features(self, X: NDArray[Any]) -> NDArray[Any]:
+    def features(self, X: Numbers) -> Numbers:
         """Pick this member's columns of the blend's features."""
         parts = [X[:, start:stop] for start, stop in self.columns]
         return parts[0] if len(parts) == 1 else np.hstack(parts)
@@ -167,7 +168,7 @@ class BlendModel:
     def __init__(self, members: Sequence[BlendMember]) -> None:
         self.members = tuple(members)
 
-    def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def predict(self, X: Numbers) -> NDArray[np.float64]:
         """Sum the members' predictions by their weights."""
         total = np.zeros(len(X), dtype=np.float64)
         for member in self.members:
@@ -185,7 +186,7 @@ class BlendModel:
         _describe(folder, {"format": self.format, "members": members})
 
     @classmethod
-    def load(cls, folder: Path, description: Mapping[str, Any]) -> BlendModel:
+    def load(cls, folder: Path, description: Mapping[str, Json]) -> BlendModel:
         """Read every member back; none of them is a blend itself."""
         members = []
         for item in description["members"]:
@@ -205,7 +206,7 @@ _FORMATS: dict[str, type[ConstantModel | OnnxModel | ObliviousModel | BlendModel
 }
 
 
-def _describe(folder: Path, description: Mapping[str, Any]) -> None:
+def _describe(folder: Path, description: Mapping[str, Json]) -> None:
     (folder / DESCRIPTION).write_text(json.dumps(description, sort_keys=True) + "\n", encoding="utf-8")
 
 

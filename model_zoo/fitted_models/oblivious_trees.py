@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.errors import BundleError
+from model_zoo.type_aliases import Json, Numbers
 
 _ROWS = 64
 """Rows answered at once: their answers stay in the processor's cache."""
@@ -46,9 +47,7 @@ class ObliviousModel:
     format: ClassVar[str] = "oblivious"
     FILES: ClassVar[tuple[str, ...]] = ("feature", "border", "leaf")
 
-    def __init__(
-        self, feature: NDArray[Any], border: NDArray[Any], leaf: NDArray[Any], start: float, *, log_odds: bool
-    ) -> None:
+    def __init__(self, feature: Numbers, border: Numbers, leaf: Numbers, start: float, *, log_odds: bool) -> None:
         trees, self.depth = feature.shape
         if border.shape != feature.shape or leaf.shape != (trees, 2**self.depth):
             raise BundleError(
@@ -59,19 +58,19 @@ class ObliviousModel:
         self.leaf, self.start, self.log_odds = leaf.astype(np.float64), float(start), bool(log_odds)
         self._asked, self._first = self.feature.ravel(), np.arange(trees) << self.depth
 
-    def sums(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def sums(self, X: Numbers) -> NDArray[np.float64]:
         """Give the sum of leaves of `n` molecules, with what is added to it."""
         X = X.astype(np.float32, copy=False)
         parts = [self._sums(X[at : at + _ROWS]) for at in range(0, len(X), _ROWS)]
         return np.concatenate(parts) if parts else np.empty(0)
 
-    def _sums(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def _sums(self, X: Numbers) -> NDArray[np.float64]:
         answers = X.take(self._asked, axis=1).reshape(len(X), *self.border.shape) > self.border
         octets = np.packbits(answers, axis=2, bitorder="little").astype(np.intp)
         leaves = sum((octets[:, :, k] << (8 * k) for k in range(octets.shape[2])), start=self._first)
         return np.asarray(self.leaf.ravel()[leaves].sum(axis=1) + self.start, dtype=np.float64)
 
-    def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def predict(self, X: Numbers) -> NDArray[np.float64]:
         """Predict `n` values, or probabilities of class 1."""
         sums = self.sums(X)
         return 1.0 / (1.0 + np.exp(-np.clip(sums, -500, 500))) if self.log_odds else sums
@@ -84,7 +83,7 @@ class ObliviousModel:
         (folder / "model.json").write_text(f"{text}\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, description: Mapping[str, Any]) -> ObliviousModel:
+    def load(cls, folder: Path, description: Mapping[str, Json]) -> ObliviousModel:
         """Read the arrays back."""
         feature, border, leaf = (np.load(folder / f"{name}.npy", allow_pickle=False) for name in cls.FILES)
         return cls(feature, border, leaf, float(description["start"]), log_odds=bool(description["log_odds"]))

@@ -17,6 +17,7 @@ from model_zoo.chemistry.molecules import Limits
 from model_zoo.config.screen import Screen
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.inference.predictor import Answer, Fault, Predictor
+from model_zoo.type_aliases import Json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,7 +70,7 @@ def open_place(place: str) -> tuple[FileSystem, str]:
     return system, str(path)
 
 
-def find_shards(screen: Screen) -> tuple[list[Shard], dict[str, Any]]:
+def find_shards(screen: Screen) -> tuple[list[Shard], dict[str, Json]]:
     """Divide a library into shards of at most `rows_per_shard`, and tell what identifies the library.
 
     Raises
@@ -183,7 +184,7 @@ class _Columns:
             else:
                 self._numbers[name][:, row] = [np.nan if number is None else number for number in numbers]
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, Json]:
         import pyarrow as pa
 
         columns: dict[str, Any] = {}

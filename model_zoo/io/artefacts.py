@@ -19,7 +19,7 @@ all nested parts at once, while the same parts stay strict in YAML.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -32,6 +32,7 @@ from pydantic import (
 )
 
 from model_zoo.errors import AidrugError
+from model_zoo.type_aliases import Json
 
 Format = Annotated[int, Field(ge=1)]
 
@@ -71,7 +72,7 @@ class Artefact(Part):
         return (json.dumps(self.as_json(), sort_keys=True, allow_nan=False) + "\n").encode()
 
     @model_serializer(mode="wrap")
-    def _state_format(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _state_format(self, write: SerializerFunctionWrapHandler) -> dict[str, Json]:
         stated = {"format": self.format, "minimum_reader": self.minimum_reader}
         fields = {name: value for name, value in write(self).items() if name not in stated}
         return fields if self.format == 1 else {**stated, **fields}  # readers of that time take nothing else for it
@@ -117,7 +118,7 @@ def read_artefact(kind: type[A], content: bytes, where: str, fault: type[AidrugE
     return artefact if "format" in fields else artefact.model_copy(update={"format": 1, "minimum_reader": 1})
 
 
-def _require_reader(kind: type[Artefact], fields: dict[str, Any], where: str, fault: type[AidrugError]) -> None:
+def _require_reader(kind: type[Artefact], fields: dict[str, Json], where: str, fault: type[AidrugError]) -> None:
     written, least = fields.get("format", 1), fields.get("minimum_reader", 1)
     if type(written) is not int or written < 1:
         raise fault(f"{where} is not a valid {kind.NAME}: expected a format of 1 or more, got {written!r}")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+
+from model_zoo.type_aliases import Json
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
@@ -23,7 +24,7 @@ def content_digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: Json) -> str:
     """Write a JSON value in the one form that digests are taken of: sorted keys, no blanks, no NaN.
 
     Examples
@@ -34,7 +35,7 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def json_digest(value: Any) -> str:
+def json_digest(value: Json) -> str:
     """Give the SHA-256 of a JSON value's canonical form, as hexadecimal digits.
 
     Examples

@@ -12,14 +12,15 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+
+from model_zoo.type_aliases import Json
 
 FIELD = "seal"
 _PATTERN = re.compile(rb'"seal": "([0-9a-f]{64})"')  # quotes within texts are escaped: it matches a field alone
 _BLANK = "0" * 64
 
 
-def sealed(fields: Mapping[str, Any]) -> bytes:
+def sealed(fields: Mapping[str, Json]) -> bytes:
     """Write JSON values with their seal.
 
     Examples

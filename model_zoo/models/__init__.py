@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,6 +19,7 @@ from model_zoo.errors import ConfigError
 from model_zoo.fitted_models.formats import Model
 from model_zoo.models._auxiliary import Auxiliary
 from model_zoo.models._base import ModelConfig
+from model_zoo.type_aliases import Json, Numbers
 
 _NOT_MODELS = "_"
 
@@ -31,7 +33,7 @@ class Recipe(Protocol):
     Config: type[ModelConfig]
     """The hyper-parameters, with defaults; what `config:` in the model's YAML is validated against."""
 
-    def train(self, X_train: NDArray[Any], y_train: NDArray[Any], config: Any) -> Model:
+    def train(self, X_train: Numbers, y_train: Numbers, config: Any) -> Model:
         """Fit on `n x d` features and `n` values; deterministic for equal arguments. Binary: both classes occur."""
 
 
@@ -64,7 +66,7 @@ class LearnsFromOthers(Protocol):
 class HasBlocks(Protocol):
     """What a recipe offers besides when its settings say how each block of features is compared."""
 
-    def with_widths(self, settings: Mapping[str, Any], widths: Sequence[int]) -> dict[str, Any]:
+    def with_widths(self, settings: Mapping[str, Json], widths: Sequence[int]) -> dict[str, Json]:
         """Say in the settings how many columns each block has, where they do not, from the features' own widths."""
 
 
@@ -93,7 +95,7 @@ def _is_known(name: str) -> bool:
     return name.isidentifier() and not name.startswith(_NOT_MODELS) and Path(__file__).with_name(f"{name}.py").is_file()
 
 
-def get(name: str) -> Any:
+def get(name: str) -> ModuleType:
     """Find a model by its name: a `Recipe` or an `Ensemble`. Importing its module imports no training library.
 
     Raises

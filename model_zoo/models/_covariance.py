@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from model_zoo.errors import TrainingError
 from model_zoo.models._kernel import Unary, kernel
 from model_zoo.models._onnx_graph import OnnxGraph
+from model_zoo.type_aliases import Numbers
 
 KNOTS = 25
 SMOOTHING = 1e-8
@@ -49,14 +50,14 @@ class Minmax:
     [[0.667, 0.0]]
     """
 
-    def __init__(self, learned: NDArray[Any], block: Block) -> None:
+    def __init__(self, learned: Numbers, block: Block) -> None:
         self.block = block
         self.counts = _counts(learned, block)
         self.unary = Unary.of(self.counts)
         self.bits = self.unary.bits(self.counts)
         self.sums = self.counts.sum(axis=1, dtype=np.float64)
 
-    def distances(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def distances(self, X: Numbers) -> NDArray[np.float64]:
         """Give `n x m` distances in [0, 1]."""
         counts = _counts(X, self.block)
         found = kernel(self.unary.bits(counts), self.bits, (counts.sum(axis=1, dtype=np.float64), self.sums))
@@ -91,7 +92,7 @@ class Rank:
     [[0.674, 0.0, 0.674], [1.349, 0.674, 0.0]]
     """
 
-    def __init__(self, learned: NDArray[Any], block: Block) -> None:
+    def __init__(self, learned: Numbers, block: Block) -> None:
         from scipy.stats import norm, rankdata
 
         self.block = block
@@ -114,7 +115,7 @@ class Rank:
         self.scores = self._scores(values)
         self.squares = (self.scores**2).sum(axis=1)
 
-    def distances(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def distances(self, X: Numbers) -> NDArray[np.float64]:
         """Give `n x m` distances, one where columns differ by a standard deviation on average."""
         scores = self._scores(np.asarray(X, dtype=np.float64))
         squared = (scores**2).sum(axis=1)[:, None] + self.squares - 2 * (scores @ self.scores.T)
@@ -195,7 +196,7 @@ def find_terms(distances: list[NDArray[np.float64]], y: NDArray[np.float64], sma
 
 
 def _loss(
-    logarithms: NDArray[np.float64], distances: list[NDArray[np.float64]], y: NDArray[np.float64], start: NDArray[Any]
+    logarithms: NDArray[np.float64], distances: list[NDArray[np.float64]], y: NDArray[np.float64], start: Numbers
 ) -> tuple[float, NDArray[np.float64]]:
     """Give the negative logarithm of the posterior, and its gradient (Rasmussen & Williams, equation 5.9)."""
     from scipy.linalg import cho_solve
@@ -237,7 +238,7 @@ def factored(covariance: NDArray[np.float64], noise: float) -> tuple[NDArray[np.
     return factor, bool(lower)
 
 
-def _counts(X: NDArray[Any], block: Block) -> NDArray[np.float32]:
+def _counts(X: Numbers, block: Block) -> NDArray[np.float32]:
     """Round to counts and cut them.
 
     Raises

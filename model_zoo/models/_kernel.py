@@ -16,6 +16,7 @@ from pydantic import Field
 
 from model_zoo.errors import TrainingError
 from model_zoo.models._base import ModelConfig
+from model_zoo.type_aliases import Numbers
 
 LARGEST_COUNT = 255
 
@@ -49,7 +50,7 @@ def rows_to_learn(count: int, config: KernelConfig, name: str) -> NDArray[np.int
     return np.sort(np.random.default_rng(config.seed).choice(count, config.max_rows, replace=False))
 
 
-def counts_of(X: NDArray[Any], config: KernelConfig, name: str) -> NDArray[np.float32]:
+def counts_of(X: Numbers, config: KernelConfig, name: str) -> NDArray[np.float32]:
     """Check that features are counts, and reduce them to 0 and 1 where the configuration says so.
 
     Raises
@@ -81,21 +82,19 @@ class Unary:
     thresholds: NDArray[np.float32]
 
     @classmethod
-    def of(cls, counts: NDArray[Any]) -> Unary:
+    def of(cls, counts: Numbers) -> Unary:
         """Take as many bits per column as its largest count: more would meet nothing."""
         largest = counts.max(axis=0).astype(int)
         columns = np.repeat(np.arange(len(largest)), largest)
         thresholds = np.concatenate([np.arange(1, count + 1) for count in largest])
         return cls(columns.astype(np.int64), thresholds.astype(np.float32))
 
-    def bits(self, counts: NDArray[Any]) -> NDArray[np.float32]:
+    def bits(self, counts: Numbers) -> NDArray[np.float32]:
         """Give `n x b` bits."""
         return (counts[:, self.columns] >= self.thresholds).astype(np.float32)
 
 
-def kernel(
-    left: NDArray[np.float32], right: NDArray[np.float32], sums: tuple[NDArray[Any], NDArray[Any]]
-) -> NDArray[np.float64]:
+def kernel(left: NDArray[np.float32], right: NDArray[np.float32], sums: tuple[Numbers, Numbers]) -> NDArray[np.float64]:
     """Give the kernel of `n` rows with `m` rows from their bits and their sums of counts, `n x m`, in [0, 1]."""
     common = (left @ right.T).astype(np.float64)
     union = sums[0][:, None] + sums[1][None, :] - common

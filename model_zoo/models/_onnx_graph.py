@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from model_zoo.type_aliases import Json
 
 
 class OnnxGraph:
@@ -24,7 +27,7 @@ class OnnxGraph:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def constant(self, value: Any, dtype: Any = None) -> str:
+    def constant(self, value: ArrayLike, dtype: DTypeLike | None = None) -> str:
         """Add a constant, of NumPy's own type when none is named; give its name, by which a node takes it."""
         from onnx import numpy_helper
 
@@ -32,7 +35,7 @@ class OnnxGraph:
         self.constants.append(numpy_helper.from_array(np.array(value, dtype=dtype, order="C"), name))
         return name
 
-    def add(self, operator: str, *inputs: str, name: str = "", **attributes: Any) -> str:
+    def add(self, operator: str, *inputs: str, name: str = "", **attributes: Json) -> str:
         """Add a node; give the name of its one output."""
         from onnx import helper
 

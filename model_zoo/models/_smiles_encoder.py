@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from model_zoo.errors import TrainingError
 from model_zoo.featurizers.tokens import MAX_TOKENS, PADDING, SIZE
 from model_zoo.io.digests import file_digest
+from model_zoo.type_aliases import Numbers
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +100,7 @@ def descent(
     return step
 
 
-def trim(tokens: NDArray[Any]) -> NDArray[np.int64]:
+def trim(tokens: Numbers) -> NDArray[np.int64]:
     """Cut the padding that no row of the batch needs; at least two columns, which the exported graph expects."""
     longest = int((tokens != PADDING).sum(axis=1).max(initial=2))
     return np.ascontiguousarray(tokens[:, : max(2, longest)], dtype=np.int64)

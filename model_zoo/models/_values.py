@@ -7,12 +7,13 @@ two splits of a tree that are equally good.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.data.targets import Task
+from model_zoo.type_aliases import Numbers
 
 GRID = 2.0**-20
 """A millionth of the spread: no assay is that precise, and `float32` holds every step up to sixteen spreads."""
@@ -37,7 +38,7 @@ class Standardised(NamedTuple):
     size: float
 
 
-def standardised(y: NDArray[Any], task: Task) -> Standardised:
+def standardised(y: Numbers, task: Task) -> Standardised:
     """Bring `n` values of a fit to the scale of learning; equal values are all zero there.
 
     Examples

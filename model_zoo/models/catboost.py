@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from model_zoo.fitted_models.formats import ConstantModel, Model, require_equal
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._values import standardised
+from model_zoo.type_aliases import Numbers
 
 CHECKED_ROWS = 256
 TOLERANCE = 1e-9
@@ -41,7 +41,7 @@ class Config(ModelConfig):
     """What a regression minimises; a binary model always minimises the log loss."""
 
 
-def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model:
+def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
     """Fit boosted trees on `n x d` features and convert them; equal values give a constant.
 
     Raises

@@ -25,6 +25,7 @@ from model_zoo.fitted_models.formats import ConstantModel, Model, OnnxModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._dmpnn_onnx import ATOM_TABLES, BOND_TABLES, NORM, dmpnn_graph, slopes
 from model_zoo.models._values import standardised
+from model_zoo.type_aliases import Numbers
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +53,7 @@ class Config(ModelConfig):
     """At the end of the warm-up; a tenth of it at the start and at the end."""
 
 
-def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model:
+def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
     """Fit networks on the block `graph` followed by `d` descriptors; equal values give a constant.
 
     Raises
@@ -83,12 +84,12 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     return model
 
 
-def quantiles(descriptors: NDArray[Any]) -> NDArray[np.float32]:
+def quantiles(descriptors: Numbers) -> NDArray[np.float32]:
     """Give `33 x d` quantiles of `n x d` descriptors."""
     return np.quantile(descriptors.astype(np.float64), np.linspace(0, 1, KNOTS), axis=0).astype(np.float32)
 
 
-def ranks(descriptors: NDArray[Any], knots: NDArray[np.float32]) -> NDArray[np.float32]:
+def ranks(descriptors: Numbers, knots: NDArray[np.float32]) -> NDArray[np.float32]:
     """Say where each value lies among the quantiles, in [0, 1]; a descriptor that never changed says 0.
 
     Examples
@@ -134,7 +135,7 @@ class Graphs:
     descriptors: torch.Tensor
 
     @classmethod
-    def of(cls, X: NDArray[Any], knots: NDArray[np.float32], device: torch.device) -> Graphs:
+    def of(cls, X: Numbers, knots: NDArray[np.float32], device: torch.device) -> Graphs:
         """Unpack `n x (960 + d)` features."""
         import torch
 

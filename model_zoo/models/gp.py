@@ -10,7 +10,6 @@ by NumPy and SciPy, kept and served as ONNX.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from model_zoo.models._covariance import DISTANCES, Block, Minmax, Rank, Terms, 
 from model_zoo.models._kernel import KernelConfig, fitted_logistic, rows_to_learn
 from model_zoo.models._onnx_graph import OnnxGraph
 from model_zoo.models._values import standardised
+from model_zoo.type_aliases import Json, Numbers
 
 CHECKED_ROWS = 256
 TOLERANCE = 1e-6
@@ -43,7 +43,7 @@ class Config(KernelConfig):
     """The same for classes: without it the likelihood trusts near-duplicates of equal label, and folds score worse."""
 
 
-def with_widths(settings: Mapping[str, Any], widths: Sequence[int]) -> dict[str, Any]:
+def with_widths(settings: Mapping[str, Json], widths: Sequence[int]) -> dict[str, Json]:
     """Give each block the columns of its featurizer, where the settings do not say how many it has.
 
     Examples
@@ -72,7 +72,7 @@ def require_rows(count: int, config: Config) -> None:
     rows_to_learn(count, config, "gp")
 
 
-def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model:
+def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
     """Fit on `n x d` features; equal values give a constant.
 
     Raises
@@ -130,7 +130,7 @@ def _bounds(width: int, config: Config) -> list[tuple[Block, int, int]]:
     return [(block, stop - block.columns, stop) for block, stop in zip(blocks, stops, strict=True)]
 
 
-def _terms(X: NDArray[Any], y: NDArray[np.float64], bounds: list[tuple[Block, int, int]], config: Config) -> Terms:
+def _terms(X: Numbers, y: NDArray[np.float64], bounds: list[tuple[Block, int, int]], config: Config) -> Terms:
     """Find the terms of the covariance on some of the rows."""
     count = min(len(y), config.likelihood_rows)
     rows = np.sort(np.random.default_rng(config.seed).choice(len(y), count, replace=False))

@@ -18,6 +18,7 @@ from model_zoo.errors import TrainingError
 from model_zoo.fitted_models.formats import Model, OnnxModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._values import standardised
+from model_zoo.type_aliases import Numbers
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +44,7 @@ class Config(ModelConfig):
     weight_decay: float = Field(default=1e-4, ge=0)
 
 
-def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model:
+def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
     """Fit the members on `n x d` features.
 
     Features and values are standardised for training and brought back inside the network.

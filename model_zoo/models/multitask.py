@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from model_zoo.models import gp
 from model_zoo.models._auxiliary import Auxiliary
 from model_zoo.models._covariance import Block
 from model_zoo.models._multitask_network import NetworkConfig, pretrain
+from model_zoo.type_aliases import Numbers
 
 PRETRAINING_DATA = (
     "the training values of the other endpoints that are named as auxiliary (on a benchmark: of the folder's other "
@@ -53,7 +53,7 @@ def prepare(config: Config, auxiliaries: Sequence[Auxiliary]) -> Prepared:
     return Prepared(**config.model_dump(), network=pretrain(auxiliaries, blocks, config))
 
 
-def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model:
+def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
     """Fit on `n x d` features, with a configuration that went through `prepare`.
 
     Raises
@@ -85,7 +85,7 @@ def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model
     return model
 
 
-def _outputs(network: bytes, X: NDArray[Any]) -> NDArray[np.float32]:
+def _outputs(network: bytes, X: Numbers) -> NDArray[np.float32]:
     """Give `n x d` features with a column for each auxiliary endpoint behind them."""
     import onnxruntime
 

@@ -5,20 +5,18 @@ Every other model must beat it to become champion.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from model_zoo.fitted_models.formats import ConstantModel
 from model_zoo.models._base import ModelConfig
+from model_zoo.type_aliases import Numbers
 
 
 class Config(ModelConfig):
     """The baseline has no hyper-parameters."""
 
 
-def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> ConstantModel:
+def train(X_train: Numbers, y_train: Numbers, config: Config) -> ConstantModel:
     """Learn the mean.
 
     Examples

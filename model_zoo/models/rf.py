@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from model_zoo.errors import TrainingError
@@ -19,6 +17,7 @@ from model_zoo.fitted_models.formats import OnnxModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._tree_graph import rescale_leaves
 from model_zoo.models._values import standardised
+from model_zoo.type_aliases import Numbers
 
 CHECKED_ROWS = 256
 GRAPH_BYTES = 50
@@ -62,7 +61,7 @@ def require_rows(count: int, config: Config) -> None:
         )
 
 
-def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> OnnxModel:
+def train(X_train: Numbers, y_train: Numbers, config: Config) -> OnnxModel:
     """Fit a forest on `n x d` features and convert it.
 
     Raises

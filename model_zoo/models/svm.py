@@ -23,6 +23,7 @@ from model_zoo.models._kernel import (
     rows_to_learn,
 )
 from model_zoo.models._values import standardised
+from model_zoo.type_aliases import Numbers
 
 CHECKED_ROWS = 256
 TOLERANCE = 1e-6
@@ -49,7 +50,7 @@ def require_rows(count: int, config: Config) -> None:
     rows_to_learn(count, config, "svm")
 
 
-def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> Model:
+def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
     """Fit on `n x d` counts; equal values give a constant.
 
     Raises

@@ -29,6 +29,7 @@ from model_zoo.errors import BundleError, TrainingError
 from model_zoo.fitted_models.formats import DESCRIPTION
 from model_zoo.io.digests import file_digest
 from model_zoo.models._base import ModelConfig
+from model_zoo.type_aliases import Numbers
 
 FOLDER = "AIDRUG_TABPFN_WEIGHTS"
 FORMAT = "tabpfn"
@@ -47,7 +48,7 @@ class Config(ModelConfig):
     """More rows than this are refused: time grows with their square."""
 
 
-def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> TabPFNModel:
+def train(X_train: Numbers, y_train: Numbers, config: Config) -> TabPFNModel:
     """Keep `n x d` features and their values with the weights that will read them.
 
     Raises
@@ -96,7 +97,7 @@ class TabPFNModel:
     seed: int
     path: Path
 
-    def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def predict(self, X: Numbers) -> NDArray[np.float64]:
         """Predict `n` values, or probabilities of class 1, in row order."""
         if len(X) == 0:
             return np.empty(0, dtype=np.float64)

@@ -25,6 +25,7 @@ from model_zoo.fitted_models.formats import OnnxModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._smiles_encoder import SHAPE, deal, descent, make_encoder, one_thread, start_from_weights, trim
 from model_zoo.models._values import standardised
+from model_zoo.type_aliases import Numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,7 @@ class TransformerModel:
         self._network, self._sample, self._size = network, sample, size
 
     @one_thread()
-    def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def predict(self, X: Numbers) -> NDArray[np.float64]:
         """Predict `n` values from `n x 128` tokens, in row order."""
         import torch
 
@@ -115,7 +116,7 @@ def _bare(graph: Any) -> Any:
 
 
 @one_thread()
-def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> TransformerModel:
+def train(X_train: Numbers, y_train: Numbers, config: Config) -> TransformerModel:
     """Fit an encoder on `n x 128` tokens (see the featurizer `tokens`).
 
     Values are standardised for training and brought back inside the network, so that what is saved predicts on the

@@ -6,16 +6,14 @@ times as fast there, batches equally fast.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from model_zoo.fitted_models.formats import OnnxModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.models._tree_graph import rescale_leaves
 from model_zoo.models._values import standardised
+from model_zoo.type_aliases import Numbers
 
 CHECKED_ROWS = 256
 TOLERANCE = 1e-4
@@ -37,7 +35,7 @@ class Config(ModelConfig):
     max_bin: int = Field(default=64, ge=2)
 
 
-def train(X_train: NDArray[Any], y_train: NDArray[Any], config: Config) -> OnnxModel:
+def train(X_train: Numbers, y_train: Numbers, config: Config) -> OnnxModel:
     """Fit boosted trees on `n x d` features and convert them.
 
     Raises

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.data.targets import Target, Task
 from model_zoo.monitoring.prediction_log import MeasurementRow, PredictionRow
+from model_zoo.type_aliases import Json
 
 FEWEST = 30
 """Fewer molecules than this are counted and shown, but nothing is concluded from them."""
@@ -110,7 +111,7 @@ class Review:
     weeks: tuple[Week, ...]
     verdict: Verdict | None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """Give the review as plain values."""
         return asdict(self)
 

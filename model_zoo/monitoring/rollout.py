@@ -10,15 +10,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-TrialMode = Literal["shadow", "split"]
+RolloutMode = Literal["shadow", "split"]
 
 
-class TrialRules(BaseModel):
+class RolloutRules(BaseModel):
     """How a challenger is tried in use."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    mode: TrialMode = "shadow"
+    mode: RolloutMode = "shadow"
     """`shadow`: predicts what the champion predicts, and nobody is told. `split`: answers for a share of molecules."""
     share: float = Field(default=0.1, gt=0, lt=1)
     """Share of the molecules that it answers for in a split."""

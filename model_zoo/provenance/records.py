@@ -17,6 +17,7 @@ from model_zoo.provenance import signature
 from model_zoo.provenance.roots import Makers
 from model_zoo.provenance.signature_record import SignatureRecord
 from model_zoo.provenance.signed_code import sign
+from model_zoo.type_aliases import Json
 
 Rule = Callable[[Makers, Path], Mapping[str, dict[str, str]]]
 """Gives the parts of a record that come from code."""
@@ -97,7 +98,7 @@ def training_libraries(model: ModelSpec, root: Path, procedures: tuple[str, ...]
 def make_record(
     makers: Makers,
     root: Path,
-    config: Mapping[str, Any],
+    config: Mapping[str, Json],
     data: Mapping[str, str],
     upstream: Mapping[str, str],
     rule: Rule = sign,

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from model_zoo.io.digests import canonical_json, json_digest
 from model_zoo.provenance import signed_code
 from model_zoo.provenance.signature_record import SignatureRecord
+from model_zoo.type_aliases import Json
 
 Kind = Literal["new", "code", "config", "data", "library", "upstream"]
 
@@ -38,7 +39,7 @@ class Reason(NamedTuple):
     via: tuple[str, ...] = ()
     line: int = 0
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Json]:
         """Give the reason for machines; only code has a definition."""
         told = self._asdict()
         return told if self.definition else {name: told[name] for name in ("kind", "what", "detail")}

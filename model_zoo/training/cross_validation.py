@@ -23,6 +23,7 @@ from model_zoo.fitted_models.formats import BlendMember, BlendModel, Model, load
 from model_zoo.metrics import score
 from model_zoo.models import Ensemble, Recipe, get
 from model_zoo.models._base import ModelConfig
+from model_zoo.type_aliases import Json, Numbers
 
 LATENCY_ROWS = 20
 SAME = 1e-3
@@ -94,7 +95,7 @@ class Validated:
     folds: list[dict[str, float]]
     model: Model | None = None
 
-    def summary(self) -> dict[str, dict[str, Any]]:
+    def summary(self) -> dict[str, dict[str, Json]]:
         """Give per metric the fold scores, their mean and their standard deviation."""
         by_metric = {metric: [fold[metric] for fold in self.folds] for metric in self.folds[0]}
         return {
@@ -155,7 +156,7 @@ def train_and_score(
     data: TrainingData,
     folder: Path,
     members: Sequence[Member] = (),
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Fit a model on every fold and on all training rows, score it, and write it.
 
     An ensemble fits nothing: it weighs its members, which went through this before it.
@@ -290,7 +291,7 @@ def _require_both_classes(target: Target, y: NDArray[np.float64], fold: int) -> 
         )
 
 
-def finite_predictions(model: Model, X: NDArray[Any], name: str) -> NDArray[np.float64]:
+def finite_predictions(model: Model, X: Numbers, name: str) -> NDArray[np.float64]:
     """Predict `n` values, on the scale of training.
 
     Raises
@@ -307,7 +308,7 @@ def finite_predictions(model: Model, X: NDArray[Any], name: str) -> NDArray[np.f
     return predicted
 
 
-def _require_same(saved: Model, X: NDArray[Any], expected: NDArray[np.float64], name: str, size: float) -> None:
+def _require_same(saved: Model, X: Numbers, expected: NDArray[np.float64], name: str, size: float) -> None:
     """Compare on the scale of the values, whose largest is `size`: a bound of one would be a bound in some unit."""
     difference = float(np.max(np.abs(saved.predict(X) - expected), initial=0.0))
     if not difference <= SAME * size:
@@ -317,7 +318,7 @@ def _require_same(saved: Model, X: NDArray[Any], expected: NDArray[np.float64], 
         )
 
 
-def latency_ms(model: Model, X: NDArray[Any]) -> float:
+def latency_ms(model: Model, X: Numbers) -> float:
     """Median over single rows: what one molecule costs beside its features."""
     times = []
     for row in range(min(LATENCY_ROWS, len(X))):

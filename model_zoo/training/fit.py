@@ -24,6 +24,7 @@ from model_zoo.data.targets import Target
 from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import Member, TrainingData, train_and_score
 from model_zoo.training.transfer import AuxiliaryDataset, prepared
+from model_zoo.type_aliases import Json, Numbers
 
 Featurize = Callable[[Sequence[str], Sequence[Molecule]], NDArray[Any]]
 Watch = Callable[[TrainingData], AbstractContextManager[None]]
@@ -71,7 +72,7 @@ class Sources:
     auxiliary: Mapping[str, tuple[Target, Path]] = field(default_factory=dict)
 
 
-def fit(learner: Learner, sources: Sources, featurize: Featurize, watch: Watch, folder: Path) -> dict[str, Any]:
+def fit(learner: Learner, sources: Sources, featurize: Featurize, watch: Watch, folder: Path) -> dict[str, Json]:
     """Fit a model on what lies on disk, score it and write it into an existing, empty folder.
 
     Parameters
@@ -106,7 +107,7 @@ def fit(learner: Learner, sources: Sources, featurize: Featurize, watch: Watch, 
         return train_and_score(learner.recipe, config, learner.target, data, folder, members)
 
 
-def write_features(snapshot: Path, featurizer: str, featurize: Featurize, file: Path) -> NDArray[Any]:
+def write_features(snapshot: Path, featurizer: str, featurize: Featurize, file: Path) -> Numbers:
     """Write one featurizer's numbers for the molecules of a snapshot; give them, `n x d`."""
     matrix = featurize([featurizer], read_molecules(snapshot))
     np.save(file, matrix, allow_pickle=False)

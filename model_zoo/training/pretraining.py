@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from model_zoo.data.reference_drugs import chembl_drugs
 from model_zoo.featurizers import rdkit_descriptors, tokens
 from model_zoo.io.digests import file_digest
 from model_zoo.models._smiles_encoder import SHAPE, WEIGHTS, deal, descent, make_encoder, one_thread, trim
+from model_zoo.type_aliases import Json, Numbers
 
 STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 12_000, 64, 2e-3, 0.01
 HELD_OUT = 20
@@ -43,7 +43,7 @@ def molecules(root: Path) -> list[Molecule]:
     return [found[smiles] for smiles in sorted(found)]
 
 
-def normal_ranks(values: NDArray[Any]) -> NDArray[np.float32]:
+def normal_ranks(values: Numbers) -> NDArray[np.float32]:
     """Give each column of an `n x d` matrix by rank, equal values alike, with mean 0 and deviation 1; 0 for constants.
 
     Examples
@@ -65,7 +65,7 @@ def rewritten(molecule: Molecule, generator: np.random.Generator) -> Molecule:
 
 
 @one_thread()
-def pretrain(known: Sequence[Molecule], steps: int, say: Callable[[str], None]) -> tuple[dict[str, Any], float]:
+def pretrain(known: Sequence[Molecule], steps: int, say: Callable[[str], None]) -> tuple[dict[str, Json], float]:
     """Fit the encoder; give its weights and the share of variance explained on molecules that were held out."""
     import torch
     from torch import nn

@@ -20,6 +20,7 @@ from model_zoo.metrics import HIGHER_IS_BETTER
 from model_zoo.models._base import ModelConfig
 from model_zoo.selection.election import paired_p_value
 from model_zoo.training.cross_validation import Validated
+from model_zoo.type_aliases import Json
 
 if TYPE_CHECKING:
     import optuna
@@ -97,7 +98,7 @@ def tune(
         storage=storage, study_name=study_name, load_if_exists=True, direction="maximize" if higher else "minimize"
     )
 
-    def folds(values: Mapping[str, Any]) -> list[float]:
+    def folds(values: Mapping[str, Json]) -> list[float]:
         settings = model.settings(endpoint.name)
         config = type(settings).model_validate({**settings.model_dump(exclude={"task"}), **values})
         scores: list[float] = validate(config).summary()[metric]["folds"]
@@ -123,7 +124,7 @@ def tune(
     return Found(chosen, first.value, best.value, p_value, len(done))
 
 
-def _own(endpoint: Endpoint, model: ModelSpec) -> dict[str, Any]:
+def _own(endpoint: Endpoint, model: ModelSpec) -> dict[str, Json]:
     if not model.search:
         raise ConfigError(f"configs/models/{model.name}.yaml: search: missing, expected where to look")
     settings = model.settings(endpoint.name).model_dump()

@@ -6,12 +6,11 @@ prediction conditional on the class).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from model_zoo.type_aliases import Json
 from model_zoo.uncertainty.conformal import COVERAGE, conformal_half_width, fewest_errors
 
 FLOOR = 1e-3
@@ -124,7 +123,7 @@ def held_out(
     return calibrated, sets
 
 
-def probability_report(probability: Floats, labels: Floats) -> dict[str, Any]:
+def probability_report(probability: Floats, labels: Floats) -> dict[str, Json]:
     """Tell how well `n` probabilities fit `n` labels: log loss, Brier score, and shares of class 1 by tenths.
 
     Examples
@@ -152,7 +151,7 @@ def probability_report(probability: Floats, labels: Floats) -> dict[str, Any]:
 
 def decision_report(
     rule: ProbabilityRule, calibrated: Floats, sets: NDArray[np.bool_], labels: Floats
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Tell how often labels and sets are right, by class, and how often a set says nothing."""
     said, size = rule.label(calibrated), sets.sum(axis=1)
     holds = sets[np.arange(len(labels)), labels.astype(int)]

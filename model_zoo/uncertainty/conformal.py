@@ -14,13 +14,12 @@ Lei et al., J. Am. Stat. Assoc. 2018, 113, 1094.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from model_zoo.chemistry.similarity import tanimoto_nearest
+from model_zoo.type_aliases import Json
 
 COVERAGE = 0.9
 
@@ -178,7 +177,7 @@ def bin_edges(similarity: Floats) -> list[float]:
     return [float(edge) for edge in np.unique(np.quantile(similarity, np.linspace(0, 1, BINS + 1)[1:-1]))]
 
 
-def coverage_report(holds: NDArray[np.bool_], similarity: Floats, edges: list[float]) -> dict[str, Any]:
+def coverage_report(holds: NDArray[np.bool_], similarity: Floats, edges: list[float]) -> dict[str, Json]:
     """Tell how often `n` statements hold, overall and by bins of similarity to the nearest training molecule.
 
     Examples

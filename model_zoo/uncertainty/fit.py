@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from model_zoo.chemistry.similarity import tanimoto_nearest
 from model_zoo.data.targets import Target
+from model_zoo.type_aliases import Json
 from model_zoo.uncertainty import calibration, conformal
 from model_zoo.uncertainty.calibration import ProbabilityRule
 from model_zoo.uncertainty.conformal import COVERAGE, IntervalRule, fewest_errors
@@ -67,7 +68,7 @@ def _percent_below(values: Floats, ends: Floats) -> Floats:
     return np.where(values >= ends[0], percent, 0.0)
 
 
-class Trust(BaseModel):
+class Uncertainty(BaseModel):
     """The rules that a bundle stores beside its model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -125,14 +126,14 @@ class OutOfFoldPredictions:
         return OutOfFoldPredictions(self.predicted[rows], self.values[rows], self.packed[rows], self.folds[rows])
 
 
-def make_trust(
+def fit_uncertainty(
     target: Target, out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions
-) -> tuple[Trust, Floats, dict[str, Any]]:
+) -> tuple[Uncertainty, Floats, dict[str, Json]]:
     """Fit the rules on out-of-fold predictions, and report how they did there, leave-fold-out, and on the test split.
 
     Returns
     -------
-    Trust
+    Uncertainty
         The rules, without a reference; without one for intervals where there are too few errors for their coverage.
     array
         `n` absolute out-of-fold errors on the scale of training, which intervals of new molecules are computed from.
@@ -152,13 +153,13 @@ def make_trust(
     report: dict[str, Any] = {"nominal": COVERAGE}
     if rule is None:
         report |= {"missing": no_interval(int(exact.sum())), "held_out": conformal.coverage_report(*_NOTHING, edges)}
-        return Trust(), errors, {"interval": report}
+        return Uncertainty(), errors, {"interval": report}
     test_widths = rule.half_width(conformal.difficulty(near, errors[rows])) if len(near) else np.empty(0)
     report["held_out"] = _interval_report(widths, errors[exact], places[0], edges)
     if "half_width" not in report["held_out"]:  # enough molecules in all, too few without any of the folds
         report["held_out"]["half_width"] = _half_widths(rule.half_width(hard[exact]))
     report["test"] = _interval_report(test_widths, np.abs(test.values - test.predicted), places[1], edges)
-    return Trust(interval=rule), errors, {"interval": report}
+    return Uncertainty(interval=rule), errors, {"interval": report}
 
 
 def no_interval(molecules: int) -> str:
@@ -184,7 +185,7 @@ def reference_of(name: str, licence: str, values: Floats) -> ReferenceDistributi
     )
 
 
-def _interval_report(widths: Floats, errors: Floats, similarity: Floats, edges: list[float]) -> dict[str, Any]:
+def _interval_report(widths: Floats, errors: Floats, similarity: Floats, edges: list[float]) -> dict[str, Json]:
     """Tell how often `n` intervals held; widths that are NaN, where there was no rule, have no part in it."""
     known = np.isfinite(widths)
     report = conformal.coverage_report(errors[known] <= widths[known], similarity[known], edges)
@@ -204,7 +205,7 @@ def _binary(
     test: OutOfFoldPredictions,
     errors: Floats,
     places: tuple[Floats, Floats, list[float]],
-) -> tuple[Trust, Floats, dict[str, Any]]:
+) -> tuple[Uncertainty, Floats, dict[str, Json]]:
     labels = out_of_fold.values
     rule = calibration.fit_probability_rule(out_of_fold.predicted, labels, places[0], out_of_fold.folds)
     calibrated, sets = calibration.held_out(out_of_fold.predicted, labels, places[0], out_of_fold.folds)
@@ -228,4 +229,4 @@ def _binary(
                 **conformal.coverage_report(holds, similarity, places[2]),
                 **calibration.decision_report(rule, probabilities, contains, true),
             }
-    return Trust(probability=rule), errors, report
+    return Uncertainty(probability=rule), errors, report

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 
 from litestar.types import ASGIApp, HTTPScope, Message
 
+from model_zoo.type_aliases import Json
 from serving.client.transport import ServiceError, Transport, pieces
 
 Headers = Mapping[str, str]
@@ -43,7 +44,7 @@ class InProcess:
 
     KEPT = (b"authorization", b"cookie", b"host", b"x-forwarded-for", b"origin", b"sec-fetch-site")
 
-    def __init__(self, app: ASGIApp, scope: Mapping[str, Any]) -> None:
+    def __init__(self, app: ASGIApp, scope: Mapping[str, Json]) -> None:
         self._app, self._scope = app, scope
 
     async def __call__(self, method: str, path: str, body: Any = None, headers: Headers | None = None) -> Any:

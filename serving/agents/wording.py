@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from model_zoo.type_aliases import Json
+
 INSTRUCTIONS = """\
 Predictions of molecular properties by models that were trained on measured values, each with what is known of its
 error. Use list_endpoints first: it says what can be predicted, in which unit, and how wrong a model is on molecules
@@ -43,7 +45,7 @@ Report a value that was measured in a laboratory, so that models learn from it. 
 remembered value. Needs the endpoint's own unit. The same report sent twice is stored once."""
 
 
-def told(entry: dict[str, Any]) -> dict[str, Any]:
+def told(entry: dict[str, Json]) -> dict[str, Json]:
     """Shorten an entry of the service's answer to what should be said of it, with cautions in words."""
     if "error" in entry:
         return {"smiles": entry["smiles"], "error": entry["error"]}

@@ -6,15 +6,16 @@ prediction to be compared with, and a structure that cannot be read is told at o
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Request, post
+from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody
 from litestar.types import ControllerRouterHandler
 from msgspec.structs import replace
 
 from serving.auth.guard import holder_of
+from serving.http.parameters import HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.inference.engine import Engine
 from serving.inference.feedback import FeedbackRequest, FeedbackResponse, store_measurements
@@ -31,7 +32,7 @@ _FAULT = problem_response()
     responses={400: _FAULT, 409: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def report(
-    request: Request[Any, Any, Any],
+    request: HttpRequest,
     data: JSONBody[FeedbackRequest],
     engine: NamedDependency[Engine],
     idempotency_key: Annotated[

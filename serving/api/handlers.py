@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from litestar.types import ControllerRouterHandler
@@ -13,7 +11,7 @@ from serving.auth.guard import audited
 from serving.champions.description import champion_info, endpoint_info
 from serving.champions.training_progress import expected_one_of
 from serving.champions.withdrawal import require_not_withdrawn
-from serving.http.parameters import EndpointName
+from serving.http.parameters import EndpointName, HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.http.schemas import (
     ChampionInfo,
@@ -39,7 +37,7 @@ _FAULT = problem_response()
     responses={400: _FAULT, 404: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def predict(
-    request: Request[Any, Any, Any], data: JSONBody[PredictRequest], engine: NamedDependency[Engine]
+    request: HttpRequest, data: JSONBody[PredictRequest], engine: NamedDependency[Engine]
 ) -> PredictResponse:
     """Predict endpoints for molecules. A bad molecule is an error entry at its own index, never a failed request."""
     entries = await entries_of(engine, data, request)
@@ -55,7 +53,7 @@ async def predict(
 )
 async def list_endpoints(engine: NamedDependency[Engine]) -> list[EndpointInfo]:
     """List every endpoint that can be predicted."""
-    table = engine.table
+    table = engine.champion_registry
     return [endpoint_info(table, name) for name in table.champions]
 
 
@@ -67,17 +65,19 @@ async def list_endpoints(engine: NamedDependency[Engine]) -> list[EndpointInfo]:
 )
 async def show_endpoint(name: EndpointName, engine: NamedDependency[Engine]) -> EndpointInfo:
     """Describe one endpoint: what it means, and what serves it."""
-    table = engine.table
+    table = engine.champion_registry
     if name not in table.champions:
         require_not_withdrawn(table, name)
-        raise ProblemError("unknown-endpoint", expected_one_of(table.champions, engine.making.progress, name))
+        raise ProblemError(
+            "unknown-endpoint", expected_one_of(table.champions, engine.training_progress.progress, name)
+        )
     return endpoint_info(table, name)
 
 
 @get("/v1/models", tags=["endpoints and models"], summary="List loaded models", responses=REFUSALS)
 async def list_models(engine: NamedDependency[Engine]) -> list[ModelInfo]:
     """List the models that answer now."""
-    manifests = [champion.manifest for champion in engine.table.champions.values()]
+    manifests = [champion.manifest for champion in engine.champion_registry.champions.values()]
     return [
         ModelInfo(
             endpoint=manifest.endpoint,
@@ -100,7 +100,7 @@ async def list_models(engine: NamedDependency[Engine]) -> list[ModelInfo]:
 )
 async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Show an endpoint's champion, its model card and the champions before it."""
-    return champion_info(engine.table, name, engine.making.progress)
+    return champion_info(engine.champion_registry, name, engine.training_progress.progress)
 
 
 @post(
@@ -111,9 +111,7 @@ async def show_champion(name: EndpointName, engine: NamedDependency[Engine]) -> 
     opt={"scope": "admin"},
     responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 503: _FAULT, **REFUSALS},
 )
-async def roll_back(
-    request: Request[Any, Any, Any], name: EndpointName, engine: NamedDependency[Engine]
-) -> ChampionInfo:
+async def roll_back(request: HttpRequest, name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Put an endpoint's previous champion back, and hold the present one so that it does not return by itself."""
     with audited(request, "roll back", name):
         return await change_champion(

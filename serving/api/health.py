@@ -6,9 +6,7 @@ where keys are on, with one of them.
 
 from __future__ import annotations
 
-from typing import Any
-
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.types import ControllerRouterHandler
@@ -16,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 from serving.auth.guard import Guard
 from serving.champions.champion_registry import ChampionRegistry
 from serving.champions.training_progress import models_done
+from serving.http.parameters import HttpRequest
 from serving.http.schemas import Live, MakingEndpoint, MakingInfo, NotServed, Ready, ReadyEndpoint, WithdrawnEndpoint
 from serving.inference.engine import Engine
 
@@ -33,11 +32,11 @@ async def live() -> Live:
     summary="Whether predictions can be had",
     responses={503: ResponseSpec(Ready, generate_examples=False)},
 )
-async def ready(request: Request[Any, Any, Any], engine: NamedDependency[Engine]) -> Response[Ready]:
+async def ready(request: HttpRequest, engine: NamedDependency[Engine]) -> Response[Ready]:
     """Tell whether at least one champion is loaded, what could not be loaded, and what is being made."""
-    table = engine.table
-    access: Guard = request.app.state.access
-    body = _readiness(engine, table) if access.may_read(request) else _for_strangers(engine, table)
+    table = engine.champion_registry
+    guard: Guard = request.app.state.guard
+    body = _readiness(engine, table) if guard.may_read(request) else _for_strangers(engine, table)
     return Response(body, status_code=200 if table.champions else 503)
 
 
@@ -80,7 +79,7 @@ def _readiness(engine: Engine, table: ChampionRegistry) -> Ready:
 
 
 def _making(engine: Engine, table: ChampionRegistry) -> MakingInfo | None:
-    progress = engine.making.progress
+    progress = engine.training_progress.progress
     if progress is None:
         return None
     return MakingInfo(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
-from litestar import Request, Response, Router, get, post
+from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody, PathParameter
@@ -27,6 +27,7 @@ from model_zoo.inference.predictor import Answer, Estimate, Fault
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.champions.training_progress import expected_one_of
 from serving.champions.withdrawal import require_not_withdrawn
+from serving.http.parameters import HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.inference.engine import Engine
 from serving.telemetry.access_log import note_worked
@@ -148,7 +149,7 @@ async def server_live() -> ServerLive:
 )
 async def server_ready(engine: NamedDependency[Engine]) -> Response[ServerReady]:
     """Tell whether at least one champion is loaded."""
-    ready = bool(engine.table.champions)
+    ready = bool(engine.champion_registry.champions)
     return Response(ServerReady(ready), status_code=200 if ready else 503)
 
 
@@ -167,11 +168,9 @@ async def server_metadata() -> ServerMetadata:
     summary="Describe a model",
     responses={400: _FAULT, 404: _FAULT, **REFUSALS},
 )
-async def model_metadata(
-    request: Request[Any, Any, Any], engine: NamedDependency[Engine], name: ModelName
-) -> ModelMetadata:
+async def model_metadata(request: HttpRequest, engine: NamedDependency[Engine], name: ModelName) -> ModelMetadata:
     """Describe what a model takes and gives."""
-    champion = _champion(engine, engine.table, name, _version(request))
+    champion = _champion(engine, engine.champion_registry, name, _version(request))
     outputs = [TensorMetadata(output, "FP64", [-1]) for output in _offered(champion)]
     return ModelMetadata(
         name=name,
@@ -187,11 +186,9 @@ async def model_metadata(
     summary="Whether a model can be asked",
     responses={400: _FAULT, 404: _FAULT, **REFUSALS, 503: ResponseSpec(ModelReady, generate_examples=False)},
 )
-async def model_ready(
-    request: Request[Any, Any, Any], engine: NamedDependency[Engine], name: ModelName
-) -> Response[ModelReady]:
+async def model_ready(request: HttpRequest, engine: NamedDependency[Engine], name: ModelName) -> Response[ModelReady]:
     """Tell whether a champion, or a version of it, serves."""
-    table = engine.table
+    table = engine.champion_registry
     if name not in table.appointments:
         _champion(engine, table, name, None)
     ready = name in table.champions
@@ -208,19 +205,19 @@ async def model_ready(
     responses={400: _FAULT, 404: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def infer(
-    request: Request[Any, Any, Any],
+    request: HttpRequest,
     data: JSONBody[InferRequest],
     engine: NamedDependency[Engine],
     name: ModelName,
 ) -> InferResponse:
     """Predict one endpoint; a molecule that cannot be predicted is null, and the others are not touched."""
     asked = _version(request)
-    table = engine.table
+    table = engine.champion_registry
     champion = _champion(engine, table, name, asked)
     smiles = _smiles(data, engine.settings.max_molecules)
     wanted = _wanted(data, champion)
     rows: dict[int, _Row] = {}
-    for given in await engine.trials.answer(table, {name: champion}, smiles, split=asked is None):
+    for given in await engine.rollout.answer(table, {name: champion}, smiles, split=asked is None):
         version = given.champions[name].manifest.version
         rows.update((i, _row(answer, name, version)) for i, answer in zip(given.indices, given.answers, strict=True))
     note_worked(request.scope, len(rows))
@@ -235,7 +232,7 @@ INFERENCE_PROTOCOL = Router(
 )
 
 
-def _version(request: Request[Any, Any, Any]) -> str | None:
+def _version(request: HttpRequest) -> str | None:
     """Give the version in the address, if there is one: only some of a handler's addresses have it."""
     found: str | None = request.path_params.get("model_version")
     return found
@@ -245,7 +242,7 @@ def _champion(engine: Engine, table: ChampionRegistry, name: str, model_version:
     champion = table.champions.get(name)
     if champion is None:
         require_not_withdrawn(table, name)
-        detail = expected_one_of(table.champions, engine.making.progress, name)
+        detail = expected_one_of(table.champions, engine.training_progress.progress, name)
         raise ProblemError("unknown-endpoint", detail)
     if model_version not in (None, champion.manifest.version):
         raise ProblemError(

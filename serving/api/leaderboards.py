@@ -64,10 +64,10 @@ async def show_leaderboard(
     name: Annotated[str, PathParameter(description="Name of an endpoint.")], engine: NamedDependency[Engine]
 ) -> Leaderboard:
     """Show all trained models of an endpoint with their scores, who won and why."""
-    champion = engine.table.champions.get(name)
+    champion = engine.champion_registry.champions.get(name)
     if champion is None:
-        require_not_withdrawn(engine.table, name)
-        detail = expected_one_of(engine.table.champions, engine.making.progress, name)
+        require_not_withdrawn(engine.champion_registry, name)
+        detail = expected_one_of(engine.champion_registry.champions, engine.training_progress.progress, name)
         raise ProblemError("unknown-endpoint", detail)
     return leaderboard(champion)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from litestar import MediaType, Request, Response, get
+from litestar import MediaType, Response, get
 from litestar.types import ControllerRouterHandler
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from serving.http.parameters import HttpRequest
 from serving.inference.engine import Engine
 from serving.telemetry.pipeline_state import PipelineState, read_pipeline_state, seconds
 
@@ -23,7 +23,7 @@ class _State:
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Give the gauges."""
-        engine, table = self._engine, self._engine.table
+        engine, table = self._engine, self._engine.champion_registry
         champions = GaugeMetricFamily(
             "aidrug_champion_info", "Champions that serve.", labels=("endpoint", "model", "version", "signature")
         )
@@ -115,7 +115,7 @@ def _processes(state: PipelineState) -> Iterable[GaugeMetricFamily]:
 
 
 @get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
-async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+async def metrics(request: HttpRequest) -> Response[bytes]:
     """Give all metrics in Prometheus' text format."""
     counted = REGISTRY
     if request.app.state.engine.settings.metrics_folder is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
 
+from model_zoo.type_aliases import Json
 from serving.auth.guard import audited
 from serving.champions.description import champion_info
-from serving.http.parameters import EndpointName
+from serving.http.parameters import EndpointName, HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.http.schemas import ChampionInfo
 from serving.inference.champion_change import change_champion
@@ -28,7 +29,7 @@ _FAULT = problem_response()
     opt={"scope": "admin"},
     responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 503: _FAULT, **REFUSALS},
 )
-async def promote(request: Request[Any, Any, Any], name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
+async def promote(request: HttpRequest, name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
     """Make an endpoint's challenger its champion; the former champion does not come back by itself."""
     with audited(request, "promote", name):
         return await change_champion(
@@ -42,9 +43,9 @@ async def promote(request: Request[Any, Any, Any], name: EndpointName, engine: N
     summary="Show how a champion does in use",
     responses={400: _FAULT, 404: _FAULT, **REFUSALS},
 )
-async def show_review(name: EndpointName, engine: NamedDependency[Engine]) -> dict[str, Any]:
+async def show_review(name: EndpointName, engine: NamedDependency[Engine]) -> dict[str, Json]:
     """Show the latest review: use and drift by week, live accuracy and coverage, the challenger's verdict."""
-    champion_info(engine.table, name)
+    champion_info(engine.champion_registry, name)
     folder = engine.settings.record
     try:
         content = await engine.work((folder / "reviews" / f"{name}.json").read_bytes) if folder else b""

@@ -6,10 +6,10 @@ An address is written down on its way, by proxies and by browsers: what is confi
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
 from litestar.params import QueryParameter
@@ -17,6 +17,7 @@ from litestar.types import ControllerRouterHandler
 
 from model_zoo.data.tables.row import Row
 from model_zoo.io.spreadsheets import BOM
+from serving.http.parameters import HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.http.schemas import PredictRequest
 from serving.inference.engine import Engine
@@ -42,7 +43,7 @@ _FAULT = problem_response()
     },
 )
 async def predictions_csv(
-    request: Request[Any, Any, Any],
+    request: HttpRequest,
     engine: NamedDependency[Engine],
     smiles: Annotated[list[str], QueryParameter(description="A SMILES; once per molecule, 50 at most.")],
     endpoints: Annotated[
@@ -57,7 +58,7 @@ async def predictions_csv(
     names = None if endpoints is None else [name.strip() for name in endpoints.split(",") if name.strip()]
     entries = await entries_of(engine, PredictRequest(smiles, names), request)
     note_worked(request.scope, len(entries))
-    champions = engine.table.champions
+    champions = engine.champion_registry.champions
     told = {name: champion for name, champion in champions.items() if names is None or name in names}
     kinds = {name: (each.manifest.target.task, each.manifest.display is not None) for name, each in told.items()}
     columns = make_columns(("smiles",), (), kinds)

@@ -67,12 +67,12 @@ class Guard:
     ----------
     settings
         Where it listens, where keys are, what is open.
-    rates
+    rate_limit
         The allowances of callers; none for no limit.
     """
 
-    def __init__(self, settings: Settings, rates: RateLimit | None = None) -> None:
-        self._settings, self._rates = settings, rates
+    def __init__(self, settings: Settings, rate_limit: RateLimit | None = None) -> None:
+        self._settings, self._rate_limit = settings, rate_limit
         self._refusals = RateLimit(REFUSALS_PER_MINUTE)
         self._keys = KeyStore(settings.keys_file) if settings.keys_file is not None else None
         self._known: dict[str, tuple[float, Key | None]] = {}
@@ -193,9 +193,9 @@ class Guard:
         return self._used[1]
 
     def _count(self, connection: Connection, caller: Caller) -> None:
-        if self._rates is None:
+        if self._rate_limit is None:
             return
-        allowance = self._rates.take(caller.name)
+        allowance = self._rate_limit.take(caller.name)
         note_allowance(connection.scope, allowance)
         if allowance.retry_seconds:
             raise _too_many("requests", allowance)
@@ -204,14 +204,14 @@ class Guard:
 def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     """Admit a request to a handler, or refuse it; Litestar calls this before it reads the body."""
     need: Need = handler.opt.get("scope") or ("any" if connection.scope.get("method") in ("GET", "HEAD") else "admin")
-    access: Guard = connection.app.state.access
+    guard: Guard = connection.app.state.guard
     try:
-        access.require_own_name(connection)
-        access.admit(connection, need)
+        guard.require_own_name(connection)
+        guard.admit(connection, need)
         require_json(connection, handler)
     except ProblemError as error:
         if error.code in ("unauthorized", "forbidden"):
-            access.require_patience(connection)
+            guard.require_patience(connection)
             if need == "admin":
                 _note(connection, handler.handler_name, connection.scope["path"], error.code)
         raise

@@ -53,7 +53,7 @@ class ChampionWatcher:
         Where bundles and pointer live.
     poll_seconds
         Time between two looks at the pointer.
-    agreement
+    generation_barrier
         With whom to change over together; none for a service of one process.
     remembered
         What was followed before this process began.
@@ -76,7 +76,7 @@ class ChampionWatcher:
         self,
         store: Store,
         poll_seconds: float,
-        agreement: GenerationBarrier | None = None,
+        generation_barrier: GenerationBarrier | None = None,
         remembered: Remembered | None = None,
         memory: ModelMemory | None = None,
     ) -> None:
@@ -86,7 +86,7 @@ class ChampionWatcher:
         self.store_state: StoreState = "ok"
         self.looked = asyncio.Event()
         self.remembered = remembered or Remembered(None, "")
-        self._store, self._poll_seconds, self._agreement = store, poll_seconds, agreement
+        self._store, self._poll_seconds, self._generation_barrier = store, poll_seconds, generation_barrier
         self._began = False
         self._seen: bytes | None = None
         self._followed: Pointer | None = None
@@ -198,8 +198,8 @@ class ChampionWatcher:
 
     def _serve(self, pointer: Pointer) -> None:
         table = self._load(pointer)
-        if self._agreement is not None:
-            self._agreement.wait(table.generation)
+        if self._generation_barrier is not None:
+            self._generation_barrier.wait(table.generation)
         self.table = table
         faults = (*self.table.failures.values(), *self.table.trial_failures.values())
         again = any(failure.retried for failure in faults)

@@ -9,7 +9,7 @@ from serving.champions.champion_registry import ChampionRegistry
 from serving.champions.training_progress import expected_one_of
 from serving.champions.withdrawal import require_not_withdrawn
 from serving.http.problems import ProblemError
-from serving.http.schemas import ChampionInfo, ChampionSummary, EndpointInfo, ServedVersionInfo, TrialInfo
+from serving.http.schemas import ChampionInfo, ChampionSummary, EndpointInfo, RolloutInfo, ServedVersionInfo
 
 
 def endpoint_info(table: ChampionRegistry, name: str) -> EndpointInfo:
@@ -67,11 +67,11 @@ def champion_info(table: ChampionRegistry, name: str, progress: Progress | None 
     )
 
 
-def _trial(table: ChampionRegistry, name: str) -> TrialInfo | None:
+def _trial(table: ChampionRegistry, name: str) -> RolloutInfo | None:
     trial, failure = table.appointments[name].challenger, table.trial_failures.get(name)
     if trial is None:
         return None
-    return TrialInfo(trial.version, trial.since, trial.mode, trial.share, failure.detail if failure else None)
+    return RolloutInfo(trial.version, trial.since, trial.mode, trial.share, failure.detail if failure else None)
 
 
 def _appointment(appointment: ServedVersion) -> ServedVersionInfo:

@@ -19,7 +19,7 @@ OTHER_SECONDS = 15.0
 """The same for any other: every look at S3 costs a request."""
 
 
-class Making:
+class TrainingProgress:
     """Reads what a run is making.
 
     Parameters

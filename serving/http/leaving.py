@@ -10,14 +10,13 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from litestar import Request
-
+from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 
 T = TypeVar("T")
 
 
-async def unless_left(request: Request[Any, Any, Any], work: Coroutine[Any, Any, T]) -> T:
+async def unless_left(request: HttpRequest, work: Coroutine[Any, Any, T]) -> T:
     """Give what some work gives, and cancel it when the client leaves; the body must have been read.
 
     Raises
@@ -37,6 +36,6 @@ async def unless_left(request: Request[Any, Any, Any], work: Coroutine[Any, Any,
         leaving.cancel()
 
 
-async def _left(request: Request[Any, Any, Any]) -> None:
+async def _left(request: HttpRequest) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -6,12 +6,13 @@ loads an icon from a CDN.
 
 from __future__ import annotations
 
-from typing import Any
-
-from litestar import Request, Router
+from litestar import Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme
+
+from model_zoo.type_aliases import Json
+from serving.http.parameters import HttpRequest
 
 VENDOR = "/static/vendor/swagger-ui-5.35.0"
 _PAGE = f"""<!doctype html>
@@ -39,7 +40,7 @@ class OfflineSwagger(OpenAPIRenderPlugin):
     def __init__(self) -> None:
         super().__init__(path="/")
 
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+    def render(self, request: HttpRequest, openapi_schema: dict[str, Json]) -> bytes:
         """Give the page; it fetches the description by itself."""
         return _PAGE.encode()
 

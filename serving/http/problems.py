@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from typing import Any
 
-from litestar import Request, Response
+from litestar import Response
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.openapi import ResponseSpec
 from litestar.response import Redirect
@@ -18,6 +17,7 @@ from msgspec import UNSET
 
 from model_zoo.errors import AidrugError
 from serving.http.headers import request_id
+from serving.http.parameters import HttpRequest
 from serving.http.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -88,7 +88,7 @@ class ProblemError(Exception):
 
 
 def problem(
-    request: Request[Any, Any, Any],
+    request: HttpRequest,
     code: str,
     detail: str,
     headers: dict[str, str] | None = None,
@@ -104,14 +104,14 @@ def problem(
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def on_problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[Any]:
+def on_problem(request: HttpRequest, error: ProblemError) -> Response[Problem] | Redirect:
     """Answer a fault that a handler found; a browser that has no key is sent to the page that asks for one."""
     if error.code == "unauthorized" and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
         return Redirect("/key", status_code=303)
     return problem(request, error.code, error.detail, error.headers)
 
 
-def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+def on_http(request: HttpRequest, error: HTTPException) -> Response[Problem]:
     """Answer a fault that Litestar found: routing, reading and validating."""
     if isinstance(error, ValidationException):
         return problem(request, "invalid-request", _validation_detail(error))
@@ -127,14 +127,14 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[P
     return problem(request, code, detail, dict(error.headers or {}), status)
 
 
-def no_such_file(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def no_such_file(request: HttpRequest, error: Exception) -> Response[Problem]:
     """Answer an address that no file can have: with a null, too long, a file taken for a folder."""
     if isinstance(error, InternalServerException) and not isinstance(error.__cause__, OSError):
         return on_http(request, error)
     return problem(request, "not-found", "no file is served at this address")
 
 
-def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def on_unexpected(request: HttpRequest, error: Exception) -> Response[Problem]:
     """Answer a bug: nothing of it goes to the caller, and nothing of the caller's goes into the log.
 
     The message of an exception may hold a structure, so only its type and place are logged.

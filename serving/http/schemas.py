@@ -251,7 +251,7 @@ class ServedVersionInfo(Struct, frozen=True):
     by: str
 
 
-class TrialInfo(Struct, frozen=True):
+class RolloutInfo(Struct, frozen=True):
     """A challenger on trial beside the champion."""
 
     version: str
@@ -268,7 +268,7 @@ class ChampionInfo(Struct, frozen=True):
     appointed: ServedVersionInfo
     serving: Annotated[str | None, Meta(description="The version that answers now; null while none is loaded.")]
     held: Annotated[str | None, Meta(description="A version somebody rolled back from; not published by itself.")]
-    challenger: Annotated[TrialInfo | None, Meta(description="Who is on trial beside the champion, or null.")]
+    challenger: Annotated[RolloutInfo | None, Meta(description="Who is on trial beside the champion, or null.")]
     history: Annotated[list[ServedVersionInfo], Meta(description="Earlier champions, oldest first.")]
     error: Annotated[str | None, Meta(description="Why the appointed version is not served, or null.")]
     provisional: Annotated[bool, Meta(description=PROVISIONAL)]

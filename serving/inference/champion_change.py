@@ -21,7 +21,7 @@ async def change_champion(engine: Engine, name: str, change: Callable[[Pointer],
     ProblemError
         `unknown-endpoint`, `code` when the pointer refuses the change, `store-unavailable`.
     """
-    champion_info(engine.table, name)
+    champion_info(engine.champion_registry, name)
 
     def changed(pointer: Pointer) -> Pointer:
         try:
@@ -33,4 +33,6 @@ async def change_champion(engine: Engine, name: str, change: Callable[[Pointer],
         pointer = await engine.change_pointer(changed)
     except StoreError as error:
         raise ProblemError("store-unavailable", str(error)) from error
-    return champion_info(replace(engine.table, generation=pointer.generation, appointments=pointer.endpoints), name)
+    return champion_info(
+        replace(engine.champion_registry, generation=pointer.generation, appointments=pointer.endpoints), name
+    )

@@ -25,7 +25,7 @@ from serving import metrics
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.champions.champion_watcher import ChampionWatcher
 from serving.champions.remembered_pointer import Remembered
-from serving.champions.training_progress import Making
+from serving.champions.training_progress import TrainingProgress
 from serving.http.problems import ProblemError
 from serving.inference.annotations import PART, Annotation, Annotations, Deadline, Overdue
 from serving.inference.batches import Batches, QueueFullError
@@ -67,16 +67,18 @@ class Engine:
         self.settings = settings
         self.store = store if store is not None else open_store(settings.store, settings.cache_folder)
         worker = settings.worker
-        agreement = (
+        generation_barrier = (
             GenerationBarrier(worker.shared / "generations", worker.number, settings.workers) if worker else None
         )
         remembered = Remembered(settings.folder, repr(self.store))
         memory = ModelMemory(settings.model_bytes / settings.workers)
-        self.champion_watcher = ChampionWatcher(self.store, settings.poll_seconds, agreement, remembered, memory)
-        self.making = Making(self.store, settings.poll_seconds)
+        self.champion_watcher = ChampionWatcher(
+            self.store, settings.poll_seconds, generation_barrier, remembered, memory
+        )
+        self.training_progress = TrainingProgress(self.store, settings.poll_seconds)
         estimates = LruCache[str, Mapping[str, Estimate]](settings.cache_entries, len, LEAST_MOLECULES)
         self._predictor = Predictor(settings.limits, LruCache(settings.cache_entries), estimates, self._step)
-        self._insights = Annotations(settings.cache_entries)
+        self._annotations = Annotations(settings.cache_entries)
         self.batches: Batches[_Asked, Answer] = Batches(
             lambda asked, texts: self._predictor.predict(asked.bundles, texts, remember=asked.remember),
             lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s of computing"),
@@ -90,11 +92,11 @@ class Engine:
         self.prediction_logger = (
             PredictionLogger(settings.record, keep_smiles=settings.record_structures) if settings.record else None
         )
-        self.trials = Rollout(self.predict, self.prediction_logger)
+        self.rollout = Rollout(self.predict, self.prediction_logger)
         self.insights_waiting = 0
 
     @property
-    def table(self) -> ChampionRegistry:
+    def champion_registry(self) -> ChampionRegistry:
         """The champions being served. A request reads this once."""
         return self.champion_watcher.table
 
@@ -102,12 +104,12 @@ class Engine:
     async def running(self) -> AsyncIterator[None]:
         """Follow the pointer for as long as the context lasts."""
         self.batches.start()
-        tasks = [asyncio.create_task(each.run()) for each in (self.champion_watcher, self.making)]
+        tasks = [asyncio.create_task(each.run()) for each in (self.champion_watcher, self.training_progress)]
         if self.prediction_logger is not None:
             self.prediction_logger.start()
         # Wait for the first champions, but not for a store that does not answer: health must be told in time.
         with suppress(TimeoutError):
-            looks = asyncio.gather(self.champion_watcher.looked.wait(), self.making.looked.wait())
+            looks = asyncio.gather(self.champion_watcher.looked.wait(), self.training_progress.looked.wait())
             await asyncio.wait_for(looks, FIRST_LOOK_SECONDS)
         try:
             yield
@@ -204,7 +206,7 @@ class Engine:
         try:
             for start in range(0, len(answers), step):
                 part = answers[start : start + step]
-                job = partial(self._insights.gather, champions, part, include, deadline)
+                job = partial(self._annotations.gather, champions, part, include, deadline)
                 found += await asyncio.get_running_loop().run_in_executor(pool, job)
         except Overdue:
             metrics.REFUSED_REQUESTS.labels("overdue").inc()

@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from litestar import Request
-
 from serving.http.leaving import unless_left
+from serving.http.parameters import HttpRequest
 from serving.http.schemas import MoleculePrediction, PredictRequest
 from serving.inference.engine import Engine
 from serving.inference.requests import chosen, require_offered, require_sane
@@ -17,7 +14,7 @@ from serving.inference.response_builder import build_entry
 
 
 async def entries_of(
-    engine: Engine, data: PredictRequest, request: Request[Any, Any, Any] | None = None
+    engine: Engine, data: PredictRequest, request: HttpRequest | None = None
 ) -> list[MoleculePrediction]:
     """Predict what a request asks for; a bad molecule is an error entry at its own index.
 
@@ -33,10 +30,10 @@ async def entries_of(
     """
     require_sane(data, engine.settings.max_molecules)
     require_offered(data.include, neighbours=engine.settings.show_neighbours, molecules=len(data.smiles))
-    table = engine.table
-    served = chosen(table, data.endpoints, engine.making.progress)
+    table = engine.champion_registry
+    served = chosen(table, data.endpoints, engine.training_progress.progress)
     entries = {}
-    for given in await engine.trials.answer(table, served, data.smiles):
+    for given in await engine.rollout.answer(table, served, data.smiles):
         finding = engine.annotations(given.champions, given.answers, data.include)
         annotations = await (unless_left(request, finding) if data.include and request is not None else finding)
         for index, answer, annotation in zip(given.indices, given.answers, annotations, strict=True):

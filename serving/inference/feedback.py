@@ -82,7 +82,7 @@ async def store_measurements(engine: Engine, measurements: list[Measurement], ca
     prediction_logger = engine.prediction_logger
     if prediction_logger is None:
         raise ProblemError("record-off", "the service keeps no live record: AIDRUG_RECORD is off")
-    table = engine.table
+    table = engine.champion_registry
     results = await _predicted(engine, table, measurements)
     units = {name: champion.manifest.unit for name, champion in table.champions.items()}
     try:

@@ -8,7 +8,7 @@ Does not belong here: finding them (see `model_zoo.inference.predictor`, `annota
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import UNSET
 
@@ -17,6 +17,7 @@ from model_zoo.data.display_unit import Display
 from model_zoo.explanation.explainer import Explanation
 from model_zoo.inference.predictor import Answer, Estimate, Fault
 from model_zoo.monitoring.prediction_log import Role
+from model_zoo.type_aliases import Json
 from serving.champions.champion_registry import Champion
 from serving.http.schemas import (
     AlertInfo,
@@ -90,7 +91,7 @@ def _prediction(
     )
 
 
-def _shown(estimate: Estimate, display: Display | None) -> dict[str, Any]:
+def _shown(estimate: Estimate, display: Display | None) -> dict[str, Json]:
     if display is None:
         return {}
     ends = None if estimate.lower is None else display.interval(estimate.lower, estimate.upper)

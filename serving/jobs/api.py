@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-from litestar import Request, Response, delete, get, post
+from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import (
     OpenAPIFormat,
@@ -26,6 +26,7 @@ from litestar.types import ControllerRouterHandler
 
 from model_zoo.io.spreadsheets import BOM
 from serving.auth.guard import caller_of, holder_of
+from serving.http.parameters import HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.jobs.events import LAST_ID, events
 from serving.jobs.intake import FIELDS
@@ -113,7 +114,7 @@ class _Events(Operation):
     responses={400: _FAULT, 409: _FAULT, 413: _FAULT, 422: _FAULT, 503: _FAULT, 507: _FAULT, **REFUSALS},
 )
 async def submit_job(
-    request: Request[Any, Any, Any],
+    request: HttpRequest,
     jobs: NamedDependency[Jobs],
     idempotency_key: Annotated[
         str | None,
@@ -131,7 +132,7 @@ async def submit_job(
 
 @get("/v1/jobs", tags=["jobs"], opt=_SEEN, summary="List jobs", responses={400: _FAULT, 422: _FAULT, **REFUSALS})
 async def list_jobs(
-    request: Request[Any, Any, Any],
+    request: HttpRequest,
     jobs: NamedDependency[Jobs],
     limit: Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")] = 20,
     before: Annotated[str | None, QueryParameter(description="The last job of the page before.")] = None,
@@ -150,7 +151,7 @@ async def list_jobs(
     summary="Show a job",
     responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
-async def show_job(request: Request[Any, Any, Any], job_id: JobId, jobs: NamedDependency[Jobs]) -> JobInfo:
+async def show_job(request: HttpRequest, job_id: JobId, jobs: NamedDependency[Jobs]) -> JobInfo:
     """Show how far a job is."""
     return jobs.info(await jobs.find(job_id, seen_by(request)))
 
@@ -163,7 +164,7 @@ async def show_job(request: Request[Any, Any, Any], job_id: JobId, jobs: NamedDe
     summary="Cancel or remove a job",
     responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
-async def cancel_job(request: Request[Any, Any, Any], job_id: JobId, jobs: NamedDependency[Jobs]) -> None:
+async def cancel_job(request: HttpRequest, job_id: JobId, jobs: NamedDependency[Jobs]) -> None:
     """Cancel a job that is not finished, or remove one that is; what was predicted is deleted."""
     await jobs.cancel(await jobs.find(job_id, seen_by(request)))
 
@@ -178,7 +179,7 @@ async def cancel_job(request: Request[Any, Any, Any], job_id: JobId, jobs: Named
     responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
 )
 async def follow_job(
-    request: Request[Any, Any, Any],
+    request: HttpRequest,
     job_id: JobId,
     jobs: NamedDependency[Jobs],
     last_event_id: Annotated[
@@ -201,7 +202,7 @@ async def follow_job(
     responses={400: _FAULT, 404: _FAULT, 406: _FAULT, 409: _FAULT, 410: _FAULT, 422: _FAULT, **REFUSALS},
 )
 async def download_result(
-    request: Request[Any, Any, Any],
+    request: HttpRequest,
     job_id: JobId,
     jobs: NamedDependency[Jobs],
     wanted: Annotated[str | None, QueryParameter(name="format", description="csv, ndjson, parquet or sdf.")] = None,
@@ -234,7 +235,7 @@ async def _streamed(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[byte
         piece = await asyncio.to_thread(next, pieces, None)
 
 
-def seen_by(request: Request[Any, Any, Any]) -> str | None:
+def seen_by(request: HttpRequest) -> str | None:
     """Tell whose jobs a caller sees: their own; all of them, which is none here, with a key for administration."""
     caller = caller_of(request.scope)
     return None if caller is not None and "admin" in caller.scopes else holder_of(request.scope)

@@ -19,6 +19,7 @@ import msgspec
 
 from model_zoo.data.tables.row import Row
 from model_zoo.io.files import draft_of
+from model_zoo.type_aliases import Json
 from serving.http.schemas import MoleculePrediction
 
 _rows_decoder = msgspec.json.Decoder(list[Row])
@@ -58,7 +59,7 @@ class JobFolder:
         """Write a chunk of results; give its size in bytes."""
         return _write(self.path / "results", chunk, msgspec.json.encode(entries))
 
-    def read_results(self, chunk: int) -> list[dict[str, Any]]:
+    def read_results(self, chunk: int) -> list[dict[str, Json]]:
         """Read a chunk of results."""
         return _results_decoder.decode(_read(self.path / "results", chunk))
 

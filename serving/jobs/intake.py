@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from model_zoo.data.tables.guessing import Said
 from model_zoo.data.tables.reading import chunked
 from model_zoo.data.tables.row import Row
 from serving.http.json_body import decode
+from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.job_settings import JobSettings
 from serving.jobs.database import Plan
@@ -58,9 +58,7 @@ class Received:
     rows: tuple[Row, ...] | None = None
 
 
-async def receive(
-    request: Request[Any, Any, Any], target: Path, settings: JobSettings, max_json_bytes: int
-) -> Received:
+async def receive(request: HttpRequest, target: Path, settings: JobSettings, max_json_bytes: int) -> Received:
     """Read a request's body: JSON into memory, anything else onto disk.
 
     Raises
@@ -159,7 +157,7 @@ def _from_json(body: bytes, fields: Mapping[str, str]) -> Received:
     return Received(digest, Said(), endpoints, tuple(data.include), columns, rows)
 
 
-async def _parts(request: Request[Any, Any, Any], most: int) -> AsyncIterator[bytes]:
+async def _parts(request: HttpRequest, most: int) -> AsyncIterator[bytes]:
     """Give a body part by part, and refuse it as soon as it is too large."""
     left = most
     if (request.content_length or 0) > most:

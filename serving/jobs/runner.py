@@ -153,7 +153,7 @@ class Runner:
             for endpoint, pin in job.champions.items():
                 champions[endpoint] = await self._load(job, endpoint, pin.version)
         else:
-            table = self._engine.table
+            table = self._engine.champion_registry
             names = job.plan.endpoints or tuple(table.champions)
             if told := withdrawal(table, *names):
                 raise JobFailedError("withdrawn", told)
@@ -178,10 +178,10 @@ class Runner:
         JobFailedError
             When the bundle is refused; OSError while the store may only be out of reach.
         """
-        serving = self._engine.table.champions.get(endpoint)
+        serving = self._engine.champion_registry.champions.get(endpoint)
         if serving is not None and serving.manifest.version == version:
             return serving
-        digest = self._engine.table.manifest_digest(endpoint, version)
+        digest = self._engine.champion_registry.manifest_digest(endpoint, version)
         memory = self._engine.champion_watcher.memory
         loaded = await asyncio.to_thread(load_champion, self._engine.store, endpoint, version, digest, memory=memory)
         if not isinstance(loaded, Failure):

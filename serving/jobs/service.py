@@ -13,10 +13,9 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-from litestar import Request
-
+from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
 from serving.inference.requests import chosen, require_offered
@@ -67,7 +66,7 @@ class Jobs:
         async with self._runner.running():
             yield
 
-    async def submit(self, request: Request[Any, Any, Any], key: str | None, holder: str = "") -> Job:
+    async def submit(self, request: HttpRequest, key: str | None, holder: str = "") -> Job:
         """Take a request's molecules into the queue; the same request with the same key again is the same job.
 
         Raises
@@ -193,7 +192,7 @@ class Jobs:
             raise ProblemError("invalid-request", "endpoints: expected at least one name, or none of the field at all")
         require_offered(received.include, neighbours=self._engine.settings.show_neighbours)
         names = list(received.endpoints) if received.endpoints is not None else None
-        chosen(self._engine.table, names, self._engine.making.progress)
+        chosen(self._engine.champion_registry, names, self._engine.training_progress.progress)
 
 
 def as_time(seconds: float) -> str:

@@ -24,6 +24,7 @@ from rdkit.Chem import rdDepictor
 from model_zoo.data.tables.names import unique
 from model_zoo.data.tables.row import Row
 from model_zoo.io.spreadsheets import safe_cell
+from model_zoo.type_aliases import Json
 from serving.http.schemas import EndpointPrediction
 from serving.inference.annotations import INCLUDES
 from serving.jobs.database import Job
@@ -66,7 +67,7 @@ class Columns:
     with_smiles: bool
     with_alerts: bool
 
-    def cells(self, entry: Mapping[str, Any]) -> list[Cell]:
+    def cells(self, entry: Mapping[str, Json]) -> list[Cell]:
         """Give our cells of one row."""
         error = entry.get("error") or {}
         endpoints = entry.get("endpoints") or {}
@@ -169,7 +170,7 @@ def chunks_of(job: Job, folder: JobFolder, start: int, stop: int) -> Iterator[Ch
         yield folder.read_rows(number)[part], folder.read_results(number)[part]
 
 
-def _notes(entry: Mapping[str, Any]) -> str | None:
+def _notes(entry: Mapping[str, Json]) -> str | None:
     """Say what was left out of a structure, and which endpoints have no value although others have."""
     said = [note["detail"] for note in entry.get("notes") or ()]
     return "; ".join([*said, *(fault["detail"] for fault in (entry.get("failed") or {}).values())]) or None
@@ -193,14 +194,14 @@ def _columns_of_field(field: str, hint: Any) -> list[tuple[str, type]]:
     return [(field, plain[0] if len(plain) == 1 else str)]
 
 
-def _sdf_record(columns: Columns, row: Row, entry: Mapping[str, Any]) -> str:
+def _sdf_record(columns: Columns, row: Row, entry: Mapping[str, Json]) -> str:
     block = _block(row, entry)
     pairs = [*zip(columns.sent, row.cells, strict=True), *zip(columns.made, columns.cells(entry), strict=True)]
     lines = [f">  <{_one_line(name)}>\n{_property(value)}\n\n" for name, value in pairs if value not in (None, "")]
     return f"{block}{''.join(lines)}$$$$\n"
 
 
-def _block(row: Row, entry: Mapping[str, Any]) -> str:
+def _block(row: Row, entry: Mapping[str, Json]) -> str:
     """Give a row's structure: the block that came, or one drawn from the SMILES."""
     if "error" in entry:
         return EMPTY_BLOCK

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from litestar import MediaType, Request, Response, get, post
+from litestar import MediaType, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import URLEncodedBody
 from litestar.types import ControllerRouterHandler
@@ -24,6 +24,7 @@ from model_zoo.policies import standardise
 from serving.champions.champion_registry import ChampionRegistry
 from serving.champions.withdrawal import require_not_withdrawn
 from serving.http.leaving import unless_left
+from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
 from serving.page import comparison, details, wording
@@ -72,15 +73,15 @@ class Form(Struct, frozen=True):
 @get("/", media_type=MediaType.HTML, include_in_schema=False, opt={"scope": "predict"})
 async def show_page(engine: NamedDependency[Engine]) -> str:
     """Give the page, empty."""
-    return _page(engine, engine.table, "")
+    return _page(engine, engine.champion_registry, "")
 
 
 @post("/", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def predict_page(
-    request: Request[Any, Any, Any], data: URLEncodedBody[Form], engine: NamedDependency[Engine]
+    request: HttpRequest, data: URLEncodedBody[Form], engine: NamedDependency[Engine]
 ) -> Response[str]:
     """Predict what the box holds with every champion; the whole page, the results, or the card of one molecule."""
-    table, lines = engine.table, parse_lines(data.smiles)
+    table, lines = engine.champion_registry, parse_lines(data.smiles)
     fragment = request.headers.get(FRAGMENT)
     try:
         told = await _told(engine, table, lines, recorded=fragment != "card")
@@ -108,10 +109,10 @@ async def preview(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -
 
 @post("/page/compare", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def compare_page(
-    request: Request[Any, Any, Any], data: URLEncodedBody[Form], engine: NamedDependency[Engine]
+    request: HttpRequest, data: URLEncodedBody[Form], engine: NamedDependency[Engine]
 ) -> Response[str]:
     """Set the picked molecules side by side."""
-    table, lines = engine.table, parse_lines(data.smiles)
+    table, lines = engine.champion_registry, parse_lines(data.smiles)
     told = await _told(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
     beside = await engine.work(comparison.compare, lines, told, places, table.champions)
@@ -124,7 +125,7 @@ async def compare_page(
 @post("/page/csv", include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def download_csv(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
     """Give the picked molecules, or all, as a CSV file."""
-    table, lines = engine.table, parse_lines(data.smiles)
+    table, lines = engine.champion_registry, parse_lines(data.smiles)
     told = await _told(engine, table, lines, recorded=False)
     text = comparison.csv_of(lines, told, comparison.picked(lines, data.picks), table.champions)
     headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
@@ -132,16 +133,14 @@ async def download_csv(data: URLEncodedBody[Form], engine: NamedDependency[Engin
 
 
 @post("/page/why", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
-async def why_page(
-    request: Request[Any, Any, Any], data: URLEncodedBody[Form], engine: NamedDependency[Engine]
-) -> Response[str]:
+async def why_page(request: HttpRequest, data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
     """Tell what stands behind one prediction: what each atom adds, measured neighbours."""
-    table = engine.table
+    table = engine.champion_registry
     asked = details.explained(table.champions, data.endpoint)
     if not asked:
         require_not_withdrawn(table, data.endpoint)
         raise ProblemError("unknown-endpoint", "this endpoint is not served any more: predict again")
-    (given,) = await engine.trials.answer(table, asked, [line.smiles for line in _one(data)], recorded=False)
+    (given,) = await engine.rollout.answer(table, asked, [line.smiles for line in _one(data)], recorded=False)
     include = ["explanation", *(["neighbours"] if engine.settings.show_neighbours else [])]
     (annotation,) = await unless_left(request, engine.annotations(given.champions, given.answers, include))
     answer = given.answers[0]
@@ -154,7 +153,7 @@ async def why_page(
 @post("/page/alerts", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
     """Find the structural alerts of one molecule."""
-    (told,) = await _told(engine, engine.table, _one(data), recorded=False)
+    (told,) = await _told(engine, engine.champion_registry, _one(data), recorded=False)
     (annotation,) = await engine.annotations(told.champions, [told.answer], ["alerts"])
     views: list[details.AlertView] = []
     if isinstance(told.answer, Estimates):
@@ -191,7 +190,7 @@ async def _told(engine: Engine, table: ChampionRegistry, lines: list[Line], *, r
     texts = [line.smiles for line in lines]
     told = {
         index: ShownMolecule(answer, given.champions, given.on_trial)
-        for given in await engine.trials.answer(table, table.champions, texts, recorded=recorded)
+        for given in await engine.rollout.answer(table, table.champions, texts, recorded=recorded)
         for index, answer in zip(given.indices, given.answers, strict=True)
     }
     return [told[index] for index in range(len(texts))]
@@ -207,7 +206,7 @@ def _one(data: Form) -> list[Line]:
 def _preview(line: Line | None, engine: Engine) -> str:
     if line is None:
         return render("preview.html", fault="", drawing=None, line=None, facts="")
-    readings = {champion.manifest.reading for champion in engine.table.champions.values()}
+    readings = {champion.manifest.reading for champion in engine.champion_registry.champions.values()}
     parsed = _understood(line.smiles, readings, engine.settings.limits)
     if not isinstance(parsed, Molecule):
         return render("preview.html", fault=wording.fault_words(parsed.code), drawing=None, line=line, facts="")
@@ -238,7 +237,7 @@ def _page(engine: Engine, table: ChampionRegistry, text: str, **values: Any) -> 
         examples=EXAMPLES,
         table=table,
         failures=len(table.failures),
-        making=banner(table, engine.making.progress),
+        making=banner(table, engine.training_progress.progress),
         most=settings.max_molecules,
         local=settings.on_loopback,
         kept=settings.record is not None and settings.record_structures,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import MediaType, Request, Response, get, post
+from litestar import MediaType, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.params import URLEncodedBody
 from litestar.response import Redirect
@@ -16,6 +16,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
 from serving.auth.guard import COOKIE, Guard
+from serving.http.parameters import HttpRequest
 from serving.page.templates import render
 
 
@@ -32,11 +33,11 @@ async def show_key_page() -> str:
 
 
 @post("/key", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "open"})
-async def take_key(request: Request[Any, Any, Any], data: URLEncodedBody[KeyForm]) -> Response[Any]:
+async def take_key(request: HttpRequest, data: URLEncodedBody[KeyForm]) -> Response[Any]:
     """Keep a valid key for the page; forget it when none comes."""
-    access: Guard = request.app.state.access
+    guard: Guard = request.app.state.guard
     key = data.key.strip()
-    if key and not access.is_valid(key):
+    if key and not guard.is_valid(key):
         html = render("key.html", here="key", fault="This key is not valid: unknown, revoked or expired.")
         return Response(html, status_code=403, media_type=MediaType.HTML)
     secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"

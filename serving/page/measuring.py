@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from litestar import MediaType, Request, Response, post
+from litestar import MediaType, Response, post
 from litestar.di import NamedDependency
 from litestar.params import URLEncodedBody
 from litestar.types import ControllerRouterHandler
@@ -15,6 +15,7 @@ from model_zoo.data.display_unit import Display
 from model_zoo.data.units import measured
 from serving.auth.guard import caller_of, holder_of
 from serving.champions.champion_registry import Champion
+from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
 from serving.inference.feedback import Compared, Measurement, store_measurements
@@ -45,7 +46,7 @@ class Measured(Struct, frozen=True):
     source: Annotated[str, Meta(max_length=200)] = ""
 
 
-def measuring(request: Request[Any, Any, Any], engine: Engine, champion: Champion, smiles: str) -> MeasuringForm | None:
+def measuring(request: HttpRequest, engine: Engine, champion: Champion, smiles: str) -> MeasuringForm | None:
     """Give the form for one molecule and endpoint; none where the caller may not report, or no record is kept."""
     caller = caller_of(request.scope)
     allowed = caller is not None and (not caller.is_key or "feedback" in caller.scopes)
@@ -58,13 +59,13 @@ def measuring(request: Request[Any, Any, Any], engine: Engine, champion: Champio
 
 @post("/page/measured", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "feedback"})
 async def measured_page(
-    request: Request[Any, Any, Any], data: URLEncodedBody[Measured], engine: NamedDependency[Engine]
+    request: HttpRequest, data: URLEncodedBody[Measured], engine: NamedDependency[Engine]
 ) -> Response[str]:
     """Store a value that a chemist measured, and say how it compares."""
     if not request.headers.get(FRAGMENT):  # a form on a page of another site cannot set a header
         raise ProblemError("forbidden", "expected a request from this service's own page, not from another site's")
     value, relation = _number(data.value)
-    champion = engine.table.champions.get(data.endpoint)
+    champion = engine.champion_registry.champions.get(data.endpoint)
     display = None if champion is None else champion.manifest.display
     if display is not None:
         value, relation = _read(display, value), _sign(display.relation(relation))
@@ -119,7 +120,7 @@ def _read(display: Display, value: float) -> float:
 
 def _said(engine: Engine, sent: Measurement, predicted: Compared) -> str:
     """Say how a measured value compares with the prediction, in the unit that people read."""
-    champion = engine.table.champions.get(sent.endpoint)
+    champion = engine.champion_registry.champions.get(sent.endpoint)
     if champion is not None and champion.manifest.target.task == "binary":
         return f"You measured {'yes' if sent.value else 'no'}; the model gives yes {100 * predicted.value:.0f} %."
     display = None if champion is None else champion.manifest.display

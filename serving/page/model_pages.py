@@ -88,7 +88,7 @@ class ModelPage:
 @get("/models", media_type=MediaType.HTML, include_in_schema=False)
 async def show_models(engine: NamedDependency[Engine]) -> str:
     """List the models that serve."""
-    table = engine.table
+    table = engine.champion_registry
     pages = [model_page(table, name) for name in table.champions]
     return render("models.html", here="models", pages=pages)
 
@@ -96,9 +96,9 @@ async def show_models(engine: NamedDependency[Engine]) -> str:
 @get("/models/{name:str}", media_type=MediaType.HTML, include_in_schema=False)
 async def show_model(name: EndpointName, engine: NamedDependency[Engine]) -> Response[str]:
     """Show the card of one endpoint's champion."""
-    table = engine.table
+    table = engine.champion_registry
     if name not in table.champions:
-        making = being_made(engine.making.progress, [name]).removeprefix("; ")
+        making = being_made(engine.training_progress.progress, [name]).removeprefix("; ")
         gone = withdrawal(table, name)
         html = render("missing.html", here="models", names=list(table.champions), making=making, withdrawn=gone)
         return Response(html, status_code=404, media_type=MediaType.HTML)

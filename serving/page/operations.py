@@ -9,9 +9,8 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from litestar import MediaType, Request, get
+from litestar import MediaType, get
 from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
@@ -21,6 +20,7 @@ from model_zoo.errors import StoreError
 from model_zoo.monitoring.prediction_log import PredictionLog
 from serving import metrics
 from serving.champions.champion_registry import ChampionRegistry
+from serving.http.parameters import HttpRequest
 from serving.inference.engine import Engine
 from serving.page import wording
 from serving.page.templates import FRAGMENT, render
@@ -90,11 +90,11 @@ class Use:
 
 
 @get("/operations", media_type=MediaType.HTML, include_in_schema=False)
-async def show_operations(request: Request[Any, Any, Any], engine: NamedDependency[Engine]) -> str:
+async def show_operations(request: HttpRequest, engine: NamedDependency[Engine]) -> str:
     """Show the state of the service."""
-    table = engine.table
+    table = engine.champion_registry
     values = {
-        "making": banner(table, engine.making.progress),
+        "making": banner(table, engine.training_progress.progress),
         "served": served(table),
         "withdrawn": [Gone(name, each.since, each.by, each.reason) for name, each in sorted(table.withdrawn.items())],
         "swaps": swaps(table),
@@ -191,7 +191,7 @@ def _bars(counts: list[int]) -> Markup:
 
 def figures(engine: Engine) -> list[Figure]:
     """Give the numbers of this process."""
-    settings, prediction_logger, table = engine.settings, engine.prediction_logger, engine.table
+    settings, prediction_logger, table = engine.settings, engine.prediction_logger, engine.champion_registry
     waiting, most = engine.batches.waiting, settings.queue_molecules
     faults = len(table.failures) + len(table.trial_failures)
     numbers = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -31,7 +30,7 @@ _environment.globals["files"] = {
 }
 
 
-def render(name: str, **values: Any) -> str:
+def render(name: str, **values: object) -> str:
     """Print a template. Slow enough for a worker thread when there are many molecules."""
     return _environment.get_template(name).render(**values)
 

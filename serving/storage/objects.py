@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from model_zoo.errors import StoreError
 from model_zoo.io.files import atomic_write, draft_of
 from model_zoo.io.s3_address import s3_address
+from model_zoo.type_aliases import Json
 
 _ABSENT = {"NoSuchKey", "404"}
 _OVERTAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
@@ -220,7 +221,7 @@ class S3Objects:
         kind = {"ContentType": "application/json"} if name.endswith(".json") else {}
         self._client.put_object(Bucket=self._bucket, Key=self._key(name), Body=content, **kind, **condition)
 
-    def _unless_absent(self, ask: Callable[..., dict[str, Any]], name: str) -> dict[str, Any] | None:
+    def _unless_absent(self, ask: Callable[..., dict[str, Json]], name: str) -> dict[str, Json] | None:
         from botocore.exceptions import ClientError
 
         try:

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from model_zoo.bundles.manifest import FILE as MANIFEST
 from model_zoo.bundles.pointer import POINTER, Pointer, PointerError, is_unsealed, parse_pointer
@@ -39,7 +38,7 @@ class S3Store:
         An S3 client of boto3; one with boto3's own configuration when omitted.
     """
 
-    def __init__(self, bucket: str, prefix: str, cache_folder: Path, client: Any = None) -> None:
+    def __init__(self, bucket: str, prefix: str, cache_folder: Path, client: object = None) -> None:
         self.bucket, self.prefix, self.cache_folder = bucket, prefix.strip("/"), Path(cache_folder)
         self._objects = S3Objects(bucket, prefix, client)
 

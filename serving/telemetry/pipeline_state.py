@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model_zoo.io.files import atomic_write
+from model_zoo.type_aliases import Json
 
 AUTOMATION, PROCESSES = "automation.json", "up.json"
 """In the folder of the service, which containers share, and in the home."""
@@ -138,7 +139,7 @@ def seconds(at: str | None) -> float:
     return datetime.fromisoformat(at).timestamp() if at else 0.0
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> dict[str, Json]:
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -7,11 +7,12 @@ Needs the extra `telemetry`; without the setting nothing of OpenTelemetry is imp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from litestar.plugins import InitPluginProtocol
 
 from model_zoo.errors import ConfigError
+from model_zoo.type_aliases import Json
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, TracerProvider
@@ -58,7 +59,7 @@ def telemetry_plugins(*, on: bool, provider: TracerProvider | None = None) -> li
     return [OpenTelemetryPlugin(config)]
 
 
-def _without_query(span: Span, scope: dict[str, Any]) -> None:
+def _without_query(span: Span, scope: dict[str, Json]) -> None:
     """Take the query out of a span: the page's pictures are asked for by structure."""
     for name in _ADDRESSES:
         span.set_attribute(name, "" if name == "url.query" else scope["path"])

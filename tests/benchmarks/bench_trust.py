@@ -38,7 +38,7 @@ from model_zoo.training.cross_validation import TrainingData, train_and_score
 from model_zoo.uncertainty import conformal
 from model_zoo.uncertainty.applicability_domain import fit_domain
 from model_zoo.uncertainty.conformal import conformal_half_width
-from model_zoo.uncertainty.fit import OutOfFoldPredictions, Trust, make_trust
+from model_zoo.uncertainty.fit import OutOfFoldPredictions, Uncertainty, fit_uncertainty
 
 ROOT = Path(__file__).parents[2]
 FEATURES = ("morgan_count", "descriptors")
@@ -70,7 +70,7 @@ def one(endpoint: Endpoint, config: Any, folder: Path) -> None:
     test = OutOfFoldPredictions(
         target.to_training(predictions["test"]), values[~train], packed[~train], dataset.folds[~train]
     )
-    trust, errors, report = make_trust(target, held, test)
+    trust, errors, report = fit_uncertainty(target, held, test)
     print(f"\n{endpoint.name}: {train.sum()} training molecules, {(~train).sum()} in the test split")
     if trust.interval:
         print_intervals(held, test, errors)
@@ -148,7 +148,7 @@ def print_sets(report: dict[str, Any]) -> None:
 
 
 def written(
-    endpoint: Endpoint, dataset: Dataset, folder: Path, trust: Trust, errors: np.ndarray, X_train: np.ndarray
+    endpoint: Endpoint, dataset: Dataset, folder: Path, trust: Uncertainty, errors: np.ndarray, X_train: np.ndarray
 ) -> Bundle:
     """Write the bundle that the product would."""
     train = dataset.folds >= 0

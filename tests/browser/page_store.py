@@ -14,7 +14,7 @@ from model_zoo.bundles.progress import EndpointProgress, ModelProgress, Progress
 from model_zoo.bundles.store import FolderStore
 from model_zoo.data.reference_drugs import DrugList
 from model_zoo.uncertainty.calibration import ProbabilityRule
-from model_zoo.uncertainty.fit import Trust
+from model_zoo.uncertainty.fit import Uncertainty
 from tests.bundle_factory import TRAINING, publish
 
 
@@ -82,7 +82,7 @@ def fill(store: FolderStore, folder: Path) -> None:
     publish(
         store, folder / "b", endpoint="bbb", value=0.87, binary=True, title="Blood-brain barrier",
         desirable={"low": 0.7, "margin": 0.5},
-        trust=Trust(probability=ProbabilityRule(threshold=0.5, margins=((0.2, 0.2),))),
+        trust=Uncertainty(probability=ProbabilityRule(threshold=0.5, margins=((0.2, 0.2),))),
     )  # fmt: skip
     publish(
         store, folder / "c", endpoint="potency", onnx_bias=9.0, title="Potency", unit="pIC50",

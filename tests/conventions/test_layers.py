@@ -21,8 +21,8 @@ ORDER = {
     package: [parts.split("+") for parts in order.split()]
     for package, order in {
         "model_zoo": """
-            errors io chemistry data metrics featurizers policies fitted_models models uncertainty explanation
-            monitoring selection config provenance features training bundles inference benchmark
+            type_aliases errors io chemistry data metrics featurizers policies fitted_models models uncertainty
+            explanation monitoring selection config provenance features training bundles inference benchmark
             """,
         "serving": """
             client+job_settings+home settings metrics runtime http auth telemetry+storage

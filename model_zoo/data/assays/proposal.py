@@ -18,6 +18,7 @@ from model_zoo.data.assays.whole_table import WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
 from model_zoo.data.tables.form import DELIMITERS
 from model_zoo.data.units import is_logarithmic, is_unit, unit_name
+from model_zoo.type_aliases import Json
 
 DECADES = 100.0
 """Positive values that span more than this factor are trained on as logarithms."""
@@ -122,7 +123,7 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
     return made
 
 
-def _form_keys(table: WholeTable, made: Proposal) -> dict[str, Any]:
+def _form_keys(table: WholeTable, made: Proposal) -> dict[str, Json]:
     """Say how the file is written, where it is written otherwise than usual."""
     form = table.form
     keys: dict[str, Any] = {} if form.format == "csv" else {"format": form.format}
@@ -140,7 +141,7 @@ def _form_keys(table: WholeTable, made: Proposal) -> dict[str, Any]:
     return keys
 
 
-def _column_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers, made: Proposal) -> dict[str, Any]:
+def _column_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers, made: Proposal) -> dict[str, Json]:
     keys: dict[str, Any] = {}
     if table.structure:
         keys["smiles_column"] = table.structure
@@ -167,7 +168,7 @@ def _column_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers
     return keys
 
 
-def _where(roles: Roles, answers: Answers, made: Proposal) -> dict[str, Any]:
+def _where(roles: Roles, answers: Answers, made: Proposal) -> dict[str, Json]:
     """Choose the kind of potency that is most frequent, and ask for anything else that some rows differ in."""
     where = dict(answers.where)
     for column, texts in roles.choosing.items():
@@ -185,7 +186,7 @@ def _where(roles: Roles, answers: Answers, made: Proposal) -> dict[str, Any]:
     return {"where": where} if where else {}
 
 
-def _numeral_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers, made: Proposal) -> dict[str, Any]:
+def _numeral_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers, made: Proposal) -> dict[str, Json]:
     numerals = "." if value.labels else _numerals(table, roles, value, answers, made)
     return ({"decimal": numerals[0]} if numerals[0] != "." else {}) | (
         {"thousands": numerals[1]} if numerals[1:] else {}

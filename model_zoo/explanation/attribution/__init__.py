@@ -6,16 +6,15 @@ Three ways: the environments that set a bit (`environments.py`), the atoms whose
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.explanation.attribution import environments, masking, properties
+from model_zoo.type_aliases import Numbers
 
 
-def spread(feature: str, molecule: Molecule, x: NDArray[Any], slopes: NDArray[np.float64]) -> NDArray[np.float64]:
+def spread(feature: str, molecule: Molecule, x: Numbers, slopes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Spread what one featurizer's columns are worth over a molecule's atoms.
 
     Parameters
@@ -53,7 +52,7 @@ def spread(feature: str, molecule: Molecule, x: NDArray[Any], slopes: NDArray[np
 
 
 def spread_above_average(
-    feature: str, molecule: Molecule, x: NDArray[Any], mean: NDArray[Any], contributions: NDArray[np.float64]
+    feature: str, molecule: Molecule, x: Numbers, mean: Numbers, contributions: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Spread the contributions of one featurizer's columns over atoms as bundles do that keep no variances.
 
@@ -71,7 +70,7 @@ def spread_above_average(
 _SUMS = ("descriptors", "rdkit_descriptors")
 
 
-def _parts(feature: str, molecule: Molecule, x: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+def _parts(feature: str, molecule: Molecule, x: Numbers, columns: NDArray[np.intp]) -> NDArray[np.float64]:
     if feature == "morgan_count":
         return environments.parts(molecule, columns)
     if feature in _SUMS:

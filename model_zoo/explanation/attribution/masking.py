@@ -6,7 +6,6 @@ The way for featurizers that do not tell where their numbers come from, and for 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from rdkit import Chem
 
 from model_zoo import policies
 from model_zoo.chemistry.molecules import Molecule
+from model_zoo.type_aliases import Numbers
 
 
 def masked(molecule: Molecule) -> list[Molecule]:
@@ -21,13 +21,13 @@ def masked(molecule: Molecule) -> list[Molecule]:
     return [_without(molecule.mol, index) for index in range(molecule.mol.GetNumAtoms())]
 
 
-def parts(feature: str, molecule: Molecule, x: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+def parts(feature: str, molecule: Molecule, x: Numbers, columns: NDArray[np.intp]) -> NDArray[np.float64]:
     """Give the part of each of `n` atoms in each of `k` columns, `n x k`: what the number loses without it."""
     return np.asarray(x[columns].astype(np.float64) - masked_features(feature, molecule.smiles)[:, columns])
 
 
 @lru_cache(maxsize=64)
-def masked_features(feature: str, smiles: str) -> NDArray[Any]:
+def masked_features(feature: str, smiles: str) -> Numbers:
     """Give the features of a molecule without each of its `n` atoms, `n x d`; endpoints share the work.
 
     Where a featurizer cannot read the molecule without an atom, that row is the whole molecule's: nothing is lost.

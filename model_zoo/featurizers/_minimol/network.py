@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model_zoo.featurizers._minimol.inputs import Arrays
 from model_zoo.featurizers._packaged_weights import PackagedWeights
+from model_zoo.type_aliases import Json
 
 WEIGHTS = PackagedWeights(
     featurizer="minimol",
@@ -79,7 +80,7 @@ def gathering(content: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _is_made_of(name: str, wanted: str, made: dict[str, Any]) -> bool:
+def _is_made_of(name: str, wanted: str, made: dict[str, Json]) -> bool:
     """Say whether indices are an input, spread out."""
     if name == wanted:
         return True

@@ -288,7 +288,7 @@ def test_an_unexpected_fault_tells_nothing_of_inside_or_of_the_molecule(
     async def broken(*_: Any) -> None:
         raise RuntimeError("terces"[::-1] + smiles)
 
-    app.state.engine.trials.answer = broken
+    app.state.engine.rollout.answer = broken
     with TestClient(app, raise_server_exceptions=False) as client, caplog.at_level(logging.DEBUG):
         response = client.post("/v1/predict", json={"smiles": [smiles]})
 

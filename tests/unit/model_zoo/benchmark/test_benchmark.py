@@ -22,7 +22,7 @@ from ai_drug_assets.cli import aidrug
 from ai_drug_assets.operations.benchmarks import DOCUMENT, GOALS, POTENCY_DOCUMENT, POTENCY_RESULTS, PUBLISHED, RESULTS
 from model_zoo.benchmark import protocol
 from model_zoo.benchmark import references as benchmark_references
-from model_zoo.benchmark.boards import competitors, saw
+from model_zoo.benchmark.boards import competitors, pretraining_data
 from model_zoo.benchmark.candidates import Snapshot
 from model_zoo.benchmark.layout import SetDescription, lay_out
 from model_zoo.benchmark.potency_report import potency_text
@@ -382,7 +382,7 @@ def test_what_weights_saw_decides_the_board() -> None:
     strict = {model.name for model in competitors(zoo, "strict")}
 
     assert {model.name for model in zoo} - strict == {"minimol", "gp_chemnet", "gp_minimol", "multitask", "tabpfn"}
-    assert "PubChem" in saw(next(model for model in zoo if model.name == "minimol"))["minimol"]
+    assert "PubChem" in pretraining_data(next(model for model in zoo if model.name == "minimol"))["minimol"]
     assert competitors(zoo, "open") == zoo
     assert competitors([model for model in zoo if model.name in strict], "open") == []
 

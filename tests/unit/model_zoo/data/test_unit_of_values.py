@@ -26,7 +26,7 @@ from model_zoo.models._values import standardised
 from model_zoo.training.cross_validation import TrainingData, train_and_score
 from model_zoo.training.validation import plain_errors
 from model_zoo.uncertainty import conformal
-from model_zoo.uncertainty.fit import OutOfFoldPredictions, Trust, make_trust, no_interval
+from model_zoo.uncertainty.fit import OutOfFoldPredictions, Uncertainty, fit_uncertainty, no_interval
 from tests.bundle_factory import write
 from tests.unit.model_zoo.models.test_models import SMALL, features, labels
 
@@ -79,7 +79,7 @@ def tell(
     config = models.get(name).Config.model_validate(settings)
     scores = train_and_score(name, config, REGRESSION, TrainingData(X, values, folds), folder / "trained")
     told = np.load(folder / "trained" / "predictions.npz")
-    trust, errors, report = make_trust(
+    trust, errors, report = fit_uncertainty(
         REGRESSION,
         OutOfFoldPredictions(values[train] - told["residual"], values[train], packed[train], folds[train]),
         OutOfFoldPredictions(told["test"], values[~train], packed[~train], folds[~train]),
@@ -230,10 +230,10 @@ def test_too_few_molecules_give_no_interval_and_say_why(tmp_path: Path) -> None:
         packed, folds = pack(molecules[:count]), np.arange(count) % 3
         held = OutOfFoldPredictions(values[:count] + 1.0, values[:count], packed, folds)
         nobody = OutOfFoldPredictions(np.empty(0), np.empty(0), packed[:0], folds[:0])
-        trust, _, report = make_trust(REGRESSION, held, nobody)
+        trust, _, report = fit_uncertainty(REGRESSION, held, nobody)
         told[count] = (trust, report["interval"])
 
-    assert told[8][0] == Trust()
+    assert told[8][0] == Uncertainty()
     assert told[8][1]["missing"] == no_interval(8)
     assert told[8][1]["held_out"]["coverage"] is None
     rule = told[9][0].interval

@@ -27,7 +27,13 @@ from model_zoo.featurizers import featurize
 from model_zoo.uncertainty import calibration, conformal
 from model_zoo.uncertainty.calibration import ProbabilityRule
 from model_zoo.uncertainty.conformal import IntervalRule
-from model_zoo.uncertainty.fit import OutOfFoldPredictions, ReferenceDistribution, Trust, make_trust, reference_of
+from model_zoo.uncertainty.fit import (
+    OutOfFoldPredictions,
+    ReferenceDistribution,
+    Uncertainty,
+    fit_uncertainty,
+    reference_of,
+)
 from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle_factory import TRAINING, publish, training_molecules, write
@@ -239,7 +245,7 @@ def test_the_report_tells_coverage_overall_by_bin_and_on_the_test_split(binary: 
     """What the model card says about trust is JSON, adds up, and tells held-out folds from the test split."""
     target = BINARY if binary else REGRESSION
     out_of_fold, test = (held(n, binary=binary, folds=f, seed=n) for n, f in ((400, 5), (100, 0)))
-    trust, errors, report = make_trust(target, out_of_fold, test)
+    trust, errors, report = fit_uncertainty(target, out_of_fold, test)
     told = report["prediction_set" if binary else "interval"]
 
     assert json.loads(json.dumps(report)) == report
@@ -259,7 +265,7 @@ def test_bounds_say_nothing_of_coverage() -> None:
     told = []
     for far in (50.0, 5000.0):
         values = np.where(side == 0, out_of_fold.values, out_of_fold.predicted - side * far)
-        told.append(make_trust(REGRESSION, replace(out_of_fold, values=values, side=side), test))
+        told.append(fit_uncertainty(REGRESSION, replace(out_of_fold, values=values, side=side), test))
     (rule, errors, report), (other, _, again) = told
 
     assert rule == other
@@ -273,12 +279,12 @@ def test_an_empty_test_split_is_no_fault() -> None:
     """Data without a test split is reported without one."""
     empty = OutOfFoldPredictions(np.empty(0), np.empty(0), np.empty((0, 128), dtype=np.uint8), np.empty(0, dtype=int))
     for binary, target in ((False, REGRESSION), (True, BINARY)):
-        make_trust(target, held(60, binary=binary, folds=3, seed=1), empty)
+        fit_uncertainty(target, held(60, binary=binary, folds=3, seed=1), empty)
 
 
 def with_trust(folder: Path, **trust: Any) -> Path:
     """Write a bundle with these rules."""
-    write(folder, onnx_bias=-1.0, trust=Trust(**trust), errors=np.linspace(0.1, 2.0, len(TRAINING)).tolist())
+    write(folder, onnx_bias=-1.0, trust=Uncertainty(**trust), errors=np.linspace(0.1, 2.0, len(TRAINING)).tolist())
     return folder
 
 
@@ -302,7 +308,8 @@ def test_a_bundle_gives_each_molecule_its_own_width(tmp_path: Path) -> None:
 def test_a_binary_bundle_labels_what_it_calibrated(tmp_path: Path) -> None:
     """Value, label and set of a binary endpoint come from the stored rule."""
     rule = ProbabilityRule(slope=0.5, intercept=0.0, threshold=0.7, margins=((0.8, 0.8),))
-    got = write(tmp_path / "b", value=0.9, binary=True, trust=Trust(probability=rule)).predict(training_molecules()[:2])
+    bundle = write(tmp_path / "b", value=0.9, binary=True, trust=Uncertainty(probability=rule))
+    got = bundle.predict(training_molecules()[:2])
 
     assert got.value[0] == pytest.approx(0.75, abs=0.01)
     assert got.label is not None
@@ -332,7 +339,7 @@ def test_a_bundle_without_the_errors_its_rule_needs_is_refused(tmp_path: Path) -
     """An interval rule without an error for each training molecule is a broken bundle."""
     rule = IntervalRule(factor=1.0)
     with pytest.raises(BundleError, match="expected errors of 24 training molecules, got 0"):
-        write(tmp_path / "bundle", trust=Trust(interval=rule))
+        write(tmp_path / "bundle", trust=Uncertainty(interval=rule))
 
 
 ENDPOINTS = (
@@ -348,7 +355,7 @@ ENDPOINTS = (
 def test_no_prediction_is_impossible(tmp_path: Path, target: Target, wild: float) -> None:
     """Whatever a model says, value and interval stay finite and within the endpoint's bounds."""
     binary = target.task == "binary"
-    trust = Trust() if binary else Trust(interval=IntervalRule(factor=1e6))
+    trust = Uncertainty() if binary else Uncertainty(interval=IntervalRule(factor=1e6))
     bundle = write(tmp_path / "b", value=wild, binary=binary, target=target, trust=trust, errors=[0.5] * len(TRAINING))
     got = bundle.predict(training_molecules())
     low, high = (0.0, 1.0) if binary else (target.lower, target.upper)
@@ -363,7 +370,7 @@ def test_the_answer_tells_label_set_and_percentile(tmp_path: Path) -> None:
     """Over HTTP: a probability has label, threshold and set, a number its percentile and what that means."""
     store = FolderStore(tmp_path / "store")
     rule = ProbabilityRule(threshold=0.6, margins=((0.2, 0.9),))
-    publish(store, tmp_path / "a", endpoint="bbb", value=0.55, binary=True, trust=Trust(probability=rule))
+    publish(store, tmp_path / "a", endpoint="bbb", value=0.55, binary=True, trust=Uncertainty(probability=rule))
     drugs = DrugList("some drugs", "CC0", ("CCO", "CCCCO", "c1ccccc1", "CCCCCCCCCC"))
     publish(store, tmp_path / "b", endpoint="logs", onnx_bias=0.0, drugs=drugs)
     with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
@@ -385,7 +392,7 @@ def test_no_drug_gets_an_impossible_value(tmp_path: Path, name: str) -> None:
     assert known is not None
     molecules = known.molecules(CONFIGS.endpoints[name].curation.standardise)
     binary = target.task == "binary"
-    trust = Trust(
+    trust = Uncertainty(
         interval=None if binary else IntervalRule(weights=(0.0, 3.0, 0.0), low=-9, high=9, factor=50.0),
         probability=ProbabilityRule(slope=3.0, threshold=0.5, margins=((0.5, 0.5),)) if binary else None,
     )

@@ -18,7 +18,7 @@ from model_zoo.bundles.progress import EndpointProgress, ModelProgress, Progress
 from model_zoo.bundles.store import FolderStore
 from model_zoo.errors import StoreError
 from serving.app import create_app
-from serving.champions.training_progress import FOLDER_SECONDS, OTHER_SECONDS, Making
+from serving.champions.training_progress import FOLDER_SECONDS, OTHER_SECONDS, TrainingProgress
 from serving.client.answers import Champion, Endpoint, Prediction, read
 from serving.settings import Settings
 from tests.bundle_factory import model_card, publish
@@ -112,7 +112,7 @@ def test_bad_news_is_no_news(store: FolderStore, tmp_path: Path, caplog: pytest.
     timeless = news().model_copy(update={"at": "yesterday"})
     bad = [None, b"", b"{", b"[]", b"\xff", b'{"at": 5}', as_bytes(news(age=90)), as_bytes(timeless)]
     with caplog.at_level(logging.WARNING), service(store) as client:
-        making: Making = client.app.state.engine.making
+        making: TrainingProgress = client.app.state.engine.training_progress
         for content in bad:
             store.write_progress(content)
             making.look()
@@ -128,7 +128,7 @@ def test_an_estimate_that_is_none_is_left_out(store: FolderStore) -> None:
     """An estimate that is no number of seconds is no estimate."""
     for left in (float("nan"), float("inf"), -5.0):
         store.write_progress(as_bytes(news()).replace(b"170.0", str(left).replace("inf", "Infinity").encode()))
-        making = Making(store, 0.02)
+        making = TrainingProgress(store, 0.02)
         making.look()
         assert making.progress is None or making.progress.remaining_s is None
 
@@ -136,7 +136,7 @@ def test_an_estimate_that_is_none_is_left_out(store: FolderStore) -> None:
 def test_news_is_read_seldom_and_grows_old(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder is looked at every two seconds, another store every fifteen; out of reach, it says nothing new."""
     store.write_progress(as_bytes(news()))
-    making = Making(store, 0.02)
+    making = TrainingProgress(store, 0.02)
     making.look()
 
     def out_of_reach() -> bytes | None:
@@ -145,15 +145,15 @@ def test_news_is_read_seldom_and_grows_old(store: FolderStore, monkeypatch: pyte
     monkeypatch.setattr(store, "read_progress_bytes", out_of_reach)
     making.look()
     assert making.progress is not None
-    assert [making._pause, Making(store, 30.0)._pause] == [FOLDER_SECONDS, 30.0]
-    assert Making(object(), 0.5)._pause == OTHER_SECONDS  # type: ignore[arg-type]
+    assert [making._pause, TrainingProgress(store, 30.0)._pause] == [FOLDER_SECONDS, 30.0]
+    assert TrainingProgress(object(), 0.5)._pause == OTHER_SECONDS  # type: ignore[arg-type]
 
 
 def test_a_run_that_ends_is_seen(store: FolderStore) -> None:
     """When the run removes its news, nothing is being made any more."""
     store.write_progress(as_bytes(news()))
     with service(store) as client:
-        making: Making = client.app.state.engine.making
+        making: TrainingProgress = client.app.state.engine.training_progress
         before = client.get("/health/ready").json()["making"]
         store.write_progress(None)
         making.look()

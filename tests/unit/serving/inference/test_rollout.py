@@ -15,7 +15,7 @@ from litestar.testing import TestClient
 from model_zoo.bundles.store import FolderStore, Pointer
 from model_zoo.errors import StoreError
 from model_zoo.monitoring.prediction_log import FILE, PredictionLog, PredictionRow
-from model_zoo.monitoring.rollout import TrialMode
+from model_zoo.monitoring.rollout import RolloutMode
 from serving.app import create_app
 from serving.inference.rollout import in_split
 from serving.settings import Settings
@@ -39,7 +39,7 @@ def service(store: FolderStore, record: Path | None) -> Iterator[Client]:
         yield client
 
 
-def put_on_trial(store: FolderStore, folder: Path, mode: TrialMode, share: float = 0.5, **options: Any) -> str:
+def put_on_trial(store: FolderStore, folder: Path, mode: RolloutMode, share: float = 0.5, **options: Any) -> str:
     """Publish a challenger beside the champion; give its version."""
     write(folder, **options)
     version = store.put_bundle(folder)

@@ -600,7 +600,7 @@ def test_a_job_leaves_the_memory_to_requests(store: FolderStore) -> None:
         engine = client.app.state.engine
         client.post("/v1/predict", json={"smiles": ["CCOCC"]})
         ended(client, submit(client, ["C" * number for number in range(1, 20)]))
-        remembered, forgotten = engine._predictor.known(engine.table.champions, ["CCOCC", "CCC"])
+        remembered, forgotten = engine._predictor.known(engine.champion_registry.champions, ["CCOCC", "CCC"])
 
     assert remembered is not None
     assert forgotten is None

@@ -16,7 +16,7 @@ from litestar.testing import TestClient
 from model_zoo.bundles.reader import Neighbour
 from model_zoo.bundles.store import FolderStore
 from model_zoo.uncertainty.calibration import ProbabilityRule
-from model_zoo.uncertainty.fit import Trust
+from model_zoo.uncertainty.fit import Uncertainty
 from serving.app import create_app
 from serving.page import details
 from serving.page.views import MOST_CARDS
@@ -139,7 +139,13 @@ def test_a_class_that_is_not_wanted_is_not_called_desirable(threshold: float, ba
     rule = ProbabilityRule(threshold=threshold, margins=((0.2, 0.2),))
     wished = {"low": 0.7, "margin": 0.7}
     publish(
-        store, tmp_path / "b", endpoint="bbb", value=0.62, binary=True, trust=Trust(probability=rule), desirable=wished
+        store,
+        tmp_path / "b",
+        endpoint="bbb",
+        value=0.62,
+        binary=True,
+        trust=Uncertainty(probability=rule),
+        desirable=wished,
     )
     with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
         page = client.post("/", data={"smiles": "CCO"}, headers=FRAGMENT).text

@@ -1,0 +1,12 @@
+"""Names for types that no checker can say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+Numbers = NDArray[Any]
+"""Numbers of the type that suits whoever made them: counts, tokens, measurements, in single or double precision."""
+Json = Any
+"""A value of JSON, or of YAML: what it must be is said, and checked, by whoever reads it."""
