@@ -142,7 +142,7 @@ def looked_at_large(home: Path) -> Iterator[tuple[str, list[str], dict[str, Foun
         found = product(folder / path, options, home / str(number))
         seconds = time.perf_counter() - began
         table = large_table(folder / path)
-        expected = {name: count(table) for name, count in endpoints.items()}  # type: ignore[no-untyped-call]
+        expected = {name: count(table) for name, count in endpoints.items()}
         yield path, faults(expected, found, structures=False), found, seconds
 
 
