@@ -21,7 +21,7 @@ Headers = Mapping[str, str]
 class Ask(Protocol):
     """Sends one request and gives the decoded answer."""
 
-    async def __call__(self, method: str, path: str, body: Any = None, headers: Headers | None = None) -> Any:
+    async def __call__(self, method: str, path: str, body: Json = None, headers: Headers | None = None) -> Json:
         """Ask.
 
         Raises
@@ -47,7 +47,7 @@ class InProcess:
     def __init__(self, app: ASGIApp, scope: Mapping[str, Json]) -> None:
         self._app, self._scope = app, scope
 
-    async def __call__(self, method: str, path: str, body: Any = None, headers: Headers | None = None) -> Any:
+    async def __call__(self, method: str, path: str, body: Json = None, headers: Headers | None = None) -> Json:
         """Ask."""
         content = b"" if body is None else json.dumps(body).encode()
         status, said = await self._answer(self._request(method, path, content, headers or {}), content)
@@ -110,11 +110,11 @@ class OverNetwork:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def __call__(self, method: str, path: str, body: Any = None, headers: Headers | None = None) -> Any:
+    async def __call__(self, method: str, path: str, body: Json = None, headers: Headers | None = None) -> Json:
         """Ask."""
         return await asyncio.to_thread(self._once, method, path, body, dict(headers or {}))
 
-    def _once(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+    def _once(self, method: str, path: str, body: Json, headers: dict[str, str]) -> Json:
         content = None if body is None else json.dumps(body).encode()
         if content is not None:
             headers["Content-Type"] = "application/json"
@@ -124,7 +124,7 @@ class OverNetwork:
             return _decoded(b"".join(pieces(answer)), path)
 
 
-def _decoded(said: bytes, path: str) -> Any:
+def _decoded(said: bytes, path: str) -> Json:
     if "format=ndjson" in path and not said.startswith(b'{"type":"urn:'):
         return [json.loads(line) for line in said.splitlines() if line]
     return json.loads(said) if said else None

@@ -28,11 +28,14 @@ Molecules = Annotated[list[str], Field(description="Molecules as SMILES.", min_l
 Endpoint = Annotated[str, Field(description="Name of an endpoint, as list_endpoints gives it.", max_length=200)]
 Endpoints = Annotated[list[str] | None, Field(description="Names of endpoints; all when left out.")]
 Said = dict[str, Any]
+Called = Context[Any, Any]
+"""What a tool is called with; nothing of ours is kept between calls."""
+Server = MCPServer[Any]
 
 
 def make_server(  # noqa: C901  a list of tools, each of a few lines
-    asking: Callable[[Context[Any, Any]], Ask],
-) -> MCPServer[Any]:
+    asking: Callable[[Called], Ask],
+) -> Server:
     """Make the server.
 
     Parameters

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Any
 
+from model_zoo.type_aliases import Json
 from serving.http.problems import ProblemError
 
 HEADER = "inference-header-content-length"
@@ -32,7 +32,7 @@ def split(body: bytes, length: str) -> tuple[bytes, bytes]:
     return body[:size], body[size:]
 
 
-def with_data(request: Any, rest: bytes) -> Any:
+def with_data(request: Json, rest: bytes) -> Json:
     r"""Give a decoded request with the data of its binary inputs in place.
 
     Raises

@@ -13,11 +13,12 @@ import msgspec
 from litestar import Request
 from litestar.types import Empty
 
+from model_zoo.type_aliases import Json
 from serving.http import binary_tensors
 from serving.http.problems import ProblemError
 
 
-def decode(body: bytes) -> Any:
+def decode(body: bytes) -> Json:
     """Decode a body.
 
     Raises
@@ -49,7 +50,7 @@ def decode(body: bytes) -> Any:
 class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON is read by these rules."""
 
-    async def json(self) -> Any:
+    async def json(self) -> Json:
         """Give the decoded body."""
         if self._connection_state.json is Empty:
             body = await self.body()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
@@ -16,7 +16,7 @@ from serving.http.problems import ProblemError
 T = TypeVar("T")
 
 
-async def unless_left(request: HttpRequest, work: Coroutine[Any, Any, T]) -> T:
+async def unless_left(request: HttpRequest, work: Coroutine[None, None, T]) -> T:
     """Give what some work gives, and cancel it when the client leaves; the body must have been read.
 
     Raises

@@ -32,6 +32,7 @@ EXCEPTIONS = {
     "ai_drug_assets/execution/container_entry.py": "what the MLflow server reads; a password stands in no arguments",
     "ai_drug_assets/execution/local_stack.py": "what the processes that `aidrug up` starts are told",
     "ai_drug_assets/execution/lanes.py": "a lane gets the environment of now, not that of its parent's start",
+    "ai_drug_assets/assets/inference_service.py": "the key of the service: it stands in no settings to show",
     "serving/runtime/workers.py": "what a worker is told by the process that starts it",
 }
 """The modules that speak to other people's code, or to processes that they start, through the environment."""

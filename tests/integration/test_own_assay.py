@@ -25,7 +25,7 @@ def commands() -> list[list[str]]:
     return [line.partition("#")[0].split()[1:] for line in block[1].splitlines()]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(sibling="test_own_assays::test_guesses_are_shown_and_written_only_when_they_are_taken")
 def test_the_guide_takes_a_file_to_a_served_endpoint(tmp_path: Path) -> None:
     """A European file of seventy molecules; two commands, no edit, and the bundle store serves the endpoint."""
     smiles = molecules()

@@ -51,7 +51,7 @@ def supervisor(home: Path, said: list[str]) -> Iterator[Supervisor]:
 
 def until(true: Callable[[], object]) -> None:
     """Wait until something is true."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)

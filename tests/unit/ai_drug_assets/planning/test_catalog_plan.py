@@ -17,7 +17,7 @@ from ai_drug_assets.planning.catalog import Catalog, current_signature, load_cat
 from ai_drug_assets.planning.ledger import Failure, Ledger, Made, now
 from ai_drug_assets.planning.plan import Plan, make_plan
 from ai_drug_assets.settings import ROOT, Settings
-from model_zoo.errors import ConfigError, DataError, StoreError
+from model_zoo.errors import ConfigError, StoreError
 from model_zoo.provenance import roots
 
 ENDPOINTS = ("logd", "logs")
@@ -406,12 +406,15 @@ def test_a_removed_ledger_file_makes_anew(made: Project) -> None:
     assert made.stale() == {"trained_model/logs/rf": [("new", "never materialised", "")]}
 
 
-def test_a_missing_data_file_stops_before_anything(made: Project) -> None:
-    """The first fault in sources is the catalog's error."""
+def test_a_missing_data_file_stops_its_endpoint_and_no_other(made: Project) -> None:
+    """Its fault is told, with the file; what other endpoints are made from stays as it is."""
+    before = made.catalog().nodes
     (made.folder / "data/logs.csv").unlink()
+    catalog = made.catalog()
 
-    with pytest.raises(DataError, match=r"logs\.csv: expected a file of measurements, got none"):
-        made.catalog()
+    assert any("logs.csv: expected a file of measurements, got none" in each for each in catalog.configs.warnings)
+    assert catalog.nodes.keys() < before.keys()
+    assert {before[key].endpoint for key in before.keys() - catalog.nodes.keys()} <= {"logs", None}
 
 
 def test_a_fault_in_configuration_stops_before_anything(made: Project) -> None:

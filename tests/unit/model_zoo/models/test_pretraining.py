@@ -99,7 +99,7 @@ def test_the_molecules_are_the_drugs_and_those_of_the_endpoints(tmp_path: Path) 
     name = "endpoints/hydration_free_energy.yaml"
     (tmp_path / "configs" / "endpoints").mkdir(parents=True)
     (tmp_path / "configs" / "models").mkdir()
-    for each in (name, "models/naive.yaml"):
+    for each in (name, *(f"models/{model}.yaml" for model in ("naive", "catboost", "gp"))):
         shutil.copy(ROOT / "configs" / each, tmp_path / "configs" / each)
     smiles = [molecule.smiles for molecule in pretraining.molecules(tmp_path)]
 
