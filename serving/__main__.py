@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import sys
 
@@ -21,5 +23,17 @@ def main() -> int:
     return run()
 
 
+def end(status: int) -> None:
+    """End at once, with everything written: threads that compute are not waited for.
+
+    The interpreter would end such a thread as it comes back from the code of a library. Where that code is C++, the
+    process aborts ("terminate called without an active exception"), and a service that ended well counts as crashed.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -111,13 +111,13 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
     models_ = {item.name: item for item in read_folder(folder / "models", ModelSpec)}
     warnings: list[str] = []
     for endpoint in endpoints.values():
-        _require_models(endpoint, models_, folder)
+        warnings += _require_models(endpoint, models_, folder)
     for model in models_.values():
-        warnings += of_no_effect(model.name, model.names_endpoints, {*endpoints, *faults}, folder)
+        path = folder / "models" / f"{model.name}.yaml"
+        warnings += of_no_effect(path, "endpoint", model.names_endpoints, {*endpoints, *faults})
         for name in model.members:
             if name not in models_ or models_[name].is_ensemble:
                 single = [item.name for item in models_.values() if not item.is_ensemble]
-                path = folder / "models" / f"{model.name}.yaml"
                 raise ConfigError(f"{path}: members: expected some of {', '.join(single)}, got {name!r}")
     own, models_ = models_, at_endpoints(models_, endpoints)
     for name in endpoints:
@@ -144,19 +144,23 @@ def at_endpoints(models_: Mapping[str, ModelSpec], endpoints: Mapping[str, Endpo
     return found
 
 
-def _require_models(endpoint: Endpoint, models_: Mapping[str, ModelSpec], folder: Path) -> None:
-    for key, names in (("models", endpoint.models or ()), ("overrides", tuple(endpoint.overrides))):
-        for name in names:
-            path = folder / "endpoints" / f"{endpoint.name}.yaml"
-            if name not in models_:
-                raise ConfigError(f"{path}: {key}: expected some of {', '.join(models_)}, got {name!r}")
-            if key == "overrides":
-                try:
-                    models_[name].with_overrides(endpoint.name, endpoint.overrides[name])
-                except ValidationError as error:
-                    schema = models.get(models_[name].recipe).Config
-                    faults = "; ".join(f"overrides.{name}.{fault(each, schema)}" for each in error.errors())
-                    raise ConfigError(f"{path}: {faults}") from error
+def _require_models(endpoint: Endpoint, models_: Mapping[str, ModelSpec], folder: Path) -> list[str]:
+    """Check what an endpoint says of models; tell which of those that it names are none of the project's.
+
+    A model may be taken out of a project without an edit of every endpoint.
+    """
+    path = folder / "endpoints" / f"{endpoint.name}.yaml"
+    named = {"models": endpoint.models or (), "overrides": tuple(endpoint.overrides)}
+    for name, overrides in endpoint.overrides.items():
+        if name not in models_:
+            continue
+        try:
+            models_[name].with_overrides(endpoint.name, overrides)
+        except ValidationError as error:
+            schema = models.get(models_[name].recipe).Config
+            faults = "; ".join(f"overrides.{name}.{fault(each, schema)}" for each in error.errors())
+            raise ConfigError(f"{path}: {faults}") from error
+    return of_no_effect(path, "model", named, models_)
 
 
 def yaml_files(folder: Path) -> list[Path]:

@@ -103,15 +103,15 @@ def test_who_follows_a_job_does_not_keep_the_service_from_stopping(tmp_path: Pat
     told: list[int] = []
     with service(tmp_path, 1) as (address, process):
         job = submit(address)
-        champion_watcher = threading.Thread(
+        follower = threading.Thread(
             target=lambda: Client(address, retries=20).wait(job, lambda done, *_: told.append(done))
         )
-        champion_watcher.start()
+        follower.start()
         wait_for(lambda: told)
         process.terminate()
         assert process.wait(30) == 0
     with service(tmp_path, 2, AIDRUG_SERVICE_PORT=address.rsplit(":", 1)[1]):
-        champion_watcher.join(60)
+        follower.join(60)
 
     assert told[-1] == ROWS
     assert told == sorted(told)

@@ -236,6 +236,19 @@ def test_an_endpoint_that_is_not_there_is_a_warning(folder: Folder, key: str, ch
     assert said.endswith("did you mean 'logs'?")
 
 
+@pytest.mark.parametrize("changes", [{"overrides": {"xgbb": {}}}, {"models": ["xgbb", "xgb"]}])
+def test_a_model_that_is_not_there_is_a_warning(folder: Folder, changes: dict[str, Any]) -> None:
+    """So that taking a model out of a project needs no edit of its endpoints; the others compete as before."""
+    folder.endpoint(**changes)
+    folder.model("xgb", recipe="xgb", config={})
+    configs = folder.load()
+    (key,) = changes
+
+    start = f"{folder.path / 'endpoints' / 'logs.yaml'}: {key}: there is no model 'xgbb'"
+    assert [each for each in configs.warnings if each.startswith(start) and each.endswith("did you mean 'xgb'?")]
+    assert configs.models["xgb"].applies_to("logs")
+
+
 def test_two_files_may_use_one_recipe(folder: Folder) -> None:
     """A file that names another model's recipe has its own name, and that recipe's hyper-parameters and code."""
     folder.model("grove", recipe="rf", config={"n_estimators": 7})
