@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # a delivery names `Json`, and has no NumPy
+    from numpy.typing import NDArray
 
-Numbers = NDArray[Any]
+    Numbers = NDArray[Any]
+else:
+    Numbers = Any
 """Numbers of the type that suits whoever made them: counts, tokens, measurements, in single or double precision."""
 Json = Any
 """A value of JSON, or of YAML: what it must be is said, and checked, by whoever reads it."""

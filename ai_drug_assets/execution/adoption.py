@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 PINNED = "constraints.txt"
 ADOPTED = ("dataset", "features", "trained_model")
 MOVED: Mapping[str, str] = {
-    "model_zoo/training/fit.py": "89416e3e4e6147c58d11e5b565c5f828c2f8ed167926506cebb187efc65e72a2",
-    "model_zoo/features/rows.py": "af62cdcdaf2e4d4aac99ba7d3923e223fa5225cbf5fa725f4cd315e6382c3ace",
+    "model_zoo/training/fit.py": "88b0612c50d13f1f2fcf0ef221939c88779b3f067decd0d8962f5c037561a54d",
+    "model_zoo/features/rows.py": "f5e63fca3624113fcf5c5a938377ca90569822172e3d325fa65f8d29d0ca9396",
     "model_zoo/data/snapshot_molecules.py": "5ae50591d85b56e0f325e37ab922501f31007d8742ef761fa1d42807316b151b",
 }
 """Modules into which decisions moved out of the assets when definitions began to be signed, each with a digest of its
