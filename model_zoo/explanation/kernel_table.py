@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -191,15 +192,20 @@ class KernelTable:
         It is the slope of the line through the origin that fits best, over all paths, what a column adds against how
         far it moves.
         """
-        moved, squared = np.zeros(len(x)), np.zeros(len(x))
+        moved = np.zeros(len(x))
         away = x.astype(np.float64) - self.others
-        for term in self.terms:
+        for term, others in zip(self.terms, self._values_of_others, strict=True):
             at = term.columns()
-            values, others = term.values(x[None])[0], term.values(self.others)
+            values = term.values(x[None])[0]
             gain = term.slopes(values, others) * (values - others)
             moved[at] += (gain * away[:, at]).sum(axis=0)
         squared = (away**2).sum(axis=0)
         return np.asarray(self.line[1] * np.divide(moved, squared, out=np.zeros(len(x)), where=squared > 0))
+
+    @cached_property
+    def _values_of_others(self) -> tuple[Floats, ...]:
+        """What each term reads of the others, which is the same for every molecule that is explained."""
+        return tuple(term.values(self.others) for term in self.terms)
 
     def arrays(self) -> Iterator[tuple[str, Numbers]]:
         """Give the table as named arrays."""
