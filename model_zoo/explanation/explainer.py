@@ -28,7 +28,8 @@ from model_zoo.data.targets import Target
 from model_zoo.errors import BundleError
 from model_zoo.explanation import attribution
 from model_zoo.explanation.attribution import masking
-from model_zoo.explanation.kernel_table import KernelTable, read_kernels
+from model_zoo.explanation.kernel_graph import read_kernels
+from model_zoo.explanation.kernel_table import KernelTable
 from model_zoo.explanation.tree_shap import contributions
 from model_zoo.explanation.tree_tables import TreeTable, read_oblivious, read_onnx
 from model_zoo.fitted_models.formats import Model, OnnxModel, load_model

@@ -27,7 +27,8 @@ from model_zoo.errors import BundleError
 from model_zoo.explanation import attribution
 from model_zoo.explanation.attribution.properties import SAME, Parts
 from model_zoo.explanation.explainer import FILE, Explainer, load_explainer, write_tables
-from model_zoo.explanation.kernel_table import KernelTable, read_kernels
+from model_zoo.explanation.kernel_graph import read_kernels
+from model_zoo.explanation.kernel_table import KernelTable
 from model_zoo.explanation.tree_shap import contributions
 from model_zoo.explanation.tree_tables import Nodes, TreeTable, read_oblivious, read_onnx
 from model_zoo.featurizers import descriptors, featurize, rdkit_descriptors
