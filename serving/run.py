@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import threading
 from contextlib import suppress
 
@@ -26,6 +27,8 @@ from serving.telemetry.logs import logging_to_stderr
 WAITING_CONNECTIONS = 4096
 """Of which the system keeps those that have not been accepted yet."""
 OTHER_FILES = 200
+SWITCH_SECONDS = 0.001
+"""How long a thread that runs Python keeps the event loop waiting: a fifth of what it is by default."""
 logger = logging.getLogger("serving")
 
 
@@ -35,6 +38,7 @@ async def serve(settings: Settings) -> None:
     Both must be blocked in every thread (see `__main__.py`), so that waiting for them is the one way they arrive.
     A worker also ends when the process that started it is gone.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     app = create_app(settings)
     server = Server(
         app,

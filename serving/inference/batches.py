@@ -1,16 +1,19 @@
 """Requests that wait together are predicted together: a bounded queue in front of a few worker threads.
 
-A free thread takes what waits at once, so that one request alone loses no time; while all are busy,
-requests gather, and the next batch is larger. RDKit and ONNX Runtime release the GIL: threads do run
-side by side. A thread cannot be killed. What would hold the interpreter is refused before any work
-(`model_zoo.inference.complexity`); what is merely long, up to a second each, stands in a queue of its own, a
-few at a time, and like batch jobs leaves a thread to the others (`tests/benchmarks/bench_nasty.py`). A pool of
-processes would cost every request more than it saves. For the molecule nobody has thought of, a batch has a
-limit of processor time for each of its steps: when that is spent and the step is not over, its thread is given
-up, another takes its place, and the molecules go on one by one; the one that does it again is answered with the
-code `timeout`, and at once when it comes again. The clock on the wall decides nothing: a busy machine or many
-endpoints make a batch slow, and no molecule hopeless. What molecules cost is measured, and the more they cost,
-the fewer make a batch.
+A free thread takes what waits at once, so that one request alone loses no time; while all are busy, requests gather,
+and the next batch is larger. A request for a few small molecules has a thread of its own, which the system prefers to
+the others, whatever else waits (`tests/benchmarks/bench_attack.py`).
+
+RDKit and ONNX Runtime release the GIL: threads do run side by side. A thread cannot be killed. What would hold the
+interpreter is refused before any work (`model_zoo.inference.complexity`); what is merely long, up to a second each,
+stands in a queue of its own, a few at a time, and like batch jobs leaves a thread to the others
+(`tests/benchmarks/bench_nasty.py`). A pool of processes would cost every request more than it saves.
+
+For the molecule nobody has thought of, a batch has a limit of processor time for each of its steps: when that is spent
+and the step is not over, its thread is given up, another takes its place, and the molecules go on one by one; the one
+that does it again is answered with the code `timeout`, and at once when it comes again. The clock on the wall decides
+nothing: a busy machine or many endpoints make a batch slow, and no molecule hopeless. What molecules cost is measured,
+and the more they cost, the fewer make a batch.
 """
 
 from __future__ import annotations
@@ -24,11 +27,12 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, get_args
 
 from serving import metrics
-from serving.inference.effort import LONG, Lane, cost_of, effort
+from serving.inference.effort import LONG, Lane, cost_of, effort, lane_of
 from serving.inference.lru_cache import LruCache
+from serving.inference.priority import give_way
 
 PART = 32
 """Small molecules of one request that are predicted in one go, or as much effort; the rest goes to the back, so that
@@ -116,7 +120,7 @@ class Batches(Generic[K, A]):
     timed_out
         Gives the answer of a molecule that did not come to an end.
     threads
-        How many batches are under way at a time.
+        How many batches are under way at a time, and one more where both quick ones and others wait.
     most_waiting
         Molecules that may wait before further requests are refused. A request is never refused while
         nothing waits.
@@ -135,9 +139,10 @@ class Batches(Generic[K, A]):
     ) -> None:
         self._predict, self._timed_out = predict, timed_out
         self._threads, self._most_waiting, self._seconds = threads, most_waiting, seconds
-        self._waiting: dict[Lane, deque[_Ask[K, A]]] = {"short": deque(), "long": deque(), "background": deque()}
+        self._waiting: dict[Lane, deque[_Ask[K, A]]] = {lane: deque() for lane in get_args(Lane)}
         self._retries: deque[_Batch[K, A]] = deque()
-        self._batches: queue.SimpleQueue[_Batch[K, A] | None] = queue.SimpleQueue()
+        self._quick: queue.SimpleQueue[_Batch[K, A] | None] = queue.SimpleQueue()
+        self._others: queue.SimpleQueue[_Batch[K, A] | None] = queue.SimpleQueue()
         self._busy: set[_Batch[K, A]] = set()
         self._hopeless: LruCache[tuple[K, str], bool] = LruCache(1000)
         self._cost: LruCache[tuple[K, Lane], float] = LruCache(1000)
@@ -150,13 +155,15 @@ class Batches(Generic[K, A]):
     def start(self) -> None:
         """Start the threads, on the running event loop."""
         self._loop = asyncio.get_running_loop()
-        for _ in range(self._threads):
-            self._hire()
+        for batches in (self._quick, self._others):
+            for _ in range(self._threads):
+                self._hire(batches)
 
     def stop(self) -> None:
         """Let every thread end after the batch it is at; what still waits is cancelled."""
-        for _ in range(self._threads):
-            self._batches.put(None)
+        for batches in (self._quick, self._others):
+            for _ in range(self._threads):
+                batches.put(None)
         for asks in self._waiting.values():
             for ask in asks:
                 ask.future.cancel()
@@ -196,14 +203,11 @@ class Batches(Generic[K, A]):
         self._require_room(len(texts))
         long = [index for index, text in enumerate(texts) if effort(text) >= LONG]
         if not long or len(long) == len(texts):
-            return await self._wait("long" if long else "short", key, texts, seconds)
+            return await self._wait(lane_of(texts), key, texts, seconds)
         apart = set(long)
         short = [index for index in range(len(texts)) if index not in apart]
-        lanes: tuple[tuple[Lane, list[int]], ...] = (("short", short), ("long", long))
-        waits = [
-            asyncio.create_task(self._wait(lane, key, [texts[index] for index in indices], seconds))
-            for lane, indices in lanes
-        ]
+        parts_of_it = [[texts[index] for index in indices] for indices in (short, long)]
+        waits = [asyncio.create_task(self._wait(lane_of(part), key, part, seconds)) for part in parts_of_it]
         try:
             parts = await asyncio.gather(*waits)
         finally:
@@ -253,14 +257,22 @@ class Batches(Generic[K, A]):
 
     def _dispatch(self) -> None:
         """Give work to every free thread."""
-        while len(self._busy) < self._threads and (batch := self._next()) is not None:
+        while len(self._busy) <= self._threads and (batch := self._next()) is not None:
             assert self._loop is not None, "start() comes first"
             self._busy.add(batch)
             batch.timer = self._loop.call_later(self._seconds, self._overdue, batch)
-            self._batches.put(batch)
+            self._queue(batch).put(batch)
+
+    def _queue(self, batch: _Batch[K, A]) -> queue.SimpleQueue[_Batch[K, A] | None]:
+        return self._quick if batch.lane == "quick" else self._others
 
     def _next(self) -> _Batch[K, A] | None:
-        others = sum(batch.lane != "short" for batch in self._busy)
+        quick = sum(batch.lane == "quick" for batch in self._busy)
+        if quick < self._threads and (batch := self._gather("quick")) is not None:
+            return batch
+        if len(self._busy) - quick >= self._threads:
+            return None
+        others = sum(batch.lane in ("long", "background") for batch in self._busy)
         alone = self._threads == 1
         if alone or not others:
             if (again := self._again()) is not None:
@@ -315,13 +327,15 @@ class Batches(Generic[K, A]):
         cost, most = self._cost.get((key, lane)), LONG_PART if lane == "long" else LARGEST_BATCH
         return most if not cost else max(1, min(most, int(BATCH_SECONDS / cost)))
 
-    def _hire(self) -> None:
-        threading.Thread(target=self._work, name="predict", daemon=True).start()
+    def _hire(self, batches: queue.SimpleQueue[_Batch[K, A] | None]) -> None:
+        threading.Thread(target=self._work, args=(batches,), name="predict", daemon=True).start()
 
-    def _work(self) -> None:
+    def _work(self, batches: queue.SimpleQueue[_Batch[K, A] | None]) -> None:
         """Predict batch after batch, on a thread of its own; ends when told, or when given up meanwhile."""
         assert self._loop is not None
-        while (batch := self._batches.get()) is not None:
+        if batches is self._others:
+            give_way()
+        while (batch := batches.get()) is not None:
             metrics.QUEUE.observe(time.monotonic() - min(ask.since for ask, _ in batch.places))
             metrics.BATCH_MOLECULES.observe(len(batch.places))
             answers: list[A] | Exception
@@ -385,7 +399,7 @@ class Batches(Generic[K, A]):
         self.lost += 1
         metrics.GIVEN_UP.inc()
         logger.warning("%d molecules held a worker for %g s: it was given up", len(batch.places), self._seconds)
-        self._hire()
+        self._hire(self._queue(batch))
         if len(batch.places) == 1:
             ask, index = batch.places[0]
             self._hopeless.put((batch.key, ask.texts[index]), value=True)

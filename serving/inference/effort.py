@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 LONG = 10.0
 """Effort from which a molecule is long."""
-Lane = Literal["short", "long", "background"]
+FEW = 4.0
+"""Effort up to which a request is quick: a chemist's molecule, or three, beside another's thousand."""
+Lane = Literal["quick", "short", "long", "background"]
 
 
 def effort(text: str) -> float:
@@ -21,6 +24,20 @@ def effort(text: str) -> float:
     (1.0, 1.0, 47)
     """
     return max(1.0, (sum(map(str.isalnum, text)) / 25) ** 3)
+
+
+def lane_of(texts: Sequence[str]) -> Lane:
+    """Give the queue of a request of molecules none of which is long, or all are.
+
+    Examples
+    --------
+    >>> lane_of(["CCO"]), lane_of(["CCO"] * 32), lane_of(["CCO" * 30])
+    ('quick', 'short', 'long')
+    """
+    efforts = [effort(text) for text in texts]
+    if max(efforts) >= LONG:
+        return "long"
+    return "quick" if sum(efforts) <= FEW else "short"
 
 
 def cost_of(text: str, lane: Lane) -> float:

@@ -31,6 +31,7 @@ from serving.inference.annotations import PART, Annotation, Annotations, Deadlin
 from serving.inference.batches import Batches, QueueFullError
 from serving.inference.lru_cache import LruCache
 from serving.inference.prediction_logger import PredictionLogger
+from serving.inference.priority import give_way
 from serving.inference.rollout import Rollout
 from serving.runtime.generation_barrier import GenerationBarrier
 from serving.settings import Settings
@@ -88,7 +89,7 @@ class Engine:
         )
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
         # Explanations take seconds: on threads of their own they keep neither the page nor predictions waiting.
-        self._explaining = ThreadPoolExecutor(max_workers=2, thread_name_prefix="explain")
+        self._explaining = ThreadPoolExecutor(2, "explain", initializer=give_way)
         self.prediction_logger = (
             PredictionLogger(settings.record, keep_smiles=settings.record_structures) if settings.record else None
         )

@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import multiprocessing
 import random
 import socket
 import statistics
@@ -75,17 +76,29 @@ def attacks(seed: int, count: int) -> list[bytes]:
     return made
 
 
-async def beside(
-    address: str, process: int, seconds: float, attack: Sequence[Iterator[bytes]], fresh: Iterator[str]
+def attack(address: str, process: int, seconds: float, requests: Sequence[Sequence[bytes]]) -> None:
+    """Attack with a client for each list of requests."""
+
+    async def everyone() -> None:
+        sources = (itertools.cycle(own) for own in requests)
+        await asyncio.gather(
+            *(load(address, process, source.__next__, seconds=seconds, clients=1) for source in sources)
+        )
+
+    asyncio.run(everyone())
+
+
+def beside(
+    address: str, process: int, seconds: float, requests: Sequence[Sequence[bytes]], fresh: Iterator[str]
 ) -> dict[str, float]:
-    """Measure the innocent client, beside as many attackers as there are lists of requests."""
-    running = [
-        asyncio.create_task(load(address, process, requests.__next__, seconds=seconds + 1, clients=1))
-        for requests in attack
-    ]
-    await asyncio.sleep(0.5 if attack else 0)
-    innocent = await load(address, process, lambda: predict(next(fresh)), seconds=seconds, clients=1)
-    await asyncio.gather(*running, return_exceptions=True)
+    """Measure the innocent client, beside attackers in another process, so that it does not read their answers."""
+    attackers = multiprocessing.get_context("fork").Process(
+        target=attack, args=(address, process, seconds + 1, requests)
+    )
+    attackers.start()
+    time.sleep(0.5)
+    innocent = asyncio.run(load(address, process, lambda: predict(next(fresh)), seconds=seconds, clients=1))
+    attackers.join()
     return innocent
 
 
@@ -116,18 +129,18 @@ def main() -> None:
     asked = parser.parse_args()
     fresh = itertools.chain(molecules())
     rounds = []
-    made = [itertools.cycle(attacks(number, REQUESTS)) for number in range(asked.attackers)]
+    made = [attacks(number, REQUESTS) for number in range(asked.attackers)]
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         features = ("morgan_count", "avalon_count", "rdkit_descriptors")
         publish(FolderStore(home / "store"), home / "bundle", features=features, explained=True)
         with running_service(home, home / "log", AIDRUG_RECORD="off") as (address, server):
             watched = psutil.Process(server.pid)
-            asyncio.run(beside(address, server.pid, 1.0, (), fresh))
+            beside(address, server.pid, 1.0, (), fresh)
             before = watched.memory_info().rss
             for _ in range(asked.rounds):
-                alone = asyncio.run(beside(address, server.pid, asked.seconds, (), fresh))
-                attacked = asyncio.run(beside(address, server.pid, asked.seconds, made, fresh))
+                alone = beside(address, server.pid, asked.seconds, (), fresh)
+                attacked = beside(address, server.pid, asked.seconds, made, fresh)
                 rounds.append({"alone": alone, "attacked": attacked})
                 print(f"p99 alone {alone['p99_ms']:.1f} ms, attacked {attacked['p99_ms']:.1f} ms")
                 time.sleep(2.0)

@@ -118,14 +118,54 @@ def test_a_large_request_lets_a_small_one_have_its_turn() -> None:
         async with running(predictor) as batches:
             large = ask(batches, "k", *(str(number) for number in range(10 * PART)))
             await until(lambda: len(predictor.calls) == 1)
-            small = ask(batches, "k", "small")
-            await until(lambda: batches.waiting == 9 * PART + 1)
+            small = ask(batches, "k", *(f"small{number}" for number in range(5)))
+            await until(lambda: batches.waiting == 9 * PART + 5)
             predictor.gate.set()
 
-            assert await small == ["small!"]
+            assert await small == [f"small{number}!" for number in range(5)]
             assert not large.done()
             assert await large == [f"{number}!" for number in range(10 * PART)]
             assert max(len(texts) for _, texts in predictor.calls) <= LARGEST_BATCH
+
+    run(test)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_few_molecules_wait_for_no_crowd(threads: int) -> None:
+    """While every other thread is held by large requests, a request for a molecule is answered at once."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        async with running(predictor, threads=threads) as batches:
+            crowds = [
+                ask(batches, "k", *(f"hang{crowd}.{number}" for number in range(PART))) for crowd in range(2 * threads)
+            ]
+            await until(lambda: len(predictor.calls) >= threads)
+
+            assert [await batches.predict("k", [f"small{number}"]) for number in range(20)] == [
+                [f"small{number}!"] for number in range(20)
+            ]
+            assert not any(crowd.done() for crowd in crowds)
+            predictor.hung.set()
+            assert sum([len(await crowd) for crowd in crowds]) == 2 * threads * PART
+
+    run(test)
+
+
+def test_many_quick_requests_do_not_starve_a_large_one() -> None:
+    """However many small requests come, a large one has a thread."""
+
+    async def test() -> None:
+        predictor = Predictor()
+        async with running(predictor, threads=1) as batches:
+            large = ask(batches, "k", *(str(number) for number in range(4 * PART)))
+
+            async def small() -> None:
+                while not large.done():
+                    assert await batches.predict("k", ["a"]) == ["a!"]
+
+            await asyncio.gather(*(small() for _ in range(8)))
+            assert len(await large) == 4 * PART
 
     run(test)
 
@@ -138,7 +178,8 @@ def test_past_the_bound_requests_are_refused_and_say_when_to_come_back() -> None
         predictor.gate.clear()
         async with running(predictor, most_waiting=5) as batches:
             large = ask(batches, "k", *"abcdefghij")
-            await until(lambda: len(predictor.calls) == 1)
+            quick = ask(batches, "k", "w")
+            await until(lambda: len(predictor.calls) == 2)
             waiting = [ask(batches, "k", "x") for _ in range(5)]
             await until(lambda: batches.waiting == 5)
             with pytest.raises(QueueFullError, match="5 molecules are waiting and 1 more") as caught:
@@ -149,6 +190,7 @@ def test_past_the_bound_requests_are_refused_and_say_when_to_come_back() -> None
             assert caught.value.retry_seconds >= 1
             assert not caught.value.late
             assert len(await large) == 10
+            assert await quick == ["w!"]
             assert [await each for each in waiting] == [["x!"]] * 5
             assert await background == ["z!"]
 
@@ -429,11 +471,11 @@ def test_a_batch_is_no_more_work_than_a_batch_of_small_molecules() -> None:
         predictor = Predictor()
         predictor.gate.clear()
         async with running(predictor, threads=1) as batches:
-            first = asyncio.create_task(batches.predict("k", ["C"]))
+            first = asyncio.create_task(batches.predict("k", ["C"] * 5))
             await asyncio.sleep(0.05)
             many = asyncio.create_task(batches.predict("k", ["C" * 50] * 40))
             await asyncio.sleep(0.05)
-            one = asyncio.create_task(batches.predict("k", ["N"]))
+            one = asyncio.create_task(batches.predict("k", ["N"] * 5))
             await asyncio.sleep(0.05)
             predictor.gate.set()
             await asyncio.gather(first, many, one)
