@@ -82,15 +82,19 @@ class _Submission(Operation):
         )
 
 
+def _file(media_type: str) -> Schema:
+    """Describe a file: generated clients fail on a text that is said to be binary."""
+    return Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY if media_type == PARQUET else None)
+
+
 @dataclass
 class _Result(Operation):
     """The description of an answer that is a file in one of several formats."""
 
     def __post_init__(self) -> None:
-        schema = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
         found = (self.responses or {}).get("200")
         if isinstance(found, OpenAPIResponse):
-            found.content = {media_type: OpenAPIMediaType(schema=schema) for media_type in FORMATS.values()}
+            found.content = {media_type: OpenAPIMediaType(schema=_file(media_type)) for media_type in FORMATS.values()}
 
 
 @dataclass
@@ -149,7 +153,7 @@ async def list_jobs(
     tags=["jobs"],
     opt=_SEEN,
     summary="Show a job",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, 422: _FAULT, **REFUSALS},
 )
 async def show_job(request: HttpRequest, job_id: JobId, jobs: NamedDependency[Jobs]) -> JobInfo:
     """Show how far a job is."""
@@ -162,7 +166,7 @@ async def show_job(request: HttpRequest, job_id: JobId, jobs: NamedDependency[Jo
     tags=["jobs"],
     opt=_SEEN,
     summary="Cancel or remove a job",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, 422: _FAULT, **REFUSALS},
 )
 async def cancel_job(request: HttpRequest, job_id: JobId, jobs: NamedDependency[Jobs]) -> None:
     """Cancel a job that is not finished, or remove one that is; what was predicted is deleted."""
@@ -176,7 +180,7 @@ async def cancel_job(request: HttpRequest, job_id: JobId, jobs: NamedDependency[
     summary="Follow a job",
     operation_class=_Events,
     media_type="text/event-stream",
-    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, **REFUSALS},
+    responses={400: _FAULT, 404: _FAULT, 410: _FAULT, 422: _FAULT, **REFUSALS},
 )
 async def follow_job(
     request: HttpRequest,
