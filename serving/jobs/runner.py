@@ -17,9 +17,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
-from rdkit import Chem
-
-from model_zoo.chemistry.standardisation import cxsmiles
+from model_zoo.data.pasted.notation import recognise_block
 from model_zoo.data.tables.row import Row
 from model_zoo.inference.predictor import Answer, Fault
 from serving.champions.champion_registry import Champion, Failure
@@ -299,12 +297,8 @@ def _structure(row: Row) -> str | Fault:
         return Fault(*row.fault)
     if "\n" not in row.structure.strip():
         return row.structure
-    try:
-        mol = Chem.MolFromMolBlock(row.structure)
-        smiles = cxsmiles.written(mol) if mol is not None else None
-    except Exception:  # noqa: BLE001  RDKit raises various C++ exceptions on hostile text
-        smiles = None
-    return smiles if smiles is not None else Fault("invalid-structure", "RDKit cannot read this structure block")
+    block = recognise_block(row.structure)
+    return block.smiles or Fault(block.code, block.detail)
 
 
 def is_full(error: Exception) -> bool:

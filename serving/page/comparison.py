@@ -14,7 +14,8 @@ from model_zoo.io.spreadsheets import safe_cell
 from serving.champions.champion_registry import Champion
 from serving.page import wording
 from serving.page.radar import MOST_SHAPES
-from serving.page.views import Card, Line, ShownMolecule, card, notes_of, radar
+from serving.page.understood import Line
+from serving.page.views import Card, ShownMolecule, card, notes_of, radar
 
 CLEAR = 0.1
 """Desirabilities nearer to each other than this count as equal: the models do not tell them apart."""
@@ -92,7 +93,8 @@ def csv_of(
             empty = [""] * sum(len(_fields(champion)) for champion in champions.values())
             writer.writerow([*start, "", answer.code, safe_cell(answer.detail), "", *empty])
             continue
-        cells: list[object] = [*start, next(iter(answer.values())).smiles, "", "", "; ".join(notes_of(answer))]
+        notes = "; ".join([*filter(None, [line.note]), *notes_of(answer)])
+        cells: list[object] = [*start, next(iter(answer.values())).smiles, "", "", safe_cell(notes)]
         for name in champions:
             if name not in answer:
                 cells += [""] * len(_fields(champions[name]))

@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 from markupsafe import Markup
 
-from model_zoo.chemistry.standardisation.cxsmiles import split_line
 from model_zoo.inference.predictor import Answer, Estimate, Estimates, Fault
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.page import wording
@@ -20,24 +19,12 @@ from serving.page.axis import Axis, axis_svg, decimals, number, places, signific
 from serving.page.drawing import structure_svg
 from serving.page.radar import radar_svg
 from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades
+from serving.page.understood import Line
 
 MOST_CARDS = 10
 """Cards that a long list is answered with at once; the others are fetched when their row is opened."""
 MOST_PICTURES = 64
 """Rows of the table that come with a structure: drawing is the slowest part of an answer."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the box: a SMILES and the name that may follow it."""
-
-    smiles: str
-    name: str
-
-    @property
-    def title(self) -> str:
-        """What the molecule is called on the page."""
-        return self.name or self.smiles
 
 
 @dataclass(frozen=True)
@@ -188,17 +175,6 @@ class Results:
     serving: Mapping[str, tuple[str, str, str, bool]]
 
 
-def parse_lines(text: str) -> list[Line]:
-    r"""Split the box into lines: one SMILES each, a name after a blank or tab; empty lines do not count.
-
-    Examples
-    --------
-    >>> parse_lines("CCO ethanol\n\n c1ccccc1 ")
-    [Line(smiles='CCO', name='ethanol'), Line(smiles='c1ccccc1', name='')]
-    """
-    return [Line(*split_line(line)) for line in text.splitlines() if line.strip()]
-
-
 def results_of(lines: Sequence[Line], told: Sequence[ShownMolecule], table: ChampionRegistry) -> Results:
     """Put an answer together, in the order of the request. Draws structures: slow enough for a worker thread."""
     cards = tuple(
@@ -244,7 +220,9 @@ def card(position: int, line: Line, told: ShownMolecule, *, picture: bool = True
     """Make the card of one molecule."""
     answer = told.answer
     if isinstance(answer, Fault):
-        return Card(position, line, "", None, (), wording.fault_words(answer.code), answer.detail)
+        said = wording.fault_words(answer.code, answer.detail)
+        detail = answer.detail if answer.code in wording.FAULTS else ""
+        return Card(position, line, "", None, (), said, detail)
     standardised = next(iter(answer.values())).smiles
     rows = tuple(
         _row(name, champion, answer[name], on_trial=name in told.on_trial) if name in answer else None
@@ -256,7 +234,7 @@ def card(position: int, line: Line, told: ShownMolecule, *, picture: bool = True
         standardised if standardised != line.smiles else "",
         structure_svg(standardised) if picture else None,
         rows,
-        notes=tuple(notes_of(answer)),
+        notes=(*filter(None, [line.note]), *notes_of(answer)),
     )
 
 

@@ -225,7 +225,7 @@ async function openCard(link, event) {
   holder.scrollIntoView({ block: "nearest" });
   holder.replaceChildren(make("span", { class: "bone" }));
   try {
-    holder.innerHTML = await ask("/", { smiles: row.dataset.line, pick: position - 1 }, "card");
+    holder.innerHTML = await ask("/", { smiles: row.dataset.smiles, name: row.dataset.name, pick: position - 1 }, "card");
     enliven(holder);
     $(`card-${position}`)?.scrollIntoView({ block: "start", behavior: "smooth" });
   } catch (error) {
@@ -267,6 +267,9 @@ for (const part of [results, $("comparison")]) if (part) enliven(part);
 let drawing;
 let drawn = "";
 
+// The line that the cursor stands in, from 1.
+const cursorLine = () => box.value.slice(0, box.selectionStart).split("\n").length;
+
 function lineAtCursor() {
   const start = box.value.lastIndexOf("\n", box.selectionStart - 1) + 1;
   const end = box.value.indexOf("\n", start);
@@ -274,16 +277,20 @@ function lineAtCursor() {
 }
 
 function preview() {
-  const line = lineAtCursor();
-  if (line === drawn) return;
-  drawn = line;
+  const at = cursorLine();
+  const asked = `${at} ${box.value}`;
+  if (asked === drawn) return;
+  drawn = asked;
   drawing?.abort();
   drawing = new AbortController();
   const { signal } = drawing;
   setTimeout(async () => {
     if (signal.aborted) return;
     try {
-      $("preview").innerHTML = await ask("/page/preview", { smiles: line }, "part", signal);
+      const html = await ask("/page/preview", { smiles: box.value, at }, "part", signal);
+      const open = $("preview").querySelector("details")?.open;
+      $("preview").innerHTML = html;
+      if (open) $("preview").querySelector("details")?.setAttribute("open", "");
     } catch {
       // a preview that does not come is no news: predicting will say what is wrong
     }

@@ -52,7 +52,9 @@ def test_long_lists_come_as_a_table(client: TestClient[Any]) -> None:
     """Beyond ten molecules the table comes first, and a card when it is asked for, under its own number."""
     lines = [f"{'C' * number}O a{number}" for number in range(1, MOST_CARDS + 2)]
     page = client.post("/", data={"smiles": "\n".join(lines)}, headers=FRAGMENT).text
-    card = client.post("/", data={"smiles": lines[4], "pick": "4"}, headers={"x-fragment": "card"}).text
+    card = client.post(
+        "/", data={"smiles": lines[4].split()[0], "name": "a5", "pick": "4"}, headers={"x-fragment": "card"}
+    ).text
 
     assert page.count('<tr data-position="') == len(lines)
     assert "<article" not in page
@@ -70,7 +72,7 @@ def test_a_file_holds_every_molecule_in_order(client: TestClient[Any]) -> None:
     assert next(csv.DictReader(io.StringIO(formula)))["smiles"] == "'=cmd|calc"
     assert [row["smiles"] for row in rows] == ["CCO", "nonsense", "CCN"]
     assert [row["name"] for row in rows] == ["'=SUM(A1)", "", "b"]
-    assert [row["error_code"] for row in rows] == ["", "invalid-smiles", ""]
+    assert [row["error_code"] for row in rows] == ["", "unknown-name", ""]
     assert float(rows[0]["solubility_logs_lower"]) < float(rows[0]["solubility_logs_value"])
     assert rows[0]["bbb_lower"] == rows[1]["bbb_value"] == ""
 
@@ -166,3 +168,23 @@ def test_a_class_that_is_not_wanted_is_not_called_desirable(threshold: float, ba
 def test_a_neighbour_is_the_same_molecule_only_if_it_is(near: str, asked: str, said: str) -> None:
     """Stereoisomers, and molecules of equal fingerprints, are others."""
     assert details._likeness(Neighbour(near, 1.0, 0.0), asked) == said
+
+
+def test_what_is_pasted_is_told_before_and_predicted_in_order(client: TestClient[Any]) -> None:
+    """Rows of a spreadsheet, an InChI and a name are predicted as the molecules they are; the rest says why not."""
+    rows = ["Name,SMILES", "acid,CC(=O)O", "ion,CC(=O)[O-].[Na+]", "key,LFQSCWFLJHTTHZ-UHFFFAOYSA-N"]
+    text = "\n".join([*rows, "", "aspirin", "InChI=1S/CH4O/c1-2/h2H,1H3"])
+    told = client.post("/page/preview", data={"smiles": text, "at": "3"}, headers=FRAGMENT).text
+    file = list(csv.DictReader(io.StringIO(client.post("/page/csv", data={"smiles": text}).text.lstrip("\ufeff"))))
+    page = client.post("/", data={"smiles": text}, headers=FRAGMENT).text
+
+    assert '5 molecules</strong>: 2 SMILES, 1 name, 1 InChI; <strong class="poor">1 refused' in told
+    assert "Line 4 (key): An InChIKey is a digest" in told
+    assert "the same molecule as line 2" in told
+    assert "Line 1 is not a molecule: headings." in told
+    assert "left out: Na, known as a counter-ion" in told  # the cursor stands in line 3
+    assert [row["name"] for row in file] == ["acid", "ion", "key", "aspirin", ""]
+    assert [row["standardised"] for row in file] == ["CC(=O)O", "CC(=O)O", "", "CC(=O)Oc1ccccc1C(=O)O", "CO"]
+    assert [row["error_code"] for row in file] == ["", "", "inchikey", "", ""]
+    assert page.count("<article") == 5
+    assert "Not predicted.</strong> An InChIKey is a digest" in page
