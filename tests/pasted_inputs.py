@@ -27,7 +27,7 @@ MOL_V3000 = (
     "M  V30 BEGIN ATOM\nM  V30 1 C 0 0 0 0\nM  V30 2 C 1.5 0 0 0\nM  V30 3 O 3 0 0 0\nM  V30 END ATOM\n"
     "M  V30 BEGIN BOND\nM  V30 1 1 1 2\nM  V30 2 1 2 3\nM  V30 END BOND\nM  V30 END CTAB\nM  END"
 )
-SDF = f"\n  program\n\n{_BODY}\n> <ID>\nX-1\n\n> <pIC50>\n5.5\n\n$$$$\nsecond\n  program\n\n{_BODY}\n> <ID>\nX-2\n\n$$$$\n"
+SDF = f"\n  prog\n\n{_BODY}\n> <ID>\nX-1\n\n> <IC>\n5\n\n$$$$\nsecond\n  prog\n\n{_BODY}\n> <ID>\nX-2\n\n$$$$\n"
 CHEMBL = (
     '"Molecule ChEMBL ID";"Molecule Name";"Molecular Weight";"Smiles";"Standard Type";"Standard Relation";'
     '"Standard Value";"Standard Units"\n'
