@@ -95,6 +95,38 @@ async function patiently(fields) {
   }
 }
 
+// Results outlive a reload and Back: this tab keeps them, on this computer, until it is closed or cleared.
+const KEPT = "results";
+
+function keep() {
+  if (form.getAttribute("aria-busy") === "true") return;
+  const state = { text: box.value, html: results.innerHTML, said: status_.textContent };
+  for (const kept of [state, { ...state, html: "" }])
+    try {
+      sessionStorage.setItem(KEPT, JSON.stringify(kept));
+      return;
+    } catch {
+      // too large, or storage is forbidden: the text alone is kept, or nothing
+    }
+}
+
+function restore() {
+  let state;
+  try {
+    state = JSON.parse(sessionStorage.getItem(KEPT));
+  } catch {
+    return;
+  }
+  if (!state || results.childElementCount || box.defaultValue) return; // what the service has just sent is newer
+  box.value = state.text;
+  if (state.html) {
+    results.innerHTML = state.html;
+    enliven(results);
+    if ($("filter")) filter();
+    status_.textContent = state.said;
+  } else if (state.said) tell("The results were too large to be kept.", true);
+}
+
 async function predict() {
   if (form.getAttribute("aria-busy") === "true") return;
   const lines = box.value.split("\n").filter((text) => text.trim());
@@ -111,6 +143,7 @@ async function predict() {
     const bad = results.querySelectorAll(rows ? ".not-predicted" : ".card.bad").length;
     status_.textContent = `${cards - bad} predicted` + (bad ? `, ${bad} not` : "");
     news = "";
+    keep();
     results.focus({ preventScroll: true });
     results.scrollIntoView({ block: "nearest", behavior: "smooth" });
   } catch (error) {
@@ -288,9 +321,10 @@ function preview() {
     if (signal.aborted) return;
     try {
       const html = await ask("/page/preview", { smiles: box.value, at }, "part", signal);
-      const open = $("preview").querySelector("details")?.open;
+      const open = $("understood").querySelector("details")?.open;
       $("preview").innerHTML = html;
-      if (open) $("preview").querySelector("details")?.setAttribute("open", "");
+      $("understood").replaceChildren(...$("preview").querySelectorAll(".understood"));
+      if (open) $("understood").querySelector("details")?.setAttribute("open", "");
     } catch {
       // a preview that does not come is no news: predicting will say what is wrong
     }
@@ -326,10 +360,13 @@ if (form) {
     box.value = "";
     for (const part of [results, $("comparison")]) part.replaceChildren();
     status_.textContent = "Cleared";
+    sessionStorage.removeItem(KEPT);
     box.focus();
     preview();
   });
   $("preview").hidden = false;
+  window.addEventListener("pagehide", keep);
+  restore();
   if (box.value.trim()) preview();
 }
 

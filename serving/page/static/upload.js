@@ -2,7 +2,7 @@
 
 const FORMATS = ["csv", "parquet", "sdf", "ndjson"];
 const TERMINAL = ["done", "failed", "cancelled"];
-const KEPT = "jobs"; // jobs of this tab, so that a reload loses sight of none; their names are all that is kept here
+const KEPT = "jobs"; // jobs of this browser, so that they are found again tomorrow; their numbers are all that is kept
 let ready = false;
 
 export async function open(panel, page) {
@@ -29,7 +29,7 @@ export async function open(panel, page) {
 
 function kept() {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT)) || [];
+    return JSON.parse(localStorage.getItem(KEPT)) || [];
   } catch {
     return [];
   }
@@ -37,7 +37,7 @@ function kept() {
 
 function keep(ids) {
   try {
-    sessionStorage.setItem(KEPT, JSON.stringify(ids.slice(-10)));
+    localStorage.setItem(KEPT, JSON.stringify(ids.slice(-30)));
   } catch {
     // storage may be forbidden; the jobs are seen as long as the page is open
   }
