@@ -6,6 +6,7 @@ header `X-Fragment`. Structures travel in the body, never in an address.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,13 +26,14 @@ from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
 from serving.page import comparison, details
+from serving.page.known import not_told_apart, twins
 from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
 from serving.page.templates import FRAGMENT, STATIC, render
 from serving.page.training_banner import MAKING_HANDLERS, banner
 from serving.page.understood import Line, lines_of, preview
-from serving.page.views import ShownMolecule, card, headings, results_of
+from serving.page.views import MOST_CARDS, ShownMolecule, card, headings, results_of
 
 __all__ = ["PAGE_HANDLERS", "STATIC"]
 
@@ -88,7 +90,7 @@ async def predict_page(
     table = engine.champion_registry
     lines = _one(data) if fragment == "card" else await engine.work(lines_of, data.smiles)
     try:
-        told = await _told(engine, table, lines, recorded=fragment != "card")
+        told = await _with_twins(engine, await _told(engine, table, lines, recorded=fragment != "card"))
     except ProblemError as error:
         if fragment or error.code not in ("no-champion", "invalid-request"):
             raise
@@ -132,7 +134,8 @@ async def download_csv(data: URLEncodedBody[Form], engine: NamedDependency[Engin
     """Give the picked molecules, or all, as a CSV file."""
     table, lines = engine.champion_registry, await engine.work(lines_of, data.smiles)
     told = await _told(engine, table, lines, recorded=False)
-    text = comparison.csv_of(lines, told, comparison.picked(lines, data.picks), table.champions)
+    places = comparison.picked(lines, data.picks)
+    text = await engine.work(comparison.csv_of, lines, told, places, table.champions)
     headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
     return Response(BOM + text, media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -199,8 +202,26 @@ async def _told(engine: Engine, table: ChampionRegistry, lines: list[Line], *, r
     texts = [lines[index].smiles for index in places]
     for given in await engine.rollout.answer(table, table.champions, texts, recorded=recorded) if texts else ():
         for index, answer in zip(given.indices, given.answers, strict=True):
-            told[places[index]] = ShownMolecule(answer, given.champions, given.on_trial)
+            told[places[index]] = ShownMolecule(
+                answer, given.champions, given.on_trial, measured=engine.settings.show_neighbours
+            )
     return [told[index] for index in range(len(lines))]
+
+
+async def _with_twins(engine: Engine, told: list[ShownMolecule]) -> list[ShownMolecule]:
+    """Add what is predicted alike for stereoisomers, where so few molecules are shown that each has its card."""
+    if len(told) > MOST_CARDS:
+        return told
+
+    async def alike(each: ShownMolecule) -> ShownMolecule:
+        if not isinstance(each.answer, Estimates):
+            return each
+        others = twins(next(iter(each.answer.values())).smiles)
+        answers = await engine.predict(each.champions, list(others.values())) if others else []
+        found = list(zip(others, answers, strict=True))
+        return replace(each, alike=not_told_apart(each.champions, each.answer, found))
+
+    return list(await asyncio.gather(*map(alike, told)))
 
 
 def _one(data: Form) -> list[Line]:

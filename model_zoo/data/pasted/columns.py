@@ -16,7 +16,7 @@ from model_zoo.chemistry.standardisation.cxsmiles import split_line
 from model_zoo.data.pasted.notation import Notation, looks_like_smiles, recognise, unquoted
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import DELIMITERS
-from model_zoo.data.tables.guessing import find_smiles_column, is_header
+from model_zoo.data.tables.guessing import SHORT, find_smiles_column, is_header, names_come_first
 from model_zoo.data.tables.names import unique
 
 _BULLET = re.compile(r"^\s*(?:\(?\d{1,5}[.):]|[-*•◦·\u2013\u2014])\s+")
@@ -26,8 +26,6 @@ _NAMES = (
 )  # fmt: skip
 _NUMBER = re.compile(r"[<>=~≤≥]*\s*[-+]?[\d.,]+(?:[eE][-+]?\d+)?\s*%?")
 UNCLEAR = "unclear-column"
-SHORT = 3
-"""Structures of so many characters on average are as likely words or initials."""
 
 _recognise: Callable[[str], Notation] = lru_cache(maxsize=4096)(recognise)
 
@@ -122,7 +120,7 @@ def _plain(lines: Sequence[Line], *, alone: bool = True) -> Reading:
     words = first.text.split()
     headed = len(lines) > 1 and len(words) <= 3 and is_header([unquoted(word) for word in words])
     rest = lines[1:] if headed else lines
-    swapped = _names_come_first([_unlisted(line.text) for line in rest])
+    swapped = names_come_first([_unlisted(line.text) for line in rest])
     found: list[tuple[Line, str, Notation]] = []
     for line in rest:
         tokens = [unquoted(token) for token in _unlisted(line.text).split()]
@@ -161,16 +159,6 @@ def _alone(text: str, *, swapped: bool = False, cut: bool = True) -> tuple[str, 
     if name and (first.is_known or looks_like_smiles(unquoted(structure))):
         return name, first
     return "", whole
-
-
-def _names_come_first(texts: Sequence[str]) -> bool:
-    """Tell whether the structures are the last words of lines, by how many of them are structures, and how long."""
-    pairs = [(text.split()[0], text.split()[-1]) for text in texts if len(text.split()) > 1]
-    first, last = ([token for pair in pairs if _is_smiles(token := pair[place])] for place in (0, 1))
-    if len(first) != len(last):
-        return len(last) > len(first)
-    lengths = [sum(map(len, tokens)) for tokens in (first, last)]
-    return bool(pairs) and lengths[0] <= SHORT * len(pairs) < lengths[1]
 
 
 def _titles(rows: Sequence[list[str]], width: int) -> tuple[str, ...]:

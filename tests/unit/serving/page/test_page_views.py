@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import html
 import io
 import re
 from collections.abc import Iterator
@@ -188,3 +189,40 @@ def test_what_is_pasted_is_told_before_and_predicted_in_order(client: TestClient
     assert [row["error_code"] for row in file] == ["", "", "inchikey", "", ""]
     assert page.count("<article") == 5
     assert "Not predicted.</strong> An InChIKey is a digest" in page
+
+
+def test_what_was_measured_stands_beside_what_is_predicted(tmp_path: Path) -> None:
+    """A molecule of the training data shows its value, a salt of it too, its mirror image that it is another one."""
+    smiles = ["C[C@H](N)C(=O)O", "CCO", "CC(=O)O", "CCCCCCCCCCCCCCCC", *(f"{'C' * n}N" for n in range(1, 12))]
+    values = [-1.25, *range(1, len(smiles))]
+    store = FolderStore(tmp_path / "store")
+    relations = ["=", ">", *["="] * (len(smiles) - 2)]
+    publish(
+        store, tmp_path / "a", endpoint="solubility_logs", onnx_bias=-1.0, measured=values, relations=relations,
+        trained_on=smiles,
+    )  # fmt: skip
+
+    def page(text: str, client: TestClient[Any]) -> str:
+        page = client.post("/", data={"smiles": text}, headers=FRAGMENT).text
+        return " ".join(html.unescape(re.sub("<[^>]+>", " ", page)).split())
+
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        same, salt, mirror, bound, homologue, foreign = (
+            page(text, client)
+            for text in ("C[C@H](N)C(=O)O", "CC(=O)[O-].[Na+]", "C[C@@H](N)C(=O)O", "CCO", "C" * 17, "CCCl")
+        )
+        file = client.post("/page/csv", data={"smiles": "CCO\nCCCl\nC[C@@H](N)C(=O)O"}).text
+    with TestClient(create_app(Settings(poll_seconds=0.02, show_neighbours=False), store)) as client:
+        hidden = page("CCO", client)
+
+    assert "measured \N{MINUS SIGN}1.25" in same
+    assert "this molecule" in same
+    assert "measured 2.00" in salt
+    assert "left out: Na" in salt
+    assert "another stereoisomer, C[C@H](N)C(=O)O" in mirror
+    assert "Predicted alike for its mirror image, which these models do not tell apart: all." in mirror
+    assert "measured > 1.00" in bound
+    assert "measured" not in homologue + foreign + hidden
+    rows = list(csv.DictReader(io.StringIO(file.lstrip("\ufeff"))))
+    assert [row["solubility_logs_measured"] for row in rows] == ["> 1.00", "", ""]
+    assert [row["mw"] for row in rows] == ["46.1", "64.5", "89.1"]
