@@ -48,10 +48,11 @@ _OPTIONS = {
     "endpoints": "Names of endpoints, separated by commas; all that have a champion when left out.",
     "include": "What to add, separated by commas: neighbours, explanation, alerts.",
     "column": "The column of a CSV or TSV file that holds the SMILES.",
-    "format": "csv, tsv, smi or sdf, when the file's name and type do not say so.",
+    "format": "csv, tsv, smi or sdf, when the file's name and type do not say so; XLSX says so itself.",
     "delimiter": "comma, tab, semicolon, pipe, or one character.",
     "header": "Whether the first row of a CSV or TSV file names the columns: true or false.",
     "name": "Name of the file.",
+    "sheet": "The sheet of a workbook (XLSX), where it has several.",
 }
 assert tuple(_OPTIONS) == FIELDS
 

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
-from model_zoo.data.pasted.notation import recognise_block
+from model_zoo.data.pasted.notation import recognise_row
 from model_zoo.data.tables.row import Row
 from model_zoo.inference.predictor import Answer, Fault
 from serving.champions.champion_registry import Champion, Failure
@@ -295,10 +295,10 @@ def _structures(rows: list[Row]) -> list[str | Fault]:
 def _structure(row: Row) -> str | Fault:
     if row.fault is not None:
         return Fault(*row.fault)
-    if "\n" not in row.structure.strip():
+    if "\n" not in row.structure.strip() and row.structure[:6].lower() != "inchi=":
         return row.structure
-    block = recognise_block(row.structure)
-    return block.smiles or Fault(block.code, block.detail)
+    read = recognise_row(row)
+    return read.smiles or Fault(read.code, read.detail)
 
 
 def is_full(error: Exception) -> bool:

@@ -26,6 +26,7 @@ from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
 from serving.page import comparison, details
+from serving.page.first_rows import FILE_HANDLERS
 from serving.page.known import not_told_apart, twins
 from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
@@ -172,7 +173,7 @@ async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine
 
 PAGE_HANDLERS: list[ControllerRouterHandler] = [
     show_page, predict_page, preview_page, compare_page, download_csv, why_page, alerts_page,
-    *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
+    *FILE_HANDLERS, *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
 ]  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.row import Row
 from model_zoo.data.tables.text import MAX_ROW_CHARACTERS
 
-
 _TITLES = ("smiles", "smi")
 _NAME_FIRST = re.compile(r"\s*(.*?)\s+(\S+(?:\s+\|[^|]*\|)?)\s*$")
 

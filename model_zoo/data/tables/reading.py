@@ -119,7 +119,7 @@ def _workbook(path: Path, said: Said, max_bytes: int | None) -> Table:
     first = grid[0] + [""] * (width - len(grid[0]))
     header = said.header if said.header is not None else is_header(grid[0], said.column, strict=False)
     columns = unique(first) if header else numbered(width)
-    sample = [row + [""] * (width - len(row)) for row in grid[header : SAMPLE_ROWS]]
+    sample = [row + [""] * (width - len(row)) for row in grid[header:SAMPLE_ROWS]]
     place = find_smiles_column(said.column, columns, sample)
 
     def rows() -> Iterator[Row]:

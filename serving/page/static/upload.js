@@ -14,8 +14,16 @@ export async function open(panel, page) {
     drop.addEventListener(name, (event) => {
       event.preventDefault();
       drop.classList.toggle("over", name === "dragover");
-      if (name === "drop" && event.dataTransfer.files.length) form.querySelector("#file").files = event.dataTransfer.files;
+      if (name === "drop" && event.dataTransfer.files.length) {
+        form.querySelector("#file").files = event.dataTransfer.files;
+        look(form, page);
+      }
     });
+  form.addEventListener("change", (event) => look(form, page, { column: ["column", "sheet"], sheet: ["sheet"] }[event.target.name]));
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest(".save-yaml");
+    if (button) save(button.dataset.name, button.parentElement.querySelector(".yaml").textContent, page);
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit(form, panel.querySelector("#jobs"), page);
@@ -43,12 +51,43 @@ function keep(ids) {
   }
 }
 
+const PART = 8 << 20; // as much of a file as is looked at before it is uploaded
+let looking = 0;
+
+// Shows the first rows; `chosen` names what was chosen before and stays so.
+async function look(form, { make, explained }, chosen = []) {
+  const [file] = form.querySelector("#file").files;
+  const holder = form.querySelector("#first-rows");
+  const said = new FormData(form);
+  const number = ++looking;
+  if (!file) return holder.replaceChildren();
+  const body = new FormData();
+  body.append("file", file.slice(0, PART), file.name);
+  for (const name of chosen) if (said.get(name)) body.append(name, said.get(name));
+  try {
+    const answer = await fetch("/page/file", { method: "POST", body });
+    if (!answer.ok) throw await explained(answer);
+    const html = await answer.text();
+    if (number === looking) holder.innerHTML = html;
+  } catch (error) {
+    if (number === looking) holder.replaceChildren(make("p", { class: "hint", role: "alert" }, `${file.name}: ${error.message}`));
+  }
+}
+
+function save(name, text, { make }) {
+  const address = URL.createObjectURL(new Blob([text], { type: "application/yaml" }));
+  make("a", { href: address, download: name }).click();
+  URL.revokeObjectURL(address);
+}
+
 async function submit(form, list, page) {
   const [file] = form.querySelector("#file").files;
   if (!file || form.getAttribute("aria-busy") === "true") return;
   form.setAttribute("aria-busy", true);
   const body = new FormData();
   body.append("file", file);
+  const chosen = new FormData(form);
+  for (const name of ["column", "sheet"]) if (chosen.get(name)) body.append(name, chosen.get(name));
   try {
     const answer = await fetch("/v1/jobs", { method: "POST", body });
     if (!answer.ok) throw await page.explained(answer);
@@ -56,6 +95,7 @@ async function submit(form, list, page) {
     keep([...kept(), job.id]);
     follow(job, list, page);
     form.reset();
+    form.querySelector("#first-rows").replaceChildren();
   } catch (error) {
     list.prepend(page.make("p", { class: "notice", role: "alert" }, `${file.name}: ${error.message}`));
   } finally {
@@ -70,6 +110,7 @@ function follow(job, list, { make }) {
   const stop = make("button", { type: "button", class: "quiet" }, "Cancel");
   const item = make("div", { class: "job" }, make("strong", {}, job.name || job.id), bar, text, links, stop);
   list.prepend(item);
+  document.getElementById("jobs-title").hidden = false;
   const events = new EventSource(job.links.events);
 
   const show = (state) => {
