@@ -35,7 +35,7 @@ PART_BYTES = 8 << 20
 ROWS, COLUMNS = 8, 12
 MOST_ENDPOINTS = 30
 ORIGIN = (
-    "Guessed by the service's page: check it. Put it into configs/endpoints/, the file beside it where `path` says."
+    "Guessed by the service's page: check it. Put it into configs/endpoints/, the file where `files` says."
 )
 
 

@@ -28,6 +28,7 @@ export async function open(panel, page) {
     event.preventDefault();
     submit(form, panel.querySelector("#jobs"), page);
   });
+  look(form, page); // a file may have been chosen before this script came
   for (const id of kept()) {
     const answer = await fetch(`/v1/jobs/${id}`);
     if (answer.ok) follow(await answer.json(), panel.querySelector("#jobs"), page);
