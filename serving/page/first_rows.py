@@ -34,9 +34,7 @@ PART_BYTES = 8 << 20
 """The page sends so much of a file and no more; a larger one is cut at a line."""
 ROWS, COLUMNS = 8, 12
 MOST_ENDPOINTS = 30
-ORIGIN = (
-    "Guessed by the service's page: check it. Put it into configs/endpoints/, the file where `files` says."
-)
+ORIGIN = "Guessed by the service's page: check it. Put it into configs/endpoints/, the file where `files` says."
 
 
 @dataclass(frozen=True)

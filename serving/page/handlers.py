@@ -18,7 +18,6 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
 from model_zoo.inference.predictor import Estimates
-from model_zoo.io.spreadsheets import BOM
 from serving.champions.champion_registry import ChampionRegistry
 from serving.champions.withdrawal import require_not_withdrawn
 from serving.http.leaving import unless_left
@@ -26,7 +25,9 @@ from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
 from serving.page import comparison, details
+from serving.page.export import FORMATS, sheet_of
 from serving.page.first_rows import FILE_HANDLERS
+from serving.page.job_table import JOB_TABLE_HANDLERS
 from serving.page.known import not_told_apart, twins
 from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
@@ -62,6 +63,8 @@ class Form(Struct, frozen=True):
         What that molecule is called.
     at
         The line that the cursor stands in, from 1.
+    format
+        What a download is written as.
     """
 
     smiles: str = ""
@@ -69,6 +72,7 @@ class Form(Struct, frozen=True):
     endpoint: str = ""
     name: str = ""
     at: int = 1
+    format: str = "csv"
 
     @property
     def picks(self) -> list[int]:
@@ -131,14 +135,17 @@ async def compare_page(
 
 
 @post("/page/csv", include_in_schema=False, status_code=200, opt={"scope": "predict"})
-async def download_csv(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
-    """Give the picked molecules, or all, as a CSV file."""
+async def download(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[bytes]:
+    """Give the picked molecules, or all, as a file."""
     table, lines = engine.champion_registry, await engine.work(lines_of, data.smiles)
     told = await _told(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
-    text = await engine.work(comparison.csv_of, lines, told, places, table.champions)
-    headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
-    return Response(BOM + text, media_type="text/csv; charset=utf-8", headers=headers)
+    if data.format not in FORMATS:
+        raise ProblemError("invalid-request", f"format: expected one of {', '.join(FORMATS)}, got {data.format[:20]!r}")
+    media_type, write = FORMATS[data.format]
+    sheet = await engine.work(sheet_of, lines, told, places, table.champions)
+    headers = {"Content-Disposition": f'attachment; filename="predictions.{data.format}"'}
+    return Response(await engine.work(write, sheet), media_type=media_type, headers=headers)
 
 
 @post("/page/why", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
@@ -172,8 +179,8 @@ async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine
 
 
 PAGE_HANDLERS: list[ControllerRouterHandler] = [
-    show_page, predict_page, preview_page, compare_page, download_csv, why_page, alerts_page,
-    *FILE_HANDLERS, *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
+    show_page, predict_page, preview_page, compare_page, download, why_page, alerts_page,
+    *FILE_HANDLERS, *JOB_TABLE_HANDLERS, *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
 ]  # fmt: skip
 
 

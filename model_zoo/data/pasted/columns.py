@@ -218,6 +218,18 @@ def _name_column(titles: Sequence[str], columns: Sequence[list[str]], structure:
     return numbered[0] if numbered and not titles else None
 
 
+def find_name_column(columns: Sequence[str], structure: str | None) -> str:
+    """Find the column of a table that names its molecules, by its title, else the first that is no structure.
+
+    Examples
+    --------
+    >>> find_name_column(["smiles", "IC50", "Compound ID"], "smiles"), find_name_column(["smiles"], "smiles")
+    ('Compound ID', '')
+    """
+    plain = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in columns if name != structure}
+    return next((plain[wanted] for wanted in _NAMES if wanted in plain), next(iter(plain.values()), ""))
+
+
 def _share(cells: Sequence[str]) -> float:
     """Tell how many of the cells that are filled are structures."""
     filled = [cell for cell in cells if cell]

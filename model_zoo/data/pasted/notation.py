@@ -215,17 +215,18 @@ def _no_structure(text: str) -> Notation:
 
 def _inchi(text: str) -> Notation:
     try:
-        mol = Chem.MolFromInchi("InChI=" + text[6:])
+        mol = Chem.MolFromInchi("InChI=" + text[6:])  # type: ignore[no-untyped-call]
     except Exception:  # noqa: BLE001  the same
         mol = None
-    if mol is None or mol.GetNumAtoms() == 0 or _main_layer(Chem.MolToInchi(mol)) != _main_layer(text):
+    written = "" if mol is None else str(Chem.MolToInchi(mol))  # type: ignore[no-untyped-call]
+    if not written or _main_layer(written) != _main_layer(text):
         return _refused("InChI", "invalid-inchi")  # one that was cut off may still read as something
     return Notation("InChI", str(Chem.MolToSmiles(mol)))
 
 
 def _main_layer(inchi: str) -> list[str]:
     """Give the formula, the connections and the hydrogens of an InChI."""
-    formula, *layers = inchi.split("/")[1:]
+    formula, *layers = inchi.split("/")[1:] or [""]
     return [formula, *(layer for layer in layers[:2] if layer[:1] in "ch")]
 
 

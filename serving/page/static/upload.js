@@ -104,7 +104,7 @@ async function submit(form, list, page) {
   }
 }
 
-function follow(job, list, { make }) {
+function follow(job, list, { make, explained, results, openTable }) {
   const bar = make("progress", { max: Math.max(1, job.total), value: job.done, "aria-label": `Progress of ${job.name}` });
   const text = make("span", { class: "hint", role: "status" });
   const links = make("span", { class: "links" });
@@ -126,7 +126,17 @@ function follow(job, list, { make }) {
     show(state);
     if (state.status === "done") {
       bar.value = bar.max;
+      const open = make("button", { type: "button", class: "tool" }, "Open as a table");
+      open.addEventListener("click", async () => {
+        const answer = await fetch(`/page/jobs/${job.id}`);
+        if (!answer.ok) return text.append(` ${(await explained(answer)).message}`);
+        results.innerHTML = await answer.text();
+        results.scrollIntoView({ block: "start" });
+        results.focus({ preventScroll: true });
+        await openTable(results);
+      });
       links.replaceChildren(
+        open,
         ...FORMATS.map((format) => make("a", { href: `${job.links.result}?format=${format}&bom=true`, download: "" }, format.toUpperCase())),
       );
     } else {
