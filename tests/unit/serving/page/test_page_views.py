@@ -226,3 +226,24 @@ def test_what_was_measured_stands_beside_what_is_predicted(tmp_path: Path) -> No
     rows = list(csv.DictReader(io.StringIO(file.lstrip("\ufeff"))))
     assert [row["solubility_logs_measured"] for row in rows] == ["> 1.00", "", ""]
     assert [row["mw"] for row in rows] == ["46.1", "64.5", "89.1"]
+
+
+def test_what_became_of_the_rows_stands_on_the_model_page(tmp_path: Path) -> None:
+    """Files, kept, merged, bounds, and dropped rows by reason; a card that does not tell shows nothing of it."""
+    curated = {
+        "files": {"assay <1>.csv": 1100}, "rows": 1100, "kept": 990, "merged": 20,
+        "dropped": {"metal": 60, "not a number": 30}, "molecules": 1000, "bounds": 12,
+    }  # fmt: skip
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "a", endpoint="told", card={"data": {"curated": curated}})
+    publish(store, tmp_path / "b", endpoint="untold")
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        told, untold = (client.get(f"/models/{name}").text for name in ("told", "untold"))
+        card = client.get("/v1/champions/told").json()
+
+    plain = " ".join(html.unescape(re.sub("<[^>]+>", " ", told)).split())
+    for words in ("assay <1>.csv (1,100 rows)", "990 of 1,100 rows", "20 rows, of molecules", "1,000, 12 of them only"):
+        assert words in plain
+    assert "metal 60 not a number 30" in plain
+    assert "What became of the rows" not in untold
+    assert curated["files"] in [card["card"]["data"]["curated"]["files"]]
