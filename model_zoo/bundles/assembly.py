@@ -238,14 +238,14 @@ def _card(
 def _data(endpoint: Endpoint, snapshot: Dataset, domain_threshold: float) -> Data:
     measured, source = snapshot.values[(snapshot.folds >= 0) & snapshot.exact], endpoint.dataset.source
     return Data(
-        curated=_curated(snapshot),
+        curated=curated(snapshot),
         source=f"{source.kind} {getattr(source, 'package', None) or getattr(source, 'set', '')}".strip(),
         training_range=(float(measured.min()), float(measured.max())),
         domain_threshold=domain_threshold,
     )
 
 
-def _curated(snapshot: Dataset) -> Curated:
+def curated(snapshot: Dataset) -> Curated:
     """Count what became of the rows, by the names of the files alone: where they lay is nobody's business."""
     report, counted = snapshot.report, snapshot.summary()
     names = report["file"].map(lambda name: str(name).replace("\\", "/").rpartition("/")[2])

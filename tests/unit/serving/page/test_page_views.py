@@ -246,4 +246,4 @@ def test_what_became_of_the_rows_stands_on_the_model_page(tmp_path: Path) -> Non
         assert words in plain
     assert "metal 60 not a number 30" in plain
     assert "What became of the rows" not in untold
-    assert curated["files"] in [card["card"]["data"]["curated"]["files"]]
+    assert card["card"]["data"]["curated"]["files"] == curated["files"]
