@@ -158,6 +158,9 @@ def document() -> str:
         "",
         "The order is kept, and nothing is dropped in silence: a line is a molecule, a refusal with its reason, or",
         "listed as headings, a comment, punctuation or empty.",
+        "",
+        "Names are looked up in a list that is installed with the service, made of B3DB (CC0-1.0) where ChEMBL's drugs",
+        "agree with it; no other service is asked.",
     ]
     for case in CASES:
         parts += ["", f"## {case.kind}", "", "```", *_shown(case.text), "```", ""]
