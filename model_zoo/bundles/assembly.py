@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.bundles.card import (
+    Curated,
     Data,
     Division,
     Drugs,
@@ -236,9 +238,25 @@ def _card(
 def _data(endpoint: Endpoint, snapshot: Dataset, domain_threshold: float) -> Data:
     measured, source = snapshot.values[(snapshot.folds >= 0) & snapshot.exact], endpoint.dataset.source
     return Data(
+        curated=curated(snapshot),
         source=f"{source.kind} {getattr(source, 'package', None) or getattr(source, 'set', '')}".strip(),
         training_range=(float(measured.min()), float(measured.max())),
         domain_threshold=domain_threshold,
+    )
+
+
+def curated(snapshot: Dataset) -> Curated:
+    """Count what became of the rows, by the names of the files alone: where they lay is nobody's business."""
+    report, counted = snapshot.report, snapshot.summary()
+    names = report["file"].map(lambda name: str(name).replace("\\", "/").rpartition("/")[2])
+    return Curated(
+        files={str(name): int(count) for name, count in names.value_counts(sort=False).items()},
+        rows=len(report),
+        kept=int((report["action"] == "kept").sum()),
+        merged=int((report["action"] == "merged").sum()),
+        dropped=cast("dict[str, int]", counted["dropped"]),
+        molecules=len(snapshot.table),
+        bounds=int((~snapshot.exact).sum()),
     )
 
 

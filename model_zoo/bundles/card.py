@@ -66,10 +66,25 @@ class Division(Part):
     seed: int | None = None
 
 
+class Curated(Part):
+    """What became of the rows of its sources: how many each file has, and how many were dropped, by reason."""
+
+    files: Mapping[str, int] = {}
+    rows: int = 0
+    kept: int = 0
+    merged: int = 0
+    """Rows that were put together with another one of the same molecule."""
+    dropped: Mapping[str, int] = {}
+    molecules: int = 0
+    bounds: int = 0
+    """Molecules of which only a bound is known."""
+
+
 class Data(Part):
     """What it learnt from; `training_range` is in the endpoint's unit, the threshold a Tanimoto similarity."""
 
     source: str = ""
+    curated: Curated | None = None
     training_range: tuple[float, float] | None = None
     domain_threshold: float | None = None
 

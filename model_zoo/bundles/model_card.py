@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.bundles.card import Coverage, ModelCard, Performance, Property, Statement
+from model_zoo.bundles.card import Coverage, Curated, ModelCard, Performance, Property, Statement
 from model_zoo.data.targets import Task
 from model_zoo.metrics import score
 
@@ -86,6 +86,27 @@ def limits(card: ModelCard) -> list[str]:
     return said
 
 
+def curation(curated: Curated) -> list[str]:
+    """Say what became of the rows of the sources.
+
+    Examples
+    --------
+    >>> curated = Curated(files={"a.csv": 5}, rows=5, kept=2, merged=2, dropped={"metal": 1}, molecules=3, bounds=1)
+    >>> curation(curated)
+    ['Files: a.csv (5 rows).', '5 rows: 2 kept, 2 merged, 1 dropped (metal 1).', '3 molecules, 1 of them only a bound.']
+    """
+    files = ", ".join(f"{name} ({count:,} rows)" for name, count in curated.files.items())
+    lost = sum(curated.dropped.values())
+    why = f" ({', '.join(f'{reason} {count:,}' for reason, count in curated.dropped.items())})" if lost else ""
+    return [
+        f"Files: {files}.",
+        f"{curated.rows:,} rows: {curated.kept:,} kept, {curated.merged:,} merged, {lost:,} dropped{why}.",
+        f"{curated.molecules:,} molecules, {curated.bounds:,} of them only a bound."
+        if curated.bounds
+        else f"{curated.molecules:,} molecules.",
+    ]
+
+
 def to_markdown(card: ModelCard) -> str:
     """Write a card for people. Whatever an older card does not tell is left out; nothing of one without a title.
 
@@ -147,6 +168,8 @@ def _data(card: ModelCard) -> list[str]:
         lines.append(f"- {rows.train} molecules to train on, {rows.test} in the test split, which chose nothing.")
     if split.kind:
         lines.append(f"- Split: {split.kind}, {split.folds} folds; snapshot {card.snapshot}.")
+    if (curated := card.data.curated) is not None:
+        lines += [f"- {said}" for said in curation(curated)]
     if card.data.source:
         lines.append(f"- Source: {card.data.source}.")
     if card.endpoint.licence:

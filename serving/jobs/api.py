@@ -25,14 +25,14 @@ from litestar.response import ServerSentEvent, Stream
 from litestar.types import ControllerRouterHandler
 
 from model_zoo.io.spreadsheets import BOM
-from serving.auth.guard import caller_of, holder_of
+from serving.auth.guard import holder_of
 from serving.http.parameters import HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.jobs.events import LAST_ID, events
 from serving.jobs.intake import FIELDS
 from serving.jobs.parquet import MEDIA_TYPE as PARQUET
 from serving.jobs.schemas import JobInfo, JobList, JobRequest
-from serving.jobs.service import Jobs
+from serving.jobs.service import Jobs, seen_by
 
 FORMATS = {
     "csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": PARQUET, "sdf": "chemical/x-mdl-sdfile",
@@ -48,10 +48,11 @@ _OPTIONS = {
     "endpoints": "Names of endpoints, separated by commas; all that have a champion when left out.",
     "include": "What to add, separated by commas: neighbours, explanation, alerts.",
     "column": "The column of a CSV or TSV file that holds the SMILES.",
-    "format": "csv, tsv, smi or sdf, when the file's name and type do not say so.",
+    "format": "csv, tsv, smi or sdf, when the file's name and type do not say so; XLSX says so itself.",
     "delimiter": "comma, tab, semicolon, pipe, or one character.",
     "header": "Whether the first row of a CSV or TSV file names the columns: true or false.",
     "name": "Name of the file.",
+    "sheet": "The sheet of a workbook (XLSX), where it has several.",
 }
 assert tuple(_OPTIONS) == FIELDS
 
@@ -237,12 +238,6 @@ async def _streamed(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[byte
     while piece is not None:
         yield piece
         piece = await asyncio.to_thread(next, pieces, None)
-
-
-def seen_by(request: HttpRequest) -> str | None:
-    """Tell whose jobs a caller sees: their own; all of them, which is none here, with a key for administration."""
-    caller = caller_of(request.scope)
-    return None if caller is not None and "admin" in caller.scopes else holder_of(request.scope)
 
 
 def _format(wanted: str | None, accept: str) -> str:

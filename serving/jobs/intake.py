@@ -27,7 +27,7 @@ from serving.jobs.folder import JobFolder
 from serving.jobs.reading import understand
 from serving.jobs.schemas import JobRequest
 
-FIELDS = ("endpoints", "include", "column", "format", "delimiter", "header", "name")
+FIELDS = ("endpoints", "include", "column", "format", "delimiter", "header", "name", "sheet")
 MAX_FIELD_BYTES = 10_000
 WRITE_BYTES = 1 << 20
 CHUNKS = 200
@@ -233,6 +233,7 @@ def _said(fields: Mapping[str, str], media_type: str) -> Said:
         header=None if header is None else header == "true",
         name=name[-200:] if name else None,
         media_type=None if media_type == "multipart/form-data" else media_type,
+        sheet=fields.get("sheet"),
     )
 
 

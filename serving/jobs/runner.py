@@ -17,9 +17,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
-from rdkit import Chem
-
-from model_zoo.chemistry.standardisation import cxsmiles
+from model_zoo.data.pasted.notation import recognise_row
 from model_zoo.data.tables.row import Row
 from model_zoo.inference.predictor import Answer, Fault
 from serving.champions.champion_registry import Champion, Failure
@@ -297,14 +295,10 @@ def _structures(rows: list[Row]) -> list[str | Fault]:
 def _structure(row: Row) -> str | Fault:
     if row.fault is not None:
         return Fault(*row.fault)
-    if "\n" not in row.structure.strip():
+    if "\n" not in row.structure.strip() and row.structure[:6].lower() != "inchi=":
         return row.structure
-    try:
-        mol = Chem.MolFromMolBlock(row.structure)
-        smiles = cxsmiles.written(mol) if mol is not None else None
-    except Exception:  # noqa: BLE001  RDKit raises various C++ exceptions on hostile text
-        smiles = None
-    return smiles if smiles is not None else Fault("invalid-structure", "RDKit cannot read this structure block")
+    read = recognise_row(row)
+    return read.smiles or Fault(read.code, read.detail)
 
 
 def is_full(error: Exception) -> bool:

@@ -65,7 +65,7 @@ class JobInfo(Struct, frozen=True):
     ]
     include: Annotated[list[str], Meta(description="What was asked for beside the numbers.")]
     name: Annotated[str | None, Meta(description="Name of the uploaded file.")]
-    format: Annotated[str, Meta(description="What was sent: json, csv, tsv, smi or sdf.")]
+    format: Annotated[str, Meta(description="What was sent: json, csv, tsv, smi, sdf or xlsx.")]
     encoding: Annotated[str | None, Meta(description="How the file's text was read.")]
     columns: Annotated[list[str], Meta(description="The columns that came; they come back unchanged, in this order.")]
     smiles_column: Annotated[str | None, Meta(description="The column taken for the structures; null for SDF.")]

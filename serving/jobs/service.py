@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Literal, cast
 
+from serving.auth.guard import caller_of, holder_of
 from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
@@ -193,6 +194,12 @@ class Jobs:
         require_offered(received.include, neighbours=self._engine.settings.show_neighbours)
         names = list(received.endpoints) if received.endpoints is not None else None
         chosen(self._engine.champion_registry, names, self._engine.training_progress.progress)
+
+
+def seen_by(request: HttpRequest) -> str | None:
+    """Tell whose jobs a caller sees: their own; all of them, which is none here, with a key for administration."""
+    caller = caller_of(request.scope)
+    return None if caller is not None and "admin" in caller.scopes else holder_of(request.scope)
 
 
 def as_time(seconds: float) -> str:

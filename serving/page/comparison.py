@@ -1,27 +1,21 @@
-"""Molecules side by side, and all of them as a CSV file."""
+"""Molecules side by side."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from model_zoo.inference.predictor import Fault
-from model_zoo.io.spreadsheets import safe_cell
 from serving.champions.champion_registry import Champion
 from serving.page import wording
 from serving.page.radar import MOST_SHAPES
-from serving.page.views import Card, Line, ShownMolecule, card, notes_of, radar
+from serving.page.understood import Line
+from serving.page.views import Card, ShownMolecule, card, radar
 
 CLEAR = 0.1
 """Desirabilities nearer to each other than this count as equal: the models do not tell them apart."""
-FIELDS = ("value", "lower", "upper", "unit", "percentile", "label", "domain", "similarity", "champion", "provisional")
-
-SHOWN = ("display_value", "display_lower", "display_upper", "display_unit")
-"""Further fields of an endpoint that people read in another unit."""
 
 
 @dataclass(frozen=True)
@@ -73,46 +67,3 @@ def compare(
             if first - second >= CLEAR:
                 best[name] = known.index(first)
     return Comparison(cards, best, radar(cards), len(able) - len(chosen))
-
-
-def csv_of(
-    lines: Sequence[Line], told: Sequence[ShownMolecule], places: Sequence[int], champions: Mapping[str, Champion]
-) -> str:
-    """Write molecules as CSV: a row each, also for those that were not predicted, in the order of the request."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(
-        ["smiles", "name", "standardised", "error_code", "error_detail", "notes"]
-        + [f"{name}_{field}" for name, champion in champions.items() for field in _fields(champion)]
-    )
-    for place in places:
-        line, answer = lines[place], told[place].answer
-        start = [safe_cell(line.smiles), safe_cell(line.name)]
-        if isinstance(answer, Fault):
-            empty = [""] * sum(len(_fields(champion)) for champion in champions.values())
-            writer.writerow([*start, "", answer.code, safe_cell(answer.detail), "", *empty])
-            continue
-        cells: list[object] = [*start, next(iter(answer.values())).smiles, "", "", "; ".join(notes_of(answer))]
-        for name in champions:
-            if name not in answer:
-                cells += [""] * len(_fields(champions[name]))
-                continue
-            estimate, manifest = answer[name], told[place].champions[name].manifest
-            domain = "inside" if estimate.similarity >= manifest.domain_threshold else "outside"
-            numbers = (estimate.value, estimate.lower, estimate.upper, estimate.percentile)
-            value, lower, upper, percentile = ("" if each is None else f"{each:.6g}" for each in numbers)
-            display = manifest.display
-            label = "" if estimate.label is None else estimate.label
-            cells += [value, lower, upper, manifest.unit, percentile, label, domain]
-            provisional = told[place].champions[name].provisional
-            cells += [f"{estimate.similarity:.4f}", manifest.version, provisional]
-            if champions[name].manifest.display is not None:
-                seen = () if display is None else (display.value(estimate.value), *display.interval(*numbers[1:3]))
-                cells += ["" if each is None else f"{each:.6g}" for each in seen] or ["", "", ""]
-                cells += [manifest.display_unit or ""]
-        writer.writerow(cells)
-    return file.getvalue()
-
-
-def _fields(champion: Champion) -> tuple[str, ...]:
-    return FIELDS if champion.manifest.display is None else (*FIELDS, *SHOWN)

@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
-from rdkit import Chem
 
 from model_zoo.bundles.reader import Neighbour
 from model_zoo.chemistry.structural_alerts import Alert
-from model_zoo.data.display_unit import Display
 from model_zoo.explanation.explainer import Explanation
 from serving.champions.champion_registry import Champion
 from serving.inference.annotations import Annotation
 from serving.page.axis import number, places
 from serving.page.drawing import Mark, contribution_marks, structure_svg
-from serving.page.shown import shown_number
+from serving.page.known import amount, without_stereo
 
 
 @dataclass(frozen=True)
@@ -130,31 +128,14 @@ def _signed(text: str) -> str:
     return text if text.startswith("\N{MINUS SIGN}") else f"+{text}"
 
 
-def _amount(each: Neighbour, display: Display | None) -> str:
-    """Write a measured value as it is shown; a bound with its sign."""
-    value, sign = each.value, each.relation
-    if display is not None:
-        value, sign = shown_number(display, value), display.relation(sign)
-    amount = number(value, places(value))
-    return amount if sign == "=" else f"{sign} {amount}"
-
-
 def _likeness(each: Neighbour, smiles: str) -> str:
     """Compare identities: different molecules may have equal fingerprints."""
     if each.smiles == smiles:
         return "the same molecule"
-    if _flat(each.smiles) == _flat(smiles):
+    if without_stereo(each.smiles) == without_stereo(smiles):
         return "the same atoms and bonds; the configuration differs"
     return f"similarity {each.similarity:.2f}"
 
 
-def _flat(smiles: str) -> str:
-    """Give a SMILES without configurations; the text itself where RDKit cannot read it."""
-    mol = Chem.MolFromSmiles(smiles)
-    return smiles if mol is None else str(Chem.MolToSmiles(mol, isomericSmiles=False))
-
-
 def _neighbour(each: Neighbour, champion: Champion, smiles: str) -> NeighbourView:
-    binary = champion.manifest.target.task == "binary"
-    value = ("yes" if each.value >= 0.5 else "no") if binary else _amount(each, champion.manifest.display)
-    return NeighbourView(structure_svg(each.smiles), each.smiles, value, _likeness(each, smiles))
+    return NeighbourView(structure_svg(each.smiles), each.smiles, amount(each, champion), _likeness(each, smiles))

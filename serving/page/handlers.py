@@ -6,7 +6,9 @@ header `X-Fragment`. Structures travel in the body, never in an address.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from litestar import MediaType, Response, get, post
@@ -14,27 +16,26 @@ from litestar.di import NamedDependency
 from litestar.params import URLEncodedBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
-from rdkit import Chem
-from rdkit.Chem.rdMolDescriptors import CalcMolFormula, Properties
 
-from model_zoo.chemistry.molecules import InvalidMolecule, Limits, Molecule
-from model_zoo.inference.predictor import Estimates, Reading
-from model_zoo.io.spreadsheets import BOM
-from model_zoo.policies import standardise
+from model_zoo.inference.predictor import Estimates
 from serving.champions.champion_registry import ChampionRegistry
 from serving.champions.withdrawal import require_not_withdrawn
 from serving.http.leaving import unless_left
 from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
-from serving.page import comparison, details, wording
-from serving.page.drawing import structure_svg
+from serving.page import comparison, details
+from serving.page.export import FORMATS, sheet_of
+from serving.page.first_rows import FILE_HANDLERS
+from serving.page.job_table import JOB_TABLE_HANDLERS
+from serving.page.known import not_told_apart, twins
 from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
 from serving.page.templates import FRAGMENT, STATIC, render
 from serving.page.training_banner import MAKING_HANDLERS, banner
-from serving.page.views import Line, ShownMolecule, card, headings, parse_lines, results_of
+from serving.page.understood import Line, lines_of, preview
+from serving.page.views import MOST_CARDS, ShownMolecule, card, headings, results_of
 
 __all__ = ["PAGE_HANDLERS", "STATIC"]
 
@@ -58,11 +59,20 @@ class Form(Struct, frozen=True):
         Places of the molecules picked in the table, from 0, separated by commas.
     endpoint
         What a question about one molecule is about.
+    name
+        What that molecule is called.
+    at
+        The line that the cursor stands in, from 1.
+    format
+        What a download is written as.
     """
 
     smiles: str = ""
     pick: list[int] | int = []
     endpoint: str = ""
+    name: str = ""
+    at: int = 1
+    format: str = "csv"
 
     @property
     def picks(self) -> list[int]:
@@ -81,10 +91,11 @@ async def predict_page(
     request: HttpRequest, data: URLEncodedBody[Form], engine: NamedDependency[Engine]
 ) -> Response[str]:
     """Predict what the box holds with every champion; the whole page, the results, or the card of one molecule."""
-    table, lines = engine.champion_registry, parse_lines(data.smiles)
     fragment = request.headers.get(FRAGMENT)
+    table = engine.champion_registry
+    lines = _one(data) if fragment == "card" else await engine.work(lines_of, data.smiles)
     try:
-        told = await _told(engine, table, lines, recorded=fragment != "card")
+        told = await _with_twins(engine, await _told(engine, table, lines, recorded=fragment != "card"))
     except ProblemError as error:
         if fragment or error.code not in ("no-champion", "invalid-request"):
             raise
@@ -101,10 +112,11 @@ async def predict_page(
 
 
 @post("/page/preview", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
-async def preview(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
-    """Draw the first line of the box, or say what is wrong with it."""
-    lines = parse_lines(data.smiles)
-    return _html(await engine.work(_preview, lines[0] if lines else None, engine))
+async def preview_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
+    """Draw the molecule that the cursor stands in, and say what was understood of all lines."""
+    readings = {champion.manifest.reading for champion in engine.champion_registry.champions.values()}
+    shown = await engine.work(preview, data.smiles, data.at, readings, engine.settings.limits)
+    return _html(render("preview.html", preview=shown, most=engine.settings.max_molecules))
 
 
 @post("/page/compare", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
@@ -112,7 +124,7 @@ async def compare_page(
     request: HttpRequest, data: URLEncodedBody[Form], engine: NamedDependency[Engine]
 ) -> Response[str]:
     """Set the picked molecules side by side."""
-    table, lines = engine.champion_registry, parse_lines(data.smiles)
+    table, lines = engine.champion_registry, await engine.work(lines_of, data.smiles)
     told = await _told(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
     beside = await engine.work(comparison.compare, lines, told, places, table.champions)
@@ -123,13 +135,17 @@ async def compare_page(
 
 
 @post("/page/csv", include_in_schema=False, status_code=200, opt={"scope": "predict"})
-async def download_csv(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
-    """Give the picked molecules, or all, as a CSV file."""
-    table, lines = engine.champion_registry, parse_lines(data.smiles)
+async def download(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[bytes]:
+    """Give the picked molecules, or all, as a file."""
+    table, lines = engine.champion_registry, await engine.work(lines_of, data.smiles)
     told = await _told(engine, table, lines, recorded=False)
-    text = comparison.csv_of(lines, told, comparison.picked(lines, data.picks), table.champions)
-    headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
-    return Response(BOM + text, media_type="text/csv; charset=utf-8", headers=headers)
+    places = comparison.picked(lines, data.picks)
+    if data.format not in FORMATS:
+        raise ProblemError("invalid-request", f"format: expected one of {', '.join(FORMATS)}, got {data.format[:20]!r}")
+    media_type, write = FORMATS[data.format]
+    sheet = await engine.work(sheet_of, lines, told, places, table.champions)
+    headers = {"Content-Disposition": f'attachment; filename="predictions.{data.format}"'}
+    return Response(await engine.work(write, sheet), media_type=media_type, headers=headers)
 
 
 @post("/page/why", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
@@ -163,8 +179,8 @@ async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine
 
 
 PAGE_HANDLERS: list[ControllerRouterHandler] = [
-    show_page, predict_page, preview, compare_page, download_csv, why_page, alerts_page,
-    *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
+    show_page, predict_page, preview_page, compare_page, download, why_page, alerts_page,
+    *FILE_HANDLERS, *JOB_TABLE_HANDLERS, *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
 ]  # fmt: skip
 
 
@@ -181,50 +197,47 @@ async def _told(engine: Engine, table: ChampionRegistry, lines: list[Line], *, r
         waiting = {"Retry-After": "5"}
         raise ProblemError("no-champion", "No model is in service yet. Training has to finish first.", waiting)
     if not lines:
-        raise ProblemError("invalid-request", "Write at least one SMILES in the box, or pick an example.")
+        raise ProblemError("invalid-request", "Write at least one molecule in the box, or pick an example.")
     if len(lines) > most:
         raise ProblemError(
             "invalid-request",
             f"That are {len(lines)} molecules. Send at most {most} at a time, or upload them as a file.",
         )
-    texts = [line.smiles for line in lines]
     told = {
-        index: ShownMolecule(answer, given.champions, given.on_trial)
-        for given in await engine.rollout.answer(table, table.champions, texts, recorded=recorded)
-        for index, answer in zip(given.indices, given.answers, strict=True)
+        index: ShownMolecule(line.fault, table.champions) for index, line in enumerate(lines) if line.fault is not None
     }
-    return [told[index] for index in range(len(texts))]
+    places = [index for index in range(len(lines)) if index not in told]
+    texts = [lines[index].smiles for index in places]
+    for given in await engine.rollout.answer(table, table.champions, texts, recorded=recorded) if texts else ():
+        for index, answer in zip(given.indices, given.answers, strict=True):
+            told[places[index]] = ShownMolecule(
+                answer, given.champions, given.on_trial, measured=engine.settings.show_neighbours
+            )
+    return [told[index] for index in range(len(lines))]
+
+
+async def _with_twins(engine: Engine, told: list[ShownMolecule]) -> list[ShownMolecule]:
+    """Add what is predicted alike for stereoisomers, where so few molecules are shown that each has its card."""
+    if len(told) > MOST_CARDS:
+        return told
+
+    async def alike(each: ShownMolecule) -> ShownMolecule:
+        if not isinstance(each.answer, Estimates):
+            return each
+        others = twins(next(iter(each.answer.values())).smiles)
+        answers = await engine.predict(each.champions, list(others.values())) if others else []
+        found = list(zip(others, answers, strict=True))
+        return replace(each, alike=not_told_apart(each.champions, each.answer, found))
+
+    return list(await asyncio.gather(*map(alike, told)))
 
 
 def _one(data: Form) -> list[Line]:
-    lines = parse_lines(data.smiles)[:1]
+    """Give the one molecule that a question is about, under the name it has in the box."""
+    lines = lines_of(data.smiles)[:1]
     if not lines:
         raise ProblemError("invalid-request", "smiles: expected one SMILES, got none")
-    return lines
-
-
-def _preview(line: Line | None, engine: Engine) -> str:
-    if line is None:
-        return render("preview.html", fault="", drawing=None, line=None, facts="")
-    readings = {champion.manifest.reading for champion in engine.champion_registry.champions.values()}
-    parsed = _understood(line.smiles, readings, engine.settings.limits)
-    if not isinstance(parsed, Molecule):
-        return render("preview.html", fault=wording.fault_words(parsed.code), drawing=None, line=line, facts="")
-    mol: Chem.Mol = parsed.mol
-    facts = f"{CalcMolFormula(mol)}, {Properties(['amw']).ComputeProperties(mol)[0]:.1f} g/mol"
-    facts = "; ".join([facts, *(note.detail for note in parsed.notes)])
-    return render("preview.html", fault="", drawing=structure_svg(parsed.smiles), line=line, facts=facts)
-
-
-def _understood(text: str, readings: Collection[Reading], limits: Limits) -> Molecule | InvalidMolecule:
-    """Read a structure as champions do: by the rules of the most recent version among theirs, and by none newer.
-
-    One that some champions cannot read has no predictions; its fault comes first.
-    """
-    newest_first = sorted(readings, key=lambda reading: reading[1], reverse=True)
-    read = [standardise(text, options, limits, policy=version) for options, version in newest_first]
-    faults = (each for each in read if isinstance(each, InvalidMolecule))
-    return next(faults, read[0] if read else standardise(text, limits=limits))
+    return [replace(lines[0], name=data.name or lines[0].name)]
 
 
 def _page(engine: Engine, table: ChampionRegistry, text: str, **values: Any) -> str:

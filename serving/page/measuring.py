@@ -11,7 +11,9 @@ from litestar.params import URLEncodedBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta, Struct, UnsetType
 
+from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.display_unit import Display
+from model_zoo.data.numerals import POINT
 from model_zoo.data.units import measured
 from serving.auth.guard import caller_of, holder_of
 from serving.champions.champion_registry import Champion
@@ -82,15 +84,28 @@ MEASURING_HANDLERS: list[ControllerRouterHandler] = [measured_page]
 
 
 def _number(text: str) -> tuple[float, Sign]:
-    """Read a number as chemists write it, with a point or a comma, any minus sign, and `<` or `>` before a bound.
+    """Read a number as chemists write it: a decimal point or comma, any minus sign, `<` or `>` before a bound.
+
+    The page writes a decimal point, so a point is one. A comma that may stand between thousands is asked about, as it
+    is in a file: `1,234` is 1234 in London and 1.234 in Berlin.
 
     Raises
     ------
     ProblemError
         `invalid-request`, with what came.
+
+    Examples
+    --------
+    >>> _number("1,25"), _number("> 1.234"), _number("1.234,5")
+    ((1.25, '='), (1.234, '>'), (1234.5, '='))
     """
+    found = numerals_of([text])
+    if len(found.readings) > 1 and POINT not in found.readings:
+        raise ProblemError(
+            "invalid-request", f"expected one meaning, got {found.shown()}. Write it with a decimal point"
+        )
     try:
-        value, sign = measured(text.replace(",", "."))
+        value, sign = measured(text, numerals=POINT if POINT in found.readings else found.readings[0])
     except ValueError as error:
         raise ProblemError(
             "invalid-request", f"expected a number such as -2.5 or >10, got {text.strip()[:40]!r}"

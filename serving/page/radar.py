@@ -10,7 +10,8 @@ from markupsafe import Markup, escape
 
 RADIUS = 74.0
 WIDTH, HEIGHT = 320.0, 250.0
-FEWEST_AXES = 3
+FEWEST_AXES, MOST_AXES = 3, 12
+"""With fewer axes it is no shape, with more nobody can read it."""
 MOST_SHAPES = 4
 """Colours and dashes that the style sheet can tell apart."""
 _CENTER = (WIDTH / 2, HEIGHT / 2)
@@ -23,7 +24,7 @@ def radar_svg(titles: Sequence[str], shapes: Sequence[Sequence[float]], label: s
     Parameters
     ----------
     titles
-        One per axis; fewer than three make no radar, and the answer is empty.
+        One per axis; fewer than three or more than twelve make no radar, and the answer is empty.
     shapes
         Per molecule one desirability per axis, 0 to 1; at most four molecules.
     label
@@ -37,7 +38,7 @@ def radar_svg(titles: Sequence[str], shapes: Sequence[Sequence[float]], label: s
     >>> svg.count('class="shape ')
     2
     """
-    if len(titles) < FEWEST_AXES:
+    if not FEWEST_AXES <= len(titles) <= MOST_AXES:
         return Markup()
     count = len(titles)
     rings = "".join(

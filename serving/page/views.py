@@ -11,33 +11,23 @@ from functools import cached_property
 
 import numpy as np
 from markupsafe import Markup
+from rdkit import Chem
 
-from model_zoo.chemistry.standardisation.cxsmiles import split_line
+from model_zoo.chemistry.physchem import Physchem, physchem
 from model_zoo.inference.predictor import Answer, Estimate, Estimates, Fault
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.page import wording
 from serving.page.axis import Axis, axis_svg, decimals, number, places, significant
 from serving.page.drawing import structure_svg
+from serving.page.known import Measured, measured_values
 from serving.page.radar import radar_svg
 from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades
+from serving.page.understood import Line
 
 MOST_CARDS = 10
 """Cards that a long list is answered with at once; the others are fetched when their row is opened."""
 MOST_PICTURES = 64
 """Rows of the table that come with a structure: drawing is the slowest part of an answer."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the box: a SMILES and the name that may follow it."""
-
-    smiles: str
-    name: str
-
-    @property
-    def title(self) -> str:
-        """What the molecule is called on the page."""
-        return self.name or self.smiles
 
 
 @dataclass(frozen=True)
@@ -55,6 +45,10 @@ class ShownMolecule:
     answer: Answer
     champions: Mapping[str, Champion]
     on_trial: frozenset[str] = frozenset()
+    alike: tuple[str, ...] = ()
+    """What is predicted alike for its stereoisomers."""
+    measured: bool = True
+    """Whether this service shows measured values."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +77,8 @@ class Row:
     version: str
     on_trial: bool
     """Whether a challenger predicted it."""
+    measured: tuple[Measured, ...] = ()
+    """What was measured for it, or for another of its stereoisomers."""
 
     @cached_property
     def axis(self) -> Markup:
@@ -132,6 +128,8 @@ class Card:
     """One per endpoint, in the order of the headings; none where its model gave no number."""
     fault: str = ""
     fault_detail: str = ""
+    read: str = ""
+    """The structure that models see, as SMILES."""
     notes: tuple[str, ...] = ()
     """What was left out or not read of the structure, and which properties have no value."""
 
@@ -139,6 +137,11 @@ class Card:
     def radar(self) -> Markup:
         """How desirable the molecule is in every respect where that can be said."""
         return radar([self])
+
+    @cached_property
+    def physchem(self) -> Physchem:
+        """What is calculated from the structure that models see."""
+        return physchem(Chem.MolFromSmiles(self.read))
 
     @property
     def inside(self) -> bool:
@@ -188,17 +191,6 @@ class Results:
     serving: Mapping[str, tuple[str, str, str, bool]]
 
 
-def parse_lines(text: str) -> list[Line]:
-    r"""Split the box into lines: one SMILES each, a name after a blank or tab; empty lines do not count.
-
-    Examples
-    --------
-    >>> parse_lines("CCO ethanol\n\n c1ccccc1 ")
-    [Line(smiles='CCO', name='ethanol'), Line(smiles='c1ccccc1', name='')]
-    """
-    return [Line(*split_line(line)) for line in text.splitlines() if line.strip()]
-
-
 def results_of(lines: Sequence[Line], told: Sequence[ShownMolecule], table: ChampionRegistry) -> Results:
     """Put an answer together, in the order of the request. Draws structures: slow enough for a worker thread."""
     cards = tuple(
@@ -244,10 +236,14 @@ def card(position: int, line: Line, told: ShownMolecule, *, picture: bool = True
     """Make the card of one molecule."""
     answer = told.answer
     if isinstance(answer, Fault):
-        return Card(position, line, "", None, (), wording.fault_words(answer.code), answer.detail)
+        said = wording.fault_words(answer.code, answer.detail)
+        detail = answer.detail if answer.code in wording.FAULTS else ""
+        return Card(position, line, "", None, (), said, detail)
     standardised = next(iter(answer.values())).smiles
     rows = tuple(
-        _row(name, champion, answer[name], on_trial=name in told.on_trial) if name in answer else None
+        _row(name, champion, answer[name], on_trial=name in told.on_trial, known=told.measured)
+        if name in answer
+        else None
         for name, champion in told.champions.items()
     )
     return Card(
@@ -256,7 +252,8 @@ def card(position: int, line: Line, told: ShownMolecule, *, picture: bool = True
         standardised if standardised != line.smiles else "",
         structure_svg(standardised) if picture else None,
         rows,
-        notes=tuple(notes_of(answer)),
+        read=standardised,
+        notes=(*filter(None, [line.note]), *notes_of(answer), *told.alike),
     )
 
 
@@ -295,7 +292,7 @@ def radar(cards: Sequence[Card]) -> Markup:
     return radar_svg(titles, shapes, "Desirability from 0 to 1. " + "; ".join(said))
 
 
-def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: bool) -> Row:
+def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: bool, known: bool) -> Row:
     manifest = champion.manifest
     binary = manifest.target.task == "binary"
     seen = shown_estimate(champion, estimate)
@@ -325,6 +322,7 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: boo
         similarity=f"{estimate.similarity:.2f}",
         version=manifest.version,
         on_trial=on_trial,
+        measured=measured_values(champion, estimate.smiles, estimate.similarity) if known else (),
     )
 
 

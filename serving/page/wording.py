@@ -79,9 +79,18 @@ class Quality:
     strength: Strength
 
 
-def fault_words(code: str) -> str:
-    """Say why a molecule was not predicted."""
-    return FAULTS.get(code, "This molecule could not be predicted.")
+def fault_words(code: str, detail: str = "") -> str:
+    """Say why a molecule was not predicted: in a sentence of this page, else in the one that came.
+
+    Examples
+    --------
+    >>> fault_words("empty"), fault_words("formula", "many molecules have one formula")
+    ('The line is empty.', 'Many molecules have one formula.')
+    """
+    if code in FAULTS or not detail:
+        return FAULTS.get(code, "This molecule could not be predicted.")
+    said = detail[0].upper() + detail[1:]
+    return said if said.endswith(("?", ".")) else f"{said}."
 
 
 def provisional(card: ModelCard) -> str:

@@ -561,3 +561,73 @@ FAINT = """
 })()
 """
 """Words whose contrast to what lies behind them is below 4.5 to 1, the least that WCAG AA asks for."""
+
+
+@pytest.mark.parametrize(
+    "width", [1280, pytest.param(390, marks=pytest.mark.slow(sibling="test_a_morning_of_work_by_keyboard"))]
+)
+def test_a_morning_of_work_by_keyboard(chromium: Browser, address: str, width: int) -> None:
+    """Rows of a spreadsheet are pasted, told, predicted, narrowed down, taken away; a reload and Back lose nothing."""
+    watched = watch(chromium, address, viewport={"width": width, "height": 844})
+    page = watched.page
+    page.goto(address)
+    rows = [f"CMPD-{number}\t{number}\t{'C' * (number % 60 + 1)}O" for number in range(1, 241)]
+    watched.fill("ID\tplate\tSMILES", *rows, "odd\t1\t50-78-2")
+    told = page.locator("#understood")
+    expect(told).to_contain_text("241 molecules: 240 SMILES; 1 refused")
+    expect(told).to_contain_text("Structures from column “SMILES”, names from column “ID”.")
+    expect(told).to_contain_text("Line 242 (odd): A CAS number holds no structure")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#status")).to_have_text("240 predicted, 1 not")
+    grid = page.locator("#grid tbody tr")
+    expect(page.locator("#grid")).to_have_attribute("aria-rowcount", "242")
+    assert grid.count() <= 200
+
+    heading = page.get_by_role("columnheader", name=re.compile("Molecule"))
+    heading.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#grid tbody tr:not(.pad)").nth(1)).to_contain_text("CMPD-2")  # not CMPD-10
+    page.get_by_role("searchbox", name="Filter").focus()
+    page.keyboard.type("cmpd-1, solubility > -2")
+    expect(page.locator("#count")).to_have_text("13 of 241 shown")
+    with page.expect_download() as given:
+        page.get_by_role("button", name="Download CSV of 13").press("Enter")
+    names = [line.split(",")[1] for line in given.value.path().read_text().splitlines()]
+    assert len(names) == 14
+    assert all(name.startswith("CMPD-1") for name in names[1:])
+
+    page.reload()
+    expect(page.locator("#grid")).to_have_attribute("aria-rowcount", "242")
+    page.get_by_role("link", name="Models").click()
+    page.go_back()
+    expect(page.locator("#grid")).to_have_attribute("aria-rowcount", "242")
+    expect(page.get_by_role("textbox", name="Molecules")).to_have_value(re.compile("CMPD-240"))
+    page.get_by_role("button", name="Clear").press("Enter")
+    page.reload()
+    expect(page.locator("#grid")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert watched.faults == []
+    page.context.close()
+
+
+@pytest.mark.slow(
+    sibling=(
+        "test_first_rows::test_the_column_that_was_guessed_is_shown_and_can_be_changed",
+        "test_page_files::test_chosen_rows_of_a_job_are_taken_away",
+    )
+)
+def test_a_file_becomes_a_table(watched: Watched, tmp_path: Path) -> None:
+    """A European CSV is looked at, predicted and opened as a table of which few rows are in the page."""
+    page = watched.page
+    file = tmp_path / "series.csv"
+    file.write_text("\n".join(["ID;SMILES;logS", *(f"X-{at};{'C' * (at % 40 + 1)}N;-{at},5" for at in range(900))]))
+    page.get_by_role("tab", name="Upload").press("Enter")
+    page.locator("#file").set_input_files(file)
+    expect(page.locator("#first-rows")).to_contain_text("CSV, separated by ';'")
+    expect(page.get_by_role("combobox", name="Structures are in")).to_have_value("SMILES")
+    page.get_by_role("button", name="Upload and predict").press("Enter")
+    page.get_by_role("button", name="Open as a table").press("Enter")
+    expect(page.locator("#grid")).to_have_attribute("aria-rowcount", "901")
+    assert page.locator("#grid tbody tr").count() <= 200
+    page.get_by_role("region", name="Overview").evaluate("(view) => view.scrollTo(0, view.scrollHeight)")
+    expect(page.locator("#grid tbody tr:not(.pad)").last).to_contain_text("X-899")

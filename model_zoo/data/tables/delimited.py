@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 
 from model_zoo.chemistry.standardisation.cxsmiles import split_line
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.row import Row
 from model_zoo.data.tables.text import MAX_ROW_CHARACTERS
+
+_TITLES = ("smiles", "smi")
+_NAME_FIRST = re.compile(r"\s*(.*?)\s+(\S+(?:\s+\|[^|]*\|)?)\s*$")
 
 
 def read_cells(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
@@ -63,15 +67,17 @@ def read_delimited(lines: Iterator[str], delimiter: str, width: int, structure: 
             yield Row(whole, whole[structure])
 
 
-def read_smiles_lines(lines: Iterator[str]) -> Iterator[Row]:
-    """Read a SMILES and a name per line."""
+def read_smiles_lines(lines: Iterator[str], *, names_first: bool = False) -> Iterator[Row]:
+    """Read a SMILES and a name per line, or the name first."""
     blank, first = 0, True
     for line in lines:
         structure, name = split_line(line)
+        if names_first and name and (swapped := _NAME_FIRST.match(line)) is not None:
+            name, structure = swapped.groups()
         if not structure:
             blank += 1
             continue
-        if first and structure.lower() in ("smiles", "smi"):
+        if first and structure.lower() in _TITLES:
             first, blank = False, 0
             continue
         first = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from model_zoo.errors import DataError
@@ -17,8 +18,11 @@ class TableError(DataError):
     kind
         `unreadable` for a fault of the file, `unclear-column` where nobody can tell which column holds the structures,
         `invalid` for a fault of what was said of it, `too-large`.
+    columns
+        The columns that there are, where nobody can tell.
     """
 
-    def __init__(self, kind: Kind, message: str) -> None:
+    def __init__(self, kind: Kind, message: str, columns: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.kind = kind
+        self.columns = tuple(columns)

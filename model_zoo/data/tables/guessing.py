@@ -19,6 +19,8 @@ from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Format, delimit
 from model_zoo.data.tables.names import numbered, unique
 
 SAMPLE_ROWS = 50
+SHORT = 3
+"""Structures of so many characters on average are as likely words or initials."""
 _EXTENSIONS: dict[str, Format] = {
     "csv": "csv", "tsv": "tsv", "tab": "tsv", "smi": "smi", "smiles": "smi", "ism": "smi", "sdf": "sdf", "sd": "sdf",
     "mol": "sdf",
@@ -40,6 +42,7 @@ class Said:
     header: bool | None = None
     name: str | None = None
     media_type: str | None = None
+    sheet: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,9 @@ def guess_format(said: Said, head: str) -> Format:
                 return known
         raise TableError("invalid", f"format: expected one of {', '.join(TEXT_FORMATS)}, got {said.format!r}")
     extension = re.sub(r"\.gz$", "", (said.name or "").lower()).rpartition(".")[2]
-    if extension in ("xls", "xlsx", "ods"):
-        raise TableError("unreadable", f"expected CSV, TSV, SMILES or SDF, got .{extension}: save it as CSV")
+    if extension in ("xls", "xlsb", "xlsx", "ods"):  # a workbook that is one was told by its content
+        wanted = "CSV, TSV, SMILES, SDF or a whole workbook (XLSX)"
+        raise TableError("unreadable", f"expected {wanted}, got .{extension}: save it as CSV")
     by_name = _EXTENSIONS.get(extension) or _MEDIA_TYPES.get(said.media_type or "")
     if by_name is not None:
         return by_name
@@ -125,6 +129,22 @@ def is_header(row: list[str], column: str | None = None, *, strict: bool = True)
         "smiles" in _plain(cell) or _plain(cell) in _NAMES for cell in row
     )
     return named or (not strict and not _is_data(row, column))
+
+
+def names_come_first(lines: Sequence[str]) -> bool:
+    """Tell whether the structures of lines are their last words, by how many of those are structures, and how long.
+
+    Examples
+    --------
+    >>> names_come_first(["A-1 CCO", "A-2 CCN"]), names_come_first(["CCO A-1"])
+    (True, False)
+    """
+    pairs = [(words[0], words[-1]) for line in lines if len(words := line.split()) > 1]
+    first, last = ([token for pair in pairs if is_smiles(token := pair[place])] for place in (0, 1))
+    if len(first) != len(last):
+        return len(last) > len(first)
+    lengths = [sum(map(len, tokens)) for tokens in (first, last)]
+    return bool(pairs) and lengths[0] <= SHORT * len(pairs) < lengths[1]
 
 
 def is_smiles(text: str) -> bool:
@@ -210,7 +230,7 @@ def find_smiles_column(said: str | None, columns: Sequence[str], rows: list[list
         return likely[0]
     what = "none of them looks like SMILES" if not likely else "more than one of them could hold the SMILES"
     raise TableError(
-        "unclear-column", f"name the SMILES column with the parameter column: the columns are {shown}; {what}"
+        "unclear-column", f"name the SMILES column with the parameter column: the columns are {shown}; {what}", columns
     )
 
 

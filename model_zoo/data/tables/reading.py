@@ -15,11 +15,27 @@ from model_zoo.data.tables.columnar import read_parquet
 from model_zoo.data.tables.delimited import read_cells, read_delimited, read_smiles_lines
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import TEXT_FORMATS, Form, Format
-from model_zoo.data.tables.guessing import Said, guess_format, guess_layout
-from model_zoo.data.tables.names import unique
+from model_zoo.data.tables.guessing import (
+    SAMPLE_ROWS,
+    Said,
+    find_smiles_column,
+    guess_format,
+    guess_layout,
+    is_header,
+    names_come_first,
+)
+from model_zoo.data.tables.names import numbered, unique
 from model_zoo.data.tables.row import Row
 from model_zoo.data.tables.sdf import MAX_COLUMNS, TITLE, property_names, read_sdf
-from model_zoo.data.tables.text import HEAD_BYTES, ZIP, guess_encoding, open_bytes, read_lines
+from model_zoo.data.tables.text import (
+    HEAD_BYTES,
+    ZIP,
+    guess_encoding,
+    is_workbook,
+    open_bytes,
+    read_lines,
+    unpacked_size,
+)
 from model_zoo.data.tables.workbook import read_sheet
 
 
@@ -63,6 +79,8 @@ def understand(path: Path, said: Said, max_bytes: int | None = None) -> Table:
     TableError
         With what was expected and what came.
     """
+    if is_workbook(path):
+        return _workbook(path, said, max_bytes)
     encoding, head = read_head(path, max_bytes)
     kind = guess_format(said, head)
 
@@ -73,7 +91,10 @@ def understand(path: Path, said: Said, max_bytes: int | None = None) -> Table:
         names = property_names(lines())
         return Table(Form(kind, encoding), unique([TITLE, *names]), None, lambda: read_sdf(lines(), names))
     if kind == "smi":
-        return Table(Form(kind, encoding), ("smiles", "name"), "smiles", lambda: read_smiles_lines(lines()))
+        swapped = names_come_first(head.splitlines()[:SAMPLE_ROWS])
+        return Table(
+            Form(kind, encoding), ("smiles", "name"), "smiles", lambda: read_smiles_lines(lines(), names_first=swapped)
+        )
     layout = guess_layout(said, head, tabs=kind == "tsv")
     width = len(layout.columns)
     if width > MAX_COLUMNS:
@@ -84,6 +105,40 @@ def understand(path: Path, said: Said, max_bytes: int | None = None) -> Table:
         layout.columns[layout.smiles],
         lambda: read_delimited(lines(), layout.delimiter, width, layout.smiles, skip=layout.skip),
     )
+
+
+def _workbook(path: Path, said: Said, max_bytes: int | None) -> Table:
+    """Find out what a sheet holds: its first row with content names the columns, or is a molecule already."""
+    if max_bytes is not None and unpacked_size(path) > max_bytes:
+        raise TableError("too-large", f"expected at most {max_bytes} bytes after unpacking")
+    form = Form("xlsx", sheet=said.sheet or "")
+    grid = [row for row in read_sheet(path, form.sheet) if row]
+    if not grid:
+        raise TableError("unreadable", "expected a header and rows, got an empty sheet")
+    width = max(map(len, grid[: SAMPLE_ROWS + 1]))
+    first = grid[0] + [""] * (width - len(grid[0]))
+    header = said.header if said.header is not None else is_header(grid[0], said.column, strict=False)
+    columns = unique(first) if header else numbered(width)
+    sample = [row + [""] * (width - len(row)) for row in grid[header:SAMPLE_ROWS]]
+    place = find_smiles_column(said.column, columns, sample)
+
+    def rows() -> Iterator[Row]:
+        blank, began = 0, False
+        for cells in read_sheet(path, form.sheet):
+            if not cells:
+                blank += began
+                continue
+            if not began and header:
+                began = True
+                continue
+            began = True
+            yield from (Row([""] * width, "") for _ in range(blank))
+            blank = 0
+            whole = [*cells[:width], *[""] * (width - len(cells))]
+            fault = ("ragged-row", f"expected {width} cells, got {len(cells)}") if any(cells[width:]) else None
+            yield Row(whole, "" if fault else whole[place], fault)
+
+    return Table(form._replace(header=header), columns, columns[place], rows)
 
 
 def read_head(

@@ -63,6 +63,12 @@ def is_workbook(path: Path) -> bool:
         return False
 
 
+def unpacked_size(path: Path) -> int:
+    """Give how many bytes a ZIP archive says that it holds; a workbook is one."""
+    with zipfile.ZipFile(path) as archive:
+        return sum(member.file_size for member in archive.infolist())
+
+
 def guess_encoding(path: Path, max_bytes: int | None = None, *, archives: bool = False) -> str:
     """Tell a text's encoding: by its byte order mark, UTF-8 when all of it is, else that of older Windows programs.
 

@@ -8,6 +8,7 @@ so: none of these can be taken for a plain number.
 from __future__ import annotations
 
 import datetime as dt
+import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,8 @@ def _book(path: Path, *, values: bool) -> Any:
     import openpyxl
 
     try:
-        return openpyxl.load_workbook(path, data_only=values)
+        # Its content, for openpyxl judges a path by the ending of its name.
+        return openpyxl.load_workbook(io.BytesIO(path.read_bytes()), data_only=values)
     except (zipfile.BadZipFile, KeyError, ValueError, OSError, SyntaxError) as error:
         raise TableError("unreadable", f"expected an Excel workbook (.xlsx): {error}") from error
 

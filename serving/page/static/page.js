@@ -95,6 +95,40 @@ async function patiently(fields) {
   }
 }
 
+// Results outlive a reload and Back: this tab keeps them, on this computer, until it is closed or cleared.
+const KEPT = "results";
+let kept = ""; // as they came: the table takes rows out of the page
+
+function keep() {
+  if (form.getAttribute("aria-busy") === "true") return;
+  const state = { text: box.value, html: kept, said: status_.textContent };
+  for (const each of [state, { ...state, html: "" }])
+    try {
+      sessionStorage.setItem(KEPT, JSON.stringify(each));
+      return;
+    } catch {
+      // too large, or storage is forbidden: the text alone is kept, or nothing
+    }
+}
+
+function restore() {
+  let state;
+  try {
+    state = JSON.parse(sessionStorage.getItem(KEPT));
+  } catch {
+    return;
+  }
+  if (!state || results.childElementCount || box.defaultValue) return; // what the service has just sent is newer
+  box.value = state.text;
+  if (state.html) {
+    kept = state.html;
+    results.innerHTML = kept;
+    enliven(results);
+    openTable(results);
+    status_.textContent = state.said;
+  } else if (state.said) tell("The results were too large to be kept.", true);
+}
+
 async function predict() {
   if (form.getAttribute("aria-busy") === "true") return;
   const lines = box.value.split("\n").filter((text) => text.trim());
@@ -103,7 +137,8 @@ async function predict() {
   $("comparison").replaceChildren();
   skeletons(lines.length);
   try {
-    results.innerHTML = await patiently({ smiles: box.value });
+    kept = await patiently({ smiles: box.value });
+    results.innerHTML = kept;
     tell("");
     enliven(results);
     const rows = results.querySelectorAll("#grid tbody tr").length;
@@ -111,6 +146,8 @@ async function predict() {
     const bad = results.querySelectorAll(rows ? ".not-predicted" : ".card.bad").length;
     status_.textContent = `${cards - bad} predicted` + (bad ? `, ${bad} not` : "");
     news = "";
+    keep();
+    await openTable(results);
     results.focus({ preventScroll: true });
     results.scrollIntoView({ block: "nearest", behavior: "smooth" });
   } catch (error) {
@@ -169,38 +206,16 @@ function showAlert(chip) {
 
 // The table ----------------------------------------------------------------------------------------------------------------
 
-function sortBy(heading) {
-  const table = heading.closest("table");
-  const at = [...heading.parentElement.children].indexOf(heading);
-  const down = heading.getAttribute("aria-sort") === "ascending";
-  for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
-  heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-  const numbers = heading.dataset.sort === "number";
-  const value = (row) => row.children[at]?.dataset.value;
-  const order = numbers ? (a, b) => a - b : (a, b) => a.localeCompare(b);
-  const rows = [...table.tBodies[0].rows];
-  const known = rows.filter((row) => value(row) !== undefined);
-  const rest = rows.filter((row) => value(row) === undefined); // not predicted: always last
-  known.sort((a, b) => (down ? -1 : 1) * order(value(a), value(b)));
-  table.tBodies[0].append(...known, ...rest);
-}
-
-function filter() {
-  const text = $("filter").value.trim().toLowerCase();
-  const familiar = $("familiar").checked;
-  let shown = 0;
-  const rows = $("grid").tBodies[0].rows;
-  for (const row of rows) {
-    row.hidden = !row.dataset.text.includes(text) || (familiar && !("familiar" in row.dataset));
-    shown += !row.hidden;
+// Sorting, filtering, choosing columns: a script of its own, loaded with the first table.
+async function openTable(part) {
+  const panel = part.querySelector(".overview[data-script]");
+  if (!panel) return;
+  try {
+    const module = await import(panel.dataset.script);
+    await module.open(panel, { make, explained, enliven });
+  } catch (error) {
+    tell(`The table cannot be sorted or filtered: ${error.message}`);
   }
-  $("count").textContent = shown === rows.length ? "" : `${shown} of ${rows.length} shown`;
-}
-
-function picks() {
-  const count = $("grid").querySelectorAll("[name=pick]:checked").length;
-  $("compare").textContent = count ? `Compare ${count}` : "Compare";
-  $("csv").textContent = count ? `Download CSV of ${count}` : "Download CSV";
 }
 
 async function compare(event) {
@@ -225,7 +240,7 @@ async function openCard(link, event) {
   holder.scrollIntoView({ block: "nearest" });
   holder.replaceChildren(make("span", { class: "bone" }));
   try {
-    holder.innerHTML = await ask("/", { smiles: row.dataset.line, pick: position - 1 }, "card");
+    holder.innerHTML = await ask("/", { smiles: row.dataset.smiles, name: row.dataset.name, pick: position - 1 }, "card");
     enliven(holder);
     $(`card-${position}`)?.scrollIntoView({ block: "start", behavior: "smooth" });
   } catch (error) {
@@ -235,7 +250,9 @@ async function openCard(link, event) {
 
 // Shows what needs a script, in mark-up that has just arrived.
 function enliven(part) {
-  for (const element of part.querySelectorAll(".ask-why, .ask-alerts, .filter, .check, .close")) element.hidden = false;
+  for (const element of part.querySelectorAll(".ask-why, .ask-alerts, .close")) element.hidden = false;
+  if (!part.matches(".overview")) return;
+  for (const element of part.querySelectorAll(".filter, .check")) element.hidden = false;
   for (const button of part.querySelectorAll("th[data-sort] button")) button.disabled = false;
 }
 
@@ -245,13 +262,8 @@ document.addEventListener("click", (event) => {
   if ((found = on(".ask-why"))) askWhy(found);
   else if ((found = on(".ask-alerts"))) askAlerts(found);
   else if ((found = on(".alert-chip"))) showAlert(found);
-  else if ((found = on("th[data-sort] button"))) sortBy(found.parentElement);
   else if ((found = on("#grid th[scope=row] a"))) openCard(found, event);
   else if (on(".close")) $("comparison").replaceChildren();
-});
-document.addEventListener("input", (event) => {
-  if (event.target.matches("#filter, #familiar")) filter();
-  if (event.target.matches("[name=pick]")) picks();
 });
 document.addEventListener("submit", (event) => {
   if (event.target.id === "picking") compare(event);
@@ -261,11 +273,15 @@ document.addEventListener("submit", (event) => {
   }
 });
 for (const part of [results, $("comparison")]) if (part) enliven(part);
+if (results) openTable(results);
 
 // The box and its preview ---------------------------------------------------------------------------------------------------
 
 let drawing;
 let drawn = "";
+
+// The line that the cursor stands in, from 1.
+const cursorLine = () => box.value.slice(0, box.selectionStart).split("\n").length;
 
 function lineAtCursor() {
   const start = box.value.lastIndexOf("\n", box.selectionStart - 1) + 1;
@@ -274,16 +290,21 @@ function lineAtCursor() {
 }
 
 function preview() {
-  const line = lineAtCursor();
-  if (line === drawn) return;
-  drawn = line;
+  const at = cursorLine();
+  const asked = `${at} ${box.value}`;
+  if (asked === drawn) return;
+  drawn = asked;
   drawing?.abort();
   drawing = new AbortController();
   const { signal } = drawing;
   setTimeout(async () => {
     if (signal.aborted) return;
     try {
-      $("preview").innerHTML = await ask("/page/preview", { smiles: line }, "part", signal);
+      const html = await ask("/page/preview", { smiles: box.value, at }, "part", signal);
+      const open = $("understood").querySelector("details")?.open;
+      $("preview").innerHTML = html;
+      $("understood").replaceChildren(...$("preview").querySelectorAll(".understood"));
+      if (open) $("understood").querySelector("details")?.setAttribute("open", "");
     } catch {
       // a preview that does not come is no news: predicting will say what is wrong
     }
@@ -318,11 +339,15 @@ if (form) {
   $("clear").addEventListener("click", () => {
     box.value = "";
     for (const part of [results, $("comparison")]) part.replaceChildren();
+    kept = "";
     status_.textContent = "Cleared";
+    sessionStorage.removeItem(KEPT);
     box.focus();
     preview();
   });
   $("preview").hidden = false;
+  window.addEventListener("pagehide", keep);
+  restore();
   if (box.value.trim()) preview();
 }
 
@@ -340,7 +365,7 @@ async function openTab(tab) {
   if (!panel.dataset.script) return;
   try {
     const module = await import(panel.dataset.script);
-    await module.open(panel, { ask, addLine, lineAtCursor, make, explained, paste: () => openTab(tabs[0]) });
+    await module.open(panel, { openTable, results, ask, addLine, lineAtCursor, make, explained, paste: () => openTab(tabs[0]) });
   } catch (error) {
     panel.prepend(make("p", { class: "notice", role: "alert" }, `This could not be loaded: ${error.message}`));
   }

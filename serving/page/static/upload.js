@@ -2,7 +2,7 @@
 
 const FORMATS = ["csv", "parquet", "sdf", "ndjson"];
 const TERMINAL = ["done", "failed", "cancelled"];
-const KEPT = "jobs"; // jobs of this tab, so that a reload loses sight of none; their names are all that is kept here
+const KEPT = "jobs"; // jobs of this browser, so that they are found again tomorrow; their numbers are all that is kept
 let ready = false;
 
 export async function open(panel, page) {
@@ -14,12 +14,21 @@ export async function open(panel, page) {
     drop.addEventListener(name, (event) => {
       event.preventDefault();
       drop.classList.toggle("over", name === "dragover");
-      if (name === "drop" && event.dataTransfer.files.length) form.querySelector("#file").files = event.dataTransfer.files;
+      if (name === "drop" && event.dataTransfer.files.length) {
+        form.querySelector("#file").files = event.dataTransfer.files;
+        look(form, page);
+      }
     });
+  form.addEventListener("change", (event) => look(form, page, { column: ["column", "sheet"], sheet: ["sheet"] }[event.target.name]));
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest(".save-yaml");
+    if (button) save(button.dataset.name, button.parentElement.querySelector(".yaml").textContent, page);
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit(form, panel.querySelector("#jobs"), page);
   });
+  look(form, page); // a file may have been chosen before this script came
   for (const id of kept()) {
     const answer = await fetch(`/v1/jobs/${id}`);
     if (answer.ok) follow(await answer.json(), panel.querySelector("#jobs"), page);
@@ -29,7 +38,7 @@ export async function open(panel, page) {
 
 function kept() {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT)) || [];
+    return JSON.parse(localStorage.getItem(KEPT)) || [];
   } catch {
     return [];
   }
@@ -37,10 +46,39 @@ function kept() {
 
 function keep(ids) {
   try {
-    sessionStorage.setItem(KEPT, JSON.stringify(ids.slice(-10)));
+    localStorage.setItem(KEPT, JSON.stringify(ids.slice(-30)));
   } catch {
     // storage may be forbidden; the jobs are seen as long as the page is open
   }
+}
+
+const PART = 8 << 20; // as much of a file as is looked at before it is uploaded
+let looking = 0;
+
+// Shows the first rows; `chosen` names what was chosen before and stays so.
+async function look(form, { make, explained }, chosen = []) {
+  const [file] = form.querySelector("#file").files;
+  const holder = form.querySelector("#first-rows");
+  const said = new FormData(form);
+  const number = ++looking;
+  if (!file) return holder.replaceChildren();
+  const body = new FormData();
+  body.append("file", file.slice(0, PART), file.name);
+  for (const name of chosen) if (said.get(name)) body.append(name, said.get(name));
+  try {
+    const answer = await fetch("/page/file", { method: "POST", body });
+    if (!answer.ok) throw await explained(answer);
+    const html = await answer.text();
+    if (number === looking) holder.innerHTML = html;
+  } catch (error) {
+    if (number === looking) holder.replaceChildren(make("p", { class: "hint", role: "alert" }, `${file.name}: ${error.message}`));
+  }
+}
+
+function save(name, text, { make }) {
+  const address = URL.createObjectURL(new Blob([text], { type: "application/yaml" }));
+  make("a", { href: address, download: name }).click();
+  URL.revokeObjectURL(address);
 }
 
 async function submit(form, list, page) {
@@ -49,6 +87,8 @@ async function submit(form, list, page) {
   form.setAttribute("aria-busy", true);
   const body = new FormData();
   body.append("file", file);
+  const chosen = new FormData(form);
+  for (const name of ["column", "sheet"]) if (chosen.get(name)) body.append(name, chosen.get(name));
   try {
     const answer = await fetch("/v1/jobs", { method: "POST", body });
     if (!answer.ok) throw await page.explained(answer);
@@ -56,6 +96,7 @@ async function submit(form, list, page) {
     keep([...kept(), job.id]);
     follow(job, list, page);
     form.reset();
+    form.querySelector("#first-rows").replaceChildren();
   } catch (error) {
     list.prepend(page.make("p", { class: "notice", role: "alert" }, `${file.name}: ${error.message}`));
   } finally {
@@ -63,13 +104,14 @@ async function submit(form, list, page) {
   }
 }
 
-function follow(job, list, { make }) {
+function follow(job, list, { make, explained, results, openTable }) {
   const bar = make("progress", { max: Math.max(1, job.total), value: job.done, "aria-label": `Progress of ${job.name}` });
   const text = make("span", { class: "hint", role: "status" });
   const links = make("span", { class: "links" });
   const stop = make("button", { type: "button", class: "quiet" }, "Cancel");
   const item = make("div", { class: "job" }, make("strong", {}, job.name || job.id), bar, text, links, stop);
   list.prepend(item);
+  document.getElementById("jobs-title").hidden = false;
   const events = new EventSource(job.links.events);
 
   const show = (state) => {
@@ -84,7 +126,17 @@ function follow(job, list, { make }) {
     show(state);
     if (state.status === "done") {
       bar.value = bar.max;
+      const open = make("button", { type: "button", class: "tool" }, "Open as a table");
+      open.addEventListener("click", async () => {
+        const answer = await fetch(`/page/jobs/${job.id}`);
+        if (!answer.ok) return text.append(` ${(await explained(answer)).message}`);
+        results.innerHTML = await answer.text();
+        results.scrollIntoView({ block: "start" });
+        results.focus({ preventScroll: true });
+        await openTable(results);
+      });
       links.replaceChildren(
+        open,
         ...FORMATS.map((format) => make("a", { href: `${job.links.result}?format=${format}&bom=true`, download: "" }, format.toUpperCase())),
       );
     } else {

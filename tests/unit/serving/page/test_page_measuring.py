@@ -89,9 +89,12 @@ def test_a_measured_value_is_stored_and_compared(client: Client, tmp_path: Path)
 
 
 def test_what_is_no_measurement_is_refused_in_words(client: Client) -> None:
-    """Neither words nor a class of 2 are stored, and no other site can make a browser send a value."""
+    """No words, no class of 2 and no number of two meanings are stored; no other site can make a browser send one."""
+    twice = [report(client, "solubility_logs", text) for text in ("1,234", ">1,000", "-12,345", "1,234 nM")]
     words, third, foreign = report(client, "bbb", "soluble"), report(client, "bbb", "2"), report(client, "bbb", "1", {})
 
+    assert [answer.status_code for answer in twice] == [422] * 4
+    assert "'1,234' is 1.234 (decimal ',') or 1234 (decimal '.', thousands ',')" in twice[0].json()["detail"]
     assert (words.status_code, foreign.status_code) == (422, 403)
     assert "Not stored: expected class 0 or 1" in third.text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import html
 import io
 import re
 from collections.abc import Iterator
@@ -52,7 +53,9 @@ def test_long_lists_come_as_a_table(client: TestClient[Any]) -> None:
     """Beyond ten molecules the table comes first, and a card when it is asked for, under its own number."""
     lines = [f"{'C' * number}O a{number}" for number in range(1, MOST_CARDS + 2)]
     page = client.post("/", data={"smiles": "\n".join(lines)}, headers=FRAGMENT).text
-    card = client.post("/", data={"smiles": lines[4], "pick": "4"}, headers={"x-fragment": "card"}).text
+    card = client.post(
+        "/", data={"smiles": lines[4].split()[0], "name": "a5", "pick": "4"}, headers={"x-fragment": "card"}
+    ).text
 
     assert page.count('<tr data-position="') == len(lines)
     assert "<article" not in page
@@ -70,7 +73,7 @@ def test_a_file_holds_every_molecule_in_order(client: TestClient[Any]) -> None:
     assert next(csv.DictReader(io.StringIO(formula)))["smiles"] == "'=cmd|calc"
     assert [row["smiles"] for row in rows] == ["CCO", "nonsense", "CCN"]
     assert [row["name"] for row in rows] == ["'=SUM(A1)", "", "b"]
-    assert [row["error_code"] for row in rows] == ["", "invalid-smiles", ""]
+    assert [row["error_code"] for row in rows] == ["", "unknown-name", ""]
     assert float(rows[0]["solubility_logs_lower"]) < float(rows[0]["solubility_logs_value"])
     assert rows[0]["bbb_lower"] == rows[1]["bbb_value"] == ""
 
@@ -166,3 +169,81 @@ def test_a_class_that_is_not_wanted_is_not_called_desirable(threshold: float, ba
 def test_a_neighbour_is_the_same_molecule_only_if_it_is(near: str, asked: str, said: str) -> None:
     """Stereoisomers, and molecules of equal fingerprints, are others."""
     assert details._likeness(Neighbour(near, 1.0, 0.0), asked) == said
+
+
+def test_what_is_pasted_is_told_before_and_predicted_in_order(client: TestClient[Any]) -> None:
+    """Rows of a spreadsheet, an InChI and a name are predicted as the molecules they are; the rest says why not."""
+    rows = ["Name,SMILES", "acid,CC(=O)O", "ion,CC(=O)[O-].[Na+]", "key,LFQSCWFLJHTTHZ-UHFFFAOYSA-N"]
+    text = "\n".join([*rows, "", "aspirin", "InChI=1S/CH4O/c1-2/h2H,1H3"])
+    told = client.post("/page/preview", data={"smiles": text, "at": "3"}, headers=FRAGMENT).text
+    file = list(csv.DictReader(io.StringIO(client.post("/page/csv", data={"smiles": text}).text.lstrip("\ufeff"))))
+    page = client.post("/", data={"smiles": text}, headers=FRAGMENT).text
+
+    assert '5 molecules</strong>: 2 SMILES, 1 name, 1 InChI; <strong class="poor">1 refused' in told
+    assert "Line 4 (key): An InChIKey is a digest" in told
+    assert "the same molecule as line 2" in told
+    assert "Line 1 is not a molecule: headings." in told
+    assert "left out: Na, known as a counter-ion" in told  # the cursor stands in line 3
+    assert [row["name"] for row in file] == ["acid", "ion", "key", "aspirin", ""]
+    assert [row["standardised"] for row in file] == ["CC(=O)O", "CC(=O)O", "", "CC(=O)Oc1ccccc1C(=O)O", "CO"]
+    assert [row["error_code"] for row in file] == ["", "", "inchikey", "", ""]
+    assert page.count("<article") == 5
+    assert "Not predicted.</strong> An InChIKey is a digest" in page
+
+
+def test_what_was_measured_stands_beside_what_is_predicted(tmp_path: Path) -> None:
+    """A molecule of the training data shows its value, a salt of it too, its mirror image that it is another one."""
+    smiles = ["C[C@H](N)C(=O)O", "CCO", "CC(=O)O", "CCCCCCCCCCCCCCCC", *(f"{'C' * n}N" for n in range(1, 12))]
+    values = [-1.25, *range(1, len(smiles))]
+    store = FolderStore(tmp_path / "store")
+    relations = ["=", ">", *["="] * (len(smiles) - 2)]
+    publish(
+        store, tmp_path / "a", endpoint="solubility_logs", onnx_bias=-1.0, measured=values, relations=relations,
+        trained_on=smiles,
+    )  # fmt: skip
+
+    def page(text: str, client: TestClient[Any]) -> str:
+        page = client.post("/", data={"smiles": text}, headers=FRAGMENT).text
+        return " ".join(html.unescape(re.sub("<[^>]+>", " ", page)).split())
+
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        same, salt, mirror, bound, homologue, foreign = (
+            page(text, client)
+            for text in ("C[C@H](N)C(=O)O", "CC(=O)[O-].[Na+]", "C[C@@H](N)C(=O)O", "CCO", "C" * 17, "CCCl")
+        )
+        file = client.post("/page/csv", data={"smiles": "CCO\nCCCl\nC[C@@H](N)C(=O)O"}).text
+    with TestClient(create_app(Settings(poll_seconds=0.02, show_neighbours=False), store)) as client:
+        hidden = page("CCO", client)
+
+    assert "measured \N{MINUS SIGN}1.25" in same
+    assert "this molecule" in same
+    assert "measured 2.00" in salt
+    assert "left out: Na" in salt
+    assert "another stereoisomer, C[C@H](N)C(=O)O" in mirror
+    assert "Predicted alike for its mirror image, which these models do not tell apart: all." in mirror
+    assert "measured > 1.00" in bound
+    assert "measured" not in homologue + foreign + hidden
+    rows = list(csv.DictReader(io.StringIO(file.lstrip("\ufeff"))))
+    assert [row["solubility_logs_measured"] for row in rows] == ["> 1.00", "", ""]
+    assert [row["mw"] for row in rows] == ["46.1", "64.5", "89.1"]
+
+
+def test_what_became_of_the_rows_stands_on_the_model_page(tmp_path: Path) -> None:
+    """Files, kept, merged, bounds, and dropped rows by reason; a card that does not tell shows nothing of it."""
+    curated = {
+        "files": {"assay <1>.csv": 1100}, "rows": 1100, "kept": 990, "merged": 20,
+        "dropped": {"metal": 60, "not a number": 30}, "molecules": 1000, "bounds": 12,
+    }  # fmt: skip
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "a", endpoint="told", card={"data": {"curated": curated}})
+    publish(store, tmp_path / "b", endpoint="untold")
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        told, untold = (client.get(f"/models/{name}").text for name in ("told", "untold"))
+        card = client.get("/v1/champions/told").json()
+
+    plain = " ".join(html.unescape(re.sub("<[^>]+>", " ", told)).split())
+    for words in ("assay <1>.csv (1,100 rows)", "990 of 1,100 rows", "20 rows, of molecules", "1,000, 12 of them only"):
+        assert words in plain
+    assert "metal 60 not a number 30" in plain
+    assert "What became of the rows" not in untold
+    assert card["card"]["data"]["curated"]["files"] == curated["files"]

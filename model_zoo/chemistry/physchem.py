@@ -1,0 +1,191 @@
+"""Physicochemical properties that chemists look for first, and the rules that are read off them.
+
+Belongs here: numbers that are calculated from a structure by a published method, and rules with their published limits.
+Does not belong here: what is predicted by a model, descriptors that models see (see `featurizers/`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from rdkit import Chem, RDConfig
+from rdkit.Chem import QED, Crippen, Lipinski
+from rdkit.Chem.rdMolDescriptors import (
+    CalcFractionCSP3,
+    CalcNumAromaticRings,
+    CalcNumHBA,
+    CalcNumHBD,
+    CalcNumRotatableBonds,
+    CalcTPSA,
+    Properties,
+)
+
+
+class Property(NamedTuple):
+    """A calculated property.
+
+    Attributes
+    ----------
+    name
+        Stable, for files.
+    title, unit
+        What people call it.
+    digits
+        How many decimals mean something.
+    method
+        How it is calculated.
+    value
+        Of one molecule; none where it cannot be calculated here.
+    """
+
+    name: str
+    title: str
+    unit: str
+    digits: int
+    method: str
+    value: float | None
+
+    @property
+    def shown(self) -> str:
+        """The value as it is shown."""
+        return "" if self.value is None else f"{self.value:.{self.digits}f}"
+
+
+class Limit(NamedTuple):
+    """A limit of a rule: what it is about, and between what it must lie; none where one side is open."""
+
+    what: str
+    low: float | None
+    high: float | None
+
+    def broken_by(self, value: float) -> str:
+        """Say how a value breaks it; nothing where it does not.
+
+        Examples
+        --------
+        >>> Limit("MW", None, 500).broken_by(612.7), Limit("MW", None, 500).broken_by(500)
+        ('MW 612.7 > 500', '')
+        """
+        if self.high is not None and value > self.high:
+            return f"{self.what} {value:.4g} > {self.high:g}"
+        if self.low is not None and value < self.low:
+            return f"{self.what} {value:.4g} < {self.low:g}"
+        return ""
+
+
+class Rule(NamedTuple):
+    """A rule, and what a molecule breaks of it.
+
+    Attributes
+    ----------
+    name, source
+        Whose rule it is.
+    broken
+        The numbers that lie outside of its limits.
+    allowed
+        How many may.
+    """
+
+    name: str
+    source: str
+    broken: tuple[str, ...]
+    allowed: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether the molecule keeps the rule."""
+        return len(self.broken) <= self.allowed
+
+
+@dataclass(frozen=True)
+class Physchem:
+    """The properties of a molecule and the rules it keeps or breaks."""
+
+    properties: tuple[Property, ...]
+    rules: tuple[Rule, ...]
+
+
+def physchem(mol: Chem.Mol) -> Physchem:
+    """Calculate the properties of a molecule, and judge it by the rules.
+
+    Examples
+    --------
+    >>> found = physchem(Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O"))
+    >>> [(each.title, each.shown) for each in found.properties[:3]]
+    [('MW', '180.2'), ('cLogP', '1.31'), ('TPSA', '63.6')]
+    >>> [(rule.name, rule.passed, rule.broken) for rule in found.rules if rule.broken]
+    [('Lead-like', False, ('MW 180.2 < 250',))]
+    """
+    weight = float(Properties(["amw"]).ComputeProperties(mol)[0])
+    logp, area = float(Crippen.MolLogP(mol)), float(CalcTPSA(mol))  # type: ignore[attr-defined]
+    bonds = float(CalcNumRotatableBonds(mol))
+    properties = (
+        Property("mw", "MW", "g/mol", 1, "average molecular weight", weight),
+        Property("clogp", "cLogP", "", 2, "Wildman and Crippen (WLOGP)", logp),
+        Property("tpsa", "TPSA", "Å²", 1, "Ertl, nitrogen and oxygen", area),
+        Property("hbd", "HBD", "", 0, "donors of hydrogen bonds", float(CalcNumHBD(mol))),
+        Property("hba", "HBA", "", 0, "acceptors of hydrogen bonds", float(CalcNumHBA(mol))),
+        Property("rotatable_bonds", "Rotatable bonds", "", 0, "without amide bonds", bonds),
+        Property("fsp3", "Fsp³", "", 2, "share of carbons that are sp³", float(CalcFractionCSP3(mol))),
+        Property("aromatic_rings", "Aromatic rings", "", 0, "count", float(CalcNumAromaticRings(mol))),
+        Property("qed", "QED", "", 2, "Bickerton, 0 to 1, higher is more like a drug", _qed(mol)),
+        Property("sa_score", "SA score", "", 1, "Ertl and Schuffenhauer, 1 easy to 10 hard to make", _ease(mol)),
+    )
+    # Lipinski counts every nitrogen and oxygen, and every hydrogen on one.
+    donors, acceptors = float(Lipinski.NHOHCount(mol)), float(Lipinski.NOCount(mol))  # type: ignore[attr-defined]
+    rules = (
+        _rule(
+            "Lipinski", "Lipinski 1997, one exception allowed", 1,
+            (Limit("MW", None, 500), weight), (Limit("cLogP", None, 5), logp),
+            (Limit("NH and OH", None, 5), donors), (Limit("N and O", None, 10), acceptors),
+        ),
+        _rule("Veber", "Veber 2002", 0, (Limit("rotatable bonds", None, 10), bonds), (Limit("TPSA", None, 140), area)),
+        _rule("Egan", "Egan 2000", 0, (Limit("cLogP", None, 5.88), logp), (Limit("TPSA", None, 131.6), area)),
+        _rule(
+            "Lead-like", "Teague 1999", 0,
+            (Limit("MW", 250, 350), weight), (Limit("cLogP", None, 3.5), logp),
+            (Limit("rotatable bonds", None, 7), bonds),
+        ),
+    )  # fmt: skip
+    return Physchem(properties, rules)
+
+
+def _rule(name: str, source: str, allowed: int, *limits: tuple[Limit, float]) -> Rule:
+    return Rule(name, source, tuple(said for limit, value in limits if (said := limit.broken_by(value))), allowed)
+
+
+def _qed(mol: Chem.Mol) -> float | None:
+    try:
+        return float(QED.qed(mol))  # type: ignore[no-untyped-call]
+    except Exception:  # noqa: BLE001  RDKit raises various C++ exceptions
+        return None
+
+
+def _ease(mol: Chem.Mol) -> float | None:
+    """Score how hard a molecule is to make; none where RDKit was installed without its contributed parts."""
+    score = _scorer()
+    try:
+        return None if score is None else float(score(mol))
+    except Exception:  # noqa: BLE001  the same
+        return None
+
+
+@cache
+def _scorer() -> Callable[[Chem.Mol], float] | None:
+    """Load RDKit's contributed module for the SA score, which is no part of its package."""
+    path = Path(RDConfig.RDContribDir) / "SA_Score" / "sascorer.py"
+    spec = importlib.util.spec_from_file_location("_rdkit_sascorer", path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        return None
+    module: ModuleType = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    score: Callable[[Chem.Mol], float] = module.calculateScore
+    return score

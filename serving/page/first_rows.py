@@ -1,0 +1,177 @@
+"""The first rows of a file before it is uploaded: which column holds the structures, and what endpoint it could be."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from litestar import MediaType, Response, post
+from litestar.di import NamedDependency
+from litestar.types import ControllerRouterHandler
+
+from model_zoo.data.assays.proposal import Answers, propose
+from model_zoo.data.assays.roles import find_roles
+from model_zoo.data.assays.whole_table import read_whole
+from model_zoo.data.assays.yaml_text import as_yaml
+from model_zoo.data.pasted.notation import recognise_row
+from model_zoo.data.tables.fault import TableError
+from model_zoo.data.tables.guessing import Said
+from model_zoo.data.tables.reading import Table, understand
+from model_zoo.data.tables.text import is_workbook
+from model_zoo.data.tables.workbook import sheet_names
+from model_zoo.errors import DataError
+from serving.http.parameters import HttpRequest
+from serving.inference.engine import Engine
+from serving.jobs.intake import receive
+from serving.jobs.service import Jobs
+from serving.page import wording
+from serving.page.templates import render
+
+PART_BYTES = 8 << 20
+"""The page sends so much of a file and no more; a larger one is cut at a line."""
+ROWS, COLUMNS = 8, 12
+MOST_ENDPOINTS = 30
+ORIGIN = "Guessed by the service's page: check it. Put it into configs/endpoints/, the file where `files` says."
+
+
+@dataclass(frozen=True)
+class FirstRow:
+    """A row as it came, and what its structure was read as, or why there is none."""
+
+    cells: tuple[str, ...]
+    read_as: str
+    fault: str
+
+
+@dataclass(frozen=True)
+class Guess:
+    """An endpoint that a file could become.
+
+    Attributes
+    ----------
+    lines
+        Every guess with its evidence.
+    questions
+        What must be answered first; then there is no YAML.
+    """
+
+    name: str
+    lines: tuple[str, ...]
+    questions: tuple[str, ...]
+    yaml: str
+
+
+@dataclass(frozen=True)
+class FirstRows:
+    """What the page shows of a file.
+
+    Attributes
+    ----------
+    form
+        How it is written.
+    columns, chosen
+        Its columns, and the one with the structures; none where somebody has to choose. An SDF file has no choice.
+    sheets, sheet
+        Of a workbook.
+    """
+
+    form: str
+    columns: tuple[str, ...]
+    chosen: str | None
+    choice: bool
+    sheets: tuple[str, ...]
+    sheet: str
+    rows: tuple[FirstRow, ...]
+    whole: bool
+    guesses: tuple[Guess, ...]
+
+
+@post(
+    "/page/file", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"},
+    request_max_body_size=None,
+)  # fmt: skip
+async def file_page(
+    request: HttpRequest, engine: NamedDependency[Engine], jobs: NamedDependency[Jobs]
+) -> Response[str]:
+    """Show the first rows of a file; nothing of it is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "upload"
+        received = await receive(request, path, replace(jobs.settings, max_upload_bytes=PART_BYTES + 10_000), 0)
+        named = path.with_name(re.sub(r"[^\w.-]+", "_", received.said.name or "file.csv")[-80:].lstrip(".") or "file")
+        path.rename(named)
+        try:
+            shown = await engine.work(first_rows, named, received.said)
+        except TableError as error:
+            html = render("first_rows.html", shown=None, fault=wording.fault_words("", str(error)))
+            return Response(html, media_type=MediaType.HTML)
+    return Response(render("first_rows.html", shown=shown, fault=""), media_type=MediaType.HTML)
+
+
+FILE_HANDLERS: list[ControllerRouterHandler] = [file_page]
+
+
+def first_rows(path: Path, said: Said) -> FirstRows:
+    """Look at the first rows of a file, which may be cut off after `PART_BYTES`.
+
+    Raises
+    ------
+    TableError
+        When it is no table.
+    """
+    whole = path.stat().st_size < PART_BYTES
+    workbook = is_workbook(path)
+    if not whole and not workbook:
+        _cut_at_a_line(path)
+    sheets = tuple(sheet_names(path)) if workbook else ()
+    said = replace(said, column=said.column or None, sheet=said.sheet or (sheets[0] if sheets else None))
+    table, clear = _understood(path, said)
+    rows = []
+    for row in islice(table.rows(), ROWS):
+        found = recognise_row(row)
+        fault = "" if found.is_structure else wording.fault_words(found.code, found.detail)
+        rows.append(FirstRow(tuple(cell.split("\n")[0] for cell in row.cells), found.kind, fault))
+    form = [table.format.upper()]
+    if table.format in ("csv", "tsv"):
+        form.append(f"separated by {table.form.delimiter!r}".replace("'\\t'", "tabs"))
+    if not workbook:
+        form.append(table.encoding.removesuffix("-sig"))
+    return FirstRows(
+        ", ".join(form), table.columns, table.smiles_column if clear else None, table.format != "sdf", sheets,
+        said.sheet or "", tuple(rows), whole, guesses(path, said) if whole and clear else (),
+    )  # fmt: skip
+
+
+def guesses(path: Path, said: Said) -> tuple[Guess, ...]:
+    """Guess the endpoints that a file could become, as `aidrug endpoint new` does; none where it holds no values."""
+    try:
+        table = read_whole(path, said, sheet=said.sheet)
+        roles = find_roles(table)
+        proposals = propose(table, roles, path.name, Answers()) if roles.values else []
+    except (DataError, UnicodeDecodeError):
+        return ()
+    made = []
+    for each in proposals[:MOST_ENDPOINTS]:
+        lines = tuple(f"{key.removeprefix('source.')}: {why}" for key, why in each.why.items())
+        text = "" if each.questions else as_yaml(each, ORIGIN)
+        made.append(Guess(each.name, lines, tuple(each.questions), text))
+    return tuple(made)
+
+
+def _understood(path: Path, said: Said) -> tuple[Table, bool]:
+    """Find out what a file is, and whether it is clear which column holds the structures."""
+    try:
+        return understand(path, said), True
+    except TableError as error:
+        if not error.columns:
+            raise
+        return understand(path, replace(said, column=error.columns[0])), False
+
+
+def _cut_at_a_line(path: Path) -> None:
+    with path.open("r+b") as stream:
+        content = stream.read()
+        if not content.startswith(b"\x1f\x8b"):
+            stream.truncate(content.rfind(b"\n") + 1)

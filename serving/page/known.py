@@ -1,0 +1,120 @@
+"""What is known beside a prediction: values measured for the same molecule, and twins that no model tells apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from rdkit import Chem
+
+from model_zoo.bundles.reader import Neighbour
+from model_zoo.chemistry.molecules import Molecule
+from model_zoo.data.display_unit import Display
+from model_zoo.inference.predictor import Answer, Fault
+from serving.champions.champion_registry import Champion
+from serving.page.axis import number, places
+from serving.page.shown import shown_number
+
+SAME_FINGERPRINT = 0.9999
+"""From this similarity on a training molecule may be the same one: its fingerprint is."""
+LOOKED_AT = 16
+"""Training molecules with the same fingerprint that are compared: stereoisomers, homologues of long chains."""
+MIRROR, GEOMETRY = "its mirror image", "its other E/Z form"
+_OTHER = {
+    Chem.BondStereo.STEREOE: Chem.BondStereo.STEREOZ,
+    Chem.BondStereo.STEREOZ: Chem.BondStereo.STEREOE,
+    Chem.BondStereo.STEREOCIS: Chem.BondStereo.STEREOTRANS,
+    Chem.BondStereo.STEREOTRANS: Chem.BondStereo.STEREOCIS,
+}
+
+
+class Measured(NamedTuple):
+    """A value that was measured, of the molecule itself or of another stereoisomer.
+
+    Attributes
+    ----------
+    amount
+        The value as it is shown, a bound with its sign.
+    same
+        Whether it is of this very molecule, salts and solvents left aside.
+    smiles
+        What was measured.
+    """
+
+    amount: str
+    same: bool
+    smiles: str
+
+
+def measured_values(champion: Champion, smiles: str, similarity: float) -> tuple[Measured, ...]:
+    """Give what the training data of a champion holds for a standardised SMILES and its stereoisomers."""
+    if similarity < SAME_FINGERPRINT:
+        return ()
+    mol = Chem.MolFromSmiles(smiles)
+    flat = Chem.MolToSmiles(mol, isomericSmiles=False)
+    (near,) = champion.bundle.nearest([Molecule(smiles, mol)], LOOKED_AT)
+    found = [
+        Measured(amount(each, champion), each.smiles == smiles, each.smiles)
+        for each in near
+        if each.similarity >= SAME_FINGERPRINT and (each.smiles == smiles or without_stereo(each.smiles) == flat)
+    ]
+    return tuple(sorted(found, key=lambda each: not each.same))
+
+
+def amount(each: Neighbour, champion: Champion) -> str:
+    """Write a measured value in the unit that people read; a bound with its sign, a class as yes or no."""
+    if champion.manifest.target.task == "binary":
+        return "yes" if each.value >= 0.5 else "no"
+    value, sign = each.value, each.relation
+    display: Display | None = champion.manifest.display
+    if display is not None:
+        value, sign = shown_number(display, value), display.relation(sign)
+    shown = number(value, places(value))
+    return shown if sign == "=" else f"{sign} {shown}"
+
+
+def without_stereo(smiles: str) -> str:
+    """Give a SMILES without configurations; the text itself where RDKit cannot read it."""
+    mol = Chem.MolFromSmiles(smiles)
+    return smiles if mol is None else str(Chem.MolToSmiles(mol, isomericSmiles=False))
+
+
+def twins(smiles: str) -> dict[str, str]:
+    r"""Give the mirror image of a molecule, and the one with every double bond the other way, where these are others.
+
+    Examples
+    --------
+    >>> twins("C[C@H](N)C(=O)O"), twins("C/C=C/C"), twins("CCO"), twins("C[C@H](O)[C@@H](C)O")
+    ({'its mirror image': 'C[C@@H](N)C(=O)O'}, {'its other E/Z form': 'C/C=C\\C'}, {}, {})
+    """
+    mol = Chem.MolFromSmiles(smiles)
+    if mol is None or not set("@/\\") & set(smiles):
+        return {}
+    mirrored, turned = Chem.Mol(mol), Chem.Mol(mol)
+    for atom in mirrored.GetAtoms():
+        atom.InvertChirality()
+    for bond in turned.GetBonds():
+        if bond.GetStereo() in _OTHER:
+            bond.SetStereo(_OTHER[bond.GetStereo()])
+    canonical = Chem.MolToSmiles(mol)
+    made = {MIRROR: Chem.MolToSmiles(mirrored), GEOMETRY: Chem.MolToSmiles(turned)}
+    return {name: str(other) for name, other in made.items() if other != canonical}
+
+
+def not_told_apart(
+    champions: Mapping[str, Champion], answer: Answer, of_twins: Sequence[tuple[str, Answer]]
+) -> tuple[str, ...]:
+    """Say which properties are predicted alike for a molecule and its twins."""
+    said = []
+    for what, other in of_twins:
+        if isinstance(answer, Fault) or isinstance(other, Fault):
+            continue
+        alike = [
+            champions[name].manifest.title
+            for name, estimate in answer.items()
+            if name in other and abs(other[name].value - estimate.value) <= 1e-9 * max(1.0, abs(estimate.value))
+        ]
+        if alike:
+            which = ", ".join(alike) if len(alike) < len(answer) else "all"
+            said.append(f"Predicted alike for {what}, which these models do not tell apart: {which}.")
+    return tuple(said)

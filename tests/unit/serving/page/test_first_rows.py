@@ -1,0 +1,134 @@
+"""The first rows of a file before it is uploaded, and the same file as a job."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import time
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import openpyxl
+import pytest
+import yaml
+from litestar.testing import TestClient
+
+from model_zoo.bundles.store import FolderStore
+from serving.app import create_app
+from serving.settings import Settings
+from tests.bundle_factory import publish
+
+Client = TestClient[Any]
+SMILES = [f"{'C' * number}O" for number in range(1, 26)]
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Run a service with one endpoint."""
+    home = tmp_path_factory.mktemp("files")
+    store = FolderStore(home / "store")
+    publish(store, home / "a", endpoint="solubility_logs")
+    with TestClient(create_app(Settings(poll_seconds=0.02, folder=home), store)) as client:
+        yield client
+
+
+def look(client: Client, name: str, content: bytes, **fields: str) -> str:
+    """Send a file as the page does before it is uploaded; give the text that it shows."""
+    answer = client.post("/page/file", files={"file": (name, content)}, data=fields)
+    assert answer.status_code == 200, answer.text
+    return " ".join(unescape(re.sub("<(?!/?option)[^>]+>", " ", answer.text)).split())
+
+
+def predicted(client: Client, name: str, content: bytes, **fields: str) -> list[dict[str, str]]:
+    """Send a file as a job; give the rows of its result."""
+    answer = client.post("/v1/jobs", files={"file": (name, content)}, data=fields)
+    assert answer.status_code == 202, answer.text
+    links, until = answer.json()["links"], time.monotonic() + 30
+    while client.get(links["self"]).json()["status"] in ("queued", "running"):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return list(csv.DictReader(io.StringIO(client.get(f"{links['result']}?format=csv").text)))
+
+
+def workbook(**sheets: list[list[object]]) -> bytes:
+    """Make a workbook."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+CSV = "id;smiles;logS\n" + "".join(f"X-{at};{text};{-at / 8:.3f}\n".replace(".", ",") for at, text in enumerate(SMILES))
+
+
+def test_the_column_that_was_guessed_is_shown_and_can_be_changed(client: Client) -> None:
+    """How the file is written, which column was taken, what its cells were read as; another choice is followed."""
+    shown = look(client, "hits.csv", CSV.encode())
+    other = look(client, "hits.csv", CSV.encode(), column="id")
+    unclear = look(client, "two.csv", b"smiles_a,smiles_b\nCCCCO,CCCCN\n")
+    packed = look(client, "hits.csv.gz", gzip.compress(CSV.encode()))
+
+    assert shown.startswith("CSV, separated by ';', utf-8")
+    assert "<option selected>smiles</option>" in shown
+    assert "SMILES X-0 CO" in shown
+    assert "<option selected>id</option>" in other
+    assert "neither a structure nor one of the" in other.lower()
+    assert 'value="">choose a column' in unclear
+    assert packed.split(" ")[:3] == shown.split(" ")[:3]
+
+
+def test_a_file_of_names_and_structures_is_read_and_predicted(client: Client) -> None:
+    """A text file with the name first: the page and the job agree on which is which."""
+    text = "\n".join(f"CMPD-{at} {smiles}" for at, smiles in enumerate(SMILES)).encode()
+    shown, rows = look(client, "list.txt", text), predicted(client, "list.txt", text)
+
+    assert "SMILES CO CMPD-0" in shown
+    assert [row["smiles"] for row in rows] == SMILES
+    assert [row["name"] for row in rows] == [f"CMPD-{at}" for at in range(len(SMILES))]
+    assert not any(row["error_code"] for row in rows)
+
+
+def test_a_workbook_is_read_and_predicted(client: Client) -> None:
+    """Of several sheets one is shown, the other can be chosen, and a job predicts every row in its place."""
+    book = workbook(
+        Notes=[["see", "next"], ["sheet", "please"]], Hits=[["ID", "Structure"], ["a", "CCO"], [], ["b", "C1CC"]]
+    )
+    shown, other = look(client, "x.xlsx", book, sheet="Hits"), look(client, "x.xlsx", book)
+    rows = predicted(client, "x.xlsx", book, sheet="Hits")
+    alone = predicted(client, "x.xlsx", workbook(Data=[["SMILES", "n"], ["CCO", 1.5], ["CCN", 2]]))
+    refused = client.post("/v1/jobs", files={"file": ("x.xlsx", book)})
+
+    assert "<option selected>Structure</option>" in shown
+    assert "<option selected>Hits</option>" in shown
+    assert "<option selected>Notes</option>" in other
+    assert [row["ID"] for row in rows] == ["a", "", "b"]
+    assert [bool(row["error_code"]) for row in rows] == [False, True, True]
+    assert [(row["SMILES"], row["n"]) for row in alone] == [("CCO", "1.5"), ("CCN", "2")]
+    assert "sheet" in refused.json()["detail"]
+
+
+def test_the_endpoint_that_a_file_could_become_is_offered(client: Client) -> None:
+    """The guesses of `aidrug endpoint new` stand there with their evidence, and a YAML to take away."""
+    answer = client.post("/page/file", files={"file": ("hits.csv", CSV.encode())}).text
+    (text,) = re.findall(r'<pre class="yaml">(.*?)</pre>', answer, re.DOTALL)
+    made = yaml.safe_load(unescape(text))
+
+    assert made["source"]["value_column"] == "logS"
+    assert made["source"]["decimal"] == ","
+    assert made["source"]["files"] == ["hits.csv"]
+    assert "25 numbers" in answer
+    assert "could be made of it" not in look(client, "hits.csv", b"id,smiles\na,CCO\nb,CCN\n")
+
+
+def test_what_is_no_table_says_so(client: Client) -> None:
+    """A broken archive and an empty file are told in words, not as a fault of the page."""
+    assert "not a whole gzip file" in look(client, "a.csv.gz", b"\x1f\x8b junk")
+    assert "empty file" in look(client, "a.csv", b"\n")
