@@ -1,6 +1,6 @@
 # Every command a user or a developer types. `make` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-all test-chaos test-ray test-s3 test-images test-infra lint types format demo screenshots bench bench-rest lock clean
+.PHONY: help setup run test test-slow test-all test-chaos test-ray test-s3 test-fuzz test-images test-infra lint types format demo screenshots bench bench-rest lock clean
 
 PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
@@ -42,6 +42,9 @@ test-ray: $(STAMP) ## Run the tests of screens on a real local Ray (needs the ex
 
 test-s3: $(STAMP) stand-ins ## Run what lies in S3 against a real S3 server that checks credentials (minutes)
 	AIDRUG_TEST_S3=1 $(BIN)/python -m pytest tests/integration/test_s3.py
+
+test-fuzz: $(STAMP) ## Ask every address of the service in a thousand ways, other ones each time (half an hour)
+	AIDRUG_TEST_EXAMPLES=$(or $(NUMBER),1000) $(BIN)/python -m pytest --timeout 7200 tests/integration/test_api_fuzz.py
 
 test-images: $(STAMP) stand-ins ## Build the images, run the whole host with Docker, deliver to it (half an hour)
 	AIDRUG_TEST_IMAGES=1 $(BIN)/python -m pytest --timeout 7200 -s tests/images

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,8 @@ from serving.settings import Settings
 from tests.bundle_factory import publish
 from tests.server_process import running_service
 
+EXAMPLES = int(os.environ.get("AIDRUG_TEST_EXAMPLES") or 10)
+"""Requests made for each address; `make test-fuzz` makes many, and others each time."""
 CHECKS = [
     status_code_conformance,
     content_type_conformance,
@@ -81,7 +84,13 @@ def fuzzed(client: TestClient[Any], operation: Any) -> int:
     tried = 0
     described = operation.definition.raw["responses"]
 
-    @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=EXAMPLES == 10,
+        database=None,
+    )
     @given(case=operation.as_strategy())
     def ask(case: Any) -> None:
         nonlocal tried
