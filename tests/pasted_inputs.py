@@ -58,6 +58,9 @@ CASES = (
     Case("SMILES, one per line", "CCO\nc1ccccc1", (("", "CCO"), ("", "c1ccccc1"))),
     Case("SMILES and a name", "CCO ethanol\nCCN\tethyl amine", (("ethanol", "CCO"), ("ethyl amine", "CCN"))),
     Case("a name and SMILES", f"CMPD-1 {ASPIRIN}\nCMPD-2 CCN", (("CMPD-1", ASPIRIN), ("CMPD-2", "CCN"))),
+    Case("two SMILES in a line", "CCO c1ccccc1", (("CCO", "c1ccccc1"),)),
+    Case("table of Markdown", "| name | SMILES |\n|---|---|\n| ethanol | CCO |\n| X-2 | CCN |", (
+        ("ethanol", "CCO"), ("X-2", "CCN")), 2),
     Case("CXSMILES", "C[C@H](N)CO |&1:1| rac-alaninol", (("rac-alaninol", "CC(N)CO"),)),
     Case("salt", "CC(=O)[O-].[Na+] sodium acetate", (("sodium acetate", "CC(=O)O"),)),
     Case("InChI", f"{ASPIRIN_INCHI}\n{ASPIRIN_INCHI} aspirin", (("", ASPIRIN), ("aspirin", ASPIRIN))),

@@ -127,7 +127,10 @@ def _plain(lines: Sequence[Line], *, alone: bool = True) -> Reading:
         if len(tokens) > 2 and all(_recognise(token).kind == "SMILES" and looks_like_smiles(token) for token in tokens):
             found += [(line, "", _recognise(token)) for token in tokens]
         else:
-            found.append((line, *_alone(line.text, swapped=swapped, cut=alone)))
+            name, notation = _alone(line.text, swapped=swapped, cut=alone)
+            if name in tokens and not notation.note and looks_like_smiles(name) and _recognise(name).kind == "SMILES":
+                notation = notation._replace(note=f"{name} was read as a name, though it could be a SMILES, too")
+            found.append((line, name, notation))
     return Reading(found, first if headed else None)
 
 

@@ -18,6 +18,7 @@ _HEADER = 3
 _NAMING = re.compile(r"name|title|code|id$", re.IGNORECASE)
 _PROPERTY = re.compile(r"^>.*<.+>")
 _SEQUENCE = re.compile(r"[A-Za-z*-]+")
+_FRAMED = re.compile(r"\|.*\|")
 _INVISIBLE = re.compile("[\ufeff\u200b\u200c\u200d\u2060\u00ad\0]")
 _BLANKS = re.compile("[\u00a0\u2007\u202f\u2002-\u200a\u3000]")
 _CELLS, _LINES = ("td", "th"), ("tr", "p", "br", "div", "li", "h1", "h2", "h3")
@@ -48,6 +49,8 @@ def cleaned(text: str) -> str:
     --------
     >>> cleaned("\ufeffCCO\u00a0ethanol\r\nCCN"), cleaned("<table><tr><td>CCO</td><td>ethanol</td></tr></table>")
     ('CCO ethanol\nCCN', 'CCO\tethanol')
+    >>> cleaned("| name | SMILES |\n|---|---|\n| ethanol | CCO |")  # a table of Markdown
+    'name\tSMILES\n---\t---\nethanol\tCCO'
     """
     text = _BLANKS.sub(" ", _INVISIBLE.sub("", text)).replace("\r\n", "\n").replace("\r", "\n")
     if re.match(r"\s*<(?:!doctype|html|meta|table|body|div|p|ul|ol|span)\b", text, re.IGNORECASE):
@@ -55,6 +58,9 @@ def cleaned(text: str) -> str:
         reader.feed(text)
         reader.close()
         text = reader.text
+    lines = [line.strip() for line in text.split("\n")]
+    if all(_FRAMED.fullmatch(line) for line in lines if line) and sum(map(bool, lines)) > 1:
+        text = "\n".join(re.sub(r" *\| *", "\t", line[1:-1].strip()) for line in lines)
     return text
 
 
