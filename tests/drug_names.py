@@ -49,7 +49,12 @@ def names() -> dict[str, str]:
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for row in _rows():
         name = plain_name(row["compound_name"])
-        if len(name) < 4 or _CODE.match(name) or _PLACEHOLDER.fullmatch(row["CID"]) or Chem.MolFromSmiles(name):
+        if (
+            len(name) < 4
+            or _CODE.match(name)
+            or _PLACEHOLDER.fullmatch(row["CID"])
+            or Chem.MolFromSmiles(name) is not None
+        ):
             continue
         found[name].setdefault(_key(row["SMILES"]), row["SMILES"])
     given = {name: by_key for name, by_key in found.items() if len({key[:14] for key in by_key}) == 1}

@@ -175,8 +175,8 @@ def document() -> str:
         if not paste.entries:
             parts = [*parts[:-2], "Nothing: there is no molecule in it."]
         if paste.left_out or paste.notes:
-            said = [f"line {each.line}: {each.what}" for each in paste.left_out]
-            parts += ["", "; ".join([*said, *paste.notes]) + "."]
+            aside = [f"line {each.line}: {each.what}" for each in paste.left_out]
+            parts += ["", "; ".join([*aside, *paste.notes]) + "."]
     return "\n".join(parts) + "\n"
 
 

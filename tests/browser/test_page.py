@@ -107,7 +107,7 @@ def test_a_chemist_predicts_molecules(watched: Watched) -> None:
     expect(cards).to_have_count(3)
     aspirin, oops, ethanol = (cards.nth(number) for number in range(3))
 
-    expect(aspirin.get_by_role("heading")).to_contain_text("aspirin")
+    expect(aspirin.get_by_role("heading", level=2)).to_contain_text("aspirin")
     solubility = aspirin.get_by_role("row", name=re.compile("Aqueous solubility"))
     for text in ("log10 mol/L", "Higher is better", "90 %:", "desirable", "Familiar chemistry", "similarity 1.00"):
         expect(solubility).to_contain_text(text)
@@ -122,7 +122,7 @@ def test_a_chemist_predicts_molecules(watched: Watched) -> None:
     expect(aspirin.get_by_role("img", name="Structure of aspirin")).to_be_visible()
     expect(aspirin.get_by_role("img", name=re.compile("Desirability from 0 to 1. aspirin: "))).to_be_visible()
     expect(oops).to_contain_text("Not predicted. This is not a SMILES that can be read.")
-    expect(ethanol.get_by_role("heading")).to_contain_text("CCO")
+    expect(ethanol.get_by_role("heading", level=2)).to_contain_text("CCO")
     expect(page.locator("#status")).to_have_text("2 predicted, 1 not")
 
 
@@ -181,7 +181,7 @@ def test_a_prediction_is_explained_on_demand(watched: Watched) -> None:
     why = card.get_by_role("button", name="Why? Aqueous solubility")
     why.click()
     expect(why).to_have_attribute("aria-expanded", "true")
-    near = card.get_by_role("listitem")
+    near = card.locator(".near").get_by_role("listitem")
     expect(near).to_have_count(3)
     expect(near.first).to_contain_text("the same molecule")
     atoms = card.get_by_role("img", name=re.compile("each atom coloured by what it adds to Aqueous solubility"))

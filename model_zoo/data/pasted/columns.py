@@ -215,7 +215,8 @@ def _name_column(titles: Sequence[str], columns: Sequence[list[str]], structure:
         return filled[0]
     for place, cells in enumerate(columns):
         words = [cell for cell in cells if cell and not _NUMBER.fullmatch(cell)]
-        if place != structure and words and 2 * len(words) >= len(cells) and _share(cells) < 0.5:
+        distinct = 2 * len(set(words)) > len(words)  # what stands in every row names nothing
+        if place != structure and distinct and 2 * len(words) >= len(cells) and _share(cells) < 0.5:
             return place
     numbered = [place for place, cells in enumerate(columns) if place < structure and all(re.fullmatch(r"\d+", cell) for cell in cells)]  # fmt: skip # noqa: E501
     return numbered[0] if numbered and not titles else None

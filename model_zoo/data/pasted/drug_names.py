@@ -12,6 +12,10 @@ FILE = Path(__file__).with_name("drug_names.tsv")
 """A name and its SMILES per line, from B3DB (CC0-1.0); made and checked by `tests/drug_names.py`."""
 
 
+LONGEST = 40
+"""Longer names are not compared with all others."""
+
+
 class Drug(NamedTuple):
     """A drug of the list."""
 
@@ -45,6 +49,8 @@ def similar(name: str) -> str:
     >>> similar("ibuprofin"), similar("xyz")
     ('ibuprofen', '')
     """
+    if len(name) > LONGEST:
+        return ""
     found = get_close_matches(plain_name(name), _drugs(), 1, 0.84)
     return found[0] if found else ""
 

@@ -38,7 +38,8 @@ _R_GROUP = re.compile(r"\[R\d*'?\]|(?<![A-Za-z])R\d+|\[X\d+\](?![^\[]*\])")
 _PATTERN = re.compile(r"[~!&;,$]|\[[^\]]*(?:#\d|[RXDHvxr]\d)[^\]]*\]")
 _NUMBER = re.compile(r"[<>=~≤≥]*\s*[-+]?[\d.,']+(?:[eE][-+]?\d+)?\s*(?:%|[µun]M|mM|mg|g|kcal/mol)?")
 _FORMULA = re.compile(r"(?:[A-Z][a-z]?\d*){2,}")
-_SMILES_LIKE = re.compile(r"(?:\[[^\]\s]*\]?|Br|Cl|[BCNOPSFI]|[bcnops]|[-=#$:/\\.%()+\d@*~\]])+")
+_BRACKET_ATOM = re.compile(r"\[[^\[\]\s]*\]")
+_SMILES_LIKE = re.compile(r"(?:Br|Cl|[BCNOPSFIbcnops]|[-=#$:/\\.%()+\d@*~\[\]])+")
 _QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("\u2018", "\u2019"), ("«", "»"), ("`", "`"))
 
 _SENTENCES = {
@@ -149,7 +150,7 @@ def unquoted(text: str) -> str:
 
 def looks_like_smiles(text: str) -> bool:
     """Tell whether a text is written with the signs of a SMILES, be it a wrong one."""
-    return _SMILES_LIKE.fullmatch(text) is not None
+    return _SMILES_LIKE.fullmatch(_BRACKET_ATOM.sub("*", text)) is not None
 
 
 def _reads(text: str) -> bool:

@@ -29,7 +29,8 @@ export async function open(panel, page) {
     const cells = [...element.cells];
     const values = headings.map((_, at) => cells[at]?.dataset.value);
     const far = cells.map((cell) => cell.classList.contains("far"));
-    return { index, text: element.dataset.text, values, far, bad: values.length > cells.length, element: () => element, picked: false };
+    const picked = element.querySelector("[name=pick]").checked; // somebody may have been quicker than this script
+    return { index, text: element.dataset.text, values, far, bad: values.length > cells.length, element: () => element, picked };
   }
 
   function ofAnswer(entry, sent) {
@@ -247,4 +248,5 @@ export async function open(panel, page) {
   page.enliven(panel);
   if (view.dataset.job) await load();
   else if (rows.length > FEW || hidden.size) update();
+  label();
 }

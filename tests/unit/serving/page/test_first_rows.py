@@ -56,7 +56,7 @@ def predicted(client: Client, name: str, content: bytes, **fields: str) -> list[
 def workbook(**sheets: list[list[object]]) -> bytes:
     """Make a workbook."""
     book = openpyxl.Workbook()
-    book.remove(book.active)
+    book.remove(book.worksheets[0])
     for name, rows in sheets.items():
         sheet = book.create_sheet(name)
         for row in rows:

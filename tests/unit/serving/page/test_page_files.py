@@ -41,7 +41,8 @@ def test_every_format_holds_the_same(client: Client) -> None:
     rows = list(csv.DictReader(io.StringIO(given["csv"].decode("utf-8-sig"))))
     sheet = openpyxl.load_workbook(io.BytesIO(given["xlsx"])).active
     assert sheet is not None
-    head, *cells = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    first, *cells = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    head = [str(name) for name in first]
     supplier = Chem.ForwardSDMolSupplier(io.BytesIO(given["sdf"]))
     mols = list(supplier)
 

@@ -79,6 +79,14 @@ def test_no_text_breaks_the_reader() -> None:
         )
 
 
+def test_long_texts_of_few_signs_are_answered() -> None:
+    """No text of brackets, digits, letters or delimiters takes time without end: a rule that tries all ways would."""
+    for sign in ("[", "]", "[]", "C1", "(", "[C", "a", "A1", "-", " ", ",", "1.", "Ala-", ">", '"', "\t", "R1", "#"):
+        for end in ("", "!", " x"):
+            read_paste(sign * 800 + end)
+            read_paste("\n".join([f"{sign * 30}{end}"] * 20))
+
+
 def test_the_document_is_what_the_reader_does() -> None:
     """`python -m tests.pasted_inputs` has been run."""
     assert DOCUMENT.read_text(encoding="utf-8") == document()
