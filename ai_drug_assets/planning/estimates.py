@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
+from model_zoo.data.sources import Source
 from model_zoo.errors import DataError
 from model_zoo.io.files import atomic_write
 
