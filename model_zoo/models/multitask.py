@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from model_zoo.errors import TrainingError
 from model_zoo.fitted_models.formats import Model, OnnxModel
+from model_zoo.io.onnx_session import open_session
 from model_zoo.models import gp
 from model_zoo.models._auxiliary import Auxiliary
 from model_zoo.models._covariance import Block
@@ -101,9 +102,4 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
 
 def _outputs(network: bytes, X: Numbers) -> NDArray[np.float32]:
     """Give `n x d` features with a column for each auxiliary endpoint behind them."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(["y"], {"X": X.astype(np.float32, copy=False)})[0])
+    return np.asarray(open_session(network).run(["y"], {"X": X.astype(np.float32, copy=False)})[0])

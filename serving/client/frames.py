@@ -14,7 +14,6 @@ from serving.client.answers import Prediction
 if TYPE_CHECKING:
     import pandas as pd
 
-ERRORS = ("error_code", "error_detail")
 PICTURE = (220, 150)
 MOST_SHOWN = 50
 

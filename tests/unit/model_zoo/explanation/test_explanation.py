@@ -119,6 +119,25 @@ def test_contributions_are_those_of_xgboost(tmp_path: Path) -> None:
     assert np.abs(expected[:, :-1]).max() > 1
 
 
+def test_contributions_are_those_of_shap() -> None:
+    """Those of a forest whose trees saw every molecule equal the ones of the package `shap`, which shares no code."""
+    shap = pytest.importorskip("shap", reason="shap is not installed: `.venv/bin/uv pip install shap`")
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType
+    from sklearn.ensemble import RandomForestRegressor
+
+    X, y = numbers()
+    forest = RandomForestRegressor(20, bootstrap=False, max_features=0.5, random_state=0).fit(X, y)
+    graph = convert_sklearn(forest, initial_types=[("X", FloatTensorType([None, X.shape[1]]))])
+    nodes = read_onnx(graph.SerializeToString())
+    assert nodes is not None
+    table = nodes.table(nodes.counts(X))
+    expected = shap.TreeExplainer(forest, feature_perturbation="tree_path_dependent").shap_values(X[:50])
+    got = np.array([contributions(table, row)[0] for row in X[:50]])
+
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
 def test_contributions_are_those_of_catboost() -> None:
     """They equal CatBoost's ShapValues, also where oblivious trees have leaves that no training molecule reaches."""
     catboost = pytest.importorskip("catboost")
