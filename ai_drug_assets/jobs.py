@@ -1,6 +1,6 @@
 """Jobs and schedules: stable targets that people and schedules name.
 
-Belongs here: the job that makes everything, and the upkeep of Dagster's own records.
+Belongs here: the job that makes everything, and the maintenance of Dagster's own records.
 Does not belong here: when to retrain (see `automation.py`).
 """
 
@@ -17,7 +17,7 @@ from ai_drug_assets.tracking import Tracking
 ALL_ASSETS = "all_assets"
 RETRAINING = "retraining"
 REVIEW = "review"
-UPKEEP = "upkeep"
+MAINTENANCE = "maintenance"
 BACKUP = "backup"
 
 
@@ -48,7 +48,7 @@ def build_jobs(asset_context: AssetContext, present: Collection[str] | None = No
         dg.define_asset_job(
             ALL_ASSETS, selection=dg.AssetSelection.all(), description="Every asset of every endpoint, in order."
         ),
-        _upkeep_job(asset_context),
+        _maintenance_job(asset_context),
         *([_backup_job(asset_context)] if asset_context.settings.backup else []),
     ]
 
@@ -72,8 +72,8 @@ def build_schedules(asset_context: AssetContext) -> list[dg.ScheduleDefinition]:
             description="Reviews every champion in use, every night.",
         ),
         dg.ScheduleDefinition(
-            name="nightly_upkeep",
-            job_name=UPKEEP,
+            name="nightly_maintenance",
+            job_name=MAINTENANCE,
             cron_schedule="17 3 * * *",
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description="Prunes old runs, event logs, ticks and unused files every night.",
@@ -81,7 +81,7 @@ def build_schedules(asset_context: AssetContext) -> list[dg.ScheduleDefinition]:
     ]
 
 
-def _upkeep_job(asset_context: AssetContext) -> dg.JobDefinition:
+def _maintenance_job(asset_context: AssetContext) -> dg.JobDefinition:
     @dg.op(config_schema={}, description="Delete what is older than the retention and no longer needed.")
     def prune(context: dg.OpExecutionContext, tracking: dg.ResourceParam[Tracking]) -> dict[str, int]:
         counts = {
@@ -99,7 +99,7 @@ def _upkeep_job(asset_context: AssetContext) -> dg.JobDefinition:
         context.add_output_metadata(counts)
         return counts
 
-    @dg.job(name=UPKEEP, executor_def=dg.in_process_executor, description="Prune old records and unused files.")
+    @dg.job(name=MAINTENANCE, executor_def=dg.in_process_executor, description="Prune old records and unused files.")
     def job() -> None:
         prune()
 

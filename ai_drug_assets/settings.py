@@ -10,15 +10,20 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from model_zoo.errors import ConfigError
+from model_zoo.errors import ConfigError, DataError
 from serving.home import home_of
 
 from ai_drug_assets.processes import cores
 
+if TYPE_CHECKING:
+    from model_zoo.data.sources import Source
+
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 SUPERVISED = "AIDRUG_SUPERVISED"
+BENCHMARK_FOLDER = "AIDRUG_BENCHMARK_FOLDER"
 EXECUTORS = ("processes", "ecs")
 WORKER_BYTES = 3e9
 TIMEOUT_MINUTES = 240
@@ -61,6 +66,8 @@ class Settings:
         where there are more than eight, as far as there are 3 GB of memory for each: `AIDRUG_WORKERS`.
     timeout_minutes
         After how long a run is ended, as a delivery is: `AIDRUG_TIMEOUT_MINUTES`.
+    benchmark_sets
+        The folder of benchmark sets, for endpoints of `kind: benchmark`: `AIDRUG_BENCHMARK_FOLDER`.
     executor
         Where the steps of a run work: in `processes` beside it, or each in a task on `ecs`: `AIDRUG_EXECUTOR`.
     supervised
@@ -94,6 +101,7 @@ class Settings:
     logs: str | None = None
     workers: int = 1
     timeout_minutes: int = TIMEOUT_MINUTES
+    benchmark_sets: Path | None = None
     executor: str = "processes"
     supervised: bool = False
     ray_address: str | None = None
@@ -134,6 +142,7 @@ class Settings:
             logs=env.get("AIDRUG_LOGS") or None,
             workers=_workers(env),
             timeout_minutes=_minutes(env),
+            benchmark_sets=Path(env[BENCHMARK_FOLDER]).resolve() if env.get(BENCHMARK_FOLDER) else None,
             executor=_one_of(env, "AIDRUG_EXECUTOR", EXECUTORS),
             supervised=env.get(SUPERVISED) == "true",
             ray_address=env.get("AIDRUG_RAY_ADDRESS") or None,
@@ -150,6 +159,23 @@ class Settings:
     def service_url(self) -> str:
         """Where the service answers, without a slash at the end."""
         return self.service_address or f"http://{LOOPBACK}:{self.service_port}"
+
+    def folder_of(self, source: Source) -> Path:
+        """Give the folder that the file names of a source start from.
+
+        Raises
+        ------
+        DataError
+            When it is a set of a benchmark, and nobody said where these are.
+        """
+        if source.kind != "benchmark":
+            return self.root
+        if self.benchmark_sets is None:
+            raise DataError(
+                f"benchmark set {source.set!r}: expected the environment variable {BENCHMARK_FOLDER} to name the "
+                "folder that holds the sets, got nothing"
+            )
+        return self.benchmark_sets
 
     @property
     def feature_folder(self) -> Path:

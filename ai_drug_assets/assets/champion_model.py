@@ -38,7 +38,7 @@ def champion_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefiniti
             [candidate(row) for row in board.rows],
             served.holder,
             rules,
-            held=served.held,
+            blocked=served.blocked,
             awaited=board.awaited,
             provisional=bool(served.awaited),
         )
@@ -90,13 +90,13 @@ def read_decision(asset_context: AssetContext, node: Node) -> Decision:
 
 @dataclass(frozen=True)
 class _Served:
-    """Who serves an endpoint now, as its own model card tells; `held` are signatures that somebody took away."""
+    """Who serves an endpoint now, as its own model card tells; `blocked` are signatures that somebody took away."""
 
     version: str | None = None
     holder: Candidate | None = None
     awaited: tuple[str, ...] = ()
     made_by: str | None = None
-    held: frozenset[str] = frozenset()
+    blocked: frozenset[str] = frozenset()
 
 
 def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
@@ -105,9 +105,9 @@ def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
     if now is None:
         return _Served()
     card = read_card(asset_context.store, endpoint, now.version)
-    away = [version for version in (now.held, now.over) if version]
+    away = [version for version in (now.blocked_version, now.superseded_version) if version]
     present = _adopted(asset_context, endpoint)
-    held = {read_card(asset_context.store, endpoint, version).signature for version in away}
+    blocked = {read_card(asset_context.store, endpoint, version).signature for version in away}
     holder = card.contender
     if holder is None:
         raise BundleError(f"{endpoint}/{now.version}: expected scores of the holder of the title in its card, got none")
@@ -119,7 +119,7 @@ def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
         holder,
         card.awaited,
         card.made_by,
-        frozenset(present.get(mark, mark) for mark in held),
+        frozenset(present.get(mark, mark) for mark in blocked),
     )
 
 

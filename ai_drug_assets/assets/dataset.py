@@ -28,7 +28,7 @@ def dataset(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         if isinstance(config.source, DvcSource):
             dvc.pull(config.source, asset_context.settings.root)
-        made = make_dataset(config, asset_context.settings.root)
+        made = make_dataset(config, asset_context.settings.folder_of(config.source))
         hold_if_unlike(asset_context, node, endpoint, made)
         with asset_context.scratch(node) as work:
             made.save(work)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
-from model_zoo import models
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
@@ -16,7 +15,7 @@ from model_zoo.selection.election import BASELINE
 from model_zoo.selection.scores import OnScale, Scale, Scores, read_scores
 from model_zoo.training.fit import Learner, Sources, fit
 from model_zoo.training.scales import scale_words, score_both
-from model_zoo.training.validation import plain_errors
+from model_zoo.training.validation import plain_errors, row_limit
 from model_zoo.type_aliases import Json
 
 from ai_drug_assets import keys
@@ -163,7 +162,6 @@ def _train(
     tracking: Tracking,
 ) -> None:
     config = model.settings(endpoint.name)
-    require_rows = getattr(models.get(model.recipe), "require_rows", lambda count, config: None)
     tags = _tags(asset_context, node, endpoint, model)
     with (
         asset_context.scratch(node) as work,
@@ -175,7 +173,7 @@ def _train(
             learner,
             sources,
             asset_context.features.joined,
-            lambda data: plain_errors(model.name, endpoint.target, data, lambda count: require_rows(count, config)),
+            lambda data: plain_errors(model.name, endpoint.target, data, row_limit(model.recipe, config)),
             work,
         )
         both = score_both(read_scores(work), endpoint.target, endpoint.scale, sources.snapshot, work)

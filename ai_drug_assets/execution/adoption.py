@@ -24,7 +24,6 @@ from model_zoo.benchmark import runner
 from model_zoo.benchmark.boards import competitors
 from model_zoo.benchmark.candidates import Snapshot
 from model_zoo.benchmark.results import entry_of, store_entry
-from model_zoo.benchmark.sets import benchmark_folder
 from model_zoo.errors import AidrugError
 from model_zoo.provenance import signature
 from model_zoo.provenance.former_signatures import by_files, is_former
@@ -138,22 +137,20 @@ def adopt_results(settings: Settings, folder: str, commit: str, say: Say) -> lis
     left = []
     with sources_of(commit, settings.root) as root:
         for job, endpoint in jobs(settings, folder):
-            with benchmark_folder(job.folder):
-                for board in job.boards:
-                    entry = entry_of(job.out, endpoint.name, board)
-                    if not entry:
-                        continue
-                    marks = _marks(
-                        replace(job, code_root=root), Snapshot(endpoint, job.folder, job.features), board, entry
-                    )
-                    known = [entry["signature"], entry["official"]["signature"]]
-                    known += [item["signature"] for item in entry["candidates"]]
-                    if all(mark in marks for mark in known):
-                        store_entry(job.out, _renamed(entry, marks))
-                        say(f"{endpoint.name} ({board}): adopted")
-                    else:
-                        left.append(f"{endpoint.name} ({board})")
-                        say(f"{endpoint.name} ({board}): not equal to that of {commit}, stays as it is")
+            for board in job.boards:
+                entry = entry_of(job.out, endpoint.name, board)
+                if not entry:
+                    continue
+                snapshot = Snapshot(endpoint, job.folder, job.features)
+                marks = _marks(replace(job, code_root=root), snapshot, board, entry)
+                known = [entry["signature"], entry["official"]["signature"]]
+                known += [item["signature"] for item in entry["candidates"]]
+                if all(mark in marks for mark in known):
+                    store_entry(job.out, _renamed(entry, marks))
+                    say(f"{endpoint.name} ({board}): adopted")
+                else:
+                    left.append(f"{endpoint.name} ({board})")
+                    say(f"{endpoint.name} ({board}): not equal to that of {commit}, stays as it is")
     return left
 
 

@@ -53,7 +53,7 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
     for name in names:
         endpoint = _endpoint(settings, name)
         config = endpoint.dataset
-        raw = read_source(config.source, settings.root)
+        raw = read_source(config.source, settings.folder_of(config.source))
         _standardise(raw, config.curation)
         table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
         say(f"{name} ({endpoint.unit})")

@@ -42,7 +42,6 @@ class Upgrade(Artefact):
 
     NAME: ClassVar[str] = "schema upgrade"
     READER: ClassVar[int] = 1
-    FIRST_VERSIONED: ClassVar[int] = 1
 
     format: Annotated[int, Field(ge=1)] = 1
     minimum_reader: Annotated[int, Field(ge=1)] = 1

@@ -78,8 +78,8 @@ def search_settings(
     for name in endpoints or serving:
         endpoint = configs.endpoints[name]
         others = [configs.endpoints[one] for one in model.auxiliary_of(name, configs.endpoints)]
-        signed = signed_datasets(others, settings.root, settings.code_root)
-        digests = endpoint.dataset.source.digests(settings.root)
+        signed = signed_datasets(others, lambda each: settings.folder_of(each.source), settings.code_root)
+        digests = endpoint.source.digests(settings.folder_of(endpoint.source))
         record = trained_model_record(endpoint, model, digests, settings.code_root, auxiliary=signed)
         # The room is part of the question: another one begins another study.
         room = {key: item.model_dump(mode="json") for key, item in model.search.items()}
@@ -100,15 +100,15 @@ def _validation(
     """Give what cross-validates a model with hyper-parameters, after it learnt from its auxiliary endpoints by them."""
 
     def made(one: Endpoint) -> AuxiliaryDataset:
-        dataset = make_dataset(one.dataset, settings.root)
+        dataset = make_dataset(one.dataset, settings.folder_of(one.source))
         return AuxiliaryDataset(one.name, one.target, dataset, cache.joined(model.features, dataset.molecules()))
 
     own, known = made(endpoint), [made(one) for one in others]
     data = TrainingData(own.X, own.dataset.values, own.dataset.folds, own.dataset.exact)
 
     def validate(config: ModelConfig) -> Validated:
-        ready = prepared(model.recipe, config, own.dataset, known) if model.auxiliary else config
-        validated = cross_validate(model.recipe, ready, endpoint.target, data)
+        trainer = prepared(model.recipe, config, own.dataset, known) if model.auxiliary else None
+        validated = cross_validate(model.recipe, config, endpoint.target, data, trainer)
         if endpoint.scale == "unit":
             return validated
         return validated_for_training(validated.raw, endpoint.target, data)

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import Configs, load_configs
@@ -134,14 +133,14 @@ def load_catalog(settings: Settings, rule: Rule = sign, *, judging: bool = True,
         For the first fault in configuration, code or sources, before anything is trained.
     """
     signature.forget()
-    configs = without_sources(load_configs(settings.configs, keep_rest=keep_rest), settings.root)
+    configs = without_sources(load_configs(settings.configs, keep_rest=keep_rest), settings)
     nodes: dict[str, Node] = {}
     for node in _nodes(configs, settings, nodes, rule, judging=judging):
         nodes[node.key] = node
     return Catalog(settings, configs, nodes)
 
 
-def without_sources(configs: Configs, root: Path) -> Configs:
+def without_sources(configs: Configs, settings: Settings) -> Configs:
     """Leave out endpoints whose files are not there, and say so: the others go on without them.
 
     Raises
@@ -152,7 +151,7 @@ def without_sources(configs: Configs, root: Path) -> Configs:
     missing: dict[str, str] = {}
     for name, endpoint in configs.endpoints.items():
         try:
-            require_there(endpoint.source, root)
+            require_there(endpoint.source, settings.folder_of(endpoint.source))
         except DataError as error:
             if len(missing) + 1 == len(configs.endpoints):
                 raise
@@ -195,7 +194,7 @@ def _nodes(
     """Give the assets, upstream first; of some that are wanted with all that they are made from, these alone."""
     for endpoint in configs.endpoints.values():
         if f"dataset/{endpoint.name}" in wanted:
-            record = dataset_record(endpoint, settings.root, settings.code_root, rule)
+            record = dataset_record(endpoint, settings.folder_of(endpoint.source), settings.code_root, rule)
             yield Node(f"dataset/{endpoint.name}", "dataset", endpoint.name, None, (), record)
     for endpoint in configs.endpoints.values():
         yield from _trained_nodes(endpoint, configs, settings, nodes, rule, wanted)

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
+from model_zoo.data.sources import Source
 from model_zoo.errors import DataError
 from model_zoo.io.files import atomic_write
 
@@ -107,11 +108,11 @@ class Estimates:
         return {name: _rows_in(endpoint.source, settings) for name, endpoint in self._catalog.configs.endpoints.items()}
 
 
-def _rows_in(source: object, settings: Settings) -> int:
+def _rows_in(source: Source, settings: Settings) -> int:
     """Count the measurements of a source roughly, without reading them: ends of lines, or of SDF records."""
     mark = b"$$$$" if getattr(source, "format", "") == "sdf" else b"\n"
     try:
-        paths: list[Path] = list(source.paths(settings.root).values())  # type: ignore[attr-defined]
+        paths = source.paths(settings.folder_of(source)).values()
         return max(1, sum(path.read_bytes().count(mark) for path in paths))
     except (OSError, DataError):
         return UNKNOWN_ROWS

@@ -116,7 +116,7 @@ def source_files(configs: Configs, settings: Settings) -> list[Path]:
         source = endpoint.source
         pointers = isinstance(source, DvcSource)
         try:
-            paths = source.paths(settings.root).values()
+            paths = source.paths(settings.folder_of(source)).values()
         except DataError:  # a package that is not installed: the catalog says so
             continue
         found += [path.with_name(f"{path.name}.dvc") for path in paths] if pointers else paths

@@ -28,7 +28,7 @@ from model_zoo.errors import DataError
 from model_zoo.features.cache import FeatureCache
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.io.files import draft_of
-from model_zoo.models import OwnFormat, get
+from model_zoo.models import OwnFormat, Trainer, get
 from model_zoo.models._base import ModelConfig
 from model_zoo.provenance import signature
 from model_zoo.provenance.records import Rule, make_record, signed_datasets, trained_model_record
@@ -44,7 +44,7 @@ from model_zoo.training.cross_validation import (
     training_values,
 )
 from model_zoo.training.transfer import AuxiliaryDataset, prepared
-from model_zoo.training.validation import plain_errors
+from model_zoo.training.validation import plain_errors, row_limit
 from model_zoo.type_aliases import Json, Numbers
 
 PROTOCOL = Makers(("protocol",))
@@ -164,7 +164,7 @@ class BenchmarkRun:
         for name, model in self.models.items():
             members = {member: found[member] for member in model.members}
             known = (self.others[other].endpoint for other in self._auxiliary(model))
-            others = signed_datasets(known, self.snapshot.folder, self.code_root, self.rule)
+            others = signed_datasets(known, lambda _: self.snapshot.folder, self.code_root, self.rule)
             record = trained_model_record(endpoint, model, data, self.code_root, members, others, rule=self.rule)
             found[name] = signature.signature(record)
         return found
@@ -217,9 +217,9 @@ class BenchmarkRun:
     def _single(self, name: str) -> tuple[Validated, dict[str, Json]]:
         model = self.models[name]
         data = self._data(self.snapshot.joined(model))
-        with plain_errors(model.name, self._target, data):
-            config = self._prepared(model, self._settings(model))
-            validated = cross_validate(model.recipe, config, self._target, data)
+        config = self._settings(model)
+        with plain_errors(model.name, self._target, data, row_limit(model.recipe, config)):
+            validated = cross_validate(model.recipe, config, self._target, data, self._trainer(model, config))
         return validated, {"ms_per_molecule": _cost_ms(model.recipe, validated, data.X)}
 
     def _ensemble(self, name: str) -> tuple[Validated, dict[str, Json]]:
@@ -251,9 +251,9 @@ class BenchmarkRun:
         X, config = self.snapshot.joined(model), self._settings(model).model_copy(update={"seed": seed})
         began = time.process_time()
         data, rows = self._data(X), self.snapshot.rows
-        with plain_errors(model.name, self._target, data):
-            config = self._prepared(model, config)
-            raw = predict_test_rows(model.recipe, config, self._target, X, data.values, rows)
+        with plain_errors(model.name, self._target, data, row_limit(model.recipe, config)):
+            trainer = self._trainer(model, config)
+            raw = predict_test_rows(model.recipe, config, self._target, X, data.values, rows, trainer)
         seconds = time.process_time() - began
         self.kept.write(key, raw, {"train_s": seconds})
         return raw, seconds
@@ -261,10 +261,10 @@ class BenchmarkRun:
     def _auxiliary(self, model: ModelSpec) -> list[str]:
         return model.auxiliary_of(self.snapshot.endpoint.name, self.others)
 
-    def _prepared(self, model: ModelSpec, config: ModelConfig) -> ModelConfig:
+    def _trainer(self, model: ModelSpec, config: ModelConfig) -> Trainer | None:
         """Let a model learn from its auxiliary sets first, if it has any."""
         if not model.auxiliary:
-            return config
+            return None
         known = [self.others[name].as_auxiliary(model) for name in self._auxiliary(model)]
         return prepared(model.recipe, config, self.snapshot.dataset, known)
 

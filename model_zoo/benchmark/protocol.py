@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from model_zoo.data.targets import Target
 from model_zoo.errors import TrainingError
 from model_zoo.metrics import score
-from model_zoo.models import get
+from model_zoo.models import Trainer, get
 from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import finite_predictions, training_values
 from model_zoo.type_aliases import Json, Numbers
@@ -54,6 +54,7 @@ def predict_test_rows(
     X: Numbers,
     values: NDArray[np.float64],
     rows: OfficialRows,
+    trainer: Trainer | None = None,
 ) -> NDArray[np.float64]:
     """Fit a model on train and valid of a seed, and predict the test rows.
 
@@ -65,6 +66,8 @@ def predict_test_rows(
         Features (`n x d`) and values of the snapshot's rows.
     rows
         The official rows.
+    trainer
+        What the recipe learnt from other sets, which fits instead of it.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def predict_test_rows(
     picked = rows.train_rows[rows.train_rows != MISSING]
     if target.task == "binary" and len(np.unique(y[picked])) < 2:
         raise TrainingError(f"all {len(picked)} training rows are of one class, expected both")
-    model = get(name).train(X[picked], y[picked], config.model_copy(update={"task": target.task}))
+    model = (trainer or get(name)).train(X[picked], y[picked], config.model_copy(update={"task": target.task}))
     readable = rows.test_rows != MISSING
     raw = np.full(len(readable), float(np.mean(y[picked])))
     raw[readable] = finite_predictions(model, X[rows.test_rows[readable]], name)

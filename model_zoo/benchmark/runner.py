@@ -22,7 +22,6 @@ from model_zoo.benchmark.candidates import BenchmarkRun, Kept, Snapshot
 from model_zoo.benchmark.protocol import score_predictions
 from model_zoo.benchmark.references import paired_difference
 from model_zoo.benchmark.results import entry_of, store_entry
-from model_zoo.benchmark.sets import benchmark_folder
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import with_members
 from model_zoo.config.model_spec import ModelSpec
@@ -123,13 +122,12 @@ def run_benchmark(job: Job, sets: Sequence[Endpoint], say: Say) -> dict[str, str
         What went wrong, by set; the others are done.
     """
     failed = {}
-    with benchmark_folder(job.folder):
-        for endpoint in sets:
-            try:
-                _run_set(job, endpoint, say)
-            except AidrugError as error:
-                failed[endpoint.name] = str(error)
-                say(f"{endpoint.name}: FAILED {error}")
+    for endpoint in sets:
+        try:
+            _run_set(job, endpoint, say)
+        except AidrugError as error:
+            failed[endpoint.name] = str(error)
+            say(f"{endpoint.name}: FAILED {error}")
     return failed
 
 

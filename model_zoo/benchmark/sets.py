@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -13,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_zoo.benchmark.references import Reference
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.data.sources import BENCHMARK_FOLDER
 from model_zoo.data.targets import Transform
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.io.strict_yaml import check, read_yaml
@@ -121,17 +118,3 @@ def _endpoint(row: Mapping[str, str], config: BenchmarkConfig, path: Path) -> En
         return Endpoint.model_validate(content)
     except ValidationError as error:
         raise DataError(f"{path}: set {name!r}: {error}") from error
-
-
-@contextmanager
-def benchmark_folder(folder: Path) -> Iterator[None]:
-    """Let benchmark sources find the folder, as the setting would."""
-    before = os.environ.get(BENCHMARK_FOLDER)
-    os.environ[BENCHMARK_FOLDER] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[BENCHMARK_FOLDER]
-        else:
-            os.environ[BENCHMARK_FOLDER] = before

@@ -14,9 +14,10 @@ One pointer names the current version of every endpoint, so that a change of sev
 
 `manifest` is the SHA-256 of the version's `manifest.json`, which holds the checksum of every other file: the pointer
 covers every byte that can change an answer, and its `seal` covers the pointer. `history` is oldest first and does not
-hold the current version. `held` is a version that somebody rolled back from, `over` one whose challenger was promoted
-over it: neither is published again by itself. `challenger`, where there is one, is a version on trial beside the
-champion: `{"version": ..., "since": ..., "by": ..., "mode": "split", "share": 0.1}`.
+hold the current version. `held` (in code: `blocked_version`) is a version that somebody rolled back from, `over`
+(`superseded_version`) one whose challenger was promoted over it: neither is published again by itself. `challenger`,
+where there is one, is a version on trial beside the champion:
+`{"version": ..., "since": ..., "by": ..., "mode": "split", "share": 0.1}`.
 
 Within a `lineage` the `generation` only grows, and no endpoint goes missing: one that is withdrawn is an entry, with
 date and reason. A pointer that breaks this, names nothing, or is not there any more is damage. A restored pointer
@@ -31,7 +32,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from model_zoo.errors import StoreError
 from model_zoo.io.artefacts import Artefact, Format, Part, read_artefact
@@ -74,10 +75,18 @@ class Rollout(ServedVersion):
 class Current(ServedVersion):
     """The version that serves an endpoint now, those before it, and the one on trial."""
 
-    held: str | None = None
-    over: str | None = None
+    # The file's keys are those of its first format: an older service that rolls back writes it too.
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
+
+    blocked_version: str | None = Field(default=None, validation_alias="held", serialization_alias="held")
+    superseded_version: str | None = Field(default=None, validation_alias="over", serialization_alias="over")
     challenger: Rollout | None = None
     history: tuple[ServedVersion, ...] = ()
+
+    @property
+    def not_to_publish(self) -> tuple[str | None, ...]:
+        """The version that serves, and those that are not published again by themselves."""
+        return self.version, self.blocked_version, self.superseded_version
 
 
 class Withdrawal(Part):
@@ -106,22 +115,26 @@ class Pointer(Artefact):
     def appoint(self, versions: Mapping[str, str], by: str) -> Pointer:
         """Give the pointer with these versions current.
 
-        Those that already are, or are held, stay as they are, and so do endpoints that were withdrawn.
+        Those that already are, or are blocked, stay as they are, and so do endpoints that were withdrawn.
         """
         endpoints = dict(self.endpoints)
         for endpoint, version in versions.items():
             now = endpoints.get(endpoint)
-            if endpoint in self.withdrawn or (now is not None and version in (now.version, now.held, now.over)):
+            if endpoint in self.withdrawn or (now is not None and version in now.not_to_publish):
                 continue
             endpoints[endpoint] = Current(
-                version=version, since=_now(), by=by, history=_grown(now), held=now.held if now else None
+                version=version,
+                since=_now(),
+                by=by,
+                history=_grown(now),
+                blocked_version=now.blocked_version if now else None,
             )
         return self._with(endpoints)
 
     def put_on_trial(self, trials: Mapping[str, tuple[str, RolloutMode, float] | None], by: str) -> Pointer:
         """Give the pointer with these challengers on trial, each a version, mode and share; none ends a trial.
 
-        A version that serves, or is held, is not put on trial; a trial that runs as wanted keeps its date.
+        A version that serves, or is blocked, is not put on trial; a trial that runs as wanted keeps its date.
         """
         endpoints = dict(self.endpoints)
         for endpoint, wanted in trials.items():
@@ -129,7 +142,7 @@ class Pointer(Artefact):
             if now is None:
                 continue
             trial = None
-            if wanted is not None and wanted[0] not in (now.version, now.held, now.over):
+            if wanted is not None and wanted[0] not in now.not_to_publish:
                 trial = Rollout(version=wanted[0], since=_now(), by=by, mode=wanted[1], share=wanted[2])
                 runs = now.challenger
                 if runs and (runs.version, runs.mode, runs.share) == (trial.version, trial.mode, trial.share):
@@ -153,14 +166,14 @@ class Pointer(Artefact):
             manifest=now.challenger.manifest,
             since=_now(),
             by=by,
-            held=now.held,
-            over=now.version,
+            blocked_version=now.blocked_version,
+            superseded_version=now.version,
             history=_grown(now),
         )
         return self._with({**self.endpoints, endpoint: promoted})
 
     def roll_back(self, endpoint: str, by: str) -> Pointer:
-        """Give the pointer with the endpoint's previous version current and the present one held.
+        """Give the pointer with the endpoint's previous version current and the present one blocked.
 
         Raises
         ------
@@ -168,7 +181,7 @@ class Pointer(Artefact):
             When the endpoint serves nothing, or never served anything else.
         """
         now = self._serving(endpoint)
-        left = (now.version, now.held)  # going back twice must not return to the version left first
+        left = (now.version, now.blocked_version)  # going back twice must not return to the version left first
         previous = next((entry for entry in reversed(now.history) if entry.version not in left), None)
         if previous is None:
             raise StoreError(f"endpoint {endpoint!r} has no earlier champion to go back to")
@@ -177,7 +190,7 @@ class Pointer(Artefact):
             manifest=previous.manifest,
             since=_now(),
             by=by,
-            held=now.version,
+            blocked_version=now.version,
             history=_grown(now),
         )
         return self._with({**self.endpoints, endpoint: back})

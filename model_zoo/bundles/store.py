@@ -63,7 +63,8 @@ PUBLISHED = "published.json"
 WAY_BACK = "current.format1.json"
 LOST = (
     f"the pointer {POINTER} is gone, and {PUBLISHED} tells that there was one: `aidrug restore` brings it back from a "
-    f"backup. Where there is none, remove {PUBLISHED}: the next run begins a new one, and what was held is forgotten"
+    f"backup. Where there is none, remove {PUBLISHED}: the next run begins a new one, and what was rolled back "
+    "from is forgotten"
 )
 
 

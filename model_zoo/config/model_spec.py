@@ -91,7 +91,7 @@ class ModelSpec(BaseModel):
     @property
     def is_ensemble(self) -> bool:
         """Whether this model weighs others instead of learning by itself."""
-        return isinstance(models.get(self.recipe), models.Weighing)
+        return isinstance(models.get(self.recipe), models.Ensemble)
 
     def settings(self, endpoint: str | None = None, changed: Mapping[str, Json] | None = None) -> ModelConfig:
         """Give the validated hyper-parameters, with the overrides of an endpoint, and others in place of some."""

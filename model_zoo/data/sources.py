@@ -8,7 +8,6 @@ choosing a split (see `splits.py`).
 from __future__ import annotations
 
 import importlib.util
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -21,8 +20,6 @@ from model_zoo.io.digests import file_digest
 
 if TYPE_CHECKING:
     import pandas as pd
-
-BENCHMARK_FOLDER = "AIDRUG_BENCHMARK_FOLDER"
 
 
 class SourceFile(BaseModel):
@@ -141,7 +138,7 @@ class DvcSource(CsvSource):
 class BenchmarkSource(BaseModel):
     """One set of a benchmark folder: `<folder>/<set>/train_val.csv` and `test.csv` (`Drug_ID,Drug,Y`).
 
-    The folder is named by the environment variable `AIDRUG_BENCHMARK_FOLDER`.
+    The pipeline's folder is named by the environment variable `AIDRUG_BENCHMARK_FOLDER`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -151,13 +148,7 @@ class BenchmarkSource(BaseModel):
 
     def paths(self, root: Path) -> dict[str, Path]:
         """Give the two official files."""
-        folder = os.environ.get(BENCHMARK_FOLDER)
-        if not folder:
-            raise DataError(
-                f"benchmark set {self.set!r}: expected the environment variable {BENCHMARK_FOLDER} to name the folder "
-                "that holds the sets, got nothing"
-            )
-        return {f"{self.set}/{part}.csv": Path(folder) / self.set / f"{part}.csv" for part in ("train_val", "test")}
+        return {f"{self.set}/{part}.csv": root / self.set / f"{part}.csv" for part in ("train_val", "test")}
 
     def digests(self, root: Path) -> dict[str, str]:
         """Give the SHA-256 of each file."""

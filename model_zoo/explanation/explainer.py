@@ -1,8 +1,8 @@
 """Why a model predicts what it predicts: numbers for atoms that sum up, with a rest, to the prediction.
 
 Belongs here: explaining any model that a bundle may hold, and the file a bundle keeps for it.
-Does not belong here: tree SHAP (see `tree_shap.py`), paths through kernels (see `kernel_table.py`), the ways from
-features to atoms (see `explanation/attribution/`), pictures.
+Does not belong here: tree SHAP (see `tree_shap.py`), paths through kernels (see `kernel_table.py`), the way from
+features to atoms (see `attribution.py`), pictures.
 
 Two families are taken apart column by column: tree ensembles exactly (path-dependent tree SHAP), kernel models by
 integrated gradients that start at molecules of the training set. Both tell what a unit of a column is worth, and an
@@ -26,8 +26,7 @@ from model_zoo import featurizers, policies
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.targets import Target
 from model_zoo.errors import BundleError
-from model_zoo.explanation import attribution
-from model_zoo.explanation.attribution import masking
+from model_zoo.explanation import attribution, masking
 from model_zoo.explanation.kernel_graph import read_kernels
 from model_zoo.explanation.kernel_table import KernelTable
 from model_zoo.explanation.tree_shap import contributions

@@ -2,7 +2,7 @@
 
 Belongs here: integrated gradients through kernels.
 Does not belong here: how a table is read out of a model (see `kernel_graph.py`), what features come from (see
-`attribution/`).
+`attribution.py`).
 
 Source: Sundararajan et al., ICML 2017 (integrated gradients); Erion et al., Nature Machine Intelligence 2021, 3, 620
 (real molecules as where the paths begin, one point of each path). The paths run in the features: counts may be

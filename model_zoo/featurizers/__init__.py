@@ -11,9 +11,10 @@ import importlib
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.errors import ConfigError
@@ -31,6 +32,14 @@ class KnownWidth(Protocol):
     """What every module says besides: how many numbers it gives. Apart, for features are signed with `Featurizer`."""
 
     WIDTH: int
+
+
+@runtime_checkable
+class TellsAtoms(Protocol):
+    """What a module offers besides when it can tell which atoms its numbers come from."""
+
+    def atom_parts(self, molecule: Molecule, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Give the part of each of `n` atoms in each of `k` columns, `n x k`; zeros where a column is no atoms' sum."""
 
 
 def names() -> list[str]:

@@ -43,6 +43,12 @@ NAMES = (
     "kappa2",
     "Phi",
 )
+SAME = {
+    "exactmw": "ExactMolWt", "CrippenClogP": "MolLogP", "CrippenMR": "MolMR", "tpsa": "TPSA", "labuteASA": "LabuteASA",
+    "lipinskiHBA": "NOCount", "lipinskiHBD": "NHOHCount", "NumHBA": "NumHAcceptors", "NumHBD": "NumHDonors",
+    "NumHeavyAtoms": "HeavyAtomCount", "NumRings": "RingCount", "chi0v": "Chi0v", "chi1v": "Chi1v",
+}  # fmt: skip
+"""Columns that RDKit's own list has under another name."""
 _properties = rdMolDescriptors.Properties(NAMES)
 WIDTH = len(NAMES)
 
@@ -62,3 +68,10 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
     for row, molecule in enumerate(molecules):
         matrix[row] = list(_properties.ComputeProperties(molecule.mol))
     return np.nan_to_num(matrix, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def atom_parts(molecule: Molecule, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Give the part of each of `n` atoms in each of `k` columns, `n x k`; zeros for what is no sum over atoms."""
+    from model_zoo.featurizers import _atom_sums
+
+    return _atom_sums.parts(molecule, [SAME.get(NAMES[column], NAMES[column]) for column in columns])

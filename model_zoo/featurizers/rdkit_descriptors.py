@@ -100,3 +100,10 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
     for row, molecule in enumerate(molecules):
         matrix[row] = np.clip(np.nan_to_num(compute(molecule.mol), nan=0.0, posinf=LIMIT, neginf=-LIMIT), -LIMIT, LIMIT)
     return matrix
+
+
+def atom_parts(molecule: Molecule, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Give the part of each of `n` atoms in each of `k` columns, `n x k`; zeros for what is no sum over atoms."""
+    from model_zoo.featurizers import _atom_sums
+
+    return _atom_sums.parts(molecule, [NAMES[column] for column in columns])

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from model_zoo.errors import BundleError, TrainingError
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
+from model_zoo.io.onnx_session import open_session
 from model_zoo.type_aliases import Json, Numbers
 
 DESCRIPTION = "model.json"
@@ -91,12 +92,7 @@ class OnnxModel:
     FILE: ClassVar[str] = "model.onnx"
 
     def __init__(self, graph: bytes, output: str, column: int | None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._session = open_session(graph)
         self._graph, self._output, self._column = graph, output, column
         self._input = self._session.get_inputs()[0]
         self._dtype = np.int64 if "int64" in self._input.type else np.float32

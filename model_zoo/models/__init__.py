@@ -24,19 +24,22 @@ from model_zoo.type_aliases import Json, Numbers
 _NOT_MODELS = "_"
 
 
-class Recipe(Protocol):
-    """What a module in this package offers, unless it is an ensemble.
-
-    It may offer `require_rows(count, config)` too, which refuses what `train` could not fit before any fold is fitted.
-    """
-
-    Config: type[ModelConfig]
-    """The hyper-parameters, with defaults; what `config:` in the model's YAML is validated against."""
+class Trainer(Protocol):
+    """What fits a model: a recipe, or what a recipe has learnt from other endpoints."""
 
     def train(self, X_train: Numbers, y_train: Numbers, config: Any) -> Model:
         """Fit on `n x d` features and `n` values; deterministic for equal arguments. Binary: both classes occur."""
 
 
+@runtime_checkable
+class Recipe(Trainer, Protocol):
+    """What a module in this package offers, unless it is an ensemble."""
+
+    Config: type[ModelConfig]
+    """The hyper-parameters, with defaults; what `config:` in the model's YAML is validated against."""
+
+
+@runtime_checkable
 class Ensemble(Protocol):
     """What a module offers that makes one model of several trained ones."""
 
@@ -46,20 +49,20 @@ class Ensemble(Protocol):
         """Give `m` shares, none negative, that sum to one, from `n x m` out-of-fold predictions and `n` values."""
 
 
-# What a module is asked for at run time. Apart from the two above: trained models are signed with those.
-
-
-@runtime_checkable
-class Weighing(Ensemble, Protocol):
-    """An ensemble, as a module is asked."""
-
-
 @runtime_checkable
 class LearnsFromOthers(Protocol):
     """What a recipe offers besides when it learns from other endpoints too."""
 
-    def prepare(self, config: Any, auxiliaries: Sequence[Auxiliary]) -> ModelConfig:
-        """Learn from them before the recipe is trained; give a configuration that `train` can use."""
+    def prepare(self, config: Any, auxiliaries: Sequence[Auxiliary]) -> Trainer:
+        """Learn from them first; give what trains with that."""
+
+
+@runtime_checkable
+class LimitsRows(Protocol):
+    """What a recipe offers besides when there are row counts that it could not fit."""
+
+    def require_rows(self, count: int, config: ModelConfig) -> None:
+        """Refuse what `train` could not fit, before any fold is fitted."""
 
 
 @runtime_checkable
@@ -116,6 +119,6 @@ def get(name: str) -> ModuleType:
         module = importlib.import_module(f"{__name__}.{name}")
     except Exception as error:  # whatever a file that is being edited may raise
         raise ConfigError(f"model_zoo/models/{name}.py: cannot be imported: {type(error).__name__}: {error}") from error
-    if not (hasattr(module, "Config") and (hasattr(module, "train") or hasattr(module, "fit_weights"))):
+    if not isinstance(module, Recipe | Ensemble):
         raise ConfigError(f"model_zoo/models/{name}.py: expected `Config` and `train`, the two parts of a recipe")
     return module

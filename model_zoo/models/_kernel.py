@@ -8,7 +8,7 @@ turns the sum of smaller counts into a dot product, so that a matrix product com
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ LARGEST_COUNT = 255
 class KernelConfig(ModelConfig):
     """What all kernel models can be told."""
 
+    recipe: ClassVar[str] = "kernel model"
+    """Whose configuration this is, for messages."""
     presence: bool = False
     """Look at which features are there, not at how often."""
     max_rows: int = Field(default=6000, ge=10)
@@ -32,7 +34,7 @@ class KernelConfig(ModelConfig):
     """What happens to more rows than that: an error, or a seeded choice of `max_rows` of them."""
 
 
-def rows_to_learn(count: int, config: KernelConfig, name: str) -> NDArray[np.intp]:
+def rows_to_learn(count: int, config: KernelConfig) -> NDArray[np.intp]:
     """Give the rows to learn from.
 
     Raises
@@ -44,13 +46,25 @@ def rows_to_learn(count: int, config: KernelConfig, name: str) -> NDArray[np.int
         return np.arange(count)
     if config.above == "refuse":
         raise TrainingError(
-            f"{name}: expected at most {config.max_rows} rows, got {count}: time grows with their cube. Set `above: "
-            "subsample` to learn from a part of them, raise `max_rows`, or take another model for this endpoint."
+            f"{config.recipe}: expected at most {config.max_rows} rows, got {count}: time grows with their cube. Set "
+            "`above: subsample` to learn from a part of them, raise `max_rows`, or take another model for this "
+            "endpoint."
         )
     return np.sort(np.random.default_rng(config.seed).choice(count, config.max_rows, replace=False))
 
 
-def counts_of(X: Numbers, config: KernelConfig, name: str) -> NDArray[np.float32]:
+def require_rows(count: int, config: KernelConfig) -> None:
+    """Refuse more rows than `train` learns from, before the first fold is fitted.
+
+    Raises
+    ------
+    TrainingError
+        When there are more than `max_rows`, and the configuration does not say to choose among them.
+    """
+    rows_to_learn(count, config)
+
+
+def counts_of(X: Numbers, config: KernelConfig) -> NDArray[np.float32]:
     """Check that features are counts, and reduce them to 0 and 1 where the configuration says so.
 
     Raises
@@ -60,8 +74,8 @@ def counts_of(X: Numbers, config: KernelConfig, name: str) -> NDArray[np.float32
     """
     if not np.all(np.isfinite(X) & (X >= 0) & (np.floor(X) == X)):
         raise TrainingError(
-            f"{name}: expected counts (whole numbers from 0), got other features. Name fingerprints in its YAML, such "
-            "as `features: [morgan_count]`."
+            f"{config.recipe}: expected counts (whole numbers from 0), got other features. Name fingerprints in its "
+            "YAML, such as `features: [morgan_count]`."
         )
     counts = X.astype(np.float32)
     return np.minimum(counts, 1) if config.presence else np.minimum(counts, LARGEST_COUNT)

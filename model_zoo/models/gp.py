@@ -10,6 +10,7 @@ by NumPy and SciPy, kept and served as ONNX.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from model_zoo.errors import TrainingError
 from model_zoo.fitted_models.formats import ConstantModel, Model, OnnxModel
+from model_zoo.models import _kernel
 from model_zoo.models._covariance import DISTANCES, Block, Minmax, Rank, Terms, factored, find_terms
 from model_zoo.models._kernel import KernelConfig, fitted_logistic, rows_to_learn
 from model_zoo.models._onnx_graph import OnnxGraph
@@ -33,6 +35,7 @@ NEGLIGIBLE = 1e-3
 class Config(KernelConfig):
     """Hyper-parameters; the rest the marginal likelihood chooses."""
 
+    recipe: ClassVar = "gp"
     blocks: tuple[Block, ...] = ()
     """The columns of the features in their order; all of them are one block of counts when omitted."""
     likelihood_rows: int = Field(default=1000, ge=10)
@@ -61,15 +64,7 @@ def with_widths(settings: Mapping[str, Json], widths: Sequence[int]) -> dict[str
     return {**settings, "blocks": told}
 
 
-def require_rows(count: int, config: Config) -> None:
-    """Refuse more rows than `train` learns from, before the first fold is fitted.
-
-    Raises
-    ------
-    TrainingError
-        When there are more than `max_rows`, and the configuration does not say to choose among them.
-    """
-    rows_to_learn(count, config, "gp")
+require_rows = _kernel.require_rows
 
 
 def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
@@ -86,7 +81,7 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
     if np.ptp(y_train) == 0:
         return ConstantModel(float(y_train[0]))
     bounds = _bounds(X_train.shape[1], config)
-    rows = rows_to_learn(len(y_train), config, "gp")
+    rows = rows_to_learn(len(y_train), config)
     X, values = X_train[rows], y_train[rows].astype(np.float64)
     binary = config.task == "binary"
     # Classes are regressed, and so standardised, as well.

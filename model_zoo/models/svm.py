@@ -6,13 +6,14 @@ Platt 1999, from decisions on held-out rows. Fitted by scikit-learn, kept and se
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from model_zoo.fitted_models.formats import ConstantModel, Model, OnnxModel
+from model_zoo.models import _kernel
 from model_zoo.models._kernel import (
     KernelConfig,
     Unary,
@@ -34,20 +35,13 @@ HELD_OUT_PARTS = 3
 class Config(KernelConfig):
     """Hyper-parameters; the names are scikit-learn's."""
 
+    recipe: ClassVar = "svm"
     C: float = Field(default=3.0, gt=0)
     epsilon: float = Field(default=0.1, ge=0)
     """Regression: errors up to this share of the values' standard deviation cost nothing."""
 
 
-def require_rows(count: int, config: Config) -> None:
-    """Refuse more rows than `train` learns from, before the first fold is fitted.
-
-    Raises
-    ------
-    TrainingError
-        When there are more than `max_rows`, and the configuration does not say to choose among them.
-    """
-    rows_to_learn(count, config, "svm")
+require_rows = _kernel.require_rows
 
 
 def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
@@ -60,9 +54,9 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
     """
     if np.ptp(y_train) == 0:
         return ConstantModel(float(y_train[0]))
-    rows = rows_to_learn(len(y_train), config, "svm")
+    rows = rows_to_learn(len(y_train), config)
     y = y_train[rows]
-    counts = counts_of(X_train[rows], config, "svm")
+    counts = counts_of(X_train[rows], config)
     bits, sums = Unary.of(counts).bits(counts), counts.sum(axis=1, dtype=np.float64)
     gram = kernel(bits, bits, (sums, sums))
     binary = config.task == "binary"

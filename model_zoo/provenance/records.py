@@ -37,10 +37,10 @@ def featurizer_makers(name: str) -> Makers:
 
 
 def signed_datasets(
-    endpoints: Iterable[Endpoint], folder: Path, root: Path, rule: Rule = sign
+    endpoints: Iterable[Endpoint], folder_of: Callable[[Endpoint], Path], root: Path, rule: Rule = sign
 ) -> dict[str, tuple[Endpoint, str]]:
     """Give endpoints with the signatures of their snapshots, as `trained_model_record` takes auxiliary ones."""
-    records = ((endpoint, dataset_record(endpoint, folder, root, rule)) for endpoint in endpoints)
+    records = ((endpoint, dataset_record(endpoint, folder_of(endpoint), root, rule)) for endpoint in endpoints)
     return {f"dataset/{endpoint.name}": (endpoint, signature.signature(record)) for endpoint, record in records}
 
 

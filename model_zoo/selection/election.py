@@ -118,7 +118,7 @@ def decide(
     contenders: Sequence[Candidate],
     holder: Candidate | None,
     rules: SelectionCriteria,
-    held: Collection[str] = (),
+    blocked: Collection[str] = (),
     *,
     awaited: Sequence[str] = (),
     provisional: bool = False,
@@ -134,7 +134,7 @@ def decide(
         The trained model that serves now, as it was scored then; none before the first election.
     rules
         The endpoint's rules.
-    held
+    blocked
         Signatures that somebody rolled back from: they do not come back by themselves.
     awaited
         Models that compete and are yet to be trained.
@@ -154,7 +154,7 @@ def decide(
     """
     metric, higher = rules.metric, HIGHER_IS_BETTER[rules.metric]
     refused = {item.model: why for item in contenders if (why := _refusal(item, contenders, rules))}
-    away = set(held) - ({holder.signature} if holder else set())  # another bundle of the same model may serve
+    away = set(blocked) - ({holder.signature} if holder else set())  # another bundle of the same model may serve
     refused |= {item.model: "somebody put another in its place" for item in contenders if item.signature in away}
     eligible = [item for item in contenders if item.model not in refused]
     eligible.sort(key=lambda item: (-item.mean(metric) if higher else item.mean(metric), item.model))

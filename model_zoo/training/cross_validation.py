@@ -21,7 +21,7 @@ from model_zoo.data.targets import Target
 from model_zoo.errors import TrainingError
 from model_zoo.fitted_models.formats import BlendMember, BlendModel, Model, load_model
 from model_zoo.metrics import score
-from model_zoo.models import Ensemble, Recipe, get
+from model_zoo.models import Ensemble, Recipe, Trainer, get
 from model_zoo.models._base import ModelConfig
 from model_zoo.type_aliases import Json, Numbers
 
@@ -104,8 +104,12 @@ class Validated:
         }
 
 
-def cross_validate(name: str, config: ModelConfig, target: Target, data: TrainingData) -> Validated:
+def cross_validate(
+    name: str, config: ModelConfig, target: Target, data: TrainingData, trainer: Trainer | None = None
+) -> Validated:
     """Fit a model without each fold in turn, and score it there. The test split takes no part.
+
+    A trainer that learnt from other endpoints fits it instead of the recipe of that name.
 
     Raises
     ------
@@ -113,14 +117,14 @@ def cross_validate(name: str, config: ModelConfig, target: Target, data: Trainin
         As `train_and_score`.
     """
     _require_measured(data)
-    recipe, y = _recipe(name), training_values(target, data.values)
+    trainer, y = trainer or _recipe(name), training_values(target, data.values)
     config = config.model_copy(update={"task": target.task})
     raw = np.full(len(y), np.nan)
     model: Model | None = None
     for fold in range(int(data.folds.max()) + 1):
         fitted, held_out = (data.folds >= 0) & (data.folds != fold), data.folds == fold
         _require_both_classes(target, y[fitted], fold)
-        model = recipe.train(data.X[fitted], y[fitted], config)
+        model = trainer.train(data.X[fitted], y[fitted], config)
         raw[held_out] = finite_predictions(model, data.X[held_out], name)
     return scored(raw, target, data, model)
 
@@ -156,6 +160,7 @@ def train_and_score(
     data: TrainingData,
     folder: Path,
     members: Sequence[Member] = (),
+    trainer: Trainer | None = None,
 ) -> dict[str, Json]:
     """Fit a model on every fold and on all training rows, score it, and write it.
 
@@ -174,6 +179,8 @@ def train_and_score(
         and `raw`, the predictions of all rows, on the scale of training).
     members
         What an ensemble is made of; nothing for other models.
+    trainer
+        What the recipe learnt from other endpoints, which fits instead of it.
 
     Returns
     -------
@@ -193,8 +200,9 @@ def train_and_score(
     if members:
         validated, model = _ensemble(name, config, target, data, members)
     else:
-        validated = cross_validate(name, config, target, data)
-        model = _recipe(name).train(data.X[train], y[train], config.model_copy(update={"task": target.task}))
+        trainer = trainer or _recipe(name)
+        validated = cross_validate(name, config, target, data, trainer)
+        model = trainer.train(data.X[train], y[train], config.model_copy(update={"task": target.task}))
     raw = validated.raw.copy()
     raw[~train] = finite_predictions(model, data.X[~train], name)
     seconds = time.perf_counter() - started
@@ -241,7 +249,7 @@ def _ensemble(
 ) -> tuple[Validated, BlendModel]:
     """Weigh trained models: by their out-of-fold predictions, and by these alone."""
     recipe, train = get(name), data.folds >= 0
-    if not hasattr(recipe, "fit_weights"):
+    if not isinstance(recipe, Ensemble):
         raise TrainingError(f"{name}: expected no members, it learns by itself")
     saved = [np.load(member.folder / "predictions.npz", allow_pickle=False)["raw"] for member in members]
     if any(len(raw) != len(train) for raw in saved):
@@ -259,8 +267,8 @@ def _ensemble(
 
 
 def _recipe(name: str) -> Recipe:
-    recipe: Recipe = get(name)
-    if not hasattr(recipe, "train"):
+    recipe = get(name)
+    if not isinstance(recipe, Recipe):
         raise TrainingError(f"{name}: expected the trained models that it is made of, got none")
     return recipe
 

@@ -21,6 +21,7 @@ from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.dataset import Dataset
 from model_zoo.data.snapshot_molecules import read_molecules
 from model_zoo.data.targets import Target
+from model_zoo.models import Trainer
 from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import Member, TrainingData, train_and_score
 from model_zoo.training.transfer import AuxiliaryDataset, prepared
@@ -102,9 +103,9 @@ def fit(learner: Learner, sources: Sources, featurize: Featurize, watch: Watch, 
     blocks = {name: np.load(path, allow_pickle=False) for name, path in sources.features.items()}
     data = TrainingData(featurizers.join(list(blocks.values())), snapshot.values, snapshot.folds, snapshot.exact)
     with watch(data):
-        config = _prepared(learner, sources, snapshot, featurize) if sources.auxiliary else learner.config
+        trainer = _trainer(learner, sources, snapshot, featurize) if sources.auxiliary else None
         members = _members(sources, {name: block.shape[1] for name, block in blocks.items()})
-        return train_and_score(learner.recipe, config, learner.target, data, folder, members)
+        return train_and_score(learner.recipe, learner.config, learner.target, data, folder, members, trainer)
 
 
 def write_features(snapshot: Path, featurizer: str, featurize: Featurize, file: Path) -> Numbers:
@@ -114,7 +115,7 @@ def write_features(snapshot: Path, featurizer: str, featurize: Featurize, file: 
     return matrix
 
 
-def _prepared(learner: Learner, sources: Sources, own: Dataset, featurize: Featurize) -> ModelConfig:
+def _trainer(learner: Learner, sources: Sources, own: Dataset, featurize: Featurize) -> Trainer:
     """Let a model learn from its auxiliary endpoints first."""
     others = []
     for name, (target, folder) in sources.auxiliary.items():

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from model_zoo.data.dataset import Dataset
 from model_zoo.data.splits import CONNECTIVITY
 from model_zoo.data.targets import Target
-from model_zoo.models import get
+from model_zoo.models import Trainer, get
 from model_zoo.models._auxiliary import Auxiliary
 from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import training_values
@@ -33,8 +33,8 @@ class AuxiliaryDataset:
     X: NDArray[Any]
 
 
-def prepared(recipe: str, config: ModelConfig, own: Dataset, others: Iterable[AuxiliaryDataset]) -> ModelConfig:
-    """Let a recipe learn from other endpoints before it is trained on one.
+def prepared(recipe: str, config: ModelConfig, own: Dataset, others: Iterable[AuxiliaryDataset]) -> Trainer:
+    """Let a recipe learn from other endpoints before it is trained on one; give what trains with that.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def prepared(recipe: str, config: ModelConfig, own: Dataset, others: Iterable[Au
         As the recipe's `prepare` does.
     """
     hidden = frozenset(skeletons(own))
-    known: ModelConfig = get(recipe).prepare(config, [_apart(other, hidden) for other in others])
-    return known
+    trainer: Trainer = get(recipe).prepare(config, [_apart(other, hidden) for other in others])
+    return trainer
 
 
 def skeletons(dataset: Dataset) -> list[str]:

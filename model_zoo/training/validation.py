@@ -10,8 +10,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from model_zoo import models
 from model_zoo.data.targets import Target
 from model_zoo.errors import AidrugError, TrainingError
+from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import TrainingData, training_values
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -61,6 +63,17 @@ def plain_errors(
             f"{X.shape[1]} features {varying} differ between molecules, and values from {y.min():g} to {y.max():g})"
             f"{advice}"
         ) from error
+
+
+def row_limit(recipe: str, config: ModelConfig) -> Callable[[int], None]:
+    """Give what refuses a number of rows that a recipe could not fit."""
+    module = models.get(recipe)
+
+    def require_rows(count: int) -> None:
+        if isinstance(module, models.LimitsRows):
+            module.require_rows(count, config)
+
+    return require_rows
 
 
 def _require_single_precision(name: str, target: Target, data: TrainingData) -> None:

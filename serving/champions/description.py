@@ -56,7 +56,7 @@ def champion_info(table: ChampionRegistry, name: str, progress: Progress | None 
         endpoint=name,
         appointed=_appointment(current),
         serving=champion.manifest.version if champion else None,
-        held=current.held,
+        held=current.blocked_version,
         challenger=_trial(table, name),
         history=[_appointment(earlier) for earlier in current.history],
         error=failure.detail if failure else None,

@@ -25,8 +25,8 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from serving.client.answers import Champion, Endpoint, Job, Leaderboard, Model, Prediction, read
+from serving.client.frames import Progress, bar, silent, texts_of, with_predictions
 from serving.client.frames import Shown as show  # noqa: N813  read as a verb: show(frame)
-from serving.client.frames import Told, bar, silent, texts_of, with_predictions
 from serving.client.transport import NotReachableError, ServiceError, Transport, lines, pieces
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Client:
         return await asyncio.to_thread(self.predict_frame, frame, smiles, endpoints, progress=False)
 
     def _predict(
-        self, smiles: Sequence[str], endpoints: Sequence[str] | None, include: Sequence[str], told: Told
+        self, smiles: Sequence[str], endpoints: Sequence[str] | None, include: Sequence[str], told: Progress
     ) -> list[Prediction]:
         predictions: list[Prediction] = []
         parts = [smiles[start : start + BATCH] for start in range(0, len(smiles), BATCH)]

@@ -14,12 +14,11 @@ from serving.client.answers import Prediction
 if TYPE_CHECKING:
     import pandas as pd
 
-ERRORS = ("error_code", "error_detail")
 PICTURE = (220, 150)
 MOST_SHOWN = 50
 
 
-class Told(Protocol):
+class Progress(Protocol):
     """Gives what it is given, and tells how far it is."""
 
     def __call__(self, parts: Sequence[Sequence[str]], total: int) -> Iterable[Sequence[str]]:

@@ -16,16 +16,19 @@ PROVISIONAL = (
 AWAITED = "Names of the models that were still to be trained when it was elected; empty unless it is provisional."
 
 
+SmilesList = Annotated[
+    list[str], Meta(description="One SMILES per molecule.", examples=[["CC(=O)Oc1ccccc1C(=O)O", "CCO"]])
+]
+EndpointNames = Annotated[
+    list[str] | None, Meta(description="Names of endpoints; all that have a champion when left out.", examples=[None])
+]
+
+
 class PredictRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Molecules to predict, and for which endpoints."""
 
-    smiles: Annotated[
-        list[str], Meta(description="One SMILES per molecule.", examples=[["CC(=O)Oc1ccccc1C(=O)O", "CCO"]])
-    ]
-    endpoints: Annotated[
-        list[str] | None,
-        Meta(description="Names of endpoints; all that have a champion when left out.", examples=[None]),
-    ] = None
+    smiles: SmilesList
+    endpoints: EndpointNames = None
     include: Annotated[
         list[str],
         Meta(

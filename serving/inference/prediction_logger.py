@@ -92,7 +92,7 @@ class PredictionLogger:
 
     def start(self) -> None:
         """Start the writing thread."""
-        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="prediction-logger", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

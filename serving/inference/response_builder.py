@@ -1,6 +1,6 @@
 """The entry of one molecule in an answer: what was found about it, as the structures of `http/schemas.py`.
 
-Belongs here: bringing estimates and insights into the words of the interface.
+Belongs here: bringing estimates and annotations into the words of the interface.
 Does not belong here: finding them (see `model_zoo.inference.predictor`, `annotations.py`), HTTP (see
 `api/handlers.py`).
 """

@@ -35,7 +35,7 @@ from serving.jobs.retention import remove, tidy
 TURN_SECONDS = 5.0
 LOOK_SECONDS = 0.5
 PART = 32
-"""Molecules whose insights are gathered in one go: the thread that does it belongs to requests as well."""
+"""Molecules whose annotations are gathered in one go: the thread that does it belongs to requests as well."""
 TIDY_SECONDS = 60.0
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 logger = logging.getLogger(__name__)

@@ -9,23 +9,20 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from serving.http.schemas import EndpointNames, SmilesList
+
 Time = Annotated[str, Meta(description="ISO 8601, UTC.")]
 
 
 class JobRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Molecules to predict as a job. Longer lists come as a file."""
 
-    smiles: Annotated[
-        list[str], Meta(description="One SMILES per molecule.", examples=[["CC(=O)Oc1ccccc1C(=O)O", "CCO"]])
-    ]
+    smiles: SmilesList
     ids: Annotated[
         list[str] | None,
         Meta(description="A name of yours per molecule; comes back as the column `id`.", examples=[None]),
     ] = None
-    endpoints: Annotated[
-        list[str] | None,
-        Meta(description="Names of endpoints; all that have a champion when left out.", examples=[None]),
-    ] = None
+    endpoints: EndpointNames = None
     include: Annotated[
         list[str],
         Meta(description="What to add: `neighbours`, `explanation`, `alerts`, as in a prediction.", examples=[[]]),

@@ -82,7 +82,7 @@ class ModelPage:
     facts: tuple[tuple[str, str], ...]
     history: tuple[ServedVersion, ...]
     """Newest first, without the present champion."""
-    held: str | None
+    blocked_version: str | None
 
 
 @get("/models", media_type=MediaType.HTML, include_in_schema=False)
@@ -136,7 +136,7 @@ def model_page(table: ChampionRegistry, name: str) -> ModelPage:
         coverage=_coverage(card),
         facts=_facts(champion, card),
         history=tuple(each for each in earlier if each is not now),
-        held=current.held,
+        blocked_version=current.blocked_version,
     )
 
 

@@ -110,7 +110,7 @@ def test_definitions_are_valid(project: Project) -> None:
     defs = project.defs()
     dg.Definitions.validate_loadable(defs)
     assert defs.resolve_job_def(jobs.ALL_ASSETS).name == jobs.ALL_ASSETS
-    for schedule in ("nightly_upkeep", "nightly_review"):
+    for schedule in ("nightly_maintenance", "nightly_review"):
         assert defs.resolve_schedule_def(schedule).default_status == dg.DefaultScheduleStatus.RUNNING
     for sensor in ("retrain_what_changed", "git_sha"):
         assert defs.resolve_sensor_def(sensor).default_status == dg.DefaultSensorStatus.RUNNING
@@ -224,7 +224,7 @@ def test_the_upkeep_job_ends_abandoned_runs(made: Project, tmp_path: Path, monke
             (processes.this_process(), dg.DagsterRunStatus.STARTED),
         )
     )
-    result = made.defs().resolve_job_def(jobs.UPKEEP).execute_in_process(instance=made.instance)
+    result = made.defs().resolve_job_def(jobs.MAINTENANCE).execute_in_process(instance=made.instance)
     assert result.output_for_node("prune")["abandoned_runs"] == 2
     ended = {run_id: made.instance.get_run_by_id(run_id) for run_id in (dead, unborn, living)}
     assert {run_id: run.status.value for run_id, run in ended.items() if run} == {

@@ -167,13 +167,17 @@ def test_a_trial_begins_waits_wins_and_ends(made: Project) -> None:
     metadata, _ = look(made)
     now = pointer(made)
     assert metadata["promoted"] == now.version == begun.challenger.version
-    assert (now.over, now.by) == (begun.version, "monitoring")
+    assert (now.superseded_version, now.by) == (begun.version, "monitoring")
     assert made.run().made == []
 
     set_trial(made)  # judged anew: what was promoted stays, the former champion stays away, nobody is on trial
     assert "champion_model/logp" in made.run().made
     after = pointer(made)
-    assert (after.version, after.over, after.challenger) == (begun.challenger.version, begun.version, None)
+    assert (after.version, after.superseded_version, after.challenger) == (
+        begun.challenger.version,
+        begun.version,
+        None,
+    )
 
 
 def test_promoting_by_hand_needs_a_trial(made: Project) -> None:
@@ -185,4 +189,4 @@ def test_promoting_by_hand_needs_a_trial(made: Project) -> None:
     version = copy_as_other(store.bundle_folder("logp", other.version))
     store.update_pointer(lambda before: before.put_on_trial({"logp": (version, "shadow", 0.1)}, by="test"))
     assert "does not come back by itself" in promote(made.settings, "logp")
-    assert (pointer(made).version, pointer(made).over) == (version, other.version)
+    assert (pointer(made).version, pointer(made).superseded_version) == (version, other.version)

@@ -14,8 +14,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ai_drug_assets.settings import BENCHMARK_FOLDER
 from model_zoo.benchmark.candidates import Snapshot
-from model_zoo.benchmark.sets import benchmark_folder, load_benchmark_config, read_sets
+from model_zoo.benchmark.sets import load_benchmark_config, read_sets
 from model_zoo.bundles.card import ModelCard
 from model_zoo.bundles.store import FolderStore, parse_pointer
 from model_zoo.bundles.writer import Background, write_bundle
@@ -25,7 +26,6 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.reference_drugs import chembl_drugs
-from model_zoo.data.sources import BENCHMARK_FOLDER
 from model_zoo.features.cache import FeatureCache
 from model_zoo.featurizers import join
 from model_zoo.models import get
@@ -49,13 +49,12 @@ def admet_panel(folder: Path) -> str:
         )
     store = FolderStore(folder / "store")
     config = load_benchmark_config(ROOT / "configs" / "benchmark.yaml")
-    with benchmark_folder(Path(sets)):
-        # The twenty with the fewest rows: fitting them takes minutes.
-        endpoints = sorted(read_sets(Path(sets), config), key=lambda each: _size(Path(sets) / each.name))
-        for endpoint in endpoints[:MANY_ENDPOINTS]:
-            if endpoint.name not in parse_pointer(store.read_pointer_bytes()).endpoints:
-                print(f"fitting {endpoint.name}", flush=True)
-                _publish(store, endpoint, Path(sets))
+    # The twenty with the fewest rows: fitting them takes minutes.
+    endpoints = sorted(read_sets(Path(sets), config), key=lambda each: _size(Path(sets) / each.name))
+    for endpoint in endpoints[:MANY_ENDPOINTS]:
+        if endpoint.name not in parse_pointer(store.read_pointer_bytes()).endpoints:
+            print(f"fitting {endpoint.name}", flush=True)
+            _publish(store, endpoint, Path(sets))
     return f"{MANY_ENDPOINTS} CatBoost endpoints as configured, fitted on TDC ADMET sets"
 
 

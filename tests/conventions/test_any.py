@@ -8,7 +8,7 @@ from pathlib import Path
 
 MOST = 10
 REASONS = {
-    "model_zoo/models/__init__.py Recipe.train": "every recipe has a `Config` of its own",
+    "model_zoo/models/__init__.py Trainer.train": "every recipe has a `Config` of its own",
     "model_zoo/models/__init__.py Ensemble.fit_weights": "the same",
     "model_zoo/models/__init__.py LearnsFromOthers.prepare": "the same",
     "model_zoo/models/_smiles_encoder.py make_encoder": "a network: torch is imported by those alone who train",

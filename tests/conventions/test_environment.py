@@ -18,8 +18,6 @@ SETTINGS = {
 }
 """The modules that read variables, and whose settings those are."""
 EXCEPTIONS = {
-    "model_zoo/data/sources.py": "where benchmark sets lie; every dataset signs this code: to change with a retraining",
-    "model_zoo/benchmark/sets.py": "lets that code find a folder that the command names",
     "model_zoo/models/tabpfn.py": "where weights lie, which their digest names; and, before its library is imported, "
     "that nothing is downloaded or told to anybody",
     "ai_drug_assets/__init__.py": "how threads of OpenMP wait: read when the first library that has them is loaded",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model_zoo.featurizers._minimol.inputs import Arrays
 from model_zoo.featurizers._packaged_weights import PackagedWeights
+from model_zoo.io.onnx_session import open_session
 from model_zoo.type_aliases import Json
 
 WEIGHTS = PackagedWeights(
@@ -32,13 +33,7 @@ def run(inputs: Arrays) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=1)
 def _session() -> Any:
-    """Open a session on one thread: molecules run side by side."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(gathering(WEIGHTS.read()), options, providers=["CPUExecutionProvider"])
+    return open_session(gathering(WEIGHTS.read()))
 
 
 def gathering(content: bytes) -> bytes:

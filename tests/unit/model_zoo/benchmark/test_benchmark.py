@@ -20,6 +20,7 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from ai_drug_assets.cli import aidrug
 from ai_drug_assets.operations.benchmarks import DOCUMENT, GOALS, POTENCY_DOCUMENT, POTENCY_RESULTS, PUBLISHED, RESULTS
+from ai_drug_assets.settings import BENCHMARK_FOLDER
 from model_zoo.benchmark import protocol
 from model_zoo.benchmark import references as benchmark_references
 from model_zoo.benchmark.boards import competitors, pretraining_data
@@ -30,10 +31,10 @@ from model_zoo.benchmark.protocol import MISSING, OfficialRows, predict_test_row
 from model_zoo.benchmark.report import mean_and_deviation, read_goals, read_leaderboard, report_text
 from model_zoo.benchmark.results import read_results
 from model_zoo.benchmark.runner import Job, benchmark_run_of, choose, run_benchmark
-from model_zoo.benchmark.sets import BenchmarkConfig, Scale, benchmark_folder, load_benchmark_config, read_sets
+from model_zoo.benchmark.sets import BenchmarkConfig, Scale, load_benchmark_config, read_sets
 from model_zoo.config.files import load_configs
 from model_zoo.config.model_spec import ModelSpec
-from model_zoo.data.sources import BENCHMARK_FOLDER, CsvSource
+from model_zoo.data.sources import CsvSource
 from model_zoo.data.targets import Target
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.features.cache import FeatureCache
@@ -326,13 +327,12 @@ def test_the_best_on_the_test_rows_is_not_chosen_for_it(job: Job, monkeypatch: p
     monkeypatch.setattr(xgb, "train", planted)
     contested = replace(job, models=[*job.models, cheat])
     (endpoint,) = read_sets(job.folder, CONFIG, ["logp"])
-    with benchmark_folder(job.folder):
-        snapshot = Snapshot(endpoint, job.folder, job.features)
-        contest = benchmark_run_of(contested, snapshot, contested.models)
-        mae = {
-            name: score_predictions(endpoint.target, snapshot.rows, contest.official(name, 1)[0], "mae")["scores"][0]
-            for name in ("rf", "xgb")
-        }
+    snapshot = Snapshot(endpoint, job.folder, job.features)
+    contest = benchmark_run_of(contested, snapshot, contested.models)
+    mae = {
+        name: score_predictions(endpoint.target, snapshot.rows, contest.official(name, 1)[0], "mae")["scores"][0]
+        for name in ("rf", "xgb")
+    }
     run(contested, "logp")
     entry = entries(job)["logp"]
 

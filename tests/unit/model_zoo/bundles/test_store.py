@@ -93,7 +93,10 @@ def test_rolling_back_serves_the_previous_version_and_holds_the_other(tmp_path: 
     again = store.update_pointer(lambda pointer: pointer.appoint({"solubility_logs": new}, by="inference_service"))
     newest = publish(store, tmp_path / "3", value=3.0)
 
-    assert (rolled.endpoints["solubility_logs"].version, rolled.endpoints["solubility_logs"].held) == (old, new)
+    assert (rolled.endpoints["solubility_logs"].version, rolled.endpoints["solubility_logs"].blocked_version) == (
+        old,
+        new,
+    )
     assert again == rolled
     assert parse_pointer(store.read_pointer_bytes()).endpoints["solubility_logs"].version == newest
 

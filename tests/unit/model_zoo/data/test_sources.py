@@ -13,8 +13,9 @@ import pytest
 from pydantic import TypeAdapter
 from rdkit import Chem
 
+from ai_drug_assets.settings import BENCHMARK_FOLDER, Settings
 from model_zoo.data.source_files import RAW_COLUMNS
-from model_zoo.data.sources import BENCHMARK_FOLDER, Source, pointer_md5, read_source, require_pulled
+from model_zoo.data.sources import Source, pointer_md5, read_source, require_pulled
 from model_zoo.errors import DataError
 from model_zoo.io.digests import file_digest
 
@@ -340,37 +341,41 @@ def test_a_broken_pointer_is_one_clear_error(tmp_path: Path, text: bytes) -> Non
 
 
 @pytest.fixture
-def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def benchmark(tmp_path: Path) -> Path:
     """Give a benchmark folder with one set."""
     write(tmp_path, "Drug_ID,Drug,Y\na,CCO,1\nb,CCN,0\n", "bench/herg/train_val.csv")
     write(tmp_path, "Drug_ID,Drug,Y\nc,CCC,1\n", "bench/herg/test.csv")
-    monkeypatch.setenv(BENCHMARK_FOLDER, str(tmp_path / "bench"))
     return tmp_path / "bench"
 
 
-def test_a_benchmark_keeps_its_official_split(benchmark: Path, tmp_path: Path) -> None:
+def test_a_benchmark_keeps_its_official_split(benchmark: Path) -> None:
     """Rows know from which official file they come; digests do not know where the folder lies."""
     src = source("benchmark", set="herg")
-    table = read_source(src, tmp_path)
+    table = read_source(src, benchmark)
 
     assert list(zip(table["smiles"], table["value"], table["split"], strict=True)) == [
         ("CCO", "1", "train"),
         ("CCN", "0", "train"),
         ("CCC", "1", "test"),
     ]
-    assert list(src.digests(tmp_path)) == ["herg/train_val.csv", "herg/test.csv"]
+    assert list(src.digests(benchmark)) == ["herg/train_val.csv", "herg/test.csv"]
 
 
 def test_a_benchmark_without_its_folder_is_one_clear_error(
     benchmark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A missing setting, a missing set and a missing column are each named."""
-    assert "got none" in fault(source("benchmark", set="gone"), tmp_path)
+    assert "got none" in fault(source("benchmark", set="gone"), benchmark)
     write(benchmark, "Drug_ID,Drug\na,CCO\n", "herg/test.csv")
-    assert "expected the column 'Y'" in fault(source("benchmark", set="herg"), tmp_path)
+    assert "expected the column 'Y'" in fault(source("benchmark", set="herg"), benchmark)
+    monkeypatch.setenv(BENCHMARK_FOLDER, str(benchmark))
+    assert Settings.from_env().folder_of(source("benchmark", set="herg")) == benchmark
     monkeypatch.delenv(BENCHMARK_FOLDER)
-    assert f"the environment variable {BENCHMARK_FOLDER}" in fault(source("benchmark", set="herg"), tmp_path)
-    with pytest.raises(DataError, match="'herg'"):
+    settings = Settings.from_env()
+    assert settings.folder_of(source()) == settings.root
+    with pytest.raises(DataError, match=f"'herg'.* the environment variable {BENCHMARK_FOLDER}"):
+        settings.folder_of(source("benchmark", set="herg"))
+    with pytest.raises(DataError, match="herg"):
         source("benchmark", set="herg").digests(tmp_path)
 
 

@@ -17,7 +17,7 @@ from litestar.testing import TestClient
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-from model_zoo import models
+from model_zoo import models, policies
 from model_zoo.bundles.reader import load_bundle
 from model_zoo.bundles.store import FolderStore
 from model_zoo.chemistry.molecules import Molecule, parse_molecule
@@ -25,13 +25,14 @@ from model_zoo.data.reference_drugs import chembl_drugs
 from model_zoo.data.targets import Target
 from model_zoo.errors import BundleError
 from model_zoo.explanation import attribution
-from model_zoo.explanation.attribution.properties import SAME, Parts
 from model_zoo.explanation.explainer import FILE, Explainer, load_explainer, write_tables
 from model_zoo.explanation.kernel_graph import read_kernels
 from model_zoo.explanation.kernel_table import KernelTable
 from model_zoo.explanation.tree_shap import contributions
 from model_zoo.explanation.tree_tables import Nodes, TreeTable, read_oblivious, read_onnx
-from model_zoo.featurizers import descriptors, featurize, rdkit_descriptors
+from model_zoo.featurizers import descriptors, featurize, morgan_count, rdkit_descriptors
+from model_zoo.featurizers._atom_sums import Parts
+from model_zoo.featurizers.descriptors import SAME
 from model_zoo.fitted_models.formats import ConstantModel, Model, load_model
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
 from serving.app import create_app
@@ -116,6 +117,25 @@ def test_contributions_are_those_of_xgboost(tmp_path: Path) -> None:
 
     np.testing.assert_allclose(got, expected, atol=2e-5)
     assert np.abs(expected[:, :-1]).max() > 1
+
+
+def test_contributions_are_those_of_shap() -> None:
+    """Those of a forest whose trees saw every molecule equal the ones of the package `shap`, which shares no code."""
+    shap = pytest.importorskip("shap", reason="shap is not installed: `.venv/bin/uv pip install shap`")
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType
+    from sklearn.ensemble import RandomForestRegressor
+
+    X, y = numbers()
+    forest = RandomForestRegressor(20, bootstrap=False, max_features=0.5, random_state=0).fit(X, y)
+    graph = convert_sklearn(forest, initial_types=[("X", FloatTensorType([None, X.shape[1]]))])
+    nodes = read_onnx(graph.SerializeToString())
+    assert nodes is not None
+    table = nodes.table(nodes.counts(X))
+    expected = shap.TreeExplainer(forest, feature_perturbation="tree_path_dependent").shap_values(X[:50])
+    got = np.array([contributions(table, row)[0] for row in X[:50]])
+
+    np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
 def test_contributions_are_those_of_catboost() -> None:
@@ -228,6 +248,16 @@ def test_a_column_is_spread_whole_or_not_at_all(feature: str) -> None:
     assert whole.mean() > 0.5
     assert not attribution.spread(feature, each, x, np.where(x == 0, 1.0, 0.0)).any()
     np.testing.assert_allclose(np.sum(given, axis=0), attribution.spread(feature, each, x, np.full(len(x), 2.0)))
+
+
+def test_a_featurizer_that_can_tell_its_atoms_is_asked_whatever_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An earlier version, or a featurizer that somebody adds, is no worse explained than those that were here."""
+    each = molecule("CCO")
+    x = featurize(["morgan_count"], [each])[0]
+    known = attribution.spread("morgan_count", each, x, np.full(len(x), 2.0))
+    monkeypatch.setattr(policies, "featurizer", {"morgan_count@1": morgan_count}.__getitem__)
+
+    np.testing.assert_array_equal(attribution.spread("morgan_count@1", each, x, np.full(len(x), 2.0)), known)
 
 
 def test_an_atom_gets_what_its_substructure_contributes() -> None:

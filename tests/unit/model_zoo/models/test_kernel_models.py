@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from model_zoo import models
 from model_zoo.errors import TrainingError
+from model_zoo.models import gp, svm
 from model_zoo.models._covariance import Block, Minmax, Rank
-from model_zoo.models._kernel import KernelConfig, Unary, counts_of, kernel, rows_to_learn
+from model_zoo.models._kernel import Unary, counts_of, kernel, rows_to_learn
 
 
 def counts(rows: int, seed: int = 0) -> NDArray[np.float32]:
@@ -83,15 +84,15 @@ def test_more_noise_is_found_as_more_noise() -> None:
 
 def test_too_many_rows_are_refused_or_sampled() -> None:
     """Above `max_rows` a kernel model says what to do, or learns from a seeded part; never in silence by default."""
-    config = KernelConfig(max_rows=10)
-    assert rows_to_learn(10, config, "gp").tolist() == list(range(10))
+    config = gp.Config(max_rows=10)
+    assert rows_to_learn(10, config).tolist() == list(range(10))
     with pytest.raises(TrainingError, match=r"gp: expected at most 10 rows, got 11: .* `above: subsample`"):
-        rows_to_learn(11, config, "gp")
+        rows_to_learn(11, config)
     sampled = config.model_copy(update={"above": "subsample"})
-    rows = rows_to_learn(100, sampled, "gp")
+    rows = rows_to_learn(100, sampled)
     assert len(set(rows.tolist())) == 10
-    np.testing.assert_array_equal(rows, rows_to_learn(100, sampled, "gp"))
-    assert not np.array_equal(rows, rows_to_learn(100, sampled.model_copy(update={"seed": 1}), "gp"))
+    np.testing.assert_array_equal(rows, rows_to_learn(100, sampled))
+    assert not np.array_equal(rows, rows_to_learn(100, sampled.model_copy(update={"seed": 1})))
 
 
 @pytest.mark.parametrize("name", ["gp", "svm"])
@@ -110,7 +111,7 @@ def test_what_is_no_count_is_refused(bad: float) -> None:
     X = counts(4)
     X[0, 0] = bad
     with pytest.raises(TrainingError, match="svm: expected counts"):
-        counts_of(X, KernelConfig(), "svm")
+        counts_of(X, svm.Config())
 
 
 @pytest.mark.parametrize("name", ["gp", "svm"])

@@ -83,7 +83,7 @@ def test_what_other_endpoints_say_helps_where_own_values_are_few() -> None:
         name: float(np.abs(model.predict(unseen) - hidden_law(unseen)).mean())
         for name, model in (
             ("alone", gp.train(X, mine.values, gp.Config(blocks=BLOCKS))),
-            ("together", multitask.train(X, mine.values, ready)),  # type: ignore[arg-type]
+            ("together", ready.train(X, mine.values, config())),
         )
     }
 
@@ -139,10 +139,7 @@ def test_the_whole_is_one_graph_and_the_same_again(task: Task, tmp_path: Path) -
     mine, X = own()
     y = (mine.values > np.median(mine.values)).astype(float) if task == "binary" else mine.values
     others = [other("a", 1000), other("b", 2000, task="binary", seed=8)]
-    models = [
-        multitask.train(X, y, prepared("multitask", config(task), mine, others))  # type: ignore[arg-type]
-        for _ in range(2)
-    ]
+    models = [prepared("multitask", config(task), mine, others).train(X, y, config(task)) for _ in range(2)]
     unseen = features(50, 3)
     predicted = models[0].predict(unseen)
 
@@ -179,7 +176,7 @@ def test_a_network_that_diverges_is_reported() -> None:
 def test_a_configuration_that_learnt_nothing_is_refused() -> None:
     """Only what `prepare` made can be trained with."""
     mine, X = own()
-    with pytest.raises(TrainingError, match="expected a configuration that `prepare` made"):
+    with pytest.raises(TrainingError, match="only what `prepare` made is trained"):
         multitask.train(X, mine.values, config())
 
 
@@ -187,7 +184,7 @@ def test_equal_values_give_a_constant() -> None:
     """An endpoint of one value is predicted by it."""
     mine, X = own()
     ready = prepared("multitask", config(), mine, [other("a", 1000)])
-    model = multitask.train(X, np.full(len(X), 2.5), ready)  # type: ignore[arg-type]
+    model = ready.train(X, np.full(len(X), 2.5), config())
 
     assert isinstance(model, ConstantModel)
     assert model.predict(X[:3]).tolist() == [2.5] * 3
@@ -199,6 +196,6 @@ def test_features_without_blocks_are_counts() -> None:
     source = AuxiliaryDataset("a", Target(task="regression"), snapshot(X[:, 0] * 1.0, 1000), X)
     mine = snapshot(X[:40, 0] * 2.0, 0)
     ready = prepared("multitask", config(blocks=(), epochs=LEARNT), mine, [source])
-    model = multitask.train(X[:40], mine.values, ready)  # type: ignore[arg-type]
+    model = ready.train(X[:40], mine.values, config(blocks=()))
 
     assert np.abs(model.predict(X[40:]) - 2 * X[40:, 0]).mean() < 0.5

@@ -369,13 +369,13 @@ def test_a_signature_that_was_rolled_back_does_not_return() -> None:
     """What somebody rolled back from stays away by itself, even as the clear winner; as new signature it may return."""
     holder = contender("rf", 1.0)
     bad = contender("xgb", 0.5)
-    decision = decide([NAIVE, holder, bad], holder, RULES, held={"xgb-1"})
+    decision = decide([NAIVE, holder, bad], holder, RULES, blocked={"xgb-1"})
     assert champion(decision) == "rf-1"
     assert decision.refused["xgb"] == "somebody put another in its place"
     assert decision.challenger is None
 
     fixed = contender("xgb", 0.5, signature="xgb-2")
-    assert champion(decide([NAIVE, holder, fixed], holder, RULES, held={"xgb-1"})) == "xgb-2"
+    assert champion(decide([NAIVE, holder, fixed], holder, RULES, blocked={"xgb-1"})) == "xgb-2"
 
 
 def test_rolling_back_to_an_older_fit_of_the_same_model_lasts() -> None:
@@ -383,7 +383,7 @@ def test_rolling_back_to_an_older_fit_of_the_same_model_lasts() -> None:
     holder = contender("rf", 1.0)
     for snapshot in ("s1", "s2"):
         again = contender("rf", 0.9, signature="rf-2", snapshot=snapshot)
-        assert champion(decide([NAIVE, again], holder, RULES, held={"rf-2"})) == "rf-1"
+        assert champion(decide([NAIVE, again], holder, RULES, blocked={"rf-2"})) == "rf-1"
 
 
 def test_a_stricter_gate_does_not_leave_the_endpoint_without_service() -> None:
@@ -414,26 +414,26 @@ contenders_strategy = st.lists(
     contenders=contenders_strategy,
     holder=st.none()
     | st.builds(contender, st.sampled_from(["rf", "xgb"]), st.floats(0.5, 2), snapshot=st.sampled_from(["s1", "s2"])),
-    held=st.sets(st.sampled_from(["a", "b"])),
+    blocked=st.sets(st.sampled_from(["a", "b"])),
 )
-def test_every_decision_is_sound(contenders: list[Candidate], holder: Candidate | None, held: set[str]) -> None:
+def test_every_decision_is_sound(contenders: list[Candidate], holder: Candidate | None, blocked: set[str]) -> None:
     """Whoever contends: nobody refused or held newly serves, a holder is never lost, the order of contenders is
     free, and deciding again and again on the same scores comes to rest.
     """
-    decision = decide(contenders, holder, RULES, held=held)
+    decision = decide(contenders, holder, RULES, blocked=blocked)
 
     assert decision.champion is not None or holder is None
     if decision.changed:
         assert decision.champion in contenders
         assert decision.champion is not None
         assert decision.champion.model not in {"naive", *decision.refused}
-        assert decision.champion.signature not in held
-    assert champion(decide(contenders[::-1], holder, RULES, held=held)) == champion(decision)
+        assert decision.champion.signature not in blocked
+    assert champion(decide(contenders[::-1], holder, RULES, blocked=blocked)) == champion(decision)
     assert decision.challenger is None or decision.challenger != decision.champion
     assert decision.reason
     for _ in contenders:
-        decision = decide(contenders, decision.champion, RULES, held=held)
-    assert not decide(contenders, decision.champion, RULES, held=held).changed
+        decision = decide(contenders, decision.champion, RULES, blocked=blocked)
+    assert not decide(contenders, decision.champion, RULES, blocked=blocked).changed
 
 
 def test_a_holder_that_fails_a_tightened_gate_gives_way() -> None:
@@ -453,4 +453,4 @@ def test_the_serving_model_is_never_held() -> None:
     """Somebody who rolled back to an older bundle of the same model has not rolled back from that model."""
     holder = contender("rf", 1.0)
 
-    assert champion(decide([NAIVE, holder, contender("xgb", 1.01)], holder, RULES, held={"rf-1"})) == "rf-1"
+    assert champion(decide([NAIVE, holder, contender("xgb", 1.01)], holder, RULES, blocked={"rf-1"})) == "rf-1"

@@ -41,18 +41,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
     return store
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> KeyStore:
-    """Give the file of keys of the service under test."""
-    return KeyStore(tmp_path / "service" / "keys.sqlite")
-
-
-@pytest.fixture(autouse=True)
-def forget_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look keys up each time."""
-    monkeypatch.setattr(guard, "FRESH_SECONDS", 0.0)
-
-
 @contextmanager
 def service(store: FolderStore, tmp_path: Path, **settings: Any) -> Iterator[TestClient[Any]]:
     """Run the service with folders of its own."""

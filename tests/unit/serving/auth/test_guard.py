@@ -18,7 +18,6 @@ from ai_drug_assets.cli import aidrug
 from model_zoo.bundles.store import FolderStore
 from model_zoo.errors import ConfigError
 from serving.app import create_app
-from serving.auth import guard
 from serving.auth.guard import require_protection
 from serving.auth.keys import KeyStore
 from serving.http.rate_limit import RateLimit
@@ -35,18 +34,6 @@ def store(tmp_path: Path) -> FolderStore:
     for value in (1.0, 2.0):
         publish(store, tmp_path / str(value), value=value)
     return store
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> KeyStore:
-    """Give the file of keys of the service under test."""
-    return KeyStore(tmp_path / "service" / "keys.sqlite")
-
-
-@pytest.fixture(autouse=True)
-def forget_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look keys up each time."""
-    monkeypatch.setattr(guard, "FRESH_SECONDS", 0.0)
 
 
 @contextmanager

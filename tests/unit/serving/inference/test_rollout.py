@@ -127,7 +127,7 @@ def test_promoting_swaps_and_holds_the_former_champion(store: FolderStore, tmp_p
         wait(lambda: {item["champion"] for item in predict(client, SMILES)} == {challenger})
     pointer = store.update_pointer(lambda pointer: pointer.appoint({SOLUBILITY: champion}, by="inference_service"))
     now = pointer.endpoints[SOLUBILITY]
-    assert (now.version, now.over, now.challenger) == (challenger, champion, None)
+    assert (now.version, now.superseded_version, now.challenger) == (challenger, champion, None)
     assert pointer.roll_back(SOLUBILITY, by="test").endpoints[SOLUBILITY].version == champion
 
 

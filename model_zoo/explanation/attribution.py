@@ -1,7 +1,7 @@
 """From features back to atoms: which atoms the number in a column comes from, and what they are worth.
 
-Three ways: the environments that set a bit (`environments.py`), the atoms whose values sum up to a descriptor
-(`properties.py`), and for every other featurizer the atoms without which the number is smaller (`masking.py`).
+A featurizer that can tell is asked (`featurizers.TellsAtoms`); for every other one, an atom's part is what the number
+loses without it (`masking.py`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from model_zoo import policies
 from model_zoo.chemistry.molecules import Molecule
-from model_zoo.explanation.attribution import environments, masking, properties
+from model_zoo.explanation import masking
+from model_zoo.featurizers import TellsAtoms
 from model_zoo.type_aliases import Numbers
 
 
@@ -20,7 +22,7 @@ def spread(feature: str, molecule: Molecule, x: Numbers, slopes: NDArray[np.floa
     Parameters
     ----------
     feature
-        Name of the featurizer.
+        The featurizer, as `policies.featurizer` finds it.
     molecule
         A molecule of `n` atoms.
     x, slopes
@@ -43,7 +45,8 @@ def spread(feature: str, molecule: Molecule, x: Numbers, slopes: NDArray[np.floa
     """
     columns = np.flatnonzero((x != 0) & (slopes != 0))
     weights = _parts(feature, molecule, x, columns)
-    if feature not in (*_SUMS, "morgan_count"):  # what is lost without an atom says which atoms, not how much
+    if not isinstance(policies.featurizer(feature), TellsAtoms):
+        # What is lost without an atom says which atoms, not how much.
         weights = np.maximum(weights, 0.0)
     total = weights.sum(axis=0)
     shares = (total != 0) & ((weights >= 0).all(axis=0) | (weights <= 0).all(axis=0))  # parts of both signs are a sum
@@ -67,12 +70,8 @@ def spread_above_average(
     return np.asarray(shares @ contributions[columns])
 
 
-_SUMS = ("descriptors", "rdkit_descriptors")
-
-
 def _parts(feature: str, molecule: Molecule, x: Numbers, columns: NDArray[np.intp]) -> NDArray[np.float64]:
-    if feature == "morgan_count":
-        return environments.parts(molecule, columns)
-    if feature in _SUMS:
-        return properties.parts(feature, molecule, columns)
+    featurizer = policies.featurizer(feature)
+    if isinstance(featurizer, TellsAtoms):
+        return featurizer.atom_parts(molecule, columns)
     return masking.parts(feature, molecule, x, columns)

@@ -1,11 +1,11 @@
 """Atoms whose values sum up to a descriptor of the whole molecule.
 
-They belong to the molecule as a whole, and what they contribute stays in the rest.
+Descriptors that are no such sum belong to the molecule as a whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -16,18 +16,11 @@ from rdkit.Chem.EState.EState_VSA import estateBins, vsaBins
 from rdkit.Chem.MolSurf import chgBins, logpBins, mrBins
 
 from model_zoo.chemistry.molecules import Molecule
-from model_zoo.featurizers import descriptors, rdkit_descriptors
 from model_zoo.featurizers._rdkit_descriptors.graph import Graph
 from model_zoo.featurizers._rdkit_descriptors.surface import OUTER_ELECTRONS, states
 
 Floats = NDArray[np.float64]
 
-SAME = {
-    "exactmw": "ExactMolWt", "CrippenClogP": "MolLogP", "CrippenMR": "MolMR", "tpsa": "TPSA", "labuteASA": "LabuteASA",
-    "lipinskiHBA": "NOCount", "lipinskiHBD": "NHOHCount", "NumHBA": "NumHAcceptors", "NumHBD": "NumHDonors",
-    "NumHeavyAtoms": "HeavyAtomCount", "NumRings": "RingCount", "chi0v": "Chi0v", "chi1v": "Chi1v",
-}  # fmt: skip
-"""Names of the featurizer `descriptors` that RDKit's own list has under another name."""
 _HYDROGEN = 1.008
 _AMIDE = Chem.MolFromSmarts("C(=[O;!R])N")
 _ROTATABLE = Lipinski.RotatableBondSmarts
@@ -41,19 +34,15 @@ _BINS: dict[str, tuple[str, str, Floats]] = {
 }
 
 
-def parts(feature: str, molecule: Molecule, columns: NDArray[np.intp]) -> Floats:
-    """Give the part of each of `n` atoms in each of `k` columns, `n x k`.
+def parts(molecule: Molecule, names: Sequence[str]) -> Floats:
+    """Give the part of each of `n` atoms in each of `k` descriptors, by RDKit's names, `n x k`.
 
-    Parameters
-    ----------
-    feature
-        `descriptors` or `rdkit_descriptors`. Columns that are no sums over atoms get zeros.
+    Those that are no sums over atoms get zeros.
     """
-    names = descriptors.NAMES if feature == "descriptors" else rdkit_descriptors.NAMES
     known = Parts(molecule.mol)
-    result = np.zeros((molecule.mol.GetNumAtoms(), len(columns)))
-    for number, column in enumerate(columns):
-        part = known.of(SAME.get(names[column], names[column]))
+    result = np.zeros((molecule.mol.GetNumAtoms(), len(names)))
+    for number, name in enumerate(names):
+        part = known.of(name)
         if part is not None:
             result[:, number] = np.nan_to_num(part, posinf=0.0, neginf=0.0)
     return result
