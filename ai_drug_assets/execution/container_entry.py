@@ -12,6 +12,7 @@ name it was started under, which compose keeps for good.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,7 @@ def start(name: str, settings: Settings) -> None:
         When there is no process of that name.
     """
     arguments = PROCESSES[name](settings)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background shell ignores it, and Dagster then SIGTERM too
     os.execv(sys.executable, [sys.executable, "-m", *arguments])  # noqa: S606  signals then reach the process itself
 
 

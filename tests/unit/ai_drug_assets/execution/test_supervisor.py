@@ -43,15 +43,10 @@ def said() -> list[str]:
 
 @pytest.fixture
 def supervisor(home: Path, said: list[str]) -> Iterator[Supervisor]:
-    """A supervisor that ends what it started, and whose processes end when they are told to.
-
-    A process inherits which signals are ignored: under whoever ignores SIGTERM, none would hear it.
-    """
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """A supervisor that ends what it started."""
     made = Supervisor(home, said.append)
     yield made
     made.stop()
-    signal.signal(signal.SIGTERM, before)
 
 
 def until(true: Callable[[], object]) -> None:
