@@ -86,7 +86,7 @@ def _daemon(settings: Settings) -> list[str]:
         )
     prepare_instance(settings)
     workspace = write_workspace(settings, settings.code_host, settings.code_port)
-    return ["dagster._daemon", "run", "-w", str(workspace)]
+    return ["ai_drug_assets.execution.watched_daemon", "run", "-w", str(workspace)]
 
 
 def _mlflow(settings: Settings) -> list[str]:

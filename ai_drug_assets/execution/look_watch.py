@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from serving.telemetry.pipeline_state import read_pipeline_state
 
+from ai_drug_assets.execution.clock_watch import ClockWatch
 from ai_drug_assets.execution.instance import open_instance
 from ai_drug_assets.execution.progress import Say
 from ai_drug_assets.planning.stamps import Folders
@@ -20,8 +21,6 @@ from ai_drug_assets.settings import Settings
 EVERY_S = 2.0
 APART_S = 8.0
 """Between two looks that are asked for; the daemon has its turn every five seconds."""
-JUMP_S = 5.0
-"""Smaller corrections of the clock are made all the time, and delay a look by as much."""
 
 
 class LookWatch:
@@ -52,7 +51,8 @@ class LookWatch:
         self._settings, self._say, self._loads, self._restart, self._clock = settings, say, loads, restart, clock
         self._ledger = Folders([settings.home / "ledger"])
         self._seen: tuple[str, int] | None = None
-        self._apart: float | None = None
+        self._set = ClockWatch(clock)
+        self._first = True
         self._next, self._asked = 0.0, -APART_S
         self._wanted: float | None = None
         self._twice = False
@@ -69,7 +69,7 @@ class LookWatch:
             return
         self._next = at + EVERY_S
         if self._was_set_back(at):
-            _look_at_once(self._settings, self._clock(), always=False)
+            forgive_looks_ahead(self._settings, self._clock())
         seen, before = (self._ledger.digest(), self._loads()), self._seen
         self._seen = seen
         if before is not None and seen != before:
@@ -90,14 +90,25 @@ class LookWatch:
 
     def _was_set_back(self, at: float) -> bool:
         """Say whether the clock was set back since the last look; of the first nobody knows."""
-        before, self._apart = self._apart, self._clock() - at
-        if before is None:
-            return True
-        if before - self._apart <= JUMP_S:
-            return False
-        self._say(f"the clock was set back by {before - self._apart:.0f} s: the automation goes on at once")
-        self._restart()  # its other parts keep the time of their last turn in memory: no run would be begun either
-        return True
+        first, self._first = self._first, False
+        seconds = self._set.set_back_by(at)
+        if seconds:
+            self._say(f"the clock was set back by {seconds:.0f} s: the automation goes on at once")
+            self._restart()  # its other parts keep the time of their last turn in memory: no run would be begun either
+        return first or seconds > 0
+
+
+def forgive_looks_ahead(settings: Settings, now: float) -> None:
+    """Let any sensor be due that looked in the future: before a clock was set back.
+
+    Parameters
+    ----------
+    settings
+        Where Dagster keeps its records.
+    now
+        The time, in seconds since 1970.
+    """
+    _look_at_once(settings, now, always=False)
 
 
 def _look_at_once(settings: Settings, now: float, *, always: bool) -> None:
