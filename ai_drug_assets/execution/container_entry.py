@@ -53,6 +53,11 @@ def code_server_arguments(host: str, port: int) -> list[str]:
     return ["dagster", "code-server", "start", "-h", host, "-p", str(port), *target]
 
 
+def daemon_arguments(workspace: Path) -> list[str]:
+    """Give the arguments of a daemon that works with the code server of a workspace."""
+    return ["ai_drug_assets.execution.watched_daemon", "run", "-w", str(workspace)]
+
+
 def write_workspace(settings: Settings, host: str, port: int) -> Path:
     """Write the workspace that names the shared code server; give the file."""
     from ai_drug_assets.keys import LOCATION
@@ -86,7 +91,7 @@ def _daemon(settings: Settings) -> list[str]:
         )
     prepare_instance(settings)
     workspace = write_workspace(settings, settings.code_host, settings.code_port)
-    return ["ai_drug_assets.execution.watched_daemon", "run", "-w", str(workspace)]
+    return daemon_arguments(workspace)
 
 
 def _mlflow(settings: Settings) -> list[str]:

@@ -128,13 +128,6 @@ class Supervisor:
             child = self._children.get(name)
             return child.process.pid if child and child.process and not child.ended else None
 
-    def restart(self, name: str) -> None:
-        """End a process, which is then started again."""
-        with self._lock:
-            child = self._children.get(name)
-            if child and child.process and not child.ended:
-                child.process.terminate()
-
     def tail(self, name: str) -> str:
         """Give the last lines of a process's log."""
         try:

@@ -1,7 +1,11 @@
-"""`python -m ai_drug_assets.execution.watched_daemon run ...`: Dagster's daemon, which ends when the clock is set back.
+"""`python -m ai_drug_assets.execution.watched_daemon run ...`: Dagster's daemon, as `aidrug` runs it.
 
-Belongs here: what a container's daemon needs where no `aidrug up` watches it. Who keeps the container starts it again.
-Does not belong here: why (see `look_watch.py`).
+Belongs here: what Dagster's own does not do: end when the clock was set back, so that whoever keeps it starts it again,
+and read the definitions only when they are others.
+Does not belong here: when its sensors look (see `look_watch.py`), keeping it running (see `supervisor.py`).
+
+Dagster looks and begins runs only when the clock shows the time of its last turn again. It also reads all definitions
+anew every minute, of which it learns through the code server within a second anyway: a third of what it does at rest.
 """
 
 from __future__ import annotations
@@ -13,21 +17,34 @@ import threading
 import time
 from collections.abc import Callable
 
+from dagster._daemon.controller import DagsterDaemonController
+
 from ai_drug_assets.execution.clock_watch import ClockWatch
 from ai_drug_assets.execution.look_watch import forgive_looks_ahead
 from ai_drug_assets.settings import Settings
 
 EVERY_S = 2.0
+READ_S = 900.0
 
 
 def end_when_set_back(watch: ClockWatch, end: Callable[[], None], every_s: float = EVERY_S) -> None:
     """Look at the clock until it was set back, say so, and end."""
     while not (seconds := watch.set_back_by(time.monotonic())):
         time.sleep(every_s)
-    print(  # noqa: T201  the container's log is where an operator looks
+    print(  # noqa: T201  the log is where an operator looks
         f"the clock was set back by {seconds:.0f} s: the daemon ends, and begins anew", file=sys.stderr, flush=True
     )
     end()
+
+
+def read_rarely(controller: type[DagsterDaemonController], every_s: float = READ_S) -> None:
+    """Let the daemon read definitions that nobody said to be new so often only."""
+    read = controller.check_workspace_freshness
+
+    def check(self: DagsterDaemonController, before: float) -> float:
+        return read(self, before) if time.time() - before > every_s else before
+
+    controller.check_workspace_freshness = check  # type: ignore[method-assign]
 
 
 def main() -> None:
@@ -35,6 +52,7 @@ def main() -> None:
     forgive_looks_ahead(Settings.from_env(), time.time())
     arguments = (ClockWatch(), lambda: os._exit(1))
     threading.Thread(target=end_when_set_back, args=arguments, name="clock", daemon=True).start()
+    read_rarely(DagsterDaemonController)
     runpy.run_module("dagster._daemon", run_name="__main__", alter_sys=True)
 
 

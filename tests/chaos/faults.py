@@ -32,7 +32,7 @@ def kill_service(stack: Stack, draw: random.Random) -> None:
 
 def kill_daemon(stack: Stack, draw: random.Random) -> None:
     """Kill Dagster's daemon."""
-    _kill(stack.named("dagster._daemon"))
+    _kill(stack.named("watched_daemon"))
 
 
 def kill_webserver(stack: Stack, draw: random.Random) -> None:

@@ -194,7 +194,7 @@ class Stack:
             "code server": ("code-server", "start"),
             "code": ("api", "grpc"),
             "webserver": ("dagster_webserver",),
-            "daemon": ("dagster._daemon",),
+            "daemon": ("watched_daemon",),
         }
         lines = [_line(each) for each in self.processes()]
         wrong = []

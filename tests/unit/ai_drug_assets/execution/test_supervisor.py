@@ -94,15 +94,6 @@ def test_whoever_does_not_stay_up_raises_a_sign_once_and_the_others_go_on(
     assert read_report(home)["processes"]["service"]["state"] == "running"
 
 
-def test_a_process_can_be_started_again(supervisor: Supervisor) -> None:
-    """It ends, and another one takes its place."""
-    supervisor.start("daemon", "stays")
-    supervisor.begin()
-    before = supervisor.pid("daemon")
-    supervisor.restart("daemon")
-    until(lambda: supervisor.pid("daemon") not in (None, before))
-
-
 def test_a_lock_is_held_as_long_as_the_process_lives(supervisor: Supervisor, home: Path) -> None:
     """Whoever holds a lock for a process holds it until it is gone, not until its starter is."""
     supervisor.start("daemon", "stays", lock=home / "lock")

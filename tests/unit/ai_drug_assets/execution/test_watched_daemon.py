@@ -1,13 +1,15 @@
-"""A container's daemon begins anew when the clock is set back."""
+"""The daemon begins anew when the clock is set back, and reads definitions when they are others."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from dagster._daemon.controller import DagsterDaemonController
 
 from ai_drug_assets.execution import watched_daemon
 from ai_drug_assets.execution.clock_watch import ClockWatch
@@ -19,7 +21,21 @@ def test_it_ends_when_the_clock_is_set_back_and_not_before(capsys: pytest.Captur
     left = list[int]()
     watched_daemon.end_when_set_back(ClockWatch(lambda: next(times)), lambda: left.append(len(list(times))), 0.0)
     assert left == [0]
-    assert "set back by 3599 s: the daemon ends" in capsys.readouterr().err.replace("3600 s", "3599 s")
+    assert "set back by 3599 s: the daemon ends" in capsys.readouterr().err
+
+
+def test_definitions_are_read_when_long_nobody_said_that_they_are_others() -> None:
+    """Dagster's daemon reads them every minute."""
+
+    class Controller(DagsterDaemonController):
+        def check_workspace_freshness(self, last_workspace_update_time: float) -> float:
+            return -1.0
+
+    watched_daemon.read_rarely(Controller, 600.0)
+    made = object.__new__(Controller)
+    recent, long_ago = time.time() - 590.0, time.time() - 610.0
+    assert made.check_workspace_freshness(recent) == recent
+    assert made.check_workspace_freshness(long_ago) == -1.0
 
 
 def test_it_is_dagsters_daemon(tmp_path: Path) -> None:
