@@ -41,8 +41,9 @@ def read_rarely(controller: type[DagsterDaemonController], every_s: float = READ
     """Let the daemon read definitions that nobody said to be new so often only."""
     read = controller.check_workspace_freshness
 
-    def check(self: DagsterDaemonController, before: float) -> float:
-        return read(self, before) if time.time() - before > every_s else before
+    def check(self: DagsterDaemonController, last_workspace_update_time: float) -> float:
+        due = time.time() - last_workspace_update_time > every_s
+        return read(self, last_workspace_update_time) if due else last_workspace_update_time
 
     controller.check_workspace_freshness = check  # type: ignore[method-assign]
 
