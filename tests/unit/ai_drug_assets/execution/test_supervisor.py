@@ -142,3 +142,21 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next(home: Path) -> None:
     assert end_leftovers(home) == ["daemon", "service"]
     assert not any(alive(process) for process in left)
     assert end_leftovers(home) == []
+
+
+def test_a_watch_that_fails_says_so_once_and_stops_nothing(
+    supervisor: Supervisor, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full for minutes fails it every second."""
+    monkeypatch.setattr("ai_drug_assets.execution.supervisor.LOOK_S", 0.01)
+    looks: list[float] = []
+
+    def watch(at: float) -> None:
+        looks.append(at)
+        if len(looks) % 2:  # and it does not look each time that it is asked
+            raise OSError(28, "No space left on device")
+
+    supervisor.also(watch)
+    supervisor.begin()
+    until(lambda: len(looks) > 6)
+    assert said == ["watching failed, and is tried again: OSError: [Errno 28] No space left on device"]
