@@ -53,8 +53,8 @@ def chaos(
     out: Path | None,
 ) -> None:
     """Draw faults until something does not heal; exit 1 then."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # also in the background: what it started is ended
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.default_int_handler)  # also in the background: what it started is ended
     deck, record = Deck(random.Random(seed), only or tuple(ALL)), Record(seed)
     limits = Limits(number, time.monotonic() + 60 * minutes, patience, together, out)
     while not limits.reached(record):
