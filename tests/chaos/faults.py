@@ -67,6 +67,14 @@ def kill_run(stack: Stack, draw: random.Random) -> None:
         _kill(stack.workers())
 
 
+def kill_step(stack: Stack, draw: random.Random) -> None:
+    """Kill a step of a run of everything, which somebody asked for in Dagster's UI."""
+    stack.materialise_all()
+    if _until(stack.steps):
+        time.sleep(draw.uniform(0, 6))
+        _kill(stack.steps()[:1])
+
+
 def kill_up(stack: Stack, draw: random.Random) -> None:
     """Kill `aidrug up` itself, and start it again: the one thing that needs a person (or systemd)."""
     if draw.random() < 0.5:
@@ -332,6 +340,7 @@ FAULTS = _named(
     kill_code_while_it_loads,
     no_memory,
     kill_run,
+    kill_step,
     kill_up,
     two_commits_at_once,
     broken_commit_then_fix,

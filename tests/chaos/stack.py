@@ -20,7 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from dagster_graphql import DagsterGraphQLClient
 
+from ai_drug_assets.jobs import ALL_ASSETS
+from ai_drug_assets.keys import LOCATION
 from ai_drug_assets.planning.catalog import load_catalog
 from ai_drug_assets.planning.ledger import Ledger
 from ai_drug_assets.planning.plan import make_plan
@@ -172,6 +175,20 @@ class Stack:
             with suppress(psutil.Error):
                 if each.ppid() in servers and "resource_tracker" not in _line(each):
                     found.append(each)
+        return found
+
+    def materialise_all(self) -> None:
+        """Ask for everything in one run, as the button of Dagster's UI does."""
+        client = DagsterGraphQLClient("127.0.0.1", port_number=self.copy.ui_port)
+        client.submit_job_execution(ALL_ASSETS, repository_location_name=LOCATION)
+
+    def steps(self) -> list[psutil.Process]:
+        """Find the processes of steps: those that the helper of a run's process has started."""
+        found = []
+        for worker in self.workers():
+            with suppress(psutil.Error):
+                helpers = [each for each in worker.children() if "forkserver" in _line(each)]
+                found += [step for helper in helpers for step in helper.children()]
         return found
 
     def orphans(self) -> list[str]:
