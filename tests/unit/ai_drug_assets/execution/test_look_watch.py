@@ -101,6 +101,8 @@ def test_the_automation_looks_at_once_where_there_is_reason_to(instance: dg.Dags
 
     assert [asked() for _ in range(3)] == [False] * 3
     (settings.folder("ledger", "dataset") / "toy.json").write_text("{}", encoding="utf-8")
+    for folder in ("ledger", "ledger/dataset"):  # as if it were a while ago: within a tick a folder may change again
+        os.utime(settings.home / folder, (NOW, NOW - 60))
     assert asked(3.0)
     loads[0] += 1
     assert not asked(3.0)  # the daemon had no turn yet
