@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from dagster_graphql import DagsterGraphQLClient
+from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 
 from ai_drug_assets.jobs import ALL_ASSETS
 from ai_drug_assets.keys import LOCATION
@@ -178,9 +178,18 @@ class Stack:
         return found
 
     def materialise_all(self) -> None:
-        """Ask for everything in one run, as the button of Dagster's UI does."""
-        client = DagsterGraphQLClient("127.0.0.1", port_number=self.copy.ui_port)
-        client.submit_job_execution(ALL_ASSETS, repository_location_name=LOCATION)
+        """Ask for everything in one run, as the button of Dagster's UI does, once that answers."""
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                client = DagsterGraphQLClient("127.0.0.1", port_number=self.copy.ui_port)
+                client.submit_job_execution(ALL_ASSETS, repository_location_name=LOCATION)
+            except (DagsterGraphQLClientError, OSError):  # its process was just killed, say, or the code is loaded
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
+            else:
+                return
 
     def steps(self) -> list[psutil.Process]:
         """Find the processes of steps: those that the helper of a run's process has started."""
