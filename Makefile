@@ -35,7 +35,7 @@ test-all: test test-slow ## Run both
 
 
 test-chaos: $(STAMP) ## Kill, lock, break and edit everything that runs, 200 times, and print how long each took to heal (a night)
-	$(BIN)/python -m tests.chaos --seed $(or $(SEED),0) --number $(or $(NUMBER),200) $(if $(SERVER),--server)
+	$(BIN)/python -m tests.chaos --seed $(or $(SEED),0) --number $(or $(NUMBER),200) --together $(or $(TOGETHER),1)
 
 test-ray: $(STAMP) ## Run the tests of screens on a real local Ray (needs the extra screening and a calm machine)
 	AIDRUG_TEST_RAY=1 $(BIN)/python -m pytest tests/integration/test_screen.py

@@ -15,32 +15,13 @@ from ai_drug_assets.assets import build_assets
 from ai_drug_assets.assets.context import AssetContext
 from ai_drug_assets.assets.run_scope import assets_of_run
 from ai_drug_assets.automation import automation_sensor
+from ai_drug_assets.executors import executor_of
 from ai_drug_assets.jobs import build_jobs, build_schedules
 from ai_drug_assets.planning.catalog import Catalog, load_catalog
 from ai_drug_assets.sensors import git_sha_sensor
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.storage.sqlite import be_patient
 from ai_drug_assets.tracking import Tracking
-
-TRAINING_EXECUTOR = dg.multiprocess_executor.configured(
-    {
-        # A step in a process of its own: what kills it (memory, a native crash) fails one model, frees its pool
-        # slot and leaves the others be. Forkserver with the slow imports done once: a step then starts in a tenth
-        # of the time that a spawned interpreter takes.
-        "max_concurrent": 2,
-        "start_method": {"forkserver": {"preload_modules": ["dagster", "pandas", "sklearn", "rdkit.Chem", "mlflow"]}},
-    }
-)
-
-
-def executor_of(settings: Settings) -> dg.ExecutorDefinition:
-    """Give what runs the steps: processes of the run's own machine, or a task on ECS for each (see `infra/ecs`)."""
-    if settings.executor == "processes":
-        return TRAINING_EXECUTOR
-    from dagster_aws.ecs import ecs_executor  # only where it runs: it imports boto3
-
-    size = {"cpu": {"env": "AIDRUG_STEP_CPU"}, "memory": {"env": "AIDRUG_STEP_MEMORY"}}
-    return ecs_executor.configured({**size, "max_concurrent": 8}, name="ecs")  # trainings: the pool's limit
 
 
 def build_defs(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from ai_drug_assets.planning.catalog import Node
+from ai_drug_assets.planning.catalog import Catalog, Node
 
 LOCATION = "ai_drug_assets"
 TRAINING_POOL = "training"
@@ -39,6 +39,10 @@ KINDS: dict[str, set[str]] = {
 """What the lineage shows on each node beside the last part of its key, which four nodes of an endpoint share."""
 
 
+DATASETS, SERVING, MONITORING, SCREENS = GROUPS = ("datasets", "serving", "monitoring", "screens")
+"""The groups that are no endpoint's, in the order of the arrows between them."""
+
+
 def asset_key(key: str) -> dg.AssetKey:
     """Give Dagster's key of a catalog key."""
     return dg.AssetKey(key.split("/"))
@@ -49,9 +53,16 @@ def catalog_key(key: dg.AssetKey) -> str:
     return "/".join(key.path)
 
 
-def group(node: Node) -> str:
-    """Give the asset group: one per endpoint, and one for what serves them all."""
-    return node.endpoint or "serving"
+def group(node: Node, catalog: Catalog) -> str:
+    """Give the asset group: one per endpoint, one for what serves them all, one for datasets that teach several.
+
+    In the group of its endpoint such a dataset would close a circle between groups, where endpoints teach each other.
+    """
+    if node.endpoint is None:
+        return SERVING
+    if node.key in catalog.shared_datasets:
+        return DATASETS
+    return f"_{node.endpoint}" if node.endpoint in GROUPS else node.endpoint  # no endpoint's name begins like that
 
 
 def code_version(node: Node) -> str:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ import ai_drug_assets  # noqa: F401 - sets how OpenMP waits; spinning made singl
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes share the cores already
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # In the background of a shell. Dagster gives SIGTERM the fate of SIGINT after each run, and children inherit both.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The service answers to this machine's names and addresses only, as tests ask it unless they name another.
 _made = TestClient.__init__

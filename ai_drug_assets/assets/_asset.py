@@ -51,7 +51,7 @@ def declare(
         key=keys.asset_key(node.key),
         deps=[keys.asset_key(dep) for dep in node.deps],
         code_version=keys.code_version(node),
-        group_name=keys.group(node),
+        group_name=keys.group(node, asset_context.catalog),
         owners=list((endpoint.owners if endpoint else ()) or DEFAULT_OWNERS),
         kinds=keys.KINDS[node.kind],
         description=description,

@@ -58,7 +58,7 @@ def monitoring(asset_context: AssetContext, endpoint: Endpoint) -> dg.AssetsDefi
         key,
         deps=[keys.asset_key(INFERENCE_SERVICE)],
         code_version=json_digest(dict(code))[:16],
-        group_name=KIND,
+        group_name=keys.MONITORING,
         owners=list(endpoint.owners or DEFAULT_OWNERS),
         kinds=keys.KINDS[KIND],
         description=f"{endpoint.title} in use: drift, live accuracy and coverage, champion against challenger.",

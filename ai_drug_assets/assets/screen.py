@@ -17,7 +17,6 @@ from ai_drug_assets.assets.context import AssetContext
 from ai_drug_assets.planning.catalog import INFERENCE_SERVICE
 
 KIND = "screen"
-GROUP = "screens"
 
 
 def screen_asset(asset_context: AssetContext, screen: Screen) -> dg.AssetsDefinition:
@@ -28,7 +27,7 @@ def screen_asset(asset_context: AssetContext, screen: Screen) -> dg.AssetsDefini
         key=dg.AssetKey([KIND, screen.name]),
         deps=[keys.asset_key(INFERENCE_SERVICE)],
         code_version=json_digest({"code": dict(code), "screen": screen.model_dump(mode="json")})[:16],
-        group_name=GROUP,
+        group_name=keys.SCREENS,
         owners=list(DEFAULT_OWNERS),
         kinds={"ray", "parquet"},
         description=screen.description,

@@ -12,6 +12,7 @@ name it was started under, which compose keeps for good.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,7 @@ def start(name: str, settings: Settings) -> None:
         When there is no process of that name.
     """
     arguments = PROCESSES[name](settings)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background shell ignores it, and Dagster then SIGTERM too
     os.execv(sys.executable, [sys.executable, "-m", *arguments])  # noqa: S606  signals then reach the process itself
 
 
@@ -49,6 +51,11 @@ def code_server_arguments(host: str, port: int) -> list[str]:
 
     target = ("-m", "ai_drug_assets.definitions", "-a", "defs", "--location-name", LOCATION)
     return ["dagster", "code-server", "start", "-h", host, "-p", str(port), *target]
+
+
+def daemon_arguments(workspace: Path) -> list[str]:
+    """Give the arguments of a daemon that works with the code server of a workspace."""
+    return ["ai_drug_assets.execution.watched_daemon", "run", "-w", str(workspace)]
 
 
 def write_workspace(settings: Settings, host: str, port: int) -> Path:
@@ -84,7 +91,7 @@ def _daemon(settings: Settings) -> list[str]:
         )
     prepare_instance(settings)
     workspace = write_workspace(settings, settings.code_host, settings.code_port)
-    return ["dagster._daemon", "run", "-w", str(workspace)]
+    return daemon_arguments(workspace)
 
 
 def _mlflow(settings: Settings) -> list[str]:

@@ -25,7 +25,7 @@ from pathlib import Path
 from model_zoo.bundles.progress import Progress
 from model_zoo.errors import AidrugError
 
-from ai_drug_assets.execution.container_entry import DAEMON, code_server_arguments, write_workspace
+from ai_drug_assets.execution.container_entry import DAEMON, code_server_arguments, daemon_arguments, write_workspace
 from ai_drug_assets.execution.instance import open_instance, prepare_instance
 from ai_drug_assets.execution.look_watch import LookWatch
 from ai_drug_assets.execution.progress import Display, Say, display_for
@@ -123,9 +123,7 @@ def _serve(settings: Settings, supervisor: Supervisor, say: Say, selection: Sele
     with _told(say):
         wait_until(supervisor, "webserver", lambda: _get(f"{ui}/server_info") is not None)
     if selection.is_whole:
-        supervisor.start(
-            "daemon", "dagster._daemon", "run", "-w", str(workspace), *QUIET, lock=settings.folder("locks") / DAEMON
-        )
+        supervisor.start("daemon", *daemon_arguments(workspace), *QUIET, lock=settings.folder("locks") / DAEMON)
     else:
         say("only a part was asked for, so the automation, which would make the rest, stays off: `aidrug up` starts it")
     with contextlib.suppress(StartError):
@@ -208,7 +206,7 @@ def _start_ui(settings: Settings, supervisor: Supervisor, ui: str, say: Say) -> 
     workspace = write_workspace(settings, HOST, port)
     supervisor.start("webserver", "dagster_webserver", "-w", str(workspace), "-h", HOST, "-p", str(settings.ui_port))
     supervisor.also(watch)
-    supervisor.also(LookWatch(settings, say, lambda: watch.loads, lambda: supervisor.restart("daemon")))
+    supervisor.also(LookWatch(settings, lambda: watch.loads))
     return workspace
 
 

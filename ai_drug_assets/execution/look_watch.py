@@ -1,8 +1,7 @@
 """When the automation's sensor looks under `aidrug up`: once a minute at rest, and at once where there is reason to.
 
 A tick of a sensor costs Dagster a quarter of a second of processor time in three processes, whatever the sensor does.
-Reasons are a ledger that changed, code that was loaded, a time that the last look named, and a clock that was set back:
-Dagster would wait until it shows the time of the last look again.
+Reasons are a ledger that changed, code that was loaded, and a time that the last look named.
 """
 
 from __future__ import annotations
@@ -13,15 +12,12 @@ from collections.abc import Callable
 from serving.telemetry.pipeline_state import read_pipeline_state
 
 from ai_drug_assets.execution.instance import open_instance
-from ai_drug_assets.execution.progress import Say
 from ai_drug_assets.planning.stamps import Folders
 from ai_drug_assets.settings import Settings
 
 EVERY_S = 2.0
 APART_S = 8.0
 """Between two looks that are asked for; the daemon has its turn every five seconds."""
-JUMP_S = 5.0
-"""Smaller corrections of the clock are made all the time, and delay a look by as much."""
 
 
 class LookWatch:
@@ -31,12 +27,8 @@ class LookWatch:
     ----------
     settings
         Where everything is kept.
-    say
-        Told of a clock that was set back.
     loads
         Gives how often code was loaded.
-    restart
-        Starts Dagster's daemon again.
     clock
         Gives the time in seconds since 1970.
     """
@@ -44,21 +36,18 @@ class LookWatch:
     def __init__(
         self,
         settings: Settings,
-        say: Say,
         loads: Callable[[], int] = lambda: 0,
-        restart: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._settings, self._say, self._loads, self._restart, self._clock = settings, say, loads, restart, clock
+        self._settings, self._loads, self._clock = settings, loads, clock
         self._ledger = Folders([settings.home / "ledger"])
         self._seen: tuple[str, int] | None = None
-        self._apart: float | None = None
         self._next, self._asked = 0.0, -APART_S
         self._wanted: float | None = None
         self._twice = False
 
     def __call__(self, at: float) -> None:
-        """Look, if it is time; at the first look too, since the clock may have been set while nobody watched.
+        """Look, if it is time.
 
         Parameters
         ----------
@@ -68,8 +57,6 @@ class LookWatch:
         if at < self._next:
             return
         self._next = at + EVERY_S
-        if self._was_set_back(at):
-            _look_at_once(self._settings, self._clock(), always=False)
         seen, before = (self._ledger.digest(), self._loads()), self._seen
         self._seen = seen
         if before is not None and seen != before:
@@ -88,16 +75,18 @@ class LookWatch:
             return False
         return state.looked < state.automation.wake <= self._clock()
 
-    def _was_set_back(self, at: float) -> bool:
-        """Say whether the clock was set back since the last look; of the first nobody knows."""
-        before, self._apart = self._apart, self._clock() - at
-        if before is None:
-            return True
-        if before - self._apart <= JUMP_S:
-            return False
-        self._say(f"the clock was set back by {before - self._apart:.0f} s: the automation goes on at once")
-        self._restart()  # its other parts keep the time of their last turn in memory: no run would be begun either
-        return True
+
+def forgive_looks_ahead(settings: Settings, now: float) -> None:
+    """Let any sensor be due that looked in the future: before a clock was set back.
+
+    Parameters
+    ----------
+    settings
+        Where Dagster keeps its records.
+    now
+        The time, in seconds since 1970.
+    """
+    _look_at_once(settings, now, always=False)
 
 
 def _look_at_once(settings: Settings, now: float, *, always: bool) -> None:

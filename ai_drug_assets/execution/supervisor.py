@@ -29,6 +29,8 @@ from ai_drug_assets.processes import alive, name_of, this_process
 
 FILE = "up.json"
 STOP_S, LOOK_S, REPORT_S = 15.0, 1.0, 30.0
+AGAIN_S = 600.0
+"""A fault that stays is told again after so long."""
 WELL_S = 60.0
 """Who ran so long before it ended is restarted as if it had never failed."""
 FIRST_WAIT_S, LAST_WAIT_S = 1.0, 30.0
@@ -126,13 +128,6 @@ class Supervisor:
             child = self._children.get(name)
             return child.process.pid if child and child.process and not child.ended else None
 
-    def restart(self, name: str) -> None:
-        """End a process, which is then started again."""
-        with self._lock:
-            child = self._children.get(name)
-            if child and child.process and not child.ended:
-                child.process.terminate()
-
     def tail(self, name: str) -> str:
         """Give the last lines of a process's log."""
         try:
@@ -161,6 +156,7 @@ class Supervisor:
                     os.killpg(child.process.pid, signal.SIGKILL)
 
     def _watch(self) -> None:
+        said: dict[str, float] = {}
         while not self._stopping.wait(LOOK_S):
             at = time.monotonic()
             with contextlib.suppress(OSError):  # a full disk: the processes matter more than the file about them
@@ -169,7 +165,9 @@ class Supervisor:
                 try:
                     watch(at)
                 except Exception as error:  # noqa: BLE001  whatever it is, the processes are watched on
-                    self._say(f"watching failed: {type(error).__name__}: {error}")
+                    if at - said.get(repr(error), -AGAIN_S) >= AGAIN_S:
+                        self._say(f"watching failed, and is tried again: {type(error).__name__}: {error}")
+                        said[repr(error)] = at
 
     def look(self, at: float) -> None:
         """Look at every process once, and restart what ended and is due."""

@@ -100,6 +100,12 @@ class Catalog:
                 held[key] = why
         return held
 
+    @cached_property
+    def shared_datasets(self) -> frozenset[str]:
+        """Datasets that models of other endpoints learn from too."""
+        trained = self.of_kind("trained_model")
+        return frozenset(dep for node in trained for dep in node.deps if self.nodes[dep].endpoint != node.endpoint)
+
     def upstream(self, key: str) -> list[str]:
         """Give the keys of all that an asset is made from, directly or not."""
         waiting, found = list(self.nodes[key].deps), dict[str, None]()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 import pytest
@@ -61,29 +61,32 @@ def disk_is_full(project: Project, draw: random.Random, patch: pytest.MonkeyPatc
         project.tick()
 
 
-FAULTS: tuple[Fault, ...] = (new_trees, run_dies, file_is_lost, measurement_comes, disk_is_full)
+CHEAP: tuple[Fault, ...] = (run_dies, file_is_lost, measurement_comes)
+FAULTS: tuple[Fault, ...] = (*CHEAP, new_trees, disk_is_full)
 
 
-@pytest.mark.slow(
-    sibling=(
-        "test_automation::test_code_change_requests_that_model_then_the_judging",
-        "test_automation::test_what_a_killed_run_left_is_asked_for_again_and_not_for_ever",
-        "test_automation::test_files_that_are_lost_are_made_again",
-        "test_automation::test_a_dataset_that_failed_for_a_passing_reason_is_repaired_with_its_models",
-    )
-)
-def test_whatever_a_seed_draws_heals(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After each fault the plan is empty again within some looks, nothing is out of step with Dagster, and no run is
-    left open.
+def heals(project: Project, faults: Sequence[Fault], draw: random.Random, patch: pytest.MonkeyPatch) -> None:
+    """Do the faults in an order that is drawn. After each the plan is empty again within some looks, nothing is out of
+    step with Dagster, and no run is left open.
     """
-    draw = random.Random(20)
-    for fault in draw.sample(FAULTS, len(FAULTS)):
-        fault(made, draw, monkeypatch)
+    for fault in draw.sample(faults, len(faults)):
+        fault(project, draw, patch)
         looks = 0
-        while made.plan() or made.unsynced():
-            made.tick(later_s=60)
+        while project.plan() or project.unsynced():
+            project.tick(later_s=60)
             looks += 1
-            assert looks < 15, f"{fault.__name__} does not heal: {made.plan()}"
+            assert looks < 15, f"{fault.__name__} does not heal: {project.plan()}"
         unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED])
-        assert made.instance.get_runs(unfinished) == []
-        assert made.all_runs("RUNNING") == []
+        assert project.instance.get_runs(unfinished) == []
+        assert project.all_runs("RUNNING") == []
+
+
+def test_a_short_draw_heals(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cheapest faults."""
+    heals(made, CHEAP, random.Random(17), monkeypatch)
+
+
+@pytest.mark.slow(sibling="test_small_chaos::test_a_short_draw_heals")
+def test_whatever_a_seed_draws_heals(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them."""
+    heals(made, FAULTS, random.Random(20), monkeypatch)

@@ -148,7 +148,7 @@ def _spent(roots: list[psutil.Process]) -> dict[str, float]:
 
 def _name(command: list[str]) -> str:
     found = (name for word, name in NAMES.items() if word in command)
-    daemon = "daemon" if "dagster._daemon" in command else "aidrug up"
+    daemon = "daemon" if any("daemon" in word for word in command) else "aidrug up"
     return next(found, daemon)
 
 

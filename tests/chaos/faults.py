@@ -32,7 +32,7 @@ def kill_service(stack: Stack, draw: random.Random) -> None:
 
 def kill_daemon(stack: Stack, draw: random.Random) -> None:
     """Kill Dagster's daemon."""
-    _kill(stack.named("dagster._daemon"))
+    _kill(stack.named("watched_daemon"))
 
 
 def kill_webserver(stack: Stack, draw: random.Random) -> None:
@@ -67,6 +67,14 @@ def kill_run(stack: Stack, draw: random.Random) -> None:
         _kill(stack.workers())
 
 
+def kill_step(stack: Stack, draw: random.Random) -> None:
+    """Kill a step of a run of everything, which somebody asked for in Dagster's UI."""
+    stack.materialise_all()
+    if _until(stack.steps):
+        time.sleep(draw.uniform(0, 6))
+        _kill(stack.steps()[:1])
+
+
 def kill_up(stack: Stack, draw: random.Random) -> None:
     """Kill `aidrug up` itself, and start it again: the one thing that needs a person (or systemd)."""
     if draw.random() < 0.5:
@@ -95,7 +103,7 @@ def broken_commit_then_fix(stack: Stack, draw: random.Random) -> None:
     content = path.read_text(encoding="utf-8")
     path.write_text(f"{content}\ndef broken(:\n", encoding="utf-8")
     stack.copy.commit("Broken")
-    time.sleep(draw.uniform(5, 45))
+    _wait(draw, 5, 45)
     path.write_text(content, encoding="utf-8")
     stack.set_trees(stack.trees + 1)
     stack.copy.commit("Mended")
@@ -107,7 +115,7 @@ def misspelt_key_then_fix(stack: Stack, draw: random.Random) -> None:
     content = path.read_text(encoding="utf-8")
     path.write_text(content.replace("champion:", "champoin:"), encoding="utf-8")
     stack.copy.commit("Misspelt")
-    time.sleep(draw.uniform(5, 45))
+    _wait(draw, 5, 45)
     path.write_text(content, encoding="utf-8")
     stack.copy.commit("Spelt")
 
@@ -150,7 +158,7 @@ def unrelated_edit(stack: Stack, draw: random.Random) -> None:
     path = stack.copy.folder / "model_zoo/models/svm.py"
     content = path.read_text(encoding="utf-8")
     path.write_text(f"{content}\ndef broken(:\n", encoding="utf-8")
-    time.sleep(draw.uniform(5, 30))
+    _wait(draw, 5, 30)
     path.write_text(content, encoding="utf-8")
 
 
@@ -158,14 +166,14 @@ def locked_runs(stack: Stack, draw: random.Random) -> None:
     """Hold the lock of Dagster's runs, as a backup would, while something trains."""
     _commit(stack)
     _until(stack.workers)
-    _hold(stack.home / "dagster/history/runs.db", draw.uniform(10, 60))
+    _hold(stack.home / "dagster/history/runs.db", _seconds(draw, 10, 60))
 
 
 def locked_mlflow(stack: Stack, draw: random.Random) -> None:
     """Hold the lock of MLflow's database, as a backup would, while something trains."""
     _commit(stack)
     _until(stack.workers)
-    _hold(stack.tracking, draw.uniform(10, 90))
+    _hold(stack.tracking, _seconds(draw, 10, 90))
 
 
 def lost_mlflow(stack: Stack, draw: random.Random) -> None:
@@ -199,7 +207,7 @@ def mlflow_is_killed(stack: Stack, draw: random.Random) -> None:
     if _until(stack.workers):
         time.sleep(draw.uniform(0, 12))
     stack.end_server()
-    time.sleep(draw.uniform(10, 90))
+    _wait(draw, 10, 90)
     stack.start_server()
 
 
@@ -208,7 +216,7 @@ def mlflow_does_not_answer(stack: Stack, draw: random.Random) -> None:
     _commit(stack)
     if _until(stack.workers):
         time.sleep(draw.uniform(0, 12))
-    stack.freeze_server(draw.uniform(10, 90))
+    stack.freeze_server(_seconds(draw, 10, 90))
 
 
 def full_disk(stack: Stack, draw: random.Random) -> None:
@@ -244,7 +252,7 @@ def no_memory(stack: Stack, draw: random.Random) -> None:
         with suppress(psutil.Error):
             each.rlimit(psutil.RLIMIT_AS, (each.memory_info().vms + 4_000_000, resource.RLIM_INFINITY))
     _commit(stack)
-    time.sleep(draw.uniform(10, 60))
+    _wait(draw, 10, 60)
     for each in held:
         with suppress(psutil.Error):
             each.rlimit(psutil.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -269,6 +277,15 @@ def lost_files(stack: Stack, draw: random.Random) -> None:
 def _is_current(stack: Stack, name: str) -> bool:
     entries = (stack.home / "ledger" / "trained_model" / "toy").glob("*.json")
     return any(json.loads(each.read_bytes())["made"]["signature"].startswith(name) for each in entries)
+
+
+def _seconds(draw: random.Random, low: float, high: float) -> float:
+    """Draw how long something lasts: as often by its logarithm below as above, so that long ones are there and rare."""
+    return float(low * (high / low) ** draw.random())
+
+
+def _wait(draw: random.Random, low: float, high: float) -> None:
+    time.sleep(_seconds(draw, low, high))
 
 
 def _commit(stack: Stack) -> None:
@@ -298,7 +315,7 @@ def _spoil(stack: Stack, draw: random.Random, state: int) -> None:
         _commit(stack)
         time.sleep(draw.uniform(0, 30))
     stack.host.set_disk(state)
-    time.sleep(draw.uniform(5, 120))
+    _wait(draw, 5, 120)
     stack.host.set_disk(WELL)
 
 
@@ -323,6 +340,7 @@ FAULTS = _named(
     kill_code_while_it_loads,
     no_memory,
     kill_run,
+    kill_step,
     kill_up,
     two_commits_at_once,
     broken_commit_then_fix,

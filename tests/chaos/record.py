@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -27,12 +27,15 @@ class Healed:
         From its end until another champion served; none where none came.
     wrong
         What did not heal.
+    beside
+        What else happened before healing was waited for.
     """
 
     kind: str
     seconds: float
     swapped: float | None = None
     wrong: list[str] = field(default_factory=list)
+    beside: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -40,7 +43,6 @@ class Record:
     """What the faults of one seed did, and what did not heal."""
 
     seed: int
-    server: bool = False
     healed: list[Healed] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     began: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
@@ -77,7 +79,7 @@ def as_markdown(runs: Iterable[Mapping[str, Any]]) -> str:
     for each in healed:
         kinds[each.kind].append(each)
     failed = [each for each in healed if each.wrong]
-    seeds = ", ".join(f"{run['seed']}{' (MLflow a server)' if run['server'] else ''}" for run in runs)
+    seeds = ", ".join(str(run["seed"]) for run in runs)
     loads = ", ".join(f"{run['load']:g}" for run in runs)
     cores = runs[0]["cores"] if runs else 0
     lines = [
@@ -87,15 +89,23 @@ def as_markdown(runs: Iterable[Mapping[str, Any]]) -> str:
         "| --- | --: |",
         *(f"| {name} | {_count(failed, words)} |" for name, words in LEFT.items()),
         "",
-        "| fault | times | median to heal | worst | median to the new champion | did not heal |",
-        "| --- | --: | --: | --: | --: | --: |",
+        "| fault | alone | median to heal | worst | median to new champion | beside others | worst | did not heal |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for kind, found in sorted(kinds.items()):
-        times = [each.seconds for each in found if not each.wrong]
-        swaps = [each.swapped for each in found if each.swapped is not None]
-        told = [f"{median(times):.0f} s" if times else "", f"{max(times):.0f} s" if times else ""]
-        told += [f"{median(swaps):.0f} s" if swaps else "", str(sum(bool(each.wrong) for each in found) or "")]
-        lines.append(f"| {kind} | {len(found)} | {' | '.join(told)} |")
+        alone, beside = ([each for each in found if bool(each.beside) == several] for several in (False, True))
+        times, longer = ([each.seconds for each in some if not each.wrong] for some in (alone, beside))
+        swaps = [each.swapped for each in alone if each.swapped is not None]
+        columns = (
+            len(alone) or "",
+            _told(median, times),
+            _told(max, times),
+            _told(median, swaps),
+            len(beside) or "",
+            _told(max, longer),
+            sum(bool(each.wrong) for each in found) or "",
+        )
+        lines.append(f"| {kind} | {' | '.join(map(str, columns))} |")
     return "\n".join(lines)
 
 
@@ -106,6 +116,10 @@ LEFT = {
     "an open run in Dagster or MLflow": "a run is",
     "a stale asset": "is stale",
 }
+
+
+def _told(what: Callable[[list[float]], float], times: list[float]) -> str:
+    return f"{what(times):.0f} s" if times else ""
 
 
 def _count(failed: Iterable[Healed], words: str) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
+from tests.chaos.__main__ import Deck
+from tests.chaos.faults import ALL, FAULTS, OF_A_DATABASE, OF_A_SERVER, OF_THE_HOST
 from tests.chaos.record import Healed, Record
 from tests.chaos.report import BEGIN, DOCUMENT, END, RESULTS, report
 
@@ -18,10 +22,29 @@ def test_what_did_not_heal_is_counted() -> None:
     record = Record(3)
     record.healed += [Healed("kill run", 20.0, 15.0), Healed("kill run", 40.0), Healed("commit", 9.0)]
     record.healed.append(Healed("kill run", 600.0, None, ["a run is STARTED", "an orphan: x"]))
+    record.healed += [
+        Healed("commit", 70.0, None, [], ["kill daemon"]),
+        Healed("kill daemon", 70.0, 9.0, [], ["commit"]),
+    ]
     told = record.as_markdown()
-    assert "4 faults" in told
+    assert "6 faults" in told
     assert "1 did not heal" in told
-    assert "| kill run | 3 | 30 s | 40 s | 15 s | 1 |" in told
-    assert "| commit | 1 | 9 s | 9 s |  |  |" in told
+    assert "| kill run | 3 | 30 s | 40 s | 15 s |  |  | 1 |" in told
+    assert "| commit | 1 | 9 s | 9 s |  | 1 | 70 s |  |" in told
+    assert "| kill daemon |  |  |  |  | 1 | 70 s |  |" in told
     assert "| an orphan after 60 s | 1 |" in told
     assert "| a stale asset | 0 |" in told
+
+
+def test_every_kind_is_drawn_before_any_comes_twice() -> None:
+    """Whatever the installation allows: what needs an MLflow that is a server waits for one, and is not forgotten."""
+    deck, drawn, servers = Deck(random.Random(5), tuple(ALL)), list[str](), 0
+    while len(drawn) < 3 * len(ALL):
+        server = deck.needs_a_server()
+        servers += server
+        some = FAULTS | OF_THE_HOST | (OF_A_SERVER if server else OF_A_DATABASE)
+        while len(drawn) < 3 * len(ALL) and (kind := deck.next(some)):
+            drawn.append(kind)
+    for turn in range(3):
+        assert sorted(drawn[turn * len(ALL) : (turn + 1) * len(ALL)]) == sorted(ALL)
+    assert servers

@@ -30,7 +30,7 @@ ORDER = {
             """,
         "ai_drug_assets": """
             processes+interrupts settings+revision storage+aws planning keys tracking
-            operations assets sensors+jobs retraining automation definitions execution cli __main__
+            operations assets sensors+jobs+executors retraining automation definitions execution cli __main__
             """,
     }.items()
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,3 +89,17 @@ def test_a_run_of_another_container_is_never_judged_by_its_process_number(
         ended = instance.get_run_by_id(run.run_id)
         assert ended is not None
         assert (ended.status == DagsterRunStatus.FAILURE) == bool(closed)
+
+
+def test_a_process_hears_that_it_shall_end_in_the_background_of_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell lets its background ignore SIGINT, and Dagster gives SIGTERM the same fate."""
+    then: list[object] = []
+    monkeypatch.setattr(os, "execv", lambda *_: then.append(signal.getsignal(signal.SIGINT)))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        container_entry.start("webserver", Settings.from_env({"AIDRUG_HOME": str(tmp_path / "home")}))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert then == [signal.SIG_DFL]

@@ -43,15 +43,10 @@ def said() -> list[str]:
 
 @pytest.fixture
 def supervisor(home: Path, said: list[str]) -> Iterator[Supervisor]:
-    """A supervisor that ends what it started, and whose processes end when they are told to.
-
-    A process inherits which signals are ignored: under whoever ignores SIGTERM, none would hear it.
-    """
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """A supervisor that ends what it started."""
     made = Supervisor(home, said.append)
     yield made
     made.stop()
-    signal.signal(signal.SIGTERM, before)
 
 
 def until(true: Callable[[], object]) -> None:
@@ -97,15 +92,6 @@ def test_whoever_does_not_stay_up_raises_a_sign_once_and_the_others_go_on(
     assert supervisor.pid("service") == service
     until(lambda: read_report(home)["processes"]["daemon"]["state"] == "given up")
     assert read_report(home)["processes"]["service"]["state"] == "running"
-
-
-def test_a_process_can_be_started_again(supervisor: Supervisor) -> None:
-    """It ends, and another one takes its place."""
-    supervisor.start("daemon", "stays")
-    supervisor.begin()
-    before = supervisor.pid("daemon")
-    supervisor.restart("daemon")
-    until(lambda: supervisor.pid("daemon") not in (None, before))
 
 
 def test_a_lock_is_held_as_long_as_the_process_lives(supervisor: Supervisor, home: Path) -> None:
@@ -156,3 +142,21 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next(home: Path) -> None:
     assert end_leftovers(home) == ["daemon", "service"]
     assert not any(alive(process) for process in left)
     assert end_leftovers(home) == []
+
+
+def test_a_watch_that_fails_says_so_once_and_stops_nothing(
+    supervisor: Supervisor, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full for minutes fails it every second."""
+    monkeypatch.setattr("ai_drug_assets.execution.supervisor.LOOK_S", 0.01)
+    looks: list[float] = []
+
+    def watch(at: float) -> None:
+        looks.append(at)
+        if len(looks) % 2:  # and it does not look each time that it is asked
+            raise OSError(28, "No space left on device")
+
+    supervisor.also(watch)
+    supervisor.begin()
+    until(lambda: len(looks) > 6)
+    assert said == ["watching failed, and is tried again: OSError: [Errno 28] No space left on device"]
