@@ -315,3 +315,22 @@ def test_a_fold_of_bounds_alone_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
 
     with pytest.raises(TrainingError, match=r"all 10 values of fold 1 are bounds such as `<5`.*censored: drop"):
         run(tmp_path / "a", TrainingData(what.X, what.values, what.folds, what.folds != 1))
+
+
+def test_what_a_prediction_costs_is_processor_time_without_what_others_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting costs nothing, and work of other threads that meets some of the measurements does not count."""
+    used, calls = 0, 0
+
+    class Busy:
+        def predict(self, X: Numbers) -> np.ndarray:
+            nonlocal used, calls
+            calls += 1
+            used += 1_000_000 if calls % 2 else 90_000_000  # every other time somebody else works too
+            return np.zeros(len(X))
+
+        def save(self, folder: Path) -> None:
+            raise NotImplementedError
+
+    monkeypatch.setattr(time, "process_time_ns", lambda: used)
+    monkeypatch.setattr(time, "perf_counter", lambda: pytest.fail("no clock tells what a prediction costs"))
+    assert latency_ms(Busy(), np.zeros((3, 2))) == 1.0
