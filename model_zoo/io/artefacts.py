@@ -73,7 +73,7 @@ class Artefact(Part):
 
     @model_serializer(mode="wrap")
     def _state_format(self, write: SerializerFunctionWrapHandler) -> dict[str, Json]:
-        stated = {"format": self.format, "minimum_reader": self.minimum_reader}
+        stated: dict[str, Json] = {"format": self.format, "minimum_reader": self.minimum_reader}
         fields = {name: value for name, value in write(self).items() if name not in stated}
         return fields if self.format == 1 else {**stated, **fields}  # readers of that time take nothing else for it
 
@@ -108,7 +108,7 @@ def read_artefact(kind: type[A], content: bytes, where: str, fault: type[AidrugE
     except ValidationError as error:
         _require_reader(kind, _fields(kind, content, where, fault, advice), where, fault)
         raise fault(_damaged(kind, where, _told(error), advice)) from error
-    stated = {
+    stated: dict[str, Json] = {
         name: getattr(artefact, name) for name in ("format", "minimum_reader") if name in artefact.model_fields_set
     }
     _require_reader(kind, stated, where, fault)

@@ -106,7 +106,8 @@ class Forest:
         }.items():
             node.attribute.append(_integers(name, numbers))
         modes = np.full(len(self.feature), LESS_OR_EQUAL, dtype=np.uint8)
-        for name, tensor in {"nodes_splits": self.split, "nodes_modes": modes, "leaf_weights": weights}.items():
+        tensors: dict[str, Numbers] = {"nodes_splits": self.split, "nodes_modes": modes, "leaf_weights": weights}
+        for name, tensor in tensors.items():
             node.attribute.append(_tensor(name, tensor))
         total = graph.add("Cast", trees, to=graph.types.DOUBLE)
         if probability:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 
-import numpy as np
 from pydantic import Field
 
 from model_zoo.errors import TrainingError

@@ -180,7 +180,7 @@ def train_and_score(
     -------
     dict
         The content of `scores.json`: per metric the fold scores, their mean and standard deviation (`cv`) and the
-        test score (`test`); rows, seconds, and milliseconds of processor time to predict one molecule from its features.
+        test score (`test`); rows, seconds, and the processor time of one prediction, in ms.
 
     Raises
     ------

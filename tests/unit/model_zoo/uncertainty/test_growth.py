@@ -62,9 +62,7 @@ def test_bounds_take_no_place_among_those_that_are_asked_for(monkeypatch: pytest
     """Few measured values among many bounds are all used: the rule is fitted on what was measured."""
     monkeypatch.setattr(similarity, "MOST_ASKED", MOST)
     side = np.where(np.arange(800) % 20 == 0, 0, 1)  # 40 measured
-    _, errors, report = fit_uncertainty(
-        Target(task="regression"), replace(held(800, 4), side=side), held(40, 0)
-    )
+    _, errors, report = fit_uncertainty(Target(task="regression"), replace(held(800, 4), side=side), held(40, 0))
     assert report["interval"]["held_out"]["molecules"] == 40
     assert len(errors) == 800
 
