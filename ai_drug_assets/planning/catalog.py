@@ -118,7 +118,16 @@ class Catalog:
 
     def of_kind(self, kind: str, endpoint: str | None = None) -> list[Node]:
         """List the assets of a kind, of one endpoint when named."""
-        return [node for node in self.nodes.values() if node.kind == kind and endpoint in (None, node.endpoint)]
+        if endpoint is not None:
+            return list(self._of_kind.get((kind, endpoint), ()))
+        return [node for node in self.nodes.values() if node.kind == kind]
+
+    @cached_property
+    def _of_kind(self) -> Mapping[tuple[str, str | None], list[Node]]:
+        found: dict[tuple[str, str | None], list[Node]] = {}
+        for node in self.nodes.values():
+            found.setdefault((node.kind, node.endpoint), []).append(node)
+        return found
 
 
 def load_catalog(settings: Settings, rule: Rule = sign, *, judging: bool = True, keep_rest: bool = False) -> Catalog:

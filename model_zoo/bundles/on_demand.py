@@ -29,14 +29,14 @@ from model_zoo.bundles.reader import Bundle, Neighbours, load_bundle, read_verif
 from model_zoo.errors import BundleError
 from model_zoo.explanation.explainer import FILE as EXPLANATION
 from model_zoo.explanation.explainer import Explainer, load_explainer
-from model_zoo.fitted_models.formats import Model, OnnxModel, load_model
+from model_zoo.fitted_models.formats import Model, load_model
 from model_zoo.type_aliases import Numbers
 from model_zoo.uncertainty.applicability_domain import Domain
 from model_zoo.uncertainty.shared_domain import DomainIndexes
 
-GROWTH = 4
-"""Bytes in memory for each byte of a model's files: ONNX Runtime's own copy of a tree ensemble is three times as large
-as the file, and tables for explaining are compressed there."""
+GROWTH = 6
+"""Bytes in memory for each byte of a model's files: ONNX Runtime's own copy of a tree ensemble is that much larger
+(`python -m tests.benchmarks.bench_memory`)."""
 
 T = TypeVar("T")
 
@@ -182,7 +182,7 @@ class OnDemandBundle(Bundle):
                 except BundleError as error:
                     vars(self)["_fault"] = error.with_traceback(None)
                     raise
-                model = _slim(whole.model)
+                model = whole.model
                 self._part("model", lambda: model)
                 vars(self)["_kept"] = replace(
                     whole,
@@ -205,7 +205,7 @@ class OnDemandBundle(Bundle):
     def _read_model(self) -> Model:
         folder = self._fetch()
         verify_files(folder, self.digest)
-        return _slim(load_model(folder / "model"))
+        return load_model(folder / "model")
 
     def _read_explainer(self) -> Explainer:
         manifest = self.manifest
@@ -221,11 +221,3 @@ class _Elsewhere:
 
     def save(self, folder: Path) -> None:
         raise BundleError(f"{folder}: expected a model to write, got a bundle that is in use")
-
-
-def _slim(model: Model) -> Model:
-    """Drop the source of ONNX graphs, which only writing a model needs: ONNX Runtime has a copy of its own."""
-    for part in (model, *(member.model for member in getattr(model, "members", ()))):
-        if isinstance(part, OnnxModel):
-            part._graph = b""  # noqa: SLF001  training made it what it is; its class is part of every signature
-    return model

@@ -119,6 +119,8 @@ class ModelSpec(BaseModel):
 
     def auxiliary_of(self, endpoint: str, known: Iterable[str]) -> list[str]:
         """Name the other endpoints, of all known ones, that it learns from when it is trained on one."""
+        if not self.auxiliary:
+            return []
         return [name for name in known if name != endpoint and (self.auxiliary == "all" or name in self.auxiliary)]
 
     @property

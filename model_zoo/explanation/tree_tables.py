@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,13 @@ from numpy.typing import NDArray
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
 from model_zoo.type_aliases import Json, Numbers
 
+if TYPE_CHECKING:
+    import onnx
+
 MOST_NODES = 1_500_000
 """A larger forest is not explained: its table would take more memory than all the rest of a bundle."""
 _BRANCHES = {b"BRANCH_LEQ": 0, b"BRANCH_LT": 1, b"BRANCH_GT": 2, b"BRANCH_GTE": 3}
+_ENSEMBLES = {"TreeEnsemble", "TreeEnsembleRegressor", "TreeEnsembleClassifier"}
 _ROWS = 1024
 
 
@@ -227,19 +232,51 @@ def read_onnx(graph: bytes) -> Nodes | None:
     """Read the trees of an ONNX graph; none where it holds anything but one tree ensemble, or too large a one."""
     import onnx
 
-    nodes = onnx.load_model_from_string(graph).graph.node
-    ensembles = [node for node in nodes if node.op_type in ("TreeEnsembleRegressor", "TreeEnsembleClassifier")]
-    others = {node.op_type for node in nodes} - {"TreeEnsembleRegressor", "TreeEnsembleClassifier", "Cast", "Identity"}
-    if len(ensembles) != 1 or others:
+    whole = onnx.load_model_from_string(graph).graph
+    ensembles = [node for node in whole.node if node.op_type in _ENSEMBLES]
+    others = {node.op_type for node in whole.node} - _ENSEMBLES - {"Cast", "Identity"}
+    if len(ensembles) != 1:
+        return None
+    table = {each.name: onnx.helper.get_attribute_value(each) for each in ensembles[0].attribute}
+    if ensembles[0].op_type == "TreeEnsemble":
+        return _of_forest(table, whole) if len(others) == 1 and others < {"Add", "Clip"} else None
+    if others:
         return None
     kind = "class" if ensembles[0].op_type == "TreeEnsembleClassifier" else "target"
-    table = {each.name: onnx.helper.get_attribute_value(each) for each in ensembles[0].attribute}
     modes = table["nodes_modes"]
     transform = table.get("post_transform", b"NONE")
     known = all(mode == b"LEAF" or mode in _BRANCHES for mode in set(modes))
     if not known or transform not in (b"NONE", b"LOGISTIC") or len(modes) > MOST_NODES:
         return None
     return _nodes(table, modes, kind, log_odds=transform == b"LOGISTIC")
+
+
+def _of_forest(table: dict[str, Json], graph: onnx.GraphProto) -> Nodes | None:
+    """Read what `Forest.graph` of `models/_tree_graph.py` wrote: questions first, then leaves."""
+    from onnx import numpy_helper
+
+    questions, leaves = len(table["nodes_featureids"]), len(table["leaf_targetids"])
+    if questions + leaves > MOST_NODES:
+        return None
+    (end,) = (node for node in graph.node if node.op_type in ("Add", "Clip"))
+    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    none, nothing = np.full(leaves, -1), np.zeros(leaves)
+    left, right = (
+        np.concatenate(
+            [np.array(table[f"nodes_{side}nodeids"]) + questions * np.array(table[f"nodes_{side}leafs"]), none]
+        )
+        for side in ("true", "false")
+    )
+    return Nodes(
+        np.concatenate([np.array(table["nodes_featureids"]), none]),
+        np.concatenate([numpy_helper.to_array(table["nodes_splits"]), nothing.astype(np.float32)]),
+        left,
+        right,
+        np.concatenate([np.zeros(questions), numpy_helper.to_array(table["leaf_weights"]).astype(np.float64)]),
+        np.array(table["tree_roots"]),
+        float(constants[end.input[1]]) if end.op_type == "Add" else 0.0,
+        log_odds=False,
+    )
 
 
 def _nodes(table: dict[str, Json], modes: list[bytes], kind: str, *, log_odds: bool) -> Nodes:

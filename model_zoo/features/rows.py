@@ -69,7 +69,7 @@ class FeatureRows:
             return featurizer.featurize(molecules)
         place = self.place(name)
         keys = [_key(molecule.smiles) for molecule in molecules]
-        rows = _read(place, set(keys))
+        rows = _read(place, list(dict.fromkeys(keys)))
         missing = {key: molecule for key, molecule in zip(keys, molecules, strict=True) if key not in rows}
         if missing:
             computed = self._compute(name, list(missing.values()))
@@ -95,34 +95,48 @@ def _key(smiles: str) -> bytes:
     return hashlib.sha256(smiles.encode()).digest()[:KEY_BYTES]
 
 
-def _read(place: Path, wanted: set[bytes]) -> dict[bytes, Numbers]:
-    """Give the rows that are on disk, by key."""
+def _read(place: Path, wanted: Sequence[bytes]) -> dict[bytes, Numbers]:
+    """Give the rows that are on disk, by key.
+
+    A file is named after its keys: one that was written for the same molecules is looked at first, and once all are
+    found no other is opened. Each endpoint leaves a file, and hundreds would be read for each.
+    """
     rows: dict[bytes, NDArray[Any]] = {}
-    for file in sorted(place.glob("*.npz")):
+    missing, own = set(wanted), place / _name_of(wanted)
+    for file in (own, *(each for each in sorted(place.glob("*.npz")) if each != own)):
+        if not missing:
+            break
         try:
             with np.load(file, allow_pickle=False) as content:
                 keys = [key.tobytes() for key in content["keys"]]
-                found = {key: row for row, key in enumerate(keys) if key in wanted and key not in rows}
+                found = {key: row for row, key in enumerate(keys) if key in missing}
                 if found:
                     matrix = content["rows"]
                     rows.update({key: matrix[row] for key, row in found.items()})
+                    missing -= found.keys()
                     os.utime(file)  # tells `prune` that it is of use
+        except FileNotFoundError:  # nobody asked for exactly these before, or it was pruned
+            continue
         except UNREADABLE as error:
             _log.warning("%s: not readable, computed anew: %s", file.name, error)
     return rows
 
 
+def _name_of(keys: Sequence[bytes]) -> str:
+    """Give the name of the file that holds the rows of these keys, in this order."""
+    return f"{hashlib.sha256(b''.join(keys)).hexdigest()[:32]}.npz"
+
+
 def _write(place: Path, keys: Sequence[bytes], matrix: Numbers) -> None:
     place.mkdir(parents=True, exist_ok=True)
     packed = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), KEY_BYTES)
-    content = hashlib.sha256(packed.tobytes()).hexdigest()[:32]
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=place)
     try:
         with os.fdopen(handle, "wb") as stream:
             np.savez_compressed(stream, keys=packed, rows=matrix)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(place / f"{content}.npz")
+        Path(temporary).replace(place / _name_of(keys))
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 from model_zoo.errors import BundleError, TrainingError
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
+from model_zoo.io.memory import give_back_memory
 from model_zoo.io.onnx_session import open_session
 from model_zoo.type_aliases import Json, Numbers
 
 DESCRIPTION = "model.json"
+LARGE_GRAPH = 1_000_000
+"""Bytes of a graph from which on what parsing it took is given back to the system."""
 
 
 class Model(Protocol):
@@ -86,14 +89,24 @@ class OnnxModel:
 
     One thread, because the service runs several requests side by side and a tree ensemble answers one
     row in 15 microseconds: more threads per call would only add hand-over.
+
+    Parameters
+    ----------
+    graph, output, column
+        The graph's bytes, its output, and the column of it that holds the prediction; none where it has one.
+    file
+        Where the graph lies, when it was read from there.
     """
 
     format: ClassVar[str] = "onnx"
     FILE: ClassVar[str] = "model.onnx"
 
-    def __init__(self, graph: bytes, output: str, column: int | None) -> None:
+    def __init__(self, graph: bytes, output: str, column: int | None, file: Path | None = None) -> None:
         self._session = open_session(graph)
-        self._graph, self._output, self._column = graph, output, column
+        if len(graph) > LARGE_GRAPH:
+            give_back_memory()
+        # ONNX Runtime has a copy of its own: the graph is kept only where no file holds it yet.
+        self._graph, self._file, self._output, self._column = (None if file else graph), file, output, column
         self._input = self._session.get_inputs()[0]
         self._dtype = np.int64 if "int64" in self._input.type else np.float32
 
@@ -108,14 +121,23 @@ class OnnxModel:
         return np.asarray(values, dtype=np.float64).reshape(len(X))
 
     def save(self, folder: Path) -> None:
-        """Write the graph and how to read its output."""
-        (folder / self.FILE).write_bytes(self._graph)
+        """Write the graph and how to read its output; of a model that was loaded, copy the file."""
+        (folder / self.FILE).write_bytes(self.graph)
         _describe(folder, {"format": self.format, "output": self._output, "column": self._column})
 
     @classmethod
     def load(cls, folder: Path, description: Mapping[str, Json]) -> OnnxModel:
         """Read the graph back and open a session on it."""
-        return cls((folder / cls.FILE).read_bytes(), str(description["output"]), description["column"])
+        file = folder / cls.FILE
+        return cls(file.read_bytes(), str(description["output"]), description["column"], file)
+
+    @property
+    def graph(self) -> bytes:
+        """The graph's bytes; of a model that was loaded, as its file has them."""
+        if self._graph is not None:
+            return self._graph
+        assert self._file is not None
+        return self._file.read_bytes()
 
     def require_equal(self, X: Numbers, expected: Numbers, tolerance: float, library: str) -> None:
         """Refuse the graph unless it predicts what the training library predicts; see `require_equal`."""

@@ -73,7 +73,7 @@ class Artefact(Part):
 
     @model_serializer(mode="wrap")
     def _state_format(self, write: SerializerFunctionWrapHandler) -> dict[str, Json]:
-        stated = {"format": self.format, "minimum_reader": self.minimum_reader}
+        stated: dict[str, Json] = {"format": self.format, "minimum_reader": self.minimum_reader}
         fields = {name: value for name, value in write(self).items() if name not in stated}
         return fields if self.format == 1 else {**stated, **fields}  # readers of that time take nothing else for it
 
@@ -103,6 +103,20 @@ def read_artefact(kind: type[A], content: bytes, where: str, fault: type[AidrugE
         The `fault`: when the bytes are no JSON object, when another version wrote them for newer readers, or when a
         value is missing or of another type.
     """
+    try:  # parsed once where nothing is wrong: a plan reads thousands of entries, a service hundreds of manifests
+        artefact = kind.model_validate_json(content, strict=True, extra="ignore")
+    except ValidationError as error:
+        _require_reader(kind, _fields(kind, content, where, fault, advice), where, fault)
+        raise fault(_damaged(kind, where, _told(error), advice)) from error
+    stated: dict[str, Json] = {
+        name: getattr(artefact, name) for name in ("format", "minimum_reader") if name in artefact.model_fields_set
+    }
+    _require_reader(kind, stated, where, fault)
+    return artefact if "format" in stated else artefact.model_copy(update={"format": 1, "minimum_reader": 1})
+
+
+def _fields(kind: type[Artefact], content: bytes, where: str, fault: type[AidrugError], advice: str) -> dict[str, Json]:
+    """Give the fields of what is no valid artefact; what is not even an object is the fault."""
     try:
         fields = json.loads(content)
     except ValueError as error:  # of JSON, or of UTF-8
@@ -110,12 +124,7 @@ def read_artefact(kind: type[A], content: bytes, where: str, fault: type[AidrugE
         raise fault(_damaged(kind, where, got, advice)) from error
     if not isinstance(fields, dict):
         raise fault(_damaged(kind, where, f"expected a JSON object, got {_begin(content)}", advice))
-    _require_reader(kind, fields, where, fault)
-    try:
-        artefact = kind.model_validate_json(content, strict=True, extra="ignore")
-    except ValidationError as error:
-        raise fault(_damaged(kind, where, _told(error), advice)) from error
-    return artefact if "format" in fields else artefact.model_copy(update={"format": 1, "minimum_reader": 1})
+    return fields
 
 
 def _require_reader(kind: type[Artefact], fields: dict[str, Json], where: str, fault: type[AidrugError]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -47,8 +49,18 @@ class OnnxGraph:
         """Pick the columns `start` to `stop`."""
         return self.add("Slice", matrix, *(self.constant([bound]) for bound in (start, stop, 1)))
 
-    def serialized(self, name: str, columns: int, kind: int, shape: tuple[str | int, ...]) -> bytes:
-        """Give the file of the graph from `n x columns` features `X` to `y` of a type and shape."""
+    def serialized(
+        self,
+        name: str,
+        columns: int,
+        kind: int,
+        shape: tuple[str | int, ...],
+        opsets: Mapping[str, int] = MappingProxyType({"": 18}),
+    ) -> bytes:
+        """Give the file of the graph from `n x columns` features `X` to `y` of a type and shape.
+
+        The operators are those of a version of each of their domains.
+        """
         from onnx import helper
 
         graph = helper.make_graph(
@@ -58,5 +70,6 @@ class OnnxGraph:
             [helper.make_tensor_value_info("y", kind, shape)],
             self.constants,
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+        model = helper.make_model(graph, opset_imports=imports, ir_version=10)
         return bytes(model.SerializeToString())

@@ -9,22 +9,21 @@ from __future__ import annotations
 import math
 import os
 
-import numpy as np
 from pydantic import Field
 
 from model_zoo.errors import TrainingError
 from model_zoo.fitted_models.formats import OnnxModel
 from model_zoo.models._base import ModelConfig
-from model_zoo.models._tree_graph import rescale_leaves
+from model_zoo.models._tree_graph import Forest
 from model_zoo.models._values import standardised
 from model_zoo.type_aliases import Numbers
 
 CHECKED_ROWS = 256
-GRAPH_BYTES = 50
-"""Of the ONNX graph, for each tree and row: half of the leaves hold one of the rows that the tree drew. Measured on
-fingerprints: 20,000 rows and 200 trees make 197 MB."""
-FITTED_BYTES = 1350
-"""Of memory for the same while the forest is fitted and converted: 5.4 GB there."""
+GRAPH_BYTES = 18
+"""Of the ONNX graph, for each tree and row: half of the leaves hold one of the rows that the tree drew. Measured by
+`python -m tests.benchmarks.bench_memory`."""
+FITTED_BYTES = 500
+"""Of memory for the same while the forest is fitted and converted."""
 LARGEST_GRAPH = 2**31
 """What a file of protocol buffers can hold."""
 TOLERANCE = 1e-4
@@ -69,7 +68,6 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> OnnxModel:
     TrainingError
         When the ONNX graph does not predict what the forest predicts.
     """
-    from skl2onnx import to_onnx
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     settings = config.model_dump(exclude={"task", "seed"})
@@ -78,13 +76,12 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> OnnxModel:
     forest = family(**settings, random_state=config.seed, n_jobs=-1)
     learnt = standardised(y_train, config.task)
     forest.fit(X_train, y_train.astype(int) if binary else learnt.values)
-    options = {"options": {"zipmap": False}} if binary else {}
-    graph = to_onnx(forest, X_train[:1].astype(np.float32), **options)
-    if not binary:
-        rescale_leaves(graph, learnt.center, learnt.scale)
-    output = "probabilities" if binary else "variable"
-    model = OnnxModel(graph.SerializeToString(), output, column=1 if binary else 0)
     sample = X_train[:CHECKED_ROWS]
     expected = forest.predict_proba(sample)[:, 1] if binary else learnt.center + learnt.scale * forest.predict(sample)
+    trees = Forest.of(iter(forest.estimators_), label=1 if binary else None)
+    del forest
+    graph = trees.graph(X_train.shape[1], learnt.center, learnt.scale, probability=binary)
+    del trees  # each of the three takes as much as the forest itself
+    model = OnnxModel(graph, "y", column=None)
     model.require_equal(sample, expected, TOLERANCE * learnt.size, "scikit-learn")
     return model

@@ -26,6 +26,7 @@ from model_zoo.models._base import ModelConfig
 from model_zoo.type_aliases import Json, Numbers
 
 LATENCY_ROWS = 20
+LATENCY_REPEATS = 5
 SAME = 1e-3
 """Largest accepted difference between a fitted and a saved model, relative to the largest value."""
 
@@ -186,7 +187,7 @@ def train_and_score(
     -------
     dict
         The content of `scores.json`: per metric the fold scores, their mean and standard deviation (`cv`) and the
-        test score (`test`); rows, seconds, and milliseconds to predict one molecule from its features.
+        test score (`test`); rows, seconds, and the processor time of one prediction, in ms.
 
     Raises
     ------
@@ -327,10 +328,18 @@ def _require_same(saved: Model, X: Numbers, expected: NDArray[np.float64], name:
 
 
 def latency_ms(model: Model, X: Numbers) -> float:
-    """Median over single rows: what one molecule costs beside its features."""
-    times = []
-    for row in range(min(LATENCY_ROWS, len(X))):
-        begun = time.perf_counter()
-        model.predict(X[row : row + 1])
-        times.append(time.perf_counter() - begun)
-    return round(float(np.median(times)) * 1000, 4)
+    """Give the processor time of one molecule beside its features: the median over single rows, each at its best.
+
+    Not time by the clock: on a busy machine that elects whoever was measured in a quiet moment.
+    """
+    return round(float(np.median([_best_ms(model, X[row : row + 1]) for row in range(min(LATENCY_ROWS, len(X)))])), 4)
+
+
+def _best_ms(model: Model, X: Numbers) -> float:
+    """Measure several times: what other threads of the process do meanwhile only adds to it."""
+    best = np.inf
+    for _ in range(LATENCY_REPEATS):
+        begun = time.process_time_ns()
+        model.predict(X)
+        best = min(best, time.process_time_ns() - begun)
+    return float(best) / 1e6

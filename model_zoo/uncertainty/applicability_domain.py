@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.chemistry.molecules import Molecule
-from model_zoo.chemistry.similarity import PackedFingerprints, nearest_rows, pack, tanimoto_nearest
+from model_zoo.chemistry.similarity import PackedFingerprints, nearest_rows, pack, rows_asked, tanimoto_nearest
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ class Domain:
 def fit_domain(molecules: Sequence[Molecule], folds: NDArray[np.int_]) -> Domain:
     """Build the domain of training molecules, its threshold from similarity across folds.
 
+    Of more than `similarity.MOST_ASKED` molecules the threshold is that of so many drawn ones; the domain holds all.
+
     Parameters
     ----------
     molecules
@@ -61,11 +63,12 @@ def fit_domain(molecules: Sequence[Molecule], folds: NDArray[np.int_]) -> Domain
         how far the molecules lay apart when the model was scored.
     """
     packed = pack(molecules)
-    nearest = np.zeros(len(molecules))
-    for fold in np.unique(folds):
-        inside = folds == fold
-        if inside.all():
+    asked = rows_asked(len(molecules))
+    nearest, fold_of = np.zeros(len(asked)), folds[asked]
+    for fold in np.unique(fold_of):
+        inside, others = fold_of == fold, folds != fold
+        if not others.any():
             nearest[inside] = 1.0
             continue
-        nearest[inside] = tanimoto_nearest(packed[inside], packed[~inside])[0][:, 0]
+        nearest[inside] = tanimoto_nearest(packed[asked[inside]], packed[others])[0][:, 0]
     return Domain(packed, float(np.percentile(nearest, 5)))

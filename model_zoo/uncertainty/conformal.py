@@ -114,17 +114,28 @@ def difficulty(similarity: Floats, errors: Floats) -> Floats:
     return np.column_stack([1.0 - similarity[:, 0], (weights * errors).sum(axis=1) / weights.sum(axis=1)])
 
 
-def held_out_difficulty(packed: NDArray[np.uint8], errors: Floats, folds: NDArray[np.int_]) -> Floats:
-    """Give how hard each of `n` training molecules was while its fold was held out, `n x 2`.
+def held_out_difficulty(
+    packed: NDArray[np.uint8], errors: Floats, folds: NDArray[np.int_], rows: NDArray[np.intp]
+) -> Floats:
+    """Give how hard `m` of `n` training molecules were while their fold was held out, `m x 2`.
 
-    Neighbours are sought in the other folds only; with a single fold, among all.
+    Neighbours are sought in the other folds only, among all molecules there; with a single fold, among all.
+
+    Parameters
+    ----------
+    packed, errors, folds
+        `n` fingerprints, absolute out-of-fold errors, and fold numbers.
+    rows
+        The `m` rows that are asked for.
     """
-    result = np.empty((len(packed), 2))
-    for fold in np.unique(folds):
-        inside = folds == fold
-        others = np.flatnonzero(~inside) if not inside.all() else np.arange(len(packed))
-        similarity, rows = tanimoto_nearest(packed[inside], packed[others], NEIGHBOURS)
-        result[inside] = difficulty(similarity, errors[others][rows])
+    result = np.empty((len(rows), 2))
+    asked = folds[rows]
+    for fold in np.unique(asked):
+        inside = asked == fold
+        others = np.flatnonzero(folds != fold)
+        others = others if len(others) else np.arange(len(packed))
+        similarity, found = tanimoto_nearest(packed[rows[inside]], packed[others], NEIGHBOURS)
+        result[inside] = difficulty(similarity, errors[others][found])
     return result
 
 

@@ -7,7 +7,7 @@ Does not belong here: the rules themselves (see `conformal.py`, `calibration.py`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from model_zoo.chemistry.similarity import tanimoto_nearest
+from model_zoo.chemistry.similarity import rows_asked, tanimoto_nearest
 from model_zoo.data.targets import Target
 from model_zoo.type_aliases import Json
 from model_zoo.uncertainty import calibration, conformal
@@ -122,14 +122,23 @@ class OutOfFoldPredictions:
         """Give the part that was measured: bounds say nothing of how often an interval holds."""
         if self.exact.all():
             return self
-        rows = self.exact
-        return OutOfFoldPredictions(self.predicted[rows], self.values[rows], self.packed[rows], self.folds[rows])
+        measured = self.rows(np.flatnonzero(self.exact))
+        return replace(measured, side=None)
+
+    def rows(self, chosen: NDArray[np.intp]) -> OutOfFoldPredictions:
+        """Give some of the molecules."""
+        side = None if self.side is None else self.side[chosen]
+        told = (self.predicted[chosen], self.values[chosen], self.packed[chosen], self.folds[chosen])
+        return OutOfFoldPredictions(*told, side)
 
 
 def fit_uncertainty(
     target: Target, out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions
 ) -> tuple[Uncertainty, Floats, dict[str, Json]]:
     """Fit the rules on out-of-fold predictions, and report how they did there, leave-fold-out, and on the test split.
+
+    Of more than `similarity.MOST_ASKED` measured molecules, in either, so many are drawn: the rules are fitted and
+    judged on these, their neighbours sought among all.
 
     Returns
     -------
@@ -140,24 +149,25 @@ def fit_uncertainty(
     dict
         For the model card. Under `held_out`, each fold is told about by rules that were fitted without it.
     """
-    errors, exact, test = out_of_fold.errors, out_of_fold.exact, test.measured()
-    hard = conformal.held_out_difficulty(out_of_fold.packed, errors, out_of_fold.folds)
-    similarity = 1.0 - hard[exact, 0]
+    errors, test, exact = out_of_fold.errors, test.measured(), np.flatnonzero(out_of_fold.exact)
+    asked, test = exact[rows_asked(len(exact))], test.rows(rows_asked(len(test.values)))
+    hard = conformal.held_out_difficulty(out_of_fold.packed, errors, out_of_fold.folds, asked)
+    similarity = 1.0 - hard[:, 0]
     near, rows = tanimoto_nearest(test.packed, out_of_fold.packed, conformal.NEIGHBOURS)
     edges = conformal.bin_edges(similarity)
     places = (similarity, near[:, 0] if len(near) else np.empty(0), edges)
     if target.task == "binary":
-        return _binary(out_of_fold, test, errors, places)
-    told = (hard[exact], errors[exact], out_of_fold.folds[exact])
+        return _binary(out_of_fold.rows(asked), test, errors, places)
+    told = (hard, errors[asked], out_of_fold.folds[asked])
     rule, widths = conformal.fit_interval_rule(*told), conformal.held_out_half_widths(*told)
     report: dict[str, Any] = {"nominal": COVERAGE}
     if rule is None:
-        report |= {"missing": no_interval(int(exact.sum())), "held_out": conformal.coverage_report(*_NOTHING, edges)}
+        report |= {"missing": no_interval(len(exact)), "held_out": conformal.coverage_report(*_NOTHING, edges)}
         return Uncertainty(), errors, {"interval": report}
     test_widths = rule.half_width(conformal.difficulty(near, errors[rows])) if len(near) else np.empty(0)
-    report["held_out"] = _interval_report(widths, errors[exact], places[0], edges)
+    report["held_out"] = _interval_report(widths, errors[asked], places[0], edges)
     if "half_width" not in report["held_out"]:  # enough molecules in all, too few without any of the folds
-        report["held_out"]["half_width"] = _half_widths(rule.half_width(hard[exact]))
+        report["held_out"]["half_width"] = _half_widths(rule.half_width(hard))
     report["test"] = _interval_report(test_widths, np.abs(test.values - test.predicted), places[1], edges)
     return Uncertainty(interval=rule), errors, {"interval": report}
 

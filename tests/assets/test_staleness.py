@@ -233,10 +233,10 @@ def test_new_data_retrain_only_their_endpoint(made: Project) -> None:
 def test_a_library_retrains_only_its_users(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new version of a library makes only those models stale whose code imports it."""
     real = importlib.metadata.version
-    monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0" if name == "skl2onnx" else real(name))
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "99.0" if name == "onnx" else real(name))
     assert stale(made) == RF | JUDGING
     ((kind, what),) = made.plan()["trained_model/logp/rf"]
-    assert (kind, what) == ("library", "skl2onnx")
+    assert (kind, what) == ("library", "onnx")
 
 
 def test_a_dataset_made_again_with_equal_content_makes_nothing_stale(made: Project) -> None:

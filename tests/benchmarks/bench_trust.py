@@ -102,7 +102,7 @@ def rule(hard: np.ndarray, errors: np.ndarray, folds: np.ndarray) -> Callable[[n
 
 def print_intervals(held: OutOfFoldPredictions, test: OutOfFoldPredictions, errors: np.ndarray) -> None:
     """Print how the ways to an interval compare."""
-    hard = conformal.held_out_difficulty(held.packed, errors, held.folds)
+    hard = conformal.held_out_difficulty(held.packed, errors, held.folds, np.arange(len(errors)))
     similarity, rows = tanimoto_nearest(test.packed, held.packed, conformal.NEIGHBOURS)
     new, wrong = conformal.difficulty(similarity, errors[rows]), np.abs(test.values - test.predicted)
     edges = conformal.bin_edges(1 - hard[:, 0])

@@ -28,12 +28,13 @@ from ai_drug_assets.execution.instance import open_instance, prepare_instance
 from ai_drug_assets.planning.catalog import INFERENCE_SERVICE, Catalog, Node, load_catalog
 from ai_drug_assets.planning.ledger import Entry, Ledger, Made
 from ai_drug_assets.planning.plan import make_plan
-from ai_drug_assets.planning.remains import files_in, place_of
+from ai_drug_assets.planning.remains import ALIASES, files_in, place_of
 from ai_drug_assets.planning.selection import Selection
 from ai_drug_assets.settings import Settings
+from ai_drug_assets.tracking import EXPERIMENT, Tracking
 from model_zoo.bundles.manifest import version_of
 from model_zoo.bundles.store import FolderStore
-from model_zoo.io.digests import file_digest
+from model_zoo.io.digests import canonical_json, file_digest
 from model_zoo.selection.decision import FILE as DECISION
 
 ROOT = Path(__file__).parents[2]
@@ -245,8 +246,6 @@ def _record(grid: Grid, made: list[tuple[Node, Made]]) -> None:
     import dagster as dg
     from sqlalchemy import Engine, event
 
-    from ai_drug_assets.tracking import EXPERIMENT, Tracking
-
     @event.listens_for(Engine, "connect")
     def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA synchronous = OFF")
@@ -254,18 +253,41 @@ def _record(grid: Grid, made: list[tuple[Node, Made]]) -> None:
     before = dict(os.environ)
     os.environ.pop("DAGSTER_HOME", None)
     prepare_instance(grid.settings)
-    client = Tracking(grid.settings).client
+    tracking, runs = Tracking(grid.settings), dict[str, str]()
+    client = tracking.client
     experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
     with open_instance(grid.settings) as instance:
         for node, each in made:
+            if node.kind == "trained_model":
+                told = {keys.TAG_SIGNATURE: node.signature, keys.TAG_ASSET: node.key}
+                run = client.create_run(experiment.experiment_id, tags=told)
+                client.set_terminated(run.info.run_id)
+                runs[node.key] = run.info.run_id
+            if node.kind == "champion_model":  # after its models
+                each = _with_aliases(grid, tracking, node, each, runs)  # noqa: PLW2901
             path = grid.settings.home / "ledger" / f"{node.key}.json"  # plainly: the ledger waits for the disk
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(Entry(made=each).as_bytes())
             tags = {"dagster/code_version": keys.code_version(node), "dagster/data_version": each.data_version}
             instance.report_runless_asset_event(dg.AssetMaterialization(keys.asset_key(node.key), tags=tags))
-            if node.kind == "trained_model" and experiment is not None:
-                told = {keys.TAG_SIGNATURE: node.signature, keys.TAG_ASSET: node.key}
-                run = client.create_run(experiment.experiment_id, tags=told)
-                client.set_terminated(run.info.run_id)
     os.environ.clear()
     os.environ.update(before)
+
+
+def _with_aliases(grid: Grid, tracking: Tracking, node: Node, made: Made, runs: Mapping[str, str]) -> Made:
+    """Give a champion's aliases to its own models: those of what it is a copy of name the same models there."""
+    place = place_of(grid.settings.home, node)
+    known = json.loads((place / ALIASES).read_text())
+    copied = {
+        alias: run_id and runs[_model_of(tracking, run_id, str(node.endpoint))] for alias, run_id in known.items()
+    }
+    tracking.set_aliases(str(node.endpoint), copied)
+    (place / ALIASES).write_text(canonical_json(copied))
+    return made.model_copy(update={"files": files_in(place)})
+
+
+def _model_of(tracking: Tracking, run_id: str, endpoint: str) -> str:
+    """Give the key of an endpoint's model of the name that a run has at another one."""
+    asset = tracking.client.get_run(run_id).data.tags[keys.TAG_ASSET]
+    return f"trained_model/{endpoint}/{asset.rpartition('/')[2]}"

@@ -237,8 +237,8 @@ def test_what_the_final_fit_would_refuse_is_refused_before_the_folds() -> None:
 
     assert asked == [5]
     with (
-        pytest.raises(TrainingError, match=r"200 trees on 500000 rows .* Set `min_samples_leaf: \d+`"),
-        plain_errors("rf", Target(task="regression"), data, lambda _: rf.require_rows(500_000, rf.Config())),
+        pytest.raises(TrainingError, match=r"200 trees on 5000000 rows .* Set `min_samples_leaf: \d+`"),
+        plain_errors("rf", Target(task="regression"), data, lambda _: rf.require_rows(5_000_000, rf.Config())),
     ):
         pytest.fail("nothing may be trained on them")
 
@@ -247,8 +247,8 @@ def test_a_forest_that_follows_the_advice_is_not_refused() -> None:
     """What the refusal tells is enough, and a forest of few rows or deep limits is never refused."""
     rf.require_rows(2_000, rf.Config())
     with pytest.raises(TrainingError) as refused:
-        rf.require_rows(500_000, rf.Config(min_samples_leaf=2))
+        rf.require_rows(5_000_000, rf.Config(min_samples_leaf=2))
     found = re.search(r"min_samples_leaf: (\d+)", str(refused.value))
     assert found is not None
-    rf.require_rows(500_000, rf.Config(min_samples_leaf=int(found[1])))
-    rf.require_rows(500_000, rf.Config(max_depth=8))
+    rf.require_rows(5_000_000, rf.Config(min_samples_leaf=int(found[1])))
+    rf.require_rows(5_000_000, rf.Config(max_depth=8))

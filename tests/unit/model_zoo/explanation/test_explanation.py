@@ -199,7 +199,7 @@ def test_contributions_follow_the_definition(name: str, tmp_path: Path) -> None:
 
 def test_a_graph_that_is_no_forest_has_no_table() -> None:
     """A linear graph is left to occlusion instead of being read wrongly."""
-    assert read_onnx(linear_onnx(28, (1.0,), 0.0)._graph) is None
+    assert read_onnx(linear_onnx(28, (1.0,), 0.0).graph) is None
 
 
 def test_parts_of_atoms_sum_to_the_descriptors() -> None:
@@ -406,7 +406,7 @@ def test_a_kernel_table_is_the_model_and_its_paths_lead_from_there_to_here(
 def test_a_graph_of_another_kind_is_no_kernel_model() -> None:
     """A linear graph is left alone instead of being read wrongly."""
     model = linear_onnx(3, [1.0, 2.0, 3.0], 0.5)
-    assert read_kernels(model._graph, np.zeros((1, 3))) is None
+    assert read_kernels(model.graph, np.zeros((1, 3))) is None
 
 
 def test_a_bundle_without_variances_is_explained_by_the_earlier_rule(tmp_path: Path) -> None:

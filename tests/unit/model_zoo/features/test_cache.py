@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,3 +149,31 @@ def test_old_and_excess_files_are_cleared(root: Path) -> None:
     assert [file.exists() for file in files] == [False, False, True]
     assert prune(folder, days=60, limit_bytes=0) == 1
     assert not any(folder.iterdir())
+
+
+def test_what_was_asked_for_before_is_found_in_one_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many others have left files, the molecules of an endpoint are found without opening theirs."""
+    cache, opened = FeatureCache(root / "cache", root), list[str]()
+    for carbons in range(1, 30):
+        cache.featurize("erg", molecules("C" * carbons, "C" * carbons + "O"))
+    real = np.load
+
+    def counted(file: Path, **options: Any) -> object:
+        opened.append(file.name)
+        return real(file, **options)
+
+    monkeypatch.setattr(np, "load", counted)
+    cache.featurize("erg", molecules("CCCCC", "CCCCCO", "CCCCC"))
+    assert len(opened) == 1
+
+
+def test_a_damaged_row_of_a_file_is_not_taken_from_it(root: Path, computed: list[str]) -> None:
+    """A file that cannot be read whole gives nothing, and what it held is found elsewhere or computed."""
+    cache = FeatureCache(root / "cache", root)
+    asked = molecules("CCO", "CCN")
+    expected = cache.featurize("erg", asked)
+    (file,) = cache.place("erg").glob("*.npz")
+    file.write_bytes(file.read_bytes()[:-40])
+    computed.clear()
+    assert cache.featurize("erg", asked).tobytes() == expected.tobytes()
+    assert computed == ["CCO", "CCN"]

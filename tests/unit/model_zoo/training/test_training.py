@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from model_zoo.fitted_models.formats import ConstantModel, load_model
 from model_zoo.metrics import HIGHER_IS_BETTER, METRICS, score
 from model_zoo.models._base import ModelConfig
 from model_zoo.training import cross_validation
-from model_zoo.training.cross_validation import TrainingData, train_and_score
+from model_zoo.training.cross_validation import TrainingData, latency_ms, train_and_score
 
 REGRESSION = Target(task="regression")
 BINARY = Target(task="binary")
@@ -315,3 +316,22 @@ def test_a_fold_of_bounds_alone_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
 
     with pytest.raises(TrainingError, match=r"all 10 values of fold 1 are bounds such as `<5`.*censored: drop"):
         run(tmp_path / "a", TrainingData(what.X, what.values, what.folds, what.folds != 1))
+
+
+def test_what_a_prediction_costs_is_processor_time_without_what_others_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting costs nothing, and work of other threads that meets some of the measurements does not count."""
+    used, calls = 0, 0
+
+    class Busy:
+        def predict(self, X: NDArray[Any]) -> NDArray[np.float64]:
+            nonlocal used, calls
+            calls += 1
+            used += 1_000_000 if calls % 2 else 90_000_000  # every other time somebody else works too
+            return np.zeros(len(X))
+
+        def save(self, folder: Path) -> None:
+            raise NotImplementedError
+
+    monkeypatch.setattr(time, "process_time_ns", lambda: used)
+    monkeypatch.setattr(time, "perf_counter", lambda: pytest.fail("no clock tells what a prediction costs"))
+    assert latency_ms(Busy(), np.zeros((3, 2))) == 1.0

@@ -97,8 +97,9 @@ def test_difficulty_of_a_held_out_molecule_ignores_its_own_fold() -> None:
     """Neighbours of a held-out molecule are those of other folds, so the nearest is never itself."""
     packed = pack(training_molecules())
     folds = np.arange(len(packed)) % 3
-    hard = conformal.held_out_difficulty(packed, np.ones(len(packed)), folds)
-    alone = conformal.held_out_difficulty(packed, np.ones(len(packed)), np.zeros(len(packed), dtype=int))
+    everyone = np.arange(len(packed))
+    hard = conformal.held_out_difficulty(packed, np.ones(len(packed)), folds, everyone)
+    alone = conformal.held_out_difficulty(packed, np.ones(len(packed)), np.zeros(len(packed), dtype=int), everyone)
 
     assert (hard[:, 0] > 0).all()
     np.testing.assert_allclose(hard[:, 1], 1.0)

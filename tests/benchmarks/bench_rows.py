@@ -1,0 +1,151 @@
+"""How one endpoint grows with its rows: curation and split, features, a cross-validated booster, publication.
+
+Run `python -m tests.benchmarks.bench_rows 1000 10000`. The molecules are new ones of real parts: molecules that
+installed packages ship are cut at a single bond outside rings, and halves of two are joined, seeded. Values are their
+calculated lipophilicity with noise. Every size runs in a process of its own, featurizing included; seconds are
+processor time, peaks what the process had at most during that step. The law is the exponent of the growth between the
+two largest sizes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdMolDescriptors
+
+from model_zoo.chemistry.similarity import pack
+from model_zoo.config.files import load_configs
+from model_zoo.data.dataset import DatasetConfig, make_dataset
+from model_zoo.data.targets import Target
+from model_zoo.features.cache import FeatureCache
+from model_zoo.training.cross_validation import TrainingData, train_and_score
+from model_zoo.uncertainty.applicability_domain import fit_domain
+from model_zoo.uncertainty.fit import OutOfFoldPredictions, fit_uncertainty
+from tests.benchmarks.bench_memory import table
+from tests.real_molecules import real
+
+ROOT = Path(__file__).parents[2]
+STEPS = {
+    "dataset": "curation and split",
+    "molecules": "molecules of the snapshot",
+    "features": "features",
+    "xgb": "xgb, cross-validated",
+    "publication": "domain, intervals",
+}
+SHOWN = {
+    **{f"{name}_s": f"{title}, s" for name, title in STEPS.items()},
+    **{f"{name}_mb": f"{title}, peak MB" for name, title in STEPS.items()},
+}
+T = TypeVar("T")
+
+
+def recombined(seed: int = 0) -> Iterator[Chem.Mol]:
+    """Give different molecules of real halves without end."""
+    rdBase.DisableLog("rdApp.*")
+    single = Chem.MolFromSmarts("[!#1;!R0,R0]-!@[#6]")
+    halves: list[Chem.Mol] = []
+    for smiles in real()[::4]:
+        mol = Chem.MolFromSmiles(smiles)
+        if mol is None or mol.GetNumAtoms() > 40:
+            continue
+        for begin, end in islice(mol.GetSubstructMatches(single), 4):
+            bond = mol.GetBondBetweenAtoms(begin, end).GetIdx()
+            parts = Chem.GetMolFrags(Chem.FragmentOnBonds(mol, [bond], dummyLabels=[(0, 0)]), asMols=True)
+            halves += [part for part in parts if len(parts) == 2 and 5 <= part.GetNumAtoms() <= 20]
+    for half in halves:
+        next(atom for atom in half.GetAtoms() if atom.GetAtomicNum() == 0).SetAtomMapNum(1)
+    draw, known = random.Random(seed), set[str]()
+    while True:
+        made = Chem.molzip(draw.choice(halves), draw.choice(halves))
+        smiles = Chem.MolToSmiles(made)
+        mol = Chem.MolFromSmiles(smiles)
+        if mol is not None and "*" not in smiles and "." not in smiles and smiles not in known:
+            known.add(smiles)
+            yield mol
+
+
+def measure(rows: int, folder: Path) -> dict[str, float]:
+    """Take an endpoint of so many rows through everything, in this process."""
+    figures: dict[str, float] = {}
+
+    def step(name: str, work: Callable[[], T]) -> T:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        began = time.process_time()
+        made = work()
+        figures[f"{name}_s"] = time.process_time() - began
+        figures[f"{name}_mb"] = _peak()
+        return made
+
+    noise = np.random.default_rng(0).normal(size=rows)
+    with (folder / "rows.csv").open("w", newline="", encoding="utf-8") as stream:
+        written = zip(islice(recombined(), rows), noise, strict=True)
+        lines = (
+            (Chem.MolToSmiles(mol), f"{rdMolDescriptors.CalcCrippenDescriptors(mol)[0] + 0.3 * extra:.4f}")
+            for mol, extra in written
+        )
+        csv.writer(stream).writerows([("smiles", "value"), *lines])
+    target = Target(task="regression")
+    source = {"kind": "csv", "files": (str(folder / "rows.csv"),)}
+    config = DatasetConfig.model_validate({"task": "regression", "unit": "1", "source_unit": "1", "source": source})
+    spec = load_configs(ROOT / "configs").models["xgb"]
+    snapshot = step("dataset", lambda: make_dataset(config, ROOT))
+    molecules = step("molecules", snapshot.molecules)
+    cache = FeatureCache(folder / "features", ROOT)
+    X = step("features", lambda: cache.joined(spec.features, molecules))
+    data = TrainingData(X, snapshot.values, snapshot.folds)
+    (folder / "xgb").mkdir()
+    step("xgb", lambda: train_and_score("xgb", spec.settings(), target, data, folder / "xgb"))
+    raw = np.load(folder / "xgb" / "predictions.npz")["raw"]
+    train = snapshot.folds >= 0
+
+    def publish() -> None:
+        packed = pack(molecules)
+        fit_domain([each for each, inside in zip(molecules, train, strict=True) if inside], snapshot.folds[train])
+        told = (OutOfFoldPredictions(raw[at], data.values[at], packed[at], data.folds[at]) for at in (train, ~train))
+        fit_uncertainty(target, *told)
+
+    step("publication", publish)
+    return figures
+
+
+def _peak() -> float:
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sizes", type=int, nargs="*", default=[1000, 10_000], help="numbers of rows, ascending")
+    parser.add_argument("--one", action="store_true", help="measure one size in this process, and print JSON")
+    options = parser.parse_args()
+    if options.one:
+        with tempfile.TemporaryDirectory() as scratch:
+            print(json.dumps(measure(options.sizes[0], Path(scratch))))
+        return
+    figures = {}
+    for size in options.sizes:
+        command = [sys.executable, "-m", "tests.benchmarks.bench_rows", str(size), "--one"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr[-2000:])
+        figures[size] = json.loads(done.stdout.splitlines()[-1])
+        print(size, json.dumps(figures[size]), flush=True)
+    print("\n".join(table(figures, SHOWN)))
+
+
+if __name__ == "__main__":
+    main()
