@@ -612,7 +612,7 @@ def test_the_page_answers_a_plain_form(store: FolderStore, tmp_path: Path) -> No
     assert "style=" not in page.text
     assert fragment.text.lstrip().startswith('<div id="cards"')
     assert nothing.status_code == 422
-    assert "Write at least one SMILES" in nothing.text
+    assert "Write at least one molecule" in nothing.text
 
 
 @pytest.mark.parametrize(
