@@ -15,9 +15,9 @@ from ai_drug_assets.assets import build_assets
 from ai_drug_assets.assets.context import AssetContext
 from ai_drug_assets.assets.run_scope import assets_of_run
 from ai_drug_assets.automation import automation_sensor
-from ai_drug_assets.execution.instance import keep_quiet
 from ai_drug_assets.executors import executor_of
 from ai_drug_assets.jobs import build_jobs, build_schedules
+from ai_drug_assets.operations.dagster_warnings import keep_quiet
 from ai_drug_assets.planning.catalog import Catalog, load_catalog
 from ai_drug_assets.sensors import git_sha_sensor
 from ai_drug_assets.settings import Settings

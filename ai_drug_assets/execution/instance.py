@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from model_zoo.io.files import atomic_write
 from model_zoo.io.s3_address import s3_address
 from model_zoo.type_aliases import Json
 
+from ai_drug_assets.operations.dagster_warnings import keep_quiet
 from ai_drug_assets.operations.schema_migration import migrate
 from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.settings import Settings
@@ -70,12 +70,6 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     with one_at_a_time(settings.folder("locks") / "dagster"):
         migrate(settings, lambda line: print(line, file=sys.stderr))  # noqa: T201  said before anything works
         return dg.DagsterInstance.get()
-
-
-def keep_quiet() -> None:
-    """Keep out of people's terminals what Dagster says of parts of it that we chose to use."""
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
-    warnings.filterwarnings("ignore", message=".*is currently in (beta|preview).*")
 
 
 def _logs_in_s3(place: str, home: Path) -> dict[str, Json]:

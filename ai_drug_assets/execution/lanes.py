@@ -14,8 +14,8 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Protocol
 
 from ai_drug_assets import tracking
-from ai_drug_assets.execution import instance as instances
 from ai_drug_assets.execution.making import Maker
+from ai_drug_assets.operations import dagster_warnings
 from ai_drug_assets.planning.catalog import Catalog
 from ai_drug_assets.processes import cores, end_with_parent, use_cores
 from ai_drug_assets.storage.sqlite import be_patient
@@ -209,7 +209,7 @@ def _work(connection: Connection, catalog: Catalog, own: list[int], environment:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     use_cores(own)
-    instances.keep_quiet()
+    dagster_warnings.keep_quiet()
     tracking.keep_quiet()
     be_patient()
     end_with_parent()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,12 @@ LESS_OR_EQUAL = 0
 """The question of a node, `x <= split`, as the operator `TreeEnsemble` numbers it."""
 SUM = 1
 """How it puts the trees' leaves together."""
+
+
+class FittedTree(Protocol):
+    """A tree of scikit-learn, which says no more of what it learnt."""
+
+    tree_: Any
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Forest:
     roots: NDArray[np.int64]
 
     @classmethod
-    def of(cls, estimators: Iterator[Any], label: int | None = None) -> Forest:
+    def of(cls, estimators: Iterator[FittedTree], label: int | None = None) -> Forest:
         """Take the trees of a forest of scikit-learn.
 
         Parameters
