@@ -17,7 +17,6 @@ from ai_drug_assets.assets.run_scope import assets_of_run
 from ai_drug_assets.automation import automation_sensor
 from ai_drug_assets.executors import executor_of
 from ai_drug_assets.jobs import build_jobs, build_schedules
-from ai_drug_assets.operations.dagster_warnings import keep_quiet
 from ai_drug_assets.planning.catalog import Catalog, load_catalog
 from ai_drug_assets.sensors import git_sha_sensor
 from ai_drug_assets.settings import Settings
@@ -81,7 +80,6 @@ def build_defs(
 def defs() -> dg.Definitions:
     """Give the definitions of this checkout."""
     be_patient()
-    keep_quiet()  # or the log of a code location gets a warning per endpoint each time that it is loaded
     gc.disable()  # nothing of it is garbage, and looking through all of it again and again takes a fifth of the time
     try:
         return build_defs(only=assets_of_run())

@@ -7,6 +7,7 @@ Live measurements can promote a challenger on trial; they never change a score o
 """
 
 import json
+import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from typing import Any
@@ -63,6 +64,9 @@ def monitoring(asset_context: AssetContext, endpoint: Endpoint) -> dg.AssetsDefi
         kinds=keys.KINDS[KIND],
         description=f"{endpoint.title} in use: drift, live accuracy and coverage, champion against challenger.",
     )
+
+    # Or the log of a code location gets a warning per endpoint, each time that it is loaded.
+    warnings.filterwarnings("ignore", message=".*multi_observable_source_asset.*beta.*")
 
     @dg.multi_observable_source_asset(  # type: ignore[untyped-decorator]
         name=f"{KIND}__{endpoint.name}",

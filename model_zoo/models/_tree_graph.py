@@ -7,9 +7,9 @@ are read, in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,20 @@ SUM = 1
 """How it puts the trees' leaves together."""
 
 
-class FittedTree(Protocol):
-    """A tree of scikit-learn, which says no more of what it learnt."""
+class Grown(Protocol):
+    """A tree as scikit-learn has it: node by node, -1 for the children of leaves."""
 
-    tree_: Any
+    children_left: NDArray[np.int64]
+    children_right: NDArray[np.int64]
+    feature: NDArray[np.int64]
+    threshold: NDArray[np.float64]
+    value: NDArray[np.float64]
+
+
+class Estimator(Protocol):
+    """One fitted tree of a forest."""
+
+    tree_: Grown
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ class Forest:
     roots: NDArray[np.int64]
 
     @classmethod
-    def of(cls, estimators: Iterator[FittedTree], label: int | None = None) -> Forest:
+    def of(cls, estimators: Iterable[Estimator], label: int | None = None) -> Forest:
         """Take the trees of a forest of scikit-learn.
 
         Parameters
@@ -124,7 +134,7 @@ class Forest:
         return graph.serialized("forest", columns, graph.types.DOUBLE, ("n", 1), opsets)
 
 
-def _split(tree: Any, asks: NDArray[np.bool_], value: NDArray[np.float64]) -> Forest:
+def _split(tree: Grown, asks: NDArray[np.bool_], value: NDArray[np.float64]) -> Forest:
     """Take one tree of at least one question."""
     place = np.where(asks, np.cumsum(asks) - 1, np.cumsum(~asks) - 1)
     yes, no = tree.children_left[asks], tree.children_right[asks]

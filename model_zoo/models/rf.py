@@ -78,7 +78,7 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> OnnxModel:
     forest.fit(X_train, y_train.astype(int) if binary else learnt.values)
     sample = X_train[:CHECKED_ROWS]
     expected = forest.predict_proba(sample)[:, 1] if binary else learnt.center + learnt.scale * forest.predict(sample)
-    trees = Forest.of(iter(forest.estimators_), label=1 if binary else None)
+    trees = Forest.of(forest.estimators_, label=1 if binary else None)
     del forest
     graph = trees.graph(X_train.shape[1], learnt.center, learnt.scale, probability=binary)
     del trees  # each of the three takes as much as the forest itself

@@ -28,6 +28,7 @@ from model_zoo.config.files import load_configs
 from tests.real_molecules import real
 
 ROOT = Path(__file__).parents[2]
+RESULT = Path(__file__).parent / "results" / "memory.json"
 SHOWN = {
     "fit_s": "fitting, s",
     "fit_peak_mb": "fitting, peak MB",
@@ -134,6 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", type=int, nargs="*", default=[1000, 5000], help="numbers of rows, ascending")
     parser.add_argument("--models", nargs="+", default=["rf", "xgb", "gp"])
+    parser.add_argument("--write", action="store_true", help="keep the figures for `docs/performance.md`")
     options = parser.parse_args(arguments)
     known, configs = molecules(max(options.sizes)), load_configs(ROOT / "configs").models
     order = np.random.default_rng(0).permutation(len(known))
@@ -152,6 +154,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with tempfile.TemporaryDirectory() as scratch:
                 figures[size] = measure(model, X[:size], y[:size], Path(scratch))
         print(f"\n{model}\n" + "\n".join(table(figures)), flush=True)
+        if options.write:
+            content = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+            content[model] = {str(size): figures[size] for size in figures}
+            RESULT.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.bench_memory import table as rows_table
 from tests.benchmarks.growth import table
 
 RESULTS = Path(__file__).parent / "results"
@@ -164,6 +165,16 @@ beside it, loading took 0.60 s at 5 endpoints and 4.7 s at 300, `aidrug plan` 1.
 {parts}"""
 
 
+MEMORY = """
+## Many rows
+
+`python -m tests.benchmarks.bench_memory 1000 4000 --models rf --write`: real molecules, the model's own features and
+settings, each model fitted in a process of its own and loaded in another. Memory is what these take beyond what they
+had before. Seconds and milliseconds are processor time, on a machine that about 12 processes wanted.
+
+"""
+
+
 def report(results: dict[str, Content]) -> str:
     """Write the document from the results by name."""
     sections: tuple[tuple[str, Callable[[Content], str]], ...] = (
@@ -174,13 +185,14 @@ def report(results: dict[str, Content]) -> str:
         ("attack", _attack),
         ("first_run", _first_run),
         ("grid", _grid),
+        ("memory", _memory),
     )
     return HEAD + "".join(write(results[name]) for name, write in sections if name in results)
 
 
 def read_results() -> dict[str, Content]:
     """Read the results that are there."""
-    names = ("service", "admet_ai", "jobs", "page", "attack", "first_run", "grid")
+    names = ("service", "admet_ai", "jobs", "page", "attack", "first_run", "grid", "memory")
     paths = {name: RESULTS / f"{name}.json" for name in names}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
@@ -330,6 +342,14 @@ def _first_run(content: Content) -> str:
         rows.append(" | ".join([event, *cells]))
     load = f", where {content['waiting']:.1f} other processes wanted them" if "waiting" in content else ""
     return FIRST_RUN.format(cores=content["cores"], load=load, table="\n".join(f"| {row} |" for row in rows))
+
+
+def _memory(content: Content) -> str:
+    parts = []
+    for model, figures in content.items():
+        sizes = {int(size): figures[size] for size in figures}
+        parts.append(f"### `{model}`\n\n" + "\n".join(rows_table(sizes)) + "\n")
+    return MEMORY + "\n".join(parts)
 
 
 def _grid(content: Content) -> str:

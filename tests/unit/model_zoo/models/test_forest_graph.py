@@ -31,7 +31,7 @@ def test_no_question_is_answered_otherwise_than_by_scikit_learn(spread: float) -
     X = (spread * generator.normal(size=(200, 6))).astype(np.float32)
     forest = RandomForestRegressor(12, random_state=0).fit(X, X[:, 0] + generator.normal(size=200) * spread)
     rows = at_the_borders(forest, X.shape[1])
-    model = OnnxModel(Forest.of(iter(forest.estimators_)).graph(6, 0.0, 1.0, probability=False), "y", None)
+    model = OnnxModel(Forest.of(forest.estimators_).graph(6, 0.0, 1.0, probability=False), "y", None)
     expected = forest.predict(rows)
     np.testing.assert_allclose(model.predict(rows), expected, atol=1e-6 * np.abs(expected).max())
 
@@ -43,7 +43,7 @@ def test_trees_of_one_leaf_stand_among_others(tmp_path: Path) -> None:
     forest = RandomForestRegressor(30, random_state=0).fit(X, y)
     leaves = [estimator.tree_.node_count for estimator in forest.estimators_]
     assert min(leaves) == 1 < max(leaves)
-    graph = Forest.of(iter(forest.estimators_)).graph(1, 2.0, 3.0, probability=False)
+    graph = Forest.of(forest.estimators_).graph(1, 2.0, 3.0, probability=False)
     expected = 2 + 3 * forest.predict(X)
     np.testing.assert_allclose(OnnxModel(graph, "y", None).predict(X), expected, rtol=1e-6)
     nodes = read_onnx(graph)
@@ -58,7 +58,7 @@ def test_shares_of_a_class_are_probabilities() -> None:
     labels = (X[:, 0] > 0).astype(int)
     forest = RandomForestClassifier(77, random_state=0).fit(X, labels)
     rows = at_the_borders(forest, 4)
-    graph = Forest.of(iter(forest.estimators_), label=1).graph(4, 0.0, 1.0, probability=True)
+    graph = Forest.of(forest.estimators_, label=1).graph(4, 0.0, 1.0, probability=True)
     found = OnnxModel(graph, "y", None).predict(rows)
     np.testing.assert_allclose(found, forest.predict_proba(rows)[:, 1], atol=1e-6)
     assert found.min() >= 0
