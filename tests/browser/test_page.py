@@ -605,6 +605,7 @@ def test_a_morning_of_work_by_keyboard(chromium: Browser, address: str, width: i
     page.get_by_role("button", name="Clear").press("Enter")
     page.reload()
     expect(page.locator("#grid")).to_have_count(0)
+    expect(page.locator("#news")).to_be_hidden()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert watched.faults == []
     page.context.close()

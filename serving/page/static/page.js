@@ -118,7 +118,7 @@ function restore() {
   } catch {
     return;
   }
-  if (!state || results.childElementCount || box.defaultValue) return; // what the service has just sent is newer
+  if (!state?.text || results.childElementCount || box.defaultValue) return; // what the service has just sent is newer
   box.value = state.text;
   if (state.html) {
     kept = state.html;
@@ -341,7 +341,7 @@ if (form) {
     for (const part of [results, $("comparison")]) part.replaceChildren();
     kept = "";
     status_.textContent = "Cleared";
-    sessionStorage.removeItem(KEPT);
+    keep();
     box.focus();
     preview();
   });
