@@ -13,7 +13,15 @@ _BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]*(?:\([^()]*\))?[^()\[\]]*)[)\]]")
 _IN_WORDS = re.compile(r"\s*(?:in )?\bmol(?:e?s)? per lit(?:re|er)\b", re.IGNORECASE)
 _ENDING = re.compile(r"[ _.](fM|pM|nM|uM|µM|mM|percent|pct|hr?)$", re.IGNORECASE)
 _MOLAR = {"fm": "fM", "pm": "pM", "nm": "nM", "um": "uM", "µm": "uM", "mm": "mM", "m": "M"}
-_LOGARITHM = re.compile(r"(^|[ _])(log|lg)(10)?(?=[ _(\[]|$)", re.IGNORECASE)
+_LOGARITHM = re.compile(
+    r"(?:^|[ _])(?:(?i:log|lg)(?:10)?(?=[ _(\[]|$)|(?i:log)10(?=[A-Za-z])|(?:log|Log|lg)(?=[A-Z])"
+    r"|LOG(?=(?:S|D|P|K|BB|[IEAX]C50|GI50|KI|KD|PAPP)(?![A-Za-z])))"
+)
+"""The logarithm in a name: `log S`, `logS`, `LOGS`, and none in `catalog`, `Logan`, `LOGISTICS`."""
+_NEGATIVE = re.compile(
+    r"(?:^|[ _(\[])(?:[-\u2212\u2013] ?|neg(?:ative)?[ _.]+|minus[ _]+)(?:log|lg)(?:10)?", re.IGNORECASE
+)
+_NATURAL = re.compile(r"(?:^|[ _])ln(?=[ _(\[A-Z])")
 _POTENCY = re.compile(r"(?<![a-z])(p?)(IC ?50|EC ?50|AC ?50|XC ?50|GI ?50|Ki|Kd|KB)(?![a-z])", re.IGNORECASE)
 _NO_MEASUREMENT = re.compile(
     r"""(^|\b|_)(mw|mol(ecular)?_?w(eigh)?t|mass|a_?logp|c_?logp|x_?logp|m_?logp|tpsa|psa|hb[da]|h_bond|acceptors|donors
@@ -39,6 +47,10 @@ def unit_in(name: str) -> tuple[str, str]:
     (('nM', 'IC50'), ('log10 mL/min/kg', 'LOG HLM_CLint'), ('%', 'PPB (HUMAN)'))
     >>> unit_in("pIC50"), unit_in("potency_uM"), unit_in("EC50 [log10(M)]"), unit_in("activity")
     (('pIC50', 'pIC50'), ('uM', 'potency'), ('log10 M', 'EC50'), ('', 'activity'))
+    >>> unit_in("LogS (mol/L)"), unit_in("-log10 IC50 (M)")[0], unit_in("catalog (nM)")[0]
+    (('log10 mol/L', 'LogS'), 'pIC50', 'nM')
+    >>> unit_in("-log IC50 (nM)")[0], unit_in("ln k (1/s)")[0]  # no unit that is known here
+    ('', '')
     """
     found, rest = "", name
     for bracket in reversed(list(_BRACKETS.finditer(name))):
@@ -54,9 +66,25 @@ def unit_in(name: str) -> tuple[str, str]:
     potency = _POTENCY.search(rest)
     if potency and potency[1]:
         return f"p{potency_kind(rest)}", rest.strip()
+    if is_negative_logarithm(name):
+        kind = potency_kind(_NEGATIVE.sub(" ", rest))
+        return (f"p{kind}" if kind and found in ("", "M", "mol/L") else ""), rest.strip(" _")
+    if _NATURAL.search(rest):
+        return "", rest.strip(" _")
     if found and _LOGARITHM.search(rest) and not found.startswith("log"):
         found = f"log10 {found}"
     return found, rest.strip(" _")
+
+
+def is_negative_logarithm(name: str) -> bool:
+    """Tell whether a name says the logarithm with its sign turned.
+
+    Examples
+    --------
+    >>> is_negative_logarithm("-logS"), is_negative_logarithm("logS")
+    (True, False)
+    """
+    return bool(_NEGATIVE.search(name))
 
 
 def potency_kind(name: str) -> str:

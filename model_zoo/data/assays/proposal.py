@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_zoo.data.assays.names_of_columns import direction_of, potency_kind, unit_in
+from model_zoo.data.assays.names_of_columns import direction_of, is_negative_logarithm, potency_kind, unit_in
 from model_zoo.data.assays.roles import Roles, Value
 from model_zoo.data.assays.whole_table import WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
@@ -233,8 +233,11 @@ def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> t
     if not said and roles.unit:
         texts = [unit_name(text) for text in table.column(roles.unit) if is_unit(text)]
         said = max(dict.fromkeys(texts), key=texts.count)
-    if not said and (kind := re.search(r"log ?(s|bb|d|p)\b", value.name, re.IGNORECASE)):
+    kind = re.search(r"log ?(s|bb|d|p)\b", value.name, re.IGNORECASE)
+    if not said and kind and not is_negative_logarithm(value.name):
         said = {"s": "log10 mol/L", "bb": "logBB", "d": "log D", "p": "log P"}[kind[1].lower()]
+    if said in _MOLAR and answers.unit is None and any(number < 0 for number in value.numerals.values):
+        said = ""  # no concentration is negative: it may be a logarithm that the name keeps to itself
     if not said:
         return UNKNOWN, ""
     told = [value.name, *(text for texts in roles.choosing.values() for text in texts), table.path.name]
