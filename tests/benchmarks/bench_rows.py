@@ -2,9 +2,9 @@
 
 Run `python -m tests.benchmarks.bench_rows 1000 10000`. The molecules are new ones of real parts: molecules that
 installed packages ship are cut at a single bond outside rings, and halves of two are joined, seeded. Values are their
-calculated lipophilicity with noise. Every size runs in a process of its own, featurizing included; seconds are
-processor time, peaks what the process had at most during that step. The law is the exponent of the growth between the
-two largest sizes.
+calculated lipophilicity with noise. Every size runs in a process of its own. Seconds are those of the processor, with
+one thread (more would spin beside others' work); peaks are the most that the process had meanwhile. The law is the
+exponent of the growth between the two largest sizes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import random
 import subprocess
 import sys
@@ -136,10 +137,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             print(json.dumps(measure(options.sizes[0], Path(scratch))))
         return
-    figures = {}
+    figures, alone = {}, {**os.environ, "OMP_NUM_THREADS": "1"}
     for size in options.sizes:
         command = [sys.executable, "-m", "tests.benchmarks.bench_rows", str(size), "--one"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=alone)
         if done.returncode:
             raise RuntimeError(done.stderr[-2000:])
         figures[size] = json.loads(done.stdout.splitlines()[-1])
