@@ -31,6 +31,9 @@ KINDS: dict[str, set[str]] = {
     "dataset": {"dataset", "parquet"},
     "features": {"features", "rdkit"},
     "trained_model": {"trained_model", "mlflow"},
+    "group_dataset": {"dataset", "parquet"},
+    "group_features": {"features", "rdkit"},
+    "joint_model": {"trained_model", "mlflow"},
     "leaderboard": {"leaderboard"},
     "champion_model": {"champion_model", "onnx"},
     "inference_service": {"litestar"},
@@ -50,8 +53,8 @@ def catalog_key(key: dg.AssetKey) -> str:
 
 
 def group(node: Node) -> str:
-    """Give the asset group: one per endpoint, and one for what serves them all."""
-    return node.endpoint or "serving"
+    """Give the asset group: one per endpoint and per group of endpoints, and one for what serves them all."""
+    return node.endpoint or node.group or "serving"
 
 
 def code_version(node: Node) -> str:

@@ -200,7 +200,7 @@ class _Home:
         """
         from ai_drug_assets import keys
 
-        parent = self.settings.home / before.kind / (before.endpoint or "") / (before.name or "")
+        parent = self.settings.home / before.kind / (before.endpoint or before.group or "") / (before.name or "")
         old, new = parent / keys.code_version(before), parent / keys.code_version(after)
         if old.exists() and not new.exists():
             old.rename(new)

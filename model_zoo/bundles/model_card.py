@@ -160,7 +160,9 @@ def _model(card: ModelCard) -> list[str]:
     if model.features:
         lines.append(f"\nReads {', '.join(model.features)}. Signature {card.signature[:12]}.")
     if model.auxiliary:
-        lines.append(f"\nLearnt from other endpoints too, without this one's molecules: {', '.join(model.auxiliary)}.")
+        lines.append(
+            f"\nLearnt from other endpoints too, from nothing that was measured on this one's test molecules: {', '.join(model.auxiliary)}."
+        )
     return lines
 
 

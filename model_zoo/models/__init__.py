@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from model_zoo.data.targets import Task
 from model_zoo.errors import ConfigError
 from model_zoo.fitted_models.formats import Model
 from model_zoo.models._auxiliary import Auxiliary
@@ -60,6 +61,24 @@ class LearnsFromOthers(Protocol):
 
     def prepare(self, config: Any, auxiliaries: Sequence[Auxiliary]) -> ModelConfig:
         """Learn from them before the recipe is trained; give a configuration that `train` can use."""
+
+
+class JointModel(Protocol):
+    """What is fitted on several endpoints at once: one column of predictions for each."""
+
+    def predict(self, X: Numbers) -> NDArray[np.float64]:
+        """Predict `n x t` values from an `n x d` matrix; see `Model` for what a value is."""
+
+    def column(self, place: int) -> Model:
+        """Give what predicts one of the endpoints, in a format that a bundle may hold."""
+
+
+@runtime_checkable
+class LearnsJointly(Protocol):
+    """What a recipe offers, in place of `train`, that is fitted once for endpoints that share compounds."""
+
+    def train_jointly(self, X: Numbers, Y: NDArray[np.float64], tasks: Sequence[Task], config: Any) -> JointModel:
+        """Fit on `n x d` features and `n x t` values, NaN where nothing was measured; the values of each task vary."""
 
 
 @runtime_checkable
@@ -116,6 +135,7 @@ def get(name: str) -> ModuleType:
         module = importlib.import_module(f"{__name__}.{name}")
     except Exception as error:  # whatever a file that is being edited may raise
         raise ConfigError(f"model_zoo/models/{name}.py: cannot be imported: {type(error).__name__}: {error}") from error
-    if not (hasattr(module, "Config") and (hasattr(module, "train") or hasattr(module, "fit_weights"))):
+    ways = ("train", "fit_weights", "train_jointly")
+    if not (hasattr(module, "Config") and any(hasattr(module, way) for way in ways)):
         raise ConfigError(f"model_zoo/models/{name}.py: expected `Config` and `train`, the two parts of a recipe")
     return module

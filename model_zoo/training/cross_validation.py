@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,7 @@ def cross_validate(name: str, config: ModelConfig, target: Target, data: Trainin
     TrainingError
         As `train_and_score`.
     """
-    _require_measured(data)
+    require_measured(data)
     recipe, y = _recipe(name), training_values(target, data.values)
     config = config.model_copy(update={"task": target.task})
     raw = np.full(len(y), np.nan)
@@ -139,7 +139,7 @@ def cross_validate_ensemble(
     data
         Values and folds; the features are not looked at.
     """
-    _require_measured(data)
+    require_measured(data)
     y = training_values(target, data.values)
     config = config.model_copy(update={"task": target.task})
     raw = np.full(len(y), np.nan)
@@ -197,7 +197,39 @@ def train_and_score(
         model = _recipe(name).train(data.X[train], y[train], config.model_copy(update={"task": target.task}))
     raw = validated.raw.copy()
     raw[~train] = finite_predictions(model, data.X[~train], name)
-    seconds = time.perf_counter() - started
+    return keep_trained(name, target, data, replace(validated, raw=raw), model, time.perf_counter() - started, folder)
+
+
+def keep_trained(
+    name: str,
+    target: Target,
+    data: TrainingData,
+    validated: Validated,
+    model: Model,
+    seconds: float,
+    folder: Path,
+) -> dict[str, Json]:
+    """Write a fitted model with its predictions and scores, as `train_and_score` says.
+
+    Parameters
+    ----------
+    name, target, data
+        As `train_and_score` takes them.
+    validated
+        Its scores over folds, and `raw`, which holds its predictions of the test rows too.
+    model
+        Fitted on all training rows.
+    seconds
+        What fitting took.
+    folder
+        An existing, empty folder.
+
+    Raises
+    ------
+    TrainingError
+        When the saved model predicts something else than the fitted one.
+    """
+    y, train, raw = training_values(target, data.values), data.folds >= 0, validated.raw
     (folder / "model").mkdir()
     model.save(folder / "model")
     saved = load_model(folder / "model")
@@ -272,7 +304,7 @@ def scored(raw: NDArray[np.float64], target: Target, data: TrainingData, model: 
     return Validated(raw, [score(target.task, data.values[rows], predicted[rows]) for rows in folds], model)
 
 
-def _require_measured(data: TrainingData) -> None:
+def require_measured(data: TrainingData) -> None:
     for fold in np.unique(data.folds):
         inside = data.folds == fold
         if not data.scored[inside].any():
