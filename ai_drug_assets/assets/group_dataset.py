@@ -1,5 +1,7 @@
 """`dataset/<group>`: the snapshots of endpoints that share compounds, with one place per molecule for all of them."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 from model_zoo.data.group_dataset import GroupDataset, make_group_dataset
 from model_zoo.data.sources import DvcSource
@@ -34,20 +36,15 @@ def group_dataset(asset_context: AssetContext, node: Node) -> dg.AssetsDefinitio
             asset_context.keep(node, work)
         for name, why in made.faults.items():
             context.log.warning(f"{node.key}: divided without {name}: {why}")
+        shared = made.shared()
         outcome.data_version = made.digest[:16]
-        outcome.checks = _checks(made)
+        outcome.checks = _checks(made, shared)
         outcome.metadata = {
             "molecules": len(made.molecules.table),
             "endpoints": plots.markdown_table(
                 ("endpoint", "molecules", "shared with another", "train", "test"),
                 [
-                    (
-                        name,
-                        len(each.table),
-                        made.shared()[name],
-                        int((each.folds >= 0).sum()),
-                        int((each.folds < 0).sum()),
-                    )
+                    (name, len(each.table), shared[name], *(each.summary()[part] for part in ("train", "test")))
                     for name, each in made.datasets.items()
                 ],
             ),
@@ -70,14 +67,14 @@ def group_dataset(asset_context: AssetContext, node: Node) -> dg.AssetsDefinitio
     )
 
 
-def _checks(made: GroupDataset) -> list[dg.AssetCheckResult]:
+def _checks(made: GroupDataset, shared: Mapping[str, int]) -> list[dg.AssetCheckResult]:
     leaking = made.leaks()
     alone = {
         name: f"{count} of {len(made.datasets[name].table)}"
-        for name, count in made.shared().items()
+        for name, count in shared.items()
         if count < LEAST_SHARED * len(made.datasets[name].table)
     }
-    warn = dg.AssetCheckSeverity.WARN
+    warn, left_out = dg.AssetCheckSeverity.WARN, str(dict(made.faults))
     return [
         dg.AssetCheckResult(
             check_name="no_leakage_across_tasks",
@@ -91,6 +88,6 @@ def _checks(made: GroupDataset) -> list[dg.AssetCheckResult]:
             check_name="all_usable",
             passed=not made.faults,
             severity=warn,
-            metadata={"left_out": str(dict(made.faults))},
+            metadata={"left_out": left_out},
         ),
     ]

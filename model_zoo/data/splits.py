@@ -205,6 +205,7 @@ def most_diverse(groups: NDArray[np.int_], parts: NDArray[np.int_]) -> NDArray[n
 
 
 def strata_of(values: NDArray[np.float64], task: Task) -> NDArray[np.int_]:
+    """Label `n` values by what folds should have the same mix of: classes, or quartiles."""
     if task == "binary":
         return values.astype(int)
     return np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values)

@@ -2,7 +2,8 @@
 
 The covariance of molecule `i` at endpoint `s` and molecule `j` at endpoint `t` is the sum over blocks of features of
 `B[s, t] * exp(-distance[i, j] / reach)`, with a `B` and a `reach` of each block's own, and noise of each endpoint's own
-(linear model of coregionalisation: Alvarez, Rosasco & Lawrence, Foundations and Trends in Machine Learning 2012, 4, 195).
+(linear model of coregionalisation: Alvarez, Rosasco & Lawrence, Foundations and Trends in Machine Learning 2012,
+4, 195).
 
 Belongs here: finding these terms, and the weights of the learned values under them.
 Does not belong here: distances (see `_covariance.py`), what is predicted (see `gp_joint.py`).

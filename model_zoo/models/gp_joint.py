@@ -1,10 +1,10 @@
 """One Gaussian process for all endpoints of a group, which learns how far they go together.
 
 The covariances of `gp`, one per block of features, each times a learned covariance between endpoints (see
-`_coregionalisation.py`): a value at one endpoint says something of a similar molecule at another. How they go together,
-how far each block reaches, and the noise of each endpoint maximise the marginal likelihood of some of the molecules; the
-weights rest on all of them. A class is regressed as 0 and 1, and cut to a probability. Each endpoint is served as an
-ONNX graph of its own.
+`_coregionalisation.py`): a value at one endpoint says something of a similar molecule at another. How they go
+together, how far each block reaches, and the noise of each endpoint maximise the marginal likelihood of some of the
+molecules; the weights rest on all of them. A class is regressed as 0 and 1, and cut to a probability. Each endpoint is
+served as an ONNX graph of its own.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Config(gp.Config):
     max_rows: int = Field(default=8000, ge=10)
     """Molecules; memory grows with their square. Of more, so many are chosen by the seed."""
     likelihood_rows: int = Field(default=350, ge=10)
-    """Molecules that the marginal likelihood looks at, chosen by the seed, whatever number of endpoints measured them."""
+    """Molecules that the marginal likelihood looks at, chosen by the seed, however many endpoints measured them."""
 
 
 with_widths = gp.with_widths
@@ -114,7 +114,7 @@ def _chosen(X: Numbers, Y: NDArray[np.float64], most: int, seed: int) -> tuple[N
 
 
 def _some(Z: NDArray[np.float64], config: Config) -> NDArray[np.intp]:
-    """Choose the molecules that the likelihood looks at: some at random, and more of an endpoint that has few of them."""
+    """Choose the molecules that the likelihood looks at: some at random, and more of endpoints that have few."""
     order = np.random.default_rng(config.seed).permutation(len(Z))
     known = np.isfinite(Z[order])
     first = np.arange(len(Z)) < config.likelihood_rows

@@ -201,33 +201,18 @@ def train_and_score(
 
 
 def keep_trained(
-    name: str,
-    target: Target,
-    data: TrainingData,
-    validated: Validated,
-    model: Model,
-    seconds: float,
-    folder: Path,
+    name: str, target: Target, data: TrainingData, validated: Validated, model: Model, seconds: float, folder: Path
 ) -> dict[str, Json]:
-    """Write a fitted model with its predictions and scores, as `train_and_score` says.
+    """Write a model that was fitted on all training rows, with its predictions and scores, as `train_and_score` says.
 
     Parameters
     ----------
-    name, target, data
+    name, target, data, folder
         As `train_and_score` takes them.
     validated
         Its scores over folds, and `raw`, which holds its predictions of the test rows too.
-    model
-        Fitted on all training rows.
-    seconds
-        What fitting took.
-    folder
-        An existing, empty folder.
-
-    Raises
-    ------
-    TrainingError
-        When the saved model predicts something else than the fitted one.
+    model, seconds
+        The model, and what fitting took.
     """
     y, train, raw = training_values(target, data.values), data.folds >= 0, validated.raw
     (folder / "model").mkdir()
@@ -305,6 +290,7 @@ def scored(raw: NDArray[np.float64], target: Target, data: TrainingData, model: 
 
 
 def require_measured(data: TrainingData) -> None:
+    """Refuse folds, and a test split, of which nothing can be scored."""
     for fold in np.unique(data.folds):
         inside = data.folds == fold
         if not data.scored[inside].any():

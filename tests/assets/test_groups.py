@@ -55,9 +55,9 @@ def test_a_group_is_divided_fitted_and_served(paired: Project) -> None:
     stale = paired.plan()
     assert {"dataset/pair", JOINT, COLUMN, "trained_model/sister/gp_joint"} <= stale.keys()
     assert ("upstream", "dataset/pair") in stale["trained_model/logp/rf"]
-    assert not any(
-        "greasy" in key for key in stale if "blend" not in key and "leaderboard" not in key and "champion" not in key
-    )
+    assert not {
+        key for key in stale if key.startswith(("dataset/greasy", "features/greasy", "trained_model/greasy/rf"))
+    }
     report = paired.run()
     assert report.failed == {}
     assert paired.plan() == {}
