@@ -43,7 +43,7 @@ MODELS: Mapping[str, dict[str, Any]] = {
     "rf": {"features": ["morgan_count"], "config": {"n_estimators": 5, "max_features": 0.5}},
     "xgb": {"features": ["morgan_count"], "config": {"n_estimators": 5}},
     "blend": {"members": ["rf", "xgb"]},
-    "gp_joint": {"features": ["morgan_count"], "config": {"likelihood_rows": 30}},
+    "mlp_joint": {"features": ["morgan_count"], "config": {"hidden": 32, "members": 2, "epochs": 30}},
     "multitask": {
         "features": ["morgan_count"],
         "auxiliary": "all",

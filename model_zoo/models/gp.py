@@ -85,7 +85,7 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
 
     if np.ptp(y_train) == 0:
         return ConstantModel(float(y_train[0]))
-    bounds = bounds_of(X_train.shape[1], config)
+    bounds = _bounds(X_train.shape[1], config)
     rows = rows_to_learn(len(y_train), config, "gp")
     X, values = X_train[rows], y_train[rows].astype(np.float64)
     binary = config.task == "binary"
@@ -111,7 +111,7 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
     return model
 
 
-def bounds_of(width: int, config: Config) -> list[tuple[Block, int, int]]:
+def _bounds(width: int, config: Config) -> list[tuple[Block, int, int]]:
     """Give the columns `start` to `stop` of each block.
 
     Raises

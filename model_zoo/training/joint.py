@@ -127,8 +127,11 @@ def fit_jointly(
     left_out |= unusable
     shared = int((np.isfinite(data.Y[data.folds >= 0]).sum(axis=1) > 1).sum())
     _require_group(data, shared, left_out)
+    test = data.folds < 0
     with watch():
-        raw, model = cross_validate_jointly(learner.recipe, learner.config, data)
+        raw = cross_validate_jointly(learner.recipe, learner.config, data)
+        model = _trained(learner.recipe, learner.config, data, ~test)
+    raw[test] = _finite(model, data.X[test], learner.recipe, len(data.endpoints))
     told = {
         "endpoints": list(data.endpoints),
         "left_out": left_out,
@@ -137,7 +140,6 @@ def fit_jointly(
         "train_s": round(time.perf_counter() - started, 3),
     }
     (folder / "model").mkdir()
-    test = data.folds < 0
     for place, name in enumerate(data.endpoints):
         part = folder / "model" / name
         part.mkdir()
@@ -155,13 +157,13 @@ def fit_jointly(
     return told
 
 
-def cross_validate_jointly(recipe: str, config: ModelConfig, data: JointData) -> tuple[NDArray[np.float64], JointModel]:
-    """Predict every molecule by a model that was fitted without its fold, and the test split by one of all the others.
+def cross_validate_jointly(recipe: str, config: ModelConfig, data: JointData) -> NDArray[np.float64]:
+    """Predict every molecule of the folds by a model that was fitted without its fold; the test split takes no part.
 
     Returns
     -------
-    tuple
-        `n x t` predictions on the scale of training, and the model that was fitted on all training rows.
+    ndarray
+        `n x t` predictions on the scale of training, NaN in the test split.
 
     Raises
     ------
@@ -169,15 +171,18 @@ def cross_validate_jointly(recipe: str, config: ModelConfig, data: JointData) ->
         When one is not finite.
     """
     raw = np.full(data.Y.shape, np.nan)
-    train = get(recipe).train_jointly
-    measured = np.isfinite(data.Y).any(axis=1)
-    model: JointModel | None = None
-    for fold in [*range(int(data.folds.max()) + 1), -1]:
-        fitted, held_out = measured & (data.folds >= 0) & (data.folds != fold), data.folds == fold
-        model = train(data.X[fitted], data.Y[fitted], data.tasks, config)
+    for fold in range(int(data.folds.max()) + 1):
+        held_out = data.folds == fold
+        model = _trained(recipe, config, data, (data.folds >= 0) & ~held_out)
         raw[held_out] = _finite(model, data.X[held_out], recipe, len(data.endpoints))
-    assert model is not None
-    return raw, model
+    return raw
+
+
+def _trained(recipe: str, config: ModelConfig, data: JointData, rows: NDArray[np.bool_]) -> JointModel:
+    """Fit on the molecules among these that some endpoint measured."""
+    fitted = rows & np.isfinite(data.Y).any(axis=1)
+    model: JointModel = get(recipe).train_jointly(data.X[fitted], data.Y[fitted], data.tasks, config)
+    return model
 
 
 def read_told(folder: Path) -> dict[str, Json]:

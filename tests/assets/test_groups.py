@@ -13,8 +13,8 @@ from model_zoo.data.dataset import Dataset
 from model_zoo.fitted_models.formats import load_model
 from tests.project_factory import Project, add_model, measurements, molecules, write_csv, write_yaml
 
-JOINT = "trained_model/pair/gp_joint"
-COLUMN = "trained_model/logp/gp_joint"
+JOINT = "trained_model/pair/mlp_joint"
+COLUMN = "trained_model/logp/mlp_joint"
 
 
 def add_endpoint(project: Project, name: str, rows: list[tuple[str, float]], **fields: Any) -> None:
@@ -42,7 +42,7 @@ def rows_of(smiles: list[str], slope: float = 1.0) -> list[tuple[str, float]]:
 def paired(made: Project) -> Project:
     """A project that gets an endpoint which shares most molecules with the first, and a group of both."""
     add_endpoint(made, "sister", rows_of([*molecules()[20:], *(f"C1CCCC1{text}" for text in molecules()[:30])], 2.0))
-    add_model(made.settings, "gp_joint")
+    add_model(made.settings, "mlp_joint")
     group(made, "logp", "sister")
     return made
 
@@ -51,9 +51,9 @@ def test_a_group_is_divided_fitted_and_served(paired: Project) -> None:
     """One place per molecule, one fit, a column for each endpoint, which is judged beside the others; nothing else
     is made anew, and the graph of groups of assets has no circle.
     """
-    add_model(paired.settings, "blend", members=["rf", "gp_joint"])
+    add_model(paired.settings, "blend", members=["rf", "mlp_joint"])
     stale = paired.plan()
-    assert {"dataset/pair", JOINT, COLUMN, "trained_model/sister/gp_joint"} <= stale.keys()
+    assert {"dataset/pair", JOINT, COLUMN, "trained_model/sister/mlp_joint"} <= stale.keys()
     assert ("upstream", "dataset/pair") in stale["trained_model/logp/rf"]
     assert not {
         key for key in stale if key.startswith(("dataset/greasy", "features/greasy", "trained_model/greasy/rf"))
@@ -78,8 +78,8 @@ def test_a_group_is_divided_fitted_and_served(paired: Project) -> None:
     blend = home / "trained_model" / "logp" / "blend" / nodes["trained_model/logp/blend"].signature[:16]
     assert load_model(blend / "model").predict(np.zeros((1, 1024), dtype=np.float32)).shape == (1,)
     (place,) = (
-        (home / "store" / "bundles" / "logp").glob("gp_joint-*/card.json")
-        if any((home / "store" / "bundles" / "logp").glob("gp_joint-*"))
+        (home / "store" / "bundles" / "logp").glob("mlp_joint-*/card.json")
+        if any((home / "store" / "bundles" / "logp").glob("mlp_joint-*"))
         else (None,)
     )
     if place is not None:
