@@ -150,6 +150,7 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
             if name not in models_ or models_[name].is_ensemble:
                 single = [item.name for item in models_.values() if not item.is_ensemble]
                 raise ConfigError(f"{path}: members: expected some of {', '.join(single)}, got {name!r}")
+    warnings += grouping.suggestions(groups, endpoints, folder)
     own, models_ = models_, at_endpoints(models_, endpoints, groups)
     for name in endpoints:
         if not any(model.applies_to(name) for model in models_.values()):

@@ -6,7 +6,7 @@ Does not belong here: a group's own file (see `group.py`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from model_zoo.config.endpoint import Endpoint
@@ -66,11 +66,30 @@ def checked(
     return kept, warnings
 
 
+def suggestions(groups: Mapping[str, Group], endpoints: Mapping[str, Endpoint], folder: Path) -> list[str]:
+    """Say which endpoints read the same file and are in no group: such a table is one of shared compounds."""
+    reading: dict[str, list[str]] = {}
+    for name, endpoint in endpoints.items():
+        if endpoint.source.kind in ("csv", "dvc") and group_of(groups, name) is None:
+            for file in endpoint.source.names:
+                reading.setdefault(file, []).append(name)
+    return [
+        f"{_some(names)} read {file}: endpoints that share compounds belong into a group, or a molecule is trained on "
+        f"at one and tested at another. Name them in {folder / FOLDER}/<name>.yaml (see docs/programmes.md)"
+        for file, names in reading.items()
+        if len(names) > 1
+    ]
+
+
 def placed(endpoint: Endpoint, group: Group | None) -> Endpoint:
     """Give an endpoint with the split that its molecules really have."""
     if group is None or endpoint.split.kind in COMES_WITH_DATA:
         return endpoint
     return endpoint.model_copy(update={"split": group.split})
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _require_one_rule(members: Collection[Endpoint], path: Path) -> None:

@@ -158,7 +158,7 @@ def _fit(inputs: torch.Tensor, targets: torch.Tensor, tasks: Sequence[Task], con
         optimizer, config.learning_rate, total_steps=config.epochs * steps, pct_start=0.1
     )
     for _ in range(config.epochs):
-        for rows in torch.randperm(len(inputs)).split(config.batch_size):
+        for rows in torch.split(torch.randperm(len(inputs)), config.batch_size):
             output, wanted, there = network(inputs[rows]), values[rows], known[rows]
             of_classes = functional.binary_cross_entropy_with_logits(output, wanted.clamp(0, 1), reduction="none")
             each = torch.where(binary, of_classes, of_regression(output, wanted, reduction="none"))

@@ -89,8 +89,8 @@ class JointData:
     def only(self, places: Sequence[int]) -> JointData:
         """Give some of the endpoints."""
         chosen = list(places)
-        names, tasks = (tuple(each[place] for place in chosen) for each in (self.endpoints, self.tasks))
-        return JointData(self.X, self.Y[:, chosen], self.folds, names, tasks)
+        names = tuple(self.endpoints[place] for place in chosen)
+        return JointData(self.X, self.Y[:, chosen], self.folds, names, tuple(self.tasks[place] for place in chosen))
 
 
 def fit_jointly(

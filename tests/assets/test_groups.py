@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ai_drug_assets import keys
+from ai_drug_assets.assets.holding import accept
 from model_zoo.bundles.card import parse_card
 from model_zoo.data.dataset import Dataset
 from model_zoo.fitted_models.formats import load_model
@@ -98,3 +99,131 @@ def test_a_group_is_divided_fitted_and_served(paired: Project) -> None:
         left = {(above, below) for above, below in edges if below in ends}
         assert len(left) < len(edges), f"groups of assets in a circle: {edges}"
         edges = left
+
+
+def test_an_endpoint_more_in_a_group_trains_its_others_again_and_says_why(paired: Project) -> None:
+    """All of the group, for its molecules are divided anew, and nothing outside of it."""
+    assert paired.run().failed == {}
+    add_endpoint(paired, "third", rows_of(molecules()[:60], -1.0))
+    group(paired, "logp", "sister", "third")
+    plan = paired.plan()
+    assert ("config", "endpoints.third") in {(kind, what[:15]) for kind, what in plan["dataset/pair"]}
+    assert ("data", "third: third.csv") in plan["dataset/pair"]
+    assert plan["dataset/logp"] == {("upstream", "dataset/pair")}
+    assert plan[COLUMN] == {("upstream", "dataset/pair"), ("upstream", JOINT)}
+    assert not {key for key in plan if "greasy" in key and "mlp" not in key}
+
+
+def test_a_group_without_its_file_leaves_everything_as_it_was(paired: Project) -> None:
+    """No endpoint is grouped then: their models are those of before, and no joint model competes."""
+    grouped = paired.catalog().nodes
+    (paired.settings.configs / "groups" / "pair.yaml").unlink()
+    alone = paired.catalog().nodes
+    assert "trained_model/logp/mlp_joint" in grouped
+    assert not {key for key in alone if "mlp_joint" in key or "pair" in key}
+    key = "trained_model/logp/rf"
+    made = paired.ledger.read(key).made
+    assert made is not None
+    assert alone[key].signature == made.signature != grouped[key].signature
+
+
+def test_a_removed_endpoint_and_one_at_fault(paired: Project) -> None:
+    """A removed one leaves a warning, and a group of one is none; while a file is at fault, the whole group waits and
+    what serves goes on serving.
+    """
+    file = paired.settings.configs / "endpoints" / "sister.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("regression", "regresion"), encoding="utf-8")
+    catalog = paired.catalog()
+    assert {"dataset/pair", "dataset/logp", "trained_model/logp/rf", "champion_model/logp"} <= catalog.held.keys()
+    assert not {key for key in catalog.held if "greasy" in key}
+
+    file.unlink()
+    catalog = paired.catalog()
+    assert catalog.held == {}
+    assert catalog.configs.groups == {}
+    assert any("there is no endpoint 'sister'" in each for each in catalog.configs.warnings)
+    assert any("this group is of no effect" in each for each in catalog.configs.warnings)
+    assert paired.run().failed == {}
+    assert {"dataset/logp", "trained_model/logp/rf"}.isdisjoint(paired.plan())
+
+
+def test_what_no_joint_model_can_learn_leaves_the_endpoints_to_their_own(paired: Project) -> None:
+    """A loss that diverges: the reason is on record, and every endpoint is judged and served without it."""
+    add_model(paired.settings, "mlp_joint", config={"learning_rate": 1e30, "hidden": 8, "members": 1})
+    report = paired.run()
+    assert "the training diverged" in report.failed.pop(JOINT)
+    assert set(report.failed) == {COLUMN, "trained_model/sister/mlp_joint"}
+    assert {"champion_model/logp", "champion_model/sister", "inference_service"} <= set(report.made)
+
+
+def test_an_endpoint_of_one_class_fails_alone(paired: Project) -> None:
+    """Its own models say so, as they do without a group; its sisters have their joint model."""
+    rows = [(text, 1.0) for text in molecules()]
+    champion = {"metric": "auroc"}
+    add_endpoint(paired, "flat", rows, task="binary", unit="probability", champion=champion)
+    group(paired, "logp", "sister", "flat")
+    report = paired.run()
+    assert {key for key in report.failed if "/flat" not in key} == set()
+    assert "flat is left out of its group's joint model" in report.failed["trained_model/flat/mlp_joint"]
+    assert JOINT in report.made
+    assert COLUMN in report.made
+
+
+def test_measurements_that_look_unlike_the_last_hold_the_whole_group(paired: Project) -> None:
+    """A joint model must not learn from what is held; once somebody accepts them, all goes on."""
+    assert paired.run().failed == {}
+    csv = paired.root / "sister.csv"
+    lines = csv.read_text(encoding="utf-8").splitlines()
+    shifted = [lines[0], *(f"{smiles},{float(value) * 1000:g}" for smiles, value in (x.split(",") for x in lines[1:]))]
+    csv.write_text("\n".join(shifted) + "\n", encoding="utf-8")
+    report = paired.run()
+    assert "look unlike the last ones" in report.failed["dataset/pair"]
+    assert not {key for key in report.made if key.startswith("trained_model")}
+    accept(paired.settings, "sister")
+    assert paired.run().failed == {}
+    assert paired.plan() == {}
+
+
+def test_leakage_across_tasks_blocks(paired: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should dividing ever fail to keep a molecule in one place, nothing is trained on it."""
+    from model_zoo.data.group_dataset import GroupDataset
+
+    monkeypatch.setattr(GroupDataset, "leaks", lambda self: ["A"])
+    report = paired.run()
+    assert "no_leakage_across_tasks" in report.failed["dataset/pair"]
+    assert not {key for key in report.made if key.startswith("trained_model/logp")}
+
+
+def test_names_and_rules_of_a_group_are_checked(paired: Project) -> None:
+    """It is called as no endpoint is, has each endpoint once, in one group, and tells molecules apart by one rule."""
+    from model_zoo.errors import ConfigError
+
+    for fields, message in (
+        ({"endpoints": ["logp", "logp"]}, "'logp' stands twice"),
+        ({"endpoints": ["logp"]}, "endpoints"),
+        ({"split": {"kind": "official"}}, "said by the files of an endpoint"),
+    ):
+        group(paired, "logp", "sister")
+        group(paired, "logp", "sister", **fields)
+        with pytest.raises(ConfigError, match=message):
+            paired.catalog()
+    group(paired, "logp", "sister")
+    path = paired.settings.configs / "groups"
+    write_yaml(path / "other.yaml", {"name": "other", "endpoints": ["logp", "greasy"]})
+    with pytest.raises(ConfigError, match="expected each in one group, 'logp' is in other too"):
+        paired.catalog()
+    write_yaml(path / "other.yaml", {"name": "other", "endpoints": ["greasy", "absent"]})
+    assert "other" not in paired.catalog().configs.groups
+    (path / "other.yaml").rename(path / "greasy.yaml")
+    write_yaml(path / "greasy.yaml", {"name": "greasy", "endpoints": ["logp", "absent"]})
+    with pytest.raises(ConfigError, match="expected one that no endpoint has, got 'greasy'"):
+        paired.catalog()
+    (path / "greasy.yaml").unlink()
+    paired.edit(
+        "configs/endpoints/sister.yaml",
+        "name: sister",
+        "curation: {standardise: {canonical_tautomer: false}}\nname: sister",
+    )
+    with pytest.raises(ConfigError, match="standardise"):
+        paired.catalog()

@@ -16,7 +16,7 @@ from model_zoo.models._covariance import Block
 RNG = np.random.default_rng(0)
 X = np.hstack([RNG.poisson(1.0, (240, 20)), RNG.normal(size=(240, 4)) * 1e3]).astype(np.float32)
 SIGNAL = X[:, 0] + 2.0 * X[:, 1] + X[:, 20] / 1e3
-Y = np.column_stack([50 + 10 * SIGNAL, -SIGNAL, SIGNAL > np.median(SIGNAL)]).astype(np.float64)
+Y = np.column_stack([50 + 10 * SIGNAL, -SIGNAL, np.median(SIGNAL) < SIGNAL]).astype(np.float64)
 TASKS: tuple[Task, ...] = ("regression", "regression", "binary")
 CONFIG = mlp_joint.Config(
     blocks=(Block(columns=20), Block(columns=4, distance="rank")), hidden=64, members=2, epochs=60, batch_size=16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ TARGETS = {name: Target(task="regression") for name in ("a", "b", "c")} | {"labe
 class Means:
     """A joint model of constants, which remembers what it was given."""
 
-    seen: list[tuple[NDArray[Any], NDArray[np.float64]]] = []
+    seen: ClassVar[list[tuple[NDArray[Any], NDArray[np.float64]]]] = []
     Config = ModelConfig
 
     @classmethod
@@ -116,17 +116,15 @@ def test_no_fit_sees_what_it_is_scored_on(tmp_path: Path) -> None:
 def test_an_endpoint_of_which_nothing_can_be_learnt_is_left_out_with_the_reason(tmp_path: Path) -> None:
     """One class, equal values, or too few molecules: the others are fitted, and it says why it has no part."""
     few = {text: float(place) for place, text in enumerate(SMILES[:9])}
-    group = made(
-        tmp_path, a=numbered(SMILES), b=numbered(SMILES[20:]), c=few, label=dict.fromkeys(SMILES[:60], 1.0)
-    )
+    group = made(tmp_path, a=numbered(SMILES), b=numbered(SMILES[20:]), c=few, label=dict.fromkeys(SMILES[:60], 1.0))
     told = fitted(tmp_path, group)
     assert told["endpoints"] == ["a", "b"]
     assert "are 1: expected ones that differ" in told["left_out"]["label"]
     assert "c" in told["left_out"]
     own = GroupDataset.load(group).datasets["label"]
     (tmp_path / "label").mkdir()
-    with pytest.raises(TrainingError, match="label is left out of its group's joint model: all .* expected ones that"):
-        X = np.zeros((len(own.table), 1), dtype=np.float32)
+    X = np.zeros((len(own.table), 1), dtype=np.float32)
+    with pytest.raises(TrainingError, match="label is left out of its group's joint model: all "):
         take_column("m", "label", TARGETS["label"], group, tmp_path / "joint", (own, X), tmp_path / "label")
 
 
