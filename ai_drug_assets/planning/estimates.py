@@ -35,11 +35,12 @@ PER_THOUSAND_ROWS_S: Mapping[str, float] = {
     "trained_model/gp": 15.0,
     "trained_model/catboost": 20.0,
     "trained_model/blend": 0.3,
+    "trained_model/mlp_joint": 0.5,
     "trained_model/transformer": 40.0,
     "trained_model": 30.0,
     "group_dataset": 2.0,
     "group_features": 5.0,
-    "joint_model": 30.0,
+    "joint_model": 15.0,
 }
 """First guesses on two cores, by kind and name: `python -m tests.benchmarks.bench_first_run` prints what it took."""
 FLAT_S: Mapping[str, float] = {"leaderboard": 0.5, "champion_model": 4.0, "inference_service": 0.5}
