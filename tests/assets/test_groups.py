@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from ai_drug_assets import keys
 from ai_drug_assets.assets.holding import accept
+from ai_drug_assets.planning.catalog import Node
 from model_zoo.bundles.card import parse_card
 from model_zoo.data.dataset import Dataset
 from model_zoo.fitted_models.formats import load_model
@@ -42,7 +44,8 @@ def rows_of(smiles: list[str], slope: float = 1.0) -> list[tuple[str, float]]:
 @pytest.fixture
 def paired(made: Project) -> Project:
     """A project that gets an endpoint which shares most molecules with the first, and a group of both."""
-    add_endpoint(made, "sister", rows_of([*molecules()[20:], *(f"C1CCCC1{text}" for text in molecules()[:30])], 2.0))
+    smiles = [*molecules()[20:], *(f"C1CCCC1{text}" for text in molecules()[:30])]
+    add_endpoint(made, "sister", rows_of(smiles, 2.0), models=["naive", "mlp_joint"])
     add_model(made.settings, "mlp_joint")
     group(made, "logp", "sister")
     return made
@@ -50,7 +53,8 @@ def paired(made: Project) -> Project:
 
 def test_a_group_is_divided_fitted_and_served(paired: Project) -> None:
     """One place per molecule, one fit, a column for each endpoint, which is judged beside the others; nothing else
-    is made anew, and the graph of groups of assets has no circle.
+    is made anew, and the graph of groups of assets has no circle. An endpoint more trains all of the group again, and
+    nothing outside of it; the plan says why.
     """
     add_model(paired.settings, "blend", members=["rf", "mlp_joint"])
     stale = paired.plan()
@@ -78,16 +82,24 @@ def test_a_group_is_divided_fitted_and_served(paired: Project) -> None:
 
     blend = home / "trained_model" / "logp" / "blend" / nodes["trained_model/logp/blend"].signature[:16]
     assert load_model(blend / "model").predict(np.zeros((1, 1024), dtype=np.float32)).shape == (1,)
-    (place,) = (
-        (home / "store" / "bundles" / "logp").glob("mlp_joint-*/card.json")
-        if any((home / "store" / "bundles" / "logp").glob("mlp_joint-*"))
-        else (None,)
-    )
-    if place is not None:
-        card = parse_card(place.read_bytes(), str(place))
-        assert card.model.auxiliary == ("sister",)
-        assert card.split.kind == "random"
+    (place,) = (home / "store" / "bundles" / "sister").glob("mlp_joint-*/card.json")
+    card = parse_card(place.read_bytes(), str(place))
+    assert card.model.auxiliary == ("logp",)
+    assert (card.split.kind, card.split.folds) == ("random", 3)
+    assert card.scores.rows.train == int((tables["sister"]["fold"] >= 0).sum())
 
+    _require_no_circle(nodes)
+    add_endpoint(paired, "third", rows_of(molecules()[:60], -1.0))
+    group(paired, "logp", "sister", "third")
+    plan = paired.plan()
+    assert {("data", "third: third.csv"), ("config", "endpoints.third.source.kind")} <= plan["dataset/pair"]
+    assert plan["dataset/logp"] == {("upstream", "dataset/pair")}
+    assert plan[COLUMN] == {("upstream", "dataset/pair"), ("upstream", JOINT)}
+    assert not {key for key in plan if key.startswith(("dataset/greasy", "features/greasy", "trained_model/greasy"))}
+
+
+def _require_no_circle(nodes: Mapping[str, Node]) -> None:
+    """Refuse groups of assets that wait for each other."""
     edges = {
         (keys.group(nodes[dep]), keys.group(node))
         for node in nodes.values()
@@ -99,19 +111,6 @@ def test_a_group_is_divided_fitted_and_served(paired: Project) -> None:
         left = {(above, below) for above, below in edges if below in ends}
         assert len(left) < len(edges), f"groups of assets in a circle: {edges}"
         edges = left
-
-
-def test_an_endpoint_more_in_a_group_trains_its_others_again_and_says_why(paired: Project) -> None:
-    """All of the group, for its molecules are divided anew, and nothing outside of it."""
-    assert paired.run().failed == {}
-    add_endpoint(paired, "third", rows_of(molecules()[:60], -1.0))
-    group(paired, "logp", "sister", "third")
-    plan = paired.plan()
-    assert ("config", "endpoints.third") in {(kind, what[:15]) for kind, what in plan["dataset/pair"]}
-    assert ("data", "third: third.csv") in plan["dataset/pair"]
-    assert plan["dataset/logp"] == {("upstream", "dataset/pair")}
-    assert plan[COLUMN] == {("upstream", "dataset/pair"), ("upstream", JOINT)}
-    assert not {key for key in plan if "greasy" in key and "mlp" not in key}
 
 
 def test_a_group_without_its_file_leaves_everything_as_it_was(paired: Project) -> None:
@@ -148,6 +147,7 @@ def test_a_removed_endpoint_and_one_at_fault(paired: Project) -> None:
     assert {"dataset/logp", "trained_model/logp/rf"}.isdisjoint(paired.plan())
 
 
+@pytest.mark.slow(sibling="test_mlp_joint::test_what_cannot_be_learnt_is_refused")
 def test_what_no_joint_model_can_learn_leaves_the_endpoints_to_their_own(paired: Project) -> None:
     """A loss that diverges: the reason is on record, and every endpoint is judged and served without it."""
     add_model(paired.settings, "mlp_joint", config={"learning_rate": 1e30, "hidden": 8, "members": 1})
@@ -157,6 +157,7 @@ def test_what_no_joint_model_can_learn_leaves_the_endpoints_to_their_own(paired:
     assert {"champion_model/logp", "champion_model/sister", "inference_service"} <= set(report.made)
 
 
+@pytest.mark.slow(sibling="test_joint::test_an_endpoint_of_which_nothing_can_be_learnt_is_left_out_with_the_reason")
 def test_an_endpoint_of_one_class_fails_alone(paired: Project) -> None:
     """Its own models say so, as they do without a group; its sisters have their joint model."""
     rows = [(text, 1.0) for text in molecules()]
@@ -170,6 +171,7 @@ def test_an_endpoint_of_one_class_fails_alone(paired: Project) -> None:
     assert COLUMN in report.made
 
 
+@pytest.mark.slow(sibling="test_leakage_across_tasks_blocks")
 def test_measurements_that_look_unlike_the_last_hold_the_whole_group(paired: Project) -> None:
     """A joint model must not learn from what is held; once somebody accepts them, all goes on."""
     assert paired.run().failed == {}
