@@ -86,6 +86,7 @@ def test_a_group_is_divided_fitted_and_served(paired: Project) -> None:
     card = parse_card(place.read_bytes(), str(place))
     assert card.model.auxiliary == ("logp",)
     assert (card.split.kind, card.split.folds) == ("random", 3)
+    assert card.scores.rows is not None
     assert card.scores.rows.train == int((tables["sister"]["fold"] >= 0).sum())
 
     _require_no_circle(nodes)

@@ -198,7 +198,7 @@ def change(
             missed[name][model] ** power,
             np.ones(len(place)),
         )
-        sums.append(tuple(np.bincount(place, weights=each, minlength=len(groups)) for each in parts))
+        sums.append(tuple(np.bincount(place, each, len(groups)).astype(np.float64) for each in parts))
 
     def relative(times: Values) -> list[float]:
         """Give the changes where each group is drawn so many times."""

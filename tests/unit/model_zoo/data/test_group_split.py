@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from rdkit import Chem
 
+from model_zoo.chemistry.molecules import inchikey
 from model_zoo.data.dataset import DatasetConfig
 from model_zoo.data.group_dataset import GroupDataset, make_group_dataset, member_dataset
 from model_zoo.data.group_split import assign_together
@@ -32,7 +33,7 @@ SMILES = [f"{'C' * size}{tail}{ring}" for ring, size, tail in itertools.product(
 
 def table(smiles: list[str], split: str = "", **columns: list[str]) -> pd.DataFrame:
     """Give curated molecules with made-up values."""
-    keys = [Chem.MolToInchiKey(Chem.MolFromSmiles(text)) for text in smiles]
+    keys = [inchikey(Chem.MolFromSmiles(text)) for text in smiles]
     values = [float(len(text) % 7) for text in smiles]
     made = {"smiles": smiles, "inchikey": keys, "value": values, "relation": "=", "measurements": 1, "split": split}
     return pd.DataFrame({**made, **columns})

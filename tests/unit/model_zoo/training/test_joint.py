@@ -64,7 +64,7 @@ def made(folder: Path, **values: dict[str, float]) -> Path:
         text = "smiles,value\n" + "".join(f"{smiles},{value}\n" for smiles, value in rows.items())
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
         unit = {"unit": "probability", "source_unit": "probability"} if name == "label" else {"unit": "log10 ratio"}
-        section = {"task": TARGETS[name].task, "source_unit": "log10 ratio", **unit}
+        section: dict[str, Any] = {"task": TARGETS[name].task, "source_unit": "log10 ratio", **unit}
         section["source"] = {"kind": "csv", "files": [f"{name}.csv"]}
         configs[name] = DatasetConfig.model_validate(section)
     place = folder / "group"
