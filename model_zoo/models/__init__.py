@@ -77,7 +77,9 @@ class JointModel(Protocol):
 class LearnsJointly(Protocol):
     """What a recipe offers, in place of `train`, that is fitted once for endpoints that share compounds."""
 
-    def train_jointly(self, X: Numbers, Y: NDArray[np.float64], tasks: Sequence[Task], config: Any) -> JointModel:
+    def train_jointly(
+        self, X: Numbers, Y: NDArray[np.float64], tasks: Sequence[Task], config: ModelConfig
+    ) -> JointModel:
         """Fit on `n x d` features and `n x t` values, NaN where nothing was measured; the values of each task vary."""
 
 
