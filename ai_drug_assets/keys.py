@@ -31,6 +31,9 @@ KINDS: dict[str, set[str]] = {
     "dataset": {"dataset", "parquet"},
     "features": {"features", "rdkit"},
     "trained_model": {"trained_model", "mlflow"},
+    "group_dataset": {"dataset", "parquet"},
+    "group_features": {"features", "rdkit"},
+    "joint_model": {"trained_model", "mlflow"},
     "leaderboard": {"leaderboard"},
     "champion_model": {"champion_model", "onnx"},
     "inference_service": {"litestar"},
@@ -54,15 +57,16 @@ def catalog_key(key: dg.AssetKey) -> str:
 
 
 def group(node: Node, catalog: Catalog) -> str:
-    """Give the asset group: one per endpoint, one for what serves them all, one for datasets that teach several.
+    """Give the asset group: one per endpoint and per group of them, one for what serves all, one for shared datasets.
 
-    In the group of its endpoint such a dataset would close a circle between groups, where endpoints teach each other.
+    In the group of its endpoint a dataset that teaches several would close a circle, where endpoints teach each other.
     """
-    if node.endpoint is None:
+    own = node.endpoint or node.group
+    if own is None:
         return SERVING
     if node.key in catalog.shared_datasets:
         return DATASETS
-    return f"_{node.endpoint}" if node.endpoint in GROUPS else node.endpoint  # no endpoint's name begins like that
+    return f"_{own}" if own in GROUPS else own  # no endpoint's name begins like that
 
 
 def code_version(node: Node) -> str:

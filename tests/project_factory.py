@@ -43,6 +43,7 @@ MODELS: Mapping[str, dict[str, Any]] = {
     "rf": {"features": ["morgan_count"], "config": {"n_estimators": 5, "max_features": 0.5}},
     "xgb": {"features": ["morgan_count"], "config": {"n_estimators": 5}},
     "blend": {"members": ["rf", "xgb"]},
+    "mlp_joint": {"features": ["morgan_count"], "config": {"hidden": 32, "members": 2, "epochs": 30}},
     "multitask": {
         "features": ["morgan_count"],
         "auxiliary": "all",

@@ -14,7 +14,9 @@ from ai_drug_assets.assets.champion_model import champion_model
 from ai_drug_assets.assets.context import AssetContext
 from ai_drug_assets.assets.dataset import dataset
 from ai_drug_assets.assets.features import features
+from ai_drug_assets.assets.group_dataset import group_dataset
 from ai_drug_assets.assets.inference_service import inference_service
+from ai_drug_assets.assets.joint_model import joint_model
 from ai_drug_assets.assets.leaderboard import leaderboard
 from ai_drug_assets.assets.monitoring import monitoring
 from ai_drug_assets.assets.run_scope import step_name
@@ -22,6 +24,9 @@ from ai_drug_assets.assets.screen import screen_asset
 from ai_drug_assets.assets.trained_model import trained_model
 
 FACTORIES = {
+    "group_dataset": group_dataset,
+    "group_features": features,
+    "joint_model": joint_model,
     "dataset": dataset,
     "features": features,
     "trained_model": trained_model,

@@ -44,7 +44,7 @@ def publish_bundle(
         row,
         snapshot=asset_context.place(asset_context.catalog.nodes[f"dataset/{endpoint.name}"]),
         trained=asset_context.place(trained),
-        auxiliary=sorted({name for part in parts for name in part.auxiliary_of(endpoint.name, configs.endpoints)}),
+        auxiliary=sorted({name for part in parts for name in configs.learnt_from(endpoint.name, part)}),
         record=trained.record,
         made_by=made_by(node, model.name),
         git_sha=asset_context.git_sha,

@@ -3,8 +3,10 @@
 from typing import Any
 
 import dagster as dg
+from model_zoo.config.endpoint import Endpoint
 from model_zoo.data.curation_report import MOST_DROPPED
 from model_zoo.data.dataset import Dataset, make_dataset
+from model_zoo.data.group_dataset import member_dataset
 from model_zoo.data.sources import DvcSource
 from model_zoo.data.splits import leaks
 from model_zoo.type_aliases import Json
@@ -26,10 +28,7 @@ def dataset(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
     config = endpoint.dataset
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
-        if isinstance(config.source, DvcSource):
-            dvc.pull(config.source, asset_context.settings.root)
-        made = make_dataset(config, asset_context.settings.folder_of(config.source))
-        hold_if_unlike(asset_context, node, endpoint, made)
+        made = _grouped(asset_context, node) if node.deps else _made(asset_context, node, endpoint)
         with asset_context.scratch(node) as work:
             made.save(work)
             asset_context.keep(node, work)
@@ -51,6 +50,22 @@ def dataset(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
             check(node, "few_dropped", few_dropped),
         ],
     )
+
+
+def _made(asset_context: AssetContext, node: Node, endpoint: Endpoint) -> Dataset:
+    config = endpoint.dataset
+    if isinstance(config.source, DvcSource):
+        dvc.pull(config.source, asset_context.settings.root)
+    made = make_dataset(config, asset_context.settings.folder_of(config.source))
+    hold_if_unlike(asset_context, node, endpoint, made)
+    return made
+
+
+def _grouped(asset_context: AssetContext, node: Node) -> Dataset:
+    """Take the endpoint's own out of what was divided together."""
+    asset_context.require_upstream(node)
+    (group, _), *_ = asset_context.upstream(node, "group_dataset")
+    return member_dataset(asset_context.place(group), str(node.endpoint))
 
 
 def _checks(made: Dataset, *, official: bool) -> list[dg.AssetCheckResult]:

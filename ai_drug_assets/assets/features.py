@@ -20,7 +20,7 @@ def features(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
 
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         asset_context.require_upstream(node)
-        (source, _), *_ = asset_context.upstream(node, "dataset")
+        (source, _), *_ = asset_context.upstream(node, "group_dataset" if node.group else "dataset")
         with asset_context.scratch(node) as work:
             matrix = write_features(asset_context.place(source), name, asset_context.features.joined, work / FILE)
             asset_context.keep(node, work)
@@ -32,5 +32,5 @@ def features(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
             "megabytes": round(matrix.nbytes / 1e6, 2),
         }
 
-    description = f"Molecules of {node.endpoint} as numbers, by the featurizer {name}."
+    description = f"Molecules of {node.endpoint or node.group} as numbers, by the featurizer {name}."
     return declare(asset_context, node, body, description=description)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.files import load_configs
 from model_zoo.data.dataset import Dataset
 from model_zoo.data.snapshot_change import suspicions
 from model_zoo.errors import DataError
@@ -65,7 +66,9 @@ def accept(settings: Settings, endpoint: str) -> str:
     if not known or known.get("accepted"):
         raise DataError(f"no measurements of endpoint {endpoint!r} are held: nothing to accept")
     atomic_write(path, json.dumps({**known, "accepted": True}).encode())
-    open_ledger(settings).try_again(f"dataset/{endpoint}")
+    group = load_configs(settings.configs, keep_rest=True).group_of(endpoint)
+    for name in (endpoint, *([group.name] if group else [])):  # where endpoints are grouped, the group is what was held
+        open_ledger(settings).try_again(f"dataset/{name}")
     return f"{endpoint}: accepted, although {'; '.join(known['reasons'])}. `aidrug run` trains on them"
 
 

@@ -1,10 +1,12 @@
 """`trained_model/<endpoint>/<model>`: one model fitted on one endpoint under one signature."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import numpy as np
+from model_zoo import featurizers
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
@@ -14,6 +16,7 @@ from model_zoo.provenance.same_content import differ_only_in_the_making_of_data
 from model_zoo.selection.election import BASELINE
 from model_zoo.selection.scores import OnScale, Scale, Scores, read_scores
 from model_zoo.training.fit import Learner, Sources, fit
+from model_zoo.training.joint import take_column
 from model_zoo.training.scales import scale_words, score_both
 from model_zoo.training.validation import plain_errors, row_limit
 from model_zoo.type_aliases import Json
@@ -36,7 +39,7 @@ def trained_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefinitio
     def body(context: dg.AssetExecutionContext, tracking: Tracking, outcome: Outcome) -> None:
         with asset_context.only_one(node):
             asset_context.require_upstream(node)
-            reused = _is_there(context, asset_context, node, tracking) or _take_over(
+            reused = is_there(context, asset_context, node, tracking, _is_usable) or _take_over(
                 context, asset_context, node, model, tracking
             )
             if not reused:
@@ -81,17 +84,23 @@ def load_dataset(asset_context: AssetContext, node: Node) -> Dataset:
     return Dataset.load(asset_context.place(asset_context.catalog.nodes[f"dataset/{node.endpoint}"]))
 
 
-def _is_there(context: dg.AssetExecutionContext, asset_context: AssetContext, node: Node, tracking: Tracking) -> bool:
+def is_there(
+    context: dg.AssetExecutionContext,
+    asset_context: AssetContext,
+    node: Node,
+    tracking: Tracking,
+    is_usable: Callable[[Path], bool],
+) -> bool:
     """Say whether the model is trained already: its files are at their place, or MLflow brought them there."""
     place, made = asset_context.place(node), asset_context.made(node)
-    if place.exists() and ((made and made.files) or (asset_context.is_whole(node) and _is_usable(place))):
+    if place.exists() and ((made and made.files) or (asset_context.is_whole(node) and is_usable(place))):
         return True
     asset_context.clear(node)
     run_id = tracking.find_finished(node.signature)
     if run_id is None:
         return False
     with asset_context.scratch(node) as work:
-        if tracking.download(run_id, work) and _is_usable(work):
+        if tracking.download(run_id, work) and is_usable(work):
             asset_context.keep(node, work)
             return True
     context.log.warning(f"{node.key}: artefacts of the MLflow run {run_id} are gone; training again")
@@ -108,7 +117,7 @@ def _take_over(
     """
     made = asset_context.ledger.read(node.key).made
     data = asset_context.ledger.read(f"dataset/{node.endpoint}").made
-    if made is None or data is None or model.is_ensemble or model.auxiliary or not made.files:
+    if made is None or data is None or model.is_ensemble or model.is_joint or model.auxiliary or not made.files:
         return False
     if made.inputs.get(f"dataset/{node.endpoint}") != data.data_version:
         return False
@@ -161,25 +170,48 @@ def _train(
     model: ModelSpec,
     tracking: Tracking,
 ) -> None:
-    config = model.settings(endpoint.name)
     tags = _tags(asset_context, node, endpoint, model)
+    snapshot = asset_context.place(asset_context.catalog.nodes[f"dataset/{endpoint.name}"])
     with (
         asset_context.scratch(node) as work,
         tracking.training_run(context, name=f"{model.name} on {endpoint.name}", tags=tags, record=node.record) as run,
     ):
-        learner = Learner(model.recipe, config, endpoint.target, model.features)
-        sources = _sources(asset_context, node, endpoint, model)
-        fit(
-            learner,
-            sources,
-            asset_context.features.joined,
-            lambda data: plain_errors(model.name, endpoint.target, data, row_limit(model.recipe, config)),
-            work,
-        )
-        both = score_both(read_scores(work), endpoint.target, endpoint.scale, sources.snapshot, work)
+        if model.is_joint:
+            _take_column(asset_context, node, endpoint, snapshot, work)
+        else:
+            _fit(asset_context, node, endpoint, model, work)
+        both = score_both(read_scores(work), endpoint.target, endpoint.scale, snapshot, work)
         # First kept, then told: when MLflow is locked or away by now, the next attempt only tells.
         place = asset_context.keep(node, work)
-        tracking.log(run, params=config.model_dump(mode="json"), scores=_flat(both), folder=place)
+        params = model.settings(endpoint.name).model_dump(mode="json")
+        tracking.log(run, params=params, scores=_flat(both), folder=place)
+
+
+def _fit(asset_context: AssetContext, node: Node, endpoint: Endpoint, model: ModelSpec, work: Path) -> None:
+    config = model.settings(endpoint.name)
+    fit(
+        Learner(model.recipe, config, endpoint.target, model.features),
+        _sources(asset_context, node, endpoint, model),
+        asset_context.features.joined,
+        lambda data: plain_errors(model.name, endpoint.target, data, row_limit(model.recipe, config)),
+        work,
+    )
+
+
+def _take_column(asset_context: AssetContext, node: Node, endpoint: Endpoint, snapshot: Path, work: Path) -> None:
+    """Give the endpoint its part of what was fitted once for its group."""
+    (joint, _), *_ = asset_context.upstream(node, "joint_model")
+    group = asset_context.place(asset_context.catalog.nodes[f"dataset/{joint.group}"])
+    blocks = [np.load(asset_context.place(block) / FILE) for block, _ in asset_context.upstream(node, "features")]
+    take_column(
+        str(node.name),
+        endpoint.name,
+        endpoint.target,
+        group,
+        asset_context.place(joint),
+        (Dataset.load(snapshot), featurizers.join(blocks)),
+        work,
+    )
 
 
 def _tags(asset_context: AssetContext, node: Node, endpoint: Endpoint, model: ModelSpec) -> dict[str, str]:

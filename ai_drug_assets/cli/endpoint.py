@@ -76,6 +76,8 @@ def new(  # noqa: PLR0913, PLR0917  one per option
             raise DataError("nothing is written: correct the guesses with options (--help)")
     for path in write(settings, look.proposals):
         click.echo(f"wrote {path}")
+    if len(look.proposals) > 1:
+        click.echo("they share compounds: name them in configs/groups/<name>.yaml to divide them together")
     names = " ".join(each.name for each in look.proposals)
     click.echo(f"`aidrug curate {names}` shows what becomes of every row; `aidrug run {names}` trains on them")
 

@@ -30,10 +30,11 @@ from model_zoo.provenance.former_signatures import by_files, is_former
 from model_zoo.provenance.signature_record import SignatureRecord
 from model_zoo.provenance.source_modules import read_module
 
-from ai_drug_assets.planning.catalog import Node, load_catalog
+from ai_drug_assets.planning.catalog import MODELS, Node, load_catalog
 from ai_drug_assets.planning.ledger import Entry, Former, Ledger, Made
 from ai_drug_assets.planning.ledger_copy import open_ledger
 from ai_drug_assets.planning.remains import files_in
+from ai_drug_assets.planning.selection import MADE
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from ai_drug_assets.tracking import Tracking
 
 PINNED = "constraints.txt"
-ADOPTED = ("dataset", "features", "trained_model")
+ADOPTED = MADE
 MOVED: Mapping[str, str] = {
     "model_zoo/training/fit.py": "88b0612c50d13f1f2fcf0ef221939c88779b3f067decd0d8962f5c037561a54d",
     "model_zoo/features/rows.py": "f5e63fca3624113fcf5c5a938377ca90569822172e3d325fa65f8d29d0ca9396",
@@ -197,11 +198,11 @@ class _Home:
         """
         from ai_drug_assets import keys
 
-        parent = self.settings.home / before.kind / (before.endpoint or "") / (before.name or "")
+        parent = self.settings.home / before.kind / (before.endpoint or before.group or "") / (before.name or "")
         old, new = parent / keys.code_version(before), parent / keys.code_version(after)
         if old.exists() and not new.exists():
             old.rename(new)
-        if before.kind == "trained_model" and (run := self.tracking.find_finished(before.signature)):
+        if before.kind in MODELS and (run := self.tracking.find_finished(before.signature)):
             self.tracking.adopt(run, before.signature, after.signature, after.record)
         if before.kind in ADOPTED and not new.exists():
             return

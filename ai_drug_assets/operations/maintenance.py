@@ -26,6 +26,7 @@ from ai_drug_assets import keys, processes
 from ai_drug_assets.planning.catalog import Catalog
 from ai_drug_assets.planning.ledger import Ledger
 from ai_drug_assets.planning.scratch import SCRATCH_DAYS, clear_scratch
+from ai_drug_assets.planning.selection import MADE
 from ai_drug_assets.settings import LOOPBACK, Settings
 from ai_drug_assets.storage import sqlite
 
@@ -36,7 +37,7 @@ START_S, ANSWER_S = 30.0, 5
 """How long a run may be about to begin before its code server is asked about it, and how long that may take."""
 FEATURE_RETENTION_DAYS = 60
 FEATURE_LIMIT_BYTES = 4_000_000_000
-PLACES = ("dataset", "features", "trained_model", "leaderboard", "champion_model")
+PLACES = (*MADE, "leaderboard", "champion_model")
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,

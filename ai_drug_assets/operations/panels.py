@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import read_folder
+from model_zoo.config.group import Group
 from model_zoo.config.panel import Panel, PanelFile, PanelSet
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.io.digests import content_digest, file_digest
@@ -97,7 +99,27 @@ def add(
         text = yaml.safe_dump(said, sort_keys=False, width=110, allow_unicode=True)
         atomic_write(folder / f"{one}.yaml", f"{SCHEMA}# Of the panel {name}.\n{text}".encode())
         say(f"{one}: wrote {folder / one}.yaml")
+    _group(settings, panel, wanted, say)
     return list(made)
+
+
+def _group(settings: Settings, panel: Panel, sets: list[PanelSet], say: Callable[[str], None]) -> None:
+    """Group the endpoints that read a file which another one reads too: they share compounds."""
+    readers = Counter(file for each in sets for file in {one.file for one in each.files})
+    names = [each.name for each in sets if any(readers[one.file] > 1 for one in each.files)]
+    path = settings.configs / "groups" / f"{panel.name}.yaml"
+    if not names:
+        return
+    if path.exists():
+        say(f"{path} is there already, and stays as it is: name {', '.join(names)} in its `endpoints`")
+        return
+    said = {"name": panel.name, "title": panel.title, "endpoints": names}
+    check(Group, said)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(said, sort_keys=False, width=110, allow_unicode=True)
+    schema = SCHEMA.replace("endpoint", "group")
+    atomic_write(path, f"{schema}# They share compounds: divided together, with joint models.\n{text}".encode())
+    say(f"wrote {path}: these endpoints share compounds")
 
 
 def _chosen(panel: Panel, only: tuple[str, ...]) -> list[PanelSet]:

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import load_configs
+from model_zoo.config.files import Configs, load_configs
 from model_zoo.config.model_spec import ModelSpec
-from model_zoo.data.dataset import make_dataset
-from model_zoo.errors import ConfigError
+from model_zoo.data.dataset import Dataset, make_dataset
+from model_zoo.data.group_dataset import make_group_dataset
+from model_zoo.errors import ConfigError, DataError
 from model_zoo.features.cache import FeatureCache
 from model_zoo.io.files import atomic_write
 from model_zoo.models._base import ModelConfig
 from model_zoo.provenance import signature
+from model_zoo.provenance.group_records import group_records
 from model_zoo.provenance.records import signed_datasets, trained_model_record
 from model_zoo.training.cross_validation import TrainingData, Validated, cross_validate
 from model_zoo.training.scales import validated_for_training
@@ -68,6 +70,10 @@ def search_settings(
     if model_name not in configs.models:
         raise ConfigError(f"unknown model {model_name!r}, expected one of {', '.join(configs.models)}")
     model = configs.models[model_name]
+    if model.is_joint:
+        raise ConfigError(
+            f"{model_name} is fitted once for all endpoints of a group: expected a model that is fitted on one endpoint"
+        )
     serving = [name for name in configs.endpoints if model.applies_to(name)]
     for name in endpoints:
         if name not in serving:
@@ -80,13 +86,14 @@ def search_settings(
         others = [configs.endpoints[one] for one in model.auxiliary_of(name, configs.endpoints)]
         signed = signed_datasets(others, lambda each: settings.folder_of(each.source), settings.code_root)
         digests = endpoint.source.digests(settings.folder_of(endpoint.source))
-        record = trained_model_record(endpoint, model, digests, settings.code_root, auxiliary=signed)
+        above = _divided_by(name, configs, settings)
+        record = trained_model_record(endpoint, model, digests, settings.code_root, above, auxiliary=signed)
         # The room is part of the question: another one begins another study.
         room = {key: item.model_dump(mode="json") for key, item in model.search.items()}
         question = {"search": str(sorted(room.items())), "metric": endpoint.champion.metric, "scale": endpoint.scale}
         asked = record.model_copy(update={"upstream": {**record.upstream, **question}})
         study = f"{name}-{model.name}-{seed}-{signature.signature(asked)[:16]}"
-        validate = _validation(endpoint, others, model, settings, cache)
+        validate = _validation(endpoint, others, model, settings, cache, configs)
         result = tune(endpoint, model, validate, storage, study, trials=trials, seed=seed, say=say)
         found[name] = asdict(result)
         if write and result.chosen:
@@ -94,13 +101,39 @@ def search_settings(
     return found
 
 
+def _divided_by(endpoint: str, configs: Configs, settings: Settings) -> dict[str, str]:
+    """Give the signature of what divides the molecules of an endpoint's group; nothing without one."""
+    group = configs.group_of(endpoint)
+    if group is None:
+        return {}
+    first = next(group_records(group.name, configs, settings.folder_of, settings.code_root))
+    return {first.key: signature.signature(first.record)}
+
+
+def _snapshot(endpoint: Endpoint, configs: Configs, settings: Settings) -> Dataset:
+    """Make an endpoint's snapshot, divided as its trained models have it: with its group, where it is in one."""
+    group = configs.group_of(endpoint.name)
+    if group is None:
+        return make_dataset(endpoint.dataset, settings.folder_of(endpoint.source))
+    sections = {name: each.dataset for name, each in configs.members_of(group.name).items()}
+    made = make_group_dataset(sections, group.split, settings.folder_of)
+    if endpoint.name in made.faults:
+        raise DataError(made.faults[endpoint.name])
+    return made.datasets[endpoint.name]
+
+
 def _validation(
-    endpoint: Endpoint, others: Sequence[Endpoint], model: ModelSpec, settings: Settings, cache: FeatureCache
+    endpoint: Endpoint,
+    others: Sequence[Endpoint],
+    model: ModelSpec,
+    settings: Settings,
+    cache: FeatureCache,
+    configs: Configs,
 ) -> Callable[[ModelConfig], Validated]:
     """Give what cross-validates a model with hyper-parameters, after it learnt from its auxiliary endpoints by them."""
 
     def made(one: Endpoint) -> AuxiliaryDataset:
-        dataset = make_dataset(one.dataset, settings.folder_of(one.source))
+        dataset = _snapshot(one, configs, settings)
         return AuxiliaryDataset(one.name, one.target, dataset, cache.joined(model.features, dataset.molecules()))
 
     own, known = made(endpoint), [made(one) for one in others]

@@ -16,12 +16,14 @@ from functools import cached_property
 
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import Configs, load_configs
+from model_zoo.config.model_spec import ModelSpec
 from model_zoo.config.reload import reload_configs
 from model_zoo.data.reference_drugs import reference_digest
 from model_zoo.data.sources import require_there
 from model_zoo.errors import DataError
 from model_zoo.provenance import signature
-from model_zoo.provenance.records import FITTED, Rule, dataset_record, make_record, trained_model_record
+from model_zoo.provenance.group_records import group_records
+from model_zoo.provenance.records import COLUMN, FITTED, Rule, dataset_record, make_record, trained_model_record
 from model_zoo.provenance.roots import Makers
 from model_zoo.provenance.signature_record import SignatureRecord
 from model_zoo.provenance.signed_code import sign
@@ -29,6 +31,7 @@ from model_zoo.provenance.signed_code import sign
 from ai_drug_assets.settings import Settings
 
 INFERENCE_SERVICE = "inference_service"
+MODELS = ("trained_model", "joint_model")
 
 
 class _All:
@@ -51,9 +54,11 @@ class Node:
         The asset key, its parts joined by `/`.
     kind
         First part of the key: `dataset`, `features`, `trained_model`, `leaderboard`, `champion_model` or
-        `inference_service`.
+        `inference_service`; `group_dataset`, `group_features` or `joint_model` of a group, whose keys begin alike.
     endpoint, name
         The endpoint, and the featurizer or model, where the kind has one.
+    group
+        The group of endpoints, of what is made once for all of them.
     deps
         Keys of the assets it is made from.
     record
@@ -66,6 +71,7 @@ class Node:
     name: str | None
     deps: tuple[str, ...]
     record: SignatureRecord
+    group: str | None = None
 
     @cached_property
     def signature(self) -> str:
@@ -93,6 +99,9 @@ class Catalog:
         held: dict[str, str] = {}
         for key, node in self.nodes.items():
             why = next((held[dep] for dep in node.deps if dep in held), None)
+            if node.group is not None:
+                missing = [name for name in self.configs.groups[node.group].endpoints if name in self.configs.faults]
+                why = self.configs.faults[missing[0]] if missing else why
             if node.kind == "trained_model":
                 others = self.configs.models[str(node.name)].auxiliary_of(str(node.endpoint), self.configs.faults)
                 why = self.configs.faults[others[0]] if others else why
@@ -189,8 +198,10 @@ def current_signature(catalog: Catalog, key: str) -> str | None:
     wanted = {key, *catalog.upstream(key)}
     signature.forget()
     endpoints = {str(catalog.nodes[each].endpoint) for each in wanted if catalog.nodes[each].endpoint}
-    models = {str(catalog.nodes[each].name) for each in wanted if catalog.nodes[each].kind == "trained_model"}
-    configs = reload_configs(catalog.settings.configs, catalog.configs, endpoints, models)
+    groups = {str(catalog.nodes[each].group) for each in wanted if catalog.nodes[each].group}
+    endpoints.update(name for group in groups for name in catalog.configs.groups[group].endpoints)
+    models = {str(node.name) for node in map(catalog.nodes.__getitem__, wanted) if node.kind in MODELS}
+    configs = reload_configs(catalog.settings.configs, catalog.configs, endpoints, models, groups)
     nodes: dict[str, Node] = {}
     for node in _nodes(configs, catalog.settings, nodes, sign, wanted):
         nodes[node.key] = node
@@ -207,10 +218,17 @@ def _nodes(
     judging: bool = True,
 ) -> Iterator[Node]:
     """Give the assets, upstream first; of some that are wanted with all that they are made from, these alone."""
+    for group in configs.groups:
+        for key, kind, name, deps, record in group_records(
+            group, configs, settings.folder_of, settings.code_root, rule
+        ):
+            if key in wanted:
+                yield Node(key, kind, None, name, deps, record, group)
     for endpoint in configs.endpoints.values():
         if f"dataset/{endpoint.name}" in wanted:
-            record = dataset_record(endpoint, settings.folder_of(endpoint.source), settings.code_root, rule)
-            yield Node(f"dataset/{endpoint.name}", "dataset", endpoint.name, None, (), record)
+            above = _of_group(configs, endpoint.name, nodes)
+            record = dataset_record(endpoint, settings.folder_of(endpoint.source), settings.code_root, rule, above)
+            yield Node(f"dataset/{endpoint.name}", "dataset", endpoint.name, None, tuple(above), record)
     for endpoint in configs.endpoints.values():
         yield from _trained_nodes(endpoint, configs, settings, nodes, rule, wanted)
         if judging:
@@ -236,11 +254,12 @@ def _trained_nodes(
     if dataset not in wanted:
         return
     data, dataset_config = nodes[dataset].record.data, nodes[dataset].record.config
+    above = _of_group(configs, name, nodes)
     for featurizer in dict.fromkeys(block for model in models for block in model.features):
         if f"features/{name}/{featurizer}" not in wanted:
             continue
         makers = Makers(("dataset", "rows", "features"), (featurizer,))
-        record = make_record(makers, root, dataset_config, data, {}, rule)
+        record = make_record(makers, root, dataset_config, data, above, rule)
         yield Node(f"features/{name}/{featurizer}", "features", name, featurizer, (dataset,), record)
     for model in models:
         key = f"trained_model/{name}/{model.name}"
@@ -251,9 +270,27 @@ def _trained_nodes(
             f"dataset/{other}": (configs.endpoints[other], nodes[f"dataset/{other}"].signature)
             for other in model.auxiliary_of(name, configs.endpoints)
         }
-        deps = (dataset, *(f"features/{name}/{block}" for block in model.features), *members, *others)
-        record = trained_model_record(endpoint, model, data, root, members, others, procedures=FITTED, rule=rule)
+        joint = _joint(configs, name, model, nodes)
+        deps = (dataset, *(f"features/{name}/{block}" for block in model.features), *members, *others, *joint)
+        made_of, procedures = {**above, **members, **joint}, COLUMN if joint else FITTED
+        record = trained_model_record(endpoint, model, data, root, made_of, others, procedures=procedures, rule=rule)
         yield Node(key, "trained_model", name, model.name, deps, record)
+
+
+def _of_group(configs: Configs, endpoint: str, nodes: Mapping[str, Node]) -> dict[str, str]:
+    """Give the signature of what divides the molecules of an endpoint's group, by its key; nothing without a group."""
+    group = configs.group_of(endpoint)
+    return {} if group is None else {(key := f"dataset/{group.name}"): nodes[key].signature}
+
+
+def _joint(configs: Configs, endpoint: str, model: ModelSpec, nodes: Mapping[str, Node]) -> dict[str, str]:
+    """Give the signature of the joint model that an endpoint takes its column of, by its key."""
+    group = configs.group_of(endpoint)
+    return (
+        {}
+        if group is None or not model.is_joint
+        else {(key := f"trained_model/{group.name}/{model.name}"): nodes[key].signature}
+    )
 
 
 def _judging_nodes(

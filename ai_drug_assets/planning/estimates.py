@@ -17,7 +17,7 @@ from model_zoo.data.sources import Source
 from model_zoo.errors import DataError
 from model_zoo.io.files import atomic_write
 
-from ai_drug_assets.planning.catalog import Catalog, Node
+from ai_drug_assets.planning.catalog import MODELS, Catalog, Node
 from ai_drug_assets.settings import Settings
 
 PER_THOUSAND_ROWS_S: Mapping[str, float] = {
@@ -36,8 +36,12 @@ PER_THOUSAND_ROWS_S: Mapping[str, float] = {
     "trained_model/gp": 15.0,
     "trained_model/catboost": 20.0,
     "trained_model/blend": 0.3,
+    "trained_model/mlp_joint": 0.5,
     "trained_model/transformer": 40.0,
     "trained_model": 30.0,
+    "group_dataset": 2.0,
+    "group_features": 5.0,
+    "joint_model": 15.0,
 }
 """First guesses on two cores, by kind and name: `python -m tests.benchmarks.bench_first_run` prints what it took."""
 FLAT_S: Mapping[str, float] = {"leaderboard": 0.5, "champion_model": 4.0, "inference_service": 0.5}
@@ -93,11 +97,13 @@ class Estimates:
 
     def _like(self, node: Node) -> str:
         """Name what compares with an asset: its kind, and the featurizer or the recipe."""
-        if node.kind == "trained_model":
+        if node.kind in MODELS:
             return f"{node.kind}/{self._catalog.configs.models[str(node.name)].recipe}"
         return f"{node.kind}/{node.name}" if node.name else node.kind
 
     def _rows(self, node: Node) -> int:
+        if node.group is not None:
+            return sum(self._rows_of[name] for name in self._catalog.configs.members_of(node.group))
         if node.kind in FLAT_S or node.endpoint is None:
             return 1
         return self._rows_of[node.endpoint]

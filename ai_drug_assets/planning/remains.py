@@ -14,7 +14,7 @@ from pathlib import Path
 
 from model_zoo.provenance.signature import Reason
 
-from ai_drug_assets.planning.catalog import Catalog, Node
+from ai_drug_assets.planning.catalog import MODELS, Catalog, Node
 from ai_drug_assets.planning.ledger import Entry, Made
 
 OURS = "sqlite:///"
@@ -30,7 +30,7 @@ LOCKED = "locked"
 
 def place_of(home: Path, node: Node) -> Path:
     """Give where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
-    return home / node.kind / (node.endpoint or "") / (node.name or "") / node.signature[:16]
+    return home / node.kind / (node.endpoint or node.group or "") / (node.name or "") / node.signature[:16]
 
 
 def files_in(folder: Path) -> dict[str, int]:
@@ -68,7 +68,7 @@ class Remains:
         if gone:
             more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
             return [Reason("new", "files", f"are gone: {gone[0]}{more}")]
-        if node.kind == "trained_model" and self._is_untracked(node):
+        if node.kind in MODELS and self._is_untracked(node):
             return [Reason("new", "run", "is gone from MLflow")]
         if node.kind == "champion_model" and self._made(node):
             trained = self._catalog.of_kind("trained_model", node.endpoint)

@@ -9,7 +9,7 @@ from model_zoo.errors import ConfigError
 
 from ai_drug_assets.planning.catalog import Catalog, Node
 
-MADE = ("dataset", "features", "trained_model")
+MADE = ("dataset", "features", "trained_model", "group_dataset", "group_features", "joint_model")
 
 
 @dataclass(frozen=True)

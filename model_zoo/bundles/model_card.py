@@ -183,7 +183,8 @@ def _model(card: ModelCard) -> list[str]:
     if model.features:
         lines.append(f"\nReads {', '.join(model.features)}. Signature {card.signature[:12]}.")
     if model.auxiliary:
-        lines.append(f"\nLearnt from other endpoints too, without this one's molecules: {', '.join(model.auxiliary)}.")
+        others = ", ".join(model.auxiliary)
+        lines.append(f"\nLearnt from other endpoints too, nothing of it on molecules that this is tested on: {others}.")
     return lines
 
 

@@ -16,8 +16,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from model_zoo import models
+from model_zoo.config import grouping
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.faults import fault
+from model_zoo.config.group import Group
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.config.no_effect import of_no_effect
 from model_zoo.config.panel import Panel
@@ -39,7 +41,18 @@ def load_screens(folder: Path) -> dict[str, Screen]:
     return {screen.name: screen for screen in read_folder(folder, Screen)}
 
 
-T = TypeVar("T", "Endpoint", "ModelSpec", "Panel", "Screen")
+def load_groups(folder: Path) -> dict[str, Group]:
+    """Read every YAML of a folder, which need not exist.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and key at fault.
+    """
+    return {group.name: group for group in read_folder(folder, Group)} if yaml_files(folder) else {}
+
+
+T = TypeVar("T", "Endpoint", "ModelSpec", "Panel", "Screen", "Group")
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,23 @@ class Configs:
     warnings: tuple[str, ...] = ()
     own: Mapping[str, ModelSpec] = field(default_factory=dict)
     """The models as their files say them, without what endpoints say of them."""
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    """The endpoints that share compounds, and their joint models."""
+
+    def group_of(self, endpoint: str) -> Group | None:
+        """Give the group of an endpoint; none where it is by itself."""
+        return grouping.group_of(self.groups, endpoint)
+
+    def members_of(self, group: str) -> dict[str, Endpoint]:
+        """Give the endpoints of a group that can be read, by name, sorted."""
+        return {name: self.endpoints[name] for name in sorted(self.groups[group].endpoints) if name in self.endpoints}
+
+    def learnt_from(self, endpoint: str, model: ModelSpec) -> list[str]:
+        """Name the other endpoints whose measurements a model of one has seen."""
+        group = self.group_of(endpoint)
+        if model.is_joint and group is not None:
+            return [name for name in group.endpoints if name != endpoint and name in self.endpoints]
+        return model.auxiliary_of(endpoint, self.endpoints)
 
     def models_of(self, endpoint: str) -> list[ModelSpec]:
         """List the models that compete on an endpoint, ensembles last; see `with_members`."""
@@ -109,7 +139,8 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
         read = read_folder(folder / "endpoints", Endpoint, faults if keep_rest else None)
         endpoints = {item.name: item for item in read}
     models_ = {item.name: item for item in read_folder(folder / "models", ModelSpec)}
-    warnings: list[str] = []
+    groups, warnings = grouping.checked(load_groups(folder / grouping.FOLDER), endpoints, faults, folder)
+    endpoints = {name: grouping.placed(each, grouping.group_of(groups, name)) for name, each in endpoints.items()}
     for endpoint in endpoints.values():
         warnings += _require_models(endpoint, models_, folder)
     for model in models_.values():
@@ -119,24 +150,30 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
             if name not in models_ or models_[name].is_ensemble:
                 single = [item.name for item in models_.values() if not item.is_ensemble]
                 raise ConfigError(f"{path}: members: expected some of {', '.join(single)}, got {name!r}")
-    own, models_ = models_, at_endpoints(models_, endpoints)
+    warnings += grouping.suggestions(groups, endpoints, folder)
+    own, models_ = models_, at_endpoints(models_, endpoints, groups)
     for name in endpoints:
         if not any(model.applies_to(name) for model in models_.values()):
             raise ConfigError(f"{folder / 'endpoints' / name}.yaml: no model competes on this endpoint")
-    return Configs(endpoints, models_, faults, tuple(warnings), own)
+    return Configs(endpoints, models_, faults, tuple(warnings), own, groups)
 
 
-def at_endpoints(models_: Mapping[str, ModelSpec], endpoints: Mapping[str, Endpoint]) -> dict[str, ModelSpec]:
+def at_endpoints(
+    models_: Mapping[str, ModelSpec], endpoints: Mapping[str, Endpoint], groups: Mapping[str, Group]
+) -> dict[str, ModelSpec]:
     """Say in the models what endpoints say of them: who competes there, and which hyper-parameters differ.
 
-    An endpoint that names who competes is asked; else the model's own `endpoints` says it.
+    An endpoint that names who competes is asked; else the model's own `endpoints` says it. Joint models compete where
+    endpoints are grouped.
     """
+    grouped = {name for group in groups.values() for name in group.endpoints}
     found = {}
     for name, model in models_.items():
         competing = tuple(
             each.name
             for each in endpoints.values()
             if (name in each.models if each.models is not None else model.applies_to(each.name))
+            and (each.name in grouped or not model.is_joint)
         )
         own = {each.name: each.overrides[name] for each in endpoints.values() if name in each.overrides}
         merged = {key: {**model.overrides.get(key, {}), **own.get(key, {})} for key in {**model.overrides, **own}}

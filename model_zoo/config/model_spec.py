@@ -68,6 +68,8 @@ class ModelSpec(BaseModel):
                 if self.auxiliary
                 else f"auxiliary: missing, expected `all` or a list: {self.recipe} learns from other endpoints too"
             )
+        if self.is_joint and self.overrides:
+            raise ValueError(f"overrides: expected none: {self.name} is fitted once for all endpoints of a group")
         for endpoint in (None, *self.overrides):
             try:
                 self.settings(endpoint)
@@ -87,6 +89,11 @@ class ModelSpec(BaseModel):
                     schema = models.get(self.recipe).Config
                     raise ValueError(f"search.{fault(error.errors()[0], schema)}") from None
         return self
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether it is fitted once for all endpoints of a group, and each takes its column."""
+        return isinstance(models.get(self.recipe), models.LearnsJointly)
 
     @property
     def is_ensemble(self) -> bool:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from model_zoo.config import grouping
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import Configs, at_endpoints, read_config, yaml_files
+from model_zoo.config.group import Group
 from model_zoo.config.model_spec import ModelSpec
 
 
-def reload_configs(folder: Path, known: Configs, endpoints: Collection[str], models_: Collection[str]) -> Configs:
+def reload_configs(
+    folder: Path, known: Configs, endpoints: Collection[str], models_: Collection[str], groups_: Collection[str] = ()
+) -> Configs:
     """Read some of the files again; the others stay as they were known, whatever stands in them by now.
 
     Parameters
@@ -19,7 +23,7 @@ def reload_configs(folder: Path, known: Configs, endpoints: Collection[str], mod
         As `load_configs` takes it.
     known
         What it gave before.
-    endpoints, models_
+    endpoints, models_, groups_
         The names of what is read again; who is gone from the folder is gone from the result.
 
     Raises
@@ -36,4 +40,10 @@ def reload_configs(folder: Path, known: Configs, endpoints: Collection[str], mod
     kept = {name: item for name, item in known.endpoints.items() if name in anew or name not in endpoints}
     own = {name: item for name, item in known.own.items() if name in recipes or name not in models_} | recipes
     found = {name: anew.get(name, item) for name, item in kept.items()}
-    return Configs(found, at_endpoints(own, found), known.faults, own=own)
+    anew_groups = {
+        path.stem: read_config(path, Group) for path in yaml_files(folder / grouping.FOLDER) if path.stem in groups_
+    }
+    kept_groups = {name: each for name, each in known.groups.items() if name in anew_groups or name not in groups_}
+    groups, _ = grouping.checked({**kept_groups, **anew_groups}, found, known.faults, folder)
+    found = {name: grouping.placed(each, grouping.group_of(groups, name)) for name, each in found.items()}
+    return Configs(found, at_endpoints(own, found, groups), known.faults, own=own, groups=groups)

@@ -8,29 +8,30 @@ from typing import Any
 
 from model_zoo import featurizers, models
 from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.group import Group
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.type_aliases import Json
 
-ENDPOINT, MODEL = "endpoint.schema.json", "model.schema.json"
+ENDPOINT, MODEL, GROUP = "endpoint.schema.json", "model.schema.json", "group.schema.json"
 
 
 def schemas() -> dict[str, dict[str, Json]]:
-    """Give both schemas by file name; a model's `config` is described by that model's own `Config`.
+    """Give all schemas by file name; a model's `config` is described by that model's own `Config`.
 
     Examples
     --------
     >>> sorted(schemas())
-    ['endpoint.schema.json', 'model.schema.json']
+    ['endpoint.schema.json', 'group.schema.json', 'model.schema.json']
     """
     model = ModelSpec.model_json_schema()
     model["properties"]["recipe"]["enum"] = models.names()
     model["properties"]["features"]["items"]["enum"] = featurizers.names()
     model["allOf"] = [_config_of(name) for name in models.names()]
-    return {ENDPOINT: Endpoint.model_json_schema(), MODEL: model}
+    return {ENDPOINT: Endpoint.model_json_schema(), MODEL: model, GROUP: Group.model_json_schema()}
 
 
 def write_schemas(folder: Path) -> list[Path]:
-    """Write both schemas into `configs/`; give their paths."""
+    """Write all schemas into `configs/`; give their paths."""
     written = []
     for name, schema in schemas().items():
         path = folder / name

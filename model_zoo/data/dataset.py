@@ -145,10 +145,7 @@ def make_dataset(config: DatasetConfig, root: Path) -> Dataset:
     DataError
         When the source is missing, holds nothing usable, or holds values that have no place on the scale of training.
     """
-    raw = read_source(config.source, root)
-    table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
-    if config.target is not None:
-        _require_place(table, report, config.target)
+    table, report = read_curated(config, root)
     try:
         return Dataset(assign(table, config.split, config.task), report)
     except DataError as error:
@@ -158,6 +155,21 @@ def make_dataset(config: DatasetConfig, root: Path) -> Dataset:
         raise DataError(
             f"{error} Before that, {len(dropped)} of {len(report)} rows were dropped: {count_reasons(dropped)}."
         ) from error
+
+
+def read_curated(config: DatasetConfig, root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read and curate the measurements of one endpoint; give its molecules and the report, as `curate` does.
+
+    Raises
+    ------
+    DataError
+        As `make_dataset`, but for what cannot be divided.
+    """
+    raw = read_source(config.source, root)
+    table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
+    if config.target is not None:
+        _require_place(table, report, config.target)
+    return table, report
 
 
 def _require_place(table: pd.DataFrame, report: pd.DataFrame, target: Target) -> None:

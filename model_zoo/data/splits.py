@@ -66,25 +66,25 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
         official split is missing.
     """
     skeletons = [skeleton(text) for text in table["smiles"]]
-    groups = _groups([key[:CONNECTIVITY] for key in table["inchikey"]], skeletons, _kin(table, split))
-    strata = _strata(table["value"].to_numpy(dtype=float), task)
+    groups = joined([key[:CONNECTIVITY] for key in table["inchikey"]], skeletons, kin(table, split))
+    strata = strata_of(table["value"].to_numpy(dtype=float), task)
     result = table.assign(group=groups)
     if split.kind == "time":
-        return _by_time(result, groups, split)
+        return by_time(result, groups, split)
     if split.kind in ("official", "column"):
         if not set(table["split"]) <= {"train", "test"} or len(set(table["split"])) != 2:
             what = "an official split" if split.kind == "official" else "a split by a column (`split_column`)"
             raise DataError(f"{what} needs a source that marks its rows as train and test")
         test = table["split"].to_numpy() == "test"
     else:
-        test = _most_diverse(groups, _deal(groups, strata, max(2, round(1 / split.test_fraction)), split.seed))
+        test = most_diverse(groups, deal(groups, strata, max(2, round(1 / split.test_fraction)), split.seed))
     folds = np.full(len(table), TEST_FOLD)
-    folds[~test] = _deal(groups[~test], strata[~test], split.folds, split.seed)
-    _require_even(folds[~test], groups[~test], split.folds)
+    folds[~test] = deal(groups[~test], strata[~test], split.folds, split.seed)
+    require_even(folds[~test], groups[~test], split.folds)
     return result.assign(split=np.where(test, "test", "train"), fold=folds)
 
 
-def _kin(table: pd.DataFrame, split: Split) -> list[str]:
+def kin(table: pd.DataFrame, split: Split) -> list[str]:
     """Label the molecules that stay together beside those that are the same; an empty label is none."""
     from rdkit import Chem
 
@@ -104,7 +104,7 @@ def _column(table: pd.DataFrame, name: str, key: str, split: Split) -> list[str]
     return list(table[name])
 
 
-def _by_time(table: pd.DataFrame, groups: NDArray[np.int_], split: Split) -> pd.DataFrame:
+def by_time(table: pd.DataFrame, groups: NDArray[np.int_], split: Split) -> pd.DataFrame:
     """Take the newest molecules as the test split, spans of time as folds; a molecule is as old as its oldest kin."""
     days = np.array(_column(table, "measured_on", "date_column", split))
     wrong = [day for day in days if not ISO_DAY.match(day)]
@@ -123,7 +123,7 @@ def _by_time(table: pd.DataFrame, groups: NDArray[np.int_], split: Split) -> pd.
         )
     spans = np.floor(places / places[~test].max(initial=1e-9) * split.folds).astype(int).clip(0, split.folds - 1)
     folds = np.where(test, TEST_FOLD, spans)
-    _require_even(folds[~test], groups[~test], split.folds)
+    require_even(folds[~test], groups[~test], split.folds)
     return table.assign(split=np.where(test, "test", "train"), fold=folds)
 
 
@@ -163,7 +163,7 @@ def leaks(table: pd.DataFrame) -> list[str]:
     return sorted({known[label] for label, folds in places.items() if len(folds) > 1})
 
 
-def _require_even(folds: NDArray[np.int_], groups: NDArray[np.int_], parts: int) -> None:
+def require_even(folds: NDArray[np.int_], groups: NDArray[np.int_], parts: int) -> None:
     """Refuse folds of which one holds nearly everything: what the others score would be chance."""
     sizes = sorted((int(size) for size in np.bincount(folds, minlength=parts)), reverse=True)
     fair = len(folds) / parts
@@ -176,7 +176,7 @@ def _require_even(folds: NDArray[np.int_], groups: NDArray[np.int_], parts: int)
         )
 
 
-def _groups(*labellings: list[str]) -> NDArray[np.int_]:
+def joined(*labellings: list[str]) -> NDArray[np.int_]:
     """Join molecules that share a label of any kind, by union-find; an empty label is none."""
     parent = list(range(len(labellings[0])))
 
@@ -194,7 +194,7 @@ def _groups(*labellings: list[str]) -> NDArray[np.int_]:
     return np.array([root(item) for item in range(len(parent))])
 
 
-def _most_diverse(groups: NDArray[np.int_], parts: NDArray[np.int_]) -> NDArray[np.bool_]:
+def most_diverse(groups: NDArray[np.int_], parts: NDArray[np.int_]) -> NDArray[np.bool_]:
     """Take the part with the most groups as the test split.
 
     One common scaffold (benzene in the solubility set) can fill most of a part; it should be trained on, not be
@@ -204,13 +204,14 @@ def _most_diverse(groups: NDArray[np.int_], parts: NDArray[np.int_]) -> NDArray[
     return np.asarray(parts == int(np.argmax(counts)))
 
 
-def _strata(values: NDArray[np.float64], task: Task) -> NDArray[np.int_]:
+def strata_of(values: NDArray[np.float64], task: Task) -> NDArray[np.int_]:
+    """Label `n` values by what folds should have the same mix of: classes, or quartiles."""
     if task == "binary":
         return values.astype(int)
     return np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values)
 
 
-def _deal(groups: NDArray[np.int_], strata: NDArray[np.int_], parts: int, seed: int) -> NDArray[np.int_]:
+def deal(groups: NDArray[np.int_], strata: NDArray[np.int_], parts: int, seed: int) -> NDArray[np.int_]:
     """Deal groups to parts; gives each row its part."""
     import warnings
 

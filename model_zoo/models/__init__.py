@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from model_zoo.data.targets import Task
 from model_zoo.errors import ConfigError
 from model_zoo.fitted_models.formats import Model
 from model_zoo.models._auxiliary import Auxiliary
@@ -65,6 +66,28 @@ class LimitsRows(Protocol):
         """Refuse what `train` could not fit, before any fold is fitted."""
 
 
+class JointModel(Protocol):
+    """What is fitted on several endpoints at once: one column of predictions for each."""
+
+    def predict(self, X: Numbers) -> NDArray[np.float64]:
+        """Predict `n x t` values from an `n x d` matrix; see `Model` for what a value is."""
+
+    def column(self, place: int) -> Model:
+        """Give what predicts one of the endpoints, in a format that a bundle may hold."""
+
+
+@runtime_checkable
+class LearnsJointly(Protocol):
+    """What a module offers, in place of `train`, that is fitted once for endpoints that share compounds."""
+
+    Config: type[ModelConfig]
+
+    def train_jointly(
+        self, X: Numbers, Y: NDArray[np.float64], tasks: Sequence[Task], config: ModelConfig
+    ) -> JointModel:
+        """Fit on `n x d` features and `n x t` values, NaN where nothing was measured; the values of each task vary."""
+
+
 @runtime_checkable
 class HasBlocks(Protocol):
     """What a recipe offers besides when its settings say how each block of features is compared."""
@@ -99,7 +122,7 @@ def _is_known(name: str) -> bool:
 
 
 def get(name: str) -> ModuleType:
-    """Find a model by its name: a `Recipe` or an `Ensemble`. Importing its module imports no training library.
+    """Find a model by its name: a `Recipe`, an `Ensemble` or what `LearnsJointly`. Importing its module imports no training library.
 
     Raises
     ------
@@ -119,6 +142,6 @@ def get(name: str) -> ModuleType:
         module = importlib.import_module(f"{__name__}.{name}")
     except Exception as error:  # whatever a file that is being edited may raise
         raise ConfigError(f"model_zoo/models/{name}.py: cannot be imported: {type(error).__name__}: {error}") from error
-    if not isinstance(module, Recipe | Ensemble):
+    if not isinstance(module, Recipe | Ensemble | LearnsJointly):
         raise ConfigError(f"model_zoo/models/{name}.py: expected `Config` and `train`, the two parts of a recipe")
     return module

@@ -9,11 +9,17 @@ Nothing is fitted again: the members named in the YAML are trained models of the
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from model_zoo.models._base import ModelConfig
+
+REWEIGHTED = 10
+SMALLEST_ERROR = 0.05
+"""Of the mean error: smaller ones weigh no more."""
 
 
 class Config(ModelConfig):
@@ -23,6 +29,8 @@ class Config(ModelConfig):
     """How many molecules' worth of errors one unit of squared distance from equal shares costs."""
     smallest_share: float = Field(default=0.03, ge=0, lt=0.5)
     """Members with less than this are left out: they cost time and change nothing."""
+    loss: Literal["MSE", "MAE"] = "MSE"
+    """What the shares of a regression minimise: where the mean absolute error elects, it is better to aim at that."""
 
 
 def fit_weights(P: NDArray[np.float64], y: NDArray[np.float64], config: Config) -> NDArray[np.float64]:
@@ -45,11 +53,23 @@ def fit_weights(P: NDArray[np.float64], y: NDArray[np.float64], config: Config) 
     >>> fit_weights(np.column_stack([y - 1, y - 1]), y, Config()).tolist()
     [0.5, 0.5]
     """
-    shares = _nearest(P, y, config.shrinkage)
+    nearest = _nearest_absolute if config.loss == "MAE" and config.task == "regression" else _nearest
+    shares = nearest(P, y, config.shrinkage)
     kept = shares >= config.smallest_share
     result = np.zeros(P.shape[1])
-    result[kept] = _nearest(P[:, kept], y, config.shrinkage)
+    result[kept] = nearest(P[:, kept], y, config.shrinkage)
     return result
+
+
+def _nearest_absolute(P: NDArray[np.float64], y: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
+    """Minimise the absolute error in place of the squared one, by weighing squares by the inverse of the last error."""
+    shares = np.full(P.shape[1], 1 / P.shape[1])
+    for _ in range(REWEIGHTED):
+        missed = np.abs(P @ shares - y)
+        weights = 1 / np.sqrt(np.maximum(missed, SMALLEST_ERROR * (missed.mean() or 1.0)))
+        weights *= np.sqrt(len(y) / np.sum(weights**2))
+        shares = _nearest(P * weights[:, None], y * weights, shrinkage)
+    return shares
 
 
 def _nearest(P: NDArray[np.float64], y: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:

@@ -19,7 +19,10 @@ from model_zoo.provenance.source_modules import SourceModule
 from model_zoo.provenance.syntax import UnknownSyntaxError, text
 
 REGISTRIES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "model_zoo.models.get": ("model_zoo.models", ("Config", "train", "fit_weights", "prepare", "load")),
+    "model_zoo.models.get": (
+        "model_zoo.models",
+        ("Config", "train", "fit_weights", "prepare", "load", "train_jointly"),
+    ),
     "model_zoo.featurizers.get": ("model_zoo.featurizers", ("featurize",)),
 }
 """Functions that find a module by a name that is known when they run: the package, and what callers use of the module.

@@ -23,12 +23,17 @@ Rule = Callable[[Makers, Path], Mapping[str, dict[str, str]]]
 """Gives the parts of a record that come from code."""
 FITTED = ("fitting",)
 """What a model of the product goes through beside training: it is read from the assets that it is made of."""
+COLUMN = ("column",)
+"""The same of one that takes its part of a joint model."""
 
 
-def dataset_record(endpoint: Endpoint, folder: Path, root: Path, rule: Rule = sign) -> SignatureRecord:
-    """Give the record of an endpoint's snapshot, whose files lie under a folder."""
+def dataset_record(
+    endpoint: Endpoint, folder: Path, root: Path, rule: Rule = sign, group: Mapping[str, str] | None = None
+) -> SignatureRecord:
+    """Give the record of an endpoint's snapshot, whose files lie under a folder; of a group's with its signature."""
     config = {"dataset": endpoint.dataset.model_dump(mode="json")}
-    return make_record(Makers(("dataset",)), root, config, endpoint.dataset.source.digests(folder), {}, rule)
+    makers = Makers(("group_member",) if group else ("dataset",))
+    return make_record(makers, root, config, endpoint.dataset.source.digests(folder), group or {}, rule)
 
 
 def featurizer_makers(name: str) -> Makers:
@@ -66,7 +71,8 @@ def trained_model_record(
     root
         Folder that holds the first-party packages.
     members
-        What an ensemble is made of: signatures of the trained models, by a name that people know them by.
+        What it is made of beside data: signatures of an ensemble's trained models, and of what its endpoint's group
+        made, by a name that people know them by.
     auxiliary
         The other endpoints that the model learns from, with the signatures of their snapshots, by such a name.
     procedures

@@ -22,6 +22,23 @@ PROCEDURES: Mapping[str, Mapping[str, str]] = {
         "make_dataset": "model_zoo.data.dataset.make_dataset",
         "DatasetConfig": "model_zoo.data.dataset.DatasetConfig",
     },
+    "group": {
+        "make_group_dataset": "model_zoo.data.group_dataset.make_group_dataset",
+        "GroupDataset": "model_zoo.data.group_dataset.GroupDataset",
+        "DatasetConfig": "model_zoo.data.dataset.DatasetConfig",
+    },
+    "group_member": {
+        "member_dataset": "model_zoo.data.group_dataset.member_dataset",
+        "Dataset": "model_zoo.data.dataset.Dataset",
+    },
+    "joint": {
+        "fit_jointly": "model_zoo.training.joint.fit_jointly",
+        "JointLearner": "model_zoo.training.joint.JointLearner",
+        "Target": "model_zoo.data.targets.Target",
+    },
+    "column": {
+        "take_column": "model_zoo.training.joint.take_column",
+    },
     "features": {
         "write_features": "model_zoo.training.fit.write_features",
     },

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def cross_validate(
     TrainingError
         As `train_and_score`.
     """
-    _require_measured(data)
+    require_measured(data)
     trainer, y = trainer or _recipe(name), training_values(target, data.values)
     config = config.model_copy(update={"task": target.task})
     raw = np.full(len(y), np.nan)
@@ -144,7 +144,7 @@ def cross_validate_ensemble(
     data
         Values and folds; the features are not looked at.
     """
-    _require_measured(data)
+    require_measured(data)
     y = training_values(target, data.values)
     config = config.model_copy(update={"task": target.task})
     raw = np.full(len(y), np.nan)
@@ -206,7 +206,24 @@ def train_and_score(
         model = trainer.train(data.X[train], y[train], config.model_copy(update={"task": target.task}))
     raw = validated.raw.copy()
     raw[~train] = finite_predictions(model, data.X[~train], name)
-    seconds = time.perf_counter() - started
+    return keep_trained(name, target, data, replace(validated, raw=raw), model, time.perf_counter() - started, folder)
+
+
+def keep_trained(
+    name: str, target: Target, data: TrainingData, validated: Validated, model: Model, seconds: float, folder: Path
+) -> dict[str, Json]:
+    """Write a model that was fitted on all training rows, with its predictions and scores, as `train_and_score` says.
+
+    Parameters
+    ----------
+    name, target, data, folder
+        As `train_and_score` takes them.
+    validated
+        Its scores over folds, and `raw`, which holds its predictions of the test rows too.
+    model, seconds
+        The model, and what fitting took.
+    """
+    y, train, raw = training_values(target, data.values), data.folds >= 0, validated.raw
     (folder / "model").mkdir()
     model.save(folder / "model")
     saved = load_model(folder / "model")
@@ -281,7 +298,8 @@ def scored(raw: NDArray[np.float64], target: Target, data: TrainingData, model: 
     return Validated(raw, [score(target.task, data.values[rows], predicted[rows]) for rows in folds], model)
 
 
-def _require_measured(data: TrainingData) -> None:
+def require_measured(data: TrainingData) -> None:
+    """Refuse folds, and a test split, of which nothing can be scored."""
     for fold in np.unique(data.folds):
         inside = data.folds == fold
         if not data.scored[inside].any():

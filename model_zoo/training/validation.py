@@ -76,6 +76,24 @@ def row_limit(recipe: str, config: ModelConfig) -> Callable[[int], None]:
     return require_rows
 
 
+@contextmanager
+def plain_joint_errors(name: str) -> Iterator[None]:
+    """Wrap the fit of a joint model, as `plain_errors` does one of a single endpoint.
+
+    Raises
+    ------
+    TrainingError
+        With a library's own words, when the fit raised something that is no error of ours.
+    """
+    try:
+        yield
+    except (AidrugError, MemoryError):
+        raise
+    except Exception as error:
+        says = str(error).strip().partition("\n")[0]
+        raise TrainingError(f"{name}: its library raised {type(error).__name__}: {says}") from error
+
+
 def _require_single_precision(name: str, target: Target, data: TrainingData) -> None:
     y = np.abs(training_values(target, data.values[data.folds >= 0]))
     if y.size and not y.max() <= LARGEST:

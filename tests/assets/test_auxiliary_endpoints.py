@@ -42,7 +42,7 @@ def test_a_value_that_changes_elsewhere_is_a_reason_to_train_it(several: Project
     (place,) = (several.settings.home / "store" / "bundles" / "logp").glob("multitask-*/card.json")
     card = parse_card(place.read_bytes(), str(place))
     assert card.model.auxiliary == ("greasy", "ringed")
-    assert "Learnt from other endpoints too, without this one's molecules: greasy, ringed." in to_markdown(card)
+    assert "nothing of it on molecules that this is tested on: greasy, ringed." in to_markdown(card)
 
     several.edit("configs/endpoints/ringed.yaml", "unit: log10 ratio", "unit: log10 ratio\nupper: 9")
     plan = several.plan()

@@ -242,6 +242,38 @@ def test_a_panel_comes_from_a_folder_or_a_server(home: Path, command: Command, p
     assert everything(home) == before
 
 
+def test_a_panel_of_a_wide_table_is_a_group(home: Path, command: Command, panel: Path) -> None:
+    """Endpoints that read one file are written with their group, once; without it, the plan says that they lack one."""
+    text = b"Drug,A,B\nCCO,1.5,2\nCCN,2.5,3\n"
+    (panel / "wide.csv").write_bytes(text)
+    said_of = {"task": "regression", "unit": "h", "direction": "higher", "smiles_column": "Drug", "metric": "mae"}
+    sets = [
+        {
+            "name": f"wide_{column.lower()}",
+            "files": [{"file": "wide.csv", "sha256": hashlib.sha256(text).hexdigest()}],
+            "endpoint": {"title": column, "description": "A set.", **said_of, "value_column": column},
+        }
+        for column in ("A", "B")
+    ]
+    told = {"name": "wide", "title": "A table", "licence": "CC0", "citation": "Nobody", "origin": "here", "sets": sets}
+    (home / "configs" / "panels" / "wide.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    done = command("panel", "add", "wide", "--from", str(panel))
+    assert done.exit_code == 0, (done.output, done.exception)
+
+    configs = load_configs(home / "configs")
+    assert configs.groups["wide"].endpoints == ("wide_a", "wide_b")
+    assert not any("belong into a group" in each for each in configs.warnings)
+    before = everything(home)
+    command("panel", "add", "wide", "--from", str(panel))
+    assert everything(home) == before
+    (home / "configs" / "endpoints" / "wide_b.yaml").unlink()
+    assert "is there already, and stays as it is" in command("panel", "add", "wide", "--from", str(panel)).output
+
+    (home / "configs" / "groups" / "wide.yaml").unlink()
+    (hint,) = [each for each in load_configs(home / "configs").warnings if "belong into a group" in each]
+    assert "wide_a, wide_b read data/panels/wide/wide.csv" in hint
+
+
 def closed_port() -> int:
     """Give a port at which nobody listens."""
     with socket.socket() as listening:

@@ -1,0 +1,151 @@
+"""`docs/programmes.md`, made from `tests/benchmarks/results/programme.json`.
+
+Run `python -m tests.benchmarks.programme_report` after `bench_programme`. Every number in the document comes from the
+result; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results" / "programme.json"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "programmes.md"
+Content = dict[str, Any]
+TITLES = {
+    "biogen_hlm": "HLM clearance",
+    "biogen_rlm": "RLM clearance",
+    "biogen_mdr1_er": "MDR1-MDCK efflux",
+    "biogen_solubility": "solubility",
+    "biogen_hppb": "unbound, human",
+    "biogen_rppb": "unbound, rat",
+}
+MODELS = {
+    "xgb": "`xgb`",
+    "catboost": "`catboost`",
+    "gp": "`gp`",
+    "blend": "`blend` of these",
+    "blend_mae": "the same, `loss: MAE`",
+    "mlp_joint": "**`mlp_joint`**",
+    "mlp_joint, apart": "the same network, each assay apart",
+    "blend_joint": "`blend` with `mlp_joint`",
+    "blend_mae_joint": "the same, `loss: MAE`",
+}
+JUDGED = {
+    "mlp_joint": "`mlp_joint` alone",
+    "blend_joint": "`blend` with it",
+    "blend_mae_joint": "`blend` with it, `loss: MAE`",
+    "jointly against apart": "`mlp_joint` against the same network on each assay apart",
+}
+
+HEAD = """# Programmes: many assays of the same compounds
+
+A project measures the same compounds in many assays. Trained each by itself, two things go wrong: a molecule that one
+endpoint is tested on is trained on at another, so that nothing that learns from both can be judged; and what the
+assays have in common is learnt anew by each.
+
+## Group the endpoints
+
+One file, `configs/groups/<name>.yaml`, named as no endpoint is:
+
+```yaml
+name: project_x
+endpoints: [project_x_hlm, project_x_logd, project_x_solubility]
+split: {kind: cluster, folds: 5}   # scaffold when omitted; or time, group, random
+```
+
+- `aidrug plan` names endpoints that read one file and are in no group. `aidrug panel add` writes the group of a panel
+  whose sets share a file.
+- The molecules of all endpoints are divided together (`dataset/<group>`): each is in one fold, or in the test split,
+  of every endpoint that measured it. Stereoisomers and tautomers count as one molecule. The group's `split` takes the
+  place of the endpoints' own. *Leakage across tasks: 0* is a check that stops what follows.
+- Where an endpoint's files say their test rows (a benchmark, or `split_column`), these stay its test split, and no
+  other endpoint of the group trains on their molecules. A row that is trained on at one endpoint and tested at
+  another is taken out, and stands in the curation report.
+- Folds are dealt by the endpoint with the fewest molecules first, so that twenty values beside five thousand reach
+  every fold. An endpoint that cannot be used, or does not reach every fold, says why, and the others are divided
+  without it.
+- Joint models compete by themselves on every endpoint of a group (unless its `models` names others), and in its
+  `blend`: `trained_model/<group>/<model>` is fitted once, `trained_model/<endpoint>/<model>` takes its column and is
+  scored, elected and served like any other. Of an endpoint of which nothing can be learnt (one class, equal values,
+  under ten molecules outside of a fold) the reason is recorded, and the joint model is fitted on the others. Whatever
+  fails there, endpoints go on with the models of their own.
+- An endpoint that joins or leaves a group, or a new measurement at one of them, divides all molecules anew, and so
+  trains all models of the group again; `aidrug plan` says so (`upstream dataset/<group>`, and there the endpoint or
+  the file). While the file of one of its endpoints cannot be read, or measurements of one are held, the whole group
+  waits.
+- A joint model is one file in `model_zoo/models/` that offers `train_jointly(X, Y, tasks, config)` in place of
+  `train`.
+"""
+
+MEASURED = """
+## What it brings: Biogen's six assays
+
+3,521 compounds of Fang et al. (J. Chem. Inf. Model. 2023), divided together; every value is predicted by models that
+saw neither its molecule nor another one of its {kinds}. The test split takes no part. Errors over the folds, in log10
+units. `python -m tests.benchmarks.bench_programme FOLDER` measures it again.
+"""
+
+SPLIT = """
+### Folds of {kind}s
+
+Mean absolute error (root mean squared error). {molecules:,} molecules, {leaking} of them in two places.
+
+{errors}
+
+Against the best of the models without it, chosen for each assay on these very folds, so to its advantage (rows that
+say so: against the same network, fitted on one assay). Negative is better; the interval (95 %) comes from drawing
+{kind}s. The two assays of protein binding, with fewer than 200 values, are reported and not judged.
+
+{judged}
+"""
+
+TAIL = """
+`mlp_joint` learns six assays in {joint_s:,.0f} s of processor time over five folds, where `gp` takes {gp_s:,.0f} s and
+`catboost` {catboost_s:,.0f} s for an assay after the other.
+"""
+
+
+def read_results() -> Content:
+    """Read what was measured."""
+    content: Content = json.loads(RESULTS.read_bytes())
+    return content
+
+
+def report(results: Content) -> str:
+    """Write the document."""
+    parts = [HEAD, MEASURED.format(kinds=" or ".join(sorted(results)))]
+    parts += [_split(kind, results[kind]) for kind in sorted(results)]
+    seconds = results[min(results)]["processor_s"]
+    parts.append(TAIL.format(joint_s=seconds["mlp_joint"], gp_s=seconds["gp"], catboost_s=seconds["catboost"]))
+    return "".join(parts)
+
+
+def _split(kind: str, found: Content) -> str:
+    names = [name for name in TITLES if name in found["errors"]]
+    lines = [["model", *(f"{TITLES[name]} ({found['rows'][name]:,})" for name in names)]]
+    for model, title in MODELS.items():
+        each = [found["errors"][name].get(model) for name in names]
+        if any(each):
+            lines.append([title, *(f"{one['mae']:.3f} ({one['rmse']:.3f})" if one else "" for one in each)])
+    judged = [["", "error", "mean change", "interval", *(TITLES[name] for name in list(TITLES)[:4])]]
+    for model, title in JUDGED.items():
+        for metric, word in (("mae", "absolute"), ("rmse", "squared")):
+            one = found["judged"].get(f"{model}, {metric}")
+            if one is None:
+                continue
+            low, high = one["interval"]
+            each = [f"{one['each'][name]:+.1%}" for name in list(TITLES)[:4]]
+            judged.append([title, word, f"{one['mean']:+.1%}", f"{low:+.1%} to {high:+.1%}", *each])
+    told = {"kind": kind, "molecules": found["molecules"], "leaking": found["leaking"]}
+    return SPLIT.format(**told, errors=_table(lines), judged=_table(judged))
+
+
+def _table(lines: list[list[str]]) -> str:
+    rows = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([rows[0], f"|{' --- |' * len(lines[0])}", *rows[1:]])
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(report(read_results()), encoding="utf-8")
