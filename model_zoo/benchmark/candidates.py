@@ -39,10 +39,10 @@ from model_zoo.training.cross_validation import (
     Validated,
     cross_validate,
     cross_validate_ensemble,
-    latency_ms,
     scored,
     training_values,
 )
+from model_zoo.training.latency import latency_ms
 from model_zoo.training.transfer import AuxiliaryDataset, prepared
 from model_zoo.training.validation import plain_errors, row_limit
 from model_zoo.type_aliases import Json, Numbers

@@ -122,7 +122,9 @@ def _is_known(name: str) -> bool:
 
 
 def get(name: str) -> ModuleType:
-    """Find a model by its name: a `Recipe`, an `Ensemble` or what `LearnsJointly`. Importing its module imports no training library.
+    """Find a model by its name: a `Recipe`, an `Ensemble` or what `LearnsJointly`.
+
+    Importing its module imports no training library.
 
     Raises
     ------

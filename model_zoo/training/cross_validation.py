@@ -23,10 +23,9 @@ from model_zoo.fitted_models.formats import BlendMember, BlendModel, Model, load
 from model_zoo.metrics import score
 from model_zoo.models import Ensemble, Recipe, Trainer, get
 from model_zoo.models._base import ModelConfig
+from model_zoo.training.latency import latency_ms
 from model_zoo.type_aliases import Json, Numbers
 
-LATENCY_ROWS = 20
-LATENCY_REPEATS = 5
 SAME = 1e-3
 """Largest accepted difference between a fitted and a saved model, relative to the largest value."""
 
@@ -343,21 +342,3 @@ def _require_same(saved: Model, X: Numbers, expected: NDArray[np.float64], name:
             f"{name}: the saved model predicts otherwise than the fitted one: they differ by {difference:.3g}, "
             f"expected at most {SAME * size:.3g}"
         )
-
-
-def latency_ms(model: Model, X: Numbers) -> float:
-    """Give the processor time of one molecule beside its features: the median over single rows, each at its best.
-
-    Not time by the clock: on a busy machine that elects whoever was measured in a quiet moment.
-    """
-    return round(float(np.median([_best_ms(model, X[row : row + 1]) for row in range(min(LATENCY_ROWS, len(X)))])), 4)
-
-
-def _best_ms(model: Model, X: Numbers) -> float:
-    """Measure several times: what other threads of the process do meanwhile only adds to it."""
-    best = np.inf
-    for _ in range(LATENCY_REPEATS):
-        begun = time.process_time_ns()
-        model.predict(X)
-        best = min(best, time.process_time_ns() - begun)
-    return float(best) / 1e6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 
 from ai_drug_assets import keys
 from ai_drug_assets.assets.holding import accept
-from ai_drug_assets.planning.catalog import Node
+from ai_drug_assets.planning.catalog import Catalog
 from model_zoo.bundles.card import parse_card
 from model_zoo.data.dataset import Dataset
 from model_zoo.fitted_models.formats import load_model
@@ -89,7 +88,7 @@ def test_a_group_is_divided_fitted_and_served(paired: Project) -> None:
     assert card.scores.rows is not None
     assert card.scores.rows.train == int((tables["sister"]["fold"] >= 0).sum())
 
-    _require_no_circle(nodes)
+    _require_no_circle(paired.catalog())
     add_endpoint(paired, "third", rows_of(molecules()[:60], -1.0))
     group(paired, "logp", "sister", "third")
     plan = paired.plan()
@@ -99,13 +98,14 @@ def test_a_group_is_divided_fitted_and_served(paired: Project) -> None:
     assert not {key for key in plan if key.startswith(("dataset/greasy", "features/greasy", "trained_model/greasy"))}
 
 
-def _require_no_circle(nodes: Mapping[str, Node]) -> None:
+def _require_no_circle(catalog: Catalog) -> None:
     """Refuse groups of assets that wait for each other."""
+    groups = {key: keys.group(node, catalog) for key, node in catalog.nodes.items()}
     edges = {
-        (keys.group(nodes[dep]), keys.group(node))
-        for node in nodes.values()
+        (groups[dep], groups[key])
+        for key, node in catalog.nodes.items()
         for dep in node.deps
-        if keys.group(nodes[dep]) != keys.group(node)
+        if groups[dep] != groups[key]
     }
     while edges:
         ends = {above for above, _ in edges}

@@ -21,7 +21,8 @@ from model_zoo.fitted_models.formats import ConstantModel, load_model
 from model_zoo.metrics import HIGHER_IS_BETTER, METRICS, score
 from model_zoo.models._base import ModelConfig
 from model_zoo.training import cross_validation
-from model_zoo.training.cross_validation import TrainingData, latency_ms, train_and_score
+from model_zoo.training.cross_validation import TrainingData, train_and_score
+from model_zoo.training.latency import latency_ms
 
 REGRESSION = Target(task="regression")
 BINARY = Target(task="binary")
