@@ -87,9 +87,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_every_model_of_the_zoo_is_tried_here() -> None:
     """A new model gets its row in these tests: its small settings. What needs more than features and values has tests
-    of its own: an ensemble, a model of several endpoints, and TabPFN, whose weights are not at hand.
+    of its own: an ensemble, models of several endpoints, and TabPFN, whose weights are not at hand.
     """
-    assert sorted([*SMALL, "blend", "multitask", "tabpfn"]) == models.names()
+    assert sorted([*SMALL, "blend", "mlp_joint", "multitask", "tabpfn"]) == models.names()
 
 
 def test_predictions_are_numbers_in_row_order(case: dict[str, Any]) -> None:
