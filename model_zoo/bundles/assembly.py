@@ -31,6 +31,7 @@ from model_zoo.bundles.reader import Bundle
 from model_zoo.bundles.writer import Background, Featurize, write_bundle
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.similarity import pack
+from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
@@ -158,15 +159,20 @@ def _trust(
     """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
     predictions = np.load(place / "predictions.npz", allow_pickle=False)
     train = snapshot.folds >= 0
-    packed, values = pack(molecules), target.to_training(snapshot.values)
+    packed, values, kinds = pack(molecules), target.to_training(snapshot.values), size_and_kind(molecules)
     side = np.array([SIDES[sign] for sign in snapshot.table["relation"]], dtype=int)
     test = target.to_training(predictions["test"])
     return fit_uncertainty(
         target,
         OutOfFoldPredictions(
-            values[train] - predictions["residual"], values[train], packed[train], snapshot.folds[train], side[train]
+            values[train] - predictions["residual"],
+            values[train],
+            packed[train],
+            kinds[train],
+            snapshot.folds[train],
+            side[train],
         ),
-        OutOfFoldPredictions(test, values[~train], packed[~train], snapshot.folds[~train], side[~train]),
+        OutOfFoldPredictions(test, values[~train], packed[~train], kinds[~train], snapshot.folds[~train], side[~train]),
     )
 
 

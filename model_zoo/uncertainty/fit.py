@@ -1,7 +1,7 @@
 """How far to trust a champion: the rules its bundle stores, and what its model card tells about them.
 
-Belongs here: putting intervals, probabilities and the distribution over reference drugs together from out-of-fold
-predictions; the test split is only reported.
+Belongs here: putting expected errors, levels, intervals, probabilities and the distribution over reference drugs
+together from out-of-fold predictions; the test split is only reported.
 Does not belong here: the rules themselves (see `conformal.py`, `calibration.py`), bundles (see `bundles/reader.py`).
 """
 
@@ -21,6 +21,16 @@ from model_zoo.type_aliases import Json
 from model_zoo.uncertainty import calibration, conformal
 from model_zoo.uncertainty.calibration import ProbabilityRule
 from model_zoo.uncertainty.conformal import COVERAGE, IntervalRule, fewest_errors
+from model_zoo.uncertainty.error_model import (
+    NEIGHBOURS,
+    ErrorModel,
+    difficulty,
+    doubt,
+    fit_error_model,
+    held_out_difficulty,
+)
+from model_zoo.uncertainty.property_distance import PropertySpace
+from model_zoo.uncertainty.reliability import NAMES, Levels, fit_levels, held_out_expectations
 
 QUANTILES = 201
 
@@ -78,6 +88,9 @@ class Uncertainty(BaseModel):
     probability: ProbabilityRule | None = None
     """Of binary endpoints."""
     reference: ReferenceDistribution | None = None
+    error: ErrorModel | None = None
+    """Of binary endpoints; the interval of a regression is one itself."""
+    levels: Levels | None = None
 
 
 @dataclass(frozen=True)
@@ -90,8 +103,8 @@ class OutOfFoldPredictions:
         `n` predictions on the scale of training.
     values
         `n` measured values on that scale.
-    packed
-        `n x b` packed fingerprints, see `similarity.pack`.
+    packed, properties
+        `n x b` packed fingerprints, see `similarity.pack`, and `n x p` sizes and kinds, see `size_and_kind`.
     folds
         `n` fold numbers; -1 throughout for the test split.
     side
@@ -102,6 +115,7 @@ class OutOfFoldPredictions:
     predicted: Floats
     values: Floats
     packed: NDArray[np.uint8]
+    properties: Floats
     folds: NDArray[np.int_]
     side: NDArray[np.int_] | None = None
 
@@ -123,7 +137,9 @@ class OutOfFoldPredictions:
         if self.exact.all():
             return self
         rows = self.exact
-        return OutOfFoldPredictions(self.predicted[rows], self.values[rows], self.packed[rows], self.folds[rows])
+        return OutOfFoldPredictions(
+            self.predicted[rows], self.values[rows], self.packed[rows], self.properties[rows], self.folds[rows]
+        )
 
 
 def fit_uncertainty(
@@ -141,25 +157,64 @@ def fit_uncertainty(
         For the model card. Under `held_out`, each fold is told about by rules that were fitted without it.
     """
     errors, exact, test = out_of_fold.errors, out_of_fold.exact, test.measured()
-    hard = conformal.held_out_difficulty(out_of_fold.packed, errors, out_of_fold.folds)
-    similarity = 1.0 - hard[exact, 0]
-    near, rows = tanimoto_nearest(test.packed, out_of_fold.packed, conformal.NEIGHBOURS)
-    edges = conformal.bin_edges(similarity)
-    places = (similarity, near[:, 0] if len(near) else np.empty(0), edges)
+    hard = held_out_difficulty(out_of_fold.packed, errors, out_of_fold.folds, out_of_fold.properties)
+    near, rows = tanimoto_nearest(test.packed, out_of_fold.packed, NEIGHBOURS)
+    new = difficulty(near, errors[rows], PropertySpace(out_of_fold.properties).distance(test.properties))
+    edges = conformal.bin_edges(1.0 - hard[exact, 0])
     if target.task == "binary":
-        return _binary(out_of_fold, test, errors, places)
-    told = (hard[exact], errors[exact], out_of_fold.folds[exact])
-    rule, widths = conformal.fit_interval_rule(*told), conformal.held_out_half_widths(*told)
+        trust, report = _binary(out_of_fold, test, hard, new, edges)
+    else:
+        trust, report = _regression(out_of_fold, test, hard[exact], new, edges)
+    return trust, errors, report
+
+
+def _regression(
+    out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions, hard: Floats, new: Floats, edges: list[float]
+) -> tuple[Uncertainty, dict[str, Json]]:
+    told = out_of_fold.measured()
+    errors, ceiling = told.errors, _naive_error(told.values)
+    rule = conformal.fit_interval_rule(hard, errors, told.folds, ceiling=ceiling)
     report: dict[str, Any] = {"nominal": COVERAGE}
     if rule is None:
-        report |= {"missing": no_interval(int(exact.sum())), "held_out": conformal.coverage_report(*_NOTHING, edges)}
-        return Uncertainty(), errors, {"interval": report}
-    test_widths = rule.half_width(conformal.difficulty(near, errors[rows])) if len(near) else np.empty(0)
-    report["held_out"] = _interval_report(widths, errors[exact], places[0], edges)
+        report |= {"missing": no_interval(len(errors)), "held_out": conformal.coverage_report(*_NOTHING, edges)}
+        return Uncertainty(), {"interval": report}
+    widths, places = conformal.held_out_half_widths(hard, errors, told.folds, ceiling), 1.0 - hard[:, 0]
+    report["held_out"] = _interval_report(widths, errors, places, edges)
     if "half_width" not in report["held_out"]:  # enough molecules in all, too few without any of the folds
-        report["held_out"]["half_width"] = _half_widths(rule.half_width(hard[exact]))
-    report["test"] = _interval_report(test_widths, np.abs(test.values - test.predicted), places[1], edges)
-    return Uncertainty(interval=rule), errors, {"interval": report}
+        report["held_out"]["half_width"] = _half_widths(rule.half_width(hard))
+    wrong, test_widths = test.errors, rule.half_width(new)
+    report["test"] = _interval_report(test_widths, wrong, 1.0 - new[:, 0], edges)
+    expected = held_out_expectations(hard, errors, told.folds, ceiling)
+    levels = fit_levels(expected, errors, hard)
+    return Uncertainty(interval=rule, levels=levels), {
+        "interval": report,
+        "reliability": {
+            "held_out": _levels_report(levels, expected, errors, hard, errors <= widths),
+            "test": _levels_report(levels, rule.scale(new), wrong, new, wrong <= test_widths),
+        },
+    }
+
+
+def _naive_error(values: Floats) -> float:
+    """Give the mean error of who knows nothing of a molecule and says the mean."""
+    return float(np.abs(values - values.mean()).mean())
+
+
+def _levels_report(
+    levels: Levels, expected: Floats, shown: Floats, hard: Floats, holds: NDArray[np.bool_]
+) -> list[dict[str, Json]]:
+    """Tell per level how many molecules, how wrong on average, and how often the statement at 90 % held."""
+    places, _ = levels.place(expected, hard)
+    return [
+        {
+            "level": name,
+            "molecules": int((places == place).sum()),
+            "error": float(f"{shown[places == place].mean():.4g}"),
+            "coverage": round(float(holds[places == place].mean()), 4),
+        }
+        for place, name in enumerate(NAMES)
+        if (places == place).any()
+    ]
 
 
 def no_interval(molecules: int) -> str:
@@ -201,15 +256,17 @@ def _half_widths(widths: Floats) -> dict[str, float]:
 
 
 def _binary(
-    out_of_fold: OutOfFoldPredictions,
-    test: OutOfFoldPredictions,
-    errors: Floats,
-    places: tuple[Floats, Floats, list[float]],
-) -> tuple[Uncertainty, Floats, dict[str, Json]]:
-    labels = out_of_fold.values
-    rule = calibration.fit_probability_rule(out_of_fold.predicted, labels, places[0], out_of_fold.folds)
-    calibrated, sets = calibration.held_out(out_of_fold.predicted, labels, places[0], out_of_fold.folds)
+    out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions, hard: Floats, new: Floats, edges: list[float]
+) -> tuple[Uncertainty, dict[str, Json]]:
+    labels, folds, similarity = out_of_fold.values, out_of_fold.folds, 1.0 - hard[:, 0]
+    rule = calibration.fit_probability_rule(out_of_fold.predicted, labels, similarity, folds)
+    calibrated, sets = calibration.held_out(out_of_fold.predicted, labels, similarity, folds)
     test_calibrated = rule.calibrate(test.predicted)
+    hard, new = np.column_stack([hard, doubt(calibrated)]), np.column_stack([new, doubt(test_calibrated)])
+    wrong, ceiling = np.abs(labels - calibrated), _naive_error(labels)
+    model = fit_error_model(hard, wrong, ceiling)
+    expected = held_out_expectations(hard, wrong, folds, ceiling)
+    levels = fit_levels(expected, (rule.label(calibrated) != labels).astype(float), hard)
     report: dict[str, Any] = {
         "probability": {
             "calibrated": (rule.slope, rule.intercept) != (1.0, 0.0),
@@ -217,16 +274,19 @@ def _binary(
             "before": calibration.probability_report(out_of_fold.predicted, labels),
         },
         "prediction_set": {"nominal": COVERAGE},
+        "reliability": {},
     }
-    for name, probabilities, contains, true, similarity in (
-        ("held_out", calibrated, sets, labels, places[0]),
-        ("test", test_calibrated, rule.contains(test_calibrated, places[1]), test.values, places[1]),
+    for name, probabilities, contains, true, hardness, errors in (
+        ("held_out", calibrated, sets, labels, hard, expected),
+        ("test", test_calibrated, rule.contains(test_calibrated, 1.0 - new[:, 0]), test.values, new, model.scale(new)),
     ):
         if len(true):
             holds = contains[np.arange(len(true)), true.astype(int)]
             report["probability"][name] = calibration.probability_report(probabilities, true)
             report["prediction_set"][name] = {
-                **conformal.coverage_report(holds, similarity, places[2]),
+                **conformal.coverage_report(holds, 1.0 - hardness[:, 0], edges),
                 **calibration.decision_report(rule, probabilities, contains, true),
             }
-    return Uncertainty(probability=rule), errors, report
+            said = (rule.label(probabilities) != true).astype(float)
+            report["reliability"][name] = _levels_report(levels, errors, said, hardness, holds)
+    return Uncertainty(probability=rule, error=model, levels=levels), report

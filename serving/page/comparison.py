@@ -18,7 +18,8 @@ from serving.page.views import Card, Line, ShownMolecule, card, notes_of, radar
 
 CLEAR = 0.1
 """Desirabilities nearer to each other than this count as equal: the models do not tell them apart."""
-FIELDS = ("value", "lower", "upper", "unit", "percentile", "label", "domain", "similarity", "champion", "provisional")
+FIELDS = ("value", "lower", "upper", "unit", "percentile", "label", "domain", "reliability", "usual_error",
+          "similarity", "champion", "provisional")  # fmt: skip
 
 SHOWN = ("display_value", "display_lower", "display_upper", "display_unit")
 """Further fields of an endpoint that people read in another unit."""
@@ -98,12 +99,13 @@ def csv_of(
                 cells += [""] * len(_fields(champions[name]))
                 continue
             estimate, manifest = answer[name], told[place].champions[name].manifest
-            domain = "inside" if estimate.similarity >= manifest.domain_threshold else "outside"
+            domain = "inside" if estimate.inside else "outside"
             numbers = (estimate.value, estimate.lower, estimate.upper, estimate.percentile)
             value, lower, upper, percentile = ("" if each is None else f"{each:.6g}" for each in numbers)
             display = manifest.display
             label = "" if estimate.label is None else estimate.label
-            cells += [value, lower, upper, manifest.unit, percentile, label, domain]
+            usual = "" if estimate.usual_error is None else f"{estimate.usual_error:.4g}"
+            cells += [value, lower, upper, manifest.unit, percentile, label, domain, estimate.reliability or "", usual]
             provisional = told[place].champions[name].provisional
             cells += [f"{estimate.similarity:.4f}", manifest.version, provisional]
             if champions[name].manifest.display is not None:

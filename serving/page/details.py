@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from rdkit import Chem
 
-from model_zoo.bundles.reader import Neighbour
+from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.data.display_unit import Display
 from model_zoo.explanation.explainer import Explanation

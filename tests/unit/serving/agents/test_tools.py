@@ -149,8 +149,13 @@ def test_descriptions_make_a_model_say_what_is_known_of_an_error(place: Place) -
 
     instructions, tools = asyncio.run(go())
     assert set(tools) == TOOLS
-    assert all(word in instructions for word in ("interval", "unit", "outside", "overlap", "measured"))
-    assert all(word in tools["predict"].description for word in ("interval", "domain", "cautions", "error"))
+    assert all(
+        word in instructions
+        for word in ("interval", "unit", "like the training data", "usual_error", "overlap", "measured")
+    )
+    assert all(
+        word in tools["predict"].description for word in ("interval", "reliability", "domain", "cautions", "error")
+    )
     assert "Never report a predicted" in tools["report_measurement"].description
     assert not tools["report_measurement"].annotations.read_only_hint
     assert tools["predict"].annotations.read_only_hint

@@ -1,0 +1,122 @@
+"""Three levels of how far to rely on a prediction, each with the error that was usual in it.
+
+Belongs here: where the levels part, whether the parting is earned, and what was found in each.
+Does not belong here: the expected error itself (see `error_model.py`), words for people (see `serving`).
+
+A boundary stands only where held-out errors on its two sides differ: where the error model cannot tell molecules apart,
+it does not say that it can, and all of them are `medium`. `low` has a second meaning that needs no boundary: farther
+from all training molecules than any of these was from the others, so that no error is known.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from model_zoo.uncertainty.error_model import fit_error_model
+
+Reliability = Literal["high", "medium", "low"]
+NAMES: tuple[Reliability, ...] = ("high", "medium", "low")
+PARTS = (0.5, 0.9)
+"""Shares of the held-out training molecules below the two boundaries."""
+FEWEST_OF_A_SIDE = 20
+CLEAR = 2.0
+"""By how many standard errors the mean errors on two sides of a boundary have to differ."""
+BEYOND = 0.995
+"""Share of the held-out training molecules that were no farther than what counts as far."""
+
+Floats = NDArray[np.float64]
+
+
+class Levels(BaseModel):
+    """Where the levels part, by expected error on the scale of training, and what was usual in each."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    high_below: float | None = None
+    low_from: float | None = None
+    usual: tuple[float | None, float | None, float | None] = (None, None, None)
+    """By level, highest first: the mean absolute error of the held-out training molecules in it, on the scale of
+    training; of a binary endpoint the share of wrong labels. None where there were none."""
+    farthest: tuple[float, float]
+    """Distance to the nearest training molecule, and distance by properties, beyond which no error is known."""
+
+    def place(self, expected: Floats, hard: Floats) -> tuple[NDArray[np.int_], Floats]:
+        """Give the level of `n` molecules by its place in `NAMES`, and the usual error there, NaN where none is known.
+
+        Parameters
+        ----------
+        expected, hard
+            `n` expected errors, and the `n x signals` difficulties that they came from.
+
+        Examples
+        --------
+        >>> levels = Levels(high_below=0.5, low_from=1.0, usual=(0.3, 0.7, 1.4), farthest=(0.9, 2.0))
+        >>> places, usual = levels.place(np.array([0.4, 1.0, 0.4]), np.array([[0.1, 0, 1], [0.1, 0, 1], [0.1, 0, 9]]))
+        >>> places.tolist(), usual.tolist()
+        ([0, 2, 2], [0.3, 1.4, nan])
+        """
+        places = np.ones(len(expected), dtype=int)
+        if self.high_below is not None:
+            places[expected < self.high_below] = 0
+        if self.low_from is not None:
+            places[expected >= self.low_from] = 2
+        usual = np.array([np.nan if each is None else each for each in self.usual])[places]
+        far = self.is_far(hard)
+        places[far], usual[far] = 2, np.nan
+        return places, usual
+
+    def is_far(self, hard: Floats) -> NDArray[np.bool_]:
+        """Tell which of `n` molecules lie where no training molecule was while it was held out."""
+        return np.asarray((hard[:, 0] > self.farthest[0]) | (hard[:, 2] > self.farthest[1]))
+
+
+def fit_levels(expected: Floats, shown: Floats, hard: Floats) -> Levels:
+    """Part the levels by what was expected of `n` molecules while they were held out, and found then.
+
+    Parameters
+    ----------
+    expected
+        Expected errors, by a model that was fitted without the molecule's fold.
+    shown
+        What is told of a level is the mean of these: absolute errors, or 1 for a wrong label and 0 for a right one.
+    hard
+        `n x signals` difficulties.
+    """
+    farthest = (float(np.quantile(hard[:, 0], BEYOND)), float(np.quantile(hard[:, 2], BEYOND)))
+    edges = [float(edge) for edge in np.quantile(expected, PARTS)]
+    upper = edges[1] if _differ(shown, (expected >= edges[0]) & (expected < edges[1]), expected >= edges[1]) else None
+    rest = expected >= edges[0] if upper is None else (expected >= edges[0]) & (expected < upper)
+    lower = edges[0] if _differ(shown, expected < edges[0], rest) else None
+    draft = Levels(high_below=lower, low_from=upper, farthest=farthest)
+    places, _ = draft.place(expected, hard)
+    known = ~draft.is_far(hard)
+    usual = [float(shown[known & (places == place)].mean()) if (known & (places == place)).any() else None
+             for place in range(len(NAMES))]  # fmt: skip
+    return draft.model_copy(update={"usual": tuple(usual)})
+
+
+def held_out_expectations(hard: Floats, errors: Floats, folds: NDArray[np.int_], ceiling: float = 0.0) -> Floats:
+    """Give what was expected of each molecule by a model that was fitted without its fold; a single fold's by its own.
+
+    Where the other folds have no error at all, nothing is expected.
+    """
+    expected = np.empty(len(errors))
+    for fold in np.unique(folds):
+        inside = folds == fold
+        rest = ~inside if not inside.all() else inside
+        model = fit_error_model(hard[rest], errors[rest], ceiling)
+        expected[inside] = model.scale(hard[inside]) if errors[rest].any() else 0.0
+    return expected
+
+
+def _differ(shown: Floats, below: NDArray[np.bool_], above: NDArray[np.bool_]) -> bool:
+    """Tell whether what lies above a boundary was worse than what lies below, beyond chance."""
+    if min(int(below.sum()), int(above.sum())) < FEWEST_OF_A_SIDE:
+        return False
+    less, more = shown[below], shown[above]
+    noise = float(np.sqrt(less.var(ddof=1) / len(less) + more.var(ddof=1) / len(more)))
+    return bool(more.mean() - less.mean() > CLEAR * noise)
