@@ -108,10 +108,10 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
     """
     endpoint, model, place = chosen.endpoint, chosen.model, chosen.trained
     snapshot = Dataset.load(chosen.snapshot)
-    train = snapshot.folds >= 0
     everyone = read_molecules(chosen.snapshot)
-    molecules = [molecule for molecule, inside in zip(everyone, train, strict=True) if inside]
-    trust, errors, trusted = _trust(endpoint.target, snapshot, everyone, place)
+    train = training_rows(everyone, snapshot.folds)
+    molecules = [everyone[row] for row in train]
+    trust, errors, trusted = _trust(endpoint.target, snapshot, everyone, train, place)
     drugs, domain = chembl_drugs(), fit_domain(molecules, snapshot.folds[train])
     fields = {
         "endpoint": endpoint.name,
@@ -142,6 +142,12 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
     )
 
 
+def training_rows(molecules: Sequence[Molecule], folds: NDArray[np.int_]) -> NDArray[np.intp]:
+    """Give the rows that were trained on by their SMILES: which of equally near molecules comes first is no chance."""
+    known = np.flatnonzero(folds >= 0)
+    return np.array(sorted(known, key=lambda row: molecules[row].smiles), dtype=np.intp)
+
+
 def candidate(row: Row) -> Candidate:
     """Give a row of the leaderboard as the rules of the contest take it."""
     return Candidate(
@@ -154,25 +160,26 @@ def candidate(row: Row) -> Candidate:
 
 
 def _trust(
-    target: Target, snapshot: Dataset, molecules: Sequence[Molecule], place: Path
+    target: Target, snapshot: Dataset, molecules: Sequence[Molecule], train: NDArray[np.intp], place: Path
 ) -> tuple[Uncertainty, NDArray[np.float64], dict[str, Json]]:
     """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
     predictions = np.load(place / "predictions.npz", allow_pickle=False)
-    train = snapshot.folds >= 0
+    tested, residual = snapshot.folds < 0, np.full(len(molecules), np.nan)
+    residual[~tested] = predictions["residual"]
     packed, values, kinds = pack(molecules), target.to_training(snapshot.values), size_and_kind(molecules)
     side = np.array([SIDES[sign] for sign in snapshot.table["relation"]], dtype=int)
     test = target.to_training(predictions["test"])
     return fit_uncertainty(
         target,
         OutOfFoldPredictions(
-            values[train] - predictions["residual"],
+            values[train] - residual[train],
             values[train],
             packed[train],
             kinds[train],
             snapshot.folds[train],
             side[train],
         ),
-        OutOfFoldPredictions(test, values[~train], packed[~train], kinds[~train], snapshot.folds[~train], side[~train]),
+        OutOfFoldPredictions(test, values[tested], packed[tested], kinds[tested], snapshot.folds[tested], side[tested]),
     )
 
 

@@ -181,10 +181,12 @@ class Bundle:
             label, sets = trust.probability.label(value), trust.probability.contains(value, nearest)
         expected = places = usual = None
         if self._error_model is not None and molecules:
-            hard = self._difficulty(molecules, similarity, rows, properties, value)
+            if properties is None and trust.levels is not None:
+                properties = size_and_kind(molecules)
+            hard = self._difficulty(similarity, rows, properties, value)
             expected = self._error_model.scale(hard)
-            if trust.levels is not None:
-                places, usual = trust.levels.place(expected, hard)
+            if trust.levels is not None and properties is not None:
+                expected, places, usual = trust.levels.place(self._error_model, hard, self.domain.beyond(properties))
             if trust.interval is not None:
                 half_width = trust.interval.factor * expected
         if half_width is not None:
@@ -202,7 +204,6 @@ class Bundle:
 
     def _difficulty(
         self,
-        molecules: Sequence[Molecule],
         similarity: NDArray[np.float64],
         rows: NDArray[np.intp],
         properties: NDArray[np.float64] | None,
@@ -210,11 +211,11 @@ class Bundle:
     ) -> NDArray[np.float64]:
         """Give how hard the molecules are by as many signals as the bundle's own rule has."""
         assert self._error_model is not None
-        errors, signals = self.neighbours.errors[rows], self._error_model.signals
-        if signals == 2:
+        errors = self.neighbours.errors[rows]
+        if self._error_model.signals == 2 or properties is None:
             return difficulty(similarity, errors)
-        far = self.domain.distance(size_and_kind(molecules) if properties is None else properties)
-        more = (far,) if signals == 3 else (far, doubt(value))
+        far = self.domain.distance(properties)
+        more = (far,) if self._error_model.signals == 3 else (far, doubt(value))
         return difficulty(similarity, errors, *more)
 
 

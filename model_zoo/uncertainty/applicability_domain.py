@@ -52,6 +52,10 @@ class Domain:
         """Give how far `n` molecules lie from the training molecules by size and kind, see `PropertySpace`."""
         return self._space.distance(properties)
 
+    def beyond(self, properties: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which of `n` molecules lie beyond the range of the training molecules by size or kind."""
+        return self._space.beyond(properties)
+
     @cached_property
     def _space(self) -> PropertySpace:
         assert self.properties is not None, "a bundle whose rule asks for distances has them"

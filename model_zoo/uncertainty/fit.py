@@ -35,6 +35,8 @@ from model_zoo.uncertainty.reliability import NAMES, Levels, fit_levels, held_ou
 QUANTILES = 201
 
 Floats = NDArray[np.float64]
+Asked = tuple[Floats, NDArray[np.bool_]]
+"""How hard new molecules are, and which lie beyond the range of sizes and kinds."""
 _NOTHING = (np.empty(0, dtype=bool), np.empty(0))
 
 
@@ -159,17 +161,19 @@ def fit_uncertainty(
     errors, exact, test = out_of_fold.errors, out_of_fold.exact, test.measured()
     hard = held_out_difficulty(out_of_fold.packed, errors, out_of_fold.folds, out_of_fold.properties)
     near, rows = tanimoto_nearest(test.packed, out_of_fold.packed, NEIGHBOURS)
-    new = difficulty(near, errors[rows], PropertySpace(out_of_fold.properties).distance(test.properties))
+    space = PropertySpace(out_of_fold.properties)
+    new = difficulty(near, errors[rows], space.distance(test.properties))
+    beyond = space.beyond(test.properties)
     edges = conformal.bin_edges(1.0 - hard[exact, 0])
     if target.task == "binary":
-        trust, report = _binary(out_of_fold, test, hard, new, edges)
+        trust, report = _binary(out_of_fold, test, hard, (new, beyond), edges)
     else:
-        trust, report = _regression(out_of_fold, test, hard[exact], new, edges)
+        trust, report = _regression(out_of_fold, test, hard[exact], (new, beyond), edges)
     return trust, errors, report
 
 
 def _regression(
-    out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions, hard: Floats, new: Floats, edges: list[float]
+    out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions, hard: Floats, asked: Asked, edges: list[float]
 ) -> tuple[Uncertainty, dict[str, Json]]:
     told = out_of_fold.measured()
     errors, ceiling = told.errors, _naive_error(told.values)
@@ -182,15 +186,17 @@ def _regression(
     report["held_out"] = _interval_report(widths, errors, places, edges)
     if "half_width" not in report["held_out"]:  # enough molecules in all, too few without any of the folds
         report["held_out"]["half_width"] = _half_widths(rule.half_width(hard))
-    wrong, test_widths = test.errors, rule.half_width(new)
-    report["test"] = _interval_report(test_widths, wrong, 1.0 - new[:, 0], edges)
     expected = held_out_expectations(hard, errors, told.folds, ceiling)
     levels = fit_levels(expected, errors, hard)
+    new, wrong = asked[0], test.errors
+    test_expected, places_of_test, _ = levels.place(rule, *asked)
+    test_widths = rule.factor * test_expected
+    report["test"] = _interval_report(test_widths, wrong, 1.0 - new[:, 0], edges)
     return Uncertainty(interval=rule, levels=levels), {
         "interval": report,
         "reliability": {
-            "held_out": _levels_report(levels, expected, errors, hard, errors <= widths),
-            "test": _levels_report(levels, rule.scale(new), wrong, new, wrong <= test_widths),
+            "held_out": _levels_report(levels.levels_of(expected), errors, errors <= widths),
+            "test": _levels_report(places_of_test, wrong, wrong <= test_widths),
         },
     }
 
@@ -200,11 +206,8 @@ def _naive_error(values: Floats) -> float:
     return float(np.abs(values - values.mean()).mean())
 
 
-def _levels_report(
-    levels: Levels, expected: Floats, shown: Floats, hard: Floats, holds: NDArray[np.bool_]
-) -> list[dict[str, Json]]:
+def _levels_report(places: NDArray[np.int_], shown: Floats, holds: NDArray[np.bool_]) -> list[dict[str, Json]]:
     """Tell per level how many molecules, how wrong on average, and how often the statement at 90 % held."""
-    places, _ = levels.place(expected, hard)
     return [
         {
             "level": name,
@@ -256,13 +259,13 @@ def _half_widths(widths: Floats) -> dict[str, float]:
 
 
 def _binary(
-    out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions, hard: Floats, new: Floats, edges: list[float]
+    out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions, hard: Floats, asked: Asked, edges: list[float]
 ) -> tuple[Uncertainty, dict[str, Json]]:
     labels, folds, similarity = out_of_fold.values, out_of_fold.folds, 1.0 - hard[:, 0]
     rule = calibration.fit_probability_rule(out_of_fold.predicted, labels, similarity, folds)
     calibrated, sets = calibration.held_out(out_of_fold.predicted, labels, similarity, folds)
     test_calibrated = rule.calibrate(test.predicted)
-    hard, new = np.column_stack([hard, doubt(calibrated)]), np.column_stack([new, doubt(test_calibrated)])
+    hard, new = np.column_stack([hard, doubt(calibrated)]), np.column_stack([asked[0], doubt(test_calibrated)])
     wrong, ceiling = np.abs(labels - calibrated), _naive_error(labels)
     model = fit_error_model(hard, wrong, ceiling)
     expected = held_out_expectations(hard, wrong, folds, ceiling)
@@ -276,9 +279,10 @@ def _binary(
         "prediction_set": {"nominal": COVERAGE},
         "reliability": {},
     }
-    for name, probabilities, contains, true, hardness, errors in (
-        ("held_out", calibrated, sets, labels, hard, expected),
-        ("test", test_calibrated, rule.contains(test_calibrated, 1.0 - new[:, 0]), test.values, new, model.scale(new)),
+    told, (_, test_levels, _) = levels.levels_of(expected), levels.place(model, new, asked[1])
+    for name, probabilities, contains, true, hardness, places in (
+        ("held_out", calibrated, sets, labels, hard, told),
+        ("test", test_calibrated, rule.contains(test_calibrated, 1.0 - new[:, 0]), test.values, new, test_levels),
     ):
         if len(true):
             holds = contains[np.arange(len(true)), true.astype(int)]
@@ -288,5 +292,5 @@ def _binary(
                 **calibration.decision_report(rule, probabilities, contains, true),
             }
             said = (rule.label(probabilities) != true).astype(float)
-            report["reliability"][name] = _levels_report(levels, errors, said, hardness, holds)
+            report["reliability"][name] = _levels_report(places, said, holds)
     return Uncertainty(probability=rule, error=model, levels=levels), report

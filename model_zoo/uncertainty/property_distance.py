@@ -13,6 +13,8 @@ MOST = 2_000
 LEAST_SPREAD = 0.1
 """A property that hardly varies in training is measured by this instead: a first ring is far, not infinitely far."""
 BLOCK = 500
+ROUNDING = 1e-5
+"""Bundles hold single precision: a training molecule is not beyond itself."""
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +49,17 @@ class PropertySpace:
             others = self.properties[~inside] if not inside.all() else self.properties
             found[inside] = self._distance(self.properties[inside], self._scaled(evenly(others)))
         return found
+
+    def beyond(self, properties: Floats) -> NDArray[np.bool_]:
+        """Tell which of `m` molecules are larger, or smaller, by some property than every training molecule."""
+        if not len(self.properties):
+            return np.zeros(len(properties), dtype=bool)
+        low, high = self._range
+        return np.asarray(((properties < low - ROUNDING) | (properties > high + ROUNDING)).any(axis=1))
+
+    @cached_property
+    def _range(self) -> tuple[Floats, Floats]:
+        return self.properties.min(axis=0), self.properties.max(axis=0)
 
     @cached_property
     def _scale(self) -> tuple[Floats, Floats]:

