@@ -142,10 +142,10 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
     )
 
 
-def training_rows(molecules: Sequence[Molecule], folds: NDArray[np.int_]) -> NDArray[np.intp]:
+def training_rows(molecules: Sequence[Molecule], folds: NDArray[np.int_]) -> list[int]:
     """Give the rows that were trained on by their SMILES: which of equally near molecules comes first is no chance."""
-    known = np.flatnonzero(folds >= 0)
-    return np.array(sorted(known, key=lambda row: molecules[row].smiles), dtype=np.intp)
+    known: list[int] = np.flatnonzero(folds >= 0).tolist()
+    return sorted(known, key=lambda row: molecules[row].smiles)
 
 
 def candidate(row: Row) -> Candidate:
@@ -160,7 +160,7 @@ def candidate(row: Row) -> Candidate:
 
 
 def _trust(
-    target: Target, snapshot: Dataset, molecules: Sequence[Molecule], train: NDArray[np.intp], place: Path
+    target: Target, snapshot: Dataset, molecules: Sequence[Molecule], train: list[int], place: Path
 ) -> tuple[Uncertainty, NDArray[np.float64], dict[str, Json]]:
     """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
     predictions = np.load(place / "predictions.npz", allow_pickle=False)

@@ -48,7 +48,7 @@ Report a value that was measured in a laboratory, so that models learn from it. 
 remembered value. Needs the endpoint's own unit. The same report sent twice is stored once."""
 
 _LOW = "low reliability: unlike the training molecules, or the model is often wrong there; take it as a guess"
-_FAR = "no measured molecule was this far from the others: the error is not known; take it as a guess"
+_FAR = "larger or otherwise unlike all measured molecules: the error is not known; take it as a guess"
 
 
 def told(entry: dict[str, Json]) -> dict[str, Json]:

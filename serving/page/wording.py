@@ -67,6 +67,7 @@ class Trust:
 
     word: str
     detail: str
+    has_known_error: bool = True
 
 
 @dataclass(frozen=True)
@@ -143,13 +144,13 @@ def trust(champion: Champion, estimate: Estimate) -> Trust:
     if estimate.reliability is None:
         return Trust("Familiar chemistry" if estimate.inside else "Unfamiliar chemistry", "")
     word = f"{estimate.reliability.capitalize()} reliability"
-    return Trust(word, usual_error(champion.manifest, estimate.usual_error))
+    return Trust(word, usual_error(champion.manifest, estimate.usual_error), estimate.usual_error is not None)
 
 
 def usual_error(manifest: Manifest, error: float | None) -> str:
     """Say how wrong a model usually was, in the words of its endpoint's scale."""
     if error is None:
-        return "no measured molecule was this far from the others: the error here is not known"
+        return "larger or otherwise unlike all measured molecules: the error here is not known"
     if manifest.target.task == "binary":
         return f"usually wrong here: {100 * error:.0f} in 100"
     if manifest.target.transform == "log10" or (manifest.display is not None and manifest.unit.startswith("log10")):

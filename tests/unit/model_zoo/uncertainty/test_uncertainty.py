@@ -80,7 +80,7 @@ def min_max(one: Molecule, other: Molecule) -> float:
     counts, others = (generator.GetSparseCountFingerprint(each.mol).GetNonzeroElements() for each in (one, other))
     keys = counts.keys() | others.keys()
     both = [(counts.get(key, 0), others.get(key, 0)) for key in keys]
-    return sum(map(min, both)) / sum(map(max, both))
+    return float(sum(map(min, both)) / sum(map(max, both)))
 
 
 def test_similarities_are_those_of_counts() -> None:
