@@ -131,6 +131,7 @@ def _differ(shown: Floats, below: NDArray[np.bool_], above: NDArray[np.bool_]) -
     """Tell whether what lies above a boundary was worse than what lies below, beyond chance."""
     if min(int(below.sum()), int(above.sum())) < FEWEST_OF_A_SIDE:
         return False
-    less, more = shown[below], shown[above]
+    typical = float(shown.mean()) or 1.0  # squares of errors in some units are no numbers
+    less, more = shown[below] / typical, shown[above] / typical
     noise = float(np.sqrt(less.var(ddof=1) / len(less) + more.var(ddof=1) / len(more)))
     return bool(more.mean() - less.mean() > CLEAR * noise)
