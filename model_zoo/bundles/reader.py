@@ -114,7 +114,7 @@ class Bundle:
         needed: dict[str, Sized] = {"SMILES": self.neighbours.smiles, "values": self.neighbours.values}
         if self._error_model is not None:
             needed["errors"] = self.neighbours.errors
-        if self._error_model is not None and self._error_model.signals > 2:
+        if self.reads_properties:
             needed["sizes and kinds"] = () if self.domain.properties is None else self.domain.properties
         if self.neighbours.relations:
             needed["relations"] = self.neighbours.relations
@@ -181,7 +181,7 @@ class Bundle:
             label, sets = trust.probability.label(value), trust.probability.contains(value, nearest)
         expected = places = usual = None
         if self._error_model is not None and molecules:
-            if properties is None and trust.levels is not None:
+            if properties is None and self.reads_properties:
                 properties = size_and_kind(molecules)
             hard = self._difficulty(similarity, rows, properties, value)
             expected = self._error_model.scale(hard)
@@ -194,6 +194,11 @@ class Bundle:
         percentile = None if trust.reference is None else trust.reference.percentile(value)
         reliability = None if places is None else tuple(NAMES[place] for place in places)
         return Predictions(value, lower, upper, nearest, percentile, label, sets, expected, reliability, usual)
+
+    @property
+    def reads_properties(self) -> bool:
+        """Whether its error model asks for sizes and kinds of molecules."""
+        return self._error_model is not None and self._error_model.signals > 2
 
     @property
     def _error_model(self) -> ErrorModel | None:

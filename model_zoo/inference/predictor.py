@@ -314,7 +314,7 @@ def _noted(result: Estimate | Fault, reading: Understood) -> Estimate | Fault:
 def _looks(bundle: Bundle, shared: SharedFeatures) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
     """Give what a bundle looks for nearest molecules by; one that is older than sizes and kinds asks for none."""
     packed = shared.packed(bundle.manifest.policies.similarity)
-    return packed, shared.properties if bundle.manifest.trust.levels is not None else None
+    return packed, shared.properties if bundle.reads_properties else None
 
 
 def _estimate(smiles: str, got: Predictions, row: int, threshold: float) -> Estimate:

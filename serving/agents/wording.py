@@ -60,7 +60,7 @@ def told(entry: dict[str, Json]) -> dict[str, Json]:
         said["standardised"] = each["standardised"]
         cautions = []
         if each["domain"] == "outside":
-            cautions.append(_LOW if each["usual_error"] is not None or each["reliability"] is None else _FAR)
+            cautions.append(_FAR if each.get("reliability") and each.get("usual_error") is None else _LOW)
         if each["provisional"]:
             cautions.append("provisional model: a better one may serve soon, and the value may change")
         if each["no_interval"]:

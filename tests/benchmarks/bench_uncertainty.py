@@ -7,8 +7,8 @@ oracle reaches that knows the mean error of the 25 nearest *withheld* molecules;
 of each bin; and what was found at each level of reliability. `before` is the rule of bundles of format 3: environments
 that occur, two signals, one conformal factor over all folds.
 
-`python -m tests.benchmarks.bench_uncertainty CACHE [--data FOLDER] [--parts N] [--write] [ENDPOINT ...]` keeps fits in
-the folder CACHE; `--write` puts the table into `docs/uncertainty.md`.
+`python -m tests.benchmarks.bench_uncertainty CACHE [--data FOLDER] [--parts N] [--kept] [--write] [ENDPOINT ...]` keeps
+fits in the folder CACHE (with `--kept` no more are made); `--write` puts the table into `docs/uncertainty.md`.
 """
 
 from __future__ import annotations
@@ -84,12 +84,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--parts", type=int, default=2)
     parser.add_argument("--families", default=",".join(FAMILIES))
+    parser.add_argument("--kept", action="store_true", help="fit nothing")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_intermixed_args()
     configs = load_configs(ROOT / "configs")
     names, families = asked.endpoints or list(configs.endpoints), asked.families.split(",")
     groups: dict[tuple[str, str, str], list[Told]] = {}
-    for case in cases(configs, names, families, asked.cache, asked.parts, asked.data):
+    for case in cases(configs, names, families, asked.cache, asked.parts, asked.data, only_kept=asked.kept):
         key = (case.endpoint, case.model, case.withheld.split()[0])
         groups.setdefault(key, []).append(told(case, configs.endpoints[case.endpoint].target))
     pooled = {key: join(parts) for key, parts in sorted(groups.items())}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,14 @@ from model_zoo.config.files import Configs
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import make_dataset
 from model_zoo.data.splits import clusters
-from model_zoo.training.cross_validation import TrainingData, cross_validate, finite_predictions
+from model_zoo.data.targets import Target
+from model_zoo.models._base import ModelConfig
+from model_zoo.training.cross_validation import (
+    TrainingData,
+    cross_validate,
+    cross_validate_ensemble,
+    finite_predictions,
+)
 
 ROOT = Path(__file__).parents[2]
 PARTS = 4
@@ -42,8 +49,6 @@ class Case:
         Names, and what was withheld.
     smiles, values, folds, out_of_fold
         Of the training molecules; the last without the molecule's fold of scaffolds.
-    clusters, out_of_cluster
-        The same molecules dealt by cluster, and predicted without theirs.
     new_smiles, new_values, predicted
         Of the molecules withheld.
     """
@@ -55,8 +60,6 @@ class Case:
     values: np.ndarray
     folds: np.ndarray
     out_of_fold: np.ndarray
-    clusters: np.ndarray
-    out_of_cluster: np.ndarray
     new_smiles: np.ndarray
     new_values: np.ndarray
     predicted: np.ndarray
@@ -75,21 +78,44 @@ class Case:
 
 
 def cases(
-    configs: Configs, names: Sequence[str], families: Sequence[str], cache: Path, parts: int, data: Path | None = None
+    configs: Configs,
+    names: Sequence[str],
+    families: Sequence[str],
+    cache: Path,
+    parts: int,
+    data: Path | None = None,
+    *,
+    only_kept: bool = False,
 ) -> Iterator[Case]:
-    """Give a case per endpoint, family and withheld part or source; those that were not kept are fitted now.
+    """Give a case per endpoint, withheld part or source, and family, and their blend; what was not kept is fitted now.
 
-    Other sources are withheld only where `data` names the folder of public collections.
+    Other sources are withheld only where `data` names the folder of public collections. With `only_kept` nothing is
+    fitted, and what was not kept is left out.
     """
     for name in names:
-        endpoint = configs.endpoints[name]
-        for family in families:
-            spec = configs.models[family]
-            for withheld in [*(f"clusters {part}" for part in range(parts)), *(sources(name) if data else [])]:
+        for withheld in [*(f"clusters {part}" for part in range(parts)), *(sources(name) if data else [])]:
+            fits = []
+            for family in families:
                 path = cache / f"{name}-{family}-{withheld.replace(' ', '_')}.npz"
+                if only_kept and not path.is_file():
+                    continue
                 if not path.is_file():
-                    fitted(endpoint, spec, withheld, data).save(path)
-                yield Case.load(path)
+                    fitted(configs.endpoints[name], configs.models[family], withheld, data).save(path)
+                fits.append(Case.load(path))
+            yield from fits
+            if len(fits) > 1:
+                yield blended(fits, configs.endpoints[name].target, configs.models["blend"].settings(name))
+
+
+def blended(fits: Sequence[Case], target: Target, config: ModelConfig) -> Case:
+    """Blend the families as the project does."""
+    recipe, first = models.get("blend"), fits[0]
+    P = np.column_stack([each.out_of_fold for each in fits])
+    data = TrainingData(P, target.to_unit(first.values), first.folds)
+    raw = cross_validate_ensemble(recipe, config, target, P, data).raw
+    weights = recipe.fit_weights(P, first.values, config.model_copy(update={"task": target.task}))
+    predicted = np.column_stack([each.predicted for each in fits]) @ weights
+    return replace(first, model="blend", out_of_fold=raw, predicted=predicted)
 
 
 def sources(endpoint: str) -> list[str]:
@@ -113,18 +139,17 @@ def fitted(endpoint: Endpoint, spec: ModelSpec, withheld: str, data: Path | None
         new, told = curated(elsewhere(withheld, data), known, endpoint)
         new_values, out = endpoint.target.to_training(told), np.zeros(len(molecules), dtype=bool)
     kept = [molecules[row] for row in np.flatnonzero(~out)]
-    values, folds, parts = values[~out], folds[~out], dealt(leaders[~out], 5, seed=2)
+    values, folds = values[~out], folds[~out]
     X, config = featurizers.featurize(spec.features, kept), spec.settings(endpoint.name)
     target, recipe = endpoint.target, models.get(spec.recipe or spec.name)
     # Of the scale of training, as `cross_validate` takes values in the unit.
     told = target.to_unit(values)
     scaffold = cross_validate(spec.recipe or spec.name, config, target, TrainingData(X, told, folds)).raw
-    cluster = cross_validate(spec.recipe or spec.name, config, target, TrainingData(X, told, parts)).raw
     model = recipe.train(X, values, config.model_copy(update={"task": target.task}))
     predicted = finite_predictions(model, featurizers.featurize(spec.features, new), spec.name)
     texts = [np.array([each.smiles for each in some]) for some in (kept, new)]
-    return Case(endpoint.name, spec.name, withheld, texts[0], values, folds, scaffold, parts, cluster, texts[1],
-                new_values, predicted)  # fmt: skip
+    return Case(endpoint.name, spec.name, withheld, texts[0], values, folds, scaffold, texts[1], new_values,
+                predicted)  # fmt: skip
 
 
 def dealt(groups: np.ndarray, parts: int, seed: int) -> np.ndarray:
