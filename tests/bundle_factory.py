@@ -25,6 +25,7 @@ from model_zoo.bundles.store import Store
 from model_zoo.bundles.writer import Background, write_bundle
 from model_zoo.chemistry.molecules import Molecule, Standardise, parse_molecule
 from model_zoo.chemistry.similarity import pack
+from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.data.reference_drugs import DrugList
 from model_zoo.data.targets import Target
 from model_zoo.featurizers import featurize
@@ -142,7 +143,7 @@ def write(
             fields=manifest,
             card=model_card(card or {"scores": {"test": {"rmse": 0.7}}}),
             model_folder=model_folder or Path(scratch),
-            domain=Domain(pack(molecules), 0.3),
+            domain=Domain(pack(molecules), 0.3, size_and_kind(molecules)),
             neighbours={
                 "smiles": [molecule.smiles for molecule in molecules],
                 "values": list(measured if measured is not None else values),

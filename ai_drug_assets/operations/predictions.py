@@ -94,7 +94,8 @@ def as_text(predictions: Sequence[Prediction]) -> str:
             span = f"  90 % interval {' to '.join(shown)}" if shown else ""
             if said.no_interval:
                 span = f"  {said.no_interval}"
-            lines.append(f"  {name:<24} {value:>8} {unit:<12} {said.champion}{span}")
+            trust = f"  {said.reliability} reliability" if said.reliability else ""
+            lines.append(f"  {name:<24} {value:>8} {unit:<12} {said.champion}{span}{trust}")
     return "\n".join(lines)
 
 

@@ -33,6 +33,7 @@ from model_zoo.bundles.reader import Bundle
 from model_zoo.bundles.writer import Background, Featurize, write_bundle
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.similarity import pack
+from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
@@ -109,10 +110,10 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
     """
     endpoint, model, place = chosen.endpoint, chosen.model, chosen.trained
     snapshot = Dataset.load(chosen.snapshot)
-    train = snapshot.folds >= 0
     everyone = read_molecules(chosen.snapshot)
-    molecules = [molecule for molecule, inside in zip(everyone, train, strict=True) if inside]
-    trust, errors, trusted = _trust(endpoint.target, snapshot, everyone, place)
+    train = training_rows(everyone, snapshot.folds)
+    molecules = [everyone[row] for row in train]
+    trust, errors, trusted = _trust(endpoint.target, snapshot, everyone, train, place)
     drugs, domain = chembl_drugs(), fit_domain(molecules, snapshot.folds[train])
     fields = {
         "endpoint": endpoint.name,
@@ -143,6 +144,12 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
     )
 
 
+def training_rows(molecules: Sequence[Molecule], folds: NDArray[np.int_]) -> list[int]:
+    """Give the rows that were trained on by their SMILES: which of equally near molecules comes first is no chance."""
+    known: list[int] = np.flatnonzero(folds >= 0).tolist()
+    return sorted(known, key=lambda row: molecules[row].smiles)
+
+
 def candidate(row: Row) -> Candidate:
     """Give a row of the leaderboard as the rules of the contest take it."""
     return Candidate(
@@ -155,20 +162,26 @@ def candidate(row: Row) -> Candidate:
 
 
 def _trust(
-    target: Target, snapshot: Dataset, molecules: Sequence[Molecule], place: Path
+    target: Target, snapshot: Dataset, molecules: Sequence[Molecule], train: list[int], place: Path
 ) -> tuple[Uncertainty, NDArray[np.float64], dict[str, Json]]:
     """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
     predictions = np.load(place / "predictions.npz", allow_pickle=False)
-    train = snapshot.folds >= 0
-    packed, values = pack(molecules), target.to_training(snapshot.values)
+    tested, residual = snapshot.folds < 0, np.full(len(molecules), np.nan)
+    residual[~tested] = predictions["residual"]
+    packed, values, kinds = pack(molecules), target.to_training(snapshot.values), size_and_kind(molecules)
     side = np.array([SIDES[sign] for sign in snapshot.table["relation"]], dtype=int)
     test = target.to_training(predictions["test"])
     return fit_uncertainty(
         target,
         OutOfFoldPredictions(
-            values[train] - predictions["residual"], values[train], packed[train], snapshot.folds[train], side[train]
+            values[train] - residual[train],
+            values[train],
+            packed[train],
+            kinds[train],
+            snapshot.folds[train],
+            side[train],
         ),
-        OutOfFoldPredictions(test, values[~train], packed[~train], snapshot.folds[~train], side[~train]),
+        OutOfFoldPredictions(test, values[tested], packed[tested], kinds[tested], snapshot.folds[tested], side[tested]),
     )
 
 

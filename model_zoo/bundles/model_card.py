@@ -65,10 +65,19 @@ def limits(card: ModelCard) -> list[str]:
     if card.data.training_range is not None:
         low, high = card.data.training_range
         said.append(f"Measured values of training molecules run from {low:.4g} to {high:.4g}; beyond, it extrapolates.")
-    if card.data.domain_threshold is not None:
+    if card.trust.reliability is not None:
+        said.append(
+            "A molecule of low reliability, or farther from all training molecules than these are from each other, "
+            "may be predicted far more wrongly than the scores say."
+        )
+    elif card.data.domain_threshold is not None:
         said.append(
             f"Molecules whose nearest training molecule is less similar than {card.data.domain_threshold:.2f} "
             "(Tanimoto, Morgan) are outside of its domain."
+        )
+    if any(statement.held_out.coverage is not None for _, statement in _statements(card)):
+        said.append(
+            "Statements at 90 % hold for molecules like the training data, less often for another laboratory's."
         )
     for name, told in _statements(card):
         if told.missing:
@@ -129,7 +138,11 @@ def to_markdown(card: ModelCard) -> str:
         _section("Model", _model(card)),
         _section("Scores", _scores(card.scores)),
         _section("Scores in the endpoint's unit", _unit_scores(card)),
-        *(_section(f"{name} at 90 %", _coverage(told)) for name, told in _statements(card)),
+        *(
+            _section(f"{name} at 90 % of molecules like the training data", _coverage(told))
+            for name, told in _statements(card)
+        ),
+        _section("Reliability", _reliability(card)),
         _section("Probabilities", _probabilities(card)),
         _section("Percentiles", _reference(card)),
         _section("Why this one", [card.decision.reason] if card.decision.reason else []),
@@ -186,6 +199,20 @@ def _model(card: ModelCard) -> list[str]:
         others = ", ".join(model.auxiliary)
         lines.append(f"\nLearnt from other endpoints too, nothing of it on molecules that this is tested on: {others}.")
     return lines
+
+
+def _reliability(card: ModelCard) -> list[str]:
+    """Tell how wrong the model was, and how often statements at 90 % held, by level."""
+    found = card.trust.reliability
+    if found is None:
+        return []
+    what = "wrong labels" if card.endpoint.task == "binary" else "mean error, on the scale of training"
+    rows = [
+        (where, each.level, each.molecules, each.error, f"{each.coverage:.1%}")
+        for where, levels in (("held-out scaffolds", found.held_out), ("test split", found.test))
+        for each in levels
+    ]
+    return _table(("molecules of", "level", "molecules", what, "held at 90 %"), rows)
 
 
 def _unit_scores(card: ModelCard) -> list[str]:

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from model_zoo.bundles.card import FILE as CARD
 from model_zoo.bundles.card import ModelCard, parse_card
-from model_zoo.bundles.reader import Bundle, Neighbours, load_bundle, read_verified, verify_files
+from model_zoo.bundles.neighbours import Neighbours
+from model_zoo.bundles.reader import Bundle, load_bundle, read_verified, verify_files
 from model_zoo.errors import BundleError
 from model_zoo.explanation.explainer import FILE as EXPLANATION
 from model_zoo.explanation.explainer import Explainer, load_explainer

@@ -10,6 +10,7 @@ Layout of a bundle (data only; nothing in it is ever unpickled)::
     card.json          model card: scores, decision, losers, data, record of the signature
     model/             the fitted model, see model_formats.py
     domain.npy         packed fingerprints of the training molecules
+    properties.npy     their sizes and kinds, in the same order
     neighbours.json    their SMILES, measured values (and relations, where some are bounds) and absolute out-of-fold
                        errors, same order
     explanation.npz    tables of the model's trees, for explaining predictions
@@ -22,11 +23,10 @@ pointer names it, and a bundle that was altered as a whole is refused too.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,74 +35,25 @@ from model_zoo import policies
 from model_zoo.bundles.card import FILE as CARD
 from model_zoo.bundles.card import ModelCard, parse_card
 from model_zoo.bundles.manifest import FILE, Manifest, parse_manifest
+from model_zoo.bundles.neighbours import Neighbour, Neighbours
 from model_zoo.chemistry.molecules import Molecule
-from model_zoo.chemistry.similarity import pack
+from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.errors import BundleError
 from model_zoo.explanation.explainer import FILE as EXPLANATION
 from model_zoo.explanation.explainer import Explainer, load_explainer
 from model_zoo.featurizers import join
 from model_zoo.fitted_models.formats import Model, load_model
 from model_zoo.io.digests import content_digest, file_digest
-from model_zoo.type_aliases import Json, Numbers
+from model_zoo.type_aliases import Numbers
 from model_zoo.uncertainty.applicability_domain import Domain
-from model_zoo.uncertainty.conformal import NEIGHBOURS, difficulty
+from model_zoo.uncertainty.error_model import NEIGHBOURS, ErrorModel, difficulty, doubt
+from model_zoo.uncertainty.reliability import NAMES, Reliability
 
+PROPERTIES = "properties.npy"
 REFERENCE_TOLERANCE = 1e-4
 """Largest accepted difference to a stored reference prediction, relative to the size of the values (see
 `Target.size`): ONNX Runtime may differ in the last bits of float32 between processors, a wrong model differs by far
 more."""
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """The training molecules as people know them, in the order of the domain.
-
-    Attributes
-    ----------
-    smiles
-        `n` standardised SMILES.
-    values
-        `n` measured values in the endpoint's unit, or classes.
-    errors
-        `n` absolute out-of-fold errors on the scale of training; empty in bundles of format 1.
-    relations
-        `n` times `=`, `<` or `>`: what the true value is to `values`; empty where all were measured.
-    """
-
-    smiles: tuple[str, ...]
-    values: NDArray[np.float64]
-    errors: NDArray[np.float64]
-    relations: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, known: Mapping[str, Json]) -> Neighbours:
-        """Read what `neighbours.json` holds."""
-        return cls(
-            tuple(map(str, known["smiles"])),
-            np.asarray(known["values"], dtype=np.float64),
-            np.asarray(known.get("errors", []), dtype=np.float64),
-            tuple(map(str, known.get("relations", ()))),
-        )
-
-    @property
-    def measured(self) -> NDArray[np.float64]:
-        """The values that were measured, without bounds."""
-        if not self.relations:
-            return self.values
-        measured: NDArray[np.float64] = self.values[np.array([sign == "=" for sign in self.relations], dtype=bool)]
-        return measured
-
-
-class Neighbour(NamedTuple):
-    """A training molecule near another one: its Tanimoto similarity to that, and what was measured for it.
-
-    With the relation `<` or `>` the value is a bound: the true one lies below or above it.
-    """
-
-    smiles: str
-    similarity: float
-    value: float
-    relation: str = "="
 
 
 @dataclass(frozen=True)
@@ -121,6 +72,10 @@ class Predictions:
         Share of the reference drugs' predictions below the value, 0 to 100; none where the bundle knows none.
     label, sets
         Of a binary endpoint: `n` labels, and `n x 2` whether each class belongs to the 90 % set.
+    expected_error
+        The absolute error to expect, on the scale of training; none where the bundle has no error model.
+    reliability, usual_error
+        `n` levels, and what was usual in them, see `Levels`; none where the bundle has none.
     """
 
     value: NDArray[np.float64]
@@ -130,6 +85,9 @@ class Predictions:
     percentile: NDArray[np.float64] | None = None
     label: NDArray[np.int_] | None = None
     sets: NDArray[np.bool_] | None = None
+    expected_error: NDArray[np.float64] | None = None
+    reliability: tuple[Reliability, ...] | None = None
+    usual_error: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,9 +111,11 @@ class Bundle:
         BundleError
             When there is not one neighbour per row of the domain, or an error for each where intervals need them.
         """
-        needed = {"SMILES": self.neighbours.smiles, "values": self.neighbours.values}
-        if self.manifest.trust.interval is not None:
+        needed: dict[str, Sized] = {"SMILES": self.neighbours.smiles, "values": self.neighbours.values}
+        if self._error_model is not None:
             needed["errors"] = self.neighbours.errors
+        if self.reads_properties:
+            needed["sizes and kinds"] = () if self.domain.properties is None else self.domain.properties
         if self.neighbours.relations:
             needed["relations"] = self.neighbours.relations
         for name, got in needed.items():
@@ -173,7 +133,7 @@ class Bundle:
         """Give the `k` training molecules most like each molecule, most similar first; fewer where there are fewer."""
         if not molecules or not len(self.neighbours.values):
             return [[] for _ in molecules]
-        similarity, rows = self.domain.nearest(pack(molecules), k)
+        similarity, rows = self.domain.nearest(self._packed(molecules), k)
         return [
             [
                 Neighbour(
@@ -192,6 +152,7 @@ class Bundle:
         molecules: Sequence[Molecule],
         X: Numbers | None = None,
         packed: NDArray[np.uint8] | None = None,
+        properties: NDArray[np.float64] | None = None,
     ) -> Predictions:
         """Predict for standardised molecules, in order.
 
@@ -202,27 +163,65 @@ class Bundle:
         X
             Their features, when the caller already has them (of `blocks`, side by side): endpoints that share
             featurizers share the work.
-        packed
-            Their fingerprints as `similarity.pack` gives them, for the same reason.
+        packed, properties
+            Their fingerprints by the version of the rule in `manifest.policies`, and what `size_and_kind` says of them,
+            for the same reason.
         """
         manifest = self.manifest
         if X is None:
             X = join([policies.featurizer(block).featurize(molecules) for block in self.blocks])
         raw = self.model.predict(X)
-        similarity, rows = self.domain.nearest(pack(molecules) if packed is None else packed, NEIGHBOURS)
+        similarity, rows = self.domain.nearest(self._packed(molecules) if packed is None else packed, NEIGHBOURS)
         nearest = similarity[:, 0] if molecules else np.empty(0)
         value, trust = manifest.target.to_unit(raw), manifest.trust
         lower = upper = label = sets = None
         half_width: NDArray[np.float64] | float | None = manifest.interval_half_width
-        if trust.interval is not None and molecules:
-            half_width = trust.interval.half_width(difficulty(similarity, self.neighbours.errors[rows]))
-        if half_width is not None:
-            lower, upper = manifest.target.to_unit(raw - half_width), manifest.target.to_unit(raw + half_width)
         if trust.probability is not None:
             value = trust.probability.calibrate(value)
             label, sets = trust.probability.label(value), trust.probability.contains(value, nearest)
+        expected = places = usual = None
+        if self._error_model is not None and molecules:
+            if properties is None and self.reads_properties:
+                properties = size_and_kind(molecules)
+            hard = self._difficulty(similarity, rows, properties, value)
+            expected = self._error_model.scale(hard)
+            if trust.levels is not None and properties is not None:
+                expected, places, usual = trust.levels.place(self._error_model, hard, self.domain.beyond(properties))
+            if trust.interval is not None:
+                half_width = trust.interval.factor * expected
+        if half_width is not None:
+            lower, upper = manifest.target.to_unit(raw - half_width), manifest.target.to_unit(raw + half_width)
         percentile = None if trust.reference is None else trust.reference.percentile(value)
-        return Predictions(value, lower, upper, nearest, percentile, label, sets)
+        reliability = None if places is None else tuple(NAMES[place] for place in places)
+        return Predictions(value, lower, upper, nearest, percentile, label, sets, expected, reliability, usual)
+
+    @property
+    def reads_properties(self) -> bool:
+        """Whether its error model asks for sizes and kinds of molecules."""
+        return self._error_model is not None and self._error_model.signals > 2
+
+    @property
+    def _error_model(self) -> ErrorModel | None:
+        return self.manifest.trust.interval or self.manifest.trust.error
+
+    def _packed(self, molecules: Sequence[Molecule]) -> NDArray[np.uint8]:
+        return policies.fingerprints(molecules, policy=self.manifest.policies.similarity)
+
+    def _difficulty(
+        self,
+        similarity: NDArray[np.float64],
+        rows: NDArray[np.intp],
+        properties: NDArray[np.float64] | None,
+        value: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Give how hard the molecules are by as many signals as the bundle's own rule has."""
+        assert self._error_model is not None
+        errors = self.neighbours.errors[rows]
+        if self._error_model.signals == 2 or properties is None:
+            return difficulty(similarity, errors)
+        far = self.domain.distance(properties)
+        more = (far,) if self._error_model.signals == 3 else (far, doubt(value))
+        return difficulty(similarity, errors, *more)
 
 
 def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
@@ -249,11 +248,12 @@ def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
         reference = json.loads((folder / "reference.json").read_bytes())
         smiles, expected = list(reference["smiles"]), np.asarray(reference["values"], dtype=np.float64)
         packed = np.load(folder / "domain.npy", allow_pickle=False)
+        properties = np.load(folder / PROPERTIES, allow_pickle=False) if PROPERTIES in manifest.files else None
         known = json.loads((folder / "neighbours.json").read_bytes())
         neighbours = Neighbours.of(known)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{folder}: unreadable content: {error!r}") from error
-    domain = Domain(packed, manifest.domain_threshold)
+    domain = Domain(packed, manifest.domain_threshold, properties)
     model, explainer = load_model(folder / "model"), None
     if EXPLANATION in manifest.files:
         blocks = manifest.policies.blocks(manifest.features)

@@ -20,7 +20,8 @@ from model_zoo import featurizers, policies
 from model_zoo.bundles.card import FILE as CARD
 from model_zoo.bundles.card import ModelCard
 from model_zoo.bundles.manifest import DRAFT, FILE, Manifest, version_of
-from model_zoo.bundles.reader import Bundle, Neighbours, load_bundle, reference_molecules
+from model_zoo.bundles.neighbours import Neighbours
+from model_zoo.bundles.reader import PROPERTIES, Bundle, load_bundle, reference_molecules
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.reference_drugs import DrugList
 from model_zoo.explanation.explainer import write_tables
@@ -92,6 +93,8 @@ def write_bundle(
     """
     shutil.copytree(model_folder, folder / "model")
     np.save(folder / "domain.npy", domain.packed, allow_pickle=False)
+    if domain.properties is not None:
+        np.save(folder / PROPERTIES, domain.properties.astype(np.float32), allow_pickle=False)
     _write_json(folder / "neighbours.json", dict(neighbours))
     (folder / CARD).write_bytes(card.as_bytes())
     draft = Manifest(

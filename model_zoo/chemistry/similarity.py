@@ -1,4 +1,8 @@
-"""Tanimoto similarity of molecules, on packed Morgan fingerprints."""
+"""Tanimoto similarity of molecules by how often each atom environment occurs, on packed bits.
+
+An environment that occurs three times sets three bits, so that common bits over all bits are the MinMax (Ruzicka)
+coefficient of the counts: hexadecane is half as like octane as octane is, though both show the same environments.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +15,33 @@ from rdkit.Chem import rdFingerprintGenerator
 from model_zoo.chemistry.molecules import Molecule
 
 DOMAIN_BITS = 1024
+"""As good as twice as many at finding what is near, and half as slow to look through."""
 MOST_ASKED = 20_000
 """Molecules of one set for which neighbours are sought among all others: with all of a larger one the pairs would grow
 with its square. What is told of them (quantiles, rules with three weights) a sample of so many tells as well."""
+_ENVIRONMENT, _TIME = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
+_MIX = np.uint64(0xD6E8FEB86659FD93)
 
-_generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=DOMAIN_BITS)
+_generator = rdFingerprintGenerator.GetMorganGenerator(radius=2)
 
 
 def pack(molecules: Sequence[Molecule]) -> NDArray[np.uint8]:
-    """Give packed Morgan bits, `n x 128` bytes."""
-    bits = np.empty((len(molecules), DOMAIN_BITS), dtype=np.uint8)
+    """Give packed bits of the Morgan environments of radius 2 and of their numbers, `n x 128` bytes.
+
+    Examples
+    --------
+    >>> from model_zoo.chemistry.molecules import parse_molecule
+    >>> packed = pack([parse_molecule(text) for text in ("CCCCCCCC", "CCCCCCCCCCCCCCCC")])
+    >>> bool(0.3 < tanimoto_nearest(packed[:1], packed[1:])[0][0, 0] < 0.6)
+    True
+    """
+    bits = np.zeros((len(molecules), DOMAIN_BITS), dtype=np.uint8)
     for row, molecule in enumerate(molecules):
-        bits[row] = _generator.GetFingerprintAsNumPy(molecule.mol)
+        found = _generator.GetSparseCountFingerprint(molecule.mol).GetNonzeroElements()
+        counts = np.fromiter(found.values(), dtype=np.int64, count=len(found))
+        environments = np.repeat(np.fromiter(found, dtype=np.uint64, count=len(found)), counts)
+        times = np.arange(len(environments)) - np.repeat(np.cumsum(counts) - counts, counts)
+        bits[row, _places(environments, times.astype(np.uint64))] = 1
     return np.packbits(bits, axis=1)
 
 
@@ -37,6 +56,13 @@ def rows_asked(count: int) -> NDArray[np.intp]:
     if count <= MOST_ASKED:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).choice(count, MOST_ASKED, replace=False))
+
+
+def _places(environments: NDArray[np.uint64], times: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Give the bit of the n-th time that each environment occurs: any of them, by chance, and always the same."""
+    mixed = environments * _ENVIRONMENT + times * _TIME
+    mixed = (mixed ^ (mixed >> np.uint64(31))) * _MIX
+    return np.asarray((mixed ^ (mixed >> np.uint64(32))) % np.uint64(DOMAIN_BITS), dtype=np.intp)
 
 
 def tanimoto_nearest(

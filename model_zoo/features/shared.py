@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from model_zoo import featurizers, policies
 from model_zoo.chemistry.molecules import Molecule
-from model_zoo.chemistry.similarity import pack
+from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.type_aliases import Numbers
 
 _featurizer = policies.featurizer
@@ -23,16 +24,26 @@ class SharedFeatures:
     --------
     >>> from model_zoo.chemistry.molecules import parse_molecule
     >>> shared = SharedFeatures([parse_molecule("CCO")])
-    >>> shared.matrix(("morgan_count", "erg")).shape, shared.has(("erg",)), shared.packed.shape
+    >>> shared.matrix(("morgan_count", "erg")).shape, shared.has(("erg",)), shared.packed(2).shape
     ((1, 1339), True, (1, 128))
     """
 
     def __init__(self, molecules: Sequence[Molecule]) -> None:
         self.molecules = molecules
-        self.packed: NDArray[np.uint8] = pack(molecules)
-        """`n x 128` bytes, see `similarity.pack`."""
+        self._packed: dict[int, NDArray[np.uint8]] = {}
         self._blocks: dict[str, NDArray[Any]] = {}
         self._joined: dict[tuple[str, ...], NDArray[Any]] = {}
+
+    def packed(self, version: int) -> NDArray[np.uint8]:
+        """Give the `n x b` fingerprints that likeness is told by, as a version of the rule makes them."""
+        if version not in self._packed:
+            self._packed[version] = policies.fingerprints(self.molecules, policy=version)
+        return self._packed[version]
+
+    @cached_property
+    def properties(self) -> NDArray[np.float64]:
+        """`n x p` sizes and kinds, see `size_and_kind`."""
+        return size_and_kind(self.molecules)
 
     def has(self, features: tuple[str, ...]) -> bool:
         """Tell whether these featurizers have all worked already."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from rdkit import Chem
 
 from model_zoo.bundles.reader import Bundle, Predictions
@@ -23,6 +24,7 @@ from model_zoo.chemistry.standardisation.outcome import Note
 from model_zoo.features.shared import SharedFeatures
 from model_zoo.inference.complexity import MOST_WALKS, STEPS, is_too_complex
 from model_zoo.policies import standardise
+from model_zoo.uncertainty.reliability import Reliability
 
 MOST_VERSIONS = 2_000
 """Bundles whose estimates of one molecule are kept together; past it those of bundles that serve no more go."""
@@ -46,6 +48,12 @@ class Estimate:
         Share of the reference drugs' predictions below the value, 0 to 100; none where the bundle knows none.
     label, labels
         Of a binary endpoint whose bundle says when a probability means yes: 0 or 1, and the labels of its 90 % set.
+    reliability, usual_error
+        The level, and the mean absolute error on the scale of training (of a binary endpoint the share of wrong labels)
+        that was usual in it; none where the bundle tells none, or where no error is known so far out.
+    inside
+        Whether the molecule counts as inside the applicability domain: where the bundle tells levels, as not of low
+        reliability, and in older ones by similarity alone.
     notes
         What was left out or not read of the structure that came.
     """
@@ -58,6 +66,9 @@ class Estimate:
     percentile: float | None = None
     label: int | None = None
     labels: tuple[int, ...] | None = None
+    reliability: Reliability | None = None
+    usual_error: float | None = None
+    inside: bool = True
     notes: tuple[Note, ...] = ()
 
 
@@ -277,10 +288,10 @@ class Predictor:
             with nullcontext() if shared.has(bundle.blocks) else self._timed("featurize"):
                 X = shared.matrix(bundle.blocks)
             with self._timed("predict"):
-                got = bundle.predict(molecules, X, shared.packed)
+                got = bundle.predict(molecules, X, *_looks(bundle, shared))
             fault = Fault("prediction-failed", f"{name}: the model gave no finite number")
             for row, molecule in enumerate(molecules):
-                estimate = _estimate(molecule.smiles, got, row)
+                estimate = _estimate(molecule.smiles, got, row, bundle.manifest.domain_threshold)
                 numbers = (estimate.value, estimate.lower, estimate.upper, estimate.similarity, estimate.percentile)
                 finite = all(number is None or math.isfinite(number) for number in numbers)
                 results[row][name] = estimate if finite else fault
@@ -300,14 +311,26 @@ def _noted(result: Estimate | Fault, reading: Understood) -> Estimate | Fault:
     return replace(result, notes=reading.notes) if reading.notes and isinstance(result, Estimate) else result
 
 
-def _estimate(smiles: str, got: Predictions, row: int) -> Estimate:
+def _looks(bundle: Bundle, shared: SharedFeatures) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
+    """Give what a bundle looks for nearest molecules by; one that is older than sizes and kinds asks for none."""
+    packed = shared.packed(bundle.manifest.policies.similarity)
+    return packed, shared.properties if bundle.reads_properties else None
+
+
+def _estimate(smiles: str, got: Predictions, row: int, threshold: float) -> Estimate:
+    reliability = None if got.reliability is None else got.reliability[row]
+    similarity = float(got.similarity[row])
+    usual = None if got.usual_error is None or np.isnan(got.usual_error[row]) else float(got.usual_error[row])
     return Estimate(
         smiles,
         float(got.value[row]),
         None if got.lower is None else float(got.lower[row]),
         None if got.upper is None else float(got.upper[row]),
-        float(got.similarity[row]),
+        similarity,
         None if got.percentile is None else float(got.percentile[row]),
         None if got.label is None else int(got.label[row]),
         None if got.sets is None else tuple(int(label) for label in np.flatnonzero(got.sets[row])),
+        reliability,
+        usual,
+        similarity >= threshold if reliability is None else reliability != "low",
     )

@@ -166,7 +166,7 @@ class _Columns:
         self.errors: list[str | None] = [None] * rows
         self.notes: list[str | None] = [None] * rows
         self._bundles = bundles
-        self._numbers = {name: np.full((4, rows), np.nan, dtype=np.float32) for name in bundles}
+        self._numbers = {name: np.full((5, rows), np.nan, dtype=np.float32) for name in bundles}
 
     def fill(self, row: int, answer: Answer) -> None:
         """Write what was predicted of one molecule, or why nothing was."""
@@ -178,7 +178,7 @@ class _Columns:
         for fault in answer.faults.values():
             self.errors[row] = fault.code
         for name, estimate in answer.items():
-            numbers = (estimate.value, estimate.lower, estimate.upper, estimate.similarity)
+            numbers = (estimate.value, estimate.lower, estimate.upper, estimate.similarity, float(estimate.inside))
             if any(number is not None and abs(number) > LARGEST for number in numbers):
                 self.errors[row] = "prediction-failed"
             else:
@@ -188,12 +188,11 @@ class _Columns:
         import pyarrow as pa
 
         columns: dict[str, Any] = {}
-        for name, (value, low, high, similarity) in self._numbers.items():
+        for name, (value, low, high, similarity, inside) in self._numbers.items():
             columns[name] = pa.array(value, mask=np.isnan(value))
             if self._bundles[name].manifest.target.task != "binary":
                 columns[f"{name}_low"] = pa.array(low, mask=np.isnan(low))
                 columns[f"{name}_high"] = pa.array(high, mask=np.isnan(high))
             columns[f"{name}_similarity"] = pa.array(similarity, mask=np.isnan(similarity))
-            inside = similarity >= self._bundles[name].manifest.domain_threshold
-            columns[f"{name}_inside"] = pa.array(inside, mask=np.isnan(similarity))
+            columns[f"{name}_inside"] = pa.array(inside == 1, mask=np.isnan(inside))
         return columns

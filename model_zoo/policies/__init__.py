@@ -2,16 +2,16 @@
 
 Belongs here: choosing a rule by its version, the versions that there are, and the record of them in a manifest.
 Does not belong here: the rules themselves (see `chemistry/molecules.py`, `featurizers/`,
-`chemistry/structural_alerts.py`).
+`chemistry/structural_alerts.py`, `chemistry/similarity.py`).
 
 Whatever is trained uses the newest version of every rule. A bundle is read, replayed and served by the versions in its
 manifest, so that a rule that is mended reaches a champion with its next training and never at a restart.
 
-A rule that has to change is copied first: standardisation and alerts to a module `<rule>_<version>.py` beside its own
-that is entered below, a featurizer to `featurizers/_earlier/<name>_<version>.py`, which is found by its name. Then the
-module itself becomes the next version. A table of results (`tests/unit/model_zoo/policies/policy_results.json`) holds
-every version to what it said when it was new. An earlier version stays for as long as a bundle may need it: at least a
-year and two releases after its successor.
+A rule that has to change is copied first: standardisation, alerts and similarity to a module `<rule>_<version>.py`
+beside its own that is entered below, a featurizer to `featurizers/_earlier/<name>_<version>.py`, which is found by its
+name. Then the module itself becomes the next version. A table of results
+(`tests/unit/model_zoo/policies/policy_results.json`) holds every version to what it said when it was new. An earlier
+version stays for as long as a bundle may need it: at least a year and two releases after its successor.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from rdkit import Chem
 
 from model_zoo import featurizers
-from model_zoo.chemistry import molecules, structural_alerts
+from model_zoo.chemistry import molecules, similarity, structural_alerts
 from model_zoo.chemistry.molecules import InvalidMolecule, Limits, Molecule, Standardise
 from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.errors import BundleError, ConfigError
 from model_zoo.featurizers import Featurizer
 from model_zoo.io.artefacts import UPGRADE, Part
-from model_zoo.policies import molecules_1, molecules_2
+from model_zoo.policies import molecules_1, molecules_2, similarity_1
 
 Version = Annotated[int, Field(ge=1)]
 Parse = Callable[[str, Standardise | None, Limits | None], Molecule | InvalidMolecule]
@@ -46,6 +48,11 @@ STANDARDISATIONS: Mapping[int, Parse] = {
 """How a text becomes a standardised molecule, by version; the newest is what is trained with."""
 ALERTS: Mapping[int, Callable[[Chem.Mol], tuple[Alert, ...]]] = {1: structural_alerts.find_alerts}
 """How structural alerts are found, by version."""
+SIMILARITIES: Mapping[int, Callable[[Sequence[Molecule]], NDArray[np.uint8]]] = {
+    1: similarity_1.pack,
+    2: similarity.pack,
+}
+"""What likeness to the training molecules is told by, by version: environments that occur, or how often they do."""
 _EARLIER = "_earlier"
 
 
@@ -56,6 +63,7 @@ class Policies(Part):
     featurizers: Mapping[str, Version] = {}
     """By name; one that is not there has version 1."""
     alerts: Version = 1
+    similarity: Version = 1
 
     def require_known(self, features: Iterable[str], where: str) -> None:
         """Refuse versions that this installation does not have.
@@ -68,6 +76,7 @@ class Policies(Part):
         needed = [
             ("standardisation", self.standardise, tuple(STANDARDISATIONS)),
             ("structural alerts", self.alerts, tuple(ALERTS)),
+            ("similarity", self.similarity, tuple(SIMILARITIES)),
             *((f"the featurizer {name!r}", self.featurizers.get(name, 1), versions(name)) for name in features),
         ]
         for what, version, known in needed:
@@ -95,6 +104,7 @@ class Policies(Part):
         rules = [
             ("standardisation", self.standardise, max(STANDARDISATIONS)),
             ("alerts", self.alerts, max(ALERTS)),
+            ("similarity", self.similarity, max(SIMILARITIES)),
             *((name, self.featurizers.get(name, 1), versions(name)[-1]) for name in features),
         ]
         return tuple(f"{name} {version}" for name, version, newest in rules if version < newest)
@@ -112,6 +122,7 @@ def newest(features: Iterable[str]) -> Policies:
         standardise=max(STANDARDISATIONS),
         featurizers={name: versions(name)[-1] for name in features},
         alerts=max(ALERTS),
+        similarity=max(SIMILARITIES),
     )
 
 
@@ -131,6 +142,11 @@ def standardise(
 def find_alerts(mol: Chem.Mol, *, policy: int | None = None) -> tuple[Alert, ...]:
     """Give every structural alert of a molecule by a version of the rules, the newest when none is named."""
     return ALERTS[policy or max(ALERTS)](mol)
+
+
+def fingerprints(molecules: Sequence[Molecule], *, policy: int | None = None) -> NDArray[np.uint8]:
+    """Give the `n x b` packed bits of a version of the rule that likeness is told by, the newest when none is named."""
+    return SIMILARITIES[policy or max(SIMILARITIES)](molecules)
 
 
 @cache

@@ -1,8 +1,7 @@
-"""How far to trust a prediction: intervals and the applicability domain.
+"""The training molecules, to say how near a new one is: by its parts, and by size and kind.
 
-Belongs here: calibration from out-of-fold residuals, similarity to the training molecules; both as
-plain numbers that a bundle stores.
-Does not belong here: the models' own predictions.
+Belongs here: what a bundle stores of them for that.
+Does not belong here: what follows for a prediction (see `error_model.py`, `reliability.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.similarity import PackedFingerprints, nearest_rows, pack, rows_asked, tanimoto_nearest
+from model_zoo.chemistry.size_and_kind import size_and_kind
+from model_zoo.uncertainty.property_distance import PropertySpace
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,17 @@ class Domain:
     Attributes
     ----------
     packed
-        `n x 128` bytes: 1024 Morgan bits per training molecule.
+        `n x 128` bytes: 1024 bits per training molecule, by the version of the rule that its bundle names.
     threshold
-        Similarity at or above which a molecule counts as inside: the 5th percentile of the training
-        molecules' own similarity to their nearest neighbour in another fold.
+        The 5th percentile of the training molecules' own similarity to their nearest neighbour in another fold. In
+        bundles up to format 3, a molecule at or above it counts as inside.
+    properties
+        `n x p` sizes and kinds, see `size_and_kind`; none in bundles up to format 3.
     """
 
     packed: NDArray[np.uint8]
     threshold: float
+    properties: NDArray[np.float64] | None = None
 
     def nearest(self, packed: NDArray[np.uint8], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Give the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`.
@@ -43,6 +47,19 @@ class Domain:
             `n` molecules as `pack` gives them.
         """
         return nearest_rows(packed, self._references, k)
+
+    def distance(self, properties: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give how far `n` molecules lie from the training molecules by size and kind, see `PropertySpace`."""
+        return self._space.distance(properties)
+
+    def beyond(self, properties: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which of `n` molecules lie beyond the range of the training molecules by size or kind."""
+        return self._space.beyond(properties)
+
+    @cached_property
+    def _space(self) -> PropertySpace:
+        assert self.properties is not None, "a bundle whose rule asks for distances has them"
+        return PropertySpace(self.properties)
 
     @cached_property
     def _references(self) -> PackedFingerprints:
@@ -71,4 +88,4 @@ def fit_domain(molecules: Sequence[Molecule], folds: NDArray[np.int_]) -> Domain
             nearest[inside] = 1.0
             continue
         nearest[inside] = tanimoto_nearest(packed[asked[inside]], packed[others])[0][:, 0]
-    return Domain(packed, float(np.percentile(nearest, 5)))
+    return Domain(packed, float(np.percentile(nearest, 5)), size_and_kind(molecules))

@@ -1,25 +1,23 @@
 """Intervals of molecule-specific width that hold nine times in ten, from errors on held-out scaffolds.
 
-Belongs here: how hard a molecule is, the rule that turns this into a width, fitting the rule on out-of-fold errors,
-and measuring honestly how often such intervals hold.
-Does not belong here: probabilities of classes (see `calibration.py`), similarity itself (see
-`applicability_domain.py`).
+Belongs here: the conformal factor that turns an expected error into a width, and measuring honestly how often such
+intervals hold.
+Does not belong here: the expected error (see `error_model.py`), probabilities of classes (see `calibration.py`).
 
-A width is a scale that depends on the molecule, times one conformal factor. The scale is log-linear in two numbers:
-how unlike the molecule is to its nearest training molecule, and how wrong the model was, out of fold, on the training
-molecules nearest to it. `tests/benchmarks/bench_trust.py` compares this with one width for all and with one per
-similarity bin. Sources: Papadopoulos et al., J. Artif. Intell. Res. 2011, 40, 815 (normalised conformal prediction);
-Lei et al., J. Am. Stat. Assoc. 2018, 113, 1094.
+A width is the expected error of the molecule times one factor: the one with which nine of ten held-out errors lay
+inside **on the hardest fold**. Molecules of another source are like another fold, not like another molecule of the
+same ones: a factor over all folds together covers less of them (`tests/benchmarks/bench_uncertainty.py`). Sources:
+Papadopoulos et al., J. Artif. Intell. Res. 2011, 40, 815 (normalised conformal prediction); Lei et al., J. Am. Stat.
+Assoc. 2018, 113, 1094; Dunn et al., J. Am. Stat. Assoc. 2023, 118, 2491 (groups that were not seen).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from model_zoo.chemistry.similarity import tanimoto_nearest
 from model_zoo.type_aliases import Json
+from model_zoo.uncertainty.error_model import ErrorModel, fit_error_model
 
 COVERAGE = 0.9
 
@@ -58,89 +56,26 @@ def fewest_errors(coverage: float = COVERAGE) -> int:
     return next(n for n in range(1, 10_000) if np.ceil((n + 1) * coverage) <= n)
 
 
-NEIGHBOURS = 5
-"""Training molecules whose errors are looked at."""
-FEWEST_ROWS = 50
-"""With fewer errors than this, a scale cannot be learnt: every molecule gets the same one, the mean error."""
-SHRINKAGE = 0.01
 BINS = 5
+FEWEST_OF_A_FOLD = 50
+"""With fewer molecules a fold has no factor of its own."""
 
 Floats = NDArray[np.float64]
 
 
-class IntervalRule(BaseModel):
-    """How wide an interval is, by how hard the molecule is.
+class IntervalRule(ErrorModel):
+    """How wide an interval is, by how hard the molecule is."""
 
-    The scale is `exp(clip(weights . (1, (difficulty - center) / spread), low, high))`, on the scale of training.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    center: tuple[float, float] = (0.0, 0.0)
-    spread: tuple[float, float] = (1.0, 1.0)
-    weights: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    low: float = 0.0
-    high: float = 0.0
     factor: float
-    """The conformal quantile of errors over scales."""
-
-    def scale(self, difficulty: Floats) -> Floats:
-        """Give the scale of `n` molecules from their `n x 2` difficulty."""
-        inputs = (difficulty - np.array(self.center)) / np.array(self.spread)
-        log_scale: Floats = np.clip(self.weights[0] + inputs @ np.array(self.weights[1:]), self.low, self.high)
-        return np.exp(log_scale)
+    """The conformal quantile of errors over expected errors."""
 
     def half_width(self, difficulty: Floats) -> Floats:
         """Give half the width of the interval of `n` molecules, on the scale of training."""
         return self.factor * self.scale(difficulty)
 
 
-def difficulty(similarity: Floats, errors: Floats) -> Floats:
-    """Give how hard `n` molecules are, `n x 2`: distance to the nearest training molecule, error in its neighbourhood.
-
-    Parameters
-    ----------
-    similarity
-        `n x k` Tanimoto similarities to the nearest training molecules, most similar first.
-    errors
-        `n x k` absolute out-of-fold errors of these, on the scale of training.
-
-    Examples
-    --------
-    >>> difficulty(np.array([[1.0, 0.5]]), np.array([[0.2, 0.2]])).round(6).tolist()
-    [[0.0, 0.2]]
-    """
-    weights = similarity**2 + 1e-3
-    return np.column_stack([1.0 - similarity[:, 0], (weights * errors).sum(axis=1) / weights.sum(axis=1)])
-
-
-def held_out_difficulty(
-    packed: NDArray[np.uint8], errors: Floats, folds: NDArray[np.int_], rows: NDArray[np.intp]
-) -> Floats:
-    """Give how hard `m` of `n` training molecules were while their fold was held out, `m x 2`.
-
-    Neighbours are sought in the other folds only, among all molecules there; with a single fold, among all.
-
-    Parameters
-    ----------
-    packed, errors, folds
-        `n` fingerprints, absolute out-of-fold errors, and fold numbers.
-    rows
-        The `m` rows that are asked for.
-    """
-    result = np.empty((len(rows), 2))
-    asked = folds[rows]
-    for fold in np.unique(asked):
-        inside = asked == fold
-        others = np.flatnonzero(folds != fold)
-        others = others if len(others) else np.arange(len(packed))
-        similarity, found = tanimoto_nearest(packed[rows[inside]], packed[others], NEIGHBOURS)
-        result[inside] = difficulty(similarity, errors[others][found])
-    return result
-
-
 def fit_interval_rule(
-    hard: Floats, errors: Floats, folds: NDArray[np.int_], coverage: float = COVERAGE
+    hard: Floats, errors: Floats, folds: NDArray[np.int_], coverage: float = COVERAGE, ceiling: float = 0.0
 ) -> IntervalRule | None:
     """Fit the rule on absolute out-of-fold errors; none where there are too few for the coverage, see `fewest_errors`.
 
@@ -149,25 +84,39 @@ def fit_interval_rule(
     Parameters
     ----------
     hard
-        `n x 2`, see `held_out_difficulty`.
+        `n x signals`, see `held_out_difficulty`.
     errors
         `n` absolute out-of-fold errors on the scale of training.
     folds
-        `n` fold numbers: an error is divided by a scale that was learnt on the other folds.
+        `n` fold numbers: an error is divided by an expectation that was learnt on the other folds.
+    ceiling
+        See `fit_error_model`.
     """
     if len(errors) < fewest_errors(coverage):
         return None
-    rule = _fit_scale(hard, errors)
+    model = fit_error_model(hard, errors, ceiling)
     scores = np.empty(len(errors))
     for fold in np.unique(folds):
         inside = folds == fold
         # Errors that are all zero tell no scale.
-        learnt = _fit_scale(hard[~inside], errors[~inside]) if errors[~inside].any() else rule
+        known = errors[~inside].any()
+        learnt = fit_error_model(hard[~inside], errors[~inside], ceiling) if known else model
         scores[inside] = errors[inside] / learnt.scale(hard[inside])
-    return rule.model_copy(update={"factor": conformal_half_width(scores, coverage)})
+    return IntervalRule(**model.model_dump(), factor=_factor(scores, folds, coverage))
 
 
-def held_out_half_widths(hard: Floats, errors: Floats, folds: NDArray[np.int_]) -> Floats:
+def _factor(scores: Floats, folds: NDArray[np.int_], coverage: float) -> float:
+    """Give the factor that is enough for all folds together and for each of them alone.
+
+    That is more than molecules of the same sources need, and what those of another source come nearest to: an interval
+    that is too narrow does more harm than one that is too wide.
+    """
+    numbers, sizes = np.unique(folds, return_counts=True)
+    large = numbers[sizes >= FEWEST_OF_A_FOLD]
+    return max(conformal_half_width(scores[np.isin(folds, some)], coverage) for some in (numbers, *large))
+
+
+def held_out_half_widths(hard: Floats, errors: Floats, folds: NDArray[np.int_], ceiling: float = 0.0) -> Floats:
     """Give the half width that each molecule gets from a rule fitted without its fold: what coverage is measured on.
 
     With a single fold nothing can be held out, and the widths are those of the rule itself. NaN where the other folds
@@ -177,7 +126,7 @@ def held_out_half_widths(hard: Floats, errors: Floats, folds: NDArray[np.int_]) 
     for fold in np.unique(folds):
         inside = folds == fold
         rest = ~inside if not inside.all() else inside
-        rule = fit_interval_rule(hard[rest], errors[rest], folds[rest])
+        rule = fit_interval_rule(hard[rest], errors[rest], folds[rest], ceiling=ceiling)
         if rule is not None:
             widths[inside] = rule.half_width(hard[inside])
     return widths
@@ -214,36 +163,3 @@ def coverage_report(holds: NDArray[np.bool_], similarity: Floats, edges: list[fl
             }
         )
     return {"molecules": len(holds), "coverage": round(float(holds.mean()), 4), "bins": bins}
-
-
-def _fit_scale(hard: Floats, errors: Floats) -> IntervalRule:
-    """Fit the scale by the likelihood of a Laplace distribution: the mean of log(scale) + error / scale, by Newton."""
-    typical = float(errors.mean())
-    if not typical > 0:
-        return IntervalRule(factor=1.0)
-    start = float(np.log(typical))
-    if len(errors) < FEWEST_ROWS:
-        return IntervalRule(weights=(start, 0.0, 0.0), low=start, high=start, factor=1.0)
-    # The first input is a similarity, the second an error: what counts as no spread at all is one in its own unit.
-    center, spread = hard.mean(axis=0), np.maximum(hard.std(axis=0), 1e-9 * np.array([1.0, typical]))
-    inputs = np.column_stack([np.ones(len(hard)), (hard - center) / spread])
-    weights = np.array([start, 0.0, 0.0])
-    ridge = np.diag([0.0, SHRINKAGE, SHRINKAGE])
-    for _ in range(50):
-        ratio = errors / np.exp(inputs @ weights)
-        gradient = inputs.T @ (1.0 - ratio) / len(errors) + ridge @ weights
-        curvature = (inputs * ratio[:, None]).T @ inputs / len(errors) + ridge + 1e-6 * np.eye(3)
-        step = np.linalg.solve(curvature, gradient)
-        weights = weights - step * min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-300))
-        if np.abs(step).max() < 1e-10:
-            break
-    # Beyond what was seen the scale stays: no molecule is much harder than the hardest that was measured.
-    low, high = np.quantile(inputs @ weights, [0.005, 0.995])
-    return IntervalRule(
-        center=(float(center[0]), float(center[1])),
-        spread=(float(spread[0]), float(spread[1])),
-        weights=(float(weights[0]), float(weights[1]), float(weights[2])),
-        low=float(low),
-        high=float(high),
-        factor=1.0,
-    )

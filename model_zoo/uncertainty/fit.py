@@ -1,7 +1,7 @@
 """How far to trust a champion: the rules its bundle stores, and what its model card tells about them.
 
-Belongs here: putting intervals, probabilities and the distribution over reference drugs together from out-of-fold
-predictions; the test split is only reported.
+Belongs here: putting expected errors, levels, intervals, probabilities and the distribution over reference drugs
+together from out-of-fold predictions; the test split is only reported.
 Does not belong here: the rules themselves (see `conformal.py`, `calibration.py`), bundles (see `bundles/reader.py`).
 """
 
@@ -21,10 +21,22 @@ from model_zoo.type_aliases import Json
 from model_zoo.uncertainty import calibration, conformal
 from model_zoo.uncertainty.calibration import ProbabilityRule
 from model_zoo.uncertainty.conformal import COVERAGE, IntervalRule, fewest_errors
+from model_zoo.uncertainty.error_model import (
+    NEIGHBOURS,
+    ErrorModel,
+    difficulty,
+    doubt,
+    fit_error_model,
+    held_out_difficulty,
+)
+from model_zoo.uncertainty.property_distance import PropertySpace
+from model_zoo.uncertainty.reliability import NAMES, Levels, fit_levels, held_out_expectations
 
 QUANTILES = 201
 
 Floats = NDArray[np.float64]
+Asked = tuple[Floats, NDArray[np.bool_]]
+"""How hard new molecules are, and which lie beyond the range of sizes and kinds."""
 _NOTHING = (np.empty(0, dtype=bool), np.empty(0))
 
 
@@ -78,6 +90,9 @@ class Uncertainty(BaseModel):
     probability: ProbabilityRule | None = None
     """Of binary endpoints."""
     reference: ReferenceDistribution | None = None
+    error: ErrorModel | None = None
+    """Of binary endpoints; the interval of a regression is one itself."""
+    levels: Levels | None = None
 
 
 @dataclass(frozen=True)
@@ -90,8 +105,8 @@ class OutOfFoldPredictions:
         `n` predictions on the scale of training.
     values
         `n` measured values on that scale.
-    packed
-        `n x b` packed fingerprints, see `similarity.pack`.
+    packed, properties
+        `n x b` packed fingerprints, see `similarity.pack`, and `n x p` sizes and kinds, see `size_and_kind`.
     folds
         `n` fold numbers; -1 throughout for the test split.
     side
@@ -102,6 +117,7 @@ class OutOfFoldPredictions:
     predicted: Floats
     values: Floats
     packed: NDArray[np.uint8]
+    properties: Floats
     folds: NDArray[np.int_]
     side: NDArray[np.int_] | None = None
 
@@ -128,8 +144,8 @@ class OutOfFoldPredictions:
     def rows(self, chosen: NDArray[np.intp]) -> OutOfFoldPredictions:
         """Give some of the molecules."""
         side = None if self.side is None else self.side[chosen]
-        told = (self.predicted[chosen], self.values[chosen], self.packed[chosen], self.folds[chosen])
-        return OutOfFoldPredictions(*told, side)
+        told = (self.predicted[chosen], self.values[chosen], self.packed[chosen], self.properties[chosen])
+        return OutOfFoldPredictions(*told, self.folds[chosen], side)
 
 
 def fit_uncertainty(
@@ -151,25 +167,64 @@ def fit_uncertainty(
     """
     errors, test, exact = out_of_fold.errors, test.measured(), np.flatnonzero(out_of_fold.exact)
     asked, test = exact[rows_asked(len(exact))], test.rows(rows_asked(len(test.values)))
-    hard = conformal.held_out_difficulty(out_of_fold.packed, errors, out_of_fold.folds, asked)
-    similarity = 1.0 - hard[:, 0]
-    near, rows = tanimoto_nearest(test.packed, out_of_fold.packed, conformal.NEIGHBOURS)
-    edges = conformal.bin_edges(similarity)
-    places = (similarity, near[:, 0] if len(near) else np.empty(0), edges)
+    hard = held_out_difficulty(out_of_fold.packed, errors, out_of_fold.folds, out_of_fold.properties, asked)
+    near, rows = tanimoto_nearest(test.packed, out_of_fold.packed, NEIGHBOURS)
+    space = PropertySpace(out_of_fold.properties)
+    new = difficulty(near, errors[rows], space.distance(test.properties))
+    beyond = space.beyond(test.properties)
+    edges, told = conformal.bin_edges(1.0 - hard[:, 0]), out_of_fold.rows(asked)
     if target.task == "binary":
-        return _binary(out_of_fold.rows(asked), test, errors, places)
-    told = (hard, errors[asked], out_of_fold.folds[asked])
-    rule, widths = conformal.fit_interval_rule(*told), conformal.held_out_half_widths(*told)
+        trust, report = _binary(told, test, hard, (new, beyond), edges)
+    else:
+        trust, report = _regression(told, test, hard, (new, beyond), edges)
+    return trust, errors, report
+
+
+def _regression(
+    out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions, hard: Floats, asked: Asked, edges: list[float]
+) -> tuple[Uncertainty, dict[str, Json]]:
+    errors, folds, ceiling = out_of_fold.errors, out_of_fold.folds, _naive_error(out_of_fold.values)
+    rule = conformal.fit_interval_rule(hard, errors, folds, ceiling=ceiling)
     report: dict[str, Any] = {"nominal": COVERAGE}
     if rule is None:
-        report |= {"missing": no_interval(len(exact)), "held_out": conformal.coverage_report(*_NOTHING, edges)}
-        return Uncertainty(), errors, {"interval": report}
-    test_widths = rule.half_width(conformal.difficulty(near, errors[rows])) if len(near) else np.empty(0)
-    report["held_out"] = _interval_report(widths, errors[asked], places[0], edges)
+        report |= {"missing": no_interval(len(errors)), "held_out": conformal.coverage_report(*_NOTHING, edges)}
+        return Uncertainty(), {"interval": report}
+    widths, places = conformal.held_out_half_widths(hard, errors, folds, ceiling), 1.0 - hard[:, 0]
+    report["held_out"] = _interval_report(widths, errors, places, edges)
     if "half_width" not in report["held_out"]:  # enough molecules in all, too few without any of the folds
         report["held_out"]["half_width"] = _half_widths(rule.half_width(hard))
-    report["test"] = _interval_report(test_widths, np.abs(test.values - test.predicted), places[1], edges)
-    return Uncertainty(interval=rule), errors, {"interval": report}
+    expected = held_out_expectations(hard, errors, folds, ceiling)
+    levels = fit_levels(expected, errors, hard)
+    new, wrong = asked[0], test.errors
+    test_expected, places_of_test, _ = levels.place(rule, *asked)
+    test_widths = rule.factor * test_expected
+    report["test"] = _interval_report(test_widths, wrong, 1.0 - new[:, 0], edges)
+    return Uncertainty(interval=rule, levels=levels), {
+        "interval": report,
+        "reliability": {
+            "held_out": _levels_report(levels.levels_of(expected), errors, errors <= widths),
+            "test": _levels_report(places_of_test, wrong, wrong <= test_widths),
+        },
+    }
+
+
+def _naive_error(values: Floats) -> float:
+    """Give the mean error of who knows nothing of a molecule and says the mean."""
+    return float(np.abs(values - values.mean()).mean())
+
+
+def _levels_report(places: NDArray[np.int_], shown: Floats, holds: NDArray[np.bool_]) -> list[dict[str, Json]]:
+    """Tell per level how many molecules, how wrong on average, and how often the statement at 90 % held."""
+    return [
+        {
+            "level": name,
+            "molecules": int((places == place).sum()),
+            "error": float(f"{shown[places == place].mean():.4g}"),
+            "coverage": round(float(holds[places == place].mean()), 4),
+        }
+        for place, name in enumerate(NAMES)
+        if (places == place).any()
+    ]
 
 
 def no_interval(molecules: int) -> str:
@@ -211,15 +266,17 @@ def _half_widths(widths: Floats) -> dict[str, float]:
 
 
 def _binary(
-    out_of_fold: OutOfFoldPredictions,
-    test: OutOfFoldPredictions,
-    errors: Floats,
-    places: tuple[Floats, Floats, list[float]],
-) -> tuple[Uncertainty, Floats, dict[str, Json]]:
-    labels = out_of_fold.values
-    rule = calibration.fit_probability_rule(out_of_fold.predicted, labels, places[0], out_of_fold.folds)
-    calibrated, sets = calibration.held_out(out_of_fold.predicted, labels, places[0], out_of_fold.folds)
+    out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions, hard: Floats, asked: Asked, edges: list[float]
+) -> tuple[Uncertainty, dict[str, Json]]:
+    labels, folds, similarity = out_of_fold.values, out_of_fold.folds, 1.0 - hard[:, 0]
+    rule = calibration.fit_probability_rule(out_of_fold.predicted, labels, similarity, folds)
+    calibrated, sets = calibration.held_out(out_of_fold.predicted, labels, similarity, folds)
     test_calibrated = rule.calibrate(test.predicted)
+    hard, new = np.column_stack([hard, doubt(calibrated)]), np.column_stack([asked[0], doubt(test_calibrated)])
+    wrong, ceiling = np.abs(labels - calibrated), _naive_error(labels)
+    model = fit_error_model(hard, wrong, ceiling)
+    expected = held_out_expectations(hard, wrong, folds, ceiling)
+    levels = fit_levels(expected, (rule.label(calibrated) != labels).astype(float), hard)
     report: dict[str, Any] = {
         "probability": {
             "calibrated": (rule.slope, rule.intercept) != (1.0, 0.0),
@@ -227,16 +284,20 @@ def _binary(
             "before": calibration.probability_report(out_of_fold.predicted, labels),
         },
         "prediction_set": {"nominal": COVERAGE},
+        "reliability": {},
     }
-    for name, probabilities, contains, true, similarity in (
-        ("held_out", calibrated, sets, labels, places[0]),
-        ("test", test_calibrated, rule.contains(test_calibrated, places[1]), test.values, places[1]),
+    told, (_, test_levels, _) = levels.levels_of(expected), levels.place(model, new, asked[1])
+    for name, probabilities, contains, true, hardness, places in (
+        ("held_out", calibrated, sets, labels, hard, told),
+        ("test", test_calibrated, rule.contains(test_calibrated, 1.0 - new[:, 0]), test.values, new, test_levels),
     ):
         if len(true):
             holds = contains[np.arange(len(true)), true.astype(int)]
             report["probability"][name] = calibration.probability_report(probabilities, true)
             report["prediction_set"][name] = {
-                **conformal.coverage_report(holds, similarity, places[2]),
+                **conformal.coverage_report(holds, 1.0 - hardness[:, 0], edges),
                 **calibration.decision_report(rule, probabilities, contains, true),
             }
-    return Uncertainty(probability=rule), errors, report
+            said = (rule.label(probabilities) != true).astype(float)
+            report["reliability"][name] = _levels_report(places, said, holds)
+    return Uncertainty(probability=rule, error=model, levels=levels), report

@@ -7,7 +7,7 @@ Does not belong here: what a domain is (see `applicability_domain.py`), which ev
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -37,13 +37,14 @@ class DomainIndex:
 
     Parameters
     ----------
-    packed
-        `n x 128` bytes, see `similarity.pack`.
+    domain
+        The molecules.
     """
 
-    def __init__(self, packed: NDArray[np.uint8]) -> None:
-        self.packed = packed
-        self._references = PackedFingerprints(packed)
+    def __init__(self, domain: Domain) -> None:
+        self.packed, self.properties = domain.packed, domain.properties
+        self._alone = domain
+        self._references = PackedFingerprints(domain.packed)
         self._last = threading.local()
 
     def nearest(self, packed: NDArray[np.uint8], k: int) -> Nearest:
@@ -55,6 +56,13 @@ class DomainIndex:
         found = Nearest(*nearest_rows(packed, self._references, k)) if few else self._of_many(packed, k)
         self._last.found = (packed, k, found)
         return found
+
+    def distance(self, properties: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Do what `Domain.distance` does; asked again on the same thread for the same array, give what was found."""
+        last: tuple[NDArray[np.float64], NDArray[np.float64]] | None = getattr(self._last, "distance", None)
+        if last is None or last[0] is not properties:
+            self._last.distance = last = (properties, self._alone.distance(properties))
+        return last[1]
 
     def _of_many(self, packed: NDArray[np.uint8], k: int) -> Nearest:
         number, k = len(self.packed), min(k, len(self.packed))
@@ -87,11 +95,15 @@ class SharedDomain(Domain):
         Of the same molecules.
     """
 
-    index: DomainIndex
+    index: DomainIndex = field(kw_only=True)
 
     def nearest(self, packed: NDArray[np.uint8], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Give the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`."""
         return self.index.nearest(packed, k)
+
+    def distance(self, properties: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give how far `n` molecules lie from the training molecules by size and kind."""
+        return self.index.distance(properties)
 
 
 class DomainIndexes:
@@ -114,5 +126,5 @@ class DomainIndexes:
         with self._lock:
             index = self._known.get(digest)
             if index is None:
-                index = self._known[digest] = DomainIndex(domain.packed)
-        return SharedDomain(index.packed, domain.threshold, index)
+                index = self._known[digest] = DomainIndex(domain)
+        return SharedDomain(index.packed, domain.threshold, index.properties, index=index)

@@ -74,6 +74,9 @@ class EndpointPrediction:
     display_interval: tuple[float | None, float | None] | None = None
     display_unit: str | None = None
     explanation: Explanation | None = None
+    reliability: str | None = None
+    usual_error: float | None = None
+    usual_error_unit: str | None = None
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,9 @@ def flags(prediction: Prediction, endpoint: str) -> str:
     said = prediction.endpoints.get(endpoint)
     if said is None:
         return "no value"
-    found = ["outside the domain"] if said.domain == "outside" else []
+    found = []
+    if said.domain == "outside":
+        found.append("outside the domain" if said.reliability is None else "low reliability")
     if said.provisional:
         found.append("provisional model")
     if said.interval is None and said.label is None:

@@ -43,7 +43,7 @@ class NeighbourInfo(Struct, frozen=True):
     """A training molecule and what was measured for it."""
 
     smiles: str
-    similarity: Annotated[float, Meta(description="Tanimoto similarity to the predicted molecule, 0 to 1.")]
+    similarity: Annotated[float, Meta(description="Tanimoto similarity by counts to the predicted molecule, 0 to 1.")]
     value: Annotated[float, Meta(description="Measured, in `unit`; the class, 0 or 1, for a binary endpoint.")]
     unit: str
     relation: Annotated[
@@ -100,8 +100,9 @@ class EndpointPrediction(Struct, frozen=True):
         tuple[float, float] | None,
         Meta(
             description="Ends of the 90 % interval, wider for a molecule that is harder to predict; null for a binary "
-            "endpoint, and where `no_interval` says why. Nine of ten molecules on scaffolds the model had not seen lay "
-            "inside."
+            "endpoint, and where `no_interval` says why. It holds for 90 % of molecules like the training data: nine "
+            "of ten on scaffolds the model had not seen lay inside. Values of other laboratories, and molecules of low "
+            "`reliability`, lie outside more often."
         ),
     ]
     percentile: Annotated[
@@ -122,10 +123,19 @@ class EndpointPrediction(Struct, frozen=True):
             "means that the model cannot tell, none that the molecule is like neither."
         ),
     ]
-    similarity: Annotated[float, Meta(description="Highest Tanimoto similarity to a training molecule, 0 to 1.")]
+    similarity: Annotated[
+        float,
+        Meta(
+            description="Highest Tanimoto similarity to a training molecule, 0 to 1, by how often each kind of atom "
+            "and its surroundings occur; of champions from before format 4 by which ones do."
+        ),
+    ]
     domain: Annotated[
         Literal["inside", "outside"],
-        Meta(description="Whether the molecule is like those the model was trained on; outside, trust it less."),
+        Meta(
+            description="Deprecated, use `reliability`: `outside` where that is `low`. Of champions that tell no "
+            "reliability, whether the molecule is as similar to a training molecule as those are to each other."
+        ),
     ]
     standardised: Annotated[str, Meta(description="The SMILES that was predicted: without salts, neutral, canonical.")]
     champion: Annotated[str, Meta(description="Version that predicted.")]
@@ -139,6 +149,30 @@ class EndpointPrediction(Struct, frozen=True):
     no_interval: Annotated[
         str | None,
         Meta(description="Why a regression has no interval: too few molecules to learn a width that holds; else null."),
+    ] = None
+    reliability: Annotated[
+        Literal["high", "medium", "low"] | None,
+        Meta(
+            description="How large an error to expect, beside other molecules of this endpoint: from likeness by "
+            "counts, size and kind, the model's errors on the nearest training molecules and, for classes, the "
+            "probability. A level is told apart only where held-out errors were. `low` also means farther "
+            "from all training molecules than these were from each other. Null for champions from before there were "
+            "levels."
+        ),
+    ] = None
+    usual_error: Annotated[
+        float | None,
+        Meta(
+            description="Mean absolute error of the training molecules of this level while they were held out, in "
+            "`usual_error_unit`; for classes the share of wrong labels. Null where no error is known so far out."
+        ),
+    ] = None
+    usual_error_unit: Annotated[
+        str | None,
+        Meta(
+            description="Such as `log10 mol/L`, `log10 of mL/min/kg` where the model learnt logarithms, or `share of "
+            "wrong labels`."
+        ),
     ] = None
     neighbours: Annotated[
         list[NeighbourInfo] | UnsetType,
@@ -242,7 +276,13 @@ class ModelInfo(Struct, frozen=True):
     version: str
     signature: Annotated[str, Meta(description="The whole signature.")]
     features: list[str]
-    domain_threshold: Annotated[float, Meta(description="Similarity from which a molecule counts as inside.")]
+    domain_threshold: Annotated[
+        float,
+        Meta(
+            description="Similarity below which one in twenty training molecules lay; of champions without levels of "
+            "reliability, that from which a molecule counts as inside."
+        ),
+    ]
     interval_half_width: Annotated[float | None, Meta(description="On the scale the model was trained on.")]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from rdkit import Chem
 
-from model_zoo.bundles.reader import Neighbour
+from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.explanation.explainer import Explanation

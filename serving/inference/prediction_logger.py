@@ -174,7 +174,7 @@ class PredictionLogger:
                         lower=estimate.lower,
                         upper=estimate.upper,
                         similarity=estimate.similarity,
-                        inside=estimate.similarity >= manifest.domain_threshold,
+                        inside=estimate.inside,
                     )
                 )
         return rows

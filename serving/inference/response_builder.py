@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import UNSET
 
-from model_zoo.bundles.reader import Neighbour
+from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.data.display_unit import Display
 from model_zoo.explanation.explainer import Explanation
 from model_zoo.inference.predictor import Answer, Estimate, Fault
@@ -77,7 +77,7 @@ def _prediction(
         threshold=None if rule is None else rule.threshold,
         prediction_set=None if estimate.labels is None else list(estimate.labels),
         similarity=round(estimate.similarity, 4),
-        domain="inside" if estimate.similarity >= manifest.domain_threshold else "outside",
+        domain="inside" if estimate.inside else "outside",
         standardised=estimate.smiles,
         champion=manifest.version,
         role=role,
@@ -85,6 +85,9 @@ def _prediction(
         signature=champion.short_signature,
         provisional=champion.provisional,
         no_interval=champion.no_interval or None,
+        reliability=estimate.reliability,
+        usual_error=estimate.usual_error,
+        usual_error_unit=manifest.error_unit if manifest.trust.levels is not None else None,
         neighbours=UNSET if near is None else [_neighbour(each, measured_unit, manifest.display) for each in near],
         **_shown(estimate, manifest.display),
         explanation=_explanation(annotation.explanations[name]) if name in annotation.explanations else UNSET,

@@ -31,7 +31,8 @@ from serving.jobs.database import Job
 from serving.jobs.folder import JobFolder
 
 Cell = str | float | int | bool | None
-NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", "threshold", "no_interval"}
+NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", "threshold", "no_interval",
+                "usual_error_unit"}  # fmt: skip
 """The first is one column for all endpoints; the others are the same in every row, and the model card tells them."""
 ASKED_FOR = set(INCLUDES)
 """Fields that are there only when the job includes them."""

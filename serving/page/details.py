@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from model_zoo.bundles.reader import Neighbour
+from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.explanation.explainer import Explanation
 from serving.champions.champion_registry import Champion

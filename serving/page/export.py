@@ -19,8 +19,8 @@ from serving.page.understood import Line
 from serving.page.views import ShownMolecule, notes_of
 
 FIELDS = (
-    "value", "lower", "upper", "unit", "percentile", "label", "domain", "similarity", "champion", "provisional",
-    "measured",
+    "value", "lower", "upper", "unit", "percentile", "label", "domain", "reliability", "usual_error", "similarity",
+    "champion", "provisional", "measured",
 )  # fmt: skip
 SHOWN = ("display_value", "display_lower", "display_upper", "display_unit")
 """Further fields of an endpoint that people read in another unit."""
@@ -127,11 +127,12 @@ FORMATS: Mapping[str, tuple[str, Callable[[Sheet], bytes]]] = {
 def _predicted(shown: ShownMolecule, name: str, estimate: Estimate) -> list[Cell]:
     champion = shown.champions[name]
     manifest = champion.manifest
-    domain = "inside" if estimate.similarity >= manifest.domain_threshold else "outside"
+    domain = "inside" if estimate.inside else "outside"
     known = measured_values(champion, estimate.smiles, estimate.similarity) if shown.measured else ()
     same = "; ".join(each.amount for each in known if each.same)
     numbers = (estimate.value, estimate.lower, estimate.upper)
     cells: list[Cell] = [*numbers, manifest.unit, estimate.percentile, estimate.label, domain]
+    cells += [estimate.reliability or "", estimate.usual_error]
     cells += [round(estimate.similarity, 4), manifest.version, champion.provisional, same]
     display = manifest.display
     if display is not None:

@@ -5,6 +5,7 @@ Cards of bundles written by earlier versions lack parts: what a card does not ho
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,11 @@ from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
 from model_zoo.bundles.card import ModelCard, Performance
+from model_zoo.bundles.manifest import Manifest
 from model_zoo.bundles.store import ServedVersion
 from model_zoo.inference.predictor import Estimate
 from model_zoo.selection.scores import OnScale
+from model_zoo.uncertainty.reliability import NAMES
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.champions.training_progress import being_made
 from serving.champions.withdrawal import withdrawal
@@ -216,6 +219,17 @@ def _coverage(card: ModelCard) -> tuple[Coverage, ...]:
     return tuple(found)
 
 
+def _levels(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Say what was found at each level of reliability; of older champions from where on a molecule is familiar."""
+    levels = manifest.trust.levels
+    if levels is None:
+        yield "Familiar from", f"a similarity of {manifest.domain_threshold:.2f} to a training molecule"
+        return
+    for name, usual in zip(NAMES, levels.usual, strict=True):
+        if usual is not None:
+            yield f"{name.capitalize()} reliability", wording.usual_error(manifest, usual)
+
+
 def _facts(champion: Champion, card: ModelCard) -> tuple[tuple[str, str], ...]:
     manifest, split, rows = champion.manifest, card.split, card.scores.rows
     facts = [
@@ -229,7 +243,7 @@ def _facts(champion: Champion, card: ModelCard) -> tuple[tuple[str, str], ...]:
     if split.kind:
         share = "" if split.test_fraction is None else f", {100 * split.test_fraction:.0f} % kept for the test"
         facts.append(("Split", f"by {split.kind}, {split.folds} folds{share}"))
-    facts.append(("Familiar from", f"a similarity of {manifest.domain_threshold:.2f} to a training molecule"))
+    facts.extend(_levels(manifest))
     if card.model.config:
         facts.append(("Settings", ", ".join(f"{key} {value}" for key, value in card.model.config.items())))
     told = (("Data snapshot", card.snapshot[:12]), ("Revision", card.git_sha[:12]), ("Data", card.endpoint.licence))

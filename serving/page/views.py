@@ -73,6 +73,7 @@ class Row:
     band: wording.Band
     band_word: str
     inside: bool
+    trust: wording.Trust
     similarity: str
     version: str
     on_trial: bool
@@ -318,7 +319,8 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: boo
         score=score,
         band=band,
         band_word=wording.BANDS[band],
-        inside=estimate.similarity >= manifest.domain_threshold,
+        inside=estimate.inside,
+        trust=wording.trust(champion, estimate),
         similarity=f"{estimate.similarity:.2f}",
         version=manifest.version,
         on_trial=on_trial,

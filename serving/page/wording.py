@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from model_zoo.bundles.card import ModelCard, Performance
+from model_zoo.bundles.manifest import Manifest
 from model_zoo.bundles.model_card import elected_among
 from model_zoo.inference.predictor import Estimate
 from serving.champions.champion_registry import Champion
@@ -58,6 +59,15 @@ class Verdict:
     kind: Literal["yes", "no", "unsure"]
     word: str
     detail: str
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far to rely on a prediction, in a word, and the error that was usual for molecules like it."""
+
+    word: str
+    detail: str
+    has_known_error: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,26 @@ def verdict(estimate: Estimate) -> Verdict | None:
     if not labels:
         return Verdict("unsure", f"Rather {word.lower()}", "but unlike either class")
     return Verdict("unsure", f"Rather {word.lower()}", f"but {other} cannot be excluded")
+
+
+def trust(champion: Champion, estimate: Estimate) -> Trust:
+    """Say how far to rely on a value, and how wrong the model usually was about molecules of this level."""
+    if estimate.reliability is None:
+        return Trust("Familiar chemistry" if estimate.inside else "Unfamiliar chemistry", "")
+    word = f"{estimate.reliability.capitalize()} reliability"
+    return Trust(word, usual_error(champion.manifest, estimate.usual_error), estimate.usual_error is not None)
+
+
+def usual_error(manifest: Manifest, error: float | None) -> str:
+    """Say how wrong a model usually was, in the words of its endpoint's scale."""
+    if error is None:
+        return "larger or otherwise unlike all measured molecules: the error here is not known"
+    if manifest.target.task == "binary":
+        return f"usually wrong here: {100 * error:.0f} in 100"
+    if manifest.target.transform == "log10" or (manifest.display is not None and manifest.unit.startswith("log10")):
+        return f"usual error here: a factor of {10**error:.2g}"
+    unit = "log units" if manifest.unit.startswith("log10") else manifest.error_unit
+    return f"usual error here: {error:.2g} {unit}"
 
 
 def desirability(champion: Champion, estimate: Estimate) -> float | None:

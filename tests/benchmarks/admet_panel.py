@@ -22,6 +22,7 @@ from model_zoo.bundles.store import FolderStore, parse_pointer
 from model_zoo.bundles.writer import Background, write_bundle
 from model_zoo.chemistry.molecules import Molecule, Standardise
 from model_zoo.chemistry.similarity import pack
+from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
 from model_zoo.config.model_spec import ModelSpec
@@ -88,7 +89,7 @@ def _publish(store: FolderStore, endpoint: Endpoint, sets: Path) -> None:
             fields=_fields(endpoint, model),
             card=ModelCard(),
             model_folder=saved,
-            domain=Domain(pack(molecules), 0.3),
+            domain=Domain(pack(molecules), 0.3, size_and_kind(molecules)),
             neighbours={"smiles": [each.smiles for each in molecules], "values": values.tolist()},
             reference_smiles=["CCO", "c1ccccc1"],
             background=Background(X, chembl_drugs(), featurize),

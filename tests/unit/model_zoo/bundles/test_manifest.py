@@ -21,7 +21,7 @@ from model_zoo.io.digests import file_digest
 from tests.bundle_factory import publish, write
 
 FILES = ("card.json", "domain.npy", "explanation.npz", "model/model.json", "model/model.onnx", "neighbours.json",
-         "reference.json")  # fmt: skip
+         "properties.npy", "reference.json")  # fmt: skip
 Damage = Callable[[bytes], bytes]
 
 

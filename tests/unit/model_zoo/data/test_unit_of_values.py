@@ -18,6 +18,7 @@ from model_zoo.bundles.manifest import version_of
 from model_zoo.bundles.reader import load_bundle
 from model_zoo.chemistry.molecules import Molecule, parse_molecule
 from model_zoo.chemistry.similarity import pack
+from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.config.files import load_configs
 from model_zoo.data.targets import Target
 from model_zoo.errors import BundleError, TrainingError
@@ -74,15 +75,17 @@ def tell(
     folds = np.arange(len(values)) % 5
     folds[-15:] = -1
     train = folds >= 0
-    X, packed = featurizers.featurize(blocks, molecules), pack(molecules)
+    X, packed, kinds = featurizers.featurize(blocks, molecules), pack(molecules), size_and_kind(molecules)
     (folder / "trained").mkdir(parents=True)
     config = models.get(name).Config.model_validate(settings)
     scores = train_and_score(name, config, REGRESSION, TrainingData(X, values, folds), folder / "trained")
     told = np.load(folder / "trained" / "predictions.npz")
     trust, errors, report = fit_uncertainty(
         REGRESSION,
-        OutOfFoldPredictions(values[train] - told["residual"], values[train], packed[train], folds[train]),
-        OutOfFoldPredictions(told["test"], values[~train], packed[~train], folds[~train]),
+        OutOfFoldPredictions(
+            values[train] - told["residual"], values[train], packed[train], kinds[train], folds[train]
+        ),
+        OutOfFoldPredictions(told["test"], values[~train], packed[~train], kinds[~train], folds[~train]),
     )
     bundle = write(
         folder / "bundle",
@@ -228,8 +231,9 @@ def test_too_few_molecules_give_no_interval_and_say_why(tmp_path: Path) -> None:
     told = {}
     for count in (8, 9):
         packed, folds = pack(molecules[:count]), np.arange(count) % 3
-        held = OutOfFoldPredictions(values[:count] + 1.0, values[:count], packed, folds)
-        nobody = OutOfFoldPredictions(np.empty(0), np.empty(0), packed[:0], folds[:0])
+        kinds = size_and_kind(molecules[:count])
+        held = OutOfFoldPredictions(values[:count] + 1.0, values[:count], packed, kinds, folds)
+        nobody = OutOfFoldPredictions(np.empty(0), np.empty(0), packed[:0], kinds[:0], folds[:0])
         trust, _, report = fit_uncertainty(REGRESSION, held, nobody)
         told[count] = (trust, report["interval"])
 
@@ -238,7 +242,7 @@ def test_too_few_molecules_give_no_interval_and_say_why(tmp_path: Path) -> None:
     assert told[8][1]["held_out"]["coverage"] is None
     rule = told[9][0].interval
     assert rule is not None
-    assert rule.half_width(np.zeros((1, 2))).tolist() == pytest.approx([1.0])
+    assert rule.half_width(np.zeros((1, 3))).tolist() == pytest.approx([1.0])
     assert told[9][1]["held_out"]["half_width"]["median"] == pytest.approx(1.0)
 
 

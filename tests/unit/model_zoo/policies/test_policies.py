@@ -21,7 +21,7 @@ from ai_drug_assets.planning.plan import Plan
 from model_zoo import featurizers, policies
 from model_zoo.bundles.reader import load_bundle
 from model_zoo.bundles.store import FolderStore
-from model_zoo.chemistry import molecules, structural_alerts
+from model_zoo.chemistry import molecules, similarity, structural_alerts
 from model_zoo.chemistry.molecules import InvalidMolecule, Limits, Molecule, Standardise, parse_molecule
 from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.policies import Policies, newest, standardise, versions
@@ -46,6 +46,8 @@ def test_the_newest_version_is_what_is_trained_with() -> None:
     assert policies.ALERTS[max(policies.ALERTS)] is structural_alerts.find_alerts
     assert sorted(policies.STANDARDISATIONS) == sorted(map(int, RESULTS["standardise"]))
     assert sorted(policies.ALERTS) == sorted(map(int, RESULTS["alerts"]))
+    assert policies.SIMILARITIES[max(policies.SIMILARITIES)] is similarity.pack
+    assert sorted(policies.SIMILARITIES) == sorted(map(int, RESULTS["similarity"]))
     named = [name for name in featurizers.names() if name not in WEIGHTS]
     blocks = [f"{name} {version}" for name in named for version in versions(name)]
     assert sorted(RESULTS["featurizers"]) == sorted(blocks), "a featurizer, or a version of one, has no results"
@@ -66,6 +68,13 @@ def test_a_version_of_the_alerts_never_changes(version: str) -> None:
     for molecule, expected in zip(parsed(), RESULTS["alerts"][version], strict=True):
         found = policies.find_alerts(molecule.mol, policy=int(version))
         assert [[each.name, each.catalogue, list(each.atoms)] for each in found] == expected
+
+
+@pytest.mark.parametrize("version", RESULTS["similarity"])
+def test_a_version_of_similarity_never_changes(version: str) -> None:
+    """To the bit: a bundle's own fingerprints are compared with new ones."""
+    packed = policies.fingerprints(parsed(), policy=int(version))
+    assert [row.tobytes().hex() for row in packed] == RESULTS["similarity"][version]
 
 
 @pytest.mark.parametrize("block", RESULTS["featurizers"])
@@ -180,7 +189,8 @@ def test_an_earlier_featurizer_is_found_by_its_version_and_named_for_the_operato
 ) -> None:
     """A frozen copy makes the module itself the next version; a bundle's record says which one it reads."""
     monkeypatch.setattr(policies, "versions", lambda name: (1, 2) if name == "erg" else (1,))
-    rules = Policies(standardise=max(policies.STANDARDISATIONS), featurizers={"erg": 1, "tokens": 1})
+    newest_rules = {"standardise": max(policies.STANDARDISATIONS), "similarity": max(policies.SIMILARITIES)}
+    rules = Policies(**newest_rules, featurizers={"erg": 1, "tokens": 1})
 
     assert rules.blocks(["erg", "tokens"]) == ("erg@1", "tokens")
     assert rules.earlier(["erg", "tokens"]) == ("erg 1",)

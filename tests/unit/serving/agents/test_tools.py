@@ -82,7 +82,9 @@ def test_an_agent_works_from_the_list_of_endpoints_to_a_measurement(place: Place
             said = told[0]["predictions"]["solubility_logs"]
             assert said["interval"][0] < said["value"] < said["interval"][1]
             assert told[1]["error"]["code"] == "invalid-smiles"
-            assert any("outside" in caution for caution in told[2]["predictions"]["solubility_logs"]["cautions"])
+            assert any(
+                "low reliability" in caution for caution in told[2]["predictions"]["solubility_logs"]["cautions"]
+            )
 
             why = await called(client, "explain", smiles=STRUCTURE, endpoint="solubility_logs")
             parts = why["explanation"]
@@ -149,8 +151,12 @@ def test_descriptions_make_a_model_say_what_is_known_of_an_error(place: Place) -
 
     instructions, tools = asyncio.run(go())
     assert set(tools) == TOOLS
-    assert all(word in instructions for word in ("interval", "unit", "outside", "overlap", "measured"))
-    assert all(word in tools["predict"].description for word in ("interval", "domain", "cautions", "error"))
+    assert all(
+        word in instructions for word in ("interval", "unit", "90 % of molecules", "usual_error", "overlap", "measured")
+    )
+    assert all(
+        word in tools["predict"].description for word in ("interval", "reliability", "domain", "cautions", "error")
+    )
     assert "Never report a predicted" in tools["report_measurement"].description
     assert not tools["report_measurement"].annotations.read_only_hint
     assert tools["predict"].annotations.read_only_hint

@@ -29,7 +29,7 @@ def champions(tmp_path: Path) -> dict[str, Champion]:
 
 def note(champions: dict[str, Champion], smiles: str = "CCO") -> Note:
     """Give a note of one answered molecule and one bad one."""
-    estimate = Estimate(smiles, -1.0, -1.8, -0.2, 0.2)
+    estimate = Estimate(smiles, -1.0, -1.8, -0.2, 0.2, inside=False)
     return Note([Estimates({SOLUBILITY: estimate}), Fault("invalid-smiles", "no")], champions)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from model_zoo.bundles.reader import Neighbour
+from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.bundles.store import FolderStore
 from model_zoo.uncertainty.calibration import ProbabilityRule
 from model_zoo.uncertainty.fit import Uncertainty

@@ -1,0 +1,104 @@
+"""What is told of reliability: over HTTP, on the page and to agents, and nothing where a bundle knows nothing of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from litestar.testing import TestClient
+
+from model_zoo.bundles.manifest import Manifest
+from model_zoo.bundles.store import FolderStore
+from model_zoo.data.targets import Target
+from model_zoo.uncertainty.conformal import IntervalRule
+from model_zoo.uncertainty.fit import Uncertainty
+from model_zoo.uncertainty.reliability import Levels
+from serving.agents.wording import told
+from serving.app import create_app
+from serving.page.wording import usual_error
+from serving.settings import Settings
+from tests.bundle_factory import TRAINING, publish, write
+
+KNOWN, POLYMER = "CCO", "C" * 150
+RULE = IntervalRule(center=(0.0,) * 3, spread=(1.0,) * 3, weights=(-1.0, 3.0, 0.0, 1.0), low=-2.0, high=2.0, factor=2.0)
+LEVELS = Levels(high_below=0.5, low_from=3.0, usual=(0.3, 0.9, 4.0), farthest=(0.9, 5.0))
+
+
+@pytest.fixture(scope="module")
+def entries(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Ask for a training molecule and a polymer: a champion with levels, and one without."""
+    folder = tmp_path_factory.mktemp("told")
+    store = FolderStore(folder / "store")
+    errors = np.full(len(TRAINING), 0.4).tolist()
+    trust = Uncertainty(interval=RULE, levels=LEVELS)
+    publish(store, folder / "a", endpoint="logs", onnx_bias=0.0, trust=trust, errors=errors)
+    publish(store, folder / "b", endpoint="plain", onnx_bias=0.0)
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        found = client.post("/v1/predict", json={"smiles": [KNOWN, POLYMER]}).json()["predictions"]
+        page = client.post("/", data={"smiles": f"{KNOWN}\n{POLYMER}"}).text
+    return [*found, {"page": page}]
+
+
+def test_the_answer_tells_level_and_usual_error(entries: list[dict[str, Any]]) -> None:
+    """A training molecule is of high reliability; of a polymer no error is known, and `domain` says so too."""
+    known, polymer = (each["endpoints"]["logs"] for each in entries[:2])
+    names = ("reliability", "usual_error", "usual_error_unit", "domain")
+
+    assert [known[name] for name in names] == ["high", 0.3, "log10 mol/L", "inside"]
+    assert [polymer[name] for name in names] == ["low", None, "log10 mol/L", "outside"]
+    widths = [each["interval"][1] - each["interval"][0] for each in (known, polymer)]
+    assert widths[1] == pytest.approx(2 * RULE.factor * np.exp(RULE.high))
+    assert widths[0] < widths[1] / 10
+
+
+def test_the_page_promises_no_share_where_no_error_is_known(entries: list[dict[str, Any]]) -> None:
+    """The training molecule's card tells level and error; the polymer's interval is not called one of 90 %."""
+    first, second = (card.split("</article>")[0] for card in entries[2]["page"].split("<article")[1:3])
+
+    assert "High reliability" in first
+    assert "usual error here: 0.3 log units" in first
+    assert "Low reliability" in second
+    assert "perhaps: " in second
+    assert second.count("90&nbsp;%: ") == 1, "that of the champion without levels"
+
+
+def test_an_older_champion_tells_none(entries: list[dict[str, Any]]) -> None:
+    """Without levels there is no reliability, and the domain is told by similarity as before."""
+    known, polymer = (each["endpoints"]["plain"] for each in entries[:2])
+
+    assert {known["reliability"], polymer["usual_error"], polymer["usual_error_unit"]} == {None}
+    assert (known["domain"], polymer["domain"]) == ("inside", "outside")
+
+
+def test_agents_are_told_to_guess_where_no_error_is_known(entries: list[dict[str, Any]]) -> None:
+    """A caution for the polymer, by what is known of it; none for the training molecule."""
+    known, polymer = (told(each)["predictions"] for each in entries[:2])
+
+    assert known["logs"]["cautions"] == []
+    assert "the error is not known" in polymer["logs"]["cautions"][0]
+    assert "low reliability" in polymer["plain"]["cautions"][0]
+    assert (known["logs"]["usual_error"], "usual_error" in polymer["logs"]) == (0.3, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "expected"),
+    [
+        ({"unit": "kcal/mol"}, 0.58, "usual error here: 0.58 kcal/mol"),
+        ({"unit": "log10 mol/L"}, 0.61, "usual error here: 0.61 log units"),
+        ({"unit": "mL/min", "target": Target(task="regression", transform="log10")}, 0.3, "a factor of 2"),
+        (
+            {"unit": "%", "target": Target(task="regression", transform="logit", lower=0, upper=100)},
+            0.5,
+            "0.5 logit of %",
+        ),
+        ({"binary": True}, 0.125, "usually wrong here: 12 in 100"),
+        ({"unit": "kcal/mol"}, None, "the error here is not known"),
+    ],
+)
+def test_the_usual_error_in_words(tmp_path: Path, fields: dict[str, Any], error: float | None, expected: str) -> None:
+    """On the scale of the endpoint, as a chemist reads it."""
+    manifest: Manifest = write(tmp_path / "bundle", value=0.5, **fields).manifest
+
+    assert expected in usual_error(manifest, error)
