@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 PINNED = "constraints.txt"
 ADOPTED = MADE
 MOVED: Mapping[str, str] = {
-    "model_zoo/training/fit.py": "88b0612c50d13f1f2fcf0ef221939c88779b3f067decd0d8962f5c037561a54d",
-    "model_zoo/features/rows.py": "f5e63fca3624113fcf5c5a938377ca90569822172e3d325fa65f8d29d0ca9396",
+    "model_zoo/training/fit.py": "550241c2720449c88403757fe6b5df38cca4fc37bd335557328e0d927574bc15",
+    "model_zoo/features/rows.py": "280d1599ae8e372726f2b7fdef85e1a223476300bf6aa72e562924881de638f3",
     "model_zoo/data/snapshot_molecules.py": "5ae50591d85b56e0f325e37ab922501f31007d8742ef761fa1d42807316b151b",
 }
 """Modules into which decisions moved out of the assets when definitions began to be signed, each with a digest of its

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rdkit import Chem
 
-from model_zoo.bundles.reader import Neighbour
+from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.display_unit import Display
 from model_zoo.inference.predictor import Answer, Fault

@@ -23,7 +23,8 @@ def held(count: int, folds: int, *, binary: bool = False) -> OutOfFoldPrediction
     number = np.arange(count) % folds if folds else np.full(count, -1)
     if binary:
         predicted, true = 1 / (1 + np.exp(-predicted)), (true > 0).astype(float)
-    return OutOfFoldPredictions(predicted, true, packed, number)
+    properties = generator.normal(size=(count, 3))
+    return OutOfFoldPredictions(predicted, true, packed, properties, number)
 
 
 def pairs(monkeypatch: pytest.MonkeyPatch, count: int, *, binary: bool = False) -> int:
