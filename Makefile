@@ -49,6 +49,10 @@ test-fuzz: $(STAMP) ## Ask every address of the service in a thousand ways, othe
 test-images: $(STAMP) stand-ins ## Build the images, run the whole host with Docker, deliver to it (half an hour)
 	AIDRUG_TEST_IMAGES=1 $(BIN)/python -m pytest --timeout 7200 -s tests/images
 
+.PHONY: critical-path
+critical-path: $(STAMP) ## Print how long a delivery takes and through which jobs (MEASURE='make lint' takes a step's time here)
+	$(BIN)/python -m tests.critical_path $(if $(MEASURE),--measure '$(MEASURE)')
+
 .PHONY: stand-ins
 stand-ins: $(STAMP)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $$(sed -n 's/^stand-ins = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')

@@ -153,6 +153,8 @@ main() {
     install_packages # xfsprogs among them
     mount_data
     make_swap
+    # What started before has run out; Docker starts again what ran.
+    [ ! -e /opt/aidrug/credentials.sh ] || sh /opt/aidrug/credentials.sh || true
     start_docker
     start_agent
     install_minute

@@ -156,6 +156,8 @@ remove_leftovers() {
     }
 }
 
+renew_credentials() { [ ! -e "$root/credentials.sh" ] || sh "$root/credentials.sh" 9>&-; }
+
 free_gib() { df -Pk "$1" | awk 'NR == 2 {printf "%d", $4 / 1048576}'; }
 
 require_space() {
@@ -194,6 +196,7 @@ parameter() {
         *ParameterNotFound*) reason="the parameter $1 does not exist in $AWS_REGION. Apply Terraform there, then put the value (terraform output next_steps)." ;;
         *AccessDenied*) reason="this host may not read the parameter $1. Its rights come from infra/terraform/modules/host/rights.tf: apply Terraform." ;;
         *ExpiredToken* | *"Unable to locate credentials"*) reason="this host has no valid credentials of its own. Is its instance profile attached? aws ec2 describe-iam-instance-profile-associations" ;;
+        *ignature* | *RequestExpired*) reason="the clock of this host is wrong, it says $(date -u +%Y-%m-%dT%H:%M:%SZ). On the host: chronyc makestep" ;;
         *)
             tries=$((tries + 1))
             if [ "$tries" -lt 3 ]; then
@@ -273,7 +276,7 @@ what_training_may_take() {
     printf 'TRAIN_MEMORY=%sg\nCODE_MEMORY=%sg\nOMP_NUM_THREADS=%s\n' "$gib" "$gib" "$(nproc)"
 }
 
-# Compose file, boot.sh and probe.sh come out of the image: whatever revision runs, they are of the same one.
+# Compose file, boot.sh, probe.sh and credentials.sh come out of the image: whatever revision runs, they are of the same one.
 unpack() {
     step unpack
     rm -f "$root/compose.next.yaml" "$root/.env.next"
@@ -293,11 +296,15 @@ unpack() {
     holder=$(docker create "$1")
     docker cp "$holder:/app/infra/compose.yaml" "$root/compose.next.yaml" >/dev/null ||
         fail "$1 holds no /app/infra/compose.yaml. Is it an image of this project?"
-    for script in boot probe; do
+    for script in boot probe credentials; do
         docker cp "$holder:/app/infra/host/$script.sh" "$work/$script.sh" >/dev/null && mv "$work/$script.sh" "$root/$script.sh"
     done
     docker rm "$holder" >/dev/null
-    mkdir -p "$state/home" "$state/mlflow"
+    mkdir -p "$state/home" "$state/mlflow" "$state/aws/pipeline"
+    [ "$ACTION" = train ] || mkdir -p "$state/aws/service"
+    renew_credentials >"$work/credentials" ||
+        fail "the containers have no credentials of AWS: $(sed -n 's/.* minutes more: //p' "$work/credentials" | tail -n 1)"
+    cat "$work/credentials"
     chown "$user" "$state/home" "$state/mlflow" 2>/dev/null || true
     compose_next config --quiet || fail "the compose file of $tag does not fit the settings in $root/.env.next, see above"
 }
@@ -553,6 +560,7 @@ main() {
     trap close EXIT
     trap 'exit 143' TERM
     trap 'exit 130' INT
+    renew_credentials || true # whoever is at work, and whether Docker is there or not
     await_docker
     current=$(value_in "$root/.env" IMAGE_TAG)
     case $ACTION in

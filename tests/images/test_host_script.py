@@ -33,6 +33,8 @@ AWS = f"""#!/bin/sh
 case $* in
 *"--name {SETTINGS["REGISTRY_TOKEN_PARAMETER"]} "*) echo {TOKEN} ;;
 *"--name {SETTINGS["ADMIN_TOKEN_PARAMETER"]} "*) echo {ADMIN} ;;
+*get-caller-identity*) echo arn:aws:sts::123456789012:assumed-role/aidrug-host/i-1 ;;
+*assume-role*) printf 'ASIAX\tx\tx\t%s\n' "$(date -u -d "+1 hour" +%Y-%m-%dT%H:%M:%SZ)" ;;
 *) exit 1 ;;
 esac
 """

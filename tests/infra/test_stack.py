@@ -130,7 +130,7 @@ def test_a_delivery_goes_through_what_terraform_made(stack: Stack, monkeypatch: 
 
 
 def test_the_host_may_do_its_work_and_nothing_else(stack: Stack) -> None:
-    """Its own parameters, buckets and logs; no other one, no command, no instance, no role."""
+    """Its own parameters and logs and its containers' roles; no bucket, no command, no instance, no other role."""
     may = Policies(*stack.policy("aidrug-host")).allows
     bucket = f"arn:aws:s3:::aidrug-bundles-{ACCOUNT}"
 
@@ -139,34 +139,73 @@ def test_the_host_may_do_its_work_and_nothing_else(stack: Stack) -> None:
     assert may("ssm:GetParameter", ARN % ("ssm", "parameter/ghcr/ro-token"))
     assert may("ssm:GetParameter", ARN % ("ssm", "parameter/aidrug/admin-token"))
     assert may("ssm:GetParameter", ARN % ("ssm", "parameter/aidrug/serve/cloudwatch-agent"))
-    assert may("s3:ListBucket", bucket)
-    assert may("s3:PutObject", f"{bucket}/store/current.json")
+    assert may("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/aidrug-service")
+    assert may("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/aidrug-pipeline")
     assert may("logs:PutLogEvents", ARN % ("logs", "log-group:/aidrug/host:log-stream:i-1"))
     assert may("cloudwatch:PutMetricData", cloudwatch__namespace="CWAgent")
 
     assert not may("ssm:GetParameter", ARN % ("ssm", "parameter/other/secret"))
     assert not may("ssm:PutParameter", ARN % ("ssm", "parameter/ghcr/ro-token"))
     assert not may("ssm:SendCommand", "*")
-    assert not may("s3:GetObject", "arn:aws:s3:::somebody-elses/file")
-    assert not may("s3:GetObject", f"arn:aws:s3:::{BUCKET}/aidrug/terraform.tfstate")
-    assert not may("s3:DeleteBucket", bucket)
-    assert not may("s3:DeleteObjectVersion", f"{bucket}/store/current.json")
-    assert not may("s3:PutBucketPolicy", bucket)
+    assert not may("s3:GetObject", f"{bucket}/store/current.json")
     assert not may("logs:PutLogEvents", ARN % ("logs", "log-group:/other/app:log-stream:x"))
     assert not may("logs:DeleteLogGroup", ARN % ("logs", "log-group:/aidrug/host"))
     assert not may("cloudwatch:PutMetricData", cloudwatch__namespace="AWS/EC2")
     assert not may("ec2:TerminateInstances", ARN % ("ec2", "instance/i-1"))
     assert not may("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/aidrug-host")
     assert not may("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/aidrug-deliver")
+    assert not may("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/aidrug-train-pipeline")
+
+
+def test_the_service_reads_the_bundles_and_the_pipeline_uses_the_buckets(stack: Stack) -> None:
+    """The one that faces the internet writes one object, deletes none and holds no secret; neither does the other."""
+    service, pipeline = (Policies(*stack.policy(f"aidrug-{who}")).allows for who in ("service", "pipeline"))
+    bucket = f"arn:aws:s3:::aidrug-bundles-{ACCOUNT}"
+
+    assert service("s3:GetObject", f"{bucket}/store/bundles/x/1/manifest.json")
+    assert service("s3:ListBucket", bucket)  # else S3 calls what is absent forbidden
+    assert service("s3:PutObject", f"{bucket}/store/current.json")  # a roll back over HTTP
+    assert not service("s3:PutObject", f"{bucket}/store/bundles/x/1/manifest.json")
+    assert not service("s3:GetObject", f"{bucket}/ledger/ledger.json")
+    assert not service("s3:DeleteObject", f"{bucket}/store/current.json")
+    for purpose in ("artifacts", "data", "logs", "backups"):
+        of = f"arn:aws:s3:::aidrug-{purpose}-{ACCOUNT}"
+        assert not service("s3:GetObject", f"{of}/x")
+        assert not service("s3:ListBucket", of)
+        assert pipeline("s3:GetObject", f"{of}/x")
+        assert pipeline("s3:PutObject", f"{of}/x")
+    assert pipeline("s3:PutObject", f"{bucket}/store/current.json")
+    for may in (service, pipeline):
+        for forbidden in ("s3:DeleteBucket", "s3:PutBucketPolicy"):
+            assert not may(forbidden, bucket)
+        assert not may("s3:DeleteObjectVersion", f"{bucket}/store/current.json")
+        assert not may("s3:GetObject", "arn:aws:s3:::somebody-elses/file")
+        assert not may("s3:GetObject", f"arn:aws:s3:::{BUCKET}/aidrug/terraform.tfstate")
+        assert not may("ssm:GetParameter", ARN % ("ssm", "parameter/ghcr/ro-token"))
+        assert not may("ssm:GetParameter", ARN % ("ssm", "parameter/aidrug/admin-token"))
+        assert not may("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/aidrug-pipeline")
+        assert not may("logs:PutLogEvents", ARN % ("logs", "log-group:/aidrug/host:log-stream:i-1"))
+
+
+def test_only_the_host_takes_the_roles_of_its_containers(stack: Stack) -> None:
+    """By its own role's number: no service, no account as a whole, not the other host."""
+    iam = stack.aws.client("iam")
+    for role, host in (("service", "host"), ("pipeline", "host"), ("train-pipeline", "train-host")):
+        (trust,) = iam.get_role(RoleName=f"aidrug-{role}")["Role"]["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:role/aidrug-{host}"}
+        assert trust["Action"] == "sts:AssumeRole"
+    assert "aidrug-train-service" not in [one["RoleName"] for one in iam.list_roles()["Roles"]]
 
 
 def test_the_training_host_may_less(stack: Stack) -> None:
     """It publishes nothing and holds no secret but the registry's."""
     may = Policies(*stack.policy("aidrug-train-host")).allows
+    trains = Policies(*stack.policy("aidrug-train-pipeline")).allows
 
-    assert may("s3:GetObject", f"arn:aws:s3:::aidrug-data-{ACCOUNT}/dvc/file")
+    assert trains("s3:GetObject", f"arn:aws:s3:::aidrug-data-{ACCOUNT}/dvc/file")
     assert may("ssm:GetParameter", ARN % ("ssm", "parameter/ghcr/ro-token"))
-    assert not may("s3:PutObject", f"arn:aws:s3:::aidrug-bundles-{ACCOUNT}/store/current.json")
+    assert not trains("s3:PutObject", f"arn:aws:s3:::aidrug-bundles-{ACCOUNT}/store/current.json")
+    assert not may("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/aidrug-pipeline")
     assert not may("ssm:GetParameter", ARN % ("ssm", "parameter/aidrug/admin-token"))
 
 
@@ -296,6 +335,7 @@ def test_instances_have_no_key_and_no_way_in_for_ssh(stack: Stack) -> None:
         instance = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
         assert not instance.get("KeyName")
         assert instance["MetadataOptions"]["HttpTokens"] == "required"
+        assert instance["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
         groups = [group["GroupId"] for group in instance["SecurityGroups"]]
         rules = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"][0]["IpPermissions"]
         open_ports = {rule["FromPort"] for rule in rules}

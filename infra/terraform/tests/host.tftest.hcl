@@ -29,7 +29,7 @@ variables {
   fixed_address        = true
   parameter_prefix     = "/aidrug"
   secret_arns          = {}
-  bucket_arns          = {}
+  bucket_arns          = { bundles = "arn:aws:s3:::aidrug-bundles" }
   log_groups           = { host = "/aidrug/host", containers = "/aidrug/containers", commands = "/aidrug/commands", probe = "/aidrug/probe" }
   topic_arn            = "arn:aws:sns:eu-north-1:123456789012:aidrug-alerts"
   scripts              = "../host"
@@ -45,6 +45,10 @@ run "hardened" {
   assert {
     condition     = aws_instance.this.metadata_options[0].http_tokens == "required"
     error_message = "the metadata service must ask for a token (IMDSv2)"
+  }
+  assert {
+    condition     = aws_instance.this.metadata_options[0].http_put_response_hop_limit == 1
+    error_message = "containers must not reach the instance's credentials"
   }
   assert {
     condition     = aws_instance.this.root_block_device[0].encrypted && aws_ebs_volume.data.encrypted

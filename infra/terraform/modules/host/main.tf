@@ -86,7 +86,7 @@ resource "aws_instance" "this" {
   metadata_options {
     http_endpoint               = "enabled"
     http_tokens                 = "required"
-    http_put_response_hop_limit = 2 # containers on the Docker network are one hop further away
+    http_put_response_hop_limit = 1 # out of reach for containers, which are one hop further away
   }
 
   root_block_device {

@@ -1,4 +1,4 @@
-# What the host may do: be managed by SSM, read its own parameters, use its own buckets, write its own logs. No more.
+# What the host may do: be managed by SSM, read its own parameters, write its own logs, give its containers their roles. No more.
 #
 # AWS's own AmazonSSMManagedInstanceCore is not attached: it lets a host read every parameter of the account.
 
@@ -30,14 +30,9 @@ data "aws_iam_policy_document" "host" {
     ])
   }
   statement {
-    sid       = "ListOwnBuckets"
-    actions   = ["s3:ListBucket", "s3:GetBucketLocation"]
-    resources = values(var.bucket_arns)
-  }
-  statement {
-    sid       = "UseOwnBuckets"
-    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-    resources = [for arn in values(var.bucket_arns) : "${arn}/*"]
+    sid       = "RolesOfContainers"
+    actions   = ["sts:AssumeRole"]
+    resources = [for role in aws_iam_role.container : role.arn]
   }
   statement {
     sid       = "OwnLogs"
@@ -89,6 +84,72 @@ resource "aws_iam_role_policy" "host" {
 resource "aws_iam_instance_profile" "this" {
   name = "${var.name}-host"
   role = aws_iam_role.host.name
+}
+
+# What containers may do: credentials.sh assumes these roles for them. The pipeline uses the host's buckets. The service, which
+# faces the internet, reads the bundles, and writes the one object that a roll back over HTTP changes.
+locals {
+  containers = merge(
+    { pipeline = data.aws_iam_policy_document.pipeline.json },
+    var.role == "serve" ? { service = data.aws_iam_policy_document.service[0].json } : {},
+  )
+}
+
+data "aws_iam_policy_document" "pipeline" {
+  statement {
+    sid       = "ListOwnBuckets"
+    actions   = ["s3:ListBucket", "s3:GetBucketLocation"]
+    resources = values(var.bucket_arns)
+  }
+  statement {
+    sid       = "UseOwnBuckets"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+    resources = [for arn in values(var.bucket_arns) : "${arn}/*"]
+  }
+}
+
+data "aws_iam_policy_document" "service" {
+  count = var.role == "serve" ? 1 : 0
+
+  statement {
+    sid       = "ReadBundles"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.bucket_arns["bundles"]}/store/*"]
+  }
+  statement {
+    sid       = "TellAbsentFromForbidden" # of an object that is not there, S3 says so only to whom may list the bucket
+    actions   = ["s3:ListBucket"]
+    resources = [var.bucket_arns["bundles"]]
+  }
+  statement {
+    sid       = "RollBack"
+    actions   = ["s3:PutObject"]
+    resources = ["${var.bucket_arns["bundles"]}/store/current.json"]
+  }
+}
+
+data "aws_iam_policy_document" "assumed_by_host" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = [aws_iam_role.host.arn]
+    }
+  }
+}
+
+resource "aws_iam_role" "container" {
+  for_each           = local.containers
+  name               = "${var.name}-${each.key}"
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_host.json
+}
+
+resource "aws_iam_role_policy" "container" {
+  for_each = local.containers
+  name     = each.key
+  role     = aws_iam_role.container[each.key].id
+  policy   = each.value
 }
 
 data "aws_iam_policy_document" "snapshots" {
