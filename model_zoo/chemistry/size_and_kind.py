@@ -20,7 +20,7 @@ def size_and_kind(molecules: Sequence[Molecule]) -> NDArray[np.float64]:
     --------
     >>> from model_zoo.chemistry.molecules import parse_molecule
     >>> np.expm1(size_and_kind([parse_molecule("CC(=O)Oc1ccccc1C(=O)O")])[0]).round(1).tolist()[:7]
-    [13.0, 1.0, 3.0, 3.0, 1.0, 4.0, 6.0]
+    [13.0, 1.0, 3.0, 2.0, 1.0, 4.0, 6.0]
     """
     numbers = np.empty((len(molecules), len(NAMES)))
     for row, molecule in enumerate(molecules):

@@ -6,10 +6,9 @@ Does not belong here: intervals (see `conformal.py`), words for it (see `reliabi
 
 Log-linear in three signals: how unlike the molecule is to its nearest training molecule, how wrong the model was, out
 of fold, on the training molecules nearest to it, and how far it lies from them by size and kind; for classes in a
-fourth, how undecided the probability is. A signal can only raise what is expected. Several more were tried and gave
-nothing (the neighbours' disagreement in value, the prediction's distance from theirs, its place in the range), see
-`tests/benchmarks/bench_uncertainty.py`. Sources: Papadopoulos et al., J. Artif. Intell. Res. 2011, 40, 815; Sheridan,
-J. Chem. Inf. Model. 2012, 52, 814 (error from distance, and from what else is known).
+fourth, how undecided the probability is. A signal can only raise what is expected. What was tried beside them, and how
+this one was chosen: `docs/uncertainty.md`. Sources: Papadopoulos et al., J. Artif. Intell. Res. 2011, 40, 815;
+Sheridan, J. Chem. Inf. Model. 2012, 52, 814 (error from distance, and from what else is known).
 """
 
 from __future__ import annotations

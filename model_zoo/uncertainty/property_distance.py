@@ -31,7 +31,7 @@ class PropertySpace:
     --------
     >>> space = PropertySpace(np.linspace(0, 1, 11)[:, None])
     >>> space.distance(np.array([[0.5], [30.0]])).round(1).tolist()
-    [0.4, 92.6]
+    [0.4, 92.3]
     """
 
     def __init__(self, properties: Floats) -> None:
