@@ -108,18 +108,24 @@ TAIL = """
 
 
 def read_results() -> Content:
-    """Read what was measured."""
-    content: Content = json.loads(RESULTS.read_bytes())
+    """Read what was measured; nothing where nothing was."""
+    content: Content = json.loads(RESULTS.read_bytes()) if RESULTS.exists() else {}
     return content
 
 
 def report(results: Content) -> str:
     """Write the document."""
-    parts = [HEAD, MEASURED.format(kinds=" or ".join(sorted(results)))]
-    parts += [_split(kind, results[kind]) for kind in sorted(results)]
+    if not results:
+        return HEAD
     seconds = results[min(results)]["processor_s"]
-    parts.append(TAIL.format(joint_s=seconds["mlp_joint"], gp_s=seconds["gp"], catboost_s=seconds["catboost"]))
-    return "".join(parts)
+    return "".join(
+        [
+            HEAD,
+            MEASURED.format(kinds=" or ".join(sorted(results))),
+            *(_split(kind, results[kind]) for kind in sorted(results)),
+            TAIL.format(joint_s=seconds["mlp_joint"], gp_s=seconds["gp"], catboost_s=seconds["catboost"]),
+        ]
+    )
 
 
 def _split(kind: str, found: Content) -> str:
