@@ -87,6 +87,11 @@ def test_each_container_gets_the_role_of_its_own(containers: Containers) -> None
     assert sorted(path.name for path in (containers.aws / "service").iterdir()) == ["config", "credentials.json"]
 
 
+@pytest.mark.game_day(
+    fault="the containers' credentials cannot be renewed",
+    told="FAILED credentials of ..., which last ... minutes more:",
+)
+@pytest.mark.game_day(fault="the host's clock is wrong")
 @pytest.mark.parametrize(
     ("says", "message"),
     [
