@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from cryptography import x509
@@ -56,6 +57,7 @@ class Proxy:
 
     http: int
     https: int
+    inside: int
     state: Path
 
     @property
@@ -120,9 +122,8 @@ def proxy(folder: Path, **settings: str) -> Iterator[Proxy]:
     text = json.loads(done.stdout)["configs"]["caddyfile"]["content"].replace("$$", "$")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    made = Proxy(free_port(), free_port(), folder / "state")
-    inside = free_port()
-    text = text.replace("http://:8001", f"http://:{inside}")
+    made = Proxy(free_port(), free_port(), free_port(), folder / "state")
+    text = text.replace("http://:8001", f"http://:{made.inside}")
     ports = f"{{\n  http_port {made.http}\n  https_port {made.https}\n"
     text = re.sub(r"tls (\S+@\S+)", r"tls \1 {\n ca https://127.0.0.1:1/nowhere\n}", text)  # nobody is asked to sign
     text = text.replace("{\n", ports, 1).replace("service:8000", f"127.0.0.1:{server.server_port}")
@@ -173,6 +174,8 @@ def test_whoever_asks_is_answered_by_the_service(tmp_path: Path, settings: dict[
                 answer.begin()
             assert answer.status == 308, host
             assert re.match("https://", answer.headers["Location"])
+        with urlopen(f"http://127.0.0.1:{running.inside}/health/ready", timeout=20) as of_the_pipeline:
+            assert of_the_pipeline.read() == OURS
         status, _ = running.get(ADDRESS, path="/metrics")
         assert status == 404
 
