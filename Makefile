@@ -49,6 +49,11 @@ test-fuzz: $(STAMP) ## Ask every address of the service in a thousand ways, othe
 test-images: $(STAMP) stand-ins ## Build the images, run the whole host with Docker, deliver to it (half an hour)
 	AIDRUG_TEST_IMAGES=1 $(BIN)/python -m pytest --timeout 7200 -s tests/images
 
+.PHONY: test-gameday
+test-gameday: $(STAMP) stand-ins ## Break the platform in every way of docs/operations/game-day.md (on stand-ins; on Docker where an engine answers)
+	@docker info >/dev/null 2>&1 || echo "SKIPPED: no Docker engine answers, so nothing here breaks a real container, only stand-ins"
+	AIDRUG_TEST_INFRA=1 AIDRUG_TEST_IMAGES=$$(docker info >/dev/null 2>&1 && echo 1) $(BIN)/python -m pytest -m game_day -rs
+
 .PHONY: critical-path
 critical-path: $(STAMP) ## Print how long a delivery takes and through which jobs (MEASURE='make lint' takes a step's time here)
 	$(BIN)/python -m tests.critical_path $(if $(MEASURE),--measure '$(MEASURE)')

@@ -196,6 +196,7 @@ def test_a_first_delivery_trains_and_serves(host: Host) -> None:
     assert f"{FIRST} is deployed and healthy: nothing to do" in host.does("deploy", FIRST)
 
 
+@pytest.mark.game_day(fault="a revision whose service does not start")
 def test_a_service_that_does_not_start_is_rolled_back(host: Host) -> None:
     """What served before serves again, and the delivery fails."""
     patience = host.environment["AIDRUG_HEALTH_SECONDS"]
@@ -210,6 +211,7 @@ def test_a_service_that_does_not_start_is_rolled_back(host: Host) -> None:
     assert predict()["predictions"][0]["endpoints"] == before
 
 
+@pytest.mark.game_day(fault="two pushes at once")
 def test_two_deliveries_at_once_train_once(host: Host) -> None:
     """The edited model alone is trained, by the first; the second waits and finds nothing to do."""
     deliveries = [host.start("deploy", EDITED) for _ in range(2)]

@@ -40,7 +40,7 @@ class Containers:
 
     def renew(self, *, code: int = 0) -> str:
         """Run the script as the minute does, and give what it printed."""
-        command = ["sh", ROOT / "infra" / "host" / "credentials.sh"]
+        command = ["sh", str(ROOT / "infra" / "host" / "credentials.sh")]
         done = subprocess.run(
             command, env=self.agent.environment(HOST), capture_output=True, text=True, check=False, umask=0o022
         )
@@ -49,8 +49,7 @@ class Containers:
 
     def key(self, who: str = "service") -> str:
         """Give the key that is written for a container."""
-        written: dict[str, str] = json.loads((self.aws / who / "credentials.json").read_bytes())
-        return written["AccessKeyId"]
+        return str(json.loads((self.aws / who / "credentials.json").read_bytes())["AccessKeyId"])
 
     def age(self, minutes_left: float, who: str = "service") -> None:
         """Let what is written for a container end so many minutes from now."""
@@ -87,6 +86,11 @@ def test_each_container_gets_the_role_of_its_own(containers: Containers) -> None
     assert sorted(path.name for path in (containers.aws / "service").iterdir()) == ["config", "credentials.json"]
 
 
+@pytest.mark.game_day(
+    fault="the containers' credentials cannot be renewed",
+    told="FAILED credentials of ..., which last ... minutes more:",
+)
+@pytest.mark.game_day(fault="the host's clock is wrong")
 @pytest.mark.parametrize(
     ("says", "message"),
     [

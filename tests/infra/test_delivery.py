@@ -154,6 +154,7 @@ def test_another_admin_token_reaches_the_service_of_the_same_revision(
     assert any("nothing to do" in line for line in said)
 
 
+@pytest.mark.game_day(fault="two pushes at once", told="another delivery is at work on this host; waiting for its end")
 def test_two_deliveries_at_once_train_once(
     deployment: Deployment, bring: Callable[[str], None], said: list[str]
 ) -> None:
@@ -183,6 +184,10 @@ def test_the_automation_is_quiet_while_a_revision_trains(deployment: Deployment,
     assert "stop" in _steps(deployment.calls())
 
 
+@pytest.mark.game_day(
+    fault="a revision whose service does not start",
+    told="ROLLED BACK to ..., which serves again: ... did not become healthy",
+)
 def test_an_unhealthy_revision_is_rolled_back(
     deployment: Deployment, bring: Callable[[str], None], said: list[str]
 ) -> None:
@@ -199,6 +204,10 @@ def test_an_unhealthy_revision_is_rolled_back(
     assert deployment.read("running") == third
 
 
+@pytest.mark.game_day(
+    fault="a first revision whose service does not start",
+    told="the service is not healthy, and there is no earlier revision to go back to",
+)
 def test_without_an_earlier_revision_there_is_no_way_back(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """The first revision of a host that is not healthy is said to be just that."""
     deployment.tell("unhealthy", FIRST)
@@ -207,6 +216,9 @@ def test_without_an_earlier_revision_there_is_no_way_back(deployment: Deployment
         bring(FIRST)
 
 
+@pytest.mark.game_day(
+    fault="a training that fails", told="the models named above failed. What served before still serves."
+)
 def test_a_failed_training_leaves_what_serves_alone(
     deployment: Deployment, bring: Callable[[str], None], said: list[str]
 ) -> None:
@@ -224,6 +236,7 @@ def test_a_failed_training_leaves_what_serves_alone(
     assert deployment.read("running") == SECOND
 
 
+@pytest.mark.game_day(fault="a training that does not end", told="training took longer than")
 def test_a_training_that_takes_too_long_is_ended(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """It is interrupted before SSM ends everything, so that the host is put back in order."""
     bring(FIRST)
@@ -236,6 +249,7 @@ def test_a_training_that_takes_too_long_is_ended(deployment: Deployment, bring: 
     assert deployment.read("automation") == FIRST
 
 
+@pytest.mark.game_day(fault="SSM ends the command", told="took longer than it may")
 def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list[str]) -> None:
     """SSM's own limit kills the script; the driver says so, and what it left is removed by the next delivery."""
     deployment.tell("data_pull", "exec sleep 20")
@@ -250,6 +264,24 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
     assert "rm --force 0123abcd" in deployment.calls()
 
 
+@pytest.mark.game_day(
+    fault="the registry is dead", told="could not be pulled, three times: ... Does the host reach the registry?"
+)
+@pytest.mark.game_day(
+    fault="the registry's token has expired",
+    told="refused the token in ... Has it expired? GHCR wants the scope read:packages.",
+)
+@pytest.mark.game_day(
+    fault="the system disk is full",
+    told="the system disk is full. Raise root_volume_gib in terraform.tfvars and apply.",
+)
+@pytest.mark.game_day(fault="an image for another processor", told="and this host's processor is")
+@pytest.mark.game_day(
+    fault="the host has lost its role",
+    told="this host has no valid credentials of its own. Is its instance profile attached?",
+)
+@pytest.mark.game_day(fault="DVC's remote is away", told="DVC could not bring the measurements, see above.")
+@pytest.mark.game_day(fault="the host's clock is wrong", told="the clock of this host is wrong, it says")
 @pytest.mark.parametrize(
     ("name", "told", "message"),
     [
@@ -273,6 +305,7 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
                 ("no_role", "", "this host has no valid credentials of its own. Is its instance profile attached"),
             )
         ),
+        ("ssm_error", "InvalidSignatureException", "the clock of this host is wrong, it says"),
         ("data_pull", "exit 255", "DVC could not bring the measurements.*was `dvc push` run"),
     ],
 )
@@ -288,6 +321,7 @@ def test_what_goes_wrong_on_the_host_is_named_with_its_remedy(
     assert deployment.read("running") == ""
 
 
+@pytest.mark.game_day(fault="the registry is dead")
 def test_a_pull_that_fails_once_is_tried_again(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """A registry that stumbles does not fail a delivery."""
     deployment.tell("pull_errors", "connection reset by peer")
@@ -297,6 +331,7 @@ def test_a_pull_that_fails_once_is_tried_again(deployment: Deployment, bring: Ca
     assert deployment.read("running") == FIRST
 
 
+@pytest.mark.game_day(fault="a secret is not in the parameter store", told="Apply Terraform there, then put the value")
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
@@ -346,6 +381,9 @@ def test_a_training_host_trains_first_and_is_stopped(deployment: Deployment, sai
     assert "--remove-orphans" not in trained
 
 
+@pytest.mark.game_day(
+    fault="MLflow is down while another host trains", told="MLflow on the host that serves ... does not answer."
+)
 def test_the_first_delivery_brings_mlflow_up_before_the_training_host_needs_it(
     deployment: Deployment, said: list[str]
 ) -> None:
@@ -382,6 +420,10 @@ def cut_off(deployment: Deployment, where: str, sha: str = SECOND) -> None:
     thread.join()
 
 
+@pytest.mark.game_day(
+    fault="a delivery is cancelled or killed, at the registry, the migration, the data, the training",
+    told="it was cut off: cancelled, killed or rebooted. What served before is brought up again;",
+)
 @pytest.mark.parametrize(
     ("where", "held_up"),
     [
@@ -419,6 +461,7 @@ def test_a_delivery_that_is_cut_off_is_put_right_within_a_minute(
     assert not any("waiting for its end" in line for line in said)
 
 
+@pytest.mark.game_day(fault="the host is rebooted", told="brought up:")
 def test_a_host_that_booted_runs_what_is_deployed(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """Nothing while a delivery is at work, nothing that an operator paused; else all of it, and once."""
     bring(FIRST)
@@ -442,6 +485,9 @@ def test_a_host_that_booted_runs_what_is_deployed(deployment: Deployment, bring:
     assert not [call for call in deployment.calls()[before:] if "up --detach" in call]
 
 
+@pytest.mark.game_day(
+    fault="the power goes in the middle of the swap", told="it was cut off: cancelled, killed or rebooted."
+)
 def test_half_a_swap_is_finished(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """Settings of one revision never meet the compose file of another."""
     bring(FIRST)
@@ -456,6 +502,10 @@ def test_half_a_swap_is_finished(deployment: Deployment, bring: Callable[[str], 
     assert not (opt / "compose.next.yaml").exists()
 
 
+@pytest.mark.game_day(
+    fault="Docker does not start, or the data disk is missing",
+    told="Docker does not run, since the host did not come up:",
+)
 def test_docker_is_waited_for(deployment: Deployment, bring: Callable[[str], None], said: list[str]) -> None:
     """SSM is online minutes before Docker; a host whose boot failed says so at once, with boot's own reason."""
     deployment.tell("docker_starts", "x\n" * 3)
@@ -473,6 +523,10 @@ def test_docker_is_waited_for(deployment: Deployment, bring: Callable[[str], Non
         bring(SECOND)
 
 
+@pytest.mark.game_day(
+    fault="databases behind the revision, that cannot be upgraded",
+    told="What was there before is there still, or was put back.",
+)
 def test_databases_that_cannot_be_upgraded_stop_a_delivery_and_nothing_else(
     deployment: Deployment, bring: Callable[[str], None]
 ) -> None:
@@ -488,6 +542,9 @@ def test_databases_that_cannot_be_upgraded_stop_a_delivery_and_nothing_else(
     assert not [call for call in deployment.calls()[before:] if call.endswith(" train")]
 
 
+@pytest.mark.game_day(
+    fault="databases ahead of the revision that one goes back to", told="ROLLED BACK from ... to ..., which serves"
+)
 def test_going_back_puts_the_databases_back_first(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """By the revision that upgraded them, with everything that writes to them stopped; by itself and when asked."""
     bring(FIRST)
@@ -506,6 +563,7 @@ def test_going_back_puts_the_databases_back_first(deployment: Deployment, bring:
     assert deployment.read("undone_while") == third
 
 
+@pytest.mark.game_day(fault="the data disk is lost", told="restored; the service is ready")
 def test_a_lost_disk_is_restored_by_one_command(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """On a host that runs a revision, and on a new one that is told which; a failed one leaves all as it was."""
     said: list[str] = []
@@ -530,6 +588,7 @@ def test_the_reason_is_told_however_much_was_printed_before_it(
         bring(FIRST)
 
 
+@pytest.mark.game_day(fault="the SSM agent hangs", told="took no command for five minutes")
 def test_a_host_that_takes_no_command_is_named(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """Its agent hangs: nothing took too long, and a larger host would not help."""
     deployment.aws.agent.silent.add(deployment.target.instance_id)
@@ -544,6 +603,10 @@ UPGRADES = (
 UNDONE = 'rm "$AIDRUG_STATE/home/schema_upgrade.json"; [ ! -e "$DOUBLE/automation" ] && echo before >"$DOUBLE/undone"'
 
 
+@pytest.mark.game_day(
+    fault="databases ahead, for a revision that does not come after all",
+    told="the databases go back to the backup before",
+)
 @pytest.mark.parametrize(
     "ends",
     [

@@ -14,10 +14,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.infra.terraform_stack import opt_in
 from tests.server_process import ROOT, free_port
@@ -52,6 +57,7 @@ class Proxy:
 
     http: int
     https: int
+    inside: int
     state: Path
 
     @property
@@ -73,6 +79,25 @@ class Proxy:
             answer = http.client.HTTPResponse(wire)
             answer.begin()
             return answer.status, answer.read()
+
+
+def expire(state: Path) -> int:
+    """Put certificates that ended yesterday where Caddy keeps those of its own authority; give how many."""
+    authority = state / "caddy" / "pki" / "authorities" / "local"
+    key = serialization.load_pem_private_key((authority / "intermediate.key").read_bytes(), None)
+    issuer = x509.load_pem_x509_certificate((authority / "intermediate.crt").read_bytes())
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    kept = list((state / "caddy" / "certificates" / "local").rglob("*.crt"))
+    for path in kept:
+        old, *chain = x509.load_pem_x509_certificates(path.read_bytes())
+        name = old.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        made = x509.CertificateBuilder(issuer.subject, old.subject, old.public_key(), old.serial_number)
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        made = made.not_valid_before(yesterday - timedelta(hours=12)).not_valid_after(yesterday)
+        ended = made.add_extension(name.value, critical=False).sign(key, hashes.SHA256())
+        pem = (one.public_bytes(serialization.Encoding.PEM) for one in (ended, *chain))
+        path.write_bytes(b"".join(pem))
+    return len(kept)
 
 
 @contextmanager
@@ -97,7 +122,8 @@ def proxy(folder: Path, **settings: str) -> Iterator[Proxy]:
     text = json.loads(done.stdout)["configs"]["caddyfile"]["content"].replace("$$", "$")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    made = Proxy(free_port(), free_port(), folder / "state")
+    made = Proxy(free_port(), free_port(), free_port(), folder / "state")
+    text = text.replace("http://:8001", f"http://:{made.inside}")
     ports = f"{{\n  http_port {made.http}\n  https_port {made.https}\n"
     text = re.sub(r"tls (\S+@\S+)", r"tls \1 {\n ca https://127.0.0.1:1/nowhere\n}", text)  # nobody is asked to sign
     text = text.replace("{\n", ports, 1).replace("service:8000", f"127.0.0.1:{server.server_port}")
@@ -148,5 +174,18 @@ def test_whoever_asks_is_answered_by_the_service(tmp_path: Path, settings: dict[
                 answer.begin()
             assert answer.status == 308, host
             assert re.match("https://", answer.headers["Location"])
+        with urlopen(f"http://127.0.0.1:{running.inside}/health/ready", timeout=20) as of_the_pipeline:
+            assert of_the_pipeline.read() == OURS
         status, _ = running.get(ADDRESS, path="/metrics")
         assert status == 404
+
+
+@pytest.mark.game_day(fault="the proxy's certificate has expired", told="(nothing: the proxy makes another)")
+def test_a_certificate_that_has_expired_is_made_anew(tmp_path: Path) -> None:
+    """A host that was off for a week comes back with certificates that ended: nobody is shown one of them."""
+    with proxy(tmp_path, ADDRESS=ADDRESS) as running:
+        assert running.get(ADDRESS) == (200, OURS)
+    assert expire(tmp_path / "state")
+
+    with proxy(tmp_path, ADDRESS=ADDRESS) as running:
+        assert running.get(ADDRESS) == (200, OURS)  # the client looks at the dates

@@ -353,6 +353,7 @@ def corrupt(store: FolderStore, version: str, endpoint: str = "solubility_logs")
     path.write_bytes(path.read_bytes().replace(b"2", b"3"))
 
 
+@pytest.mark.game_day(fault="a poisoned bundle", told="is not served")
 def test_a_corrupt_bundle_leaves_the_old_champion_serving(
     store: FolderStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -426,6 +427,7 @@ def test_a_bundle_that_says_it_is_another_is_refused(store: FolderStore, tmp_pat
         assert "the pointer says otherwise" in client.get("/health/ready").text
 
 
+@pytest.mark.game_day(fault="the pointer of the bundle store is damaged", told="`aidrug restore` brings it back")
 @pytest.mark.parametrize("content", [b"", b"{", b'{"format": 9}', b"\xff"])
 def test_a_broken_pointer_changes_nothing(store: FolderStore, tmp_path: Path, content: bytes) -> None:
     """Half a pointer keeps everything serving, is reported, and a whole one ends it."""

@@ -127,7 +127,7 @@ locals {
     }
     delivery-failed = {
       metric = "DeliveriesFailed", above = 0
-      text   = "A delivery failed or was rolled back: `aidrug host logs`."
+      text   = "A delivery failed or was rolled back, or the containers' credentials are not renewed: `aidrug host logs`."
     }
   }
 }

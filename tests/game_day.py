@@ -1,0 +1,89 @@
+"""What the tests break on the platform, and what the operator is told: `python -m tests.game_day` writes the table.
+
+A test that breaks something carries `@pytest.mark.game_day(fault="...", told="...")`: what is broken, and words that
+reach whoever operates it. A fault may have several tests; the words are those of the first. A convention test finds the
+words in what the platform says, and holds the document against the marks. Tests in `tests/images` need a Docker engine.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+DOCUMENT = TESTS.parent / "docs" / "operations" / "game-day.md"
+HEAD = """# Game day
+
+What the tests break, and what the operator is told. `make test-gameday` runs them: the real scripts of the host on
+stand-ins for AWS, the SSM agent and Docker; the service and the proxy as processes; and, where the last column says so,
+all of it on a real engine. A machine without Docker leaves these out and says so. A stand-in proves what our scripts
+do, not what Docker, SSM or AWS do.
+
+Nothing here breaks the renewal of a certificate by Let's Encrypt, or sets a host's clock: what AWS answers to a wrong
+one is stood in for.
+
+This page is made from the marks in the tests by `python -m tests.game_day`; a test compares it with them.
+
+| fault | the operator is told | tests | on a real engine |
+|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Break:
+    """A test that breaks something.
+
+    Attributes
+    ----------
+    fault
+        What is broken.
+    told
+        Words that reach the operator; in brackets where none need to; empty where another test of the fault has them.
+    test
+        `test_file::test_name`.
+    engine
+        Whether it runs on a real engine.
+    """
+
+    fault: str
+    told: str
+    test: str
+    engine: bool
+
+
+def breaks() -> list[Break]:
+    """Read every mark in the tests, in the order of files and lines."""
+    return [found for path in sorted(TESTS.rglob("test_*.py")) for found in _marks(path)]
+
+
+def _marks(path: Path) -> Iterator[Break]:
+    for item in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not isinstance(item, ast.FunctionDef):
+            continue
+        for node in ast.walk(item):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.game_day":
+                says = {str(word.arg): str(ast.literal_eval(word.value)) for word in node.keywords}
+                engine = path.parent.name == "images"
+                yield Break(says["fault"], says.get("told", ""), f"{path.stem}::{item.name}", engine)
+
+
+def table() -> str:
+    """Give the document."""
+    rows: dict[str, list[Break]] = {}
+    for one in breaks():
+        rows.setdefault(one.fault, []).append(one)
+    return HEAD + "".join(
+        f"| {fault} | {next((one.told for one in tests if one.told), '')} | {_names(tests, engine=False)} "
+        f"| {_names(tests, engine=True)} |\n"
+        for fault, tests in sorted(rows.items())
+    )
+
+
+def _names(tests: list[Break], *, engine: bool) -> str:
+    return ", ".join(dict.fromkeys(f"`{one.test}`" for one in tests if one.engine is engine))
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(table(), encoding="utf-8")
