@@ -215,7 +215,7 @@ def test_a_joint_model_runs_what_is_signed(tmp_path: Path, name: str) -> None:
     for each in ("group", "joint", "own"):
         (tmp_path / each).mkdir()
     with traced() as seen:
-        made = make_group_dataset(configs, Split(kind="random", folds=2), tmp_path)
+        made = make_group_dataset(configs, Split(kind="random", folds=2), lambda source: tmp_path)
         made.save(tmp_path / "group")
         _ = made.digest, made.leaks()
     assert outside(seen, Makers(("group",))) == set()
