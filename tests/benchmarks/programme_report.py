@@ -139,7 +139,7 @@ def _split(kind: str, found: Content) -> str:
             lines.append([title, *(f"{one['mae']:.3f} ({one['rmse']:.3f})" if one else "" for one in each)])
     judged = [["", "error", "mean change", "interval", *(TITLES[name] for name in list(TITLES)[:4])]]
     for model, title in JUDGED.items():
-        for metric, word in (("mae", "absolute"), ("rmse", "squared")):
+        for metric, word in (("mae", "absolute"), ("rmse", "root mean squared")):
             one = found["judged"].get(f"{model}, {metric}")
             if one is None:
                 continue
