@@ -131,6 +131,8 @@ ConditionPathExists=/opt/aidrug/host.sh
 [Service]
 Type=oneshot
 Environment=AIDRUG_KEEP=yes
+# A Docker that hangs must not keep the credentials from being renewed.
+TimeoutStartSec=900
 ExecStart=-/bin/sh /opt/aidrug/host.sh
 ExecStart=-/bin/sh /opt/aidrug/probe.sh
 UNIT

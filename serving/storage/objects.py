@@ -23,13 +23,14 @@ from model_zoo.type_aliases import Json
 
 _ABSENT = {"NoSuchKey", "404"}
 _OVERTAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_RUN_OUT = "credentials are still expired"
 _ADVICE = {
     "NoSuchBucket": "make the bucket, or correct the name",
     "InvalidAccessKeyId": "the access key is not known: check AWS_ACCESS_KEY_ID, or the instance's role",
     "SignatureDoesNotMatch": "the secret does not belong to the access key: check AWS_SECRET_ACCESS_KEY",
     "AccessDenied": "the credentials may not do this here: check the role's policy",
     "ExpiredToken": "the session has expired: sign in again; on a host, `aidrug host logs` says why it was not renewed",
-    "are still expired": "the session has expired: on a host, `aidrug host logs` says why it was not renewed",
+    _RUN_OUT: "the session has expired: on a host, `aidrug host logs` says why it was not renewed",
     "PermanentRedirect": "the bucket is in another region: check AWS_REGION",
 }
 
@@ -240,8 +241,10 @@ class S3Objects:
         try:
             yield
         except (ClientError, BotoCoreError, Boto3Error, RuntimeError) as error:
-            # RuntimeError is what botocore says when the credentials that it just took anew have run out already.
             text = str(error)  # holds the code, also where a transfer wraps the answer
+            # What botocore says when the credentials that it just took anew have run out already.
+            if isinstance(error, RuntimeError) and _RUN_OUT not in text:
+                raise
             advice = next((f" ({words})" for code, words in _ADVICE.items() if code in text), "")
             raise StoreError(f"s3://{self._bucket}/{self._prefix}: {what}: {text}{advice}") from error
 

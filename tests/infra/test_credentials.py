@@ -228,6 +228,15 @@ def test_no_container_has_another_way_to_aws() -> None:
     assert "http_put_response_hop_limit = 1 " in instance
 
 
+def test_a_host_that_boots_renews_before_docker_starts_what_ran() -> None:
+    """Nor does a Docker that hangs hold the minute, which renews, for longer than credentials last."""
+    boot = (ROOT / "infra" / "host" / "boot.sh").read_text(encoding="utf-8")
+    steps = boot.split("\nmain() {", 1)[1]
+
+    assert steps.index("mount_data") < steps.index("/opt/aidrug/credentials.sh") < steps.index("start_docker")
+    assert int(boot.split("TimeoutStartSec=", 1)[1].split()[0]) <= 900
+
+
 @pytest.fixture
 def bring(deployment: Deployment) -> Callable[[str], None]:
     """Deploy a revision."""

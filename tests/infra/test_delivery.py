@@ -272,6 +272,9 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
     told="refused the token in ... Has it expired? GHCR wants the scope read:packages.",
 )
 @pytest.mark.game_day(
+    fault="the data disk is full", told="Raise data_volume_gib in terraform.tfvars, apply, and restart the host."
+)
+@pytest.mark.game_day(
     fault="the system disk is full",
     told="the system disk is full. Raise root_volume_gib in terraform.tfvars and apply.",
 )
@@ -305,6 +308,7 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
                 ("no_role", "", "this host has no valid credentials of its own. Is its instance profile attached"),
             )
         ),
+        ("free_data_gib", "0", "the data disk .* is nearly full: 0 GiB free, 1 needed. Raise data_volume_gib"),
         ("ssm_error", "InvalidSignatureException", "the clock of this host is wrong, it says"),
         ("data_pull", "exit 255", "DVC could not bring the measurements.*was `dvc push` run"),
     ],
@@ -408,11 +412,12 @@ def test_the_first_delivery_brings_mlflow_up_before_the_training_host_needs_it(
 def cut_off(deployment: Deployment, where: str, sha: str = SECOND) -> None:
     """Begin a delivery and let SSM cancel it at a step, as its agent does: SIGKILL, and nobody has a last word."""
     marker = deployment.aws.agent.host(deployment.target.instance_id) / "opt" / "delivering"
+    hold, held = (deployment.double() / name for name in ("hold", "held"))
     host = Host(deployment.target, deployment.target.instance_id, lambda line: None, FAST)
     thread = threading.Thread(target=host.run, args=("deploy",), kwargs={"sha": sha})
     thread.start()
     deadline = time.monotonic() + 30
-    while not (marker.exists() and where in marker.read_text()):
+    while not (marker.exists() and where in marker.read_text() and hold.exists() == held.exists()):
         assert time.monotonic() < deadline, f"never came to {where}"
         time.sleep(0.02)
     ssm, invocations = deployment.aws.client("ssm"), deployment.aws.agent
@@ -421,40 +426,50 @@ def cut_off(deployment: Deployment, where: str, sha: str = SECOND) -> None:
 
 
 @pytest.mark.game_day(
-    fault="a delivery is cancelled or killed, at the registry, the migration, the data, the training",
+    fault="a delivery is cancelled or killed, at any step from the look at the disk to the swap",
     told="it was cut off: cancelled, killed or rebooted. What served before is brought up again;",
 )
 @pytest.mark.parametrize(
-    ("where", "held_up"),
+    ("where", "call"),
     [
-        ("training", "training"),
+        ("training", "compose * -T train"),
         *(
             pytest.param(
                 *words, marks=pytest.mark.slow(sibling="test_a_delivery_that_is_cut_off_is_put_right_within_a_minute")
             )
-            for words in (("registry", "login"), ("migrate", "migrate"), ("data", "data_pull"))
+            for words in (
+                ("disk", "info --format *"),
+                ("registry", "login *"),
+                ("pull", "pull *"),
+                ("unpack", "cp *"),
+                ("migrate", "compose * migrate"),
+                ("mlflow", "compose * --wait mlflow"),
+                ("data", "compose * data pull"),
+                ("swap", "compose * --remove-orphans"),
+            )
         ),
     ],
 )
 def test_a_delivery_that_is_cut_off_is_put_right_within_a_minute(
-    deployment: Deployment, bring: Callable[[str], None], said: list[str], where: str, held_up: str
+    deployment: Deployment, bring: Callable[[str], None], said: list[str], where: str, call: str
 ) -> None:
     """Automation, login, training, lock and marker; the log says what happened; the next delivery finds nothing odd."""
     bring(FIRST)
     host = deployment.aws.agent.host(deployment.target.instance_id)
-    deployment.tell(held_up, "exec sleep 20")
+    deployment.tell("hold", call)
 
     cut_off(deployment, where)
     deployment.tell("leftovers", "0123abcd")
     deployment.aws.agent.minute(deployment.target.instance_id)
 
-    assert deployment.read("automation") == deployment.read("running") == FIRST
+    # What was trained and swapped in comes up, whether it ever ran or not; until then the revision before.
+    assert deployment.read("automation") == deployment.read("running") == (SECOND if where == "swap" else FIRST)
     assert not list((host / "shm").iterdir())
     assert not (host / "opt" / "delivering").exists()
     assert "rm --force 0123abcd" in deployment.calls()
     log = (host / "log" / "host.log").read_text()
     assert f"FAILED deploy at {where}: it was cut off" in log
-    (deployment.double() / held_up).unlink()
+    (deployment.double() / "hold").unlink()
     said.clear()
     bring(SECOND)
     assert deployment.read("running") == SECOND

@@ -28,7 +28,10 @@ from tests.infra.terraform_stack import opt_in
 pytestmark = pytest.mark.timeout(1800)
 DELIVERY = "run by test_first_deployment.py, which has a host to deliver to"
 IMAGES = "run by tests/images (`make test-images`), which has an engine"
+EARLIER = "run by test_pointer_stores.py, which has a store of an earlier version"
 ELSEWHERE = {
+    'cp "$AIDRUG_HOME/store/current.format1.json"': EARLIER,
+    "aws s3 cp s3://my-bundles/store/current.format1.json": EARLIER,
     "aidrug host ": DELIVERY,
     "terraform ": DELIVERY,
     "SNAPSHOT=": DELIVERY,
