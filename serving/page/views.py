@@ -84,7 +84,9 @@ class Row:
     @cached_property
     def axis(self) -> Markup:
         """The value on its endpoint's own axis."""
-        label = _label(self.value, self.unit, self.interval, self.low, self.high)
+        word = "90 % interval" if self.trust.has_known_error else "perhaps"
+        between = f", {word} {self.interval}" if self.interval else ""
+        label = f"{self.value} {self.unit}{between}, on an axis from {self.low} to {self.high}"
         measured = np.empty(0) if self._binary else shown_values(self.champion)
         return axis_svg(self._axis, measured, shown_estimate(self.champion, self.estimate), label)
 
@@ -340,8 +342,3 @@ def _axis_labels(axis: Axis) -> tuple[str, str]:
     span = axis.high - axis.low
     shown = 0 if span >= 50 else 1 if span >= 2 else places(span)
     return number(axis.low, shown), number(axis.high, shown)
-
-
-def _label(value: str, unit: str, interval: str, low: str, high: str) -> str:
-    between = f", 90 % interval {interval}" if interval else ""
-    return f"{value} {unit}{between}, on an axis from {low} to {high}"

@@ -28,6 +28,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
 
 from model_zoo.chemistry.similarity import pack
+from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.config.files import load_configs
 from model_zoo.data.dataset import DatasetConfig, make_dataset
 from model_zoo.data.targets import Target
@@ -113,9 +114,12 @@ def measure(rows: int, folder: Path) -> dict[str, float]:
     train = snapshot.folds >= 0
 
     def publish() -> None:
-        packed = pack(molecules)
+        packed, kinds = pack(molecules), size_and_kind(molecules)
         fit_domain([each for each, inside in zip(molecules, train, strict=True) if inside], snapshot.folds[train])
-        told = (OutOfFoldPredictions(raw[at], data.values[at], packed[at], data.folds[at]) for at in (train, ~train))
+        told = (
+            OutOfFoldPredictions(raw[at], data.values[at], packed[at], kinds[at], data.folds[at])
+            for at in (train, ~train)
+        )
         fit_uncertainty(target, *told)
 
     step("publication", publish)

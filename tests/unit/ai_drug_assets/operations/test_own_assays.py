@@ -247,7 +247,7 @@ def test_a_panel_of_a_wide_table_is_a_group(home: Path, command: Command, panel:
     text = b"Drug,A,B\nCCO,1.5,2\nCCN,2.5,3\n"
     (panel / "wide.csv").write_bytes(text)
     said_of = {"task": "regression", "unit": "h", "direction": "higher", "smiles_column": "Drug", "metric": "mae"}
-    sets = [
+    sets: list[dict[str, Any]] = [
         {
             "name": f"wide_{column.lower()}",
             "files": [{"file": "wide.csv", "sha256": hashlib.sha256(text).hexdigest()}],
