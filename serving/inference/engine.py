@@ -88,8 +88,9 @@ class Engine:
             seconds=settings.batch_seconds,
         )
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
-        # Explanations take seconds: on threads of their own they keep neither the page nor predictions waiting.
-        self._explaining = ThreadPoolExecutor(2, "explain", initializer=give_way)
+        # Explanations take seconds: on a thread of their own they keep neither the page nor predictions waiting; with a
+        # second one an attacked neighbour waited nearly twice as long (`tests/benchmarks/bench_attack.py`).
+        self._explaining = ThreadPoolExecutor(1, "explain", initializer=give_way)
         self.prediction_logger = (
             PredictionLogger(settings.record, keep_smiles=settings.record_structures) if settings.record else None
         )
