@@ -50,7 +50,6 @@ MOST_LOST = 8
 
 K = TypeVar("K", bound=Hashable)
 A = TypeVar("A")
-"""What waits apart; in this order they get a thread."""
 logger = logging.getLogger(__name__)
 
 
