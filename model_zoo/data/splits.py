@@ -49,8 +49,11 @@ class Split(BaseModel):
     `date_column` as the test split, `column` those that its `split_column` calls `test`, `official` those of a
     benchmark; the last two make scaffold folds of the rest."""
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    """The share of molecules in the test split, about."""
     folds: int = Field(default=5, ge=2, le=20)
+    """The number of folds in which models are compared."""
     seed: int = 0
+    """Of what is dealt at random."""
 
 
 def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
