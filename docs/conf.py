@@ -44,7 +44,11 @@ def _from_the_root(_: Sphinx, page: str, content: list[str]) -> None:
     file = {"index": "README.md", "contributing": "CONTRIBUTING.md"}.get(page)
     if file is not None:
         text = (DOCS.parent / file).read_text()
-        for there, here in (("](docs/", "]("), ("](CONTRIBUTING.md", "](contributing.md"), ("](LICENSE", "](../LICENSE")):
+        for there, here in (
+            ("](docs/", "]("),
+            ("](CONTRIBUTING.md", "](contributing.md"),
+            ("](LICENSE", "](../LICENSE"),
+        ):
             text = text.replace(there, here)
         content[0] = text + content[0]
 

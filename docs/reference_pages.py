@@ -28,7 +28,10 @@ def _http_interface() -> Schema:
 
 def _configuration() -> str:
     made = schemas()
-    parts = ["# Configuration files", "JSON Schemas of these files are in `configs/`, for editors; `aidrug schema` writes them."]
+    parts = [
+        "# Configuration files",
+        "JSON Schemas of these files are in `configs/`, for editors; `aidrug schema` writes them.",
+    ]
     for name, title in ((ENDPOINT, "Endpoints"), (MODEL, "Models"), (GROUP, "Groups")):
         schema: Any = made[name]
         parts += [f"## {title}", *_section(schema)]
