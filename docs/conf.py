@@ -48,6 +48,7 @@ def _from_the_root(_: Sphinx, page: str, content: list[str]) -> None:
             ("](docs/", "]("),
             ("](CONTRIBUTING.md", "](contributing.md"),
             ("](LICENSE", "](../LICENSE"),
+            ("](SECURITY", "](../SECURITY"),
         ):
             text = text.replace(there, here)
         content[0] = text + content[0]
