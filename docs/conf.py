@@ -23,7 +23,6 @@ extensions = [
     "sphinx_click",
     "sphinxcontrib.openapi",
 ]
-exclude_patterns = ["README.md"]
 suppress_warnings = [
     "ref.python",  # annotations are text here: two classes of one name in two packages are not told apart
 ]
@@ -48,7 +47,6 @@ def _from_the_root(_: Sphinx, page: str, content: list[str]) -> None:
             ("](docs/", "]("),
             ("](CONTRIBUTING.md", "](contributing.md"),
             ("](LICENSE", "](../LICENSE"),
-            ("](SECURITY", "](../SECURITY"),
         ):
             text = text.replace(there, here)
         content[0] = text + content[0]
