@@ -31,7 +31,15 @@ html_title = project
 html_static_path = ["images"]
 html_show_sourcelink = html_copy_source = False
 myst_heading_anchors = 4
-apidoc_modules = [{"path": "../model_zoo", "destination": "reference/python", "separate_modules": True, "max_depth": 2}]
+apidoc_modules = [
+    {
+        "path": "../model_zoo",
+        "destination": "reference/python",
+        "separate_modules": True,
+        "max_depth": 2,
+        "module_first": True,
+    }
+]
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
