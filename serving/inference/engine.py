@@ -20,7 +20,7 @@ from typing import ParamSpec, TypeVar
 from model_zoo.bundles.on_demand import ModelMemory
 from model_zoo.bundles.reader import Bundle
 from model_zoo.bundles.store import Pointer, Store
-from model_zoo.inference.predictor import Answer, Estimate, Fault, Predictor, Stage
+from model_zoo.inference.predictor import HERE, Answer, Estimate, Fault, Predictor, Stage
 from serving import metrics
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.champions.champion_watcher import ChampionWatcher
@@ -29,6 +29,7 @@ from serving.champions.training_progress import TrainingProgress
 from serving.http.problems import ProblemError
 from serving.inference.annotations import PART, Annotation, Annotations, Deadline, Overdue
 from serving.inference.batches import Batches, QueueFullError
+from serving.inference.chemistry_process import chemistry_process
 from serving.inference.lru_cache import LruCache
 from serving.inference.prediction_logger import PredictionLogger
 from serving.inference.priority import give_way
@@ -81,11 +82,14 @@ class Engine:
         self._predictor = Predictor(settings.limits, LruCache(settings.cache_entries), estimates, self._step)
         self._annotations = Annotations(settings.cache_entries)
         self.batches: Batches[_Asked, Answer] = Batches(
-            lambda asked, texts: self._predictor.predict(asked.bundles, texts, remember=asked.remember),
+            lambda asked, texts, process: self._predictor.predict(
+                asked.bundles, texts, remember=asked.remember, chemistry=process or HERE
+            ),
             lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s of computing"),
             threads=max(2, (os.cpu_count() or 1) // settings.workers),
             most_waiting=settings.queue_molecules,
             seconds=settings.batch_seconds,
+            processes=chemistry_process,
         )
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
         # Explanations take seconds: on a thread of their own they keep neither the page nor predictions waiting; with a
