@@ -1,6 +1,6 @@
-"""What predicting takes of chemistry: texts are read as molecules, molecules are featurized; no models.
+"""What predicting takes of chemistry: texts are read as molecules, molecules featurized and explained.
 
-Belongs here: what a predictor asks of structures, so that another process may do it.
+Belongs here: what a predictor asks of structures, so that another process may do it without any model.
 Does not belong here: how it is done (see `policies`), which process does it (see `serving/inference`).
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from model_zoo.chemistry.molecules import InvalidMolecule, Limits, Molecule, Standardise
+from model_zoo.explanation.structures import Structures
 from model_zoo.features.shared import Featurizing
 from model_zoo.inference.complexity import MOST_WALKS, STEPS, is_too_complex
 from model_zoo.policies import standardise
@@ -29,7 +30,7 @@ class Refused(NamedTuple):
     detail: str
 
 
-class Chemistry(Featurizing):
+class Chemistry(Featurizing, Structures):
     """Chemistry in this process.
 
     Examples

@@ -77,6 +77,7 @@ class _Ask(Generic[K, A]):
 
     key: K
     texts: Sequence[str]
+    efforts: Sequence[float]
     future: asyncio.Future[list[A]]
     since: float
     answers: list[A | None] = field(init=False)
@@ -111,7 +112,7 @@ class _Batch(Generic[K, A]):
     @property
     def size(self) -> float:
         """How much of a batch's room its molecules take."""
-        return sum(cost_of(ask.texts[index], self.lane) for ask, index in self.places)
+        return sum(cost_of(ask.efforts[index], self.lane) for ask, index in self.places)
 
     def begin(self, process: ChemistryProcess | None) -> None:
         """Begin on this thread, with a process for its chemistry."""
@@ -223,16 +224,19 @@ class Batches(Generic[K, A]):
             return [self._timed_out() if index in hopeless else next(others) for index in range(len(texts))]
         if not texts:
             return []
+        efforts = [effort(text) for text in texts]
         if background:
-            return await self._wait("background", key, texts, None)
+            return await self._wait("background", key, texts, efforts, None)
         self._require_room(len(texts))
-        long = [index for index, text in enumerate(texts) if effort(text) >= LONG]
+        long = [index for index, each in enumerate(efforts) if each >= LONG]
         if not long or len(long) == len(texts):
-            return await self._wait(lane_of(texts), key, texts, seconds)
+            return await self._wait(lane_of(efforts), key, texts, efforts, seconds)
         apart = set(long)
         short = [index for index in range(len(texts)) if index not in apart]
-        parts_of_it = [[texts[index] for index in indices] for indices in (short, long)]
-        waits = [asyncio.create_task(self._wait(lane_of(part), key, part, seconds)) for part in parts_of_it]
+        waits = []
+        for indices in (short, long):
+            part, own = [texts[index] for index in indices], [efforts[index] for index in indices]
+            waits.append(asyncio.create_task(self._wait(lane_of(own), key, part, own, seconds)))
         try:
             parts = await asyncio.gather(*waits)
         finally:
@@ -241,8 +245,10 @@ class Batches(Generic[K, A]):
         found = dict(zip([*short, *long], [*parts[0], *parts[1]], strict=True))
         return [found[index] for index in range(len(texts))]
 
-    async def _wait(self, lane: Lane, key: K, texts: Sequence[str], seconds: float | None) -> list[A]:
-        ask = _Ask(key, texts, asyncio.get_running_loop().create_future(), time.monotonic())
+    async def _wait(
+        self, lane: Lane, key: K, texts: Sequence[str], efforts: Sequence[float], seconds: float | None
+    ) -> list[A]:
+        ask = _Ask(key, texts, efforts, asyncio.get_running_loop().create_future(), time.monotonic())
         self._waiting[lane].append(ask)
         self.waiting += len(texts)
         self._dispatch()
@@ -336,7 +342,7 @@ class Batches(Generic[K, A]):
                 continue
             stop, left = ask.taken, min(most, room)
             while stop < len(ask.texts) and left > 0:  # the last one may be larger than what is left
-                cost = cost_of(ask.texts[stop], lane)
+                cost = cost_of(ask.efforts[stop], lane)
                 room, left, stop = room - cost, left - cost, stop + 1
             batch.places += [(ask, index) for index in range(ask.taken, stop)]
             self.waiting -= stop - ask.taken

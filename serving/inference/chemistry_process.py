@@ -40,7 +40,24 @@ ALONE_S = 7200.0
 """Processor time of one request after which the system ends a process, where nobody is left to kill it before."""
 _HEAD = struct.Struct("<QQ")
 """Of each message: its number, and its length in bytes."""
+Floats = NDArray[np.float64]
+_What = Literal["featurize", "fingerprints", "size_and_kind"]
 logger = logging.getLogger(__name__)
+
+
+class _Rows(Struct, tag=True, frozen=True):
+    """An array."""
+
+    kind: str
+    shape: tuple[int, ...]
+    content: bytes
+
+    @classmethod
+    def of(cls, array: NDArray[Any]) -> _Rows:
+        return cls(array.dtype.str, array.shape, np.ascontiguousarray(array).tobytes())
+
+    def array(self) -> NDArray[Any]:
+        return np.frombuffer(bytearray(self.content), self.kind).reshape(self.shape)
 
 
 class _Texts(Struct, tag=True, frozen=True):
@@ -55,9 +72,18 @@ class _Texts(Struct, tag=True, frozen=True):
 class _Smiles(Struct, tag=True, frozen=True):
     """Standardised molecules to compute rows of."""
 
-    what: Literal["featurize", "fingerprints", "size_and_kind"]
+    what: _What
     by: tuple[str | int, ...]
     smiles: Sequence[str]
+
+
+class _Atoms(Struct, tag=True, frozen=True):
+    """A standardised molecule whose atoms are to be told apart."""
+
+    what: Literal["without_atoms", "spread", "spread_above_average"]
+    name: str
+    smiles: str
+    arrays: tuple[_Rows, ...]
 
 
 class _Understood(Struct, tag=True, frozen=True):
@@ -81,21 +107,14 @@ class _Read(Struct, tag=True, frozen=True):
     readings: list[_Understood | _Refused]
 
 
-class _Rows(Struct, tag=True, frozen=True):
-    """An array."""
-
-    kind: str
-    shape: tuple[int, ...]
-    content: bytes
-
-
 class _Raised(Struct, tag=True, frozen=True):
     """The name of what was raised; its message may hold a structure."""
 
     name: str
 
 
-_TO_CHILD = msgspec.msgpack.Decoder(_Texts | _Smiles)
+_Request = _Texts | _Smiles | _Atoms
+_TO_CHILD = msgspec.msgpack.Decoder(_Request)
 _TO_PARENT = msgspec.msgpack.Decoder(_Read | _Rows | _Raised)
 
 
@@ -177,16 +196,41 @@ class ChemistryProcess(Chemistry):
 
     def _rows(
         self,
-        what: Literal["featurize", "fingerprints", "size_and_kind"],
+        what: _What,
         by: tuple[str | int, ...],
         molecules: Sequence[Molecule],
     ) -> NDArray[Any]:
         answer = self._ask(_Smiles(what, by, [molecule.smiles for molecule in molecules]))
         assert isinstance(answer, _Rows)
         assert answer.shape[0] == len(molecules)
-        return np.frombuffer(bytearray(answer.content), answer.kind).reshape(answer.shape)
+        return answer.array()
 
-    def _ask(self, request: _Texts | _Smiles) -> _Read | _Rows:
+    def without_atoms(self, name: str, molecule: Molecule) -> Numbers:
+        """See `Structures.without_atoms`."""
+        return self._atoms("without_atoms", name, molecule)
+
+    def spread(self, name: str, molecule: Molecule, x: Numbers, slopes: Floats) -> Floats:
+        """See `Structures.spread`."""
+        return self._atoms("spread", name, molecule, x, slopes)
+
+    def spread_above_average(
+        self, name: str, molecule: Molecule, x: Numbers, mean: Numbers, contributions: Floats
+    ) -> Floats:
+        """See `Structures.spread_above_average`."""
+        return self._atoms("spread_above_average", name, molecule, x, mean, contributions)
+
+    def _atoms(
+        self,
+        what: Literal["without_atoms", "spread", "spread_above_average"],
+        name: str,
+        molecule: Molecule,
+        *arrays: NDArray[Any],
+    ) -> NDArray[Any]:
+        answer = self._ask(_Atoms(what, name, molecule.smiles, tuple(map(_Rows.of, arrays))))
+        assert isinstance(answer, _Rows)
+        return answer.array()
+
+    def _ask(self, request: _Request) -> _Read | _Rows:
         """Ask, and wait for the answer; what an answer that never came belonged to is not asked again."""
         self.is_ready, self._number = False, self._number + 1
         try:
@@ -255,7 +299,7 @@ def _receive(stream: BinaryIO | Any) -> tuple[int, bytes] | None:
     return None if len(content) < length else (number, content)
 
 
-def _answer(request: _Texts | _Smiles, read: dict[str, Molecule]) -> _Read | _Rows:
+def _answer(request: _Request, read: dict[str, Molecule]) -> _Read | _Rows:
     """Do what is asked, here; `read` holds the molecules of the present batch."""
     if isinstance(request, _Texts):
         read.clear()
@@ -269,9 +313,12 @@ def _answer(request: _Texts | _Smiles, read: dict[str, Molecule]) -> _Read | _Ro
                 for each in outcomes
             ]
         )
+    if isinstance(request, _Atoms):
+        molecule = Molecule(request.smiles, Chem.MolFromSmiles(request.smiles))
+        arrays = [rows.array() for rows in request.arrays]
+        return _Rows.of(getattr(Chemistry(), request.what)(request.name, molecule, *arrays))
     molecules = [read.get(smiles) or Molecule(smiles, Chem.MolFromSmiles(smiles)) for smiles in request.smiles]
-    rows = getattr(Chemistry(), request.what)(*request.by, molecules)
-    return _Rows(rows.dtype.str, rows.shape, np.ascontiguousarray(rows).tobytes())
+    return _Rows.of(getattr(Chemistry(), request.what)(*request.by, molecules))
 
 
 def _work() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -191,7 +190,7 @@ class Engine:
         """Find what the request asks for beside the numbers; one insight per answer, in order.
 
         `background` work is never refused: its caller asks for the next molecules when it has had these. Requests take
-        turns, a few molecules each; one that is cancelled ends with the explanation that is under way.
+        turns, a few molecules each; one that is cancelled, or whose time is over, ends at once.
 
         Raises
         ------
@@ -206,20 +205,23 @@ class Engine:
             detail = f"{', '.join(include)}: {waiting} molecules are waiting, {len(answers)} more came; {most} may wait"
             raise ProblemError("busy", detail, {"Retry-After": "2"})
         self.insights_waiting += len(answers)
-        deadline = Deadline() if background else Deadline(time.monotonic() + self.settings.request_seconds)
+        deadline, loop = Deadline(), asyncio.get_running_loop()
+        timer = None if background else loop.call_later(self.settings.request_seconds, deadline.end)
         pool, step = (self._explaining, 1) if "explanation" in include else (self._threads, PART)
         found: list[Annotation] = []
         try:
             for start in range(0, len(answers), step):
                 part = answers[start : start + step]
                 job = partial(self._annotations.gather, champions, part, include, deadline)
-                found += await asyncio.get_running_loop().run_in_executor(pool, job)
+                found += await loop.run_in_executor(pool, job)
         except Overdue:
             metrics.REFUSED_REQUESTS.labels("overdue").inc()
             detail = f"{', '.join(include)}: {len(found)} of {len(answers)} molecules were done in time; ask for fewer"
             raise ProblemError("overdue", detail, {"Retry-After": "5"}) from None
         finally:
-            deadline.over = True
+            if timer is not None:
+                timer.cancel()
+            deadline.end()
             self.insights_waiting -= len(answers)
         return found
 
