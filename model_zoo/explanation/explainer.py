@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo import featurizers, policies
+from model_zoo import featurizers
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.targets import Target
 from model_zoo.errors import BundleError
-from model_zoo.explanation import attribution, masking
 from model_zoo.explanation.kernel_graph import read_kernels
 from model_zoo.explanation.kernel_table import KernelTable
+from model_zoo.explanation.structures import Structures
 from model_zoo.explanation.tree_shap import contributions
 from model_zoo.explanation.tree_tables import TreeTable, read_oblivious, read_onnx
 from model_zoo.fitted_models.formats import Model, OnnxModel, load_model
@@ -36,6 +36,7 @@ from model_zoo.fitted_models.oblivious_trees import ObliviousModel
 from model_zoo.type_aliases import Numbers
 
 FILE = "explanation.npz"
+HERE = Structures()
 CHECKED_ROWS = 256
 OTHERS = 12
 """Training molecules that the paths through a kernel start at: 32 gave the same correlation with a known truth."""
@@ -144,15 +145,15 @@ class Explainer:
         self._variance = variance
         self._target, self._unit = target, unit
 
-    def explain(self, molecule: Molecule) -> Explanation:
-        """Explain the prediction for a standardised molecule."""
-        blocks = [policies.featurizer(name).featurize([molecule]) for name in self._features]
+    def explain(self, molecule: Molecule, structures: Structures = HERE) -> Explanation:
+        """Explain the prediction for a standardised molecule; `structures` are looked at here unless told otherwise."""
+        blocks = [structures.featurize(name, [molecule]) for name in self._features]
         X = featurizers.join(blocks)
         columns, slopes, on_atoms = np.zeros(X.shape[1]), np.zeros(X.shape[1]), np.zeros(molecule.mol.GetNumAtoms())
         baseline = prediction = 0.0
         for part in self.parts:
             if part.table is None:
-                lost, start, end = self._occlude(part, molecule, X)
+                lost, start, end = self._occlude(part, molecule, X, structures)
                 on_atoms += part.weight * lost
             elif isinstance(part.table, KernelTable):
                 worth, start, end = self._follow(part, part.table, X)
@@ -169,9 +170,9 @@ class Explainer:
         for name, block in zip(self._features, blocks, strict=True):
             mine = slice(at, at + block.shape[1])
             if self._variance is None and columns[mine].any():
-                on_atoms += attribution.spread_above_average(name, molecule, block[0], self._mean[mine], columns[mine])
+                on_atoms += structures.spread_above_average(name, molecule, block[0], self._mean[mine], columns[mine])
             if slopes[mine].any():
-                on_atoms += attribution.spread(name, molecule, block[0], slopes[mine])
+                on_atoms += structures.spread(name, molecule, block[0], slopes[mine])
             at = mine.stop
         rest = prediction - baseline - float(on_atoms.sum())
         return Explanation(baseline, tuple(map(float, on_atoms)), rest, prediction, self._scale(), self._method())
@@ -196,9 +197,11 @@ class Explainer:
         slope = (after - before) / (end - start) if abs(end - start) > 1e-9 else before * (1.0 - before)
         return slope, before, before + slope * (end - start)
 
-    def _occlude(self, part: Part, molecule: Molecule, X: Numbers) -> tuple[Floats, float, float]:
+    def _occlude(
+        self, part: Part, molecule: Molecule, X: Numbers, structures: Structures
+    ) -> tuple[Floats, float, float]:
         """Give what a part's prediction loses without each atom."""
-        without = featurizers.join([masking.masked_features(name, molecule.smiles) for name in self._features])
+        without = featurizers.join([structures.without_atoms(name, molecule) for name in self._features])
         whole = float(part.model.predict(part.pick(X))[0])
         return whole - part.model.predict(part.pick(without)), part.mean, whole
 

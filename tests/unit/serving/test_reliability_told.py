@@ -35,10 +35,16 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     trust = Uncertainty(interval=RULE, levels=LEVELS)
     publish(store, folder / "a", endpoint="logs", onnx_bias=0.0, trust=trust, errors=errors)
     publish(store, folder / "b", endpoint="plain", onnx_bias=0.0)
-    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+    with TestClient(create_app(Settings(poll_seconds=0.02, record=folder / "record"), store)) as client:
         found = client.post("/v1/predict", json={"smiles": [KNOWN, POLYMER]}).json()["predictions"]
         page = client.post("/", data={"smiles": f"{KNOWN}\n{POLYMER}"}).text
-    return [*found, {"page": page}]
+        sent = [{"smiles": smiles, "endpoint": "logs", "value": 0.5} for smiles in (KNOWN, POLYMER)]
+        reported = [
+            client.post("/page/measured", data=each | {"value": "0.5"}, headers={"x-fragment": "part"}).text
+            for each in sent
+        ]
+        answers = client.post("/v1/feedback", json={"measurements": sent}).json()["measurements"]
+    return [*found, {"page": page, "reported": reported, "compared": [each["prediction"] for each in answers]}]
 
 
 def test_the_answer_tells_level_and_usual_error(entries: list[dict[str, Any]]) -> None:
@@ -62,6 +68,18 @@ def test_the_page_promises_no_share_where_no_error_is_known(entries: list[dict[s
     assert "Low reliability" in second
     assert "perhaps: " in second
     assert second.count("90&nbsp;%: ") == 1, "that of the champion without levels"
+
+
+def test_a_measured_value_is_compared_with_what_is_known(entries: list[dict[str, Any]]) -> None:
+    """The sentence after a report promises no share where no error is known, and the answer over HTTP says as much."""
+    near, far = entries[2]["reported"]
+    known, polymer = entries[2]["compared"]
+
+    assert "its 90 % interval" in near
+    assert "90 %" not in far
+    assert "no error is known for molecules like this one" in far
+    assert (known["reliability"], known["usual_error"], known["usual_error_unit"]) == ("high", 0.3, "log10 mol/L")
+    assert (polymer["reliability"], polymer["usual_error"]) == ("low", None)
 
 
 def test_an_older_champion_tells_none(entries: list[dict[str, Any]]) -> None:
