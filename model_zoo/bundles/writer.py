@@ -41,7 +41,8 @@ class Background:
     Attributes
     ----------
     X_train
-        `n x d` features of the training molecules: an explanation starts at what the model says of the average one.
+        `n x d` features of the training molecules, of many a sample: an explanation starts at what the model says of
+        the average one.
     drugs
         Drugs whose predictions a new prediction is set among; without them there are no percentiles.
     featurize

@@ -11,7 +11,7 @@ against all others, later ones too: the test split alone says how the future is 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from model_zoo.chemistry.molecules import scaffold
 from model_zoo.chemistry.standardisation.tautomers import skeleton
 from model_zoo.errors import DataError
+from model_zoo.io.processes import spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,8 @@ CONNECTIVITY = 14
 CLUSTER_DISTANCE = 0.6
 """Least Tanimoto distance between the leaders of two clusters."""
 ISO_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}")
+WORTH_PROCESSES, CHUNK = 5_000, 250
+"""Molecules that are worth starting processes for, and how many each gets at once."""
 FAIR = 0.25
 """The share of an even fold below which a fold is too small to score a model on."""
 
@@ -56,7 +59,7 @@ class Split(BaseModel):
     """Of what is dealt at random."""
 
 
-def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
+def assign(table: pd.DataFrame, split: Split, task: Task, processes: int = 1) -> pd.DataFrame:
     """Add the columns `group`, `split` (`train`, `test`) and `fold` (0.., or -1 in the test split).
 
     Groups are dealt so that folds have about equal size and about the same mix of values (of classes, or
@@ -68,8 +71,8 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
         When there are too few groups to divide, one scaffold leaves next to nothing for the other folds, or an
         official split is missing.
     """
-    skeletons = [skeleton(text) for text in table["smiles"]]
-    groups = joined([key[:CONNECTIVITY] for key in table["inchikey"]], skeletons, kin(table, split))
+    skeletons = list(spread(skeleton, list(table["smiles"]), processes, least=WORTH_PROCESSES, chunk=CHUNK))
+    groups = joined([key[:CONNECTIVITY] for key in table["inchikey"]], skeletons, kin(table, split, processes))
     strata = strata_of(table["value"].to_numpy(dtype=float), task)
     result = table.assign(group=groups)
     if split.kind == "time":
@@ -87,7 +90,7 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
     return result.assign(split=np.where(test, "test", "train"), fold=folds)
 
 
-def kin(table: pd.DataFrame, split: Split) -> list[str]:
+def kin(table: pd.DataFrame, split: Split, processes: int = 1) -> list[str]:
     """Label the molecules that stay together beside those that are the same; an empty label is none."""
     from rdkit import Chem
 
@@ -95,10 +98,23 @@ def kin(table: pd.DataFrame, split: Split) -> list[str]:
         return []
     if split.kind == "group":
         return [f"series {name}" if name else "" for name in _column(table, "series", "group_column", split)]
-    mols = [Chem.MolFromSmiles(text) for text in table["smiles"]]
     if split.kind == "cluster":
-        return [f"cluster {leader}" for leader in clusters(mols)]
-    return [scaffold(mol) for mol in mols]
+        return [f"cluster {leader}" for leader in clusters(Chem.MolFromSmiles(text) for text in table["smiles"])]
+    return list(spread(_scaffold_of, list(table["smiles"]), processes, least=WORTH_PROCESSES, chunk=CHUNK))
+
+
+def _scaffold_of(smiles: str) -> str:
+    from rdkit import Chem
+
+    return scaffold(Chem.MolFromSmiles(smiles))
+
+
+def _identity_of(smiles: str) -> tuple[str, str]:
+    from rdkit import Chem
+
+    from model_zoo.chemistry.molecules import inchikey
+
+    return inchikey(Chem.MolFromSmiles(smiles))[:CONNECTIVITY], skeleton(smiles)
 
 
 def _column(table: pd.DataFrame, name: str, key: str, split: Split) -> list[str]:
@@ -116,8 +132,10 @@ def by_time(table: pd.DataFrame, groups: NDArray[np.int_], split: Split) -> pd.D
             f"a split by time needs the day of every measurement as 2026-01-31, got {wrong[0]!r} and {len(wrong) - 1} "
             "others: write the dates so, for 01/02/2026 is two days"
         )
-    oldest = {group: min(days[groups == group]) for group in np.unique(groups)}
-    since = np.array([oldest[group] for group in groups])
+    oldest: dict[int, str] = {}
+    for group, day in zip(groups.tolist(), days.tolist(), strict=True):
+        oldest[group] = min(day, oldest.get(group, day))
+    since = np.array([oldest[group] for group in groups.tolist()])
     places = np.searchsorted(np.sort(since), since) / len(since)  # molecules of one day have one place
     test = places >= 1 - split.test_fraction
     if not test.any() or test.all():
@@ -130,7 +148,7 @@ def by_time(table: pd.DataFrame, groups: NDArray[np.int_], split: Split) -> pd.D
     return table.assign(split=np.where(test, "test", "train"), fold=folds)
 
 
-def clusters(mols: Sequence[Mol]) -> list[int]:
+def clusters(mols: Iterable[Mol]) -> list[int]:
     """Give each molecule the place of its cluster's leader: the most similar one of molecules unlike each other.
 
     Leaders are chosen in order by sphere exclusion (Tanimoto similarity of Morgan fingerprints of radius 2 below 0.4).
@@ -146,21 +164,17 @@ def clusters(mols: Sequence[Mol]) -> list[int]:
     return [leaders[int(np.argmax(DataStructs.BulkTanimotoSimilarity(each, chosen)))] for each in prints]
 
 
-def leaks(table: pd.DataFrame) -> list[str]:
+def leaks(table: pd.DataFrame, processes: int = 1) -> list[str]:
     """List the stereo-less InChIKeys that stand in more than one of: test split, fold 0, fold 1, ...
 
     A molecule's tautomers and stereoisomers count as itself. Computed from the structures, not from the `group` column,
     so that it checks `assign` rather than repeating it.
     """
-    from rdkit import Chem
-
-    from model_zoo.chemistry.molecules import inchikey
-
     places: dict[str, set[int]] = {}
     known: dict[str, str] = {}
-    for smiles, fold in zip(table["smiles"], table["fold"], strict=True):
-        key = inchikey(Chem.MolFromSmiles(smiles))[:CONNECTIVITY]
-        for label in (key, skeleton(smiles)):
+    found = spread(_identity_of, list(table["smiles"]), processes, least=WORTH_PROCESSES, chunk=CHUNK)
+    for (key, frame), fold in zip(found, table["fold"], strict=True):
+        for label in (key, frame):
             places.setdefault(label, set()).add(int(fold))
             known.setdefault(label, key)
     return sorted({known[label] for label, folds in places.items() if len(folds) > 1})

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo import featurizers
 from model_zoo.data.dataset import Dataset
 from model_zoo.data.group_dataset import GroupDataset
 from model_zoo.data.targets import Target, Task
 from model_zoo.errors import TrainingError
+from model_zoo.features.blocks import read_blocks
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.models import JointModel, get
 from model_zoo.models._base import ModelConfig
@@ -122,7 +122,7 @@ def fit_jointly(
         When fewer than two endpoints are left, they share too few molecules, or a prediction is not finite.
     """
     started = time.perf_counter()
-    whole, left_out = joined(GroupDataset.load(group), learner.targets, [np.load(path) for path in features])
+    whole, left_out = joined(GroupDataset.load(group), learner.targets, read_blocks(features))
     data, unusable = _usable(whole)
     left_out |= unusable
     shared = int((np.isfinite(data.Y[data.folds >= 0]).sum(axis=1) > 1).sum())
@@ -238,9 +238,7 @@ def take_column(
     return keep_trained(name, target, data, scored(raw, target, data), model, told["train_s"], folder)
 
 
-def joined(
-    group: GroupDataset, targets: Mapping[str, Target], blocks: Sequence[Numbers]
-) -> tuple[JointData, dict[str, str]]:
+def joined(group: GroupDataset, targets: Mapping[str, Target], X: Numbers) -> tuple[JointData, dict[str, str]]:
     """Put the endpoints of a group side by side; give those that have no place on their scale with the reason."""
     molecules = group.molecules.table
     places = {smiles: row for row, smiles in enumerate(molecules["smiles"])}
@@ -258,7 +256,7 @@ def joined(
     names = tuple(columns)
     Y = np.column_stack([columns[name] for name in names]) if names else np.empty((len(places), 0))
     tasks = tuple(targets[name].task for name in names)
-    return JointData(featurizers.join(list(blocks)), Y, molecules["fold"].to_numpy(dtype=int), names, tasks), left_out
+    return JointData(X, Y, molecules["fold"].to_numpy(dtype=int), names, tasks), left_out
 
 
 def _usable(data: JointData) -> tuple[JointData, dict[str, str]]:

@@ -17,6 +17,7 @@ from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import TrainingData, training_values
 
 LARGEST = float(np.finfo(np.float32).max)
+PART = 10_000
 LEAST_SPREAD = 1e-5
 """Of the largest value: a narrower spread is a few hundred steps of single precision, or none."""
 
@@ -109,11 +110,14 @@ def _require_single_precision(name: str, target: Target, data: TrainingData) -> 
             f"{y.max():g} that differ by {spread:.3g}: models are served in single precision. Subtract an offset in "
             "the file, and say so in the endpoint's unit."
         )
-    wrong = ~(np.abs(data.X) <= LARGEST)  # one that is no number compares false
-    if wrong.any():
-        rows, columns = wrong.any(axis=1), wrong.any(axis=0)
+    count, rows, columns = 0, 0, np.zeros(data.X.shape[1], dtype=bool)
+    for start in range(0, len(data.X), PART):  # a mask of all of X would take as much as X
+        wrong = ~(np.abs(data.X[start : start + PART]) <= LARGEST)  # one that is no number compares false
+        if wrong.any():
+            count, rows = count + int(wrong.sum()), rows + int(wrong.any(axis=1).sum())
+            columns |= wrong.any(axis=0)
+    if count:
         raise TrainingError(
-            f"{name}: expected finite features up to {LARGEST:g}, got {int(wrong.sum())} others in {int(rows.sum())} "
-            f"of {len(rows)} molecules, first in column {int(columns.argmax())}: a featurizer must replace what has no "
-            "value."
+            f"{name}: expected finite features up to {LARGEST:g}, got {count} others in {rows} of {len(data.X)} "
+            f"molecules, first in column {int(columns.argmax())}: a featurizer must replace what has no value."
         )
