@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import read_config
+from model_zoo.config.endpoint_file import read_endpoint
 from model_zoo.data.curation import Curation, curate, is_known, remember, standardised
 from model_zoo.data.curation_report import curation_report
 from model_zoo.data.dataset import Dataset
 from model_zoo.data.snapshot_change import suspicions
 from model_zoo.data.sources import read_source
-from model_zoo.errors import ConfigError, DataError
+from model_zoo.errors import DataError
 from model_zoo.io.spreadsheets import safe_cell
 
 from ai_drug_assets.planning.ledger import Ledger
@@ -51,7 +51,7 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
 
     reports = []
     for name in names:
-        endpoint = _endpoint(settings, name)
+        endpoint = read_endpoint(settings.configs, name)
         config = endpoint.dataset
         raw = read_source(config.source, settings.folder_of(config.source))
         _standardise(raw, config.curation)
@@ -77,14 +77,6 @@ def _standardise(raw: pd.DataFrame, curation: Curation) -> None:
     work = partial(standardised, standardise=curation.standardise)
     with get_context("fork").Pool(len(cores())) as pool:
         remember(texts, curation.standardise, pool.map(work, texts, chunksize=100))
-
-
-def _endpoint(settings: Settings, name: str) -> Endpoint:
-    path = settings.configs / "endpoints" / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(each.stem for each in path.parent.glob("[!.]*.yaml"))
-        raise ConfigError(f"expected one of {', '.join(known) or 'none: there is no endpoint'}, got {name!r}")
-    return read_config(path, Endpoint)
 
 
 def _change(settings: Settings, endpoint: Endpoint, now: Dataset) -> str:
