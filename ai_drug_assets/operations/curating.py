@@ -12,9 +12,8 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.endpoint_file import read_endpoint
 from model_zoo.data.curation import Curation, curate, is_known, remember, standardised
 from model_zoo.data.curation_report import curation_report
-from model_zoo.data.dataset import Dataset
+from model_zoo.data.dataset import Dataset, read_raw
 from model_zoo.data.snapshot_change import suspicions
-from model_zoo.data.sources import read_source
 from model_zoo.errors import DataError
 from model_zoo.io.spreadsheets import safe_cell
 
@@ -53,7 +52,7 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
     for name in names:
         endpoint = read_endpoint(settings.configs, name)
         config = endpoint.dataset
-        raw = read_source(config.source, settings.folder_of(config.source))
+        raw = read_raw(config, settings.folder_of(config.source))
         _standardise(raw, config.curation)
         table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
         say(f"{name} ({endpoint.unit})")

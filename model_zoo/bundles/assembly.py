@@ -37,6 +37,7 @@ from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
+from model_zoo.data.folds import TEST_FOLD
 from model_zoo.data.reference_drugs import DrugList, chembl_drugs
 from model_zoo.data.snapshot_molecules import read_molecules
 from model_zoo.data.targets import Target
@@ -146,7 +147,7 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
 
 def training_rows(molecules: Sequence[Molecule], folds: NDArray[np.int_]) -> list[int]:
     """Give the rows that were trained on by their SMILES: which of equally near molecules comes first is no chance."""
-    known: list[int] = np.flatnonzero(folds >= 0).tolist()
+    known: list[int] = np.flatnonzero(folds != TEST_FOLD).tolist()
     return sorted(known, key=lambda row: molecules[row].smiles)
 
 
@@ -166,7 +167,7 @@ def _trust(
 ) -> tuple[Uncertainty, NDArray[np.float64], dict[str, Json]]:
     """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
     predictions = np.load(place / "predictions.npz", allow_pickle=False)
-    tested, residual = snapshot.folds < 0, np.full(len(molecules), np.nan)
+    tested, residual = snapshot.folds == TEST_FOLD, np.full(len(molecules), np.nan)
     residual[~tested] = predictions["residual"]
     packed, values, kinds = pack(molecules), target.to_training(snapshot.values), size_and_kind(molecules)
     side = np.array([SIDES[sign] for sign in snapshot.table["relation"]], dtype=int)
@@ -249,7 +250,7 @@ def _card(
 
 
 def _data(endpoint: Endpoint, snapshot: Dataset, domain_threshold: float) -> Data:
-    measured, source = snapshot.values[(snapshot.folds >= 0) & snapshot.exact], endpoint.dataset.source
+    measured, source = snapshot.values[(snapshot.folds != TEST_FOLD) & snapshot.exact], endpoint.dataset.source
     return Data(
         curated=curated(snapshot),
         source=f"{source.kind} {getattr(source, 'package', None) or getattr(source, 'set', '')}".strip(),
@@ -274,7 +275,7 @@ def curated(snapshot: Dataset) -> Curated:
 
 
 def _test_intervals(endpoint: Endpoint, snapshot: Dataset, place: Path) -> dict[str, tuple[float, float]]:
-    test = snapshot.folds < 0
+    test = snapshot.folds == TEST_FOLD
     predicted = np.load(place / "predictions.npz", allow_pickle=False)["test"]
     ends = snapshot.values[test & snapshot.exact], predicted[snapshot.exact[test]]
     if endpoint.scale == "training":

@@ -49,7 +49,7 @@ def read_yaml(path: Path) -> Any:
 
 @lru_cache(maxsize=512)
 def parse_yaml(text: str) -> Any:
-    """Read a text once, for nobody to change: each asset of a run looks at all configuration, which has rarely changed."""
+    """Read a text once, for nobody to change: each asset of a run looks at all configuration, which rarely changes."""
     return yaml.load(text, _Loader)  # noqa: S506 - constructs nothing but data
 
 

@@ -97,7 +97,7 @@ def test_each_is_as_in_a_file_of_its_own(configs: Path) -> None:
 
 
 def test_the_signatures_are_those_of_files_of_their_own(tmp_path: Path) -> None:
-    """Endpoints put into one file, that file renamed, one added to it or changed in it: no other's models are touched."""
+    """Endpoints put into one file, that file renamed, one added or changed in it: no other's models are touched."""
     settings = make_project(tmp_path)
     folder = settings.configs / "endpoints"
 
