@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import read_config
+from model_zoo.config.endpoint_file import read_endpoint
 from model_zoo.data.curation import curate
 from model_zoo.data.curation_report import curation_report
-from model_zoo.data.dataset import Dataset
+from model_zoo.data.dataset import Dataset, read_raw
 from model_zoo.data.snapshot_change import suspicions
-from model_zoo.data.sources import read_source
 from model_zoo.data.standardised import standardise_all
-from model_zoo.errors import ConfigError, DataError
+from model_zoo.errors import DataError
 from model_zoo.io.spreadsheets import safe_cell
 
 from ai_drug_assets.planning.ledger import Ledger
@@ -44,9 +43,9 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
 
     reports = []
     for name in names:
-        endpoint = _endpoint(settings, name)
+        endpoint = read_endpoint(settings.configs, name)
         config = endpoint.dataset
-        raw = read_source(config.source, settings.folder_of(config.source))
+        raw = read_raw(config, settings.folder_of(config.source))
         standardise_all(raw, config.curation.standardise, len(cores()))
         table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
         say(f"{name} ({endpoint.unit})")
@@ -59,14 +58,6 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
             whole[column] = whole[column].map(safe_cell)
         whole.to_csv(out, index=False)
         say(f"wrote {out}: every row with what became of it")
-
-
-def _endpoint(settings: Settings, name: str) -> Endpoint:
-    path = settings.configs / "endpoints" / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(each.stem for each in path.parent.glob("[!.]*.yaml"))
-        raise ConfigError(f"expected one of {', '.join(known) or 'none: there is no endpoint'}, got {name!r}")
-    return read_config(path, Endpoint)
 
 
 def _change(settings: Settings, endpoint: Endpoint, now: Dataset) -> str:

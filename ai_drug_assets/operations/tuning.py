@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.endpoint_file import SEVERAL, endpoint_file
 from model_zoo.config.files import Configs, load_configs
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset, make_dataset
@@ -97,7 +98,7 @@ def search_settings(
         result = tune(endpoint, model, validate, storage, study, trials=trials, seed=seed, say=say)
         found[name] = asdict(result)
         if write and result.chosen:
-            write_overrides(settings.configs / "endpoints" / f"{name}.yaml", model.name, result.chosen)
+            write_overrides(endpoint_file(settings.configs, name), name, model.name, result.chosen)
     return found
 
 
@@ -149,7 +150,7 @@ def _validation(
     return validate
 
 
-def write_overrides(path: Path, model: str, chosen: Mapping[str, Json]) -> None:
+def write_overrides(path: Path, endpoint: str, model: str, chosen: Mapping[str, Json]) -> None:
     """Write hyper-parameters into an endpoint's `overrides` for a model; comments and order stay."""
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
@@ -159,7 +160,10 @@ def write_overrides(path: Path, model: str, chosen: Mapping[str, Json]) -> None:
     yaml.width = 1 << 16
     yaml.indent(mapping=2, sequence=4, offset=2)
     content = yaml.load(path.read_text(encoding="utf-8"))
-    overrides = content.setdefault("overrides", CommentedMap())
+    own = content
+    if SEVERAL in content:
+        own = content[SEVERAL][endpoint] = content[SEVERAL][endpoint] or CommentedMap()
+    overrides = own.setdefault("overrides", CommentedMap())
     if model not in overrides:
         overrides[model] = CommentedMap()
         overrides[model].fa.set_flow_style()

@@ -37,6 +37,7 @@ from model_zoo.chemistry.stored_molecules import StoredMolecules
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
+from model_zoo.data.folds import TEST_FOLD
 from model_zoo.data.reference_drugs import DrugList, chembl_drugs
 from model_zoo.data.targets import Target
 from model_zoo.provenance.signature_record import SignatureRecord
@@ -147,7 +148,7 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
 
 def training_rows(smiles: Sequence[str], folds: NDArray[np.int_]) -> list[int]:
     """Give the rows that were trained on by their SMILES: which of equally near molecules comes first is no chance."""
-    known: list[int] = np.flatnonzero(folds >= 0).tolist()
+    known: list[int] = np.flatnonzero(folds != TEST_FOLD).tolist()
     return sorted(known, key=smiles.__getitem__)
 
 
@@ -171,7 +172,7 @@ def _trust(
 ) -> tuple[Uncertainty, NDArray[np.float64], dict[str, Json]]:
     """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
     predictions = np.load(place / "predictions.npz", allow_pickle=False)
-    tested, residual = snapshot.folds < 0, np.full(len(snapshot.folds), np.nan)
+    tested, residual = snapshot.folds == TEST_FOLD, np.full(len(snapshot.folds), np.nan)
     residual[~tested] = predictions["residual"]
     (packed, kinds), values = known, target.to_training(snapshot.values)
     side = np.array([SIDES[sign] for sign in snapshot.table["relation"]], dtype=int)
@@ -254,7 +255,7 @@ def _card(
 
 
 def _data(endpoint: Endpoint, snapshot: Dataset, domain_threshold: float) -> Data:
-    measured, source = snapshot.values[(snapshot.folds >= 0) & snapshot.exact], endpoint.dataset.source
+    measured, source = snapshot.values[(snapshot.folds != TEST_FOLD) & snapshot.exact], endpoint.dataset.source
     return Data(
         curated=curated(snapshot),
         source=f"{source.kind} {getattr(source, 'package', None) or getattr(source, 'set', '')}".strip(),
@@ -279,7 +280,7 @@ def curated(snapshot: Dataset) -> Curated:
 
 
 def _test_intervals(endpoint: Endpoint, snapshot: Dataset, place: Path) -> dict[str, tuple[float, float]]:
-    test = snapshot.folds < 0
+    test = snapshot.folds == TEST_FOLD
     predicted = np.load(place / "predictions.npz", allow_pickle=False)["test"]
     ends = snapshot.values[test & snapshot.exact], predicted[snapshot.exact[test]]
     if endpoint.scale == "training":

@@ -17,6 +17,7 @@ from pydantic_core.core_schema import ModelSchema
 
 from model_zoo import featurizers, models
 from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.endpoint_file import SEVERAL
 from model_zoo.config.group import Group
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.type_aliases import Json
@@ -54,7 +55,7 @@ def schemas() -> dict[str, dict[str, Json]]:
     model["properties"]["features"]["items"]["enum"] = featurizers.names()
     model["allOf"] = [_config_of(name) for name in models.names()]
     return {
-        ENDPOINT: Endpoint.model_json_schema(schema_generator=Documented),
+        ENDPOINT: _endpoints(Endpoint.model_json_schema(schema_generator=Documented)),
         MODEL: model,
         GROUP: Group.model_json_schema(schema_generator=Documented),
     }
@@ -83,6 +84,31 @@ def _attribute_docstrings(cls: type) -> Iterator[tuple[str, str]]:
         match attribute, below:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as text)):
                 yield name, inspect.cleandoc(text)
+
+
+def _endpoints(one: dict[str, Any]) -> dict[str, Json]:
+    """Describe a file of one endpoint, or of several over common settings: of both nothing is required alone."""
+    known = one.pop("$defs")
+    part = {key: _in_part(value) for key, value in one["properties"].items() if key != "name"}
+    closed = {"type": "object", "additionalProperties": False}
+    own = {**closed, "type": ["object", "null"], "properties": part}
+    below = {"type": "object", "minProperties": 1, "additionalProperties": own}
+    below["propertyNames"] = {key: one["properties"]["name"][key] for key in ("pattern", "maxLength")}
+    several = {**closed, "properties": {**part, SEVERAL: below}, "required": [SEVERAL]}
+    parts = {f"{name}InPart": _in_part(each) for name, each in known.items()}
+    return {"$defs": {**known, **parts}, "if": {"required": [SEVERAL]}, "then": several, "else": one}
+
+
+def _in_part(schema: Any) -> Any:
+    """Give a schema of which nothing is required, for what is said in two places."""
+    if isinstance(schema, list):
+        return [_in_part(each) for each in schema]
+    if not isinstance(schema, dict):
+        return f"{schema}InPart" if str(schema).startswith("#/$defs/") else schema
+    left_out = ("required", "discriminator")
+    return {
+        ("anyOf" if key == "oneOf" else key): _in_part(value) for key, value in schema.items() if key not in left_out
+    }
 
 
 def _config_of(name: str) -> dict[str, Json]:

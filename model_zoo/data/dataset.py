@@ -29,6 +29,7 @@ from model_zoo.type_aliases import Json
 if TYPE_CHECKING:
     import pandas as pd
 
+NO_DAY = "no day: a split by time needs the day of each measurement, got an empty cell"
 SHOWN = 5
 """Rows that an error names."""
 
@@ -81,7 +82,7 @@ class Dataset:
 
     @property
     def folds(self) -> NDArray[np.int_]:
-        """The `n` fold numbers, -1 in the test split."""
+        """The `n` fold numbers, as `folds.py` has them."""
         return self.table["fold"].to_numpy(dtype=int)
 
     def molecules(self) -> StoredMolecules:
@@ -166,12 +167,27 @@ def read_curated(config: DatasetConfig, root: Path, processes: int = 1) -> tuple
     DataError
         As `make_dataset`, but for what cannot be divided.
     """
-    raw = read_source(config.source, root)
+    raw = read_raw(config, root)
     standardise_all(raw, config.curation.standardise, processes)
     table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
     if config.target is not None:
         _require_place(table, report, config.target)
     return table, report
+
+
+def read_raw(config: DatasetConfig, root: Path) -> pd.DataFrame:
+    """Read the measurements of one endpoint as `read_source` does; those of no day take no part in a split by time.
+
+    Raises
+    ------
+    DataError
+        When the source is missing or cannot be read.
+    """
+    raw = read_source(config.source, root)
+    if config.split.kind == "time" and (raw["measured_on"] != "").any():
+        undated = (raw["measured_on"] == "") & (raw["excluded"] == "") & (raw["value"] != "")
+        raw.loc[undated, "excluded"] = NO_DAY
+    return raw
 
 
 def _require_place(table: pd.DataFrame, report: pd.DataFrame, target: Target) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from model_zoo import models
+from model_zoo.data.folds import training_rows
 from model_zoo.data.targets import Target
 from model_zoo.errors import AidrugError, TrainingError
 from model_zoo.models._base import ModelConfig
@@ -43,7 +44,7 @@ def plain_errors(
         When values or features are not finite or leave the range of `float32`, in which models are served; or with a
         library's own words, when the fit raised something that is no error of ours.
     """
-    train = data.folds >= 0
+    train = training_rows(data.folds)
     _require_single_precision(name, target, data)
     require_rows(int(train.sum()))
     try:
@@ -96,14 +97,14 @@ def plain_joint_errors(name: str) -> Iterator[None]:
 
 
 def _require_single_precision(name: str, target: Target, data: TrainingData) -> None:
-    y = np.abs(training_values(target, data.values[data.folds >= 0]))
+    y = np.abs(training_values(target, data.values[training_rows(data.folds)]))
     if y.size and not y.max() <= LARGEST:
         came = "a value that is no finite number" if not np.isfinite(y.max()) else f"{y.max():g}"
         raise TrainingError(
             f"{name}: expected values up to {LARGEST:g} on the scale of training, got {came}: models are served in "
             "single precision. Use a unit of another size, or `transform: log10`."
         )
-    spread = float(np.ptp(training_values(target, data.values[data.folds >= 0]))) if y.size else 0.0
+    spread = float(np.ptp(training_values(target, data.values[training_rows(data.folds)]))) if y.size else 0.0
     if 0 < spread < LEAST_SPREAD * y.max():
         raise TrainingError(
             f"{name}: expected values that differ by more than {LEAST_SPREAD:g} of their size, got ones up to "
