@@ -23,6 +23,7 @@ from ai_drug_assets.cli.adopt import adopt
 from ai_drug_assets.cli.agents import mcp
 from ai_drug_assets.cli.data import data
 from ai_drug_assets.cli.keys import keys
+from ai_drug_assets.cli.suggest import suggest
 from ai_drug_assets.settings import Settings
 
 FAILED = 1
@@ -160,6 +161,7 @@ def screen(name: str, workers: int | None) -> None:
 aidrug.add_command(data)
 aidrug.add_command(keys)
 aidrug.add_command(mcp)
+aidrug.add_command(suggest)
 
 
 @aidrug.command()
