@@ -28,7 +28,7 @@ from model_zoo.chemistry.molecules import Molecule, parse_molecule
 from model_zoo.chemistry.similarity import pack, tanimoto_nearest
 from model_zoo.config.desirability import Desirable
 from model_zoo.data.targets import Target
-from model_zoo.inference.suggestion import WITHIN_INTERVAL, Goal, choose_batch, desirability
+from model_zoo.inference.suggestion import EXPLORATION, WITHIN_INTERVAL, Goal, choose_batch, desirability
 
 RESULTS = Path(__file__).parent / "results" / "suggest.json"
 START, BATCH, ROUNDS, SEEDS = 48, 24, 20, 10
@@ -198,7 +198,7 @@ def compared(curves: dict[str, list[list[int]]], hits: int) -> dict[str, Any]:
     generator = np.random.default_rng(0)
     draws = generator.integers(0, SEEDS, (DRAWS, SEEDS))
     shares = {name: np.array(curve)[:, list(TOLD)] / hits for name, curve in curves.items()}
-    ours = shares["suggest 1"]
+    ours = shares[f"suggest {EXPLORATION:g}"]
     gains = {}
     for name, theirs in shares.items():
         gap = ours - theirs
@@ -220,13 +220,14 @@ def main() -> None:
         began = time.process_time()
         campaign = Campaign(SERIES[name](Path(folder)))
         series = campaign.series
-        explored = [f"suggest {each:g}" for each in EXPLORATIONS]
+        explored = [f"suggest {each:g}" for each in ((EXPLORATION,) if series.ordered else EXPLORATIONS)]
         strategies = [*explored, "greedy", "uncertain", "random", *(["order"] if series.ordered else [])]
         curves = {each: [campaign.found(each, seed) for seed in range(SEEDS)] for each in strategies}
         hits = int(series.hits.sum())
         made = {
             "molecules": len(series.smiles),
             "hits": hits,
+            "campaigns": SEEDS,
             "processor_s": round(time.process_time() - began),
             **compared(curves, hits),
         }
