@@ -109,7 +109,7 @@ def merged(smiles: pd.Series, values: pd.DataFrame, order: Any) -> pd.DataFrame:
     """Give each molecule once, with the means of its values, by its first number."""
     read = [parse_molecule(text) for text in smiles]
     standard = [each.smiles if isinstance(each, Molecule) else None for each in read]
-    table = values.assign(smiles=standard, order=np.asarray(order))
+    table = values.assign(smiles=np.array(standard, dtype=object), order=np.asarray(order))
     made = table.dropna().groupby("smiles", sort=False).agg({**dict.fromkeys(values.columns, "mean"), "order": "min"})
     made = made.sort_values("order", kind="stable").reset_index()
     return made.rename(columns={values.columns[0]: "value"}) if len(values.columns) == 1 else made
