@@ -140,7 +140,7 @@ def _run_set(job: Job, endpoint: Endpoint, say: Say) -> None:
 
 def benchmark_run_of(job: Job, snapshot: Snapshot, competing: Sequence[ModelSpec]) -> BenchmarkRun:
     """Give a benchmark_run of some models on one set, ensembles made of those of their members that compete."""
-    models = {model.name: model for model in with_members(competing)}
+    models = {model.name: model for model in with_members(competing, snapshot.endpoint.champion.metric)}
     return BenchmarkRun(snapshot, models, job.code_root, Kept(job.kept), job.others, job.rule)
 
 

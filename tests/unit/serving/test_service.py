@@ -580,7 +580,7 @@ def test_the_api_describes_itself(store: FolderStore) -> None:
         "/v1/predict", "/v1/endpoints", "/v1/endpoints/{name}", "/v1/models", "/v1/champions/{name}",
         "/v1/champions/{name}/rollback", "/v1/champions/{name}/promote", "/v1/feedback", "/v1/reviews/{name}",
         "/health/live", "/health/ready", "/v1/jobs", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/events",
-        "/v1/jobs/{job_id}/result", "/v1/leaderboards/{name}", "/v1/predictions.csv",
+        "/v1/jobs/{job_id}/result", "/v1/jobs/{job_id}/suggestion", "/v1/leaderboards/{name}", "/v1/predictions.csv",
     }  # fmt: skip
     assert "http" not in page.replace('http-equiv="', "")
 
