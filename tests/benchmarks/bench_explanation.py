@@ -81,6 +81,8 @@ READS = {
     "dmpnn": ("graph", "rdkit_descriptors"),
     "transformer": ("tokens",),
 }
+HEADER = """| truth | family | R2 or AUROC | r | occlusion | signs | occlusion | by size | true | without a group, r \
+| occlusion | reproduced | ms |"""
 NITRO = Chem.MolFromSmarts("c[N+](=O)[O-]")
 ACID = Chem.MolFromSmarts("[#6]C(=O)[OX2H1]")
 ARYL_HALIDE = Chem.MolFromSmarts("c[F,Cl,Br,I]")
@@ -117,8 +119,7 @@ def main() -> None:
     molecules = [suited[place] for place in order]
     less = [one for place in range(TRAINED, len(molecules)) for one in whittled(place, molecules[place])]
     lines = [
-        "| truth | family | R2 or AUROC | r | occlusion | signs | occlusion | by size | true | without a group, r "
-        + "| occlusion | reproduced | ms |",
+        HEADER,
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     print("\n".join(lines), flush=True)
