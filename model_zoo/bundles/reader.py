@@ -39,8 +39,9 @@ from model_zoo.bundles.neighbours import Neighbour, Neighbours
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.errors import BundleError
-from model_zoo.explanation.explainer import FILE as EXPLANATION
-from model_zoo.explanation.explainer import Explainer, load_explainer
+from model_zoo.explanation.explainer import Explainer
+from model_zoo.explanation.explanation_file import FILE as EXPLANATION
+from model_zoo.explanation.explanation_file import load_explainer
 from model_zoo.featurizers import join
 from model_zoo.fitted_models.formats import Model, load_model
 from model_zoo.io.digests import content_digest, file_digest

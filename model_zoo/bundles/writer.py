@@ -24,13 +24,15 @@ from model_zoo.bundles.neighbours import Neighbours
 from model_zoo.bundles.reader import PROPERTIES, Bundle, load_bundle, reference_molecules
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.reference_drugs import DrugList
-from model_zoo.explanation.explainer import write_tables
+from model_zoo.explanation.explanation_file import write_tables
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.io.digests import file_digest
 from model_zoo.type_aliases import Json
 from model_zoo.uncertainty.applicability_domain import Domain
 from model_zoo.uncertainty.fit import Uncertainty, reference_of
 
+JUDGED_BY = 100
+"""Drugs by which it is judged how much of the model atoms reproduce."""
 Featurize = Callable[[Sequence[str], Sequence[Molecule]], NDArray[Any]]
 
 
@@ -111,7 +113,9 @@ def write_bundle(
     _write_json(folder / "reference.json", {"smiles": list(reference_smiles), "values": values.tolist()})
     if background is not None:
         draft = draft.model_copy(update={"trust": _with_reference(bundle, background)})
-        write_tables(folder, folder / "model", background.X_train)
+        drugs = () if background.drugs is None else background.drugs.molecules(draft.standardise)
+        others = drugs[:: max(1, len(drugs) // JUDGED_BY)]
+        write_tables(folder, folder / "model", background.X_train, draft.target, known.smiles, bundle.blocks, others)
     files = {
         path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
     }

@@ -18,6 +18,7 @@ from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.explanation.explainer import Explainer, Explanation
+from model_zoo.explanation.measured_pair import MeasuredPair, nearest_pair
 from model_zoo.inference.chemistry import ProcessEndedError
 from model_zoo.inference.predictor import HERE, Answer, Estimates, Fault
 from model_zoo.policies import find_alerts
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 INCLUDES = ("neighbours", "explanation", "alerts")
 """What a request may ask for."""
 NEIGHBOURS = 3
+PAIRED = 60
+"""Nearest measured molecules among which a pair that differs in one group is sought."""
 EXPLAINED = 5_000
 """How many explanations are remembered; each is about a kilobyte."""
 MOST_EXPLAINED_ATOMS = 70
@@ -86,12 +89,13 @@ class Deadline:
 class Annotation:
     """What was asked for of one molecule; none, or an endpoint missing, where it was not asked for.
 
-    An explanation is none where a champion cannot explain this molecule.
+    An explanation is none where a champion cannot explain this molecule; `pairs` come with explanations and neighbours.
     """
 
     alerts: tuple[Alert, ...] | None = None
     neighbours: Mapping[str, list[Neighbour]] = field(default_factory=dict)
     explanations: Mapping[str, Explanation | None] = field(default_factory=dict)
+    pairs: Mapping[str, MeasuredPair[Neighbour] | None] = field(default_factory=dict)
 
 
 class Annotations:
@@ -149,11 +153,16 @@ class Annotations:
             for name, estimate in answer.items()
             if "explanation" in include
         }
+        pairs = {
+            name: nearest_pair(estimate.smiles, champions[name].bundle.nearest([molecules[estimate.smiles]], PAIRED)[0])
+            for name, estimate in answer.items()
+            if why.get(name) is not None and "neighbours" in include
+        }
         found = None
         if "alerts" in include:
             name, first = next(iter(answer.items()))
             found = self._alerts_of(molecules[first.smiles], champions[name].manifest.policies.alerts)
-        return Annotation(found, near, why)
+        return Annotation(found, near, why, pairs)
 
     def _explanation_of(self, champion: Champion, molecule: Molecule, deadline: Deadline) -> Explanation | None:
         if champion.bundle.explainer is None or molecule.mol.GetNumHeavyAtoms() > MOST_EXPLAINED_ATOMS:

@@ -6,15 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
+from rdkit import Chem
 
 from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.structural_alerts import Alert
-from model_zoo.explanation.explainer import Explanation
+from model_zoo.explanation.explainer import SUM, Explanation
+from model_zoo.explanation.fragments import fragments_of
+from model_zoo.explanation.measured_pair import HYDROGEN, MeasuredPair
 from serving.champions.champion_registry import Champion
 from serving.inference.annotations import Annotation
 from serving.page.axis import number, places
 from serving.page.drawing import Mark, contribution_marks, structure_svg
 from serving.page.known import amount, without_stereo
+
+MOST_GROUPS = 4
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class AtomsView:
         What the strongest colour of the picture stands for.
     terms
         The sum, term by term: what it is, its amount, and its kind (`up`, `down`, or nothing).
+    groups
+        What groups of atoms add together: a drawing with the group marked, its SMILES, the amount, and its kind.
     note
         How it was found, and what has to be known to read it.
     """
@@ -55,7 +62,18 @@ class AtomsView:
     drawing: Markup
     largest: str
     terms: tuple[tuple[str, str, str], ...]
+    groups: tuple[tuple[Markup, str, str, str], ...]
     note: str
+
+
+@dataclass(frozen=True)
+class PairView:
+    """Two measured molecules that differ in one group, and what lies between them."""
+
+    having: NeighbourView
+    other: NeighbourView
+    group: str
+    instead: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +84,7 @@ class Why:
     unit: str
     atoms: AtomsView | None
     neighbours: tuple[NeighbourView, ...] | None
+    pair: PairView | None = None
 
 
 def why(champion: Champion, name: str, smiles: str, annotation: Annotation) -> Why:
@@ -78,6 +97,7 @@ def why(champion: Champion, name: str, smiles: str, annotation: Annotation) -> W
         unit="" if manifest.target.task == "binary" else manifest.shown_unit,
         atoms=None if explanation is None else _atoms(smiles, explanation),
         neighbours=None if near is None else tuple(_neighbour(each, champion, smiles) for each in near),
+        pair=_pair(annotation.pairs.get(name), champion, smiles),
     )
 
 
@@ -112,16 +132,51 @@ def _atoms(smiles: str, explanation: Explanation) -> AtomsView:
     shown = places(*total)
     base, atoms, rest, prediction = (number(each, shown) for each in total)
     scale = f" {explanation.scale}"
+    by_sum = explanation.method == SUM
     terms = (
-        ("average molecule", base + scale, ""),
+        ("where the sum begins" if by_sum else "average molecule", base + scale, ""),
         ("all atoms together", _signed(atoms), "up" if sum(parts) > 0 else "down"),
         ("what no atom owns", _signed(rest), "up" if explanation.rest > 0 else "down"),
         ("the model says", prediction + scale, ""),
     )
     note = f"Found by {explanation.method}."
+    if by_sum:
+        note = "Atoms are worth what comes nearest, as a sum, to what this model says of molecules it learnt from."
+    if explanation.fidelity is not None:
+        note += f" Of what it says differently of drugs, atoms alone reproduce {explanation.fidelity:.0%}".replace(
+            "%", "\N{NO-BREAK SPACE}%."
+        )
     if explanation.scale == "log-odds":
         note += " On the log-odds scale, before calibration: 0 is as likely as not."
-    return AtomsView(structure_svg(smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}", terms, note)
+    drawing, strongest = structure_svg(smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}"
+    return AtomsView(drawing, strongest, terms, _groups(smiles, parts, shown), note)
+
+
+def _groups(smiles: str, parts: Sequence[float], shown: int) -> tuple[tuple[Markup, str, str, str], ...]:
+    """Draw the groups that move a prediction most."""
+    found = fragments_of(Chem.MolFromSmiles(smiles), parts)[:MOST_GROUPS]
+    kinds = ["up" if each.worth > 0 else "down" for each in found]
+    return tuple(
+        (
+            structure_svg(smiles, tuple(Mark(atom, "up" if kind == "up" else "down", 0.6) for atom in each.atoms)),
+            each.smiles,
+            _signed(number(each.worth, shown)),
+            kind,
+        )
+        for each, kind in zip(found, kinds, strict=True)
+    )
+
+
+def _pair(pair: MeasuredPair[Neighbour] | None, champion: Champion, smiles: str) -> PairView | None:
+    if pair is None:
+        return None
+    views = (_neighbour(each, champion, smiles) for each in (pair.having, pair.other))
+    return PairView(*views, _bare(pair.group), _bare(pair.instead))
+
+
+def _bare(group: str) -> str:
+    """Write a group as people do: without the number of its point of binding."""
+    return "H" if group == HYDROGEN else group.replace("[*:1]", "*")
 
 
 def _signed(text: str) -> str:
