@@ -28,6 +28,7 @@ from model_zoo.bundles.card import (
     Trusted,
     Verdict,
 )
+from model_zoo.bundles.matched_pairs import MatchedPairs, find_matched_pairs
 from model_zoo.bundles.model_card import intended_use, limits, score_intervals
 from model_zoo.bundles.reader import Bundle
 from model_zoo.bundles.writer import Background, Featurize, write_bundle
@@ -140,7 +141,13 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
             **_relations(snapshot.table["relation"][train].tolist()),
         },
         reference_smiles=[molecule.smiles for molecule in molecules[::step]][:REFERENCE_MOLECULES],
-        background=Background(featurize(model.features, molecules), drugs, featurize),
+        # A provisional champion is wanted now, and serves for minutes: the final one has its pairs.
+        background=Background(
+            featurize(model.features, molecules),
+            drugs,
+            featurize,
+            None if chosen.decision.awaited else _matched_pairs(endpoint.target, snapshot, everyone, place),
+        ),
     )
 
 
@@ -182,6 +189,18 @@ def _trust(
             side[train],
         ),
         OutOfFoldPredictions(test, values[tested], packed[tested], kinds[tested], snapshot.folds[tested], side[tested]),
+    )
+
+
+def _matched_pairs(target: Target, snapshot: Dataset, molecules: Sequence[Molecule], place: Path) -> MatchedPairs:
+    """Find the matched pairs of the training molecules."""
+    known = np.flatnonzero(snapshot.folds >= 0)
+    residual = np.load(place / "predictions.npz", allow_pickle=False)["residual"]
+    return find_matched_pairs(
+        [molecules[row] for row in known],
+        target.to_training(snapshot.values)[known],
+        snapshot.exact[known],
+        None if target.task == "binary" else residual,
     )
 
 

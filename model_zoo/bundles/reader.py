@@ -13,6 +13,7 @@ Layout of a bundle (data only; nothing in it is ever unpickled)::
     properties.npy     their sizes and kinds, in the same order
     neighbours.json    their SMILES, measured values (and relations, where some are bounds) and absolute out-of-fold
                        errors, same order
+    matched_pairs.json what small changes of structure did to measured values, see matched_pairs.py; not in every bundle
     explanation.npz    tables of the model's trees, for explaining predictions
     reference.json     reference molecules and what the model predicted for them when it was bundled
 

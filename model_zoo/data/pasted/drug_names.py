@@ -36,6 +36,15 @@ def find_drug(name: str) -> Drug | None:
     return None if smiles is None else Drug(plain, smiles)
 
 
+@cache
+def every_drug() -> tuple[Drug, ...]:
+    """Give every drug of the list once, under the first of its names, in the order of the list."""
+    first: dict[str, str] = {}
+    for name, smiles in _drugs().items():
+        first.setdefault(smiles, name)
+    return tuple(Drug(name, smiles) for smiles, name in first.items())
+
+
 def count() -> int:
     """Give how many names the list has."""
     return len(_drugs())
