@@ -50,6 +50,8 @@ from model_zoo.uncertainty.applicability_domain import fit_domain
 from model_zoo.uncertainty.fit import OutOfFoldPredictions, Uncertainty, fit_uncertainty
 
 REFERENCE_MOLECULES = 20
+MOST_PAIRED_AT_ONCE = 2_000
+"""Training molecules whose matched pairs a provisional champion waits for: some seconds."""
 SIDES = {"=": 0, ">": 1, "<": -1}
 """Where a true value lies, by its relation to the one on record."""
 
@@ -141,12 +143,11 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
             **_relations(snapshot.table["relation"][train].tolist()),
         },
         reference_smiles=[molecule.smiles for molecule in molecules[::step]][:REFERENCE_MOLECULES],
-        # A provisional champion is wanted now, and serves for minutes: the final one has its pairs.
         background=Background(
             featurize(model.features, molecules),
             drugs,
             featurize,
-            None if chosen.decision.awaited else _matched_pairs(endpoint.target, snapshot, everyone, place),
+            _matched_pairs(chosen, snapshot, everyone, train),
         ),
     )
 
@@ -192,15 +193,22 @@ def _trust(
     )
 
 
-def _matched_pairs(target: Target, snapshot: Dataset, molecules: Sequence[Molecule], place: Path) -> MatchedPairs:
-    """Find the matched pairs of the training molecules."""
-    known = np.flatnonzero(snapshot.folds >= 0)
-    residual = np.load(place / "predictions.npz", allow_pickle=False)["residual"]
+def _matched_pairs(
+    chosen: Chosen, snapshot: Dataset, molecules: Sequence[Molecule], train: list[int]
+) -> MatchedPairs | None:
+    """Find the matched pairs of the training molecules.
+
+    None for a provisional champion of many: it is wanted now, and the final one has them.
+    """
+    if chosen.decision.awaited and len(train) > MOST_PAIRED_AT_ONCE:
+        return None
+    target, residual = chosen.endpoint.target, np.full(len(molecules), np.nan)
+    residual[snapshot.folds >= 0] = np.load(chosen.trained / "predictions.npz", allow_pickle=False)["residual"]
     return find_matched_pairs(
-        [molecules[row] for row in known],
-        target.to_training(snapshot.values)[known],
-        snapshot.exact[known],
-        None if target.task == "binary" else residual,
+        [molecules[row] for row in train],
+        target.to_training(snapshot.values)[train],
+        snapshot.exact[train],
+        None if target.task == "binary" else residual[train],
     )
 
 

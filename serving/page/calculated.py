@@ -81,7 +81,9 @@ async def _drug_values(request: HttpRequest, engine: Engine, name: str) -> list[
     structures = [drug.smiles for drug in every_drug()]
     places = [place for place, (known, _, _) in enumerate(PROPERTIES) if known == name]
     if places:
-        found = await engine.work(_all_values, structures, engine.settings.limits)
+        found: list[Values | None] = []
+        for start in range(0, len(structures), MOST):  # a thread of the page is not held for seconds
+            found += await engine.work(_all_values, structures[start : start + MOST], engine.settings.limits)
         return [None if values is None else values[places[0]] for values in found]
     table = engine.champion_registry
     champion = table.champions.get(name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from litestar import MediaType, Response, post
@@ -20,7 +19,7 @@ from msgspec import Struct
 from rdkit import Chem
 
 from model_zoo.bundles.manifest import Manifest
-from model_zoo.bundles.matched_pairs import Change, Differences, MatchedPairs, read_matched_pairs
+from model_zoo.bundles.matched_pairs import Change, Differences, MatchedPairs
 from model_zoo.chemistry.physchem import physchem
 from model_zoo.chemistry.single_cuts import HYDROGEN, context, differ_at_one_place, joined, open_positions, single_cuts
 from model_zoo.inference.predictor import Answer, Estimates, Fault
@@ -122,7 +121,7 @@ async def suggestions(data: URLEncodedBody[WhatIf], engine: NamedDependency[Engi
     elif isinstance(answer, Fault):
         values["why_not"] = answer.detail
     else:
-        pairs = await engine.work(_pairs_of, champion)
+        pairs = await engine.work(lambda: champion.matched_pairs)
         values["why_not"] = "" if pairs else "This model came without matched pairs; its next version brings them."
         if pairs is not None:
             start = answer[data.endpoint]
@@ -203,15 +202,6 @@ def _shown(manifest: Manifest, trained: float) -> float:
     return value if manifest.display is None else shown_number(manifest.display, value)
 
 
-@lru_cache(maxsize=64)
-def _read(champion: Champion) -> MatchedPairs | None:
-    return read_matched_pairs(champion.bundle)
-
-
-def _pairs_of(champion: Champion) -> MatchedPairs | None:
-    return _read(champion)
-
-
 def _compared(
     champions: Mapping[str, Champion],
     lines: tuple[Line, Line],
@@ -256,7 +246,7 @@ def _delta(before: Row, after: Row, *, pair: bool) -> Delta:
         float(each) for each in manifest.target.to_training(np.array([before.estimate.value, after.estimate.value]))
     )
     change = change_words(champion, before.estimate.value, new - old)
-    known = _pairs_of(champion)
+    known = champion.matched_pairs
     word, clear = _trusted(champion, abs(new - old), None if known is None else known.differences, pair=pair)
     return Delta(before, after, change, word, clear)
 

@@ -38,11 +38,11 @@ def find_drug(name: str) -> Drug | None:
 
 @cache
 def every_drug() -> tuple[Drug, ...]:
-    """Give every drug of the list once, under the first of its names, in the order of the list."""
-    first: dict[str, str] = {}
-    for name, smiles in _drugs().items():
-        first.setdefault(smiles, name)
-    return tuple(Drug(name, smiles) for smiles, name in first.items())
+    """Give every drug of the list once, under the first of its names that begins with a letter."""
+    named: dict[str, str] = {}
+    for name, smiles in sorted(_drugs().items(), key=lambda each: (not each[0][0].isalpha(), each[0])):
+        named.setdefault(smiles, name)
+    return tuple(Drug(name, smiles) for smiles, name in named.items())
 
 
 def count() -> int:

@@ -7,6 +7,9 @@ const MOST = 300; // so many have a mark of their own, and a row in the list
 const EDGE = 0.01; // share of the drugs at either end that an axis need not reach
 const ZONES = ["outside of the egg", "in the white: likely absorbed", "in the yolk: likely into the brain", "in the yolk: likely absorbed, and into the brain"];
 
+const short = (value) => String(Number(value.toPrecision(3))).replace("-", "\u2212");
+const dots = (places) => places.map(([a, b]) => `M${a},${b}h0`).join("");
+
 export async function open(panel, page) {
   const { make, table } = page;
   const { calculated, fetchCalculated } = await import(panel.dataset.calculated);
@@ -73,6 +76,7 @@ export async function open(panel, page) {
     const named = (of) => `${of.title}${of.unit ? `, ${of.unit}` : ""}`;
     const inside = drugs.filter((each) => across.holds(each[1]) && up.holds(each[2]));
     const svg = element("svg", { class: "plot-svg", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${y.title} against ${x.title}: ${inside.length} drugs and ${points.length} of your molecules; the list below has their values` });
+    svg.append(element("rect", { class: "plot-ground", x: LEFT, y: TOP, width: WIDTH - RIGHT - LEFT, height: HEIGHT - BOTTOM - TOP }));
     if (isEgg) for (const part of ["white", "yolk"]) svg.append(element("polygon", { class: `egg-${part}`, points: egg[part].map(([a, b]) => `${across.place(a)},${up.place(b)}`).join(" ") }));
     svg.append(...ticks(across, up));
     svg.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, named(x), { class: "axis-title", "text-anchor": "middle" }));
@@ -141,9 +145,6 @@ export async function open(panel, page) {
       ...up.marks.map(([at, word]) => text(LEFT - 8, Number(at) + 4, word, { "text-anchor": "end" })),
     ];
   }
-
-  const short = (value) => String(Number(value.toPrecision(3))).replace("-", "\u2212");
-  const dots = (places) => places.map(([a, b]) => `M${a},${b}h0`).join("");
 
   function element(tag, attributes) {
     const made = document.createElementNS(NS, tag);

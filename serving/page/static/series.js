@@ -94,9 +94,9 @@ export async function open(panel, page) {
     const heads = series.map((each) => {
       const remove = button("Remove", () => change(series.filter((other) => other !== each)));
       remove.setAttribute("aria-label", `Remove series ${each.title}`);
-      return make("th", { scope: "col" }, `${each.title} `, make("span", { class: "unit" }, `${each.places.length} molecules`), remove);
+      return make("th", { scope: "col" }, `${each.title} `, make("span", { class: "unit" }, `${each.places.length} molecule${each.places.length === 1 ? "" : "s"}`), remove);
     });
-    const rows = properties.map((property) => make("tr", {}, make("th", { scope: "row" }, property.title, make("span", { class: "unit" }, property.unit)), ...series.map((each) => cellOf(each, property))));
+    const rows = properties.map((property) => make("tr", {}, make("th", { scope: "row" }, `${property.title} `, make("span", { class: "unit" }, property.unit)), ...series.map((each) => cellOf(each, property))));
     const caption = make("caption", { class: "hint" }, "Median, lowest to highest prediction, and how many of the series have a number. Spreads of predictions, not their intervals.");
     result.replaceChildren(make("table", { class: "plain series" }, caption, make("thead", {}, make("tr", {}, make("td", {}), ...heads)), make("tbody", {}, ...rows)));
   }
