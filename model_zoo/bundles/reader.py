@@ -258,7 +258,7 @@ def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
     model, explainer = load_model(folder / "model"), None
     if EXPLANATION in manifest.files:
         blocks = manifest.policies.blocks(manifest.features)
-        explainer = load_explainer(folder, model, blocks, manifest.target, manifest.unit)
+        explainer = load_explainer(folder, model, blocks, manifest.target, manifest.unit, manifest.trust.probability)
     bundle = Bundle(folder, manifest, card, model, domain, neighbours, explainer)
     got = bundle.predict(reference_molecules(smiles, manifest)).value
     if expected.shape != got.shape:

@@ -34,6 +34,7 @@ from model_zoo.explanation.tree_tables import TreeTable, read_oblivious, read_on
 from model_zoo.fitted_models.formats import Model, OnnxModel, load_model
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
 from model_zoo.type_aliases import Numbers
+from model_zoo.uncertainty.calibration import ProbabilityRule
 
 FILE = "explanation.npz"
 CHECKED_ROWS = 256
@@ -61,7 +62,8 @@ class Explanation:
     prediction
         What the model says of this molecule.
     scale
-        The scale of all of these, before calibration and before values are cut to an endpoint's bounds.
+        The scale of all of these: of a class that of the calibrated probability, of a value before it is cut to an
+        endpoint's bounds.
     method
         `tree SHAP`, `integrated gradients`, `occlusion`, or those of a blend's members.
     """
@@ -129,6 +131,8 @@ class Explainer:
         The endpoint's task and scale.
     unit
         Its unit.
+    rule
+        How the probability that the model gives is calibrated; without it that probability itself is explained.
     """
 
     def __init__(
@@ -139,9 +143,11 @@ class Explainer:
         target: Target,
         unit: str,
         variance: Numbers | None = None,
+        *,
+        rule: ProbabilityRule | None = None,
     ) -> None:
         self.parts, self._mean, self._features = tuple(parts), mean, tuple(features)
-        self._variance = variance
+        self._variance, self._rule = variance, rule
         self._target, self._unit = target, unit
 
     def explain(self, molecule: Molecule) -> Explanation:
@@ -173,8 +179,30 @@ class Explainer:
             if slopes[mine].any():
                 on_atoms += attribution.spread(name, molecule, block[0], slopes[mine])
             at = mine.stop
+        stretch, baseline, prediction = self._calibrated(baseline, prediction)
+        on_atoms *= stretch
         rest = prediction - baseline - float(on_atoms.sum())
         return Explanation(baseline, tuple(map(float, on_atoms)), rest, prediction, self._scale(), self._method())
+
+    def _calibrated(self, start: float, end: float) -> tuple[float, float, float]:
+        """Bring both ends of an explanation to the probability that is told; give the factor of what lies between.
+
+        Of log-odds calibration is a straight line, and the factor its slope; of probabilities it is the slope of the
+        line through both ends.
+        """
+        rule = self._rule
+        if rule is None or self._target.task != "binary" or (rule.slope, rule.intercept) == (1.0, 0.0):
+            return 1.0, start, end
+
+        def told(value: float) -> float:
+            probability = rule.calibrate(np.array([_sigmoid(value) if log_odds else value]))
+            return float(_logit(probability)[0] if log_odds else probability[0])
+
+        log_odds = self._scale() == "log-odds"
+        near = 1e-4
+        if abs(end - start) > near:
+            return (told(end) - told(start)) / (end - start), told(start), told(end)
+        return (told(end + near) - told(end - near)) / (2 * near), told(start), told(end)
 
     def _grow(self, part: Part, table: TreeTable, X: Numbers) -> tuple[Floats, float, float]:
         """Give what each column adds by the trees of a part, from which baseline to which prediction."""
@@ -243,7 +271,14 @@ def write_tables(folder: Path, model_folder: Path, X: Numbers) -> None:
     np.savez_compressed(folder / FILE, allow_pickle=False, **arrays)
 
 
-def load_explainer(folder: Path, model: Model, features: Sequence[str], target: Target, unit: str) -> Explainer:
+def load_explainer(
+    folder: Path,
+    model: Model,
+    features: Sequence[str],
+    target: Target,
+    unit: str,
+    rule: ProbabilityRule | None = None,
+) -> Explainer:
     """Read what `write_tables` wrote for a model.
 
     Raises
@@ -262,7 +297,7 @@ def load_explainer(folder: Path, model: Model, features: Sequence[str], target: 
                 parts.append(replace(part, table=_table_of(own), mean=mean))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{folder / FILE}: expected tables for explaining the model, got {error!r}") from error
-    return Explainer(parts, average, features, target, unit, variance)
+    return Explainer(parts, average, features, target, unit, variance, rule=rule)
 
 
 def _parts(model: Model) -> list[tuple[str, Part]]:

@@ -13,11 +13,12 @@ from msgspec import Struct
 from rdkit import Chem
 
 from model_zoo.chemistry.boiled_egg import WHITE, YOLK, polar_surface, wlogp
-from model_zoo.chemistry.molecules import Limits
+from model_zoo.chemistry.molecules import Limits, Molecule
 from model_zoo.chemistry.physchem import physchem
 from model_zoo.data.pasted.drug_names import every_drug
 from model_zoo.inference.complexity import is_too_complex
-from model_zoo.inference.predictor import Fault
+from model_zoo.inference.predictor import Fault, Reading
+from model_zoo.policies import standardise
 from serving.champions.withdrawal import require_not_withdrawn
 from serving.http.leaving import unless_left
 from serving.http.parameters import HttpRequest
@@ -39,17 +40,17 @@ Values = tuple[float | None, ...]
 
 
 class Structures(Struct, frozen=True):
-    """Structures as the models see them."""
+    """SMILES as they were sent for predictions."""
 
     smiles: list[str]
 
 
 @post("/page/calculated", include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def calculated(data: Structures, engine: NamedDependency[Engine]) -> dict[str, Any]:
-    """Give the calculated properties of structures, in their order; none for one that cannot be read."""
+    """Give the calculated properties of structures as models see them, in their order; none for one that is refused."""
     if len(data.smiles) > MOST:
         raise ProblemError("invalid-request", f"smiles: expected at most {MOST} at a time, got {len(data.smiles)}")
-    values = await engine.work(_all_values, data.smiles, engine.settings.limits)
+    values = await engine.work(_all_values, engine, data.smiles)
     return {"names": [*(name for name, _, _ in PROPERTIES), EGG], "values": values}
 
 
@@ -83,7 +84,7 @@ async def _drug_values(request: HttpRequest, engine: Engine, name: str) -> list[
     if places:
         found: list[Values | None] = []
         for start in range(0, len(structures), MOST):  # a thread of the page is not held for seconds
-            found += await engine.work(_all_values, structures[start : start + MOST], engine.settings.limits)
+            found += await engine.work(_all_values, engine, structures[start : start + MOST])
         return [None if values is None else values[places[0]] for values in found]
     table = engine.champion_registry
     champion = table.champions.get(name)
@@ -97,15 +98,17 @@ async def _drug_values(request: HttpRequest, engine: Engine, name: str) -> list[
     ]
 
 
-def _all_values(smiles: Sequence[str], limits: Limits) -> list[Values | None]:
-    return [_values(each, limits.max_heavy_atoms) if len(each) <= limits.max_characters else None for each in smiles]
+def _all_values(engine: Engine, smiles: Sequence[str]) -> list[Values | None]:
+    first = next(iter(engine.champion_registry.champions.values()), None)  # as on a card
+    return [None if first is None else _values(each, first.manifest.reading, engine.settings.limits) for each in smiles]
 
 
 @lru_cache(maxsize=8192)
-def _values(smiles: str, most_atoms: int) -> Values | None:
-    mol = Chem.MolFromSmiles(smiles)
-    if mol is None or not 0 < mol.GetNumHeavyAtoms() <= most_atoms or is_too_complex(mol):
+def _values(smiles: str, reading: Reading, limits: Limits) -> Values | None:
+    found = standardise(smiles, reading[0], limits, policy=reading[1])
+    if not isinstance(found, Molecule) or is_too_complex(found.mol):
         return None
+    mol = found.mol
     # Rounded as they are shown: a molecule is judged by the number that stands there.
     shown = [None if each.value is None else float(each.shown) for each in physchem(mol).properties]
     area, logp = polar_surface(mol), wlogp(mol)

@@ -30,7 +30,7 @@ from serving.page.criteria import CRITERIA_HANDLERS
 from serving.page.export import FORMATS, sheet_of
 from serving.page.first_rows import FILE_HANDLERS
 from serving.page.job_table import JOB_TABLE_HANDLERS
-from serving.page.known import not_told_apart, twins
+from serving.page.known import left_open, not_told_apart, twins
 from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
@@ -167,8 +167,8 @@ async def why_page(request: HttpRequest, data: URLEncodedBody[Form], engine: Nam
     include = ["explanation", *(["neighbours"] if engine.settings.show_neighbours else [])]
     (annotation,) = await unless_left(request, engine.annotations(given.champions, given.answers, include))
     answer = given.answers[0]
-    smiles = answer[data.endpoint].smiles if isinstance(answer, Estimates) else ""
-    why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, smiles, annotation)
+    estimate = answer.get(data.endpoint) if isinstance(answer, Estimates) else None
+    why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, estimate, annotation)
     form = measuring(request, engine, given.champions[data.endpoint], _one(data)[0].smiles)
     return _html(render("why.html", why=why, form=form))
 
@@ -232,10 +232,11 @@ async def _with_twins(engine: Engine, told: list[ShownMolecule]) -> list[ShownMo
     async def alike(each: ShownMolecule) -> ShownMolecule:
         if not isinstance(each.answer, Estimates):
             return each
-        others = twins(next(iter(each.answer.values())).smiles)
+        smiles = next(iter(each.answer.values())).smiles
+        others = twins(smiles)
         answers = await engine.predict(each.champions, list(others.values())) if others else []
         found = list(zip(others, answers, strict=True))
-        return replace(each, alike=not_told_apart(each.champions, each.answer, found))
+        return replace(each, alike=(*left_open(smiles), *not_told_apart(each.champions, each.answer, found)))
 
     return list(await asyncio.gather(*map(alike, told)))
 

@@ -29,6 +29,7 @@ from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
 from serving.page.axis import number, places
 from serving.page.drawing import structure_svg
+from serving.page.known import without_stereo
 from serving.page.shown import shown_number, spans_decades
 from serving.page.templates import render
 from serving.page.understood import Line, lines_of
@@ -39,6 +40,7 @@ PLACES = 2
 """Places of a molecule at which one and the same change is suggested."""
 MOST_ATOMS = 100
 """Heavy atoms of a molecule that changes are suggested for."""
+NOT_APART = "this model does not tell these configurations apart"
 CONTEXTS = {
     "c": "aromatic carbon",
     "C": "carbon",
@@ -235,7 +237,10 @@ def _compared(
 def _delta(before: Row, after: Row, *, pair: bool) -> Delta:
     champion = before.champion
     manifest = champion.manifest
+    twins = without_stereo(before.estimate.smiles) == without_stereo(after.estimate.smiles)
     if manifest.target.task == "binary":
+        if twins and after.estimate.value == before.estimate.value:
+            return Delta(before, after, "none", NOT_APART, clear=False)
         points = 100 * (after.estimate.value - before.estimate.value)
         label = before.estimate.label is not None and before.estimate.label != after.estimate.label
         word = "the predicted class changes" if label else "how wrong such a difference is was not measured"
@@ -246,6 +251,8 @@ def _delta(before: Row, after: Row, *, pair: bool) -> Delta:
         float(each) for each in manifest.target.to_training(np.array([before.estimate.value, after.estimate.value]))
     )
     change = change_words(champion, before.estimate.value, new - old)
+    if old == new and twins:
+        return Delta(before, after, change, NOT_APART, clear=False)
     known = champion.matched_pairs
     word, clear = _trusted(champion, abs(new - old), None if known is None else known.differences, pair=pair)
     return Delta(before, after, change, word, clear)

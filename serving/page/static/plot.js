@@ -1,7 +1,7 @@
 // Any property against any other, over the drugs of the list, with the molecules that were predicted; the BOILED-Egg.
 
 const NS = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [640, 440, 62, 52, 14, 16];
+const [WIDEST, NARROWEST, LEFT, BOTTOM, TOP, RIGHT] = [640, 320, 62, 52, 14, 16];
 const FEW = 12; // so many molecules have their names beside them
 const MOST = 300; // so many have a mark of their own, and a row in the list
 const EDGE = 0.01; // share of the drugs at either end that an axis need not reach
@@ -24,6 +24,7 @@ export async function open(panel, page) {
   const offered = properties.filter(({ kind, name }) => kind === "calculated" || (table ? table.names().includes(name) : cards[0]?.querySelector(`tr[data-endpoint="${name}"]`)));
   const property = (name) => properties.find((each) => each.name === name);
   let run = 0;
+  let [width, height] = [WIDEST, 440];
 
   const options = (kind, label) => make("optgroup", { label }, ...offered.filter((each) => each.kind === kind).map((each) => make("option", { value: each.name }, each.title)));
   const axes = ["x", "y"].map((axis) => {
@@ -45,8 +46,9 @@ export async function open(panel, page) {
 
   // The molecules as they are shown now: title, structure, and a value by the name of a property.
   function molecules() {
-    if (table) return table.shown().filter((row) => !row.bad).map((row) => ({ title: row.title, read: row.read, picked: row.picked, value: (name) => table.cell(row, name)?.value }));
-    return cards.map((card) => ({ title: card.dataset.title, read: card.dataset.read, picked: false, value: (name) => ((value) => value && Number(value))(card.querySelector(`tr[data-endpoint="${name}"]`)?.dataset.value) }));
+    const picked = new Set(table?.picked());
+    if (table) return table.shown().filter((row) => !table.isBad(row)).map((row) => ({ title: table.title(row), smiles: table.smiles(row), picked: picked.has(row), value: (name) => table.value(row, name) }));
+    return cards.map((card) => ({ title: card.dataset.title, smiles: card.dataset.smiles, picked: false, value: (name) => ((value) => value && Number(value))(card.querySelector(`tr[data-endpoint="${name}"]`)?.dataset.value) }));
   }
 
   async function draw() {
@@ -57,10 +59,10 @@ export async function open(panel, page) {
       const asked = molecules();
       const drugs = get(`/page/drugs?${new URLSearchParams({ x: x.name, y: y.name })}`);
       drugs.catch(() => {}); // told below
-      await fetchCalculated(asked.map(({ read }) => read), page, () => mine === run);
-      const value = (each, of) => (of.kind === "calculated" ? calculated(each.read, of.name) : each.value(of.name));
+      await fetchCalculated(asked.map(({ smiles }) => smiles), page, () => mine === run);
+      const value = (each, of) => (of.kind === "calculated" ? calculated(each.smiles, of.name) : each.value(of.name));
       const able = (of, number) => Number.isFinite(number) && (!of.logarithmic || number > 0);
-      const points = asked.map((each) => ({ ...each, x: value(each, x), y: value(each, y), zone: calculated(each.read, "egg") }));
+      const points = asked.map((each) => ({ ...each, x: value(each, x), y: value(each, y), zone: calculated(each.smiles, "egg") }));
       const found = await drugs;
       if (mine !== run) return;
       show(x, y, points.filter((each) => able(x, each.x) && able(y, each.y)), points.filter((each) => !(able(x, each.x) && able(y, each.y))), found.points.filter((each) => able(x, each[1]) && able(y, each[2])));
@@ -70,17 +72,19 @@ export async function open(panel, page) {
   }
 
   function show(x, y, points, missing, drugs) {
+    width = Math.round(Math.min(WIDEST, Math.max(NARROWEST, body.clientWidth || WIDEST))); // letters keep their size on a phone
+    height = Math.round(0.5 * width + 120);
     const isEgg = x.name === egg.x && y.name === egg.y;
-    const across = axis(x, drugs.map((each) => each[1]), points.map((each) => each.x), isEgg ? egg.white.map((each) => each[0]) : [], [LEFT, WIDTH - RIGHT]);
-    const up = axis(y, drugs.map((each) => each[2]), points.map((each) => each.y), isEgg ? egg.white.map((each) => each[1]) : [], [HEIGHT - BOTTOM, TOP]);
+    const across = axis(x, drugs.map((each) => each[1]), points.map((each) => each.x), isEgg ? egg.white.map((each) => each[0]) : [], [LEFT, width - RIGHT]);
+    const up = axis(y, drugs.map((each) => each[2]), points.map((each) => each.y), isEgg ? egg.white.map((each) => each[1]) : [], [height - BOTTOM, TOP]);
     const named = (of) => `${of.title}${of.unit ? `, ${of.unit}` : ""}`;
     const inside = drugs.filter((each) => across.holds(each[1]) && up.holds(each[2]));
-    const svg = element("svg", { class: "plot-svg", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${y.title} against ${x.title}: ${inside.length} drugs and ${points.length} of your molecules; the list below has their values` });
-    svg.append(element("rect", { class: "plot-ground", x: LEFT, y: TOP, width: WIDTH - RIGHT - LEFT, height: HEIGHT - BOTTOM - TOP }));
+    const svg = element("svg", { class: "plot-svg", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${y.title} against ${x.title}: ${inside.length} drugs and ${points.length} of your molecules; the list below has their values` });
+    svg.append(element("rect", { class: "plot-ground", x: LEFT, y: TOP, width: width - RIGHT - LEFT, height: height - BOTTOM - TOP }));
     if (isEgg) for (const part of ["white", "yolk"]) svg.append(element("polygon", { class: `egg-${part}`, points: egg[part].map(([a, b]) => `${across.place(a)},${up.place(b)}`).join(" ") }));
     svg.append(...ticks(across, up));
-    svg.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, named(x), { class: "axis-title", "text-anchor": "middle" }));
-    svg.append(text(0, 0, named(y), { class: "axis-title", "text-anchor": "middle", transform: `translate(14 ${(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)` }));
+    svg.append(text((LEFT + width - RIGHT) / 2, height - 10, named(x), { class: "axis-title", "text-anchor": "middle" }));
+    svg.append(text(0, 0, named(y), { class: "axis-title", "text-anchor": "middle", transform: `translate(14 ${(TOP + height - BOTTOM) / 2}) rotate(-90)` }));
     svg.append(element("path", { class: "drug-dots", d: dots(inside.map((each) => [across.place(each[1]), up.place(each[2])])) }));
     if (points.length > MOST) svg.append(element("path", { class: "molecule-dots", d: dots(points.map((each) => [across.place(each.x), up.place(each.y)])) }));
     else points.forEach((each) => svg.append(mark(each, across, up, points.length <= FEW)));
@@ -99,11 +103,11 @@ export async function open(panel, page) {
 
   function mark(each, across, up, named) {
     const group = element("g", { class: `molecule-mark${each.picked ? " picked" : ""}` });
-    const [at, height] = [across.place(each.x), up.place(each.y)];
+    const [at, over] = [across.place(each.x), up.place(each.y)];
     const title = element("title", {});
     title.textContent = `${each.title}: ${short(each.x)}, ${short(each.y)}`;
-    group.append(title, element("circle", { cx: at, cy: height, r: 5 }));
-    if (named) group.append(text(at + (at > WIDTH - 130 ? -8 : 8), height + 4, each.title.length > 22 ? `${each.title.slice(0, 21)}…` : each.title, { "text-anchor": at > WIDTH - 130 ? "end" : "start" }));
+    group.append(title, element("circle", { cx: at, cy: over, r: 5 }));
+    if (named) group.append(text(at + (at > width - 130 ? -8 : 8), over + 4, each.title.length > 22 ? `${each.title.slice(0, 21)}…` : each.title, { "text-anchor": at > width - 130 ? "end" : "start" }));
     return group;
   }
 
@@ -120,7 +124,7 @@ export async function open(panel, page) {
     if (!(low < high)) [low, high] = [(Number.isFinite(low) ? low : 0) - 1, (Number.isFinite(low) ? low : 0) + 1];
     const room = 0.04 * (high - low);
     [low, high] = [low - room, high + room];
-    const step = nice((high - low) / 6, of.logarithmic);
+    const step = nice((high - low) / Math.max(3, Math.abs(to - from) / 90), of.logarithmic);
     const marks = [];
     for (let at = Math.ceil(low / step); at * step <= high; at++) marks.push(at * step);
     const at = (scaled) => from + ((scaled - low) / (high - low)) * (to - from);
@@ -138,10 +142,10 @@ export async function open(panel, page) {
   }
 
   function ticks(across, up) {
-    const grid = across.marks.map(([at]) => `M${at},${TOP}V${HEIGHT - BOTTOM}`).concat(up.marks.map(([at]) => `M${LEFT},${at}H${WIDTH - RIGHT}`)).join("");
+    const grid = across.marks.map(([at]) => `M${at},${TOP}V${height - BOTTOM}`).concat(up.marks.map(([at]) => `M${LEFT},${at}H${width - RIGHT}`)).join("");
     return [
       element("path", { class: "grid-lines", d: grid }),
-      ...across.marks.map(([at, word]) => text(at, HEIGHT - BOTTOM + 18, word, { "text-anchor": "middle" })),
+      ...across.marks.map(([at, word]) => text(at, height - BOTTOM + 18, word, { "text-anchor": "middle" })),
       ...up.marks.map(([at, word]) => text(LEFT - 8, Number(at) + 4, word, { "text-anchor": "end" })),
     ];
   }

@@ -175,9 +175,9 @@ export async function open(panel, page) {
     front = new Set();
     if (!active.length) return table.removeColumn(COLUMN);
     const bad = active.filter(trouble);
-    const rows = table.rows().filter((row) => !row.bad);
+    const rows = Array.from({ length: table.count() }, (_, row) => row).filter((row) => !table.isBad(row));
     try {
-      if (active.some((each) => known.get(each.name)?.kind === "calculated")) await fetchCalculated(rows.map((row) => row.read), page, () => mine === run);
+      if (active.some((each) => known.get(each.name)?.kind === "calculated")) await fetchCalculated(rows.map(table.smiles), page, () => mine === run);
     } catch (error) {
       said.textContent = error.message;
       return;
@@ -186,7 +186,7 @@ export async function open(panel, page) {
     const criteria = active.map((each) => ({ ...each, title: known.get(each.name)?.title ?? each.name, logarithmic: known.get(each.name)?.logarithmic }));
     if (!bad.length)
       for (const row of rows) {
-        const cells = criteria.map(({ name }) => (known.get(name).kind === "calculated" ? { value: calculated(row.read, name) ?? NaN, far: false } : table.cell(row, name)));
+        const cells = criteria.map(({ name }) => (known.get(name).kind === "calculated" ? { value: calculated(table.smiles(row), name), far: false } : { value: table.value(row, name), far: table.isFar(row, name) }));
         results.set(row, { ...score(cells, criteria, profile.unsure), unsure: criteria.filter((_, at) => cells[at]?.far).map(({ title }) => title) });
       }
     const search = paretoFront(rows.map((row) => results.get(row)?.parts));
@@ -197,8 +197,8 @@ export async function open(panel, page) {
     }
     front = new Set(step.value.map((place) => rows[place]));
     const scored = [...results.values()].filter((each) => each.value !== undefined).length;
-    said.textContent = bad.length ? `No score: ${bad.map((each) => `${known.get(each.name)?.title ?? each.name} ${trouble(each)}`).join("; ")}.` : `${scored} of ${table.rows().length} scored, ${front.size} on the Pareto front.`;
-    table.addColumn({ name: COLUMN, title: "Project score", unit: "0 to 1", value: (row) => results.get(row)?.value, paint });
+    said.textContent = bad.length ? `No score: ${bad.map((each) => `${known.get(each.name)?.title ?? each.name} ${trouble(each)}`).join("; ")}.` : `${scored} of ${table.count()} scored, ${front.size} on the Pareto front.`;
+    table.addColumn({ name: COLUMN, title: "Project score", unit: "0 to 1", value: (row) => results.get(row)?.value ?? NaN, paint });
   }
 
   function paint(row, cell) {
@@ -223,7 +223,7 @@ export async function open(panel, page) {
   // A download takes the scores along: place, score, and a star for the Pareto front.
   panel.closest(".overview").querySelector("#picking").addEventListener("submit", () => {
     if (!results.size) return;
-    const text = table.rows().map((row) => `${row.index}_${results.get(row)?.value?.toFixed(4) ?? ""}${front.has(row) ? "*" : ""}`).join("-");
+    const text = Array.from({ length: table.count() }, (_, row) => `${row}_${results.get(row)?.value?.toFixed(4) ?? ""}${front.has(row) ? "*" : ""}`).join("-");
     panel.closest(".overview").querySelector("#sent").append(make("input", { type: "hidden", name: "score", value: text }));
   });
 

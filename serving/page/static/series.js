@@ -9,7 +9,7 @@ export async function open(panel, page) {
   const answer = await fetch("/page/criteria");
   if (!answer.ok) throw await page.explained(answer);
   const properties = (await answer.json()).filter(({ kind, name }) => kind === "endpoint" && table.names().includes(name));
-  const signature = () => `${table.rows().length} ${table.rows()[0]?.text} ${table.rows().at(-1)?.text}`; // of other molecules nothing is kept
+  const signature = () => [0, table.count() - 1].map(table.smiles).concat(table.count()).join(" "); // of other molecules nothing is kept
   let series = restored();
 
   const name = make("input", { id: "series-name", autocomplete: "off", maxlength: 60 });
@@ -29,7 +29,7 @@ export async function open(panel, page) {
   draw();
 
   function addPicked() {
-    const places = table.picked().map((row) => row.index);
+    const places = table.picked();
     if (!places.length) return (said.textContent = "Pick rows in the table first.");
     const title = name.value.trim() || `Series ${series.length + 1}`;
     const others = series.filter((each) => each.title !== title);
@@ -40,9 +40,9 @@ export async function open(panel, page) {
 
   function byNames() {
     const groups = new Map();
-    for (const row of table.rows()) {
-      const [, stem] = row.title.match(/^(.*?\p{L}.*?)[\s_.\-]*\d+[a-z]?$/iu) ?? [];
-      if (stem) groups.set(stem, [...(groups.get(stem) ?? []), row.index]);
+    for (let row = 0; row < table.count(); row++) {
+      const [, stem] = table.title(row).match(/^(.*?\p{L}.*?)[\s_.\-]*\d+[a-z]?$/iu) ?? [];
+      if (stem) groups.set(stem, [...(groups.get(stem) ?? []), row]);
     }
     const found = [...groups].map(([title, places]) => ({ title, places })).sort((a, b) => b.places.length - a.places.length);
     if (!found.length) return (said.textContent = "No name ends in a number: pick rows and name the series yourself.");
@@ -78,13 +78,13 @@ export async function open(panel, page) {
   }
 
   function cellOf(each, property) {
-    const rows = each.places.map((place) => table.rows()[place]).filter(Boolean);
-    const cells = rows.map((row) => (row.bad ? undefined : table.cell(row, property.name)));
-    const values = cells.filter(Boolean).map((cell) => cell.value).sort((a, b) => a - b);
-    const far = cells.filter((cell) => cell?.far).length;
+    const rows = each.places.filter((row) => !table.isBad(row));
+    const known = rows.filter((row) => !Number.isNaN(table.value(row, property.name)));
+    const values = known.map((row) => table.value(row, property.name)).sort((a, b) => a - b);
+    const far = known.filter((row) => table.isFar(row, property.name)).length;
     const shown = (value) => (property.unit === "probability" ? `${(100 * value).toFixed(0)} %` : String(Number(value.toPrecision(3))).replace("-", "\u2212"));
     if (!values.length) return make("td", { class: "not-predicted" }, "no number");
-    const notes = [`${values.length} of ${rows.length}`, ...(far ? [`${far} of low reliability`] : [])];
+    const notes = [`${values.length} of ${each.places.length}`, ...(far ? [`${far} of low reliability`] : [])];
     const span = values.length > 1 ? `${shown(values[0])} to ${shown(values.at(-1))}` : "";
     return make("td", { class: "num" }, make("span", { class: "amount" }, shown(quantile(values, 0.5))), make("span", { class: "interval" }, span), make("span", { class: "hint" }, notes.join(", ")));
   }
@@ -97,7 +97,7 @@ export async function open(panel, page) {
       return make("th", { scope: "col" }, `${each.title} `, make("span", { class: "unit" }, `${each.places.length} molecule${each.places.length === 1 ? "" : "s"}`), remove);
     });
     const rows = properties.map((property) => make("tr", {}, make("th", { scope: "row" }, `${property.title} `, make("span", { class: "unit" }, property.unit)), ...series.map((each) => cellOf(each, property))));
-    const caption = make("caption", { class: "hint" }, "Median, lowest to highest prediction, and how many of the series have a number. Spreads of predictions, not their intervals.");
-    result.replaceChildren(make("table", { class: "plain series" }, caption, make("thead", {}, make("tr", {}, make("td", {}), ...heads)), make("tbody", {}, ...rows)));
+    const caption = make("p", { class: "hint" }, "Median, lowest to highest prediction, and how many of the series have a number. Spreads of predictions, not their intervals.");
+    result.replaceChildren(caption, make("table", { class: "plain series" }, make("thead", {}, make("tr", {}, make("td", {}), ...heads)), make("tbody", {}, ...rows)));
   }
 }

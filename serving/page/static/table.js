@@ -31,8 +31,8 @@ export async function open(panel, page) {
     const values = headings.map((_, at) => cells[at]?.dataset.value);
     const far = cells.map((cell) => cell.classList.contains("far"));
     const picked = element.querySelector("[name=pick]").checked; // somebody may have been quicker than this script
-    const { text, smiles, read = smiles } = element.dataset;
-    return { index, text, read, title: element.dataset.name || smiles, values, far, bad: values.length > cells.length, element: () => element, picked };
+    const { text, smiles } = element.dataset;
+    return { index, text, smiles, title: element.dataset.name || smiles, values, far, bad: values.length > cells.length, element: () => element, picked };
   }
 
   function ofAnswer(entry, sent) {
@@ -44,8 +44,7 @@ export async function open(panel, page) {
       values.push(told && String(told.display_value ?? told.value));
       far.push(told?.domain === "outside");
     }
-    const read = Object.values(entry.endpoints ?? {})[0]?.standardised ?? entry.smiles;
-    const row = { index: entry.index, read, title, text: `${title} ${entry.smiles}`.toLowerCase(), values, far, bad: Boolean(entry.error), picked: false };
+    const row = { index: entry.index, smiles: entry.smiles, title, text: `${title} ${entry.smiles}`.toLowerCase(), values, far, bad: Boolean(entry.error), picked: false };
     let element;
     row.element = () => (element ??= made(entry, row));
     return row;
@@ -244,7 +243,7 @@ export async function open(panel, page) {
     added.forEach(({ name, paint }, at) => {
       const cell = page.make("td", { class: "num", "data-added": name });
       element.insertBefore(cell, element.cells[offset + at] ?? null);
-      paint(row, cell);
+      paint(row.index, cell);
     });
   }
 
@@ -261,7 +260,7 @@ export async function open(panel, page) {
       if (sorting.at >= at) sorting.at += 1;
     }
     const at = headings.findIndex((each) => each.dataset.added === name);
-    for (const row of rows) row.values[at] = value(row);
+    for (const row of rows) row.values[at] = Number.isNaN(value(row.index)) ? undefined : value(row.index);
     update();
   }
 
@@ -277,16 +276,17 @@ export async function open(panel, page) {
     update();
   }
 
-  // What the workbench sees of the table: rows with their values by the names of endpoints.
+  // What the workbench sees of the table: rows are their numbers, values are found by the names of endpoints.
   panel.table = {
-    rows: () => rows,
-    picked: () => rows.filter((row) => row.picked),
-    shown: () => shown,
+    count: () => rows.length,
+    isBad: (row) => rows[row].bad,
+    title: (row) => rows[row].title,
+    smiles: (row) => rows[row].smiles,
+    picked: () => rows.filter((row) => row.picked).map((row) => row.index),
+    shown: () => shown.map((row) => row.index),
     names: () => columns.filter(({ dataset }) => !dataset.added).map(({ dataset }) => dataset.endpoint),
-    cell(row, name) {
-      const at = headings.findIndex((each) => each.dataset.endpoint === name);
-      return at < 0 || row.values[at] === undefined ? undefined : { value: Number(row.values[at]), far: row.far[at] };
-    },
+    value: (row, name) => Number(rows[row].values[headings.findIndex((each) => each.dataset.endpoint === name)] ?? NaN),
+    isFar: (row, name) => Boolean(rows[row].far[headings.findIndex((each) => each.dataset.endpoint === name)]),
     addColumn,
     removeColumn,
   };
