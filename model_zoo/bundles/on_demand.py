@@ -212,7 +212,9 @@ class OnDemandBundle(Bundle):
     def _read_explainer(self) -> Explainer:
         manifest = self.manifest
         blocks = manifest.policies.blocks(manifest.features)
-        return load_explainer(self._fetch(), self.model, blocks, manifest.target, manifest.unit)
+        return load_explainer(
+            self._fetch(), self.model, blocks, manifest.target, manifest.unit, manifest.trust.probability
+        )
 
 
 class _Elsewhere:

@@ -33,6 +33,7 @@ from model_zoo.explanation.tree_shap import contributions
 from model_zoo.explanation.tree_tables import TreeTable
 from model_zoo.fitted_models.formats import Model
 from model_zoo.type_aliases import Numbers
+from model_zoo.uncertainty.calibration import ProbabilityRule
 
 HERE = Structures()
 SUM = "sum over atoms"
@@ -56,7 +57,8 @@ class Explanation:
     prediction
         What the model says of this molecule.
     scale
-        The scale of all of these, before calibration and before values are cut to an endpoint's bounds.
+        The scale of all of these: of a class that of the calibrated probability, of a value before it is cut to an
+        endpoint's bounds.
     method
         `sum over atoms`, `tree SHAP`, `integrated gradients`, `occlusion`, or those of a blend's members.
     fidelity
@@ -130,6 +132,8 @@ class Explainer:
         Its unit.
     atom_values
         What atoms are worth; none where that was not fitted.
+    rule
+        How the probability that the model gives is calibrated; without it that probability itself is explained.
     """
 
     def __init__(
@@ -141,10 +145,12 @@ class Explainer:
         unit: str,
         variance: Numbers | None = None,
         atom_values: AtomValues | None = None,
+        *,
+        rule: ProbabilityRule | None = None,
     ) -> None:
         self.atom_values = atom_values
         self.parts, self._mean, self._features = tuple(parts), mean, tuple(features)
-        self._variance = variance
+        self._variance, self._rule = variance, rule
         self._target, self._unit = target, unit
 
     def explain(self, molecule: Molecule, structures: Structures = HERE) -> Explanation:
@@ -178,16 +184,40 @@ class Explainer:
             if slopes[mine].any():
                 on_atoms += structures.spread(name, molecule, block[0], slopes[mine])
             at = mine.stop
+        log_odds = self._scale() == "log-odds"
+        stretch, baseline, prediction = self._calibrated(baseline, prediction, log_odds=log_odds)
+        on_atoms *= stretch
         rest = prediction - baseline - float(on_atoms.sum())
         return Explanation(baseline, tuple(map(float, on_atoms)), rest, prediction, self._scale(), self._method())
 
     def _sum(
         self, known: AtomValues, molecule: Molecule, blocks: Mapping[str, Numbers], X: Numbers, structures: Structures
     ) -> Explanation:
-        atoms, binary = known.of(molecule, blocks, structures.spread), self._target.task == "binary"
+        binary = self._target.task == "binary"
         said = float(on_scale(_predicted(self.parts, X), binary=binary)[0])
-        rest, scale = said - known.start - float(atoms.sum()), "log-odds" if binary else self._scale()
-        return Explanation(known.start, tuple(map(float, atoms)), rest, said, scale, SUM, known.fidelity)
+        stretch, start, said = self._calibrated(known.start, said, log_odds=binary)
+        atoms = known.of(molecule, blocks, structures.spread) * stretch
+        rest, scale = said - start - float(atoms.sum()), "log-odds" if binary else self._scale()
+        return Explanation(start, tuple(map(float, atoms)), rest, said, scale, SUM, known.fidelity)
+
+    def _calibrated(self, start: float, end: float, *, log_odds: bool) -> tuple[float, float, float]:
+        """Bring both ends of an explanation to the probability that is told; give the factor of what lies between.
+
+        Of log-odds calibration is a straight line, and the factor its slope; of probabilities it is the slope of the
+        line through both ends.
+        """
+        rule = self._rule
+        if rule is None or self._target.task != "binary" or (rule.slope, rule.intercept) == (1.0, 0.0):
+            return 1.0, start, end
+
+        def told(value: float) -> float:
+            probability = rule.calibrate(np.array([_sigmoid(value) if log_odds else value]))
+            return float(additive.log_odds(probability)[0] if log_odds else probability[0])
+
+        near = 1e-4
+        if abs(end - start) > near:
+            return (told(end) - told(start)) / (end - start), told(start), told(end)
+        return (told(end + near) - told(end - near)) / (2 * near), told(start), told(end)
 
     def _grow(self, part: Part, table: TreeTable, X: Numbers) -> tuple[Floats, float, float]:
         """Give what each column adds by the trees of a part, from which baseline to which prediction."""

@@ -22,6 +22,7 @@ from model_zoo.explanation.tree_tables import TreeTable, read_oblivious, read_on
 from model_zoo.fitted_models.formats import Model, OnnxModel, load_model
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
 from model_zoo.type_aliases import Numbers
+from model_zoo.uncertainty.calibration import ProbabilityRule
 
 FILE = "explanation.npz"
 CHECKED_ROWS = 256
@@ -101,7 +102,14 @@ def _tables(model: Model, model_folder: Path, X: Numbers, mean: Floats) -> dict[
     return arrays
 
 
-def load_explainer(folder: Path, model: Model, features: Sequence[str], target: Target, unit: str) -> Explainer:
+def load_explainer(
+    folder: Path,
+    model: Model,
+    features: Sequence[str],
+    target: Target,
+    unit: str,
+    rule: ProbabilityRule | None = None,
+) -> Explainer:
     """Read what `write_tables` wrote for a model.
 
     Raises
@@ -116,7 +124,7 @@ def load_explainer(folder: Path, model: Model, features: Sequence[str], target: 
             known = {key.removeprefix(_ATOMS): stored[key] for key in stored.files if key.startswith(_ATOMS)}
             if known:
                 parts = [part for _, part in _parts(model)]
-                return Explainer(parts, average, features, target, unit, atom_values=AtomValues(**known))
+                return Explainer(parts, average, features, target, unit, atom_values=AtomValues(**known), rule=rule)
             for name, part in _parts(model):
                 prefix = f"{name}/"
                 own = {key.removeprefix(prefix): stored[key] for key in stored.files if key.startswith(prefix)}
@@ -124,7 +132,7 @@ def load_explainer(folder: Path, model: Model, features: Sequence[str], target: 
                 parts.append(replace(part, table=_table_of(own), mean=mean))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{folder / FILE}: expected tables for explaining the model, got {error!r}") from error
-    return Explainer(parts, average, features, target, unit, variance)
+    return Explainer(parts, average, features, target, unit, variance, rule=rule)
 
 
 def _parts(model: Model) -> list[tuple[str, Part]]:

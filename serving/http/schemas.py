@@ -102,7 +102,7 @@ class ExplanationInfo(Struct, frozen=True):
         ),
     ]
     prediction: Annotated[
-        float, Meta(description="What the model says of this molecule, before calibration and before bounds.")
+        float, Meta(description="What is told of this molecule, before bounds; of a class the calibrated probability.")
     ]
     scale: Annotated[str, Meta(description="The scale of all of these: a unit, `log-odds` or `probability`.")]
     method: Annotated[

@@ -13,11 +13,16 @@ from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.explanation.explainer import SUM, Explanation
 from model_zoo.explanation.fragments import fragments_of
 from model_zoo.explanation.measured_pair import HYDROGEN, MeasuredPair
+from model_zoo.inference.predictor import Estimate
 from serving.champions.champion_registry import Champion
 from serving.inference.annotations import Annotation
 from serving.page.axis import number, places
 from serving.page.drawing import Mark, contribution_marks, structure_svg
 from serving.page.known import amount, without_stereo
+from serving.page.shown import told_value
+
+SAME = 1e-3
+"""Up to here an explanation's sum and the value are one number: tables and models round differently."""
 
 MOST_GROUPS = 4
 
@@ -87,17 +92,19 @@ class Why:
     pair: PairView | None = None
 
 
-def why(champion: Champion, name: str, smiles: str, annotation: Annotation) -> Why:
-    """Tell what stands behind the prediction of a standardised SMILES. Draws: slow enough for a worker thread."""
+def why(champion: Champion, name: str, estimate: Estimate | None, annotation: Annotation) -> Why:
+    """Tell what stands behind a prediction; none was made where the molecule was refused. Draws: for a thread."""
     manifest = champion.manifest
     near = annotation.neighbours.get(name)
     explanation = annotation.explanations.get(name)
     return Why(
         title=manifest.title,
         unit="" if manifest.target.task == "binary" else manifest.shown_unit,
-        atoms=None if explanation is None else _atoms(smiles, explanation),
-        neighbours=None if near is None else tuple(_neighbour(each, champion, smiles) for each in near),
-        pair=_pair(annotation.pairs.get(name), champion, smiles),
+        atoms=None if explanation is None or estimate is None else _atoms(champion, estimate, explanation),
+        neighbours=None
+        if near is None or estimate is None
+        else tuple(_neighbour(each, champion, estimate.smiles) for each in near),
+        pair=None if estimate is None else _pair(annotation.pairs.get(name), champion, estimate.smiles),
     )
 
 
@@ -124,8 +131,8 @@ def explained(champions: Mapping[str, Champion], endpoint: str) -> Mapping[str, 
     return {endpoint: champions[endpoint]} if endpoint in champions else {}
 
 
-def _atoms(smiles: str, explanation: Explanation) -> AtomsView:
-    """Draw what each atom adds; the terms below the picture add up to the prediction."""
+def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation) -> AtomsView:
+    """Draw what each atom adds; the terms below the picture add up to the number that stands on the card."""
     parts = explanation.atoms
     largest = max((abs(part) for part in parts), default=0.0)
     total = (explanation.baseline, sum(parts), explanation.rest, explanation.prediction)
@@ -137,8 +144,11 @@ def _atoms(smiles: str, explanation: Explanation) -> AtomsView:
         ("where the sum begins" if by_sum else "average molecule", base + scale, ""),
         ("all atoms together", _signed(atoms), "up" if sum(parts) > 0 else "down"),
         ("what no atom owns", _signed(rest), "up" if explanation.rest > 0 else "down"),
-        ("the model says", prediction + scale, ""),
+        ("together", prediction + scale, ""),
     )
+    told, unit = told_value(champion, estimate)
+    if explanation.scale != unit or abs(explanation.prediction - estimate.value) > SAME * max(1.0, abs(estimate.value)):
+        terms += (("which is", told if champion.manifest.target.task == "binary" else f"{told} {unit}", ""),)
     note = f"Found by {explanation.method}."
     if by_sum:
         note = "Atoms are worth what comes nearest, as a sum, to what this model says of molecules it learnt from."
@@ -147,9 +157,9 @@ def _atoms(smiles: str, explanation: Explanation) -> AtomsView:
             "%", "\N{NO-BREAK SPACE}%."
         )
     if explanation.scale == "log-odds":
-        note += " On the log-odds scale, before calibration: 0 is as likely as not."
-    drawing, strongest = structure_svg(smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}"
-    return AtomsView(drawing, strongest, terms, _groups(smiles, parts, shown), note)
+        note += " On the log-odds scale of the probability that is told: 0 is as likely as not."
+    drawing, strongest = structure_svg(estimate.smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}"
+    return AtomsView(drawing, strongest, terms, _groups(estimate.smiles, parts, shown), note)
 
 
 def _groups(smiles: str, parts: Sequence[float], shown: int) -> tuple[tuple[Markup, str, str, str], ...]:
