@@ -35,6 +35,8 @@ EXPLAINED = 5_000
 MOST_EXPLAINED_ATOMS = 70
 """Larger molecules are not explained: masking them atom by atom takes the square of what a prediction takes, and more.
 This many atoms take up to seven seconds."""
+GRACE_S = 1.0
+"""What is explained when time is over has this long to end, and is then remembered; a process begins as slowly."""
 PART = 8
 """Molecules that are looked at in one go, where none is explained."""
 
@@ -44,7 +46,7 @@ class Overdue(Exception):  # noqa: N818  it is not an error of the code
 
 
 class Deadline:
-    """Whether something may go on; whoever gives it up ends it, and with it the process that works for it."""
+    """Whether something may go on, and the process that works for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,9 +54,13 @@ class Deadline:
         self._over = False
 
     def end(self) -> None:
-        """Let nothing go on; from any thread."""
+        """Let nothing new begin; from any thread."""
+        self._over = True
+
+    def kill(self) -> None:
+        """End what has not come to its end."""
         with self._lock:
-            self._over = True
+            self.end()
             if self._process is not None:
                 self._process.kill()
 
@@ -70,8 +76,8 @@ class Deadline:
             raise Overdue
 
     @contextmanager
-    def ends(self, process: ChemistryProcess | None) -> Iterator[None]:
-        """End a process too, for as long as the context lasts, and not when it works for somebody else."""
+    def owns(self, process: ChemistryProcess | None) -> Iterator[None]:
+        """Name the process that may be killed, for as long as the context lasts: then it works for others."""
         with self._lock:
             self.check()
             self._process = process
@@ -122,7 +128,7 @@ class Annotations:
         Raises
         ------
         Overdue
-            When a deadline was ended, at the next molecule or endpoint, and at once while one is explained.
+            When a deadline was ended, at the next molecule or endpoint, or when it was killed.
         """
         deadline = deadline or Deadline()
         return [
@@ -182,7 +188,7 @@ class Annotations:
 
 def _explained(explainer: Explainer, molecule: Molecule, deadline: Deadline, *, again: bool = True) -> Explanation:
     """Explain, with a process for what it takes of chemistry; one that was killed is replaced once."""
-    with chemistry_process() as process, deadline.ends(process):
+    with chemistry_process() as process, deadline.owns(process):
         try:
             return explainer.explain(molecule, process or HERE)
         except ProcessEndedError:

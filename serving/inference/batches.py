@@ -52,7 +52,12 @@ MOST_LOST = 8
 
 K = TypeVar("K", bound=Hashable)
 A = TypeVar("A")
+Processes = Callable[[bool], AbstractContextManager[ChemistryProcess | None]]
 logger = logging.getLogger(__name__)
+
+
+def _none(needed: bool) -> AbstractContextManager[None]:  # noqa: FBT001  a type of callable names no parameters
+    return nullcontext()
 
 
 class QueueFullError(Exception):
@@ -150,7 +155,7 @@ class Batches(Generic[K, A]):
     seconds
         Processor time that a step of a batch may take; see `step`.
     processes
-        Gives what is not quick a process for its chemistry.
+        Gives what is not quick a process for its chemistry; told whether that is worth waiting for its beginning.
     """
 
     def __init__(
@@ -161,7 +166,7 @@ class Batches(Generic[K, A]):
         threads: int,
         most_waiting: int,
         seconds: float,
-        processes: Callable[[], AbstractContextManager[ChemistryProcess | None]] = nullcontext,
+        processes: Processes = _none,
     ) -> None:
         self._predict, self._timed_out, self._processes = predict, timed_out, processes
         self._threads, self._most_waiting, self._seconds = threads, most_waiting, seconds
@@ -370,7 +375,7 @@ class Batches(Generic[K, A]):
             metrics.QUEUE.observe(time.monotonic() - min(ask.since for ask, _ in batch.places))
             metrics.BATCH_MOLECULES.observe(len(batch.places))
             answers: list[A] | Exception
-            with self._processes() if batches is self._others else nullcontext() as process:
+            with self._process_of(batch) as process:
                 batch.begin(process)
                 self._own.batch, began = batch, batch.mark
                 try:
@@ -385,6 +390,9 @@ class Batches(Generic[K, A]):
                 self._loop.call_soon_threadsafe(self._finished, batch, answers)
             if batch.lost:
                 return
+
+    def _process_of(self, batch: _Batch[K, A]) -> AbstractContextManager[ChemistryProcess | None]:
+        return nullcontext() if batch.lane == "quick" else self._processes(batch.lane != "short")
 
     def _learn(self, key: tuple[K, Lane], cost: float) -> None:
         """Remember what a molecule took: more at once, less in time."""

@@ -18,6 +18,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Literal
@@ -251,10 +252,20 @@ _idle: list[ChemistryProcess] = []
 """Those that no batch has; the one used last is taken first, so that there are no more than ever worked together."""
 
 
+_beginning = threading.Lock()
+
+
 @contextmanager
-def chemistry_process() -> Iterator[ChemistryProcess | None]:
-    """Give a batch a process, one that waits or a new one; none where the system has no room for it."""
-    process = _waiting() or _begun()
+def chemistry_process(*, needed: bool = True) -> Iterator[ChemistryProcess | None]:
+    """Give a batch a process, one that waits or a new one; none where the system has no room for it.
+
+    Where it is not `needed`, nobody waits until a new one has begun: it is there the next time.
+    """
+    process = _waiting()
+    if process is None and needed:
+        process = _begun()
+    elif process is None and _beginning.acquire(blocking=False):
+        threading.Thread(target=_begin, name="chemistry", daemon=True).start()
     try:
         yield process
     finally:
@@ -281,6 +292,13 @@ def _begun() -> ChemistryProcess | None:
     except Exception:  # noqa: BLE001  a batch, and its thread, would end with it
         logger.warning("no process for chemistry can begin: the service does it itself, and others may have to wait")
         return None
+
+
+def _begin() -> None:
+    process = _begun()
+    if process is not None:
+        _idle.append(process)
+    _beginning.release()
 
 
 def _send(stream: BinaryIO | Any, number: int, message: Struct) -> None:

@@ -26,7 +26,7 @@ from serving.champions.champion_watcher import ChampionWatcher
 from serving.champions.remembered_pointer import Remembered
 from serving.champions.training_progress import TrainingProgress
 from serving.http.problems import ProblemError
-from serving.inference.annotations import PART, Annotation, Annotations, Deadline, Overdue
+from serving.inference.annotations import GRACE_S, PART, Annotation, Annotations, Deadline, Overdue
 from serving.inference.batches import Batches, QueueFullError
 from serving.inference.chemistry_process import chemistry_process
 from serving.inference.lru_cache import LruCache
@@ -88,7 +88,7 @@ class Engine:
             threads=max(2, (os.cpu_count() or 1) // settings.workers),
             most_waiting=settings.queue_molecules,
             seconds=settings.batch_seconds,
-            processes=chemistry_process,
+            processes=lambda needed: chemistry_process(needed=needed),
         )
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
         # Explanations take seconds: on a thread of their own they keep neither the page nor predictions waiting; with a
@@ -190,7 +190,8 @@ class Engine:
         """Find what the request asks for beside the numbers; one insight per answer, in order.
 
         `background` work is never refused: its caller asks for the next molecules when it has had these. Requests take
-        turns, a few molecules each; one that is cancelled, or whose time is over, ends at once.
+        turns, a few molecules each; one that is cancelled, or whose time is over, ends with the explanation under way,
+        or a second later.
 
         Raises
         ------
@@ -206,7 +207,12 @@ class Engine:
             raise ProblemError("busy", detail, {"Retry-After": "2"})
         self.insights_waiting += len(answers)
         deadline, loop = Deadline(), asyncio.get_running_loop()
-        timer = None if background else loop.call_later(self.settings.request_seconds, deadline.end)
+
+        def give_up() -> None:
+            deadline.end()
+            loop.call_later(GRACE_S, deadline.kill)
+
+        timer = None if background else loop.call_later(self.settings.request_seconds, give_up)
         pool, step = (self._explaining, 1) if "explanation" in include else (self._threads, PART)
         found: list[Annotation] = []
         try:
@@ -221,7 +227,7 @@ class Engine:
         finally:
             if timer is not None:
                 timer.cancel()
-            deadline.end()
+            give_up()
             self.insights_waiting -= len(answers)
         return found
 

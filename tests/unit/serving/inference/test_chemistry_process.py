@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,11 @@ TEXTS = (
 READING = (Standardise(), 3)
 LONG = ["CCO" * length for length in range(18, 42)]
 """Molecules of a lane that asks processes."""
+
+
+def always(needed: bool) -> AbstractContextManager[ChemistryProcess | None]:
+    """Give every batch a process."""
+    return chemistry_process()
 
 
 @pytest.fixture
@@ -165,6 +171,22 @@ def test_where_there_is_no_room_for_a_process_the_service_does_it(monkeypatch: p
         assert process is None
 
 
+def test_nobody_waits_for_a_process_that_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first few molecules after a start are read by the service itself; the next find a process."""
+    idle: list[ChemistryProcess] = []
+    monkeypatch.setattr(processes, "_idle", idle)
+    with chemistry_process(needed=False) as first, chemistry_process(needed=False) as second:
+        assert first is second is None
+    until = time.monotonic() + 30
+    while not idle:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    with chemistry_process(needed=False) as third:
+        assert third is not None
+    (left,) = idle
+    left.close()
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """Make a champion on two featurizers."""
@@ -178,9 +200,7 @@ def batches_of(bundle: Bundle, seconds: float) -> Batches[str, Answer]:
         return Predictor(Limits()).predict({"a": bundle}, texts, chemistry=process or HERE)
 
     given_up = Fault("timeout", "given up")
-    return Batches(
-        predict, lambda: given_up, threads=2, most_waiting=1000, seconds=seconds, processes=chemistry_process
-    )
+    return Batches(predict, lambda: given_up, threads=2, most_waiting=1000, seconds=seconds, processes=always)
 
 
 async def everything(batches: Batches[str, Answer], times: int) -> list[list[Answer]]:
@@ -247,7 +267,7 @@ def test_what_kills_every_process_is_answered_and_alone(bundle: Bundle) -> None:
         return Predictor(Limits()).predict({"a": bundle}, texts, chemistry=Crashing(process))
 
     batches: Batches[str, Answer] = Batches(
-        predict, lambda: Fault("timeout", ""), threads=2, most_waiting=1000, seconds=20.0, processes=chemistry_process
+        predict, lambda: Fault("timeout", ""), threads=2, most_waiting=1000, seconds=20.0, processes=always
     )
 
     async def ask() -> list[Answer]:
@@ -267,16 +287,16 @@ def test_what_kills_every_process_is_answered_and_alone(bundle: Bundle) -> None:
 def test_a_deadline_ends_what_a_process_does_for_it_and_nothing_else() -> None:
     """While it works for the request it is killed at once; once it does not, it is left alone."""
     over, other = Deadline(), Deadline()
-    with chemistry_process() as process, over.ends(process):
+    with chemistry_process() as process, over.owns(process):
         assert process is not None
-        threading.Timer(0.2, over.end).start()
+        threading.Timer(0.2, over.kill).start()
         with pytest.raises(ProcessEndedError):
             process.featurize("descriptors", readable() * 2_000)
     with pytest.raises(Overdue):
         over.check()
     with chemistry_process() as process:
         assert process is not None
-        with other.ends(process):
+        with other.owns(process):
             pass
-        other.end()
+        other.kill()
         assert process.size_and_kind(readable()).shape[0] == len(readable())
