@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from rdkit import Chem
@@ -22,7 +22,7 @@ from model_zoo.inference.chemistry import ProcessEndedError
 from model_zoo.inference.predictor import HERE, Answer, Estimates, Fault
 from model_zoo.policies import find_alerts
 from serving.champions.champion_registry import Champion
-from serving.inference.chemistry_process import ChemistryProcess, chemistry_process
+from serving.inference.chemistry_process import ChemistryProcess
 from serving.inference.lru_cache import LruCache
 
 logger = logging.getLogger(__name__)
@@ -107,9 +107,14 @@ class Annotations:
     ----------
     cache_entries
         Of how many molecules the alerts are remembered.
+    processes
+        Gives an explanation a process for what it takes of chemistry.
     """
 
-    def __init__(self, cache_entries: int) -> None:
+    def __init__(
+        self, cache_entries: int, processes: Callable[[], AbstractContextManager[ChemistryProcess | None]] = nullcontext
+    ) -> None:
+        self._processes = processes
         self._alerts: LruCache[tuple[int, str], tuple[Alert, ...]] = LruCache(cache_entries)
         self._explanations: LruCache[tuple[str, str], Explanation] = LruCache(min(cache_entries, EXPLAINED))
 
@@ -169,7 +174,7 @@ class Annotations:
         known = self._explanations.get(key)
         if known is None:
             try:
-                known = _explained(champion.bundle.explainer, molecule, deadline)
+                known = self._explained(champion.bundle.explainer, molecule, deadline)
             except Overdue:
                 raise
             except Exception as error:  # noqa: BLE001  a prediction stands without its explanation
@@ -185,14 +190,15 @@ class Annotations:
             self._alerts.put((version, molecule.smiles), known)
         return known
 
-
-def _explained(explainer: Explainer, molecule: Molecule, deadline: Deadline, *, again: bool = True) -> Explanation:
-    """Explain, with a process for what it takes of chemistry; one that was killed is replaced once."""
-    with chemistry_process() as process, deadline.owns(process):
-        try:
-            return explainer.explain(molecule, process or HERE)
-        except ProcessEndedError:
-            deadline.check()
-            if not again:
-                raise
-    return _explained(explainer, molecule, deadline, again=False)
+    def _explained(
+        self, explainer: Explainer, molecule: Molecule, deadline: Deadline, *, again: bool = True
+    ) -> Explanation:
+        """Explain; a process that was killed is replaced once."""
+        with self._processes() as process, deadline.owns(process):
+            try:
+                return explainer.explain(molecule, process or HERE)
+            except ProcessEndedError:
+                deadline.check()
+                if not again:
+                    raise
+        return self._explained(explainer, molecule, deadline, again=False)

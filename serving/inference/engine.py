@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -79,16 +80,18 @@ class Engine:
         self.training_progress = TrainingProgress(self.store, settings.poll_seconds)
         estimates = LruCache[str, Mapping[str, Estimate]](settings.cache_entries, len, LEAST_MOLECULES)
         self._predictor = Predictor(settings.limits, LruCache(settings.cache_entries), estimates, self._step)
-        self._annotations = Annotations(settings.cache_entries)
+        threads = max(2, (os.cpu_count() or 1) // settings.workers)
+        room = threading.Semaphore(threads - 1)
+        self._annotations = Annotations(settings.cache_entries, partial(chemistry_process, room))
         self.batches: Batches[_Asked, Answer] = Batches(
             lambda asked, texts, process: self._predictor.predict(
                 asked.bundles, texts, remember=asked.remember, chemistry=process or HERE
             ),
             lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s of computing"),
-            threads=max(2, (os.cpu_count() or 1) // settings.workers),
+            threads=threads,
             most_waiting=settings.queue_molecules,
             seconds=settings.batch_seconds,
-            processes=lambda needed: chemistry_process(needed=needed),
+            processes=lambda needed: chemistry_process(room, needed=needed),
         )
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
         # Explanations take seconds: on a thread of their own they keep neither the page nor predictions waiting; with a

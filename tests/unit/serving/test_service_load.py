@@ -40,7 +40,9 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             released.wait(20)
         return parse(text, *args, **options)
 
-    monkeypatch.setattr("serving.inference.engine.chemistry_process", lambda needed: nullcontext())  # it is held here
+    monkeypatch.setattr(
+        "serving.inference.engine.chemistry_process", lambda room, needed: nullcontext()
+    )  # it is held here
     monkeypatch.setattr("model_zoo.inference.chemistry.standardise", slow)
     yield released
     released.set()
