@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from contextlib import suppress
 
 from msgspec import Struct
@@ -31,7 +33,8 @@ from serving.inference.chemistry_messages import (
 from serving.inference.priority import give_way
 
 ALONE_S = 7200.0
-"""Processor time of one request after which the system ends the process, where nobody is left to kill it before."""
+"""Processor time of one request after which the system ends the process, should it hold the interpreter that long."""
+LOOK_S = 1.0
 
 
 def _answer(request: Request, read: dict[str, Molecule]) -> Readings | Rows:
@@ -56,6 +59,13 @@ def _answer(request: Request, read: dict[str, Molecule]) -> Readings | Rows:
     return Rows.of(getattr(Chemistry(), request.what)(*request.by, molecules))
 
 
+def _end_with(parent: int) -> None:
+    """End this process in the middle of a request when nobody is left to read the answer."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_S)
+    os._exit(1)
+
+
 def _work() -> None:
     """Answer what comes through stdin, until nobody holds its other end."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -64,6 +74,7 @@ def _work() -> None:
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, signal.SIG_IGN)
     give_way()
+    threading.Thread(target=_end_with, args=(os.getppid(),), name="parent", daemon=True).start()
     read: dict[str, Molecule] = {}
     send(answers, 0, Readings([]))
     with suppress(OSError):  # nobody is there to read the answer

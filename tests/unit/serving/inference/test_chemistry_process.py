@@ -117,13 +117,17 @@ def test_a_process_ends_with_the_service_alone(process: ChemistryProcess) -> Non
 def test_no_process_is_left_when_the_service_is_killed(tmp_path: Path) -> None:
     """With nobody at the other end of its pipe it ends, also when it was at work."""
     code = (
-        "import os, sys\nfrom serving.inference.chemistry_process import ChemistryProcess\n"
-        "process = ChemistryProcess()\nprint(process.clock, flush=True)\nsys.stdin.read()"
+        "import sys, threading, time\nfrom rdkit import Chem\nfrom model_zoo.chemistry.molecules import Molecule\n"
+        "from serving.inference.chemistry_process import ChemistryProcess\nprocess = ChemistryProcess()\n"
+        "work = ('descriptors', [Molecule('CCO', Chem.MolFromSmiles('CCO'))] * 100_000)\n"
+        "threading.Thread(target=process.featurize, args=work).start()\n"
+        "time.sleep(0.5)\nprint(process.clock, process.is_ready, flush=True)\nsys.stdin.read()"
     )
     service = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert service.stdout is not None
-    number = ~(int(service.stdout.readline()) >> 3)
-    left = psutil.Process(number)
+    clock, is_ready = service.stdout.readline().decode().split()
+    assert is_ready == "False"
+    left = psutil.Process(~(int(clock) >> 3))
     service.kill()
     service.communicate()
 
