@@ -184,9 +184,8 @@ def main() -> None:
         statistics.median(each[name]["p99_ms"] / each["alone"]["p99_ms"] for each in rounds)
         for name in ("attacked", "computing")
     )
-    print(
-        f"median ratio {ratio:.2f}, beside processes that only compute {floor:.2f}; {kept['held']} held: {kept['failures']} of {kept['requests']} failed"
-    )
+    print(f"median ratio {ratio:.2f}, beside processes that only compute {floor:.2f}")
+    print(f"{kept['held']} connections held: {kept['failures']} of {kept['requests']} requests failed")
     content = {
         "attackers": asked.attackers,
         "rounds": rounds,
