@@ -4,14 +4,15 @@ A free thread takes what waits at once, so that one request alone loses no time;
 and the next batch is larger. A request for a few small molecules has a thread of its own, which the system prefers to
 the others, whatever else waits (`tests/benchmarks/bench_attack.py`).
 
-RDKit and ONNX Runtime release the GIL: threads do run side by side. A thread cannot be killed. What would hold the
-interpreter is refused before any work (`model_zoo.inference.complexity`); what is merely long, up to a second each,
-stands in a queue of its own, a few at a time, and like batch jobs leaves a thread to the others
-(`tests/benchmarks/bench_nasty.py`). A pool of processes would cost every request more than it saves.
+What would hold the interpreter is refused before any work (`model_zoo.inference.complexity`); what is merely long, up
+to a second each, stands in a queue of its own, a few at a time, and like batch jobs leaves a thread to the others
+(`tests/benchmarks/bench_nasty.py`). All but what is quick has its chemistry done by a process (`chemistry_process.py`):
+much of it holds the GIL, for which nobody can be preferred.
 
 For the molecule nobody has thought of, a batch has a limit of processor time for each of its steps: when that is spent
-and the step is not over, its thread is given up, another takes its place, and the molecules go on one by one; the one
-that does it again is answered with the code `timeout`, and at once when it comes again. The clock on the wall decides
+and the step is not over, its process is killed, its thread given up, another takes its place, and the molecules go on
+one by one; the one that does it again is answered with the code `timeout`, and at once when it comes again. So they do
+where a process ends by itself, and the one that ends two is answered so too. The clock on the wall decides
 nothing: a busy machine or many endpoints make a batch slow, and no molecule hopeless. What molecules cost is measured,
 and the more they cost, the fewer make a batch.
 """
