@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from rdkit import Chem
@@ -23,7 +23,7 @@ from model_zoo.inference.chemistry import ProcessEndedError
 from model_zoo.inference.predictor import HERE, Answer, Estimates, Fault
 from model_zoo.policies import find_alerts
 from serving.champions.champion_registry import Champion
-from serving.inference.chemistry_process import ChemistryProcess, chemistry_process
+from serving.inference.chemistry_process import ChemistryProcess
 from serving.inference.lru_cache import LruCache
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ EXPLAINED = 5_000
 MOST_EXPLAINED_ATOMS = 70
 """Larger molecules are not explained: masking them atom by atom takes the square of what a prediction takes, and more.
 This many atoms take up to seven seconds."""
+GRACE_S = 1.0
+"""What is explained when time is over has this long to end, and is then remembered; a process begins as slowly."""
 PART = 8
 """Molecules that are looked at in one go, where none is explained."""
 
@@ -47,7 +49,7 @@ class Overdue(Exception):  # noqa: N818  it is not an error of the code
 
 
 class Deadline:
-    """Whether something may go on; whoever gives it up ends it, and with it the process that works for it."""
+    """Whether something may go on, and the process that works for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -55,9 +57,13 @@ class Deadline:
         self._over = False
 
     def end(self) -> None:
-        """Let nothing go on; from any thread."""
+        """Let nothing new begin; from any thread."""
+        self._over = True
+
+    def kill(self) -> None:
+        """End what has not come to its end."""
         with self._lock:
-            self._over = True
+            self.end()
             if self._process is not None:
                 self._process.kill()
 
@@ -73,8 +79,8 @@ class Deadline:
             raise Overdue
 
     @contextmanager
-    def ends(self, process: ChemistryProcess | None) -> Iterator[None]:
-        """End a process too, for as long as the context lasts, and not when it works for somebody else."""
+    def owns(self, process: ChemistryProcess | None) -> Iterator[None]:
+        """Name the process that may be killed, for as long as the context lasts: then it works for others."""
         with self._lock:
             self.check()
             self._process = process
@@ -105,9 +111,14 @@ class Annotations:
     ----------
     cache_entries
         Of how many molecules the alerts are remembered.
+    processes
+        Gives an explanation a process for what it takes of chemistry.
     """
 
-    def __init__(self, cache_entries: int) -> None:
+    def __init__(
+        self, cache_entries: int, processes: Callable[[], AbstractContextManager[ChemistryProcess | None]] = nullcontext
+    ) -> None:
+        self._processes = processes
         self._alerts: LruCache[tuple[int, str], tuple[Alert, ...]] = LruCache(cache_entries)
         self._explanations: LruCache[tuple[str, str], Explanation] = LruCache(min(cache_entries, EXPLAINED))
 
@@ -126,7 +137,7 @@ class Annotations:
         Raises
         ------
         Overdue
-            When a deadline was ended, at the next molecule or endpoint, and at once while one is explained.
+            When a deadline was ended, at the next molecule or endpoint, or when it was killed.
         """
         deadline = deadline or Deadline()
         return [
@@ -172,7 +183,7 @@ class Annotations:
         known = self._explanations.get(key)
         if known is None:
             try:
-                known = _explained(champion.bundle.explainer, molecule, deadline)
+                known = self._explained(champion.bundle.explainer, molecule, deadline)
             except Overdue:
                 raise
             except Exception as error:  # noqa: BLE001  a prediction stands without its explanation
@@ -188,14 +199,15 @@ class Annotations:
             self._alerts.put((version, molecule.smiles), known)
         return known
 
-
-def _explained(explainer: Explainer, molecule: Molecule, deadline: Deadline, *, again: bool = True) -> Explanation:
-    """Explain, with a process for what it takes of chemistry; one that was killed is replaced once."""
-    with chemistry_process() as process, deadline.ends(process):
-        try:
-            return explainer.explain(molecule, process or HERE)
-        except ProcessEndedError:
-            deadline.check()
-            if not again:
-                raise
-    return _explained(explainer, molecule, deadline, again=False)
+    def _explained(
+        self, explainer: Explainer, molecule: Molecule, deadline: Deadline, *, again: bool = True
+    ) -> Explanation:
+        """Explain; a process that was killed is replaced once."""
+        with self._processes() as process, deadline.owns(process):
+            try:
+                return explainer.explain(molecule, process or HERE)
+            except ProcessEndedError:
+                deadline.check()
+                if not again:
+                    raise
+        return self._explained(explainer, molecule, deadline, again=False)

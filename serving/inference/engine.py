@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ from serving.champions.champion_watcher import ChampionWatcher
 from serving.champions.remembered_pointer import Remembered
 from serving.champions.training_progress import TrainingProgress
 from serving.http.problems import ProblemError
-from serving.inference.annotations import PART, Annotation, Annotations, Deadline, Overdue
+from serving.inference.annotations import GRACE_S, PART, Annotation, Annotations, Deadline, Overdue
 from serving.inference.batches import Batches, QueueFullError
 from serving.inference.chemistry_process import chemistry_process
 from serving.inference.lru_cache import LruCache
@@ -79,16 +80,18 @@ class Engine:
         self.training_progress = TrainingProgress(self.store, settings.poll_seconds)
         estimates = LruCache[str, Mapping[str, Estimate]](settings.cache_entries, len, LEAST_MOLECULES)
         self._predictor = Predictor(settings.limits, LruCache(settings.cache_entries), estimates, self._step)
-        self._annotations = Annotations(settings.cache_entries)
+        threads = max(2, (os.cpu_count() or 1) // settings.workers)
+        room = threading.Semaphore(threads - 1)
+        self._annotations = Annotations(settings.cache_entries, partial(chemistry_process, room))
         self.batches: Batches[_Asked, Answer] = Batches(
             lambda asked, texts, process: self._predictor.predict(
                 asked.bundles, texts, remember=asked.remember, chemistry=process or HERE
             ),
             lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s of computing"),
-            threads=max(2, (os.cpu_count() or 1) // settings.workers),
+            threads=threads,
             most_waiting=settings.queue_molecules,
             seconds=settings.batch_seconds,
-            processes=chemistry_process,
+            processes=lambda needed: chemistry_process(room, needed=needed),
         )
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
         # Explanations take seconds: on a thread of their own they keep neither the page nor predictions waiting; with a
@@ -190,7 +193,8 @@ class Engine:
         """Find what the request asks for beside the numbers; one insight per answer, in order.
 
         `background` work is never refused: its caller asks for the next molecules when it has had these. Requests take
-        turns, a few molecules each; one that is cancelled, or whose time is over, ends at once.
+        turns, a few molecules each; one that is cancelled, or whose time is over, ends with the explanation under way,
+        or a second later.
 
         Raises
         ------
@@ -206,7 +210,12 @@ class Engine:
             raise ProblemError("busy", detail, {"Retry-After": "2"})
         self.insights_waiting += len(answers)
         deadline, loop = Deadline(), asyncio.get_running_loop()
-        timer = None if background else loop.call_later(self.settings.request_seconds, deadline.end)
+
+        def give_up() -> None:
+            deadline.end()
+            loop.call_later(GRACE_S, deadline.kill)
+
+        timer = None if background else loop.call_later(self.settings.request_seconds, give_up)
         pool, step = (self._explaining, 1) if "explanation" in include else (self._threads, PART)
         found: list[Annotation] = []
         try:
@@ -221,7 +230,7 @@ class Engine:
         finally:
             if timer is not None:
                 timer.cancel()
-            deadline.end()
+            give_up()
             self.insights_waiting -= len(answers)
         return found
 
