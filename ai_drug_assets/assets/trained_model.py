@@ -10,7 +10,6 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
 from model_zoo.data.folds import training_rows
-from model_zoo.features.blocks import read_blocks
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.provenance.records import FITTED, training_libraries
 from model_zoo.provenance.same_content import differ_only_in_the_making_of_data
@@ -210,7 +209,7 @@ def _take_column(asset_context: AssetContext, node: Node, endpoint: Endpoint, sn
         endpoint.target,
         group,
         asset_context.place(joint),
-        (Dataset.load(snapshot), read_blocks(blocks)),
+        (Dataset.load(snapshot), blocks),
         work,
     )
 

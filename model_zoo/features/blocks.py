@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -30,10 +29,11 @@ def compact(matrix: Numbers) -> Numbers:
     return bytes_ if same else matrix
 
 
-def write_block(stream: BinaryIO | Path, matrix: Numbers) -> None:
+def write_block(file: Path, matrix: Numbers) -> None:
     """Write an `n x d` matrix as a compressed `.npz`."""
     dtype, shape = np.array(matrix.dtype.str), np.array(matrix.shape)
-    np.savez_compressed(stream, allow_pickle=False, compact=compact(matrix), dtype=dtype, shape=shape)
+    with file.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, compact=compact(matrix), dtype=dtype, shape=shape)
 
 
 def read_blocks(files: Sequence[Path]) -> Numbers:

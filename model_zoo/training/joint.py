@@ -201,7 +201,13 @@ def read_told(folder: Path) -> dict[str, Json]:
 
 
 def take_column(
-    name: str, endpoint: str, target: Target, group: Path, joint: Path, own: tuple[Dataset, Numbers], folder: Path
+    name: str,
+    endpoint: str,
+    target: Target,
+    group: Path,
+    joint: Path,
+    own: tuple[Dataset, Sequence[Path]],
+    folder: Path,
 ) -> dict[str, Json]:
     """Give an endpoint its part of a joint model, as `train_and_score` leaves a model of its own.
 
@@ -212,7 +218,7 @@ def take_column(
     group, joint
         The folder of the group's snapshots, and the one that `fit_jointly` filled.
     own
-        The endpoint's snapshot, and the `n x d` features of its molecules.
+        The endpoint's snapshot, and the files of its molecules' features, in the model's order.
     folder
         An existing, empty folder. Receives what `train_and_score` writes.
 
@@ -226,7 +232,7 @@ def take_column(
     if endpoint not in told["endpoints"]:
         reason = told["left_out"].get(endpoint, "it had no snapshot in its group")
         raise TrainingError(f"{name}: {endpoint} is left out of its group's joint model: {reason}")
-    dataset, X = own
+    dataset, X = own[0], read_blocks(own[1])
     places = {smiles: row for row, smiles in enumerate(Dataset.load(group).table["smiles"])}
     rows = [places[smiles] for smiles in dataset.table["smiles"]]
     with np.load(joint / PREDICTIONS, allow_pickle=False) as predictions:
