@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from model_zoo.chemistry.molecules import Standardise
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.endpoint_file import read_endpoint
-from model_zoo.data.curation import Curation, curate, is_known, remember, standardised
+from model_zoo.data.curation import Standardised, curate, is_known, remember, standardised
 from model_zoo.data.curation_report import curation_report
 from model_zoo.data.dataset import Dataset, read_raw
 from model_zoo.data.snapshot_change import suspicions
 from model_zoo.errors import DataError
 from model_zoo.io.spreadsheets import safe_cell
 
-from ai_drug_assets.planning.ledger import Ledger
+from ai_drug_assets.planning.ledger import Ledger, code_version_of
 from ai_drug_assets.processes import cores
 from ai_drug_assets.settings import Settings
 
@@ -25,8 +26,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WORTH_PROCESSES = 500
-"""Structures that are worth starting processes for."""
+"""Structures, or rows of several endpoints, that are worth starting processes for."""
 Say = Callable[[str], None]
+T, R = TypeVar("T"), TypeVar("R")
+
+
+class _Curated(NamedTuple):
+    """What is told of an endpoint, and what became of each of its rows; or why neither is known."""
+
+    told: str
+    report: pd.DataFrame | None
 
 
 def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say) -> None:
@@ -43,45 +52,89 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
 
     Raises
     ------
-    ConfigError, DataError
-        For an unknown endpoint, a file that cannot be read, and measurements of which none is usable.
+    ConfigError
+        For an unknown endpoint.
+    DataError
+        For files that cannot be read, and measurements of which none is usable, after all others are told.
     """
     import pandas as pd
 
-    reports = []
-    for name in names:
-        endpoint = read_endpoint(settings.configs, name)
-        config = endpoint.dataset
-        raw = read_raw(config, settings.folder_of(config.source))
-        _standardise(raw, config.curation)
-        table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
-        say(f"{name} ({endpoint.unit})")
-        say(curation_report(raw, table, report).as_text(endpoint.unit))
-        say(f"  since the last snapshot: {_change(settings, endpoint, Dataset(table, report))}")
-        reports.append(report.assign(endpoint=name))
-    if out is not None:
+    endpoints = [read_endpoint(settings.configs, name) for name in dict.fromkeys(names)]
+    raws = [_raw(settings, endpoint) for endpoint in endpoints]
+    _standardise(list(zip(endpoints, raws, strict=True)))
+    rows = sum(len(raw) for raw in raws if not isinstance(raw, str)) if len(raws) > 1 else 0
+    reports, faults = [], []
+    for endpoint, made in zip(
+        endpoints, _on_all_cores(partial(_curated, settings), zip(endpoints, raws, strict=True), rows), strict=True
+    ):
+        say(made.told)
+        if made.report is None:
+            faults.append(made.told)
+        else:
+            reports.append(made.report.assign(endpoint=endpoint.name))
+    if out is not None and reports:
         whole = pd.concat(reports)
         for column in ("file", "smiles", "value", "reason"):
             whole[column] = whole[column].map(safe_cell)
         whole.to_csv(out, index=False)
         say(f"wrote {out}: every row with what became of it")
+    if faults:
+        raise DataError("; ".join(faults))
 
 
-def _standardise(raw: pd.DataFrame, curation: Curation) -> None:
-    """Standardise the structures that have a value on all cores: nearly all of the time goes there."""
-    wanted = raw.loc[(raw["value"] != "") & (raw["excluded"] == ""), "smiles"]
-    texts = [str(text) for text in dict.fromkeys(wanted) if not is_known(str(text), curation.standardise)]
-    if len(texts) < WORTH_PROCESSES:
+def _raw(settings: Settings, endpoint: Endpoint) -> pd.DataFrame | str:
+    try:
+        return read_raw(endpoint.dataset, settings.folder_of(endpoint.source))
+    except DataError as error:
+        return str(error)
+
+
+def _curated(settings: Settings, given: tuple[Endpoint, pd.DataFrame | str]) -> _Curated:
+    endpoint, raw = given
+    if isinstance(raw, str):
+        return _Curated(f"{endpoint.name}: {raw}", None)
+    config = endpoint.dataset
+    try:
+        table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
+    except DataError as error:
+        return _Curated(f"{endpoint.name}: {error}", None)
+    told = [
+        f"{endpoint.name} ({endpoint.unit})",
+        curation_report(raw, table, report).as_text(endpoint.unit),
+        f"  since the last snapshot: {_change(settings, endpoint, Dataset(table, report))}",
+    ]
+    return _Curated("\n".join(told), report)
+
+
+def _standardise(given: Sequence[tuple[Endpoint, pd.DataFrame | str]]) -> None:
+    """Standardise the structures that have a value, each once, on all cores: nearly all of the time goes there."""
+    wanted = dict.fromkeys(
+        (str(text), endpoint.curation.standardise)
+        for endpoint, raw in given
+        if not isinstance(raw, str)
+        for text in dict.fromkeys(raw.loc[(raw["value"] != "") & (raw["excluded"] == ""), "smiles"])
+    )
+    texts = [each for each in wanted if not is_known(*each)]
+    if len(texts) >= WORTH_PROCESSES:
+        for (text, rule), found in zip(texts, _on_all_cores(_standardised, texts, len(texts), 100), strict=True):
+            remember([text], rule, [found])
+
+
+def _standardised(given: tuple[str, Standardise]) -> Standardised:
+    return standardised(*given)
+
+
+def _on_all_cores(work: Callable[[T], R], given: Iterable[T], size: int, chunk: int = 1) -> Iterator[R]:
+    """Do work of a size, in order, in several processes where that pays; they know what this one knows."""
+    if size < WORTH_PROCESSES:
+        yield from map(work, given)
         return
-    work = partial(standardised, standardise=curation.standardise)
     with get_context("fork").Pool(len(cores())) as pool:
-        remember(texts, curation.standardise, pool.map(work, texts, chunksize=100))
+        yield from pool.imap(work, given, chunksize=chunk)
 
 
 def _change(settings: Settings, endpoint: Endpoint, now: Dataset) -> str:
     """Say what changed since the endpoint's last snapshot, which is made anew where its place is gone."""
-    from ai_drug_assets.keys import code_version_of  # imports Dagster: seconds, which most calls do without
-
     key = f"dataset/{endpoint.name}"
     made = Ledger(settings.home / "ledger").read(key).made
     if made is None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -136,6 +137,32 @@ def test_a_curation_counts_by_reason_and_lists_every_row(home: Path, command: Co
     assert len(report) == 5
     assert "'=1+1" in report[4]
     assert "expected one of egfr, got 'other'" in said(command("curate", "other"))
+
+
+@pytest.mark.parametrize("worth", [0, 10**9])
+def test_several_endpoints_are_curated_alike_in_one_process_and_in_many(
+    home: Path, command: Command, monkeypatch: pytest.MonkeyPatch, worth: int
+) -> None:
+    """In the order that was asked for, each as alone; one that cannot be read is told, and so are the others."""
+    from ai_drug_assets.operations import curating
+
+    command("endpoint", "new", file(home, WIDE, "wide.csv"), "--yes", "--together")
+    command("endpoint", "new", file(home, POTENCY, "gone.csv"), "--yes")
+    (home / "gone.csv").unlink()
+    order = ("ppb", "herg_ic50", "gone", "logd")
+    alone = {name: command("curate", name).output for name in order if name != "gone"}
+    monkeypatch.setattr(curating, "WORTH_PROCESSES", worth)
+    told = command("curate", *order, "--out", str(home / "report.csv"))
+
+    missing = f"gone: {home}/gone.csv: expected a file of measurements, got none\n"
+    assert told.output == (
+        alone["ppb"] + alone["herg_ic50"] + missing + alone["logd"] + f"wrote {home}/report.csv: every row with what "
+        "became of it\n"
+    )
+    assert said(told).endswith("expected a file of measurements, got none")
+    report = pd.read_csv(home / "report.csv")
+    assert list(report["endpoint"]) == ["ppb"] * 3 + ["herg_ic50"] * 3 + ["logd"] * 3
+    assert list(report["action"]) == ["kept"] * 4 + ["dropped"] + ["kept"] * 4
 
 
 def test_the_strong_models_compete_on_an_own_endpoint(home: Path, command: Command) -> None:
