@@ -27,6 +27,7 @@ from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.assets.context import AssetContext, Outcome
 from ai_drug_assets.assets.features import FILE
 from ai_drug_assets.planning.catalog import Node
+from ai_drug_assets.planning.ledger import code_version_of
 from ai_drug_assets.planning.remains import files_in
 from ai_drug_assets.tracking import Tracking
 
@@ -124,7 +125,7 @@ def _take_over(
     libraries = training_libraries(model, asset_context.settings.code_root, FITTED)
     if not differ_only_in_the_making_of_data(made.record, node.record, libraries):
         return False
-    former = asset_context.place(node).with_name(keys.code_version_of(made.signature))
+    former = asset_context.place(node).with_name(code_version_of(made.signature))
     if not former.is_dir() or files_in(former) != made.files or not _is_usable(former):
         return False
     with asset_context.scratch(node) as work:

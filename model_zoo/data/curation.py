@@ -39,7 +39,10 @@ TABLE_COLUMNS = ("smiles", "inchikey", "value", "relation", "measurements", "spl
 REPORT_COLUMNS = ("file", "row", "smiles", "value", "action", "reason", "inchikey")
 
 
-NOT_MEASURED = {"na", "n/a", "nd", "n.d.", "nt", "n.t.", "n/d", "nan", "none", "null", "-", "--", "?", "tbd", "failed"}
+NOT_MEASURED = {
+    "na", "n/a", "n.a.", "nd", "n.d.", "n/d", "nt", "n.t.", "nan", "none", "null", "-", "--", "?", "tbd", "failed",
+    "pending", "not determined", "not measured", "not tested", "no data",
+}  # fmt: skip
 """Texts that say that there is no value, in lower case."""
 BELOW_LIMIT = {"blq", "bloq", "bql", "<lloq", "<loq", "<lod", "lloq", "below loq", "below lloq"}
 """Texts that say that a value is below the limit of quantification."""
