@@ -19,7 +19,8 @@ INTRODUCTION = """\
 
 *Normalised rank*: the share of a set's other scores that are better, 0 for the best and 1 for the worst; its mean over
 the sets. The interval draws our scores as widely as their bootstrap intervals and leaves the published ones as they
-are. They are scores on the same test molecules, which would move with ours, so it is rather too wide.
+are. They are scores on the same test molecules, which would move with ours, so it is rather too wide; and who is
+first can only lose by a draw, so it reaches farther up than down.
 """
 NOISE = """\
 ### How much of a gap is noise
@@ -95,7 +96,7 @@ def _noise(strict: Mapping[str, Scored], goals: Mapping[str, Goal]) -> list[str]
         gap = abs(goals[name].strict - scored.mean)
         lines.append(f"| {name} | {scored.metric} | {gap:.3f} | {scored.noise:.3f} | {100 * share:.0f} % |")
     beyond = sum(share < 1 / 1.959964 for share in shares)
-    return [*lines, "", f"{len(shares)} gaps; {beyond} of them are larger than the interval tells from nothing."]
+    return [*lines, "", f"{beyond} of {len(shares)} goals that were missed lie outside of the 95 % interval."]
 
 
 def _maplight(found: Mapping[str, Mapping[str, Json]]) -> list[str]:

@@ -180,7 +180,7 @@ def test_one_shared_molecule_makes_no_joint_model_and_takes_no_champion(made: Pr
 
 @pytest.mark.slow(sibling="test_mlp_joint::test_it_learns_whatever_was_measured")
 def test_most_values_may_be_missing(made: Project) -> None:
-    """An endpoint with a third of the values has its column; one with fewer than ten outside of a fold has the reason."""
+    """An endpoint with a third of the values has its column; one with too few outside of a fold has the reason."""
     smiles = molecules()
     for name, count in (("third", 24), ("tenth", 7)):
         add_endpoint(made, name, rows_of(smiles[::3][:count], 3.0), models=["naive", "mlp_joint"])
