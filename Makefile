@@ -79,6 +79,12 @@ format: $(STAMP) ## Format the code and apply safe fixes
 demo: $(STAMP) ## Edit one model of a copy, watch only it retrain and the service change over
 	$(BIN)/python docs/demo.py
 
+.PHONY: docs
+docs: $(STAMP) ## Build the site into build/site; a warning fails it (two minutes)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q -d build/doctrees docs build/site
+	@echo "build/site/index.html"
+
 screenshots: $(STAMP) ## Take the screenshots of the docs from a running `make run`
 	$(BIN)/python docs/screenshots.py
 

@@ -251,7 +251,7 @@ class Retraining:
         requests: list[list[str]],
         at: float,
     ) -> str:
-        faults = list(self.catalog.configs.faults.values())
+        faults = list(dict.fromkeys(self.catalog.configs.faults.values()))
         if not stale and not faults:
             return "nothing is stale"
         parts = [*faults, f"{len(stale)} stale"]

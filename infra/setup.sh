@@ -83,7 +83,7 @@ PYTHON
 say "setup: compiling"
 imported_once dagster._cli dagster_webserver.cli dagster_webserver.webserver dagster._daemon.cli dagster._grpc.server \
     dagster_graphql dagster_mlflow mlflow mlflow.tracking mlflow.store.tracking.sqlalchemy_store litestar &
-imported_once pandas pyarrow sklearn.ensemble scipy.stats rdkit.Chem xgboost catboost skl2onnx onnxmltools onnxruntime \
+imported_once pandas pyarrow sklearn.ensemble scipy.stats rdkit.Chem xgboost catboost onnxmltools onnxruntime \
     torch onnxscript optuna matplotlib.pyplot granian pytest hypothesis boto3 dvc.repo playwright.sync_api
 wait
 printf '%s' "$extras" >"$stamp"

@@ -124,12 +124,17 @@ def document() -> str:
 def _said(smiles: str) -> str:
     parsed = parse_molecule(smiles, limits=CURATION_LIMITS)
     if isinstance(parsed, InvalidMolecule):
-        return f"refused: `{parsed.code}` | {_text(parsed.detail)}"
-    return f"{_code(parsed.smiles)} | {_text('; '.join(note.detail for note in parsed.notes))}"
+        return f"refused: `{parsed.code}` | {_plain(parsed.detail)}"
+    return f"{_code(parsed.smiles)} | {_plain('; '.join(note.detail for note in parsed.notes))}"
 
 
 def _code(smiles: str) -> str:
     return f"`{_text(smiles)}`" if smiles else ""
+
+
+def _plain(text: str) -> str:
+    """Write a text in which `[C@H](O)` is no link."""
+    return _text(text).replace("[", "\\[")
 
 
 def _text(text: str) -> str:

@@ -16,7 +16,7 @@ from ai_drug_assets.keys import TRAINING_POOL
 from ai_drug_assets.settings import Settings
 from tests.project_factory import add_model, measurements, molecules, write_csv, write_yaml
 
-PRELOADED = ["dagster", "mlflow", "pandas", "sklearn.ensemble", "skl2onnx", "rdkit.Chem", "onnxruntime", "matplotlib"]
+PRELOADED = ["dagster", "mlflow", "pandas", "sklearn.ensemble", "rdkit.Chem", "onnxruntime", "matplotlib"]
 ENDED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
 
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from ai_drug_assets.cli import aidrug
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import read_config
+from model_zoo.config.reading import read_config
 from model_zoo.data.curation import curate
 from model_zoo.data.reasons import reason_kind
 from model_zoo.data.sources import read_source

@@ -17,6 +17,7 @@ from ai_drug_assets.assets.context import AssetContext, Outcome
 from ai_drug_assets.assets.holding import hold_if_unlike
 from ai_drug_assets.operations import dvc
 from ai_drug_assets.planning.catalog import Node
+from ai_drug_assets.processes import cores
 from ai_drug_assets.tracking import Tracking
 
 SHOWN_ROWS = 10
@@ -56,7 +57,7 @@ def _made(asset_context: AssetContext, node: Node, endpoint: Endpoint) -> Datase
     config = endpoint.dataset
     if isinstance(config.source, DvcSource):
         dvc.pull(config.source, asset_context.settings.root)
-    made = make_dataset(config, asset_context.settings.folder_of(config.source))
+    made = make_dataset(config, asset_context.settings.folder_of(config.source), len(cores()))
     hold_if_unlike(asset_context, node, endpoint, made)
     return made
 
@@ -69,7 +70,7 @@ def _grouped(asset_context: AssetContext, node: Node) -> Dataset:
 
 
 def _checks(made: Dataset, *, official: bool) -> list[dg.AssetCheckResult]:
-    leaking = leaks(made.table)
+    leaking = leaks(made.table, len(cores()))
     summary = made.summary()
     folds = made.table["fold"].value_counts()
     sound = bool(made.table["value"].notna().all()) and summary["test"] > 0 and int(folds.min()) > 0

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
-from model_zoo import featurizers
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
+from model_zoo.data.folds import training_rows
+from model_zoo.features.blocks import read_blocks
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.provenance.records import FITTED, training_libraries
 from model_zoo.provenance.same_content import differ_only_in_the_making_of_data
@@ -202,14 +203,14 @@ def _take_column(asset_context: AssetContext, node: Node, endpoint: Endpoint, sn
     """Give the endpoint its part of what was fitted once for its group."""
     (joint, _), *_ = asset_context.upstream(node, "joint_model")
     group = asset_context.place(asset_context.catalog.nodes[f"dataset/{joint.group}"])
-    blocks = [np.load(asset_context.place(block) / FILE) for block, _ in asset_context.upstream(node, "features")]
+    blocks = [asset_context.place(block) / FILE for block, _ in asset_context.upstream(node, "features")]
     take_column(
         str(node.name),
         endpoint.name,
         endpoint.target,
         group,
         asset_context.place(joint),
-        (Dataset.load(snapshot), featurizers.join(blocks)),
+        (Dataset.load(snapshot), read_blocks(blocks)),
         work,
     )
 
@@ -257,8 +258,8 @@ def _flat(scores: Scores) -> dict[str, float]:
 def _metadata(asset_context: AssetContext, node: Node, endpoint: Endpoint, scores: Scores) -> dict[str, Json]:
     snapshot = load_dataset(asset_context, node)
     predictions = np.load(asset_context.place(node) / "predictions.npz", allow_pickle=False)
-    train = snapshot.folds >= 0
-    scored = snapshot.exact[train]
+    train = training_rows(snapshot.folds)
+    scored = snapshot.exact[train] & (snapshot.folds[train] >= 0)
     measured, predicted = snapshot.values[train][scored], predictions["out_of_fold"][scored]
     metric = endpoint.champion.metric
     told: dict[Scale, OnScale] = {endpoint.scale: scores.scales[endpoint.scale]}  # first the one that decides

@@ -31,6 +31,7 @@ def endpoint() -> None:
 @click.option("--encoding", type=click.Choice(["utf-8", "utf-16", "cp1252", "latin-1"]))
 @click.option("--sheet", help="Of an Excel workbook.")
 @click.option("--header/--no-header", default=None, help="Whether the first row names the columns.")
+@click.option("--together", is_flag=True, help="One file for all of them: what they have in common is said once.")
 @click.option("--yes", is_flag=True, help="Take the guesses without asking; what is open is refused all the same.")
 def new(  # noqa: PLR0913, PLR0917  one per option
     file: str,
@@ -46,6 +47,7 @@ def new(  # noqa: PLR0913, PLR0917  one per option
     sheet: str | None,
     *,
     header: bool | None,
+    together: bool,
     yes: bool,
 ) -> None:
     """Guess what FILE holds, show it, and write an endpoint's YAML for each column of measurements.
@@ -54,7 +56,7 @@ def new(  # noqa: PLR0913, PLR0917  one per option
     """
     from model_zoo.data.assays.proposal import Answers
 
-    from ai_drug_assets.operations.own_assays import FileIs, look_at, write
+    from ai_drug_assets.operations.own_assays import FileIs, file_for, look_at, write
 
     settings = Settings.from_env()
     pairs = tuple(_pair(text) for text in where)
@@ -72,14 +74,24 @@ def new(  # noqa: PLR0913, PLR0917  one per option
             raise DataError(
                 "nothing is written: say --yes to take these guesses, or correct them with options (--help)"
             )
-        if not click.confirm(f"Write {len(look.proposals)} endpoint files?"):
+        if not click.confirm(f"Write {len(look.proposals)} endpoints?"):
             raise DataError("nothing is written: correct the guesses with options (--help)")
-    for path in write(settings, look.proposals):
+    several = len(look.proposals) > 1
+    for path in write(settings, look.proposals, file_for(Path(file), name) if together and several else None):
         click.echo(f"wrote {path}")
-    if len(look.proposals) > 1:
+    if several:
         click.echo("they share compounds: name them in configs/groups/<name>.yaml to divide them together")
     names = " ".join(each.name for each in look.proposals)
     click.echo(f"`aidrug curate {names}` shows what becomes of every row; `aidrug run {names}` trains on them")
+
+
+@endpoint.command("list")
+def list_endpoints() -> None:
+    """Name the endpoints, with task, unit, group and the file that declares them; and what is at fault."""
+    from ai_drug_assets.operations.own_assays import listed
+
+    for line in listed(Settings.from_env()):
+        click.echo(line)
 
 
 @endpoint.command()
@@ -87,7 +99,10 @@ def new(  # noqa: PLR0913, PLR0917  one per option
 @click.option("--examples", "embedded", is_flag=True, help="The embedded examples, all of them.")
 @click.option("--reason", default="the endpoint was removed", show_default=True, help="Told to whoever asks for it.")
 def remove(names: tuple[str, ...], reason: str, *, embedded: bool) -> None:
-    """Remove endpoints: their YAMLs go, and what serves them is withdrawn. Measurements and history stay."""
+    """Remove endpoints: their YAMLs go, or their part of one, and what serves them is withdrawn.
+
+    Measurements and history stay.
+    """
     from ai_drug_assets.operations.own_assays import examples
     from ai_drug_assets.operations.own_assays import remove as work
 

@@ -52,7 +52,7 @@ def plan(
     from ai_drug_assets.storage.bundles import open_bundle_store
 
     settings = Settings.from_env()
-    catalog = load_catalog(settings)
+    catalog = load_catalog(settings, keep_rest=True)
     chosen = Selection(endpoints, models, quick=quick).keys(catalog)
     if ledger:
         made = compare(catalog, LedgerCopy(ledger).entries())
@@ -65,6 +65,8 @@ def plan(
         click.echo(json.dumps(made.as_json(), indent=1))
     else:
         click.echo(made.as_markdown() if as_markdown else made.as_text())
+    if catalog.configs.broken:
+        sys.exit(FAILED)
     sys.exit(STALE if made.stale else 0)
 
 

@@ -45,9 +45,8 @@ if TYPE_CHECKING:
 PINNED = "constraints.txt"
 ADOPTED = MADE
 MOVED: Mapping[str, str] = {
-    "model_zoo/training/fit.py": "550241c2720449c88403757fe6b5df38cca4fc37bd335557328e0d927574bc15",
-    "model_zoo/features/rows.py": "280d1599ae8e372726f2b7fdef85e1a223476300bf6aa72e562924881de638f3",
-    "model_zoo/data/snapshot_molecules.py": "5ae50591d85b56e0f325e37ab922501f31007d8742ef761fa1d42807316b151b",
+    "model_zoo/training/fit.py": "e71769358f7548720a785a9eeab17b92323679211190baa537c6c996899f4980",
+    "model_zoo/features/rows.py": "e5058a44d674fbbf95d58357e5fa3667a18bb7780787b95095a16fdc5c42a778",
 }
 """Modules into which decisions moved out of the assets when definitions began to be signed, each with a digest of its
 definitions as they were then, and the module that scores what these publish. While they are so, they stand for what the

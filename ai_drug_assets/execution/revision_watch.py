@@ -145,8 +145,8 @@ class RevisionWatch:
         except AidrugError:
             return  # a fault in configuration: what was watched before is watched on
         self._sources = stamps.source_files(configs, self._settings)
-        for fault in configs.faults.values():
-            self._say(f"{fault}\nThis endpoint is left out; what serves it goes on serving. Mend it and commit.")
+        for fault in dict.fromkeys(configs.faults.values()):
+            self._say(f"{fault}\nWhat this concerns is left out; what serves it goes on serving. Mend it and commit.")
 
     def _sources_now(self) -> str:
         return stamps.digest((str(path), stamps.stamp(path)) for path in self._sources)

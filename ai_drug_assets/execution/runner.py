@@ -96,7 +96,7 @@ def run_stale(
         For a fault in configuration or sources, before anything is trained.
     """
     selection = selection or Selection()
-    catalog = load_catalog(settings)
+    catalog = load_catalog(settings, keep_rest=True)
     chosen = selection.keys(catalog)  # a name that is not known is said before anything is waited for
     if settings.workers > 1 and make_plan(catalog, Ledger(settings.home / "ledger")).only(chosen).stale:
         preload()

@@ -109,7 +109,7 @@ def status(settings: Settings) -> Status:
     except AidrugError as error:
         faults.append(str(error))
     else:
-        faults += catalog.configs.faults.values()
+        faults += dict.fromkeys(catalog.configs.faults.values())
         stale = {item.node.key: item.failure.error if item.failure else None for item in plan.stale}
     ages = sorted((made[key], key) for key in stale if key in made)
     oldest = (ages[0][1], ages[0][0]) if ages else None

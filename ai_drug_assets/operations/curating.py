@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import read_config
-from model_zoo.data.curation import Curation, curate, is_known, remember, standardised
+from model_zoo.config.endpoint_file import read_endpoint
+from model_zoo.data.curation import curate
 from model_zoo.data.curation_report import curation_report
-from model_zoo.data.dataset import Dataset
+from model_zoo.data.dataset import Dataset, read_raw
 from model_zoo.data.snapshot_change import suspicions
-from model_zoo.data.sources import read_source
-from model_zoo.errors import ConfigError, DataError
+from model_zoo.data.standardised import standardise_all
+from model_zoo.errors import DataError
 from model_zoo.io.spreadsheets import safe_cell
 
 from ai_drug_assets.planning.ledger import Ledger
 from ai_drug_assets.processes import cores
 from ai_drug_assets.settings import Settings
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-WORTH_PROCESSES = 500
-"""Structures that are worth starting processes for."""
 Say = Callable[[str], None]
 
 
@@ -51,10 +43,10 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
 
     reports = []
     for name in names:
-        endpoint = _endpoint(settings, name)
+        endpoint = read_endpoint(settings.configs, name)
         config = endpoint.dataset
-        raw = read_source(config.source, settings.folder_of(config.source))
-        _standardise(raw, config.curation)
+        raw = read_raw(config, settings.folder_of(config.source))
+        standardise_all(raw, config.curation.standardise, len(cores()))
         table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
         say(f"{name} ({endpoint.unit})")
         say(curation_report(raw, table, report).as_text(endpoint.unit))
@@ -66,25 +58,6 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
             whole[column] = whole[column].map(safe_cell)
         whole.to_csv(out, index=False)
         say(f"wrote {out}: every row with what became of it")
-
-
-def _standardise(raw: pd.DataFrame, curation: Curation) -> None:
-    """Standardise the structures that have a value on all cores: nearly all of the time goes there."""
-    wanted = raw.loc[(raw["value"] != "") & (raw["excluded"] == ""), "smiles"]
-    texts = [str(text) for text in dict.fromkeys(wanted) if not is_known(str(text), curation.standardise)]
-    if len(texts) < WORTH_PROCESSES:
-        return
-    work = partial(standardised, standardise=curation.standardise)
-    with get_context("fork").Pool(len(cores())) as pool:
-        remember(texts, curation.standardise, pool.map(work, texts, chunksize=100))
-
-
-def _endpoint(settings: Settings, name: str) -> Endpoint:
-    path = settings.configs / "endpoints" / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(each.stem for each in path.parent.glob("[!.]*.yaml"))
-        raise ConfigError(f"expected one of {', '.join(known) or 'none: there is no endpoint'}, got {name!r}")
-    return read_config(path, Endpoint)
 
 
 def _change(settings: Settings, endpoint: Endpoint, now: Dataset) -> str:

@@ -12,8 +12,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import read_folder
+from model_zoo.config.endpoint_file import FOLDER, read_endpoints
 from model_zoo.errors import DataError
 from model_zoo.io.files import atomic_write
 from model_zoo.io.spreadsheets import safe_cell
@@ -49,7 +48,7 @@ def export(settings: Settings, endpoint: str, out: Path) -> str:
         if not unit:
             raise DataError(
                 f"{len(rows)} values were reported for {endpoint!r}, some before their unit was kept with them, and no "
-                f"endpoint of that name is in {settings.configs / 'endpoints'}: put its YAML back to export them"
+                f"endpoint of that name is in {settings.configs / FOLDER}: put its YAML back to export them"
             )
         received = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.received))
         words = (safe_cell(text) for text in (row.source, row.name or ""))
@@ -66,5 +65,5 @@ def export(settings: Settings, endpoint: str, out: Path) -> str:
 
 def _unit_now(settings: Settings, endpoint: str) -> str:
     """Give the unit of an endpoint that is configured; empty where it is not."""
-    configured = read_folder(settings.configs / "endpoints", Endpoint)
-    return next((item.unit for item in configured if item.name == endpoint), "")
+    configured = read_endpoints(settings.configs / FOLDER, {endpoint}).require().endpoints
+    return configured[endpoint].unit if endpoint in configured else ""

@@ -12,15 +12,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import read_config
-from model_zoo.data.assays.proposal import Answers, Proposal, propose
+import yaml
+from model_zoo.config import grouping
+from model_zoo.config.endpoint_file import FOLDER, SEVERAL, endpoint_file, read_endpoints
+from model_zoo.config.files import load_groups
+from model_zoo.data.assays.proposal import Answers, Proposal, propose, slug, stem_of
 from model_zoo.data.assays.roles import Roles, find_roles
 from model_zoo.data.assays.whole_table import WholeTable, read_whole
-from model_zoo.data.assays.yaml_text import as_yaml
+from model_zoo.data.assays.yaml_text import as_one_yaml, as_yaml
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.guessing import Said
 from model_zoo.errors import ConfigError, DataError, StoreError
+from model_zoo.io.files import atomic_write
+from model_zoo.io.yaml_removal import without_key
 
 from ai_drug_assets.settings import Settings
 
@@ -116,50 +120,85 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
     return Look(table, roles, propose(table, roles, _file_name(settings, path), answers))
 
 
-def write(settings: Settings, proposals: Sequence[Proposal]) -> list[Path]:
-    """Write the YAML of each endpoint, all or none; give their paths.
+def write(settings: Settings, proposals: Sequence[Proposal], together: str | None = None) -> list[Path]:
+    """Write the endpoints, all or none, each into a YAML of its own or together into one; give the paths.
+
+    Parameters
+    ----------
+    settings, proposals
+        This installation, and the endpoints.
+    together
+        The name of one file for all of them, with what they have in common said once.
 
     Raises
     ------
     ConfigError
         When one of that name is there already, or a YAML is not valid.
     """
-    folder = settings.configs / "endpoints"
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{each.name}.yaml" for each in proposals]
-    taken = [path for path in paths if path.exists()]
+    folder = settings.configs / FOLDER
+    files = read_endpoints(folder).files
+    texts = {each.name: as_yaml(each, ORIGIN.format(name=each.name)) for each in proposals}
+    if together is not None:
+        texts = {together: as_one_yaml(proposals, ORIGIN.format(name=proposals[0].name))}
+    paths = {folder / f"{name}.yaml": text for name, text in texts.items()}
+    taken = [files[each.name] for each in proposals if each.name in files] + [path for path in paths if path.exists()]
     if taken:
         raise ConfigError(f"{taken[0]} is there already, and nothing is overwritten: say another --name")
-    texts = [as_yaml(each, ORIGIN.format(name=each.name)) for each in proposals]
     with tempfile.TemporaryDirectory() as checked:
-        for path, text in zip(paths, texts, strict=True):
+        for path, text in paths.items():
             (Path(checked) / path.name).write_text(text, encoding="utf-8")
-            read_config(Path(checked) / path.name, Endpoint)
-    for path, text in zip(paths, texts, strict=True):
+        read_endpoints(Path(checked)).require()
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in paths.items():
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)
-    return paths
+    return list(paths)
+
+
+def file_for(path: Path, name: str | None) -> str:
+    """Name the one YAML of the endpoints of a file."""
+    return slug(name or stem_of(path))
+
+
+def listed(settings: Settings) -> list[str]:
+    """Tell of each endpoint in a line; of one at fault, what is."""
+    declared = read_endpoints(settings.configs / FOLDER)
+    groups = load_groups(settings.configs / grouping.FOLDER)
+    lines = []
+    for name, file in sorted(declared.files.items()):
+        if name in declared.faults:
+            lines.append(f"{name}: AT FAULT: {declared.faults[name]}")
+            continue
+        each, group = declared.endpoints[name], grouping.group_of(groups, name)
+        together = f"; group {group.name}" if group else ""
+        lines.append(f"{name}: {each.title}; {each.task}, {each.unit}{together}; {file}")
+    return lines
 
 
 def remove(settings: Settings, name: str, reason: str) -> list[str]:
-    """Remove an endpoint: its YAML goes, and what serves it is withdrawn; say so in sentences.
+    """Remove an endpoint: its YAML goes, or its part of one, and what serves it is withdrawn; say so in sentences.
 
-    Its measurements and its history stay.
+    Its measurements and its history stay, and so do the comments of other endpoints.
 
     Raises
     ------
     ConfigError
-        When there is no such endpoint.
+        When there is no such endpoint, or others of its file refer to it.
     """
     from ai_drug_assets.operations.retirement import retire
 
-    path = settings.configs / "endpoints" / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(each.stem for each in path.parent.glob("[!.]*.yaml"))
-        raise ConfigError(f"expected one of {', '.join(known) or 'none: there is no endpoint'}, got {name!r}")
-    said = []
-    path.unlink()
-    said.append(f"{name}: {path} is removed; its measurements and its history stay")
+    path = endpoint_file(settings.configs, name)
+    others = [each for each, file in read_endpoints(path.parent).files.items() if file == path and each != name]
+    if others:
+        try:
+            rest = without_key(path.read_bytes().decode(), SEVERAL, name)
+        except (ConfigError, StopIteration, ValueError, yaml.YAMLError) as error:
+            raise ConfigError(f"{path}: {name} cannot be taken out of it: {error}. Nothing is changed") from error
+        atomic_write(path, rest.encode())
+        said = [f"{name}: it stands in {path} no more, beside {', '.join(others)}; its measurements and history stay"]
+    else:
+        path.unlink()
+        said = [f"{name}: {path} is removed; its measurements and its history stay"]
     with suppress(StoreError):  # nothing serves it
         said.append(retire(settings, name, reason))
     return said
@@ -167,7 +206,7 @@ def remove(settings: Settings, name: str, reason: str) -> list[str]:
 
 def examples(settings: Settings) -> list[str]:
     """Name the embedded examples that are still there."""
-    return [name for name in EXAMPLES if (settings.configs / "endpoints" / f"{name}.yaml").is_file()]
+    return [name for name in EXAMPLES if name in read_endpoints(settings.configs / FOLDER).files]
 
 
 def _file_name(settings: Settings, path: Path) -> str:

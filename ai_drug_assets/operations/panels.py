@@ -14,9 +14,10 @@ from pathlib import Path
 
 import yaml
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import read_folder
+from model_zoo.config.endpoint_file import FOLDER, read_endpoints
 from model_zoo.config.group import Group
 from model_zoo.config.panel import Panel, PanelFile, PanelSet
+from model_zoo.config.reading import read_folder
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.io.digests import content_digest, file_digest
 from model_zoo.io.files import atomic_write
@@ -79,8 +80,9 @@ def add(
             f"{name}: expected the folder that holds its files (--from FOLDER): no address is known. They come from "
             f"{panel.origin}"
         )
-    folder = settings.configs / "endpoints"
-    wanted = [each for each in sets if not (folder / f"{each.name}.yaml").exists()]
+    folder = settings.configs / FOLDER
+    there = read_endpoints(folder).files
+    wanted = [each for each in sets if each.name not in there]
     for each in sets:
         if each not in wanted:
             say(f"{each.name}: is there already, and stays as it is")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from model_zoo.config.endpoint_file import FOLDER, read_endpoints
+
 from ai_drug_assets.operations.rollback import tell_registry
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.storage.bundles import open_bundle_store
@@ -25,8 +27,9 @@ def retire(settings: Settings, endpoint: str, reason: str) -> str:
         f"{endpoint} is served no more: {pointer.withdrawn[endpoint].reason}. Its history is kept, and `aidrug retire "
     )
     said += f"--undo {endpoint}` brings it back"
-    file = settings.configs / "endpoints" / f"{endpoint}.yaml"
-    return f"{said}\nit is still trained: remove {file} to end that too" if file.exists() else said
+    if endpoint in read_endpoints(settings.configs / FOLDER).files:
+        said += f"\nit is still trained: `aidrug endpoint remove {endpoint}` ends that too"
+    return said
 
 
 def bring_back(settings: Settings, endpoint: str) -> str:
@@ -42,5 +45,6 @@ def bring_back(settings: Settings, endpoint: str) -> str:
     version = pointer.endpoints[endpoint].version
     tell_registry(Tracking(settings), store, endpoint, version)
     said = f"{endpoint} is served by {version} again"
-    file = settings.configs / "endpoints" / f"{endpoint}.yaml"
-    return said if file.exists() else f"{said}; nothing trains it, for there is no {file}"
+    folder = settings.configs / FOLDER
+    there = endpoint in read_endpoints(folder).files
+    return said if there else f"{said}; nothing trains it, for no file in {folder} declares it"

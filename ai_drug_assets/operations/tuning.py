@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.endpoint_file import SEVERAL, endpoint_file
 from model_zoo.config.files import Configs, load_configs
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset, make_dataset
@@ -101,10 +102,10 @@ def search_settings(
         study = f"{name}-{model.name}-{seed}-{signature.signature(asked)[:16]}"
         asked_for = _question(endpoint, others, model, settings, cache, configs)
         result = tune(asked_for, storage, study, trials=trials, seed=seed, say=say)
-        path = settings.configs / "endpoints" / f"{name}.yaml"
+        path = endpoint_file(settings.configs, name)
         written = write and result.confirmed
         if written:
-            write_overrides(path, model.name, result.chosen)
+            write_overrides(path, name, model.name, result.chosen)
             say(f"{path}: overrides.{model.name}: wrote {result.chosen}")
         found[name] = {**asdict(result), "written": written}
     return found
@@ -158,7 +159,7 @@ def _question(
     return Question(endpoint, model, data, validate)
 
 
-def write_overrides(path: Path, model: str, chosen: Mapping[str, Json]) -> None:
+def write_overrides(path: Path, endpoint: str, model: str, chosen: Mapping[str, Json]) -> None:
     """Write hyper-parameters into an endpoint's `overrides` for a model; comments and order stay."""
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
@@ -168,7 +169,10 @@ def write_overrides(path: Path, model: str, chosen: Mapping[str, Json]) -> None:
     yaml.width = 1 << 16
     yaml.indent(mapping=2, sequence=4, offset=2)
     content = yaml.load(path.read_text(encoding="utf-8"))
-    overrides = content.setdefault("overrides", CommentedMap())
+    own = content
+    if SEVERAL in content:
+        own = content[SEVERAL][endpoint] = content[SEVERAL][endpoint] or CommentedMap()
+    overrides = own.setdefault("overrides", CommentedMap())
     if model not in overrides:
         overrides[model] = CommentedMap()
         overrides[model].fa.set_flow_style()

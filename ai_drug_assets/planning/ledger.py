@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from model_zoo.errors import StoreError
 from model_zoo.io.artefacts import Artefact, Part, read_artefact
-from model_zoo.io.files import atomic_write
+from model_zoo.io.files import atomic_write, fsync
 from model_zoo.provenance.signature_record import SignatureRecord
 
 from ai_drug_assets.planning.stamps import GONE, Stamp, stamp
@@ -69,6 +69,30 @@ class Entry(Artefact):
 
 
 ADVICE = "Remove the file; the asset is then made anew."
+PUBLISHED = ".published"
+"""Says what the copy holds; empty from before an entry changes until the copy followed, whatever ends the process."""
+
+
+class Publish(Protocol):
+    """What is told of each change, under the ledger's lock (see `ledger_copy.py`)."""
+
+    def __call__(self, key: str, entry: Entry, everything: Callable[[], Mapping[str, Entry]], before: str) -> str:
+        """Take one changed entry.
+
+        Parameters
+        ----------
+        key, entry
+            What changed.
+        everything
+            Gives all entries.
+        before
+            What the last call gave; empty where it may not have seen every change since.
+
+        Returns
+        -------
+        str
+            Something for the next call; empty where it failed.
+        """
 
 
 class Ledger:
@@ -79,10 +103,10 @@ class Ledger:
     folder
         Where its entries are.
     publish
-        Given all entries after each change, under the ledger's lock (see `ledger_copy.py`).
+        Given each change.
     """
 
-    def __init__(self, folder: Path, publish: Callable[[Mapping[str, Entry]], None] | None = None) -> None:
+    def __init__(self, folder: Path, publish: Publish | None = None) -> None:
         self._folder = folder
         self._publish = publish
 
@@ -153,9 +177,14 @@ class Ledger:
         return one_at_a_time(self._folder / ".lock")
 
     def _write(self, key: str, entry: Entry) -> None:
+        mark = self._folder / PUBLISHED
+        before = mark.read_text(encoding="utf-8", errors="replace") if mark.exists() else ""
+        if before:
+            mark.write_text("", encoding="utf-8")
+            fsync(mark)
         atomic_write(self._path(key), entry.as_bytes())
         if self._publish is not None:
-            self._publish(self.entries())
+            mark.write_text(self._publish(key, entry, self.entries, before), encoding="utf-8")
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -100,7 +100,7 @@ class Snapshot:
         return official_rows(self.dataset)
 
     @cached_property
-    def _molecules(self) -> list[Molecule]:
+    def _molecules(self) -> Sequence[Molecule]:
         return self.dataset.molecules()
 
     @cached_property

@@ -28,17 +28,18 @@ from model_zoo.bundles.card import (
     Trusted,
     Verdict,
 )
+from model_zoo.bundles.matched_pairs import MatchedPairs, find_matched_pairs
 from model_zoo.bundles.model_card import intended_use, limits, score_intervals
 from model_zoo.bundles.reader import Bundle
 from model_zoo.bundles.writer import Background, Featurize, write_bundle
-from model_zoo.chemistry.molecules import Molecule
-from model_zoo.chemistry.similarity import pack
+from model_zoo.chemistry.similarity import pack, rows_asked
 from model_zoo.chemistry.size_and_kind import size_and_kind
+from model_zoo.chemistry.stored_molecules import StoredMolecules
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
+from model_zoo.data.folds import TEST_FOLD
 from model_zoo.data.reference_drugs import DrugList, chembl_drugs
-from model_zoo.data.snapshot_molecules import read_molecules
 from model_zoo.data.targets import Target
 from model_zoo.provenance.signature_record import SignatureRecord
 from model_zoo.selection.election import Candidate, Election
@@ -49,6 +50,8 @@ from model_zoo.uncertainty.applicability_domain import fit_domain
 from model_zoo.uncertainty.fit import OutOfFoldPredictions, Uncertainty, fit_uncertainty
 
 REFERENCE_MOLECULES = 20
+MOST_PAIRED_AT_ONCE = 2_000
+"""Training molecules whose matched pairs a provisional champion waits for: some seconds."""
 SIDES = {"=": 0, ">": 1, "<": -1}
 """Where a true value lies, by its relation to the one on record."""
 
@@ -110,11 +113,13 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
     """
     endpoint, model, place = chosen.endpoint, chosen.model, chosen.trained
     snapshot = Dataset.load(chosen.snapshot)
-    everyone = read_molecules(chosen.snapshot)
-    train = training_rows(everyone, snapshot.folds)
-    molecules = [everyone[row] for row in train]
-    trust, errors, trusted = _trust(endpoint.target, snapshot, everyone, train, place)
-    drugs, domain = chembl_drugs(), fit_domain(molecules, snapshot.folds[train])
+    everyone = snapshot.molecules()
+    train = training_rows(everyone.smiles, snapshot.folds)
+    smiles = [everyone.smiles[row] for row in train]
+    packed, kinds = pack(everyone), size_and_kind(everyone)
+    trust, errors, trusted = _trust(endpoint.target, snapshot, (packed, kinds), train, place)
+    drugs, domain = chembl_drugs(), fit_domain(packed[train], kinds[train], snapshot.folds[train])
+    some = StoredMolecules(smiles[row] for row in rows_asked(len(smiles)))
     fields = {
         "endpoint": endpoint.name,
         "model": chosen.contender.model,
@@ -126,7 +131,7 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
         "interval_half_width": trusted["interval"]["held_out"]["half_width"]["median"] if trust.interval else None,
         "trust": trust,
     }
-    step = max(1, len(molecules) // REFERENCE_MOLECULES)
+    step = max(1, len(smiles) // REFERENCE_MOLECULES)
     return write_bundle(
         folder,
         fields=fields,
@@ -134,20 +139,22 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
         model_folder=place / "model",
         domain=domain,
         neighbours={
-            "smiles": [molecule.smiles for molecule in molecules],
+            "smiles": smiles,
             "values": snapshot.values[train].tolist(),
             "errors": errors.tolist(),
             **_relations(snapshot.table["relation"][train].tolist()),
         },
-        reference_smiles=[molecule.smiles for molecule in molecules[::step]][:REFERENCE_MOLECULES],
-        background=Background(featurize(model.features, molecules), drugs, featurize),
+        reference_smiles=smiles[::step][:REFERENCE_MOLECULES],
+        background=Background(
+            featurize(model.features, some), drugs, featurize, _matched_pairs(chosen, snapshot, everyone, train)
+        ),
     )
 
 
-def training_rows(molecules: Sequence[Molecule], folds: NDArray[np.int_]) -> list[int]:
+def training_rows(smiles: Sequence[str], folds: NDArray[np.int_]) -> list[int]:
     """Give the rows that were trained on by their SMILES: which of equally near molecules comes first is no chance."""
-    known: list[int] = np.flatnonzero(folds >= 0).tolist()
-    return sorted(known, key=lambda row: molecules[row].smiles)
+    known: list[int] = np.flatnonzero(folds != TEST_FOLD).tolist()
+    return sorted(known, key=smiles.__getitem__)
 
 
 def candidate(row: Row) -> Candidate:
@@ -162,13 +169,17 @@ def candidate(row: Row) -> Candidate:
 
 
 def _trust(
-    target: Target, snapshot: Dataset, molecules: Sequence[Molecule], train: list[int], place: Path
+    target: Target,
+    snapshot: Dataset,
+    known: tuple[NDArray[np.uint8], NDArray[np.float64]],
+    train: list[int],
+    place: Path,
 ) -> tuple[Uncertainty, NDArray[np.float64], dict[str, Json]]:
     """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
     predictions = np.load(place / "predictions.npz", allow_pickle=False)
-    tested, residual = snapshot.folds < 0, np.full(len(molecules), np.nan)
+    tested, residual = snapshot.folds == TEST_FOLD, np.full(len(snapshot.folds), np.nan)
     residual[~tested] = predictions["residual"]
-    packed, values, kinds = pack(molecules), target.to_training(snapshot.values), size_and_kind(molecules)
+    (packed, kinds), values = known, target.to_training(snapshot.values)
     side = np.array([SIDES[sign] for sign in snapshot.table["relation"]], dtype=int)
     test = target.to_training(predictions["test"])
     return fit_uncertainty(
@@ -182,6 +193,25 @@ def _trust(
             side[train],
         ),
         OutOfFoldPredictions(test, values[tested], packed[tested], kinds[tested], snapshot.folds[tested], side[tested]),
+    )
+
+
+def _matched_pairs(
+    chosen: Chosen, snapshot: Dataset, molecules: StoredMolecules, train: list[int]
+) -> MatchedPairs | None:
+    """Find the matched pairs of the training molecules.
+
+    None for a provisional champion of many: it is wanted now, and the final one has them.
+    """
+    if chosen.decision.awaited and len(train) > MOST_PAIRED_AT_ONCE:
+        return None
+    target, residual = chosen.endpoint.target, np.full(len(molecules), np.nan)
+    residual[snapshot.folds != TEST_FOLD] = np.load(chosen.trained / "predictions.npz", allow_pickle=False)["residual"]
+    return find_matched_pairs(
+        [molecules[row] for row in train],
+        target.to_training(snapshot.values)[train],
+        snapshot.exact[train],
+        None if target.task == "binary" else residual[train],
     )
 
 
@@ -249,7 +279,7 @@ def _card(
 
 
 def _data(endpoint: Endpoint, snapshot: Dataset, domain_threshold: float) -> Data:
-    measured, source = snapshot.values[(snapshot.folds >= 0) & snapshot.exact], endpoint.dataset.source
+    measured, source = snapshot.values[(snapshot.folds != TEST_FOLD) & snapshot.exact], endpoint.dataset.source
     return Data(
         curated=curated(snapshot),
         source=f"{source.kind} {getattr(source, 'package', None) or getattr(source, 'set', '')}".strip(),
@@ -274,7 +304,7 @@ def curated(snapshot: Dataset) -> Curated:
 
 
 def _test_intervals(endpoint: Endpoint, snapshot: Dataset, place: Path) -> dict[str, tuple[float, float]]:
-    test = snapshot.folds < 0
+    test = snapshot.folds == TEST_FOLD
     predicted = np.load(place / "predictions.npz", allow_pickle=False)["test"]
     ends = snapshot.values[test & snapshot.exact], predicted[snapshot.exact[test]]
     if endpoint.scale == "training":

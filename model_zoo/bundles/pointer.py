@@ -227,7 +227,7 @@ class Pointer(Artefact):
         pointer = self
         for name in sorted(set(published) - set(configured)):
             if name in pointer.endpoints:
-                reason = f"it is configured no more (configs/endpoints/{name}.yaml)"
+                reason = "it is configured no more (configs/endpoints/)"
                 pointer = pointer.withdraw(name, by, reason)
         for name in sorted(set(configured) - set(published)):
             if name in pointer.withdrawn and pointer.withdrawn[name].by == by:

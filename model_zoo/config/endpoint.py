@@ -27,9 +27,13 @@ class Endpoint(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str = Field(pattern=NAME, max_length=60)
+    """The name in asset keys, addresses and files: the name of the YAML file."""
     title: str
+    """What people read, on the page and in Dagster."""
     description: str
+    """What was measured and how, in a sentence or two."""
     task: Task
+    """`regression` or `binary`."""
     unit: str
     """The endpoint's own unit, in which values are stored, scored and served; `probability` for binary."""
     direction: Literal["higher", "lower", "none"] = "none"
@@ -37,16 +41,25 @@ class Endpoint(BaseModel):
     desirable: Desirable | None = None
     """The values this project wants, for the page's overview of a molecule."""
     licence: str = "not stated"
+    """Of the measurements."""
     owners: tuple[str, ...] = ()
-    """E-mail addresses or `team:name`, shown in the Dagster UI."""
+    """Who answers for it, in the Dagster UI.
+
+    E-mail addresses or `team:name`."""
     source: Source
+    """Where the measurements are and how their files are laid out."""
     source_unit: str | None = None
     """The unit of files that say none of their own; the endpoint's when omitted."""
     curation: Curation = Curation()
+    """How rows become one value for each molecule."""
     split: Split = Split()
+    """How molecules are divided into folds and a test split."""
     transform: Transform = "identity"
+    """What models are trained on: the value itself, or a function of it."""
     lower: float | None = None
+    """What a value cannot be below, for transforms that need it."""
     upper: float | None = None
+    """What a value cannot exceed, for transforms that need it."""
     score_scale: Scale | None = None
     """The scale on which models are scored, graded and elected: `training`, or the endpoint's own `unit`. That of
     training when omitted, but for the sets of a benchmark, which keep the official metric and unit."""
@@ -57,6 +70,7 @@ class Endpoint(BaseModel):
     overrides: dict[str, dict[str, Any]] = {}
     """Hyper-parameters that differ here, by the model's name."""
     champion: SelectionCriteria
+    """How the champion is elected."""
     trial: RolloutRules | None = None
     """Puts the best of the losing models on trial beside the champion; nobody is on trial when omitted."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -11,19 +12,28 @@ from model_zoo.io.strict_yaml import hint, plain
 _BRANCHES = ("str", "SourceFile", "literal[", "constrained-", "float", "tuple[")
 
 
-def fault(detail: Any, schema: type[BaseModel]) -> str:
-    """Say in one line what is at fault, from what pydantic found: key, what was expected, what came."""
-    key, known = _place(detail["loc"], schema)
+def fault(detail: Any, schema: type[BaseModel], where: Callable[[str], str] = str) -> str:
+    """Say in one line what is at fault, from what pydantic found: key, what was expected, what came.
+
+    Parameters
+    ----------
+    detail, schema
+        What pydantic found, and of what.
+    where
+        Gives the key as it stands in the file, where that is laid out otherwise than the schema.
+    """
+    place, known = _place(detail["loc"], schema)
+    key = where(place)
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown key, expected one of {', '.join(known)}"
     if detail["type"] == "union_tag_not_found":
-        return f"{key}.kind: missing, expected one of {', '.join(_kinds(schema.model_fields[key].annotation))}"
+        return f"{key}.kind: missing, expected one of {', '.join(_kinds(schema.model_fields[place].annotation))}"
     if detail["type"] == "union_tag_invalid":
         return f"{key}.kind: expected one of {detail['ctx']['expected_tags']}, got {detail['ctx']['tag']!r}"
     if detail["type"] == "missing":
         return f"{key}: missing, expected a value"
     message = str(detail["msg"]).removeprefix("Value error, ")
-    came = f", got {plain(detail['input'])!r}" if key and not isinstance(detail["input"], dict) else ""
+    came = f", got {plain(detail['input'])!r}" if place and not isinstance(detail["input"], dict) else ""
     return f"{key}: {message}{came}{hint(detail['input'])}" if key else message
 
 

@@ -11,21 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
 from model_zoo import models
 from model_zoo.config import grouping
 from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.endpoint_file import FOLDER, Declared, read_endpoints
 from model_zoo.config.faults import fault
 from model_zoo.config.group import Group
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.config.no_effect import of_no_effect
-from model_zoo.config.panel import Panel
+from model_zoo.config.reading import read_folder, yaml_files
 from model_zoo.config.screen import Screen
-from model_zoo.errors import AidrugError, ConfigError
-from model_zoo.io.strict_yaml import check, read_yaml
+from model_zoo.errors import ConfigError
 
 
 def load_screens(folder: Path) -> dict[str, Screen]:
@@ -52,9 +52,6 @@ def load_groups(folder: Path) -> dict[str, Group]:
     return {group.name: group for group in read_folder(folder, Group)} if yaml_files(folder) else {}
 
 
-T = TypeVar("T", "Endpoint", "ModelSpec", "Panel", "Screen", "Group")
-
-
 @dataclass(frozen=True)
 class Configs:
     """All endpoints and models, by name, sorted.
@@ -77,6 +74,9 @@ class Configs:
     """The models as their files say them, without what endpoints say of them."""
     groups: Mapping[str, Group] = field(default_factory=dict)
     """The endpoints that share compounds, and their joint models."""
+    broken: tuple[str, ...] = ()
+    """Those of the faults that are in the configuration itself, each once; a file of measurements that is missing is
+    none."""
 
     def group_of(self, endpoint: str) -> Group | None:
         """Give the group of an endpoint; none where it is by itself."""
@@ -143,16 +143,15 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
     ConfigError
         Naming the file and key at fault, what was expected and what came.
     """
-    faults: dict[str, str] = {}
-    endpoints: dict[str, Endpoint] = {}
-    if yaml_files(folder / "endpoints"):  # a project may begin without one, and lose its last
-        read = read_folder(folder / "endpoints", Endpoint, faults if keep_rest else None)
-        endpoints = {item.name: item for item in read}
+    declared = read_endpoints(folder / FOLDER)  # a project may begin without one, and lose its last
     models_ = {item.name: item for item in read_folder(folder / "models", ModelSpec)}
-    groups, warnings = grouping.checked(load_groups(folder / grouping.FOLDER), endpoints, faults, folder)
+    warnings = _require_models(declared, models_)
+    if not keep_rest or not declared.endpoints:
+        declared.require()
+    endpoints, faults = declared.endpoints, declared.faults
+    groups, told = grouping.checked(load_groups(folder / grouping.FOLDER), endpoints, faults, folder)
     endpoints = {name: grouping.placed(each, grouping.group_of(groups, name)) for name, each in endpoints.items()}
-    for endpoint in endpoints.values():
-        warnings += _require_models(endpoint, models_, folder)
+    warnings += told
     for model in models_.values():
         path = folder / "models" / f"{model.name}.yaml"
         warnings += of_no_effect(path, "endpoint", model.names_endpoints, {*endpoints, *faults})
@@ -162,10 +161,15 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
                 raise ConfigError(f"{path}: members: expected some of {', '.join(single)}, got {name!r}")
     warnings += grouping.suggestions(groups, endpoints, folder)
     own, models_ = models_, at_endpoints(models_, endpoints, groups)
-    for name in endpoints:
+    for name in list(endpoints):
         if not any(model.applies_to(name) for model in models_.values()):
-            raise ConfigError(f"{folder / 'endpoints' / name}.yaml: no model competes on this endpoint")
-    return Configs(endpoints, models_, faults, tuple(warnings), own, groups)
+            faults[name] = f"{declared.files[name]}: no model competes on endpoint {name!r}"
+            del endpoints[name]
+    if not keep_rest or not endpoints:
+        declared.require()
+    broken = tuple(dict.fromkeys(faults.values()))
+    warnings += [f"{each}; what this concerns is left out" for each in broken]
+    return Configs(endpoints, models_, faults, tuple(warnings), own, groups, broken)
 
 
 def at_endpoints(
@@ -191,83 +195,25 @@ def at_endpoints(
     return found
 
 
-def _require_models(endpoint: Endpoint, models_: Mapping[str, ModelSpec], folder: Path) -> list[str]:
-    """Check what an endpoint says of models; tell which of those that it names are none of the project's.
+def _require_models(declared: Declared, models_: Mapping[str, ModelSpec]) -> list[str]:
+    """Check what endpoints say of models; tell which of those that they name are none of the project's.
 
     A model may be taken out of a project without an edit of every endpoint.
     """
-    path = folder / "endpoints" / f"{endpoint.name}.yaml"
-    named = {"models": endpoint.models or (), "overrides": tuple(endpoint.overrides)}
-    for name, overrides in endpoint.overrides.items():
-        if name not in models_:
-            continue
-        try:
-            models_[name].with_overrides(endpoint.name, overrides)
-        except ValidationError as error:
-            schema = models.get(models_[name].recipe).Config
-            faults = "; ".join(f"overrides.{name}.{fault(each, schema)}" for each in error.errors())
-            raise ConfigError(f"{path}: {faults}") from error
-    return of_no_effect(path, "model", named, models_)
-
-
-def yaml_files(folder: Path) -> list[Path]:
-    """List the YAML files of a folder; hidden ones, which editors and file managers leave behind, are none."""
-    return sorted(path for path in folder.glob("[!.]*") if path.suffix in (".yaml", ".yml"))
-
-
-def read_folder(folder: Path, schema: type[T], faults: dict[str, str] | None = None) -> list[T]:
-    """Read and check every YAML of a folder, each named after what it holds.
-
-    Parameters
-    ----------
-    folder, schema
-        Where they are, and what each must hold.
-    faults
-        Receives the reason by the name of each file that is at fault, instead of an error, unless all are.
-
-    Raises
-    ------
-    ConfigError
-        When there is none, or naming the file and key at fault.
-    """
-    paths = yaml_files(folder)
-    if not paths:
-        raise ConfigError(f"{folder}: expected at least one YAML file, got none")
-    found: dict[str, Path] = {}
-    items = []
-    for path in paths:
-        try:
-            item = read_config(path, schema)
-        except ConfigError as error:
-            if faults is None or len(faults) + 1 == len(paths):
-                raise
-            faults[path.stem] = str(error)
-            continue
-        if item.name in found:
-            raise ConfigError(f"{path}: the name {item.name!r} is already taken by {found[item.name]}")
-        if item.name != path.stem:
-            raise ConfigError(f"{path}: expected name: {path.stem} (the file's own), got {item.name!r}")
-        found[item.name] = path
-        items.append(item)
-    return items
-
-
-def read_config(path: Path, schema: type[T]) -> T:
-    """Read and check one YAML file.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file and key at fault.
-    """
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        got = "nothing" if content is None else type(content).__name__
-        raise ConfigError(f"{path}: expected keys and values, got {got}")
-    try:
-        return check(schema, content)
-    except ValidationError as error:
-        faults = "; ".join(fault(detail, schema) for detail in error.errors())
-        raise ConfigError(f"{path}: {faults}") from error
-    except AidrugError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    warnings = []
+    for endpoint in list(declared.endpoints.values()):
+        path = declared.files[endpoint.name]
+        place = declared.places[endpoint.name]
+        named = {f"{place}models": endpoint.models or (), f"{place}overrides": tuple(endpoint.overrides)}
+        warnings += of_no_effect(path, "model", named, models_)
+        for name, overrides in endpoint.overrides.items():
+            if name not in models_:
+                continue
+            try:
+                models_[name].with_overrides(endpoint.name, overrides)
+            except ValidationError as error:
+                schema = models.get(models_[name].recipe).Config
+                told = "; ".join(f"{place}overrides.{name}.{fault(each, schema)}" for each in error.errors())
+                declared.faults[endpoint.name] = f"{path}: {told}"
+                declared.endpoints.pop(endpoint.name, None)
+    return warnings

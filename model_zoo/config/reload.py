@@ -6,10 +6,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from model_zoo.config import grouping
-from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import Configs, at_endpoints, read_config, yaml_files
+from model_zoo.config.endpoint_file import FOLDER, read_endpoints
+from model_zoo.config.files import Configs, at_endpoints
 from model_zoo.config.group import Group
 from model_zoo.config.model_spec import ModelSpec
+from model_zoo.config.reading import read_config, yaml_files
 
 
 def reload_configs(
@@ -31,9 +32,7 @@ def reload_configs(
     ConfigError
         Naming the file and key at fault.
     """
-    anew = {
-        path.stem: read_config(path, Endpoint) for path in yaml_files(folder / "endpoints") if path.stem in endpoints
-    }
+    anew = read_endpoints(folder / FOLDER, endpoints).require().endpoints
     recipes = {
         path.stem: read_config(path, ModelSpec) for path in yaml_files(folder / "models") if path.stem in models_
     }

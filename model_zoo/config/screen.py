@@ -22,5 +22,7 @@ class Screen(BaseModel):
     endpoints: tuple[str, ...] = ()
     """Which to predict; all that have a champion when omitted."""
     out: str | None = None
-    """Folder for results, a path or `s3://bucket/prefix`; under `AIDRUG_HOME` when omitted."""
+    """Where results go; under `AIDRUG_HOME` when omitted.
+
+    A folder or `s3://bucket/prefix`."""
     rows_per_shard: int = Field(default=20_000, ge=1, le=1_000_000)

@@ -1,29 +1,23 @@
 """From raw measurements to one value per molecule, with a reason for every row that did not make it.
 
 Belongs here: the one curation path that every source takes.
-Does not belong here: reading files (see `sources.py`), units and signs (see `units.py`), what stands for several
+Does not belong here: reading files (see `sources.py`), units and signs (see `units.py`), structures (see
+`standardised.py`), what stands for several
 measurements (see `replicates.py`), splits (see `splits.py`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from model_zoo.chemistry.molecules import (
-    CURATION_LIMITS,
-    InvalidMolecule,
-    Standardise,
-    molecule_key,
-    parse_molecule,
-    weight_as_written,
-)
+from model_zoo.chemistry.molecules import Standardise, weight_as_written
 from model_zoo.data.numerals import POINT
 from model_zoo.data.reasons import count_reasons
 from model_zoo.data.replicates import Measured, Merged, merge
+from model_zoo.data.standardised import standardised
 from model_zoo.data.targets import Task
 from model_zoo.data.units import (
     FLIPPED_RELATION,
@@ -200,46 +194,6 @@ def curate(
     return curated.drop(columns=empty), pd.DataFrame(report, columns=list(REPORT_COLUMNS))
 
 
-Standardised = tuple[str, str, str] | str
-"""What was left out of a structure, its standardised SMILES and its identity; or why it is none."""
-_known: dict[tuple[str, Standardise], Standardised] = {}
-"""A table of many assays is standardised once, not once for each of them."""
-MOST_KNOWN = 200_000
-
-
-def remember(texts: Sequence[str], standardise: Standardise, found: Iterable[Standardised]) -> None:
-    """Keep what structures are, found elsewhere, such as in other processes by `standardised`."""
-    _known.update({(text, standardise): each for text, each in zip(texts, found, strict=True)})
-
-
-def is_known(text: str, standardise: Standardise) -> bool:
-    """Tell whether a structure was standardised before."""
-    return (text, standardise) in _known
-
-
-def _standardised(text: str, standardise: Standardise) -> Standardised:
-    known = _known.get((text, standardise))
-    if known is None:
-        if len(_known) >= MOST_KNOWN:
-            _known.clear()
-        known = _known[text, standardise] = standardised(text, standardise)
-    return known
-
-
-def standardised(text: str, standardise: Standardise) -> Standardised:
-    """Standardise one structure.
-
-    Examples
-    --------
-    >>> standardised("CC(=O)[O-].[Na+]", Standardise())[1:]
-    ('CC(=O)O', 'QTBSBXVTEAMEQO-UHFFFAOYSA-N')
-    """
-    molecule = parse_molecule(text, standardise, CURATION_LIMITS)
-    if isinstance(molecule, InvalidMolecule):
-        return f"{molecule.code}: {molecule.detail}"
-    return "; ".join(note.detail for note in molecule.notes), molecule.smiles, molecule_key(molecule)
-
-
 class _Reader:
     """Reads the cells of a row as one measurement in the endpoint's unit."""
 
@@ -255,7 +209,7 @@ class _Reader:
             return str(row.excluded)
         if row.value == "":
             return "empty value: expected one, got an empty cell"  # before chemistry: most cells of a wide table
-        molecule = _standardised(row.smiles, self._curation.standardise)
+        molecule = standardised(row.smiles, self._curation.standardise)
         if isinstance(molecule, str):
             return molecule
         try:

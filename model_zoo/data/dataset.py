@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from model_zoo.chemistry.molecules import Molecule
+from model_zoo.chemistry.stored_molecules import StoredMolecules
 from model_zoo.data.curation import Curation, curate
 from model_zoo.data.reasons import count_reasons, reason_kind, share_lost
 from model_zoo.data.sources import Source, read_source
 from model_zoo.data.splits import Split, assign
+from model_zoo.data.standardised import standardise_all
 from model_zoo.data.targets import Target, Task
 from model_zoo.errors import DataError
 from model_zoo.type_aliases import Json
@@ -28,6 +29,7 @@ from model_zoo.type_aliases import Json
 if TYPE_CHECKING:
     import pandas as pd
 
+NO_DAY = "no day: a split by time needs the day of each measurement, got an empty cell"
 SHOWN = 5
 """Rows that an error names."""
 
@@ -80,14 +82,12 @@ class Dataset:
 
     @property
     def folds(self) -> NDArray[np.int_]:
-        """The `n` fold numbers, -1 in the test split."""
+        """The `n` fold numbers, as `folds.py` has them."""
         return self.table["fold"].to_numpy(dtype=int)
 
-    def molecules(self) -> list[Molecule]:
-        """Parse the (already standardised) SMILES, in row order."""
-        from rdkit import Chem
-
-        return [Molecule(smiles, Chem.MolFromSmiles(smiles)) for smiles in self.table["smiles"]]
+    def molecules(self) -> StoredMolecules:
+        """Give the molecules in row order; none is parsed before it is asked for."""
+        return StoredMolecules(self.table["smiles"])
 
     def summary(self) -> dict[str, Json]:
         """Count what people look at first: rows in, kept, merged, dropped by reason, train and test."""
@@ -130,7 +130,7 @@ class Dataset:
             raise DataError(f"{folder}: expected a saved dataset, got none. Materialise the dataset first.") from error
 
 
-def make_dataset(config: DatasetConfig, root: Path) -> Dataset:
+def make_dataset(config: DatasetConfig, root: Path, processes: int = 1) -> Dataset:
     """Read, curate and split the measurements of one endpoint.
 
     Parameters
@@ -139,15 +139,17 @@ def make_dataset(config: DatasetConfig, root: Path) -> Dataset:
         The endpoint's `dataset` section.
     root
         Folder that relative file names start from: the checkout.
+    processes
+        How many work side by side on many structures; the snapshot is the same.
 
     Raises
     ------
     DataError
         When the source is missing, holds nothing usable, or holds values that have no place on the scale of training.
     """
-    table, report = read_curated(config, root)
+    table, report = read_curated(config, root, processes)
     try:
-        return Dataset(assign(table, config.split, config.task), report)
+        return Dataset(assign(table, config.split, config.task, processes), report)
     except DataError as error:
         dropped = report.loc[report["action"] == "dropped", "reason"]
         if len(dropped) * 2 <= len(report):
@@ -157,7 +159,7 @@ def make_dataset(config: DatasetConfig, root: Path) -> Dataset:
         ) from error
 
 
-def read_curated(config: DatasetConfig, root: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read_curated(config: DatasetConfig, root: Path, processes: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read and curate the measurements of one endpoint; give its molecules and the report, as `curate` does.
 
     Raises
@@ -165,11 +167,27 @@ def read_curated(config: DatasetConfig, root: Path) -> tuple[pd.DataFrame, pd.Da
     DataError
         As `make_dataset`, but for what cannot be divided.
     """
-    raw = read_source(config.source, root)
+    raw = read_raw(config, root)
+    standardise_all(raw, config.curation.standardise, processes)
     table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
     if config.target is not None:
         _require_place(table, report, config.target)
     return table, report
+
+
+def read_raw(config: DatasetConfig, root: Path) -> pd.DataFrame:
+    """Read the measurements of one endpoint as `read_source` does; those of no day take no part in a split by time.
+
+    Raises
+    ------
+    DataError
+        When the source is missing or cannot be read.
+    """
+    raw = read_source(config.source, root)
+    if config.split.kind == "time" and (raw["measured_on"] != "").any():
+        undated = (raw["measured_on"] == "") & (raw["excluded"] == "") & (raw["value"] != "")
+        raw.loc[undated, "excluded"] = NO_DAY
+    return raw
 
 
 def _require_place(table: pd.DataFrame, report: pd.DataFrame, target: Target) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.chemistry.standardisation.tautomers import skeleton
+from model_zoo.data.folds import OLDEST, TEST_FOLD
 from model_zoo.data.splits import (
     CONNECTIVITY,
-    TEST_FOLD,
     Split,
     by_time,
     deal,
@@ -96,13 +96,15 @@ def require_all_folds(name: str, table: pd.DataFrame, split: Split) -> None:
         With how many there are of each.
     """
     measured = table.loc[(table["split"] != "withheld") & (table["relation"] == "=")]
-    counts = {fold: int((measured["fold"] == fold).sum()) for fold in range(TEST_FOLD, split.folds)}
+    parts = [TEST_FOLD, *range(split.folds), *([OLDEST] if split.kind == "time" else [])]
+    counts = {fold: int((measured["fold"] == fold).sum()) for fold in parts}
     if min(counts.values()) == 0:
         test, *folds = counts.values()
+        oldest = " (the last number: of the oldest span)" if split.kind == "time" else ""
         raise DataError(
             f"{name}: expected measured values in the test split and in each of the {split.folds} folds that its "
-            f"group divides its molecules into, got {test} and {folds}. Add measurements, use fewer folds, or take the "
-            "endpoint out of the group."
+            f"group divides its molecules into, got {test} and {folds}{oldest}. Add measurements, use fewer folds, or "
+            "take the endpoint out of the group."
         )
 
 

@@ -43,6 +43,7 @@ class Layout(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Format = "csv"
+    """What kind of file it is."""
     encoding: Literal["utf-8", "utf-16", "cp1252", "latin-1"] = "utf-8"
     """Of text."""
     delimiter: str | None = None
@@ -60,6 +61,7 @@ class Layout(BaseModel):
     smiles_column: str = "smiles"
     """Ignored for `sdf` (the structure itself is read) and `smi` (its first column)."""
     value_column: str = "value"
+    """Column, or property of an SDF, with the measured value."""
     relation_column: str | None = None
     """Column, or property of an SDF, with `=`, `<` or `>`; a value written as `>10` needs none."""
     unit: str | None = None
@@ -80,6 +82,7 @@ class Layout(BaseModel):
     values_file: str | None = None
     """For `smi`: a CSV that holds the values, joined on the name in the second column of the `smi` file."""
     id_column: str | None = None
+    """The column of `values_file` with those names."""
 
     @model_validator(mode="after")
     def _joined(self) -> Layout:

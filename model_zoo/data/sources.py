@@ -57,6 +57,7 @@ class _Files(Layout):
     """Files, and how they are laid out."""
 
     files: tuple[File, ...] = Field(min_length=1)
+    """Names of files, or, for one that is laid out otherwise, its name as `file` with what differs."""
 
     @model_validator(mode="after")
     def _each_layout(self) -> Self:

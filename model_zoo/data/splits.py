@@ -4,14 +4,15 @@ Molecules that could leak into each other share a group, and a group is never di
 InChIKey without stereochemistry, those that are tautomers, and, in a scaffold split, those with the same scaffold.
 Acyclic molecules have no scaffold; each is a group of its own, since "no ring" says nothing about likeness.
 
-In a split by time the newest molecules are the test split, and folds are spans of time. Every fold is held out in turn
-against all others, later ones too: the test split alone says how the future is predicted.
+In a split by time the newest molecules are the test split, and folds are spans of time that are chained forward (see
+`folds.py`). A molecule is of the day on which it, or a stereoisomer or tautomer of it, was measured first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,7 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from model_zoo.chemistry.molecules import scaffold
 from model_zoo.chemistry.standardisation.tautomers import skeleton
+from model_zoo.data.folds import OLDEST, TEST_FOLD
 from model_zoo.errors import DataError
+from model_zoo.io.processes import spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +31,13 @@ if TYPE_CHECKING:
 
     from model_zoo.data.targets import Task
 
-TEST_FOLD = -1
 CONNECTIVITY = 14
 """The first 14 characters of an InChIKey name the skeleton without stereochemistry and isotopes."""
 CLUSTER_DISTANCE = 0.6
 """Least Tanimoto distance between the leaders of two clusters."""
 ISO_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}")
+WORTH_PROCESSES, CHUNK = 5_000, 250
+"""Molecules that are worth starting processes for, and how many each gets at once."""
 FAIR = 0.25
 """The share of an even fold below which a fold is too small to score a model on."""
 
@@ -46,14 +50,17 @@ class Split(BaseModel):
     kind: Literal["scaffold", "cluster", "time", "group", "column", "random", "official"] = "scaffold"
     """What stays together: molecules of one `scaffold`, of one `cluster` by similarity, of one `group` of the source's
     `group_column`, or only the same molecule (`random`). `time` takes the newest molecules by the source's
-    `date_column` as the test split, `column` those that its `split_column` calls `test`, `official` those of a
-    benchmark; the last two make scaffold folds of the rest."""
+    `date_column` as the test split, and spans of time as folds, each held out against older ones; `column` those that
+    its `split_column` calls `test`, `official` those of a benchmark; the last two make scaffold folds of the rest."""
     test_fraction: float = Field(default=0.2, gt=0, lt=1)
+    """The share of molecules in the test split, about."""
     folds: int = Field(default=5, ge=2, le=20)
+    """The number of folds in which models are compared."""
     seed: int = 0
+    """Of what is dealt at random."""
 
 
-def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
+def assign(table: pd.DataFrame, split: Split, task: Task, processes: int = 1) -> pd.DataFrame:
     """Add the columns `group`, `split` (`train`, `test`) and `fold` (0.., or -1 in the test split).
 
     Groups are dealt so that folds have about equal size and about the same mix of values (of classes, or
@@ -65,8 +72,8 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
         When there are too few groups to divide, one scaffold leaves next to nothing for the other folds, or an
         official split is missing.
     """
-    skeletons = [skeleton(text) for text in table["smiles"]]
-    groups = joined([key[:CONNECTIVITY] for key in table["inchikey"]], skeletons, kin(table, split))
+    skeletons = list(spread(skeleton, list(table["smiles"]), processes, least=WORTH_PROCESSES, chunk=CHUNK))
+    groups = joined([key[:CONNECTIVITY] for key in table["inchikey"]], skeletons, kin(table, split, processes))
     strata = strata_of(table["value"].to_numpy(dtype=float), task)
     result = table.assign(group=groups)
     if split.kind == "time":
@@ -84,7 +91,7 @@ def assign(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
     return result.assign(split=np.where(test, "test", "train"), fold=folds)
 
 
-def kin(table: pd.DataFrame, split: Split) -> list[str]:
+def kin(table: pd.DataFrame, split: Split, processes: int = 1) -> list[str]:
     """Label the molecules that stay together beside those that are the same; an empty label is none."""
     from rdkit import Chem
 
@@ -92,10 +99,23 @@ def kin(table: pd.DataFrame, split: Split) -> list[str]:
         return []
     if split.kind == "group":
         return [f"series {name}" if name else "" for name in _column(table, "series", "group_column", split)]
-    mols = [Chem.MolFromSmiles(text) for text in table["smiles"]]
     if split.kind == "cluster":
-        return [f"cluster {leader}" for leader in clusters(mols)]
-    return [scaffold(mol) for mol in mols]
+        return [f"cluster {leader}" for leader in clusters(Chem.MolFromSmiles(text) for text in table["smiles"])]
+    return list(spread(_scaffold_of, list(table["smiles"]), processes, least=WORTH_PROCESSES, chunk=CHUNK))
+
+
+def _scaffold_of(smiles: str) -> str:
+    from rdkit import Chem
+
+    return scaffold(Chem.MolFromSmiles(smiles))
+
+
+def _identity_of(smiles: str) -> tuple[str, str]:
+    from rdkit import Chem
+
+    from model_zoo.chemistry.molecules import inchikey
+
+    return inchikey(Chem.MolFromSmiles(smiles))[:CONNECTIVITY], skeleton(smiles)
 
 
 def _column(table: pd.DataFrame, name: str, key: str, split: Split) -> list[str]:
@@ -105,29 +125,65 @@ def _column(table: pd.DataFrame, name: str, key: str, split: Split) -> list[str]
 
 
 def by_time(table: pd.DataFrame, groups: NDArray[np.int_], split: Split) -> pd.DataFrame:
-    """Take the newest molecules as the test split, spans of time as folds; a molecule is as old as its oldest kin."""
-    days = np.array(_column(table, "measured_on", "date_column", split))
-    wrong = [day for day in days if not ISO_DAY.match(day)]
-    if wrong:
+    """Take the newest molecules as the test split, spans of time as folds, and an oldest span that is none.
+
+    A molecule is as old as its oldest kin. Molecules of one day are never divided.
+
+    Raises
+    ------
+    DataError
+        For a day that is none, and too few days.
+    """
+    days = np.array([_day(text) for text in _column(table, "measured_on", "date_column", split)])
+    if wrong := [text for text, day in zip(table["measured_on"], days, strict=True) if not day]:
         raise DataError(
             f"a split by time needs the day of every measurement as 2026-01-31, got {wrong[0]!r} and {len(wrong) - 1} "
             "others: write the dates so, for 01/02/2026 is two days"
         )
-    oldest = {group: min(days[groups == group]) for group in np.unique(groups)}
-    since = np.array([oldest[group] for group in groups])
-    places = np.searchsorted(np.sort(since), since) / len(since)  # molecules of one day have one place
-    test = places >= 1 - split.test_fraction
-    if not test.any() or test.all():
+    first: dict[int, str] = {}
+    for group, day in zip(groups, days, strict=True):
+        first[group] = min(day, first.get(group, day))
+    known, since, counts = np.unique([first[group] for group in groups], return_inverse=True, return_counts=True)
+    parts = split.folds + 2
+    if len(known) < parts:
         raise DataError(
-            f"a split by time needs several days, got {len(set(since))}: {', '.join(sorted(set(since))[:3])}"
+            f"a split by time needs {parts} days or more for an oldest span, {split.folds} folds and a test split, got "
+            f"{len(known)}: {', '.join(known[:3])}. Use fewer folds, or another split"
         )
-    spans = np.floor(places / places[~test].max(initial=1e-9) * split.folds).astype(int).clip(0, split.folds - 1)
-    folds = np.where(test, TEST_FOLD, spans)
-    require_even(folds[~test], groups[~test], split.folds)
-    return table.assign(split=np.where(test, "test", "train"), fold=folds)
+    shares = [*np.linspace(0, 1 - split.test_fraction, split.folds + 2)[1:], 1.0]
+    spans = _spans(counts, shares)[since]
+    sizes = np.bincount(spans, minlength=parts)
+    if sizes[1:].min() < FAIR * sizes.sum() * min(split.test_fraction, (1 - split.test_fraction) / (split.folds + 1)):
+        raise DataError(
+            f"expected days to divide into an oldest span, {split.folds} folds and a test split, got parts of "
+            f"{sizes.tolist()} molecules: {counts.max()} of {sizes.sum()} are of one day. Use fewer folds, or another "
+            "split"
+        )
+    folds = np.select([spans == 0, spans == parts - 1], [OLDEST, TEST_FOLD], spans - 1)
+    return table.assign(split=np.where(folds == TEST_FOLD, "test", "train"), fold=folds)
 
 
-def clusters(mols: Sequence[Mol]) -> list[int]:
+def _spans(counts: NDArray[np.int_], shares: Sequence[float]) -> NDArray[np.int_]:
+    """Give each of `d` days its span: each ends after the day that comes nearest to its share of all, none is empty."""
+    ends = np.cumsum(counts) / counts.sum()
+    found, begin = np.empty(len(counts), dtype=int), 0
+    for number, share in enumerate(shares):
+        most = len(counts) - (len(shares) - 1 - number)
+        end = begin + 1 + int(np.argmin(np.abs(ends[begin:most] - share)))
+        found[begin:end] = number
+        begin = end
+    return found
+
+
+def _day(text: str) -> str:
+    """Give the day that a cell begins with; empty where it is none."""
+    try:
+        return date.fromisoformat(text[:10]).isoformat() if ISO_DAY.match(text) else ""
+    except ValueError:
+        return ""
+
+
+def clusters(mols: Iterable[Mol]) -> list[int]:
     """Give each molecule the place of its cluster's leader: the most similar one of molecules unlike each other.
 
     Leaders are chosen in order by sphere exclusion (Tanimoto similarity of Morgan fingerprints of radius 2 below 0.4).
@@ -143,21 +199,17 @@ def clusters(mols: Sequence[Mol]) -> list[int]:
     return [leaders[int(np.argmax(DataStructs.BulkTanimotoSimilarity(each, chosen)))] for each in prints]
 
 
-def leaks(table: pd.DataFrame) -> list[str]:
+def leaks(table: pd.DataFrame, processes: int = 1) -> list[str]:
     """List the stereo-less InChIKeys that stand in more than one of: test split, fold 0, fold 1, ...
 
     A molecule's tautomers and stereoisomers count as itself. Computed from the structures, not from the `group` column,
     so that it checks `assign` rather than repeating it.
     """
-    from rdkit import Chem
-
-    from model_zoo.chemistry.molecules import inchikey
-
     places: dict[str, set[int]] = {}
     known: dict[str, str] = {}
-    for smiles, fold in zip(table["smiles"], table["fold"], strict=True):
-        key = inchikey(Chem.MolFromSmiles(smiles))[:CONNECTIVITY]
-        for label in (key, skeleton(smiles)):
+    found = spread(_identity_of, list(table["smiles"]), processes, least=WORTH_PROCESSES, chunk=CHUNK)
+    for (key, frame), fold in zip(found, table["fold"], strict=True):
+        for label in (key, frame):
             places.setdefault(label, set()).add(int(fold))
             known.setdefault(label, key)
     return sorted({known[label] for label, folds in places.items() if len(folds) > 1})

@@ -67,8 +67,9 @@ class _Reader:
     def _counts(self, likeness: str, weights: Floats, reach: float) -> CountTerm:
         common, _ = self._inputs(likeness, "Div")
         bits, learned = self._inputs(self._input(common, "Cast"))
-        if self._is(learned, "Cast"):
-            learned = self._input(learned, "Cast")
+        if self._is(learned, "Gather"):  # a molecule's bits alone are read of the learned rows
+            bits, learned = self._input(bits, "Gather"), self._input(learned, "Gather")
+        rows_of_bits = self._rows_of_bits(learned)
         spread, _ = self._inputs(self._input(bits, "Cast"), "GreaterOrEqual")
         counts, columns = self._inputs(spread, "Gather")
         source, largest = self._inputs(counts, "Min")
@@ -77,7 +78,6 @@ class _Reader:
             source, scale = self._inputs(self._input(source, "Round"), "Div")
             one = self._number(scale)
         first, width = self._slice(source)
-        rows_of_bits = self._constants[learned]
         dense = np.zeros((width, rows_of_bits.shape[1]), dtype=np.int64)
         np.add.at(dense, self._constants[columns], rows_of_bits)
         column, rows = np.nonzero(dense)
@@ -89,6 +89,17 @@ class _Reader:
             rows.astype(np.int32),
             dense[column, rows].astype(np.uint8),
         )
+
+    def _rows_of_bits(self, learned: str) -> NDArray[np.uint8]:
+        """Give `b x m` bits of the learned rows, which may be packed."""
+        if self._is(learned, "Cast"):
+            learned = self._input(learned, "Cast")
+        if not self._is(learned, "Slice"):
+            return np.asarray(self._constants[learned])
+        wide, _, columns, _ = self._inputs(learned, "Slice")
+        shifted = self._input(self._input(wide, "Reshape"), "BitwiseAnd")
+        packed = self._constants[self._input(shifted, "BitShift")]
+        return np.unpackbits(packed[:, :, 0], axis=1, count=int(self._constants[columns][0]))
 
     def _ranks(self, root: str, weights: Floats, reach: float) -> RankTerm:
         above, smoothing = self._inputs(self._input(root, "Sqrt"), "Add")

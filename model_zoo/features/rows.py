@@ -16,7 +16,8 @@ import logging
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,14 @@ from numpy.typing import NDArray
 
 from model_zoo import featurizers
 from model_zoo.chemistry.molecules import Molecule
+from model_zoo.chemistry.stored_molecules import StoredMolecules, smiles_of
+from model_zoo.features.blocks import compact
+from model_zoo.io.processes import spread
 from model_zoo.type_aliases import Numbers
 
 KEY_BYTES = 16
+BLOCK = 50_000
+"""Molecules of a file: of a larger set so many are computed, kept and given at once."""
 CHUNK = 250
 WORTH_A_PROCESS = 1000
 """Molecules that must be missing before processes are started: each costs about a second to begin."""
@@ -67,16 +73,31 @@ class FeatureRows:
         featurizer = featurizers.get(name)
         if not molecules:
             return featurizer.featurize(molecules)
+        texts = smiles_of(molecules)
+        whole: NDArray[Any] | None = None
+        for start in range(0, len(texts), BLOCK):
+            some = slice(start, start + BLOCK)
+            keys = [_key(smiles) for smiles in texts[some]]
+            rows = self._rows(name, keys, molecules[some])
+            if whole is None:
+                first = rows[keys[0]]
+                whole = np.empty((len(texts), *first.shape), dtype=first.dtype)
+            for row, key in enumerate(keys, start):
+                whole[row] = rows[key]
+        assert whole is not None
+        return whole
+
+    def _rows(self, name: str, keys: Sequence[bytes], molecules: Sequence[Molecule]) -> dict[bytes, Numbers]:
         place = self.place(name)
-        keys = [_key(molecule.smiles) for molecule in molecules]
         rows = _read(place, list(dict.fromkeys(keys)))
-        missing = {key: molecule for key, molecule in zip(keys, molecules, strict=True) if key not in rows}
+        missing = {key: row for row, key in enumerate(keys) if key not in rows}
         if missing:
-            computed = self._compute(name, list(missing.values()))
+            whole = len(missing) == len(molecules)
+            computed = self._compute(name, molecules if whole else [molecules[row] for row in missing.values()])
             if self.may_keep(name):  # else nobody can say which code computed them
                 _write(place, list(missing), computed)
             rows.update(zip(missing, computed, strict=True))
-        return np.stack([rows[key] for key in keys])
+        return rows
 
     def joined(self, names: Sequence[str], molecules: Sequence[Molecule]) -> Numbers:
         """Give the columns of several featurizers, side by side."""
@@ -86,9 +107,9 @@ class FeatureRows:
         featurizer = featurizers.get(name)
         if self._processes < 2 or len(molecules) < WORTH_A_PROCESS:
             return featurizer.featurize(molecules)
-        texts = [molecule.smiles for molecule in molecules]
+        texts = smiles_of(molecules)
         chunks = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
-        return np.concatenate(list(_spread(name, chunks, self._processes)))
+        return np.concatenate(list(spread(partial(_featurize_texts, name), chunks, self._processes, least=2)))
 
 
 def _key(smiles: str) -> bytes:
@@ -111,7 +132,7 @@ def _read(place: Path, wanted: Sequence[bytes]) -> dict[bytes, Numbers]:
                 keys = [key.tobytes() for key in content["keys"]]
                 found = {key: row for row, key in enumerate(keys) if key in missing}
                 if found:
-                    matrix = content["rows"]
+                    matrix = content["compact"].astype(str(content["dtype"]), copy=False)
                     rows.update({key: matrix[row] for key, row in found.items()})
                     missing -= found.keys()
                     os.utime(file)  # tells `prune` that it is of use
@@ -133,7 +154,8 @@ def _write(place: Path, keys: Sequence[bytes], matrix: Numbers) -> None:
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=place)
     try:
         with os.fdopen(handle, "wb") as stream:
-            np.savez_compressed(stream, keys=packed, rows=matrix)
+            dtype = np.array(matrix.dtype.str)
+            np.savez_compressed(stream, allow_pickle=False, keys=packed, compact=compact(matrix), dtype=dtype)
             stream.flush()
             os.fsync(stream.fileno())
         Path(temporary).replace(place / _name_of(keys))
@@ -142,20 +164,5 @@ def _write(place: Path, keys: Sequence[bytes], matrix: Numbers) -> None:
         raise
 
 
-def _spread(name: str, chunks: Sequence[Sequence[str]], processes: int) -> Iterator[Numbers]:
-    """Featurize chunks in processes of their own, in order.
-
-    Fresh ones, never forks: the process that asks may have threads, and a fork of those can hang.
-    """
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_featurize_texts, [name] * len(chunks), chunks)
-
-
 def _featurize_texts(name: str, texts: Sequence[str]) -> Numbers:
-    """Featurize standardised SMILES; reading one back gives the molecule that standardising gave."""
-    from rdkit import Chem
-
-    return featurizers.get(name).featurize([Molecule(text, Chem.MolFromSmiles(text)) for text in texts])
+    return featurizers.get(name).featurize(StoredMolecules(texts))

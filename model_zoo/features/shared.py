@@ -17,8 +17,31 @@ from model_zoo.type_aliases import Numbers
 _featurizer = policies.featurizer
 
 
+class Featurizing:
+    """Features of molecules, computed in this process."""
+
+    def featurize(self, name: str, molecules: Sequence[Molecule]) -> Numbers:
+        """Give the `n x d` features of a featurizer, named as `policies.featurizer` finds it."""
+        return _featurizer(name).featurize(molecules)
+
+    def fingerprints(self, version: int, molecules: Sequence[Molecule]) -> NDArray[np.uint8]:
+        """Give the `n x b` fingerprints that likeness is told by, as a version of the rule makes them."""
+        return policies.fingerprints(molecules, policy=version)
+
+    def size_and_kind(self, molecules: Sequence[Molecule]) -> NDArray[np.float64]:
+        """Give `n x p` sizes and kinds, see `size_and_kind`."""
+        return size_and_kind(molecules)
+
+
 class SharedFeatures:
     """Features of `n` molecules; featurizers are named as `policies.featurizer` finds them.
+
+    Parameters
+    ----------
+    molecules
+        The molecules.
+    source
+        Who computes what is asked for.
 
     Examples
     --------
@@ -28,8 +51,8 @@ class SharedFeatures:
     ((1, 1339), True, (1, 128))
     """
 
-    def __init__(self, molecules: Sequence[Molecule]) -> None:
-        self.molecules = molecules
+    def __init__(self, molecules: Sequence[Molecule], source: Featurizing | None = None) -> None:
+        self.molecules, self._source = molecules, source or Featurizing()
         self._packed: dict[int, NDArray[np.uint8]] = {}
         self._blocks: dict[str, NDArray[Any]] = {}
         self._joined: dict[tuple[str, ...], NDArray[Any]] = {}
@@ -37,13 +60,13 @@ class SharedFeatures:
     def packed(self, version: int) -> NDArray[np.uint8]:
         """Give the `n x b` fingerprints that likeness is told by, as a version of the rule makes them."""
         if version not in self._packed:
-            self._packed[version] = policies.fingerprints(self.molecules, policy=version)
+            self._packed[version] = self._source.fingerprints(version, self.molecules)
         return self._packed[version]
 
     @cached_property
     def properties(self) -> NDArray[np.float64]:
         """`n x p` sizes and kinds, see `size_and_kind`."""
-        return size_and_kind(self.molecules)
+        return self._source.size_and_kind(self.molecules)
 
     def has(self, features: tuple[str, ...]) -> bool:
         """Tell whether these featurizers have all worked already."""
@@ -54,6 +77,6 @@ class SharedFeatures:
         if features not in self._joined:
             for name in features:
                 if name not in self._blocks:
-                    self._blocks[name] = _featurizer(name).featurize(self.molecules)
+                    self._blocks[name] = self._source.featurize(name, self.molecules)
             self._joined[features] = featurizers.join([self._blocks[name] for name in features])
         return self._joined[features]

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from model_zoo.bundles.reader import Bundle, Predictions
-from model_zoo.chemistry.molecules import Limits, Molecule, Standardise
+from model_zoo.chemistry.molecules import Limits, Molecule
 from model_zoo.chemistry.standardisation.outcome import Note
 from model_zoo.features.shared import SharedFeatures
-from model_zoo.inference.complexity import MOST_WALKS, STEPS, is_too_complex
-from model_zoo.policies import standardise
+from model_zoo.inference.chemistry import Chemistry, ProcessEndedError, Reading
 from model_zoo.uncertainty.reliability import Reliability
 
 MOST_VERSIONS = 2_000
@@ -80,8 +79,7 @@ class Fault:
     detail: str
 
 
-Reading = tuple[Standardise, int]
-"""How a champion's molecules are read, see `Manifest.reading`."""
+HERE = Chemistry()
 
 
 class Estimates(dict[str, Estimate]):
@@ -187,55 +185,63 @@ class Predictor:
             results[name] = _noted(estimate, reading)
         return _answer(results)
 
-    def predict(self, bundles: Mapping[str, Bundle], texts: Sequence[str], *, remember: bool = True) -> list[Answer]:
+    def predict(
+        self,
+        bundles: Mapping[str, Bundle],
+        texts: Sequence[str],
+        *,
+        remember: bool = True,
+        chemistry: Chemistry = HERE,
+    ) -> list[Answer]:
         """Predict every endpoint for every text: one answer per text, in order, never raising for a bad one.
 
         What is remembered is used; what is new is remembered only if `remember`, so that a batch job of a million
-        molecules leaves the memory to those who ask again.
+        molecules leaves the memory to those who ask again. `chemistry` is done in this process unless another is given.
+
+        Raises
+        ------
+        ProcessEndedError
+            When `chemistry` is that of a process which came to an end.
         """
         readers: dict[Reading, dict[str, Bundle]] = {}
         for name, bundle in bundles.items():
             readers.setdefault(bundle.manifest.reading, {})[name] = bundle
         results: list[dict[str, Estimate | Fault]] = [{} for _ in texts]
         for reader, members in readers.items():
-            fresh: dict[str, Molecule] = {}
             with self._timed("parse"):
-                readings = [self._read(reader, text, fresh, remember=remember) for text in texts]
+                readings, fresh = self._read(reader, texts, chemistry, remember=remember)
             wanted = dict.fromkeys(entry.smiles for entry in readings if isinstance(entry, Understood))
-            found = self._results(members, wanted, fresh, remember=remember)
+            found = self._results(members, wanted, fresh, chemistry, remember=remember)
             for row, reading in zip(results, readings, strict=True):
                 for name in members:
                     row[name] = reading if isinstance(reading, Fault) else _noted(found[reading.smiles][name], reading)
         return [_answer({name: row[name] for name in bundles}) for row in results]
 
-    def _read(self, reader: Reading, text: str, fresh: dict[str, Molecule], *, remember: bool) -> Understood | Fault:
-        """Give a text's standardised SMILES; a molecule that had to be parsed for it is added to `fresh`."""
-        known = self._readings.get((reader, text))
-        if known is not None:
-            return known
-        options, version = reader
-        parsed = standardise(text, options, self._limits, policy=version)
-        reading: Understood | Fault
-        if isinstance(parsed, Molecule) and is_too_complex(parsed.mol):
-            reading = Fault(
-                "too-complex",
-                f"expected a molecule with at most {MOST_WALKS} walks of up to {STEPS} bonds: its rings "
-                "are too entangled to be predicted in time",
-            )
-        elif isinstance(parsed, Molecule):
-            reading = Understood(parsed.smiles, parsed.notes)
-            fresh[parsed.smiles] = parsed
-        else:
-            reading = Fault(parsed.code, parsed.detail)
-        if remember and len(text) <= self._limits.max_characters:
-            self._readings.put((reader, text), reading)
-        return reading
+    def _read(
+        self, reader: Reading, texts: Sequence[str], chemistry: Chemistry, *, remember: bool
+    ) -> tuple[list[Understood | Fault], dict[str, Molecule]]:
+        """Give how each text is understood, and the molecules that had to be parsed for it, by standardised SMILES."""
+        found = {text: self._readings.get((reader, text)) for text in texts}
+        missing = [text for text, reading in found.items() if reading is None]
+        fresh: dict[str, Molecule] = {}
+        for text, parsed in zip(missing, chemistry.read(missing, reader, self._limits), strict=True):
+            reading: Understood | Fault
+            if isinstance(parsed, Molecule):
+                reading = Understood(parsed.smiles, parsed.notes)
+                fresh[parsed.smiles] = parsed
+            else:
+                reading = Fault(*parsed)
+            found[text] = reading
+            if remember and len(text) <= self._limits.max_characters:
+                self._readings.put((reader, text), reading)
+        return [reading for text in texts if (reading := found[text]) is not None], fresh
 
     def _results(
         self,
         bundles: Mapping[str, Bundle],
         wanted: Iterable[str],
         fresh: Mapping[str, Molecule],
+        chemistry: Chemistry,
         *,
         remember: bool,
     ) -> dict[str, dict[str, Estimate | Fault]]:
@@ -253,7 +259,7 @@ class Predictor:
                 known[name] = estimate
             else:
                 results[smiles] = known
-        for molecule, computed in zip(missing, self._computed(bundles, missing), strict=True):
+        for molecule, computed in zip(missing, self._computed(bundles, missing, chemistry), strict=True):
             results[molecule.smiles] = computed
             new = {bundles[name].manifest.version: it for name, it in computed.items() if isinstance(it, Estimate)}
             if remember and new:
@@ -263,27 +269,29 @@ class Predictor:
         return results
 
     def _computed(
-        self, bundles: Mapping[str, Bundle], molecules: Sequence[Molecule]
+        self, bundles: Mapping[str, Bundle], molecules: Sequence[Molecule], chemistry: Chemistry
     ) -> list[dict[str, Estimate | Fault]]:
         try:
-            return self._compute(bundles, molecules)
+            return self._compute(bundles, molecules, chemistry)
+        except ProcessEndedError:
+            raise
         except Exception as error:  # noqa: BLE001  RDKit and the models' runtimes raise what they like
             if len(molecules) > 1:  # one of them did it: find out which, so that the others get their answers
-                return [result for molecule in molecules for result in self._computed(bundles, [molecule])]
+                return [result for each in molecules for result in self._computed(bundles, [each], chemistry)]
             if len(bundles) > 1:  # nor may one model fail the other endpoints
-                alone = [self._computed({name: each}, molecules)[0] for name, each in bundles.items()]
+                alone = [self._computed({name: each}, molecules, chemistry)[0] for name, each in bundles.items()]
                 return [{name: result for each in alone for name, result in each.items()}]
             detail = f"the models cannot handle this molecule ({type(error).__name__})"
             return [dict.fromkeys(bundles, Fault("prediction-failed", detail))]
 
     def _compute(
-        self, bundles: Mapping[str, Bundle], molecules: Sequence[Molecule]
+        self, bundles: Mapping[str, Bundle], molecules: Sequence[Molecule], chemistry: Chemistry
     ) -> list[dict[str, Estimate | Fault]]:
         """Run the models: each featurizer and the fingerprint of the domain once, however many bundles use them."""
         results: list[dict[str, Estimate | Fault]] = [{} for _ in molecules]
         if not molecules:
             return results
-        shared = SharedFeatures(molecules)
+        shared = SharedFeatures(molecules, chemistry)
         for name, bundle in bundles.items():
             with nullcontext() if shared.has(bundle.blocks) else self._timed("featurize"):
                 X = shared.matrix(bundle.blocks)

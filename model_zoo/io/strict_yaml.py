@@ -40,7 +40,7 @@ def read_yaml(path: Path) -> Any:
         When it cannot be read, or is not YAML by the rules of this module; with the place.
     """
     try:
-        return deepcopy(_content(path.read_text(encoding="utf-8")))
+        return deepcopy(parse_yaml(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"{path}: expected a readable file: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8
@@ -48,8 +48,8 @@ def read_yaml(path: Path) -> Any:
 
 
 @lru_cache(maxsize=512)
-def _content(text: str) -> Any:
-    """Read a text once: each asset that a run makes looks at all configuration again, which has rarely changed."""
+def parse_yaml(text: str) -> Any:
+    """Read a text once, for nobody to change: each asset of a run looks at all configuration, which rarely changes."""
     return yaml.load(text, _Loader)  # noqa: S506 - constructs nothing but data
 
 

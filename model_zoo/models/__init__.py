@@ -37,7 +37,9 @@ class Recipe(Trainer, Protocol):
     """What a module in this package offers, unless it is an ensemble."""
 
     Config: type[ModelConfig]
-    """The hyper-parameters, with defaults; what `config:` in the model's YAML is validated against."""
+    """The hyper-parameters, with defaults.
+
+    The section `config` of the model's YAML is validated against it."""
 
 
 @runtime_checkable

@@ -74,8 +74,12 @@ class Minmax:
         spread = graph.add("Gather", counts, graph.constant(self.unary.columns), axis=1)
         reached = graph.add("GreaterOrEqual", spread, graph.constant(self.unary.thresholds))
         bits = graph.add("Cast", reached, to=graph.types.UINT8)
-        learned = graph.constant(self.bits.astype(np.uint8).T.copy())
-        common = graph.add("Cast", graph.add("MatMulInteger", bits, learned), to=graph.types.DOUBLE)
+        # Of thousands of bits a molecule has hundreds: only what some row has is read of the learned ones.
+        some = graph.add("ReduceMax", bits, graph.constant(np.array([0])), keepdims=0)
+        places = graph.add("Squeeze", graph.add("NonZero", some), graph.constant(np.array([0])))
+        learned = graph.add("Gather", graph.unpacked(self.bits.T > 0), places, axis=0)
+        shared = graph.add("MatMulInteger", graph.add("Gather", bits, places, axis=1), learned)
+        common = graph.add("Cast", shared, to=graph.types.DOUBLE)
         own = graph.add("ReduceSum", counts, graph.constant(np.array([1])), keepdims=1)
         both = graph.add("Add", graph.add("Cast", own, to=graph.types.DOUBLE), graph.constant(self.sums))
         union = graph.add("Max", graph.add("Sub", both, common), graph.constant(np.float64(1)))
@@ -232,7 +236,8 @@ def factored(covariance: NDArray[np.float64], noise: float) -> tuple[NDArray[np.
 
     covariance[np.diag_indices_from(covariance)] += noise
     try:
-        factor, lower = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
+        # Symmetric, and turned over in the order of LAPACK, which would copy it else.
+        factor, lower = cho_factor(covariance.T, lower=True, overwrite_a=True, check_finite=False)
     except (LinAlgError, ValueError) as error:
         raise TrainingError(f"gp: the covariance of {len(covariance)} molecules cannot be factored: {error}") from error
     return factor, bool(lower)

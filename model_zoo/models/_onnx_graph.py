@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from model_zoo.type_aliases import Json
 
@@ -36,6 +36,15 @@ class OnnxGraph:
         name = f"c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.array(value, dtype=dtype, order="C"), name))
         return name
+
+    def unpacked(self, bits: NDArray[np.bool_]) -> str:
+        """Add `n x m` bits as bytes of 0 and 1, which a file holds eight at a time and a session unpacks once."""
+        rows, columns = bits.shape
+        packed = self.constant(np.packbits(bits, axis=1)[:, :, None])
+        shifted = self.add("BitShift", packed, self.constant(np.arange(7, -1, -1, dtype=np.uint8)), direction="RIGHT")
+        single = self.add("BitwiseAnd", shifted, self.constant(np.uint8(1)))
+        wide = self.add("Reshape", single, self.constant(np.array([rows, -1])))
+        return self.add("Slice", wide, *(self.constant(np.array([bound])) for bound in (0, columns, 1)))
 
     def add(self, operator: str, *inputs: str, name: str = "", **attributes: Json) -> str:
         """Add a node; give the name of its one output."""

@@ -28,6 +28,8 @@ from model_zoo.type_aliases import Json, Numbers
 CHECKED_ROWS = 256
 TOLERANCE = 1e-6
 """Of the largest value."""
+PART = 500
+"""Rows of a covariance that are worked on at once."""
 NEGLIGIBLE = 1e-3
 """Blocks whose signal is a smaller share than this of all signals are left out: they cost time and say nothing."""
 
@@ -91,12 +93,10 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
     bounds = [bound for bound, keep in zip(bounds, kept, strict=True) if keep]
     terms = Terms(terms.signals[kept], terms.reaches[kept], terms.noise)
     blocks = [DISTANCES[block.distance](X[:, start:stop], block) for block, start, stop in bounds]
-    covariance = terms.covariance(
-        block.distances(X[:, start:stop]) for block, (_, start, stop) in zip(blocks, bounds, strict=True)
-    )
+    covariance = _covariance(X, bounds, blocks, terms)
     sample = covariance[:CHECKED_ROWS].copy()
     factor = factored(covariance, terms.noise)
-    weights = cho_solve(factor, y)
+    weights = cho_solve(factor, y, check_finite=False)
     logistic = fitted_logistic((y - weights / _precisions(factor[0])) * scale + mean, values) if binary else None
     graph = _graph(X.shape[1], bounds, blocks, terms, (weights * scale, mean), logistic)
     model = OnnxModel(graph, "y", column=None)
@@ -135,12 +135,30 @@ def _terms(X: Numbers, y: NDArray[np.float64], bounds: list[tuple[Block, int, in
     return find_terms(distances, y[rows], smallest)
 
 
+def _covariance(
+    X: Numbers, bounds: list[tuple[Block, int, int]], blocks: list[Minmax | Rank], terms: Terms
+) -> NDArray[np.float64]:
+    """Give the `n x n` covariance of the learned rows, some of its rows at once: a whole term takes as much as it."""
+    covariance = np.empty((len(X), len(X)))
+    for at in range(0, len(X), PART):
+        some = X[at : at + PART]
+        places = zip(blocks, bounds, strict=True)
+        covariance[at : at + PART] = terms.covariance(block.distances(some[:, a:b]) for block, (_, a, b) in places)
+    return covariance
+
+
 def _precisions(factor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the diagonal of the inverse of `L L'`: the sums over each column's squares in the inverse of `L`."""
+    """Give the diagonal of the inverse of `L L'`: the sums over each column's squares in the inverse of `L`.
+
+    The factor is overwritten.
+    """
     from scipy.linalg.lapack import dtrtri
 
-    inverse, _ = dtrtri(factor, lower=1)
-    return np.asarray((np.tril(inverse) ** 2).sum(axis=0))
+    inverse, _ = dtrtri(factor, lower=1, overwrite_c=1)
+    sums = np.zeros(len(inverse))
+    for at in range(0, len(inverse), PART):
+        sums += (np.tril(inverse[at : at + PART], at) ** 2).sum(axis=0)
+    return sums
 
 
 def _graph(

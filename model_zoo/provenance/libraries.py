@@ -24,11 +24,10 @@ BENEATH: Mapping[str, tuple[str, ...]] = {
     "sklearn": ("numpy", "scipy"),
     "scipy": ("numpy",),
     "pandas": ("numpy",),
-    "skl2onnx": ("onnx", "numpy"),
 }
-"""Libraries that compute for another one without our code naming them: scikit-learn computes with NumPy and SciPy,
-and `onnx` decides which operators the graphs are made of that `skl2onnx` writes. Left out: joblib and threadpoolctl,
-which share work out and compute nothing; what XGBoost, CatBoost, PyTorch, RDKit and ONNX Runtime ship is their own."""
+"""Libraries that compute for another one without our code naming them: scikit-learn computes with NumPy and SciPy.
+Left out: joblib and threadpoolctl, which share work out and compute nothing; what XGBoost, CatBoost, PyTorch, RDKit and
+ONNX Runtime ship is their own."""
 
 SUMS = "python"
 """Python itself counts where reached code calls `sum`: since 3.12 it makes up for the rounding of floats."""

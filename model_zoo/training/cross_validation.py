@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_zoo.data.folds import OLDEST, TEST_FOLD, held_out, training_rows
 from model_zoo.data.targets import Target
 from model_zoo.errors import TrainingError
 from model_zoo.fitted_models.formats import BlendMember, BlendModel, Model, load_model
@@ -41,7 +42,7 @@ class TrainingData:
     values
         `n` values in the endpoint's unit.
     folds
-        `n` fold numbers, -1 in the test split.
+        `n` fold numbers; see `model_zoo/data/folds.py`.
     exact
         Which of the `n` values were measured; the others are bounds, which are learnt from and never scored. All of
         them when omitted.
@@ -121,11 +122,10 @@ def cross_validate(
     config = config.model_copy(update={"task": target.task})
     raw = np.full(len(y), np.nan)
     model: Model | None = None
-    for fold in range(int(data.folds.max()) + 1):
-        fitted, held_out = (data.folds >= 0) & (data.folds != fold), data.folds == fold
+    for fold, fitted, inside in held_out(data.folds):
         _require_both_classes(target, y[fitted], fold)
         model = trainer.train(data.X[fitted], y[fitted], config)
-        raw[held_out] = finite_predictions(model, data.X[held_out], name)
+        raw[inside] = finite_predictions(model, data.X[inside], name)
     return scored(raw, target, data, model)
 
 
@@ -147,9 +147,8 @@ def cross_validate_ensemble(
     y = training_values(target, data.values)
     config = config.model_copy(update={"task": target.task})
     raw = np.full(len(y), np.nan)
-    for fold in range(int(data.folds.max()) + 1):
-        others, held_out = (data.folds >= 0) & (data.folds != fold), data.folds == fold
-        raw[held_out] = P[held_out] @ recipe.fit_weights(P[others], y[others], config)
+    for _, others, inside in held_out(data.folds):
+        raw[inside] = P[inside] @ recipe.fit_weights(P[others], y[others], config)
     return scored(raw, target, data)
 
 
@@ -195,7 +194,7 @@ def train_and_score(
         one class to learn from.
     """
     started = time.perf_counter()
-    y, train = training_values(target, data.values), data.folds >= 0
+    y, train = training_values(target, data.values), training_rows(data.folds)
     model: Model
     if members:
         validated, model = _ensemble(name, config, target, data, members)
@@ -222,7 +221,7 @@ def keep_trained(
     model, seconds
         The model, and what fitting took.
     """
-    y, train, raw = training_values(target, data.values), data.folds >= 0, validated.raw
+    y, train, raw = training_values(target, data.values), training_rows(data.folds), validated.raw
     (folder / "model").mkdir()
     model.save(folder / "model")
     saved = load_model(folder / "model")
@@ -265,7 +264,7 @@ def _ensemble(
     name: str, config: ModelConfig, target: Target, data: TrainingData, members: Sequence[Member]
 ) -> tuple[Validated, BlendModel]:
     """Weigh trained models: by their out-of-fold predictions, and by these alone."""
-    recipe, train = get(name), data.folds >= 0
+    recipe, train = get(name), training_rows(data.folds)
     if not isinstance(recipe, Ensemble):
         raise TrainingError(f"{name}: expected no members, it learns by itself")
     saved = [np.load(member.folder / "predictions.npz", allow_pickle=False)["raw"] for member in members]
@@ -299,10 +298,10 @@ def scored(raw: NDArray[np.float64], target: Target, data: TrainingData, model: 
 
 def require_measured(data: TrainingData) -> None:
     """Refuse folds, and a test split, of which nothing can be scored."""
-    for fold in np.unique(data.folds):
+    for fold in np.unique(data.folds[data.folds != OLDEST]):
         inside = data.folds == fold
         if not data.scored[inside].any():
-            place = "the test split" if fold < 0 else f"fold {fold}"
+            place = "the test split" if fold == TEST_FOLD else f"fold {fold}"
             raise TrainingError(
                 f"all {int(inside.sum())} values of {place} are bounds such as `<5`: expected some that were measured, "
                 "for bounds are not scored. Use fewer folds, split at random, or drop bounds (`censored: drop`)."
@@ -311,8 +310,9 @@ def require_measured(data: TrainingData) -> None:
 
 def _require_both_classes(target: Target, y: NDArray[np.float64], fold: int) -> None:
     if target.task == "binary" and len(np.unique(y)) < 2:
+        place = "the oldest span" if fold == OLDEST else f"fold {fold}"
         raise TrainingError(
-            f"all {len(y)} rows that fold {fold} trains on are of class {y[0]:g}: expected both classes. Add "
+            f"all {len(y)} rows that {place} trains on are of class {y[0]:g}: expected both classes. Add "
             "measurements of the other class, use fewer folds, or split at random."
         )
 

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo import featurizers
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.dataset import Dataset
-from model_zoo.data.snapshot_molecules import read_molecules
 from model_zoo.data.targets import Target
+from model_zoo.features.blocks import read_blocks, width_of, write_block
 from model_zoo.models import Trainer
 from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import Member, TrainingData, train_and_score
@@ -100,18 +99,18 @@ def fit(learner: Learner, sources: Sources, featurize: Featurize, watch: Watch, 
         As `train_and_score` does.
     """
     snapshot = Dataset.load(sources.snapshot)
-    blocks = {name: np.load(path, allow_pickle=False) for name, path in sources.features.items()}
-    data = TrainingData(featurizers.join(list(blocks.values())), snapshot.values, snapshot.folds, snapshot.exact)
+    X = read_blocks(list(sources.features.values()))
+    data = TrainingData(X, snapshot.values, snapshot.folds, snapshot.exact)
     with watch(data):
         trainer = _trainer(learner, sources, snapshot, featurize) if sources.auxiliary else None
-        members = _members(sources, {name: block.shape[1] for name, block in blocks.items()})
+        members = _members(sources, {name: width_of(path) for name, path in sources.features.items()})
         return train_and_score(learner.recipe, learner.config, learner.target, data, folder, members, trainer)
 
 
 def write_features(snapshot: Path, featurizer: str, featurize: Featurize, file: Path) -> Numbers:
     """Write one featurizer's numbers for the molecules of a snapshot; give them, `n x d`."""
-    matrix = featurize([featurizer], read_molecules(snapshot))
-    np.save(file, matrix, allow_pickle=False)
+    matrix = featurize([featurizer], Dataset.load(snapshot).molecules())
+    write_block(file, matrix)
     return matrix
 
 

@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo import featurizers
 from model_zoo.data.dataset import Dataset
+from model_zoo.data.folds import held_out, training_rows
 from model_zoo.data.group_dataset import GroupDataset
 from model_zoo.data.targets import Target, Task
 from model_zoo.errors import TrainingError
+from model_zoo.features.blocks import read_blocks
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.models import JointModel, get
 from model_zoo.models._base import ModelConfig
@@ -75,7 +76,7 @@ class JointData:
     Y
         `n x t` values on the scale of training, NaN where nothing was measured.
     folds
-        `n` fold numbers, -1 in the test split.
+        `n` fold numbers; see `model_zoo/data/folds.py`.
     endpoints, tasks
         The `t` endpoints, and what kind of values they have.
     """
@@ -122,12 +123,12 @@ def fit_jointly(
         When fewer than two endpoints are left, they share too few molecules, or a prediction is not finite.
     """
     started = time.perf_counter()
-    whole, left_out = joined(GroupDataset.load(group), learner.targets, [np.load(path) for path in features])
+    whole, left_out = joined(GroupDataset.load(group), learner.targets, read_blocks(features))
     data, unusable = _usable(whole)
     left_out |= unusable
-    shared = int((np.isfinite(data.Y[data.folds >= 0]).sum(axis=1) > 1).sum())
+    shared = int((np.isfinite(data.Y[training_rows(data.folds)]).sum(axis=1) > 1).sum())
     _require_group(data, shared, left_out)
-    test = data.folds < 0
+    test = ~training_rows(data.folds)
     with watch():
         raw = cross_validate_jointly(learner.recipe, learner.config, data)
         model = _trained(learner.recipe, learner.config, data, ~test)
@@ -171,10 +172,9 @@ def cross_validate_jointly(recipe: str, config: ModelConfig, data: JointData) ->
         When one is not finite.
     """
     raw = np.full(data.Y.shape, np.nan)
-    for fold in range(int(data.folds.max()) + 1):
-        held_out = data.folds == fold
-        model = _trained(recipe, config, data, (data.folds >= 0) & ~held_out)
-        raw[held_out] = _finite(model, data.X[held_out], recipe, len(data.endpoints))
+    for _, fitted, inside in held_out(data.folds):
+        model = _trained(recipe, config, data, fitted)
+        raw[inside] = _finite(model, data.X[inside], recipe, len(data.endpoints))
     return raw
 
 
@@ -238,9 +238,7 @@ def take_column(
     return keep_trained(name, target, data, scored(raw, target, data), model, told["train_s"], folder)
 
 
-def joined(
-    group: GroupDataset, targets: Mapping[str, Target], blocks: Sequence[Numbers]
-) -> tuple[JointData, dict[str, str]]:
+def joined(group: GroupDataset, targets: Mapping[str, Target], X: Numbers) -> tuple[JointData, dict[str, str]]:
     """Put the endpoints of a group side by side; give those that have no place on their scale with the reason."""
     molecules = group.molecules.table
     places = {smiles: row for row, smiles in enumerate(molecules["smiles"])}
@@ -258,15 +256,15 @@ def joined(
     names = tuple(columns)
     Y = np.column_stack([columns[name] for name in names]) if names else np.empty((len(places), 0))
     tasks = tuple(targets[name].task for name in names)
-    return JointData(featurizers.join(list(blocks)), Y, molecules["fold"].to_numpy(dtype=int), names, tasks), left_out
+    return JointData(X, Y, molecules["fold"].to_numpy(dtype=int), names, tasks), left_out
 
 
 def _usable(data: JointData) -> tuple[JointData, dict[str, str]]:
     """Leave endpoints out of which some fold would leave nothing to learn."""
     kept, left_out = [], {}
     for place, name in enumerate(data.endpoints):
-        for fold in range(int(data.folds.max()) + 1):
-            y = data.Y[(data.folds >= 0) & (data.folds != fold), place]
+        for fold, fitted, _ in held_out(data.folds):
+            y = data.Y[fitted, place]
             y = y[np.isfinite(y)]
             if len(y) < LEAST_ROWS:
                 left_out[name] = f"expected at least {LEAST_ROWS} molecules outside of fold {fold}, got {len(y)}"

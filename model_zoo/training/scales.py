@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.data.dataset import Dataset
+from model_zoo.data.folds import training_rows
 from model_zoo.data.targets import Target
 from model_zoo.metrics import score
 from model_zoo.selection.scores import OnScale, Scale, Scores, Spread
@@ -59,7 +60,7 @@ def score_both(scores: Scores, target: Target, scale: Scale, snapshot: Path, tra
         with np.load(trained / "predictions.npz", allow_pickle=False) as predictions:
             raw = np.asarray(predictions["raw"], dtype=np.float64)
         data = TrainingData(np.empty((len(raw), 0)), measured.values, measured.folds, measured.exact)
-        told = (data.folds < 0) & data.scored
+        told = ~training_rows(data.folds) & data.scored
         y, served = target.to_training(data.values), _served(raw, target)
         folds = validated_for_training(raw, target, data).summary()
         training = OnScale(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.data.dataset import Dataset
+from model_zoo.data.folds import training_rows
 from model_zoo.data.splits import CONNECTIVITY
 from model_zoo.data.targets import Target
 from model_zoo.models import Trainer, get
@@ -63,7 +64,7 @@ def skeletons(dataset: Dataset) -> list[str]:
 def _apart(other: AuxiliaryDataset, hidden: frozenset[str]) -> Auxiliary:
     """Give the training rows of another endpoint without the molecules that must not be seen."""
     keys = skeletons(other.dataset)
-    kept = (other.dataset.folds >= 0) & np.array([key not in hidden for key in keys], dtype=bool)
+    kept = training_rows(other.dataset.folds) & np.array([key not in hidden for key in keys], dtype=bool)
     rows = np.flatnonzero(kept)
     y = training_values(other.target, other.dataset.values)[rows]
     return Auxiliary(other.name, other.target.task, tuple(keys[row] for row in rows), other.X[rows], y)

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 import numpy as np
 
 from model_zoo import models
+from model_zoo.data.folds import training_rows
 from model_zoo.data.targets import Target
 from model_zoo.errors import AidrugError, TrainingError
 from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import TrainingData, training_values
 
 LARGEST = float(np.finfo(np.float32).max)
+PART = 10_000
 LEAST_SPREAD = 1e-5
 """Of the largest value: a narrower spread is a few hundred steps of single precision, or none."""
 
@@ -42,7 +44,7 @@ def plain_errors(
         When values or features are not finite or leave the range of `float32`, in which models are served; or with a
         library's own words, when the fit raised something that is no error of ours.
     """
-    train = data.folds >= 0
+    train = training_rows(data.folds)
     _require_single_precision(name, target, data)
     require_rows(int(train.sum()))
     try:
@@ -95,25 +97,28 @@ def plain_joint_errors(name: str) -> Iterator[None]:
 
 
 def _require_single_precision(name: str, target: Target, data: TrainingData) -> None:
-    y = np.abs(training_values(target, data.values[data.folds >= 0]))
+    y = np.abs(training_values(target, data.values[training_rows(data.folds)]))
     if y.size and not y.max() <= LARGEST:
         came = "a value that is no finite number" if not np.isfinite(y.max()) else f"{y.max():g}"
         raise TrainingError(
             f"{name}: expected values up to {LARGEST:g} on the scale of training, got {came}: models are served in "
             "single precision. Use a unit of another size, or `transform: log10`."
         )
-    spread = float(np.ptp(training_values(target, data.values[data.folds >= 0]))) if y.size else 0.0
+    spread = float(np.ptp(training_values(target, data.values[training_rows(data.folds)]))) if y.size else 0.0
     if 0 < spread < LEAST_SPREAD * y.max():
         raise TrainingError(
             f"{name}: expected values that differ by more than {LEAST_SPREAD:g} of their size, got ones up to "
             f"{y.max():g} that differ by {spread:.3g}: models are served in single precision. Subtract an offset in "
             "the file, and say so in the endpoint's unit."
         )
-    wrong = ~(np.abs(data.X) <= LARGEST)  # one that is no number compares false
-    if wrong.any():
-        rows, columns = wrong.any(axis=1), wrong.any(axis=0)
+    count, rows, columns = 0, 0, np.zeros(data.X.shape[1], dtype=bool)
+    for start in range(0, len(data.X), PART):  # a mask of all of X would take as much as X
+        wrong = ~(np.abs(data.X[start : start + PART]) <= LARGEST)  # one that is no number compares false
+        if wrong.any():
+            count, rows = count + int(wrong.sum()), rows + int(wrong.any(axis=1).sum())
+            columns |= wrong.any(axis=0)
+    if count:
         raise TrainingError(
-            f"{name}: expected finite features up to {LARGEST:g}, got {int(wrong.sum())} others in {int(rows.sum())} "
-            f"of {len(rows)} molecules, first in column {int(columns.argmax())}: a featurizer must replace what has no "
-            "value."
+            f"{name}: expected finite features up to {LARGEST:g}, got {count} others in {rows} of {len(data.X)} "
+            f"molecules, first in column {int(columns.argmax())}: a featurizer must replace what has no value."
         )

@@ -6,16 +6,13 @@ Does not belong here: what follows for a prediction (see `error_model.py`, `reli
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.chemistry.molecules import Molecule
-from model_zoo.chemistry.similarity import PackedFingerprints, nearest_rows, pack, rows_asked, tanimoto_nearest
-from model_zoo.chemistry.size_and_kind import size_and_kind
+from model_zoo.chemistry.similarity import PackedFingerprints, nearest_rows, rows_asked, tanimoto_nearest
 from model_zoo.uncertainty.property_distance import PropertySpace
 
 
@@ -66,21 +63,20 @@ class Domain:
         return PackedFingerprints(self.packed)
 
 
-def fit_domain(molecules: Sequence[Molecule], folds: NDArray[np.int_]) -> Domain:
+def fit_domain(packed: NDArray[np.uint8], properties: NDArray[np.float64], folds: NDArray[np.int_]) -> Domain:
     """Build the domain of training molecules, its threshold from similarity across folds.
 
     Of more than `similarity.MOST_ASKED` molecules the threshold is that of so many drawn ones; the domain holds all.
 
     Parameters
     ----------
-    molecules
-        The `n` training molecules.
+    packed, properties
+        The `n` training molecules as `similarity.pack` and `size_and_kind` give them.
     folds
         Their fold numbers: a molecule's nearest neighbour is sought in the other folds only, which is
         how far the molecules lay apart when the model was scored.
     """
-    packed = pack(molecules)
-    asked = rows_asked(len(molecules))
+    asked = rows_asked(len(packed))
     nearest, fold_of = np.zeros(len(asked)), folds[asked]
     for fold in np.unique(fold_of):
         inside, others = fold_of == fold, folds != fold
@@ -88,4 +84,4 @@ def fit_domain(molecules: Sequence[Molecule], folds: NDArray[np.int_]) -> Domain
             nearest[inside] = 1.0
             continue
         nearest[inside] = tanimoto_nearest(packed[asked[inside]], packed[others])[0][:, 0]
-    return Domain(packed, float(np.percentile(nearest, 5)), size_and_kind(molecules))
+    return Domain(packed, float(np.percentile(nearest, 5)), properties)

@@ -7,9 +7,9 @@ Does not belong here: predicting (see `model_zoo.inference.predictor`), how they
 from __future__ import annotations
 
 import logging
-import math
-import time
-from collections.abc import Collection, Mapping, Sequence
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rdkit import Chem
@@ -17,10 +17,13 @@ from rdkit import Chem
 from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.structural_alerts import Alert
-from model_zoo.explanation.explainer import Explanation
-from model_zoo.inference.predictor import Answer, Estimates, Fault
+from model_zoo.explanation.explainer import Explainer, Explanation
+from model_zoo.explanation.measured_pair import MeasuredPair, nearest_pair
+from model_zoo.inference.chemistry import ProcessEndedError
+from model_zoo.inference.predictor import HERE, Answer, Estimates, Fault
 from model_zoo.policies import find_alerts
 from serving.champions.champion_registry import Champion
+from serving.inference.chemistry_process import ChemistryProcess, chemistry_process
 from serving.inference.lru_cache import LruCache
 
 logger = logging.getLogger(__name__)
@@ -28,6 +31,8 @@ logger = logging.getLogger(__name__)
 INCLUDES = ("neighbours", "explanation", "alerts")
 """What a request may ask for."""
 NEIGHBOURS = 3
+PAIRED = 60
+"""Nearest measured molecules among which a pair that differs in one group is sought."""
 EXPLAINED = 5_000
 """How many explanations are remembered; each is about a kilobyte."""
 MOST_EXPLAINED_ATOMS = 70
@@ -41,12 +46,20 @@ class Overdue(Exception):  # noqa: N818  it is not an error of the code
     """The time of a request is over, or nobody waits for it."""
 
 
-@dataclass
 class Deadline:
-    """Until when something may go on; `over` is set by whoever gives it up before."""
+    """Whether something may go on; whoever gives it up ends it, and with it the process that works for it."""
 
-    until: float = math.inf
-    over: bool = False
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: ChemistryProcess | None = None
+        self._over = False
+
+    def end(self) -> None:
+        """Let nothing go on; from any thread."""
+        with self._lock:
+            self._over = True
+            if self._process is not None:
+                self._process.kill()
 
     def check(self) -> None:
         """Go on, or not.
@@ -54,22 +67,35 @@ class Deadline:
         Raises
         ------
         Overdue
-            When the time is over.
+            When it was ended.
         """
-        if self.over or time.monotonic() >= self.until:
+        if self._over:
             raise Overdue
+
+    @contextmanager
+    def ends(self, process: ChemistryProcess | None) -> Iterator[None]:
+        """End a process too, for as long as the context lasts, and not when it works for somebody else."""
+        with self._lock:
+            self.check()
+            self._process = process
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._process = None
 
 
 @dataclass(frozen=True)
 class Annotation:
     """What was asked for of one molecule; none, or an endpoint missing, where it was not asked for.
 
-    An explanation is none where a champion cannot explain this molecule.
+    An explanation is none where a champion cannot explain this molecule; `pairs` come with explanations and neighbours.
     """
 
     alerts: tuple[Alert, ...] | None = None
     neighbours: Mapping[str, list[Neighbour]] = field(default_factory=dict)
     explanations: Mapping[str, Explanation | None] = field(default_factory=dict)
+    pairs: Mapping[str, MeasuredPair[Neighbour] | None] = field(default_factory=dict)
 
 
 class Annotations:
@@ -100,7 +126,7 @@ class Annotations:
         Raises
         ------
         Overdue
-            When a deadline is over, at the next molecule or endpoint.
+            When a deadline was ended, at the next molecule or endpoint, and at once while one is explained.
         """
         deadline = deadline or Deadline()
         return [
@@ -127,11 +153,16 @@ class Annotations:
             for name, estimate in answer.items()
             if "explanation" in include
         }
+        pairs = {
+            name: nearest_pair(estimate.smiles, champions[name].bundle.nearest([molecules[estimate.smiles]], PAIRED)[0])
+            for name, estimate in answer.items()
+            if why.get(name) is not None and "neighbours" in include
+        }
         found = None
         if "alerts" in include:
             name, first = next(iter(answer.items()))
             found = self._alerts_of(molecules[first.smiles], champions[name].manifest.policies.alerts)
-        return Annotation(found, near, why)
+        return Annotation(found, near, why, pairs)
 
     def _explanation_of(self, champion: Champion, molecule: Molecule, deadline: Deadline) -> Explanation | None:
         if champion.bundle.explainer is None or molecule.mol.GetNumHeavyAtoms() > MOST_EXPLAINED_ATOMS:
@@ -141,7 +172,9 @@ class Annotations:
         known = self._explanations.get(key)
         if known is None:
             try:
-                known = champion.bundle.explainer.explain(molecule)
+                known = _explained(champion.bundle.explainer, molecule, deadline)
+            except Overdue:
+                raise
             except Exception as error:  # noqa: BLE001  a prediction stands without its explanation
                 logger.warning("%s/%s cannot explain: %s", champion.manifest.endpoint, key[0], type(error).__name__)
                 return None
@@ -154,3 +187,15 @@ class Annotations:
             known = find_alerts(molecule.mol, policy=version)
             self._alerts.put((version, molecule.smiles), known)
         return known
+
+
+def _explained(explainer: Explainer, molecule: Molecule, deadline: Deadline, *, again: bool = True) -> Explanation:
+    """Explain, with a process for what it takes of chemistry; one that was killed is replaced once."""
+    with chemistry_process() as process, deadline.ends(process):
+        try:
+            return explainer.explain(molecule, process or HERE)
+        except ProcessEndedError:
+            deadline.check()
+            if not again:
+                raise
+    return _explained(explainer, molecule, deadline, again=False)

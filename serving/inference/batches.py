@@ -25,11 +25,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, get_args
 
+from model_zoo.inference.chemistry import ProcessEndedError
 from serving import metrics
+from serving.inference.chemistry_process import ChemistryProcess
 from serving.inference.effort import LONG, Lane, cost_of, effort, lane_of
 from serving.inference.lru_cache import LruCache
 from serving.inference.priority import give_way
@@ -75,6 +77,7 @@ class _Ask(Generic[K, A]):
 
     key: K
     texts: Sequence[str]
+    efforts: Sequence[float]
     future: asyncio.Future[list[A]]
     since: float
     answers: list[A | None] = field(init=False)
@@ -92,21 +95,42 @@ class _Batch(Generic[K, A]):
     key: K
     places: list[tuple[_Ask[K, A], int]]
     lane: Lane
+    again: bool = False
+    """Whether its one molecule was alone before, and its process ended."""
     ended: bool = False
     lost: bool = False
     timer: asyncio.TimerHandle | None = None
-    clock: int | None = None
-    """Of the processor time of its thread; none where the system has none, or before it began."""
+    process: ChemistryProcess | None = None
+    clocks: list[int] = field(default_factory=list)
+    """Of the processor time of its thread and its process; none where the system has none, or before it began."""
     began: bool = False
     mark: float = 0.0
-    """When its present step began, in processor time of its thread."""
+    """When its present step began, in processor time."""
     looked: tuple[float, float] = (0.0, 0.0)
-    """When somebody last looked whether it goes on, by the clock and in processor time of its thread."""
+    """When somebody last looked whether it goes on, by the clock and in processor time."""
 
     @property
     def size(self) -> float:
         """How much of a batch's room its molecules take."""
-        return sum(cost_of(ask.texts[index], self.lane) for ask, index in self.places)
+        return sum(cost_of(ask.efforts[index], self.lane) for ask, index in self.places)
+
+    def begin(self, process: ChemistryProcess | None) -> None:
+        """Begin on this thread, with a process for its chemistry."""
+        self.process = process
+        if hasattr(time, "pthread_getcpuclockid"):
+            self.clocks.append(time.pthread_getcpuclockid(threading.get_ident()))
+        if process is not None and process.clock is not None:
+            self.clocks.append(process.clock)
+        self.mark = self.used()
+        self.looked, self.began = (time.monotonic(), self.mark), True
+
+    def used(self) -> float:
+        """Give the processor time of its thread and its process; a process that has ended counts no more."""
+        used = 0.0
+        for clock in self.clocks:
+            with suppress(OSError):
+                used += time.clock_gettime(clock)
+        return used
 
 
 class Batches(Generic[K, A]):
@@ -115,7 +139,7 @@ class Batches(Generic[K, A]):
     Parameters
     ----------
     predict
-        Gives one answer per text for a key, on a worker thread.
+        Gives one answer per text for a key, on a worker thread, with the process that does its chemistry, if any.
     timed_out
         Gives the answer of a molecule that did not come to an end.
     threads
@@ -125,18 +149,21 @@ class Batches(Generic[K, A]):
         nothing waits.
     seconds
         Processor time that a step of a batch may take; see `step`.
+    processes
+        Gives what is not quick a process for its chemistry.
     """
 
     def __init__(
         self,
-        predict: Callable[[K, Sequence[str]], list[A]],
+        predict: Callable[[K, Sequence[str], ChemistryProcess | None], list[A]],
         timed_out: Callable[[], A],
         *,
         threads: int,
         most_waiting: int,
         seconds: float,
+        processes: Callable[[], AbstractContextManager[ChemistryProcess | None]] = nullcontext,
     ) -> None:
-        self._predict, self._timed_out = predict, timed_out
+        self._predict, self._timed_out, self._processes = predict, timed_out, processes
         self._threads, self._most_waiting, self._seconds = threads, most_waiting, seconds
         self._waiting: dict[Lane, deque[_Ask[K, A]]] = {lane: deque() for lane in get_args(Lane)}
         self._retries: deque[_Batch[K, A]] = deque()
@@ -197,16 +224,19 @@ class Batches(Generic[K, A]):
             return [self._timed_out() if index in hopeless else next(others) for index in range(len(texts))]
         if not texts:
             return []
+        efforts = [effort(text) for text in texts]
         if background:
-            return await self._wait("background", key, texts, None)
+            return await self._wait("background", key, texts, efforts, None)
         self._require_room(len(texts))
-        long = [index for index, text in enumerate(texts) if effort(text) >= LONG]
+        long = [index for index, each in enumerate(efforts) if each >= LONG]
         if not long or len(long) == len(texts):
-            return await self._wait(lane_of(texts), key, texts, seconds)
+            return await self._wait(lane_of(efforts), key, texts, efforts, seconds)
         apart = set(long)
         short = [index for index in range(len(texts)) if index not in apart]
-        parts_of_it = [[texts[index] for index in indices] for indices in (short, long)]
-        waits = [asyncio.create_task(self._wait(lane_of(part), key, part, seconds)) for part in parts_of_it]
+        waits = []
+        for indices in (short, long):
+            part, own = [texts[index] for index in indices], [efforts[index] for index in indices]
+            waits.append(asyncio.create_task(self._wait(lane_of(own), key, part, own, seconds)))
         try:
             parts = await asyncio.gather(*waits)
         finally:
@@ -215,8 +245,10 @@ class Batches(Generic[K, A]):
         found = dict(zip([*short, *long], [*parts[0], *parts[1]], strict=True))
         return [found[index] for index in range(len(texts))]
 
-    async def _wait(self, lane: Lane, key: K, texts: Sequence[str], seconds: float | None) -> list[A]:
-        ask = _Ask(key, texts, asyncio.get_running_loop().create_future(), time.monotonic())
+    async def _wait(
+        self, lane: Lane, key: K, texts: Sequence[str], efforts: Sequence[float], seconds: float | None
+    ) -> list[A]:
+        ask = _Ask(key, texts, efforts, asyncio.get_running_loop().create_future(), time.monotonic())
         self._waiting[lane].append(ask)
         self.waiting += len(texts)
         self._dispatch()
@@ -234,7 +266,7 @@ class Batches(Generic[K, A]):
         """Say, on a worker thread, that its batch comes to another step: the limit of processor time begins anew."""
         batch: _Batch[K, A] | None = getattr(self._own, "batch", None)
         if batch is not None:
-            batch.mark = time.thread_time()
+            batch.mark = batch.used()
 
     def _require_room(self, more: int) -> None:
         if self.lost >= MOST_LOST:
@@ -310,7 +342,7 @@ class Batches(Generic[K, A]):
                 continue
             stop, left = ask.taken, min(most, room)
             while stop < len(ask.texts) and left > 0:  # the last one may be larger than what is left
-                cost = cost_of(ask.texts[stop], lane)
+                cost = cost_of(ask.efforts[stop], lane)
                 room, left, stop = room - cost, left - cost, stop + 1
             batch.places += [(ask, index) for index in range(ask.taken, stop)]
             self.waiting -= stop - ask.taken
@@ -338,19 +370,17 @@ class Batches(Generic[K, A]):
             metrics.QUEUE.observe(time.monotonic() - min(ask.since for ask, _ in batch.places))
             metrics.BATCH_MOLECULES.observe(len(batch.places))
             answers: list[A] | Exception
-            began = batch.mark = time.thread_time()
-            batch.looked, batch.began = (time.monotonic(), began), True
-            if hasattr(time, "pthread_getcpuclockid"):
-                batch.clock = time.pthread_getcpuclockid(threading.get_ident())
-            self._own.batch = batch
-            try:
-                answers = self._predict(batch.key, [ask.texts[index] for ask, index in batch.places])
-            except Exception as error:  # noqa: BLE001  the requests get it, the thread goes on
-                answers = error
-            with self._lock:
-                batch.ended = True
-            self._own.batch = None
-            self._learn((batch.key, batch.lane), (time.thread_time() - began) / batch.size)
+            with self._processes() if batches is self._others else nullcontext() as process:
+                batch.begin(process)
+                self._own.batch, began = batch, batch.mark
+                try:
+                    answers = self._predict(batch.key, [ask.texts[index] for ask, index in batch.places], process)
+                except Exception as error:  # noqa: BLE001  the requests get it, the thread goes on
+                    answers = error
+                with self._lock:
+                    batch.ended = True
+                self._own.batch = None
+                self._learn((batch.key, batch.lane), (batch.used() - began) / batch.size)
             with suppress(RuntimeError):  # the loop is closed: the service has ended meanwhile
                 self._loop.call_soon_threadsafe(self._finished, batch, answers)
             if batch.lost:
@@ -368,7 +398,9 @@ class Batches(Generic[K, A]):
             self.lost -= 1
             return
         self._busy.discard(batch)
-        if isinstance(answers, Exception):
+        if isinstance(answers, ProcessEndedError):
+            self._retry(batch)
+        elif isinstance(answers, Exception):
             for ask in {ask for ask, _ in batch.places}:
                 if not ask.future.done():
                     ask.future.set_exception(answers)
@@ -391,6 +423,8 @@ class Batches(Generic[K, A]):
                 return
             left = self._left(batch)
             batch.lost = left <= 0
+            if batch.lost and batch.process is not None:
+                batch.process.kill()  # before its thread may give it to another batch
         if not batch.lost:
             batch.timer = self._loop.call_later(left, self._overdue, batch)
             return
@@ -402,16 +436,23 @@ class Batches(Generic[K, A]):
         if len(batch.places) == 1:
             ask, index = batch.places[0]
             self._hopeless.put((batch.key, ask.texts[index]), value=True)
+        self._retry(batch, once=True)
+        self._dispatch()
+
+    def _retry(self, batch: _Batch[K, A], *, once: bool = False) -> None:
+        """Let the molecules of a batch go on one by one; one that was alone, again unless it had its turns."""
+        if len(batch.places) == 1 and (once or batch.again):
+            ask, index = batch.places[0]
             self._answer(ask, index, self._timed_out())
         else:
-            self._retries += [_Batch(batch.key, [place], "long") for place in batch.places]
-        self._dispatch()
+            again = len(batch.places) == 1
+            self._retries += [_Batch(batch.key, [place], "long", again=again) for place in batch.places]
 
     def _left(self, batch: _Batch[K, A]) -> float:
         """Give the seconds after which to look at a batch again; none are left where its step does not end."""
-        if batch.clock is None:  # no thread has taken it yet, or the system has no such clock
+        if not batch.clocks:  # no thread has taken it yet, or the system has no such clock
             return self._seconds if not batch.began else 0.0
-        now, used = time.monotonic(), time.clock_gettime(batch.clock)
+        now, used = time.monotonic(), batch.used()
         passed, got = now - batch.looked[0], used - batch.looked[1]
         if passed < self._seconds:
             return self._seconds - passed

@@ -26,20 +26,19 @@ def effort(text: str) -> float:
     return max(1.0, (sum(map(str.isalnum, text)) / 25) ** 3)
 
 
-def lane_of(texts: Sequence[str]) -> Lane:
-    """Give the queue of a request of molecules none of which is long, or all are.
+def lane_of(efforts: Sequence[float]) -> Lane:
+    """Give the queue of a request by the efforts of its molecules, of which none is long, or all are.
 
     Examples
     --------
-    >>> lane_of(["CCO"]), lane_of(["CCO"] * 32), lane_of(["CCO" * 30])
+    >>> lane_of([1.0]), lane_of([1.0] * 32), lane_of([47.0])
     ('quick', 'short', 'long')
     """
-    efforts = [effort(text) for text in texts]
     if max(efforts) >= LONG:
         return "long"
     return "quick" if sum(efforts) <= FEW else "short"
 
 
-def cost_of(text: str, lane: Lane) -> float:
+def cost_of(effort: float, lane: Lane) -> float:
     """Give how much of the room of a batch a molecule takes: long ones are counted, others weighed."""
-    return 1.0 if lane == "long" else effort(text)
+    return 1.0 if lane == "long" else effort

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from typing import ParamSpec, TypeVar
 from model_zoo.bundles.on_demand import ModelMemory
 from model_zoo.bundles.reader import Bundle
 from model_zoo.bundles.store import Pointer, Store
-from model_zoo.inference.predictor import Answer, Estimate, Fault, Predictor, Stage
+from model_zoo.inference.predictor import HERE, Answer, Estimate, Fault, Predictor, Stage
 from serving import metrics
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.champions.champion_watcher import ChampionWatcher
@@ -29,6 +28,7 @@ from serving.champions.training_progress import TrainingProgress
 from serving.http.problems import ProblemError
 from serving.inference.annotations import PART, Annotation, Annotations, Deadline, Overdue
 from serving.inference.batches import Batches, QueueFullError
+from serving.inference.chemistry_process import chemistry_process
 from serving.inference.lru_cache import LruCache
 from serving.inference.prediction_logger import PredictionLogger
 from serving.inference.priority import give_way
@@ -81,11 +81,14 @@ class Engine:
         self._predictor = Predictor(settings.limits, LruCache(settings.cache_entries), estimates, self._step)
         self._annotations = Annotations(settings.cache_entries)
         self.batches: Batches[_Asked, Answer] = Batches(
-            lambda asked, texts: self._predictor.predict(asked.bundles, texts, remember=asked.remember),
+            lambda asked, texts, process: self._predictor.predict(
+                asked.bundles, texts, remember=asked.remember, chemistry=process or HERE
+            ),
             lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s of computing"),
             threads=max(2, (os.cpu_count() or 1) // settings.workers),
             most_waiting=settings.queue_molecules,
             seconds=settings.batch_seconds,
+            processes=chemistry_process,
         )
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
         # Explanations take seconds: on a thread of their own they keep neither the page nor predictions waiting; with a
@@ -187,7 +190,7 @@ class Engine:
         """Find what the request asks for beside the numbers; one insight per answer, in order.
 
         `background` work is never refused: its caller asks for the next molecules when it has had these. Requests take
-        turns, a few molecules each; one that is cancelled ends with the explanation that is under way.
+        turns, a few molecules each; one that is cancelled, or whose time is over, ends at once.
 
         Raises
         ------
@@ -202,20 +205,23 @@ class Engine:
             detail = f"{', '.join(include)}: {waiting} molecules are waiting, {len(answers)} more came; {most} may wait"
             raise ProblemError("busy", detail, {"Retry-After": "2"})
         self.insights_waiting += len(answers)
-        deadline = Deadline() if background else Deadline(time.monotonic() + self.settings.request_seconds)
+        deadline, loop = Deadline(), asyncio.get_running_loop()
+        timer = None if background else loop.call_later(self.settings.request_seconds, deadline.end)
         pool, step = (self._explaining, 1) if "explanation" in include else (self._threads, PART)
         found: list[Annotation] = []
         try:
             for start in range(0, len(answers), step):
                 part = answers[start : start + step]
                 job = partial(self._annotations.gather, champions, part, include, deadline)
-                found += await asyncio.get_running_loop().run_in_executor(pool, job)
+                found += await loop.run_in_executor(pool, job)
         except Overdue:
             metrics.REFUSED_REQUESTS.labels("overdue").inc()
             detail = f"{', '.join(include)}: {len(found)} of {len(answers)} molecules were done in time; ask for fewer"
             raise ProblemError("overdue", detail, {"Retry-After": "5"}) from None
         finally:
-            deadline.over = True
+            if timer is not None:
+                timer.cancel()
+            deadline.end()
             self.insights_waiting -= len(answers)
         return found
 

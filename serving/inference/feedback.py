@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from model_zoo.errors import StoreError
 from model_zoo.inference.predictor import Answer, Estimates, Fault
 from model_zoo.monitoring.prediction_log import MeasurementRow, PredictionLog
+from model_zoo.uncertainty.reliability import Reliability
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.champions.withdrawal import withdrawal
 from serving.http.problems import ProblemError
@@ -48,11 +49,14 @@ class FeedbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Compared(Struct, frozen=True):
-    """What was predicted for a measured molecule, by the champion that serves now."""
+    """What was predicted for a measured molecule, by the champion that serves now; each as in a prediction."""
 
     value: float
     interval: tuple[float, float] | None
     champion: str
+    reliability: Reliability | None = None
+    usual_error: float | None = None
+    usual_error_unit: str | None = None
 
 
 class MeasurementResult(Struct, frozen=True):
@@ -158,5 +162,9 @@ def _entry(index: int, item: Measurement, result: Answer, table: ChampionRegistr
         return MeasurementResult(index, item.endpoint, error=MoleculeError(result.code, result.detail))
     estimate = result[item.endpoint]
     interval = None if estimate.lower is None or estimate.upper is None else (estimate.lower, estimate.upper)
-    version = table.champions[item.endpoint].manifest.version
-    return MeasurementResult(index, item.endpoint, prediction=Compared(estimate.value, interval, version))
+    manifest = table.champions[item.endpoint].manifest
+    unit = manifest.error_unit if manifest.trust.levels is not None else None
+    trust = (estimate.reliability, estimate.usual_error, unit)
+    return MeasurementResult(
+        index, item.endpoint, prediction=Compared(estimate.value, interval, manifest.version, *trust)
+    )

@@ -25,17 +25,21 @@ from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
 from serving.page import comparison, details
+from serving.page.calculated import CALCULATED_HANDLERS
+from serving.page.criteria import CRITERIA_HANDLERS
 from serving.page.export import FORMATS, sheet_of
 from serving.page.first_rows import FILE_HANDLERS
 from serving.page.job_table import JOB_TABLE_HANDLERS
-from serving.page.known import not_told_apart, twins
+from serving.page.known import left_open, not_told_apart, twins
 from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
+from serving.page.project_score import read_scores
 from serving.page.templates import FRAGMENT, STATIC, render
 from serving.page.training_banner import MAKING_HANDLERS, banner
 from serving.page.understood import Line, lines_of, preview
 from serving.page.views import MOST_CARDS, ShownMolecule, card, headings, results_of
+from serving.page.what_if import WHAT_IF_HANDLERS
 
 __all__ = ["PAGE_HANDLERS", "STATIC"]
 
@@ -65,6 +69,8 @@ class Form(Struct, frozen=True):
         The line that the cursor stands in, from 1.
     format
         What a download is written as.
+    score
+        The project score of each molecule, as the page sends it.
     """
 
     smiles: str = ""
@@ -73,6 +79,7 @@ class Form(Struct, frozen=True):
     name: str = ""
     at: int = 1
     format: str = "csv"
+    score: str = ""
 
     @property
     def picks(self) -> list[int]:
@@ -143,7 +150,7 @@ async def download(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) 
     if data.format not in FORMATS:
         raise ProblemError("invalid-request", f"format: expected one of {', '.join(FORMATS)}, got {data.format[:20]!r}")
     media_type, write = FORMATS[data.format]
-    sheet = await engine.work(sheet_of, lines, told, places, table.champions)
+    sheet = await engine.work(sheet_of, lines, told, places, table.champions, read_scores(data.score))
     headers = {"Content-Disposition": f'attachment; filename="predictions.{data.format}"'}
     return Response(await engine.work(write, sheet), media_type=media_type, headers=headers)
 
@@ -160,8 +167,8 @@ async def why_page(request: HttpRequest, data: URLEncodedBody[Form], engine: Nam
     include = ["explanation", *(["neighbours"] if engine.settings.show_neighbours else [])]
     (annotation,) = await unless_left(request, engine.annotations(given.champions, given.answers, include))
     answer = given.answers[0]
-    smiles = answer[data.endpoint].smiles if isinstance(answer, Estimates) else ""
-    why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, smiles, annotation)
+    estimate = answer.get(data.endpoint) if isinstance(answer, Estimates) else None
+    why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, estimate, annotation)
     form = measuring(request, engine, given.champions[data.endpoint], _one(data)[0].smiles)
     return _html(render("why.html", why=why, form=form))
 
@@ -180,6 +187,7 @@ async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine
 
 PAGE_HANDLERS: list[ControllerRouterHandler] = [
     show_page, predict_page, preview_page, compare_page, download, why_page, alerts_page,
+    *CALCULATED_HANDLERS, *CRITERIA_HANDLERS, *WHAT_IF_HANDLERS,
     *FILE_HANDLERS, *JOB_TABLE_HANDLERS, *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
 ]  # fmt: skip
 
@@ -224,10 +232,11 @@ async def _with_twins(engine: Engine, told: list[ShownMolecule]) -> list[ShownMo
     async def alike(each: ShownMolecule) -> ShownMolecule:
         if not isinstance(each.answer, Estimates):
             return each
-        others = twins(next(iter(each.answer.values())).smiles)
+        smiles = next(iter(each.answer.values())).smiles
+        others = twins(smiles)
         answers = await engine.predict(each.champions, list(others.values())) if others else []
         found = list(zip(others, answers, strict=True))
-        return replace(each, alike=not_told_apart(each.champions, each.answer, found))
+        return replace(each, alike=(*left_open(smiles), *not_told_apart(each.champions, each.answer, found)))
 
     return list(await asyncio.gather(*map(alike, told)))
 

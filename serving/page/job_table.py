@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from litestar import MediaType, Response, get, post
 from litestar.di import NamedDependency
@@ -17,14 +17,16 @@ from model_zoo.io.spreadsheets import BOM
 from serving.http.parameters import HttpRequest
 from serving.inference.engine import Engine
 from serving.jobs.service import Jobs, seen_by
+from serving.page.project_score import COLUMNS, NO_SCORE, Score, read_scores
 from serving.page.templates import render
 from serving.page.views import Heading, headings
 
 
 class Chosen(Struct, frozen=True):
-    """Rows of a job, from 0; none means all."""
+    """Rows of a job, from 0; none means all. `score` is what the page computed of them."""
 
     pick: list[int] | int = []
+    score: str = ""
 
     @property
     def picks(self) -> set[int]:
@@ -59,7 +61,7 @@ async def chosen_rows(
     """Give the chosen rows of a job's result as CSV, in the order of the upload."""
     job = await jobs.find(job_id, seen_by(request))
     _, pieces = jobs.result(job, "csv", None, None)
-    text = await engine.work(_picked, pieces, data.picks)
+    text = await engine.work(_picked, pieces, data.picks, read_scores(data.score))
     headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
     return Response(BOM + text, media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -67,11 +69,12 @@ async def chosen_rows(
 JOB_TABLE_HANDLERS: list[ControllerRouterHandler] = [job_table, chosen_rows]
 
 
-def _picked(pieces: Iterator[bytes], picks: set[int]) -> str:
+def _picked(pieces: Iterator[bytes], picks: set[int], scores: Mapping[int, Score]) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     text = io.StringIO(b"".join(pieces).decode().removeprefix(BOM), newline="")
     for number, row in enumerate(csv.reader(text), start=-1):
         if number < 0 or not picks or number in picks:
-            writer.writerow(row)
+            value, front = COLUMNS if number < 0 else scores.get(number, NO_SCORE).cells
+            writer.writerow([*row, "" if value is None else value, front] if scores else row)
     return file.getvalue()

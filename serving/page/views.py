@@ -21,7 +21,7 @@ from serving.page.axis import Axis, axis_svg, decimals, number, places, signific
 from serving.page.drawing import structure_svg
 from serving.page.known import Measured, measured_values
 from serving.page.radar import radar_svg
-from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades
+from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades, told_value
 from serving.page.understood import Line
 
 MOST_CARDS = 10
@@ -297,12 +297,10 @@ def radar(cards: Sequence[Card]) -> Markup:
 
 def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: bool, known: bool) -> Row:
     manifest = champion.manifest
-    binary = manifest.target.task == "binary"
     seen = shown_estimate(champion, estimate)
     digits = significant if spans_decades(champion) else lambda _: decimals(seen)
     interval = _interval(seen, digits)
-    value = f"{100 * estimate.value:.0f} %" if binary else number(seen.value, digits(seen.value))
-    unit = "probability" if binary else manifest.shown_unit
+    value, unit = told_value(champion, estimate)
     score = wording.desirability(champion, estimate)
     band = wording.band(score)
     return Row(

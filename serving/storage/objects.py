@@ -41,6 +41,9 @@ class Objects(Protocol):
     def read(self, name: str) -> bytes | None:
         """Give a file's content; none when there is no such file."""
 
+    def size(self, name: str) -> int | None:
+        """Give a file's size in bytes; none when there is no such file."""
+
     def write(self, name: str, content: bytes) -> None:
         """Write or replace a small file."""
 
@@ -88,6 +91,14 @@ class FolderObjects:
         with self._reported():
             try:
                 return (self._root / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def size(self, name: str) -> int | None:
+        """See `Objects`."""
+        with self._reported():
+            try:
+                return (self._root / name).stat().st_size
             except FileNotFoundError:
                 return None
 
@@ -168,8 +179,13 @@ class S3Objects:
 
     def exists(self, name: str) -> bool:
         """Tell whether there is such a file."""
+        return self.size(name) is not None
+
+    def size(self, name: str) -> int | None:
+        """See `Objects`."""
         with self._reported(f"{name} cannot be read"):
-            return self._unless_absent(self._client.head_object, name) is not None
+            answer = self._unless_absent(self._client.head_object, name)
+            return None if answer is None else int(answer["ContentLength"])
 
     def write(self, name: str, content: bytes) -> None:
         """See `Objects`."""

@@ -108,7 +108,7 @@ def test_what_no_commit_tells_is_not_adopted(former: Project) -> None:
 
     assert set(refused) == {"dataset/logp"}
     assert "expected the sources of the commit 0000" in refused["dataset/logp"]
-    former.edit("model_zoo/training/fit.py", "featurizers.join(list(", "featurizers.join(tuple(")
+    former.edit("model_zoo/training/fit.py", "read_blocks(list(", "read_blocks(tuple(")
     with pytest.raises(AdoptionError, match=r"model_zoo/training/fit\.py: expected the definitions"):
         adopt_home(former.settings, former.said.append, former.instance)
 

@@ -44,7 +44,7 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
 
 def test_loading_imports_no_model_library(tmp_path: Path) -> None:
     """The code location loads without importing a model library, MLflow or DVC."""
-    slow = ("torch", "sklearn", "xgboost", "mlflow", "dvc", "skl2onnx", "onnxruntime", "matplotlib", "litestar")
+    slow = ("torch", "sklearn", "xgboost", "mlflow", "dvc", "onnxruntime", "matplotlib", "litestar")
     load = "import sys; from ai_drug_assets.definitions import defs; defs();"
     done = run_python(f"{load} print([name for name in {slow} if name in sys.modules])", AIDRUG_HOME=str(tmp_path))
     assert done.stdout.strip() == "[]", done.stderr

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 
 from ai_drug_assets.execution.progress import Lines
 from ai_drug_assets.execution.runner import bring_up_to_date
+from ai_drug_assets.operations.own_assays import remove
 from ai_drug_assets.operations.retirement import bring_back, retire
 from ai_drug_assets.planning.plan import make_plan
 from model_zoo.bundles.pointer import Pointer
@@ -37,7 +39,7 @@ def test_an_endpoint_whose_file_is_removed_is_withdrawn_and_returns_with_it(made
     assert not made.run().failed
     gone = pointer(made)
     assert set(gone.endpoints) == {"greasy"}
-    assert gone.withdrawn["logp"].reason == "it is configured no more (configs/endpoints/logp.yaml)"
+    assert gone.withdrawn["logp"].reason == "it is configured no more (configs/endpoints/)"
     assert gone.withdrawn["logp"].last.version == served.version
 
     file.write_bytes(content)
@@ -46,6 +48,29 @@ def test_an_endpoint_whose_file_is_removed_is_withdrawn_and_returns_with_it(made
     assert pointer(made).endpoints["logp"].version == served.version
     assert pointer(made).withdrawn == {}
     assert pointer(made).damage_after(gone) is None
+
+
+def test_endpoints_of_one_file_come_and_go_alone(made: Project) -> None:
+    """Into one file and out of it nothing is made anew; a fault with one withdraws nobody; one that is removed goes."""
+    folder = made.settings.configs / "endpoints"
+    contents = {name: yaml.safe_load((folder / f"{name}.yaml").read_bytes()) for name in ("greasy", "logp")}
+    for name, content in contents.items():
+        (folder / f"{name}.yaml").unlink()
+        del content["name"]
+    write_yaml(folder / "both.yaml", {"endpoints": contents})
+    assert made.plan() == {}
+
+    made.edit("configs/endpoints/both.yaml", "title: logp", "titel: logp")
+    assert "endpoints.logp.titel: unknown key" in make_plan(made.catalog(), made.ledger).as_text()
+    assert made.run().made == ["inference_service"]
+    assert set(pointer(made).endpoints) == {"greasy", "logp"}
+
+    made.edit("configs/endpoints/both.yaml", "titel: logp", "title: logp")
+    made.run()
+    assert "it stands in" in remove(made.settings, "logp", "no longer measured")[0]
+    assert made.run().made == ["inference_service"]
+    assert set(pointer(made).endpoints) == {"greasy"}
+    assert pointer(made).withdrawn["logp"].reason == "no longer measured"
 
 
 @pytest.mark.slow(sibling="test_an_endpoint_whose_file_is_removed_is_withdrawn_and_returns_with_it")

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from model_zoo import featurizers, models
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import load_configs, read_config
+from model_zoo.config.files import load_configs
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.config.panel import Panel
+from model_zoo.config.reading import read_config
 from model_zoo.data.group_dataset import GroupDataset, make_group_dataset
 from model_zoo.data.splits import Split
 from model_zoo.features.cache import FeatureCache

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -31,9 +32,12 @@ from model_zoo.chemistry.similarity import pack
 from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.config.files import load_configs
 from model_zoo.data.dataset import DatasetConfig, make_dataset
+from model_zoo.data.splits import leaks
 from model_zoo.data.targets import Target
 from model_zoo.features.cache import FeatureCache
-from model_zoo.training.cross_validation import TrainingData, train_and_score
+from model_zoo.training.cross_validation import TrainingData
+from model_zoo.training.fit import Learner, Sources, fit, write_features
+from model_zoo.training.validation import plain_errors
 from model_zoo.uncertainty.applicability_domain import fit_domain
 from model_zoo.uncertainty.fit import OutOfFoldPredictions, fit_uncertainty
 from tests.benchmarks.bench_memory import table
@@ -42,7 +46,7 @@ from tests.real_molecules import real
 ROOT = Path(__file__).parents[2]
 STEPS = {
     "dataset": "curation and split",
-    "molecules": "molecules of the snapshot",
+    "leaks": "the check for leaks",
     "features": "features",
     "xgb": "xgb, cross-validated",
     "publication": "domain, intervals",
@@ -50,6 +54,8 @@ STEPS = {
 SHOWN = {
     **{f"{name}_s": f"{title}, s" for name, title in STEPS.items()},
     **{f"{name}_mb": f"{title}, peak MB" for name, title in STEPS.items()},
+    "blocks_mb": "features on disk, MB",
+    "cache_mb": "rows of features that are kept for other endpoints, MB",
 }
 T = TypeVar("T")
 
@@ -89,6 +95,7 @@ def measure(rows: int, folder: Path) -> dict[str, float]:
         made = work()
         figures[f"{name}_s"] = time.process_time() - began
         figures[f"{name}_mb"] = _peak()
+        print(f"{name}: {figures[f'{name}_s']:.0f} s, {figures[f'{name}_mb']:.0f} MB", file=sys.stderr, flush=True)
         return made
 
     noise = np.random.default_rng(0).normal(size=rows)
@@ -104,20 +111,34 @@ def measure(rows: int, folder: Path) -> dict[str, float]:
     config = DatasetConfig.model_validate({"task": "regression", "unit": "1", "source_unit": "1", "source": source})
     spec = load_configs(ROOT / "configs").models["xgb"]
     snapshot = step("dataset", lambda: make_dataset(config, ROOT))
-    molecules = step("molecules", snapshot.molecules)
-    cache = FeatureCache(folder / "features", ROOT)
-    X = step("features", lambda: cache.joined(spec.features, molecules))
-    data = TrainingData(X, snapshot.values, snapshot.folds)
+    step("leaks", lambda: leaks(snapshot.table))
+    snapshot.save(folder)
+    cache = FeatureCache(folder / "cache", ROOT)
+    files = {name: folder / f"{name}.npz" for name in spec.features}
+
+    def featurize() -> None:
+        for name, file in files.items():
+            write_features(folder, name, cache.joined, file)
+
+    step("features", featurize)
+    figures["blocks_mb"] = sum(file.stat().st_size for file in files.values()) / 1e6
+    figures["cache_mb"] = sum(file.stat().st_size for file in (folder / "cache").rglob("*.npz")) / 1e6
     (folder / "xgb").mkdir()
-    step("xgb", lambda: train_and_score("xgb", spec.settings(), target, data, folder / "xgb"))
+    learner, sources = Learner("xgb", spec.settings(), target, spec.features), Sources(folder, files)
+
+    def watch(data: TrainingData) -> AbstractContextManager[None]:
+        return plain_errors("xgb", target, data)
+
+    step("xgb", lambda: fit(learner, sources, cache.joined, watch, folder / "xgb"))
     raw = np.load(folder / "xgb" / "predictions.npz")["raw"]
     train = snapshot.folds >= 0
 
     def publish() -> None:
+        molecules = snapshot.molecules()
         packed, kinds = pack(molecules), size_and_kind(molecules)
-        fit_domain([each for each, inside in zip(molecules, train, strict=True) if inside], snapshot.folds[train])
+        fit_domain(packed[train], kinds[train], snapshot.folds[train])
         told = (
-            OutOfFoldPredictions(raw[at], data.values[at], packed[at], kinds[at], data.folds[at])
+            OutOfFoldPredictions(raw[at], snapshot.values[at], packed[at], kinds[at], snapshot.folds[at])
             for at in (train, ~train)
         )
         fit_uncertainty(target, *told)
@@ -144,9 +165,9 @@ def main() -> None:
     figures, alone = {}, {**os.environ, "OMP_NUM_THREADS": "1"}
     for size in options.sizes:
         command = [sys.executable, "-m", "tests.benchmarks.bench_rows", str(size), "--one"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=alone)
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, env=alone)
         if done.returncode:
-            raise RuntimeError(done.stderr[-2000:])
+            raise RuntimeError(f"{size} rows: ended with {done.returncode}")
         figures[size] = json.loads(done.stdout.splitlines()[-1])
         print(size, json.dumps(figures[size]), flush=True)
     print("\n".join(table(figures, SHOWN)))

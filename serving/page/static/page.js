@@ -188,6 +188,15 @@ async function askAlerts(button) {
   await fill(button.parentElement, "/page/alerts", { smiles: button.closest(".card").dataset.smiles });
 }
 
+async function askWhatIf(button) {
+  try {
+    const module = await import(button.dataset.script);
+    await module.open(button, { make, ask });
+  } catch (error) {
+    tell(`The structure cannot be changed here: ${error.message}`);
+  }
+}
+
 async function report(form) {
   const button = form.querySelector("button");
   button.disabled = true;
@@ -213,10 +222,34 @@ async function openTable(part) {
   try {
     const module = await import(panel.dataset.script);
     await module.open(panel, { make, explained, enliven });
+    for (const tool of panel.querySelectorAll("details[data-kept]")) if (remembered(tool.dataset.kept)) await openTool(tool);
   } catch (error) {
     tell(`The table cannot be sorted or filtered: ${error.message}`);
   }
 }
+
+// Tools beside the results: a script each, loaded when its panel is opened for the first time, or has something kept.
+async function openTool(panel) {
+  if (panel.dataset.ready) return;
+  panel.dataset.ready = "yes";
+  try {
+    const module = await import(panel.dataset.script);
+    await module.open(panel, { make, ask, explained, table: panel.closest(".overview")?.table, cards: results });
+  } catch (error) {
+    delete panel.dataset.ready;
+    panel.append(make("p", { class: "notice", role: "alert" }, `This could not be loaded: ${error.message}`));
+  }
+}
+
+function remembered(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null; // storage may be forbidden
+  }
+}
+
+document.addEventListener("toggle", (event) => event.target.matches("details[data-script]") && event.target.open && openTool(event.target), true);
 
 async function compare(event) {
   if (event.submitter?.id !== "compare") return; // the file is downloaded as a plain form
@@ -250,7 +283,7 @@ async function openCard(link, event) {
 
 // Shows what needs a script, in mark-up that has just arrived.
 function enliven(part) {
-  for (const element of part.querySelectorAll(".ask-why, .ask-alerts, .close")) element.hidden = false;
+  for (const element of part.querySelectorAll(".ask-why, .ask-alerts, .ask-what-if, .close")) element.hidden = false;
   if (!part.matches(".overview")) return;
   for (const element of part.querySelectorAll(".filter, .check")) element.hidden = false;
   for (const button of part.querySelectorAll("th[data-sort] button")) button.disabled = false;
@@ -261,6 +294,7 @@ document.addEventListener("click", (event) => {
   let found;
   if ((found = on(".ask-why"))) askWhy(found);
   else if ((found = on(".ask-alerts"))) askAlerts(found);
+  else if ((found = on(".ask-what-if"))) askWhatIf(found);
   else if ((found = on(".alert-chip"))) showAlert(found);
   else if ((found = on("#grid th[scope=row] a"))) openCard(found, event);
   else if (on(".close")) $("comparison").replaceChildren();

@@ -22,6 +22,7 @@ export async function open(panel, page) {
   let shown = rows;
   let sorting = { at: 1, down: false };
   let height = 0;
+  const added = []; // columns of other scripts, before those of the endpoints
 
   // Rows ------------------------------------------------------------------------------------------------------------------
 
@@ -30,7 +31,8 @@ export async function open(panel, page) {
     const values = headings.map((_, at) => cells[at]?.dataset.value);
     const far = cells.map((cell) => cell.classList.contains("far"));
     const picked = element.querySelector("[name=pick]").checked; // somebody may have been quicker than this script
-    return { index, text: element.dataset.text, values, far, bad: values.length > cells.length, element: () => element, picked };
+    const { text, smiles } = element.dataset;
+    return { index, text, smiles, title: element.dataset.name || smiles, values, far, bad: values.length > cells.length, element: () => element, picked };
   }
 
   function ofAnswer(entry, sent) {
@@ -42,7 +44,7 @@ export async function open(panel, page) {
       values.push(told && String(told.display_value ?? told.value));
       far.push(told?.domain === "outside");
     }
-    const row = { index: entry.index, text: `${title} ${entry.smiles}`.toLowerCase(), values, far, bad: Boolean(entry.error), picked: false };
+    const row = { index: entry.index, smiles: entry.smiles, title, text: `${title} ${entry.smiles}`.toLowerCase(), values, far, bad: Boolean(entry.error), picked: false };
     let element;
     row.element = () => (element ??= made(entry, row));
     return row;
@@ -55,6 +57,7 @@ export async function open(panel, page) {
     if (entry.error) tr.append(make("td", { colspan: columns.length, class: "not-predicted" }, `Not predicted: ${entry.error.detail}`));
     else
       columns.forEach(({ dataset }, at) => {
+        if (dataset.added) return;
         const told = entry.endpoints[dataset.endpoint];
         const value = told ? (told.label !== undefined && told.label !== null ? `${(100 * told.value).toFixed(0)} %` : Number(row.values[offset + at]).toPrecision(3)) : "no number";
         tr.append(make("td", { class: told ? `num${row.far[offset + at] ? " far" : ""}` : "not-predicted" }, value, row.far[offset + at] ? " △" : ""));
@@ -75,6 +78,7 @@ export async function open(panel, page) {
     element.hidden = false;
     const box = element.querySelector("[name=pick]");
     if (box) box.checked = row.picked;
+    if (!row.bad) dressAdded(row, element);
     if (!row.bad) columns.forEach(({ dataset }, at) => (element.cells[offset + at].hidden = hidden.has(dataset.endpoint)));
     element.setAttribute("aria-rowindex", row.place + 2);
     return element;
@@ -208,7 +212,7 @@ export async function open(panel, page) {
 
   function dressHead() {
     columns.forEach((heading) => (heading.hidden = hidden.has(heading.dataset.endpoint)));
-    $("#columns-shown").textContent = `(${columns.length - hidden.size} of ${columns.length})`;
+    $("#columns-shown").textContent = `(${columns.length - added.length - hidden.size} of ${columns.length - added.length})`;
   }
 
   if (columns.length > 1) {
@@ -232,6 +236,61 @@ export async function open(panel, page) {
     $(".chooser").hidden = false;
   }
 
+  // Columns of other scripts ---------------------------------------------------------------------------------------------------
+
+  function dressAdded(row, element) {
+    for (const cell of element.querySelectorAll("[data-added]")) cell.remove();
+    added.forEach(({ name, paint }, at) => {
+      const cell = page.make("td", { class: "num", "data-added": name });
+      element.insertBefore(cell, element.cells[offset + at] ?? null);
+      paint(row.index, cell);
+    });
+  }
+
+  // A column that another script computes: `value(row)` is what it sorts and filters by, `paint(row, cell)` fills a cell.
+  function addColumn({ name, title, unit, value, paint }) {
+    if (!added.some((each) => each.name === name)) {
+      const at = added.push({ name, paint }) - 1 + offset;
+      const words = page.make("span", { class: "unit" }, unit);
+      const heading = page.make("th", { scope: "col", class: "num", "data-sort": "number", "data-added": name, "data-endpoint": name, "data-title": title }, page.make("button", { type: "button" }, title), words);
+      grid.tHead.rows[0].insertBefore(heading, headings[at] ?? null);
+      headings.splice(at, 0, heading);
+      columns.splice(at - offset, 0, heading);
+      for (const row of rows) row.values.splice(at, 0, undefined), row.far.splice(at, 0, false);
+      if (sorting.at >= at) sorting.at += 1;
+    }
+    const at = headings.findIndex((each) => each.dataset.added === name);
+    for (const row of rows) row.values[at] = Number.isNaN(value(row.index)) ? undefined : value(row.index);
+    update();
+  }
+
+  function removeColumn(name) {
+    const at = headings.findIndex((each) => each.dataset.added === name);
+    if (at < 0) return;
+    headings.splice(at, 1)[0].remove();
+    columns.splice(at - offset, 1);
+    added.splice(added.findIndex((each) => each.name === name), 1);
+    for (const row of rows) row.values.splice(at, 1), row.far.splice(at, 1);
+    if (sorting.at === at) sorting = { at: 1, down: false };
+    else if (sorting.at > at) sorting.at -= 1;
+    update();
+  }
+
+  // What the workbench sees of the table: rows are their numbers, values are found by the names of endpoints.
+  panel.table = {
+    count: () => rows.length,
+    isBad: (row) => rows[row].bad,
+    title: (row) => rows[row].title,
+    smiles: (row) => rows[row].smiles,
+    picked: () => rows.filter((row) => row.picked).map((row) => row.index),
+    shown: () => shown.map((row) => row.index),
+    names: () => columns.filter(({ dataset }) => !dataset.added).map(({ dataset }) => dataset.endpoint),
+    value: (row, name) => Number(rows[row].values[headings.findIndex((each) => each.dataset.endpoint === name)] ?? NaN),
+    isFar: (row, name) => Boolean(rows[row].far[headings.findIndex((each) => each.dataset.endpoint === name)]),
+    addColumn,
+    removeColumn,
+  };
+
   // A job's rows come page by page; the table can be used from the first on.
   async function load() {
     const total = Number(view.dataset.total);
@@ -242,6 +301,7 @@ export async function open(panel, page) {
       rows = rows.concat(lines.map((line) => JSON.parse(line)).map((entry, at) => ofAnswer({ ...entry, index: start + at }, entry.columns?.[view.dataset.name] || entry.smiles)));
       update();
     }
+    panel.dispatchEvent(new Event("rows")); // all of them are there
   }
 
   dressHead();

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from litestar.testing import TestClient
 
 from model_zoo.bundles.manifest import Manifest
 from model_zoo.bundles.store import FolderStore
+from model_zoo.config.screen import Screen
 from model_zoo.data.targets import Target
+from model_zoo.inference.screening import find_shards, predict_shard
 from model_zoo.uncertainty.conformal import IntervalRule
 from model_zoo.uncertainty.fit import Uncertainty
 from model_zoo.uncertainty.reliability import Levels
@@ -35,10 +39,19 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     trust = Uncertainty(interval=RULE, levels=LEVELS)
     publish(store, folder / "a", endpoint="logs", onnx_bias=0.0, trust=trust, errors=errors)
     publish(store, folder / "b", endpoint="plain", onnx_bias=0.0)
-    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+    with TestClient(create_app(Settings(poll_seconds=0.02, record=folder / "record"), store)) as client:
         found = client.post("/v1/predict", json={"smiles": [KNOWN, POLYMER]}).json()["predictions"]
         page = client.post("/", data={"smiles": f"{KNOWN}\n{POLYMER}"}).text
-    return [*found, {"page": page}]
+        sent = [{"smiles": smiles, "endpoint": "logs", "value": 0.5} for smiles in (KNOWN, POLYMER)]
+        reported = [
+            client.post("/page/measured", data=each | {"value": "0.5"}, headers={"x-fragment": "part"}).text
+            for each in sent
+        ]
+        answers = client.post("/v1/feedback", json={"measurements": sent}).json()["measurements"]
+        tensor = {"name": "smiles", "shape": [3], "datatype": "BYTES", "data": [KNOWN, POLYMER, "no molecule"]}
+        told = {name: client.post(f"/v2/models/{name}/infer", json={"inputs": [tensor]}) for name in ("logs", "plain")}
+    shown = {"page": page, "reported": reported, "compared": [each["prediction"] for each in answers]}
+    return [*found, shown, {name: answer.json()["outputs"] for name, answer in told.items()}]
 
 
 def test_the_answer_tells_level_and_usual_error(entries: list[dict[str, Any]]) -> None:
@@ -53,6 +66,29 @@ def test_the_answer_tells_level_and_usual_error(entries: list[dict[str, Any]]) -
     assert widths[0] < widths[1] / 10
 
 
+def test_the_open_inference_protocol_tells_it_too(entries: list[dict[str, Any]]) -> None:
+    """Levels and usual errors stand at the molecules' places; null where there is no prediction or no level."""
+    logs, plain = ({tensor["name"]: tensor for tensor in entries[3][name]} for name in ("logs", "plain"))
+
+    assert logs["reliability"]["data"] == ["high", "low", None]
+    assert logs["reliability"]["datatype"] == "BYTES"
+    assert logs["usual_error"]["data"] == [0.3, None, None]
+    assert plain["reliability"]["data"] == plain["usual_error"]["data"] == [None, None, None]
+
+
+def test_a_screen_tells_it_too(tmp_path: Path) -> None:
+    """Levels and usual errors are columns of a screen's result."""
+    trust, errors = Uncertainty(interval=RULE, levels=LEVELS), np.full(len(TRAINING), 0.4).tolist()
+    bundle = write(tmp_path / "bundle", endpoint="logs", onnx_bias=0.0, trust=trust, errors=errors)
+    pq.write_table(pa.table({"smiles": [KNOWN, "no molecule", POLYMER]}), tmp_path / "lib.parquet")
+    screen = Screen(name="s", description="", library=str(tmp_path / "lib.parquet"), endpoints=("logs",))
+    (shard,) = find_shards(screen)[0]
+    table = predict_shard(screen, shard, {"logs": bundle})
+
+    assert table.column("logs_reliability").to_pylist() == ["high", None, "low"]
+    assert table.column("logs_usual_error").to_pylist() == [pytest.approx(0.3), None, None]
+
+
 def test_the_page_promises_no_share_where_no_error_is_known(entries: list[dict[str, Any]]) -> None:
     """The training molecule's card tells level and error; the polymer's interval is not called one of 90 %."""
     first, second = (card.split("</article>")[0] for card in entries[2]["page"].split("<article")[1:3])
@@ -62,6 +98,18 @@ def test_the_page_promises_no_share_where_no_error_is_known(entries: list[dict[s
     assert "Low reliability" in second
     assert "perhaps: " in second
     assert second.count("90&nbsp;%: ") == 1, "that of the champion without levels"
+
+
+def test_a_measured_value_is_compared_with_what_is_known(entries: list[dict[str, Any]]) -> None:
+    """The sentence after a report promises no share where no error is known, and the answer over HTTP says as much."""
+    near, far = entries[2]["reported"]
+    known, polymer = entries[2]["compared"]
+
+    assert "its 90 % interval" in near
+    assert "90 %" not in far
+    assert "no error is known for molecules like this one" in far
+    assert (known["reliability"], known["usual_error"], known["usual_error_unit"]) == ("high", 0.3, "log10 mol/L")
+    assert (polymer["reliability"], polymer["usual_error"]) == ("low", None)
 
 
 def test_an_older_champion_tells_none(entries: list[dict[str, Any]]) -> None:

@@ -21,7 +21,8 @@ from ai_drug_assets.operations import panels
 from ai_drug_assets.planning.catalog import load_catalog
 from ai_drug_assets.settings import Settings
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.config.files import load_configs, read_config
+from model_zoo.config.files import load_configs
+from model_zoo.config.reading import read_config
 from model_zoo.data.sources import read_source
 
 ROOT = Path(__file__).parents[4]
@@ -177,6 +178,57 @@ def test_an_endpoint_is_removed_to_the_last(home: Path, command: Command) -> Non
     settings = Settings.from_env({"AIDRUG_CONFIGS": str(home / "configs"), "AIDRUG_HOME": str(home / "home")})
     assert set(load_catalog(settings).nodes) == {"inference_service"}
     assert command("endpoint", "remove", "--examples").exit_code == 0
+
+
+WIDE = "smiles,hERG IC50 (nM),logD,PPB (%)\nCCO,100,1.2,90\nCCN,>10000,0.3,95\nCCC,2000,-1,99.5\n"
+
+
+def test_a_wide_table_may_become_one_file(home: Path, command: Command) -> None:
+    """What the endpoints have in common is said once; each is as in a file of its own, is listed, and goes alone."""
+    path = file(home, WIDE, "wide.csv")
+    assert command("endpoint", "new", path, "--yes").exit_code == 0
+    apart = load_configs(home / "configs").endpoints
+    for name in apart:
+        command("endpoint", "remove", name)
+    assert command("endpoint", "new", path, "--yes", "--together").exit_code == 0
+    assert load_configs(home / "configs").endpoints == apart
+    assert set(apart) == {"herg_ic50", "logd", "ppb"}
+
+    only = home / "configs" / "endpoints" / "wide.yaml"
+    assert list(only.parent.iterdir()) == [only]
+    text = only.read_text(encoding="utf-8")
+    assert text.count("smiles_column") == text.count(path) == 1
+    assert f"{only} is there already" in said(command("endpoint", "new", path, "--yes", "--columns", "logD", "--name",
+                                                     "logd"))  # fmt: skip
+    assert command("endpoint", "list").output.splitlines()[0] == (
+        f"herg_ic50: hERG IC50 (nM); regression, pIC50; {only}"
+    )
+    done = command("endpoint", "remove", "logd")
+    assert f"logd: it stands in {only} no more, beside herg_ic50, ppb" in done.output
+    del apart["logd"]
+    assert load_configs(home / "configs").endpoints == apart
+    assert "# 1 values are only known as bounds" in only.read_text(encoding="utf-8")
+    assert command("curate", "ppb").exit_code == 0
+    command("endpoint", "remove", *apart)
+    assert not only.exists()
+
+
+def test_a_fault_with_one_endpoint_leaves_the_plan_of_the_others(home: Path, command: Command) -> None:
+    """It is shown, exits with 1, and names file and key; asked for by its name, it is the error."""
+    path = file(home, WIDE, "wide.csv")
+    command("endpoint", "new", path, "--yes", "--together")
+    only = home / "configs" / "endpoints" / "wide.yaml"
+    only.write_text(only.read_text(encoding="utf-8").replace("title: logD", "titel: logD"), encoding="utf-8")
+    planned = command("plan")
+
+    assert planned.exit_code == 1
+    assert "stale  dataset/ppb" in planned.output
+    assert f"warning  {only}: endpoints.logd.title: missing, expected a value; endpoints.logd.titel: unknown key" in (
+        planned.output
+    )
+    assert "dataset/logd" not in planned.output
+    assert f"{only}: endpoints.logd.title: missing" in said(command("plan", "logd"))
+    assert "logd: AT FAULT" in command("endpoint", "list").output
 
 
 @contextmanager

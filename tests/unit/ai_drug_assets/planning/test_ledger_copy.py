@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from ai_drug_assets.planning.ledger_copy import LedgerCopy, open_ledger
 from ai_drug_assets.planning.plan import compare, make_plan
 from ai_drug_assets.settings import Settings
 from model_zoo.errors import StoreError
+from serving.storage.objects import FolderObjects
 from tests.project_factory import make_project
 
 
@@ -111,3 +115,165 @@ def test_the_command_plans_against_a_copy(tmp_path: Path, monkeypatch: pytest.Mo
     assert result.exit_code == 2
     assert json.loads(result.output)["fresh"] == 0
     assert not (tmp_path / "home").exists()
+
+
+def made_at(number: int) -> Made:
+    """Say that an asset was made for the n-th time, with a record of a usual size."""
+    record = {"code": {f"definition_{part}": "0" * 64 for part in range(40)}}
+    return Made(
+        signature=str(number), record=record, data_version="1", inputs={}, run_id="", git_sha="", at=f"{number:06d}"
+    )
+
+
+def publishing(folder: Path) -> Ledger:
+    """Open a ledger in a folder that publishes beside it."""
+    return Ledger(folder / "ledger", LedgerCopy(str(folder / "published")).publish)
+
+
+def published(folder: Path) -> dict[str, str]:
+    """Give the signature of each asset that the copy calls made."""
+    return {
+        key: entry.made.signature
+        for key, entry in LedgerCopy(str(folder / "published")).entries().items()
+        if entry.made
+    }
+
+
+def known(folder: Path) -> dict[str, str]:
+    """Give the same of the ledger."""
+    return {key: entry.made.signature for key, entry in Ledger(folder / "ledger").entries().items() if entry.made}
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the bytes of every write to the place of a copy."""
+    sizes: list[int] = []
+    write = FolderObjects.write
+
+    def counted(self: FolderObjects, name: str, content: bytes) -> None:
+        sizes.append(len(content))
+        write(self, name, content)
+
+    monkeypatch.setattr(FolderObjects, "write", counted)
+    return sizes
+
+
+def test_what_is_written_grows_with_the_entries_and_not_with_their_square(tmp_path: Path, writes: list[int]) -> None:
+    """Of 160 assets, made twice, each costs a few times its own size, and a reader finds few files."""
+    ledger, size = publishing(tmp_path), len(json.dumps(made_at(0).model_dump()))
+    at = {}
+    for number in range(320):
+        ledger.record_made(f"trained_model/e{number % 160}/rf", made_at(number))
+        at[number + 1] = sum(writes)
+    assert at[320] < 6 * 320 * size
+    assert at[320] - at[160] < 2 * (at[160] - at[1])
+    assert len(list((tmp_path / "published" / "changes").rglob("*.json"))) <= 160 / 4 + 1
+    assert published(tmp_path) == known(tmp_path)
+    assert len(known(tmp_path)) == 160
+
+
+def test_a_reader_of_an_earlier_version_finds_a_valid_ledger(tmp_path: Path) -> None:
+    """`ledger.json` alone is as it ever was, and a little behind; so is one without changes."""
+    ledger = publishing(tmp_path)
+    for number in range(80):
+        ledger.record_made(f"dataset/e{number}", made_at(number))
+    whole = json.loads((tmp_path / "published" / "ledger.json").read_bytes())
+    assert whole.keys() == {"format", "entries"}
+    assert len(whole["entries"]) >= 48
+
+    (tmp_path / "old" / "published").mkdir(parents=True)
+    (tmp_path / "old" / "published" / "ledger.json").write_text(json.dumps(whole))
+    assert published(tmp_path / "old").keys() == whole["entries"].keys()
+
+
+@pytest.mark.parametrize("at", ["entry", "copy", "mark"])
+def test_a_writer_that_is_killed_leaves_no_copy_behind_for_longer_than_the_next_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Before its entry, before the copy, before it is noted that the copy followed: the next entry publishes all."""
+    ledger = publishing(tmp_path)
+    for number in range(3):
+        ledger.record_made(f"dataset/e{number}", made_at(number))
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if at == "entry":
+            patch.setattr("ai_drug_assets.planning.ledger.atomic_write", killed)
+        elif at == "copy":
+            patch.setattr(FolderObjects, "write", killed)
+        else:
+            publish = LedgerCopy.publish
+            patch.setattr(LedgerCopy, "publish", lambda *given: (publish(*given), killed()))
+            ledger = publishing(tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.record_made("dataset/e1", made_at(10))
+    publishing(tmp_path).record_made("dataset/e9", made_at(11))
+    assert published(tmp_path) == known(tmp_path)
+
+
+def test_entries_that_nobody_published_follow_with_the_next_one(tmp_path: Path) -> None:
+    """A command without the setting, a copy that was deleted, a full disk, another place: nothing stays behind."""
+    ledger = publishing(tmp_path)
+    for number in range(3):
+        ledger.record_made(f"dataset/e{number}", made_at(number))
+    Ledger(tmp_path / "ledger").record_made("dataset/e0", made_at(20))
+    ledger.record_made("dataset/e1", made_at(21))
+    assert published(tmp_path) == known(tmp_path)
+
+    (tmp_path / "published" / "ledger.json").unlink()
+    ledger.record_made("dataset/e1", made_at(22))
+    assert published(tmp_path) == known(tmp_path)
+
+    (tmp_path / "published").rename(tmp_path / "elsewhere")
+    Ledger(tmp_path / "ledger", LedgerCopy(str(tmp_path / "other")).publish).record_made("dataset/e2", made_at(23))
+    assert LedgerCopy(str(tmp_path / "other")).entries() == Ledger(tmp_path / "ledger").entries()
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the place takes nothing it keeps what it had; with the next entry all is there."""
+    ledger = publishing(tmp_path)
+    ledger.record_made("dataset/e0", made_at(0))
+    before = published(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "ledger.json")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("serving.storage.objects.atomic_write", full)
+        for number in range(1, 40):
+            ledger.record_made(f"dataset/e{number}", made_at(number))
+        assert published(tmp_path) == before
+    ledger.record_made("dataset/e0", made_at(50))
+    assert published(tmp_path) == known(tmp_path)
+    assert len(known(tmp_path)) == 40
+
+
+def test_two_writers_and_a_reader_at_once(tmp_path: Path) -> None:
+    """Two processes write 25 entries each: the copy has all of them, and whoever reads meanwhile finds a ledger."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from tests.unit.ai_drug_assets.planning.test_ledger_copy import made_at, publishing\n"
+        "ledger = publishing(Path(sys.argv[1]))\n"
+        "for number in range(25): ledger.record_made(f'dataset/{sys.argv[2]}{number}', made_at(number))\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in "ab"]
+    seen = 0
+    while any(writer.poll() is None for writer in writers):
+        now_there = len(published(tmp_path))
+        assert now_there >= seen
+        seen = now_there
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert published(tmp_path) == known(tmp_path)
+    assert len(known(tmp_path)) == 50
+
+
+def test_what_is_again_as_it_was_once_is_told_so(tmp_path: Path) -> None:
+    """A ledger that was restored to an earlier state: no change that was published after that state counts."""
+    ledger = publishing(tmp_path)
+    ledger.record_made("dataset/e0", made_at(0))
+    ledger.record_made("dataset/e0", made_at(1))
+    (tmp_path / "ledger" / ".published").unlink()
+    ledger.record_made("dataset/e0", made_at(0))
+    assert published(tmp_path) == {"dataset/e0": "0"}

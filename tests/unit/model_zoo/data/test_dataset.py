@@ -8,7 +8,7 @@ import pytest
 
 from model_zoo.data.dataset import Dataset, DatasetConfig, make_dataset
 from model_zoo.data.sources import CsvSource
-from model_zoo.data.splits import leaks
+from model_zoo.data.splits import Split, leaks
 from model_zoo.data.targets import Target
 from model_zoo.errors import DataError
 
@@ -83,6 +83,22 @@ def test_a_summary_accounts_for_every_measurement(tmp_path: Path) -> None:
     assert summary["dropped"] == {"invalid-smiles": 1, "not a number": 1}
     assert summary["merged"] == 2
     assert summary["train"] + summary["test"] == summary["molecules"] == len(ROWS) + 1
+
+
+def test_a_measurement_of_no_day_takes_no_part_in_a_split_by_time(tmp_path: Path) -> None:
+    """It is dropped and counted; another measurement of the molecule that has a day stands for it. Else it is kept."""
+    rows = [f"{row},2024-01-{1 + place // 2:02d}" for place, row in enumerate(ROWS)]
+    text = "\n".join(["smiles,value,day", *rows, "CO,1,", f"{ROWS[0].partition(',')[0]},9,", ",3,", "CCO,,"])
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    source = CsvSource(kind="csv", files=("a.csv",), date_column="day")
+    config = DatasetConfig(task="regression", unit="u", source=source, source_unit="u", split=Split(kind="time"))
+    made = make_dataset(config, tmp_path)
+
+    assert made.summary()["dropped"] == {"no day": 3, "empty value": 1}
+    assert len(made.table) == len(ROWS)
+    assert made.table["value"][0] == 1.5
+    at_random = make_dataset(config.model_copy(update={"split": Split(kind="random")}), tmp_path)
+    assert len(at_random.table) == len(ROWS) + 1
 
 
 def test_a_dataset_is_the_same_every_time(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_molecule_is_as_old_as_its_first_measurement_anywhere() -> None:
     tables = {"a": table(SMILES, measured_on=days), "b": table(SMILES[:40], measured_on=late)}
     found = assign_together(tables, {"a": "regression", "b": "binary"}, Split(kind="time", folds=2))
     assert {len(folds) for folds in places(found).values()} == {1}
-    assert (found["b"]["fold"] == 0).all()
+    assert (found["b"]["fold"] == -2).all()
     assert (found["a"]["fold"].to_numpy()[-20:] == -1).all()
 
 

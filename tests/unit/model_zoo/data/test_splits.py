@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
 from model_zoo.chemistry.molecules import Molecule, inchikey, parse_molecule, scaffold
-from model_zoo.data.splits import CONNECTIVITY, TEST_FOLD, Split, assign, clusters, leaks
+from model_zoo.data.folds import OLDEST, TEST_FOLD, held_out, training_rows
+from model_zoo.data.splits import CONNECTIVITY, Split, assign, by_time, clusters, leaks
 from model_zoo.data.targets import Task
 from model_zoo.errors import DataError
 
@@ -253,12 +255,61 @@ def test_a_split_by_time_tests_on_the_newest() -> None:
     newest = divided.groupby("fold")["measured_on"].max()
     oldest = divided.groupby("fold")["measured_on"].min()
 
-    assert newest[0] < oldest[1] <= newest[1] < oldest[2] <= newest[2] < oldest[TEST_FOLD]
-    assert 0.1 < (divided["fold"] == TEST_FOLD).mean() <= 0.25
+    order = [OLDEST, 0, 1, 2, TEST_FOLD]
+    assert all(newest[one] < oldest[other] for one, other in itertools.pairwise(order))
+    assert dict(divided["fold"].value_counts()) == {TEST_FOLD: 37, OLDEST: 37, 0: 37, 1: 36, 2: 37}
     assert leaks(divided) == []
 
 
-@pytest.mark.parametrize("day", ["01/02/2026", "2026", "", "yesterday"])
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 60)), min_size=5, max_size=120),
+    st.integers(2, 5),
+    st.sampled_from([0.1, 0.2, 0.4]),
+)
+@settings(max_examples=300)
+@example([(day % 30, 100 + day) for day in range(120)], 3, 0.2)
+@example([(day // 20, 100 + day) for day in range(120)], 2, 0.2)
+def test_no_fold_is_older_than_what_it_is_held_out_against(
+    rows: list[tuple[int, int]], folds: int, share: float
+) -> None:
+    """Whatever the days, ties, kin and order of rows; kin of several days stay together and count by the first one."""
+    days = [f"2020-01-{1 + day:02d}" if day < 31 else f"2020-02-{day - 30:02d}T10:00" for day, _ in rows]
+    groups = np.array([group for _, group in rows])
+    split = Split(kind="time", folds=folds, test_fraction=share)
+    try:
+        divided = by_time(pd.DataFrame({"measured_on": days}), groups, split)
+    except DataError:
+        assert len(set(days)) < folds + 2 or pd.Series(groups).map(first_days(rows)).value_counts().max() > 1
+        return
+    found, since = divided["fold"].to_numpy(), np.array([first_days(rows)[group] for group in groups])
+    scored = [each for each in held_out(found) if each.fold >= 0]
+    assert len(scored) == folds
+    assert all(since[each.fitted].max() < since[each.predicted].min() for each in scored)
+    assert since[training_rows(found)].max() < since[found == TEST_FOLD].min()
+    assert list(divided["split"] == "test") == list(found == TEST_FOLD)
+    turned = by_time(pd.DataFrame({"measured_on": days[::-1]}), groups[::-1], split)
+    assert list(turned["fold"])[::-1] == list(found)
+
+
+def first_days(rows: list[tuple[int, int]]) -> dict[int, int]:
+    """Give the first day of each group."""
+    return {group: min(day for day, other in rows if other == group) for _, group in rows}
+
+
+@pytest.mark.parametrize(
+    ("days", "why"),
+    [
+        (["2024-01-01"] * 150 + ["2024-02-01"] * 34, "needs 5 days or more for an oldest span, 3 folds and a test"),
+        ([f"2024-01-{max(1, index - 160):02d}" for index in range(184)], "162 of 184 are of one day"),
+    ],
+)
+def test_days_that_do_not_divide_are_refused(days: list[str], why: str) -> None:
+    """Too few of them, or one that holds nearly all: what a fold of few molecules scores would be chance."""
+    with pytest.raises(DataError, match=why):
+        assign(ALL.assign(measured_on=days), Split(kind="time", folds=3), "regression")
+
+
+@pytest.mark.parametrize("day", ["01/02/2026", "2026", "", "yesterday", "2026-02-30"])
 def test_a_day_that_is_two_days_is_refused(day: str) -> None:
     """01/02/2026 is a day in January and one in February."""
     days = ["2024-01-01"] * (len(ALL) - 1) + [day]

@@ -36,7 +36,7 @@ SLOW = pytest.mark.slow(sibling=("test_a_featurizer_runs_what_is_signed", "test_
 TASKS = ("regression", pytest.param("binary", marks=SLOW))
 AMONG_FAST_TESTS = ("rf", "morgan_count")
 """One of each stands for all in the quick suite; tracing every one of them takes half a minute."""
-LIBRARIES = ("torch.onnx", "sklearn.ensemble", "skl2onnx", "xgboost", "catboost", "scipy.optimize")
+LIBRARIES = ("torch.onnx", "sklearn.ensemble", "onnxmltools", "xgboost", "catboost", "scipy.optimize")
 SMALL: dict[str, dict[str, Any]] = {
     "catboost": {"iterations": 3, "depth": 2},
     "dmpnn": {"hidden": 8, "readout": 8, "epochs": 1},

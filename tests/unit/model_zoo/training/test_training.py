@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from model_zoo.data.folds import OLDEST, TEST_FOLD
 from model_zoo.data.targets import Target, Task
 from model_zoo.errors import TrainingError
 from model_zoo.fitted_models.formats import ConstantModel, load_model
@@ -86,6 +87,30 @@ def test_each_fold_is_trained_on_all_the_others(tmp_path: Path, monkeypatch: pyt
     train_rows = {row for row in range(30) if row % 6 != 5}
 
     assert seen == [*({row for row in train_rows if row % 3 != fold} for fold in range(3)), train_rows]
+
+
+def test_spans_of_time_are_chained_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fold's model sees what is older alone; the oldest span is trained on, predicted unseen, and never scored."""
+    numbers = np.arange(30)
+    spans = np.array([OLDEST, 0, 1, 2, TEST_FOLD])[numbers // 6]
+    what = TrainingData(numbers[:, None].astype(np.float32), numbers.astype(float), spans)
+    seen: list[set[int]] = []
+
+    def train(X: NDArray[Any], y: NDArray[Any], config: ModelConfig) -> Memory:
+        seen.append({int(number) for number in X[:, 0]})
+        return Memory(X, y)
+
+    plant(monkeypatch, train)
+    scores = run(tmp_path / "a", what)
+    predictions = np.load(tmp_path / "a" / "predictions.npz")
+
+    rows = [set(range(6 * span, 6 * span + 6)) for span in range(5)]
+    before = [set().union(*rows[:count]) for count in (1, 2, 3)]
+    assert seen == [rows[1] | rows[2] | rows[3], *before, before[2] | rows[3]]
+    assert len(scores["cv"]["mae"]["folds"]) == 3
+    assert scores["rows"] == {"train": 24, "test": 6}
+    assert len(predictions["out_of_fold"]) == len(predictions["residual"]) == 24
+    assert set(predictions["raw"]) == {1000.0}
 
 
 def test_the_test_split_does_not_reach_fold_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,18 +167,18 @@ def test_what_was_chosen_is_written_without_losing_a_comment(tmp_path: Path) -> 
     )
     path = tmp_path / "rf.yaml"
     path.write_text(before, encoding="utf-8")
-    write_overrides(path, "a", {"max_features": 0.25})
-    write_overrides(path, "b", {"n_estimators": 5})
+    write_overrides(path, "logs", "a", {"max_features": 0.25})
+    write_overrides(path, "logs", "b", {"n_estimators": 5})
 
     assert path.read_text(encoding="utf-8") == before.replace("4}", "5}") + "  a: {max_features: 0.25}\n"
 
 
 def test_the_repository_s_own_files_survive_a_rewrite(tmp_path: Path) -> None:
-    """Writing an override into a model's YAML of this repository adds that one and leaves the rest."""
-    for source in (Path(__file__).parents[4] / "configs" / "models").glob("*.yaml"):
+    """Writing an override into an endpoint's YAML of this repository adds that one and leaves the rest."""
+    for source in (Path(__file__).parents[4] / "configs" / "endpoints").glob("*.yaml"):
         path = tmp_path / source.name
         path.write_bytes(source.read_bytes())
-        write_overrides(path, "a", {"seed": 1})
+        write_overrides(path, "logs", "a", {"seed": 1})
         lines = path.read_text(encoding="utf-8").splitlines()
         assert [line for line in source.read_text(encoding="utf-8").splitlines() if line not in lines] == []
 

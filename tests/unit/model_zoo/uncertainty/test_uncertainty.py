@@ -13,7 +13,7 @@ from rdkit.Chem import rdFingerprintGenerator
 from model_zoo.chemistry.molecules import Molecule, parse_molecule
 from model_zoo.chemistry.similarity import pack, tanimoto_nearest
 from model_zoo.chemistry.size_and_kind import size_and_kind
-from model_zoo.uncertainty.applicability_domain import fit_domain
+from model_zoo.uncertainty.applicability_domain import Domain, fit_domain
 from model_zoo.uncertainty.conformal import conformal_half_width
 
 SMILES = (
@@ -25,6 +25,11 @@ SMILES = (
 def molecules(*smiles: str) -> list[Molecule]:
     """Parse what must be molecules."""
     return [item for item in map(parse_molecule, smiles) if isinstance(item, Molecule)]
+
+
+def domain_of(known: list[Molecule], folds: np.ndarray) -> Domain:
+    """Build the domain of training molecules."""
+    return fit_domain(pack(known), size_and_kind(known), folds)
 
 
 ALL = molecules(*SMILES)
@@ -137,7 +142,7 @@ def test_empty_fingerprints_are_alike_to_nothing() -> None:
 
 def test_a_training_molecule_is_at_home() -> None:
     """A training molecule has similarity 1 to its own row; a foreign one is farther than the threshold."""
-    domain = fit_domain(ALL, np.arange(len(ALL)) % 3)
+    domain = domain_of(ALL, np.arange(len(ALL)) % 3)
     similarities, rows = domain.nearest(pack(ALL), k=2)
 
     assert rows[:, 0].tolist() == list(range(len(ALL)))
@@ -149,7 +154,7 @@ def test_a_training_molecule_is_at_home() -> None:
 def test_the_threshold_ignores_neighbours_in_the_same_fold() -> None:
     """Twins in one fold say nothing: the threshold is what lay between folds when the model was scored."""
     twins = [*molecules("CCCCCCO", "CCCCCCO", "c1ccncc1", "c1ccncc1")]
-    same, apart = (fit_domain(twins, np.array(folds)).threshold for folds in ([0, 0, 1, 1], [0, 1, 0, 1]))
+    same, apart = (domain_of(twins, np.array(folds)).threshold for folds in ([0, 0, 1, 1], [0, 1, 0, 1]))
 
     assert apart == 1.0
     assert same < 0.2
@@ -157,4 +162,4 @@ def test_the_threshold_ignores_neighbours_in_the_same_fold() -> None:
 
 def test_a_single_fold_is_its_own_neighbourhood() -> None:
     """Without another fold every molecule counts as near: nothing is divided by nothing."""
-    assert fit_domain(ALL, np.zeros(len(ALL), dtype=int)).threshold == 1.0
+    assert domain_of(ALL, np.zeros(len(ALL), dtype=int)).threshold == 1.0

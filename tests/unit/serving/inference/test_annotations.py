@@ -162,7 +162,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     begun: list[str] = []
     explain = Explainer.explain
 
-    def slowly(self: Explainer, molecule: Molecule) -> Explanation:
+    def slowly(self: Explainer, molecule: Molecule, structures: object = None) -> Explanation:
         begun.append(molecule.smiles)
         time.sleep(0.1)
         return explain(self, molecule)

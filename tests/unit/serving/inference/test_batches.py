@@ -28,7 +28,7 @@ class Predictor:
         self.gate.set()
         self.hung = threading.Event()
 
-    def __call__(self, key: str, texts: Sequence[str]) -> list[str]:
+    def __call__(self, key: str, texts: Sequence[str], process: object = None) -> list[str]:
         """Predict, on a worker thread."""
         self.calls.append((key, list(texts)))
         self.gate.wait(10)
@@ -323,7 +323,7 @@ def burn(seconds: float) -> None:
 def test_a_slow_machine_makes_no_molecule_hopeless() -> None:
     """What takes long by the clock and little of a core is on a busy machine: it is waited for, and not remembered."""
 
-    def starved(key: str, texts: Sequence[str]) -> list[str]:
+    def starved(key: str, texts: Sequence[str], process: object = None) -> list[str]:
         for _ in range(30):  # as a thread among many that want the core: some of it now and then
             burn(0.002)
             time.sleep(0.01)
@@ -344,7 +344,7 @@ def test_many_endpoints_make_no_molecule_hopeless() -> None:
     """The limit is one of a step: a batch that goes from step to step may take longer than that."""
 
     async def test() -> None:
-        def many_steps(key: str, texts: Sequence[str]) -> list[str]:
+        def many_steps(key: str, texts: Sequence[str], process: object = None) -> list[str]:
             for _ in range(10):
                 batches.step()
                 burn(0.03)
@@ -364,7 +364,7 @@ def test_what_computes_without_end_is_given_up_and_remembered() -> None:
     async def test() -> None:
         ended = threading.Event()
 
-        def busy(key: str, texts: Sequence[str]) -> list[str]:
+        def busy(key: str, texts: Sequence[str], process: object = None) -> list[str]:
             while "hang" in texts and not ended.is_set():
                 burn(0.01)
             return [f"{text}!" for text in texts]
@@ -387,7 +387,7 @@ def test_the_more_molecules_cost_the_fewer_make_a_batch(monkeypatch: pytest.Monk
     async def test() -> None:
         sizes: list[int] = []
 
-        def dear(key: str, texts: Sequence[str]) -> list[str]:
+        def dear(key: str, texts: Sequence[str], process: object = None) -> list[str]:
             sizes.append(len(texts))
             burn(0.1)
             return [f"{text}!" for text in texts]

@@ -1,0 +1,48 @@
+"""A wheel, installed without a checkout, predicts as a library."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model_zoo.bundles.reader import Bundle, load_bundle
+from model_zoo.bundles.store import FolderStore
+from model_zoo.chemistry.molecules import Limits
+from model_zoo.inference.predictor import Fault, Predictor
+from tests.bundle_factory import publish
+from tests.server_process import ROOT
+
+ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+
+
+def predicted(bundle: Bundle) -> str:
+    """What the README's example prints, computed here."""
+    (answer,) = Predictor(Limits()).predict({"solubility_logs": bundle}, [ASPIRIN])
+    assert not isinstance(answer, Fault)
+    estimate = answer["solubility_logs"]
+    return f"{estimate.value} {estimate.lower} {estimate.upper}\n"
+
+
+@pytest.mark.slow(alone="what differs is the installing")
+def test_a_wheel_predicts_without_a_checkout(tmp_path: Path) -> None:
+    """The README's example, run by the wheel's base install, prints what the checkout predicts."""
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    store = FolderStore(tmp_path / ".aidrug" / "store")
+    version = publish(store, tmp_path / "bundle", onnx_bias=0.5)
+    uv, python = Path(sys.executable).with_name("uv"), tmp_path / "venv" / "bin" / "python"
+
+    def done(*command: str | Path) -> str:
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    done(uv, "build", "--wheel", "--out-dir", tmp_path / "dist", ROOT)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    done(uv, "venv", "--python", sys.executable, tmp_path / "venv")
+    done(uv, "pip", "install", "--python", python, "-c", ROOT / "constraints.txt", wheel)
+
+    assert done(python, "-c", example) == predicted(load_bundle(store.fetch_bundle("solubility_logs", version)))
