@@ -38,7 +38,7 @@ count. Over HTTP: `GET /v1/jobs/{id}/suggestion?batch=24` of any finished job.
 
 - **What is wanted** stands in the endpoints' YAML: a range (`desirable`), else a `direction`. An endpoint with
   neither has no say. Several make one desirability, their geometric mean: a molecule that is hopeless in one respect
-  is worth nothing.
+  is worth little, and where all are, the others tell them apart.
 - **A batch** is picked one by one. Each pick has the highest desirability to be expected plus `--exploration` times
   its standard deviation, as the endpoints' own intervals tell it. What was picked counts as measured: what is like it
   has less left to be learnt, so that the batch does not ask the same thing twice.

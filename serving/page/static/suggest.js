@@ -39,7 +39,7 @@ export async function open(panel, page) {
     batch.replaceChildren(
       ...found.picks.map(({ row, desirability, spread, similarity, like }) => {
         const near = like === null ? "" : `, ${Math.round(100 * similarity)} % like row ${like + 1}`;
-        return make("li", {}, make("strong", {}, table.title(row)), ` row ${row + 1}: desirability ${desirability.toFixed(2)} ± ${spread.toFixed(2)}${near}`);
+        return make("li", {}, make("strong", {}, table.title(row)), ` row ${row + 1}: desirability ${desirability.toPrecision(2)} ± ${spread.toPrecision(1)}${near}`);
       }),
     );
   }
