@@ -302,11 +302,12 @@ def _told(item: dict[str, Any]) -> str:
 @aidrug.command("benchmark-report")
 @click.option("--results", type=click.Path(dir_okay=False), help="Results of `aidrug benchmark`.")
 @click.option("--out", type=click.Path(dir_okay=False), help="The document, by default docs/benchmark.md.")
-def benchmark_report(results: str | None, out: str | None) -> None:
+@click.option("--folder", type=click.Path(exists=True, file_okay=False), help="Of the sets: tell which are stale too.")
+def benchmark_report(results: str | None, out: str | None, folder: str | None) -> None:
     """Write the documents of the benchmark and of the potency sets from their results."""
     from ai_drug_assets.operations.benchmarks import report
 
-    for path in report(Settings.from_env(), results, out):
+    for path in report(Settings.from_env(), results, out, folder):
         click.echo(path)
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from model_zoo.errors import AidrugError
 from model_zoo.io.spreadsheets import safe_cell
+from model_zoo.type_aliases import Json
 from serving.client import Client
 
 from ai_drug_assets.operations.predictions import advised, finished_job
@@ -26,7 +27,7 @@ def suggest_batch(
     exploration: float | None = None,
     endpoints: Sequence[str] | None = None,
     column: str | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Predict a file as a job, and give what the service suggests of it, in the shape of its interface.
 
     Raises
@@ -39,11 +40,11 @@ def suggest_batch(
     with advised():
         client = Client(url)
         job = finished_job(client, path, column=column, endpoints=endpoints)
-        found: dict[str, Any] = client.transport.json("GET", f"/v1/jobs/{job.id}/suggestion?{query}", again=True)
+        found: dict[str, Json] = client.transport.json("GET", f"/v1/jobs/{job.id}/suggestion?{query}", again=True)
     return found
 
 
-def as_text(found: Mapping[str, Any]) -> str:
+def as_text(found: Mapping[str, Json]) -> str:
     """Lay a batch out for people, and say who took no part.
 
     Examples
@@ -71,7 +72,7 @@ def as_text(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_batch(found: Mapping[str, Any], stream: TextIO) -> None:
+def write_batch(found: Mapping[str, Json], stream: TextIO) -> None:
     """Write a batch as CSV: the columns that came, then ours; one that came with the name of ours keeps it."""
     sent = list(found["picks"][0]["columns"]) if found["picks"] else []
     made = ["smiles", *OF_THE_BATCH, *(f"{name}_{field}" for name in found["goals"] for field in OF_ENDPOINTS)]
@@ -100,7 +101,7 @@ def checked(out: Path) -> Path:
     return out
 
 
-def write_file(found: Mapping[str, Any], out: Path) -> None:
+def write_file(found: Mapping[str, Json], out: Path) -> None:
     """Write a batch to a CSV file."""
     with out.open("w", encoding="utf-8", newline="") as stream:
         write_batch(found, stream)

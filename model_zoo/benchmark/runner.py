@@ -177,6 +177,17 @@ def _run_board(job: Job, benchmark_run: BenchmarkRun, board: str, say: Say) -> N
     say(f"{name}: {champion['model']} {official['scores']} in {official['train_s']:g} s")
 
 
+def stale_boards(job: Job, endpoint: Endpoint) -> list[str]:
+    """Name the boards of a set whose finished result has another signature than it would have now."""
+    snapshot, found = Snapshot(endpoint, job.folder, job.features), []
+    for board in job.boards:
+        mark = entry_of(job.out, endpoint.name, board).get("signature")
+        members = competitors(job.models, board)
+        if mark and (not members or stamps(job, benchmark_run_of(job, snapshot, members))[2] != mark):
+            found.append(board)
+    return found
+
+
 def stamps(job: Job, benchmark_run: BenchmarkRun) -> tuple[BenchmarkRun, SignatureRecord, str]:
     """Give what a champion is compared with, the record of the official protocol, and the signature of the entry."""
     endpoint = benchmark_run.snapshot.endpoint

@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 
 EXPLORATION = 1.0
 """How many spreads count by default; see `docs/suggestions.md` for what others find."""
+WORTHLESS = 0.01
+"""The least desirability of a value: where all are hopeless in one respect, the others still tell them apart."""
 NOISE = 0.1
 """Variance of a measurement, of the variance between molecules: another look at one and the same teaches so little."""
 WITHIN_INTERVAL = NormalDist().inv_cdf(0.95)
@@ -45,7 +47,7 @@ class Goal:
     desirable
         The range that the project wants; none where it says a direction only.
     worst, best
-        On the scale of training: the values that are worth 0 and 1, where there is no such range.
+        On the scale of training: the values that are worth least and 1, where there is no such range.
     """
 
     target: Target
@@ -63,7 +65,7 @@ class Goal:
     ) -> Goal | None:
         """Give the goal of an endpoint; none where it says neither a range nor a direction.
 
-        With a direction only, the worst measured value is worth nothing, and one as far above the best as half of all
+        With a direction only, the worst measured value is worth least, and one as far above the best as half of all
         that was measured is worth 1: also among the best a better one counts. The outermost hundredths of the values
         are no measure of that.
 
@@ -88,13 +90,16 @@ class Goal:
         return cls(target, None, float(worst), float(best))
 
     def score(self, y: Floats) -> Floats:
-        """Give the desirability, 0 to 1, of values on the scale of training."""
+        """Give the desirability, `WORTHLESS` to 1, of values on the scale of training."""
+        return np.asarray(WORTHLESS + (1 - WORTHLESS) * np.clip(self._worth(y), 0, 1))
+
+    def _worth(self, y: Floats) -> Floats:
         if self.desirable is None:
-            return np.asarray(np.clip((y - self.worst) / (self.best - self.worst), 0, 1))
+            return np.asarray((y - self.worst) / (self.best - self.worst))
         values, wished = self.target.to_unit(y), self.desirable
         below = 0.0 if wished.low is None else wished.low - values
         above = 0.0 if wished.high is None else values - wished.high
-        return np.asarray(np.clip(1 - np.maximum(below, above) / wished.margin, 0, 1))
+        return np.asarray(1 - np.maximum(below, above) / wished.margin)
 
     def moments(self, y: Floats, half_width: Floats, power: float) -> tuple[Floats, Floats]:
         """Give the means of a power of the desirability, and of its square.

@@ -14,7 +14,7 @@ FRAGMENT = "x-fragment"
 """Header by which the page's script asks for a part of a page alone."""
 _FILES = (
     "page.css", "page.js", "theme.js", "draw.js", "upload.js", "table.js", "favicon.svg",
-    "calculated.js", "desirability.js", "plot.js", "score.js", "series.js", "what_if.js", "workbench.css",
+    "calculated.js", "desirability.js", "plot.js", "score.js", "series.js", "suggest.js", "what_if.js", "workbench.css",
     "vendor/openchemlib-9.25.0/openchemlib.js",
 )  # fmt: skip
 _environment = Environment(

@@ -283,6 +283,10 @@ export async function open(panel, page) {
     title: (row) => rows[row].title,
     smiles: (row) => rows[row].smiles,
     picked: () => rows.filter((row) => row.picked).map((row) => row.index),
+    pick(chosen) {
+      for (const row of rows) row.picked = chosen.has(row.index);
+      update();
+    },
     shown: () => shown.map((row) => row.index),
     names: () => columns.filter(({ dataset }) => !dataset.added).map(({ dataset }) => dataset.endpoint),
     value: (row, name) => Number(rows[row].values[headings.findIndex((each) => each.dataset.endpoint === name)] ?? NaN),

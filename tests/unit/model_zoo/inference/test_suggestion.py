@@ -10,7 +10,7 @@ from model_zoo.chemistry.molecules import Molecule, parse_molecule
 from model_zoo.chemistry.similarity import pack, tanimoto_nearest
 from model_zoo.config.desirability import Desirable
 from model_zoo.data.targets import Target
-from model_zoo.inference.suggestion import NOISE, WITHIN_INTERVAL, Goal, choose_batch, desirability
+from model_zoo.inference.suggestion import NOISE, WITHIN_INTERVAL, WORTHLESS, Goal, choose_batch, desirability
 
 REGRESSION, BINARY = Target(task="regression"), Target(task="binary")
 SMILES = [f"{'C' * chain}{group}" for group in ("O", "N", "c1ccccc1", "C(=O)O", "S(=O)(=O)C") for chain in (3, 4, 5)]
@@ -38,7 +38,8 @@ def test_mean_and_spread_are_those_of_drawn_values() -> None:
     toxic = generator.random(draws) < 0.3
     of_potency = np.clip((pic50 - potent.worst) / (potent.best - potent.worst), 0, 1)
     of_solubility = np.clip(1 - (10.0 - 10**logarithm) / 8.0, 0, 1)
-    drawn = (of_solubility * of_potency * ~toxic) ** (1 / 3)
+    least = WORTHLESS + (1 - WORTHLESS) * np.array([of_solubility, of_potency, ~toxic])
+    drawn = least.prod(axis=0) ** (1 / 3)
     assert mean[0] == pytest.approx(drawn.mean(), abs=0.01)
     assert spread[0] == pytest.approx(drawn.std(), abs=0.01)
 
@@ -113,8 +114,15 @@ def test_a_better_one_counts_beyond_all_that_was_measured() -> None:
     """And below the worst all are worth nothing."""
     goal = wanted(REGRESSION, "higher", np.linspace(4, 8, 101))
     scores = goal.score(np.array([3.0, 8.0, 8.5, 9.0]))
-    assert scores[0] == 0
+    assert scores[0] == WORTHLESS
     assert scores[1] < scores[2] < scores[3] < 1
+
+
+def test_what_is_hopeless_in_one_respect_is_told_apart_by_the_others() -> None:
+    """And worth less than what is fair in all."""
+    goals = [Goal(REGRESSION, Desirable(low=5.0, margin=1.0)), Goal(REGRESSION, Desirable(low=2.0, margin=4.0))]
+    mean, _ = desirability(goals, np.array([[0.0, 1.0], [0.0, 2.0], [4.5, 0.0]]), np.full((3, 2), 0.1))
+    assert 0 < mean[0] < mean[1] < mean[2]
 
 
 def test_fewer_candidates_than_asked_for_are_all_picked() -> None:

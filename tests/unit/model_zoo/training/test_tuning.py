@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from optuna.storages import InMemoryStorage
 
+from ai_drug_assets.operations import tuning
 from ai_drug_assets.operations.tuning import search_settings, write_overrides
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
@@ -205,3 +206,24 @@ def test_the_command_searches_on_the_project_s_own_data(tmp_path: Path) -> None:
         search_settings(settings, "rf", ["logd"], trials=3, write=False, **arguments)
     with pytest.raises(ConfigError, match="unknown model 'forest'"):
         search_settings(settings, "forest", [], trials=3, write=False, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "write", "written"), [(True, True, True), (False, True, False), (True, False, False)]
+)
+def test_only_what_is_confirmed_is_written_and_told(
+    *, confirmed: bool, write: bool, written: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The endpoint's file changes, and a line says so, when the outer folds confirm and it is wished for."""
+    settings = make_project(tmp_path)
+    add_model(settings, "rf", search={"max_features": {"low": 0.05, "high": 1.0}})
+    found = Found({"max_features": 0.25}, 1.0, 0.9, 0.1, (0.01, 0.2), confirmed=confirmed, trials=2)
+    monkeypatch.setattr(tuning, "tune", lambda *_, **__: found)
+    path, lines = settings.configs / "endpoints" / "logp.yaml", list[str]()
+    before = path.read_bytes()
+    told = search_settings(settings, "rf", ["logp"], trials=2, seed=0, write=write, say=lines.append)
+
+    assert told["logp"]["written"] is written
+    assert (path.read_bytes() != before) is written
+    assert lines == ([f"{path}: overrides.rf: wrote {{'max_features': 0.25}}"] if written else [])
+    assert load_configs(settings.configs).models["rf"].overrides.get("logp", {}) == (found.chosen if written else {})
