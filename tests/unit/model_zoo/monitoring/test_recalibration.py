@@ -40,7 +40,8 @@ def came(errors: Sequence[float], caller: str = "", start: int = 0) -> list[Meas
 
 def drawn(count: int, scale: float, seed: int) -> list[float]:
     """Draw errors of Laplace's law."""
-    return np.random.default_rng(seed).laplace(0.0, scale, count).tolist()
+    errors: list[float] = np.random.default_rng(seed).laplace(0.0, scale, count).tolist()
+    return errors
 
 
 def followed(errors: Sequence[float]) -> Recalibration:

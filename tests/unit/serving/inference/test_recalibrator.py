@@ -28,15 +28,13 @@ def service(store: FolderStore, record: Path) -> Iterator[TestClient[Any]]:
         yield client
 
 
-def report(client: TestClient[Any], error: float, names: bool = True) -> list[dict[str, Any]]:
+def report(client: TestClient[Any], error: float) -> list[dict[str, Any]]:
     """Report a value for each molecule that lies so far above what is predicted."""
-    sent = [
-        {"smiles": each, "endpoint": ENDPOINT, "value": -1.0 + error, **({"name": each} if names else {})}
-        for each in MOLECULES
-    ]
     # Numbers that are all the same are no measurements.
-    for place, each in enumerate(sent):
-        each["value"] += place / 1e4
+    sent: list[dict[str, Any]] = [
+        {"smiles": each, "endpoint": ENDPOINT, "value": -1.0 + error + place / 1e4, "name": each}
+        for place, each in enumerate(MOLECULES)
+    ]
     answer = client.post("/v1/feedback", json={"measurements": sent})
     assert answer.status_code == 200, answer.text
     assert answer.json()["stored"] == len(MOLECULES)
