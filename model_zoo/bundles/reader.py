@@ -78,6 +78,8 @@ class Predictions:
         The absolute error to expect, on the scale of training; none where the bundle has no error model.
     reliability, usual_error
         `n` levels, and what was usual in them, see `Levels`; none where the bundle has none.
+    raw, half_width
+        `n` predictions and halves of intervals on the scale of training; the latter none where there is no interval.
     """
 
     value: NDArray[np.float64]
@@ -90,6 +92,8 @@ class Predictions:
     expected_error: NDArray[np.float64] | None = None
     reliability: tuple[Reliability, ...] | None = None
     usual_error: NDArray[np.float64] | None = None
+    raw: NDArray[np.float64] | None = None
+    half_width: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,9 @@ class Bundle:
             lower, upper = manifest.target.to_unit(raw - half_width), manifest.target.to_unit(raw + half_width)
         percentile = None if trust.reference is None else trust.reference.percentile(value)
         reliability = None if places is None else tuple(NAMES[place] for place in places)
-        return Predictions(value, lower, upper, nearest, percentile, label, sets, expected, reliability, usual)
+        widths = None if half_width is None else np.broadcast_to(np.asarray(half_width, dtype=np.float64), raw.shape)
+        told = (value, lower, upper, nearest, percentile, label, sets, expected, reliability, usual)
+        return Predictions(*told, raw, widths)
 
     @property
     def reads_properties(self) -> bool:

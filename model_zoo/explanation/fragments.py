@@ -52,7 +52,8 @@ def fragments_of(mol: Chem.Mol, worth: Sequence[float]) -> tuple[Fragment, ...]:
     >>> [(each.smiles, len(each.atoms)) for each in fragments_of(aspirin, [1.0] * 13)]
     [('*c1ccccc1*', 6), ('*C(C)=O', 3), ('*C(=O)O', 3), ('*O*', 1)]
     """
-    cuts = sorted({mol.GetBondBetweenAtoms(*ends).GetIdx() for ends, _ in BRICS.FindBRICSBonds(mol)})
+    bonds = BRICS.FindBRICSBonds(mol)  # type: ignore[no-untyped-call]
+    cuts = sorted({mol.GetBondBetweenAtoms(*ends).GetIdx() for ends, _ in bonds})
     if not cuts:
         return ()
     pieces = Chem.FragmentOnBonds(mol, cuts, addDummies=True, dummyLabels=[(0, 0)] * len(cuts))

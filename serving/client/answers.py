@@ -99,6 +99,8 @@ class EndpointPrediction:
     reliability: str | None = None
     usual_error: float | None = None
     usual_error_unit: str | None = None
+    interval_factor: float | None = None
+    calibration: str | None = None
 
 
 @dataclass(frozen=True)

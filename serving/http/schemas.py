@@ -216,6 +216,20 @@ class EndpointPrediction(Struct, frozen=True):
             "wrong labels`."
         ),
     ] = None
+    interval_factor: Annotated[
+        float | None,
+        Meta(
+            description="How much wider `interval` is than the model's own, by measured values that came back: 1 where "
+            "there are fewer than 30; null without an interval."
+        ),
+    ] = None
+    calibration: Annotated[
+        str | None,
+        Meta(
+            description="What made the interval: `bundle`, the model's own, or `returned-<values>-<digest>`; see "
+            "`GET /v1/calibrations/{endpoint}`. Null without an interval."
+        ),
+    ] = None
     neighbours: Annotated[
         list[NeighbourInfo] | UnsetType,
         Meta(description="When asked for: the nearest training molecules, at most three, most similar first."),

@@ -33,6 +33,7 @@ from serving.inference.chemistry_process import chemistry_process
 from serving.inference.lru_cache import LruCache
 from serving.inference.prediction_logger import PredictionLogger
 from serving.inference.priority import give_way
+from serving.inference.recalibrator import Recalibrator
 from serving.inference.rollout import Rollout
 from serving.runtime.generation_barrier import GenerationBarrier
 from serving.settings import Settings
@@ -100,6 +101,7 @@ class Engine:
         self.prediction_logger = (
             PredictionLogger(settings.record, keep_smiles=settings.record_structures) if settings.record else None
         )
+        self.recalibrator = Recalibrator(settings.record or None, lambda: self.champion_registry)
         self.rollout = Rollout(self.predict, self.prediction_logger)
         self.insights_waiting = 0
 
@@ -119,6 +121,9 @@ class Engine:
         with suppress(TimeoutError):
             looks = asyncio.gather(self.champion_watcher.looked.wait(), self.training_progress.looked.wait())
             await asyncio.wait_for(looks, FIRST_LOOK_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(self.recalibrator.look), FIRST_LOOK_SECONDS)
+        tasks.append(asyncio.create_task(self.recalibrator.run()))
         try:
             yield
         finally:
@@ -180,7 +185,7 @@ class Engine:
         metrics.CACHE_MISSES.inc(len(missing))
         for (name, code), count in Counter(_codes(given, champions)).items():
             metrics.MOLECULE_ERRORS.labels(name, code).inc(count)
-        return given
+        return self.recalibrator.applied(champions, given)
 
     async def annotations(
         self,

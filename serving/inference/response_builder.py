@@ -93,6 +93,8 @@ def _prediction(
         reliability=estimate.reliability,
         usual_error=estimate.usual_error,
         usual_error_unit=manifest.error_unit if manifest.trust.levels is not None else None,
+        interval_factor=None if estimate.half_width is None else estimate.factor,
+        calibration=None if estimate.half_width is None else estimate.calibration,
         neighbours=UNSET if near is None else [_neighbour(each, measured_unit, manifest.display) for each in near],
         **_shown(estimate, manifest.display),
         explanation=_explanation(annotation, name, estimate.smiles, measured_unit, manifest.display),

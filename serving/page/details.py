@@ -180,8 +180,8 @@ def _groups(smiles: str, parts: Sequence[float], shown: int) -> tuple[tuple[Mark
 def _pair(pair: MeasuredPair[Neighbour] | None, champion: Champion, smiles: str) -> PairView | None:
     if pair is None:
         return None
-    views = (_neighbour(each, champion, smiles) for each in (pair.having, pair.other))
-    return PairView(*views, _bare(pair.group), _bare(pair.instead))
+    having, other = (_neighbour(each, champion, smiles) for each in (pair.having, pair.other))
+    return PairView(having, other, _bare(pair.group), _bare(pair.instead))
 
 
 def _bare(group: str) -> str:

@@ -105,7 +105,9 @@ async def show_model(name: EndpointName, engine: NamedDependency[Engine]) -> Res
         gone = withdrawal(table, name)
         html = render("missing.html", here="models", names=list(table.champions), making=making, withdrawn=gone)
         return Response(html, status_code=404, media_type=MediaType.HTML)
-    html = await engine.work(lambda: render("model.html", here="models", page=model_page(table, name)))
+    returned = engine.recalibrator.of(name, table.champions[name])
+    page = await engine.work(model_page, table, name)
+    html = await engine.work(lambda: render("model.html", here="models", page=page, returned=returned))
     return Response(html, media_type=MediaType.HTML)
 
 

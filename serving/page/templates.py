@@ -50,4 +50,15 @@ def day(moment: str) -> str:
         return moment
 
 
-_environment.filters["day"] = day
+def moment(seconds: float) -> str:
+    """Give seconds since 1970 as `day` does.
+
+    Examples
+    --------
+    >>> moment(0.0)
+    '1 Jan 1970, 00:00 UTC'
+    """
+    return day(datetime.fromtimestamp(seconds, UTC).isoformat())
+
+
+_environment.filters |= {"day": day, "moment": moment}

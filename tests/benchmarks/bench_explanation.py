@@ -242,7 +242,8 @@ def trained(family: str, truth: Truth, X: np.ndarray, molecules: list[Molecule])
         weight = np.array([rdMolDescriptors.CalcExactMolWt(each.mol) for each in molecules[:TRAINED]])
         names = tuple(str(place) for place in range(TRAINED))
         return recipe.prepare(config, [Auxiliary("weight", "regression", names, X, weight)]).train(X, y, config)
-    return recipe.train(X, y, config)
+    model: Model = recipe.train(X, y, config)
+    return model
 
 
 @contextmanager
