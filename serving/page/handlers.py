@@ -27,15 +27,18 @@ from serving.inference.engine import Engine
 from serving.page import comparison, details
 from serving.page.export import FORMATS, sheet_of
 from serving.page.first_rows import FILE_HANDLERS
+from serving.page.headings import headings
 from serving.page.job_table import JOB_TABLE_HANDLERS
 from serving.page.known import not_told_apart, twins
 from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
+from serving.page.sharing import SHARING_HANDLERS
+from serving.page.structures import STRUCTURE_HANDLERS
 from serving.page.templates import FRAGMENT, STATIC, render
 from serving.page.training_banner import MAKING_HANDLERS, banner
 from serving.page.understood import Line, lines_of, preview
-from serving.page.views import MOST_CARDS, ShownMolecule, card, headings, results_of
+from serving.page.views import MOST_CARDS, ShownMolecule, card, results_of
 
 __all__ = ["PAGE_HANDLERS", "STATIC"]
 
@@ -65,6 +68,8 @@ class Form(Struct, frozen=True):
         The line that the cursor stands in, from 1.
     format
         What a download is written as.
+    column
+        Endpoints that the table shows, where it does not show all.
     """
 
     smiles: str = ""
@@ -73,6 +78,12 @@ class Form(Struct, frozen=True):
     name: str = ""
     at: int = 1
     format: str = "csv"
+    column: list[str] | str = []
+
+    @property
+    def columns(self) -> list[str]:
+        """The endpoints that are compared; none means all."""
+        return self.column if isinstance(self.column, list) else [self.column]
 
     @property
     def picks(self) -> list[int]:
@@ -128,7 +139,7 @@ async def compare_page(
     told = await _told(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
     beside = await engine.work(comparison.compare, lines, told, places, table.champions)
-    values = {"comparison": beside, "headings": headings(table.champions)}
+    values = {"comparison": beside, "headings": headings(table.champions), "chosen": data.columns}
     if request.headers.get(FRAGMENT):
         return _html(render("comparison.html", **values))
     return _html(_page(engine, table, data.smiles, **values))
@@ -181,6 +192,7 @@ async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine
 PAGE_HANDLERS: list[ControllerRouterHandler] = [
     show_page, predict_page, preview_page, compare_page, download, why_page, alerts_page,
     *FILE_HANDLERS, *JOB_TABLE_HANDLERS, *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
+    *SHARING_HANDLERS, *STRUCTURE_HANDLERS,
 ]  # fmt: skip
 
 
@@ -242,7 +254,14 @@ def _one(data: Form) -> list[Line]:
 
 def _page(engine: Engine, table: ChampionRegistry, text: str, **values: Any) -> str:
     settings = engine.settings
-    given: Mapping[str, Any] = {"results": None, "comparison": None, "headings": (), "fault": "", **values}
+    given: Mapping[str, Any] = {
+        "results": None,
+        "comparison": None,
+        "headings": (),
+        "chosen": (),
+        "fault": "",
+        **values,
+    }
     return render(
         "page.html",
         here="predict",
