@@ -33,6 +33,7 @@ from serving.inference.lru_cache import LruCache
 from serving.inference.prediction_logger import PredictionLogger
 from serving.inference.priority import give_way
 from serving.inference.rollout import Rollout
+from serving.inference.structure_search import StructureSearch
 from serving.runtime.generation_barrier import GenerationBarrier
 from serving.settings import Settings
 from serving.storage.stores import open_store
@@ -95,6 +96,7 @@ class Engine:
             PredictionLogger(settings.record, keep_smiles=settings.record_structures) if settings.record else None
         )
         self.rollout = Rollout(self.predict, self.prediction_logger)
+        self.structure_search = StructureSearch()
         self.insights_waiting = 0
 
     @property
