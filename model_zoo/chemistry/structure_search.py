@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Literal
 
-from rdkit import Chem, RDLogger
+from rdkit import Chem
 
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.similarity import pack, tanimoto_nearest
@@ -114,14 +114,15 @@ def _alike(pattern: Chem.Mol) -> Callable[[Chem.Mol], float]:
 def _read(text: str) -> Chem.Mol | None:
     if "\n" in text.strip():
         return Chem.MolFromMolBlock(text)
-    return Chem.MolFromInchi(text) if text[:6].lower() == "inchi=" else Chem.MolFromSmiles(text)
+    if text[:6].lower() == "inchi=":
+        return Chem.MolFromInchi("InChI=" + text[6:])  # type: ignore[no-untyped-call]
+    return Chem.MolFromSmiles(text)
 
 
 def main(source: IO[str], target: IO[str]) -> None:
     """Answer one question; the system ends the process that takes too long or too much."""
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    RDLogger.DisableLog("rdApp.*")  # its messages hold structures
     asked = json.load(source)
     try:
         for looked, found in search(asked["query"], asked["kind"], asked["structures"]):

@@ -7,6 +7,8 @@ from typing import Protocol, TypeVar
 
 from serving.champions.champion_registry import Champion
 
+MOST_OPEN = 24
+"""More endpoints than this are folded by category."""
 OTHERS = "Other properties"
 """The heading of endpoints without a category, where others have one."""
 

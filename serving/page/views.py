@@ -18,7 +18,7 @@ from model_zoo.inference.predictor import Answer, Estimate, Estimates, Fault
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.page import wording
 from serving.page.axis import Axis, axis_svg, decimals, number, places, significant
-from serving.page.categories import category_of, in_categories
+from serving.page.categories import MOST_OPEN, category_of, in_categories
 from serving.page.drawing import structure_svg
 from serving.page.headings import Heading, headings
 from serving.page.known import Measured, measured_values
@@ -30,8 +30,6 @@ MOST_CARDS = 10
 """Cards that a long list is answered with at once; the others are fetched when their row is opened."""
 MOST_ROWS = 400
 """Predictions on all those cards together: of many endpoints fewer cards come at once."""
-MOST_OPEN = 24
-"""A card with more endpoints than this folds them by category."""
 MOST_PICTURES = 64
 """Rows of the table that come with a structure: drawing is the slowest part of an answer."""
 

@@ -380,6 +380,10 @@ document.addEventListener("input", (event) => {
 });
 document.addEventListener("submit", (event) => {
   if (event.target.id === "picking") compare(event);
+  if (event.target.id === "training-search") {
+    event.preventDefault();
+    fill($("hits"), "/page/training", new FormData(event.target));
+  }
   if (event.target.matches(".measure")) {
     event.preventDefault();
     report(event.target);
