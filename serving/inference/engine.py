@@ -35,6 +35,7 @@ from serving.inference.prediction_logger import PredictionLogger
 from serving.inference.priority import give_way
 from serving.inference.recalibrator import Recalibrator
 from serving.inference.rollout import Rollout
+from serving.inference.structure_search import StructureSearch
 from serving.runtime.generation_barrier import GenerationBarrier
 from serving.settings import Settings
 from serving.storage.stores import open_store
@@ -103,6 +104,7 @@ class Engine:
         )
         self.recalibrator = Recalibrator(settings.record or None, lambda: self.champion_registry)
         self.rollout = Rollout(self.predict, self.prediction_logger)
+        self.structure_search = StructureSearch()
         self.insights_waiting = 0
 
     @property

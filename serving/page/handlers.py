@@ -29,16 +29,19 @@ from serving.page.calculated import CALCULATED_HANDLERS
 from serving.page.criteria import CRITERIA_HANDLERS
 from serving.page.export import FORMATS, sheet_of
 from serving.page.first_rows import FILE_HANDLERS
+from serving.page.headings import headings
 from serving.page.job_table import JOB_TABLE_HANDLERS
 from serving.page.known import left_open, not_told_apart, twins
 from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
 from serving.page.project_score import read_scores
+from serving.page.sharing import SHARING_HANDLERS
+from serving.page.structures import STRUCTURE_HANDLERS
 from serving.page.templates import FRAGMENT, STATIC, render
 from serving.page.training_banner import MAKING_HANDLERS, banner
 from serving.page.understood import Line, lines_of, preview
-from serving.page.views import MOST_CARDS, ShownMolecule, card, headings, results_of
+from serving.page.views import MOST_CARDS, ShownMolecule, card, results_of
 from serving.page.what_if import WHAT_IF_HANDLERS
 
 __all__ = ["PAGE_HANDLERS", "STATIC"]
@@ -71,6 +74,8 @@ class Form(Struct, frozen=True):
         What a download is written as.
     score
         The project score of each molecule, as the page sends it.
+    column
+        Endpoints that the table shows, where it does not show all.
     """
 
     smiles: str = ""
@@ -80,6 +85,12 @@ class Form(Struct, frozen=True):
     at: int = 1
     format: str = "csv"
     score: str = ""
+    column: list[str] | str = []
+
+    @property
+    def columns(self) -> list[str]:
+        """The endpoints that are compared; none means all."""
+        return self.column if isinstance(self.column, list) else [self.column]
 
     @property
     def picks(self) -> list[int]:
@@ -135,7 +146,7 @@ async def compare_page(
     told = await _told(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
     beside = await engine.work(comparison.compare, lines, told, places, table.champions)
-    values = {"comparison": beside, "headings": headings(table.champions)}
+    values = {"comparison": beside, "headings": headings(table.champions), "chosen": data.columns}
     if request.headers.get(FRAGMENT):
         return _html(render("comparison.html", **values))
     return _html(_page(engine, table, data.smiles, **values))
@@ -189,6 +200,7 @@ PAGE_HANDLERS: list[ControllerRouterHandler] = [
     show_page, predict_page, preview_page, compare_page, download, why_page, alerts_page,
     *CALCULATED_HANDLERS, *CRITERIA_HANDLERS, *WHAT_IF_HANDLERS,
     *FILE_HANDLERS, *JOB_TABLE_HANDLERS, *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
+    *SHARING_HANDLERS, *STRUCTURE_HANDLERS,
 ]  # fmt: skip
 
 
@@ -251,7 +263,14 @@ def _one(data: Form) -> list[Line]:
 
 def _page(engine: Engine, table: ChampionRegistry, text: str, **values: Any) -> str:
     settings = engine.settings
-    given: Mapping[str, Any] = {"results": None, "comparison": None, "headings": (), "fault": "", **values}
+    given: Mapping[str, Any] = {
+        "results": None,
+        "comparison": None,
+        "headings": (),
+        "chosen": (),
+        "fault": "",
+        **values,
+    }
     return render(
         "page.html",
         here="predict",

@@ -13,9 +13,9 @@ STATIC = FOLDER / "static"
 FRAGMENT = "x-fragment"
 """Header by which the page's script asks for a part of a page alone."""
 _FILES = (
-    "page.css", "page.js", "theme.js", "draw.js", "upload.js", "table.js", "favicon.svg",
+    "page.css", "page.js", "theme.js", "draw.js", "upload.js", "table.js", "views.js", "sharing.js", "structures.js",
     "calculated.js", "desirability.js", "plot.js", "score.js", "series.js", "suggest.js", "what_if.js", "workbench.css",
-    "vendor/openchemlib-9.25.0/openchemlib.js",
+    "favicon.svg", "vendor/openchemlib-9.25.0/openchemlib.js",
 )  # fmt: skip
 _environment = Environment(
     loader=FileSystemLoader(FOLDER / "templates"),

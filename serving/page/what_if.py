@@ -237,7 +237,8 @@ def _compared(
 def _delta(before: Row, after: Row, *, pair: bool) -> Delta:
     champion = before.champion
     manifest = champion.manifest
-    twins = without_stereo(before.estimate.smiles) == without_stereo(after.estimate.smiles)
+    both = before.estimate.smiles, after.estimate.smiles
+    twins = both[0] != both[1] and without_stereo(both[0]) == without_stereo(both[1])
     if manifest.target.task == "binary":
         if twins and after.estimate.value == before.estimate.value:
             return Delta(before, after, "none", NOT_APART, clear=False)

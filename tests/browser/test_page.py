@@ -10,11 +10,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect
 
 from model_zoo.bundles.store import FolderStore
 from serving.inference.rollout import in_split
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.page_store import AWAITED, fill, tell_progress
 from tests.bundle_factory import publish, write
 from tests.server_process import running_service
@@ -45,17 +44,6 @@ class Watched:
         self.fill(*lines)
         self.page.get_by_role("button", name="Predict", exact=True).click()
         expect(self.page.locator("#status")).to_have_text(re.compile("predicted"))
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Give one browser for all tests; each has a page with an empty profile."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser: {CHROMIUM} is missing, this was NOT tested")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -198,17 +198,18 @@ export async function open(panel, page) {
     front = new Set(step.value.map((place) => rows[place]));
     const scored = [...results.values()].filter((each) => each.value !== undefined).length;
     said.textContent = bad.length ? `No score: ${bad.map((each) => `${known.get(each.name)?.title ?? each.name} ${trouble(each)}`).join("; ")}.` : `${scored} of ${table.count()} scored, ${front.size} on the Pareto front.`;
-    table.addColumn({ name: COLUMN, title: "Project score", unit: "0 to 1", value: (row) => results.get(row)?.value ?? NaN, paint });
+    table.addColumn({ name: COLUMN, title: "Project score", unit: "0 to 1", value: (row) => results.get(row)?.value ?? NaN, cell });
   }
 
-  function paint(row, cell) {
+  function cell(row) {
     const found = results.get(row);
+    const cell = make("td", { class: "num" });
     if (found?.value === undefined) {
       cell.classList.add("not-predicted");
       const why = found?.missing.length ? `no number for ${found.missing.join(", ")}` : "a criterion cannot be used";
       cell.append("none", make("span", { class: "visually-hidden" }, `: ${why}`));
       cell.title = why;
-      return;
+      return cell;
     }
     const active = profile.criteria.filter((each) => each.weight !== 0);
     cell.title = active.map((each, at) => `${known.get(each.name).title} ${found.parts[at].toFixed(2)}`).join(", ");
@@ -218,6 +219,7 @@ export async function open(panel, page) {
       cell.title += `; of low reliability, worth at most ${profile.unsure}: ${found.unsure.join(", ")}`;
       cell.append(make("span", { class: "far" }, " △", make("span", { class: "visually-hidden" }, `low reliability: ${found.unsure.join(", ")}`)));
     }
+    return cell;
   }
 
   // A download takes the scores along: place, score, and a star for the Pareto front.

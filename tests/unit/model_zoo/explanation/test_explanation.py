@@ -37,6 +37,7 @@ from model_zoo.featurizers._atom_sums import Parts
 from model_zoo.featurizers.descriptors import SAME
 from model_zoo.fitted_models.formats import ConstantModel, Model, load_model
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
+from model_zoo.uncertainty.calibration import ProbabilityRule
 from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle_factory import linear_onnx, publish, training_molecules, write
@@ -285,6 +286,7 @@ def test_atoms_of_a_kind_that_others_have_more_of_are_not_passed_over() -> None:
 
 
 FEATURES = ("morgan_count", "descriptors")
+RULE = ProbabilityRule(slope=0.6, intercept=-0.8, threshold=0.5, margins=((0.5, 0.5),))
 
 
 def explainer_of(model: Model, folder: Path, features: tuple[str, ...], target: Target, X: np.ndarray) -> Explainer:
@@ -303,7 +305,7 @@ def logp_of(molecules: list[Molecule]) -> np.ndarray:
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_an_explanation_sums_to_the_prediction(name: str, binary: bool, tmp_path: Path) -> None:
-    """Baseline, atoms and rest are the model's own prediction on the scale that the explanation names."""
+    """Baseline, atoms and rest are the prediction on the scale that the explanation names: of a class as it is told."""
     learnt = drugs(12)
     X, y = featurize(FEATURES, learnt), logp_of(learnt)
     recipe = models.get(name)
@@ -318,6 +320,14 @@ def test_an_explanation_sums_to_the_prediction(name: str, binary: bool, tmp_path
         shown = 1 / (1 + math.exp(-why.prediction)) if why.scale == "log-odds" else why.prediction
         assert shown == pytest.approx(predicted, abs=1e-4)
         assert why.method == "tree SHAP"
+        told = load_explainer(
+            tmp_path, load_model(tmp_path / "model"), FEATURES, BINARY if binary else REGRESSION, "log10 mol/L", RULE
+        ).explain(each)
+        assert told.baseline + math.fsum(told.atoms) + told.rest == pytest.approx(told.prediction, abs=1e-9)
+        shown = 1 / (1 + math.exp(-told.prediction)) if told.scale == "log-odds" else told.prediction
+        expected = float(RULE.calibrate(np.array([predicted]))[0]) if binary else predicted
+        assert shown == pytest.approx(expected, abs=1e-4)
+        assert np.argsort(told.atoms, kind="stable").tolist() == np.argsort(why.atoms, kind="stable").tolist()
     assert why.scale == ("log10 mol/L" if not binary else "probability" if name == "rf" else "log-odds")
 
 
