@@ -33,7 +33,7 @@ export async function open(panel, page) {
   function show(found) {
     const ranks = new Map(found.picks.map(({ row }, place) => [row, place + 1]));
     table.pick(new Set(ranks.keys()));
-    table.addColumn({ name: COLUMN, title: "Measure next", unit: "rank", value: (row) => ranks.get(row) ?? NaN, paint: (row, cell) => cell.append(String(ranks.get(row) ?? "")) });
+    table.addColumn({ name: COLUMN, title: "Measure next", unit: "rank", value: (row) => ranks.get(row) ?? NaN, cell: (row) => make("td", { class: "num" }, String(ranks.get(row) ?? "")) });
     const left = found.left_out.map(({ code, rows, first }) => `${rows} ${code.replaceAll("-", " ")} (row ${first.slice(0, 3).map((row) => row + 1).join(", ")}${rows > 3 ? ", …" : ""})`);
     said.textContent = `${found.picks.length} of ${found.candidates} candidates.${left.length ? ` Left out: ${left.join("; ")}.` : ""}`;
     batch.replaceChildren(
