@@ -167,7 +167,7 @@ class ChemistryProcess(Chemistry):
         return answer.array()
 
     def _ask(self, request: Request) -> Readings | Rows:
-        """Ask, and wait for the answer; what an answer that never came belonged to is not asked again."""
+        """Ask, and wait for the answer; one that comes late is never taken for that of another question."""
         self.is_ready, self._number = False, self._number + 1
         try:
             send(self._to, self._number, request)
@@ -177,7 +177,7 @@ class ChemistryProcess(Chemistry):
         if received is None or received[0] != self._number:
             raise ProcessEndedError
         self.is_ready = True
-        answer = ANSWERS.decode(received[1])
+        answer: Readings | Rows | Raised = ANSWERS.decode(received[1])
         if isinstance(answer, Raised):
             raise type(answer.name, (Exception,), {})
         return answer
@@ -185,8 +185,6 @@ class ChemistryProcess(Chemistry):
 
 _idle: list[ChemistryProcess] = []
 """Those that no batch has; the one used last is taken first, so that there are no more than ever worked together."""
-
-
 _beginning = threading.Lock()
 
 

@@ -69,6 +69,7 @@ With 20 CatBoost endpoints of 200 trees the service is ready after {start:.1f} s
 {memory} MB of its own.
 """
 
+NOT_MEASURED = "not measured"
 ROUNDS = " Of four rounds the one of the least processor time counts."
 
 MLFLOW = """
@@ -309,10 +310,9 @@ def _page(content: Content) -> str:
 
 
 def _attack(content: Content) -> str:
+    cases = ("alone", "attacked", "computing")
     rows = [
-        f"| {number} | {each['alone']['p50_ms']:.0f} / {each['alone']['p99_ms']:.0f} "
-        f"| {each['attacked']['p50_ms']:.0f} / {each['attacked']['p99_ms']:.0f} "
-        f"| {each['computing']['p50_ms']:.0f} / {each['computing']['p99_ms']:.0f} "
+        f"| {number} | {' | '.join(_percentiles(each, case) for case in cases)} "
         f"| {each['attacked']['failures']} of {each['attacked']['requests']} |"
         for number, each in enumerate(content["rounds"], 1)
     ]
@@ -322,7 +322,7 @@ def _attack(content: Content) -> str:
         load=_load(content),
         rows="\n".join(rows),
         ratio=content["ratio"],
-        floor=content["ratio_computing"],
+        floor=content.get("ratio_computing", NOT_MEASURED),
         before=before,
         after=after,
         held=kept["held"],
@@ -331,6 +331,10 @@ def _attack(content: Content) -> str:
         p50=kept["p50_ms"],
         p99=kept["p99_ms"],
     )
+
+
+def _percentiles(measured: Content, case: str) -> str:
+    return f"{measured[case]['p50_ms']:.0f} / {measured[case]['p99_ms']:.0f}" if case in measured else NOT_MEASURED
 
 
 def _first_run(content: Content) -> str:
