@@ -137,8 +137,8 @@ many processes as cores beside the service that only compute, and give way as ha
 | --- | --- | --- | --- | --- |
 {rows}
 
-The median of the ratios of p99 to that alone is {ratio} attacked and {floor} beside processes that only compute. The
-service and its processes had {before} MB of their own before, {after} MB after.
+The median of the ratios of p99 to that alone is {ratio} attacked{floor}.
+Memory of the service and its processes: {before} MB before, {after} MB after.
 
 While {held:,} connections were held, each tenth with half a request, 64 clients at work had {failures} of {requests:,}
 requests fail; p50 {p50:.0f} ms, p99 {p99:.0f} ms.
@@ -322,7 +322,9 @@ def _attack(content: Content) -> str:
         load=_load(content),
         rows="\n".join(rows),
         ratio=content["ratio"],
-        floor=content.get("ratio_computing", NOT_MEASURED),
+        floor=f" and {content['ratio_computing']} beside processes that only compute"
+        if "ratio_computing" in content
+        else ". These rounds are older than the processes that hard chemistry has of its own",
         before=before,
         after=after,
         held=kept["held"],
