@@ -260,7 +260,7 @@ class Predictor:
             found[text] = reading
             if remember and len(text) <= self._limits.max_characters:
                 self._readings.put((reader, text), reading)
-        return [reading for text in texts if (reading := found[text]) is not None], fresh
+        return [entry for text in texts if (entry := found[text]) is not None], fresh
 
     def _results(
         self,

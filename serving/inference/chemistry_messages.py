@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import IO, Literal
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from model_zoo.chemistry.standardisation.outcome import Note
+from model_zoo.type_aliases import Numbers
 
 Kind = Literal["featurize", "fingerprints", "size_and_kind"]
 AtomKind = Literal["without_atoms", "spread", "spread_above_average"]
@@ -31,11 +32,11 @@ class Rows(Struct, tag=True, frozen=True):
     content: bytes
 
     @classmethod
-    def of(cls, array: NDArray[Any]) -> Rows:
+    def of(cls, array: NDArray[np.generic]) -> Rows:
         """Pack an array."""
         return cls(array.dtype.str, array.shape, np.ascontiguousarray(array).tobytes())
 
-    def array(self) -> NDArray[Any]:
+    def array(self) -> Numbers:
         """Unpack it, equal to the last bit."""
         return np.frombuffer(bytearray(self.content), self.kind).reshape(self.shape)
 
@@ -98,7 +99,7 @@ REQUESTS = msgspec.msgpack.Decoder(Request)
 ANSWERS = msgspec.msgpack.Decoder(Readings | Rows | Raised)
 
 
-def send(stream: Any, number: int, message: Struct) -> None:
+def send(stream: IO[bytes], number: int, message: Struct) -> None:
     """Send a message, whole.
 
     Raises
@@ -111,7 +112,7 @@ def send(stream: Any, number: int, message: Struct) -> None:
     stream.flush()
 
 
-def receive(stream: Any) -> tuple[int, bytes] | None:
+def receive(stream: IO[bytes]) -> tuple[int, bytes] | None:
     """Give the number and the content of the next message; none where the other side has ended."""
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:

@@ -12,12 +12,12 @@ holds the other end of its pipe.
 from __future__ import annotations
 
 import logging
-import select
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing.connection import wait  # `select` knows no more than 1024 files, and connections are files
 from typing import Any
 
 import numpy as np
@@ -75,10 +75,12 @@ class ChemistryProcess(Chemistry):
         self._process = subprocess.Popen(
             [sys.executable, "-m", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._to, self._from = self._process.stdin, self._process.stdout
         self.clock = (~self._process.pid << 3) | 2 if sys.platform == "linux" else None  # clock_getcpuclockid(3)
         self._number, self.is_ready = 0, False
-        begun = select.select([self._process.stdout], [], [], START_S)[0]
-        if not begun or receive(self._process.stdout) is None:
+        if not wait([self._from.fileno()], START_S) or receive(self._from) is None:
             self.close()
             raise ProcessEndedError
         self.is_ready = True
@@ -96,9 +98,9 @@ class ChemistryProcess(Chemistry):
         """Kill it and let it go."""
         self.kill()
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
+        for stream in (self._to, self._from):
             with suppress(OSError):  # what was not sent is lost with it
-                stream.close()  # type: ignore[union-attr]  it was opened as a pipe
+                stream.close()
 
     def read(self, texts: Sequence[str], reading: Reading, limits: Limits) -> list[Molecule | Refused]:
         """See `Chemistry.read`; a molecule is read back from its standardised SMILES."""
@@ -165,17 +167,17 @@ class ChemistryProcess(Chemistry):
         return answer.array()
 
     def _ask(self, request: Request) -> Readings | Rows:
-        """Ask, and wait for the answer; what an answer that never came belonged to is not asked again."""
+        """Ask, and wait for the answer; one that comes late is never taken for that of another question."""
         self.is_ready, self._number = False, self._number + 1
         try:
-            send(self._process.stdin, self._number, request)
+            send(self._to, self._number, request)
         except OSError:
             raise ProcessEndedError from None
-        received = receive(self._process.stdout)
+        received = receive(self._from)
         if received is None or received[0] != self._number:
             raise ProcessEndedError
         self.is_ready = True
-        answer = ANSWERS.decode(received[1])
+        answer: Readings | Rows | Raised = ANSWERS.decode(received[1])
         if isinstance(answer, Raised):
             raise type(answer.name, (Exception,), {})
         return answer
@@ -183,8 +185,6 @@ class ChemistryProcess(Chemistry):
 
 _idle: list[ChemistryProcess] = []
 """Those that no batch has; the one used last is taken first, so that there are no more than ever worked together."""
-
-
 _beginning = threading.Lock()
 
 

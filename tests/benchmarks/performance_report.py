@@ -69,6 +69,7 @@ With 20 CatBoost endpoints of 200 trees the service is ready after {start:.1f} s
 {memory} MB of its own.
 """
 
+NOT_MEASURED = "not measured"
 ROUNDS = " Of four rounds the one of the least processor time counts."
 
 MLFLOW = """
@@ -136,8 +137,8 @@ many processes as cores beside the service that only compute, and give way as ha
 | --- | --- | --- | --- | --- |
 {rows}
 
-The median of the ratios of p99 to that alone is {ratio} attacked and {floor} beside processes that only compute. The
-service and its processes had {before} MB of their own before, {after} MB after.
+The median of the ratios of p99 to that alone is {ratio} attacked{floor}.
+Memory of the service and its processes: {before} MB before, {after} MB after.
 
 While {held:,} connections were held, each tenth with half a request, 64 clients at work had {failures} of {requests:,}
 requests fail; p50 {p50:.0f} ms, p99 {p99:.0f} ms.
@@ -309,10 +310,9 @@ def _page(content: Content) -> str:
 
 
 def _attack(content: Content) -> str:
+    cases = ("alone", "attacked", "computing")
     rows = [
-        f"| {number} | {each['alone']['p50_ms']:.0f} / {each['alone']['p99_ms']:.0f} "
-        f"| {each['attacked']['p50_ms']:.0f} / {each['attacked']['p99_ms']:.0f} "
-        f"| {each['computing']['p50_ms']:.0f} / {each['computing']['p99_ms']:.0f} "
+        f"| {number} | {' | '.join(_percentiles(each, case) for case in cases)} "
         f"| {each['attacked']['failures']} of {each['attacked']['requests']} |"
         for number, each in enumerate(content["rounds"], 1)
     ]
@@ -322,7 +322,9 @@ def _attack(content: Content) -> str:
         load=_load(content),
         rows="\n".join(rows),
         ratio=content["ratio"],
-        floor=content["ratio_computing"],
+        floor=f" and {content['ratio_computing']} beside processes that only compute"
+        if "ratio_computing" in content
+        else ". These rounds are older than the processes that hard chemistry has of its own",
         before=before,
         after=after,
         held=kept["held"],
@@ -331,6 +333,10 @@ def _attack(content: Content) -> str:
         p50=kept["p50_ms"],
         p99=kept["p99_ms"],
     )
+
+
+def _percentiles(measured: Content, case: str) -> str:
+    return f"{measured[case]['p50_ms']:.0f} / {measured[case]['p99_ms']:.0f}" if case in measured else NOT_MEASURED
 
 
 def _first_run(content: Content) -> str:

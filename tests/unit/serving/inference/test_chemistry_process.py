@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -190,6 +191,21 @@ def test_nobody_waits_for_a_process_that_is_not_needed(monkeypatch: pytest.Monke
         assert third is not None
     (left,) = idle
     left.close()
+
+
+def test_one_begins_however_many_connections_are_held() -> None:
+    """A thousand open files are no hindrance: a file's number is then one that `select` cannot take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        process = ChemistryProcess()
+        assert process.size_and_kind(readable()).shape[0] == len(readable())
+        process.close()
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_no_more_work_than_there_is_room_for() -> None:
