@@ -23,7 +23,7 @@ from model_zoo.data.dataset import Dataset
 from model_zoo.data.group_dataset import GroupDataset
 from model_zoo.data.targets import Target, Task
 from model_zoo.errors import TrainingError
-from model_zoo.features.blocks import read_blocks
+from model_zoo.features.blocks import JoinedBlocks, read_blocks
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.models import JointModel, get
 from model_zoo.models._base import ModelConfig
@@ -80,7 +80,7 @@ class JointData:
         The `t` endpoints, and what kind of values they have.
     """
 
-    X: Numbers
+    X: Numbers | JoinedBlocks
     Y: NDArray[np.float64]
     folds: NDArray[np.int_]
     endpoints: tuple[str, ...]
@@ -244,7 +244,9 @@ def take_column(
     return keep_trained(name, target, data, scored(raw, target, data), model, told["train_s"], folder)
 
 
-def joined(group: GroupDataset, targets: Mapping[str, Target], X: Numbers) -> tuple[JointData, dict[str, str]]:
+def joined(
+    group: GroupDataset, targets: Mapping[str, Target], X: Numbers | JoinedBlocks
+) -> tuple[JointData, dict[str, str]]:
     """Put the endpoints of a group side by side; give those that have no place on their scale with the reason."""
     molecules = group.molecules.table
     places = {smiles: row for row, smiles in enumerate(molecules["smiles"])}
@@ -298,7 +300,7 @@ def _require_group(data: JointData, shared: int, left_out: Mapping[str, str]) ->
         )
 
 
-def _finite(model: JointModel, X: Numbers, name: str, columns: int) -> NDArray[np.float64]:
+def _finite(model: JointModel, X: Numbers | JoinedBlocks, name: str, columns: int) -> NDArray[np.float64]:
     predicted = np.asarray(model.predict(X), dtype=np.float64)
     if predicted.shape != (len(X), columns):
         raise TrainingError(f"{name}: expected {len(X)} x {columns} predictions, got {predicted.shape}")
