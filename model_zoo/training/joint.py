@@ -300,7 +300,7 @@ def _require_group(data: JointData, shared: int, left_out: Mapping[str, str]) ->
         )
 
 
-def _finite(model: JointModel, X: Numbers | JoinedBlocks, name: str, columns: int) -> NDArray[np.float64]:
+def _finite(model: JointModel, X: Numbers, name: str, columns: int) -> NDArray[np.float64]:
     predicted = np.asarray(model.predict(X), dtype=np.float64)
     if predicted.shape != (len(X), columns):
         raise TrainingError(f"{name}: expected {len(X)} x {columns} predictions, got {predicted.shape}")

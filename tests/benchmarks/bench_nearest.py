@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -56,8 +57,8 @@ def main() -> None:
     for size in parser.parse_args().sizes:
         rows = fingerprints(size, known)
         plain, sliced = PackedFingerprints(rows), BitSlices(rows)
-        before, expected = best_ms(lambda plain=plain: nearest_rows(queries, plain, NEIGHBOURS))
-        after, found = best_ms(lambda sliced=sliced: sliced.nearest(queries, NEIGHBOURS))
+        before, expected = best_ms(partial(nearest_rows, queries, plain, NEIGHBOURS))
+        after, found = best_ms(partial(sliced.nearest, queries, NEIGHBOURS))
         if not all(np.array_equal(one, other) for one, other in zip(expected, found, strict=True)):
             raise RuntimeError(f"{size} rows: expected the same from both, got others")
         print(f"| {size:,} | {before:.2f} | {after:.2f} | {before / after:.1f} |", flush=True)
