@@ -172,10 +172,11 @@ ROWS_HEAD = """
 
 `python -m tests.benchmarks.bench_rows {sizes} --write`: new molecules of real parts, from the CSV to what a champion's
 bundle says of trust, by the procedures that runs use; one thread and one process, where a run takes all cores for
-curation, the check for leaks and features. Seconds are processor time, on a machine that up to {busy:.0f} processes wanted.
+curation, the check for leaks and features. Seconds are processor time, on a machine that up to {busy:.0f} processes
+wanted.
 """
-PROJECTED = """**A projection, not a measurement**, by the line through {small:,} and {large:,} rows: {most:,} rows take, of one core
-and at the peak, {told}."""
+PROJECTED = """**A projection, not a measurement**, by the line through {small:,} and {large:,} rows: {most:,} rows
+take, of one core and at the peak: {told}."""
 
 MEMORY = """
 ## What models take
@@ -367,27 +368,24 @@ def _memory(content: Content) -> str:
 
 def _rows(content: Content) -> str:
     sizes = {int(size): content[size] for size in content}
-    largest = max(sizes)
-    busy = max(figures["busy"] for figures in sizes.values())
-    lines = [] if largest >= MOST_ROWS else [*_projection(sizes), ""]
-    return "\n".join(
-        [ROWS_HEAD.format(sizes=" ".join(map(str, sorted(sizes))), busy=busy), *rows_table(sizes, SHOWN), "", *lines]
-    )
+    head = ROWS_HEAD.format(sizes=" ".join(map(str, sorted(sizes))), busy=max(each["busy"] for each in sizes.values()))
+    projected = [_projection(sizes), ""] if max(sizes) < MOST_ROWS and len(sizes) > 1 else []
+    return "\n".join([head, *rows_table(sizes, SHOWN), "", *projected])
 
 
-def _projection(sizes: dict[int, dict[str, float]]) -> list[str]:
+def _projection(sizes: dict[int, dict[str, float]]) -> str:
     """Carry seconds and peaks on to `MOST_ROWS`, by the line through the two largest sizes."""
     small, large = sorted(sizes)[-2:]
 
-    def at_most(name: str) -> float:
+    def carried(name: str) -> float:
         slope = (sizes[large][name] - sizes[small][name]) / (large - small)
         return sizes[large][name] + slope * (MOST_ROWS - large)
 
-    told = ", ".join(
-        f"{title} {at_most(f'{name}_s') / 60:.0f} min, {at_most(f'{name}_mb') / 1000:.1f} GB"
+    told = [
+        f"{title} {carried(f'{name}_s') / 60:.0f} min and {carried(f'{name}_mb') / 1000:.1f} GB"
         for name, title in STEPS.items()
-    )
-    return [PROJECTED.format(small=small, large=large, most=MOST_ROWS, told=told)]
+    ]
+    return PROJECTED.format(small=small, large=large, most=MOST_ROWS, told=", ".join(told))
 
 
 def _grid(content: Content) -> str:
