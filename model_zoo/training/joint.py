@@ -24,7 +24,7 @@ from model_zoo.data.folds import held_out, training_rows
 from model_zoo.data.group_dataset import GroupDataset
 from model_zoo.data.targets import Target, Task
 from model_zoo.errors import TrainingError
-from model_zoo.features.blocks import read_blocks
+from model_zoo.features.blocks import JoinedBlocks, read_blocks
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.models import JointModel, get
 from model_zoo.models._base import ModelConfig
@@ -81,7 +81,7 @@ class JointData:
         The `t` endpoints, and what kind of values they have.
     """
 
-    X: Numbers
+    X: Numbers | JoinedBlocks
     Y: NDArray[np.float64]
     folds: NDArray[np.int_]
     endpoints: tuple[str, ...]
@@ -244,7 +244,9 @@ def take_column(
     return keep_trained(name, target, data, scored(raw, target, data), model, told["train_s"], folder)
 
 
-def joined(group: GroupDataset, targets: Mapping[str, Target], X: Numbers) -> tuple[JointData, dict[str, str]]:
+def joined(
+    group: GroupDataset, targets: Mapping[str, Target], X: Numbers | JoinedBlocks
+) -> tuple[JointData, dict[str, str]]:
     """Put the endpoints of a group side by side; give those that have no place on their scale with the reason."""
     molecules = group.molecules.table
     places = {smiles: row for row, smiles in enumerate(molecules["smiles"])}

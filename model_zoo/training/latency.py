@@ -9,6 +9,7 @@ import numpy as np
 
 from model_zoo import featurizers
 from model_zoo.chemistry.stored_molecules import StoredMolecules
+from model_zoo.features.blocks import JoinedBlocks
 from model_zoo.fitted_models.formats import Model
 from model_zoo.type_aliases import Numbers
 
@@ -16,7 +17,7 @@ LATENCY_ROWS = 20
 LATENCY_REPEATS = 5
 
 
-def latency_ms(model: Model, X: Numbers) -> float:
+def latency_ms(model: Model, X: Numbers | JoinedBlocks) -> float:
     """Give the processor time of one molecule beside its features: the median over single rows, each at its best.
 
     Not time by the clock: on a busy machine that elects whoever was measured in a quiet moment.

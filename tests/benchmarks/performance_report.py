@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.bench_memory import table as rows_table
+from tests.benchmarks.bench_rows import SHOWN, STEPS
 from tests.benchmarks.growth import table
 
 RESULTS = Path(__file__).parent / "results"
@@ -168,8 +169,20 @@ beside it, loading took 0.60 s at 5 endpoints and 4.7 s at 300, `aidrug plan` 1.
 {parts}"""
 
 
+MOST_ROWS = 500_000
+ROWS_HEAD = """
+## An endpoint of many rows
+
+`python -m tests.benchmarks.bench_rows {sizes} --write`: new molecules of real parts, from the CSV to what a champion's
+bundle says of trust, by the procedures that runs use; one thread and one process, where a run takes all cores for
+curation, the check for leaks and features. Seconds are processor time, on a machine that up to {busy:.0f} processes
+wanted.
+"""
+PROJECTED = """**A projection, not a measurement**, by the line through {small:,} and {large:,} rows: {most:,} rows
+take, of one core and at the peak: {told}."""
+
 MEMORY = """
-## Many rows
+## What models take
 
 `python -m tests.benchmarks.bench_memory 1000 4000 --models rf --write`: real molecules, the model's own features and
 settings, each model fitted in a process of its own and loaded in another. Memory is what these take beyond what they
@@ -188,6 +201,7 @@ def report(results: dict[str, Content]) -> str:
         ("attack", _attack),
         ("first_run", _first_run),
         ("grid", _grid),
+        ("rows", _rows),
         ("memory", _memory),
     )
     return HEAD + "".join(write(results[name]) for name, write in sections if name in results)
@@ -195,7 +209,7 @@ def report(results: dict[str, Content]) -> str:
 
 def read_results() -> dict[str, Content]:
     """Read the results that are there."""
-    names = ("service", "admet_ai", "jobs", "page", "attack", "first_run", "grid", "memory")
+    names = ("service", "admet_ai", "jobs", "page", "attack", "first_run", "grid", "rows", "memory")
     paths = {name: RESULTS / f"{name}.json" for name in names}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
@@ -360,6 +374,28 @@ def _memory(content: Content) -> str:
         sizes = {int(size): figures[size] for size in figures}
         parts.append(f"### `{model}`\n\n" + "\n".join(rows_table(sizes)) + "\n")
     return MEMORY + "\n".join(parts)
+
+
+def _rows(content: Content) -> str:
+    sizes = {int(size): content[size] for size in content}
+    head = ROWS_HEAD.format(sizes=" ".join(map(str, sorted(sizes))), busy=max(each["busy"] for each in sizes.values()))
+    projected = [_projection(sizes), ""] if max(sizes) < MOST_ROWS and len(sizes) > 1 else []
+    return "\n".join([head, *rows_table(sizes, SHOWN), "", *projected])
+
+
+def _projection(sizes: dict[int, dict[str, float]]) -> str:
+    """Carry seconds and peaks on to `MOST_ROWS`, by the line through the two largest sizes."""
+    small, large = sorted(sizes)[-2:]
+
+    def carried(name: str) -> float:
+        slope = (sizes[large][name] - sizes[small][name]) / (large - small)
+        return sizes[large][name] + slope * (MOST_ROWS - large)
+
+    told = [
+        f"{title} {carried(f'{name}_s') / 60:.0f} min and {carried(f'{name}_mb') / 1000:.1f} GB"
+        for name, title in STEPS.items()
+    ]
+    return PROJECTED.format(small=small, large=large, most=MOST_ROWS, told=", ".join(told))
 
 
 def _grid(content: Content) -> str:

@@ -10,10 +10,12 @@ import pytest
 
 from model_zoo import featurizers
 from model_zoo.chemistry import stored_molecules
+from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.stored_molecules import StoredMolecules
 from model_zoo.features import rows
 from model_zoo.features.blocks import compact, read_blocks, width_of, write_block
 from model_zoo.features.cache import FeatureCache
+from model_zoo.type_aliases import Numbers
 
 ROOT = Path(__file__).parents[4]
 AWKWARD: dict[str, Any] = {
@@ -35,15 +37,29 @@ def test_every_bit_comes_back(tmp_path: Path, name: str) -> None:
     """Type, shape and bits of one block; two side by side are what joining them gives."""
     matrix = AWKWARD[name]
     write_block(tmp_path / "one", matrix)
-    found = read_blocks([tmp_path / "one"])
+    found = read_blocks([tmp_path / "one"])[:]
     assert (found.dtype, found.shape, found.tobytes()) == (matrix.dtype, matrix.shape, matrix.tobytes())
     assert width_of(tmp_path / "one") == matrix.shape[1]
 
     other = np.full((len(matrix), 2), 0.5, dtype=np.float32)
     write_block(tmp_path / "two", other)
     joined = featurizers.join([matrix, other])
-    both = read_blocks([tmp_path / "one", tmp_path / "two"])
+    both = read_blocks([tmp_path / "one", tmp_path / "two"])[:]
     assert (both.dtype, both.tobytes()) == (joined.dtype, joined.tobytes())
+
+
+def test_rows_are_those_of_the_whole(tmp_path: Path) -> None:
+    """By a part, a mask, or places in any order: what the joined matrix gives."""
+    one: Numbers = np.arange(30, dtype=np.float32).reshape(10, 3)
+    known: dict[str, Numbers] = {"one": one, "two": np.linspace(0, 1, 20).reshape(10, 2)}
+    for name, matrix in known.items():
+        write_block(tmp_path / name, matrix)
+    for names in (["one"], ["two"], ["one", "two"]):
+        whole = featurizers.join([known[name] for name in names])
+        found = read_blocks([tmp_path / name for name in names])
+        assert (found.shape, len(found)) == (whole.shape, 10)
+        for part in (slice(2, 5), slice(9, 40), np.arange(10) % 3 == 0, np.array([7, 1, 1]), np.zeros(10) > 0):
+            assert (found[part].dtype, found[part].tolist()) == (whole.dtype, whole[part].tolist())
 
 
 def test_counts_take_a_byte_each() -> None:
@@ -60,20 +76,27 @@ def test_a_large_set_is_kept_in_parts_and_parsed_as_little_as_needed(
     """
     parsed: list[str] = []
     real = stored_molecules._parsed
-    monkeypatch.setattr(stored_molecules, "_parsed", lambda smiles: parsed.append(smiles) or real(smiles))
+
+    def watched(smiles: str) -> Molecule:
+        parsed.append(smiles)
+        return real(smiles)
+
+    monkeypatch.setattr(stored_molecules, "_parsed", watched)
     monkeypatch.setattr(rows, "BLOCK", 4)
     texts = ["CCO", "CCN", "CCO", "c1ccccc1", "CCN", "CCCC", "CCF", "CCO", "CCS", "CCCC"]
     cache, molecules = FeatureCache(tmp_path, ROOT), StoredMolecules(texts)
-    write, written = rows._write, []
+    write, written = rows._write, list[object]()
 
     def killed(*given: Any) -> None:
         if written:
             raise KeyboardInterrupt
-        written.append(write(*given))
+        write(*given)
+        written.append(given)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(rows, "_write", killed)
-        cache.featurize("erg", molecules)
+        with pytest.raises(KeyboardInterrupt):
+            cache.featurize("erg", molecules)
     parsed.clear()
     expected = featurizers.get("erg").featurize([real(text) for text in texts])
     assert cache.featurize("erg", molecules).tobytes() == expected.tobytes()

@@ -476,14 +476,15 @@ def test_features_that_nobody_else_reads_are_a_cost(monkeypatch: pytest.MonkeyPa
         assert champion(decide([NAIVE, best, other], None, RULES, costs=costs)) == wins
 
 
-def test_a_large_bundle_is_a_cost() -> None:
+@pytest.mark.parametrize(
+    ("big", "small", "wins"), [(9.0, 0.1, "big-1"), (150.0, 20.0, "small-1"), (39.0, 20.0, "big-1")]
+)
+def test_a_large_bundle_is_a_cost(big: float, small: float, wins: str) -> None:
     """Twice the megabytes of the smallest tied one, above what is small, lose; what is small for all does not count."""
     best = contender("big", [1.0, 1.1, 0.9, 1.0, 1.0], ms=1.0)
     other = contender("small", [1.01, 1.09, 0.92, 0.99, 1.01], ms=1.0)
-    for sizes, wins in (((9.0, 0.1), "big-1"), ((150.0, 20.0), "small-1"), ((39.0, 20.0), "big-1")):
-        told = [Cost(1.0, size) for size in sizes]
-        decision = decide([NAIVE, best, other], None, RULES, costs=lambda _, told=told: told)
-        assert champion(decision) == wins
+    told = [Cost(1.0, big), Cost(1.0, small)]
+    assert champion(decide([NAIVE, best, other], None, RULES, costs=lambda _: told)) == wins
 
 
 def test_costs_are_asked_for_where_some_tie_alone() -> None:
