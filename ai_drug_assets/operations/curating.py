@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from model_zoo.chemistry.molecules import Standardise
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.endpoint_file import read_endpoint
-from model_zoo.data.curation import Standardised, curate, is_known, remember, standardised
+from model_zoo.data.curation import curate
 from model_zoo.data.curation_report import curation_report
 from model_zoo.data.dataset import Dataset, read_raw
+from model_zoo.data.known_structures import Standardised, is_known, remember, standardised
 from model_zoo.data.snapshot_change import suspicions
 from model_zoo.errors import DataError
 from model_zoo.io.spreadsheets import safe_cell

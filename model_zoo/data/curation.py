@@ -8,22 +8,15 @@ measurements (see `replicates.py`), splits (see `splits.py`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from model_zoo.chemistry.molecules import (
-    CURATION_LIMITS,
-    InvalidMolecule,
-    Standardise,
-    molecule_key,
-    parse_molecule,
-    weight_as_written,
-)
+from model_zoo.chemistry.molecules import Standardise, weight_as_written
+from model_zoo.data.known_structures import known
 from model_zoo.data.numerals import POINT
 from model_zoo.data.reasons import count_reasons
-from model_zoo.data.replicates import Measured, Merged, merge
+from model_zoo.data.replicates import Measured, Merged, merge, weight_of
 from model_zoo.data.targets import Task
 from model_zoo.data.units import (
     FLIPPED_RELATION,
@@ -161,12 +154,12 @@ def curate(
         if isinstance(judged, str):
             reasons[index] = judged
             continue
-        notes[index], smiles, key, value, sign = judged
+        notes[index], smiles, key, value, sign, weight = judged
         if curation.replicates == "keep":
             key = f"{key} {index}"
         keys[index] = key
         smiles_of.setdefault(key, smiles)
-        found.setdefault(key, []).append(Measured(index, value, sign))
+        found.setdefault(key, []).append(Measured(index, value, sign, weight))
     table = []
     actions = ["dropped"] * len(rows)
     for key, measurements in found.items():
@@ -185,8 +178,8 @@ def curate(
         if used:
             place = (smiles_of[key], key.partition(" ")[0])
             given = [rows[item.row] for item in used]
-            known = (min(filter(None, (row.measured_on for row in given)), default=""), given[0].series)
-            table.append((*place, merged.value, merged.relation, len(used), given[0].split, *known))
+            first = min(filter(None, (row.measured_on for row in given)), default="")
+            table.append((*place, merged.value, merged.relation, len(used), given[0].split, first, given[0].series))
     if not table:
         why = next((reason for reason in reasons if reason), "no row")
         raise DataError(
@@ -203,46 +196,6 @@ def curate(
     return curated.drop(columns=empty), pd.DataFrame(report, columns=list(REPORT_COLUMNS))
 
 
-Standardised = tuple[str, str, str] | str
-"""What was left out of a structure, its standardised SMILES and its identity; or why it is none."""
-_known: dict[tuple[str, Standardise], Standardised] = {}
-"""A table of many assays is standardised once, not once for each of them."""
-MOST_KNOWN = 200_000
-
-
-def remember(texts: Sequence[str], standardise: Standardise, found: Iterable[Standardised]) -> None:
-    """Keep what structures are, found elsewhere, such as in other processes by `standardised`."""
-    _known.update({(text, standardise): each for text, each in zip(texts, found, strict=True)})
-
-
-def is_known(text: str, standardise: Standardise) -> bool:
-    """Tell whether a structure was standardised before."""
-    return (text, standardise) in _known
-
-
-def _standardised(text: str, standardise: Standardise) -> Standardised:
-    known = _known.get((text, standardise))
-    if known is None:
-        if len(_known) >= MOST_KNOWN:
-            _known.clear()
-        known = _known[text, standardise] = standardised(text, standardise)
-    return known
-
-
-def standardised(text: str, standardise: Standardise) -> Standardised:
-    """Standardise one structure.
-
-    Examples
-    --------
-    >>> standardised("CC(=O)[O-].[Na+]", Standardise())[1:]
-    ('CC(=O)O', 'QTBSBXVTEAMEQO-UHFFFAOYSA-N')
-    """
-    molecule = parse_molecule(text, standardise, CURATION_LIMITS)
-    if isinstance(molecule, InvalidMolecule):
-        return f"{molecule.code}: {molecule.detail}"
-    return "; ".join(note.detail for note in molecule.notes), molecule.smiles, molecule_key(molecule)
-
-
 class _Reader:
     """Reads the cells of a row as one measurement in the endpoint's unit."""
 
@@ -252,22 +205,22 @@ class _Reader:
         self._conversions: dict[str, Conversion] = {"": conversion(source_unit, self._unit)}
         self._labels: dict[str, int] = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, **(curation.labels or {})}
 
-    def judge(self, row: Any) -> tuple[str, str, str, float, str] | str:
-        """Give what was left out, standardised SMILES, identity, value and relation of a row; or why it is unusable."""
+    def judge(self, row: Any) -> tuple[str, str, str, float, str, float] | str:
+        """Give what was left out, standardised SMILES, identity, value, relation, weight; or why a row is unusable."""
         if row.excluded:
             return str(row.excluded)
         if row.value == "":
             return "empty value: expected one, got an empty cell"  # before chemistry: most cells of a wide table
-        molecule = _standardised(row.smiles, self._curation.standardise)
+        molecule = known(row.smiles, self._curation.standardise)
         if isinstance(molecule, str):
             return molecule
         try:
-            value, sign = self._read(row)
+            (value, sign), weight = self._read(row), weight_of(row.weight, row.numerals or POINT)
         except ValueError as error:
             return str(error)
         if refused := _refused(value, self._curation):
             return refused
-        return *molecule, value, sign
+        return *molecule, value, sign, weight
 
     def _read(self, row: Any) -> tuple[float, str]:
         """Give value and relation.
