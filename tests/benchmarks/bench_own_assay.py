@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from model_zoo.chemistry.molecules import Standardise
-from model_zoo.data.curation import standardised
+from model_zoo.data.standardised import standardised
 
 ROOT = Path(__file__).parents[2]
 ROWS = 5000

@@ -162,6 +162,7 @@ def _column_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers
         "date_column": roles.day,
         "group_column": roles.series,
         "split_column": roles.part,
+        "weight_column": roles.weight,
     }.items():
         if column:
             keys[key] = column

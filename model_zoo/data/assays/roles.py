@@ -36,6 +36,10 @@ _CONDITION = re.compile(r"^(assay[ _])?ph([ _]?value)?$", re.IGNORECASE)
 """A number that rows are chosen by."""
 _UNDECIDED = {"inconclusive", "unspecified", "undetermined", "ambiguous", "equivocal", "borderline", "not tested"}
 """Texts beside two labels that are none."""
+_WEIGHT = re.compile(
+    r"^(weight|n|(n|(number|no\.?)[ _]of)[ _](experiments|replicates|measurements))$",
+    re.IGNORECASE,
+)
 _STANDARD = re.compile(r"standard.?value", re.IGNORECASE)
 _PARTS = {"train", "test"}
 
@@ -71,7 +75,7 @@ class Roles:
     ----------
     values
         Columns that hold measurements, as far as one can tell.
-    relation, unit, day, series, part, identifier
+    relation, unit, day, series, part, identifier, weight
         Columns that say more of them.
     choosing
         Columns by which some rows may be meant and others not, with how often each text stands there.
@@ -86,6 +90,7 @@ class Roles:
     series: str = ""
     part: str = ""
     identifier: str = ""
+    weight: str = ""
     choosing: dict[str, Counter[str]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -115,7 +120,8 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
     series = _first(cells, lambda name, texts: bool(_SERIES.match(name)))
     part = _first(cells, lambda name, texts: {text for text in texts if text} == _PARTS)
     identifier = _first(cells, lambda name, texts: bool(_NAME.search(name)))
-    taken = {relation, unit, day, series, part, identifier, *left_out} - set(wanted)
+    weight = _first(cells, lambda name, texts: bool(_WEIGHT.match(name)) and _share(texts, _is_positive) == 1)
+    taken = {relation, unit, day, series, part, identifier, weight, *left_out} - set(wanted)
     taken |= {name for name in cells if _CONDITION.match(name) and name not in wanted}
     values = []
     units = _units_below(table, cells)
@@ -141,7 +147,7 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
         and 1 < len(counted := Counter(filter(None, texts))) <= FEW
         and name not in {value.name for value in values}
     }  # fmt: skip
-    return Roles(tuple(values), relation, unit, day, series, part, identifier, choosing, left_out)
+    return Roles(tuple(values), relation, unit, day, series, part, identifier, weight, choosing, left_out)
 
 
 def _units_below(table: WholeTable, cells: dict[str, list[str]]) -> dict[str, str]:
@@ -192,6 +198,10 @@ def _share(texts: list[str], holds: object) -> float:
     filled = [text for text in texts if text]
     known = {text: bool(holds(text)) for text in dict.fromkeys(filled)}  # type: ignore[operator]
     return sum(known[text] for text in filled) / len(filled) if filled else 0.0
+
+
+def _is_positive(text: str) -> bool:
+    return bool(re.fullmatch(r"\d+(\.\d+)?", text)) and float(text) > 0
 
 
 def _is_day(text: str) -> bool:
