@@ -51,10 +51,10 @@ count. Over HTTP: `GET /v1/jobs/{id}/suggestion?batch=24` of any finished job.
 
 A campaign starts with {start} molecules of the earliest part of a series (of all where there is no order) and
 measures {batch} per round. Each round Gaussian processes (Tanimoto covariance) learn from all that was measured, and
-the strategies pick. Share of all hits found, mean over campaigns with other starts. *More*: how many points more `aidrug
-suggest` found than this strategy, with the 95 % interval over the starts. The exploration was
-chosen on BACE-1, of which no order is known; the others judge it. `python -m tests.benchmarks.bench_suggest FOLDER`
-plays them again.
+the strategies pick. Share of all hits found, mean over campaigns with other starts. *More*: how many points more
+`aidrug suggest` found than this strategy, with the 95 % interval over the starts. The exploration was chosen on
+BACE-1, of which no order is known; the others judge it. `python -m tests.benchmarks.bench_suggest FOLDER` plays them
+again.
 """
 
 
@@ -72,10 +72,8 @@ def report(results: dict[str, Any]) -> str:
         lines += [f"### {TITLES[name]}", ""]
         lines += [f"{found['molecules']:,} molecules, {found['hits']} hits, {found['campaigns']} campaigns.", ""]
         rounds = [f"{number} rounds ({START + BATCH * number} measured)" for number in TOLD]
-        lines += [
-            f"| picked | {' | '.join(rounds)} | more after {TOLD[-1]} rounds |",
-            f"|---|{'---|' * len(rounds)}---|",
-        ]
+        more = [f"more after {TOLD[place]} rounds" for place in (0, -1)]
+        lines += [f"| picked | {' | '.join([*rounds, *more])} |", f"|{'---|' * (len(rounds) + len(more) + 1)}"]
         for strategy in (each for each in STRATEGIES if each in found["share"]):
             shares = [f"{100 * share:.0f} %" for share in found["share"][strategy]]
             gains = ["" if strategy == OURS else points(found["gain"][strategy][place]) for place in (0, -1)]
