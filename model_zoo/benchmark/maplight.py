@@ -11,7 +11,7 @@ Where it differs from the code: a structure that cannot be read is not learnt fr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -67,15 +67,15 @@ def predict(
     seeds: Sequence[int],
     *,
     logarithmic: bool = False,
-) -> Floats:
-    """Fit on structures and values once per seed, and predict others, in the unit of the values: `s x t`.
+) -> Iterator[Floats]:
+    """Fit on structures and values once per seed, and give what each fit predicts of others, in the unit of the values.
 
     Parameters
     ----------
     train, test
         SMILES and their `n` values; the `t` SMILES that are predicted.
     task, seeds
-        What the values are, and CatBoost's `s` seeds.
+        What the values are, and CatBoost's seeds.
     logarithmic
         Whether a regression learns logarithms.
 
@@ -89,11 +89,11 @@ def predict(
     if not len(y):
         raise TrainingError(f"maplight: expected structures to learn from, none of {len(readable)} can be read")
     X_test, predictable = columns(test)
-    predicted = np.full((len(seeds), len(test)), float(y.mean()))
     fit = _classes if task == "binary" else partial(_values, logarithmic=logarithmic)
-    for row, seed in enumerate(seeds):
-        predicted[row, predictable] = fit(X, y, X_test[predictable], seed)
-    return predicted
+    for seed in seeds:
+        predicted = np.full(len(test), float(y.mean()))
+        predicted[predictable] = fit(X, y, X_test[predictable], seed)
+        yield predicted
 
 
 def _settings(seed: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from model_zoo.benchmark.boards import BOARDS, STRICT
-from model_zoo.benchmark.report import Goal, mean_and_deviation
+from model_zoo.benchmark.report import OFFICIAL_SEEDS, Goal, mean_and_deviation
 from model_zoo.benchmark.standing import Scored, Standing, noise_share, standing, standings
 from model_zoo.type_aliases import Json
 
@@ -100,6 +100,7 @@ def _noise(strict: Mapping[str, Scored], goals: Mapping[str, Goal]) -> list[str]
 
 
 def _maplight(found: Mapping[str, Mapping[str, Json]]) -> list[str]:
+    found = {name: each for name, each in found.items() if len(each["scores"]) == OFFICIAL_SEEDS}
     lines = [MAPLIGHT, f"| {' | '.join(REPRODUCED)} |", f"|{'---|' * len(REPRODUCED)}"]
     for name, each in sorted(found.items()):
         here = f"{each['mean']:.3f} ± {each['std']:.3f}"

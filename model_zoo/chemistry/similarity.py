@@ -116,3 +116,18 @@ def nearest_rows(
         order = near[np.argsort(-values[near], kind="stable")[:k]]
         similarities[row], indices[row] = values[order], order
     return similarities, indices
+
+
+def tanimoto_to_all(query: NDArray[np.uint8], references: PackedFingerprints) -> NDArray[np.float64]:
+    """Give the coefficients of one packed row with all `n` references, in their order.
+
+    Examples
+    --------
+    >>> a = np.packbits(np.eye(8, dtype=np.uint8), axis=1)
+    >>> tanimoto_to_all(a[2], PackedFingerprints(a)).tolist()
+    [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    words = _words(query[None])
+    common = np.bitwise_count(references.words & words).sum(axis=0, dtype=np.int32)
+    union = references.counts + np.bitwise_count(words).sum(dtype=np.int32) - common
+    return np.asarray(common / np.maximum(union, 1))

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.chemistry.similarity import tanimoto_nearest
+from model_zoo.chemistry.similarity import PackedFingerprints, tanimoto_to_all
 from model_zoo.config.desirability import Desirable
 from model_zoo.data.targets import Target
 
@@ -186,7 +186,7 @@ def choose_batch(
     >>> [pick.row for pick in choose_batch(np.array([0.5, 0.5, 0.45]), np.full(3, 0.2), packed, 3, exploration=0)]
     [0, 1, 2]
     """
-    count = len(mean)
+    count, references = len(mean), PackedFingerprints(packed)
     left, closest, like = np.ones(count), np.zeros(count), np.full(count, -1)
     taken = np.zeros(count, dtype=bool)
     factors: list[Floats] = []
@@ -196,9 +196,7 @@ def choose_batch(
         row = int(np.argmax(bounds))
         picks.append(Pick(row, float(bounds[row]), float(closest[row]), int(like[row]) if picks else None))
         taken[row] = True
-        alike, order = tanimoto_nearest(packed[row : row + 1], packed, count)
-        covariance = np.empty(count)
-        covariance[order[0]] = alike[0]
+        covariance = tanimoto_to_all(packed[row], references)
         closer = covariance > closest
         closest[closer], like[closer | (like < 0)] = covariance[closer], row
         known = sum((factor * factor[row] for factor in factors), np.zeros(count))

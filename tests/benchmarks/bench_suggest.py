@@ -7,6 +7,7 @@ molecules were registered. The exploration was chosen on BACE alone, of which no
 
 `python -m tests.benchmarks.bench_suggest FOLDER [SERIES ...]`, FOLDER being that of `moleculenet/bace.csv`,
 `egfr_ic50/EGFR_compounds.csv` and `biogen_fang2023/ADME_public_set_3521.csv`; some minutes of a core for each series.
+A strategy that is in the results is not played again.
 Then `python -m tests.benchmarks.suggestion_report` writes `docs/suggestions.md`.
 """
 
@@ -25,7 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from model_zoo.chemistry.molecules import Molecule, parse_molecule
-from model_zoo.chemistry.similarity import pack, tanimoto_nearest
+from model_zoo.chemistry.similarity import PackedFingerprints, pack, tanimoto_to_all
 from model_zoo.config.desirability import Desirable
 from model_zoo.data.targets import Target
 from model_zoo.inference.suggestion import EXPLORATION, WITHIN_INTERVAL, Goal, choose_batch, desirability
@@ -36,7 +37,8 @@ EARLIEST = 0.1
 """Of a series: where a start is drawn from."""
 TOLD = (5, 10, 20)
 """Rounds after which hits are counted."""
-EXPLORATIONS = (0.5, 1.0, 2.0)
+EXPLORATIONS = (EXPLORATION, 0.5, 2.0)
+OURS = f"suggest {EXPLORATION:g}"
 NOISES = (0.03, 0.1, 0.3)
 """Shares of the variance that a model may take for noise; the likeliest counts."""
 REGRESSION = Target(task="regression")
@@ -122,11 +124,8 @@ class Campaign:
         self.series = series
         molecules = [parse_molecule(text) for text in series.smiles]
         self.packed = pack([each for each in molecules if isinstance(each, Molecule)])
-        count = len(self.packed)
-        self.covariance = np.empty((count, count), dtype=np.float32)
-        for row in range(count):
-            alike, order = tanimoto_nearest(self.packed[row : row + 1], self.packed, count)
-            self.covariance[row, order[0]] = alike[0]
+        references = PackedFingerprints(self.packed)
+        self.covariance = np.array([tanimoto_to_all(row, references) for row in self.packed], dtype=np.float32)
 
     def found(self, strategy: str, seed: int) -> list[int]:
         """Play a campaign; give the hits among all that was measured, at the start and after each round."""
@@ -190,23 +189,20 @@ def gaussian_process(
     return y.mean() + across.T @ weights, deviation
 
 
-def compared(curves: dict[str, list[list[int]]], hits: int) -> dict[str, Any]:
+def compared(found: dict[str, list[list[int]]], hits: int) -> dict[str, Any]:
     """Give the share of all hits that each strategy found, and how much more `suggest` found than each, with intervals.
 
     The intervals (95 %) come from drawing starts, the same for both.
     """
-    generator = np.random.default_rng(0)
-    draws = generator.integers(0, SEEDS, (DRAWS, SEEDS))
-    shares = {name: np.array(curve)[:, list(TOLD)] / hits for name, curve in curves.items()}
-    ours = shares[f"suggest {EXPLORATION:g}"]
+    draws = np.random.default_rng(0).integers(0, SEEDS, (DRAWS, SEEDS))
+    shares = {name: np.array(counts) / hits for name, counts in found.items()}
+    ours = shares[OURS]
     gains = {}
     for name, theirs in shares.items():
         gap = ours - theirs
-        means = gap[draws].mean(axis=1)
-        low, high = np.quantile(means, [0.025, 0.975], axis=0)
-        gains[name] = [
-            [round(float(value), 4) for value in each] for each in zip(gap.mean(axis=0), low, high, strict=True)
-        ]
+        low, high = np.quantile(gap[draws].mean(axis=1), [0.025, 0.975], axis=0)
+        three = zip(gap.mean(axis=0), low, high, strict=True)
+        gains[name] = [[round(float(value), 4) for value in each] for each in three]
     return {
         "share": {name: [round(float(value), 4) for value in each.mean(axis=0)] for name, each in shares.items()},
         "gain": gains,
@@ -214,26 +210,26 @@ def compared(curves: dict[str, list[list[int]]], hits: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Play the series, and write what was found."""
+    """Play what was not played yet, strategy by strategy, and write what was found."""
     folder, *names = sys.argv[1:]
     for name in names or SERIES:
-        began = time.process_time()
         campaign = Campaign(SERIES[name](Path(folder)))
         series = campaign.series
-        explored = [f"suggest {each:g}" for each in ((EXPLORATION,) if series.ordered else EXPLORATIONS)]
-        strategies = [*explored, "greedy", "uncertain", "random", *(["order"] if series.ordered else [])]
-        curves = {each: [campaign.found(each, seed) for seed in range(SEEDS)] for each in strategies}
+        explorations = (EXPLORATION,) if series.ordered else EXPLORATIONS
+        explored = [f"suggest {each:g}" for each in explorations]
         hits = int(series.hits.sum())
-        made = {
-            "molecules": len(series.smiles),
-            "hits": hits,
-            "campaigns": SEEDS,
-            "processor_s": round(time.process_time() - began),
-            **compared(curves, hits),
-        }
-        known = json.loads(RESULTS.read_bytes()) if RESULTS.exists() else {}
-        RESULTS.write_text(json.dumps({**known, name: made}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        print(name, json.dumps(made, indent=1), flush=True)
+        for strategy in [*explored, "greedy", "uncertain", "random", *(["order"] if series.ordered else [])]:
+            known = json.loads(RESULTS.read_bytes()) if RESULTS.exists() else {}
+            found = known.get(name, {}).get("found", {})
+            if strategy in found:
+                continue
+            began = time.process_time()
+            played = [campaign.found(strategy, seed) for seed in range(SEEDS)]
+            found[strategy] = [[counts[number] for number in TOLD] for counts in played]
+            made = {"molecules": len(series.smiles), "hits": hits, "campaigns": SEEDS, "found": found}
+            known[name] = {**made, **(compared(found, hits) if OURS in found else {})}
+            RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            print(name, strategy, found[strategy], f"{time.process_time() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model_zoo.inference.suggestion import EXPLORATION
-from tests.benchmarks.bench_suggest import BATCH, RESULTS, START, TOLD
+from tests.benchmarks.bench_suggest import BATCH, OURS, RESULTS, START, TOLD
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "suggestions.md"
 TITLES = {
@@ -19,7 +19,6 @@ TITLES = {
     "egfr": "EGFR inhibitors in the order of their ChEMBL numbers; hits: the most potent tenth",
     "biogen": "Biogen's molecules in the order of their numbers; hits: stable in HLM, soluble, hardly pumped out",
 }
-OURS = f"suggest {EXPLORATION:g}"
 STRATEGIES = {
     OURS: f"**`aidrug suggest`** (exploration {EXPLORATION:g})",
     "suggest 0.5": "the same, exploration 0.5",
@@ -52,10 +51,10 @@ count. Over HTTP: `GET /v1/jobs/{id}/suggestion?batch=24` of any finished job.
 
 A campaign starts with {start} molecules of the earliest part of a series (of all where there is no order) and
 measures {batch} per round. Each round Gaussian processes (Tanimoto covariance) learn from all that was measured, and
-the strategies pick. Share of all hits found, mean over campaigns with other starts. *More*: how much more `aidrug
-suggest` found than this strategy, as a share of all hits, with the 95 % interval over the starts. The exploration was
-chosen on BACE-1, of which no order is known; the others judge it. `python -m tests.benchmarks.bench_suggest FOLDER`
-plays them again.
+the strategies pick. Share of all hits found, mean over campaigns with other starts. *More*: how many points more
+`aidrug suggest` found than this strategy, with the 95 % interval over the starts. The exploration was chosen on
+BACE-1, of which no order is known; the others judge it. `python -m tests.benchmarks.bench_suggest FOLDER` plays them
+again.
 """
 
 
@@ -68,22 +67,25 @@ def read_results() -> dict[str, Any]:
 def report(results: dict[str, Any]) -> str:
     """Write the document."""
     lines = [HEAD.format(id="{id}", start=START, batch=BATCH)]
-    for name in (each for each in TITLES if each in results):
+    for name in (each for each in TITLES if "share" in results.get(each, {})):
         found = results[name]
         lines += [f"### {TITLES[name]}", ""]
         lines += [f"{found['molecules']:,} molecules, {found['hits']} hits, {found['campaigns']} campaigns.", ""]
         rounds = [f"{number} rounds ({START + BATCH * number} measured)" for number in TOLD]
-        lines += [
-            f"| picked | {' | '.join(rounds)} | more after {TOLD[-1]} rounds |",
-            f"|---|{'---|' * len(rounds)}---|",
-        ]
+        more = [f"more after {TOLD[place]} rounds" for place in (0, -1)]
+        lines += [f"| picked | {' | '.join([*rounds, *more])} |", f"|{'---|' * (len(rounds) + len(more) + 1)}"]
         for strategy in (each for each in STRATEGIES if each in found["share"]):
             shares = [f"{100 * share:.0f} %" for share in found["share"][strategy]]
-            mean, low, high = (100 * value for value in found["gain"][strategy][-1])
-            more = "" if strategy == OURS else f"{mean:+.0f} ({low:+.0f} to {high:+.0f}) points"
-            lines.append(f"| {STRATEGIES[strategy]} | {' | '.join(shares)} | {more} |")
+            gains = ["" if strategy == OURS else points(found["gain"][strategy][place]) for place in (0, -1)]
+            lines.append(f"| {STRATEGIES[strategy]} | {' | '.join([*shares, *gains])} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def points(three: list[float]) -> str:
+    """Write a gain and the ends of its interval in points of a hundred."""
+    mean, low, high = (100 * value for value in three)
+    return f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 if __name__ == "__main__":

@@ -58,7 +58,14 @@ def test_stale_results_say_so(tmp_path: Path) -> None:
     goals = {"a": Goal(0.85, "0.85 (X)", 0.9, "0.9 (Y)", 0.8)}
 
     def text() -> str:
-        maplight = {"metric": "auroc", "mean": 0.8, "std": 0.01, "published": 0.82, "published_std": 0.01}
+        maplight = {
+            "scores": [0.8] * 5,
+            "metric": "auroc",
+            "mean": 0.8,
+            "std": 0.01,
+            "published": 0.82,
+            "published_std": 0.01,
+        }
         return standing_text(read_results(path), goals, {"a": {"x": 0.9}}, {"a": {**maplight, "deviations": 2.0}})
 
     assert "**Stale**" not in text()
