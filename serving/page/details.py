@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
-from rdkit import Chem
 
 from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.explanation.explainer import SUM, Explanation
-from model_zoo.explanation.fragments import fragments_of
+from model_zoo.explanation.fragments import Fragment
 from model_zoo.explanation.measured_pair import HYDROGEN, MeasuredPair
 from serving.champions.champion_registry import Champion
-from serving.inference.annotations import Annotation
+from serving.inference.annotations import Annotation, Beside
 from serving.page.axis import number, places
 from serving.page.drawing import Mark, contribution_marks, structure_svg
 from serving.page.known import amount, without_stereo
@@ -91,13 +90,13 @@ def why(champion: Champion, name: str, smiles: str, annotation: Annotation) -> W
     """Tell what stands behind the prediction of a standardised SMILES. Draws: slow enough for a worker thread."""
     manifest = champion.manifest
     near = annotation.neighbours.get(name)
-    explanation = annotation.explanations.get(name)
+    explanation, beside = annotation.explanations.get(name), annotation.beside.get(name, Beside())
     return Why(
         title=manifest.title,
         unit="" if manifest.target.task == "binary" else manifest.shown_unit,
-        atoms=None if explanation is None else _atoms(smiles, explanation),
+        atoms=None if explanation is None else _atoms(smiles, explanation, beside.groups),
         neighbours=None if near is None else tuple(_neighbour(each, champion, smiles) for each in near),
-        pair=_pair(annotation.pairs.get(name), champion, smiles),
+        pair=_pair(beside.pair, champion, smiles),
     )
 
 
@@ -124,7 +123,7 @@ def explained(champions: Mapping[str, Champion], endpoint: str) -> Mapping[str, 
     return {endpoint: champions[endpoint]} if endpoint in champions else {}
 
 
-def _atoms(smiles: str, explanation: Explanation) -> AtomsView:
+def _atoms(smiles: str, explanation: Explanation, groups: Sequence[Fragment]) -> AtomsView:
     """Draw what each atom adds; the terms below the picture add up to the prediction."""
     parts = explanation.atoms
     largest = max((abs(part) for part in parts), default=0.0)
@@ -149,12 +148,11 @@ def _atoms(smiles: str, explanation: Explanation) -> AtomsView:
     if explanation.scale == "log-odds":
         note += " On the log-odds scale, before calibration: 0 is as likely as not."
     drawing, strongest = structure_svg(smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}"
-    return AtomsView(drawing, strongest, terms, _groups(smiles, parts, shown), note)
+    return AtomsView(drawing, strongest, terms, _groups(smiles, groups[:MOST_GROUPS], shown), note)
 
 
-def _groups(smiles: str, parts: Sequence[float], shown: int) -> tuple[tuple[Markup, str, str, str], ...]:
+def _groups(smiles: str, found: Sequence[Fragment], shown: int) -> tuple[tuple[Markup, str, str, str], ...]:
     """Draw the groups that move a prediction most."""
-    found = fragments_of(Chem.MolFromSmiles(smiles), parts)[:MOST_GROUPS]
     kinds = ["up" if each.worth > 0 else "down" for each in found]
     return tuple(
         (
