@@ -18,6 +18,7 @@ from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.explanation.explainer import Explainer, Explanation
+from model_zoo.explanation.fragments import Fragment, fragments_of
 from model_zoo.explanation.measured_pair import MeasuredPair, nearest_pair
 from model_zoo.inference.chemistry import ProcessEndedError
 from model_zoo.inference.predictor import HERE, Answer, Estimates, Fault
@@ -92,16 +93,25 @@ class Deadline:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What stands beside an explanation: groups, and where `sought` the nearest measured pair that differs in one."""
+
+    groups: tuple[Fragment, ...] = ()
+    pair: MeasuredPair[Neighbour] | None = None
+    sought: bool = False
+
+
+@dataclass(frozen=True)
 class Annotation:
     """What was asked for of one molecule; none, or an endpoint missing, where it was not asked for.
 
-    An explanation is none where a champion cannot explain this molecule; `pairs` come with explanations and neighbours.
+    An explanation is none where a champion cannot explain this molecule; what stands `beside` it is missing then too.
     """
 
     alerts: tuple[Alert, ...] | None = None
     neighbours: Mapping[str, list[Neighbour]] = field(default_factory=dict)
     explanations: Mapping[str, Explanation | None] = field(default_factory=dict)
-    pairs: Mapping[str, MeasuredPair[Neighbour] | None] = field(default_factory=dict)
+    beside: Mapping[str, Beside] = field(default_factory=dict)
 
 
 class Annotations:
@@ -164,16 +174,16 @@ class Annotations:
             for name, estimate in answer.items()
             if "explanation" in include
         }
-        pairs = {
-            name: nearest_pair(estimate.smiles, champions[name].bundle.nearest([molecules[estimate.smiles]], PAIRED)[0])
-            for name, estimate in answer.items()
-            if why.get(name) is not None and "neighbours" in include
+        beside = {
+            name: self._beside(champions[name], molecules[answer[name].smiles], told, pairs="neighbours" in include)
+            for name, told in why.items()
+            if told is not None
         }
         found = None
         if "alerts" in include:
             name, first = next(iter(answer.items()))
             found = self._alerts_of(molecules[first.smiles], champions[name].manifest.policies.alerts)
-        return Annotation(found, near, why, pairs)
+        return Annotation(found, near, why, beside)
 
     def _explanation_of(self, champion: Champion, molecule: Molecule, deadline: Deadline) -> Explanation | None:
         if champion.bundle.explainer is None or molecule.mol.GetNumHeavyAtoms() > MOST_EXPLAINED_ATOMS:
@@ -191,6 +201,16 @@ class Annotations:
                 return None
             self._explanations.put(key, known)
         return known
+
+    @staticmethod
+    def _beside(champion: Champion, molecule: Molecule, why: Explanation, *, pairs: bool) -> Beside:
+        try:
+            groups = fragments_of(molecule.mol, why.atoms)
+            near = champion.bundle.nearest([molecule], PAIRED)[0] if pairs else []
+            return Beside(groups, nearest_pair(molecule.smiles, near), pairs)
+        except Exception as error:  # noqa: BLE001  an explanation stands without its groups: RDKit raises what it likes
+            logger.warning("%s: a molecule cannot be cut: %s", champion.manifest.endpoint, type(error).__name__)
+            return Beside()
 
     def _alerts_of(self, molecule: Molecule, version: int) -> tuple[Alert, ...]:
         known = self._alerts.get((version, molecule.smiles))

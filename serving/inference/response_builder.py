@@ -11,12 +11,9 @@ from collections.abc import Collection, Mapping
 from typing import Literal
 
 from msgspec import UNSET, UnsetType
-from rdkit import Chem
 
 from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.data.display_unit import Display
-from model_zoo.explanation.explainer import Explanation
-from model_zoo.explanation.fragments import Fragment, fragments_of
 from model_zoo.explanation.measured_pair import MeasuredPair
 from model_zoo.inference.predictor import Answer, Estimate, Fault
 from model_zoo.monitoring.prediction_log import Role
@@ -33,7 +30,7 @@ from serving.http.schemas import (
     NoteInfo,
     PairInfo,
 )
-from serving.inference.annotations import Annotation
+from serving.inference.annotations import Annotation, Beside
 
 
 def build_entry(
@@ -97,7 +94,7 @@ def _prediction(
         calibration=None if estimate.half_width is None else estimate.calibration,
         neighbours=UNSET if near is None else [_neighbour(each, measured_unit, manifest.display) for each in near],
         **_shown(estimate, manifest.display),
-        explanation=_explanation(annotation, name, estimate.smiles, measured_unit, manifest.display),
+        explanation=_explanation(annotation, name, measured_unit, manifest.display),
     )
 
 
@@ -119,24 +116,19 @@ def _neighbour(each: Neighbour, unit: str, display: Display | None) -> Neighbour
 
 
 def _explanation(
-    annotation: Annotation, name: str, smiles: str, unit: str, display: Display | None
+    annotation: Annotation, name: str, unit: str, display: Display | None
 ) -> ExplanationInfo | UnsetType | None:
     if name not in annotation.explanations:
         return UNSET
-    why = annotation.explanations[name]
+    why, beside = annotation.explanations[name], annotation.beside.get(name, Beside())
     if why is None:
         return None
     pair: PairInfo | UnsetType | None = UNSET
-    if name in annotation.pairs:
-        found = annotation.pairs[name]
-        pair = None if found is None else _pair(found, unit, display)
-    groups = [FragmentInfo(each.smiles, list(each.atoms), each.worth) for each in _fragments(smiles, why)]
+    if beside.sought:
+        pair = None if beside.pair is None else _pair(beside.pair, unit, display)
+    groups = [FragmentInfo(each.smiles, list(each.atoms), each.worth) for each in beside.groups]
     numbers = (why.baseline, list(why.atoms), why.rest, why.prediction)
     return ExplanationInfo(*numbers, why.scale, why.method, why.fidelity, groups, pair)
-
-
-def _fragments(smiles: str, why: Explanation) -> tuple[Fragment, ...]:
-    return fragments_of(Chem.MolFromSmiles(smiles), why.atoms)
 
 
 def _pair(pair: MeasuredPair[Neighbour], unit: str, display: Display | None) -> PairInfo:

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
-from rdkit import Chem
 
 from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.explanation.explainer import SUM, Explanation
-from model_zoo.explanation.fragments import fragments_of
+from model_zoo.explanation.fragments import Fragment
 from model_zoo.explanation.measured_pair import HYDROGEN, MeasuredPair
 from model_zoo.inference.predictor import Estimate
 from serving.champions.champion_registry import Champion
-from serving.inference.annotations import Annotation
+from serving.inference.annotations import Annotation, Beside
 from serving.page.axis import number, places
 from serving.page.drawing import Mark, contribution_marks, structure_svg
 from serving.page.known import amount, without_stereo
@@ -96,15 +95,17 @@ def why(champion: Champion, name: str, estimate: Estimate | None, annotation: An
     """Tell what stands behind a prediction; none was made where the molecule was refused. Draws: for a thread."""
     manifest = champion.manifest
     near = annotation.neighbours.get(name)
-    explanation = annotation.explanations.get(name)
+    explanation, beside = annotation.explanations.get(name), annotation.beside.get(name, Beside())
     return Why(
         title=manifest.title,
         unit="" if manifest.target.task == "binary" else manifest.shown_unit,
-        atoms=None if explanation is None or estimate is None else _atoms(champion, estimate, explanation),
+        atoms=None
+        if explanation is None or estimate is None
+        else _atoms(champion, estimate, explanation, beside.groups),
         neighbours=None
         if near is None or estimate is None
         else tuple(_neighbour(each, champion, estimate.smiles) for each in near),
-        pair=None if estimate is None else _pair(annotation.pairs.get(name), champion, estimate.smiles),
+        pair=None if estimate is None else _pair(beside.pair, champion, estimate.smiles),
     )
 
 
@@ -131,7 +132,7 @@ def explained(champions: Mapping[str, Champion], endpoint: str) -> Mapping[str, 
     return {endpoint: champions[endpoint]} if endpoint in champions else {}
 
 
-def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation) -> AtomsView:
+def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, groups: Sequence[Fragment]) -> AtomsView:
     """Draw what each atom adds; the terms below the picture add up to the number that stands on the card."""
     parts = explanation.atoms
     largest = max((abs(part) for part in parts), default=0.0)
@@ -159,12 +160,12 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation) -> 
     if explanation.scale == "log-odds":
         note += " On the log-odds scale of the probability that is told: 0 is as likely as not."
     drawing, strongest = structure_svg(estimate.smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}"
-    return AtomsView(drawing, strongest, terms, _groups(estimate.smiles, parts, shown), note)
+    found = _groups(estimate.smiles, groups[:MOST_GROUPS], shown)
+    return AtomsView(drawing, strongest, terms, found, note)
 
 
-def _groups(smiles: str, parts: Sequence[float], shown: int) -> tuple[tuple[Markup, str, str, str], ...]:
+def _groups(smiles: str, found: Sequence[Fragment], shown: int) -> tuple[tuple[Markup, str, str, str], ...]:
     """Draw the groups that move a prediction most."""
-    found = fragments_of(Chem.MolFromSmiles(smiles), parts)[:MOST_GROUPS]
     kinds = ["up" if each.worth > 0 else "down" for each in found]
     return tuple(
         (

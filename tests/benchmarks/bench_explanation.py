@@ -54,7 +54,7 @@ CLEAR = 0.05
 """Atoms worth less than this have no sign to get right."""
 LARGEST_GROUP, SMALLEST_REST = 8, 6
 """Heavy atoms of what is taken off, and of what has to be left."""
-BLOCKS = [
+BLOCKS: list[dict[str, Any]] = [
     {"columns": 1024, "largest": 8},
     {"columns": 1024, "largest": 8},
     {"columns": 315, "per_count": 0.3, "largest": 12},
@@ -232,18 +232,21 @@ def trained(family: str, truth: Truth, X: np.ndarray, molecules: list[Molecule])
         starts, members = {"rf": (0, X.shape[1]), "svm": (0, 1024), "mlp": (X.shape[1] - 217, X.shape[1])}, []
         for name in MEMBERS:
             columns = X[:, slice(*starts[name])]
-            model = trained(name, truth, columns, molecules)
-            members.append(BlendMember(name, 1 / len(MEMBERS), (starts[name],), model))
+            part = trained(name, truth, columns, molecules)
+            members.append(BlendMember(name, 1 / len(MEMBERS), (starts[name],), part))
         return BlendModel(members)
+    fitted: Model
     if family == "mlp_joint":
         beside = np.array([each.mol.GetNumHeavyAtoms() for each in molecules[:TRAINED]], dtype=float)
-        return recipe.train_jointly(X, np.column_stack([y, beside]), (truth.task, "regression"), config).column(0)
-    if family == "multitask":
+        Y = np.column_stack([y, beside])
+        fitted = recipe.train_jointly(X, Y, (truth.task, "regression"), config).column(0)
+    elif family == "multitask":
         weight = np.array([rdMolDescriptors.CalcExactMolWt(each.mol) for each in molecules[:TRAINED]])
         names = tuple(str(place) for place in range(TRAINED))
-        return recipe.prepare(config, [Auxiliary("weight", "regression", names, X, weight)]).train(X, y, config)
-    model: Model = recipe.train(X, y, config)
-    return model
+        fitted = recipe.prepare(config, [Auxiliary("weight", "regression", names, X, weight)]).train(X, y, config)
+    else:
+        fitted = recipe.train(X, y, config)
+    return fitted
 
 
 @contextmanager
@@ -262,7 +265,7 @@ def without_leaks(truth: Truth, molecules: list[Molecule]) -> Iterator[None]:
         found[:, leaks] = 0
         return found
 
-    rdkit_descriptors.featurize = featurize
+    rdkit_descriptors.featurize = featurize  # type: ignore[assignment]
     masking.masked_features.cache_clear()
     try:
         yield
