@@ -22,8 +22,9 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "awkward-files.md"
 HEAD = """# Awkward files
 
-What does curation make of files as people have them? `python -m tests.awkward_files` runs each file through the product and
-writes this page; the rules are in [data.md](data.md). Values are pIC50, converted from nM unless the row says otherwise.
+What does curation make of files as people have them? `python -m tests.awkward_files` runs each file through the product
+and writes this page; the rules are in [data.md](data.md). Values are pIC50, converted from nM unless the row says
+otherwise.
 
 | file | result | why |
 | --- | --- | --- |
@@ -58,7 +59,7 @@ CASES = (
     ),
     Case("a decimal comma in quotes", "1,5 may be 1.5 or 15", b'smiles,value\nCCO,"1,5"\nCCN,100\n'),
     Case("a decimal comma without quotes", "the row has a cell too many: 1 would be wrong", b"smiles,value\nCCO,1,5\n"),
-    Case("a thousand as 1_000", "Python would read a thousand; a table means something else", b"smiles,value\nCCO,1_000\nCCN,100\n"),
+    Case("a thousand as 1_000", "a thousand in Python, but not in a table", b"smiles,value\nCCO,1_000\nCCN,100\n"),
     Case("two columns with one name", "nobody knows which is meant", b"smiles,value,value\nCCO,1,2\n"),
     Case("only a header", "there is nothing to learn", b"smiles,value\n"),
     Case("an empty cell", "it is not a zero", b"smiles,value\nCCO,\nCCN,100\n"),
@@ -66,7 +67,7 @@ CASES = (
     Case(
         "a zero below a limit of quantification", "it is a bound", b"smiles,value\nCCO,0\n", rules={**KEPT, "uloq": 11}
     ),
-    Case("`≥ 10000`", "a bound, whose direction turns with the logarithm", "smiles,value\nCCO,≥ 10000\n".encode(), rules=KEPT),
+    Case("`≥ 10000`", "a bound, which the logarithm reverses", "smiles,value\nCCO,≥ 10000\n".encode(), rules=KEPT),
     Case("the same in the full-width form", "the same bound", "smiles,value\nCCO,\uff1e10000\n".encode(), rules=KEPT),
     Case(
         "an SDF with relations",
@@ -84,7 +85,10 @@ CASES = (
         {**SDF, "relation_column": "Relation"},
     ),
     Case(
-        "bounds `<100`, `<10`, `<1`", "the tightest bound contains the others", b"smiles,value\nCCO,<100\nCCO,<10\nCCO,<1\n", rules=KEPT
+        "bounds `<100`, `<10`, `<1`",
+        "the tightest one implies the others",
+        b"smiles,value\nCCO,<100\nCCO,<10\nCCO,<1\n",
+        rules=KEPT,
     ),
     Case("10 and `>10000`", "both cannot be true", b"smiles,value\nCCO,10\nCCO,>10000\nCCN,100\n"),
     Case(
