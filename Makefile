@@ -6,7 +6,7 @@ PYTHON ?=
 ACCELERATOR := $(if $(filter 1,$(GPU)),gpu,cpu)
 AIDRUG_EXTRAS ?= pipeline,serve,$(ACCELERATOR),dev
 BIN := .venv/bin
-# A process per core; whoever has nothing left takes tests from another.
+# A process per core; an idle one takes tests from a busy one.
 PYTEST = $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal --durations 10
 # The stamp holds the extras it was made for; when they differ, it counts as out of date.
 STAMP := .venv/.installed
@@ -40,7 +40,7 @@ test-chaos: $(STAMP) ## Kill, lock, break and edit everything that runs, 200 tim
 test-ray: $(STAMP) ## Run the tests of screens on a real local Ray (needs the extra screening and a calm machine)
 	AIDRUG_TEST_RAY=1 $(BIN)/python -m pytest tests/integration/test_screen.py
 
-test-s3: $(STAMP) stand-ins ## Run what lies in S3 against a real S3 server that checks credentials (minutes)
+test-s3: $(STAMP) stand-ins ## Test everything that uses S3, against a real S3 server that checks credentials (minutes)
 	AIDRUG_TEST_S3=1 $(BIN)/python -m pytest tests/integration/test_s3.py
 
 test-fuzz: $(STAMP) ## Ask every address of the service in a thousand ways, other ones each time (half an hour)
@@ -62,7 +62,7 @@ critical-path: $(STAMP) ## Print how long a delivery takes and through which job
 stand-ins: $(STAMP)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $$(sed -n 's/^stand-ins = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
 
-test-infra: $(STAMP) stand-ins ## Test infra/terraform on a stand-in for AWS, and the operations guide (minutes; needs terraform)
+test-infra: $(STAMP) stand-ins ## Test infra/terraform and the operations guide on a stand-in for AWS (minutes; needs terraform)
 	AIDRUG_TEST_INFRA=1 $(BIN)/python -m pytest tests/infra
 
 lint: $(STAMP) ## Check style, layer rules and formatting

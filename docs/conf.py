@@ -16,7 +16,7 @@ project = "AI drug assets"
 copyright = "the authors of AI drug assets, Apache-2.0"  # noqa: A001 - what Sphinx calls it
 release = version = version_of("ai-drug-assets")
 extensions = [
-    "myst_parser",
+    "myst_nb",  # which reads Markdown too
     "sphinx.ext.apidoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
@@ -31,6 +31,8 @@ html_title = project
 html_static_path = ["images"]
 html_show_sourcelink = html_copy_source = False
 myst_heading_anchors = 4
+nb_execution_mode = "off"  # a test runs the notebooks
+nb_ipywidgets_js = {}  # they would come from another host
 apidoc_modules = [
     {
         "path": "../model_zoo",

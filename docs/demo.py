@@ -18,6 +18,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,25 +63,8 @@ def main() -> int:
     """Run the demo; give the exit code."""
     with tempfile.TemporaryDirectory(prefix="aidrug-demo-") as folder:
         project = Path(folder)
-        copy_project(project)
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(project),
-            "AIDRUG_HOME": str(project / ".aidrug"),
-            "AIDRUG_SERVICE_PORT": str(free_port()),
-        }
-        for name in ("DAGSTER_HOME", "AIDRUG_STORE", "AIDRUG_CONFIGS", "MLFLOW_TRACKING_URI"):
-            environment.pop(name, None)
-
-        def aidrug(*arguments: str) -> str:
-            print(f"$ aidrug {' '.join(arguments)}", flush=True)
-            done = subprocess.run(
-                [sys.executable, "-m", "ai_drug_assets", *arguments],
-                cwd=project, env=environment, text=True, capture_output=True, check=False,
-            )  # fmt: skip
-            print(done.stdout + done.stderr, flush=True)
-            return done.stdout
-
+        aidrug = copy_project(project)
+        environment = {**environment_of(project), "AIDRUG_SERVICE_PORT": str(free_port())}
         aidrug("run")
         service = subprocess.Popen([sys.executable, "-m", "serving"], cwd=project, env=environment)
         try:
@@ -90,7 +74,7 @@ def main() -> int:
             service.wait(20)
 
 
-def edit_under_load(project: Path, aidrug: Any, address: str) -> int:
+def edit_under_load(project: Path, aidrug: Callable[..., str], address: str) -> int:
     """Edit a model while clients predict, retrain, and check what was claimed."""
     wait_for(lambda: ask(address), "the service")
     clients = [Load(address) for _ in range(CLIENTS)]
@@ -128,22 +112,42 @@ def edit_under_load(project: Path, aidrug: Any, address: str) -> int:
     return 0 if all(claims.values()) else 1
 
 
-def copy_project(target: Path) -> None:
-    """Copy the packages and the configuration of two endpoints."""
+def environment_of(project: Path) -> dict[str, str]:
+    """Return the environment in which a copy runs its own code and keeps its own state."""
+    named = ("DAGSTER_HOME", "AIDRUG_STORE", "AIDRUG_CONFIGS", "MLFLOW_TRACKING_URI")
+    kept = {name: value for name, value in os.environ.items() if name not in named}
+    return {**kept, "PYTHONPATH": str(project), "AIDRUG_HOME": str(project / ".aidrug")}
+
+
+def copy_project(
+    target: Path, endpoints: Sequence[str] = ENDPOINTS, models: Sequence[str] = MODELS
+) -> Callable[..., str]:
+    """Copy the packages and the configuration of some endpoints and models; return what runs `aidrug` in the copy."""
     for part in PARTS:
         source = CHECKOUT / part
         if source.is_dir():
             shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, target / part)
-    for kind, kept in (("endpoints", ENDPOINTS), ("models", MODELS)):
+    for kind, kept in (("endpoints", endpoints), ("models", models)):
         for path in (target / "configs" / kind).glob("*.yaml"):
             if path.stem not in kept:
                 path.unlink()
     for path in (target / "configs" / "models").glob("*.yaml"):
         model = yaml.safe_load(path.read_text())
-        others = {name: what for name, what in model.get("overrides", {}).items() if name in ENDPOINTS}
+        others = {name: what for name, what in model.get("overrides", {}).items() if name in endpoints}
         path.write_text(yaml.safe_dump({**model, "overrides": others}, sort_keys=False))
+
+    def aidrug(*arguments: str) -> str:
+        print(f"$ aidrug {' '.join(arguments)}", flush=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "ai_drug_assets", *arguments],
+            cwd=target, env=environment_of(target), text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        print(done.stdout + done.stderr, flush=True)
+        return done.stdout
+
+    return aidrug
 
 
 def wait_for(attempt: Any, what: str, patience_s: float = 60) -> None:

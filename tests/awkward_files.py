@@ -22,10 +22,11 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "awkward-files.md"
 HEAD = """# Awkward files
 
-What becomes of files as people have them, by the product's own path. Made by `python -m tests.awkward_files`; the
-rules are in [data.md](data.md). Values are pIC50, from nM where nothing else is said.
+What does curation make of files as people have them? `python -m tests.awkward_files` runs each file through the product
+and writes this page; the rules are in [data.md](data.md). Values are pIC50, converted from nM unless the row says
+otherwise.
 
-| file | what becomes of it | why |
+| file | result | why |
 | --- | --- | --- |
 """
 
@@ -58,19 +59,19 @@ CASES = (
     ),
     Case("a decimal comma in quotes", "1,5 may be 1.5 or 15", b'smiles,value\nCCO,"1,5"\nCCN,100\n'),
     Case("a decimal comma without quotes", "the row has a cell too many: 1 would be wrong", b"smiles,value\nCCO,1,5\n"),
-    Case("a thousand as 1_000", "a table means something else than Python", b"smiles,value\nCCO,1_000\nCCN,100\n"),
-    Case("two columns of one name", "nobody knows which is meant", b"smiles,value,value\nCCO,1,2\n"),
-    Case("a header alone", "there is nothing to learn", b"smiles,value\n"),
-    Case("an empty cell", "it is no zero", b"smiles,value\nCCO,\nCCN,100\n"),
+    Case("a thousand as 1_000", "a thousand in Python, but not in a table", b"smiles,value\nCCO,1_000\nCCN,100\n"),
+    Case("two columns with one name", "nobody knows which is meant", b"smiles,value,value\nCCO,1,2\n"),
+    Case("only a header", "there is nothing to learn", b"smiles,value\n"),
+    Case("an empty cell", "it is not a zero", b"smiles,value\nCCO,\nCCN,100\n"),
     Case("a zero as IC50", "it has no logarithm", b"smiles,value\nCCO,0\nCCN,100\n"),
     Case(
         "a zero below a limit of quantification", "it is a bound", b"smiles,value\nCCO,0\n", rules={**KEPT, "uloq": 11}
     ),
-    Case("`≥ 10000`", "a bound, which turns with the logarithm", "smiles,value\nCCO,≥ 10000\n".encode(), rules=KEPT),
+    Case("`≥ 10000`", "a bound, which the logarithm reverses", "smiles,value\nCCO,≥ 10000\n".encode(), rules=KEPT),
     Case("the same in the full-width form", "the same bound", "smiles,value\nCCO,\uff1e10000\n".encode(), rules=KEPT),
     Case(
         "an SDF with relations",
-        "10000 with `>` is no measurement",
+        "10000 with `>` is not a measurement",
         _sdf(("CCO", {"IC50": "10000", "rel": ">"})),
         "a.sdf",
         {**SDF, "relation_column": "rel"},
@@ -84,21 +85,24 @@ CASES = (
         {**SDF, "relation_column": "Relation"},
     ),
     Case(
-        "bounds `<100`, `<10`, `<1`", "the tightest says all", b"smiles,value\nCCO,<100\nCCO,<10\nCCO,<1\n", rules=KEPT
+        "bounds `<100`, `<10`, `<1`",
+        "the tightest one implies the others",
+        b"smiles,value\nCCO,<100\nCCO,<10\nCCO,<1\n",
+        rules=KEPT,
     ),
     Case("10 and `>10000`", "both cannot be true", b"smiles,value\nCCO,10\nCCO,>10000\nCCN,100\n"),
     Case(
         "`>1` and `<100`",
-        "both can be true, and are no value",
+        "both can be true, but they are not a value",
         b"smiles,value\nCCO,>1\nCCO,<100\nCCN,100\n",
         rules=KEPT,
     ),
     Case(
         "units in a column",
-        "each row by its own, mass by weight",
+        "each row is converted from its own unit, mass by molecular weight",
         b"smiles,value,unit\nCCO,100,nM\nCCN,0.1,uM\nCCC,4.41,ng/mL\nCCF,1,furlong\n",
     ),
-    Case("an export of `aidrug feedback`", "it says its own unit", b"smiles,value,unit\nCCO,7.0,pIC50\n"),
+    Case("an export of `aidrug feedback`", "it states its own unit", b"smiles,value,unit\nCCO,7.0,pIC50\n"),
     Case(
         "two species",
         "the YAML asks for one",

@@ -20,14 +20,14 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
          "the counter-ion has more atoms, counting hydrogens"),
         ("pyrantel pamoate", "CN1CCCN=C1/C=C/c1cccs1.OC(=O)c1cc2ccccc2c(Cc2c(O)c(cc3ccccc23)C(=O)O)c1O",
          "the counter-ion is twice as heavy as the drug"),
-        ("meglumine alone", "CNC[C@H](O)[C@@H](O)[C@H](O)[C@H](O)CO", "nothing else could be meant"),
+        ("meglumine alone", "CNC[C@H](O)[C@@H](O)[C@H](O)[C@H](O)CO", "there is nothing else that it could be"),
         ("lidocaine hydrochloride hydrate", "CCN(CC)CC(=O)Nc1c(C)cccc1C.Cl.O", "acid and water"),
         ("betaine hydrochloride", "C[N+](C)(C)CC(=O)O.[Cl-]", "the same molecule as the zwitterion"),
         ("betaine", "C[N+](C)(C)CC(=O)[O-]", "a zwitterion that cannot be neutral"),
         ("dimenhydrinate", "CN(C)CCOC(c1ccccc1)c1ccccc1.Cn1c(=O)c2[nH]c(Cl)nc2n(C)c1=O",
          "8-chlorotheophylline is known as a counter-ion"),
         ("aspirin with diazepam", "CC(=O)Oc1ccccc1C(=O)O.CN1C(=O)CN=C(c2ccccc2)c2cc(Cl)ccc21", "either could be meant"),
-        ("ethanol, ethylamine, pentane", "CCO.CCN.CCCCC", "the solvent can go, two others could be meant"),
+        ("ethanol, ethylamine, pentane", "CCO.CCN.CCCCC", "without the solvent, two remain"),
         ("piperazine citrate", "C1CNCCN1.OC(=O)CC(O)(CC(=O)O)C(=O)O", "both are known as counter-ions"),
         ("tranylcypromine, both enantiomers", "N[C@@H]1C[C@H]1c1ccccc1.N[C@H]1C[C@@H]1c1ccccc1",
          "both mirror images in equal amounts are the racemate, as `|&1:1,3|` writes it"),
@@ -38,15 +38,15 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("cisplatin", "N.N.Cl[Pt]Cl", "its ligand is ammonia"),
         ("cisplatin as ions", "[Pt+2].[NH3].[NH3].[Cl-].[Cl-]", "the same complex"),
         ("carboplatin", "O=C1O[Pt](N)(N)OC(=O)C12CCC2", "its ligand is a diacid"),
-        ("iron and cyclopentadiene", "C1=CC=CC1.[Fe]", "a ferrocene that was cut"),
+        ("iron and cyclopentadiene", "C1=CC=CC1.[Fe]", "a ferrocene in pieces"),
         ("iron", "[Fe]", "an element"),
         ("dimethylmercury", "C[Hg]C", "bonds to a metal are the molecule"),
-        ("a Grignard reagent", "C[Mg]Br", "magnesium bonded to carbon is no salt"),
+        ("a Grignard reagent", "C[Mg]Br", "magnesium that is bonded to carbon is not a salt"),
         ("table salt", "[Na+].[Cl-]", "it is not hydrochloric acid"),
         ("ammonium chloride", "[NH4+].[Cl-]", "nothing organic in it"),
-        ("lithium carbonate", "[Li+].[Li+].[O-]C([O-])=O", "a drug, and no organic molecule"),
-        ("tetramethylsilane", "C[Si](C)(C)C", "silicon is no metal"),
-        ("phenylboronic acid", "OB(O)c1ccccc1", "nor is boron"),
+        ("lithium carbonate", "[Li+].[Li+].[O-]C([O-])=O", "a drug, but not an organic molecule"),
+        ("tetramethylsilane", "C[Si](C)(C)C", "silicon is not a metal"),
+        ("phenylboronic acid", "OB(O)c1ccccc1", "boron is not a metal either"),
     ),
     "Open ends, radicals, patterns": (
         ("R-group", "*CCO", "stands for many molecules"),
@@ -58,11 +58,11 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("TEMPO", "CC1(C)CCCC(C)(C)N1[O]", "a stable radical; the models saw none"),
         ("oxygen", "[O][O]", "a diradical as written"),
         ("any bond", "C~C", "a query"),
-        ("helium", "[He]", "one atom, and a molecule"),
+        ("helium", "[He]", "one atom is a molecule here"),
     ),
     "Labels and notation": (
         ("caffeine-d9", "[2H]C([2H])([2H])n1cnc2c1c(=O)n(C([2H])([2H])[2H])c(=O)n2C([2H])([2H])[2H]",
-         "deuterium is no substituent"),
+         "deuterium is not a substituent"),
         ("heavy water", "[2H]O[2H]", "read as water"),
         ("ethanol with atom maps", "[CH3:1][CH2:2][OH:3]", "maps are bookkeeping"),
         ("methyl azide", "CN=[N+]=[N-]", "the standard drawing"),
@@ -76,10 +76,10 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Configurations in CXSMILES": (
         ("racemate", "C[C@H](N)CO |&1:1|", "one mixed centre"),
         ("unknown enantiomer", "C[C@H](N)CO |o1:1|", "one unknown centre"),
-        ("cis racemate", "C[C@H]1CCC[C@@H](O)C1 |&1:1,5|", "the centres still say how they stand to each other"),
+        ("cis racemate", "C[C@H]1CCC[C@@H](O)C1 |&1:1,5|", "the centres still define their relative configuration"),
         ("absolute", "C[C@H](N)CO |a:1|", "as drawn"),
         ("with coordinates", "CCO |(0,0,;1,1,;2,2,)|", "coordinates are not read"),
-        ("an extension that is none", "CCO |junk|", "what is not understood is not guessed"),
+        ("not a valid extension", "CCO |junk|", "what is not understood is not guessed"),
     ),
     "Tautomers": (
         ("acetylacetone, enol", "CC(=O)C=C(C)O", "keto and enol are one molecule"),
@@ -91,7 +91,7 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("testosterone", "C[C@]12CC[C@H]3[C@@H](CCC4=CC(=O)CC[C@]34C)[C@@H]1CC[C@@H]2O", "its double bond stays"),
         ("ascorbic acid", "OC[C@H](O)[C@H]1OC(=O)C(O)=C1O", "a stable enediol stays"),
     ),
-    "What is no molecule at all": (
+    "What is not a molecule": (
         ("a name", "aspirin", "names are not looked up"),
         ("nothing", "", "an empty cell"),
         ("hydrogen", "[H][H]", "no heavy atom"),
@@ -100,15 +100,15 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
 }  # fmt: skip
 HEAD = """# Awkward molecules
 
-What the product says of structures that files hold and that are easily misread, and why. The same rule serves curation,
-the API, jobs, screens, `/v2` and the page. Made by `python -m tests.awkward_molecules`; a test holds it to the code.
+How does the product read structures that are easily misread, and why? The same rules apply in curation, the API, jobs,
+screens, `/v2` and on the page. `python -m tests.awkward_molecules` writes this page; a test compares it with the code.
 
-A structure that is refused has a stable code; nothing is predicted for it. What was left out or not read of a structure
-is told beside its values (`notes`), and in the curation report.
+A refused structure has a stable code, and nothing is predicted for it. If part of a structure was left out or not read,
+the answer says so beside its values (`notes`), and so does the curation report.
 """
 
 
-TABLE = "| molecule | written | predicted as, or refused | told | why |\n| --- | --- | --- | --- | --- |"
+TABLE = "| molecule | input | predicted as, or refused | message | why |\n| --- | --- | --- | --- | --- |"
 
 
 def document() -> str:

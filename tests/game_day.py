@@ -16,17 +16,17 @@ TESTS = Path(__file__).parent
 DOCUMENT = TESTS.parent / "docs" / "operations" / "game-day.md"
 HEAD = """# Game day
 
-What the tests break, and what the operator is told. `make test-gameday` runs them: the real scripts of the host on
-stand-ins for AWS, the SSM agent and Docker; the service and the proxy as processes; and, where the last column says so,
-all of it on a real engine. A machine without Docker leaves these out and says so. A stand-in proves what our scripts
-do, not what Docker, SSM or AWS do.
+What do the tests break, and what does the operator see? `make test-gameday` runs them: the real scripts of the host on
+stand-ins for AWS, the SSM agent and Docker; the service and the proxy as processes; and, where the last column names a
+test, all of it on a real engine. A machine without Docker skips those tests and reports it. A stand-in proves what our
+scripts do, not what Docker, SSM or AWS do.
 
-Nothing here breaks the renewal of a certificate by Let's Encrypt, or sets a host's clock: what AWS answers to a wrong
-one is stood in for.
+Two faults are not tested: a certificate that Let's Encrypt does not renew, and a host whose clock is set. For the
+second, a stand-in returns what AWS answers to a wrong clock.
 
-This page is made from the marks in the tests by `python -m tests.game_day`; a test compares it with them.
+`python -m tests.game_day` writes this page from the marks in the tests; a test compares the two.
 
-| fault | the operator is told | tests | on a real engine |
+| fault | message | tests | on a real engine |
 |---|---|---|---|
 """
 

@@ -20,9 +20,9 @@ HEAD = """# Slow tests
 Each slow test names a quick one that fails for the same kind of fault, or says why it needs none. Where both names are
 the same, the quick suite runs the test with fewer of its parameters.
 
-This page is made from the marks in the tests by `python -m tests.slow_tests`; a test compares it with them.
+`python -m tests.slow_tests` writes this page from the marks in the tests; a test compares the two.
 
-| slow test | what stands for it in `make test` |
+| slow test | what covers it in `make test` |
 |---|---|
 """
 

@@ -50,9 +50,9 @@ for _command in (run.plan, run.run, run.up, run.status):
 
 @aidrug.command()
 @click.option("--to", "place", envvar="AIDRUG_BACKUP", required=True, help="A folder or s3://bucket/prefix.")
-@click.option("--keep", type=click.IntRange(1), default=30, show_default=True, help="How many snapshots stay.")
+@click.option("--keep", type=click.IntRange(1), default=30, show_default=True, help="How many snapshots to keep.")
 def backup(place: str, keep: int) -> None:
-    """Write a snapshot of the whole state, while everything goes on working, and delete the oldest."""
+    """Write a snapshot of the whole state while everything continues to work, and delete the oldest."""
     from ai_drug_assets.operations.backup import back_up
 
     back_up(Settings.from_env(), place, click.echo, keep)
@@ -60,10 +60,10 @@ def backup(place: str, keep: int) -> None:
 
 @aidrug.command()
 @click.option("--from", "place", envvar="AIDRUG_BACKUP", required=True, help="A folder or s3://bucket/prefix.")
-@click.option("--snapshot", metavar="NAME", help="The newest when left out.")
-@click.option("--replace", is_flag=True, help="Move what is in the way to AIDRUG_HOME/replaced.")
+@click.option("--snapshot", metavar="NAME", help="The snapshot; the newest if omitted.")
+@click.option("--replace", is_flag=True, help="Move existing files to AIDRUG_HOME/replaced.")
 def restore(place: str, snapshot: str | None, *, replace: bool) -> None:
-    """Bring the whole state back to a snapshot. Stop everything else first."""
+    """Restore the whole state from a snapshot. Stop everything else first."""
     from ai_drug_assets.operations.backup import restore as bring_back
 
     bring_back(Settings.from_env(), place, click.echo, snapshot=snapshot, replace=replace)
@@ -72,7 +72,7 @@ def restore(place: str, snapshot: str | None, *, replace: bool) -> None:
 @aidrug.command()
 @click.option("--undo", is_flag=True, help="Restore the backup from before the last upgrade instead.")
 def migrate(*, undo: bool) -> None:
-    """Bring the databases to the schema of the installed versions, after a backup, as `run` and `up` do."""
+    """Upgrade the databases to the schema of the installed versions, after a backup, as `run` and `up` do."""
     from ai_drug_assets.execution.instance import prepare_instance
     from ai_drug_assets.operations import schema_migration
 
@@ -89,7 +89,7 @@ def migrate(*, undo: bool) -> None:
 @aidrug.command()
 @click.argument("process", type=click.Choice(["code", "webserver", "daemon", "mlflow"]))
 def start(process: str) -> None:
-    """Become one PROCESS of a host, in the foreground: what each container of infra/compose.yaml runs."""
+    """Run one PROCESS of a host in the foreground, as each container of infra/compose.yaml does."""
     from ai_drug_assets.execution.container_entry import start as become
 
     become(process, Settings.from_env())
@@ -98,7 +98,7 @@ def start(process: str) -> None:
 @aidrug.command()
 @click.argument("endpoint")
 def rollback(endpoint: str) -> None:
-    """Give an ENDPOINT back to its previous champion. The present one does not come back by itself."""
+    """Bring back the previous champion of an ENDPOINT. The present one does not return by itself."""
     from ai_drug_assets.operations.rollback import roll_back
 
     click.echo(roll_back(Settings.from_env(), endpoint))
@@ -106,10 +106,10 @@ def rollback(endpoint: str) -> None:
 
 @aidrug.command()
 @click.argument("endpoint")
-@click.option("--reason", default="no reason was given", show_default=True, help="Told to whoever asks for it.")
-@click.option("--undo", is_flag=True, help="Serve it again, by what served it last.")
+@click.option("--reason", default="no reason was given", show_default=True, help="The reason that callers see.")
+@click.option("--undo", is_flag=True, help="Serve it again, with its last champion.")
 def retire(endpoint: str, reason: str, *, undo: bool) -> None:
-    """Serve an ENDPOINT no more. Its history is kept, and whoever asks for it is told since when, and why."""
+    """Stop serving an ENDPOINT. Keep its history, and show callers the date and the reason."""
     from ai_drug_assets.operations.retirement import bring_back
     from ai_drug_assets.operations.retirement import retire as work
 
@@ -120,7 +120,7 @@ def retire(endpoint: str, reason: str, *, undo: bool) -> None:
 @aidrug.command()
 @click.argument("endpoint")
 def promote(endpoint: str) -> None:
-    """Make an ENDPOINT's challenger on trial its champion. The former champion does not come back by itself."""
+    """Promote an ENDPOINT's challenger on trial to champion. The former champion does not return by itself."""
     from ai_drug_assets.operations.rollback import promote as work
 
     click.echo(work(Settings.from_env(), endpoint))
@@ -132,7 +132,7 @@ def promote(endpoint: str) -> None:
     "--out", type=click.Path(dir_okay=False), required=True, help="The CSV to write: smiles, relation, value, unit."
 )
 def feedback(endpoint: str, out: str) -> None:
-    """Write the measured values that were reported for an ENDPOINT to a CSV, to train on."""
+    """Write the measured values that were reported for an ENDPOINT to a CSV, as training data."""
     from ai_drug_assets.operations.feedback_export import export
 
     click.echo(export(Settings.from_env(), endpoint, Path(out)))
@@ -140,9 +140,9 @@ def feedback(endpoint: str, out: str) -> None:
 
 @aidrug.command()
 @click.argument("name")
-@click.option("--workers", type=click.IntRange(1), help="Processes on this machine; one per core when omitted.")
+@click.option("--workers", type=click.IntRange(1), help="Processes on this machine; one per core if omitted.")
 def screen(name: str, workers: int | None) -> None:
-    """Predict the library of configs/screens/NAME.yaml with the champions; goes on where it stopped."""
+    """Predict the library of configs/screens/NAME.yaml with the champions; continue where it stopped."""
     from model_zoo.config.files import load_screens
     from model_zoo.errors import ConfigError
 
@@ -176,7 +176,7 @@ def schema() -> None:
 
 @aidrug.command()
 def pretrain() -> None:
-    """Make the weights anew that the transformer starts from, in ten minutes on a core; say what they can."""
+    """Compute the weights that the transformer starts from, in ten minutes on a core, and report their quality."""
     from model_zoo.training.pretraining import write_weights
 
     write_weights(Settings.from_env().root, click.echo)
@@ -186,9 +186,9 @@ def pretrain() -> None:
 @click.argument("what", nargs=-1, required=True, metavar="SMILES...|FILE")
 @click.option("--endpoint", "--endpoints", "endpoints", multiple=True, help="Only these, separated by commas.")
 @click.option("--include", multiple=True, help="Add neighbours, explanation, alerts; separated by commas.")
-@click.option("--column", help="FILE: the column of SMILES, where the service cannot tell.")
-@click.option("--out", type=click.Path(dir_okay=False), help="FILE: where to, .csv, .parquet, .sdf or .ndjson.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; for a FILE without --out, a line per row.")
+@click.option("--column", help="FILE: the column of SMILES, if the service cannot find it.")
+@click.option("--out", type=click.Path(dir_okay=False), help="FILE: the result, as .csv, .parquet, .sdf or .ndjson.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; for a FILE without --out, one line per row.")
 def predict(
     what: tuple[str, ...],
     endpoints: tuple[str, ...],
@@ -200,8 +200,8 @@ def predict(
 ) -> None:
     """Predict SMILES, or the molecules of a CSV, TSV, SMILES or SDF FILE, through the running service.
 
-    A FILE becomes a job of the service: the result has every row in its place, with the columns that came. Without
-    --out it goes to stdout as CSV; progress goes to stderr. Ctrl-C cancels the job.
+    A FILE becomes a job of the service. The result keeps the rows and columns of FILE in order. Without --out, it goes
+    to stdout as CSV; progress goes to stderr. Ctrl-C cancels the job.
     """
     from ai_drug_assets.operations import predictions
 
@@ -224,11 +224,11 @@ def predict(
 
 @aidrug.command()
 @click.argument("folder", envvar="AIDRUG_BENCHMARK_FOLDER", type=click.Path(exists=True, file_okay=False))
-@click.option("--only", multiple=True, metavar="SET", help="Only this set; may be given several times.")
-@click.option("--models", multiple=True, metavar="MODEL", help="Who competes; may be given several times.")
-@click.option("--board", "boards", multiple=True, type=click.Choice(["strict", "open"]), help="By default both.")
-@click.option("--seeds", type=click.IntRange(1), help="Seeds 1 to this number; the official protocol has 5.")
-@click.option("--out", type=click.Path(dir_okay=False), help="Results, by default tests/benchmarks/results/.")
+@click.option("--only", multiple=True, metavar="SET", help="Only this set; may be repeated.")
+@click.option("--models", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
+@click.option("--board", "boards", multiple=True, type=click.Choice(["strict", "open"]), help="Both by default.")
+@click.option("--seeds", type=click.IntRange(1), help="Use seeds 1 to this number; the official protocol has 5.")
+@click.option("--out", type=click.Path(dir_okay=False), help="Folder of results; tests/benchmarks/results/ by default.")
 def benchmark(
     folder: str,
     only: tuple[str, ...],
@@ -237,7 +237,7 @@ def benchmark(
     seeds: int | None,
     out: str | None,
 ) -> None:
-    """Run the zoo on a FOLDER of sets with official test rows. Only what changed since the last run is computed."""
+    """Run the models on a FOLDER of sets with official test rows. Compute only what changed since the last run."""
     from ai_drug_assets.operations.benchmarks import benchmark as work
 
     failed = work(
@@ -250,12 +250,12 @@ def benchmark(
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.argument("folder", type=click.Path(file_okay=False))
 @click.option("--name", required=True, help="The set's name.")
-@click.option("--smiles", required=True, metavar="COLUMN", help="Column of FILE with the structures.")
-@click.option("--value", required=True, metavar="COLUMN", help="Column with the values, in the unit to be scored.")
-@click.option("--metric", default="RMSE", show_default=True, help="RMSE, MAE or Spearman.")
+@click.option("--smiles", required=True, metavar="COLUMN", help="The column of structures in FILE.")
+@click.option("--value", required=True, metavar="COLUMN", help="The column of values, in the unit to be scored.")
+@click.option("--metric", default="RMSE", show_default=True, help="The metric: RMSE, MAE or Spearman.")
 @click.option("--unit", default="pIC50", show_default=True)
 def benchmark_set(**given: str) -> None:
-    """Lay a CSV FILE of measurements out as one more set of a benchmark FOLDER, split 80 to 20 by scaffold."""
+    """Add a CSV FILE of measurements to a benchmark FOLDER as one more set, split 80 to 20 by scaffold."""
     from ai_drug_assets.operations.benchmarks import add_set
 
     click.echo(add_set(**given))
@@ -264,17 +264,17 @@ def benchmark_set(**given: str) -> None:
 @aidrug.command()
 @click.argument("model")
 @click.argument("endpoints", nargs=-1)
-@click.option("--trials", type=click.IntRange(1), default=30, show_default=True, help="Those of earlier runs included.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the draws.")
+@click.option("--trials", type=click.IntRange(1), default=30, show_default=True, help="With those of earlier runs.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The seed of the draws.")
 @click.option(
     "--write/--no-write", default=True, help="Write what the outer folds confirm into the endpoint's YAML (default)."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines; progress goes to stderr.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; progress goes to stderr.")
 def search(model: str, endpoints: tuple[str, ...], *, trials: int, seed: int, write: bool, as_json: bool) -> None:
-    """Search better hyper-parameters of MODEL on ENDPOINTS (all of its when none is named), inside the folds.
+    """Search for better hyper-parameters of MODEL on ENDPOINTS (all of its endpoints by default), inside the folds.
 
-    Where to look stands in the model's YAML under `search`. Half of the folds choose; what the others confirm, by a
-    paired interval, is written. An interrupted search continues.
+    `search` in the model's YAML sets the ranges. Half of the folds choose; what the others confirm, by a paired
+    interval, is written. An interrupted search continues.
     """
     from ai_drug_assets.operations.tuning import search_settings
 
@@ -300,9 +300,9 @@ def _told(item: dict[str, Any]) -> str:
 
 
 @aidrug.command("benchmark-report")
-@click.option("--results", type=click.Path(dir_okay=False), help="Results of `aidrug benchmark`.")
-@click.option("--out", type=click.Path(dir_okay=False), help="The document, by default docs/benchmark.md.")
-@click.option("--folder", type=click.Path(exists=True, file_okay=False), help="Of the sets: tell which are stale too.")
+@click.option("--results", type=click.Path(dir_okay=False), help="The results of `aidrug benchmark`.")
+@click.option("--out", type=click.Path(dir_okay=False), help="The document to write; docs/benchmark.md by default.")
+@click.option("--folder", type=click.Path(exists=True, file_okay=False), help="The sets: report which are stale too.")
 def benchmark_report(results: str | None, out: str | None, folder: str | None) -> None:
     """Write the documents of the benchmark and of the potency sets from their results."""
     from ai_drug_assets.operations.benchmarks import report

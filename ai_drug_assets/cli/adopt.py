@@ -8,10 +8,10 @@ from ai_drug_assets.settings import Settings
 
 
 @click.command()
-@click.option("--benchmark", metavar="FOLDER", help="Adopt the committed results of this folder's sets instead.")
-@click.option("--commit", default="HEAD", show_default=True, help="Whose code the results were computed with.")
+@click.option("--benchmark", metavar="FOLDER", help="Adopt the committed results for the sets in this folder instead.")
+@click.option("--commit", default="HEAD", show_default=True, help="The commit whose code computed the results.")
 def adopt(benchmark: str | None, commit: str) -> None:
-    """Take over what was made under the former rule of signatures, where it is equal under both rules."""
+    """Keep what was made under the former rule of signatures, where both rules agree."""
     from ai_drug_assets.execution.adoption import adopt_home, adopt_results
 
     settings = Settings.from_env()

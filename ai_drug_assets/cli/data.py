@@ -15,7 +15,7 @@ def data() -> None:
 @data.command("add")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 def data_add(files: tuple[str, ...]) -> None:
-    """Track FILES with DVC and copy them to the remote. Commit the `.dvc` files that it writes."""
+    """Track FILES with DVC and copy them to the remote. Commit the `.dvc` files that this writes."""
     from ai_drug_assets.operations.dvc import add
 
     click.echo(add(files, Settings.from_env()))
@@ -23,7 +23,7 @@ def data_add(files: tuple[str, ...]) -> None:
 
 @data.command("pull")
 def data_pull() -> None:
-    """Bring every tracked file to what its pointer says."""
+    """Fetch the version of every tracked file that its pointer names."""
     from ai_drug_assets.operations.dvc import pull_all
 
     click.echo(pull_all(Settings.from_env()))

@@ -13,26 +13,30 @@ from ai_drug_assets.settings import Settings
 
 @click.group()
 def endpoint() -> None:
-    """Make endpoints out of a lab's files, and remove them."""
+    """Create endpoints from a lab's files, and remove them."""
 
 
 @endpoint.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--columns", multiple=True, metavar="COLUMN", help="Only this column of measurements; may be repeated.")
+@click.option("--name", help="The endpoint's name; with several endpoints, the beginning of their names.")
+@click.option("--unit", help="The unit of the values, if FILE does not state one.")
 @click.option(
-    "--columns", multiple=True, metavar="COLUMN", help="Only this column of measurements; may be given again."
+    "--where",
+    "where",
+    multiple=True,
+    metavar="COLUMN=TEXT",
+    help="Only rows with this text; * for all rows.",
 )
-@click.option("--name", help="The endpoint's name; of several, what their names begin with.")
-@click.option("--unit", help="The unit of the values in FILE, where nothing in it says one.")
-@click.option("--where", "where", multiple=True, metavar="COLUMN=TEXT", help="Only rows with this text; * for all.")
-@click.option("--decimal", type=click.Choice([".", ","]), help="The sign before decimals.")
-@click.option("--thousands", type=click.Choice([",", ".", " ", "'"]), help="The sign between thousands.")
-@click.option("--smiles", metavar="COLUMN", help="The column with the structures.")
-@click.option("--delimiter", help="Between cells: comma, semicolon, tab, pipe or one character.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal sign.")
+@click.option("--thousands", type=click.Choice([",", ".", " ", "'"]), help="The thousands separator.")
+@click.option("--smiles", metavar="COLUMN", help="The column of structures.")
+@click.option("--delimiter", help="The separator of cells: comma, semicolon, tab, pipe or one character.")
 @click.option("--encoding", type=click.Choice(["utf-8", "utf-16", "cp1252", "latin-1"]))
-@click.option("--sheet", help="Of an Excel workbook.")
-@click.option("--header/--no-header", default=None, help="Whether the first row names the columns.")
-@click.option("--together", is_flag=True, help="One file for all of them: what they have in common is said once.")
-@click.option("--yes", is_flag=True, help="Take the guesses without asking; what is open is refused all the same.")
+@click.option("--sheet", help="The sheet of an Excel workbook.")
+@click.option("--header/--no-header", default=None, help="Whether the first row contains the column names.")
+@click.option("--together", is_flag=True, help="Write one file, with what the endpoints have in common stated once.")
+@click.option("--yes", is_flag=True, help="Accept the guesses without asking; what cannot be guessed is still refused.")
 def new(  # noqa: PLR0913, PLR0917  one per option
     file: str,
     columns: tuple[str, ...],
@@ -50,9 +54,9 @@ def new(  # noqa: PLR0913, PLR0917  one per option
     together: bool,
     yes: bool,
 ) -> None:
-    """Guess what FILE holds, show it, and write an endpoint's YAML for each column of measurements.
+    """Guess what FILE contains, show it, and write the YAML of an endpoint for each column of measurements.
 
-    FILE is CSV, TSV, SDF, Excel (.xlsx) or Parquet, packed or not. Nothing is overwritten, and FILE is not changed.
+    FILE is CSV, TSV, SDF, Excel (.xlsx) or Parquet, compressed or not. Nothing is overwritten, and FILE is not changed.
     """
     from model_zoo.data.assays.proposal import Answers
 
@@ -87,7 +91,7 @@ def new(  # noqa: PLR0913, PLR0917  one per option
 
 @endpoint.command("list")
 def list_endpoints() -> None:
-    """Name the endpoints, with task, unit, group and the file that declares them; and what is at fault."""
+    """List the endpoints with task, unit, group and the file that declares them, and any faults."""
     from ai_drug_assets.operations.own_assays import listed
 
     for line in listed(Settings.from_env()):
@@ -96,10 +100,10 @@ def list_endpoints() -> None:
 
 @endpoint.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--examples", "embedded", is_flag=True, help="The embedded examples, all of them.")
-@click.option("--reason", default="the endpoint was removed", show_default=True, help="Told to whoever asks for it.")
+@click.option("--examples", "embedded", is_flag=True, help="Remove all embedded examples.")
+@click.option("--reason", default="the endpoint was removed", show_default=True, help="The reason that callers see.")
 def remove(names: tuple[str, ...], reason: str, *, embedded: bool) -> None:
-    """Remove endpoints: their YAMLs go, or their part of one, and what serves them is withdrawn.
+    """Remove endpoints: delete their YAML, or their part of one, and withdraw what serves them.
 
     Measurements and history stay.
     """
@@ -117,9 +121,9 @@ def remove(names: tuple[str, ...], reason: str, *, embedded: bool) -> None:
 
 @click.command()
 @click.argument("endpoints", nargs=-1, required=True, metavar="ENDPOINT...")
-@click.option("--out", type=click.Path(dir_okay=False), help="The CSV to write: every row with what becomes of it.")
+@click.option("--out", type=click.Path(dir_okay=False), help="The CSV to write: each row, and what became of it.")
 def curate(endpoints: tuple[str, ...], out: str | None) -> None:
-    """Tell what would become of every row of an ENDPOINT's files, in seconds; nothing is kept and nothing trained."""
+    """Show in seconds what curation would make of each row of an ENDPOINT's files. Keep and train nothing."""
     from ai_drug_assets.operations.curating import dry_run
 
     dry_run(Settings.from_env(), endpoints, Path(out) if out else None, click.echo)
@@ -128,7 +132,7 @@ def curate(endpoints: tuple[str, ...], out: str | None) -> None:
 @click.command()
 @click.argument("endpoint")
 def accept(endpoint: str) -> None:
-    """Accept new measurements of an ENDPOINT that are held because they look unlike the last ones."""
+    """Accept new measurements of an ENDPOINT that are held because they differ from the last ones."""
     from ai_drug_assets.assets.holding import accept as work
 
     click.echo(work(Settings.from_env(), endpoint))

@@ -30,7 +30,7 @@ from ai_drug_assets.settings import ROOT, TIMEOUT_MINUTES
     show_envvar=True,
 )
 def deploy(sha: str | None, timeout_minutes: int) -> None:
-    """Train what a revision makes stale on its host, swap it in, go back when it is not healthy."""
+    """Train what a revision makes stale on its host and swap it in; go back if it is not healthy."""
     from ai_drug_assets.aws.deploy import deploy as work
 
     revision = sha or checkout_sha(ROOT)
@@ -40,7 +40,7 @@ def deploy(sha: str | None, timeout_minutes: int) -> None:
 
 @click.group()
 def host() -> None:
-    """Look at the host in AWS, start and stop it."""
+    """Inspect, start and stop the host in AWS."""
 
 
 _training = click.option("--training", is_flag=True, help="The host that only trains.")
@@ -58,7 +58,7 @@ def _host(*, training: bool, quiet: bool = False) -> Host:
 @host.command()
 @_training
 def status(*, training: bool) -> None:
-    """Say what the host is, what runs on it, and how to reach the UIs."""
+    """Show the host, what runs on it, and how to reach the UIs."""
     from ai_drug_assets.aws.deploy import require_success
 
     one = _host(training=training)
@@ -91,9 +91,9 @@ def start(*, training: bool) -> None:
 
 @host.command()
 @_training
-@click.option("--even-if-it-serves", is_flag=True, help="Needed to stop the host that serves.")
+@click.option("--even-if-it-serves", is_flag=True, help="Required to stop the host that serves.")
 def stop(*, training: bool, even_if_it_serves: bool) -> None:
-    """Stop the host. Its disks, and so all its state, stay."""
+    """Stop the host. Its disks stay, and so does all its state."""
     _host(training=training).stop(even_if_it_serves=even_if_it_serves)
 
 
@@ -108,7 +108,7 @@ def plan() -> None:
 
 @host.command()
 def rollback() -> None:
-    """Give the host back its revision before this one. Champions stay; `aidrug rollback` is for those."""
+    """Put the previous revision back on the host. Champions stay; `aidrug rollback` is for those."""
     from ai_drug_assets.aws.deploy import require_success
 
     one = _host(training=False)
@@ -116,9 +116,9 @@ def rollback() -> None:
 
 
 @host.command()
-@click.option("--sha", help="The revision, where none is deployed: on a new host.")
+@click.option("--sha", help="The revision to deploy on a new host, where there is none.")
 def restore(sha: str | None) -> None:
-    """Bring the newest backup to the host's data disk, a new one or not, and start what is deployed."""
+    """Restore the newest backup to the host's data disk, new or not, and start what is deployed."""
     from ai_drug_assets.aws.deploy import require_sha, require_success
 
     if sha is not None:
@@ -130,7 +130,7 @@ def restore(sha: str | None) -> None:
 
 @host.command()
 def certificate() -> None:
-    """Print the certificate of the authority that signs where Let's Encrypt does not: for `curl --cacert`."""
+    """Print the certificate of the host's own authority, for `curl --cacert`, if Let's Encrypt does not sign."""
     from ai_drug_assets.aws.deploy import require_success
 
     one = _host(training=False, quiet=True)
@@ -148,7 +148,7 @@ def certificate() -> None:
 )
 @click.option("--since", default="24h", show_default=True, help="How far back: 30m, 24h, 7d.")
 def logs(group: str, since: str) -> None:
-    """Print the deployment's logs, oldest first; works while the host is stopped."""
+    """Print the deployment's logs, oldest first, even while the host is stopped."""
     for at, text in _host(training=False).log(group, _seconds(since)):
         line = _said(text) if group == "containers" else text
         click.echo(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(at))}  {line}")
@@ -156,9 +156,9 @@ def logs(group: str, since: str) -> None:
 
 @host.command()
 @click.argument("plan_file", type=click.File("r"))
-@click.option("--training-hours", type=click.FloatRange(0), default=1.0, show_default=True, help="One training takes.")
+@click.option("--training-hours", type=click.FloatRange(0), default=1.0, show_default=True, help="Hours of a training.")
 def cost(plan_file: TextIO, training_hours: float) -> None:
-    """Estimate a month from PLAN_FILE, the output of `terraform show -json PLAN` (`-` for stdin)."""
+    """Estimate the cost of a month from PLAN_FILE, the output of `terraform show -json PLAN` (`-`: stdin)."""
     from ai_drug_assets.aws.cost import estimate
 
     try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys of the service."""
+    """Create, list and revoke API keys of the service."""
 
 
 @keys.command("create")
@@ -31,12 +31,12 @@ def keys() -> None:
     multiple=True,
     required=True,
     metavar="SCOPE",
-    help="What the key allows: predict, jobs, feedback, admin. May be given several times.",
+    help="What the key allows: predict, jobs, feedback, admin; may be repeated.",
 )
-@click.option("--days", type=click.IntRange(1, 36_500), help="Days until it expires; never when left out.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@click.option("--days", type=click.IntRange(1, 36_500), help="Days until it expires; never if omitted.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def create(label: str, scopes: tuple[str, ...], days: int | None, *, as_json: bool) -> None:
-    """Make a key for LABEL and print it, once: only a hash of it is kept.
+    """Create a key for LABEL and print it once: only its hash is kept.
 
     The first key closes the service: from then on every request needs one, on this machine too.
     """
@@ -56,9 +56,9 @@ def create(label: str, scopes: tuple[str, ...], days: int | None, *, as_json: bo
 
 
 @keys.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_keys(*, as_json: bool) -> None:
-    """List every key ever made, without secrets."""
+    """List every key that was ever created, without secrets."""
     store, _ = _open()
     records = [_record(key) for key in store.all()]
     if as_json:
@@ -76,7 +76,7 @@ def list_keys(*, as_json: bool) -> None:
 @keys.command("revoke")
 @click.argument("key_id", metavar="ID")
 def revoke(key_id: str) -> None:
-    """Make the key ID void, for good. The service refuses it within seconds."""
+    """Revoke the key ID for good. The service refuses it within seconds."""
     store, audit = _open()
     key = store.revoke(key_id)
     audit.note("revoke key", f"{key.id} {key.label}", who=getpass.getuser(), where="command line", result="done")

@@ -9,12 +9,12 @@ from ai_drug_assets.settings import Settings
 
 @click.group()
 def panel() -> None:
-    """Ready-made endpoints of public collections."""
+    """Ready-made endpoints from public collections."""
 
 
 @panel.command("list")
 def list_panels() -> None:
-    """Name the collections, their endpoints, licence, citation and origin."""
+    """List the collections with their endpoints, licence, citation and origin."""
     from ai_drug_assets.operations.panels import as_text, load_panels
 
     click.echo(as_text(load_panels(Settings.from_env())))
@@ -22,10 +22,10 @@ def list_panels() -> None:
 
 @panel.command()
 @click.argument("name")
-@click.option("--from", "place", metavar="FOLDER|ADDRESS", help="Where the files of the collection lie.")
-@click.option("--only", multiple=True, metavar="SET", help="Only this endpoint; may be given again.")
+@click.option("--from", "place", metavar="FOLDER|ADDRESS", help="The folder of the collection's files.")
+@click.option("--only", multiple=True, metavar="SET", help="Only this endpoint; may be repeated.")
 def add(name: str, place: str | None, only: tuple[str, ...]) -> None:
-    """Add the endpoints of the collection NAME. Each file is verified by its SHA-256; nothing is overwritten."""
+    """Add the endpoints of the collection NAME. Verify each file by its SHA-256; overwrite nothing."""
     from ai_drug_assets.operations.panels import add as work
 
     added = work(Settings.from_env(), name, place, only, click.echo)

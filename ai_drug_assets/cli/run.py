@@ -21,7 +21,7 @@ def _selecting(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command be given some endpoints, some models, or the cheap candidates alone."""
     for add in (
         click.option("--quick", is_flag=True, help="Only models that are `cheap`; their champions are provisional."),
-        click.option("--model", "models", multiple=True, metavar="MODEL", help="Only this model; may be given again."),
+        click.option("--model", "models", multiple=True, metavar="MODEL", help="Only this model; may be repeated."),
         click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]..."),
     ):
         command = add(command)
@@ -30,8 +30,8 @@ def _selecting(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @_selecting
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for the summary of a workflow.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a workflow's summary.")
 @click.option("--ledger", metavar="PLACE", help="Compare with production's copy of the ledger: a folder or s3://...")
 def plan(
     endpoints: tuple[str, ...],
@@ -42,7 +42,7 @@ def plan(
     as_markdown: bool,
     ledger: str | None,
 ) -> None:
-    """List what would run, and why. Runs nothing; exits 0 when nothing is stale, 2 when something is."""
+    """List what would run, and why. Run nothing. Exit with 0 if nothing is stale, with 2 if something is."""
     from ai_drug_assets.operations.earlier_rules import warnings
     from ai_drug_assets.planning.catalog import load_catalog
     from ai_drug_assets.planning.ledger import Ledger
@@ -72,13 +72,13 @@ def plan(
 
 @click.command()
 @_selecting
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines; progress goes to stderr, a line each.")
-@click.option("--train-only", is_flag=True, envvar="AIDRUG_TRAIN_ONLY", help="Stop at trained models.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; progress goes to stderr, one line per asset.")
+@click.option("--train-only", is_flag=True, envvar="AIDRUG_TRAIN_ONLY", help="Train; elect and publish nothing.")
 def run(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool, as_json: bool, train_only: bool) -> None:
-    """Materialise what is stale, and exit. Exits 1 when an asset failed; the others are made all the same.
+    """Make what is stale, then exit. The exit code is 1 if an asset failed; the others are made nevertheless.
 
-    Without an ENDPOINT it is all of them. A chosen model comes with all that it is made from and all that judges it; a
-    champion that is elected while other candidates are still to be trained is provisional, and says so.
+    Without an ENDPOINT, make all of them. A chosen model is made with everything that it depends on, and takes part in
+    an election. A champion that is elected before all candidates are trained is marked as provisional.
     """
     from ai_drug_assets.execution.progress import display_for
     from ai_drug_assets.execution.runner import run_stale
@@ -104,9 +104,9 @@ def run(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool, as_
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, as_json: bool) -> None:
-    """Say how everything is: processes, revision, what is stale and why. Exits 1 when something is not well."""
+    """Show the state of everything: processes, revision, what is stale and why. Exit with 1 if anything is wrong."""
     from ai_drug_assets.execution.status import status as collect
 
     found = collect(Settings.from_env())
@@ -117,7 +117,7 @@ def status(*, as_json: bool) -> None:
 @click.command()
 @_selecting
 def up(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool) -> None:
-    """Materialise what is stale while the Dagster UI and the service run, and keep them running until Ctrl-C."""
+    """Make what is stale while the Dagster UI and the service run, and keep these running until Ctrl-C."""
     from ai_drug_assets.execution.local_stack import bring_up
     from ai_drug_assets.planning.selection import Selection
 

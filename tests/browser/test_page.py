@@ -391,7 +391,7 @@ def test_nothing_is_cut_off_and_all_is_readable(chromium: Browser, address: str,
     page.context.close()
 
 
-@pytest.mark.slow(alone="one rule of the style sheet: nobody predicts wrongly by it")
+@pytest.mark.slow(alone="one rule of the style sheet, which changes no prediction")
 def test_print_shows_results_alone(watched: Watched) -> None:
     """On paper there are predictions, not the form."""
     watched.predict("CCO")
@@ -400,7 +400,7 @@ def test_print_shows_results_alone(watched: Watched) -> None:
     expect(watched.page.get_by_role("article")).to_be_visible()
 
 
-@pytest.mark.slow(alone="one line of the page and a colour: nobody predicts wrongly by it")
+@pytest.mark.slow(alone="one line of the page and a colour, which change no prediction")
 def test_the_theme_is_chosen_and_kept(watched: Watched) -> None:
     """Light or dark can be chosen, and stays chosen."""
     page = watched.page

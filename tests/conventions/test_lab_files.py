@@ -26,7 +26,9 @@ def test_the_document_tells_what_becomes_of_these_files() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == document()
 
 
-@pytest.mark.slow(alone="the large files are where AIDRUG_LAB_FILES says; small ones of each kind stand above")
+@pytest.mark.slow(
+    alone="AIDRUG_LAB_FILES names the folder of the large files; quick tests read a small one of each kind"
+)
 def test_no_value_of_a_large_public_file_differs(tmp_path: Path) -> None:
     """Read from the folder that AIDRUG_LAB_FILES names: thousands of rows, wide, packed, with bounds."""
     if large_folder() is None:

@@ -539,7 +539,7 @@ def test_docker_is_waited_for(deployment: Deployment, bring: Callable[[str], Non
 
 
 @pytest.mark.game_day(
-    fault="databases behind the revision, that cannot be upgraded",
+    fault="databases older than the revision, and an upgrade that fails",
     told="What was there before is there still, or was put back.",
 )
 def test_databases_that_cannot_be_upgraded_stop_a_delivery_and_nothing_else(
@@ -558,7 +558,7 @@ def test_databases_that_cannot_be_upgraded_stop_a_delivery_and_nothing_else(
 
 
 @pytest.mark.game_day(
-    fault="databases ahead of the revision that one goes back to", told="ROLLED BACK from ... to ..., which serves"
+    fault="databases newer than the revision of a rollback", told="ROLLED BACK from ... to ..., which serves"
 )
 def test_going_back_puts_the_databases_back_first(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """By the revision that upgraded them, with everything that writes to them stopped; by itself and when asked."""
@@ -619,7 +619,7 @@ UNDONE = 'rm "$AIDRUG_STATE/home/schema_upgrade.json"; [ ! -e "$DOUBLE/automatio
 
 
 @pytest.mark.game_day(
-    fault="databases ahead, for a revision that does not come after all",
+    fault="databases upgraded for a revision that is not deployed after all",
     told="the databases go back to the backup before",
 )
 @pytest.mark.parametrize(

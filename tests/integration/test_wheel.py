@@ -27,7 +27,7 @@ def predicted(bundle: Bundle) -> str:
     return f"{estimate.value} {estimate.lower} {estimate.upper}\n"
 
 
-@pytest.mark.slow(alone="what differs is the installing")
+@pytest.mark.slow(alone="only the installation differs")
 def test_a_wheel_predicts_without_a_checkout(tmp_path: Path) -> None:
     """The README's example, run by the wheel's base install, prints what the checkout predicts."""
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
