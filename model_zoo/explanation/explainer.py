@@ -185,11 +185,7 @@ class Explainer:
         return Explanation(baseline, tuple(map(float, on_atoms)), rest, prediction, self._scale(), self._method())
 
     def _calibrated(self, start: float, end: float) -> tuple[float, float, float]:
-        """Bring both ends of an explanation to the probability that is told; give the factor of what lies between.
-
-        Of log-odds calibration is a straight line, and the factor its slope; of probabilities it is the slope of the
-        line through both ends.
-        """
+        """Bring both ends to the probability that is told; give the slope of the line through them."""
         rule = self._rule
         if rule is None or self._target.task != "binary" or (rule.slope, rule.intercept) == (1.0, 0.0):
             return 1.0, start, end

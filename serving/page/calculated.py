@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from litestar import get, post
 from litestar.di import NamedDependency
@@ -45,34 +44,57 @@ class Structures(Struct, frozen=True):
     smiles: list[str]
 
 
+class CalculatedValues(Struct, frozen=True):
+    """The names of properties, and their values of each structure; none where it was refused."""
+
+    names: list[str]
+    values: list[Values | None]
+
+
+class DrugValues(Struct, frozen=True):
+    """Names of drugs with two properties each, and how many drugs lack one of them."""
+
+    points: list[tuple[str, float, float]]
+    left_out: int
+
+
+class Egg(Struct, frozen=True):
+    """The names of both axes, and points on both outlines."""
+
+    x: str
+    y: str
+    white: list[tuple[float, float]]
+    yolk: list[tuple[float, float]]
+
+
 @post("/page/calculated", include_in_schema=False, status_code=200, opt={"scope": "predict"})
-async def calculated(data: Structures, engine: NamedDependency[Engine]) -> dict[str, Any]:
+async def calculated(data: Structures, engine: NamedDependency[Engine]) -> CalculatedValues:
     """Give the calculated properties of structures as models see them, in their order; none for one that is refused."""
     if len(data.smiles) > MOST:
         raise ProblemError("invalid-request", f"smiles: expected at most {MOST} at a time, got {len(data.smiles)}")
     values = await engine.work(_all_values, engine, data.smiles)
-    return {"names": [*(name for name, _, _ in PROPERTIES), EGG], "values": values}
+    return CalculatedValues([*(name for name, _, _ in PROPERTIES), EGG], values)
 
 
 @get("/page/drugs", include_in_schema=False, opt={"scope": "predict"})
-async def drugs(request: HttpRequest, x: str, y: str, engine: NamedDependency[Engine]) -> dict[str, Any]:
+async def drugs(request: HttpRequest, x: str, y: str, engine: NamedDependency[Engine]) -> DrugValues:
     """Give two properties of the drugs that molecules are set against, each predicted or calculated as a molecule's is.
 
     A drug that one of them cannot be told of is left out; `left_out` counts them.
     """
     columns = [await _drug_values(request, engine, name) for name in (x, y)]
     points = [
-        (drug.name, *both)
-        for drug, both in zip(every_drug(), zip(*columns, strict=True), strict=True)
-        if None not in both
+        (drug.name, across, up)
+        for drug, across, up in zip(every_drug(), *columns, strict=True)
+        if across is not None and up is not None
     ]
-    return {"points": points, "left_out": len(every_drug()) - len(points)}
+    return DrugValues(points, len(every_drug()) - len(points))
 
 
 @get("/page/boiled-egg", include_in_schema=False, opt={"scope": "predict"})
-async def boiled_egg() -> dict[str, Any]:
+async def boiled_egg() -> Egg:
     """Give the outlines of the BOILED-Egg and its two axes."""
-    return {"x": EGG_AXIS, "y": "clogp", "white": WHITE.outline(), "yolk": YOLK.outline()}
+    return Egg(EGG_AXIS, "clogp", WHITE.outline(), YOLK.outline())
 
 
 CALCULATED_HANDLERS: list[ControllerRouterHandler] = [calculated, drugs, boiled_egg]

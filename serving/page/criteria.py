@@ -7,12 +7,13 @@ Does not belong here: the score, which the page computes (see `static/desirabili
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
+from msgspec import Struct
 
 from model_zoo.data.units import is_logarithmic
 from serving.champions.champion_registry import Champion
@@ -38,6 +39,32 @@ class Wanted(NamedTuple):
     basis: str = "nobody said what is wanted"
 
 
+class Criterion(Struct, frozen=True):
+    """A property that can be judged, and the values that are wanted of it, see `Wanted`.
+
+    Attributes
+    ----------
+    unit
+        The one that is shown.
+    logarithmic
+        Whether it is an amount that is shown for a logarithm: shares of the way between two values go by decades.
+    wished
+        Whether the project says which values it wants.
+    """
+
+    name: str
+    title: str
+    unit: str
+    kind: Literal["endpoint", "calculated"]
+    zero_below: float | None
+    full_from: float | None
+    full_to: float | None
+    zero_above: float | None
+    basis: str
+    logarithmic: bool = False
+    wished: bool = False
+
+
 CALCULATED: Mapping[str, Wanted] = {
     "mw": Wanted(None, None, 500, 750, "Lipinski"),
     "clogp": Wanted(-1, 0, 5, 7, "Lipinski"),
@@ -54,13 +81,11 @@ CALCULATED: Mapping[str, Wanted] = {
 
 
 @get("/page/criteria", include_in_schema=False, opt={"scope": "predict"})
-async def criteria(engine: NamedDependency[Engine]) -> list[dict[str, Any]]:
+async def criteria(engine: NamedDependency[Engine]) -> list[Criterion]:
     """Give every property that can be judged, with what is wanted of it unless somebody says otherwise."""
     given = [_endpoint(name, champion) for name, champion in engine.champion_registry.champions.items()]
     return given + [
-        {"name": name, "title": title, "unit": unit, "logarithmic": False, "kind": "calculated", "wished": False}
-        | CALCULATED.get(name, Wanted())._asdict()
-        for name, title, unit in PROPERTIES
+        Criterion(name, title, unit, "calculated", *CALCULATED.get(name, Wanted())) for name, title, unit in PROPERTIES
     ]
 
 
@@ -116,14 +141,15 @@ def _shown(
     return Wanted(*(seen[::-1] if display.flips else seen), basis)
 
 
-def _endpoint(name: str, champion: Champion) -> dict[str, Any]:
+def _endpoint(name: str, champion: Champion) -> Criterion:
     manifest = champion.manifest
     binary = manifest.target.task == "binary"
-    return {
-        "name": name,
-        "title": manifest.title,
-        "unit": "probability" if binary else manifest.shown_unit,
-        "logarithmic": is_logarithmic(manifest.unit) and not is_logarithmic(manifest.shown_unit),
-        "kind": "endpoint",
-        "wished": manifest.desirable is not None,
-    } | wanted_values(champion)._asdict()
+    return Criterion(
+        name,
+        manifest.title,
+        "probability" if binary else manifest.shown_unit,
+        "endpoint",
+        *wanted_values(champion),
+        logarithmic=is_logarithmic(manifest.unit) and not is_logarithmic(manifest.shown_unit),
+        wished=manifest.desirable is not None,
+    )

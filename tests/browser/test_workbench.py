@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from model_zoo.bundles.store import FolderStore
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.browser.test_accessibility import violations
 from tests.browser.test_page import Watched, watch
 from tests.browser.workbench_store import fill_workbench
 from tests.server_process import running_service
@@ -29,17 +29,6 @@ MOLECULES = (
 )  # fmt: skip
 MINUS = "\N{MINUS SIGN}"
 PHONE = {"viewport": {"width": 390, "height": 800}, "has_touch": True}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Give one browser for all tests."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser: {CHROMIUM} is missing, this was NOT tested")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -407,3 +396,28 @@ def test_a_structure_is_changed_by_drawing(chromium: Browser, address: str) -> N
     watched.page.get_by_role("button", name="Original").click()
     assert watched.faults == []
     watched.page.context.close()
+
+
+@pytest.mark.parametrize(
+    "scheme", ["light", pytest.param("dark", marks=pytest.mark.slow(sibling="test_no_tool_has_a_violation"))]
+)
+def test_no_tool_has_a_violation(chromium: Browser, address: str, scheme: str) -> None:
+    """Everything opened and in use: axe-core finds nothing."""
+    watched = watch(chromium, address, color_scheme=scheme)
+    page = watched.page
+    page.goto(address)
+    watched.predict(*MOLECULES)
+    for title in ("Project score", "Series", "Plot"):
+        open_tool(watched, title)
+    page.get_by_label("Add a property").select_option("solubility_logs")
+    page.get_by_role("button", name="By the names").click()
+    page.get_by_role("link", name="A-1").click()
+    page.get_by_role("button", name="What if? Change A-1").click()
+    page.get_by_label("Structure as SMILES").fill("Oc1ccccc1")
+    page.get_by_label("Suggestions for").select_option("solubility_logs")
+    page.get_by_role("button", name="Suggest changes").click()
+    expect(page.locator(".suggestions li")).not_to_have_count(0)
+    expect(page.locator(".plot-svg")).to_be_visible()
+    page.locator("summary", has_text="as a list").click()
+    assert violations(page, "tools") == []
+    page.context.close()
