@@ -89,10 +89,8 @@ def _verdict(answers: Sequence[Answered], *, provisional: bool) -> tuple[Kind, s
     if answers[1].kind == "poor":
         return "poor", "No: it is not better than a model that gives every molecule the same value."
     if poor:
-        return (
-            "fair",
-            f"With care: {len(poor)} of the answers below {'speaks' if len(poor) == 1 else 'speak'} against it.",
-        )
+        speak = "answer below speaks" if len(poor) == 1 else "answers below speak"
+        return "fair", f"With care: {len(poor)} {speak} against it."
     if provisional:
         return "fair", "With care: other models are still to be trained, and one may prove better."
     if any(each.kind == "fair" for each in answers):

@@ -45,7 +45,7 @@ def violations(page: Page, where: str) -> list[str]:
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_no_page_has_a_violation(chromium: Browser, address: str, width: int, scheme: str) -> None:
-    """Empty, with results, a comparison, an explanation, the table's tools, what was shared, models, operations, key."""
+    """Empty, with results, a comparison, an explanation, the table's tools, what was shared, models, operations."""
     watched = watch(chromium, address, viewport={"width": width, "height": 844}, color_scheme=scheme)
     page, found = watched.page, list[str]()
     page.goto(address)

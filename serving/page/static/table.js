@@ -2,7 +2,7 @@
 // some. Its rows come with the results of a paste, or part by part from the stored result of a job. A row is its number.
 
 const FEW = 100; // so many rows are all in the page
-const MARGIN = 15; // rows above and below those that are seen
+const MARGIN = 6; // rows above and below those that are seen
 const FIRST = 12; // columns that are shown until somebody chooses
 const WIDE = 24; // with more columns only the cells that are seen are in the page
 const LEAD = 3; // cells before those of endpoints: pick, number, molecule
@@ -88,7 +88,7 @@ function rowsOfJob(total, columns, page) {
   const shapes = document.getElementById("shapes").content;
   const mark = (kind) => shapes.querySelector(`[data-kind=${kind}] svg`).cloneNode(true);
   const hidden = (text) => make("span", { class: "visually-hidden" }, text);
-  const bands = [[GOOD, "good", "desirable"], [FAIR, "fair", "borderline"], [POOR, "poor", "undesirable"]];
+  const bands = [[GOOD, "good"], [FAIR, "fair"], [POOR, "poor"]];
   const title = (row) => names[row] || smiles[row];
   const amount = (value, at) => (binary[at] ? `${(100 * value).toFixed(0)} %` : written(value)).replace("-", "\u2212");
 
@@ -116,15 +116,12 @@ function rowsOfJob(total, columns, page) {
       if (faults.has(row)) return make("td", { class: "not-predicted" }, `Not predicted: ${faults.get(row)}`);
       const [value, bits] = [values[at][row], marks[at][row]];
       if (Number.isNaN(value)) return make("td", { class: "not-predicted" }, bits & TOO_LARGE ? "too large" : "no number");
-      const [, band, word] = bands.find(([bit]) => bits & bit) ?? [];
-      const inside = make("span", { class: "cell" });
-      if (band) inside.append(mark(band), hidden(word));
-      inside.append(make("span", { class: "amount" }, amount(value, at)));
-      if (bits & FAR) inside.append(mark("outside"), hidden("low reliability"));
-      if (bits & MEASURED) inside.append(make("span", { class: "known", title: `measured ${measured.get(`${row} ${at}`)}: this molecule is in the training data` }, "m", hidden(`easured ${measured.get(`${row} ${at}`)}`)));
-      if (bits & TRIAL) inside.append(make("span", { class: "on-trial" }, "trial"));
-      if (bits & PROVISIONAL) inside.append(make("span", { class: "provisional-mark", title: "provisional" }, mark("provisional"), hidden("provisional")));
-      return make("td", { class: `num ${band ?? ""}${bits & FAR ? " far" : ""}` }, inside);
+      const band = bands.find(([bit]) => bits & bit)?.[1] ?? "";
+      const td = make("td", { class: `num stored ${band}${bits & FAR ? " far" : ""}` }, amount(value, at)); // the style sheet adds the shapes: one element a cell
+      if (bits & MEASURED) td.append(make("span", { class: "known", title: `measured ${measured.get(`${row} ${at}`)}: this molecule is in the training data` }, "m", hidden(`easured ${measured.get(`${row} ${at}`)}`)));
+      if (bits & TRIAL) td.append(make("span", { class: "on-trial" }, "trial"));
+      if (bits & PROVISIONAL) td.append(make("span", { class: "provisional-mark", title: "provisional" }, mark("provisional"), hidden("provisional")));
+      return td;
     },
     add(part) {
       const from = part.start;
@@ -181,13 +178,9 @@ export async function open(panel, page) {
 
   // What is in the page -----------------------------------------------------------------------------------------------------
 
-  let [live, drawnAs] = [new Map(), ""]; // rows that are in the page, and for which columns they were made
-  const pad = (tag, attributes, style) => {
-    const cell = page.make(tag, { class: "pad", "aria-hidden": "true", ...attributes });
-    Object.assign(cell.style, style);
-    return cell;
-  };
-  const padRow = (count) => page.make("tr", { class: "pad", "aria-hidden": "true" }, pad("td", { colspan: LEAD + columns.length }, { height: `${height * count}px` }));
+  let [live, drawnAs] = [new Map(), null]; // rows that are in the page, and for which columns they were made
+  const pad = (tag, attributes) => page.make(tag, { class: "pad", "aria-hidden": "true", ...attributes });
+  const padRow = () => page.make("tr", { class: "pad", "aria-hidden": "true" }, pad("td", { colspan: LEAD + columns.length }));
 
   // The columns that are seen, and some: all of them, unless they are very many.
   function window_() {
@@ -198,32 +191,74 @@ export async function open(panel, page) {
     return [first, Math.min(visible.length, first + Math.ceil(view.clientWidth / width) + 5)];
   }
 
-  function element(row, [first, last]) {
+  const cellOf = (row, place) => {
+    const cell = data.cell(row, visible[place]);
+    if (visible.length > WIDE) cell.setAttribute("aria-colindex", LEAD + place + 1);
+    return cell;
+  };
+
+  // Makes a row of the page; `fit` then gives it the cells of the columns that are seen.
+  function made(row) {
     const tr = data.frame(row);
     const lead = data.lead(row);
     lead[0].querySelector("input").checked = picked.has(row);
     lead[2].querySelector(".likeness")?.remove();
     if (sorting.at === LIKENESS && found?.has(row)) lead[2].firstElementChild.append(page.make("span", { class: "likeness hint" }, found.get(row).toFixed(2)));
+    const [before, after] = [pad("td", { hidden: "" }), pad("td", { hidden: "" })];
     if (data.isBad(row)) {
       const cell = data.cell(row, 0);
       cell.colSpan = Math.max(1, visible.length);
       tr.replaceChildren(...lead, cell);
-      return tr;
+    } else tr.replaceChildren(...lead, before, after);
+    return { tr, row, before, after, cells: [], first: 0, last: 0 };
+  }
+
+  function fit(entry, [first, last]) {
+    if (data.isBad(entry.row)) return entry.tr;
+    if (entry.last <= first || entry.first >= last) {
+      for (const cell of entry.cells) cell.remove();
+      Object.assign(entry, { cells: [], first, last: first });
     }
-    const cells = visible.slice(first, last).map((at) => data.cell(row, at));
-    if (visible.length > WIDE) cells.forEach((cell, at) => cell.setAttribute("aria-colindex", LEAD + first + at + 1));
-    const before = first ? [pad("td", { colspan: first })] : [];
-    const after = last < visible.length ? [pad("td", { colspan: visible.length - last })] : [];
-    tr.replaceChildren(...lead, ...before, ...cells, ...after);
-    return tr;
+    for (; entry.first < first; entry.first++) entry.cells.shift().remove();
+    for (; entry.last > last; entry.last--) entry.cells.pop().remove();
+    for (; entry.first > first; entry.first--) {
+      entry.cells.unshift(cellOf(entry.row, entry.first - 1));
+      entry.before.after(entry.cells[0]);
+    }
+    for (; entry.last < last; entry.last++) {
+      entry.cells.push(cellOf(entry.row, entry.last));
+      entry.after.before(entry.cells.at(-1));
+    }
+    for (const [cell, span] of [[entry.before, first], [entry.after, visible.length - last]]) {
+      cell.hidden = !span;
+      cell.colSpan = span || 1;
+    }
+    return entry.tr;
+  }
+
+  const [above, below] = [padRow(), padRow()];
+
+  // Puts rows into the page; those that are there already stay where they are: only what changes costs.
+  function arrange(rows, before, after) {
+    for (const [pad_, count] of [[above, before], [below, after]]) {
+      pad_.firstElementChild.style.height = `${height * count}px`;
+      pad_.hidden = !count;
+    }
+    const wanted = new Set([above, ...rows, below]);
+    for (const tr of [...body.rows]) if (!wanted.has(tr)) tr.remove();
+    let at = null;
+    for (const tr of wanted) {
+      const place = at ? at.nextElementSibling : body.firstElementChild;
+      if (place !== tr) body.insertBefore(tr, place);
+      at = tr;
+    }
   }
 
   let drawing;
   function render() {
     const all = shown.length <= FEW;
     const part = window_();
-    const as = `${part} ${visible}`;
-    if (as !== drawnAs) [live, drawnAs] = [new Map(), as];
+    if (drawnAs !== visible) [live, drawnAs] = [new Map(), visible];
     view.classList.toggle("virtual", !all);
     grid.classList.toggle("wide", visible.length > WIDE);
     grid.setAttribute("aria-rowcount", shown.length + 1);
@@ -232,7 +267,7 @@ export async function open(panel, page) {
     let [first, last] = [0, shown.length];
     if (!all) {
       if (!height) {
-        body.replaceChildren(...shown.slice(0, MARGIN).map((row) => element(row, part))); // the style sheet makes them equally high
+        body.replaceChildren(...shown.slice(0, MARGIN).map((row) => fit(made(row), part))); // the style sheet makes them equally high
         height = body.rows[0].offsetHeight;
       }
       first = Math.max(0, Math.min(Math.floor(view.scrollTop / height) - MARGIN, shown.length - 1));
@@ -241,15 +276,15 @@ export async function open(panel, page) {
     const now = new Map();
     for (let place = first; place < last; place++) {
       const row = shown[place];
-      const tr = live.get(row) ?? element(row, part);
-      tr.setAttribute("aria-rowindex", place + 2);
-      now.set(row, tr);
+      const entry = live.get(row) ?? made(row);
+      fit(entry, part).setAttribute("aria-rowindex", place + 2);
+      now.set(row, entry);
     }
     const focused = document.activeElement?.closest("#grid tbody tr");
     live = now;
-    const rows = [...now.values()];
+    const rows = [...now.values()].map(({ tr }) => tr);
     if (focused && !rows.includes(focused)) view.focus({ preventScroll: true });
-    body.replaceChildren(...(first ? [padRow(first)] : []), ...rows, ...(last < shown.length ? [padRow(shown.length - last)] : []));
+    arrange(rows, first, shown.length - last);
     clearTimeout(drawing);
     drawing = setTimeout(() => data.draw(body), 120);
   }
