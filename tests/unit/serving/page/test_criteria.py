@@ -115,6 +115,12 @@ def test_drugs_come_once_each_by_a_name(client: TestClient[Any]) -> None:
 
     assert len(drugs) + answer["left_out"] == len(every_drug())
     assert drugs["caffeine"] == (194.2, 61.8)
+    plot = client.get("/page/drugs?x=clogp&y=tpsa_sp").json()["points"]
+    some = every_drug()[::20]
+    told = client.post("/page/calculated", json={"smiles": [each.smiles for each in some]}).json()
+    places = [told["names"].index(name) for name in ("clogp", "tpsa_sp")]
+    for drug, values in zip(some, told["values"], strict=True):
+        assert [drug.name, *(values[place] for place in places)] in plot
     assert client.get("/page/drugs?x=mw&y=gone").status_code == 404
 
 
