@@ -220,7 +220,8 @@ def sort_plain_table(page: Page) -> None:
         """(count) => new Promise((done) => {
           const table = document.body.appendChild(document.createElement("table"));
           const rows = Array.from({ length: count }, () => table.insertRow());
-          for (const row of rows) for (let at = 0; at < 12; at++) row.insertCell().textContent = Math.random().toFixed(3);
+          for (const row of rows) for (let at = 0; at < 12; at++)
+            row.insertCell().textContent = Math.random().toFixed(3);
           setTimeout(() => {
             table.tBodies[0].replaceChildren(...rows.sort((a, b) => a.cells[0].textContent - b.cells[0].textContent));
             requestAnimationFrame(() => setTimeout(() => (table.remove(), done()), 100));
