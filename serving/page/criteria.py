@@ -26,6 +26,9 @@ WORST, BEST = 0.1, 0.9
 """Without a range that the project wants: worthless and as good as any from these quantiles of the measured values."""
 
 
+Ends = tuple[float | None, float | None, float | None, float | None]
+
+
 class Wanted(NamedTuple):
     """The values that a property should have, in the unit that is shown: 1 between the inner two, 0 beyond the outer.
 
@@ -104,7 +107,7 @@ def wanted_values(champion: Champion) -> Wanted:
         low, high, margin = wished.low, wished.high, wished.margin
         below = (None, None) if low is None else (low - margin, low)
         above = (None, None) if high is None else (high, high + margin)
-        return _shown(champion, *below, *above, "the range that the project wants")
+        return _shown(champion, below + above, "the range that the project wants")
     if manifest.direction == "none":
         return Wanted()
     if manifest.target.task == "binary":
@@ -119,26 +122,20 @@ def wanted_values(champion: Champion) -> Wanted:
         ends, basis = (float(worst), float(best)), "the middle 80 % of the measured values"
     if ends[0] >= ends[1]:
         return Wanted()
-    return _shown(champion, *((*ends, None, None) if manifest.direction == "higher" else (None, None, *ends)), basis)
+    up = manifest.direction == "higher"
+    return _shown(champion, (*ends, None, None) if up else (None, None, *ends), basis)
 
 
-def _shown(
-    champion: Champion,
-    zero_below: float | None,
-    full_from: float | None,
-    full_to: float | None,
-    zero_above: float | None,
-    basis: str,
-) -> Wanted:
+def _shown(champion: Champion, ends: Ends, basis: str) -> Wanted:
     """Bring the four to the unit that is shown; where a larger value is shown as a smaller one they change sides."""
     display = champion.manifest.display
-    ends = (zero_below, full_from, full_to, zero_above)
     if display is None:
         return Wanted(*ends, basis)
     seen = [None if end is None else shown_number(display, end) for end in ends]
     if any(end is not None and not np.isfinite(end) for end in seen):
         return Wanted()
-    return Wanted(*(seen[::-1] if display.flips else seen), basis)
+    low, full_low, full_high, high = seen[::-1] if display.flips else seen
+    return Wanted(low, full_low, full_high, high, basis)
 
 
 def _endpoint(name: str, champion: Champion) -> Criterion:

@@ -119,7 +119,7 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation) -> 
     shown = places(*total)
     base, atoms, rest, prediction = (number(each, shown) for each in total)
     scale = f" {explanation.scale}"
-    terms = (
+    terms: tuple[tuple[str, str, str], ...] = (
         ("average molecule", base + scale, ""),
         ("all atoms together", _signed(atoms), "up" if sum(parts) > 0 else "down"),
         ("what no atom owns", _signed(rest), "up" if explanation.rest > 0 else "down"),

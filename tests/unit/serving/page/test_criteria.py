@@ -57,7 +57,7 @@ def test_the_default_is_the_range_that_the_project_wants(tmp_path: Path, desirab
 
 def test_a_unit_in_which_larger_is_smaller_changes_the_sides(tmp_path: Path) -> None:
     """A pIC50 of 8 and better, shown in nM, is 10 nM and less."""
-    fields = {"unit": "pIC50", "display_unit": "nM", "desirable": {"low": 8, "margin": 3}}
+    fields: dict[str, Any] = {"unit": "pIC50", "display_unit": "nM", "desirable": {"low": 8, "margin": 3}}
     wanted = wanted_values(Champion(write(tmp_path / "a", **fields)))
 
     assert wanted[:2] == (None, None)
@@ -66,15 +66,13 @@ def test_a_unit_in_which_larger_is_smaller_changes_the_sides(tmp_path: Path) -> 
 
 def test_without_a_range_the_direction_decides_and_without_a_direction_nobody(tmp_path: Path) -> None:
     """Higher and lower are mirror images between the tenths of the measured values; no direction, no default."""
-    up, down, none, few = (
-        wanted_values(Champion(write(tmp_path / name, **fields)))
-        for name, fields in {
-            "up": {"direction": "higher"},
-            "down": {"direction": "lower"},
-            "none": {"direction": "none"},
-            "few": {"relations": ["<"] * 24},
-        }.items()
-    )
+    cases: dict[str, dict[str, Any]] = {
+        "up": {"direction": "higher"},
+        "down": {"direction": "lower"},
+        "none": {"direction": "none"},
+        "few": {"relations": ["<"] * 24},
+    }
+    up, down, none, few = (wanted_values(Champion(write(tmp_path / name, **fields))) for name, fields in cases.items())
 
     assert up[:2] == pytest.approx((-7.1, 0.1))
     assert up[:2] == down[2:4]
