@@ -174,7 +174,7 @@ def find_matched_pairs(
     """
     effects: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     wrong: dict[tuple[int, int], tuple[float, float]] = {}
-    known = np.flatnonzero(exact & np.isfinite(values))
+    known: list[int] = np.flatnonzero(exact & np.isfinite(values)).tolist()
     for parts, where, a, b in _pairs([molecules[row] for row in known]):
         first, second = known[a], known[b]
         moved = float(values[second] - values[first])

@@ -115,7 +115,8 @@ def _read(text: str) -> Chem.Mol | None:
     if "\n" in text.strip():
         return Chem.MolFromMolBlock(text)
     if text[:6].lower() == "inchi=":
-        return Chem.MolFromInchi("InChI=" + text[6:])  # type: ignore[no-untyped-call]
+        mol: Chem.Mol | None = Chem.MolFromInchi("InChI=" + text[6:])  # type: ignore[no-untyped-call]
+        return mol
     return Chem.MolFromSmiles(text)
 
 

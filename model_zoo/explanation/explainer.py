@@ -201,11 +201,7 @@ class Explainer:
         return Explanation(start, tuple(map(float, atoms)), rest, said, scale, SUM, known.fidelity)
 
     def _calibrated(self, start: float, end: float, *, log_odds: bool) -> tuple[float, float, float]:
-        """Bring both ends of an explanation to the probability that is told; give the factor of what lies between.
-
-        Of log-odds calibration is a straight line, and the factor its slope; of probabilities it is the slope of the
-        line through both ends.
-        """
+        """Bring both ends to the probability that is reported; give the slope of the line through them."""
         rule = self._rule
         if rule is None or self._target.task != "binary" or (rule.slope, rule.intercept) == (1.0, 0.0):
             return 1.0, start, end

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 from litestar import get, post
 from litestar.di import NamedDependency
@@ -45,34 +44,57 @@ class Structures(Struct, frozen=True):
     smiles: list[str]
 
 
+class CalculatedValues(Struct, frozen=True):
+    """The names of properties, and their values of each structure; none where it was refused."""
+
+    names: list[str]
+    values: list[Values | None]
+
+
+class DrugValues(Struct, frozen=True):
+    """Names of drugs with two properties each, and how many drugs lack one of them."""
+
+    points: list[tuple[str, float, float]]
+    left_out: int
+
+
+class Egg(Struct, frozen=True):
+    """The names of both axes, and points on both outlines."""
+
+    x: str
+    y: str
+    white: list[tuple[float, float]]
+    yolk: list[tuple[float, float]]
+
+
 @post("/page/calculated", include_in_schema=False, status_code=200, opt={"scope": "predict"})
-async def calculated(data: Structures, engine: NamedDependency[Engine]) -> dict[str, Any]:
+async def calculated(data: Structures, engine: NamedDependency[Engine]) -> CalculatedValues:
     """Give the calculated properties of structures as models see them, in their order; none for one that is refused."""
     if len(data.smiles) > MOST:
         raise ProblemError("invalid-request", f"smiles: expected at most {MOST} at a time, got {len(data.smiles)}")
     values = await engine.work(_all_values, engine, data.smiles)
-    return {"names": [*(name for name, _, _ in PROPERTIES), EGG], "values": values}
+    return CalculatedValues([*(name for name, _, _ in PROPERTIES), EGG], values)
 
 
 @get("/page/drugs", include_in_schema=False, opt={"scope": "predict"})
-async def drugs(request: HttpRequest, x: str, y: str, engine: NamedDependency[Engine]) -> dict[str, Any]:
+async def drugs(request: HttpRequest, x: str, y: str, engine: NamedDependency[Engine]) -> DrugValues:
     """Give two properties of the drugs that molecules are set against, each predicted or calculated as a molecule's is.
 
     A drug that one of them cannot be told of is left out; `left_out` counts them.
     """
     columns = [await _drug_values(request, engine, name) for name in (x, y)]
     points = [
-        (drug.name, *both)
-        for drug, both in zip(every_drug(), zip(*columns, strict=True), strict=True)
-        if None not in both
+        (drug.name, across, up)
+        for drug, across, up in zip(every_drug(), *columns, strict=True)
+        if across is not None and up is not None
     ]
-    return {"points": points, "left_out": len(every_drug()) - len(points)}
+    return DrugValues(points, len(every_drug()) - len(points))
 
 
 @get("/page/boiled-egg", include_in_schema=False, opt={"scope": "predict"})
-async def boiled_egg() -> dict[str, Any]:
+async def boiled_egg() -> Egg:
     """Give the outlines of the BOILED-Egg and its two axes."""
-    return {"x": EGG_AXIS, "y": "clogp", "white": WHITE.outline(), "yolk": YOLK.outline()}
+    return Egg(EGG_AXIS, "clogp", WHITE.outline(), YOLK.outline())
 
 
 CALCULATED_HANDLERS: list[ControllerRouterHandler] = [calculated, drugs, boiled_egg]
@@ -82,10 +104,15 @@ async def _drug_values(request: HttpRequest, engine: Engine, name: str) -> list[
     structures = [drug.smiles for drug in every_drug()]
     places = [place for place, (known, _, _) in enumerate(PROPERTIES) if known == name]
     if places:
-        found: list[Values | None] = []
+        found: list[float | None] = []
         for start in range(0, len(structures), MOST):  # a thread of the page is not held for seconds
-            found += await engine.work(_all_values, engine, structures[start : start + MOST])
-        return [None if values is None else values[places[0]] for values in found]
+            part = structures[start : start + MOST]
+            if name in _QUICK:
+                found += await engine.work(_one_value, engine, part, name)
+            else:
+                values = await engine.work(_all_values, engine, part)
+                found += [None if each is None else each[places[0]] for each in values]
+        return found
     table = engine.champion_registry
     champion = table.champions.get(name)
     if champion is None:
@@ -98,18 +125,40 @@ async def _drug_values(request: HttpRequest, engine: Engine, name: str) -> list[
     ]
 
 
+# Everything is rounded as it is shown: a molecule is judged by the number that stands there.
+_QUICK: Mapping[str, Callable[[Chem.Mol], float]] = {
+    "clogp": lambda mol: round(wlogp(mol), 2),
+    EGG_AXIS: lambda mol: round(polar_surface(mol), 1),
+}
+"""Those of the first plot, without what takes longer (QED)."""
+
+
+def _one_value(engine: Engine, smiles: Sequence[str], name: str) -> list[float | None]:
+    read = [_read(each, *_reading(engine)) for each in smiles]
+    return [None if each is None else _QUICK[name](Chem.MolFromSmiles(each)) for each in read]
+
+
 def _all_values(engine: Engine, smiles: Sequence[str]) -> list[Values | None]:
+    read = [_read(each, *_reading(engine)) for each in smiles]
+    return [None if each is None else _values(each) for each in read]
+
+
+def _reading(engine: Engine) -> tuple[Reading | None, Limits]:
     first = next(iter(engine.champion_registry.champions.values()), None)  # as on a card
-    return [None if first is None else _values(each, first.manifest.reading, engine.settings.limits) for each in smiles]
+    return None if first is None else first.manifest.reading, engine.settings.limits
 
 
 @lru_cache(maxsize=8192)
-def _values(smiles: str, reading: Reading, limits: Limits) -> Values | None:
-    found = standardise(smiles, reading[0], limits, policy=reading[1])
-    if not isinstance(found, Molecule) or is_too_complex(found.mol):
-        return None
-    mol = found.mol
-    # Rounded as they are shown: a molecule is judged by the number that stands there.
+def _read(smiles: str, reading: Reading | None, limits: Limits) -> str | None:
+    """Give a structure as the models see it; none for one that is refused."""
+    found = None if reading is None else standardise(smiles, reading[0], limits, policy=reading[1])
+    return found.smiles if isinstance(found, Molecule) and not is_too_complex(found.mol) else None
+
+
+@lru_cache(maxsize=8192)
+def _values(smiles: str) -> Values:
+    mol = Chem.MolFromSmiles(smiles)
     shown = [None if each.value is None else float(each.shown) for each in physchem(mol).properties]
     area, logp = polar_surface(mol), wlogp(mol)
-    return (*shown, round(area, 1), WHITE.contains(area, logp) + 2.0 * YOLK.contains(area, logp))
+    egg = WHITE.contains(area, logp) + 2.0 * YOLK.contains(area, logp)
+    return (*shown, _QUICK[EGG_AXIS](mol), egg)

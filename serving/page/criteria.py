@@ -7,12 +7,13 @@ Does not belong here: the score, which the page computes (see `static/desirabili
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
+from msgspec import Struct
 
 from model_zoo.data.units import is_logarithmic
 from serving.champions.champion_registry import Champion
@@ -23,6 +24,9 @@ from serving.page.shown import shown_number
 
 WORST, BEST = 0.1, 0.9
 """Without a range that the project wants: worthless and as good as any from these quantiles of the measured values."""
+
+
+Ends = tuple[float | None, float | None, float | None, float | None]
 
 
 class Wanted(NamedTuple):
@@ -36,6 +40,32 @@ class Wanted(NamedTuple):
     full_to: float | None = None
     zero_above: float | None = None
     basis: str = "nobody said what is wanted"
+
+
+class Criterion(Struct, frozen=True):
+    """A property that can be judged, and the values that are wanted of it, see `Wanted`.
+
+    Attributes
+    ----------
+    unit
+        The one that is shown.
+    logarithmic
+        Whether it is an amount that is shown for a logarithm: shares of the way between two values go by decades.
+    wished
+        Whether the project says which values it wants.
+    """
+
+    name: str
+    title: str
+    unit: str
+    kind: Literal["endpoint", "calculated"]
+    zero_below: float | None
+    full_from: float | None
+    full_to: float | None
+    zero_above: float | None
+    basis: str
+    logarithmic: bool = False
+    wished: bool = False
 
 
 CALCULATED: Mapping[str, Wanted] = {
@@ -54,13 +84,11 @@ CALCULATED: Mapping[str, Wanted] = {
 
 
 @get("/page/criteria", include_in_schema=False, opt={"scope": "predict"})
-async def criteria(engine: NamedDependency[Engine]) -> list[dict[str, Any]]:
+async def criteria(engine: NamedDependency[Engine]) -> list[Criterion]:
     """Give every property that can be judged, with what is wanted of it unless somebody says otherwise."""
     given = [_endpoint(name, champion) for name, champion in engine.champion_registry.champions.items()]
     return given + [
-        {"name": name, "title": title, "unit": unit, "logarithmic": False, "kind": "calculated", "wished": False}
-        | CALCULATED.get(name, Wanted())._asdict()
-        for name, title, unit in PROPERTIES
+        Criterion(name, title, unit, "calculated", *CALCULATED.get(name, Wanted())) for name, title, unit in PROPERTIES
     ]
 
 
@@ -79,7 +107,7 @@ def wanted_values(champion: Champion) -> Wanted:
         low, high, margin = wished.low, wished.high, wished.margin
         below = (None, None) if low is None else (low - margin, low)
         above = (None, None) if high is None else (high, high + margin)
-        return _shown(champion, *below, *above, "the range that the project wants")
+        return _shown(champion, below + above, "the range that the project wants")
     if manifest.direction == "none":
         return Wanted()
     if manifest.target.task == "binary":
@@ -94,36 +122,31 @@ def wanted_values(champion: Champion) -> Wanted:
         ends, basis = (float(worst), float(best)), "the middle 80 % of the measured values"
     if ends[0] >= ends[1]:
         return Wanted()
-    return _shown(champion, *((*ends, None, None) if manifest.direction == "higher" else (None, None, *ends)), basis)
+    up = manifest.direction == "higher"
+    return _shown(champion, (*ends, None, None) if up else (None, None, *ends), basis)
 
 
-def _shown(
-    champion: Champion,
-    zero_below: float | None,
-    full_from: float | None,
-    full_to: float | None,
-    zero_above: float | None,
-    basis: str,
-) -> Wanted:
+def _shown(champion: Champion, ends: Ends, basis: str) -> Wanted:
     """Bring the four to the unit that is shown; where a larger value is shown as a smaller one they change sides."""
     display = champion.manifest.display
-    ends = (zero_below, full_from, full_to, zero_above)
     if display is None:
         return Wanted(*ends, basis)
     seen = [None if end is None else shown_number(display, end) for end in ends]
     if any(end is not None and not np.isfinite(end) for end in seen):
         return Wanted()
-    return Wanted(*(seen[::-1] if display.flips else seen), basis)
+    low, full_low, full_high, high = seen[::-1] if display.flips else seen
+    return Wanted(low, full_low, full_high, high, basis)
 
 
-def _endpoint(name: str, champion: Champion) -> dict[str, Any]:
+def _endpoint(name: str, champion: Champion) -> Criterion:
     manifest = champion.manifest
     binary = manifest.target.task == "binary"
-    return {
-        "name": name,
-        "title": manifest.title,
-        "unit": "probability" if binary else manifest.shown_unit,
-        "logarithmic": is_logarithmic(manifest.unit) and not is_logarithmic(manifest.shown_unit),
-        "kind": "endpoint",
-        "wished": manifest.desirable is not None,
-    } | wanted_values(champion)._asdict()
+    return Criterion(
+        name,
+        manifest.title,
+        "probability" if binary else manifest.shown_unit,
+        "endpoint",
+        *wanted_values(champion),
+        logarithmic=is_logarithmic(manifest.unit) and not is_logarithmic(manifest.shown_unit),
+        wished=manifest.desirable is not None,
+    )

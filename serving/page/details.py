@@ -141,7 +141,7 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
     base, atoms, rest, prediction = (number(each, shown) for each in total)
     scale = f" {explanation.scale}"
     by_sum = explanation.method == SUM
-    terms = (
+    terms: tuple[tuple[str, str, str], ...] = (
         ("where the sum begins" if by_sum else "average molecule", base + scale, ""),
         ("all atoms together", _signed(atoms), "up" if sum(parts) > 0 else "down"),
         ("what no atom owns", _signed(rest), "up" if explanation.rest > 0 else "down"),

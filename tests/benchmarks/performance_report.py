@@ -34,7 +34,8 @@ ROWS = (
 HEAD = """# Performance of the service
 
 Made by `make bench`, which runs the benchmarks in `tests/benchmarks/` and puts their results into this document:
-`bench_service`, `bench_page`, `bench_jobs`, `bench_attack` and, where another environment holds it, `bench_admet_ai`.
+`bench_service`, `bench_page`, `bench_table`, `bench_jobs`, `bench_attack` and, where another environment holds it,
+`bench_admet_ai`.
 A quarter of an hour on two idle cores. Each section was measured in one sitting on a machine that client, server and
 other work shared: **processor time** is the server's, from its process tree, and says what a core can do, though
 neighbours add to it by what they drive out of the caches; times to an answer hold the waiting of a busy machine, and
@@ -125,6 +126,23 @@ predictions remembered:
 {rows}
 """
 
+TABLE = """
+## The table of many molecules
+
+`python -m tests.benchmarks.bench_table`: a stored result of {molecules:,} molecules and {endpoints} endpoints is opened
+in headless Chromium. Told is the longest task of the page's thread in which a script ran, drawing included, from the
+browser's trace: processor time / by the clock, ms.{load}
+The first rows are there after {first_rows_s:.0f} s, all after {all_rows_s:.0f} s; meanwhile the table is used.
+
+| action | {chosen_columns} columns | all {all_columns} columns |
+| --- | --- | --- |
+{rows}
+
+Of both together {long} of {tasks:,} such tasks took over 50 ms of processor time. At most {most} rows are in the page.
+*Baseline*: a plain table of as many rows and twelve columns, all of them in the page, sorted: {baseline:,.0f} ms,
+{ratio} times as long as the longest above.
+"""
+
 
 ATTACK = """
 ## Beside an attacker
@@ -198,6 +216,7 @@ def report(results: dict[str, Content]) -> str:
         ("admet_ai", _admet),
         ("jobs", _jobs),
         ("page", _page),
+        ("table", _table),
         ("attack", _attack),
         ("first_run", _first_run),
         ("grid", _grid),
@@ -209,7 +228,7 @@ def report(results: dict[str, Content]) -> str:
 
 def read_results() -> dict[str, Content]:
     """Read the results that are there."""
-    names = ("service", "admet_ai", "jobs", "page", "attack", "first_run", "grid", "rows", "memory")
+    names = ("service", "admet_ai", "jobs", "page", "table", "attack", "first_run", "grid", "rows", "memory")
     paths = {name: RESULTS / f"{name}.json" for name in names}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
@@ -321,6 +340,29 @@ def _page(content: Content) -> str:
     ]
     files = ", ".join(f"`{name}` {size / 1000:.1f}" for name, size in sizes.items())
     return PAGE.format(total=sum(sizes.values()) / 1000, files=files, rows="\n".join(rows))
+
+
+def _table(content: Content) -> str:
+    parts = [content["chosen"], content["all"]]
+    actions = [name for name, told in parts[0].items() if isinstance(told, dict)]
+    rows = [
+        f"| {name} | "
+        + " | ".join(f"{part[name]['longest_ms']:.0f} / {part[name]['longest_clock_ms']:.0f}" for part in parts)
+        + " |"
+        for name in actions
+    ]
+    every = [part[name] for part in parts for name in actions]
+    return TABLE.format(
+        **{name: content[name] for name in ("molecules", "endpoints", "first_rows_s", "all_rows_s", "ratio")},
+        load=_load(content),
+        chosen_columns=parts[0]["columns"],
+        all_columns=parts[1]["columns"],
+        rows="\n".join(rows),
+        long=sum(each["long"] for each in every),
+        tasks=sum(each["tasks"] for each in every),
+        most=max(part["rows_in_page"] for part in parts),
+        baseline=content["baseline"]["longest_ms"],
+    )
 
 
 def _attack(content: Content) -> str:

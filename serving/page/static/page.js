@@ -352,7 +352,7 @@ function printOne(card) {
 function enliven(part) {
   for (const element of part.querySelectorAll(".ask-why, .ask-alerts, .ask-what-if, .close, .print-one")) element.hidden = false;
   if (!part.matches(".overview")) return;
-  for (const element of part.querySelectorAll(".filter, .check")) element.hidden = false;
+  for (const element of part.querySelectorAll(".filter, .check, .pick-first")) element.hidden = false;
   for (const button of part.querySelectorAll("th[data-sort] button")) button.disabled = false;
 }
 

@@ -54,7 +54,7 @@ export async function open(panel, page) {
   async function draw() {
     const mine = ++run;
     const [x, y] = axes.map((select) => property(select.value));
-    figure.replaceChildren(make("span", { class: "bone" }));
+    figure.replaceChildren(make("span", { class: "bone" }), make("p", { class: "hint" }, "What the drugs are is computed once; the first picture of a property takes some seconds."));
     try {
       const asked = molecules();
       const drugs = get(`/page/drugs?${new URLSearchParams({ x: x.name, y: y.name })}`);
@@ -98,7 +98,7 @@ export async function open(panel, page) {
     const heads = ["Molecule", x.title, y.title, ...(isEgg ? ["BOILED-Egg"] : [])];
     const rows = points.slice(0, MOST).map((each) => make("tr", {}, make("th", { scope: "row" }, each.title), make("td", { class: "num" }, short(each.x)), make("td", { class: "num" }, short(each.y)), ...(isEgg ? [make("td", {}, ZONES[each.zone])] : [])));
     const whole = make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ...heads.map((each) => make("th", { scope: "col" }, each)))), make("tbody", {}, ...rows));
-    return make("details", { class: "plotted" }, make("summary", {}, `The ${points.length} molecules as a list${points.length > MOST ? `, the first ${MOST}` : ""}`), make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Molecules of the plot" }, whole));
+    return make("details", { class: "plotted" }, make("summary", {}, `${points.length === 1 ? "The molecule" : `The ${points.length} molecules`} as a list${points.length > MOST ? `, the first ${MOST}` : ""}`), make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Molecules of the plot" }, whole));
   }
 
   function mark(each, across, up, named) {
@@ -124,7 +124,7 @@ export async function open(panel, page) {
     if (!(low < high)) [low, high] = [(Number.isFinite(low) ? low : 0) - 1, (Number.isFinite(low) ? low : 0) + 1];
     const room = 0.04 * (high - low);
     [low, high] = [low - room, high + room];
-    const step = nice((high - low) / Math.max(3, Math.abs(to - from) / 90), of.logarithmic);
+    const step = nice((high - low) / Math.max(3, Math.abs(to - from) / 60), of.logarithmic);
     const marks = [];
     for (let at = Math.ceil(low / step); at * step <= high; at++) marks.push(at * step);
     const at = (scaled) => from + ((scaled - low) / (high - low)) * (to - from);

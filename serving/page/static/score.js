@@ -72,7 +72,7 @@ export async function open(panel, page) {
 
   const hint = make("p", { class: "hint" }, "Each value is worth 0 to 1 (desirability by Derringer and Suich, 1980); the score is their weighted geometric mean, so one 0 makes it 0. ", "A molecule without a number for one of them has no score; a value of low reliability (△) is worth at most what is set below. ◆ marks the Pareto front: no other molecule here is as good in everything and better in something.");
   const list = make("tbody", {});
-  const head = make("thead", {}, make("tr", {}, ...["Property", "Weight", "0 at", "1 from", "1 to", "0 at", "Exponent", ""].map((text) => make("th", { scope: "col" }, text))));
+  const head = make("thead", {}, make("tr", {}, ...["Property", "Weight", "0 at", "1 from", "1 to", "0 at", "Exponent"].map((text) => make("th", { scope: "col" }, text)), make("td", {})));
   const criteriaTable = make("table", { class: "plain criteria" }, make("caption", { class: "visually-hidden" }, "Criteria of the project score"), head, list);
   const chooser = make("select", { id: "add-criterion" });
   const unsure = make("input", { type: "number", min: 0, max: 1, step: 0.1, id: "unsure" });

@@ -2,10 +2,11 @@
 // some. Its rows come with the results of a paste, or part by part from the stored result of a job. A row is its number.
 
 const FEW = 100; // so many rows are all in the page
-const MARGIN = 6; // rows above and below those that are seen
+const MARGIN = 4; // rows above and below those that are seen
 const FIRST = 12; // columns that are shown until somebody chooses
 const WIDE = 24; // with more columns only the cells that are seen are in the page
 const LEAD = 3; // cells before those of endpoints: pick, number, molecule
+const PRINTED = 1000; // rows that go onto paper, of all that are shown
 const LIKENESS = -1; // the order of a search for what is alike
 const SLICE = 12; // milliseconds of work between two looks at what the reader does
 const [GOOD, FAIR, POOR, FAR, MEASURED, TRIAL, PROVISIONAL, TOO_LARGE] = [1, 2, 4, 8, 16, 32, 64, 128]; // as in stored_rows.py
@@ -184,11 +185,11 @@ export async function open(panel, page) {
 
   // The columns that are seen, and some: all of them, unless they are very many.
   function window_() {
-    if (visible.length <= WIDE) return [0, visible.length];
+    if (visible.length <= WIDE || printing) return [0, visible.length];
     const width = columns[visible[0]].offsetWidth || 100;
     const left = headings.slice(0, LEAD).reduce((sum, each) => sum + each.offsetWidth, 0);
-    const first = Math.max(0, Math.floor((view.scrollLeft - left) / width) - 2);
-    return [first, Math.min(visible.length, first + Math.ceil(view.clientWidth / width) + 5)];
+    const first = Math.max(0, Math.floor((view.scrollLeft - left) / width) - 1);
+    return [first, Math.min(visible.length, first + Math.ceil((view.clientWidth - left) / width) + 3)];
   }
 
   const cellOf = (row, place) => {
@@ -240,11 +241,8 @@ export async function open(panel, page) {
 
   // Puts rows into the page; those that are there already stay where they are: only what changes costs.
   function arrange(rows, before, after) {
-    for (const [pad_, count] of [[above, before], [below, after]]) {
-      pad_.firstElementChild.style.height = `${height * count}px`;
-      pad_.hidden = !count;
-    }
-    const wanted = new Set([above, ...rows, below]);
+    for (const [row, count] of [[above, before], [below, after]]) row.firstElementChild.style.height = `${height * count}px`;
+    const wanted = new Set([...(before ? [above] : []), ...rows, ...(after ? [below] : [])]);
     for (const tr of [...body.rows]) if (!wanted.has(tr)) tr.remove();
     let at = null;
     for (const tr of wanted) {
@@ -255,8 +253,9 @@ export async function open(panel, page) {
   }
 
   let drawing;
+  let printing = false;
   function render() {
-    const all = shown.length <= FEW;
+    const all = shown.length <= FEW || printing;
     const part = window_();
     if (drawnAs !== visible) [live, drawnAs] = [new Map(), visible];
     view.classList.toggle("virtual", !all);
@@ -264,7 +263,7 @@ export async function open(panel, page) {
     grid.setAttribute("aria-rowcount", shown.length + 1);
     if (visible.length > WIDE) grid.setAttribute("aria-colcount", LEAD + visible.length);
     else grid.removeAttribute("aria-colcount");
-    let [first, last] = [0, shown.length];
+    let [first, last] = [0, Math.min(shown.length, PRINTED)];
     if (!all) {
       if (!height) {
         body.replaceChildren(...shown.slice(0, MARGIN).map((row) => fit(made(row), part))); // the style sheet makes them equally high
@@ -298,6 +297,14 @@ export async function open(panel, page) {
       render();
     });
   });
+
+  // On paper there is no scrolling: every row that is shown goes there.
+  for (const [event, on] of [["beforeprint", true], ["afterprint", false]])
+    window.addEventListener(event, () => {
+      if (!panel.isConnected || printing === on) return;
+      printing = on;
+      render();
+    });
 
   // Sorting and filtering ------------------------------------------------------------------------------------------------------
 
@@ -400,6 +407,13 @@ export async function open(panel, page) {
       const on = boxes.some((box) => !box.checked);
       for (const box of boxes) box.checked = on;
       choose();
+    }
+    if (event.target.matches("#pick-first")) {
+      picked.clear();
+      shown.slice(0, Math.max(0, Number($("#first-count").value))).forEach((row) => picked.add(row));
+      live.clear();
+      render();
+      label();
     }
     if (event.target.matches("#remove-picked")) {
       const rows = [...picked];

@@ -15,8 +15,9 @@ from litestar.testing import TestClient
 from model_zoo.bundles.store import FolderStore
 from serving.app import create_app
 from serving.auth.keys import KeyStore
+from serving.job_settings import JobSettings
 from serving.jobs.shares import Shares
-from serving.settings import JobSettings, Settings
+from serving.settings import Settings
 from tests.bundle_factory import publish
 
 Client = TestClient[Any]

@@ -43,7 +43,7 @@ def card(mean: float = 0.74, naive: float = 2.1, r2: float = 0.86, **told: Any) 
         (card(), "Yes, for molecules like those it learnt from."),
         (card(mean=2.3), "No: it is not better than a model that gives every molecule the same value."),
         (card(r2=0.1), "With care: 1 answer below speaks against it."),
-        (card(**AWAITED), "With care: other models are still to be trained"),
+        (card() | AWAITED, "With care: other models are still to be trained"),
         (card(r2=0.5), "To rank ideas, yes; a single value may mislead."),
         (card(split={"kind": "random", "folds": 5}), "To rank ideas, yes; a single value may mislead."),
         ({}, "Its card does not say enough to tell."),
