@@ -180,9 +180,9 @@ def environments(mol: Chem.Mol) -> NDArray[np.int64]:
     return found
 
 
-def log_odds(probability: Floats) -> Floats:
-    """Give the log-odds of probabilities that are drawn in."""
-    inside = np.clip(probability, DRAWN_IN, 1 - DRAWN_IN)
+def log_odds(probability: Floats, drawn_in: float = DRAWN_IN) -> Floats:
+    """Return the log-odds of probabilities that are drawn in: by `DRAWN_IN` for a fit, by next to nothing else."""
+    inside = np.clip(probability, drawn_in, 1 - drawn_in)
     return np.asarray(np.log(inside / (1 - inside)))
 
 

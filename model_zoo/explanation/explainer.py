@@ -37,6 +37,8 @@ from model_zoo.uncertainty.calibration import ProbabilityRule
 
 HERE = Structures()
 SUM = "sum over atoms"
+NOTHING = 1e-12
+"""How far a probability of 0 or 1 is drawn in where its log-odds are shown."""
 
 Floats = NDArray[np.float64]
 
@@ -194,7 +196,8 @@ class Explainer:
         self, known: AtomValues, molecule: Molecule, blocks: Mapping[str, Numbers], X: Numbers, structures: Structures
     ) -> Explanation:
         binary = self._target.task == "binary"
-        said = float(on_scale(_predicted(self.parts, X), binary=binary)[0])
+        predicted = _predicted(self.parts, X)
+        said = float((additive.log_odds(predicted, NOTHING) if binary else predicted)[0])
         stretch, start, said = self._calibrated(known.start, said, log_odds=binary)
         atoms = known.of(molecule, blocks, structures.spread) * stretch
         rest, scale = said - start - float(atoms.sum()), "log-odds" if binary else self._scale()
@@ -208,7 +211,7 @@ class Explainer:
 
         def told(value: float) -> float:
             probability = rule.calibrate(np.array([_sigmoid(value) if log_odds else value]))
-            return float(additive.log_odds(probability)[0] if log_odds else probability[0])
+            return float(additive.log_odds(probability, NOTHING)[0] if log_odds else probability[0])
 
         near = 1e-4
         if abs(end - start) > near:
