@@ -47,7 +47,7 @@ def champion_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefiniti
             blocked=served.blocked,
             awaited=board.awaited,
             provisional=bool(served.awaited),
-            costs=lambda some: _costs(asset_context, endpoint, some),
+            costs=lambda some: costs(asset_context, endpoint, some),
         )
         version = served.version
         told = decision.awaited if served.awaited else ()  # the card of a provisional champion names whom it awaits
@@ -95,7 +95,7 @@ def read_decision(asset_context: AssetContext, node: Node) -> Decision:
     return parse_decision(path.read_bytes(), str(path))
 
 
-def _costs(asset_context: AssetContext, endpoint: Endpoint, some: Sequence[Candidate]) -> list[Cost]:
+def costs(asset_context: AssetContext, endpoint: Endpoint, some: Sequence[Candidate]) -> list[Cost]:
     """Give the whole costs of candidates beside what serves at other endpoints now."""
     nodes, configs, store = asset_context.catalog.nodes, asset_context.catalog.configs, asset_context.store
     served = parse_pointer(store.read_pointer_bytes()).endpoints
