@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 WORTH_PROCESSES = 500
 """Rows of several endpoints that are worth starting processes for."""
 Say = Callable[[str], None]
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class _Curated(NamedTuple):

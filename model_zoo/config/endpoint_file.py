@@ -30,6 +30,7 @@ from model_zoo.config.faults import fault
 from model_zoo.config.reading import read_mapping, yaml_files
 from model_zoo.errors import AidrugError, ConfigError
 from model_zoo.io.strict_yaml import check
+from model_zoo.type_aliases import Json
 
 SEVERAL = "endpoints"
 """The key below which a file declares several endpoints."""
@@ -183,7 +184,7 @@ def _checked(path: Path, content: Any, where: Any, place: str) -> Endpoint | str
         return f"{path}: {place}{error}"
 
 
-def joined(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def joined(common: Mapping[str, Json], own: Mapping[str, Json]) -> dict[str, Json]:
     """Join common settings with an endpoint's own, section by section; where both say something, its own counts.
 
     Examples

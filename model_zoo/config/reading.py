@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -15,6 +15,7 @@ from model_zoo.config.panel import Panel
 from model_zoo.config.screen import Screen
 from model_zoo.errors import AidrugError, ConfigError
 from model_zoo.io.strict_yaml import check, read_yaml
+from model_zoo.type_aliases import Json
 
 T = TypeVar("T", "Endpoint", "ModelSpec", "Panel", "Screen", "Group")
 
@@ -66,7 +67,7 @@ def read_config(path: Path, schema: type[T]) -> T:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Json]:
     """Read what a YAML file says, unchecked.
 
     Raises

@@ -20,6 +20,7 @@ import yaml
 from pydantic import BaseModel
 
 from model_zoo.errors import ConfigError
+from model_zoo.type_aliases import Json
 
 S = TypeVar("S", bound=BaseModel)
 TAG = "tag:yaml.org,2002:"
@@ -48,7 +49,7 @@ def read_yaml(path: Path) -> Any:
 
 
 @lru_cache(maxsize=512)
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str) -> Json:
     """Read a text once, for nobody to change: each asset of a run looks at all configuration, which rarely changes."""
     return yaml.load(text, _Loader)  # noqa: S506 - constructs nothing but data
 

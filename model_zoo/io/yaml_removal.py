@@ -34,7 +34,7 @@ def without_key(text: str, *path: str) -> str:
       c: 2 # two
     d: 3
     """
-    section = yaml.compose(text, yaml.SafeLoader)
+    section: Any = yaml.compose(text, yaml.SafeLoader)
     for key in path[:-1]:
         section = next(value for name, value in section.value if name.value == key)
     place = next(number for number, (name, _) in enumerate(section.value) if name.value == path[-1])
@@ -62,7 +62,7 @@ def _without_block(text: str, name: yaml.Node, value: yaml.Node, following: int 
     return "".join(lines[:first] + lines[last:])
 
 
-def _last(value: yaml.Node) -> int:
+def _last(value: Any) -> int:
     """Give the line that a value ends in: the mark of a block's end stands behind what follows it."""
     if isinstance(value, yaml.ScalarNode) or value.flow_style or not value.value:
         mark = value.end_mark

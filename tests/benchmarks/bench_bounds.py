@@ -166,7 +166,7 @@ def network(spec: ModelSpec) -> Fit:
         def predict(Z: Values) -> Values:
             with torch.no_grad():
                 given = torch.from_numpy(columns.scaled(Z))
-                return np.mean([each(given)[:, 0].double().numpy() for each in members], axis=0)
+                return np.asarray(np.mean([each(given)[:, 0].double().numpy() for each in members], axis=0))
 
         return predict
 

@@ -33,7 +33,7 @@ _NO_MEASUREMENT = re.compile(
 )
 _DIRECTIONS: tuple[tuple[str, Direction], ...] = (
     (r"herg|cyp|tox|ames|dili|inhibition of herg|cytotox", "lower"),
-    (r"clint|clearance|efflux|mdr1|\ber\b|pgp|half.?effective", "lower"),
+    (r"clint|clearance|efflux|mdr1|(?<!nr-)\ber\b|pgp|half.?effective", "lower"),
     (r"solub|logs\b|perm|papp|caco|pampa|bioavail|half.?life|unbound|\bfu\b|hia|absor", "higher"),
 )
 
