@@ -71,6 +71,8 @@ split: {kind: cluster, folds: 5}   # scaffold when omitted; or time, group, rand
   scored, elected and served like any other. Of an endpoint of which nothing can be learnt (one class, equal values,
   under ten molecules outside of a fold) the reason is recorded, and the joint model is fitted on the others. Whatever
   fails there, endpoints go on with the models of their own.
+- Where the mean absolute error elects (`champion.metric: mae`), the shares of the `blend` aim at it; the tables below
+  compare the two. An endpoint with twenty values beside thousands gains little: its folds judge what it gets.
 - An endpoint that joins or leaves a group, or a new measurement at one of them, divides all molecules anew, and so
   trains all models of the group again; `aidrug plan` says so (`upstream dataset/<group>`, and there the endpoint or
   the file). While the file of one of its endpoints cannot be read, or measurements of one are held, the whole group

@@ -73,7 +73,7 @@ def test_stale_results_say_so(tmp_path: Path) -> None:
     assert "**Stale**: 1 of 2 results" in text()
     assert ": b (strict)." in text()
     assert "| a | auroc | 0.050 | 0.051 | 100 % |" in text()
-    assert "1 of 1 sets within 2 published standard deviations" in text()
+    assert "1 of 1 whole sets within 2 published standard deviations" in text()
     mark_stale(path, {("a", "strict"), ("b", "strict")})
     assert ": all of them." in text()
     mark_stale(path, [])
