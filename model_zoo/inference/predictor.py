@@ -21,7 +21,6 @@ from rdkit import Chem
 from model_zoo.bundles.reader import Bundle, Predictions
 from model_zoo.chemistry.molecules import Limits, Molecule
 from model_zoo.chemistry.standardisation.outcome import Note
-from model_zoo.data.targets import Target
 from model_zoo.features.shared import SharedFeatures
 from model_zoo.inference.chemistry import Chemistry, ProcessEndedError, Reading
 from model_zoo.uncertainty.reliability import Reliability
@@ -79,22 +78,6 @@ class Estimate:
     half_width: float | None = None
     factor: float = 1.0
     calibration: str = "bundle"
-
-    def recalibrated(self, target: Target, factor: float, calibration: str) -> Estimate:
-        """Give the estimate with an interval that many times as wide; as it is where it has none.
-
-        Examples
-        --------
-        >>> estimate = Estimate("C", 1.0, 0.5, 1.5, 1.0, raw=1.0, half_width=0.5)
-        >>> wider = estimate.recalibrated(Target(task="regression"), 2.0, "returned-30")
-        >>> wider.lower, wider.value, wider.upper
-        (0.0, 1.0, 2.0)
-        """
-        if self.raw is None or self.half_width is None:
-            return self
-        ends = np.array([self.raw - factor * self.half_width, self.raw + factor * self.half_width])
-        lower, upper = target.to_unit(ends).tolist()
-        return replace(self, lower=lower, upper=upper, factor=factor, calibration=calibration)
 
 
 @dataclass(frozen=True, slots=True)

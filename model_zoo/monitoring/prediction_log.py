@@ -7,12 +7,8 @@ kept only where the service's settings allow it.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import os
 import re
-import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +17,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from model_zoo.errors import StoreError
+from model_zoo.monitoring.calibration_rows import Decision, ToldRow
 
-FILE, KEY_FILE = "live.db", "live.key"
+FILE = "live.db"
 BUSY_SECONDS = 10.0
 Role = Literal["champion", "challenger"]
 
@@ -88,7 +85,7 @@ class PredictionRow:
     at
         Seconds since 1970.
     molecule
-        16 bytes, see `MoleculeHasher`.
+        16 bytes, see `molecule_hasher.py`.
     smiles
         The standardised SMILES, where it may be kept.
     role
@@ -118,34 +115,6 @@ class PredictionRow:
     inside: bool
     raw: float | None = None
     half_width: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ToldRow:
-    """What one version said of one measured molecule: see `PredictionRow`."""
-
-    raw: float
-    half_width: float
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What an administrator decided about the recalibration of an endpoint.
-
-    Attributes
-    ----------
-    active
-        Whether it is applied.
-    since
-        From when on values count, in seconds since 1970.
-    without
-        Callers whose values do not count.
-    """
-
-    active: bool = True
-    since: float = 0.0
-    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,57 +149,6 @@ class MeasurementRow:
     caller: str = ""
     unit: str = ""
     relation: str = "="
-
-
-class MoleculeHasher:
-    """Names molecules for the record.
-
-    Examples
-    --------
-    >>> namer = MoleculeHasher(b"k" * 32)
-    >>> namer("CCO") == namer("CCO"), namer("CCO") == namer("CCN"), len(namer("CCO"))
-    (True, False, 16)
-    """
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-
-    def __call__(self, smiles: str) -> bytes:
-        """Give the 16 bytes that stand for a standardised SMILES."""
-        return hmac.new(self._key, smiles.encode(), hashlib.sha256).digest()[:16]
-
-    @classmethod
-    def of(cls, folder: Path) -> MoleculeHasher:
-        """Read the key that lies in a folder, made there when it is not: the first of several processes wins.
-
-        Raises
-        ------
-        StoreError
-            When the folder cannot be read or written, or the key is not one.
-        """
-        path = folder / KEY_FILE
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                draft = folder / f".{KEY_FILE}.{os.getpid()}.{secrets.token_hex(4)}"
-                handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(secrets.token_bytes(32))
-                try:
-                    os.link(draft, path)
-                except FileExistsError:
-                    pass
-                finally:
-                    draft.unlink()
-            key = path.read_bytes()
-        except OSError as error:
-            raise StoreError(f"{path}: the key of the live record cannot be read or made: {error.strerror}") from error
-        if len(key) != 32:
-            raise StoreError(
-                f"{path}: expected 32 bytes, got {len(key)}; restore it from a backup, or remove it and the record "
-                f"{FILE} beside it to begin anew"
-            )
-        return cls(key)
 
 
 class PredictionLog:
@@ -315,10 +233,9 @@ class PredictionLog:
             As `append`.
         """
         said = (endpoint, at, by, decision.active, decision.since, json.dumps(decision.without))
+        query = "INSERT INTO decisions (endpoint, at, by, active, since, without) VALUES (?, ?, ?, ?, ?, ?)"
         with self._transaction() as connection:
-            connection.execute(
-                "INSERT INTO decisions (endpoint, at, by, active, since, without) VALUES (?, ?, ?, ?, ?, ?)", said
-            )
+            connection.execute(query, said)
 
     def decision(self, endpoint: str) -> Decision:
         """Give the last decision about an endpoint."""
@@ -329,9 +246,9 @@ class PredictionLog:
 
     def state(self) -> tuple[object, ...]:
         """Give what changes whenever a measured value or a decision does."""
-        measured = "SELECT COUNT(*), MAX(id), MAX(received), TOTAL(value) FROM measurements"
-        decided = "SELECT MAX(id) FROM decisions"
-        return (*self._read(measured, ()), *self._read(decided, ()))
+        decided = "(SELECT MAX(id) FROM decisions)"
+        query = f"SELECT COUNT(*), MAX(id), MAX(received), TOTAL(value), {decided} FROM measurements"  # noqa: S608
+        return tuple(self._read(query, ()))
 
     def use_by_hour(self, since: float) -> dict[str, dict[int, tuple[int, int]]]:
         """Count what callers were told: by endpoint, hours after `since` to predictions and those inside the domain."""
@@ -398,10 +315,7 @@ class PredictionLog:
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Bring up to date what lacks callers' names or bounds of measurements, or what intervals were made of.
-
-    Nothing is lost.
-    """
+    """Bring up to date what lacks callers' names, bounds, or what intervals were made of. Nothing is lost."""
 
     def lacks(name: str, table: str = "measurements") -> bool:
         columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}

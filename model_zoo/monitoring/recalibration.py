@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from model_zoo.data.targets import Target
-from model_zoo.monitoring.prediction_log import Decision, MeasurementRow, ToldRow
+from model_zoo.monitoring.calibration_rows import Decision, ToldRow
+from model_zoo.monitoring.prediction_log import MeasurementRow
 from model_zoo.monitoring.review import FEWEST, SEEN
 
 OUTSIDE = 0.1

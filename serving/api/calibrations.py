@@ -13,7 +13,8 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta, Struct
 
 from model_zoo.errors import StoreError
-from model_zoo.monitoring.prediction_log import Decision, PredictionLog
+from model_zoo.monitoring.calibration_rows import Decision
+from model_zoo.monitoring.prediction_log import PredictionLog
 from model_zoo.monitoring.review import FEWEST
 from serving.auth.guard import audited, holder_of
 from serving.champions.description import champion_info

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from model_zoo.errors import StoreError
 from model_zoo.inference.predictor import Answer, Estimates
-from model_zoo.monitoring.prediction_log import MoleculeHasher, PredictionLog, PredictionRow, Role
+from model_zoo.monitoring.molecule_hasher import MoleculeHasher
+from model_zoo.monitoring.prediction_log import PredictionLog, PredictionRow, Role
 from serving.champions.champion_registry import Champion
 
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 15.0

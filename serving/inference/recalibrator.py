@@ -14,9 +14,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
+from model_zoo.data.targets import Target
 from model_zoo.errors import StoreError
 from model_zoo.inference.predictor import Answer, Estimate, Estimates, Fault
 from model_zoo.monitoring.prediction_log import PredictionLog
@@ -108,7 +112,7 @@ class Recalibrator:
             return list(answers)
 
         def adjusted(name: str, estimate: Estimate) -> Estimate:
-            return estimate.recalibrated(*factors[name]) if name in factors else estimate
+            return recalibrated(estimate, *factors[name]) if name in factors else estimate
 
         return [
             answer
@@ -116,6 +120,23 @@ class Recalibrator:
             else Estimates({name: adjusted(name, each) for name, each in answer.items()}, answer.faults)
             for answer in answers
         ]
+
+
+def recalibrated(estimate: Estimate, target: Target, factor: float, calibration: str) -> Estimate:
+    """Give an estimate with an interval that many times as wide; as it is where it has none.
+
+    Examples
+    --------
+    >>> estimate = Estimate("C", 1.0, 0.5, 1.5, 1.0, raw=1.0, half_width=0.5)
+    >>> wider = recalibrated(estimate, Target(task="regression"), 2.0, "returned-30")
+    >>> wider.lower, wider.value, wider.upper
+    (0.0, 1.0, 2.0)
+    """
+    if estimate.raw is None or estimate.half_width is None:
+        return estimate
+    ends = np.array([estimate.raw - factor * estimate.half_width, estimate.raw + factor * estimate.half_width])
+    lower, upper = target.to_unit(ends).tolist()
+    return replace(estimate, lower=lower, upper=upper, factor=factor, calibration=calibration)
 
 
 def _has_intervals(champion: Champion) -> bool:

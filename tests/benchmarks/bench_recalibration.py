@@ -19,7 +19,8 @@ import numpy as np
 from model_zoo.config.files import load_configs
 from model_zoo.data.targets import Target
 from model_zoo.io.files import atomic_write
-from model_zoo.monitoring.prediction_log import MeasurementRow, ToldRow
+from model_zoo.monitoring.calibration_rows import ToldRow
+from model_zoo.monitoring.prediction_log import MeasurementRow
 from model_zoo.monitoring.recalibration import Recalibration, recalibrate
 from tests.benchmarks.bench_uncertainty import DOCUMENT, told
 from tests.benchmarks.withheld import ROOT, cases

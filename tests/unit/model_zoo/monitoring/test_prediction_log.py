@@ -11,14 +11,8 @@ from pathlib import Path
 import pytest
 
 from model_zoo.errors import StoreError
-from model_zoo.monitoring.prediction_log import (
-    FILE,
-    KEY_FILE,
-    MeasurementRow,
-    MoleculeHasher,
-    PredictionLog,
-    PredictionRow,
-)
+from model_zoo.monitoring.molecule_hasher import KEY_FILE, MoleculeHasher
+from model_zoo.monitoring.prediction_log import FILE, MeasurementRow, PredictionLog, PredictionRow
 
 
 def prediction(number: int = 0, *, at: float = 1.0, endpoint: str = "solubility_logs") -> PredictionRow:

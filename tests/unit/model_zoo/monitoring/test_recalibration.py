@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from model_zoo.data.targets import Target
-from model_zoo.monitoring.prediction_log import Decision, MeasurementRow, PredictionLog, PredictionRow, ToldRow
+from model_zoo.monitoring.calibration_rows import Decision, ToldRow
+from model_zoo.monitoring.prediction_log import MeasurementRow, PredictionLog, PredictionRow
 from model_zoo.monitoring.recalibration import NARROWEST, SMALLEST_STEP, WIDEST, Recalibration, recalibrate
 from model_zoo.monitoring.review import FEWEST
 

@@ -10,7 +10,8 @@ import pytest
 
 from model_zoo.bundles.reader import load_bundle
 from model_zoo.inference.predictor import Estimate, Estimates, Fault
-from model_zoo.monitoring.prediction_log import FILE, MoleculeHasher, PredictionLog
+from model_zoo.monitoring.molecule_hasher import MoleculeHasher
+from model_zoo.monitoring.prediction_log import FILE, PredictionLog
 from serving.champions.champion_registry import Champion
 from serving.inference import prediction_logger as module
 from serving.inference.prediction_logger import Note, PredictionLogger

@@ -1,0 +1,33 @@
+"""What the record of use keeps for the calibration of intervals by measured values that came back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRow:
+    """What one version said of one measured molecule: see `prediction_log.PredictionRow`."""
+
+    raw: float
+    half_width: float
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an administrator decided about the recalibration of an endpoint.
+
+    Attributes
+    ----------
+    active
+        Whether it is applied.
+    since
+        From when on values count, in seconds since 1970.
+    without
+        Callers whose values do not count.
+    """
+
+    active: bool = True
+    since: float = 0.0
+    without: tuple[str, ...] = ()
