@@ -88,7 +88,7 @@ docs: $(STAMP) ## Build the site into build/site; a warning fails it (two minute
 screenshots: $(STAMP) ## Take the screenshots of the docs from a running `make run`
 	$(BIN)/python docs/screenshots.py
 
-SERVICE_BENCHES := bench_service bench_page bench_jobs bench_attack bench_admet_ai
+SERVICE_BENCHES := bench_service bench_page bench_table bench_jobs bench_attack bench_admet_ai
 
 bench: $(STAMP) ## Measure the service and write docs/performance.md (a quarter of an hour)
 	@for name in $(SERVICE_BENCHES) performance_report; do \

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dagster as dg
 
 from ai_drug_assets.planning.catalog import Catalog, Node
+from ai_drug_assets.planning.ledger import code_version_of
 
 LOCATION = "ai_drug_assets"
 TRAINING_POOL = "training"
@@ -72,14 +73,3 @@ def group(node: Node, catalog: Catalog) -> str:
 def code_version(node: Node) -> str:
     """Give what Dagster compares: the first 16 digits of the signature."""
     return code_version_of(node.signature)
-
-
-def code_version_of(signature: str) -> str:
-    """Give the code version of what has this signature.
-
-    Examples
-    --------
-    >>> code_version_of("0123456789abcdef0123")
-    '0123456789abcdef'
-    """
-    return signature[:16]

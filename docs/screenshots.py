@@ -16,6 +16,7 @@ from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 IMAGES = Path(__file__).resolve().parent / "images"
 UI = f"http://127.0.0.1:{os.environ.get('AIDRUG_UI_PORT', '3000')}"
+expect.set_options(timeout=60_000)  # a busy machine takes its time
 SERVICE = f"http://127.0.0.1:{os.environ.get('AIDRUG_SERVICE_PORT', '8000')}"
 ARGUMENTS = [
     "--no-sandbox",

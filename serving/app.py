@@ -14,6 +14,7 @@ from litestar.static_files import create_static_files_router
 
 from model_zoo.bundles.store import Store
 from serving.agents.mount import Tools
+from serving.api.calibrations import CALIBRATION_HANDLERS
 from serving.api.feedback import FEEDBACK_HANDLERS
 from serving.api.handlers import HANDLERS
 from serving.api.health import HEALTH_HANDLERS
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
             *LEADERBOARD_HANDLERS,
             *PAGE_HANDLERS,
             *FEEDBACK_HANDLERS,
+            *CALIBRATION_HANDLERS,
             *KEY_HANDLERS,
             *PROMOTION_HANDLERS,
             *METRICS_HANDLERS,

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from model_zoo.bundles.card import ModelCard, parse_card
 from model_zoo.bundles.manifest import FILE, version_of
+from model_zoo.bundles.matched_pairs import MatchedPairs
 from model_zoo.bundles.pointer import Pointer
 from model_zoo.bundles.reader import Bundle
 from model_zoo.bundles.store import Store
@@ -79,6 +80,7 @@ def write(
     relations: Sequence[str] = (),
     drugs: DrugList | None = None,
     explained: bool = False,
+    matched_pairs: MatchedPairs | None = None,
     card: Mapping[str, Any] | None = None,
     model_folder: Path | None = None,
     trained_on: Sequence[str] = TRAINING,
@@ -104,6 +106,8 @@ def write(
         Drugs to give percentiles among.
     explained
         Whether the bundle can explain its predictions.
+    matched_pairs
+        What small changes did to measured values.
     card
         The model card; one that tells next to nothing when omitted.
     model_folder
@@ -150,7 +154,9 @@ def write(
             }
             | ({"errors": list(errors)} if errors else {})
             | ({"relations": list(relations)} if relations else {}),
-            background=Background(featurize(manifest["features"], molecules), drugs) if explained or drugs else None,
+            background=Background(featurize(manifest["features"], molecules), drugs, matched_pairs=matched_pairs)
+            if explained or drugs or matched_pairs
+            else None,
             reference_smiles=["CCO", "c1ccccc1"],
         )
 

@@ -298,7 +298,7 @@ FILES = (
             lambda content: simple("smiles", "IC50 (nM)", "archive", pic50, number=comma, sep=";")(GERMAN.encode())),
     LabFile("labels.csv", "labels as words", LABELS.encode, _label_rows),
     LabFile("units_in_cells.csv", "a unit in each cell", IN_CELLS.encode,
-            simple("smiles", "IC50", "units_in_cells", pic50, number=_in_cells), ("--unit", "nM")),
+            simple("smiles", "IC50", "units_in_cells", pic50, number=_in_cells)),
     LabFile("missing.csv", "NA, n.d., a dash, a remark", MISSING_TEXTS.encode,
             simple("smiles", "IC50 (nM)", "missing", pic50)),
     LabFile("minus.tsv", "a typographer's minus sign", MINUS.encode, simple(

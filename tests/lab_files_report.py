@@ -21,6 +21,7 @@ from model_zoo.data.curation import curate
 from model_zoo.data.reasons import reason_kind
 from model_zoo.data.sources import read_source
 from tests.lab_files import FILES, LARGE, Expected, LabFile, large_folder, large_table
+from tests.unkind_files import UNKIND
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "own-files.md"
@@ -150,7 +151,7 @@ def document() -> str:
     """Give the document."""
     lines = []
     with tempfile.TemporaryDirectory() as folder:
-        for number, file in enumerate(FILES):
+        for number, file in enumerate((*FILES, *UNKIND)):
             expected, found = look(file, Path(folder) / str(number))
             wrong = faults(expected, found)
             options = " ".join(f"`{each}`" for each in file.options)

@@ -1,17 +1,23 @@
 """`champion_model/<endpoint>`: the model that serves an endpoint, as a bundle in the store."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import dagster as dg
 from model_zoo.bundles.assembly import candidate
+from model_zoo.bundles.manifest import parse_manifest
 from model_zoo.bundles.model_card import to_markdown
 from model_zoo.bundles.store import parse_pointer, read_card
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.errors import BundleError
+from model_zoo.data.dataset import Dataset
+from model_zoo.errors import BundleError, StoreError
 from model_zoo.io.digests import canonical_json
+from model_zoo.selection.cost import Cost
 from model_zoo.selection.decision import FILE, Decision, parse_decision
 from model_zoo.selection.election import Candidate, Election, decide
 from model_zoo.selection.leaderboard import Leaderboard
+from model_zoo.training.whole_cost import whole_costs
 from model_zoo.type_aliases import Json
 
 from ai_drug_assets.assets import plots
@@ -41,6 +47,7 @@ def champion_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefiniti
             blocked=served.blocked,
             awaited=board.awaited,
             provisional=bool(served.awaited),
+            costs=lambda some: _costs(asset_context, endpoint, some),
         )
         version = served.version
         told = decision.awaited if served.awaited else ()  # the card of a provisional champion names whom it awaits
@@ -86,6 +93,29 @@ def read_decision(asset_context: AssetContext, node: Node) -> Decision:
     """Read which bundles a champion asset decided on."""
     path = asset_context.place(node) / FILE
     return parse_decision(path.read_bytes(), str(path))
+
+
+def _costs(asset_context: AssetContext, endpoint: Endpoint, some: Sequence[Candidate]) -> list[Cost]:
+    """Give the whole costs of candidates beside what serves at other endpoints now."""
+    nodes, configs, store = asset_context.catalog.nodes, asset_context.catalog.configs, asset_context.store
+    served = parse_pointer(store.read_pointer_bytes()).endpoints
+    elsewhere: set[str] = set()
+    for name, now in served.items():
+        if name != endpoint.name:
+            with suppress(BundleError, StoreError):  # a damaged one is told of where it is served
+                told = parse_manifest(store.read_manifest_bytes(name, now.version), f"{name}/{now.version}")
+                elsewhere.update(told.features)
+    places = {item.model: asset_context.place(nodes[f"trained_model/{endpoint.name}/{item.model}"]) for item in some}
+    return whole_costs(
+        some,
+        {item.model: configs.models[item.model].features for item in some},
+        {
+            model: sum(file.stat().st_size for file in (place / "model").rglob("*")) / 1e6
+            for model, place in places.items()
+        },
+        elsewhere,
+        list(Dataset.load(asset_context.place(nodes[f"dataset/{endpoint.name}"])).table["smiles"]),
+    )
 
 
 @dataclass(frozen=True)

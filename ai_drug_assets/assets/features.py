@@ -25,7 +25,7 @@ def features(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
             matrix = write_features(asset_context.place(source), name, asset_context.features.joined, work / FILE)
             file_size = (work / FILE).stat().st_size
             asset_context.keep(node, work)
-        outcome.data_version = hashlib.sha256(np.ascontiguousarray(matrix)).hexdigest()[:16]
+        outcome.data_version = hashlib.sha256(np.ascontiguousarray(matrix).data).hexdigest()[:16]
         outcome.metadata = {
             "dagster/row_count": len(matrix),
             "columns": int(matrix.shape[1]),

@@ -18,8 +18,8 @@ from model_zoo.io.files import atomic_write
 from model_zoo.type_aliases import Json
 
 from ai_drug_assets.assets.context import AssetContext
-from ai_drug_assets.keys import code_version_of
 from ai_drug_assets.planning.catalog import Node
+from ai_drug_assets.planning.ledger import code_version_of
 from ai_drug_assets.planning.ledger_copy import open_ledger
 from ai_drug_assets.settings import Settings
 

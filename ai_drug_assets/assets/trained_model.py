@@ -10,7 +10,6 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
 from model_zoo.data.folds import training_rows
-from model_zoo.features.blocks import read_blocks
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.provenance.records import FITTED, training_libraries
 from model_zoo.provenance.same_content import differ_only_in_the_making_of_data
@@ -28,6 +27,7 @@ from ai_drug_assets.assets._asset import check, declare
 from ai_drug_assets.assets.context import AssetContext, Outcome
 from ai_drug_assets.assets.features import FILE
 from ai_drug_assets.planning.catalog import Node
+from ai_drug_assets.planning.ledger import code_version_of
 from ai_drug_assets.planning.remains import files_in
 from ai_drug_assets.tracking import Tracking
 
@@ -125,7 +125,7 @@ def _take_over(
     libraries = training_libraries(model, asset_context.settings.code_root, FITTED)
     if not differ_only_in_the_making_of_data(made.record, node.record, libraries):
         return False
-    former = asset_context.place(node).with_name(keys.code_version_of(made.signature))
+    former = asset_context.place(node).with_name(code_version_of(made.signature))
     if not former.is_dir() or files_in(former) != made.files or not _is_usable(former):
         return False
     with asset_context.scratch(node) as work:
@@ -210,7 +210,7 @@ def _take_column(asset_context: AssetContext, node: Node, endpoint: Endpoint, sn
         endpoint.target,
         group,
         asset_context.place(joint),
-        (Dataset.load(snapshot), read_blocks(blocks)),
+        (Dataset.load(snapshot), blocks),
         work,
     )
 

@@ -12,6 +12,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from model_zoo.errors import AidrugError
@@ -23,6 +24,7 @@ from ai_drug_assets.cli.adopt import adopt
 from ai_drug_assets.cli.agents import mcp
 from ai_drug_assets.cli.data import data
 from ai_drug_assets.cli.keys import keys
+from ai_drug_assets.cli.suggest import suggest
 from ai_drug_assets.settings import Settings
 
 FAILED = 1
@@ -160,6 +162,7 @@ def screen(name: str, workers: int | None) -> None:
 aidrug.add_command(data)
 aidrug.add_command(keys)
 aidrug.add_command(mcp)
+aidrug.add_command(suggest)
 
 
 @aidrug.command()
@@ -263,12 +266,15 @@ def benchmark_set(**given: str) -> None:
 @click.argument("endpoints", nargs=-1)
 @click.option("--trials", type=click.IntRange(1), default=30, show_default=True, help="With those of earlier runs.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The seed of the draws.")
-@click.option("--write/--no-write", default=True, help="Write better settings into the endpoint's YAML (the default).")
+@click.option(
+    "--write/--no-write", default=True, help="Write what the outer folds confirm into the endpoint's YAML (default)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; progress goes to stderr.")
 def search(model: str, endpoints: tuple[str, ...], *, trials: int, seed: int, write: bool, as_json: bool) -> None:
     """Search for better hyper-parameters of MODEL on ENDPOINTS (all of its endpoints by default), inside the folds.
 
-    `search` in the model's YAML sets the ranges. An interrupted search continues.
+    `search` in the model's YAML sets the ranges. Half of the folds choose; what the others confirm, by a paired
+    interval, is written. An interrupted search continues.
     """
     from ai_drug_assets.operations.tuning import search_settings
 
@@ -278,18 +284,30 @@ def search(model: str, endpoints: tuple[str, ...], *, trials: int, seed: int, wr
         click.echo(json.dumps(found, indent=1))
         return
     for endpoint, item in found.items():
-        verdict = f"{item['best']:.4f} with {item['chosen']}" if item["chosen"] else "nothing better"
-        click.echo(f"{endpoint}: {item['own']:.4f} now, {verdict} (p = {item['p_value']:.2g}, {item['trials']} trials)")
+        click.echo(f"{endpoint}: {_told(item)}")
+
+
+def _told(item: dict[str, Any]) -> str:
+    now = f"{item['own']:.4f} over the inner folds now"
+    if not item["chosen"]:
+        return f"{now}, nothing better in {item['trials']} trials; nothing written"
+    low, high = item["interval"]
+    said = f"{now}, {item['best']:.4f} with {item['chosen']}; better on the outer folds by {item['gain']:.4f} "
+    last = (
+        "written" if item["written"] else "confirmed, not written" if item["confirmed"] else "not confirmed or written"
+    )
+    return f"{said}({low:.4f} to {high:.4f}): {last}"
 
 
 @aidrug.command("benchmark-report")
 @click.option("--results", type=click.Path(dir_okay=False), help="The results of `aidrug benchmark`.")
 @click.option("--out", type=click.Path(dir_okay=False), help="The document to write; docs/benchmark.md by default.")
-def benchmark_report(results: str | None, out: str | None) -> None:
+@click.option("--folder", type=click.Path(exists=True, file_okay=False), help="The sets: report which are stale too.")
+def benchmark_report(results: str | None, out: str | None, folder: str | None) -> None:
     """Write the documents of the benchmark and of the potency sets from their results."""
     from ai_drug_assets.operations.benchmarks import report
 
-    for path in report(Settings.from_env(), results, out):
+    for path in report(Settings.from_env(), results, out, folder):
         click.echo(path)
 
 

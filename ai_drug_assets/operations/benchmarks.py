@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -12,9 +13,10 @@ from model_zoo.benchmark.candidates import Snapshot
 from model_zoo.benchmark.layout import SetDescription, lay_out
 from model_zoo.benchmark.potency_report import potency_text
 from model_zoo.benchmark.report import read_goals, read_leaderboard, report_text
-from model_zoo.benchmark.results import read_results
-from model_zoo.benchmark.runner import Job, choose, run_benchmark
+from model_zoo.benchmark.results import mark_stale, read_results
+from model_zoo.benchmark.runner import Job, choose, run_benchmark, stale_boards
 from model_zoo.benchmark.sets import load_benchmark_config, read_sets
+from model_zoo.benchmark.standing_report import standing_text
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
 from model_zoo.data.sources import CsvSource
@@ -24,6 +26,7 @@ from ai_drug_assets.settings import Settings
 
 RESULTS = "tests/benchmarks/results/tdc_admet.json"
 GOALS = "tests/benchmarks/published/tdc_admet.csv"
+MAPLIGHT = "tests/benchmarks/results/maplight.json"
 PUBLISHED = "tests/benchmarks/published/tdc_admet_leaderboard.csv"
 DOCUMENT = "docs/benchmark.md"
 POTENCY_RESULTS = "tests/benchmarks/results/potency.json"
@@ -98,16 +101,28 @@ def add_set(*, file: str, folder: str, name: str, smiles: str, value: str, metri
     return f"{name}: " + ", ".join(f"{number} {what}" for what, number in done.items())
 
 
-def report(settings: Settings, results: str | None = None, out: str | None = None) -> list[str]:
-    """Write the benchmark's document (and, from the committed results, that on potency); give their paths."""
-    text = report_text(
-        read_results(Path(results) if results else settings.root / RESULTS),
-        read_goals(settings.root / GOALS),
-        read_leaderboard(settings.root / PUBLISHED),
-    )
-    written = {Path(out) if out else settings.root / DOCUMENT: text}
+def report(
+    settings: Settings, results: str | None = None, out: str | None = None, folder: str | None = None
+) -> list[str]:
+    """Write the benchmark's document (and, from the committed results, that on potency); give their paths.
+
+    With the folder of the sets it is noted in the results first which of them are stale.
+    """
+    path = Path(results) if results else settings.root / RESULTS
+    if folder is not None:
+        made = jobs(settings, folder, out=str(path))
+        mark_stale(path, {(one.name, board) for job, one in made for board in stale_boards(job, one)})
+    written = {Path(out) if out else settings.root / DOCUMENT: document(settings.root, path)}
     if not (results or out):
         written[settings.root / POTENCY_DOCUMENT] = potency_text(read_results(settings.root / POTENCY_RESULTS))
     for path, content in written.items():
         path.write_text(content, encoding="utf-8")
     return [str(path) for path in written]
+
+
+def document(root: Path, results: Path) -> str:
+    """Write the benchmark's document from results, and from what is published and measured beside them."""
+    done, goals = read_results(results), read_goals(root / GOALS)
+    published, maplight = read_leaderboard(root / PUBLISHED), root / MAPLIGHT
+    measured = json.loads(maplight.read_bytes()) if maplight.is_file() else {}
+    return f"{report_text(done, goals, published)}\n{standing_text(done, goals, published, measured)}"

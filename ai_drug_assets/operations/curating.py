@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.endpoint_file import read_endpoint
@@ -15,11 +18,24 @@ from model_zoo.data.standardised import standardise_all
 from model_zoo.errors import DataError
 from model_zoo.io.spreadsheets import safe_cell
 
-from ai_drug_assets.planning.ledger import Ledger
+from ai_drug_assets.planning.ledger import Ledger, code_version_of
 from ai_drug_assets.processes import cores
 from ai_drug_assets.settings import Settings
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+WORTH_PROCESSES = 500
+"""Rows of several endpoints that are worth starting processes for."""
 Say = Callable[[str], None]
+T, R = TypeVar("T"), TypeVar("R")
+
+
+class _Curated(NamedTuple):
+    """What is told of an endpoint, and what became of each of its rows; or why neither is known."""
+
+    told: str
+    report: pd.DataFrame | None
 
 
 def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say) -> None:
@@ -36,34 +52,73 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
 
     Raises
     ------
-    ConfigError, DataError
-        For an unknown endpoint, a file that cannot be read, and measurements of which none is usable.
+    ConfigError
+        For an unknown endpoint.
+    DataError
+        For files that cannot be read, and measurements of which none is usable, after all others are told.
     """
     import pandas as pd
 
-    reports = []
-    for name in names:
-        endpoint = read_endpoint(settings.configs, name)
-        config = endpoint.dataset
-        raw = read_raw(config, settings.folder_of(config.source))
-        standardise_all(raw, config.curation.standardise, len(cores()))
-        table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
-        say(f"{name} ({endpoint.unit})")
-        say(curation_report(raw, table, report).as_text(endpoint.unit))
-        say(f"  since the last snapshot: {_change(settings, endpoint, Dataset(table, report))}")
-        reports.append(report.assign(endpoint=name))
-    if out is not None:
+    endpoints = [read_endpoint(settings.configs, name) for name in dict.fromkeys(names)]
+    raws = [_raw(settings, endpoint) for endpoint in endpoints]
+    for endpoint, raw in zip(endpoints, raws, strict=True):
+        if not isinstance(raw, str):
+            standardise_all(raw, endpoint.curation.standardise, len(cores()))
+    rows = sum(len(raw) for raw in raws if not isinstance(raw, str)) if len(raws) > 1 else 0
+    reports, faults = [], []
+    for endpoint, made in zip(
+        endpoints, _on_all_cores(partial(_curated, settings), zip(endpoints, raws, strict=True), rows), strict=True
+    ):
+        say(made.told)
+        if made.report is None:
+            faults.append(made.told)
+        else:
+            reports.append(made.report.assign(endpoint=endpoint.name))
+    if out is not None and reports:
         whole = pd.concat(reports)
         for column in ("file", "smiles", "value", "reason"):
             whole[column] = whole[column].map(safe_cell)
         whole.to_csv(out, index=False)
         say(f"wrote {out}: every row with what became of it")
+    if faults:
+        raise DataError("; ".join(faults))
+
+
+def _raw(settings: Settings, endpoint: Endpoint) -> pd.DataFrame | str:
+    try:
+        return read_raw(endpoint.dataset, settings.folder_of(endpoint.source))
+    except DataError as error:
+        return str(error)
+
+
+def _curated(settings: Settings, given: tuple[Endpoint, pd.DataFrame | str]) -> _Curated:
+    endpoint, raw = given
+    if isinstance(raw, str):
+        return _Curated(f"{endpoint.name}: {raw}", None)
+    config = endpoint.dataset
+    try:
+        table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
+    except DataError as error:
+        return _Curated(f"{endpoint.name}: {error}", None)
+    told = [
+        f"{endpoint.name} ({endpoint.unit})",
+        curation_report(raw, table, report).as_text(endpoint.unit),
+        f"  since the last snapshot: {_change(settings, endpoint, Dataset(table, report))}",
+    ]
+    return _Curated("\n".join(told), report)
+
+
+def _on_all_cores(work: Callable[[T], R], given: Iterable[T], size: int) -> Iterator[R]:
+    """Do work of a size, in order, in several processes where that pays; they know what this one knows."""
+    if size < WORTH_PROCESSES:
+        yield from map(work, given)
+        return
+    with get_context("fork").Pool(len(cores())) as pool:
+        yield from pool.imap(work, given)
 
 
 def _change(settings: Settings, endpoint: Endpoint, now: Dataset) -> str:
     """Say what changed since the endpoint's last snapshot, which is made anew where its place is gone."""
-    from ai_drug_assets.keys import code_version_of  # imports Dagster: seconds, which most calls do without
-
     key = f"dataset/{endpoint.name}"
     made = Ledger(settings.home / "ledger").read(key).made
     if made is None:

@@ -7,6 +7,7 @@ Does not belong here: the guesses themselves (see `model_zoo/data/assays/`), ask
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,10 +19,10 @@ from model_zoo.config.endpoint_file import FOLDER, SEVERAL, endpoint_file, read_
 from model_zoo.config.files import load_groups
 from model_zoo.data.assays.proposal import Answers, Proposal, propose, slug, stem_of
 from model_zoo.data.assays.roles import Roles, find_roles
-from model_zoo.data.assays.whole_table import WholeTable, read_whole
+from model_zoo.data.assays.whole_table import LOOKED_AT, WholeTable, read_whole
 from model_zoo.data.assays.yaml_text import as_one_yaml, as_yaml
 from model_zoo.data.tables.fault import TableError
-from model_zoo.data.tables.guessing import Said
+from model_zoo.data.tables.guessing import Said, is_smiles
 from model_zoo.errors import ConfigError, DataError, StoreError
 from model_zoo.io.files import atomic_write
 from model_zoo.io.yaml_removal import without_key
@@ -110,10 +111,18 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
     twice = [name for name in columns if table.names.count(name) > 1]
     if twice:
         raise DataError(f"{path}: the column {twice[0]!r} stands there twice: rename one of them")
+    cells = list(filter(None, table.column(table.structure)[:LOOKED_AT])) if table.structure else []
+    if cells and not any(map(is_smiles, cells)):
+        raise DataError(f"{path}: expected SMILES in {table.structure!r}, got texts such as {cells[0]!r}: convert them")
+    table = table.rows_with(dict(answers.where))
+    if answers.where and not table.rows:
+        raise DataError(f"{path}: no row has what --where says")
     roles = find_roles(table, tuple(columns), answers.numerals)
     if not roles.values:
         shown = ", ".join(map(repr, table.names))
-        raise DataError(f"{path}: expected a column of numbers or of two labels, found none among {shown}")
+        twice = [name for name, count in Counter(table.names).items() if count > 1]
+        more = f"; {twice[0]!r} stands there twice: rename one of them" if twice else ""
+        raise DataError(f"{path}: expected a column of numbers or of two labels, found none among {shown}{more}")
     bad = [value.name for value in roles.values if not (value.labels or value.numerals.is_numeric)]
     if bad:
         raise DataError(f"{path}: {bad[0]!r} holds neither numbers nor two known labels such as active and inactive")
@@ -171,7 +180,7 @@ def listed(settings: Settings) -> list[str]:
             continue
         each, group = declared.endpoints[name], grouping.group_of(groups, name)
         together = f"; group {group.name}" if group else ""
-        lines.append(f"{name}: {each.title}; {each.task}, {each.unit}{together}; {file}")
+        lines.append(f"{name}: {' '.join(each.title.split())}; {each.task}, {each.unit}{together}; {file}")
     return lines
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,11 +32,8 @@ def predict_smiles(
     AidrugError
         When nothing answers, or the service refuses; with its own explanation.
     """
-    client = Client(url)
-    try:
-        return client.predict(smiles, endpoints, include)
-    except NotReachableError as error:
-        raise _with_advice(error) from error
+    with advised():
+        return Client(url).predict(smiles, endpoints, include)
 
 
 def predict_file(
@@ -58,23 +56,51 @@ def predict_file(
     if out is not None and out.suffix.lower() not in RESULT_FORMATS:
         raise AidrugError(f"--out: expected a file that ends with one of {', '.join(RESULT_FORMATS)}, got {out.name!r}")
     client = Client(url)
-    try:
-        job = client.submit_file(path, column=column, endpoints=endpoints, include=include)
-        try:
-            job = client.wait(job, _progress(sys.stderr.write, terminal=sys.stderr.isatty()))
-        except KeyboardInterrupt:
-            client.cancel(job)
-            raise JobEndedError("cancelled; nothing is kept") from None
-        if job.status != "done":
-            raise JobEndedError(job.error.detail if job.error else f"the job was {job.status}")
+    with advised():
+        job = finished_job(client, path, column=column, endpoints=endpoints, include=include)
         if out is not None:
             client.download(job, out)
         else:
             client.copy_result(job, sys.stdout.buffer, stdout_format)
             sys.stdout.buffer.flush()
-    except NotReachableError as error:
-        raise _with_advice(error) from error
     return job
+
+
+def finished_job(
+    client: Client,
+    path: Path,
+    *,
+    column: str | None = None,
+    endpoints: Sequence[str] | None = None,
+    include: Sequence[str] = (),
+) -> Job:
+    """Predict a file as a job, and follow it on stderr to its end. Ctrl-C cancels it.
+
+    Raises
+    ------
+    JobEndedError
+        When it was cancelled or failed.
+    """
+    job = client.submit_file(path, column=column, endpoints=endpoints, include=include)
+    try:
+        job = client.wait(job, _progress(sys.stderr.write, terminal=sys.stderr.isatty()))
+    except KeyboardInterrupt:
+        client.cancel(job)
+        raise JobEndedError("cancelled; nothing is kept") from None
+    if job.status != "done":
+        raise JobEndedError(job.error.detail if job.error else f"the job was {job.status}")
+    return job
+
+
+@contextmanager
+def advised() -> Iterator[None]:
+    """Say how the service is started, where nothing answers."""
+    try:
+        yield
+    except NotReachableError as error:
+        raise AidrugError(
+            f"{error}. Start it with `make run`, or set AIDRUG_SERVICE_URL or AIDRUG_SERVICE_PORT."
+        ) from error
 
 
 def as_text(predictions: Sequence[Prediction]) -> str:
@@ -140,7 +166,3 @@ def _progress(write: Callable[[str], object], *, terminal: bool) -> Callable[[in
         write(f"\r{text:<78}{chr(10) if done == total else ''}" if terminal else f"{text}\n")
 
     return tell
-
-
-def _with_advice(error: NotReachableError) -> AidrugError:
-    return AidrugError(f"{error}. Start it with `make run`, or set AIDRUG_SERVICE_URL or AIDRUG_SERVICE_PORT.")

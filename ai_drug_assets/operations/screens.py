@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +22,7 @@ from model_zoo.config.screen import Screen
 from model_zoo.errors import AidrugError, ConfigError, DataError
 from model_zoo.inference.screening import Shard, find_shards, predict_shard
 from model_zoo.io.digests import json_digest
+from model_zoo.uncertainty.shared_domain import DomainIndexes
 from serving.storage.objects import Objects, open_objects
 from serving.storage.stores import open_store
 
@@ -29,6 +30,7 @@ from ai_drug_assets.settings import Settings
 from ai_drug_assets.storage.bundles import open_bundle_store
 
 SUMMARY = "_screen.json"  # readers of Parquet folders pass over names that begin so
+_domains = DomainIndexes()
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def screen_shard(task: Task, number: int, shard: Shard) -> int:
 
 @lru_cache(maxsize=1024)  # every endpoint's: read again for each shard they would cost more than the shard
 def _bundle(store: str, cache: str, endpoint: str, version: str, manifest: str | None) -> Bundle:
-    return load_bundle(open_store(store, Path(cache)).fetch_bundle(endpoint, version), manifest)
+    bundle = load_bundle(open_store(store, Path(cache)).fetch_bundle(endpoint, version), manifest)
+    return replace(bundle, domain=_domains.shared(bundle.domain, bundle.manifest.files["domain.npy"]))
 
 
 def _work(ray: Any, task: Task, shards: list[Shard], left: list[int], say: Callable[[str], None]) -> dict[int, str]:

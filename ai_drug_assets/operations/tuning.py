@@ -29,7 +29,7 @@ from model_zoo.provenance.records import signed_datasets, trained_model_record
 from model_zoo.training.cross_validation import TrainingData, Validated, cross_validate
 from model_zoo.training.scales import validated_for_training
 from model_zoo.training.transfer import AuxiliaryDataset, prepared
-from model_zoo.training.tuning import tune
+from model_zoo.training.tuning import Question, tune
 from model_zoo.type_aliases import Json
 
 from ai_drug_assets.settings import Settings
@@ -56,9 +56,9 @@ def search_settings(
     trials, seed
         How many trials each study shall have, and the seed of its draws.
     write
-        Whether better settings are written into the endpoint's YAML.
+        Whether better settings that the outer folds confirm are written into the endpoint's YAML.
     say
-        Receives a line per trial.
+        Receives a line per trial, and what was written where.
 
     Raises
     ------
@@ -91,14 +91,23 @@ def search_settings(
         record = trained_model_record(endpoint, model, digests, settings.code_root, above, auxiliary=signed)
         # The room is part of the question: another one begins another study.
         room = {key: item.model_dump(mode="json") for key, item in model.search.items()}
-        question = {"search": str(sorted(room.items())), "metric": endpoint.champion.metric, "scale": endpoint.scale}
+        # So are the rows that trials are scored on.
+        question = {
+            "folds": "inner",
+            "search": str(sorted(room.items())),
+            "metric": endpoint.champion.metric,
+            "scale": endpoint.scale,
+        }
         asked = record.model_copy(update={"upstream": {**record.upstream, **question}})
         study = f"{name}-{model.name}-{seed}-{signature.signature(asked)[:16]}"
-        validate = _validation(endpoint, others, model, settings, cache, configs)
-        result = tune(endpoint, model, validate, storage, study, trials=trials, seed=seed, say=say)
-        found[name] = asdict(result)
-        if write and result.chosen:
-            write_overrides(endpoint_file(settings.configs, name), name, model.name, result.chosen)
+        asked_for = _question(endpoint, others, model, settings, cache, configs)
+        result = tune(asked_for, storage, study, trials=trials, seed=seed, say=say)
+        path = endpoint_file(settings.configs, name)
+        written = write and result.confirmed
+        if written:
+            write_overrides(path, name, model.name, result.chosen)
+            say(f"{path}: overrides.{model.name}: wrote {result.chosen}")
+        found[name] = {**asdict(result), "written": written}
     return found
 
 
@@ -123,15 +132,15 @@ def _snapshot(endpoint: Endpoint, configs: Configs, settings: Settings) -> Datas
     return made.datasets[endpoint.name]
 
 
-def _validation(
+def _question(
     endpoint: Endpoint,
     others: Sequence[Endpoint],
     model: ModelSpec,
     settings: Settings,
     cache: FeatureCache,
     configs: Configs,
-) -> Callable[[ModelConfig], Validated]:
-    """Give what cross-validates a model with hyper-parameters, after it learnt from its auxiliary endpoints by them."""
+) -> Question:
+    """Give what is searched for: a model is cross-validated after it learnt from its auxiliary endpoints."""
 
     def made(one: Endpoint) -> AuxiliaryDataset:
         dataset = _snapshot(one, configs, settings)
@@ -140,14 +149,14 @@ def _validation(
     own, known = made(endpoint), [made(one) for one in others]
     data = TrainingData(own.X, own.dataset.values, own.dataset.folds, own.dataset.exact)
 
-    def validate(config: ModelConfig) -> Validated:
+    def validate(config: ModelConfig, rows: TrainingData) -> Validated:
         trainer = prepared(model.recipe, config, own.dataset, known) if model.auxiliary else None
-        validated = cross_validate(model.recipe, config, endpoint.target, data, trainer)
+        validated = cross_validate(model.recipe, config, endpoint.target, rows, trainer)
         if endpoint.scale == "unit":
             return validated
-        return validated_for_training(validated.raw, endpoint.target, data)
+        return validated_for_training(validated.raw, endpoint.target, rows)
 
-    return validate
+    return Question(endpoint, model, data, validate)
 
 
 def write_overrides(path: Path, endpoint: str, model: str, chosen: Mapping[str, Json]) -> None:

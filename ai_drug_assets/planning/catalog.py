@@ -316,6 +316,8 @@ def _judging_nodes(
         mode="json", include={"title", "description", "unit", "display_unit", "direction", "desirable", "licence"}
     )
     shown["scale"] = endpoint.scale
+    if endpoint.category:
+        shown["category"] = endpoint.category
     told = {model.name: model.description for model in models}
     config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown, "models": told}
     if endpoint.trial is not None:

@@ -23,6 +23,17 @@ from ai_drug_assets.planning.stamps import GONE, Stamp, stamp
 from ai_drug_assets.processes import one_at_a_time
 
 
+def code_version_of(signature: str) -> str:
+    """Give the code version of what has this signature.
+
+    Examples
+    --------
+    >>> code_version_of("0123456789abcdef0123")
+    '0123456789abcdef'
+    """
+    return signature[:16]
+
+
 class Former(Part):
     """What stood in the ledger before the rule of signatures changed and the entry was adopted."""
 

@@ -25,6 +25,7 @@ from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset, make_dataset
 from model_zoo.data.targets import Target
 from model_zoo.errors import DataError
+from model_zoo.features.blocks import JoinedBlocks
 from model_zoo.features.cache import FeatureCache
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.io.files import draft_of
@@ -280,7 +281,7 @@ class BenchmarkRun:
         return TrainingData(X, dataset.values, dataset.folds, dataset.exact)
 
 
-def _cost_ms(name: str, validated: Validated, X: Numbers) -> float:
+def _cost_ms(name: str, validated: Validated, X: Numbers | JoinedBlocks) -> float:
     """Milliseconds per molecule of the model as it would be served: saved and loaded.
 
     A model that no bundle can hold brings its own `load`.

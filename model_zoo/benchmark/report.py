@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from model_zoo.benchmark.boards import BOARDS, OPEN
+from model_zoo.data.tables.names import unique
 from model_zoo.errors import DataError
 from model_zoo.metrics import HIGHER_IS_BETTER
 from model_zoo.type_aliases import Json
@@ -91,26 +92,27 @@ def read_goals(path: Path) -> dict[str, Goal]:
         raise DataError(f"{path}: expected the columns {', '.join(COLUMNS)}: {error!r}") from error
 
 
-def read_leaderboard(path: Path) -> dict[str, list[float]]:
-    """Read the published leaderboards: scores by set.
+def read_leaderboard(path: Path) -> dict[str, dict[str, float]]:
+    """Read the published leaderboards: scores by set and model; a second one of a name has a number.
 
     Raises
     ------
     DataError
         When the file is missing or not as expected.
     """
-    found: dict[str, list[float]] = {}
+    found: dict[str, dict[str, float]] = {}
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
-                found.setdefault(row["set"], []).append(float(row["mean"]))
+                mine = found.setdefault(row["set"], {})
+                mine[unique([row["model"]], tuple(mine))[0]] = float(row["mean"])
     except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: expected the columns set and mean: {error!r}") from error
+        raise DataError(f"{path}: expected the columns set, model and mean: {error!r}") from error
     return found
 
 
 def report_text(
-    results: Sequence[Mapping[str, Json]], goals: Mapping[str, Goal], published: Mapping[str, Sequence[float]]
+    results: Sequence[Mapping[str, Json]], goals: Mapping[str, Goal], published: Mapping[str, Mapping[str, float]]
 ) -> str:
     """Write the document.
 
@@ -139,7 +141,7 @@ def _board(
     board: str,
     done: Sequence[Mapping[str, Json]],
     goals: Mapping[str, Goal],
-    published: Mapping[str, Sequence[float]],
+    published: Mapping[str, Mapping[str, float]],
 ) -> list[str]:
     if board == OPEN and not done:
         return []
@@ -147,7 +149,7 @@ def _board(
     lines += [f"- `{name}` saw {what}." for name, what in sorted(_saw(done).items())]
     lines += [""] if lines[-1] else []
     lines += [f"| {' | '.join(HEADER)} |", f"|{'---|' * len(HEADER)}"]
-    lines += [_row(entry, goals.get(entry["set"]), published.get(entry["set"], ())) for entry in done]
+    lines += [_row(entry, goals.get(entry["set"]), published.get(entry["set"], {})) for entry in done]
     if absent := sorted(set(goals) - {entry["set"] for entry in done}):
         lines += ["", f"No result yet: {', '.join(absent)}."]
     lines += ["", f"### What each candidate on the {board} board scored in cross-validation", ""]
@@ -215,7 +217,7 @@ def _time_spent(done: Sequence[Mapping[str, Json]]) -> str:
     )
 
 
-def _row(entry: Mapping[str, Json], goal: Goal | None, published: Sequence[float]) -> str:
+def _row(entry: Mapping[str, Json], goal: Goal | None, published: Mapping[str, float]) -> str:
     mean, deviation = mean_and_deviation(entry["scores"])
     low, high = entry["interval"]
     seeds = len(entry["scores"])
@@ -234,8 +236,8 @@ def _row(entry: Mapping[str, Json], goal: Goal | None, published: Sequence[float
     return f"| {' | '.join(cells)} |"
 
 
-def _rank(entry: Mapping[str, Json], published: Sequence[float]) -> str:
-    better = sum(not _reaches(entry, score) for score in published)
+def _rank(entry: Mapping[str, Json], published: Mapping[str, float]) -> str:
+    better = sum(not _reaches(entry, score) for score in published.values())
     return f"{better + 1} of {len(published) + 1}" if published else "-"
 
 

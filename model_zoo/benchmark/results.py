@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from model_zoo.errors import DataError
@@ -27,13 +27,26 @@ def entry_of(path: Path, name: str, board: str) -> dict[str, Json]:
     return next((item for item in _entries(path) if (item["set"], item["board"]) == (name, board)), {})
 
 
+def mark_stale(path: Path, stale: Collection[tuple[str, str]]) -> None:
+    """Say in each finished entry whether it is stale: by set and board; replaced, an entry is not."""
+    entries = _entries(path)
+    for entry in entries:
+        entry.pop("stale", None)
+        if _place(entry) in stale and entry["signature"]:
+            entry["stale"] = True
+    _write(path, entries)
+
+
 def store_entry(path: Path, entry: Mapping[str, Json]) -> None:
     """Replace one set's entry on its board, and the file at once: a killed run leaves the old or the new one.
 
     An entry without a signature is unfinished and stands apart, so that `sets` holds whole results only.
     """
     others = [item for item in _entries(path) if _place(item) != _place(entry)]
-    entries = sorted([*others, entry], key=_place)
+    _write(path, sorted([*others, entry], key=_place))
+
+
+def _write(path: Path, entries: Sequence[Mapping[str, Json]]) -> None:
     content = {"sets": [item for item in entries if item["signature"]]}
     if unfinished := [item for item in entries if not item["signature"]]:
         content["unfinished"] = unfinished

@@ -140,7 +140,7 @@ def _run_set(job: Job, endpoint: Endpoint, say: Say) -> None:
 
 def benchmark_run_of(job: Job, snapshot: Snapshot, competing: Sequence[ModelSpec]) -> BenchmarkRun:
     """Give a benchmark_run of some models on one set, ensembles made of those of their members that compete."""
-    models = {model.name: model for model in with_members(competing)}
+    models = {model.name: model for model in with_members(competing, snapshot.endpoint.champion.metric)}
     return BenchmarkRun(snapshot, models, job.code_root, Kept(job.kept), job.others, job.rule)
 
 
@@ -175,6 +175,17 @@ def _run_board(job: Job, benchmark_run: BenchmarkRun, board: str, say: Say) -> N
         official = {"signature": final, **_official(benchmark_run, compared, champion["model"], job.seeds)}
     store_entry(job.out, _result(benchmark_run, board, champion, candidates, official, stamp))
     say(f"{name}: {champion['model']} {official['scores']} in {official['train_s']:g} s")
+
+
+def stale_boards(job: Job, endpoint: Endpoint) -> list[str]:
+    """Name the boards of a set whose finished result has another signature than it would have now."""
+    snapshot, found = Snapshot(endpoint, job.folder, job.features), []
+    for board in job.boards:
+        mark = entry_of(job.out, endpoint.name, board).get("signature")
+        members = competitors(job.models, board)
+        if mark and (not members or stamps(job, benchmark_run_of(job, snapshot, members))[2] != mark):
+            found.append(board)
+    return found
 
 
 def stamps(job: Job, benchmark_run: BenchmarkRun) -> tuple[BenchmarkRun, SignatureRecord, str]:

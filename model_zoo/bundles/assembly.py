@@ -28,6 +28,7 @@ from model_zoo.bundles.card import (
     Trusted,
     Verdict,
 )
+from model_zoo.bundles.matched_pairs import MatchedPairs, find_matched_pairs
 from model_zoo.bundles.model_card import intended_use, limits, score_intervals
 from model_zoo.bundles.reader import Bundle
 from model_zoo.bundles.writer import Background, Featurize, write_bundle
@@ -49,6 +50,8 @@ from model_zoo.uncertainty.applicability_domain import fit_domain
 from model_zoo.uncertainty.fit import OutOfFoldPredictions, Uncertainty, fit_uncertainty
 
 REFERENCE_MOLECULES = 20
+MOST_PAIRED_AT_ONCE = 2_000
+"""Training molecules whose matched pairs a provisional champion waits for: some seconds."""
 SIDES = {"=": 0, ">": 1, "<": -1}
 """Where a true value lies, by its relation to the one on record."""
 
@@ -142,7 +145,9 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
             **_relations(snapshot.table["relation"][train].tolist()),
         },
         reference_smiles=smiles[::step][:REFERENCE_MOLECULES],
-        background=Background(featurize(model.features, some), drugs, featurize),
+        background=Background(
+            featurize(model.features, some), drugs, featurize, _matched_pairs(chosen, snapshot, everyone, train)
+        ),
     )
 
 
@@ -188,6 +193,25 @@ def _trust(
             side[train],
         ),
         OutOfFoldPredictions(test, values[tested], packed[tested], kinds[tested], snapshot.folds[tested], side[tested]),
+    )
+
+
+def _matched_pairs(
+    chosen: Chosen, snapshot: Dataset, molecules: StoredMolecules, train: list[int]
+) -> MatchedPairs | None:
+    """Find the matched pairs of the training molecules.
+
+    None for a provisional champion of many: it is wanted now, and the final one has them.
+    """
+    if chosen.decision.awaited and len(train) > MOST_PAIRED_AT_ONCE:
+        return None
+    target, residual = chosen.endpoint.target, np.full(len(molecules), np.nan)
+    residual[snapshot.folds != TEST_FOLD] = np.load(chosen.trained / "predictions.npz", allow_pickle=False)["residual"]
+    return find_matched_pairs(
+        [molecules[row] for row in train],
+        target.to_training(snapshot.values)[train],
+        snapshot.exact[train],
+        None if target.task == "binary" else residual[train],
     )
 
 

@@ -1,7 +1,8 @@
 """The model card as values: what a champion is, what it was made from, how good it is and who else was there.
 
-Format 3 tells what was found by level of reliability. Format 2 states its version. Cards of format 1 tell less, the
-older the less, and what one of them tells in another shape is left out: a bundle is served whatever its card says.
+Format 4 tells the endpoint's category, format 3 what was found by level of reliability. Format 2 states its version.
+Cards of format 1 tell less, the older the less, and what one of them tells in another shape is left out: a bundle is
+served whatever its card says.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Property(Part):
     display_unit: str | None = None
     direction: str = ""
     licence: str = ""
+    category: str = ""
+    """Under which heading people look for it among many."""
 
 
 class Recipe(Part):
@@ -217,7 +220,7 @@ class ModelCard(Artefact):
     """A champion, when it was elected."""
 
     NAME: ClassVar[str] = "model card"
-    READER: ClassVar[int] = 3
+    READER: ClassVar[int] = 4
 
     format: Format = READER
     endpoint: Property = Property()

@@ -28,8 +28,9 @@ from model_zoo.bundles.card import ModelCard, parse_card
 from model_zoo.bundles.neighbours import Neighbours
 from model_zoo.bundles.reader import Bundle, load_bundle, read_verified, verify_files
 from model_zoo.errors import BundleError
-from model_zoo.explanation.explainer import FILE as EXPLANATION
-from model_zoo.explanation.explainer import Explainer, load_explainer
+from model_zoo.explanation.explainer import Explainer
+from model_zoo.explanation.explanation_file import FILE as EXPLANATION
+from model_zoo.explanation.explanation_file import load_explainer
 from model_zoo.fitted_models.formats import Model, load_model
 from model_zoo.type_aliases import Numbers
 from model_zoo.uncertainty.applicability_domain import Domain
@@ -211,7 +212,9 @@ class OnDemandBundle(Bundle):
     def _read_explainer(self) -> Explainer:
         manifest = self.manifest
         blocks = manifest.policies.blocks(manifest.features)
-        return load_explainer(self._fetch(), self.model, blocks, manifest.target, manifest.unit)
+        return load_explainer(
+            self._fetch(), self.model, blocks, manifest.target, manifest.unit, manifest.trust.probability
+        )
 
 
 class _Elsewhere:

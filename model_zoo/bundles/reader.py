@@ -13,6 +13,7 @@ Layout of a bundle (data only; nothing in it is ever unpickled)::
     properties.npy     their sizes and kinds, in the same order
     neighbours.json    their SMILES, measured values (and relations, where some are bounds) and absolute out-of-fold
                        errors, same order
+    matched_pairs.json what small changes of structure did to measured values, see matched_pairs.py; not in every bundle
     explanation.npz    tables of the model's trees, for explaining predictions
     reference.json     reference molecules and what the model predicted for them when it was bundled
 
@@ -39,8 +40,9 @@ from model_zoo.bundles.neighbours import Neighbour, Neighbours
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.errors import BundleError
-from model_zoo.explanation.explainer import FILE as EXPLANATION
-from model_zoo.explanation.explainer import Explainer, load_explainer
+from model_zoo.explanation.explainer import Explainer
+from model_zoo.explanation.explanation_file import FILE as EXPLANATION
+from model_zoo.explanation.explanation_file import load_explainer
 from model_zoo.featurizers import join
 from model_zoo.fitted_models.formats import Model, load_model
 from model_zoo.io.digests import content_digest, file_digest
@@ -76,6 +78,8 @@ class Predictions:
         The absolute error to expect, on the scale of training; none where the bundle has no error model.
     reliability, usual_error
         `n` levels, and what was usual in them, see `Levels`; none where the bundle has none.
+    raw, half_width
+        `n` predictions and halves of intervals on the scale of training; the latter none where there is no interval.
     """
 
     value: NDArray[np.float64]
@@ -88,6 +92,8 @@ class Predictions:
     expected_error: NDArray[np.float64] | None = None
     reliability: tuple[Reliability, ...] | None = None
     usual_error: NDArray[np.float64] | None = None
+    raw: NDArray[np.float64] | None = None
+    half_width: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,9 @@ class Bundle:
             lower, upper = manifest.target.to_unit(raw - half_width), manifest.target.to_unit(raw + half_width)
         percentile = None if trust.reference is None else trust.reference.percentile(value)
         reliability = None if places is None else tuple(NAMES[place] for place in places)
-        return Predictions(value, lower, upper, nearest, percentile, label, sets, expected, reliability, usual)
+        widths = None if half_width is None else np.broadcast_to(np.asarray(half_width, dtype=np.float64), raw.shape)
+        told = (value, lower, upper, nearest, percentile, label, sets, expected, reliability, usual)
+        return Predictions(*told, raw, widths)
 
     @property
     def reads_properties(self) -> bool:
@@ -257,7 +265,7 @@ def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
     model, explainer = load_model(folder / "model"), None
     if EXPLANATION in manifest.files:
         blocks = manifest.policies.blocks(manifest.features)
-        explainer = load_explainer(folder, model, blocks, manifest.target, manifest.unit)
+        explainer = load_explainer(folder, model, blocks, manifest.target, manifest.unit, manifest.trust.probability)
     bundle = Bundle(folder, manifest, card, model, domain, neighbours, explainer)
     got = bundle.predict(reference_molecules(smiles, manifest)).value
     if expected.shape != got.shape:

@@ -20,17 +20,21 @@ from model_zoo import featurizers, policies
 from model_zoo.bundles.card import FILE as CARD
 from model_zoo.bundles.card import ModelCard
 from model_zoo.bundles.manifest import DRAFT, FILE, Manifest, version_of
+from model_zoo.bundles.matched_pairs import FILE as MATCHED_PAIRS
+from model_zoo.bundles.matched_pairs import MatchedPairs
 from model_zoo.bundles.neighbours import Neighbours
 from model_zoo.bundles.reader import PROPERTIES, Bundle, load_bundle, reference_molecules
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.reference_drugs import DrugList
-from model_zoo.explanation.explainer import write_tables
+from model_zoo.explanation.explanation_file import write_tables
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.io.digests import file_digest
 from model_zoo.type_aliases import Json
 from model_zoo.uncertainty.applicability_domain import Domain
 from model_zoo.uncertainty.fit import Uncertainty, reference_of
 
+JUDGED_BY = 100
+"""Drugs by which it is judged how much of the model atoms reproduce."""
 Featurize = Callable[[Sequence[str], Sequence[Molecule]], NDArray[Any]]
 
 
@@ -47,11 +51,14 @@ class Background:
         Drugs whose predictions a new prediction is set among; without them there are no percentiles.
     featurize
         Gives their features: names of featurizers and `n` molecules to `n x d`.
+    matched_pairs
+        What small changes of structure did to the measured values.
     """
 
     X_train: NDArray[Any]
     drugs: DrugList | None = None
     featurize: Featurize = featurizers.featurize
+    matched_pairs: MatchedPairs | None = None
 
 
 def write_bundle(
@@ -111,7 +118,11 @@ def write_bundle(
     _write_json(folder / "reference.json", {"smiles": list(reference_smiles), "values": values.tolist()})
     if background is not None:
         draft = draft.model_copy(update={"trust": _with_reference(bundle, background)})
-        write_tables(folder, folder / "model", background.X_train)
+        drugs = () if background.drugs is None else background.drugs.molecules(draft.standardise)
+        others = drugs[:: max(1, len(drugs) // JUDGED_BY)]
+        write_tables(folder, folder / "model", background.X_train, draft.target, known.smiles, bundle.blocks, others)
+        if background.matched_pairs is not None:
+            _write_json(folder / MATCHED_PAIRS, background.matched_pairs.as_json())
     files = {
         path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
     }

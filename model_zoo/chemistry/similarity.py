@@ -94,6 +94,11 @@ def _words(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(np.ascontiguousarray(packed).view(np.uint64).T)
 
 
+def tanimoto(common: NDArray[np.int32], counts: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    """Give the Tanimoto coefficients of `n` rows with one, by the bits in common and those that each has."""
+    return np.asarray(common / np.maximum(counts + count - common, 1))
+
+
 def nearest_rows(
     queries: NDArray[np.uint8], references: PackedFingerprints, k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -105,10 +110,24 @@ def nearest_rows(
     counts = np.bitwise_count(words).sum(axis=0, dtype=np.int32)
     for row, (query, count) in enumerate(zip(words.T, counts, strict=True)):
         common = np.bitwise_count(references.words & query[:, None]).sum(axis=0, dtype=np.int32)
-        union = references.counts + count - common
-        values = common / np.maximum(union, 1)
+        values = tanimoto(common, references.counts, count)
         # Only rows at least as near as the k-th nearest are sorted; equal ones stay in the order of the rows.
         near = np.flatnonzero(values >= np.partition(values, len(values) - k)[len(values) - k]) if k else indices[row]
         order = near[np.argsort(-values[near], kind="stable")[:k]]
         similarities[row], indices[row] = values[order], order
     return similarities, indices
+
+
+def tanimoto_to_all(query: NDArray[np.uint8], references: PackedFingerprints) -> NDArray[np.float64]:
+    """Give the coefficients of one packed row with all `n` references, in their order.
+
+    Examples
+    --------
+    >>> a = np.packbits(np.eye(8, dtype=np.uint8), axis=1)
+    >>> tanimoto_to_all(a[2], PackedFingerprints(a)).tolist()
+    [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    words = _words(query[None])
+    common = np.bitwise_count(references.words & words).sum(axis=0, dtype=np.int32)
+    union = references.counts + np.bitwise_count(words).sum(dtype=np.int32) - common
+    return np.asarray(common / np.maximum(union, 1))

@@ -40,6 +40,8 @@ class Endpoint(BaseModel):
     """Which way a medicinal chemist usually wants it."""
     desirable: Desirable | None = None
     """The values this project wants, for the page's overview of a molecule."""
+    category: str = Field(default="", max_length=60)
+    """Under which heading people look for it among many, such as `Absorption`; its group's title when omitted."""
     licence: str = "not stated"
     """Of the measurements."""
     owners: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -94,7 +95,9 @@ class Configs:
 
     def models_of(self, endpoint: str) -> list[ModelSpec]:
         """List the models that compete on an endpoint, ensembles last; see `with_members`."""
-        return with_members([model for model in self.models.values() if model.applies_to(endpoint)])
+        known = self.endpoints.get(endpoint)
+        metric = None if known is None else known.champion.metric
+        return with_members([model for model in self.models.values() if model.applies_to(endpoint)], metric)
 
     def model_of(self, endpoint: str, name: str) -> ModelSpec:
         """Give one of the models that compete on an endpoint."""
@@ -102,10 +105,10 @@ class Configs:
         return model if not model.is_ensemble else next(each for each in self.models_of(endpoint) if each.name == name)
 
 
-def with_members(competing: Sequence[ModelSpec]) -> list[ModelSpec]:
+def with_members(competing: Sequence[ModelSpec], metric: str | None = None) -> list[ModelSpec]:
     """Put ensembles behind what they are made of, each with those of its members that compete and their features.
 
-    An ensemble of fewer than two competing members does not compete.
+    An ensemble of fewer than two competing members does not compete. One that can aims at the metric that elects.
     """
     single = {model.name: model for model in competing if not model.is_ensemble}
     ensembles = []
@@ -113,8 +116,16 @@ def with_members(competing: Sequence[ModelSpec]) -> list[ModelSpec]:
         members = tuple(name for name in model.members if name in single)
         if len(members) > 1:
             features = dict.fromkeys(block for name in members for block in single[name].features)
-            ensembles.append(model.model_copy(update={"members": members, "features": tuple(features)}))
+            made = {"members": members, "features": tuple(features), "config": _aimed(model, metric)}
+            ensembles.append(model.model_copy(update=made))
     return [*single.values(), *ensembles]
+
+
+def _aimed(model: ModelSpec, metric: str | None) -> dict[str, Any]:
+    """Give the settings of an ensemble, with the loss of a metric where they say none."""
+    recipe = models.get(model.recipe)
+    losses = recipe.LOSSES if isinstance(recipe, models.AimsAtMetric) else {}
+    return {"loss": losses[metric], **model.config} if metric in losses else model.config
 
 
 def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:

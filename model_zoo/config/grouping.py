@@ -82,10 +82,11 @@ def suggestions(groups: Mapping[str, Group], endpoints: Mapping[str, Endpoint], 
 
 
 def placed(endpoint: Endpoint, group: Group | None) -> Endpoint:
-    """Give an endpoint with the split that its molecules really have."""
-    if group is None or endpoint.split.kind in COMES_WITH_DATA:
+    """Give an endpoint with the split that its molecules really have, and with a category."""
+    if group is None:
         return endpoint
-    return endpoint.model_copy(update={"split": group.split})
+    split = endpoint.split if endpoint.split.kind in COMES_WITH_DATA else group.split
+    return endpoint.model_copy(update={"split": split, "category": endpoint.category or group.title[:60]})
 
 
 def _some(names: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from model_zoo.chemistry.molecules import Standardise, weight_as_written
 from model_zoo.data.numerals import POINT
 from model_zoo.data.reasons import count_reasons
-from model_zoo.data.replicates import Measured, Merged, merge
+from model_zoo.data.replicates import Measured, Merged, merge, weight_of
 from model_zoo.data.standardised import standardised
 from model_zoo.data.targets import Task
 from model_zoo.data.units import (
@@ -39,7 +39,10 @@ TABLE_COLUMNS = ("smiles", "inchikey", "value", "relation", "measurements", "spl
 REPORT_COLUMNS = ("file", "row", "smiles", "value", "action", "reason", "inchikey")
 
 
-NOT_MEASURED = {"na", "n/a", "nd", "n.d.", "nt", "n.t.", "n/d", "nan", "none", "null", "-", "--", "?", "tbd", "failed"}
+NOT_MEASURED = {
+    "na", "n/a", "n.a.", "nd", "n.d.", "n/d", "nt", "n.t.", "nan", "none", "null", "-", "--", "?", "tbd", "failed",
+    "pending", "not determined", "not measured", "not tested", "no data",
+}  # fmt: skip
 """Texts that say that there is no value, in lower case."""
 BELOW_LIMIT = {"blq", "bloq", "bql", "<lloq", "<loq", "<lod", "lloq", "below loq", "below lloq"}
 """Texts that say that a value is below the limit of quantification."""
@@ -152,12 +155,12 @@ def curate(
         if isinstance(judged, str):
             reasons[index] = judged
             continue
-        notes[index], smiles, key, value, sign = judged
+        notes[index], smiles, key, value, sign, weight = judged
         if curation.replicates == "keep":
             key = f"{key} {index}"
         keys[index] = key
         smiles_of.setdefault(key, smiles)
-        found.setdefault(key, []).append(Measured(index, value, sign))
+        found.setdefault(key, []).append(Measured(index, value, sign, weight))
     table = []
     actions = ["dropped"] * len(rows)
     for key, measurements in found.items():
@@ -176,8 +179,8 @@ def curate(
         if used:
             place = (smiles_of[key], key.partition(" ")[0])
             given = [rows[item.row] for item in used]
-            known = (min(filter(None, (row.measured_on for row in given)), default=""), given[0].series)
-            table.append((*place, merged.value, merged.relation, len(used), given[0].split, *known))
+            first = min(filter(None, (row.measured_on for row in given)), default="")
+            table.append((*place, merged.value, merged.relation, len(used), given[0].split, first, given[0].series))
     if not table:
         why = next((reason for reason in reasons if reason), "no row")
         raise DataError(
@@ -203,8 +206,8 @@ class _Reader:
         self._conversions: dict[str, Conversion] = {"": conversion(source_unit, self._unit)}
         self._labels: dict[str, int] = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, **(curation.labels or {})}
 
-    def judge(self, row: Any) -> tuple[str, str, str, float, str] | str:
-        """Give what was left out, standardised SMILES, identity, value and relation of a row; or why it is unusable."""
+    def judge(self, row: Any) -> tuple[str, str, str, float, str, float] | str:
+        """Give what was left out, standardised SMILES, identity, value, relation, weight; or why a row is unusable."""
         if row.excluded:
             return str(row.excluded)
         if row.value == "":
@@ -213,12 +216,12 @@ class _Reader:
         if isinstance(molecule, str):
             return molecule
         try:
-            value, sign = self._read(row)
+            (value, sign), weight = self._read(row), weight_of(row.weight, row.numerals or POINT)
         except ValueError as error:
             return str(error)
         if refused := _refused(value, self._curation):
             return refused
-        return *molecule, value, sign
+        return *molecule, value, sign, weight
 
     def _read(self, row: Any) -> tuple[float, str]:
         """Give value and relation.

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from model_zoo.data.numerals import plain_number
 from model_zoo.data.targets import Task
 from model_zoo.data.units import is_logarithmic
 
@@ -18,11 +19,12 @@ Spread = float | Literal["tenfold"] | None
 
 
 class Measured(NamedTuple):
-    """One measurement, in the endpoint's unit: `relation` is `=`, `<` or `>`."""
+    """One measurement, in the endpoint's unit: `relation` is `=`, `<` or `>`; how much it counts beside others."""
 
     row: int
     value: float
     relation: str
+    weight: float = 1.0
 
 
 class Merged(NamedTuple):
@@ -72,11 +74,11 @@ def merge(measurements: Sequence[Measured], rule: Rule, max_spread: Spread, task
     >>> told((6.0, ">"), (8.0, "<")).between
     'censored: only known to lie between 6 and 8'
     """
-    exact = sorted(value for _, value, sign in measurements if sign == "=")
+    exact = sorted(item.value for item in measurements if item.relation == "=")
     if task == "binary":
-        return _majority(exact)
-    low = max((value for _, value, sign in measurements if sign == ">"), default=-math.inf)
-    high = min((value for _, value, sign in measurements if sign == "<"), default=math.inf)
+        return _majority(measurements)
+    low = max((item.value for item in measurements if item.relation == ">"), default=-math.inf)
+    high = min((item.value for item in measurements if item.relation == "<"), default=math.inf)
     if exact and _apart(exact[0], exact[-1], max_spread, unit):
         spread = exact[-1] - exact[0]
         return _none(f"contradiction: {len(exact)} measurements spread over {spread:.3g}")
@@ -87,31 +89,63 @@ def merge(measurements: Sequence[Measured], rule: Rule, max_spread: Spread, task
             return Merged(low, ">") if math.isinf(high) else Merged(high, "<")
         ends = f"{min(low, high):g} and {max(low, high):g}"
         return Merged(math.nan, "=", between=f"censored: only known to lie between {ends}")
-    value = _chosen(measurements, exact, rule)
+    value = _chosen(measurements, rule)
     for bound, sign, missed in ((low, ">", value < low), (high, "<", value > high)):
         if missed and _apart(min(value, bound), max(value, bound), max_spread, unit, strict=True):
             return _none(f"contradiction: measured {value:g}, and known to be {sign} {bound:g}")
     return Merged(value, "=", exact[-1] - exact[0])
 
 
+def weight_of(text: str, numerals: str) -> float:
+    """Give how much a measurement counts; 1 where nothing says it.
+
+    Raises
+    ------
+    ValueError
+        For what is no positive number.
+
+    Examples
+    --------
+    >>> weight_of("3", "."), weight_of("", ".")
+    (3.0, 1.0)
+    """
+    try:
+        weight = float(plain_number(text, numerals)) if text else 1.0
+    except ValueError:
+        weight = math.nan
+    if not 0 < weight < math.inf:
+        raise ValueError(f"weight: expected a positive number, got {text!r}")
+    return weight
+
+
 def _none(conflict: str) -> Merged:
     return Merged(math.nan, "=", conflict=conflict)
 
 
-def _majority(classes: list[float]) -> Merged:
-    share = math.fsum(classes) / len(classes)
+def _majority(measurements: Sequence[Measured]) -> Merged:
+    whole = math.fsum(item.weight for item in measurements)
+    share = math.fsum(item.value * item.weight for item in measurements) / whole
     if share == 0.5:
-        return _none(f"contradiction: {len(classes)} measurements, as many 0 as 1")
+        return _none(f"contradiction: {len(measurements)} measurements, as many 0 as 1")
     return Merged(float(share > 0.5), "=")
 
 
-def _chosen(measurements: Sequence[Measured], exact: list[float], rule: Rule) -> float:
+def _chosen(measurements: Sequence[Measured], rule: Rule) -> float:
+    exact = [item for item in measurements if item.relation == "="]
+    whole = math.fsum(item.weight for item in exact)
     if rule == "mean":
-        return math.fsum(exact) / len(exact)
+        return math.fsum(item.value * item.weight for item in exact) / whole
     if rule == "first":
-        return next(item.value for item in measurements if item.relation == "=")
-    middle = len(exact) // 2
-    return exact[middle] if len(exact) % 2 else (exact[middle - 1] + exact[middle]) / 2
+        return exact[0].value
+    exact.sort(key=lambda item: item.value)
+    below = 0.0
+    for item, following in zip(exact, [*exact[1:], exact[-1]], strict=True):
+        below += item.weight
+        if 2 * below == whole:
+            return (item.value + following.value) / 2
+        if 2 * below > whole:
+            break
+    return item.value
 
 
 def _apart(low: float, high: float, most: Spread, unit: str, *, strict: bool = False) -> bool:

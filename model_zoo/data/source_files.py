@@ -29,6 +29,7 @@ from model_zoo.errors import DataError
 
 RAW_COLUMNS = (
     "file", "row", "smiles", "value", "relation", "unit", "split", "excluded", "numerals", "series", "measured_on",
+    "weight",
 )  # fmt: skip
 UNIT_COLUMN = "unit"
 """A table with a column of this name says its own units, unless the endpoint's source says otherwise."""
@@ -70,6 +71,9 @@ class Layout(BaseModel):
     """Column, or property, with the unit of each value. A CSV or TSV with a column named `unit` needs none."""
     date_column: str | None = None
     """Column, or property, with the day of each measurement as `2026-01-31`, for a split by time."""
+    weight_column: str | None = None
+    """Column, or property, with how much a measurement counts beside others of its molecule, such as the number of
+    experiments behind it: a positive number, and 1 where the cell is empty."""
     group_column: str | None = None
     """Column, or property, with the series that a molecule belongs to, for a split by it."""
     split_column: str | None = None
@@ -108,7 +112,7 @@ class Layout(BaseModel):
         """The columns that must be there, but for the structure's."""
         named = (
             self.value_column, self.relation_column, self.unit_column, self.date_column, self.group_column,
-            self.split_column, *self.where,
+            self.split_column, self.weight_column, *self.where,
         )  # fmt: skip
         return tuple(dict.fromkeys(name for name in named if name is not None))
 
@@ -231,6 +235,7 @@ def _row(name: str, number: int, smiles: str, cell: Callable[[str, str], str], l
         "split": layout.split_column,
         "series": layout.group_column,
         "measured_on": layout.date_column,
+        "weight": layout.weight_column,
     }
     texts = {key: cell(column, "") for key, column in columns.items() if column is not None}
     if layout.split is not None:

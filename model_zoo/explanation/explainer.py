@@ -1,22 +1,22 @@
 """Why a model predicts what it predicts: numbers for atoms that sum up, with a rest, to the prediction.
 
-Belongs here: explaining any model that a bundle may hold, and the file a bundle keeps for it.
-Does not belong here: tree SHAP (see `tree_shap.py`), paths through kernels (see `kernel_table.py`), the way from
-features to atoms (see `attribution.py`), pictures.
+Belongs here: explaining any model that a bundle may hold.
+Does not belong here: the file that a bundle keeps for it (see `explanation_file.py`), what atoms are worth (see
+`additive.py`), tree SHAP (see `tree_shap.py`), paths through kernels (see `kernel_table.py`), the way from features to
+atoms (see `attribution.py`), pictures.
 
-Two families are taken apart column by column: tree ensembles exactly (path-dependent tree SHAP), kernel models by
-integrated gradients that start at molecules of the training set. Both tell what a unit of a column is worth, and an
-atom gets that times its part in the column. Every other model is explained by occlusion: what the prediction loses when
-an atom is masked, which makes the molecule unlike any other and is the least faithful (`bench_explanation`). A blend is
-the weighted sum of its members. Whatever is not an atom's (descriptors of the molecule as a whole, what other molecules
-have and this one lacks) stays in the rest: baseline, atoms and rest are the prediction by construction.
+Every model is explained by the sum over atoms that comes nearest to it. Where there are too few molecules to fit that,
+and in bundles that were written earlier, two families are taken apart column by column: tree ensembles exactly
+(path-dependent tree SHAP), kernel models by integrated gradients that start at molecules of the training set; an atom
+gets what a unit of a column is worth times its part in the column. Every other model is then explained by occlusion:
+what the prediction loses when an atom is masked. A blend is the weighted sum of its members. Whatever is not an atom's
+stays in the rest: baseline, atoms and rest are the prediction by construction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,24 +25,18 @@ from numpy.typing import NDArray
 from model_zoo import featurizers
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.targets import Target
-from model_zoo.errors import BundleError
-from model_zoo.explanation.kernel_graph import read_kernels
+from model_zoo.explanation import additive
+from model_zoo.explanation.additive import AtomValues
 from model_zoo.explanation.kernel_table import KernelTable
 from model_zoo.explanation.structures import Structures
 from model_zoo.explanation.tree_shap import contributions
-from model_zoo.explanation.tree_tables import TreeTable, read_oblivious, read_onnx
-from model_zoo.fitted_models.formats import Model, OnnxModel, load_model
-from model_zoo.fitted_models.oblivious_trees import ObliviousModel
+from model_zoo.explanation.tree_tables import TreeTable
+from model_zoo.fitted_models.formats import Model
 from model_zoo.type_aliases import Numbers
+from model_zoo.uncertainty.calibration import ProbabilityRule
 
-FILE = "explanation.npz"
 HERE = Structures()
-CHECKED_ROWS = 256
-OTHERS = 12
-"""Training molecules that the paths through a kernel start at: 32 gave the same correlation with a known truth."""
-TOLERANCE = 1e-3
-"""Largest accepted difference between a table's own prediction and the model's, relative to the largest of them;
-of probabilities, as it is."""
+SUM = "sum over atoms"
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +48,8 @@ class Explanation:
     Attributes
     ----------
     baseline
-        What the model says of the average training molecule.
+        Where the sum begins: with `sum over atoms`, the value without any atom; else what the model says of the average
+        training molecule.
     atoms
         What each of `n` atoms adds, in the order of the molecule's own SMILES.
     rest
@@ -62,9 +57,13 @@ class Explanation:
     prediction
         What the model says of this molecule.
     scale
-        The scale of all of these, before calibration and before values are cut to an endpoint's bounds.
+        The scale of all of these: of a class that of the calibrated probability, of a value before it is cut to an
+        endpoint's bounds.
     method
-        `tree SHAP`, `integrated gradients`, `occlusion`, or those of a blend's members.
+        `sum over atoms`, `tree SHAP`, `integrated gradients`, `occlusion`, or those of a blend's members.
+    fidelity
+        Share of the variance of the model's predictions for drugs that atoms alone reproduce; none where it is not
+        known.
     """
 
     baseline: float
@@ -73,6 +72,7 @@ class Explanation:
     prediction: float
     scale: str
     method: str
+    fidelity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,10 @@ class Explainer:
         The endpoint's task and scale.
     unit
         Its unit.
+    atom_values
+        What atoms are worth; none where that was not fitted.
+    rule
+        How the probability that the model gives is calibrated; without it that probability itself is explained.
     """
 
     def __init__(
@@ -140,15 +144,21 @@ class Explainer:
         target: Target,
         unit: str,
         variance: Numbers | None = None,
+        atom_values: AtomValues | None = None,
+        *,
+        rule: ProbabilityRule | None = None,
     ) -> None:
+        self.atom_values = atom_values
         self.parts, self._mean, self._features = tuple(parts), mean, tuple(features)
-        self._variance = variance
+        self._variance, self._rule = variance, rule
         self._target, self._unit = target, unit
 
     def explain(self, molecule: Molecule, structures: Structures = HERE) -> Explanation:
         """Explain the prediction for a standardised molecule; `structures` are looked at here unless told otherwise."""
         blocks = [structures.featurize(name, [molecule]) for name in self._features]
         X = featurizers.join(blocks)
+        if self.atom_values is not None:
+            return self._sum(self.atom_values, molecule, dict(zip(self._features, blocks, strict=True)), X, structures)
         columns, slopes, on_atoms = np.zeros(X.shape[1]), np.zeros(X.shape[1]), np.zeros(molecule.mol.GetNumAtoms())
         baseline = prediction = 0.0
         for part in self.parts:
@@ -174,8 +184,36 @@ class Explainer:
             if slopes[mine].any():
                 on_atoms += structures.spread(name, molecule, block[0], slopes[mine])
             at = mine.stop
+        log_odds = self._scale() == "log-odds"
+        stretch, baseline, prediction = self._calibrated(baseline, prediction, log_odds=log_odds)
+        on_atoms *= stretch
         rest = prediction - baseline - float(on_atoms.sum())
         return Explanation(baseline, tuple(map(float, on_atoms)), rest, prediction, self._scale(), self._method())
+
+    def _sum(
+        self, known: AtomValues, molecule: Molecule, blocks: Mapping[str, Numbers], X: Numbers, structures: Structures
+    ) -> Explanation:
+        binary = self._target.task == "binary"
+        said = float(on_scale(_predicted(self.parts, X), binary=binary)[0])
+        stretch, start, said = self._calibrated(known.start, said, log_odds=binary)
+        atoms = known.of(molecule, blocks, structures.spread) * stretch
+        rest, scale = said - start - float(atoms.sum()), "log-odds" if binary else self._scale()
+        return Explanation(start, tuple(map(float, atoms)), rest, said, scale, SUM, known.fidelity)
+
+    def _calibrated(self, start: float, end: float, *, log_odds: bool) -> tuple[float, float, float]:
+        """Bring both ends to the probability that is reported; give the slope of the line through them."""
+        rule = self._rule
+        if rule is None or self._target.task != "binary" or (rule.slope, rule.intercept) == (1.0, 0.0):
+            return 1.0, start, end
+
+        def told(value: float) -> float:
+            probability = rule.calibrate(np.array([_sigmoid(value) if log_odds else value]))
+            return float(additive.log_odds(probability)[0] if log_odds else probability[0])
+
+        near = 1e-4
+        if abs(end - start) > near:
+            return (told(end) - told(start)) / (end - start), told(start), told(end)
+        return (told(end + near) - told(end - near)) / (2 * near), told(start), told(end)
 
     def _grow(self, part: Part, table: TreeTable, X: Numbers) -> tuple[Floats, float, float]:
         """Give what each column adds by the trees of a part, from which baseline to which prediction."""
@@ -218,103 +256,15 @@ class Explainer:
         return " and ".join(sorted(methods, reverse=True))
 
 
-def write_tables(folder: Path, model_folder: Path, X: Numbers) -> None:
-    """Write what explaining a saved model takes.
-
-    Parameters
-    ----------
-    folder
-        Where `explainer.npz` is written.
-    model_folder
-        The saved model.
-    X
-        `n x d` features of the training molecules: how many of them pass each node of a tree, where paths through
-        kernels start, and what the model says of the average one.
-    """
-    mean = X.mean(axis=0, dtype=np.float64)
-    squares = np.einsum("nd,nd->d", X, X, dtype=np.float64)  # `X.var` would hold all of X in double precision
-    variance = np.maximum(squares / len(X) - mean**2, 0.0)
-    arrays: dict[str, NDArray[Any]] = {"features": mean, "variance": variance}
-    for name, part in _parts(load_model(model_folder)):
-        mine = part.pick(X)
-        predicted = part.model.predict(mine)
-        table = _table(part.model, model_folder / name, mine, predicted)
-        odds = isinstance(table, KernelTable) and table.log_odds
-        arrays[f"{name}/mean"] = np.array((_logit(predicted) if odds else predicted).mean())
-        if table is not None:
-            arrays |= {f"{name}/{key}": value for key, value in table.arrays()}
-    np.savez_compressed(folder / FILE, allow_pickle=False, **arrays)
+def _predicted(parts: Sequence[Part], X: Numbers) -> Floats:
+    """Give what the parts together say."""
+    return np.asarray(sum(part.weight * part.model.predict(part.pick(X)) for part in parts), dtype=np.float64)
 
 
-def load_explainer(folder: Path, model: Model, features: Sequence[str], target: Target, unit: str) -> Explainer:
-    """Read what `write_tables` wrote for a model.
-
-    Raises
-    ------
-    BundleError
-        When the file cannot be read, or does not belong to the model.
-    """
-    try:
-        parts = []
-        with np.load(folder / FILE, allow_pickle=False) as stored:
-            average, variance = stored["features"], stored.get("variance")
-            for name, part in _parts(model):
-                prefix = f"{name}/"
-                own = {key.removeprefix(prefix): stored[key] for key in stored.files if key.startswith(prefix)}
-                mean = float(own.pop("mean"))
-                parts.append(replace(part, table=_table_of(own), mean=mean))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{folder / FILE}: expected tables for explaining the model, got {error!r}") from error
-    return Explainer(parts, average, features, target, unit, variance)
-
-
-def _parts(model: Model) -> list[tuple[str, Part]]:
-    """List the parts of a model without their tables, by the names of their folders."""
-    members = getattr(model, "members", None)  # a blend's
-    if members is None:
-        return [(".", Part(model, 1.0, None, None, 0.0))]
-    return [(each.name, Part(each.model, each.weight, each.columns, None, 0.0)) for each in members]
-
-
-def _table(model: Model, folder: Path, X: Numbers, predicted: Floats) -> TreeTable | KernelTable | None:
-    """Give a model's trees or kernels, when it is made of such and they predict what it predicts."""
-    X = X.astype(np.float32, copy=False)
-    if isinstance(model, ObliviousModel):
-        nodes, kernels = read_oblivious(model), None
-    elif isinstance(model, OnnxModel):
-        graph = (folder / OnnxModel.FILE).read_bytes()
-        nodes = read_onnx(graph)
-        kernels = read_kernels(graph, X[_spread_out(predicted)]) if nodes is None else None
-    else:
-        return None
-    found = nodes or kernels
-    if found is None:
-        return None
-    sums = found.sums(X[:CHECKED_ROWS])
-    difference = (_sigmoid(sums) if found.log_odds else sums) - predicted[:CHECKED_ROWS]
-    size = 1.0 if found.log_odds else float(np.abs(predicted).max())
-    if np.any(np.abs(difference) > TOLERANCE * size):
-        return None
-    return nodes.table(nodes.counts(X)) if nodes is not None else kernels
-
-
-def _table_of(arrays: dict[str, Numbers]) -> TreeTable | KernelTable | None:
-    if not arrays:
-        return None
-    return KernelTable.of_arrays(arrays) if "kernel" in arrays else TreeTable(**arrays)
-
-
-def _spread_out(predicted: Floats) -> NDArray[np.intp]:
-    """Pick rows over the whole range of predictions, evenly by rank."""
-    order = np.argsort(predicted, kind="stable")
-    places = ((np.arange(OTHERS) + 0.5) / OTHERS * len(order)).astype(int)
-    return np.asarray(order[np.unique(places)])
+def on_scale(predicted: Floats, *, binary: bool) -> Floats:
+    """Bring predictions to the scale of a sum over atoms."""
+    return additive.log_odds(predicted) if binary else predicted
 
 
 def _sigmoid(value: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-np.clip(value, -500, 500)))
-
-
-def _logit(probability: Floats) -> Floats:
-    inside = np.clip(probability, 1e-12, 1 - 1e-12)
-    return np.asarray(np.log(inside / (1 - inside)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from model_zoo.type_aliases import Numbers
 
@@ -30,46 +31,62 @@ def compact(matrix: Numbers) -> Numbers:
     return bytes_ if same else matrix
 
 
-def write_block(stream: BinaryIO | Path, matrix: Numbers) -> None:
+def write_block(file: Path, matrix: Numbers) -> None:
     """Write an `n x d` matrix as a compressed `.npz`."""
-    dtype, shape = np.array(matrix.dtype.str), np.array(matrix.shape)
-    np.savez_compressed(stream, allow_pickle=False, compact=compact(matrix), dtype=dtype, shape=shape)
+    dtype, width = np.array(matrix.dtype.str), np.array(matrix.shape[1])
+    with file.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, compact=compact(matrix), dtype=dtype, width=width)
 
 
-def read_blocks(files: Sequence[Path]) -> Numbers:
-    """Read blocks of the same molecules, side by side; see `featurizers.join` for their type.
+class JoinedBlocks:
+    """Blocks of the same molecules, side by side: numbers for the rows that are asked for, the rest as it lies on disk.
 
-    Several are read one after the other into their places: of half a million molecules the whole takes 5 GB.
+    Of half a million molecules the blocks of counts and descriptors take 2 GB, all of them as `float32` 5 GB.
 
-    Returns
-    -------
-    ndarray
-        `n x d`.
+    Parameters
+    ----------
+    blocks
+        As `compact` gives them, `n` rows each.
+    dtype
+        Of the only block: it keeps its own. Several become `float32`, as `featurizers.join` makes them.
+    """
+
+    def __init__(self, blocks: Sequence[Numbers], dtype: DTypeLike) -> None:
+        self._blocks, self._dtype = blocks, np.dtype(dtype if len(blocks) == 1 else np.float32)
+        self.shape = (len(blocks[0]), sum(block.shape[1] for block in blocks))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | NDArray[Any]) -> Numbers:
+        """Give the numbers of some rows, `m x d`."""
+        if len(self._blocks) == 1:
+            return np.asarray(self._blocks[0][rows]).astype(self._dtype, copy=False)
+        count = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(self._blocks[0][rows, :0])
+        joined, begin = np.empty((count, self.shape[1]), dtype=self._dtype), 0
+        for block in self._blocks:
+            joined[:, begin : begin + block.shape[1]] = block[rows]
+            begin += block.shape[1]
+        return joined
+
+
+def read_blocks(files: Sequence[Path]) -> JoinedBlocks:
+    """Read blocks of the same molecules.
 
     Raises
     ------
     FileNotFoundError
         When one is not there.
     """
-    if len(files) == 1:
-        with np.load(files[0], allow_pickle=False) as content:
-            return np.asarray(content["compact"]).astype(str(content["dtype"]), copy=False)
-    shapes = [_shape(file) for file in files]
-    whole, begin = np.empty((shapes[0][0], sum(width for _, width in shapes)), dtype=np.float32), 0
+    blocks, dtype = [], ""
     for file in files:
         with np.load(file, allow_pickle=False) as content:
-            block = content["compact"]
-        whole[:, begin : begin + block.shape[1]] = block
-        begin += block.shape[1]
-    return whole
+            blocks.append(content["compact"])
+            dtype = str(content["dtype"])
+    return JoinedBlocks(blocks, dtype)
 
 
 def width_of(file: Path) -> int:
     """Say how many columns a block has."""
-    return _shape(file)[1]
-
-
-def _shape(file: Path) -> tuple[int, int]:
     with np.load(file, allow_pickle=False) as content:
-        rows, columns = content["shape"].tolist()
-    return int(rows), int(columns)
+        return int(content["width"])

@@ -21,6 +21,7 @@ from rdkit import Chem
 from model_zoo.bundles.reader import Bundle, Predictions
 from model_zoo.chemistry.molecules import Limits, Molecule
 from model_zoo.chemistry.standardisation.outcome import Note
+from model_zoo.data.targets import Target
 from model_zoo.features.shared import SharedFeatures
 from model_zoo.inference.chemistry import Chemistry, ProcessEndedError, Reading
 from model_zoo.uncertainty.reliability import Reliability
@@ -53,6 +54,11 @@ class Estimate:
     inside
         Whether the molecule counts as inside the applicability domain: where the bundle tells levels, as not of low
         reliability, and in older ones by similarity alone.
+    raw, half_width
+        The prediction and half of the bundle's own interval on the scale of training; none without an interval.
+    factor, calibration
+        What measured values that came back multiplied the half width by, and the calibration's name; see
+        `monitoring.recalibration`.
     notes
         What was left out or not read of the structure that came.
     """
@@ -69,6 +75,26 @@ class Estimate:
     usual_error: float | None = None
     inside: bool = True
     notes: tuple[Note, ...] = ()
+    raw: float | None = None
+    half_width: float | None = None
+    factor: float = 1.0
+    calibration: str = "bundle"
+
+    def recalibrated(self, target: Target, factor: float, calibration: str) -> Estimate:
+        """Give the estimate with an interval that many times as wide; as it is where it has none.
+
+        Examples
+        --------
+        >>> estimate = Estimate("C", 1.0, 0.5, 1.5, 1.0, raw=1.0, half_width=0.5)
+        >>> wider = estimate.recalibrated(Target(task="regression"), 2.0, "returned-30")
+        >>> wider.lower, wider.value, wider.upper
+        (0.0, 1.0, 2.0)
+        """
+        if self.raw is None or self.half_width is None:
+            return self
+        ends = np.array([self.raw - factor * self.half_width, self.raw + factor * self.half_width])
+        lower, upper = target.to_unit(ends).tolist()
+        return replace(self, lower=lower, upper=upper, factor=factor, calibration=calibration)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +260,7 @@ class Predictor:
             found[text] = reading
             if remember and len(text) <= self._limits.max_characters:
                 self._readings.put((reader, text), reading)
-        return [reading for text in texts if (reading := found[text]) is not None], fresh
+        return [entry for text in texts if (entry := found[text]) is not None], fresh
 
     def _results(
         self,
@@ -341,4 +367,6 @@ def _estimate(smiles: str, got: Predictions, row: int, threshold: float) -> Esti
         reliability,
         usual,
         similarity >= threshold if reliability is None else reliability != "low",
+        raw=None if got.raw is None else float(got.raw[row]),
+        half_width=None if got.half_width is None else float(got.half_width[row]),
     )

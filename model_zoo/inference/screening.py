@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CHUNK = 512
 """Molecules predicted at once: their features fit into memory, and more gain nothing."""
+RESULT = 2
+"""Version of a result's columns: shards of two never lie in one folder. Reliability came with 2."""
 LARGEST = float(np.finfo(np.float32).max)
 """The largest number that the columns of a result can hold."""
 
@@ -112,7 +114,7 @@ def find_shards(screen: Screen) -> tuple[list[Shard], dict[str, Json]]:
                 shards.append(Shard(file.path, group, start, rows, first + start))
             first += count
     identity = {"files": [[item.base_name, item.size, item.mtime_ns] for item in files], "columns": wanted}
-    return shards, {**identity, "rows_per_shard": screen.rows_per_shard}
+    return shards, {**identity, "rows_per_shard": screen.rows_per_shard, "result": RESULT}
 
 
 def predict_shard(
@@ -135,7 +137,8 @@ def predict_shard(
         One row per row read, in order: `row` (its place in the library), the id, `smiles` as it came, `error` (a code,
         or null; `prediction-failed` also where a single endpoint has no finite number), `notes` (what was left out of
         the structure, or null) and, per endpoint, its value as `<endpoint>`, `<endpoint>_low` and `<endpoint>_high`
-        (ends of the 90 % interval; none for a binary endpoint), `<endpoint>_similarity` and `<endpoint>_inside`.
+        (ends of the 90 % interval; none for a binary endpoint), `<endpoint>_similarity`, `<endpoint>_inside`,
+        `<endpoint>_reliability` and `<endpoint>_usual_error` (null where its bundle tells none).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -166,7 +169,8 @@ class _Columns:
         self.errors: list[str | None] = [None] * rows
         self.notes: list[str | None] = [None] * rows
         self._bundles = bundles
-        self._numbers = {name: np.full((5, rows), np.nan, dtype=np.float32) for name in bundles}
+        self._numbers = {name: np.full((6, rows), np.nan, dtype=np.float32) for name in bundles}
+        self._levels: dict[str, list[str | None]] = {name: [None] * rows for name in bundles}
 
     def fill(self, row: int, answer: Answer) -> None:
         """Write what was predicted of one molecule, or why nothing was."""
@@ -178,21 +182,25 @@ class _Columns:
         for fault in answer.faults.values():
             self.errors[row] = fault.code
         for name, estimate in answer.items():
-            numbers = (estimate.value, estimate.lower, estimate.upper, estimate.similarity, float(estimate.inside))
+            ends = (estimate.lower, estimate.upper)
+            numbers = (estimate.value, *ends, estimate.similarity, float(estimate.inside), estimate.usual_error)
             if any(number is not None and abs(number) > LARGEST for number in numbers):
                 self.errors[row] = "prediction-failed"
             else:
                 self._numbers[name][:, row] = [np.nan if number is None else number for number in numbers]
+                self._levels[name][row] = estimate.reliability
 
     def columns(self) -> dict[str, Json]:
         import pyarrow as pa
 
         columns: dict[str, Any] = {}
-        for name, (value, low, high, similarity, inside) in self._numbers.items():
+        for name, (value, low, high, similarity, inside, usual) in self._numbers.items():
             columns[name] = pa.array(value, mask=np.isnan(value))
             if self._bundles[name].manifest.target.task != "binary":
                 columns[f"{name}_low"] = pa.array(low, mask=np.isnan(low))
                 columns[f"{name}_high"] = pa.array(high, mask=np.isnan(high))
             columns[f"{name}_similarity"] = pa.array(similarity, mask=np.isnan(similarity))
             columns[f"{name}_inside"] = pa.array(inside == 1, mask=np.isnan(inside))
+            columns[f"{name}_reliability"] = pa.array(self._levels[name], pa.string())
+            columns[f"{name}_usual_error"] = pa.array(usual, mask=np.isnan(usual))
         return columns

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-A, B = TypeVar("A"), TypeVar("B")
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 def spread(work: Callable[[A], B], items: Sequence[A], processes: int, *, least: int, chunk: int = 1) -> Iterator[B]:

@@ -53,6 +53,14 @@ class Ensemble(Protocol):
 
 
 @runtime_checkable
+class AimsAtMetric(Protocol):
+    """What an ensemble offers besides when it can minimise the very error that elects."""
+
+    LOSSES: Mapping[str, str]
+    """By the endpoint's metric, the `loss` of its settings; other metrics leave it as it is."""
+
+
+@runtime_checkable
 class LearnsFromOthers(Protocol):
     """What a recipe offers besides when it learns from other endpoints too."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 import re
 import secrets
@@ -39,7 +40,9 @@ CREATE TABLE IF NOT EXISTS predictions (
     lower REAL,
     upper REAL,
     similarity REAL NOT NULL,
-    inside INTEGER NOT NULL
+    inside INTEGER NOT NULL,
+    raw REAL,
+    half_width REAL
 );
 CREATE INDEX IF NOT EXISTS predictions_by_molecule ON predictions (endpoint, molecule, version);
 CREATE INDEX IF NOT EXISTS predictions_by_time ON predictions (at);
@@ -58,8 +61,19 @@ CREATE TABLE IF NOT EXISTS measurements (
     UNIQUE (endpoint, caller, name)
 );
 CREATE INDEX IF NOT EXISTS measurements_by_molecule ON measurements (endpoint, molecule);
+CREATE TABLE IF NOT EXISTS decisions (
+    id INTEGER PRIMARY KEY,
+    endpoint TEXT NOT NULL,
+    at REAL NOT NULL,
+    by TEXT NOT NULL,
+    active INTEGER NOT NULL,
+    since REAL NOT NULL,
+    without TEXT NOT NULL
+);
 """
-_PREDICTION = "at, molecule, smiles, endpoint, version, role, answered, value, lower, upper, similarity, inside"
+_PREDICTION = (
+    "at, molecule, smiles, endpoint, version, role, answered, value, lower, upper, similarity, inside, raw, half_width"
+)
 _MEASUREMENT = "received, molecule, smiles, endpoint, value, source, name, caller, unit, relation"
 _OLD_MEASUREMENTS = "received, molecule, smiles, endpoint, value, source, name"
 """What a record held before it knew whose name a measurement's name is."""
@@ -85,6 +99,9 @@ class PredictionRow:
         In the endpoint's unit; no ends for a binary endpoint.
     similarity, inside
         Highest similarity to a training molecule, and whether that counts as inside the domain.
+    raw, half_width
+        Of a regression, on the scale of training: the prediction, and half of the bundle's own interval, whatever
+        factor was applied to it when it was told.
     """
 
     at: float
@@ -99,6 +116,36 @@ class PredictionRow:
     upper: float | None
     similarity: float
     inside: bool
+    raw: float | None = None
+    half_width: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRow:
+    """What one version said of one measured molecule: see `PredictionRow`."""
+
+    raw: float
+    half_width: float
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an administrator decided about the recalibration of an endpoint.
+
+    Attributes
+    ----------
+    active
+        Whether it is applied.
+    since
+        From when on values count, in seconds since 1970.
+    without
+        Callers whose values do not count.
+    """
+
+    active: bool = True
+    since: float = 0.0
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +286,53 @@ class PredictionLog:
         query = f"SELECT {_MEASUREMENT} FROM measurements WHERE endpoint = ? ORDER BY received, id"  # noqa: S608
         return [MeasurementRow(*row) for row in self._read(query, (endpoint,))]
 
+    def withdraw(self, endpoint: str, caller: str, names: Sequence[str]) -> list[str]:
+        """Delete a caller's measured values by their names; give the names that there were.
+
+        Raises
+        ------
+        StoreError
+            As `append`.
+        """
+        query = "DELETE FROM measurements WHERE endpoint = ? AND caller = ? AND name = ?"
+        with self._transaction() as connection:
+            return [name for name in names if connection.execute(query, (endpoint, caller, name)).rowcount]
+
+    def told(self, endpoint: str, version: str) -> dict[bytes, ToldRow]:
+        """Give what a version said of the endpoint's measured molecules; it says the same of each whenever asked."""
+        query = (
+            "SELECT molecule, raw, half_width, similarity FROM predictions WHERE endpoint = ? AND version = ?"
+            " AND half_width IS NOT NULL AND molecule IN (SELECT molecule FROM measurements WHERE endpoint = ?)"
+        )
+        return {molecule: ToldRow(*said) for molecule, *said in self._read(query, (endpoint, version, endpoint))}
+
+    def decide(self, endpoint: str, decision: Decision, by: str, at: float) -> None:
+        """Add what an administrator decided; the last decision counts.
+
+        Raises
+        ------
+        StoreError
+            As `append`.
+        """
+        said = (endpoint, at, by, decision.active, decision.since, json.dumps(decision.without))
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO decisions (endpoint, at, by, active, since, without) VALUES (?, ?, ?, ?, ?, ?)", said
+            )
+
+    def decision(self, endpoint: str) -> Decision:
+        """Give the last decision about an endpoint."""
+        query = "SELECT active, since, without FROM decisions WHERE endpoint = ? ORDER BY id DESC LIMIT 1"
+        for active, since, without in self._read(query, (endpoint,)):
+            return Decision(bool(active), since, tuple(json.loads(without)))
+        return Decision()
+
+    def state(self) -> tuple[object, ...]:
+        """Give what changes whenever a measured value or a decision does."""
+        measured = "SELECT COUNT(*), MAX(id), MAX(received), TOTAL(value) FROM measurements"
+        decided = "SELECT MAX(id) FROM decisions"
+        return (*self._read(measured, ()), *self._read(decided, ()))
+
     def use_by_hour(self, since: float) -> dict[str, dict[int, tuple[int, int]]]:
         """Count what callers were told: by endpoint, hours after `since` to predictions and those inside the domain."""
         found: dict[str, dict[int, tuple[int, int]]] = {}
@@ -304,16 +398,16 @@ class PredictionLog:
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Rebuild a table of measurements that holds one name per endpoint, whoever sent it, or knows no bounds.
+    """Bring up to date what lacks callers' names or bounds of measurements, or what intervals were made of.
 
     Nothing is lost.
     """
 
-    def lacks(name: str) -> bool:
-        columns = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
+    def lacks(name: str, table: str = "measurements") -> bool:
+        columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
         return bool(columns) and name not in columns
 
-    if not lacks("caller") and not lacks("relation"):
+    if not lacks("caller") and not lacks("relation") and not lacks("raw", "predictions"):
         return
     connection.execute("BEGIN IMMEDIATE")  # another process may have done it meanwhile
     try:
@@ -328,6 +422,9 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
             connection.execute("DROP TABLE measurements_before")
         if lacks("relation"):
             connection.execute("ALTER TABLE measurements ADD COLUMN relation TEXT NOT NULL DEFAULT '='")
+        if lacks("raw", "predictions"):
+            connection.execute("ALTER TABLE predictions ADD COLUMN raw REAL")
+            connection.execute("ALTER TABLE predictions ADD COLUMN half_width REAL")
     except BaseException:
         connection.execute("ROLLBACK")
         raise

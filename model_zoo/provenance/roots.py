@@ -67,6 +67,7 @@ PROCEDURES: Mapping[str, Mapping[str, str]] = {
     "champion": {
         "decide": "model_zoo.selection.election.decide",
         "contender": "model_zoo.bundles.assembly.candidate",
+        "whole_costs": "model_zoo.training.whole_cost.whole_costs",
         "make_bundle": "model_zoo.bundles.assembly.make_bundle",
         "to_markdown": "model_zoo.bundles.model_card.to_markdown",
     },

@@ -8,16 +8,15 @@ never read here.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model_zoo.metrics import HIGHER_IS_BETTER
+from model_zoo.selection.cost import Cost, cheap_ones
 from model_zoo.selection.criteria import SelectionCriteria
 
 BASELINE = "naive"
-SAME_COST = 2.0
-"""Costs within this factor of the cheapest count as equal: a measured latency is noisy, a decision must not be."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Candidate:
     folds
         Fold scores by metric.
     ms_per_molecule
-        What one prediction costs.
+        What one prediction costs without its features.
     """
 
     model: str
@@ -122,6 +121,7 @@ def decide(
     *,
     awaited: Sequence[str] = (),
     provisional: bool = False,
+    costs: Callable[[Sequence[Candidate]], Sequence[Cost]] | None = None,
 ) -> Election:
     """Choose who serves an endpoint.
 
@@ -140,13 +140,15 @@ def decide(
         Models that compete and are yet to be trained.
     provisional
         Whether the holder was elected while some were: it defends no title.
+    costs
+        Gives the whole costs of some, asked for where some tie; that of a prediction alone when omitted.
 
     Returns
     -------
     Election
         With the first champion: the best by the mean over folds; models that tie with it lose to the cheapest of
-        them, unless that is less than `SAME_COST` times cheaper. Later: the holder stays unless a challenger wins the
-        paired test. When the holder's own recipe or data changed, its successor (the same model under its present
+        them, unless that is less than `cost.SAME_COST` times cheaper. Later: the holder stays unless a challenger wins
+        the paired test. When the holder's own recipe or data changed, its successor (the same model under its present
         signature) takes its place first, unless it is significantly worse on the same folds. While models are
         awaited a holder stays, for a late candidate must not find the title given away; where nobody or a provisional
         champion serves, the best of those that are there becomes the provisional one. So the order in which models
@@ -163,9 +165,9 @@ def decide(
         return paired_p_value(one.folds[metric], other.folds[metric], higher_is_better=higher)
 
     if holder is None:
-        return replace(_first(eligible, refused, rules, test), awaited=tuple(awaited))
+        return replace(_first(eligible, refused, rules, test, costs), awaited=tuple(awaited))
     if provisional:
-        decision = _first(eligible, refused, rules, test)
+        decision = _first(eligible, refused, rules, test, costs)
         if decision.champion is not None:
             changed = decision.champion.signature != holder.signature
             return replace(decision, changed=changed, awaited=tuple(awaited))
@@ -177,7 +179,7 @@ def decide(
     else:
         title, succession = _successor(eligible, holder, rules, test)
     if title is None:
-        decision = _first(eligible, refused, rules, test)
+        decision = _first(eligible, refused, rules, test, costs)
         if decision.champion is None:
             reason = f"{holder.model} stays: no contender passes the gates"
             return Election(holder, changed=False, challenger=None, reason=reason, refused=refused)
@@ -198,7 +200,13 @@ def decide(
     return Election(winner, winner.signature != holder.signature, challenger, reason, refused, p_values)
 
 
-def _first(eligible: list[Candidate], refused: Mapping[str, str], rules: SelectionCriteria, test: Any) -> Election:
+def _first(
+    eligible: list[Candidate],
+    refused: Mapping[str, str],
+    rules: SelectionCriteria,
+    test: Any,
+    costs: Callable[[Sequence[Candidate]], Sequence[Cost]] | None,
+) -> Election:
     """Elect among the eligible (best first) without regard to a holder."""
     if not eligible:
         reason = "no champion: no contender passes the gates"
@@ -210,13 +218,15 @@ def _first(eligible: list[Candidate], refused: Mapping[str, str], rules: Selecti
         for item in eligible
         if abs(item.mean(rules.metric) - best.mean(rules.metric)) <= margin and test(best, item) >= rules.alpha
     ] or [best]
-    cheap = SAME_COST * min(item.ms_per_molecule for item in tied)
-    winner = next(item for item in tied if item.ms_per_molecule <= cheap)
+    winner, told = tied[0], [Cost(item.ms_per_molecule) for item in tied]
+    if len(tied) > 1:
+        told = list(costs(tied)) if costs else told
+        winner = next(item for item, cheap in zip(tied, cheap_ones(told), strict=True) if cheap)
     reason = f"{winner.model} has the best {rules.metric} over folds: {winner.mean(rules.metric):.4g}"
     if winner is not best:
         reason = (
             f"{winner.model} ties with {best.model} ({rules.metric} {winner.mean(rules.metric):.4g} against "
-            f"{best.mean(rules.metric):.4g}) and is cheaper"
+            f"{best.mean(rules.metric):.4g}) and is cheaper: {told[tied.index(winner)]}, {best.model} {told[0]}"
         )
     p_values = {item.model: test(item, winner) for item in eligible if item is not winner}
     challenger = next((item for item in eligible if item is not winner), None)

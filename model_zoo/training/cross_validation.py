@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from model_zoo.data.folds import OLDEST, TEST_FOLD, held_out, training_rows
 from model_zoo.data.targets import Target
 from model_zoo.errors import TrainingError
+from model_zoo.features.blocks import JoinedBlocks
 from model_zoo.fitted_models.formats import BlendMember, BlendModel, Model, load_model
 from model_zoo.metrics import score
 from model_zoo.models import Ensemble, Recipe, Trainer, get
@@ -48,7 +49,7 @@ class TrainingData:
         them when omitted.
     """
 
-    X: NDArray[Any]
+    X: NDArray[Any] | JoinedBlocks
     values: NDArray[np.float64]
     folds: NDArray[np.int_]
     exact: NDArray[np.bool_] | None = None

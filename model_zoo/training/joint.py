@@ -24,7 +24,7 @@ from model_zoo.data.folds import held_out, training_rows
 from model_zoo.data.group_dataset import GroupDataset
 from model_zoo.data.targets import Target, Task
 from model_zoo.errors import TrainingError
-from model_zoo.features.blocks import read_blocks
+from model_zoo.features.blocks import JoinedBlocks, read_blocks
 from model_zoo.fitted_models.formats import load_model
 from model_zoo.models import JointModel, get
 from model_zoo.models._base import ModelConfig
@@ -81,7 +81,7 @@ class JointData:
         The `t` endpoints, and what kind of values they have.
     """
 
-    X: Numbers
+    X: Numbers | JoinedBlocks
     Y: NDArray[np.float64]
     folds: NDArray[np.int_]
     endpoints: tuple[str, ...]
@@ -201,7 +201,13 @@ def read_told(folder: Path) -> dict[str, Json]:
 
 
 def take_column(
-    name: str, endpoint: str, target: Target, group: Path, joint: Path, own: tuple[Dataset, Numbers], folder: Path
+    name: str,
+    endpoint: str,
+    target: Target,
+    group: Path,
+    joint: Path,
+    own: tuple[Dataset, Sequence[Path]],
+    folder: Path,
 ) -> dict[str, Json]:
     """Give an endpoint its part of a joint model, as `train_and_score` leaves a model of its own.
 
@@ -212,7 +218,7 @@ def take_column(
     group, joint
         The folder of the group's snapshots, and the one that `fit_jointly` filled.
     own
-        The endpoint's snapshot, and the `n x d` features of its molecules.
+        The endpoint's snapshot, and the files of its molecules' features, in the model's order.
     folder
         An existing, empty folder. Receives what `train_and_score` writes.
 
@@ -226,7 +232,7 @@ def take_column(
     if endpoint not in told["endpoints"]:
         reason = told["left_out"].get(endpoint, "it had no snapshot in its group")
         raise TrainingError(f"{name}: {endpoint} is left out of its group's joint model: {reason}")
-    dataset, X = own
+    dataset, X = own[0], read_blocks(own[1])
     places = {smiles: row for row, smiles in enumerate(Dataset.load(group).table["smiles"])}
     rows = [places[smiles] for smiles in dataset.table["smiles"]]
     with np.load(joint / PREDICTIONS, allow_pickle=False) as predictions:
@@ -238,7 +244,9 @@ def take_column(
     return keep_trained(name, target, data, scored(raw, target, data), model, told["train_s"], folder)
 
 
-def joined(group: GroupDataset, targets: Mapping[str, Target], X: Numbers) -> tuple[JointData, dict[str, str]]:
+def joined(
+    group: GroupDataset, targets: Mapping[str, Target], X: Numbers | JoinedBlocks
+) -> tuple[JointData, dict[str, str]]:
     """Put the endpoints of a group side by side; give those that have no place on their scale with the reason."""
     molecules = group.molecules.table
     places = {smiles: row for row, smiles in enumerate(molecules["smiles"])}

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from model_zoo.chemistry.bit_slices import BitSlices
 from model_zoo.chemistry.similarity import PackedFingerprints, nearest_rows
 from model_zoo.uncertainty.applicability_domain import Domain
 
@@ -21,6 +22,8 @@ SMALL = 2_000
 """References up to which many molecules are looked for at once: of more, the memory is as slow as the counting."""
 FEW = 4
 """Molecules from which on that is worth it."""
+LARGE = 20_000
+"""References from which on bits are counted for 64 of them at once (`python -m tests.benchmarks.bench_nearest`)."""
 BLOCK = 2_000_000
 """Pairs of molecules that are compared at once: what they take fits into the processor's caches."""
 
@@ -44,7 +47,9 @@ class DomainIndex:
     def __init__(self, domain: Domain) -> None:
         self.packed, self.properties = domain.packed, domain.properties
         self._alone = domain
-        self._references = PackedFingerprints(domain.packed)
+        large = len(domain.packed) > LARGE
+        self._slices = BitSlices(domain.packed) if large else None
+        self._references = PackedFingerprints(domain.packed[:0] if large else domain.packed)
         self._last = threading.local()
 
     def nearest(self, packed: NDArray[np.uint8], k: int) -> Nearest:
@@ -52,8 +57,12 @@ class DomainIndex:
         last: tuple[NDArray[np.uint8], int, Nearest] | None = getattr(self._last, "found", None)
         if last is not None and last[0] is packed and last[1] == k:
             return last[2]
-        few = len(packed) < FEW or len(self.packed) > SMALL
-        found = Nearest(*nearest_rows(packed, self._references, k)) if few else self._of_many(packed, k)
+        if self._slices is not None:
+            found = Nearest(*self._slices.nearest(packed, k))
+        elif len(packed) < FEW or len(self.packed) > SMALL:
+            found = Nearest(*nearest_rows(packed, self._references, k))
+        else:
+            found = self._of_many(packed, k)
         self._last.found = (packed, k, found)
         return found
 

@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from litestar import asgi
+from litestar.enums import ScopeType
+from litestar.exceptions import MethodNotAllowedException
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 
@@ -29,7 +31,9 @@ class Tools:
 
         @asgi("/mcp", opt={"scope": "any"})
         async def tools(scope: Scope, receive: Receive, send: Send) -> None:
-            """Serve the protocol."""
+            """Serve the protocol; as nothing is ever sent unasked, nobody may hold a connection to wait for it."""
+            if scope["type"] == ScopeType.HTTP and scope["method"] != "POST":
+                raise MethodNotAllowedException(headers={"Allow": "POST"})
             sessions = await self._started()
             await sessions.handle_request(scope, receive, send)
 

@@ -18,7 +18,14 @@ from serving.auth.guard import holder_of
 from serving.http.parameters import HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.inference.engine import Engine
-from serving.inference.feedback import FeedbackRequest, FeedbackResponse, store_measurements
+from serving.inference.feedback import (
+    FeedbackRequest,
+    FeedbackResponse,
+    WithdrawalRequest,
+    WithdrawalResponse,
+    store_measurements,
+    withdraw_measurements,
+)
 
 _FAULT = problem_response()
 
@@ -56,4 +63,19 @@ async def report(
     return await store_measurements(engine, measurements, holder_of(request.scope))
 
 
-FEEDBACK_HANDLERS: list[ControllerRouterHandler] = [report]
+@post(
+    "/v1/feedback/withdraw",
+    status_code=200,
+    tags=["feedback"],
+    summary="Take measured values back",
+    opt={"scope": "feedback"},
+    responses={400: _FAULT, 409: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
+)
+async def withdraw(
+    request: HttpRequest, data: JSONBody[WithdrawalRequest], engine: NamedDependency[Engine]
+) -> WithdrawalResponse:
+    """Forget measured values by the names under which the same key reported them."""
+    return await engine.work(withdraw_measurements, engine, data, holder_of(request.scope))
+
+
+FEEDBACK_HANDLERS: list[ControllerRouterHandler] = [report, withdraw]

@@ -1,12 +1,13 @@
 """The Open Inference Protocol, version 2: what gateways and model servers' clients speak.
 
 A model here is an endpoint of ours. The input is a BYTES tensor named `smiles` with one SMILES per molecule; the
-outputs are FP64 tensors of the same length: `value`, `lower`, `upper` (for a regression endpoint) and `similarity`. A
-molecule that could not be predicted is null in each, and its reason stands in the output `error` (BYTES, null for the
-others). `notes` (BYTES, null where there are none) says what was left out of a structure. `version` (BYTES) names the
-version that answered for each molecule: while a challenger is on trial, some are the challenger's, unless the address
-names the champion's version.
-The input may come as a binary tensor beside the JSON; outputs are JSON always, since only JSON has a null.
+outputs are FP64 tensors of the same length: `value`, `lower`, `upper` (for a regression endpoint), `similarity` and
+`usual_error`, and the BYTES tensor `reliability`; the last two are null where the champion tells none. A molecule that
+could not be predicted is null in each, and its reason stands in the output `error` (BYTES, null for the others).
+`notes` (BYTES, null where there are none) says what was left out of a structure. `version` (BYTES) names the version
+that answered for each molecule: while a challenger is on trial, some are the challenger's, unless the address names the
+champion's version. The input may come as a binary tensor beside the JSON; outputs are JSON always, since only JSON has
+a null.
 
 Source: https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md.
 """
@@ -33,8 +34,8 @@ from serving.inference.engine import Engine
 from serving.telemetry.access_log import note_worked
 
 INPUT = "smiles"
-OUTPUTS = ("value", "lower", "upper", "similarity")
-TEXTS = ("error", "notes", "version")
+OUTPUTS = ("value", "lower", "upper", "similarity", "usual_error")
+TEXTS = ("error", "notes", "version", "reliability")
 _FAULT = problem_response()
 _PREDICT = {"scope": "predict"}
 ModelName = Annotated[str, PathParameter(description="Name of an endpoint.")]
@@ -281,7 +282,7 @@ def _smiles(data: InferRequest, most: int) -> list[str]:
 
 
 def _offered(champion: Champion) -> tuple[str, ...]:
-    return OUTPUTS if champion.manifest.target.task == "regression" else ("value", "similarity")
+    return OUTPUTS if champion.manifest.target.task == "regression" else ("value", "similarity", "usual_error")
 
 
 def _wanted(data: InferRequest, champion: Champion) -> list[str]:
@@ -303,6 +304,11 @@ class _Row:
     error: str | None
     notes: str | None
     version: str
+
+    @property
+    def reliability(self) -> str | None:
+        """How far to rely on it, where the champion tells."""
+        return None if self.estimate is None else self.estimate.reliability
 
 
 def _row(answer: Answer, name: str, version: str) -> _Row:

@@ -37,6 +37,18 @@ class _State:
         for name, champion in table.champions.items():
             earlier.add_metric((name,), len(champion.earlier_rules))
         yield earlier
+        for gauge, name_of in (
+            ("aidrug_interval_factor", "factor"),
+            ("aidrug_returned_values", "values"),
+            ("aidrug_returned_coverage", "own"),
+        ):
+            text = f"Of measured values that came back: {name_of} (see /v1/calibrations)."
+            family = GaugeMetricFamily(gauge, text, labels=("endpoint",))
+            for name, champion in table.champions.items():
+                value = getattr(engine.recalibrator.of(name, champion), name_of)
+                if value is not None and champion.manifest.target.task == "regression":
+                    family.add_metric((name,), value)
+            yield family
         gauges: tuple[tuple[str, str, float], ...] = (
             ("aidrug_generation", "Generation of the pointer that serves.", table.generation),
             ("aidrug_not_served", "Appointed champions that are not served.", len(table.failures)),

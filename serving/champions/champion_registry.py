@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_zoo.bundles.manifest import Manifest
+from model_zoo.bundles.matched_pairs import MatchedPairs, read_matched_pairs
 from model_zoo.bundles.pointer import Current, Withdrawal
 from model_zoo.bundles.reader import Bundle
 
@@ -53,6 +54,11 @@ class Champion:
         """Measured values of the training molecules in the endpoint's unit, ascending, without bounds; may be empty."""
         values = np.sort(self.bundle.neighbours.measured)
         return values[np.isfinite(values)]
+
+    @cached_property
+    def matched_pairs(self) -> MatchedPairs | None:
+        """What small changes did to measured values, read when it is first asked for; none where it came without."""
+        return read_matched_pairs(self.bundle)
 
     @property
     def manifest(self) -> Manifest:

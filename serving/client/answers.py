@@ -37,6 +37,25 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class Fragment:
+    """A group of the molecule, and what its atoms are worth together."""
+
+    smiles: str
+    atoms: list[int]
+    worth: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two measured molecules that differ only in a group which this one has."""
+
+    group: str
+    instead: str
+    having: Neighbour
+    other: Neighbour
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Parts of one prediction: `baseline`, all `atoms` and `rest` sum to `prediction`."""
 
@@ -46,6 +65,9 @@ class Explanation:
     prediction: float
     scale: str
     method: str
+    fidelity: float | None = None
+    fragments: list[Fragment] = field(default_factory=list)
+    pair: Pair | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +99,8 @@ class EndpointPrediction:
     reliability: str | None = None
     usual_error: float | None = None
     usual_error_unit: str | None = None
+    interval_factor: float | None = None
+    calibration: str | None = None
 
 
 @dataclass(frozen=True)

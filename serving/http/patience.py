@@ -1,6 +1,6 @@
 """How long a request may take to arrive.
 
-Belongs here: pauses in a body, and bodies that never end. The server itself limits the time for a request's head.
+Belongs here: pauses in a body, bodies that never end or cannot be read. The server limits the time for a head itself.
 Does not belong here: how long an answer may take (see `inference/batches.py`).
 
 Around the whole application, since a handler, a guard or a form may read the body.
@@ -57,6 +57,8 @@ class Patience:
             if arrived:  # from here on it waits for the client to leave
                 return await receive()
             message = await self._within(receive)
+            if message["type"] == "http.disconnect" and scope["method"] not in ("GET", "HEAD"):
+                raise ProblemError("malformed-request", "body: it ended too early, or its chunks are none", _CLOSE)
             arrived = message["type"] != "http.request" or not message.get("more_body", False)
             if message["type"] == "http.request":
                 size += len(message["body"])
@@ -76,6 +78,11 @@ class Patience:
         except TimeoutError:
             detail = f"expected the rest of the request within {seconds:g} s"
             raise ProblemError("request-timeout", detail, _CLOSE) from None
+        except (
+            Exception
+        ) as error:  # of the server, which has no type for it: chunks that are none, or a client that left
+            detail = "expected a whole body, in chunks as HTTP writes them or as long as its length says"
+            raise ProblemError("malformed-request", detail, _CLOSE) from error
         finally:
             self._arriving.discard(timer)
 

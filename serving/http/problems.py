@@ -107,7 +107,8 @@ def problem(
 def on_problem(request: HttpRequest, error: ProblemError) -> Response[Problem] | Redirect:
     """Answer a fault that a handler found; a browser that has no key is sent to the page that asks for one."""
     if error.code == "unauthorized" and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-        return Redirect("/key", status_code=303)
+        shared = request.scope["path"].startswith("/shared/")
+        return Redirect("/key" + (f"?next={request.scope['path']}" if shared else ""), status_code=303)
     return problem(request, error.code, error.detail, error.headers)
 
 

@@ -64,31 +64,73 @@ class AlertInfo(Struct, frozen=True):
     atoms: Annotated[list[int], Meta(description="Matching atoms, by their place in `standardised`.")]
 
 
+class FragmentInfo(Struct, frozen=True):
+    """A group of the molecule, cut out as BRICS does."""
+
+    smiles: Annotated[str, Meta(description="Its SMILES; `*` stands where it was bound.")]
+    atoms: Annotated[list[int], Meta(description="Its atoms, by their place in `standardised`.")]
+    worth: Annotated[float, Meta(description="The sum of its `atoms`: what the model would lose without it, about.")]
+
+
+class PairInfo(Struct, frozen=True):
+    """Two measured molecules that differ only in a group which this one has."""
+
+    group: Annotated[str, Meta(description="The group that this molecule and `having` have, `[*:1]` where bound.")]
+    instead: Annotated[str, Meta(description="What `other` has in its place.")]
+    having: NeighbourInfo
+    other: NeighbourInfo
+
+
 class ExplanationInfo(Struct, frozen=True):
     """Parts of one prediction: `baseline`, all `atoms` and `rest` sum to `prediction`."""
 
-    baseline: Annotated[float, Meta(description="What the model says of the average training molecule.")]
+    baseline: Annotated[
+        float,
+        Meta(
+            description="Where the sum begins: by `sum over atoms` the value without any atom, else what the model "
+            "says of the average training molecule."
+        ),
+    ]
     atoms: Annotated[
         list[float], Meta(description="What each heavy atom adds, in the order of the atoms of `standardised`.")
     ]
     rest: Annotated[
         float,
         Meta(
-            description="What belongs to no atom: descriptors of the molecule as a whole, what other molecules have "
-            "and this one lacks, what masking single atoms does not show."
+            description="What belongs to no atom: what no sum over atoms reproduces of this model; by the other "
+            "methods also what other molecules have and this one lacks."
         ),
     ]
     prediction: Annotated[
-        float, Meta(description="What the model says of this molecule, before calibration and before bounds.")
+        float, Meta(description="What is told of this molecule, before bounds; of a class the calibrated probability.")
     ]
     scale: Annotated[str, Meta(description="The scale of all of these: a unit, `log-odds` or `probability`.")]
     method: Annotated[
         str,
         Meta(
-            description="`tree SHAP` (exact), `integrated gradients` (kernel models), `occlusion` (masking atom by "
-            "atom, the least faithful), or those of a blend's members."
+            description="`sum over atoms` (the one that comes nearest to what the model says of real molecules). Of "
+            "champions from before it, and of fewer than 50 molecules: `tree SHAP`, `integrated gradients`, "
+            "`occlusion` (the least faithful), or those of a blend's members."
         ),
     ]
+    fidelity: Annotated[
+        float | None,
+        Meta(
+            description="Share of the variance of this model's predictions for drugs that atoms alone reproduce, 0 to "
+            "1; null where nobody looked."
+        ),
+    ] = None
+    fragments: Annotated[
+        list[FragmentInfo],
+        Meta(description="Groups, each atom in one of them, those that move the prediction most first; may be empty."),
+    ] = []
+    pair: Annotated[
+        PairInfo | UnsetType | None,
+        Meta(
+            description="With `neighbours`: the nearest two measured molecules that differ in a group of this one; "
+            "null where there are none among the nearest 60."
+        ),
+    ] = UNSET
 
 
 class EndpointPrediction(Struct, frozen=True):
@@ -172,6 +214,20 @@ class EndpointPrediction(Struct, frozen=True):
         Meta(
             description="Such as `log10 mol/L`, `log10 of mL/min/kg` where the model learnt logarithms, or `share of "
             "wrong labels`."
+        ),
+    ] = None
+    interval_factor: Annotated[
+        float | None,
+        Meta(
+            description="How much wider `interval` is than the model's own, by measured values that came back: 1 where "
+            "there are fewer than 30; null without an interval."
+        ),
+    ] = None
+    calibration: Annotated[
+        str | None,
+        Meta(
+            description="What made the interval: `bundle`, the model's own, or `returned-<values>-<digest>`; see "
+            "`GET /v1/calibrations/{endpoint}`. Null without an interval."
         ),
     ] = None
     neighbours: Annotated[

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from rdkit import Chem
@@ -18,11 +18,13 @@ from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.explanation.explainer import Explainer, Explanation
+from model_zoo.explanation.fragments import Fragment, fragments_of
+from model_zoo.explanation.measured_pair import MeasuredPair, nearest_pair
 from model_zoo.inference.chemistry import ProcessEndedError
 from model_zoo.inference.predictor import HERE, Answer, Estimates, Fault
 from model_zoo.policies import find_alerts
 from serving.champions.champion_registry import Champion
-from serving.inference.chemistry_process import ChemistryProcess, chemistry_process
+from serving.inference.chemistry_process import ChemistryProcess
 from serving.inference.lru_cache import LruCache
 
 logger = logging.getLogger(__name__)
@@ -30,11 +32,15 @@ logger = logging.getLogger(__name__)
 INCLUDES = ("neighbours", "explanation", "alerts")
 """What a request may ask for."""
 NEIGHBOURS = 3
+PAIRED = 60
+"""Nearest measured molecules among which a pair that differs in one group is sought."""
 EXPLAINED = 5_000
 """How many explanations are remembered; each is about a kilobyte."""
 MOST_EXPLAINED_ATOMS = 70
 """Larger molecules are not explained: masking them atom by atom takes the square of what a prediction takes, and more.
 This many atoms take up to seven seconds."""
+GRACE_S = 1.0
+"""What is explained when time is over has this long to end, and is then remembered; a process begins as slowly."""
 PART = 8
 """Molecules that are looked at in one go, where none is explained."""
 
@@ -44,7 +50,7 @@ class Overdue(Exception):  # noqa: N818  it is not an error of the code
 
 
 class Deadline:
-    """Whether something may go on; whoever gives it up ends it, and with it the process that works for it."""
+    """Whether something may go on, and the process that works for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,9 +58,13 @@ class Deadline:
         self._over = False
 
     def end(self) -> None:
-        """Let nothing go on; from any thread."""
+        """Let nothing new begin; from any thread."""
+        self._over = True
+
+    def kill(self) -> None:
+        """End what has not come to its end."""
         with self._lock:
-            self._over = True
+            self.end()
             if self._process is not None:
                 self._process.kill()
 
@@ -70,8 +80,8 @@ class Deadline:
             raise Overdue
 
     @contextmanager
-    def ends(self, process: ChemistryProcess | None) -> Iterator[None]:
-        """End a process too, for as long as the context lasts, and not when it works for somebody else."""
+    def owns(self, process: ChemistryProcess | None) -> Iterator[None]:
+        """Name the process that may be killed, for as long as the context lasts: then it works for others."""
         with self._lock:
             self.check()
             self._process = process
@@ -83,15 +93,25 @@ class Deadline:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What stands beside an explanation: groups, and where `sought` the nearest measured pair that differs in one."""
+
+    groups: tuple[Fragment, ...] = ()
+    pair: MeasuredPair[Neighbour] | None = None
+    sought: bool = False
+
+
+@dataclass(frozen=True)
 class Annotation:
     """What was asked for of one molecule; none, or an endpoint missing, where it was not asked for.
 
-    An explanation is none where a champion cannot explain this molecule.
+    An explanation is none where a champion cannot explain this molecule; what stands `beside` it is missing then too.
     """
 
     alerts: tuple[Alert, ...] | None = None
     neighbours: Mapping[str, list[Neighbour]] = field(default_factory=dict)
     explanations: Mapping[str, Explanation | None] = field(default_factory=dict)
+    beside: Mapping[str, Beside] = field(default_factory=dict)
 
 
 class Annotations:
@@ -101,9 +121,14 @@ class Annotations:
     ----------
     cache_entries
         Of how many molecules the alerts are remembered.
+    processes
+        Gives an explanation a process for what it takes of chemistry.
     """
 
-    def __init__(self, cache_entries: int) -> None:
+    def __init__(
+        self, cache_entries: int, processes: Callable[[], AbstractContextManager[ChemistryProcess | None]] = nullcontext
+    ) -> None:
+        self._processes = processes
         self._alerts: LruCache[tuple[int, str], tuple[Alert, ...]] = LruCache(cache_entries)
         self._explanations: LruCache[tuple[str, str], Explanation] = LruCache(min(cache_entries, EXPLAINED))
 
@@ -122,7 +147,7 @@ class Annotations:
         Raises
         ------
         Overdue
-            When a deadline was ended, at the next molecule or endpoint, and at once while one is explained.
+            When a deadline was ended, at the next molecule or endpoint, or when it was killed.
         """
         deadline = deadline or Deadline()
         return [
@@ -149,11 +174,16 @@ class Annotations:
             for name, estimate in answer.items()
             if "explanation" in include
         }
+        beside = {
+            name: self._beside(champions[name], molecules[answer[name].smiles], told, pairs="neighbours" in include)
+            for name, told in why.items()
+            if told is not None
+        }
         found = None
         if "alerts" in include:
             name, first = next(iter(answer.items()))
             found = self._alerts_of(molecules[first.smiles], champions[name].manifest.policies.alerts)
-        return Annotation(found, near, why)
+        return Annotation(found, near, why, beside)
 
     def _explanation_of(self, champion: Champion, molecule: Molecule, deadline: Deadline) -> Explanation | None:
         if champion.bundle.explainer is None or molecule.mol.GetNumHeavyAtoms() > MOST_EXPLAINED_ATOMS:
@@ -163,7 +193,7 @@ class Annotations:
         known = self._explanations.get(key)
         if known is None:
             try:
-                known = _explained(champion.bundle.explainer, molecule, deadline)
+                known = self._explained(champion.bundle.explainer, molecule, deadline)
             except Overdue:
                 raise
             except Exception as error:  # noqa: BLE001  a prediction stands without its explanation
@@ -172,6 +202,16 @@ class Annotations:
             self._explanations.put(key, known)
         return known
 
+    @staticmethod
+    def _beside(champion: Champion, molecule: Molecule, why: Explanation, *, pairs: bool) -> Beside:
+        try:
+            groups = fragments_of(molecule.mol, why.atoms)
+            near = champion.bundle.nearest([molecule], PAIRED)[0] if pairs else []
+            return Beside(groups, nearest_pair(molecule.smiles, near), pairs)
+        except Exception as error:  # noqa: BLE001  an explanation stands without its groups: RDKit raises what it likes
+            logger.warning("%s: a molecule cannot be cut: %s", champion.manifest.endpoint, type(error).__name__)
+            return Beside()
+
     def _alerts_of(self, molecule: Molecule, version: int) -> tuple[Alert, ...]:
         known = self._alerts.get((version, molecule.smiles))
         if known is None:
@@ -179,14 +219,15 @@ class Annotations:
             self._alerts.put((version, molecule.smiles), known)
         return known
 
-
-def _explained(explainer: Explainer, molecule: Molecule, deadline: Deadline, *, again: bool = True) -> Explanation:
-    """Explain, with a process for what it takes of chemistry; one that was killed is replaced once."""
-    with chemistry_process() as process, deadline.ends(process):
-        try:
-            return explainer.explain(molecule, process or HERE)
-        except ProcessEndedError:
-            deadline.check()
-            if not again:
-                raise
-    return _explained(explainer, molecule, deadline, again=False)
+    def _explained(
+        self, explainer: Explainer, molecule: Molecule, deadline: Deadline, *, again: bool = True
+    ) -> Explanation:
+        """Explain; a process that was killed is replaced once."""
+        with self._processes() as process, deadline.owns(process):
+            try:
+                return explainer.explain(molecule, process or HERE)
+            except ProcessEndedError:
+                deadline.check()
+                if not again:
+                    raise
+        return self._explained(explainer, molecule, deadline, again=False)

@@ -4,14 +4,15 @@ A free thread takes what waits at once, so that one request alone loses no time;
 and the next batch is larger. A request for a few small molecules has a thread of its own, which the system prefers to
 the others, whatever else waits (`tests/benchmarks/bench_attack.py`).
 
-RDKit and ONNX Runtime release the GIL: threads do run side by side. A thread cannot be killed. What would hold the
-interpreter is refused before any work (`model_zoo.inference.complexity`); what is merely long, up to a second each,
-stands in a queue of its own, a few at a time, and like batch jobs leaves a thread to the others
-(`tests/benchmarks/bench_nasty.py`). A pool of processes would cost every request more than it saves.
+What would hold the interpreter is refused before any work (`model_zoo.inference.complexity`); what is merely long, up
+to a second each, stands in a queue of its own, a few at a time, and like batch jobs leaves a thread to the others
+(`tests/benchmarks/bench_nasty.py`). All but what is quick has its chemistry done by a process (`chemistry_process.py`):
+much of it holds the GIL, for which nobody can be preferred.
 
 For the molecule nobody has thought of, a batch has a limit of processor time for each of its steps: when that is spent
-and the step is not over, its thread is given up, another takes its place, and the molecules go on one by one; the one
-that does it again is answered with the code `timeout`, and at once when it comes again. The clock on the wall decides
+and the step is not over, its process is killed, its thread given up, another takes its place, and the molecules go on
+one by one; the one that does it again is answered with the code `timeout`, and at once when it comes again. So they do
+where a process ends by itself, and the one that ends two is answered so too. The clock on the wall decides
 nothing: a busy machine or many endpoints make a batch slow, and no molecule hopeless. What molecules cost is measured,
 and the more they cost, the fewer make a batch.
 """
@@ -52,7 +53,12 @@ MOST_LOST = 8
 
 K = TypeVar("K", bound=Hashable)
 A = TypeVar("A")
+Processes = Callable[[bool], AbstractContextManager[ChemistryProcess | None]]
 logger = logging.getLogger(__name__)
+
+
+def _none(needed: bool) -> AbstractContextManager[None]:  # noqa: FBT001  a type of callable names no parameters
+    return nullcontext()
 
 
 class QueueFullError(Exception):
@@ -150,7 +156,7 @@ class Batches(Generic[K, A]):
     seconds
         Processor time that a step of a batch may take; see `step`.
     processes
-        Gives what is not quick a process for its chemistry.
+        Gives what is not quick a process for its chemistry; told whether that is worth waiting for its beginning.
     """
 
     def __init__(
@@ -161,7 +167,7 @@ class Batches(Generic[K, A]):
         threads: int,
         most_waiting: int,
         seconds: float,
-        processes: Callable[[], AbstractContextManager[ChemistryProcess | None]] = nullcontext,
+        processes: Processes = _none,
     ) -> None:
         self._predict, self._timed_out, self._processes = predict, timed_out, processes
         self._threads, self._most_waiting, self._seconds = threads, most_waiting, seconds
@@ -370,7 +376,7 @@ class Batches(Generic[K, A]):
             metrics.QUEUE.observe(time.monotonic() - min(ask.since for ask, _ in batch.places))
             metrics.BATCH_MOLECULES.observe(len(batch.places))
             answers: list[A] | Exception
-            with self._processes() if batches is self._others else nullcontext() as process:
+            with self._process_of(batch) as process:
                 batch.begin(process)
                 self._own.batch, began = batch, batch.mark
                 try:
@@ -385,6 +391,9 @@ class Batches(Generic[K, A]):
                 self._loop.call_soon_threadsafe(self._finished, batch, answers)
             if batch.lost:
                 return
+
+    def _process_of(self, batch: _Batch[K, A]) -> AbstractContextManager[ChemistryProcess | None]:
+        return nullcontext() if batch.lane == "quick" else self._processes(batch.lane != "short")
 
     def _learn(self, key: tuple[K, Lane], cost: float) -> None:
         """Remember what a molecule took: more at once, less in time."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,13 +27,15 @@ from serving.champions.champion_watcher import ChampionWatcher
 from serving.champions.remembered_pointer import Remembered
 from serving.champions.training_progress import TrainingProgress
 from serving.http.problems import ProblemError
-from serving.inference.annotations import PART, Annotation, Annotations, Deadline, Overdue
+from serving.inference.annotations import GRACE_S, PART, Annotation, Annotations, Deadline, Overdue
 from serving.inference.batches import Batches, QueueFullError
 from serving.inference.chemistry_process import chemistry_process
 from serving.inference.lru_cache import LruCache
 from serving.inference.prediction_logger import PredictionLogger
 from serving.inference.priority import give_way
+from serving.inference.recalibrator import Recalibrator
 from serving.inference.rollout import Rollout
+from serving.inference.structure_search import StructureSearch
 from serving.runtime.generation_barrier import GenerationBarrier
 from serving.settings import Settings
 from serving.storage.stores import open_store
@@ -79,16 +82,18 @@ class Engine:
         self.training_progress = TrainingProgress(self.store, settings.poll_seconds)
         estimates = LruCache[str, Mapping[str, Estimate]](settings.cache_entries, len, LEAST_MOLECULES)
         self._predictor = Predictor(settings.limits, LruCache(settings.cache_entries), estimates, self._step)
-        self._annotations = Annotations(settings.cache_entries)
+        threads = max(2, (os.cpu_count() or 1) // settings.workers)
+        room = threading.Semaphore(threads - 1)
+        self._annotations = Annotations(settings.cache_entries, partial(chemistry_process, room))
         self.batches: Batches[_Asked, Answer] = Batches(
             lambda asked, texts, process: self._predictor.predict(
                 asked.bundles, texts, remember=asked.remember, chemistry=process or HERE
             ),
             lambda: Fault("timeout", f"this molecule was given up after {settings.batch_seconds:g} s of computing"),
-            threads=max(2, (os.cpu_count() or 1) // settings.workers),
+            threads=threads,
             most_waiting=settings.queue_molecules,
             seconds=settings.batch_seconds,
-            processes=chemistry_process,
+            processes=lambda needed: chemistry_process(room, needed=needed),
         )
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="work")
         # Explanations take seconds: on a thread of their own they keep neither the page nor predictions waiting; with a
@@ -97,7 +102,9 @@ class Engine:
         self.prediction_logger = (
             PredictionLogger(settings.record, keep_smiles=settings.record_structures) if settings.record else None
         )
+        self.recalibrator = Recalibrator(settings.record or None, lambda: self.champion_registry)
         self.rollout = Rollout(self.predict, self.prediction_logger)
+        self.structure_search = StructureSearch()
         self.insights_waiting = 0
 
     @property
@@ -116,6 +123,9 @@ class Engine:
         with suppress(TimeoutError):
             looks = asyncio.gather(self.champion_watcher.looked.wait(), self.training_progress.looked.wait())
             await asyncio.wait_for(looks, FIRST_LOOK_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(self.recalibrator.look), FIRST_LOOK_SECONDS)
+        tasks.append(asyncio.create_task(self.recalibrator.run()))
         try:
             yield
         finally:
@@ -177,7 +187,7 @@ class Engine:
         metrics.CACHE_MISSES.inc(len(missing))
         for (name, code), count in Counter(_codes(given, champions)).items():
             metrics.MOLECULE_ERRORS.labels(name, code).inc(count)
-        return given
+        return self.recalibrator.applied(champions, given)
 
     async def annotations(
         self,
@@ -190,7 +200,8 @@ class Engine:
         """Find what the request asks for beside the numbers; one insight per answer, in order.
 
         `background` work is never refused: its caller asks for the next molecules when it has had these. Requests take
-        turns, a few molecules each; one that is cancelled, or whose time is over, ends at once.
+        turns, a few molecules each; one that is cancelled, or whose time is over, ends with the explanation under way,
+        or a second later.
 
         Raises
         ------
@@ -206,7 +217,12 @@ class Engine:
             raise ProblemError("busy", detail, {"Retry-After": "2"})
         self.insights_waiting += len(answers)
         deadline, loop = Deadline(), asyncio.get_running_loop()
-        timer = None if background else loop.call_later(self.settings.request_seconds, deadline.end)
+
+        def give_up() -> None:
+            deadline.end()
+            loop.call_later(GRACE_S, deadline.kill)
+
+        timer = None if background else loop.call_later(self.settings.request_seconds, give_up)
         pool, step = (self._explaining, 1) if "explanation" in include else (self._threads, PART)
         found: list[Annotation] = []
         try:
@@ -221,7 +237,7 @@ class Engine:
         finally:
             if timer is not None:
                 timer.cancel()
-            deadline.end()
+            give_up()
             self.insights_waiting -= len(answers)
         return found
 

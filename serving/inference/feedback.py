@@ -68,6 +68,20 @@ class MeasurementResult(Struct, frozen=True):
     error: MoleculeError | UnsetType = UNSET
 
 
+class WithdrawalRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Measurements that are to be forgotten."""
+
+    endpoint: str
+    names: Annotated[list[str], Meta(min_length=1, max_length=10_000, description="As you reported them, your key's.")]
+
+
+class WithdrawalResponse(Struct, frozen=True):
+    """What was forgotten, and which names there were none of."""
+
+    withdrawn: list[str]
+    unknown: list[str]
+
+
 class FeedbackResponse(Struct, frozen=True):
     """One entry per measurement, in the order of the request; those without an error are stored."""
 
@@ -96,6 +110,25 @@ async def store_measurements(engine: Engine, measurements: list[Measurement], ca
     return FeedbackResponse(
         stored, [_entry(index, item, results[index], table) for index, item in enumerate(measurements)]
     )
+
+
+def withdraw_measurements(engine: Engine, data: WithdrawalRequest, caller: str) -> WithdrawalResponse:
+    """Forget what the caller reported; what was made of it (reviews, intervals) is made anew without it.
+
+    Raises
+    ------
+    ProblemError
+        `record-off`, `record-unavailable`.
+    """
+    if engine.prediction_logger is None:
+        raise ProblemError("record-off", "the service keeps no live record: AIDRUG_RECORD is off")
+    names = list(dict.fromkeys(data.names))
+    try:
+        with closing(PredictionLog(engine.prediction_logger.folder)) as record:
+            gone = record.withdraw(data.endpoint, caller, names)
+    except StoreError as error:
+        raise ProblemError("record-unavailable", "the live record cannot be written", {"Retry-After": "30"}) from error
+    return WithdrawalResponse(gone, [name for name in names if name not in set(gone)])
 
 
 async def _predicted(engine: Engine, table: ChampionRegistry, measurements: list[Measurement]) -> list[Answer]:

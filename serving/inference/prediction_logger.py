@@ -175,6 +175,8 @@ class PredictionLogger:
                         upper=estimate.upper,
                         similarity=estimate.similarity,
                         inside=estimate.inside,
+                        raw=estimate.raw,
+                        half_width=estimate.half_width,
                     )
                 )
         return rows

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.data.display_unit import Display
-from model_zoo.explanation.explainer import Explanation
+from model_zoo.explanation.measured_pair import MeasuredPair
 from model_zoo.inference.predictor import Answer, Estimate, Fault
 from model_zoo.monitoring.prediction_log import Role
 from model_zoo.type_aliases import Json
@@ -23,12 +23,14 @@ from serving.http.schemas import (
     AlertInfo,
     EndpointPrediction,
     ExplanationInfo,
+    FragmentInfo,
     MoleculeError,
     MoleculePrediction,
     NeighbourInfo,
     NoteInfo,
+    PairInfo,
 )
-from serving.inference.annotations import Annotation
+from serving.inference.annotations import Annotation, Beside
 
 
 def build_entry(
@@ -88,9 +90,11 @@ def _prediction(
         reliability=estimate.reliability,
         usual_error=estimate.usual_error,
         usual_error_unit=manifest.error_unit if manifest.trust.levels is not None else None,
+        interval_factor=None if estimate.half_width is None else estimate.factor,
+        calibration=None if estimate.half_width is None else estimate.calibration,
         neighbours=UNSET if near is None else [_neighbour(each, measured_unit, manifest.display) for each in near],
         **_shown(estimate, manifest.display),
-        explanation=_explanation(annotation.explanations[name]) if name in annotation.explanations else UNSET,
+        explanation=_explanation(annotation, name, measured_unit, manifest.display),
     )
 
 
@@ -111,7 +115,23 @@ def _neighbour(each: Neighbour, unit: str, display: Display | None) -> Neighbour
     return NeighbourInfo(each.smiles, round(each.similarity, 4), each.value, unit, sign, shown)
 
 
-def _explanation(why: Explanation | None) -> ExplanationInfo | None:
+def _explanation(
+    annotation: Annotation, name: str, unit: str, display: Display | None
+) -> ExplanationInfo | UnsetType | None:
+    if name not in annotation.explanations:
+        return UNSET
+    why, beside = annotation.explanations[name], annotation.beside.get(name, Beside())
     if why is None:
         return None
-    return ExplanationInfo(why.baseline, list(why.atoms), why.rest, why.prediction, why.scale, why.method)
+    pair: PairInfo | UnsetType | None = UNSET
+    if beside.sought:
+        pair = None if beside.pair is None else _pair(beside.pair, unit, display)
+    groups = [FragmentInfo(each.smiles, list(each.atoms), each.worth) for each in beside.groups]
+    numbers = (why.baseline, list(why.atoms), why.rest, why.prediction)
+    return ExplanationInfo(*numbers, why.scale, why.method, why.fidelity, groups, pair)
+
+
+def _pair(pair: MeasuredPair[Neighbour], unit: str, display: Display | None) -> PairInfo:
+    return PairInfo(
+        pair.group, pair.instead, _neighbour(pair.having, unit, display), _neighbour(pair.other, unit, display)
+    )

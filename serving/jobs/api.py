@@ -24,20 +24,25 @@ from litestar.params import HeaderParameter, PathParameter, QueryParameter
 from litestar.response import ServerSentEvent, Stream
 from litestar.types import ControllerRouterHandler
 
+from model_zoo.inference.suggestion import EXPLORATION
 from model_zoo.io.spreadsheets import BOM
 from serving.auth.guard import holder_of
 from serving.http.parameters import HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
+from serving.inference.engine import Engine
+from serving.inference.requests import chosen
 from serving.jobs.events import LAST_ID, events
 from serving.jobs.intake import FIELDS
 from serving.jobs.parquet import MEDIA_TYPE as PARQUET
 from serving.jobs.schemas import JobInfo, JobList, JobRequest
 from serving.jobs.service import Jobs, seen_by
+from serving.jobs.suggestion import Suggestion, suggest
 
 FORMATS = {
     "csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": PARQUET, "sdf": "chemical/x-mdl-sdfile",
 }  # fmt: skip
 MAX_PAGE_ROWS = 10_000
+MAX_BATCH = 1_000
 _FAULT = problem_response()
 _OPT = {"scope": "jobs"}
 _SEEN = {"scope": ("jobs", "admin")}
@@ -232,6 +237,43 @@ async def download_result(
     return Stream(_streamed(first, pieces), media_type=media_type, headers={"Content-Disposition": disposition})
 
 
+@get(
+    "/v1/jobs/{job_id:str}/suggestion",
+    tags=["jobs"],
+    opt=_SEEN,
+    summary="Suggest what to measure next",
+    responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 410: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
+)
+async def suggest_batch(
+    request: HttpRequest,
+    job_id: JobId,
+    jobs: NamedDependency[Jobs],
+    engine: NamedDependency[Engine],
+    batch: Annotated[int, QueryParameter(ge=1, le=MAX_BATCH, description="How many molecules.")] = 24,
+    endpoints: Annotated[
+        str | None, QueryParameter(description="The endpoints that count, separated by commas; all when left out.")
+    ] = None,
+    exploration: Annotated[
+        float, QueryParameter(ge=0, le=10, description="How many spreads of a molecule's desirability count.")
+    ] = EXPLORATION,
+) -> Suggestion:
+    """Choose, among a finished job's molecules, a batch that promises much and teaches much.
+
+    What an endpoint wants stands in its YAML, as a range (`desirable`) or a direction. Equal jobs give equal batches.
+    """
+    job = await jobs.find(job_id, seen_by(request))
+    names = [name.strip() for name in endpoints.split(",")] if endpoints else list(job.champions)
+    if missing := [name for name in names if job.over and name not in job.champions]:
+        known = ", ".join(job.champions)
+        raise ProblemError(
+            "invalid-request", f"endpoints: expected some of the job's, {known}, got {missing[0][:60]!r}"
+        )
+    jobs.result(job, "ndjson", None, None)  # refuses what is not done
+    champions = chosen(engine.champion_registry, names, engine.training_progress.progress)
+    read = lambda: jobs.result(job, "ndjson", None, None)[1]  # noqa: E731
+    return await engine.work(suggest, read, champions, batch, exploration)
+
+
 async def _streamed(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Give pieces one by one, each made on a thread when the one before was sent."""
     piece: bytes | None = first
@@ -263,5 +305,5 @@ def _format(wanted: str | None, accept: str) -> str:
 
 
 JOB_HANDLERS: list[ControllerRouterHandler] = [
-    submit_job, list_jobs, show_job, cancel_job, follow_job, download_result,
+    submit_job, list_jobs, show_job, cancel_job, follow_job, download_result, suggest_batch,
 ]  # fmt: skip

@@ -29,6 +29,7 @@ from serving.jobs.parquet import require_pyarrow, write_parquet
 from serving.jobs.retention import DAY, remove
 from serving.jobs.runner import Runner, is_full, is_unwritable
 from serving.jobs.schemas import JobError, JobInfo, JobLinks
+from serving.jobs.shares import Share, Shares
 from serving.jobs.writing import WRITERS, Writer, chunks_of, columns_of
 
 MIN_FREE_BYTES = 200_000_000
@@ -57,6 +58,7 @@ class Jobs:
         self.settings = settings
         self.stopping = asyncio.Event()
         self.table = JobTable(settings.folder / "jobs.sqlite", settings.lease_seconds)
+        self.shares = Shares(settings.folder / "shares.sqlite")
         self._engine = engine
         self._runner = Runner(engine, settings, self.table)
         self._reading = asyncio.Semaphore(READERS)
@@ -125,8 +127,23 @@ class Jobs:
             raise ProblemError("job-gone", f"the job and its result were removed on {as_time(found.removed)}")
         return found
 
+    async def find_shared(self, token: str) -> tuple[Job, Share]:
+        """Give the job that a link shows, whoever asks, and the link.
+
+        Raises
+        ------
+        ProblemError
+            `unknown-job`, or `job-gone` when it was removed.
+        """
+        share = await asyncio.to_thread(self.shares.find, token)
+        if share is None:
+            said = "this link opens nothing: it was taken back, its time is over, or a part of it is missing"
+            raise ProblemError("unknown-job", said)
+        return await self.find(share.job), share
+
     async def cancel(self, job: Job) -> None:
-        """End a job and delete its files; one that is finished is removed."""
+        """End a job and delete its files; one that is finished is removed. Links to it end too."""
+        await asyncio.to_thread(self.shares.revoke, job.id)
         if await asyncio.to_thread(self.table.cancel, job.id):
             await asyncio.to_thread(remove, self.settings, self.table, job, tombstone=False)
         else:

@@ -38,7 +38,10 @@ ASKED_FOR = set(INCLUDES)
 """Fields that are there only when the job includes them."""
 SHOWN = {"display_value", "display_interval", "display_unit"}
 """Fields of endpoints that people read in another unit."""
-OF_OTHER_TASKS = {"regression": {"label", "prediction_set"}, "binary": {"interval"}}
+OF_OTHER_TASKS = {
+    "regression": {"label", "prediction_set"},
+    "binary": {"interval", "interval_factor", "calibration"},
+}
 """Fields that an endpoint of this task never has."""
 INTERVALS = {"interval": "", "display_interval": "display_"}
 """Fields of two numbers, and how the names of their columns begin."""

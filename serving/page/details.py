@@ -9,12 +9,21 @@ from markupsafe import Markup
 
 from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.structural_alerts import Alert
-from model_zoo.explanation.explainer import Explanation
+from model_zoo.explanation.explainer import SUM, Explanation
+from model_zoo.explanation.fragments import Fragment
+from model_zoo.explanation.measured_pair import HYDROGEN, MeasuredPair
+from model_zoo.inference.predictor import Estimate
 from serving.champions.champion_registry import Champion
-from serving.inference.annotations import Annotation
+from serving.inference.annotations import Annotation, Beside
 from serving.page.axis import number, places
 from serving.page.drawing import Mark, contribution_marks, structure_svg
 from serving.page.known import amount, without_stereo
+from serving.page.shown import told_value
+
+SAME = 1e-3
+"""Up to here an explanation's sum and the value are one number: tables and models round differently."""
+
+MOST_GROUPS = 4
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,8 @@ class AtomsView:
         What the strongest colour of the picture stands for.
     terms
         The sum, term by term: what it is, its amount, and its kind (`up`, `down`, or nothing).
+    groups
+        What groups of atoms add together: a drawing with the group marked, its SMILES, the amount, and its kind.
     note
         How it was found, and what has to be known to read it.
     """
@@ -55,7 +66,18 @@ class AtomsView:
     drawing: Markup
     largest: str
     terms: tuple[tuple[str, str, str], ...]
+    groups: tuple[tuple[Markup, str, str, str], ...]
     note: str
+
+
+@dataclass(frozen=True)
+class PairView:
+    """Two measured molecules that differ in one group, and what lies between them."""
+
+    having: NeighbourView
+    other: NeighbourView
+    group: str
+    instead: str
 
 
 @dataclass(frozen=True)
@@ -66,18 +88,24 @@ class Why:
     unit: str
     atoms: AtomsView | None
     neighbours: tuple[NeighbourView, ...] | None
+    pair: PairView | None = None
 
 
-def why(champion: Champion, name: str, smiles: str, annotation: Annotation) -> Why:
-    """Tell what stands behind the prediction of a standardised SMILES. Draws: slow enough for a worker thread."""
+def why(champion: Champion, name: str, estimate: Estimate | None, annotation: Annotation) -> Why:
+    """Tell what stands behind a prediction; none was made where the molecule was refused. Draws: for a thread."""
     manifest = champion.manifest
     near = annotation.neighbours.get(name)
-    explanation = annotation.explanations.get(name)
+    explanation, beside = annotation.explanations.get(name), annotation.beside.get(name, Beside())
     return Why(
         title=manifest.title,
         unit="" if manifest.target.task == "binary" else manifest.shown_unit,
-        atoms=None if explanation is None else _atoms(smiles, explanation),
-        neighbours=None if near is None else tuple(_neighbour(each, champion, smiles) for each in near),
+        atoms=None
+        if explanation is None or estimate is None
+        else _atoms(champion, estimate, explanation, beside.groups),
+        neighbours=None
+        if near is None or estimate is None
+        else tuple(_neighbour(each, champion, estimate.smiles) for each in near),
+        pair=None if estimate is None else _pair(beside.pair, champion, estimate.smiles),
     )
 
 
@@ -104,24 +132,62 @@ def explained(champions: Mapping[str, Champion], endpoint: str) -> Mapping[str, 
     return {endpoint: champions[endpoint]} if endpoint in champions else {}
 
 
-def _atoms(smiles: str, explanation: Explanation) -> AtomsView:
-    """Draw what each atom adds; the terms below the picture add up to the prediction."""
+def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, groups: Sequence[Fragment]) -> AtomsView:
+    """Draw what each atom adds; the terms below the picture add up to the number that stands on the card."""
     parts = explanation.atoms
     largest = max((abs(part) for part in parts), default=0.0)
     total = (explanation.baseline, sum(parts), explanation.rest, explanation.prediction)
     shown = places(*total)
     base, atoms, rest, prediction = (number(each, shown) for each in total)
     scale = f" {explanation.scale}"
-    terms = (
-        ("average molecule", base + scale, ""),
+    by_sum = explanation.method == SUM
+    terms: tuple[tuple[str, str, str], ...] = (
+        ("where the sum begins" if by_sum else "average molecule", base + scale, ""),
         ("all atoms together", _signed(atoms), "up" if sum(parts) > 0 else "down"),
         ("what no atom owns", _signed(rest), "up" if explanation.rest > 0 else "down"),
-        ("the model says", prediction + scale, ""),
+        ("together", prediction + scale, ""),
     )
+    told, unit = told_value(champion, estimate)
+    if explanation.scale != unit or abs(explanation.prediction - estimate.value) > SAME * max(1.0, abs(estimate.value)):
+        terms += (("which is", told if champion.manifest.target.task == "binary" else f"{told} {unit}", ""),)
     note = f"Found by {explanation.method}."
+    if by_sum:
+        note = "Atoms are worth what comes nearest, as a sum, to what this model says of molecules it learnt from."
+    if explanation.fidelity is not None:
+        note += f" Of what it says differently of drugs, atoms alone reproduce {explanation.fidelity:.0%}".replace(
+            "%", "\N{NO-BREAK SPACE}%."
+        )
     if explanation.scale == "log-odds":
-        note += " On the log-odds scale, before calibration: 0 is as likely as not."
-    return AtomsView(structure_svg(smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}", terms, note)
+        note += " On the log-odds scale of the probability that is told: 0 is as likely as not."
+    drawing, strongest = structure_svg(estimate.smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}"
+    found = _groups(estimate.smiles, groups[:MOST_GROUPS], shown)
+    return AtomsView(drawing, strongest, terms, found, note)
+
+
+def _groups(smiles: str, found: Sequence[Fragment], shown: int) -> tuple[tuple[Markup, str, str, str], ...]:
+    """Draw the groups that move a prediction most."""
+    kinds = ["up" if each.worth > 0 else "down" for each in found]
+    return tuple(
+        (
+            structure_svg(smiles, tuple(Mark(atom, "up" if kind == "up" else "down", 0.6) for atom in each.atoms)),
+            each.smiles,
+            _signed(number(each.worth, shown)),
+            kind,
+        )
+        for each, kind in zip(found, kinds, strict=True)
+    )
+
+
+def _pair(pair: MeasuredPair[Neighbour] | None, champion: Champion, smiles: str) -> PairView | None:
+    if pair is None:
+        return None
+    having, other = (_neighbour(each, champion, smiles) for each in (pair.having, pair.other))
+    return PairView(having, other, _bare(pair.group), _bare(pair.instead))
+
+
+def _bare(group: str) -> str:
+    """Write a group as people do: without the number of its point of binding."""
+    return "H" if group == HYDROGEN else group.replace("[*:1]", "*")
 
 
 def _signed(text: str) -> str:

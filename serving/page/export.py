@@ -15,6 +15,7 @@ from model_zoo.inference.predictor import Estimate, Fault
 from model_zoo.io.spreadsheets import BOM, safe_cell
 from serving.champions.champion_registry import Champion
 from serving.page.known import measured_values
+from serving.page.project_score import COLUMNS, NO_SCORE, Score
 from serving.page.understood import Line
 from serving.page.views import ShownMolecule, notes_of
 
@@ -38,12 +39,17 @@ class Sheet(NamedTuple):
 
 
 def sheet_of(
-    lines: Sequence[Line], told: Sequence[ShownMolecule], places: Sequence[int], champions: Mapping[str, Champion]
+    lines: Sequence[Line],
+    told: Sequence[ShownMolecule],
+    places: Sequence[int],
+    champions: Mapping[str, Champion],
+    scores: Mapping[int, Score],
 ) -> Sheet:
     """Make a table: a row each, also for those that were not predicted, in the order of the request."""
     columns = ["smiles", "name", "standardised", "error_code", "error_detail", "notes"]
     columns += [f"{name}_{field}" for name, champion in champions.items() for field in _fields(champion)]
     columns += [*CALCULATED, "rules_broken"]
+    scored = COLUMNS if scores else ()
     rows: list[list[Cell]] = []
     for place in places:
         line, shown = lines[place], told[place]
@@ -64,8 +70,9 @@ def sheet_of(
                 *(None if each.value is None else float(each.shown) for each in found.properties),
                 "; ".join(broken),
             ]
-        rows.append([*row, *[None] * (len(columns) - len(row))])
-    return Sheet(columns, rows)
+        given = scores.get(place, NO_SCORE).cells if scores else ()
+        rows.append([*row, *[None] * (len(columns) - len(row)), *given])
+    return Sheet([*columns, *scored], rows)
 
 
 def as_csv(sheet: Sheet) -> bytes:

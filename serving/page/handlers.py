@@ -25,17 +25,24 @@ from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
 from serving.page import comparison, details
+from serving.page.calculated import CALCULATED_HANDLERS
+from serving.page.criteria import CRITERIA_HANDLERS
 from serving.page.export import FORMATS, sheet_of
 from serving.page.first_rows import FILE_HANDLERS
+from serving.page.headings import headings
 from serving.page.job_table import JOB_TABLE_HANDLERS
-from serving.page.known import not_told_apart, twins
+from serving.page.known import left_open, not_told_apart, twins
 from serving.page.measuring import MEASURING_HANDLERS, measuring
 from serving.page.model_pages import MODEL_HANDLERS
 from serving.page.operations import OPERATIONS_HANDLERS
+from serving.page.project_score import read_scores
+from serving.page.sharing import SHARING_HANDLERS
+from serving.page.structures import STRUCTURE_HANDLERS
 from serving.page.templates import FRAGMENT, STATIC, render
 from serving.page.training_banner import MAKING_HANDLERS, banner
 from serving.page.understood import Line, lines_of, preview
-from serving.page.views import MOST_CARDS, ShownMolecule, card, headings, results_of
+from serving.page.views import MOST_CARDS, ShownMolecule, card, results_of
+from serving.page.what_if import WHAT_IF_HANDLERS
 
 __all__ = ["PAGE_HANDLERS", "STATIC"]
 
@@ -65,6 +72,10 @@ class Form(Struct, frozen=True):
         The line that the cursor stands in, from 1.
     format
         What a download is written as.
+    score
+        The project score of each molecule, as the page sends it.
+    column
+        Endpoints that the table shows, where it does not show all.
     """
 
     smiles: str = ""
@@ -73,6 +84,13 @@ class Form(Struct, frozen=True):
     name: str = ""
     at: int = 1
     format: str = "csv"
+    score: str = ""
+    column: list[str] | str = []
+
+    @property
+    def columns(self) -> list[str]:
+        """The endpoints that are compared; none means all."""
+        return self.column if isinstance(self.column, list) else [self.column]
 
     @property
     def picks(self) -> list[int]:
@@ -128,7 +146,7 @@ async def compare_page(
     told = await _told(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
     beside = await engine.work(comparison.compare, lines, told, places, table.champions)
-    values = {"comparison": beside, "headings": headings(table.champions)}
+    values = {"comparison": beside, "headings": headings(table.champions), "chosen": data.columns}
     if request.headers.get(FRAGMENT):
         return _html(render("comparison.html", **values))
     return _html(_page(engine, table, data.smiles, **values))
@@ -143,7 +161,7 @@ async def download(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) 
     if data.format not in FORMATS:
         raise ProblemError("invalid-request", f"format: expected one of {', '.join(FORMATS)}, got {data.format[:20]!r}")
     media_type, write = FORMATS[data.format]
-    sheet = await engine.work(sheet_of, lines, told, places, table.champions)
+    sheet = await engine.work(sheet_of, lines, told, places, table.champions, read_scores(data.score))
     headers = {"Content-Disposition": f'attachment; filename="predictions.{data.format}"'}
     return Response(await engine.work(write, sheet), media_type=media_type, headers=headers)
 
@@ -160,8 +178,8 @@ async def why_page(request: HttpRequest, data: URLEncodedBody[Form], engine: Nam
     include = ["explanation", *(["neighbours"] if engine.settings.show_neighbours else [])]
     (annotation,) = await unless_left(request, engine.annotations(given.champions, given.answers, include))
     answer = given.answers[0]
-    smiles = answer[data.endpoint].smiles if isinstance(answer, Estimates) else ""
-    why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, smiles, annotation)
+    estimate = answer.get(data.endpoint) if isinstance(answer, Estimates) else None
+    why = await engine.work(details.why, given.champions[data.endpoint], data.endpoint, estimate, annotation)
     form = measuring(request, engine, given.champions[data.endpoint], _one(data)[0].smiles)
     return _html(render("why.html", why=why, form=form))
 
@@ -180,7 +198,9 @@ async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine
 
 PAGE_HANDLERS: list[ControllerRouterHandler] = [
     show_page, predict_page, preview_page, compare_page, download, why_page, alerts_page,
+    *CALCULATED_HANDLERS, *CRITERIA_HANDLERS, *WHAT_IF_HANDLERS,
     *FILE_HANDLERS, *JOB_TABLE_HANDLERS, *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
+    *SHARING_HANDLERS, *STRUCTURE_HANDLERS,
 ]  # fmt: skip
 
 
@@ -224,10 +244,11 @@ async def _with_twins(engine: Engine, told: list[ShownMolecule]) -> list[ShownMo
     async def alike(each: ShownMolecule) -> ShownMolecule:
         if not isinstance(each.answer, Estimates):
             return each
-        others = twins(next(iter(each.answer.values())).smiles)
+        smiles = next(iter(each.answer.values())).smiles
+        others = twins(smiles)
         answers = await engine.predict(each.champions, list(others.values())) if others else []
         found = list(zip(others, answers, strict=True))
-        return replace(each, alike=not_told_apart(each.champions, each.answer, found))
+        return replace(each, alike=(*left_open(smiles), *not_told_apart(each.champions, each.answer, found)))
 
     return list(await asyncio.gather(*map(alike, told)))
 
@@ -242,7 +263,14 @@ def _one(data: Form) -> list[Line]:
 
 def _page(engine: Engine, table: ChampionRegistry, text: str, **values: Any) -> str:
     settings = engine.settings
-    given: Mapping[str, Any] = {"results": None, "comparison": None, "headings": (), "fault": "", **values}
+    given: Mapping[str, Any] = {
+        "results": None,
+        "comparison": None,
+        "headings": (),
+        "chosen": (),
+        "fault": "",
+        **values,
+    }
     return render(
         "page.html",
         here="predict",

@@ -19,7 +19,7 @@ SAME_FINGERPRINT = 0.9999
 """From this similarity on a training molecule may be the same one: its fingerprint is."""
 LOOKED_AT = 16
 """Training molecules with the same fingerprint that are compared: stereoisomers, homologues of long chains."""
-MIRROR, GEOMETRY = "its mirror image", "its other E/Z form"
+MIRROR, EPIMER, GEOMETRY = "its mirror image", "its epimer at one centre", "its other E/Z form"
 _OTHER = {
     Chem.BondStereo.STEREOE: Chem.BondStereo.STEREOZ,
     Chem.BondStereo.STEREOZ: Chem.BondStereo.STEREOE,
@@ -80,24 +80,29 @@ def without_stereo(smiles: str) -> str:
 
 
 def twins(smiles: str) -> dict[str, str]:
-    r"""Give the mirror image of a molecule, and the one with every double bond the other way, where these are others.
+    r"""Give a molecule's mirror image, an epimer, and the form with every double bond the other way, where they differ.
 
     Examples
     --------
-    >>> twins("C[C@H](N)C(=O)O"), twins("C/C=C/C"), twins("CCO"), twins("C[C@H](O)[C@@H](C)O")
-    ({'its mirror image': 'C[C@@H](N)C(=O)O'}, {'its other E/Z form': 'C/C=C\\C'}, {}, {})
+    >>> twins("C[C@H](O)[C@@H](C)O")
+    {'its epimer at one centre': 'C[C@@H](O)[C@@H](C)O'}
+    >>> twins("C[C@H](N)C(=O)O"), twins("C/C=C/C"), twins("CCO")
+    ({'its mirror image': 'C[C@@H](N)C(=O)O'}, {'its other E/Z form': 'C/C=C\\C'}, {})
     """
     mol = Chem.MolFromSmiles(smiles)
     if mol is None or not set("@/\\") & set(smiles):
         return {}
-    mirrored, turned = Chem.Mol(mol), Chem.Mol(mol)
+    mirrored, epimer, turned = Chem.Mol(mol), Chem.Mol(mol), Chem.Mol(mol)
     for atom in mirrored.GetAtoms():
         atom.InvertChirality()
+    centres = [atom for atom in epimer.GetAtoms() if atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED]
+    if len(centres) > 1:
+        centres[0].InvertChirality()
     for bond in turned.GetBonds():
         if bond.GetStereo() in _OTHER:
             bond.SetStereo(_OTHER[bond.GetStereo()])
     canonical = Chem.MolToSmiles(mol)
-    made = {MIRROR: Chem.MolToSmiles(mirrored), GEOMETRY: Chem.MolToSmiles(turned)}
+    made = {MIRROR: Chem.MolToSmiles(mirrored), EPIMER: Chem.MolToSmiles(epimer), GEOMETRY: Chem.MolToSmiles(turned)}
     return {name: str(other) for name, other in made.items() if other != canonical}
 
 
@@ -105,7 +110,7 @@ def not_told_apart(
     champions: Mapping[str, Champion], answer: Answer, of_twins: Sequence[tuple[str, Answer]]
 ) -> tuple[str, ...]:
     """Say which properties are predicted alike for a molecule and its twins."""
-    said = []
+    said: dict[str, list[str]] = {}
     for what, other in of_twins:
         if isinstance(answer, Fault) or isinstance(other, Fault):
             continue
@@ -116,5 +121,32 @@ def not_told_apart(
         ]
         if alike:
             which = ", ".join(alike) if len(alike) < len(answer) else "all"
-            said.append(f"Predicted alike for {what}, which these models do not tell apart: {which}.")
-    return tuple(said)
+            said.setdefault(which, []).append(what)
+    return tuple(
+        f"Predicted alike for {' and '.join(whats)}, which these models do not tell apart: {which}."
+        for which, whats in said.items()
+    )
+
+
+def left_open(smiles: str) -> tuple[str, ...]:
+    """Say how many configurations a structure leaves open.
+
+    Examples
+    --------
+    >>> left_open("CC(N)C(=O)O")
+    ('Configuration left open: 1 centre. The value is of no isomer in particular.',)
+    >>> left_open("C[C@H](N)C(=O)O"), left_open("CC=CC")[0][:40]
+    ((), 'Configuration left open: 1 double bond. ')
+    """
+    mol = Chem.MolFromSmiles(smiles)
+    if mol is None:
+        return ()
+    kinds = {Chem.StereoType.Atom_Tetrahedral: "centre", Chem.StereoType.Bond_Double: "double bond"}
+    unknown = [
+        kinds[each.type]
+        for each in Chem.FindPotentialStereo(mol)
+        if each.type in kinds and each.specified == Chem.StereoSpecified.Unspecified
+    ]
+    counts = [(unknown.count(kind), kind) for kind in kinds.values() if kind in unknown]
+    words = " and ".join(f"{count} {kind}{'' if count == 1 else 's'}" for count, kind in counts)
+    return (f"Configuration left open: {words}. The value is of no isomer in particular.",) if words else ()

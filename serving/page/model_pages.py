@@ -27,8 +27,10 @@ from serving.http.parameters import EndpointName
 from serving.inference.engine import Engine
 from serving.page import wording
 from serving.page.axis import Axis, axis_svg, number, places, significant
+from serving.page.categories import MOST_OPEN, category_of, in_categories
 from serving.page.shown import shown_axis, shown_values
 from serving.page.templates import render
+from serving.page.trust import trust
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,18 @@ class ModelPage:
     """Newest first, without the present champion."""
     blocked_version: str | None
 
+    @property
+    def category(self) -> str:
+        """Under which heading people look for it."""
+        return category_of(self.champion)
+
 
 @get("/models", media_type=MediaType.HTML, include_in_schema=False)
 async def show_models(engine: NamedDependency[Engine]) -> str:
     """List the models that serve."""
     table = engine.champion_registry
     pages = [model_page(table, name) for name in table.champions]
-    return render("models.html", here="models", pages=pages)
+    return render("models.html", here="models", categories=in_categories(pages), folded=len(pages) > MOST_OPEN)
 
 
 @get("/models/{name:str}", media_type=MediaType.HTML, include_in_schema=False)
@@ -105,8 +112,17 @@ async def show_model(name: EndpointName, engine: NamedDependency[Engine]) -> Res
         gone = withdrawal(table, name)
         html = render("missing.html", here="models", names=list(table.champions), making=making, withdrawn=gone)
         return Response(html, status_code=404, media_type=MediaType.HTML)
-    html = await engine.work(lambda: render("model.html", here="models", page=model_page(table, name)))
+    html = await engine.work(_printed, engine, table, name)
     return Response(html, media_type=MediaType.HTML)
+
+
+def _printed(engine: Engine, table: ChampionRegistry, name: str) -> str:
+    shown = trust(table, name, engine.store)
+    searchable = engine.settings.show_neighbours and len(table.champions[name].bundle.neighbours.smiles) > 0
+    returned = engine.recalibrator.of(name, table.champions[name])
+    return render(
+        "model.html", here="models", page=model_page(table, name), trust=shown, searchable=searchable, returned=returned
+    )
 
 
 MODEL_HANDLERS: list[ControllerRouterHandler] = [show_models, show_model]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from markupsafe import Markup, escape
+
+from serving.page.categories import in_categories
 
 RADIUS = 74.0
 WIDTH, HEIGHT = 320.0, 250.0
@@ -16,6 +19,53 @@ MOST_SHAPES = 4
 """Colours and dashes that the style sheet can tell apart."""
 _CENTER = (WIDTH / 2, HEIGHT / 2)
 _LINE = 12.5
+
+
+class Scored(Protocol):
+    """What is told of one endpoint of one molecule."""
+
+    @property
+    def title(self) -> str:
+        """What people call the endpoint."""
+
+    @property
+    def category(self) -> str:
+        """Under which heading they look for it."""
+
+    @property
+    def score(self) -> float | None:
+        """How desirable the value is, 0 to 1; none where that cannot be said."""
+
+
+class _Axis(NamedTuple):
+    """One axis: how desirable each molecule is, 0 to 1."""
+
+    title: str
+    category: str
+    scores: Sequence[float]
+
+
+def radar_of(names: Sequence[str], rows: Sequence[Sequence[Scored | None]]) -> Markup:
+    """Draw how desirable molecules are, over the endpoints where that can be said of all of them.
+
+    Of many endpoints an axis is a category, where a molecule is as desirable as its least desirable property there.
+    """
+    axes = []
+    for of_endpoint in zip(*rows, strict=True):
+        scores = [row.score for row in of_endpoint if row is not None and row.score is not None]
+        if of_endpoint[0] is not None and len(scores) == len(names):
+            axes.append(_Axis(of_endpoint[0].title, of_endpoint[0].category, scores))
+    if len(axes) > MOST_AXES:
+        axes = [
+            _Axis(f"{title}: worst of {len(under)}", title, _worst([axis.scores for axis in under]))
+            for title, under in in_categories(axes)
+        ]
+    said = (
+        f"{name}: " + ", ".join(f"{axis.title} {axis.scores[place]:.2f}" for axis in axes)
+        for place, name in enumerate(names)
+    )
+    shapes = [[axis.scores[place] for axis in axes] for place in range(len(names))]
+    return radar_svg([axis.title for axis in axes], shapes, "Desirability from 0 to 1. " + "; ".join(said))
 
 
 def radar_svg(titles: Sequence[str], shapes: Sequence[Sequence[float]], label: str) -> Markup:
@@ -55,6 +105,10 @@ def radar_svg(titles: Sequence[str], shapes: Sequence[Sequence[float]], label: s
         f'<svg class="radar" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{escape(label)}">'
         f"{rings}{spokes}{drawn}{words}</svg>"
     )
+
+
+def _worst(scores: Sequence[Sequence[float]]) -> list[float]:
+    return [min(of_molecule) for of_molecule in zip(*scores, strict=True)]
 
 
 def _shape(number: int, scores: Sequence[float]) -> str:

@@ -12,7 +12,7 @@ from model_zoo.data.display_unit import Display
 from model_zoo.data.units import is_logarithmic
 from model_zoo.inference.predictor import Estimate
 from serving.champions.champion_registry import Champion
-from serving.page.axis import Axis, axis_of
+from serving.page.axis import Axis, axis_of, decimals, number, significant
 
 
 def shown_number(display: Display, value: float) -> float:
@@ -42,6 +42,15 @@ def shown_axis(champion: Champion, estimate: Estimate) -> Axis:
     """Give the axis of an endpoint, on which an estimate lies, in the unit that people read."""
     target, seen = champion.manifest.target, shown_estimate(champion, estimate)
     return axis_of(target, shown_values(champion), seen, logarithmic=spans_decades(champion))
+
+
+def told_value(champion: Champion, estimate: Estimate) -> tuple[str, str]:
+    """Write a value and its unit as a card does: as many digits as the interval supports, a probability in per cent."""
+    if champion.manifest.target.task == "binary":
+        return f"{100 * estimate.value:.0f} %", "probability"
+    seen = shown_estimate(champion, estimate)
+    shown = significant(seen.value) if spans_decades(champion) else decimals(seen)
+    return number(seen.value, shown), champion.manifest.shown_unit
 
 
 def spans_decades(champion: Champion) -> bool:

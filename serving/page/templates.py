@@ -13,8 +13,9 @@ STATIC = FOLDER / "static"
 FRAGMENT = "x-fragment"
 """Header by which the page's script asks for a part of a page alone."""
 _FILES = (
-    "page.css", "page.js", "theme.js", "draw.js", "upload.js", "table.js", "favicon.svg",
-    "vendor/openchemlib-9.25.0/openchemlib.js",
+    "page.css", "page.js", "theme.js", "draw.js", "upload.js", "table.js", "views.js", "sharing.js", "structures.js",
+    "calculated.js", "desirability.js", "plot.js", "score.js", "series.js", "suggest.js", "what_if.js", "workbench.css",
+    "favicon.svg", "vendor/openchemlib-9.25.0/openchemlib.js",
 )  # fmt: skip
 _environment = Environment(
     loader=FileSystemLoader(FOLDER / "templates"),
@@ -49,4 +50,15 @@ def day(moment: str) -> str:
         return moment
 
 
-_environment.filters["day"] = day
+def moment(seconds: float) -> str:
+    """Give seconds since 1970 as `day` does.
+
+    Examples
+    --------
+    >>> moment(0.0)
+    '1 Jan 1970, 00:00 UTC'
+    """
+    return day(datetime.fromtimestamp(seconds, UTC).isoformat())
+
+
+_environment.filters |= {"day": day, "moment": moment}

@@ -18,14 +18,18 @@ from model_zoo.inference.predictor import Answer, Estimate, Estimates, Fault
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.page import wording
 from serving.page.axis import Axis, axis_svg, decimals, number, places, significant
+from serving.page.categories import MOST_OPEN, category_of, in_categories
 from serving.page.drawing import structure_svg
+from serving.page.headings import Heading, headings
 from serving.page.known import Measured, measured_values
-from serving.page.radar import radar_svg
-from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades
+from serving.page.radar import radar_of
+from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades, told_value
 from serving.page.understood import Line
 
 MOST_CARDS = 10
 """Cards that a long list is answered with at once; the others are fetched when their row is opened."""
+MOST_ROWS = 400
+"""Predictions on all those cards together: of many endpoints fewer cards come at once."""
 MOST_PICTURES = 64
 """Rows of the table that come with a structure: drawing is the slowest part of an answer."""
 
@@ -101,6 +105,11 @@ class Row:
         return "100 %" if self._binary else _axis_labels(self._axis)[1]
 
     @property
+    def category(self) -> str:
+        """Under which heading people look for the endpoint."""
+        return category_of(self.champion)
+
+    @property
     def quality(self) -> wording.Quality | None:
         """How good the model is."""
         return wording.quality(self.champion.bundle.card)
@@ -141,6 +150,12 @@ class Card:
         """How desirable the molecule is in every respect where that can be said."""
         return radar([self])
 
+    @property
+    def categories(self) -> tuple[tuple[str, tuple[Row, ...]], ...]:
+        """The rows by category, where they are too many for one table; else all of them, under no heading."""
+        rows = tuple(row for row in self.rows if row is not None)
+        return in_categories(rows) if len(rows) > MOST_OPEN else (("", rows),)
+
     @cached_property
     def physchem(self) -> Physchem:
         """What is calculated from the structure that models see."""
@@ -155,17 +170,6 @@ class Card:
     def on_trial(self) -> bool:
         """Whether a challenger predicted some of it."""
         return any(row.on_trial for row in self.rows if row is not None)
-
-
-@dataclass(frozen=True)
-class Heading:
-    """One column of the table: an endpoint."""
-
-    endpoint: str
-    title: str
-    unit: str
-    direction: str
-    wanted: str
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,11 @@ class Results:
     provisional: str
     serving: Mapping[str, tuple[str, str, str, bool]]
 
+    @property
+    def categories(self) -> tuple[tuple[str, tuple[Heading, ...]], ...]:
+        """The columns by category."""
+        return in_categories(self.headings)
+
 
 def results_of(lines: Sequence[Line], told: Sequence[ShownMolecule], table: ChampionRegistry) -> Results:
     """Put an answer together, in the order of the request. Draws structures: slow enough for a worker thread."""
@@ -200,10 +209,11 @@ def results_of(lines: Sequence[Line], told: Sequence[ShownMolecule], table: Cham
         card(position, line, each, picture=position <= MOST_PICTURES)
         for position, (line, each) in enumerate(zip(lines, told, strict=True), start=1)
     )
+    endpoints = len(table.champions)
     return Results(
         headings=headings(table.champions),
         cards=cards,
-        shown=cards if len(cards) <= MOST_CARDS else (),
+        shown=cards if len(cards) == 1 or (len(cards) <= MOST_CARDS and len(cards) * endpoints <= MOST_ROWS) else (),
         trials=_trials(table),
         provisional=_provisional(table),
         serving={
@@ -266,43 +276,18 @@ def notes_of(answer: Estimates) -> list[str]:
     return [*told, *(fault.detail for fault in answer.faults.values())]
 
 
-def headings(champions: Mapping[str, Champion]) -> tuple[Heading, ...]:
-    """Describe the endpoints of an answer."""
-    return tuple(
-        Heading(
-            name,
-            champion.manifest.title,
-            "" if champion.manifest.target.task == "binary" else champion.manifest.shown_unit,
-            wording.DIRECTIONS[champion.manifest.direction],
-            wording.wanted(champion),
-        )
-        for name, champion in champions.items()
-    )
-
-
 def radar(cards: Sequence[Card]) -> Markup:
     """Draw how desirable molecules are, over the endpoints where that can be said of all of them."""
     given = [card for card in cards if not card.fault]
-    columns = list(zip(*(card.rows for card in given), strict=True))
-    known = [[row for row in rows if row is not None and row.score is not None] for rows in columns]
-    known = [rows for rows in known if len(rows) == len(given)]
-    titles = [rows[0].title for rows in known]
-    shapes = [[rows[index].score or 0.0 for rows in known] for index in range(len(given))]
-    said = (
-        f"{card.line.title}: " + ", ".join(f"{title} {score:.2f}" for title, score in zip(titles, shape, strict=True))
-        for card, shape in zip(given, shapes, strict=True)
-    )
-    return radar_svg(titles, shapes, "Desirability from 0 to 1. " + "; ".join(said))
+    return radar_of([card.line.title for card in given], [card.rows for card in given])
 
 
 def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: bool, known: bool) -> Row:
     manifest = champion.manifest
-    binary = manifest.target.task == "binary"
     seen = shown_estimate(champion, estimate)
     digits = significant if spans_decades(champion) else lambda _: decimals(seen)
     interval = _interval(seen, digits)
-    value = f"{100 * estimate.value:.0f} %" if binary else number(seen.value, digits(seen.value))
-    unit = "probability" if binary else manifest.shown_unit
+    value, unit = told_value(champion, estimate)
     score = wording.desirability(champion, estimate)
     band = wording.band(score)
     return Row(

@@ -11,6 +11,7 @@ from ai_drug_assets import keys
 from ai_drug_assets.assets.holding import accept
 from ai_drug_assets.planning.catalog import Catalog
 from model_zoo.bundles.card import parse_card
+from model_zoo.bundles.pointer import parse_pointer
 from model_zoo.data.dataset import Dataset
 from model_zoo.fitted_models.formats import load_model
 from tests.project_factory import Project, add_model, measurements, molecules, write_csv, write_yaml
@@ -156,6 +157,46 @@ def test_what_no_joint_model_can_learn_leaves_the_endpoints_to_their_own(paired:
     assert "the training diverged" in report.failed.pop(JOINT)
     assert set(report.failed) == {COLUMN, "trained_model/sister/mlp_joint"}
     assert {"champion_model/logp", "champion_model/sister", "inference_service"} <= set(report.made)
+
+
+@pytest.mark.slow(sibling="test_joint::test_endpoints_that_share_one_molecule_are_refused")
+def test_one_shared_molecule_makes_no_joint_model_and_takes_no_champion(made: Project) -> None:
+    """The reason is on record; what served before goes on, by a single model, until the next one of its own is elected.
+
+    And then nothing is stale: what cannot be learnt is not tried again.
+    """
+    assert made.run().failed == {}
+    before = served(made, "logp")
+    add_endpoint(made, "sister", rows_of([molecules()[0], *(f"C1CCCC1{text}" for text in molecules()[:40])]))
+    add_model(made.settings, "mlp_joint")
+    group(made, "logp", "sister")
+    report = made.run()
+    assert "expected at least 10 training molecules that two endpoints have measured" in report.failed[JOINT]
+    assert set(report.failed) == {JOINT, COLUMN, "trained_model/sister/mlp_joint"}
+    assert {"champion_model/logp", "champion_model/sister"} <= set(report.made)
+    assert before.partition("-")[0] != "mlp_joint"
+    assert served(made, "logp").partition("-")[0] != "mlp_joint"
+
+
+@pytest.mark.slow(sibling="test_mlp_joint::test_it_learns_whatever_was_measured")
+def test_most_values_may_be_missing(made: Project) -> None:
+    """An endpoint with a third of the values has its column; one with too few outside of a fold has the reason."""
+    smiles = molecules()
+    for name, count in (("third", 24), ("tenth", 7)):
+        add_endpoint(made, name, rows_of(smiles[::3][:count], 3.0), models=["naive", "mlp_joint"])
+    add_endpoint(made, "whole", rows_of(smiles, 2.0), models=["naive", "mlp_joint"])
+    add_model(made.settings, "mlp_joint", config={"hidden": 8, "members": 1, "epochs": 2})
+    group(made, "logp", "whole", "third", "tenth")
+    report = made.run()
+    assert {key for key in report.failed if "/tenth" not in key} == set()
+    assert "expected at least 10 molecules outside of fold" in report.failed["trained_model/tenth/mlp_joint"]
+    assert {JOINT, COLUMN, "trained_model/third/mlp_joint", "champion_model/third"} <= set(report.made)
+
+
+def served(project: Project, endpoint: str) -> str:
+    """Give the version that the pointer names."""
+    pointer = parse_pointer((project.settings.home / "store" / "current.json").read_bytes())
+    return pointer.endpoints[endpoint].version
 
 
 @pytest.mark.slow(sibling="test_joint::test_an_endpoint_of_which_nothing_can_be_learnt_is_left_out_with_the_reason")

@@ -1,9 +1,11 @@
 """What a neighbour of an attacker notices, and what connections cost that are only held.
 
 Run `python -m tests.benchmarks.bench_attack [--rounds 5] [--seconds 5] [--held 5000]`. Each round measures an innocent
-client, who asks for one new molecule after the other, first alone and then beside attackers, on the same process: so
-the machine's other work falls on both. Attackers send molecules that nobody makes, up to the limits: cages, lattices,
-ladders, dendrimers, polymers, and ask for explanations. Figures are written into `results/attack.json`.
+client, who asks for one new molecule after the other, on the same process: alone, beside attackers, and beside as many
+processes as there are cores that only compute, at the priority of hard chemistry, and never talk to the service: what
+the machine's cores cost whoever shares them. The machine's other work falls on all three. Attackers send molecules that
+nobody makes, up to the limits: cages, lattices, ladders, dendrimers, polymers, and ask for explanations. Figures are
+written into `results/attack.json`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import asyncio
 import itertools
 import json
 import multiprocessing
+import os
 import random
 import socket
 import statistics
@@ -27,6 +30,7 @@ import psutil
 from rdkit import Chem
 
 from model_zoo.bundles.store import FolderStore
+from serving.inference.priority import give_way
 from tests.benchmarks.load import load, machine_load, molecules, post, predict
 from tests.bundle_factory import publish
 from tests.server_process import running_service
@@ -102,6 +106,32 @@ def beside(
     return innocent
 
 
+def compute() -> None:
+    """Compute for ever, and give way as hard chemistry does."""
+    give_way()
+    while True:
+        sum(range(1000))
+
+
+def beside_computing(address: str, process: int, seconds: float, fresh: Iterator[str]) -> dict[str, float]:
+    """Measure the innocent client beside processes that have nothing to do with the service."""
+    others = [multiprocessing.get_context("fork").Process(target=compute) for _ in range(os.cpu_count() or 1)]
+    for other in others:
+        other.start()
+    try:
+        return beside(address, process, seconds, (), fresh)
+    finally:
+        for other in others:
+            other.kill()
+            other.join()
+
+
+def memory(process: int) -> int:
+    """Give what a service and its processes have in memory of their own, in bytes."""
+    root = psutil.Process(process)
+    return sum(int(each.memory_full_info().uss) for each in (root, *root.children(recursive=True)))
+
+
 def held(address: str, process: int, count: int, seconds: float, fresh: Iterator[str]) -> dict[str, float]:
     """Hold connections, silent ones and halves of requests, while sixty-four clients are at work."""
     url = urlsplit(address)
@@ -135,23 +165,32 @@ def main() -> None:
         features = ("morgan_count", "avalon_count", "rdkit_descriptors")
         publish(FolderStore(home / "store"), home / "bundle", features=features, explained=True)
         with running_service(home, home / "log", AIDRUG_RECORD="off") as (address, server):
-            watched = psutil.Process(server.pid)
             beside(address, server.pid, 1.0, (), fresh)
-            before = watched.memory_info().rss
+            before = memory(server.pid)
             for _ in range(asked.rounds):
                 alone = beside(address, server.pid, asked.seconds, (), fresh)
                 attacked = beside(address, server.pid, asked.seconds, made, fresh)
-                rounds.append({"alone": alone, "attacked": attacked})
-                print(f"p99 alone {alone['p99_ms']:.1f} ms, attacked {attacked['p99_ms']:.1f} ms")
                 time.sleep(2.0)
-            after = watched.memory_info().rss
+                beside_others = beside_computing(address, server.pid, asked.seconds, fresh)
+                rounds.append({"alone": alone, "attacked": attacked, "computing": beside_others})
+                print(
+                    ", ".join(
+                        f"{name} p50 {it['p50_ms']:.1f} p99 {it['p99_ms']:.1f}" for name, it in rounds[-1].items()
+                    )
+                )
+            after = memory(server.pid)
             kept = held(address, server.pid, asked.held, asked.seconds, fresh)
-    ratio = statistics.median(each["attacked"]["p99_ms"] / each["alone"]["p99_ms"] for each in rounds)
-    print(f"median ratio {ratio:.2f}; {kept['held']} held: {kept['failures']} of {kept['requests']} failed")
+    ratio, floor = (
+        statistics.median(each[name]["p99_ms"] / each["alone"]["p99_ms"] for each in rounds)
+        for name in ("attacked", "computing")
+    )
+    print(f"median ratio {ratio:.2f}, beside processes that only compute {floor:.2f}")
+    print(f"{kept['held']} connections held: {kept['failures']} of {kept['requests']} requests failed")
     content = {
         "attackers": asked.attackers,
         "rounds": rounds,
         "ratio": round(ratio, 2),
+        "ratio_computing": round(floor, 2),
         "memory_mb": [round(before / 1e6), round(after / 1e6)],
         "held": kept,
         "load": machine_load(),

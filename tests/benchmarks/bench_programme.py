@@ -161,7 +161,7 @@ class Programme:
 
     def _jointly(self, model: ModelSpec, *, apart: bool) -> Values:
         targets = {name: each.target for name, each in self.endpoints.items()}
-        data, _ = joined(self.group, targets, [self._features(model)])
+        data, _ = joined(self.group, targets, self._features(model))
         if not apart:
             return cross_validate_jointly(model.recipe, model.settings(), data)
         raw = np.full(data.Y.shape, np.nan)

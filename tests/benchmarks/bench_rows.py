@@ -44,6 +44,7 @@ from tests.benchmarks.bench_memory import table
 from tests.real_molecules import real
 
 ROOT = Path(__file__).parents[2]
+RESULT = Path(__file__).parent / "results" / "rows.json"
 STEPS = {
     "dataset": "curation and split",
     "leaks": "the check for leaks",
@@ -157,6 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", type=int, nargs="*", default=[1000, 10_000], help="numbers of rows, ascending")
     parser.add_argument("--one", action="store_true", help="measure one size in this process, and print JSON")
+    parser.add_argument("--write", action="store_true", help="keep the figures for `docs/performance.md`")
     options = parser.parse_args()
     if options.one:
         with tempfile.TemporaryDirectory() as scratch:
@@ -170,6 +172,10 @@ def main() -> None:
             raise RuntimeError(f"{size} rows: ended with {done.returncode}")
         figures[size] = json.loads(done.stdout.splitlines()[-1])
         print(size, json.dumps(figures[size]), flush=True)
+        if options.write:  # after each size: a run of hours that is cut off leaves what it measured
+            content = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+            content[str(size)] = {**figures[size], "busy": round(os.getloadavg()[2], 1)}
+            RESULT.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     print("\n".join(table(figures, SHOWN)))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.bench_memory import table as rows_table
+from tests.benchmarks.bench_rows import SHOWN, STEPS
 from tests.benchmarks.growth import table
 
 RESULTS = Path(__file__).parent / "results"
@@ -33,7 +34,8 @@ ROWS = (
 HEAD = """# Performance of the service
 
 Made by `make bench`, which runs the benchmarks in `tests/benchmarks/` and puts their results into this document:
-`bench_service`, `bench_page`, `bench_jobs`, `bench_attack` and, where another environment holds it, `bench_admet_ai`.
+`bench_service`, `bench_page`, `bench_table`, `bench_jobs`, `bench_attack` and, where another environment holds it,
+`bench_admet_ai`.
 A quarter of an hour on two idle cores. Each section was measured in one sitting on a machine that client, server and
 other work shared: **processor time** is the server's, from its process tree, and says what a core can do, though
 neighbours add to it by what they drive out of the caches; times to an answer hold the waiting of a busy machine, and
@@ -69,6 +71,7 @@ With 20 CatBoost endpoints of 200 trees the service is ready after {start:.1f} s
 {memory} MB of its own.
 """
 
+NOT_MEASURED = "not measured"
 ROUNDS = " Of four rounds the one of the least processor time counts."
 
 MLFLOW = """
@@ -123,19 +126,38 @@ predictions remembered:
 {rows}
 """
 
+TABLE = """
+## The table of many molecules
+
+`python -m tests.benchmarks.bench_table`: a stored result of {molecules:,} molecules and {endpoints} endpoints is opened
+in headless Chromium. Told is the longest task of the page's thread in which a script ran, drawing included, from the
+browser's trace: processor time / by the clock, ms.{load}
+The first rows are there after {first_rows_s:.0f} s, all after {all_rows_s:.0f} s; meanwhile the table is used.
+
+| action | {chosen_columns} columns | all {all_columns} columns |
+| --- | --- | --- |
+{rows}
+
+Of both together {long} of {tasks:,} such tasks took over 50 ms of processor time. At most {most} rows are in the page.
+*Baseline*: a plain table of as many rows and twelve columns, all of them in the page, sorted: {baseline:,.0f} ms,
+{ratio} times as long as the longest above.
+"""
+
 
 ATTACK = """
 ## Beside an attacker
 
 `python -m tests.benchmarks.bench_attack`: a client asks for one new molecule after the other, first alone, then beside
 {attackers} attackers who send cages, lattices, ladders, dendrimers, random graphs and polymers up to the limits, 32 at
-a time, and ask for explanations of such; on one machine, clients included.{load}
+a time, and ask for explanations of such; on one machine, clients included. *Computing* is the floor of the machine: as
+many processes as cores beside the service that only compute, and give way as hard chemistry does.{load}
 
-| round | alone, p50 / p99, ms | attacked, p50 / p99, ms | failed |
-| --- | --- | --- | --- |
+| round | alone, p50 / p99, ms | attacked, p50 / p99, ms | computing, p50 / p99, ms | failed, attacked |
+| --- | --- | --- | --- | --- |
 {rows}
 
-The median of the ratios of p99 is {ratio}. Memory of the service: {before} MB before, {after} MB after.
+The median of the ratios of p99 to that alone is {ratio} attacked{floor}.
+Memory of the service and its processes: {before} MB before, {after} MB after.
 
 While {held:,} connections were held, each tenth with half a request, 64 clients at work had {failures} of {requests:,}
 requests fail; p50 {p50:.0f} ms, p99 {p99:.0f} ms.
@@ -165,8 +187,20 @@ beside it, loading took 0.60 s at 5 endpoints and 4.7 s at 300, `aidrug plan` 1.
 {parts}"""
 
 
+MOST_ROWS = 500_000
+ROWS_HEAD = """
+## An endpoint of many rows
+
+`python -m tests.benchmarks.bench_rows {sizes} --write`: new molecules of real parts, from the CSV to what a champion's
+bundle says of trust, by the procedures that runs use; one thread and one process, where a run takes all cores for
+curation, the check for leaks and features. Seconds are processor time, on a machine that up to {busy:.0f} processes
+wanted.
+"""
+PROJECTED = """**A projection, not a measurement**, by the line through {small:,} and {large:,} rows: {most:,} rows
+take, of one core and at the peak: {told}."""
+
 MEMORY = """
-## Many rows
+## What models take
 
 `python -m tests.benchmarks.bench_memory 1000 4000 --models rf --write`: real molecules, the model's own features and
 settings, each model fitted in a process of its own and loaded in another. Memory is what these take beyond what they
@@ -182,9 +216,11 @@ def report(results: dict[str, Content]) -> str:
         ("admet_ai", _admet),
         ("jobs", _jobs),
         ("page", _page),
+        ("table", _table),
         ("attack", _attack),
         ("first_run", _first_run),
         ("grid", _grid),
+        ("rows", _rows),
         ("memory", _memory),
     )
     return HEAD + "".join(write(results[name]) for name, write in sections if name in results)
@@ -192,7 +228,7 @@ def report(results: dict[str, Content]) -> str:
 
 def read_results() -> dict[str, Content]:
     """Read the results that are there."""
-    names = ("service", "admet_ai", "jobs", "page", "attack", "first_run", "grid", "memory")
+    names = ("service", "admet_ai", "jobs", "page", "table", "attack", "first_run", "grid", "rows", "memory")
     paths = {name: RESULTS / f"{name}.json" for name in names}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
@@ -306,10 +342,33 @@ def _page(content: Content) -> str:
     return PAGE.format(total=sum(sizes.values()) / 1000, files=files, rows="\n".join(rows))
 
 
-def _attack(content: Content) -> str:
+def _table(content: Content) -> str:
+    parts = [content["chosen"], content["all"]]
+    actions = [name for name, told in parts[0].items() if isinstance(told, dict)]
     rows = [
-        f"| {number} | {each['alone']['p50_ms']:.0f} / {each['alone']['p99_ms']:.0f} "
-        f"| {each['attacked']['p50_ms']:.0f} / {each['attacked']['p99_ms']:.0f} "
+        f"| {name} | "
+        + " | ".join(f"{part[name]['longest_ms']:.0f} / {part[name]['longest_clock_ms']:.0f}" for part in parts)
+        + " |"
+        for name in actions
+    ]
+    every = [part[name] for part in parts for name in actions]
+    return TABLE.format(
+        **{name: content[name] for name in ("molecules", "endpoints", "first_rows_s", "all_rows_s", "ratio")},
+        load=_load(content),
+        chosen_columns=parts[0]["columns"],
+        all_columns=parts[1]["columns"],
+        rows="\n".join(rows),
+        long=sum(each["long"] for each in every),
+        tasks=sum(each["tasks"] for each in every),
+        most=max(part["rows_in_page"] for part in parts),
+        baseline=content["baseline"]["longest_ms"],
+    )
+
+
+def _attack(content: Content) -> str:
+    cases = ("alone", "attacked", "computing")
+    rows = [
+        f"| {number} | {' | '.join(_percentiles(each, case) for case in cases)} "
         f"| {each['attacked']['failures']} of {each['attacked']['requests']} |"
         for number, each in enumerate(content["rounds"], 1)
     ]
@@ -319,6 +378,9 @@ def _attack(content: Content) -> str:
         load=_load(content),
         rows="\n".join(rows),
         ratio=content["ratio"],
+        floor=f" and {content['ratio_computing']} beside processes that only compute"
+        if "ratio_computing" in content
+        else ". These rounds are older than the processes that hard chemistry has of its own",
         before=before,
         after=after,
         held=kept["held"],
@@ -327,6 +389,10 @@ def _attack(content: Content) -> str:
         p50=kept["p50_ms"],
         p99=kept["p99_ms"],
     )
+
+
+def _percentiles(measured: Content, case: str) -> str:
+    return f"{measured[case]['p50_ms']:.0f} / {measured[case]['p99_ms']:.0f}" if case in measured else NOT_MEASURED
 
 
 def _first_run(content: Content) -> str:
@@ -350,6 +416,28 @@ def _memory(content: Content) -> str:
         sizes = {int(size): figures[size] for size in figures}
         parts.append(f"### `{model}`\n\n" + "\n".join(rows_table(sizes)) + "\n")
     return MEMORY + "\n".join(parts)
+
+
+def _rows(content: Content) -> str:
+    sizes = {int(size): content[size] for size in content}
+    head = ROWS_HEAD.format(sizes=" ".join(map(str, sorted(sizes))), busy=max(each["busy"] for each in sizes.values()))
+    projected = [_projection(sizes), ""] if max(sizes) < MOST_ROWS and len(sizes) > 1 else []
+    return "\n".join([head, *rows_table(sizes, SHOWN), "", *projected])
+
+
+def _projection(sizes: dict[int, dict[str, float]]) -> str:
+    """Carry seconds and peaks on to `MOST_ROWS`, by the line through the two largest sizes."""
+    small, large = sorted(sizes)[-2:]
+
+    def carried(name: str) -> float:
+        slope = (sizes[large][name] - sizes[small][name]) / (large - small)
+        return sizes[large][name] + slope * (MOST_ROWS - large)
+
+    told = [
+        f"{title} {carried(f'{name}_s') / 60:.0f} min and {carried(f'{name}_mb') / 1000:.1f} GB"
+        for name, title in STEPS.items()
+    ]
+    return PROJECTED.format(small=small, large=large, most=MOST_ROWS, told=", ".join(told))
 
 
 def _grid(content: Content) -> str:

@@ -15,7 +15,7 @@ from model_zoo.bundles.store import FolderStore
 from model_zoo.data.reference_drugs import DrugList
 from model_zoo.uncertainty.calibration import ProbabilityRule
 from model_zoo.uncertainty.fit import Uncertainty
-from tests.bundle_factory import TRAINING, publish
+from tests.bundle_factory import TRAINING, publish, write
 
 
 def card_of(metric: str, mean: float, higher: dict[str, float]) -> dict[str, Any]:
@@ -92,3 +92,17 @@ def fill(store: FolderStore, folder: Path) -> None:
         store, folder / "d", endpoint="toxicity", value=-1.0, title="Toxicity", direction="lower",
         desirable={"high": -4.0, "margin": 1.0},
     )  # fmt: skip
+
+
+def fill_many(store: FolderStore, folder: Path, count: int) -> None:
+    """Publish so many champions in nine categories and without one, by one change of the pointer."""
+    versions = {}
+    for number in range(count):
+        name, card = f"endpoint_{number:03d}", card_of("rmse", 0.5 + number / 400, {"r2": 0.4 + number / 500})
+        card["endpoint"]["category"] = f"Panel {number % 9 + 1}" if number % 20 else ""
+        write(
+            folder / "made" / name, endpoint=name, title=f"Property {number:03d}", onnx_bias=-1.0 - number / 50,
+            card=card, desirable={"low": -4.0 + number / 100, "margin": 2},
+        )  # fmt: skip
+        versions[name] = store.put_bundle(folder / "made" / name)
+    store.update_pointer(lambda pointer: pointer.appoint(versions, by="test"))

@@ -10,11 +10,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect
 
 from model_zoo.bundles.store import FolderStore
 from serving.inference.rollout import in_split
-from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.page_store import AWAITED, fill, tell_progress
 from tests.bundle_factory import publish, write
 from tests.server_process import running_service
@@ -45,17 +44,6 @@ class Watched:
         self.fill(*lines)
         self.page.get_by_role("button", name="Predict", exact=True).click()
         expect(self.page.locator("#status")).to_have_text(re.compile("predicted"))
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Give one browser for all tests; each has a page with an empty profile."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser: {CHROMIUM} is missing, this was NOT tested")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -618,7 +606,7 @@ def test_a_morning_of_work_by_keyboard(chromium: Browser, address: str, width: i
     )
 )
 def test_a_file_becomes_a_table(watched: Watched, tmp_path: Path) -> None:
-    """A European CSV is looked at, predicted and opened as a table of which few rows are in the page."""
+    """A European CSV is looked at, predicted and shown in the table of a paste; few of its rows are in the page."""
     page = watched.page
     file = tmp_path / "series.csv"
     file.write_text("\n".join(["ID;SMILES;logS", *(f"X-{at};{'C' * (at % 40 + 1)}N;-{at},5" for at in range(900))]))
@@ -627,8 +615,75 @@ def test_a_file_becomes_a_table(watched: Watched, tmp_path: Path) -> None:
     expect(page.locator("#first-rows")).to_contain_text("CSV, separated by ';'")
     expect(page.get_by_role("combobox", name="Structures are in")).to_have_value("SMILES")
     page.get_by_role("button", name="Upload and predict").press("Enter")
-    page.get_by_role("button", name="Open as a table").press("Enter")
-    expect(page.locator("#grid")).to_have_attribute("aria-rowcount", "901")
+    expect(page.locator("#grid")).to_have_attribute("aria-rowcount", "901")  # it opens by itself
     assert page.locator("#grid tbody tr").count() <= 200
     page.get_by_role("region", name="Overview").evaluate("(view) => view.scrollTo(0, view.scrollHeight)")
     expect(page.locator("#grid tbody tr:not(.pad)").last).to_contain_text("X-899")
+    page.get_by_text("What to measure next").press("Enter")
+    page.get_by_label("How many").fill("3")
+    page.get_by_role("button", name="Suggest", exact=True).press("Enter")
+    expect(page.locator("#grid thead")).to_contain_text("Measure next")
+    expect(page.locator(".tool-panel .suggestions li")).to_have_count(3)
+    expect(page.locator("#csv")).to_have_text("Download CSV of 3")
+    expect(page.locator(".tool-panel").filter(has_text="Suggest").get_by_role("status")).to_contain_text(
+        "same molecule"
+    )
+
+
+@pytest.mark.slow(sibling="test_page_files::test_chosen_rows_of_a_job_are_taken_away")
+def test_a_long_paste_becomes_the_same_table(watched: Watched) -> None:
+    """What is too long for an answer is predicted as a file, and a reload shows it again."""
+    page = watched.page
+    watched.fill("ID\tSMILES", *(f"M-{at}\t{'C' * (at % 50 + 1)}O" for at in range(400)))
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("button", name="Predict them as a file").press("Enter")
+    expect(page.locator("#grid")).to_have_attribute("aria-rowcount", "401")
+    expect(page.locator("#status")).to_have_text("400 predicted")
+    page.reload()
+    expect(page.locator("#grid")).to_have_attribute("aria-rowcount", "401")
+    expect(page.locator("#grid tbody tr:not(.pad) th a").first).to_have_text("M-0")
+    watched.faults = [fault for fault in watched.faults if "status of 422" not in fault]
+
+
+def test_what_was_cleared_or_removed_comes_back(watched: Watched) -> None:
+    """Undo after *Clear* and after removing rows; what was removed stands in no download."""
+    page = watched.page
+    watched.predict("CCO ethanol", "CCN amine", "CCC propane")
+    page.get_by_role("checkbox", name="Pick amine").press("Space")
+    page.get_by_role("button", name="Remove 1").press("Enter")
+    names = page.locator("#grid tbody tr th a")
+    expect(names).to_have_text(["ethanol", "propane"])
+    with page.expect_download() as given:
+        page.get_by_role("button", name="Download CSV of 2").press("Enter")
+    assert "amine" not in given.value.path().read_text()
+    page.get_by_role("button", name="Undo").press("Enter")
+    expect(names).to_have_text(["ethanol", "amine", "propane"])
+    page.get_by_role("button", name="Clear").press("Enter")
+    expect(page.locator("#grid")).to_have_count(0)
+    page.get_by_role("button", name="Undo").press("Enter")
+    expect(names).to_have_text(["ethanol", "amine", "propane"])
+    expect(page.get_by_role("textbox", name="Molecules")).to_have_value(re.compile("amine"))
+    page.get_by_role("columnheader", name=re.compile("Molecule")).get_by_role("button").press("Enter")
+    expect(names).to_have_text(["amine", "ethanol", "propane"])
+
+
+def test_structures_are_searched_in_the_table(watched: Watched) -> None:
+    """By a part, and by likeness with the most alike first; the filter, the file and *Show all* go with it."""
+    page = watched.page
+    watched.predict(f"{ASPIRIN} aspirin", "CCO ethanol", "OC(=O)c1ccccc1O salicylic", "c1ccncc1 pyridine")
+    names = page.locator("#grid tbody tr th a")
+    page.get_by_role("searchbox", name="SMARTS or SMILES").fill("C(=O)[OH]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#search-said")).to_contain_text("2 of 4 contain it.")
+    expect(names).to_have_text(["aspirin", "salicylic"])
+    page.locator("#search-kind").select_option("similarity")
+    page.get_by_role("searchbox", name="SMARTS or SMILES").fill("OC(=O)c1ccccc1O")
+    page.keyboard.press("Enter")
+    expect(names.first).to_have_text("salicylic")
+    expect(page.locator(".likeness").first).to_have_text("1.00")
+    page.get_by_role("button", name="Show all").press("Enter")
+    expect(names).to_have_count(4)
+    page.get_by_role("searchbox", name="SMARTS or SMILES").fill("C1CC")
+    page.keyboard.press("Enter")
+    expect(page.locator("#search-said")).to_contain_text("Expected a SMILES, got a text that RDKit cannot read")
+    watched.faults = [fault for fault in watched.faults if "status of 422" not in fault]

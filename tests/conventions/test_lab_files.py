@@ -9,9 +9,10 @@ import pytest
 
 from tests.lab_files import FILES, FOLDER, LabFile, large_folder
 from tests.lab_files_report import DOCUMENT, document, faults, look, looked_at_large
+from tests.unkind_files import UNKIND
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*FILES, *UNKIND], ids=lambda file: file.name)
 def test_a_file_is_read_as_an_independent_count_reads_it(file: LabFile, tmp_path: Path) -> None:
     """Counts by reason, kept and merged rows are equal, and no value differs by more than 1e-9; with no edit."""
     expected, found = look(file, tmp_path / "file")
@@ -20,8 +21,8 @@ def test_a_file_is_read_as_an_independent_count_reads_it(file: LabFile, tmp_path
 
 
 def test_the_document_tells_what_becomes_of_these_files() -> None:
-    """`docs/own-files.md` is made by `python -m tests.lab_files_report`, of twenty files or more."""
-    assert len(FILES) >= 20
+    """`docs/own-files.md` is made by `python -m tests.lab_files_report`, of forty files or more."""
+    assert len((*FILES, *UNKIND)) >= 40
     assert DOCUMENT.read_text(encoding="utf-8") == document()
 
 

@@ -92,6 +92,18 @@ def test_half_a_body_is_answered_and_closed(place: tuple[str, int]) -> None:
     assert time.monotonic() - begun < 5 * IDLE
 
 
+@pytest.mark.parametrize("chunk", [b"ffffffffffffffff1\r\n{}", b"zz\r\n{}", b"2\r\n{}XX\r\n0\r\n\r\n"])
+def test_a_body_in_chunks_that_are_none_is_the_callers_fault(place: tuple[str, int], chunk: bytes) -> None:
+    """It is refused as malformed, and its connection closed, for nobody knows where the next request begins."""
+    connection = socket.create_connection(place)
+    connection.sendall(HALF.replace(b"Content-Length: 99", b"Transfer-Encoding: chunked").removesuffix(b"{") + chunk)
+    said, seconds = ended(connection)
+
+    assert b" 400 " in said.split(b"\r\n")[0]
+    assert b'"code":"malformed-request"' in said
+    assert seconds < IDLE
+
+
 def test_the_end_does_not_wait_for_halves(tmp_path: Path) -> None:
     """Told to end, the service waits for no request that does not come, nor for one who does not read."""
     publish(FolderStore(tmp_path / "store"), tmp_path / "bundle", value=1.0)

@@ -142,6 +142,8 @@ def test_it_does_everything_that_the_guide_does(generated: Generated) -> None:
     assert job.id in {each.id for each in generated("v1_jobs_list_jobs", limit=10).jobs}
     result = generated("v1_jobs_job_id_result_download_result", job.id, format_="csv")
     assert len(result.splitlines()) == 3
+    suggestion = generated("v1_jobs_job_id_suggestion_suggest_batch", job.id, batch=1)
+    assert [pick.row for pick in suggestion.picks] == [0]
     job = generated(
         "v1_jobs_submit_job", status=202, body=models.V1JobsSubmitJobJsonBody(smiles=[ETHANOL], ids=["hit-3"])
     )

@@ -116,6 +116,7 @@ def _differ(first: Sequence[float], other: Sequence[float]) -> bool:
 
 def _value(body: str, numerals: str) -> float:
     try:
-        return float(plain_number(body, numerals))
+        value = float(plain_number(body, numerals))
     except ValueError:
-        return float("nan")
+        return math.nan
+    return value if math.isfinite(value) else math.nan

@@ -14,10 +14,10 @@ from typing import Any
 
 from model_zoo.data.assays.names_of_columns import direction_of, is_negative_logarithm, potency_kind, unit_in
 from model_zoo.data.assays.roles import Roles, Value
-from model_zoo.data.assays.whole_table import WholeTable
+from model_zoo.data.assays.whole_table import ANY, WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
 from model_zoo.data.tables.form import DELIMITERS
-from model_zoo.data.units import is_logarithmic, is_unit, unit_name
+from model_zoo.data.units import is_logarithmic, is_unit, split_unit, unit_name
 from model_zoo.type_aliases import Json
 
 DECADES = 100.0
@@ -28,8 +28,6 @@ _DELIMITER_NAMES = {sign: name for name, sign in DELIMITERS.items()}
 POTENCY_RANGE = [2, 13]
 UNKNOWN = "unknown"
 _BOUND = "<>≤≥"
-ANY = "*"
-"""Stands for every text that a column may hold."""
 _MOLAR = {"M", "mM", "uM", "nM", "pM", "fM", "mol/L", "mmol/L", "umol/L", "nmol/L", "pmol/L"}
 
 
@@ -100,7 +98,10 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
         }
         source |= _column_keys(table, roles, value, answers, each)
         source |= _where(roles, answers, each)
-        unit, source_unit = ("probability", "") if value.labels else _units(table, roles, value, answers)
+        meant = table.rows_with(source.get("where", {}))
+        unit, source_unit = ("probability", "") if value.labels else _units(meant, roles, value, answers)
+        if not value.labels and answers.unit is None:
+            _ask_units(meant, roles, value, each)
         each.content = {
             "name": name,
             "title": value.name if several else f"{value.name} ({stem})",
@@ -114,7 +115,7 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
         if value.labels:
             _say_labels(value, each)
         else:
-            _say_values(table, roles, value, unit, each)
+            _say_values(meant, roles, value, unit, each)
         each.content["champion"] = {"metric": "auroc" if value.labels else "rmse"}
         made.append(each)
     for number, each in enumerate(made, start=1):
@@ -152,8 +153,8 @@ def _column_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers
     made.why["source.value_column"] = f"{value.filled} of {len(table.rows)} cells filled" + (
         f", {odd} of them no numbers: `aidrug curate` says which" if odd else ""
     )
-    by_row = roles.unit if answers.unit is None and value.labels is None else ""
-    if answers.unit is not None and UNIT_COLUMN in table.names:
+    by_row = roles.unit if value.labels is None else ""
+    if answers.unit is not None and not by_row and UNIT_COLUMN in table.names:
         keys["unit"] = answers.unit  # else the column of this name would count
     for key, column in {
         "relation_column": roles.relation if value.labels is None else "",
@@ -161,6 +162,7 @@ def _column_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers
         "date_column": roles.day,
         "group_column": roles.series,
         "split_column": roles.part,
+        "weight_column": roles.weight,
     }.items():
         if column:
             keys[key] = column
@@ -233,16 +235,37 @@ def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> t
     if not said and roles.unit:
         texts = [unit_name(text) for text in table.column(roles.unit) if is_unit(text)]
         said = max(dict.fromkeys(texts), key=texts.count)
-    kind = re.search(r"log ?(s|bb|d|p)\b", value.name, re.IGNORECASE)
+    if not said and (inside := [unit for cell in table.column(value.name) if (unit := split_unit(cell)[1])]):
+        said = max(dict.fromkeys(inside), key=inside.count)
+    names = [value.name, *(text for _, text in answers.where)]
+    kind = next(filter(None, (re.search(r"log ?(s|bb|d|p)\b", name, re.IGNORECASE) for name in names)), None)
     if not said and kind and not is_negative_logarithm(value.name):
         said = {"s": "log10 mol/L", "bb": "logBB", "d": "log D", "p": "log P"}[kind[1].lower()]
     if said in _MOLAR and answers.unit is None and any(number < 0 for number in value.numerals.values):
         said = ""  # no concentration is negative: it may be a logarithm that the name keeps to itself
     if not said:
         return UNKNOWN, ""
-    told = [value.name, *(text for texts in roles.choosing.values() for text in texts), table.path.name]
+    told = [*names, *(text for texts in roles.choosing.values() for text in texts), table.path.name]
     potency = next(filter(None, map(potency_kind, told)), "IC50" if roles.unit else "")
     return (f"p{potency}", said) if potency and said in _MOLAR else (said, "")
+
+
+def _ask_units(table: WholeTable, roles: Roles, value: Value, made: Proposal) -> None:
+    """Ask which unit some rows have, where others say theirs, in another column or in the cell."""
+    beside = table.column(roles.unit) if roles.unit else [""] * len(table.rows)
+    cells = [
+        (cell, split_unit(cell)[1] or unit)
+        for cell, unit in zip(table.column(value.name), beside, strict=True)
+        if any(sign.isdigit() for sign in cell)
+    ]
+    silent = [cell for cell, unit in cells if not unit]
+    if value.unit or not silent or len(silent) == len(cells):
+        return
+    told = Counter(unit for _, unit in cells if unit)
+    made.questions.append(
+        f"{value.name!r}: {len(silent)} values such as {silent[0]!r} say no unit, others {_counted_texts(told)}. "
+        "Which is theirs? Say --unit UNIT for all that say none, or --where COLUMN=TEXT for the rows that are meant"
+    )
 
 
 def _say_labels(value: Value, made: Proposal) -> None:

@@ -28,7 +28,16 @@ _DAY = re.compile(r"date|day|measured.?on|tested.?on", re.IGNORECASE)
 _SERIES = re.compile(r"^(series|chemotype|scaffold|cluster|project|chemical.?series)$", re.IGNORECASE)
 _CHOOSING = re.compile(
     r"^((standard|activity)[ _]?)?type$|^(endpoint|parameter|measurement|pref_name)$|^target([ _]?(pref_?)?name)?$"
+    r"|^(assay|test)([ _]?name)?$|^(readout|property|analyte|result[ _]?(type|name))$"
     r"|species|organism|strain|isoform|matrix|cell.?line",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(r"^(assay[ _])?ph([ _]?value)?$", re.IGNORECASE)
+"""A number that rows are chosen by."""
+_UNDECIDED = {"inconclusive", "unspecified", "undetermined", "ambiguous", "equivocal", "borderline", "not tested"}
+"""Texts beside two labels that are none."""
+_WEIGHT = re.compile(
+    r"^(weight|n|(n|(number|no\.?)[ _]of)[ _](experiments|replicates|measurements))$",
     re.IGNORECASE,
 )
 _STANDARD = re.compile(r"standard.?value", re.IGNORECASE)
@@ -66,7 +75,7 @@ class Roles:
     ----------
     values
         Columns that hold measurements, as far as one can tell.
-    relation, unit, day, series, part, identifier
+    relation, unit, day, series, part, identifier, weight
         Columns that say more of them.
     choosing
         Columns by which some rows may be meant and others not, with how often each text stands there.
@@ -81,6 +90,7 @@ class Roles:
     series: str = ""
     part: str = ""
     identifier: str = ""
+    weight: str = ""
     choosing: dict[str, Counter[str]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -101,12 +111,20 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
     cells.pop(table.structure, None)
     relation = _first(cells, lambda name, texts: _share(texts, is_relation) >= MOST)
     unit = _first(cells, lambda name, texts: "unit" in name.lower() and _share(texts, is_unit) > 0)
-    day = _first(cells, lambda name, texts: bool(_DAY.search(name)) or _share(texts, _is_day) >= MOST)
+    day = _first(cells, lambda name, texts: _share(texts, _is_day) >= MOST)
+    left_out = {
+        name: f"it holds no days such as 2026-01-31, but {next(filter(None, texts))!r}: no split by time can use it"
+        for name, texts in cells.items()
+        if not day and any(texts) and _DAY.search(name) and name not in wanted
+    }
     series = _first(cells, lambda name, texts: bool(_SERIES.match(name)))
     part = _first(cells, lambda name, texts: {text for text in texts if text} == _PARTS)
     identifier = _first(cells, lambda name, texts: bool(_NAME.search(name)))
-    taken = {relation, unit, day, series, part, identifier} - set(wanted)
-    values, left_out = [], {}
+    weight = _first(cells, lambda name, texts: bool(_WEIGHT.match(name)) and _share(texts, _is_positive) == 1)
+    taken = {relation, unit, day, series, part, identifier, weight, *left_out} - set(wanted)
+    taken |= {name for name in cells if _CONDITION.match(name) and name not in wanted}
+    values = []
+    units = _units_below(table, cells)
     for name, texts in cells.items():
         if (wanted and name not in wanted) or name in taken:
             continue
@@ -121,13 +139,23 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
         if why:
             left_out[name] = why
         else:
-            values.append(Value(name, len(filled), found, labels, unit_in(name)[0]))
+            unit_here = unit_in(name)[0] or units.get(name, "")
+            values.append(Value(name, len(filled), found, labels, unit_here))
     choosing = {
         name: counted for name, texts in cells.items()
-        if name not in taken and _CHOOSING.search(name) and 1 < len(counted := Counter(filter(None, texts))) <= FEW
+        if (_CONDITION.match(name) or (name not in taken and _CHOOSING.search(name)))
+        and 1 < len(counted := Counter(filter(None, texts))) <= FEW
         and name not in {value.name for value in values}
     }  # fmt: skip
-    return Roles(tuple(values), relation, unit, day, series, part, identifier, choosing, left_out)
+    return Roles(tuple(values), relation, unit, day, series, part, identifier, weight, choosing, left_out)
+
+
+def _units_below(table: WholeTable, cells: dict[str, list[str]]) -> dict[str, str]:
+    """Give the units that stand in a row of their own below the header, where no structure does."""
+    if not table.rows or not table.structure or table.column(table.structure)[0]:
+        return {}
+    found = {name: unit_in(f"x ({texts[0]})")[0] for name, texts in cells.items() if texts[0]}
+    return {name: unit for name, unit in found.items() if unit}
 
 
 def labels_of(texts: list[str]) -> dict[str, int] | None:
@@ -143,7 +171,7 @@ def labels_of(texts: list[str]) -> dict[str, int] | None:
         label = next((value for words, value in _LABELS if text.lower() in words), None)
         if label is not None:
             found[text] = label
-        elif text.lower() not in NOT_MEASURED:
+        elif text.lower() not in NOT_MEASURED | _UNDECIDED:
             return None
     return found if set(found.values()) == {0, 1} else None
 
@@ -156,7 +184,8 @@ def _why_none(name: str, found: Numerals, cells: dict[str, list[str]]) -> str:
         return "it counts the rows"
     if "pchembl" in name.lower() and any(_STANDARD.search(other) for other in cells):
         return "it is the logarithm of another column, without its bounds"
-    if re.match(r"p[A-Z]", name) and any(other.lower() == name[1:].lower() for other in cells):
+    rest = {unit_in(other)[1].lower() for other in cells}
+    if re.match(r"p[A-Z]", name) and name[1:].lower() in rest:
         return f"it is the logarithm of {name[1:]!r}"
     return ""
 
@@ -169,6 +198,10 @@ def _share(texts: list[str], holds: object) -> float:
     filled = [text for text in texts if text]
     known = {text: bool(holds(text)) for text in dict.fromkeys(filled)}  # type: ignore[operator]
     return sum(known[text] for text in filled) / len(filled) if filled else 0.0
+
+
+def _is_positive(text: str) -> bool:
+    return bool(re.fullmatch(r"\d+(\.\d+)?", text)) and float(text) > 0
 
 
 def _is_day(text: str) -> bool:

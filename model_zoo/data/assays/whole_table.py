@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model_zoo.data.source_files import ENCODINGS
@@ -18,10 +18,12 @@ from model_zoo.data.tables.names import numbered, unique
 from model_zoo.data.tables.reading import read_grid, read_head
 from model_zoo.data.tables.sdf import property_names, read_sdf
 from model_zoo.data.tables.text import is_workbook, read_lines
-from model_zoo.data.tables.workbook import merged_ranges
+from model_zoo.data.tables.workbook import peculiarities
 
 LOOKED_AT = 200
 """Rows that tell which column holds the structures."""
+ANY = "*"
+"""Stands for every text that a column may hold."""
 PREAMBLE = 20
 """Rows among which a header is looked for."""
 OLD_WORKBOOKS = ("xls", "xlsb", "ods", "numbers")
@@ -57,6 +59,11 @@ class WholeTable:
         place = self.names.index(name)
         return [row[place].strip() for row in self.rows]
 
+    def rows_with(self, where: Mapping[str, str]) -> WholeTable:
+        """Give the table with the rows that have these texts in these columns; `ANY` stands for every text."""
+        wanted = [(self.names.index(name), text) for name, text in where.items() if text != ANY]
+        return replace(self, rows=[row for row in self.rows if all(row[at].strip() == text for at, text in wanted)])
+
 
 def read_whole(
     path: Path, said: Said, encoding: str | None = None, sheet: str | None = None, decimal: str = "."
@@ -81,11 +88,7 @@ def read_whole(
     if ending in OLD_WORKBOOKS:
         raise TableError("unreadable", f"expected CSV, TSV, SDF, XLSX or Parquet, got .{ending}: save it as .xlsx")
     if is_workbook(path):
-        notes = (
-            [f"merged cells {', '.join(found)}: all but the first of each are empty"]
-            if (found := merged_ranges(path, sheet or "")[:5])
-            else []
-        )
+        notes = peculiarities(path, sheet or "")
         return _grid(path, Form("xlsx", sheet=sheet or "", decimal=decimal), said, notes)
     with path.open("rb") as stream:
         if stream.read(4) == b"PAR1":
@@ -127,6 +130,8 @@ def _grid(path: Path, form: Form, said: Said, notes: Sequence[str] = ()) -> Whol
     whole = [row[:width] + [""] * (width - len(row)) for row in rest]
     place = find_smiles_column(said.column, unique(names), whole[:LOOKED_AT])
     twice = [name for name, count in Counter(names).items() if count > 1]
+    if names[place] in twice:
+        raise TableError("unreadable", f"there are two columns {names[place]!r} of structures: rename one of them")
     told = [*notes, *(f"there are two columns {name!r}: neither can be read" for name in twice)]
     if skip:
         told.append(f"{skip} rows stand above the header")

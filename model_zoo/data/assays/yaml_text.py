@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -111,5 +112,4 @@ def _flow(value: Any) -> str:
     dumped: str = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
     text = dumped.removesuffix("\n").removesuffix("\n...")
     plain = isinstance(value, str) and text.startswith("'")
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"') if plain else ""
-    return f'"{escaped}"' if plain else text
+    return json.dumps(value, ensure_ascii=False) if plain else text

@@ -36,6 +36,15 @@ def find_drug(name: str) -> Drug | None:
     return None if smiles is None else Drug(plain, smiles)
 
 
+@cache
+def every_drug() -> tuple[Drug, ...]:
+    """Give every drug of the list once, under the first of its names that begins with a letter."""
+    named: dict[str, str] = {}
+    for name, smiles in sorted(_drugs().items(), key=lambda each: (not each[0][0].isalpha(), each[0])):
+        named.setdefault(smiles, name)
+    return tuple(Drug(name, smiles) for smiles, name in named.items())
+
+
 def count() -> int:
     """Give how many names the list has."""
     return len(_drugs())

@@ -37,7 +37,7 @@ def read_sheet(path: Path, sheet: str, decimal: str = ".") -> Iterator[list[str]
     Parameters
     ----------
     path, sheet
-        The workbook, and the name of the sheet; the only one when empty.
+        The workbook, and the name of the sheet; the only one that is not hidden when empty.
     decimal
         The sign that a number's decimals stand behind in the text that is given.
 
@@ -58,9 +58,13 @@ def read_sheet(path: Path, sheet: str, decimal: str = ".") -> Iterator[list[str]
         yield cells
 
 
-def merged_ranges(path: Path, sheet: str) -> list[str]:
-    """Name the ranges of merged cells: all but the first cell of each are empty."""
-    return sorted(str(each) for each in _sheet(_book(path, values=True), sheet).merged_cells.ranges)
+def peculiarities(path: Path, sheet: str) -> list[str]:
+    """Tell what of a sheet its reader does not see as its author does: merged cells, hidden rows."""
+    found = _sheet(_book(path, values=True), sheet)
+    merged = sorted(str(each) for each in found.merged_cells.ranges)
+    hidden = [str(row) for row, shape in found.row_dimensions.items() if shape.hidden]
+    told = [f"merged cells {', '.join(merged[:5])}: all but the first of each are empty"] if merged else []
+    return told + ([f"hidden rows ({', '.join(hidden[:5])}) are read like all others"] if hidden else [])
 
 
 def _book(path: Path, *, values: bool) -> Any:
@@ -80,12 +84,13 @@ def _sheet(book: Any, name: str) -> Any:
             raise TableError("invalid", f"sheet: expected one of {', '.join(map(repr, names))}, got {name!r}")
         return book[name]
     filled = [sheet for sheet in book.worksheets if sheet.max_row > 1 or sheet.max_column > 1]
-    if len(filled) != 1:
+    shown = [sheet for sheet in filled if sheet.sheet_state == "visible"] or filled
+    if len(shown) != 1:
         raise TableError(
             "invalid",
             f"expected the sheet that is meant (`sheet`), one of {', '.join(map(repr, names))}",
         )
-    return filled[0]
+    return shown[0]
 
 
 def _text(cell: Any, computed: Any, decimal: str) -> str:

@@ -52,6 +52,35 @@ async function ask(address, fields, fragment, signal) {
   return answer.text();
 }
 
+// Asks for JSON, as the interface for programs gives it.
+async function json(address, options) {
+  const answer = await fetch(address, options);
+  if (!answer.ok) throw await explained(answer);
+  return answer.status === 204 ? null : answer.json();
+}
+
+// What this browser keeps between visits: choices, views, numbers of jobs; never a structure.
+function recall(name) {
+  try {
+    return JSON.parse(localStorage.getItem(name));
+  } catch {
+    return null;
+  }
+}
+
+function remember(name, value) {
+  try {
+    localStorage.setItem(name, JSON.stringify(value));
+  } catch {
+    // storage may be forbidden; what was chosen lasts as long as the page
+  }
+}
+
+const JOBS = "jobs"; // jobs of this browser, so that they are found again tomorrow
+const jobs = () => recall(JOBS) ?? [];
+const rememberJob = (id) => remember(JOBS, [...jobs().filter((each) => each !== id), id].slice(-50));
+const forgetJob = (id) => remember(JOBS, jobs().filter((each) => each !== id));
+
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 // Predicting -----------------------------------------------------------------------------------------------------------
@@ -78,6 +107,11 @@ function notice(text, again) {
     button.addEventListener("click", predict);
     div.append(button);
   }
+  if (/upload them as a file/.test(text)) {
+    const button = make("button", { type: "button", class: "tool" }, "Predict them as a file");
+    button.addEventListener("click", predictAsFile);
+    div.append(" ", button);
+  }
   results.replaceChildren(div);
 }
 
@@ -101,7 +135,8 @@ let kept = ""; // as they came: the table takes rows out of the page
 
 function keep() {
   if (form.getAttribute("aria-busy") === "true") return;
-  const state = { text: box.value, html: kept, said: status_.textContent };
+  const job = results.querySelector(".overview")?.dataset.job; // its rows are kept by the service
+  const state = { text: box.value, html: job ? "" : kept, job, said: status_.textContent };
   for (const each of [state, { ...state, html: "" }])
     try {
       sessionStorage.setItem(KEPT, JSON.stringify(each));
@@ -118,15 +153,47 @@ function restore() {
   } catch {
     return;
   }
-  if (!state?.text || results.childElementCount || box.defaultValue) return; // what the service has just sent is newer
+  if (!(state?.text || state?.job) || results.childElementCount || box.defaultValue) return; // what the service has just sent is newer
   box.value = state.text;
-  if (state.html) {
+  if (state.job) openJob(state.job).catch(() => {}); // removed meanwhile, or the key is gone
+  else if (state.html) {
     kept = state.html;
     results.innerHTML = kept;
     enliven(results);
     openTable(results);
     status_.textContent = state.said;
   } else if (state.said) tell("The results were too large to be kept.", true);
+}
+
+// Shows the stored result of a job as the table.
+async function openJob(id) {
+  const answer = await fetch(`/page/jobs/${id}`);
+  if (!answer.ok) throw await explained(answer);
+  kept = "";
+  results.innerHTML = await answer.text();
+  await openTable(results);
+}
+
+// Predicts what is in the box as a file: more than fits into one answer.
+async function predictAsFile() {
+  const body = new FormData();
+  body.append("file", new Blob([box.value], { type: "text/plain" }), "pasted.txt");
+  results.replaceChildren(make("p", { class: "notice", role: "status" }, "Predicting …"));
+  try {
+    let state = await json("/v1/jobs", { method: "POST", body });
+    rememberJob(state.id);
+    while (!["done", "failed", "cancelled"].includes(state.status)) {
+      await pause(0.4);
+      state = await json(state.links.self);
+      results.firstElementChild.textContent = `${state.done.toLocaleString()} of ${state.total.toLocaleString()} predicted …`;
+    }
+    if (state.status !== "done") throw new Problem(state.error?.detail ?? state.status, 0);
+    await openJob(state.id);
+    status_.textContent = `${state.done - state.failed} predicted` + (state.failed ? `, ${state.failed} not` : "");
+    keep();
+  } catch (error) {
+    notice(error.message, false);
+  }
 }
 
 async function predict() {
@@ -188,6 +255,15 @@ async function askAlerts(button) {
   await fill(button.parentElement, "/page/alerts", { smiles: button.closest(".card").dataset.smiles });
 }
 
+async function askWhatIf(button) {
+  try {
+    const module = await import(button.dataset.script);
+    await module.open(button, { make, ask });
+  } catch (error) {
+    tell(`The structure cannot be changed here: ${error.message}`);
+  }
+}
+
 async function report(form) {
   const button = form.querySelector("button");
   button.disabled = true;
@@ -212,11 +288,28 @@ async function openTable(part) {
   if (!panel) return;
   try {
     const module = await import(panel.dataset.script);
-    await module.open(panel, { make, explained, enliven });
+    await module.open(panel, { make, ask, json, explained, enliven, recall, remember, rememberJob, offerUndo });
+    for (const tool of panel.querySelectorAll("details[data-kept]")) if (recall(tool.dataset.kept)) await openTool(tool);
   } catch (error) {
     tell(`The table cannot be sorted or filtered: ${error.message}`);
+    console.error(error);
   }
 }
+
+// Tools beside the results: a script each, loaded when its panel is opened for the first time, or has something kept.
+async function openTool(panel) {
+  if (panel.dataset.ready) return;
+  panel.dataset.ready = "yes";
+  try {
+    const module = await import(panel.dataset.script);
+    await module.open(panel, { make, ask, explained, table: panel.closest(".overview")?.table, cards: results });
+  } catch (error) {
+    delete panel.dataset.ready;
+    panel.append(make("p", { class: "notice", role: "alert" }, `This could not be loaded: ${error.message}`));
+  }
+}
+
+document.addEventListener("toggle", (event) => event.target.matches("details[data-script]") && event.target.open && openTool(event.target), true);
 
 async function compare(event) {
   if (event.submitter?.id !== "compare") return; // the file is downloaded as a plain form
@@ -248,11 +341,18 @@ async function openCard(link, event) {
   }
 }
 
+// One molecule on one page; what else is on the screen stays there.
+function printOne(card) {
+  for (const part of [root, card]) part.classList.add("printed");
+  window.addEventListener("afterprint", () => [root, card].forEach((part) => part.classList.remove("printed")), { once: true });
+  window.print();
+}
+
 // Shows what needs a script, in mark-up that has just arrived.
 function enliven(part) {
-  for (const element of part.querySelectorAll(".ask-why, .ask-alerts, .close")) element.hidden = false;
+  for (const element of part.querySelectorAll(".ask-why, .ask-alerts, .ask-what-if, .close, .print-one")) element.hidden = false;
   if (!part.matches(".overview")) return;
-  for (const element of part.querySelectorAll(".filter, .check")) element.hidden = false;
+  for (const element of part.querySelectorAll(".filter, .check, .pick-first")) element.hidden = false;
   for (const button of part.querySelectorAll("th[data-sort] button")) button.disabled = false;
 }
 
@@ -261,12 +361,29 @@ document.addEventListener("click", (event) => {
   let found;
   if ((found = on(".ask-why"))) askWhy(found);
   else if ((found = on(".ask-alerts"))) askAlerts(found);
+  else if ((found = on(".ask-what-if"))) askWhatIf(found);
   else if ((found = on(".alert-chip"))) showAlert(found);
   else if ((found = on("#grid th[scope=row] a"))) openCard(found, event);
   else if (on(".close")) $("comparison").replaceChildren();
+  else if ((found = on(".print-one"))) printOne(found.closest(".card"));
+});
+// In a card with many endpoints: shows those whose name holds what is typed.
+document.addEventListener("input", (event) => {
+  if (!event.target.matches(".find-property input")) return;
+  const words = event.target.value.trim().toLowerCase();
+  for (const part of event.target.closest(".body").querySelectorAll("details.category")) {
+    const rows = [...part.querySelectorAll("tbody tr:not(.why)")];
+    for (const row of rows) row.hidden = !row.querySelector("th").textContent.toLowerCase().includes(words);
+    part.hidden = rows.every((row) => row.hidden);
+    if (words) part.open = !part.hidden;
+  }
 });
 document.addEventListener("submit", (event) => {
   if (event.target.id === "picking") compare(event);
+  if (event.target.id === "training-search") {
+    event.preventDefault();
+    fill($("hits"), "/page/training", new FormData(event.target));
+  }
   if (event.target.matches(".measure")) {
     event.preventDefault();
     report(event.target);
@@ -337,13 +454,24 @@ if (form) {
       box.focus();
     });
   $("clear").addEventListener("click", () => {
+    const before = { text: box.value, kept, said: status_.textContent, parts: [results, $("comparison")].map((part) => [part, [...part.childNodes]]) };
     box.value = "";
-    for (const part of [results, $("comparison")]) part.replaceChildren();
+    for (const [part] of before.parts) part.replaceChildren();
     kept = "";
     status_.textContent = "Cleared";
     keep();
     box.focus();
     preview();
+    if (!before.text && !before.kept && !before.parts[0][1].length) return;
+    offerUndo("Cleared.", () => {
+      box.value = before.text;
+      for (const [part, nodes] of before.parts) part.replaceChildren(...nodes);
+      kept = before.kept;
+      status_.textContent = before.said;
+      keep();
+      box.focus();
+      preview();
+    });
   });
   $("preview").hidden = false;
   window.addEventListener("pagehide", keep);
@@ -365,7 +493,7 @@ async function openTab(tab) {
   if (!panel.dataset.script) return;
   try {
     const module = await import(panel.dataset.script);
-    await module.open(panel, { openTable, results, ask, addLine, lineAtCursor, make, explained, paste: () => openTab(tabs[0]) });
+    await module.open(panel, { openJob, keep, results, json, jobs, rememberJob, forgetJob, offerUndo, ask, addLine, lineAtCursor, make, explained, paste: () => openTab(tabs[0]) });
   } catch (error) {
     panel.prepend(make("p", { class: "notice", role: "alert" }, `This could not be loaded: ${error.message}`));
   }
@@ -419,6 +547,18 @@ function tell(text, again) {
   const button = make("button", { type: "button", class: "tool" }, "Predict again");
   button.addEventListener("click", predict);
   news.append(" ", button);
+}
+
+// Says what was done, with the way back.
+function offerUndo(text, undo) {
+  tell(text);
+  const button = make("button", { type: "button", class: "tool" }, "Undo");
+  button.addEventListener("click", () => {
+    tell("");
+    undo();
+  });
+  $("news").append(" ", button);
+  return () => button.isConnected && tell("");
 }
 
 // What serves now and did not when the values that are shown were predicted, by their properties' titles.

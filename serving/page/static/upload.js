@@ -2,7 +2,7 @@
 
 const FORMATS = ["csv", "parquet", "sdf", "ndjson"];
 const TERMINAL = ["done", "failed", "cancelled"];
-const KEPT = "jobs"; // jobs of this browser, so that they are found again tomorrow; their numbers are all that is kept
+const UNDO_SECONDS = 8;
 let ready = false;
 
 export async function open(panel, page) {
@@ -29,26 +29,10 @@ export async function open(panel, page) {
     submit(form, panel.querySelector("#jobs"), page);
   });
   look(form, page); // a file may have been chosen before this script came
-  for (const id of kept()) {
+  for (const id of page.jobs()) {
     const answer = await fetch(`/v1/jobs/${id}`);
     if (answer.ok) follow(await answer.json(), panel.querySelector("#jobs"), page);
-    else keep(kept().filter((other) => other !== id));
-  }
-}
-
-function kept() {
-  try {
-    return JSON.parse(localStorage.getItem(KEPT)) || [];
-  } catch {
-    return [];
-  }
-}
-
-function keep(ids) {
-  try {
-    localStorage.setItem(KEPT, JSON.stringify(ids.slice(-30)));
-  } catch {
-    // storage may be forbidden; the jobs are seen as long as the page is open
+    else if ([404, 410].includes(answer.status)) page.forgetJob(id);
   }
 }
 
@@ -93,8 +77,8 @@ async function submit(form, list, page) {
     const answer = await fetch("/v1/jobs", { method: "POST", body });
     if (!answer.ok) throw await page.explained(answer);
     const job = await answer.json();
-    keep([...kept(), job.id]);
-    follow(job, list, page);
+    page.rememberJob(job.id);
+    follow(job, list, page, true);
     form.reset();
     form.querySelector("#first-rows").replaceChildren();
   } catch (error) {
@@ -104,12 +88,14 @@ async function submit(form, list, page) {
   }
 }
 
-function follow(job, list, { make, explained, results, openTable }) {
+// Shows a job, and follows it to its end; one that was just sent is then opened as the table.
+function follow(job, list, page, isNew = false) {
+  const { make, results } = page;
   const bar = make("progress", { max: Math.max(1, job.total), value: job.done, "aria-label": `Progress of ${job.name}` });
   const text = make("span", { class: "hint", role: "status" });
   const links = make("span", { class: "links" });
-  const stop = make("button", { type: "button", class: "quiet" }, "Cancel");
-  const item = make("div", { class: "job" }, make("strong", {}, job.name || job.id), bar, text, links, stop);
+  const stop = make("button", { type: "button", class: "quiet" }, job.status === "done" ? "Remove" : "Cancel");
+  const item = make("div", { class: "job" }, make("strong", {}, job.name || `${job.total.toLocaleString()} molecules of ${new Date(job.created).toLocaleDateString()}`), bar, text, links, stop);
   list.prepend(item);
   document.getElementById("jobs-title").hidden = false;
   const events = new EventSource(job.links.events);
@@ -120,26 +106,27 @@ function follow(job, list, { make, explained, results, openTable }) {
     const failed = state.failed ? `, ${state.failed.toLocaleString()} not predicted` : "";
     text.textContent = `${state.done.toLocaleString()} of ${state.total.toLocaleString()} rows${failed}`;
   };
+  const openTable = async () => {
+    await page.openJob(job.id);
+    page.keep();
+    results.scrollIntoView({ block: "start" });
+    results.focus({ preventScroll: true });
+  };
   const end = async (state) => {
     events.close();
-    stop.remove();
     show(state);
     if (state.status === "done") {
       bar.value = bar.max;
       const open = make("button", { type: "button", class: "tool" }, "Open as a table");
-      open.addEventListener("click", async () => {
-        const answer = await fetch(`/page/jobs/${job.id}`);
-        if (!answer.ok) return text.append(` ${(await explained(answer)).message}`);
-        results.innerHTML = await answer.text();
-        results.scrollIntoView({ block: "start" });
-        results.focus({ preventScroll: true });
-        await openTable(results);
-      });
+      open.addEventListener("click", () => openTable().catch((error) => text.append(` ${error.message}`)));
+      stop.textContent = "Remove";
       links.replaceChildren(
         open,
         ...FORMATS.map((format) => make("a", { href: `${job.links.result}?format=${format}&bom=true`, download: "" }, format.toUpperCase())),
       );
+      if (isNew) await openTable();
     } else {
+      stop.textContent = "Remove";
       item.classList.add("stopped");
       const detail = state.error?.detail ? `: ${state.error.detail}` : "";
       text.textContent = `${state.status}${detail}`;
@@ -151,11 +138,26 @@ function follow(job, list, { make, explained, results, openTable }) {
   events.addEventListener("error", () => {
     if (!TERMINAL.includes(job.status)) text.textContent = "The service does not answer just now; the job goes on when it is back.";
   });
-  stop.addEventListener("click", async () => {
-    await fetch(job.links.self, { method: "DELETE" });
-    events.close();
+  // What is removed is deleted when the time for a second thought is over, or the page is left.
+  stop.addEventListener("click", () => {
+    const remove = () => {
+      clearTimeout(waiting);
+      window.removeEventListener("pagehide", remove);
+      events.close();
+      page.forgetJob(job.id);
+      withdraw();
+      fetch(job.links.self, { method: "DELETE", keepalive: true });
+    };
+    const waiting = setTimeout(remove, 1000 * UNDO_SECONDS);
+    window.addEventListener("pagehide", remove);
+    const after = item.nextSibling;
     item.remove();
-    keep(kept().filter((other) => other !== job.id));
+    const withdraw = page.offerUndo(`${job.name || "The job"} will be removed with its result.`, () => {
+      clearTimeout(waiting);
+      window.removeEventListener("pagehide", remove);
+      list.insertBefore(item, after?.isConnected ? after : null);
+      item.querySelector("button").focus();
+    });
   });
   show(job);
 }

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from litestar.testing import TestClient
 
 from model_zoo.bundles.manifest import Manifest
 from model_zoo.bundles.store import FolderStore
+from model_zoo.config.screen import Screen
 from model_zoo.data.targets import Target
+from model_zoo.inference.screening import find_shards, predict_shard
 from model_zoo.uncertainty.conformal import IntervalRule
 from model_zoo.uncertainty.fit import Uncertainty
 from model_zoo.uncertainty.reliability import Levels
@@ -44,7 +48,10 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
             for each in sent
         ]
         answers = client.post("/v1/feedback", json={"measurements": sent}).json()["measurements"]
-    return [*found, {"page": page, "reported": reported, "compared": [each["prediction"] for each in answers]}]
+        tensor = {"name": "smiles", "shape": [3], "datatype": "BYTES", "data": [KNOWN, POLYMER, "no molecule"]}
+        told = {name: client.post(f"/v2/models/{name}/infer", json={"inputs": [tensor]}) for name in ("logs", "plain")}
+    shown = {"page": page, "reported": reported, "compared": [each["prediction"] for each in answers]}
+    return [*found, shown, {name: answer.json()["outputs"] for name, answer in told.items()}]
 
 
 def test_the_answer_tells_level_and_usual_error(entries: list[dict[str, Any]]) -> None:
@@ -57,6 +64,29 @@ def test_the_answer_tells_level_and_usual_error(entries: list[dict[str, Any]]) -
     widths = [each["interval"][1] - each["interval"][0] for each in (known, polymer)]
     assert widths[1] == pytest.approx(2 * RULE.factor * np.exp(RULE.high))
     assert widths[0] < widths[1] / 10
+
+
+def test_the_open_inference_protocol_tells_it_too(entries: list[dict[str, Any]]) -> None:
+    """Levels and usual errors stand at the molecules' places; null where there is no prediction or no level."""
+    logs, plain = ({tensor["name"]: tensor for tensor in entries[3][name]} for name in ("logs", "plain"))
+
+    assert logs["reliability"]["data"] == ["high", "low", None]
+    assert logs["reliability"]["datatype"] == "BYTES"
+    assert logs["usual_error"]["data"] == [0.3, None, None]
+    assert plain["reliability"]["data"] == plain["usual_error"]["data"] == [None, None, None]
+
+
+def test_a_screen_tells_it_too(tmp_path: Path) -> None:
+    """Levels and usual errors are columns of a screen's result."""
+    trust, errors = Uncertainty(interval=RULE, levels=LEVELS), np.full(len(TRAINING), 0.4).tolist()
+    bundle = write(tmp_path / "bundle", endpoint="logs", onnx_bias=0.0, trust=trust, errors=errors)
+    pq.write_table(pa.table({"smiles": [KNOWN, "no molecule", POLYMER]}), tmp_path / "lib.parquet")
+    screen = Screen(name="s", description="", library=str(tmp_path / "lib.parquet"), endpoints=("logs",))
+    (shard,) = find_shards(screen)[0]
+    table = predict_shard(screen, shard, {"logs": bundle})
+
+    assert table.column("logs_reliability").to_pylist() == ["high", None, "low"]
+    assert table.column("logs_usual_error").to_pylist() == [pytest.approx(0.3), None, None]
 
 
 def test_the_page_promises_no_share_where_no_error_is_known(entries: list[dict[str, Any]]) -> None:

@@ -77,6 +77,8 @@ def test_a_prediction_carries_everything_the_contract_names(store: FolderStore, 
                 "value": -1.5,
                 "unit": "log10 mol/L",
                 "interval": [-2.3, -0.7],
+                "interval_factor": 1.0,
+                "calibration": "bundle",
                 "no_interval": None,
                 "reliability": None,
                 "usual_error": None,
@@ -579,8 +581,9 @@ def test_the_api_describes_itself(store: FolderStore) -> None:
     assert {path for path in schema["paths"] if not path.startswith("/v2")} == {
         "/v1/predict", "/v1/endpoints", "/v1/endpoints/{name}", "/v1/models", "/v1/champions/{name}",
         "/v1/champions/{name}/rollback", "/v1/champions/{name}/promote", "/v1/feedback", "/v1/reviews/{name}",
+        "/v1/feedback/withdraw", "/v1/calibrations/{name}",
         "/health/live", "/health/ready", "/v1/jobs", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/events",
-        "/v1/jobs/{job_id}/result", "/v1/leaderboards/{name}", "/v1/predictions.csv",
+        "/v1/jobs/{job_id}/result", "/v1/jobs/{job_id}/suggestion", "/v1/leaderboards/{name}", "/v1/predictions.csv",
     }  # fmt: skip
     assert "http" not in page.replace('http-equiv="', "")
 

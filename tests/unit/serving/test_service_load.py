@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,10 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             released.wait(20)
         return parse(text, *args, **options)
 
-    monkeypatch.setattr("model_zoo.inference.predictor.standardise", slow)
+    monkeypatch.setattr(
+        "serving.inference.engine.chemistry_process", lambda room, needed: nullcontext()
+    )  # it is held here
+    monkeypatch.setattr("model_zoo.inference.chemistry.standardise", slow)
     yield released
     released.set()
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -97,6 +98,19 @@ def test_two_readings_are_shown_and_neither_is_taken(home: Path, command: Comman
         ),
         ("smiles;value\nCCO;1.234\nCCN;2.500\n", "'1.234' is 1.234 (decimal '.') or 1234 (decimal ',', thousands '.')"),
         ("smiles;value\nCCO;1.5\nCCN;2,5\n", "Say which: --decimal '.' or --decimal ','"),
+        (
+            "smiles,assay,value,unit\nCCO,hERG,9,nM\nCCO,logD,2,\nCCN,hERG,3,nM\nCCN,logD,4,\n",
+            "'assay' holds 'hERG' 2x, 'logD' 2x. Which rows are meant?",
+        ),
+        (
+            "smiles,value,unit\nCCO,1,nM\nCCN,2,\n",
+            "'value': 1 values such as '2' say no unit, others 'nM' 1x. Which is theirs?",
+        ),
+        ("smiles,fu\nCCO,51%\nCCN,0.4\n", "'fu': 1 values such as '0.4' say no unit, others '%' 1x."),
+        ("smiles,pH,solubility (uM)\nCCO,1.2,5\nCCO,7.4,90\n", "'pH' holds '1.2' 1x, '7.4' 1x. Which rows are meant?"),
+        ("smiles,pIC50,pIC50\nCCO,1,2\n", "'pIC50' stands there twice: rename one of them"),
+        ("smiles,pIC50,smiles,pKi\nCCO,1,CCO,2\n", "there are two columns 'smiles' of structures: rename one of them"),
+        ("smiles,a\nInChI=1S/CH4/h1H4,1\n", "expected SMILES in 'smiles', got texts such as 'InChI=1S/CH4/h1H4'"),
         ("smiles,a\nCCO,x\nCCN,y\n", "expected a column of numbers or of two labels, found none"),
         ("a,b\n1,2\n", "none of them looks like SMILES (with --smiles COLUMN)"),
         ("smiles,value\n", "found none among"),
@@ -107,6 +121,21 @@ def test_what_is_open_is_asked_and_nothing_is_written(home: Path, command: Comma
     """Rows that differ, numbers that may be read in two ways, no structures, no values."""
     assert part in said(command("endpoint", "new", file(home, text), "--yes"))
     assert not (home / "configs" / "endpoints").exists()
+
+
+def test_guesses_are_made_from_the_rows_that_are_meant(home: Path, command: Command) -> None:
+    """Of a table with an assay per row, unit, transform and range of one come from its own rows; --unit fills gaps."""
+    path = file(home, "smiles,assay,value,unit\nCCO,hERG,1,nM\nCCO,logD,-2,\nCCN,hERG,3000,nM\nCCN,logD,4,\n")
+    for assay in ("hERG", "logD"):
+        assert command("endpoint", "new", path, "--yes", "--where", f"assay={assay}", "--name", assay).exit_code == 0
+    herg, logd = content(home, "herg"), content(home, "logd")
+    assert (herg["unit"], herg["source_unit"], herg["source"]["unit_column"]) == ("pIC50", "nM", "unit")
+    assert (logd["unit"], "source_unit" in logd, "unit_column" in logd["source"]) == ("log D", False, False)
+
+    command("endpoint", "new", path, "--yes", "--where", "assay=*", "--unit", "uM", "--name", "both")
+    raw = read_source(read_config(home / "configs" / "endpoints" / "both.yaml", Endpoint).source, ROOT)
+    assert list(raw["unit"]) == ["nM", "", "nM", ""]
+    assert content(home, "both")["source_unit"] == "uM"
 
 
 def test_guesses_are_shown_and_written_only_when_they_are_taken(home: Path, command: Command) -> None:
@@ -136,6 +165,32 @@ def test_a_curation_counts_by_reason_and_lists_every_row(home: Path, command: Co
     assert len(report) == 5
     assert "'=1+1" in report[4]
     assert "expected one of egfr, got 'other'" in said(command("curate", "other"))
+
+
+@pytest.mark.parametrize("worth", [0, 10**9])
+def test_several_endpoints_are_curated_alike_in_one_process_and_in_many(
+    home: Path, command: Command, monkeypatch: pytest.MonkeyPatch, worth: int
+) -> None:
+    """In the order that was asked for, each as alone; one that cannot be read is told, and so are the others."""
+    from ai_drug_assets.operations import curating
+
+    command("endpoint", "new", file(home, WIDE, "wide.csv"), "--yes", "--together")
+    command("endpoint", "new", file(home, POTENCY, "gone.csv"), "--yes")
+    (home / "gone.csv").unlink()
+    order = ("ppb", "herg_ic50", "gone", "logd")
+    alone = {name: command("curate", name).output for name in order if name != "gone"}
+    monkeypatch.setattr(curating, "WORTH_PROCESSES", worth)
+    told = command("curate", *order, "--out", str(home / "report.csv"))
+
+    missing = f"gone: {home}/gone.csv: expected a file of measurements, got none\n"
+    assert told.output == (
+        alone["ppb"] + alone["herg_ic50"] + missing + alone["logd"] + f"wrote {home}/report.csv: every row with what "
+        "became of it\n"
+    )
+    assert said(told).endswith("expected a file of measurements, got none")
+    report = pd.read_csv(home / "report.csv")
+    assert list(report["endpoint"]) == ["ppb"] * 3 + ["herg_ic50"] * 3 + ["logd"] * 3
+    assert list(report["action"]) == ["kept"] * 4 + ["dropped"] + ["kept"] * 4
 
 
 def test_the_strong_models_compete_on_an_own_endpoint(home: Path, command: Command) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from click.testing import CliRunner
 
 from ai_drug_assets.cli import aidrug
 from ai_drug_assets.planning.catalog import load_catalog
-from ai_drug_assets.planning.ledger import Failure, Ledger, Made, now
+from ai_drug_assets.planning.ledger import Entry, Failure, Ledger, Made, now
 from ai_drug_assets.planning.ledger_copy import LedgerCopy, open_ledger
 from ai_drug_assets.planning.plan import compare, make_plan
 from ai_drug_assets.settings import Settings
 from model_zoo.errors import StoreError
+from model_zoo.provenance.signature_record import SignatureRecord
 from serving.storage.objects import FolderObjects
 from tests.project_factory import make_project
 
@@ -119,7 +121,7 @@ def test_the_command_plans_against_a_copy(tmp_path: Path, monkeypatch: pytest.Mo
 
 def made_at(number: int) -> Made:
     """Say that an asset was made for the n-th time, with a record of a usual size."""
-    record = {"code": {f"definition_{part}": "0" * 64 for part in range(40)}}
+    record = SignatureRecord(code={f"definition_{part}": "0" * 64 for part in range(40)})
     return Made(
         signature=str(number), record=record, data_version="1", inputs={}, run_id="", git_sha="", at=f"{number:06d}"
     )
@@ -204,9 +206,13 @@ def test_a_writer_that_is_killed_leaves_no_copy_behind_for_longer_than_the_next_
         elif at == "copy":
             patch.setattr(FolderObjects, "write", killed)
         else:
-            publish = LedgerCopy.publish
-            patch.setattr(LedgerCopy, "publish", lambda *given: (publish(*given), killed()))
-            ledger = publishing(tmp_path)
+            publish = LedgerCopy(str(tmp_path / "published")).publish
+
+            def told(key: str, entry: Entry, everything: Callable[[], Mapping[str, Entry]], before: str) -> str:
+                publish(key, entry, everything, before)
+                raise KeyboardInterrupt
+
+            ledger = Ledger(tmp_path / "ledger", told)
         with pytest.raises(KeyboardInterrupt):
             ledger.record_made("dataset/e1", made_at(10))
     publishing(tmp_path).record_made("dataset/e9", made_at(11))

@@ -19,7 +19,7 @@ from rdkit.Chem import Crippen
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from ai_drug_assets.cli import aidrug
-from ai_drug_assets.operations.benchmarks import DOCUMENT, GOALS, POTENCY_DOCUMENT, POTENCY_RESULTS, PUBLISHED, RESULTS
+from ai_drug_assets.operations.benchmarks import DOCUMENT, POTENCY_DOCUMENT, POTENCY_RESULTS, RESULTS, document
 from ai_drug_assets.settings import BENCHMARK_FOLDER
 from model_zoo.benchmark import protocol
 from model_zoo.benchmark import references as benchmark_references
@@ -28,9 +28,9 @@ from model_zoo.benchmark.candidates import Snapshot
 from model_zoo.benchmark.layout import SetDescription, lay_out
 from model_zoo.benchmark.potency_report import potency_text
 from model_zoo.benchmark.protocol import MISSING, OfficialRows, predict_test_rows, score_predictions
-from model_zoo.benchmark.report import mean_and_deviation, read_goals, read_leaderboard, report_text
+from model_zoo.benchmark.report import mean_and_deviation, read_goals, report_text
 from model_zoo.benchmark.results import read_results
-from model_zoo.benchmark.runner import Job, benchmark_run_of, choose, run_benchmark
+from model_zoo.benchmark.runner import Job, benchmark_run_of, choose, run_benchmark, stale_boards
 from model_zoo.benchmark.sets import BenchmarkConfig, Scale, load_benchmark_config, read_sets
 from model_zoo.config.files import load_configs
 from model_zoo.config.model_spec import ModelSpec
@@ -210,6 +210,9 @@ def test_what_did_not_change_is_not_computed_again(job: Job, trained: list[str])
 
     assert trained == ["cv naive", "cv rf", *SEEDS]
     assert lines == ["logp: nothing changed"]
+    (endpoint,) = read_sets(job.folder, CONFIG, ["logp"])
+    assert stale_boards(job, endpoint) == []
+    assert stale_boards(replace(job, models=models("naive")), endpoint) == ["strict"]
     assert job.out.read_bytes() == before
 
 
@@ -656,7 +659,7 @@ def test_the_report_says_which_goals_are_reached(tmp_path: Path) -> None:
         {**base, "set": "a", "metric": "mae", "scores": [0.1], **informed},
         {"set": "c", "board": "strict", "signature": None, "candidates": []},
     ]
-    text = report_text(results, read_goals(path), {"a": [0.2, 0.3, 0.4], "b": [0.9]})
+    text = report_text(results, read_goals(path), {"a": {"x": 0.2, "y": 0.3, "z": 0.4}, "b": {"x": 0.9}})
 
     assert "| a | mae | rf | 0.300 ± 0.000 | 2 of 4 | 0.100 to 0.400 | 0.300 ± 0.01 (Someone) | yes |" in text
     row = "| b | auroc | rf | 0.890 ± 0.000 (4 seeds) | 2 of 2 | 0.100 to 0.400 | 0.900 ± 0.01 (Someone) | no |"
@@ -674,7 +677,7 @@ def test_the_report_says_which_goals_are_reached(tmp_path: Path) -> None:
 
 def test_the_document_is_what_its_results_say() -> None:
     """The committed document equals what the command makes of the committed results."""
-    expected = report_text(read_results(ROOT / RESULTS), read_goals(ROOT / GOALS), read_leaderboard(ROOT / PUBLISHED))
+    expected = document(ROOT, ROOT / RESULTS)
 
     assert (ROOT / DOCUMENT).read_text(encoding="utf-8") == expected, "run `aidrug benchmark-report` and commit"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from model_zoo.chemistry.molecules import Standardise
 from model_zoo.data import source_files
 from model_zoo.data.curation import REPORT_COLUMNS, TABLE_COLUMNS, Curation, curate
+from model_zoo.data.replicates import Measured, Merged, merge
+from model_zoo.data.sources import CsvSource, read_source
 from model_zoo.data.targets import Task
 from model_zoo.errors import DataError
 
@@ -470,3 +473,34 @@ def test_a_unit_in_the_cell_counts_and_may_contradict_none(cell: str, unit: str,
     got = values(table).get("CCO", str(report["reason"][0]).partition(":")[0])
 
     assert got == expected
+
+
+@pytest.mark.parametrize(("rule", "task"), [("mean", "regression"), ("median", "regression"), ("median", "binary")])
+@given(st.lists(st.tuples(st.sampled_from([0, 1, 1.5, 2, 4]), st.integers(1, 4)), min_size=1, max_size=7))
+@settings(max_examples=60)
+def test_a_weight_counts_as_so_many_measurements(rule: Any, task: Task, rows: list[tuple[float, int]]) -> None:
+    """What is merged by weights is what comes of each row written as often as its weight says."""
+    if task == "binary":
+        rows = [(float(value > 1), count) for value, count in rows]
+
+    def merged(measurements: list[Measured]) -> Merged:
+        return merge(measurements, rule, None, task, "u")
+
+    weighed = merged([Measured(place, value, "=", count) for place, (value, count) in enumerate(rows)])
+    repeated = merged([Measured(0, value, "=") for value, count in rows for _ in range(count)])
+    assert weighed.value == pytest.approx(repeated.value, nan_ok=True)
+    assert bool(weighed.conflict) == bool(repeated.conflict)
+
+
+def test_weights_are_read_from_their_column(tmp_path: Path) -> None:
+    """An empty cell counts once, a decimal comma is one, and what is no positive number drops its row."""
+    rows = ["CCO;1,0;3", "OCC;2,0;1", "CCN;5;", "CCN;6;", "CCC;1;0", "CCCC;1;few", "CCCO;1;0,5"]
+    (tmp_path / "a.csv").write_text("\n".join(["smiles;value;n", *rows]), encoding="utf-8")
+    source = CsvSource(kind="csv", files=("a.csv",), delimiter=";", decimal=",", weight_column="n")
+    rules = Curation(replicates="mean")
+    table, report = curate(read_source(source, tmp_path), rules, task="regression", source_unit="u", unit="u")
+
+    assert values(table) == {"CCO": 1.25, "CCN": 5.5, "CCCO": 1.0}
+    assert [reason for reason in report["reason"] if reason.startswith("weight")] == [
+        f"weight: expected a positive number, got {text!r}" for text in ("0", "few")
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from model_zoo.data import splits, standardised
 from model_zoo.data.dataset import Dataset, DatasetConfig, make_dataset
 from model_zoo.data.sources import CsvSource
 from model_zoo.data.splits import Split, leaks
@@ -135,3 +136,22 @@ def test_a_value_without_a_place_on_the_scale_is_found_here(
         caught.value
     )
     assert "`lloq`" in str(caught.value)
+
+
+def test_processes_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Structures that two processes standardise and name, bad ones among them, give the same snapshot and leaks."""
+    for module in (standardised, splits):
+        monkeypatch.setattr(module, "WORTH_PROCESSES", 10)
+        monkeypatch.setattr(module, "CHUNK", 3)
+    (tmp_path / "a.csv").write_text("\n".join(["smiles,value", *ROWS, "no molecule,1", ROWS[0], "CC.[Na+],2", ""]))
+    source = CsvSource(kind="csv", files=("a.csv",))
+    config = DatasetConfig(task="regression", unit="u", source=source, source_unit="u", split=Split(folds=2))
+    made = []
+    for processes in (1, 2):
+        monkeypatch.setattr(standardised, "_known", {})
+        made.append(make_dataset(config, tmp_path, processes))
+    one, two = made
+    assert one.digest == two.digest
+    assert one.report.equals(two.report)
+    moved = one.table.assign(fold=range(len(one.table)), smiles=["CCO"] * len(one.table))
+    assert leaks(moved, 1) == leaks(moved, 2) != []

@@ -25,7 +25,9 @@ from model_zoo.data.reference_drugs import chembl_drugs
 from model_zoo.data.targets import Target
 from model_zoo.errors import BundleError
 from model_zoo.explanation import attribution
-from model_zoo.explanation.explainer import FILE, Explainer, load_explainer, write_tables
+from model_zoo.explanation.additive import FEWEST_MOLECULES, asked, environments
+from model_zoo.explanation.explainer import Explainer
+from model_zoo.explanation.explanation_file import FILE, load_explainer, write_tables
 from model_zoo.explanation.kernel_graph import read_kernels
 from model_zoo.explanation.kernel_table import KernelTable
 from model_zoo.explanation.tree_shap import contributions
@@ -35,6 +37,7 @@ from model_zoo.featurizers._atom_sums import Parts
 from model_zoo.featurizers.descriptors import SAME
 from model_zoo.fitted_models.formats import ConstantModel, Model, load_model
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
+from model_zoo.uncertainty.calibration import ProbabilityRule
 from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle_factory import linear_onnx, publish, training_molecules, write
@@ -283,13 +286,14 @@ def test_atoms_of_a_kind_that_others_have_more_of_are_not_passed_over() -> None:
 
 
 FEATURES = ("morgan_count", "descriptors")
+RULE = ProbabilityRule(slope=0.6, intercept=-0.8, threshold=0.5, margins=((0.5, 0.5),))
 
 
 def explainer_of(model: Model, folder: Path, features: tuple[str, ...], target: Target, X: np.ndarray) -> Explainer:
-    """Save a model, write its tables, and read them back."""
+    """Save a model, write its trees or kernels (as of few molecules), and read them back."""
     (folder / "model").mkdir()
     model.save(folder / "model")
-    write_tables(folder, folder / "model", X)
+    write_tables(folder, folder / "model", X, target, (), features)
     return load_explainer(folder, load_model(folder / "model"), features, target, "log10 mol/L")
 
 
@@ -301,7 +305,7 @@ def logp_of(molecules: list[Molecule]) -> np.ndarray:
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_an_explanation_sums_to_the_prediction(name: str, binary: bool, tmp_path: Path) -> None:
-    """Baseline, atoms and rest are the model's own prediction on the scale that the explanation names."""
+    """Baseline, atoms and rest are the prediction on the scale that the explanation names: of a class as it is told."""
     learnt = drugs(12)
     X, y = featurize(FEATURES, learnt), logp_of(learnt)
     recipe = models.get(name)
@@ -316,6 +320,14 @@ def test_an_explanation_sums_to_the_prediction(name: str, binary: bool, tmp_path
         shown = 1 / (1 + math.exp(-why.prediction)) if why.scale == "log-odds" else why.prediction
         assert shown == pytest.approx(predicted, abs=1e-4)
         assert why.method == "tree SHAP"
+        told = load_explainer(
+            tmp_path, load_model(tmp_path / "model"), FEATURES, BINARY if binary else REGRESSION, "log10 mol/L", RULE
+        ).explain(each)
+        assert told.baseline + math.fsum(told.atoms) + told.rest == pytest.approx(told.prediction, abs=1e-9)
+        shown = 1 / (1 + math.exp(-told.prediction)) if told.scale == "log-odds" else told.prediction
+        expected = float(RULE.calibrate(np.array([predicted]))[0]) if binary else predicted
+        assert shown == pytest.approx(expected, abs=1e-4)
+        assert np.argsort(told.atoms, kind="stable").tolist() == np.argsort(why.atoms, kind="stable").tolist()
     assert why.scale == ("log10 mol/L" if not binary else "probability" if name == "rf" else "log-odds")
 
 
@@ -444,6 +456,123 @@ def test_other_models_are_explained_by_occlusion(tmp_path: Path) -> None:
     assert min(why.atoms[:5]) > why.atoms[6]
 
 
+@pytest.fixture(scope="module")
+def known_sum() -> tuple[list[Molecule], np.ndarray]:
+    """Give molecules and a quantity that is a sum over atoms: their polar surface."""
+    learnt = [each for each in drugs(8) if 8 <= each.mol.GetNumAtoms() <= 40]
+    return learnt, np.array([polar_parts(each).sum() for each in learnt])
+
+
+def polar_parts(each: Molecule) -> np.ndarray:
+    """Give each atom's part in the polar surface."""
+    return np.array(list(rdMolDescriptors._CalcTPSAContribs(each.mol)))
+
+
+def summed(
+    model: Model, features: tuple[str, ...], learnt: list[Molecule], folder: Path, *, binary: bool = False
+) -> Explainer:
+    """Save a model and give what explains it by a sum over atoms."""
+    (folder / "model").mkdir()
+    model.save(folder / "model")
+    target = BINARY if binary else REGRESSION
+    X = featurize(features, learnt)
+    write_tables(folder, folder / "model", X, target, [each.smiles for each in learnt], features, learnt[:20])
+    return load_explainer(folder, load_model(folder / "model"), features, target, "log10 mol/L")
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "config"),
+    [
+        ("svm", ("morgan_count",), {}),
+        ("xgb", ("morgan_count",), {"n_estimators": 200}),
+        ("mlp", ("morgan_count",), {"hidden": 32, "members": 2, "epochs": 15}),
+    ],
+)
+def test_every_family_finds_the_atoms_of_a_known_sum(
+    name: str, features: tuple[str, ...], config: dict[str, Any],
+    known_sum: tuple[list[Molecule], np.ndarray], tmp_path: Path,
+) -> None:  # fmt: skip
+    """Kernels, trees and networks alike: atoms of new molecules follow the truth, and the sum is exact."""
+    learnt, y = known_sum
+    recipe = models.get(name)
+    model = recipe.train(featurize(features, learnt[::2]), y[::2], recipe.Config.model_validate(config))
+    explainer = summed(model, features, learnt[::2], tmp_path)
+    within = []
+    for each in learnt[1::4]:
+        why, truth = explainer.explain(each), polar_parts(each)
+        assert why.method == "sum over atoms"
+        assert why.baseline + math.fsum(why.atoms) + why.rest == pytest.approx(why.prediction, abs=1e-9)
+        assert why.prediction == pytest.approx(float(explainer.parts[0].model.predict(featurize(features, [each]))[0]))
+        if np.ptp(truth) > 0:
+            within.append(np.corrcoef(truth, why.atoms)[0, 1])
+
+    assert np.mean(within) > 0.7
+    assert why.fidelity is not None
+    assert 0.3 < why.fidelity <= 1
+
+
+def test_a_linear_model_of_atom_sums_is_taken_apart_exactly(tmp_path: Path) -> None:
+    """Of a model that is a sum over atoms, each atom gets its own, nothing is left, and the figure says so."""
+    learnt = drugs(12)
+    weights = [0.0] * descriptors.WIDTH
+    weights[descriptors.NAMES.index("CrippenClogP")] = 1.0
+    explainer = summed(linear_onnx(len(weights), weights, 0.5), ("descriptors",), learnt, tmp_path)
+    each = molecule("CC(=O)Oc1ccccc1C(=O)O")
+    why = explainer.explain(each)
+
+    assert np.corrcoef(crippen_parts(each), why.atoms)[0, 1] > 0.95
+    assert abs(why.rest) < 0.1
+    assert why.fidelity is not None
+    assert why.fidelity > 0.98
+
+
+def test_atoms_do_not_depend_on_how_a_molecule_is_written(
+    known_sum: tuple[list[Molecule], np.ndarray], tmp_path: Path
+) -> None:
+    """An atom's worth is the same wherever it stands, and in whatever order the molecules were learnt."""
+    learnt, y = known_sum
+    recipe = models.get("svm")
+    X = featurize(["morgan_count"], learnt)
+    model = recipe.train(X, y, recipe.Config())
+    explainer = summed(model, ("morgan_count",), learnt, tmp_path)
+    each = learnt[3]
+    order = list(np.random.default_rng(0).permutation(each.mol.GetNumAtoms()))
+    turned = Molecule(each.smiles, Chem.RenumberAtoms(each.mol, [int(place) for place in order]))
+
+    np.testing.assert_allclose(
+        explainer.explain(turned).atoms, np.array(explainer.explain(each).atoms)[order], atol=1e-5
+    )
+
+
+def test_classes_are_explained_by_log_odds_that_are_drawn_in(
+    known_sum: tuple[list[Molecule], np.ndarray], tmp_path: Path
+) -> None:
+    """A forest that says exactly 0 or 1 has finite log-odds; atoms of the group that decides are above the others."""
+    learnt, _ = known_sum
+    acid = Chem.MolFromSmarts("C(=O)[OH]")
+    y = np.array([float(each.mol.HasSubstructMatch(acid)) for each in learnt])
+    recipe = models.get("rf")
+    config = recipe.Config.model_validate({"task": "binary", "n_estimators": 40})
+    model = recipe.train(featurize(["morgan_count"], learnt), y, config)
+    why = summed(model, ("morgan_count",), learnt, tmp_path, binary=True).explain(molecule("CCCCCCc1ccc(C(=O)O)cc1"))
+    atoms = np.array(why.atoms)
+
+    assert why.scale == "log-odds"
+    assert abs(why.prediction) <= math.log(99) + 1e-9
+    assert atoms[10:13].sum() > 2 * np.delete(atoms, [10, 11, 12]).sum()
+
+
+def test_a_model_that_says_one_thing_has_atoms_that_are_worth_nothing(tmp_path: Path) -> None:
+    """Nothing to tell apart is no error, and no figure is made up for it."""
+    learnt = drugs(20)
+    why = summed(ConstantModel(2.5), ("morgan_count",), learnt, tmp_path).explain(molecule("CCO"))
+
+    assert (why.baseline, why.atoms, why.rest, why.fidelity) == (2.5, (0.0, 0.0, 0.0), 0.0, None)
+    assert len(learnt) >= FEWEST_MOLECULES
+    assert len(asked(10_000)) < 2000
+    assert environments(molecule("C").mol).shape == (1, 4)
+
+
 class Blend:
     """A weighted mean of models, as the zoo's blends are laid out."""
 
@@ -482,8 +611,8 @@ def test_a_blend_is_explained_as_the_weighted_sum_of_its_members(
         model.save(tmp_path / "model" / name)
         members.append(SimpleNamespace(name=name, weight=weight, columns=columns, model=model))
     blend = Blend(members)
-    monkeypatch.setattr("model_zoo.explanation.explainer.load_model", lambda folder: blend)
-    write_tables(tmp_path, tmp_path / "model", X)
+    monkeypatch.setattr("model_zoo.explanation.explanation_file.load_model", lambda folder: blend)
+    write_tables(tmp_path, tmp_path / "model", X, BINARY if binary else REGRESSION, (), FEATURES)
     explainer = load_explainer(tmp_path, cast(Any, blend), FEATURES, BINARY if binary else REGRESSION, "unit")
     for each in learnt[:5]:
         why = explainer.explain(each)

@@ -188,6 +188,19 @@ def test_an_ensemble_follows_those_of_its_members_that_compete() -> None:
     assert [model.name for model in with_members([mix, rf])] == ["rf"]
 
 
+@pytest.mark.parametrize(
+    ("metric", "said", "loss"),
+    [("mae", {}, "MAE"), ("rmse", {}, "MSE"), (None, {}, "MSE"), ("mae", {"loss": "MSE"}, "MSE")],
+)
+def test_a_blend_aims_at_the_metric_that_elects(metric: str | None, said: dict[str, str], loss: str) -> None:
+    """Unless its YAML, or that of the endpoint, says another loss."""
+    rf, xgb = (ModelSpec(name=name, description="", features=("morgan_count",)) for name in ("rf", "xgb"))
+    mix = ModelSpec(name="blend", description="", members=("rf", "xgb"))
+    in_model = with_members([mix.model_copy(update={"config": said}), rf, xgb], metric)[-1]
+    at_endpoint = with_members([mix.model_copy(update={"overrides": {"one": said}}), rf, xgb], metric)[-1]
+    assert {each.settings("one").model_dump()["loss"] for each in (in_model, at_endpoint)} == {loss}
+
+
 def test_on_the_strict_board_a_blend_has_strict_members(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a member's weights saw keeps it out of the strict board's blend, and nothing else."""
     monkeypatch.setattr("model_zoo.featurizers.avalon_count.PRETRAINING_DATA", "everything", raising=False)

@@ -53,6 +53,23 @@ def test_it_learns_whatever_was_measured(gaps: float, tmp_path: Path) -> None:
         assert one[0] == pytest.approx(again[0], abs=1e-4 * np.abs(Y[:, place]).max())
 
 
+def test_twenty_rows_beside_five_thousand_spoil_nothing() -> None:
+    """The many are predicted as well as on their own, the few hardly worse than by their mean: their folds tell."""
+    generator = np.random.default_rng(2)
+    many = generator.poisson(1.0, (5400, 24)).astype(np.float32)
+    signal = many[:, 0] + 2.0 * many[:, 1] + generator.normal(size=5400) * 0.3
+    known = np.column_stack([signal, 100 - 5 * signal])
+    known[20:, 1] = np.nan
+    config = mlp_joint.Config(hidden=32, members=1, epochs=10, batch_size=128)
+    both = mlp_joint.train_jointly(many[:5000], known[:5000], ("regression",) * 2, config).predict(many[5000:])
+    alone = mlp_joint.train_jointly(many[:5000], known[:5000, :1], ("regression",), config).predict(many[5000:])
+    error, by_itself = (np.abs(found[:, 0] - signal[5000:]).mean() for found in (both, alone))
+    assert error < 1.2 * by_itself  # another start alone moves it by a tenth
+    few, truth = both[:, 1], 100 - 5 * signal[5000:]
+    assert np.abs(few - truth).mean() < 1.1 * np.abs(known[:20, 1].mean() - truth).mean()
+    assert np.isfinite(few).all()
+
+
 def test_equal_arguments_give_equal_models_and_the_global_state_stays() -> None:
     """Also in whatever unit the values of an endpoint came."""
     import torch

@@ -149,7 +149,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def features(folder: Path, name: str) -> Path:
     """Write a featurizer's numbers once, under the tracer."""
-    file = folder / f"{name}.npy"
+    file = folder / f"{name}.npz"
     if not file.exists():
         cache = FeatureCache(folder / "cache", ROOT)
         with traced() as seen:
@@ -224,16 +224,18 @@ def test_a_joint_model_runs_what_is_signed(tmp_path: Path, name: str) -> None:
         _ = own.digest
     assert outside(seen, Makers(("group_member",))) == set()
 
-    cache, place_of_rows = FeatureCache(tmp_path / "cache", ROOT), tmp_path / "X.npy"
+    cache, place_of_rows = FeatureCache(tmp_path / "cache", ROOT), tmp_path / "X.npz"
     write_features(tmp_path / "group", "morgan_count", cache.joined, place_of_rows)
-    X = cache.joined(["morgan_count"], own.molecules())
+    (tmp_path / "own_snapshot").mkdir()
+    own.save(tmp_path / "own_snapshot")
+    write_features(tmp_path / "own_snapshot", "morgan_count", cache.joined, tmp_path / "mine.npz")
     learner = JointLearner(name, models.get(name).Config(hidden=8, members=1, epochs=1), targets)
     with traced() as seen:
         fit_jointly(learner, tmp_path / "group", [place_of_rows], nullcontext, tmp_path / "joint")
     assert outside(seen, Makers(("joint", "rows"), ("morgan_count",), name)) == set()
     with traced() as seen:
         parts = tmp_path / "group", tmp_path / "joint"
-        take_column(name, "greasy", targets["greasy"], *parts, (own, X), tmp_path / "own")
+        take_column(name, "greasy", targets["greasy"], *parts, (own, [tmp_path / "mine.npz"]), tmp_path / "own")
     assert outside(seen, Makers(("dataset", "rows", "training", "column"), ("morgan_count",), name)) == set()
 
 

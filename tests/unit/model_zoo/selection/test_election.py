@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_zoo.selection.cost import Cost
 from model_zoo.selection.criteria import SelectionCriteria
 from model_zoo.selection.election import Candidate, Election, decide, paired_p_value
+from model_zoo.training import whole_cost
 
 RULES = SelectionCriteria(metric="rmse")
 SPREAD = (0.02, -0.01, 0.0, 0.015, -0.025)
@@ -165,7 +167,10 @@ def test_ties_go_to_the_cheaper() -> None:
     decision = decide([NAIVE, best, cheap], None, RULES)
 
     assert champion(decision) == "small-1"
-    assert decision.reason == "small ties with big (rmse 1.004 against 1) and is cheaper"
+    assert (
+        decision.reason
+        == "small ties with big (rmse 1.004 against 1) and is cheaper: 1 ms a molecule, big 20 ms a molecule"
+    )
 
 
 def test_a_clear_lead_is_no_tie() -> None:
@@ -454,3 +459,39 @@ def test_the_serving_model_is_never_held() -> None:
     holder = contender("rf", 1.0)
 
     assert champion(decide([NAIVE, holder, contender("xgb", 1.01)], holder, RULES, blocked={"rf-1"})) == "rf-1"
+
+
+def test_features_that_nobody_else_reads_are_a_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that tie, one whose descriptors nobody reads yet costs more; where somebody does, the better one wins."""
+    best = contender("big", [1.0, 1.1, 0.9, 1.0, 1.0], ms=0.5)
+    other = contender("small", [1.01, 1.09, 0.92, 0.99, 1.01], ms=0.4)
+    features = {"big": ["bits", "descriptors"], "small": ["bits"]}
+    for elsewhere, wins in (((), "small-1"), (("descriptors",), "big-1"), (("bits", "descriptors"), "big-1")):
+        read = {name: ms for name, ms in {"bits": 0.1, "descriptors": 3.0}.items() if name not in elsewhere}
+        monkeypatch.setattr(whole_cost, "featurizing_ms", lambda names, smiles, read=read: {n: read[n] for n in names})
+
+        def costs(some: Sequence[Candidate], elsewhere: tuple[str, ...] = elsewhere) -> list[Cost]:
+            return whole_cost.whole_costs(some, features, {"big": 1.0, "small": 2.0}, elsewhere, ["CCO"])
+
+        assert champion(decide([NAIVE, best, other], None, RULES, costs=costs)) == wins
+
+
+@pytest.mark.parametrize(
+    ("big", "small", "wins"), [(9.0, 0.1, "big-1"), (150.0, 20.0, "small-1"), (39.0, 20.0, "big-1")]
+)
+def test_a_large_bundle_is_a_cost(big: float, small: float, wins: str) -> None:
+    """Twice the megabytes of the smallest tied one, above what is small, lose; what is small for all does not count."""
+    best = contender("big", [1.0, 1.1, 0.9, 1.0, 1.0], ms=1.0)
+    other = contender("small", [1.01, 1.09, 0.92, 0.99, 1.01], ms=1.0)
+    told = [Cost(1.0, big), Cost(1.0, small)]
+    assert champion(decide([NAIVE, best, other], None, RULES, costs=lambda _: told)) == wins
+
+
+def test_costs_are_asked_for_where_some_tie_alone() -> None:
+    """They take a moment to measure."""
+    best = contender("big", 1.0, ms=20.0)
+
+    def costs(some: Sequence[Candidate]) -> list[Cost]:
+        raise AssertionError(f"measured {some}")
+
+    assert champion(decide([NAIVE, best, contender("small", 1.5)], None, RULES, costs=costs)) == "big-1"

@@ -16,6 +16,7 @@ from model_zoo.data.group_dataset import GroupDataset, make_group_dataset
 from model_zoo.data.splits import Split
 from model_zoo.data.targets import Target
 from model_zoo.errors import TrainingError
+from model_zoo.features.blocks import write_block
 from model_zoo.fitted_models.formats import ConstantModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.training import joint
@@ -71,7 +72,7 @@ def made(folder: Path, **values: dict[str, float]) -> Path:
     place.mkdir()
     group = make_group_dataset(configs, Split(kind="random", folds=3), lambda source: folder)
     group.save(place)
-    np.save(folder / "X.npy", np.arange(len(group.molecules.table), dtype=np.float32)[:, None])
+    write_block(folder / "X.npz", np.arange(len(group.molecules.table), dtype=np.float32)[:, None])
     return place
 
 
@@ -79,7 +80,7 @@ def fitted(folder: Path, group: Path) -> dict[str, Any]:
     """Fit the constants; give what is told."""
     (folder / "joint").mkdir()
     learner = JointLearner("means", ModelConfig(), TARGETS)
-    return fit_jointly(learner, group, [folder / "X.npy"], nullcontext, folder / "joint")
+    return fit_jointly(learner, group, [folder / "X.npz"], nullcontext, folder / "joint")
 
 
 def numbered(smiles: list[str], first: float = 0.0) -> dict[str, float]:
@@ -105,8 +106,8 @@ def test_no_fit_sees_what_it_is_scored_on(tmp_path: Path) -> None:
 
     own = GroupDataset.load(group).datasets["b"]
     (tmp_path / "b").mkdir()
-    X = np.zeros((len(own.table), 1), dtype=np.float32)
-    take_column("means", "b", TARGETS["b"], group, tmp_path / "joint", (own, X), tmp_path / "b")
+    write_block(tmp_path / "own.npz", np.zeros((len(own.table), 1), dtype=np.float32))
+    take_column("means", "b", TARGETS["b"], group, tmp_path / "joint", (own, [tmp_path / "own.npz"]), tmp_path / "b")
     raw = np.load(tmp_path / "b" / "predictions.npz")["raw"]
     for fold in range(-1, 3):
         others = (own.folds >= 0) & (own.folds != fold)
@@ -123,9 +124,10 @@ def test_an_endpoint_of_which_nothing_can_be_learnt_is_left_out_with_the_reason(
     assert "c" in told["left_out"]
     own = GroupDataset.load(group).datasets["label"]
     (tmp_path / "label").mkdir()
-    X = np.zeros((len(own.table), 1), dtype=np.float32)
     with pytest.raises(TrainingError, match="label is left out of its group's joint model: all "):
-        take_column("m", "label", TARGETS["label"], group, tmp_path / "joint", (own, X), tmp_path / "label")
+        take_column(
+            "m", "label", TARGETS["label"], group, tmp_path / "joint", (own, [tmp_path / "own.npz"]), tmp_path / "label"
+        )
 
 
 def test_endpoints_that_share_one_molecule_are_refused(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,15 @@ import numpy as np
 import pytest
 from optuna.storages import InMemoryStorage
 
+from ai_drug_assets.operations import tuning
 from ai_drug_assets.operations.tuning import search_settings, write_overrides
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
 from model_zoo.config.model_spec import ModelSpec
-from model_zoo.errors import ConfigError
+from model_zoo.errors import ConfigError, DataError
 from model_zoo.models._base import ModelConfig
 from model_zoo.training.cross_validation import TrainingData, Validated, cross_validate
-from model_zoo.training.tuning import Found, tune
+from model_zoo.training.tuning import Found, Question, divided, tune
 from tests.project_factory import add_model, make_project
 
 ENDPOINT = Endpoint.model_validate(
@@ -48,15 +48,19 @@ def data() -> TrainingData:
     return TrainingData(X, X[:, 4].astype(np.float64), np.where(np.arange(90) % 6 == 5, -1, np.arange(90) % 3))
 
 
-def validation(what: TrainingData, model: ModelSpec) -> Callable[[ModelConfig], Validated]:
-    """Give what cross-validates a model on rows."""
-    return lambda config: cross_validate(model.recipe, config, ENDPOINT.target, what)
+def question(what: TrainingData, model: ModelSpec) -> Question:
+    """Give what a search asks for on rows."""
+
+    def validate(config: ModelConfig, rows: TrainingData) -> Validated:
+        return cross_validate(model.recipe, config, ENDPOINT.target, rows)
+
+    return Question(ENDPOINT, model, what, validate)
 
 
 def run(storage: InMemoryStorage, trials: int, what: TrainingData, lines: list[str] | None = None) -> Found:
     """Search as the command does."""
     say = (lambda _: None) if lines is None else lines.append
-    return tune(ENDPOINT, file(), validation(what, file()), storage, "study", trials=trials, say=say)
+    return tune(question(what, file()), storage, "study", trials=trials, say=say)
 
 
 def test_a_search_begins_with_the_present_settings_and_finds_better_ones() -> None:
@@ -70,7 +74,10 @@ def test_a_search_begins_with_the_present_settings_and_finds_better_ones() -> No
     assert found.best < found.own
     assert found.chosen["n_estimators"] in (3, 5)
     assert 0.05 < found.chosen["max_features"] <= 1
-    assert 0 <= found.p_value <= 1
+    assert found.interval is not None
+    assert found.gain is not None
+    assert found.interval[0] <= found.gain <= found.interval[1]
+    assert found.confirmed == (found.interval[0] > 0)
 
 
 def test_an_interrupted_search_makes_the_trials_it_would_have_made() -> None:
@@ -92,11 +99,34 @@ def test_the_test_split_has_no_part_in_a_search() -> None:
     assert run(InMemoryStorage(), 3, what) == run(InMemoryStorage(), 3, other)
 
 
+def test_the_outer_folds_have_no_part_in_choosing() -> None:
+    """Other values there change what is confirmed, and nothing of what is chosen, nor a score of a trial."""
+    what, lines, other_lines = data(), list[str](), list[str]()
+    inner, outer = divided(ENDPOINT, what)
+    spoilt = replace(what, values=np.where(outer, np.random.default_rng(1).permutation(what.values), what.values))
+    found, other = run(InMemoryStorage(), 6, what, lines), run(InMemoryStorage(), 6, spoilt, other_lines)
+
+    assert lines == other_lines
+    assert (found.chosen, found.best, found.own) == (other.chosen, other.best, other.own)
+    assert found.gain != other.gain
+    assert found.confirmed
+    assert not other.confirmed
+    assert sorted(set(inner.folds)) == [-1, 0, 1]
+    assert set(what.folds[outer]) == {2}
+
+
+def test_too_few_folds_are_refused() -> None:
+    """With two of them nothing is left to confirm by."""
+    what = replace(data(), folds=np.where(data().folds == 2, 1, data().folds))
+    with pytest.raises(DataError, match=r"a search needs 3 folds or more, .* got 2. Give its YAML more"):
+        run(InMemoryStorage(), 1, what)
+
+
 def test_settings_that_cannot_be_bettered_stay() -> None:
     """When no trial is better than the present settings, nothing is chosen."""
     model = file(search={"n_estimators": {"choices": [3]}})
-    found = tune(ENDPOINT, model, validation(data(), model), InMemoryStorage(), "study", trials=2)
-    assert (found.chosen, found.own, found.p_value) == ({}, found.best, 1.0)
+    found = tune(question(data(), model), InMemoryStorage(), "study", trials=2)
+    assert (found.chosen, found.own, found.confirmed, found.gain) == ({}, found.best, False, None)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +140,7 @@ def test_a_search_without_room_is_refused(fields: dict[str, Any], why: str) -> N
     """The YAML must say where to look, and the present settings must lie there."""
     model = file(**fields)
     with pytest.raises(ConfigError, match=why):
-        tune(ENDPOINT, model, validation(data(), model), InMemoryStorage(), "study", trials=1)
+        tune(question(data(), model), InMemoryStorage(), "study", trials=1)
 
 
 @pytest.mark.parametrize(
@@ -163,13 +193,37 @@ def test_the_command_searches_on_the_project_s_own_data(tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"seed": 0, "say": lines.append}
     first = search_settings(settings, "rf", ["logp"], trials=3, write=False, **arguments)
     assert path.read_bytes() == before
+    assert len(lines) == 3
+    assert not first["logp"]["written"]
     again = search_settings(settings, "rf", ["logp"], trials=3, write=True, **arguments)
 
-    assert again == first
-    assert len(lines) == 3
-    chosen = first["logp"]["chosen"]
+    assert again["logp"]["written"] == first["logp"]["confirmed"]
+    assert {**again["logp"], "written": False} == first["logp"]
+    chosen = first["logp"]["chosen"] if first["logp"]["confirmed"] else {}
+    assert [line for line in lines[3:] if f"overrides.rf: wrote {chosen}" in line] == lines[3:]
     assert load_configs(settings.configs).models["rf"].overrides.get("logp", {}) == chosen
     with pytest.raises(ConfigError, match="does not compete on 'logd'"):
         search_settings(settings, "rf", ["logd"], trials=3, write=False, **arguments)
     with pytest.raises(ConfigError, match="unknown model 'forest'"):
         search_settings(settings, "forest", [], trials=3, write=False, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "write", "written"), [(True, True, True), (False, True, False), (True, False, False)]
+)
+def test_only_what_is_confirmed_is_written_and_told(
+    *, confirmed: bool, write: bool, written: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The endpoint's file changes, and a line says so, when the outer folds confirm and it is wished for."""
+    settings = make_project(tmp_path)
+    add_model(settings, "rf", search={"max_features": {"low": 0.05, "high": 1.0}})
+    found = Found({"max_features": 0.25}, 1.0, 0.9, 0.1, (0.01, 0.2), confirmed=confirmed, trials=2)
+    monkeypatch.setattr(tuning, "tune", lambda *_, **__: found)
+    path, lines = settings.configs / "endpoints" / "logp.yaml", list[str]()
+    before = path.read_bytes()
+    told = search_settings(settings, "rf", ["logp"], trials=2, seed=0, write=write, say=lines.append)
+
+    assert told["logp"]["written"] is written
+    assert (path.read_bytes() != before) is written
+    assert lines == ([f"{path}: overrides.rf: wrote {{'max_features': 0.25}}"] if written else [])
+    assert load_configs(settings.configs).models["rf"].overrides.get("logp", {}) == (found.chosen if written else {})

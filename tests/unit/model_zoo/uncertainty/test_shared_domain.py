@@ -22,8 +22,9 @@ def fingerprints(number: int, seed: int = 0) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("queries", [0, 1, 5, 64])
 @pytest.mark.parametrize("k", [1, 5])
 def test_together_as_alone(references: int, queries: int, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Similarities, rows and the order of equals are the same, however many are looked for and in whatever blocks."""
+    """Similarities, rows and the order of equals are the same, however many are looked for, among many or few."""
     monkeypatch.setattr(shared_domain, "BLOCK", 700)
+    monkeypatch.setattr(shared_domain, "LARGE", 2400)
     alone = Domain(fingerprints(references), 0.3)
     asked = np.concatenate([fingerprints(queries, 1), alone.packed])[:queries]
     together = DomainIndexes().shared(alone, "digest")

@@ -138,6 +138,11 @@ def test_a_tool_may_do_what_its_key_may(place: Place) -> None:
     without = httpx2.post(f"{place.url}/mcp", json=call, headers=kinds)
     wrong = httpx2.post(f"{place.url}/mcp", json=call, headers={**kinds, "authorization": "Bearer aidrug_0_x"})
     assert (without.status_code, wrong.status_code) == (401, 401)
+    key = {"authorization": f"Bearer {place.keys['reader']}"}
+    waiting = httpx2.get(f"{place.url}/mcp", headers={**kinds, **key}, timeout=10)
+    assert (waiting.status_code, waiting.headers["allow"]) == (405, "POST"), "it would be held for ever"
+    restarted = httpx2.post(f"{place.url}/mcp", json=call, headers={**kinds, **key, "mcp-session-id": "of-before"})
+    assert restarted.json()["result"]["tools"], "a client goes on after the service was started again"
     assert "solubility_logs" not in without.text
 
 

@@ -56,7 +56,7 @@ def test_a_server_tells_its_state_and_its_models(client: Client) -> None:
     assert client.get(f"/v2/models/solubility_logs/versions/{version}").json() == model
     assert (model["versions"], model["inputs"]) == ([version], [{"name": "smiles", "datatype": "BYTES", "shape": [-1]}])
     names = [output["name"] for output in model["outputs"]]
-    assert names == ["value", "lower", "upper", "similarity", "error", "notes", "version"]
+    assert names == ["value", "lower", "upper", "similarity", "usual_error", "error", "notes", "version", "reliability"]
 
 
 def test_an_inference_gives_a_tensor_of_each_output_and_null_for_a_bad_molecule(client: Client) -> None:
@@ -99,7 +99,7 @@ def test_a_caller_chooses_outputs_a_version_and_a_column(client: Client) -> None
             "bbb",
             {**tensor("C"), "outputs": [{"name": "lower"}]},
             422,
-            "value, similarity, error, notes, version, got 'lower'",
+            "value, similarity, usual_error, error, notes, version, reliability, got 'lower'",
         ),
     ],
 )

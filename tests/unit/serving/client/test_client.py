@@ -324,7 +324,18 @@ def test_following_goes_on_after_a_broken_connection(monkeypatch: pytest.MonkeyP
 
 def struct_of(kind: type) -> Any:
     """Give the service's structure of one of the client's values."""
-    info = ("Endpoint", "Champion", "Job", "Neighbour", "Alert", "Model", "ServedVersion", "Explanation")
+    info = (
+        "Endpoint",
+        "Champion",
+        "Job",
+        "Neighbour",
+        "Alert",
+        "Model",
+        "ServedVersion",
+        "Explanation",
+        "Fragment",
+        "Pair",
+    )
     names = {"Prediction": "MoleculePrediction", "Trial": "RolloutInfo"} | {name: f"{name}Info" for name in info}
     name = names.get(kind.__name__, kind.__name__)
     return next(getattr(module, name) for module in (schemas, job_schemas, leaderboards) if hasattr(module, name))

@@ -23,7 +23,7 @@ from serving.http.leaving import unless_left
 from serving.http.problems import ProblemError
 from serving.inference.annotations import MOST_EXPLAINED_ATOMS
 from serving.settings import Settings
-from tests.bundle_factory import TRAINING, publish
+from tests.bundle_factory import TRAINING, publish, training_molecules
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_neighbours_are_the_nearest_training_molecules(client: TestClient[Any]) 
     classes = known["endpoints"]["bbb"]["neighbours"]
     assert {each["unit"] for each in classes} == {"class"}
     assert {each["value"] for each in classes} <= {0.0, 1.0}
-    assert {each["smiles"] for each in classes} <= set(TRAINING)
+    assert {each["smiles"] for each in classes} <= {each.smiles for each in training_molecules()}
 
 
 def test_alerts_say_which_atoms(client: TestClient[Any]) -> None:
@@ -258,3 +258,26 @@ def test_work_is_cancelled_when_its_client_leaves() -> None:
 
     asyncio.run(test())
     assert ended == ["cancelled"]
+
+
+def test_a_measured_pair_is_shown_only_where_neighbours_are(tmp_path: Path) -> None:
+    """With both asked for, groups and a pair stand beside the atoms; a service that hides neighbours shows no pair."""
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "a", endpoint="logs", onnx_bias=-1.0, explained=True)
+    asked = "CCOC(=O)c1ccccc1O"
+    for shown in (True, False):
+        with TestClient(create_app(Settings(poll_seconds=0.02, show_neighbours=shown), store)) as client:
+            include = ["explanation", "neighbours"] if shown else ["explanation"]
+            why = entries(client, asked, include=include)[0]["endpoints"]["logs"]["explanation"]
+            page = client.post("/page/why", data={"smiles": asked, "endpoint": "logs"}).text
+
+        assert sorted(atom for each in why["fragments"] for atom in each["atoms"]) == list(range(len(why["atoms"])))
+        assert ("Nearest measured pair" in page) == shown
+        assert "Its groups" in page
+        if not shown:
+            assert "pair" not in why
+            continue
+        assert why["pair"]["group"] != why["pair"]["instead"]
+        assert {why["pair"][each]["smiles"] for each in ("having", "other")} <= {
+            each.smiles for each in training_molecules()
+        }

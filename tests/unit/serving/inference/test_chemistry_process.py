@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +34,14 @@ TEXTS = (
     "C12C3C4C1C5C2C3C45", "[2H]C(Cl)Br", "N[C@@H](C)C(=O)" * 8 + "O", "c1ccc2c(c1)ccc1ccccc12",
 )  # fmt: skip
 READING = (Standardise(), 3)
+ROOM = threading.Semaphore(4)
 LONG = ["CCO" * length for length in range(18, 42)]
 """Molecules of a lane that asks processes."""
+
+
+def always(needed: bool) -> AbstractContextManager[ChemistryProcess | None]:
+    """Give every batch a process."""
+    return chemistry_process(ROOM)
 
 
 @pytest.fixture
@@ -110,13 +118,17 @@ def test_a_process_ends_with_the_service_alone(process: ChemistryProcess) -> Non
 def test_no_process_is_left_when_the_service_is_killed(tmp_path: Path) -> None:
     """With nobody at the other end of its pipe it ends, also when it was at work."""
     code = (
-        "import os, sys\nfrom serving.inference.chemistry_process import ChemistryProcess\n"
-        "process = ChemistryProcess()\nprint(process.clock, flush=True)\nsys.stdin.read()"
+        "import sys, threading, time\nfrom rdkit import Chem\nfrom model_zoo.chemistry.molecules import Molecule\n"
+        "from serving.inference.chemistry_process import ChemistryProcess\nprocess = ChemistryProcess()\n"
+        "work = ('descriptors', [Molecule('CCO', Chem.MolFromSmiles('CCO'))] * 100_000)\n"
+        "threading.Thread(target=process.featurize, args=work).start()\n"
+        "time.sleep(0.5)\nprint(process.clock, process.is_ready, flush=True)\nsys.stdin.read()"
     )
     service = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert service.stdout is not None
-    number = ~(int(service.stdout.readline()) >> 3)
-    left = psutil.Process(number)
+    clock, is_ready = service.stdout.readline().decode().split()
+    assert is_ready == "False"
+    left = psutil.Process(~(int(clock) >> 3))
     service.kill()
     service.communicate()
 
@@ -125,15 +137,15 @@ def test_no_process_is_left_when_the_service_is_killed(tmp_path: Path) -> None:
 
 def test_one_that_was_killed_is_replaced() -> None:
     """Who asks it is told; the next batch has another, and one that did its work is used again."""
-    with chemistry_process() as first:
+    with chemistry_process(ROOM) as first:
         assert first is not None
         first.kill()
         with pytest.raises(ProcessEndedError):
             first.size_and_kind(readable())
-    with chemistry_process() as second:
+    with chemistry_process(ROOM) as second:
         assert second is not None
         assert second.size_and_kind(readable()).shape[0] == len(readable())
-    with chemistry_process() as third:
+    with chemistry_process(ROOM) as third:
         assert third is second is not first
 
 
@@ -143,13 +155,13 @@ def test_one_that_was_left_in_the_middle_is_not_asked_again(monkeypatch: pytest.
     def interrupted(stream: object) -> None:
         raise MemoryError
 
-    with chemistry_process() as first:
+    with chemistry_process(ROOM) as first:
         assert first is not None
-        monkeypatch.setattr(processes, "_receive", interrupted)
+        monkeypatch.setattr(processes, "receive", interrupted)
         with pytest.raises(MemoryError):
             first.size_and_kind(readable())
         monkeypatch.undo()
-    with chemistry_process() as second:
+    with chemistry_process(ROOM) as second:
         assert second is not first
 
 
@@ -161,8 +173,58 @@ def test_where_there_is_no_room_for_a_process_the_service_does_it(monkeypatch: p
 
     monkeypatch.setattr(processes, "_idle", [])
     monkeypatch.setattr(subprocess, "Popen", no_room)
-    with chemistry_process() as process:
+    with chemistry_process(ROOM) as process:
         assert process is None
+
+
+def test_nobody_waits_for_a_process_that_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first few molecules after a start are read by the service itself; the next find a process."""
+    idle: list[ChemistryProcess] = []
+    monkeypatch.setattr(processes, "_idle", idle)
+    with chemistry_process(ROOM, needed=False) as first, chemistry_process(ROOM, needed=False) as second:
+        assert first is second is None
+    until = time.monotonic() + 30
+    while not idle:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    with chemistry_process(ROOM, needed=False) as third:
+        assert third is not None
+    (left,) = idle
+    left.close()
+
+
+def test_one_begins_however_many_connections_are_held() -> None:
+    """A thousand open files are no hindrance: a file's number is then one that `select` cannot take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        process = ChemistryProcess()
+        assert process.size_and_kind(readable()).shape[0] == len(readable())
+        process.close()
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_no_more_work_than_there_is_room_for() -> None:
+    """Who needs a process waits for its turn; who does not goes on without one."""
+    room, order = threading.Semaphore(1), []
+
+    def needs() -> None:
+        with chemistry_process(room) as process:
+            order.append(process is not None)
+
+    with chemistry_process(room) as first:
+        waiting = threading.Thread(target=needs)
+        waiting.start()
+        with chemistry_process(room, needed=False) as second:
+            order.append(second is not None)
+        assert first is not None
+    waiting.join(30)
+
+    assert order == [False, True]
 
 
 @pytest.fixture(scope="module")
@@ -178,9 +240,7 @@ def batches_of(bundle: Bundle, seconds: float) -> Batches[str, Answer]:
         return Predictor(Limits()).predict({"a": bundle}, texts, chemistry=process or HERE)
 
     given_up = Fault("timeout", "given up")
-    return Batches(
-        predict, lambda: given_up, threads=2, most_waiting=1000, seconds=seconds, processes=chemistry_process
-    )
+    return Batches(predict, lambda: given_up, threads=2, most_waiting=1000, seconds=seconds, processes=always)
 
 
 async def everything(batches: Batches[str, Answer], times: int) -> list[list[Answer]]:
@@ -219,7 +279,7 @@ def test_answers_are_the_same_while_processes_are_killed(bundle: Bundle) -> None
 
 def test_a_process_that_hangs_is_killed_and_its_molecules_go_on(bundle: Bundle) -> None:
     """One that is stopped, and so computes nothing, is noticed too."""
-    with chemistry_process() as process:
+    with chemistry_process(ROOM) as process:
         assert process is not None
         os.kill(number_of(process), signal.SIGSTOP)
     (answers,) = asyncio.run(everything(batches_of(bundle, 1.5), 1))
@@ -247,7 +307,7 @@ def test_what_kills_every_process_is_answered_and_alone(bundle: Bundle) -> None:
         return Predictor(Limits()).predict({"a": bundle}, texts, chemistry=Crashing(process))
 
     batches: Batches[str, Answer] = Batches(
-        predict, lambda: Fault("timeout", ""), threads=2, most_waiting=1000, seconds=20.0, processes=chemistry_process
+        predict, lambda: Fault("timeout", ""), threads=2, most_waiting=1000, seconds=20.0, processes=always
     )
 
     async def ask() -> list[Answer]:
@@ -267,16 +327,16 @@ def test_what_kills_every_process_is_answered_and_alone(bundle: Bundle) -> None:
 def test_a_deadline_ends_what_a_process_does_for_it_and_nothing_else() -> None:
     """While it works for the request it is killed at once; once it does not, it is left alone."""
     over, other = Deadline(), Deadline()
-    with chemistry_process() as process, over.ends(process):
+    with chemistry_process(ROOM) as process, over.owns(process):
         assert process is not None
-        threading.Timer(0.2, over.end).start()
+        threading.Timer(0.2, over.kill).start()
         with pytest.raises(ProcessEndedError):
             process.featurize("descriptors", readable() * 2_000)
     with pytest.raises(Overdue):
         over.check()
-    with chemistry_process() as process:
+    with chemistry_process(ROOM) as process:
         assert process is not None
-        with other.ends(process):
+        with other.owns(process):
             pass
-        other.end()
+        other.kill()
         assert process.size_and_kind(readable()).shape[0] == len(readable())

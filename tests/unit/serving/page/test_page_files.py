@@ -81,11 +81,13 @@ def test_chosen_rows_of_a_job_are_taken_away(client: Client) -> None:
         assert time.monotonic() < until
         time.sleep(0.02)
     page = client.get(f"/page/jobs/{job['id']}").text
+    rows = client.get(f"/page/jobs/{job['id']}/rows").json()
     some = client.post(f"/page/jobs/{job['id']}", data={"pick": ["0", "2"]}).text
     every = client.post(f"/page/jobs/{job['id']}", data={}).text
 
     assert "a.csv: 3 rows" in page
-    assert 'data-name="id"' in page
+    assert (rows["names"], rows["smiles"]) == (["X-1", "X-2", "X-3"], ["CCO", "C1CC", "CCN"])
+    assert list(rows["faults"]) == ["1"]
     assert 'data-endpoint="solubility_logs"' in page
     chosen, whole = (list(csv.DictReader(io.StringIO(text.lstrip("\ufeff")))) for text in (some, every))
     assert [(row["id"], row["remark"]) for row in chosen] == [("X-1", "two\nlines"), ("X-3", "a,b")]

@@ -1,0 +1,182 @@
+"""How much wider or narrower intervals have to be here, from measured values that came back.
+
+Belongs here: which values count, the factor they lead to, and how it came about.
+Does not belong here: keeping the values (see `prediction_log.py`), applying the factor (see `serving`).
+
+Source: Gibbs & Candes, NeurIPS 2021 (adaptive conformal inference), as a tracker of the quantile itself with steps that
+grow smaller (Angelopoulos, Barber & Bates, ICML 2024). In the order in which values came, each that lay outside of the
+interval moves the logarithm of the factor up by nine tenths of a step, each inside down by one tenth. So the share that
+lies outside comes to one tenth **whatever the values are**: no value is assumed to be like another one, nor like the
+training data. After `T` values it differs from one tenth by at most `2 log(WIDEST / NARROWEST) / (SMALLEST_STEP T)`, as
+long as the factor does not meet these bounds. How wrong a value is changes nothing beyond that it lies outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from model_zoo.data.targets import Target
+from model_zoo.monitoring.prediction_log import Decision, MeasurementRow, ToldRow
+from model_zoo.monitoring.review import FEWEST, SEEN
+
+OUTSIDE = 0.1
+"""The share of values that is meant to lie outside of intervals."""
+FIRST_STEP, SMALLEST_STEP = 0.4, 0.03
+"""Of the logarithm of the factor, at the first value and at least; between them it falls with the root of their count.
+What they lead to is measured in `docs/uncertainty.md`."""
+NARROWEST, WIDEST = 0.7, 4.0
+FEW_ALIKE = 10
+"""So many values of one caller may be the same number, or a twentieth of the caller's: more are no measurements."""
+RECENT = 50
+TOLD_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Returned:
+    """One measured molecule that counts: when it came, and its error in half widths of the bundle's own interval."""
+
+    received: float
+    molecule: bytes
+    error: float
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """What the values that came back mean for the intervals of one version.
+
+    Attributes
+    ----------
+    factor
+        What half widths are multiplied by; 1 until there are `FEWEST` values, and where an administrator said so.
+    values
+        How many molecules count.
+    own, told
+        Share of them inside the bundle's own intervals, and inside those that the factor of their time gave.
+    recent
+        Share of the last `RECENT` inside the bundle's own intervals: where it leaves `own`, something drifts.
+    active, since
+        What an administrator decided: whether it is applied, and from when on values count.
+    callers, left_out
+        Molecules by who sent them, and values that do not count by why.
+    history
+        Time, number of values and factor, every `TOLD_EVERY` values.
+    name
+        Names this calibration: the same values give the same name.
+    """
+
+    factor: float = 1.0
+    values: int = 0
+    own: float | None = None
+    told: float | None = None
+    recent: float | None = None
+    active: bool = True
+    since: float = 0.0
+    callers: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    history: tuple[tuple[float, int, float], ...] = ()
+    name: str = "bundle"
+
+
+def recalibrate(
+    target: Target,
+    unit: str,
+    told: Mapping[bytes, ToldRow],
+    measurements: Sequence[MeasurementRow],
+    decision: Decision | None = None,
+) -> Recalibration:
+    """Follow the values of one version of one endpoint, in the order in which they came.
+
+    Parameters
+    ----------
+    target, unit
+        The endpoint's scale of training, and its unit: values of another one do not count.
+    told
+        What that version said of molecules that were measured.
+    measurements
+        The endpoint's measured values.
+    decision
+        The last thing that an administrator decided about it.
+    """
+    decision = decision or Decision()
+    counted, callers, left_out = _counted(target, unit, told, measurements, decision)
+    level, inside, own, history = 0.0, 0, [], []
+    for number, each in enumerate(counted, start=1):
+        missed = each.error > math.exp(level)
+        inside += not missed
+        own.append(each.error <= 1)
+        level += max(SMALLEST_STEP, FIRST_STEP / math.sqrt(number)) * (missed - OUTSIDE)
+        level = min(max(level, math.log(NARROWEST)), math.log(WIDEST))
+        if number % TOLD_EVERY == 0:
+            history.append((each.received, number, round(math.exp(level), 4)))
+    applied = decision.active and len(counted) >= FEWEST
+    factor = round(math.exp(level), 4) if applied else 1.0
+    return Recalibration(
+        factor=factor,
+        values=len(counted),
+        own=float(np.mean(own)) if own else None,
+        told=inside / len(counted) if counted else None,
+        recent=float(np.mean(own[-RECENT:])) if own else None,
+        active=decision.active,
+        since=decision.since,
+        callers=callers,
+        left_out=left_out,
+        history=tuple(history),
+        name=f"returned-{len(counted)}-{_digest(counted)}" if applied else "bundle",
+    )
+
+
+def _counted(
+    target: Target, unit: str, told: Mapping[bytes, ToldRow], measurements: Sequence[MeasurementRow], decision: Decision
+) -> tuple[list[Returned], dict[str, int], dict[str, int]]:
+    """Give each measured molecule that counts once, oldest first; who sent them; and why others do not count."""
+    left_out: Counter[str] = Counter()
+    alike: Counter[tuple[str, float]] = Counter()
+    sent = Counter(row.caller for row in measurements)
+    by_molecule: dict[bytes, dict[str, list[MeasurementRow]]] = {}
+    for row in sorted(measurements, key=lambda row: (row.received, row.molecule)):
+        why = _reason(target, told.get(row.molecule), row, decision)
+        if not why and row.unit not in ("", unit):
+            why = "another unit"
+        alike[row.caller, row.value] += not why
+        if not why and alike[row.caller, row.value] > max(FEW_ALIKE, sent[row.caller] // 20):
+            why = "the same number too often"
+        if why:
+            left_out[why] += 1
+        else:
+            by_molecule.setdefault(row.molecule, {}).setdefault(row.caller, []).append(row)
+    found, callers = [], Counter[str]()
+    for molecule, rows in by_molecule.items():
+        callers.update(rows.keys())
+        # Whoever sends a molecule often has one voice: the median of their values; then that of all who sent it.
+        value = float(np.median([np.median([row.value for row in own]) for own in rows.values()]))
+        said = told[molecule]
+        error = abs(float(target.to_training(np.array([value]))[0]) - said.raw) / said.half_width
+        found.append(Returned(min(row.received for own in rows.values() for row in own), molecule, error))
+    found.sort(key=lambda each: (each.received, each.molecule))
+    return found, dict(sorted(callers.items())), dict(sorted(left_out.items()))
+
+
+def _reason(target: Target, said: ToldRow | None, row: MeasurementRow, decision: Decision) -> str:
+    """Say why a value does not count; nothing where it does."""
+    if row.relation != "=":
+        return "a bound"
+    if row.received <= decision.since:
+        return "before the restart"
+    if row.caller in decision.without:
+        return "a caller that was left out"
+    if said is None or not said.half_width > 0:
+        return "not predicted by this version"
+    if said.similarity >= SEEN:
+        return "like a training molecule"
+    return "no place on the scale" if target.outside(np.array([row.value]))[0] else ""
+
+
+def _digest(counted: Sequence[Returned]) -> str:
+    said = ";".join(f"{each.received!r},{each.molecule.hex()},{each.error!r}" for each in counted)
+    return hashlib.sha256(said.encode()).hexdigest()[:8]

@@ -1,0 +1,132 @@
+"""How measured values that came back moved an endpoint's intervals, and what an administrator says to it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import Annotated
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+from litestar.types import ControllerRouterHandler
+from msgspec import Meta, Struct
+
+from model_zoo.errors import StoreError
+from model_zoo.monitoring.prediction_log import Decision, PredictionLog
+from model_zoo.monitoring.review import FEWEST
+from serving.auth.guard import audited, holder_of
+from serving.champions.description import champion_info
+from serving.http.parameters import EndpointName, HttpRequest
+from serving.http.problems import REFUSALS, ProblemError, problem_response
+from serving.inference.engine import Engine
+
+_FAULT = problem_response()
+
+
+class CalibrationInfo(Struct, frozen=True):
+    """What the measured values of an endpoint mean for the intervals of the champion that serves it."""
+
+    endpoint: str
+    champion: str
+    calibration: Annotated[str, Meta(description="Its name, as in predictions: `bundle`, or `returned-<values>-...`.")]
+    factor: Annotated[float, Meta(description="What widths of intervals are multiplied by; 1 with `bundle`.")]
+    values: Annotated[int, Meta(description="Measured molecules that count.")]
+    needed: Annotated[int, Meta(description="From so many on the factor is applied.")]
+    own_coverage: Annotated[float | None, Meta(description="Share of them inside the model's own 90 % intervals.")]
+    recent_coverage: Annotated[float | None, Meta(description="The same of the last 50: where it leaves, it drifts.")]
+    told_coverage: Annotated[
+        float | None, Meta(description="Share inside the intervals that the values before each of them led to.")
+    ]
+    active: bool
+    since: Annotated[float, Meta(description="Values from before do not count; seconds since 1970.")]
+    without: Annotated[list[str], Meta(description="Ids of keys whose values do not count.")]
+    callers: Annotated[dict[str, int], Meta(description="Molecules by the id of the key that sent them.")]
+    left_out: Annotated[dict[str, int], Meta(description="Values that do not count, by why.")]
+    history: Annotated[
+        list[tuple[float, int, float]], Meta(description="When, after how many values, which factor: the drift.")
+    ]
+
+
+class CalibrationDecision(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to hold from now on; the whole of it, so that another decision takes it back."""
+
+    active: Annotated[bool, Meta(description="False: the model's own intervals.")] = True
+    since: Annotated[float, Meta(ge=0, description="Values that came before do not count; seconds since 1970.")] = 0.0
+    without: Annotated[list[str], Meta(max_length=100, description="Ids of keys whose values do not count.")] = []
+
+
+@get(
+    "/v1/calibrations/{name:str}",
+    tags=["feedback"],
+    summary="Show what measured values did to intervals",
+    responses={400: _FAULT, 404: _FAULT, **REFUSALS},
+)
+async def show_calibration(name: EndpointName, engine: NamedDependency[Engine]) -> CalibrationInfo:
+    """Show which values count, the factor they lead to, and how it came about."""
+    return await engine.work(_told, engine, name)
+
+
+@post(
+    "/v1/calibrations/{name:str}",
+    status_code=200,
+    tags=["feedback"],
+    summary="Switch, restart or restrict the calibration by measured values",
+    opt={"scope": "admin"},
+    responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 422: _FAULT, 503: _FAULT, **REFUSALS},
+)
+async def decide(
+    request: HttpRequest, name: EndpointName, data: JSONBody[CalibrationDecision], engine: NamedDependency[Engine]
+) -> CalibrationInfo:
+    """Decide which values count from now on. Nothing is deleted: the decision before, sent again, brings all back."""
+    with audited(request, "calibrate", name):
+        return await engine.work(_decided, engine, name, data, holder_of(request.scope))
+
+
+def _told(engine: Engine, name: str) -> CalibrationInfo:
+    champion_info(engine.champion_registry, name, engine.training_progress.progress)
+    champion = engine.champion_registry.champions[name]
+    found, decision = engine.recalibrator.of(name, champion), Decision()
+    if engine.prediction_logger is not None:
+        try:
+            with closing(PredictionLog(engine.prediction_logger.folder)) as record:
+                decision = record.decision(name)
+        except StoreError as error:
+            raise _unavailable("read") from error
+    return CalibrationInfo(
+        endpoint=name,
+        champion=champion.manifest.version,
+        calibration=found.name,
+        factor=found.factor,
+        values=found.values,
+        needed=FEWEST,
+        own_coverage=found.own,
+        recent_coverage=found.recent,
+        told_coverage=found.told,
+        active=decision.active,
+        since=decision.since,
+        without=list(decision.without),
+        callers=dict(found.callers),
+        left_out=dict(found.left_out),
+        history=list(found.history),
+    )
+
+
+def _decided(engine: Engine, name: str, data: CalibrationDecision, by: str) -> CalibrationInfo:
+    champion_info(engine.champion_registry, name, engine.training_progress.progress)
+    if engine.prediction_logger is None:
+        raise ProblemError("record-off", "the service keeps no live record: AIDRUG_RECORD is off")
+    try:
+        with closing(PredictionLog(engine.prediction_logger.folder)) as record:
+            record.decide(name, Decision(data.active, data.since, tuple(data.without)), by, time.time())
+    except StoreError as error:
+        raise _unavailable("written") from error
+    engine.recalibrator.look()
+    return _told(engine, name)
+
+
+def _unavailable(what: str) -> ProblemError:
+    return ProblemError("record-unavailable", f"the live record cannot be {what}", {"Retry-After": "30"})
+
+
+CALIBRATION_HANDLERS: list[ControllerRouterHandler] = [show_calibration, decide]

@@ -1,0 +1,102 @@
+"""A finished job suggests what to measure next: every row is a candidate or is named, and equal jobs say the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_zoo.bundles.store import FolderStore
+from model_zoo.config.desirability import Desirable
+from tests.bundle_factory import TRAINING, publish
+from tests.unit.serving.jobs.test_jobs import Client, ended, serving, submit
+
+SMILES = [
+    "CCCCCO", "not a molecule", "CCCCCCN", "OCCCCC", "", "CCCCCCCCc1ccccc1", "CCOCCOCCO", TRAINING[0], "CCCCCS",
+]  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """Give a store with an endpoint that wants something, and one that does not."""
+    store = FolderStore(tmp_path / "store")
+    publish(store, tmp_path / "bundle", onnx_bias=0.0, desirable=Desirable(low=-1, margin=2))
+    publish(store, tmp_path / "other", endpoint="colour", value=0.3, direction="none")
+    return store
+
+
+def suggested(client: Client, job: str, status: int = 200, **query: Any) -> dict[str, Any]:
+    """Ask for a batch."""
+    answer = client.get(f"/v1/jobs/{job}/suggestion", params=query)
+    assert answer.status_code == status, answer.text
+    return dict(answer.json())
+
+
+def done(client: Client, smiles: list[str], **fields: Any) -> str:
+    """Give a finished job."""
+    job = submit(client, smiles, **fields)
+    assert ended(client, job)["status"] == "done"
+    return job
+
+
+def test_every_row_is_a_candidate_or_named(store: FolderStore) -> None:
+    """Refused, measured and repeated rows are left out; an endpoint without a wish has no say, and is told anyway."""
+    with serving(store) as client:
+        found = suggested(client, done(client, SMILES), batch=20)
+
+    assert found["goals"] == ["solubility_logs"]
+    left_out = {each["code"]: each["first"] for each in found["left_out"]}
+    assert left_out == {"invalid-smiles": [1], "empty": [4], "measured": [7], "same-molecule": [3]}
+    rows = [pick["row"] for pick in found["picks"]]
+    assert sorted(rows) == [0, 2, 5, 6, 8]
+    assert found["candidates"] == 5
+    assert all(SMILES[pick["row"]] == pick["smiles"] for pick in found["picks"])
+    assert set(found["picks"][0]["endpoints"]) == {"solubility_logs", "colour"}
+    assert found["picks"][0]["like"] is None
+    assert all(pick["like"] in rows[:number] for number, pick in enumerate(found["picks"]) if number)
+
+
+def test_without_exploration_the_most_desirable_come_first(store: FolderStore) -> None:
+    """And equal questions have equal answers."""
+    with serving(store) as client:
+        job = done(client, SMILES)
+        first, again = (suggested(client, job, batch=3, exploration=0) for _ in range(2))
+        every = suggested(client, job, batch=9)
+
+    scores = [pick["desirability"] for pick in first["picks"]]
+    assert scores == sorted((pick["desirability"] for pick in every["picks"]), reverse=True)[:3]
+    assert first == again
+
+
+def test_columns_of_the_file_come_back(store: FolderStore) -> None:
+    """With the row that they belong to."""
+    with serving(store) as client:
+        found = suggested(client, done(client, SMILES, ids=[f"id {row}" for row in range(len(SMILES))]))
+
+    assert {pick["columns"]["id"] for pick in found["picks"]} == {f"id {row}" for row in (0, 2, 5, 6, 8)}
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"endpoints": "colour"}, "expected one at least that says what is wanted, got colour"),
+        ({"endpoints": "smell"}, "expected some of the job's"),
+        ({"batch": 0}, "batch"),
+        ({"exploration": -1}, "exploration"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_cannot_be_answered_is_refused(store: FolderStore, query: dict[str, Any], says: str) -> None:
+    """With what was expected."""
+    with serving(store) as client:
+        refusal = suggested(client, done(client, SMILES), status=422, **query)
+    assert says in refusal["detail"]
+
+
+def test_a_job_without_candidates_suggests_nothing(store: FolderStore) -> None:
+    """And says why."""
+    with serving(store) as client:
+        found = suggested(client, done(client, ["nonsense"]))
+    assert (found["picks"], found["candidates"]) == ([], 0)
+    assert found["left_out"][0]["rows"] == 1

@@ -1,0 +1,102 @@
+"""What a model's page answers to: may I trust it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from model_zoo.bundles.store import FolderStore
+from serving.app import create_app
+from serving.page.categories import OTHERS
+from serving.settings import Settings
+from tests.browser.page_store import AWAITED, card_of, fill_many
+from tests.bundle_factory import publish
+
+Client = TestClient[Any]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """Give a store."""
+    return FolderStore(tmp_path / "store")
+
+
+def page_of(store: FolderStore, name: str = "solubility_logs") -> str:
+    """Give a model's page as text."""
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        return str(client.get(f"/models/{name}").text)
+
+
+def card(mean: float = 0.74, naive: float = 2.1, r2: float = 0.86, **told: Any) -> dict[str, Any]:
+    """Give a card that says a mean error."""
+    content = card_of("rmse", mean, {"r2": r2, "mae": 0.5})
+    content["leaderboard"][1]["cv"] = naive
+    return content | told
+
+
+@pytest.mark.parametrize(
+    ("content", "verdict"),
+    [
+        (card(), "Yes, for molecules like those it learnt from."),
+        (card(mean=2.3), "No: it is not better than a model that gives every molecule the same value."),
+        (card(r2=0.1), "With care: 1 answer below speaks against it."),
+        (card() | AWAITED, "With care: other models are still to be trained"),
+        (card(r2=0.5), "To rank ideas, yes; a single value may mislead."),
+        (card(split={"kind": "random", "folds": 5}), "To rank ideas, yes; a single value may mislead."),
+        ({}, "Its card does not say enough to tell."),
+    ],
+    ids=["strong", "naive", "weak", "provisional", "fair", "random", "silent"],
+)
+def test_the_verdict_follows_from_the_answers(
+    store: FolderStore, tmp_path: Path, content: dict[str, Any], verdict: str
+) -> None:
+    """A champion that is not better than guessing is never called trustworthy, however strong it looks."""
+    publish(store, tmp_path / "a", onnx_bias=-1.0, card=content)
+
+    assert verdict in page_of(store)
+
+
+def test_errors_are_said_in_the_unit_that_people_read(store: FolderStore, tmp_path: Path) -> None:
+    """Logarithms as a factor, too; beside the naive model; and intervals that do not hold are called so."""
+    bad = {"interval": {"nominal": 0.9, "held_out": {"molecules": 100, "coverage": 0.7}}}
+    publish(store, tmp_path / "a", onnx_bias=-1.0, card=card(trust=bad))
+    page = page_of(store)
+
+    assert "it was off by 0.5 log units on average, a factor of 3.2." in page
+    assert (
+        "RMSE 0.74 against 2.10 of the naive model, which gives every molecule the same value: 65 % less error." in page
+    )
+    assert "70 % of 100 held-out molecules lay in their 90 % interval." in page
+    assert "With care: 1 answer below speaks against it." in page
+
+
+def test_what_changed_last_week_is_told_with_why(store: FolderStore, tmp_path: Path) -> None:
+    """Who came after whom, by whose hand, for which reason, on which data, and what that did to the score."""
+    publish(store, tmp_path / "a", onnx_bias=-1.0, card=card(mean=0.9))
+    now = card(mean=0.74, snapshot="other", decision={"reason": "linear is better on the new data"})
+    now["scores"]["rows"] = {"train": 1500, "test": 233}
+    publish(store, tmp_path / "b", onnx_bias=-2.0, card=now)
+    page = page_of(store)
+
+    assert "Why: linear is better on the new data." in page
+    assert "Its data changed: 1,274 molecules before, 1,733 now." in page
+    assert "RMSE 0.90 before, 0.74 now." in page
+    assert "the first champion" in page
+
+
+def test_many_endpoints_are_found_under_their_categories(store: FolderStore, tmp_path: Path) -> None:
+    """In the list of models, on a card, in the table's columns, in the radar; few stay as they were."""
+    fill_many(store, tmp_path, 30)
+    with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
+        models = client.get("/models").text
+        results = client.post("/", data={"smiles": "CCO\nCCN"}, headers={"x-fragment": "results"}).text
+
+    assert models.count('<details class="category') == 10
+    assert models.index("Panel 2") < models.index(OTHERS)
+    assert results.count("<article") == 2
+    assert results.count('<details class="category"') == 30, "ten of the chooser, ten of each card"
+    assert "Panel 2: worst of 4" in results
+    assert results.count('class="radar"') == 2
