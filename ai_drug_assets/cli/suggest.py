@@ -13,11 +13,13 @@ from ai_drug_assets.settings import Settings
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--batch", type=click.IntRange(1, 1000), default=24, show_default=True, help="How many molecules.")
-@click.option("--endpoint", "--endpoints", "endpoints", multiple=True, help="Only these count, separated by commas.")
+@click.option(
+    "--endpoint", "--endpoints", "endpoints", multiple=True, help="Only these endpoints, separated by commas."
+)
 @click.option("--exploration", type=click.FloatRange(0, 10), help="How many spreads count; 0 takes the best as it is.")
-@click.option("--column", help="The column of SMILES, where the service cannot tell.")
+@click.option("--column", help="The column of SMILES, if the service cannot find it.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Write the batch to this CSV file.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def suggest(
     file: str,
     batch: int,

@@ -1,7 +1,7 @@
 """The files of `configs/endpoints/`: each declares one endpoint, or several of one table over common settings.
 
-A wide table has assays that differ in a column and a unit. Beside `endpoints` stands what they have in common, below it
-what each has of its own:
+The assays of a wide table differ in a column and a unit. Settings beside `endpoints` apply to all of them, settings
+below it to one::
 
     task: regression
     source: {kind: csv, files: [assays.csv], smiles_column: SMILES}
@@ -10,8 +10,8 @@ what each has of its own:
       hlm: {title: HLM, description: Clearance., unit: uL/min/mg, source: {value_column: HLM}}
       rlm: {title: RLM, description: Clearance., unit: uL/min/mg, source: {value_column: RLM}}
 
-Sections are joined key by key; where both say something, the endpoint's own counts. What comes of it is an endpoint
-like one in a file of its own, so that nothing else knows of the difference.
+Sections are joined key by key; where both set a value, the endpoint's own counts. The result is an endpoint like one in
+a file of its own, so that nothing else depends on the difference.
 """
 
 from __future__ import annotations

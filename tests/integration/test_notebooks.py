@@ -31,7 +31,7 @@ def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **environment:
         monkeypatch.setenv(setting, str(folder))
     for setting, value in environment.items():
         monkeypatch.setenv(setting, value)
-    book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     NotebookClient(book, timeout=600, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
     return json.dumps([cell.outputs for cell in book.cells if cell.cell_type == "code"])
 
