@@ -30,7 +30,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = FolderStore(Path(folder) / "store")
         fill(store, Path(folder))
-        with TestClient(create_app(Settings(poll_seconds=0.05), store)) as client:
+        app = create_app(Settings(poll_seconds=0.05), store)
+        with TestClient(app, base_url="http://127.0.0.1") as client:
             content: dict[str, Any] = {"first_load_bytes": weigh(client)}
             smiles = [each for each in drugs() if len(each) < 200][:256]
             content["answers"] = [compare(client, smiles[:count]) for count in (1, 10, 256)]
@@ -39,7 +40,7 @@ def main() -> None:
 
 def weigh(client: TestClient[Any]) -> dict[str, int]:
     """Give and print what the first load brings, each file as it goes over the wire."""
-    page = client.get("/")
+    page = client.get("/").raise_for_status()
     names = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
     sizes = {}
     for name, content in [("/", page.content), *((name, client.get(name).content) for name in dict.fromkeys(names))]:
