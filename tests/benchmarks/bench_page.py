@@ -30,8 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = FolderStore(Path(folder) / "store")
         fill(store, Path(folder))
-        app = create_app(Settings(poll_seconds=0.05), store)
-        with TestClient(app, base_url="http://127.0.0.1") as client:
+        with TestClient(create_app(Settings(poll_seconds=0.05), store), base_url="http://127.0.0.1") as client:
             content: dict[str, Any] = {"first_load_bytes": weigh(client)}
             smiles = [each for each in drugs() if len(each) < 200][:256]
             content["answers"] = [compare(client, smiles[:count]) for count in (1, 10, 256)]
