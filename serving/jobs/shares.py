@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOKEN_BYTES = 24
-MOST_DAYS = 365
+MOST_DAYS, MOST_LINKS = 365, 100
+"""Of one link, and to one job."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS shares (
     digest TEXT PRIMARY KEY,       -- SHA-256 of the token
@@ -58,6 +59,7 @@ class Shares:
         token, now = secrets.token_urlsafe(TOKEN_BYTES), time.time()
         share = Share(job, token[:6], holder, now, now + seconds)
         with self._connected() as db:
+            db.execute("DELETE FROM shares WHERE until <= ?", (now,))
             row = (_digest(token), share.job, share.name, share.holder, share.since, share.until)
             db.execute("INSERT INTO shares VALUES (?, ?, ?, ?, ?, ?)", row)
         return token, share

@@ -85,7 +85,11 @@ async def rows_of_job(
     job, _ = await job_at(request, jobs, place)
     folder, champions = JobFolder(jobs.settings.folder, job.id), engine.champion_registry.champions
     shown = engine.settings.show_neighbours
-    content = await engine.work(lambda: msgspec.json.encode(stored_rows(job, folder, start, champions, measured=shown)))
+    try:
+        rows = await engine.work(stored_rows, job, folder, start, champions, measured=shown)
+        content = await engine.work(msgspec.json.encode, rows)
+    except FileNotFoundError as error:
+        raise ProblemError("job-gone", "the job was removed while its rows were read") from error
     return Response(content, media_type=MediaType.JSON)
 
 
@@ -128,9 +132,12 @@ async def job_at(request: HttpRequest, jobs: Jobs, place: str) -> tuple[Job, Sha
     ProblemError
         `unknown-job` where there is none, it is another one's, or the link opens nothing; `job-gone` when removed.
     """
-    if _JOB.fullmatch(place):
-        return await jobs.find(place, seen_by(request)), None
-    return await jobs.find_shared(place)
+    found, share = (
+        (await jobs.find(place, seen_by(request)), None) if _JOB.fullmatch(place) else await jobs.find_shared(place)
+    )
+    if found.status == "cancelled":
+        raise ProblemError("job-gone", "the job was cancelled, and what was predicted was deleted")
+    return found, share
 
 
 async def table_of(jobs: Jobs, engine: Engine, job: Job, place: str, share: Share | None) -> str:

@@ -21,7 +21,7 @@ from serving.http.problems import ProblemError
 from serving.inference.engine import Engine
 from serving.jobs.retention import DAY
 from serving.jobs.service import Jobs, as_time, seen_by
-from serving.jobs.shares import MOST_DAYS
+from serving.jobs.shares import MOST_DAYS, MOST_LINKS
 from serving.page.job_table import table_of
 from serving.page.templates import render
 
@@ -52,6 +52,8 @@ async def make_link(
     with audited(request, "share a result", job_id):
         job = await jobs.find(job_id, seen_by(request))
         jobs.result(job, "csv", None, None)  # refuses a result that is not whole
+        if len(jobs.shares.of_job(job.id)) >= MOST_LINKS:
+            raise ProblemError("invalid-request", f"expected at most {MOST_LINKS} links to a result: take some back")
         seconds = data.days * DAY
         token, share = await asyncio.to_thread(jobs.shares.create, job.id, holder_of(request.scope), seconds)
     ends = min(share.until, (job.finished or share.since) + jobs.settings.keep_days * DAY)

@@ -125,3 +125,16 @@ def test_drawings_come_in_order_and_only_of_what_can_be_drawn(client: Client) ->
     drawn = client.post("/page/drawings", data={"smiles": "\n".join(["CCO", "C1CC", "", "C" * 3000])}).json()
 
     assert ["<svg" in each for each in drawn] == [True, False, False, False]
+
+
+def test_what_is_gone_is_told(client: Client) -> None:
+    """A start beyond the end gives nothing; a job that was removed, and one that never was, are told."""
+    job = stored(client, b"smiles\nCCO\n")
+    beyond = client.get(f"/page/jobs/{job}/rows", params={"start": 10**9})
+    odd = [client.get(f"/page/jobs/{job}/rows", params={"start": start}).status_code for start in (-1, "x")]
+    client.delete(f"/v1/jobs/{job}")
+    answers = [client.get(f"/page/jobs/{place}{part}") for place in (job, "0" * 32, "a" * 40) for part in ("", "/rows")]
+
+    assert (beyond.status_code, beyond.json()["smiles"]) == (200, [])
+    assert odd == [422, 422]
+    assert [each.status_code for each in answers] == [410, 410, 404, 404, 404, 404]
