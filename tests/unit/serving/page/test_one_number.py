@@ -67,7 +67,7 @@ def test_the_interface_explains_the_probability_that_it_gives(client: TestClient
 
 
 def test_configurations_that_are_open_or_not_told_apart_are_named(client: TestClient[Any], tmp_path: Path) -> None:
-    """Centres and double bonds without one; mirror image, epimer and E/Z form in one sentence; nothing of the others."""
+    """Centres and double bonds without one; mirror image, epimer and E/Z form in one sentence; else nothing."""
     opened, several, plain = (
         client.post("/", data={"smiles": smiles}, headers=FRAGMENT).text
         for smiles in ("CC(N)C(=O)OCC=CC", "C[C@H](N)[C@@H](O)/C=C/C", "CCO")
