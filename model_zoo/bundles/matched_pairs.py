@@ -6,9 +6,9 @@ Does not belong here: cutting molecules (see `chemistry/single_cuts.py`), sugges
 `serving/page/what_if.py`).
 
 A change counts by what hangs on what: chlorine for hydrogen on an aromatic carbon is another one than on an aliphatic
-one. Cutting grows with the number of molecules and is nearly all of the work (`bench_matched_pairs`). Pairs grow with
-the square of the molecules that share a part, which is why of a part that very many share only those with the most
-frequent variable parts are paired.
+one, and a hydroxyl group on a carbon beside nitrogen is another one than in a chain. Cutting grows with the number of
+molecules and is nearly all of the work (`bench_matched_pairs`). Pairs grow with the square of the molecules that share
+a part, which is why of a part that very many share only those with the most frequent variable parts are paired.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Change(NamedTuple):
     before, after
         The variable parts, as SMILES with `[*:1]`.
     context
-        What they hang on.
+        What they hang on, see `context`.
     pairs
         How many pairs of molecules show it.
     median, low, high

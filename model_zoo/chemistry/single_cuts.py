@@ -69,16 +69,18 @@ def heavy_atoms(part: str) -> int:
 
 
 def context(constant: str) -> str:
-    """Give what a variable part hangs on: the symbol of that atom, in small letters where it is aromatic.
+    """Give what a variable part hangs on: the symbol of that atom, small where it is aromatic, and of its neighbours.
 
     Examples
     --------
-    >>> context("c1ccc([*:1])cc1"), context("c1ccc(O[*:1])cc1")
-    ('c', 'O')
+    >>> context("c1ccc([*:1])cc1"), context("c1ccc(O[*:1])cc1"), context("CNC[*:1]")
+    ('c(cc)', 'O(c)', 'C(N)')
     """
     mol = Chem.MolFromSmiles(constant)
-    (atom,) = next(each for each in mol.GetAtoms() if each.GetAtomMapNum()).GetNeighbors()
-    return _symbol(atom)
+    star = next(each for each in mol.GetAtoms() if each.GetAtomMapNum())
+    (atom,) = star.GetNeighbors()
+    beside = sorted(_symbol(each) for each in atom.GetNeighbors() if each.GetIdx() != star.GetIdx())
+    return f"{_symbol(atom)}({''.join(beside)})"
 
 
 def with_hydrogen(constant: str) -> str | None:

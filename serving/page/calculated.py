@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
@@ -22,6 +23,7 @@ from serving.champions.withdrawal import require_not_withdrawn
 from serving.http.leaving import unless_left
 from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
+from serving.inference.annotations import Deadline, Overdue
 from serving.inference.engine import Engine
 from serving.page.shown import shown_estimate
 
@@ -72,7 +74,7 @@ async def calculated(data: Structures, engine: NamedDependency[Engine]) -> Calcu
     """Give the calculated properties of structures as models see them, in their order; none for one that is refused."""
     if len(data.smiles) > MOST:
         raise ProblemError("invalid-request", f"smiles: expected at most {MOST} at a time, got {len(data.smiles)}")
-    values = await engine.work(_all_values, engine, data.smiles)
+    values = await _calculated(engine, data.smiles)
     return CalculatedValues([*(name for name, _, _ in PROPERTIES), EGG], values)
 
 
@@ -110,7 +112,7 @@ async def _drug_values(request: HttpRequest, engine: Engine, name: str) -> list[
             if name in _QUICK:
                 found += await engine.work(_one_value, engine, part, name)
             else:
-                values = await engine.work(_all_values, engine, part)
+                values = await _calculated(engine, part)
                 found += [None if each is None else each[places[0]] for each in values]
         return found
     table = engine.champion_registry
@@ -138,9 +140,22 @@ def _one_value(engine: Engine, smiles: Sequence[str], name: str) -> list[float |
     return [None if each is None else _QUICK[name](Chem.MolFromSmiles(each)) for each in read]
 
 
+async def _calculated(engine: Engine, smiles: Sequence[str]) -> list[Values | None]:
+    try:
+        return await engine.work(_all_values, engine, smiles)
+    except Overdue:
+        detail = f"smiles: {len(smiles)} structures take too long together; ask for fewer"
+        raise ProblemError("overdue", detail, {"Retry-After": "5"}) from None
+
+
 def _all_values(engine: Engine, smiles: Sequence[str]) -> list[Values | None]:
-    read = [_read(each, *_reading(engine)) for each in smiles]
-    return [None if each is None else _values(each) for each in read]
+    deadline = Deadline(time.monotonic() + engine.settings.request_seconds)
+    found: list[Values | None] = []
+    for each in smiles:
+        deadline.check()
+        read = _read(each, *_reading(engine))
+        found.append(None if read is None else _values(read))
+    return found
 
 
 def _reading(engine: Engine) -> tuple[Reading | None, Limits]:

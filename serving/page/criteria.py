@@ -105,9 +105,8 @@ def wanted_values(champion: Champion) -> Wanted:
     wished = manifest.desirable
     if wished is not None:
         low, high, margin = wished.low, wished.high, wished.margin
-        below = (None, None) if low is None else (low - margin, low)
-        above = (None, None) if high is None else (high, high + margin)
-        return _shown(champion, below + above, "the range that the project wants")
+        worthless = None if low is None else low - margin, None if high is None else high + margin
+        return _shown(champion, (worthless[0], low, high, worthless[1]), "the range that the project wants")
     if manifest.direction == "none":
         return Wanted()
     if manifest.target.task == "binary":

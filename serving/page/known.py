@@ -123,7 +123,8 @@ def not_told_apart(
             which = ", ".join(alike) if len(alike) < len(answer) else "all"
             said.setdefault(which, []).append(what)
     return tuple(
-        f"Predicted alike for {' and '.join(whats)}, which these models do not tell apart: {which}."
+        f"Predicted alike for {' and '.join(filter(None, [', '.join(whats[:-1]), whats[-1]]))}, which these models do "
+        f"not tell apart: {which}."
         for which, whats in said.items()
     )
 

@@ -177,9 +177,11 @@ class _Known:
 
     def of(self, smiles: str) -> str:
         """Say what was measured for a molecule; nothing where it is none of them."""
+        if smiles not in self._places:
+            return ""
         near = self._champion.bundle.neighbours
         found = [
             Neighbour(smiles, 1.0, float(near.values[place]), near.relations[place] if near.relations else "=")
-            for place in self._places.get(smiles, ())
+            for place in self._places[smiles]
         ]
         return "; ".join(amount(each, self._champion) for each in found)

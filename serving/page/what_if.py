@@ -6,6 +6,7 @@ Does not belong here: finding matched pairs (see `model_zoo/bundles/matched_pair
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -178,6 +179,19 @@ def change_words(champion: Champion, start: float, step: float) -> str:
     return f"{'+' if moved >= 0 else ''}{number(moved, places(moved))}".replace("+-", "+")
 
 
+def place_words(context: str) -> str:
+    """Say what a part hangs on, and what other than carbon is beside that.
+
+    Examples
+    --------
+    >>> place_words("c(cc)"), place_words("C(CN)"), place_words("O(c)")
+    ('aromatic carbon', 'carbon beside N', 'oxygen')
+    """
+    atom, _, beside = context.partition("(")
+    others = sorted(set(re.findall(r"Cl|Br|[A-Z][a-z]?|[a-z]", beside)) - {"C", "c"})
+    return CONTEXTS.get(atom, atom) + (f" beside {', '.join(others)}" if others else "")
+
+
 def error_words(champion: Champion, size: float) -> str:
     """Say how large an error on the scale of training is: a factor of amounts, else in the unit of errors."""
     return f"a factor of {10**size:.2g}" if spans_decades(champion) else f"{size:.2g} {champion.manifest.error_unit}"
@@ -282,7 +296,7 @@ def _suggestions(
     found = []
     for (smiles, change), value in zip(made, told, strict=True):
         old, new = (each.replace("[*:1][H]", "H").replace("[*:1]", "*") for each in (change.before, change.after))
-        where = CONTEXTS.get(change.context, change.context)
+        where = place_words(change.context)
         if binary:
             measured = f"no to yes in {change.rose}, yes to no in {change.fell}"
             predicted = "" if value is None else f"{100 * start:.0f} % \N{RIGHTWARDS ARROW} {100 * value:.0f} %"

@@ -39,7 +39,7 @@ def main() -> None:
 
 def weigh(client: TestClient[Any]) -> dict[str, int]:
     """Give and print what the first load brings, each file as it goes over the wire."""
-    page = client.get("/")
+    page = client.get("/").raise_for_status()
     names = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
     sizes = {}
     for name, content in [("/", page.content), *((name, client.get(name).content) for name in dict.fromkeys(names))]:

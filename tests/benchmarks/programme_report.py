@@ -51,6 +51,7 @@ One file, `configs/groups/<name>.yaml`, named as no endpoint is:
 
 ```yaml
 name: project_x
+title: Project X                    # the heading of its endpoints on the page, where they say no `category`
 endpoints: [project_x_hlm, project_x_logd, project_x_solubility]
 split: {kind: cluster, folds: 5}   # scaffold when omitted; or time, group, random
 ```

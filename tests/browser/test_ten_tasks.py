@@ -134,10 +134,13 @@ def test_it_is_printed_for_a_meeting(watched: Watched) -> None:
     assert page.locator("#grid tbody tr").count() < 100
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
+    screen = page.viewport_size
     page.set_viewport_size({"width": A4_WIDTH, "height": A4_HEIGHT})
     assert page.locator("#grid tbody tr:not(.pad)").count() == 140
     assert page.evaluate("document.documentElement.scrollWidth") <= A4_WIDTH
     page.emulate_media(media="null")
+    assert screen is not None
+    page.set_viewport_size(screen)
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.locator("#grid tbody tr").count() < 100
 

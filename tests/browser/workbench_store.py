@@ -13,9 +13,9 @@ from tests.bundle_factory import publish
 
 PAIRS = MatchedPairs(
     (
-        Change("C[*:1]", HYDROGEN, "c", 68, 0.58, 0.395, 0.69, 63, 5),
-        Change("Cl[*:1]", HYDROGEN, "c", 108, 0.775, 0.55, 1.03, 103, 5),
-        Change("O[*:1]", HYDROGEN, "c", 11, -0.6, -0.9, -0.3, 2, 9),
+        Change("C[*:1]", HYDROGEN, "c(cc)", 68, 0.58, 0.395, 0.69, 63, 5),
+        Change("Cl[*:1]", HYDROGEN, "c(cc)", 108, 0.775, 0.55, 1.03, 103, 5),
+        Change("O[*:1]", HYDROGEN, "c(cc)", 11, -0.6, -0.9, -0.3, 2, 9),
     ),
     Differences(240, 0.3, 0.9, 1.6),
 )

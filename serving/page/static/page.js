@@ -215,6 +215,7 @@ async function predict() {
     news = "";
     keep();
     await openTable(results);
+    if (results.contains(document.activeElement)) return; // the reader was quicker, and is at work there
     results.focus({ preventScroll: true });
     results.scrollIntoView({ block: "nearest", behavior: "smooth" });
   } catch (error) {

@@ -2,6 +2,7 @@
 
 const NS = "http://www.w3.org/2000/svg";
 const [WIDEST, NARROWEST, LEFT, BOTTOM, TOP, RIGHT] = [640, 320, 62, 52, 14, 16];
+const MOST_CALCULATED = 2000; // molecules that properties are calculated of for one picture
 const FEW = 12; // so many molecules have their names beside them
 const MOST = 300; // so many have a mark of their own, and a row in the list
 const EDGE = 0.01; // share of the drugs at either end that an axis need not reach
@@ -56,22 +57,24 @@ export async function open(panel, page) {
     const [x, y] = axes.map((select) => property(select.value));
     figure.replaceChildren(make("span", { class: "bone" }), make("p", { class: "hint" }, "What the drugs are is computed once; the first picture of a property takes some seconds."));
     try {
-      const asked = molecules();
+      const all = molecules();
+      const calculates = [x, y].some(({ kind }) => kind === "calculated");
+      const asked = calculates ? all.slice(0, MOST_CALCULATED) : all;
       const drugs = get(`/page/drugs?${new URLSearchParams({ x: x.name, y: y.name })}`);
       drugs.catch(() => {}); // told below
-      await fetchCalculated(asked.map(({ smiles }) => smiles), page, () => mine === run);
+      if (calculates) await fetchCalculated(asked.map(({ smiles }) => smiles), page, () => mine === run && panel.isConnected);
       const value = (each, of) => (of.kind === "calculated" ? calculated(each.smiles, of.name) : each.value(of.name));
       const able = (of, number) => Number.isFinite(number) && (!of.logarithmic || number > 0);
       const points = asked.map((each) => ({ ...each, x: value(each, x), y: value(each, y), zone: calculated(each.smiles, "egg") }));
       const found = await drugs;
       if (mine !== run) return;
-      show(x, y, points.filter((each) => able(x, each.x) && able(y, each.y)), points.filter((each) => !(able(x, each.x) && able(y, each.y))), found.points.filter((each) => able(x, each[1]) && able(y, each[2])));
+      show(x, y, all.length - asked.length, points.filter((each) => able(x, each.x) && able(y, each.y)), points.filter((each) => !(able(x, each.x) && able(y, each.y))), found.points.filter((each) => able(x, each[1]) && able(y, each[2])));
     } catch (error) {
       if (mine === run) figure.replaceChildren(make("p", { class: "notice", role: "alert" }, error.message));
     }
   }
 
-  function show(x, y, points, missing, drugs) {
+  function show(x, y, beyond, points, missing, drugs) {
     width = Math.round(Math.min(WIDEST, Math.max(NARROWEST, body.clientWidth || WIDEST))); // letters keep their size on a phone
     height = Math.round(0.5 * width + 120);
     const isEgg = x.name === egg.x && y.name === egg.y;
@@ -89,6 +92,7 @@ export async function open(panel, page) {
     if (points.length > MOST) svg.append(element("path", { class: "molecule-dots", d: dots(points.map((each) => [across.place(each.x), up.place(each.y)])) }));
     else points.forEach((each) => svg.append(mark(each, across, up, points.length <= FEW)));
     const said = [`Small dots: ${inside.length} drugs of the list that this service looks names up in (B3DB, CC0)${drugs.length > inside.length ? `, ${drugs.length - inside.length} more lie outside of the drawing` : ""}; circles: your molecules${table ? ", as the table’s filter leaves them, picked ones filled" : ""}.`];
+    if (beyond) said.push(`Only the first ${points.length + missing.length} molecules, as the table is sorted; ${beyond} more are not drawn: filter the table.`);
     if (missing.length) said.push(`Not drawn, for want of a value: ${missing.slice(0, 5).map((each) => each.title).join(", ")}${missing.length > 5 ? ` and ${missing.length - 5} more` : ""}.`);
     if (isEgg) said.push("BOILED-Egg: Daina and Zoete, ChemMedChem 2016, 11, 1117. Within the white a molecule is likely absorbed from the gut, within the yolk it likely passes into the brain, passively.");
     figure.replaceChildren(svg, make("figcaption", { class: "hint" }, ...said.map((each) => make("p", {}, each))), list(x, y, points, isEgg));

@@ -177,12 +177,15 @@ export async function open(panel, page) {
     const bad = active.filter(trouble);
     const rows = Array.from({ length: table.count() }, (_, row) => row).filter((row) => !table.isBad(row));
     try {
-      if (active.some((each) => known.get(each.name)?.kind === "calculated")) await fetchCalculated(rows.map(table.smiles), page, () => mine === run);
+      if (active.some((each) => known.get(each.name)?.kind === "calculated")) {
+        said.textContent = "Calculating …";
+        await fetchCalculated(rows.map(table.smiles), page, () => mine === run && panel.isConnected);
+      }
     } catch (error) {
       said.textContent = error.message;
       return;
     }
-    if (mine !== run) return;
+    if (mine !== run || !panel.isConnected) return;
     const criteria = active.map((each) => ({ ...each, title: known.get(each.name)?.title ?? each.name, logarithmic: known.get(each.name)?.logarithmic }));
     if (!bad.length)
       for (const row of rows) {

@@ -109,6 +109,7 @@ function follow(job, list, page, isNew = false) {
   const openTable = async () => {
     await page.openJob(job.id);
     page.keep();
+    if (results.contains(document.activeElement)) return; // the reader was quicker, and is at work there
     results.scrollIntoView({ block: "start" });
     results.focus({ preventScroll: true });
   };

@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import mean_absolute_error
 
 from model_zoo.bundles.assembly import Chosen, candidate, make_bundle
+from model_zoo.bundles.matched_pairs import read_matched_pairs
 from model_zoo.bundles.model_card import to_markdown
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.model_spec import ModelSpec
@@ -162,3 +163,4 @@ def test_a_card_tells_both_scales_and_which_decides(tmp_path: Path, monkeypatch:
     assert "In mg/L; they choose nothing." in text
     assert "a value in mg/L (shown in ug/L)" in text
     assert bundle.manifest.display_unit == "ug/L"
+    assert read_matched_pairs(bundle) is not None

@@ -110,8 +110,8 @@ def test_the_direction_decides_what_is_suggested(tmp_path: Path, direction: str,
     """Up, down, or either way where the endpoint wants nothing; a change that scatters around none is not suggested."""
     pairs = MatchedPairs(
         (
-            Change("Cl[*:1]", HYDROGEN, "c", 9, 0.5, 0.2, 0.8, 8, 1),
-            Change("O[*:1]", HYDROGEN, "c", 9, 0.5, -0.2, 0.8, 5, 4),
+            Change("Cl[*:1]", HYDROGEN, "c(cc)", 9, 0.5, 0.2, 0.8, 8, 1),
+            Change("O[*:1]", HYDROGEN, "c(cc)", 9, 0.5, -0.2, 0.8, 5, 4),
         ),
         None,
     )
