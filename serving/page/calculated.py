@@ -16,8 +16,9 @@ from model_zoo.chemistry.boiled_egg import WHITE, YOLK, polar_surface, wlogp
 from model_zoo.chemistry.molecules import Limits, Molecule
 from model_zoo.chemistry.physchem import physchem
 from model_zoo.data.pasted.drug_names import every_drug
+from model_zoo.inference.chemistry import Reading
 from model_zoo.inference.complexity import is_too_complex
-from model_zoo.inference.predictor import Fault, Reading
+from model_zoo.inference.predictor import Fault
 from model_zoo.policies import standardise
 from serving.champions.withdrawal import require_not_withdrawn
 from serving.http.leaving import unless_left

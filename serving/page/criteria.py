@@ -122,7 +122,8 @@ def wanted_values(champion: Champion) -> Wanted:
     if ends[0] >= ends[1]:
         return Wanted()
     up = manifest.direction == "higher"
-    return _shown(champion, (*ends, None, None) if up else (None, None, *ends), basis)
+    low, high = ends
+    return _shown(champion, (low, high, None, None) if up else (None, None, low, high), basis)
 
 
 def _shown(champion: Champion, ends: Ends, basis: str) -> Wanted:

@@ -41,7 +41,7 @@ def train_members(folder: Path, what: TrainingData) -> list[Member]:
     for name, columns in (("rf", ((0, 2),)), ("xgb", ((3, 5), (1, 2)))):
         place = folder / name
         place.mkdir(parents=True)
-        X = np.hstack([what.X[:, start:stop] for start, stop in columns])
+        X = np.hstack([what.X[:][:, start:stop] for start, stop in columns])
         config = rf.Config(n_estimators=10, max_features=1.0)
         train_and_score("rf", config, REGRESSION, TrainingData(X, what.values, what.folds), place)
         members.append(Member(name, columns, place))
@@ -62,7 +62,7 @@ def test_a_blend_beats_its_members_and_is_what_it_saved(tmp_path: Path) -> None:
     assert [member.name for member in loaded.members] == ["rf", "xgb"]
     assert sum(member.weight for member in loaded.members) == pytest.approx(1)
     raw = np.load(place / "predictions.npz")["raw"]
-    np.testing.assert_array_equal(loaded.predict(what.X)[test], raw[test])
+    np.testing.assert_array_equal(loaded.predict(what.X[:])[test], raw[test])
     mixed = sum(member.weight * own[test] for member, own in zip(loaded.members, alone, strict=True))
     np.testing.assert_allclose(raw[test], mixed, rtol=1e-6)
     rmse = [np.sqrt(np.mean((own[~test] - what.values[~test]) ** 2)) for own in alone]
