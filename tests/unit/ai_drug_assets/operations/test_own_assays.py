@@ -242,7 +242,7 @@ def test_a_wide_table_may_become_one_file(home: Path, command: Command) -> None:
     """What the endpoints have in common is said once; each is as in a file of its own, is listed, and goes alone."""
     path = file(home, WIDE, "wide.csv")
     assert command("endpoint", "new", path, "--yes").exit_code == 0
-    apart = load_configs(home / "configs").endpoints
+    apart = dict(load_configs(home / "configs").endpoints)
     for name in apart:
         command("endpoint", "remove", name)
     assert command("endpoint", "new", path, "--yes", "--together").exit_code == 0
