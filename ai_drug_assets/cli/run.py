@@ -65,6 +65,8 @@ def plan(
         click.echo(json.dumps(made.as_json(), indent=1))
     else:
         click.echo(made.as_markdown() if as_markdown else made.as_text())
+    for fault in catalog.configs.broken:
+        click.echo(f"aidrug: {fault}", err=True)
     if catalog.configs.broken:
         sys.exit(FAILED)
     sys.exit(STALE if made.stale else 0)

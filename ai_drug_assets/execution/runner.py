@@ -57,7 +57,7 @@ class Report:
     made
         Keys of the assets that were materialised, in order; one that was judged again stands there once.
     failed
-        Keys of those that could not be, with the reason.
+        Keys of those that could not be, with the reason; and what is at fault in the configuration.
     seconds
         How long all of it took.
     """
@@ -107,7 +107,10 @@ def run_stale(
     if say is not None and is_held(lock):
         say("another run is at work; waiting for its end")
     with open_instance(settings) as instance, one_at_a_time(lock):  # the second finds nothing left to do
-        return bring_up_to_date(catalog, instance, display, selection, lanes=settings.workers, say=say)
+        report = bring_up_to_date(catalog, instance, display, selection, lanes=settings.workers, say=say)
+    if not selection.endpoints:  # else what was asked for can be read
+        report.failed.update(dict.fromkeys(catalog.configs.broken, "left out, and the others made without it"))
+    return report
 
 
 def bring_up_to_date(

@@ -7,7 +7,7 @@ import http.server
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from click.testing import CliRunner, Result
 
 from ai_drug_assets import settings as places
 from ai_drug_assets.cli import aidrug
+from ai_drug_assets.execution import runner
+from ai_drug_assets.execution.progress import Lines
 from ai_drug_assets.operations import panels
 from ai_drug_assets.planning.catalog import load_catalog
+from ai_drug_assets.planning.selection import Selection
 from ai_drug_assets.settings import Settings
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
@@ -242,7 +245,7 @@ def test_a_wide_table_may_become_one_file(home: Path, command: Command) -> None:
     """What the endpoints have in common is said once; each is as in a file of its own, is listed, and goes alone."""
     path = file(home, WIDE, "wide.csv")
     assert command("endpoint", "new", path, "--yes").exit_code == 0
-    apart = load_configs(home / "configs").endpoints
+    apart = dict(load_configs(home / "configs").endpoints)
     for name in apart:
         command("endpoint", "remove", name)
     assert command("endpoint", "new", path, "--yes", "--together").exit_code == 0
@@ -284,6 +287,25 @@ def test_a_fault_with_one_endpoint_leaves_the_plan_of_the_others(home: Path, com
     assert "dataset/logd" not in planned.output
     assert f"{only}: endpoints.logd.title: missing" in said(command("plan", "logd"))
     assert "logd: AT FAULT" in command("endpoint", "list").output
+
+
+def test_a_fault_with_one_endpoint_fails_the_run_of_all_after_the_others(
+    home: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of the others by their names is none of its business."""
+    command("endpoint", "new", file(home, WIDE, "wide.csv"), "--yes", "--together")
+    only = home / "configs" / "endpoints" / "wide.yaml"
+    only.write_text(only.read_text(encoding="utf-8").replace("title: logD", "titel: logD"), encoding="utf-8")
+    monkeypatch.setattr(runner, "open_instance", lambda _settings: nullcontext())
+    monkeypatch.setattr(runner, "bring_up_to_date", lambda *_args, **_options: runner.Report())
+    settings = Settings.from_env(
+        {"AIDRUG_CONFIGS": str(home / "configs"), "AIDRUG_HOME": str(home / "home"), "AIDRUG_WORKERS": "1"}
+    )
+    silent = Lines(lambda _line: None)
+
+    (fault,) = runner.run_stale(settings, silent).failed
+    assert fault.startswith(f"{only}: endpoints.logd.title: missing")
+    assert runner.run_stale(settings, silent, Selection(("ppb",))).failed == {}
 
 
 @contextmanager
