@@ -16,7 +16,8 @@ from model_zoo.bundles.reader import Bundle
 from model_zoo.chemistry.molecules import Limits
 from model_zoo.config.screen import Screen
 from model_zoo.errors import ConfigError, DataError
-from model_zoo.inference.predictor import Answer, Fault, Predictor
+from model_zoo.inference.answers import Answer, Fault
+from model_zoo.inference.predictor import Predictor
 from model_zoo.type_aliases import Json
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody, PathParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from model_zoo.inference.predictor import Answer, Estimate, Fault
+from model_zoo.inference.answers import Answer, Estimate, Fault
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.champions.training_progress import expected_one_of
 from serving.champions.withdrawal import require_not_withdrawn

@@ -20,8 +20,9 @@ from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.explanation.explainer import Explainer, Explanation
 from model_zoo.explanation.fragments import Fragment, fragments_of
 from model_zoo.explanation.measured_pair import MeasuredPair, nearest_pair
+from model_zoo.inference.answers import Answer, Estimates, Fault
 from model_zoo.inference.chemistry import ProcessEndedError
-from model_zoo.inference.predictor import HERE, Answer, Estimates, Fault
+from model_zoo.inference.predictor import HERE
 from model_zoo.policies import find_alerts
 from serving.champions.champion_registry import Champion
 from serving.inference.chemistry_process import ChemistryProcess

@@ -20,7 +20,8 @@ from typing import ParamSpec, TypeVar
 from model_zoo.bundles.on_demand import ModelMemory
 from model_zoo.bundles.reader import Bundle
 from model_zoo.bundles.store import Pointer, Store
-from model_zoo.inference.predictor import HERE, Answer, Estimate, Fault, Predictor, Stage
+from model_zoo.inference.answers import Answer, Estimate, Fault
+from model_zoo.inference.predictor import HERE, Predictor, Stage
 from serving import metrics
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.champions.champion_watcher import ChampionWatcher

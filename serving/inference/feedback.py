@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from model_zoo.errors import StoreError
-from model_zoo.inference.predictor import Answer, Estimates, Fault
+from model_zoo.inference.answers import Answer, Estimates, Fault
 from model_zoo.monitoring.prediction_log import MeasurementRow, PredictionLog
 from model_zoo.uncertainty.reliability import Reliability
 from serving.champions.champion_registry import Champion, ChampionRegistry

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_zoo.errors import StoreError
-from model_zoo.inference.predictor import Answer, Estimates
+from model_zoo.inference.answers import Answer, Estimates
 from model_zoo.monitoring.molecule_hasher import MoleculeHasher
 from model_zoo.monitoring.prediction_log import PredictionLog, PredictionRow, Role
 from serving.champions.champion_registry import Champion

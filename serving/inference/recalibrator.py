@@ -22,7 +22,7 @@ import numpy as np
 
 from model_zoo.data.targets import Target
 from model_zoo.errors import StoreError
-from model_zoo.inference.predictor import Answer, Estimate, Estimates, Fault
+from model_zoo.inference.answers import Answer, Estimate, Estimates, Fault
 from model_zoo.monitoring.prediction_log import PredictionLog
 from model_zoo.monitoring.recalibration import Recalibration, recalibrate
 from serving.champions.champion_registry import Champion, ChampionRegistry

@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.data.display_unit import Display
 from model_zoo.explanation.measured_pair import MeasuredPair
-from model_zoo.inference.predictor import Answer, Estimate, Fault
+from model_zoo.inference.answers import Answer, Estimate, Fault
 from model_zoo.monitoring.prediction_log import Role
 from model_zoo.type_aliases import Json
 from serving.champions.champion_registry import Champion

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from model_zoo.inference.predictor import Answer, Estimates
+from model_zoo.inference.answers import Answer, Estimates
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.http.problems import ProblemError
 from serving.inference.prediction_logger import Note, PredictionLogger

@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager, suppress
 
 from model_zoo.data.pasted.notation import recognise_row
 from model_zoo.data.tables.row import Row
-from model_zoo.inference.predictor import Answer, Fault
+from model_zoo.inference.answers import Answer, Fault
 from serving.champions.champion_registry import Champion, Failure
 from serving.champions.champion_watcher import load_champion
 from serving.champions.withdrawal import withdrawal

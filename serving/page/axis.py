@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from model_zoo.data.targets import Target
-from model_zoo.inference.predictor import Estimate
+from model_zoo.inference.answers import Estimate
 
 WIDTH, HEIGHT, BASE = 220.0, 40.0, 31.0
 MARGIN = 6.0

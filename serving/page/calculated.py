@@ -16,15 +16,15 @@ from model_zoo.chemistry.boiled_egg import WHITE, YOLK, polar_surface, wlogp
 from model_zoo.chemistry.molecules import Limits, Molecule
 from model_zoo.chemistry.physchem import physchem
 from model_zoo.data.pasted.drug_names import every_drug
+from model_zoo.inference.answers import Fault
 from model_zoo.inference.chemistry import Reading
 from model_zoo.inference.complexity import is_too_complex
-from model_zoo.inference.predictor import Fault
 from model_zoo.policies import standardise
 from serving.champions.withdrawal import require_not_withdrawn
 from serving.http.leaving import unless_left
 from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
-from serving.inference.annotations import Deadline, Overdue
+from serving.inference.annotations import Overdue
 from serving.inference.engine import Engine
 from serving.page.shown import shown_estimate
 
@@ -150,10 +150,11 @@ async def _calculated(engine: Engine, smiles: Sequence[str]) -> list[Values | No
 
 
 def _all_values(engine: Engine, smiles: Sequence[str]) -> list[Values | None]:
-    deadline = Deadline(time.monotonic() + engine.settings.request_seconds)
+    until = time.monotonic() + engine.settings.request_seconds
     found: list[Values | None] = []
     for each in smiles:
-        deadline.check()
+        if time.monotonic() >= until:
+            raise Overdue
         read = _read(each, *_reading(engine))
         found.append(None if read is None else _values(read))
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from model_zoo.inference.predictor import Fault
+from model_zoo.inference.answers import Fault
 from serving.champions.champion_registry import Champion
 from serving.page import wording
 from serving.page.radar import MOST_SHAPES

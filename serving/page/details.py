@@ -12,7 +12,7 @@ from model_zoo.chemistry.structural_alerts import Alert
 from model_zoo.explanation.explainer import SUM, Explanation
 from model_zoo.explanation.fragments import Fragment
 from model_zoo.explanation.measured_pair import HYDROGEN, MeasuredPair
-from model_zoo.inference.predictor import Estimate
+from model_zoo.inference.answers import Estimate
 from serving.champions.champion_registry import Champion
 from serving.inference.annotations import Annotation, Beside
 from serving.page.axis import number, places

@@ -11,7 +11,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDepictor
 
 from model_zoo.chemistry.physchem import physchem
-from model_zoo.inference.predictor import Estimate, Fault
+from model_zoo.inference.answers import Estimate, Fault
 from model_zoo.io.spreadsheets import BOM, safe_cell
 from serving.champions.champion_registry import Champion
 from serving.page.known import measured_values

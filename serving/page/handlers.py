@@ -17,7 +17,7 @@ from litestar.params import URLEncodedBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
-from model_zoo.inference.predictor import Estimates
+from model_zoo.inference.answers import Estimates
 from serving.champions.champion_registry import ChampionRegistry
 from serving.champions.withdrawal import require_not_withdrawn
 from serving.http.leaving import unless_left

@@ -10,7 +10,7 @@ from rdkit import Chem
 from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.display_unit import Display
-from model_zoo.inference.predictor import Answer, Fault
+from model_zoo.inference.answers import Answer, Fault
 from serving.champions.champion_registry import Champion
 from serving.page.axis import number, places
 from serving.page.shown import shown_number

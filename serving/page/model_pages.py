@@ -17,7 +17,7 @@ from markupsafe import Markup
 from model_zoo.bundles.card import ModelCard, Performance
 from model_zoo.bundles.manifest import Manifest
 from model_zoo.bundles.store import ServedVersion
-from model_zoo.inference.predictor import Estimate
+from model_zoo.inference.answers import Estimate
 from model_zoo.selection.scores import OnScale
 from model_zoo.uncertainty.reliability import NAMES
 from serving.champions.champion_registry import Champion, ChampionRegistry

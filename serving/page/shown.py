@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model_zoo.data.display_unit import Display
 from model_zoo.data.units import is_logarithmic
-from model_zoo.inference.predictor import Estimate
+from model_zoo.inference.answers import Estimate
 from serving.champions.champion_registry import Champion
 from serving.page.axis import Axis, axis_of, decimals, number, significant
 

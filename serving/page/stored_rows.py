@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.data.pasted.columns import find_name_column
 from model_zoo.data.tables.row import Row
-from model_zoo.inference.predictor import Estimate
+from model_zoo.inference.answers import Estimate
 from serving.champions.champion_registry import Champion
 from serving.jobs.database import Job
 from serving.jobs.folder import JobFolder

@@ -11,8 +11,8 @@ from rdkit.Chem.rdMolDescriptors import CalcMolFormula, Properties
 
 from model_zoo.chemistry.molecules import InvalidMolecule, Limits, Molecule
 from model_zoo.data.pasted.paste import Entry, Paste, kinds, read_paste
+from model_zoo.inference.answers import Fault
 from model_zoo.inference.chemistry import Reading
-from model_zoo.inference.predictor import Fault
 from model_zoo.policies import standardise
 from serving.page import wording
 from serving.page.drawing import structure_svg

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from rdkit import Chem
 
 from model_zoo.chemistry.physchem import Physchem, physchem
-from model_zoo.inference.predictor import Answer, Estimate, Estimates, Fault
+from model_zoo.inference.answers import Answer, Estimate, Estimates, Fault
 from serving.champions.champion_registry import Champion, ChampionRegistry
 from serving.page import wording
 from serving.page.axis import Axis, axis_svg, decimals, number, places, significant

@@ -23,7 +23,7 @@ from model_zoo.bundles.manifest import Manifest
 from model_zoo.bundles.matched_pairs import Change, Differences, MatchedPairs
 from model_zoo.chemistry.physchem import physchem
 from model_zoo.chemistry.single_cuts import HYDROGEN, context, differ_at_one_place, joined, open_positions, single_cuts
-from model_zoo.inference.predictor import Answer, Estimates, Fault
+from model_zoo.inference.answers import Answer, Estimates, Fault
 from serving.champions.champion_registry import Champion
 from serving.champions.withdrawal import require_not_withdrawn
 from serving.http.problems import ProblemError

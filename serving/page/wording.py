@@ -14,7 +14,7 @@ import numpy as np
 from model_zoo.bundles.card import ModelCard, Performance
 from model_zoo.bundles.manifest import Manifest
 from model_zoo.bundles.model_card import elected_among
-from model_zoo.inference.predictor import Estimate
+from model_zoo.inference.answers import Estimate
 from serving.champions.champion_registry import Champion
 from serving.page.axis import number, places
 

@@ -12,7 +12,8 @@ import pytest
 from model_zoo.bundles.reader import Bundle, load_bundle
 from model_zoo.bundles.store import FolderStore
 from model_zoo.chemistry.molecules import Limits
-from model_zoo.inference.predictor import Fault, Predictor
+from model_zoo.inference.answers import Fault
+from model_zoo.inference.predictor import Predictor
 from tests.bundle_factory import publish
 from tests.server_process import ROOT
 

@@ -11,8 +11,9 @@ from rdkit import Chem
 
 from model_zoo import featurizers
 from model_zoo.chemistry.molecules import Limits, Molecule, parse_molecule
+from model_zoo.inference.answers import Fault
 from model_zoo.inference.complexity import MOST_WALKS, is_too_complex, walks
-from model_zoo.inference.predictor import Fault, Predictor
+from model_zoo.inference.predictor import Predictor
 from tests.bundle_factory import write
 from tests.real_molecules import real
 

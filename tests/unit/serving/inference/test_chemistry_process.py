@@ -21,8 +21,9 @@ import pytest
 
 from model_zoo.bundles.reader import Bundle
 from model_zoo.chemistry.molecules import Limits, Molecule, Standardise
+from model_zoo.inference.answers import Answer, Fault
 from model_zoo.inference.chemistry import Chemistry, ProcessEndedError, Refused
-from model_zoo.inference.predictor import HERE, Answer, Fault, Predictor
+from model_zoo.inference.predictor import HERE, Predictor
 from serving.inference import chemistry_process as processes
 from serving.inference.annotations import Deadline, Overdue
 from serving.inference.batches import Batches

@@ -9,7 +9,8 @@ import pytest
 
 from model_zoo.bundles.reader import Bundle
 from model_zoo.chemistry.molecules import Limits
-from model_zoo.inference.predictor import Estimate, Predictor
+from model_zoo.inference.answers import Estimate
+from model_zoo.inference.predictor import Predictor
 from serving.inference.lru_cache import LruCache
 from tests.bundle_factory import write
 

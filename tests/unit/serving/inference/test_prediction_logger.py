@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model_zoo.bundles.reader import load_bundle
-from model_zoo.inference.predictor import Estimate, Estimates, Fault
+from model_zoo.inference.answers import Estimate, Estimates, Fault
 from model_zoo.monitoring.molecule_hasher import MoleculeHasher
 from model_zoo.monitoring.prediction_log import FILE, PredictionLog
 from serving.champions.champion_registry import Champion
