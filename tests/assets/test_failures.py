@@ -99,8 +99,8 @@ def test_poor_quality_only_warns(project: Project) -> None:
 def test_a_leak_stops_the_endpoint_now_and_later(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A snapshot with a molecule in two folds stops its endpoint's models in this run and the next, and no other's."""
 
-    def leaky(table: pd.DataFrame, split: Split, task: Task) -> pd.DataFrame:
-        dealt = assign(table, split, task)
+    def leaky(table: pd.DataFrame, split: Split, task: Task, processes: int) -> pd.DataFrame:
+        dealt = assign(table, split, task, processes)
         return dealt.assign(smiles=dealt["smiles"].iloc[0]) if task == "regression" else dealt
 
     monkeypatch.setattr(dataset, "assign", leaky)

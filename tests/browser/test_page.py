@@ -169,7 +169,7 @@ def test_a_prediction_is_explained_on_demand(watched: Watched) -> None:
     why = card.get_by_role("button", name="Why? Aqueous solubility")
     why.click()
     expect(why).to_have_attribute("aria-expanded", "true")
-    near = card.locator(".near").get_by_role("listitem")
+    near = card.locator(".near", has_text="Nearest measured molecules").get_by_role("listitem")
     expect(near).to_have_count(3)
     expect(near.first).to_contain_text("the same molecule")
     atoms = card.get_by_role("img", name=re.compile("each atom coloured by what it adds to Aqueous solubility"))

@@ -112,6 +112,11 @@ def test_it_does_everything_that_the_guide_does(generated: Generated) -> None:
     measurement = models.Measurement(smiles=ETHANOL, endpoint=ENDPOINT, value=1.1)
     report = models.FeedbackRequest(measurements=[measurement])
     assert generated("v1_feedback_report", body=report, idempotency_key="once").stored == 1
+    forgotten = models.WithdrawalRequest(endpoint=ENDPOINT, names=["nobody's"])
+    assert generated("v1_feedback_withdraw_withdraw", body=forgotten).unknown == ["nobody's"]
+    assert generated("v1_calibrations_name_show_calibration", ENDPOINT).calibration == "bundle"
+    decision = models.CalibrationDecision(active=False)
+    assert generated("v1_calibrations_name_decide", ENDPOINT, body=decision).factor == 1
 
     assert generated("v2_server_metadata").name
     assert generated("v2_health_live_server_live").live
@@ -132,7 +137,9 @@ def test_it_does_everything_that_the_guide_does(generated: Generated) -> None:
         idempotency_key="hits-of-monday",
         body=models.V1JobsSubmitJobFilesBody(
             file=types.File(
-                io.BytesIO(b"id,structure\nhit-1,CCO\nhit-2,not a molecule\n"), "hits.csv", mime_type="text/csv"
+                io.BytesIO(b"id,structure\nhit-1,CCO\nhit-2,not a molecule\nhit-3,CCCCCCCl\n"),
+                "hits.csv",
+                mime_type="text/csv",
             ),
             column="structure",
         ),
@@ -141,9 +148,9 @@ def test_it_does_everything_that_the_guide_does(generated: Generated) -> None:
     assert generated("v1_jobs_job_id_show_job", job.id).status == "done"
     assert job.id in {each.id for each in generated("v1_jobs_list_jobs", limit=10).jobs}
     result = generated("v1_jobs_job_id_result_download_result", job.id, format_="csv")
-    assert len(result.splitlines()) == 3
+    assert len(result.splitlines()) == 4
     suggestion = generated("v1_jobs_job_id_suggestion_suggest_batch", job.id, batch=1)
-    assert [pick.row for pick in suggestion.picks] == [0]
+    assert [pick.row for pick in suggestion.picks] == [2]
     job = generated(
         "v1_jobs_submit_job", status=202, body=models.V1JobsSubmitJobJsonBody(smiles=[ETHANOL], ids=["hit-3"])
     )
