@@ -109,14 +109,7 @@ def test_it_does_everything_that_the_guide_does(generated: Generated) -> None:
     assert generated("v1_champions_name_rollback_roll_back", ENDPOINT).serving != champion.serving
     assert generated("v1_champions_name_promote_promote", ENDPOINT, status=409).status == 409
 
-    measurement = models.Measurement(smiles=ETHANOL, endpoint=ENDPOINT, value=1.1)
-    report = models.FeedbackRequest(measurements=[measurement])
-    assert generated("v1_feedback_report", body=report, idempotency_key="once").stored == 1
-    forgotten = models.WithdrawalRequest(endpoint=ENDPOINT, names=["nobody's"])
-    assert generated("v1_feedback_withdraw_withdraw", body=forgotten).unknown == ["nobody's"]
-    assert generated("v1_calibrations_name_show_calibration", ENDPOINT).calibration == "bundle"
-    decision = models.CalibrationDecision(active=False)
-    assert generated("v1_calibrations_name_decide", ENDPOINT, body=decision).factor == 1
+    _report_and_withdraw(generated)
 
     assert generated("v2_server_metadata").name
     assert generated("v2_health_live_server_live").live
@@ -177,3 +170,16 @@ def test_it_reads_every_refusal_as_a_problem(generated: Generated) -> None:
 def test_the_guide_names_the_generator() -> None:
     """Who wants a client in another language finds which generator is tried."""
     assert "openapi-python-client" in (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def _report_and_withdraw(generated: Generated) -> None:
+    """Report a measured value, take one back, and switch recalibration off."""
+    models = generated.models
+    measurement = models.Measurement(smiles=ETHANOL, endpoint=ENDPOINT, value=1.1)
+    report = models.FeedbackRequest(measurements=[measurement])
+    assert generated("v1_feedback_report", body=report, idempotency_key="once").stored == 1
+    forgotten = models.WithdrawalRequest(endpoint=ENDPOINT, names=["nobody's"])
+    assert generated("v1_feedback_withdraw_withdraw", body=forgotten).unknown == ["nobody's"]
+    assert generated("v1_calibrations_name_show_calibration", ENDPOINT).calibration == "bundle"
+    decision = models.CalibrationDecision(active=False)
+    assert generated("v1_calibrations_name_decide", ENDPOINT, body=decision).factor == 1
