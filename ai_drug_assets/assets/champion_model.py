@@ -1,17 +1,16 @@
 """`champion_model/<endpoint>`: the model that serves an endpoint, as a bundle in the store."""
 
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import dagster as dg
 from model_zoo.bundles.assembly import candidate
-from model_zoo.bundles.manifest import parse_manifest
 from model_zoo.bundles.model_card import to_markdown
 from model_zoo.bundles.store import parse_pointer, read_card
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.data.dataset import Dataset
-from model_zoo.errors import BundleError, StoreError
+from model_zoo.errors import BundleError
 from model_zoo.io.digests import canonical_json
 from model_zoo.selection.cost import Cost
 from model_zoo.selection.decision import FILE, Decision, parse_decision
@@ -96,15 +95,13 @@ def read_decision(asset_context: AssetContext, node: Node) -> Decision:
 
 
 def costs(asset_context: AssetContext, endpoint: Endpoint, some: Sequence[Candidate]) -> list[Cost]:
-    """Give the whole costs of candidates beside what serves at other endpoints now."""
-    nodes, configs, store = asset_context.catalog.nodes, asset_context.catalog.configs, asset_context.store
-    served = parse_pointer(store.read_pointer_bytes()).endpoints
-    elsewhere: set[str] = set()
-    for name, now in served.items():
-        if name != endpoint.name:
-            with suppress(BundleError, StoreError):  # a damaged one is told of where it is served
-                told = parse_manifest(store.read_manifest_bytes(name, now.version), f"{name}/{now.version}")
-                elsewhere.update(told.features)
+    """Return the whole costs of candidates beside the models of all other endpoints."""
+    nodes, configs = asset_context.catalog.nodes, asset_context.catalog.configs
+    readers = Counter(
+        name
+        for each in configs.endpoints
+        for name in {feature for model in configs.models_of(each) for feature in model.features}
+    )
     places = {item.model: asset_context.place(nodes[f"trained_model/{endpoint.name}/{item.model}"]) for item in some}
     return whole_costs(
         some,
@@ -113,7 +110,7 @@ def costs(asset_context: AssetContext, endpoint: Endpoint, some: Sequence[Candid
             model: sum(file.stat().st_size for file in (place / "model").rglob("*")) / 1e6
             for model, place in places.items()
         },
-        elsewhere,
+        readers,
         list(Dataset.load(asset_context.place(nodes[f"dataset/{endpoint.name}"])).table["smiles"]),
     )
 

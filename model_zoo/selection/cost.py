@@ -17,7 +17,7 @@ class Cost(NamedTuple):
     Attributes
     ----------
     ms
-        Processor time of one new molecule: the prediction, and the features that no other endpoint's champion reads.
+        Processor time of one new molecule: the prediction, and a share of the features.
     mb
         Size of its files, which is what a host fetches and keeps, and what memory grows with (`bundles/on_demand.py`).
     """

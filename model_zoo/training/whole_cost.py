@@ -1,4 +1,4 @@
-"""What models of an endpoint would cost where the champions of others serve beside them."""
+"""What models of an endpoint would cost where features are computed for other endpoints too."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ def whole_costs(
     candidates: Sequence[Candidate],
     features: Mapping[str, Collection[str]],
     sizes_mb: Mapping[str, float],
-    elsewhere: Collection[str],
+    readers: Mapping[str, int],
     smiles: Sequence[str],
 ) -> list[Cost]:
-    """Give what each candidate costs: its prediction, its features that nobody else reads, and its size.
+    """Return what each candidate costs: its prediction, its share of its features, and its size.
+
+    A feature is computed once for all who read it, so each endpoint whose models could read it pays an equal share. Not
+    what others' champions read at the moment: then the order of elections would decide who wins them.
 
     Measured in one sitting on one machine, since they are compared with each other.
 
@@ -26,16 +29,15 @@ def whole_costs(
         The models, of which the cost of a prediction is known.
     features, sizes_mb
         By model, the featurizers that it reads and the size of its files.
-    elsewhere
-        Featurizers that work for the champions of other endpoints anyway.
+    readers
+        By featurizer, the number of endpoints at which a model that competes reads it.
     smiles
         Standardised SMILES of the endpoint, some of which are featurized.
     """
-    own = {name for item in candidates for name in features[item.model]} - set(elsewhere)
-    ms = featurizing_ms(own, smiles) if own else {}
+    ms = featurizing_ms({name for item in candidates for name in features[item.model]}, smiles)
     return [
         Cost(
-            item.ms_per_molecule + sum(ms[name] for name in features[item.model] if name in ms),
+            item.ms_per_molecule + sum(ms[name] / max(1, readers[name]) for name in features[item.model]),
             sizes_mb[item.model],
         )
         for item in candidates

@@ -461,19 +461,20 @@ def test_the_serving_model_is_never_held() -> None:
     assert champion(decide([NAIVE, holder, contender("xgb", 1.01)], holder, RULES, blocked={"rf-1"})) == "rf-1"
 
 
-def test_features_that_nobody_else_reads_are_a_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two that tie, one whose descriptors nobody reads yet costs more; where somebody does, the better one wins."""
+@pytest.mark.parametrize(("endpoints", "wins"), [(1, "small-1"), (20, "big-1")])
+def test_a_share_of_features_is_a_cost(monkeypatch: pytest.MonkeyPatch, endpoints: int, wins: str) -> None:
+    """Of two that tie, one with descriptors for itself costs more; where many share them, the better one wins."""
     best = contender("big", [1.0, 1.1, 0.9, 1.0, 1.0], ms=0.5)
     other = contender("small", [1.01, 1.09, 0.92, 0.99, 1.01], ms=0.4)
     features = {"big": ["bits", "descriptors"], "small": ["bits"]}
-    for elsewhere, wins in (((), "small-1"), (("descriptors",), "big-1"), (("bits", "descriptors"), "big-1")):
-        read = {name: ms for name, ms in {"bits": 0.1, "descriptors": 3.0}.items() if name not in elsewhere}
-        monkeypatch.setattr(whole_cost, "featurizing_ms", lambda names, smiles, read=read: {n: read[n] for n in names})
+    ms = {"bits": 0.1, "descriptors": 3.0}
+    monkeypatch.setattr(whole_cost, "featurizing_ms", lambda names, smiles: {name: ms[name] for name in names})
 
-        def costs(some: Sequence[Candidate], elsewhere: tuple[str, ...] = elsewhere) -> list[Cost]:
-            return whole_cost.whole_costs(some, features, {"big": 1.0, "small": 2.0}, elsewhere, ["CCO"])
+    def costs(some: Sequence[Candidate]) -> list[Cost]:
+        readers = dict.fromkeys(ms, endpoints)
+        return whole_cost.whole_costs(some, features, {"big": 1.0, "small": 2.0}, readers, ["CCO"])
 
-        assert champion(decide([NAIVE, best, other], None, RULES, costs=costs)) == wins
+    assert champion(decide([NAIVE, best, other], None, RULES, costs=costs)) == wins
 
 
 @pytest.mark.parametrize(
