@@ -620,7 +620,7 @@ def test_a_file_becomes_a_table(watched: Watched, tmp_path: Path) -> None:
     page.get_by_role("region", name="Overview").evaluate("(view) => view.scrollTo(0, view.scrollHeight)")
     expect(page.locator("#grid tbody tr:not(.pad)").last).to_contain_text("X-899")
     page.get_by_text("What to measure next").press("Enter")
-    page.get_by_label("How many").fill("3")
+    page.locator("#suggestion-size").fill("3")
     page.get_by_role("button", name="Suggest", exact=True).press("Enter")
     expect(page.locator("#grid thead")).to_contain_text("Measure next")
     expect(page.locator(".tool-panel .suggestions li")).to_have_count(3)
