@@ -24,9 +24,9 @@ from model_zoo.chemistry.molecules import Molecule, parse_molecule
 from model_zoo.data.reference_drugs import chembl_drugs
 from model_zoo.data.targets import Target
 from model_zoo.errors import BundleError
-from model_zoo.explanation import attribution
+from model_zoo.explanation import attribution, explanation_file
 from model_zoo.explanation.additive import FEWEST_MOLECULES, asked, environments
-from model_zoo.explanation.explainer import Explainer
+from model_zoo.explanation.explainer import SUM, Explainer
 from model_zoo.explanation.explanation_file import FILE, load_explainer, write_tables
 from model_zoo.explanation.kernel_graph import read_kernels
 from model_zoo.explanation.kernel_table import KernelTable
@@ -472,7 +472,7 @@ def summed(
     model: Model, features: tuple[str, ...], learnt: list[Molecule], folder: Path, *, binary: bool = False
 ) -> Explainer:
     """Save a model and give what explains it by a sum over atoms."""
-    (folder / "model").mkdir()
+    (folder / "model").mkdir(parents=True)
     model.save(folder / "model")
     target = BINARY if binary else REGRESSION
     X = featurize(features, learnt)
@@ -544,11 +544,32 @@ def test_atoms_do_not_depend_on_how_a_molecule_is_written(
     )
 
 
+def test_where_a_sum_reproduces_too_little_trees_are_followed(
+    known_sum: tuple[list[Molecule], np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can be followed exactly is; a model of neither trees nor kernels keeps the sum, with its share."""
+    learnt, y = known_sum
+    monkeypatch.setattr(explanation_file, "LEAST_REPRODUCED", 2.0)
+    recipe = models.get("rf")
+    config = recipe.Config.model_validate({"task": "regression", "n_estimators": 20})
+    forest = recipe.train(featurize(["morgan_count"], learnt), y, config)
+    why = summed(forest, ("morgan_count",), learnt, tmp_path / "forest").explain(molecule("CCO"))
+    assert (why.method, why.fidelity) == ("tree SHAP", None)
+    assert why.baseline + sum(why.atoms) + why.rest == pytest.approx(why.prediction)
+
+    width = featurize(["descriptors"], learnt[:1]).shape[1]
+    linear = linear_onnx(width, (-0.005, -0.4, 0.01), 1.0)
+    told = summed(linear, ("descriptors",), learnt, tmp_path / "linear").explain(molecule("CCO"))
+    assert told.method == SUM
+    assert told.fidelity is not None
+
+
 def test_classes_are_explained_by_log_odds_that_are_drawn_in(
-    known_sum: tuple[list[Molecule], np.ndarray], tmp_path: Path
+    known_sum: tuple[list[Molecule], np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A forest that says exactly 0 or 1 has finite log-odds; atoms of the group that decides are above the others."""
     learnt, _ = known_sum
+    monkeypatch.setattr(explanation_file, "LEAST_REPRODUCED", -math.inf)
     acid = Chem.MolFromSmarts("C(=O)[OH]")
     y = np.array([float(each.mol.HasSubstructMatch(acid)) for each in learnt])
     recipe = models.get("rf")
