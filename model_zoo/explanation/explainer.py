@@ -264,10 +264,5 @@ def _predicted(parts: Sequence[Part], X: Numbers) -> Floats:
     return np.asarray(sum(part.weight * part.model.predict(part.pick(X)) for part in parts), dtype=np.float64)
 
 
-def on_scale(predicted: Floats, *, binary: bool) -> Floats:
-    """Bring predictions to the scale of a sum over atoms."""
-    return additive.log_odds(predicted) if binary else predicted
-
-
 def _sigmoid(value: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-np.clip(value, -500, 500)))

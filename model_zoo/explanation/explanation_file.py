@@ -14,8 +14,8 @@ from rdkit import Chem
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.targets import Target
 from model_zoo.errors import BundleError
-from model_zoo.explanation.additive import FEWEST_MOLECULES, AtomValues, Floats, asked, fit_atom_values
-from model_zoo.explanation.explainer import Explainer, Part, on_scale
+from model_zoo.explanation.additive import FEWEST_MOLECULES, AtomValues, Floats, asked, fit_atom_values, log_odds
+from model_zoo.explanation.explainer import Explainer, Part
 from model_zoo.explanation.kernel_graph import read_kernels
 from model_zoo.explanation.kernel_table import KernelTable
 from model_zoo.explanation.tree_tables import TreeTable, read_oblivious, read_onnx
@@ -71,7 +71,8 @@ def write_tables(
     known = None
     if len(smiles) >= FEWEST_MOLECULES:
         rows = asked(len(smiles))
-        said = on_scale(model.predict(X[rows]), binary=target.task == "binary")
+        said = model.predict(X[rows])
+        said = log_odds(said) if target.task == "binary" else said
         molecules = [Molecule(smiles[row], Chem.MolFromSmiles(smiles[row])) for row in rows]
         known = fit_atom_values(molecules, features, X[rows], said, target.task)
         if others:

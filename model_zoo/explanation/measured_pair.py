@@ -1,9 +1,8 @@
 """The nearest two measured molecules that differ only in a group which the molecule asked about has.
 
 Belongs here: finding such a pair among measured neighbours.
-Does not belong here: finding these (see `bundles/reader.py`), who may see them (see `serving`).
-
-Source of the cuts at single bonds: Hussain & Rea, J. Chem. Inf. Model. 2010, 50, 339 (matched molecular pairs).
+Does not belong here: finding these (see `bundles/reader.py`), cutting (see `chemistry/single_cuts.py`), who may see
+them (see `serving`).
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
 from rdkit import Chem
-from rdkit.Chem import rdMMPA
 
-LARGEST_GROUP = 10
-"""Heavy atoms of a group; it is never more than the rest either."""
+from model_zoo.chemistry.single_cuts import single_cuts, with_hydrogen
+
 HYDROGEN = "[H][*:1]"
 
 
@@ -97,30 +95,5 @@ def nearest_pair(smiles: str, near: Sequence[M]) -> MeasuredPair[M] | None:
 @lru_cache(maxsize=20_000)
 def _cuts(smiles: str) -> tuple[tuple[str, str, str], ...]:
     """Cut a molecule at each single bond outside of rings: what is left, the group, and what is left with hydrogen."""
-    mol = Chem.MolFromSmiles(smiles)
-    found = []
-    for _, both in rdMMPA.FragmentMol(mol, maxCuts=1, resultsAsMols=False):
-        halves = both.split(".")
-        if len(halves) != 2:
-            continue
-        for core, group in (halves, halves[::-1]):
-            left, right = Chem.MolFromSmiles(core), Chem.MolFromSmiles(group)
-            if left is None or right is None or not right.GetNumHeavyAtoms() <= min(LARGEST_GROUP, _half(mol)):
-                continue
-            found.append((Chem.MolToSmiles(left), Chem.MolToSmiles(right), _with_hydrogen(left)))
-    return tuple(found)
-
-
-def _half(mol: Chem.Mol) -> float:
-    """Give the most heavy atoms of a group, its point of binding counted."""
-    return mol.GetNumHeavyAtoms() / 2 + 1
-
-
-def _with_hydrogen(core: Chem.Mol) -> str:
-    """Put hydrogen where a group was bound."""
-    editable = Chem.RWMol(core)
-    for atom in editable.GetAtoms():
-        if not atom.GetAtomicNum():
-            atom.SetAtomicNum(1)
-            atom.SetAtomMapNum(0)
-    return str(Chem.MolToSmiles(Chem.RemoveHs(editable.GetMol())))
+    cuts = single_cuts(Chem.MolFromSmiles(smiles))
+    return tuple((cut.constant, cut.variable, with_hydrogen(cut.constant) or "") for cut in cuts)
