@@ -78,7 +78,7 @@ def build_defs(
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Give the definitions of this checkout."""
+    """Return the definitions of this checkout."""
     be_patient()
     gc.disable()  # nothing of it is garbage, and looking through all of it again and again takes a fifth of the time
     try:

@@ -144,7 +144,7 @@ def gathering(inner: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
 
 
 def executor_of(settings: Settings) -> dg.ExecutorDefinition:
-    """Give what runs the steps: processes of the run's own machine, or a task on ECS for each (see `infra/ecs`)."""
+    """Return what runs the steps: processes of the run's own machine, or a task on ECS for each (see `infra/ecs`)."""
     if settings.executor == "processes":
         return TRAINING_EXECUTOR
     from dagster_aws.ecs import ecs_executor  # only where it runs: it imports boto3

@@ -48,17 +48,17 @@ DATASETS, SERVING, MONITORING, SCREENS = GROUPS = ("datasets", "serving", "monit
 
 
 def asset_key(key: str) -> dg.AssetKey:
-    """Give Dagster's key of a catalog key."""
+    """Return Dagster's key of a catalog key."""
     return dg.AssetKey(key.split("/"))
 
 
 def catalog_key(key: dg.AssetKey) -> str:
-    """Give the catalog's key of a Dagster key."""
+    """Return the catalog's key of a Dagster key."""
     return "/".join(key.path)
 
 
 def group(node: Node, catalog: Catalog) -> str:
-    """Give the asset group: one per endpoint and per group of them, one for what serves all, one for shared datasets.
+    """Return the asset group: one per endpoint and per group of them, one for what serves all, one for shared datasets.
 
     In the group of its endpoint a dataset that teaches several would close a circle, where endpoints teach each other.
     """
@@ -71,5 +71,5 @@ def group(node: Node, catalog: Catalog) -> str:
 
 
 def code_version(node: Node) -> str:
-    """Give what Dagster compares: the first 16 digits of the signature."""
+    """Return what Dagster compares: the first 16 digits of the signature."""
     return code_version_of(node.signature)

@@ -19,7 +19,7 @@ import psutil
 
 
 def cores() -> list[int]:
-    """Give the numbers of the cores that this process may use."""
+    """Return the numbers of the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
@@ -58,7 +58,7 @@ def name_of(pid: int) -> str:
 
 
 def alive(process: str) -> bool:
-    """Say whether a named process of this host lives; processes of other hosts count as alive."""
+    """Return whether a named process of this host lives; processes of other hosts count as alive."""
     host, pid, began = process.rsplit(":", 2)
     if host != socket.gethostname():
         return True
@@ -93,7 +93,7 @@ def _is_same(began: str, pid: int) -> bool:
 
 
 def is_held(lock: Path) -> bool:
-    """Say whether some process holds a lock right now."""
+    """Return whether some process holds a lock right now."""
     try:
         with lock.open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

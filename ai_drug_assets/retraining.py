@@ -83,11 +83,11 @@ class Retraining:
         self._loaded = self._sources_now()
 
     def sources_changed(self) -> bool:
-        """Say whether a file of measurements was touched since the catalog was loaded."""
+        """Return whether a file of measurements was touched since the catalog was loaded."""
         return self._sources_now() != self._loaded
 
     def quiet(self, cursor: Cursor, at: float) -> bool:
-        """Say whether there is nothing to do: no file changed since the last look, and nothing is due.
+        """Return whether there is nothing to do: no file changed since the last look, and nothing is due.
 
         After a clock that was set back everything is looked at.
         """
@@ -195,7 +195,7 @@ class Retraining:
         asked: Mapping[str, Asked],
         at: float,
     ) -> Order:
-        """Give the order of what is stale: what waits is awaited for a while, and then left out."""
+        """Return the order of what is stale: what waits is awaited for a while, and then left out."""
         chosen = self.catalog.nodes.keys() - self.catalog.held.keys()
         order = Order(self.catalog, self._view, self._estimates, list(stale.values()), chosen)
         order.started(running.keys)
@@ -228,7 +228,7 @@ class Retraining:
         return failure if failure is not None and failure.signature == self.catalog.nodes[key].signature else None
 
     def _spoke_since(self, key: str, at: float) -> bool:
-        """Say whether anything was recorded of an asset since then, perhaps under another signature.
+        """Return whether anything was recorded of an asset since then, perhaps under another signature.
 
         Files that are edited and not committed are what a run loads, and not what was asked for.
         """
@@ -281,11 +281,11 @@ class Retraining:
         return stamps.digest((str(path), stamps.stamp(path)) for path in self._sources)
 
     def _files_now(self) -> str:
-        """Give the stamp of the ledger and of every folder that holds what was made."""
+        """Return the stamp of the ledger and of every folder that holds what was made."""
         return self._folders.digest()
 
     def _tracked_now(self, *, content: bool) -> stamps.Stamp:
-        """Give the stamp of MLflow's own file; of its identity alone where its content is not asked for.
+        """Return the stamp of MLflow's own file; of its identity alone where its content is not asked for.
 
         Every run writes to it. When none is under way, a change is somebody's who deleted runs, say, or an alias.
         """

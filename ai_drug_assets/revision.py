@@ -10,7 +10,7 @@ UNKNOWN = "unknown"
 
 
 def checkout_sha(root: Path) -> str:
-    """Give the SHA of the checkout's HEAD now; of the build when the image says so; else `unknown`."""
+    """Return the SHA of the checkout's HEAD now; of the build when the image says so; else `unknown`."""
     built = os.environ.get("AIDRUG_GIT_SHA")
     if built:
         return built
@@ -23,7 +23,7 @@ def checkout_sha(root: Path) -> str:
 
 
 def remote_sha(remote: str, branch: str, root: Path) -> str:
-    """Give the SHA of a branch in a remote repository; `unknown` when it cannot be asked."""
+    """Return the SHA of a branch in a remote repository; `unknown` when it cannot be asked."""
     line = _git("ls-remote", "--exit-code", remote, f"refs/heads/{branch}", cwd=root)
     return line.split()[0] if line else UNKNOWN
 

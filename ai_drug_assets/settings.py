@@ -161,7 +161,7 @@ class Settings:
         return self.service_address or f"http://{LOOPBACK}:{self.service_port}"
 
     def folder_of(self, source: Source) -> Path:
-        """Give the folder that the file names of a source start from.
+        """Return the folder that the file names of a source start from.
 
         Raises
         ------
@@ -183,7 +183,7 @@ class Settings:
         return self.home / "feature_cache"
 
     def folder(self, *parts: str) -> Path:
-        """Give a folder under `home`, made when it is not there."""
+        """Return a folder under `home`, made when it is not there."""
         path = self.home.joinpath(*parts)
         path.mkdir(parents=True, exist_ok=True)
         return path

@@ -117,7 +117,7 @@ class Tracking:
         self.client.log_artifacts(run.run_id, str(folder))
 
     def find_finished(self, signature: str) -> str | None:
-        """Give the id of a finished run with this signature, the newest; none when there is none."""
+        """Return the id of a finished run with this signature, the newest; none when there is none."""
         experiment = self.client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             return None
@@ -130,7 +130,7 @@ class Tracking:
         return runs[0].info.run_id if runs else None
 
     def adopt(self, run_id: str, former: str, signature: str, record: SignatureRecord) -> None:
-        """Give a finished run the signature and record of another rule; the former ones stay with it."""
+        """Return a finished run the signature and record of another rule; the former ones stay with it."""
         client = self.client
         if former_record := client.get_run(run_id).data.tags.get(keys.TAG_RECORD):
             client.log_text(run_id, former_record, "former_record.txt")
@@ -260,5 +260,5 @@ class Tracking:
 
 
 def _tag(record: SignatureRecord) -> str:
-    """Give as much of what a signature covers as a tag holds; the whole record is an artefact of the run."""
+    """Return as much of what a signature covers as a tag holds; the whole record is an artefact of the run."""
     return canonical_json(record.signed)[:TAG_LIMIT]

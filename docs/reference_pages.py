@@ -44,7 +44,7 @@ def _configuration() -> str:
 
 
 def _section(schema: Schema) -> list[str]:
-    """Give what a class is about, and a table of its keys."""
+    """Return what a class is about, and a table of its keys."""
     about = schema.get("description", "").partition("\n\nExamples\n")[0]
     rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
     for key, value in schema.get("properties", {}).items():

@@ -9,7 +9,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def home_of(environment: Mapping[str, str]) -> Path:
-    """Give the folder that everything is kept in, whatever process asks and wherever it was started.
+    """Return the folder that everything is kept in, whatever process asks and wherever it was started.
 
     `AIDRUG_HOME`, or `.aidrug` in the checkout; where the packages are installed without one, `.aidrug` in the folder
     in which the process was started.

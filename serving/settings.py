@@ -45,7 +45,7 @@ class Worker:
 
 
 def quarter_of_memory() -> int:
-    """Give a quarter of this machine's memory, in bytes."""
+    """Return a quarter of this machine's memory, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
 
 
@@ -247,7 +247,7 @@ class Settings:
 
 
 def _hosts(env: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """Give the host names of a list with commas, in lower case."""
+    """Return the host names of a list with commas, in lower case."""
     hosts = tuple(host.strip().lower() for host in (env.get(name) or "").split(",") if host.strip())
     for host in hosts:
         if not _HOST.fullmatch(host):
@@ -256,7 +256,7 @@ def _hosts(env: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address means this machine only.
+    """Return whether a host name or address means this machine only.
 
     Examples
     --------
@@ -270,7 +270,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _one_of(env: Mapping[str, str], name: str, allowed: Sequence[str]) -> str:
-    """Give a variable's value; the first of those allowed when it is not set."""
+    """Return a variable's value; the first of those allowed when it is not set."""
     text = env.get(name) or allowed[0]
     if text not in allowed:
         raise ConfigError(f"{name}: expected one of {', '.join(allowed)}, got {text!r}")

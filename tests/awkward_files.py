@@ -118,7 +118,7 @@ CASES = (
 
 
 def told(case: Case) -> str:
-    """Give what the product says of a file, in a cell of a table."""
+    """Return what the product says of a file, in a cell of a table."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / case.name).write_bytes(case.content)
         try:
@@ -139,7 +139,7 @@ def told(case: Case) -> str:
 
 
 def document() -> str:
-    """Give the document."""
+    """Return the document."""
     rows = [
         "| "
         + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in (case.title, told(case), case.why))

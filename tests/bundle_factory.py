@@ -42,13 +42,13 @@ TRAINING = (
 
 
 def training_molecules(smiles: Sequence[str] = TRAINING) -> list[Molecule]:
-    """Give the molecules that a bundle says it was trained on."""
+    """Return the molecules that a bundle says it was trained on."""
     parsed = [parse_molecule(text) for text in smiles]
     return [molecule for molecule in parsed if isinstance(molecule, Molecule)]
 
 
 def linear_onnx(width: int, weights: Sequence[float], bias: float) -> OnnxModel:
-    """Give an ONNX model that predicts `x[:len(weights)] @ weights + bias`."""
+    """Return an ONNX model that predicts `x[:len(weights)] @ weights + bias`."""
     matrix = np.zeros((width, 1), dtype=np.float32)
     matrix[: len(weights), 0] = weights
     graph = helper.make_graph(
@@ -187,14 +187,14 @@ def spoil_reference(folder: Path) -> str:
 
 
 def appoint_unseen(pointer: Pointer, endpoint: str, version: str = "v") -> Pointer:
-    """Give the pointer with a version that is in no store, as one is named that was lost since."""
+    """Return the pointer with a version that is in no store, as one is named that was lost since."""
     made = pointer.appoint({endpoint: version}, by="test")
     now = made.endpoints[endpoint].model_copy(update={"manifest": "0" * 64})
     return made.model_copy(update={"endpoints": {**made.endpoints, endpoint: now}})
 
 
 def model_card(told: Mapping[str, Any]) -> ModelCard:
-    """Give a card of the present format that tells so much."""
+    """Return a card of the present format that tells so much."""
     return parse_card(json.dumps(told).encode(), "card.json").model_copy(update={"format": ModelCard.READER})
 
 

@@ -68,7 +68,7 @@ class CheckoutCopy:
         self.write(name, text.replace(old, new))
 
     def command(self, *arguments: str) -> list[str]:
-        """Give the command line of `aidrug` in the copy."""
+        """Return the command line of `aidrug` in the copy."""
         return [sys.executable, "-m", "ai_drug_assets", *arguments]
 
     def aidrug(self, *arguments: str, code: int = 0) -> str:

@@ -77,7 +77,7 @@ class Installation:
         return Settings.from_env(self.environment)
 
     def set_trees(self, count: int) -> None:
-        """Give the forest another size: it then has another signature."""
+        """Return the forest another size: it then has another signature."""
         add_model(self.settings, "rf", config={"n_estimators": count, "max_features": 0.5})
 
     def start(self, *arguments: str) -> Command:
@@ -95,7 +95,7 @@ class Installation:
         return DagsterInstance.from_config(str(self.settings.home / "dagster"))
 
     def unfinished(self) -> list[str]:
-        """Give the Dagster runs that did not end, and the pool slots that somebody holds."""
+        """Return the Dagster runs that did not end, and the pool slots that somebody holds."""
         with self.instance() as instance:
             runs = [run.run_id for run in instance.get_runs(RunsFilter()) if run.status not in ENDED]
             slots = instance.event_log_storage.get_concurrency_info(TRAINING_POOL)

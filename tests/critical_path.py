@@ -81,7 +81,7 @@ def _load(path: Path) -> dict[str, dict[str, Json]]:
 
 
 def _made(name: str, job: dict[str, Json], needs: tuple[str, ...]) -> Iterator[Job]:
-    """Give the jobs of one entry: those of the workflow that it calls, or a copy for each word of its matrix."""
+    """Yield the jobs of one entry: those of the workflow that it calls, or a copy for each word of its matrix."""
     if "uses" in job:
         called = jobs_of_a_delivery(ROOT / str(job["uses"]))
         for one in called.values():

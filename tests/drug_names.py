@@ -42,7 +42,7 @@ _CODE = re.compile(
 
 
 def names() -> dict[str, str]:
-    """Give the structure of every name that may be looked up, as SMILES."""
+    """Return the structure of every name that may be looked up, as SMILES."""
     drugs = chembl_drugs()
     assert drugs is not None
     known = {key for text in drugs.smiles if (key := _key(text))}

@@ -70,7 +70,7 @@ def _marks(path: Path) -> Iterator[Break]:
 
 
 def table() -> str:
-    """Give the document."""
+    """Return the document."""
     rows: dict[str, list[Break]] = {}
     for one in breaks():
         rows.setdefault(one.fault, []).append(one)

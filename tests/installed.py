@@ -35,5 +35,5 @@ def install_service(folder: Path) -> Path:
 
 
 def megabytes(folder: Path) -> float:
-    """Give the size of everything in a folder."""
+    """Return the size of everything in a folder."""
     return sum(path.lstat().st_size for path in folder.rglob("*")) / 1e6

@@ -65,7 +65,7 @@ class LabFile(NamedTuple):
 
 
 def key_of(smiles: str) -> str | None:
-    """Give the InChIKey of a structure by RDKit alone; none where it is none."""
+    """Return the InChIKey of a structure by RDKit alone; none where it is none."""
     mol = Chem.MolFromSmiles(smiles) if smiles else None
     return None if mol is None else str(Chem.MolToInchiKey(mol))  # type: ignore[no-untyped-call]
 
@@ -346,6 +346,6 @@ that only what becomes of their values is compared."""
 
 
 def large_folder() -> Path | None:
-    """Give the folder with the large files; none where no setting names it."""
+    """Return the folder with the large files; none where no setting names it."""
     named = os.environ.get(FOLDER)
     return Path(named) if named else None

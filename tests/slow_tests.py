@@ -56,7 +56,7 @@ def slow_tests() -> list[Slow]:
 
 @cache
 def quick_tests() -> frozenset[str]:
-    """Give the tests that run in `make test`, at least with some of their parameters, as `test_file::test_name`."""
+    """Return the tests that run in `make test`, at least with some of their parameters, as `test_file::test_name`."""
     found = set()
     for path in TESTS.rglob("test_*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -69,7 +69,7 @@ def quick_tests() -> frozenset[str]:
 
 
 def table() -> str:
-    """Give the document."""
+    """Return the document."""
     rows = {
         test.test: test.alone or ", ".join(f"`{name}`" for name in dict.fromkeys(test.siblings))
         for test in slow_tests()
@@ -95,7 +95,7 @@ def _marks(path: Path) -> Iterator[Slow]:
 
 
 def _is_mark(node: ast.AST) -> bool:
-    """Say whether it is `pytest.mark.slow`, without its arguments."""
+    """Return whether it is `pytest.mark.slow`, without its arguments."""
     return isinstance(node, ast.Attribute) and node.attr == "slow" and ast.unparse(node.value) == "pytest.mark"
 
 

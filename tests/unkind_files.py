@@ -36,7 +36,7 @@ SALTS = "SMILES_salt,SMILES_parent,pIC50\nCCO.Cl,CCO,5.1\nCCN.Cl,CCN,6.2\n"
 
 
 def _molar(text: str) -> float:
-    """Give nM."""
+    """Return nM."""
     number, unit = text.split()
     return float(number) * (1 if unit == "nM" else 1000)
 

@@ -151,7 +151,7 @@ def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
 
 
 def _adopted(asset_context: AssetContext, endpoint: str) -> dict[str, str]:
-    """Give the present signatures of trained models that bundles know by a former rule's."""
+    """Return the present signatures of trained models that bundles know by a former rule's."""
     made = (
         asset_context.ledger.read(node.key).made for node in asset_context.catalog.of_kind("trained_model", endpoint)
     )

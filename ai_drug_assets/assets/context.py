@@ -114,7 +114,7 @@ class AssetContext:
         return open_bundle_store(self.settings)
 
     def place(self, node: Node) -> Path:
-        """Give where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
+        """Return where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
         return place_of(self.settings.home, node)
 
     def keep(self, node: Node, folder: Path) -> Path:
@@ -149,7 +149,7 @@ class AssetContext:
 
     @contextmanager
     def scratch(self, node: Node) -> Iterator[Path]:
-        """Give an empty folder on the same disk as the asset's place, removed afterwards."""
+        """Yield an empty folder on the same disk as the asset's place, removed afterwards."""
         with tempfile.TemporaryDirectory(
             prefix=scratch_prefix(node.kind), dir=self.settings.folder("scratch")
         ) as folder:
@@ -164,12 +164,12 @@ class AssetContext:
             yield
 
     def made(self, node: Node) -> Made | None:
-        """Give how an asset was made; none when it is missing or outdated, or what it left is gone."""
+        """Return how an asset was made; none when it is missing or outdated, or what it left is gone."""
         made = self.ledger.made_under(node.key, node.signature)
         return None if made is None or missing(self.place(node), made.files) else made
 
     def is_whole(self, node: Node) -> bool:
-        """Say whether an asset's place holds all that the ledger lists for its signature, if it lists anything."""
+        """Return whether an asset's place holds all that the ledger lists for its signature, if it lists anything."""
         made = self.ledger.made_under(node.key, node.signature)
         return made is None or not missing(self.place(node), made.files)
 
@@ -180,7 +180,7 @@ class AssetContext:
                 self.place(node).rename(work / "cleared")
 
     def upstream(self, node: Node, kind: str) -> list[tuple[Node, Made]]:
-        """Give the upstream assets of a kind that are made as the catalog wants them, in order."""
+        """Return the upstream assets of a kind that are made as the catalog wants them, in order."""
         found = []
         for key in node.deps:
             dep = self.catalog.nodes[key]
@@ -248,7 +248,7 @@ class AssetContext:
             self.watch(node.key, None)
 
     def result(self, node: Node, outcome: Outcome) -> dg.MaterializeResult[object]:
-        """Give what the asset returns to Dagster, the whole record in its metadata."""
+        """Return what the asset returns to Dagster, the whole record in its metadata."""
         return dg.MaterializeResult(
             asset_key=keys.asset_key(node.key),
             data_version=dg.DataVersion(outcome.data_version),
@@ -277,13 +277,13 @@ class AssetContext:
                 end_when(lambda: (run := instance.get_run_by_id(run_id)) is not None and run.is_finished)
 
     def _inputs(self, node: Node) -> dict[str, str]:
-        """Give the data versions of what an asset is made from, by key, as the ledger has them now."""
+        """Return the data versions of what an asset is made from, by key, as the ledger has them now."""
         entries: Mapping[str, Entry] = {key: self.ledger.read(key) for key in node.deps}
         made = {key: entry.made.data_version for key, entry in entries.items() if entry.made}
         return made | dict.fromkeys(self.awaited(node), AWAITED)
 
     def awaited(self, node: Node) -> list[str]:
-        """Give the keys of the models that a leaderboard still waits for."""
+        """Return the keys of the models that a leaderboard still waits for."""
         return awaited(node, self.catalog, self.ledger.read)
 
     def _made(self, node: Node, context: dg.AssetExecutionContext, data_version: str, inputs: dict[str, str]) -> Made:

@@ -95,14 +95,14 @@ def _followed(pointer: Pointer, service_url: str) -> dg.AssetCheckResult:
 
 
 def _follows(state: dict[str, Json], pointer: Pointer) -> bool:
-    """Tell whether a service serves what a pointer names, as far as it tells."""
+    """Return whether a service serves what a pointer names, as far as it tells."""
     if state.get("withheld"):
         return bool(state["generation"] >= pointer.generation)
     return serving(state) == {name: now.version for name, now in pointer.endpoints.items()}
 
 
 def serving(state: dict[str, Json]) -> dict[str, str]:
-    """Give the version per endpoint that `/health/ready` reports."""
+    """Return the version per endpoint that `/health/ready` reports."""
     return {name: entry["version"] for name, entry in state.get("endpoints", {}).items()}
 
 

@@ -113,7 +113,7 @@ def _tags(asset_context: AssetContext, node: Node) -> dict[str, str]:
 
 
 def _is_usable(folder: Path) -> bool:
-    """Say whether a folder holds a joint model that can be read, where no list says what belongs to it."""
+    """Return whether a folder holds a joint model that can be read, where no list says what belongs to it."""
     try:
         told = read_told(folder)
         np.load(folder / PREDICTIONS, allow_pickle=False).close()

@@ -20,7 +20,7 @@ INK, ACCENT, PALE = "#1f2933", "#0f766e", "#9aa5b1"
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> dg.MarkdownMetadataValue:
-    """Give a Markdown table; numbers are shortened to four digits."""
+    """Return a Markdown table; numbers are shortened to four digits."""
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     return dg.MetadataValue.md("\n".join(lines))

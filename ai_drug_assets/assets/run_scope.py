@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def assets_of_run() -> frozenset[str] | None:
-    """Give the assets that this process makes, as `step_name` names them; none when it may be any."""
+    """Return the assets that this process makes, as `step_name` names them; none when it may be any."""
     for argument in getattr(multiprocessing.current_process(), "_args", ()):
         found = _of_run(argument) if isinstance(argument, str) else _of_step(argument)
         if found is not None:
@@ -27,7 +27,7 @@ def assets_of_run() -> frozenset[str] | None:
 
 
 def step_name(key: str) -> str:
-    """Give the name of the step that makes the asset of a catalog key.
+    """Return the name of the step that makes the asset of a catalog key.
 
     Examples
     --------

@@ -92,7 +92,7 @@ def is_there(
     tracking: Tracking,
     is_usable: Callable[[Path], bool],
 ) -> bool:
-    """Say whether the model is trained already: its files are at their place, or MLflow brought them there."""
+    """Return whether the model is trained already: its files are at their place, or MLflow brought them there."""
     place, made = asset_context.place(node), asset_context.made(node)
     if place.exists() and ((made and made.files) or (asset_context.is_whole(node) and is_usable(place))):
         return True
@@ -138,7 +138,7 @@ def _take_over(
 
 
 def _is_usable(folder: Path) -> bool:
-    """Say whether a folder holds a trained model that can be read, where no list says what belongs to it."""
+    """Return whether a folder holds a trained model that can be read, where no list says what belongs to it."""
     try:
         read_scores(folder)
         np.load(folder / "predictions.npz", allow_pickle=False).close()

@@ -31,7 +31,7 @@ class Line:
         return self.amount * self.price_usd
 
     def as_text(self) -> str:
-        """Give the line with its arithmetic."""
+        """Return the line with its arithmetic."""
         return f"  {self.what:<44} {self.amount:>7g} {self.unit:<12} x {self.price_usd:<7g} = {self.usd:8.2f}"
 
 
@@ -53,7 +53,7 @@ class Estimate:
     training: list[Line]
 
     def as_text(self) -> str:
-        """Give both with their arithmetic."""
+        """Return both with their arithmetic."""
         return "\n".join(
             [
                 f"Estimate for {self.region}, list prices of {self.as_of} in US dollars, no free tier, no tax.",
@@ -126,7 +126,7 @@ def estimate(plan: dict[str, Json], *, training_hours: float = 1.0, prices: Path
 def _watching(
     resources: list[tuple[str, dict[str, Json]]], everywhere: dict[str, Json], assumed: dict[str, Json]
 ) -> list[Line]:
-    """Give what alarms cost in a month, the numbers they look at, and the page that shows them."""
+    """Return what alarms cost in a month, the numbers they look at, and the page that shows them."""
     count = Counter(kind for kind, _ in resources)
     of_a_host = assumed["agent_metrics_per_host"] + assumed["detailed_metrics_per_host"]
     metrics = count["aws_cloudwatch_log_metric_filter"] + count["aws_instance"] * of_a_host
@@ -155,7 +155,7 @@ def _instance_types(resources: list[tuple[str, dict[str, Json]]]) -> list[str]:
 
 
 def _training_on(instance_type: str, hours: float, everywhere: dict[str, Json]) -> Line:
-    """Give what a training costs on a host that runs anyway: a burstable one pays for work above its baseline."""
+    """Return what a training costs on a host that runs anyway: a burstable one pays for work above its baseline."""
     family, size = instance_type.split(".")
     if (price := everywhere["burst_vcpu_hour"].get(family)) is None:
         return Line("on the serving host, which runs anyway", hours, "h", 0.0)

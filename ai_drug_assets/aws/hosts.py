@@ -98,7 +98,7 @@ class Ended:
 
 @cache
 def clients(region: str) -> tuple[Any, Any, Any]:
-    """Give the clients of EC2, SSM and CloudWatch Logs; making them takes a second, so once per process."""
+    """Return the clients of EC2, SSM and CloudWatch Logs; making them takes a second, so once per process."""
     import boto3
     from botocore.config import Config
 
@@ -122,22 +122,22 @@ class Host:
         return explained(instance=self.instance_id, region=self._target.region, document=self._target.document, **names)
 
     def describe(self) -> dict[str, Json]:
-        """Give what EC2 says of the instance."""
+        """Return what EC2 says of the instance."""
         with self._explained():
             answer = self._ec2.describe_instances(InstanceIds=[self.instance_id])
         instance: dict[str, Any] = answer["Reservations"][0]["Instances"][0]
         return instance
 
     def state(self) -> str:
-        """Give its state: pending, running, stopping, stopped, shutting-down or terminated."""
+        """Return its state: pending, running, stopping, stopped, shutting-down or terminated."""
         return str(self.describe()["State"]["Name"])
 
     def tags(self) -> dict[str, str]:
-        """Give its tags."""
+        """Return its tags."""
         return {tag["Key"]: tag["Value"] for tag in self.describe().get("Tags", [])}
 
     def managed(self) -> bool:
-        """Say whether SSM is in contact with its agent."""
+        """Return whether SSM is in contact with its agent."""
         wanted = [{"Key": "InstanceIds", "Values": [self.instance_id]}]
         with self._explained():
             found = self._ssm.describe_instance_information(Filters=wanted)["InstanceInformationList"]
@@ -222,7 +222,7 @@ class Host:
             raise
 
     def log(self, group: str, since_s: float) -> Iterator[tuple[float, str]]:
-        """Give lines of one of the deployment's log groups: time in seconds, text; oldest first."""
+        """Yield lines of one of the deployment's log groups: time in seconds, text; oldest first."""
         name = self._target.log_groups[group]
         pages = self._logs.get_paginator("filter_log_events")
         with self._explained(group=name):
@@ -259,7 +259,7 @@ class Host:
         return Ended("Undelivered" if undelivered else str(invocation["Status"]), int(invocation["ResponseCode"]), said)
 
     def _invocation(self, command_id: str) -> dict[str, Json] | None:
-        """Give the invocation; none while SSM does not know it yet."""
+        """Return the invocation; none while SSM does not know it yet."""
         try:
             with self._explained():
                 found: dict[str, Any] = self._ssm.get_command_invocation(

@@ -9,7 +9,7 @@ from model_zoo.errors import AidrugError
 @click.command()
 @click.option("--url", help="Address of the service; if omitted, AIDRUG_SERVICE_URL or else port 8000 of this machine.")
 def mcp(url: str | None) -> None:
-    """Give a language model tools to predict, explain, compare and report, over standard input and output.
+    """Return a language model tools to predict, explain, compare and report, over standard input and output.
 
     An agent's configuration starts this command. The tools may do what the key in AIDRUG_API_KEY allows.
     """

@@ -173,7 +173,7 @@ def _silent(line: str) -> None:
 
 
 def _said(text: str) -> str:
-    r"""Give which container said what, from a line as Docker writes it to a file.
+    r"""Return which container said what, from a line as Docker writes it to a file.
 
     Examples
     --------

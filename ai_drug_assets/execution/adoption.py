@@ -156,7 +156,7 @@ def adopt_results(settings: Settings, folder: str, commit: str, say: Say) -> lis
 
 @contextmanager
 def sources_of(commit: str, checkout: Path) -> Iterator[Path]:
-    """Give a temporary folder with the signed sources of a commit, and the moved procedures where it lacks them.
+    """Yield a temporary folder with the signed sources of a commit, and the moved procedures where it lacks them.
 
     Raises
     ------
@@ -268,7 +268,7 @@ def _added(before: SignatureRecord, after: SignatureRecord) -> dict[str, str]:
 
 
 def _marks(job: runner.Job, snapshot: Snapshot, board: str, entry: Mapping[str, object]) -> dict[str, str]:
-    """Give the signatures of everything in an entry under the rule in force, by those under the former rule."""
+    """Return the signatures of everything in an entry under the rule in force, by those under the former rule."""
     found = []
     for rule in (by_files, job.rule):
         one = replace(job, rule=rule)
@@ -299,7 +299,7 @@ def _digest_of(path: Path, name: str) -> str:
 
 
 def _text(checkout: Path, name: str, blob: str) -> bytes:
-    """Give the content that Git knows by a name."""
+    """Return the content that Git knows by a name."""
     done = _git(checkout, "cat-file", "blob", blob)
     if done.returncode:
         raise AdoptionError(f"{name}: expected its content {blob[:12]} in this repository: fetch its whole history")

@@ -34,7 +34,7 @@ def check_sources(folder: Path) -> int:
 
 
 def _is_trusted(path: Path) -> bool:
-    """Say whether a file of byte code is there, and is not compared with the content of its source."""
+    """Return whether a file of byte code is there, and is not compared with the content of its source."""
     try:
         with path.open("rb") as file:
             header = file.read(HEADER)

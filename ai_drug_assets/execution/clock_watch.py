@@ -30,7 +30,7 @@ class ClockWatch:
         self._apart: float | None = None
 
     def set_back_by(self, at: float) -> float:
-        """Give the seconds by which it was set back since the last call; 0 where it was not, and at the first.
+        """Return the seconds by which it was set back since the last call; 0 where it was not, and at the first.
 
         Parameters
         ----------

@@ -46,7 +46,7 @@ def start(name: str, settings: Settings) -> None:
 
 
 def code_server_arguments(host: str, port: int) -> list[str]:
-    """Give the arguments of a code server that webserver and daemon share."""
+    """Return the arguments of a code server that webserver and daemon share."""
     from ai_drug_assets.keys import LOCATION  # imports Dagster
 
     target = ("-m", "ai_drug_assets.definitions", "-a", "defs", "--location-name", LOCATION)
@@ -54,7 +54,7 @@ def code_server_arguments(host: str, port: int) -> list[str]:
 
 
 def daemon_arguments(workspace: Path) -> list[str]:
-    """Give the arguments of a daemon that works with the code server of a workspace."""
+    """Return the arguments of a daemon that works with the code server of a workspace."""
     return ["ai_drug_assets.execution.watched_daemon", "run", "-w", str(workspace)]
 
 

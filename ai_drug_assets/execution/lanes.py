@@ -53,7 +53,7 @@ class Lanes(Protocol):
     """Places that each make one set of assets at a time."""
 
     def free(self) -> list[int]:
-        """Give the numbers of the lanes that have nothing to do."""
+        """Return the numbers of the lanes that have nothing to do."""
 
     def start(self, lane: int, keys: Sequence[str]) -> None:
         """Let a lane make these assets in one run."""
@@ -90,7 +90,7 @@ class OwnProcess:
         self._news: list[Done | Ended] = []
 
     def free(self) -> list[int]:
-        """Give the lane when it has nothing to do."""
+        """Return the lane when it has nothing to do."""
         return [] if self._wanted else [0]
 
     def start(self, lane: int, keys: Sequence[str]) -> None:
@@ -134,7 +134,7 @@ class Processes:
         self._wanted: dict[int, tuple[Sequence[str], set[str]]] = {}
 
     def free(self) -> list[int]:
-        """Give the numbers of the lanes that have nothing to do."""
+        """Return the numbers of the lanes that have nothing to do."""
         return [lane for lane in range(len(self._lanes)) if lane not in self._wanted]
 
     def start(self, lane: int, keys: Sequence[str]) -> None:

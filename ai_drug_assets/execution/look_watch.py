@@ -69,7 +69,7 @@ class LookWatch:
         self._asked, self._wanted, self._twice = at, at + APART_S if self._twice else None, False
 
     def _is_due(self) -> bool:
-        """Say whether the time has come that the last look named."""
+        """Return whether the time has come that the last look named."""
         state = read_pipeline_state(self._settings.home / "service")
         if state.automation is None or state.looked is None or state.automation.wake is None:
             return False

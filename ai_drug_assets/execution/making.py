@@ -127,7 +127,7 @@ class Maker:
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
-    """Say whether Ctrl-C ended a step, or the run between two steps."""
+    """Return whether Ctrl-C ended a step, or the run between two steps."""
     errors = (event.step_failure_data.error for event in result.get_step_failure_events())
     names = {each.cls_name for error in errors if error for each in (error, error.cause, error.context) if each}
     return bool(names.intersection(INTERRUPTS)) or result.dagster_run.status.name in ("CANCELING", "CANCELED")

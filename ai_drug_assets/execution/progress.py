@@ -127,7 +127,7 @@ class RunProgress:
         self._tell()
 
     def news(self) -> Progress:
-        """Give what there is to say."""
+        """Return what there is to say."""
         return Progress(
             began=self._began.isoformat(timespec="seconds"),
             at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -261,7 +261,7 @@ def time_left(news: Progress) -> str:
 
 
 def display_for(say: Say, *, as_json: bool = False) -> AbstractContextManager[Display]:
-    """Give the display that suits where the output goes: a bar in a terminal, else a line per asset."""
+    """Return the display that suits where the output goes: a bar in a terminal, else a line per asset."""
     if as_json:
         return nullcontext(JsonLines(say))
     if sys.stdout.isatty():

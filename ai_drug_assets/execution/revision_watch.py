@@ -91,7 +91,7 @@ class RevisionWatch:
             self._busy.start()
 
     def _reason(self, at: float) -> str | None:
-        """Give the reason to load again, if there is one."""
+        """Return the reason to load again, if there is one."""
         sha = checkout_sha(self._settings.root)
         if sha not in (self.loaded, UNKNOWN):
             return f"revision {sha[:12]} is new"
@@ -152,7 +152,7 @@ class RevisionWatch:
         return stamps.digest((str(path), stamps.stamp(path)) for path in self._sources)
 
     def _tree_now(self) -> str:
-        """Give the stamp of all code and configuration."""
+        """Return the stamp of all code and configuration."""
         folders = [self._settings.configs, *(self._settings.code_root / name for name in CODE)]
         return stamps.digest(
             pair for folder in folders for pair in stamps.stamps_in(folder) if "__pycache__" not in pair[0]
@@ -190,7 +190,7 @@ def reload_through(webserver: str, location: str) -> str | None:
 
 
 def _first_line(message: str) -> str:
-    """Give the line of a message that says most: the last that names an error, else the first."""
+    """Return the line of a message that says most: the last that names an error, else the first."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     named = [line for line in lines if "Error: " in line and not line.startswith("dagster.")]  # the cause comes last
     return (named or lines or ["no reason was given"])[-1 if named else 0][:500]

@@ -177,7 +177,7 @@ def _close_what_was_cut_off(instance: dg.DagsterInstance, tracking: Tracking, *,
 
 
 def _make_all(order: Order, lanes: Lanes, progress: RunProgress, report: Report, interrupted: Interrupted) -> None:
-    """Give every free lane what comes next, until nothing is left and nothing runs.
+    """Return every free lane what comes next, until nothing is left and nothing runs.
 
     Raises
     ------

@@ -56,11 +56,11 @@ class Status:
         return running and not self.stale and not self.faults and not self.revision.get("error")
 
     def as_json(self) -> dict[str, Json]:
-        """Give it for machines."""
+        """Return it for machines."""
         return {"well": self.is_well, **vars(self)}
 
     def as_text(self) -> str:
-        """Give it for people, what is wrong first."""
+        """Return it for people, what is wrong first."""
         lines = [f"!  {fault}" for fault in self.faults]
         if self.revision.get("error"):
             lines.append(f"!  {self.revision['checkout']} does not load: {self.revision['error']}")

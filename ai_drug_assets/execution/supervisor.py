@@ -123,13 +123,13 @@ class Supervisor:
             return [child.name for child in self._children.values() if child.ended]
 
     def pid(self, name: str) -> int | None:
-        """Give the number of a process that runs."""
+        """Return the number of a process that runs."""
         with self._lock:
             child = self._children.get(name)
             return child.process.pid if child and child.process and not child.ended else None
 
     def tail(self, name: str) -> str:
-        """Give the last lines of a process's log."""
+        """Return the last lines of a process's log."""
         try:
             lines = (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:

@@ -157,7 +157,7 @@ def restore(settings: Settings, place: str, say: Say, *, snapshot: str | None = 
 
 
 def _state(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Give the files of the state by name, those that name others first."""
+    """Yield the files of the state by name, those that name others first."""
     home = settings.home
     named = {}
     for folder, folders, files in os.walk(home):  # tolerates what vanishes meanwhile

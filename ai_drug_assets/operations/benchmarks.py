@@ -61,7 +61,7 @@ def jobs(
     seeds: int | None = None,
     out: str | None = None,
 ) -> Iterator[tuple[Job, Endpoint]]:
-    """Give what is computed for each set."""
+    """Yield what is computed for each set."""
     config = load_benchmark_config(settings.configs / "benchmark.yaml")
     zoo = load_configs(settings.configs).models
     place = Path(folder).resolve()

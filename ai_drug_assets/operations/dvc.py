@@ -141,7 +141,7 @@ def _pointers(root: Path) -> list[Path]:
 
 
 def _is_cached(md5: str, root: Path) -> bool:
-    """Say whether DVC's cache of this checkout holds a content, so that it can be brought back."""
+    """Return whether DVC's cache of this checkout holds a content, so that it can be brought back."""
     with _in_dvcs_words("cache"), _repository(root) as repo:
         return Path(repo.cache.local.oid_to_path(md5)).is_file()
 

@@ -10,7 +10,7 @@ from model_zoo.errors import AidrugError
 
 
 def earlier_rules(store: Store) -> dict[str, tuple[str, ...]]:
-    """Give the earlier rules of each champion that has some, by endpoint.
+    """Return the earlier rules of each champion that has some, by endpoint.
 
     Raises
     ------

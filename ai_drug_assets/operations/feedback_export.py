@@ -64,6 +64,6 @@ def export(settings: Settings, endpoint: str, out: Path) -> str:
 
 
 def _unit_now(settings: Settings, endpoint: str) -> str:
-    """Give the unit of an endpoint that is configured; empty where it is not."""
+    """Return the unit of an endpoint that is configured; empty where it is not."""
     configured = read_endpoints(settings.configs / FOLDER, {endpoint}).require().endpoints
     return configured[endpoint].unit if endpoint in configured else ""

@@ -113,7 +113,7 @@ def prune_features(settings: Settings) -> int:
 
 
 def compact_databases(instance: dg.DagsterInstance, settings: Settings, *, keep: str = "") -> int:
-    """Give the free pages of all databases back to the disk; give how many bytes. Only while nobody else works."""
+    """Return the free pages of all databases back to the disk; give how many bytes. Only while nobody else works."""
     runs = instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED))
     if any(run.run_id != keep for run in runs) or processes.is_held(settings.home / "locks" / "run"):
         return 0
@@ -123,7 +123,7 @@ def compact_databases(instance: dg.DagsterInstance, settings: Settings, *, keep:
 
 
 def unfinished_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Give the runs that are queued, starting, at work or being cancelled."""
+    """Return the runs that are queued, starting, at work or being cancelled."""
     return list(instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED, *_UNFINISHED])))
 
 
@@ -158,7 +158,7 @@ def _leaves(place: Path) -> Iterator[Path]:
 
 
 def _gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
-    """Give the process of a run if it is known and gone.
+    """Return the process of a run if it is known and gone.
 
     `aidrug run` names its process when it makes a run; other runs say where they execute once they do.
     """
@@ -183,7 +183,7 @@ def _code_server_host(run: dg.DagsterRun) -> str | None:
 
 
 def _was_forgotten(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Say whether a run that never began is unknown to the code server that was asked to execute it.
+    """Return whether a run that never began is unknown to the code server that was asked to execute it.
 
     One that was killed as it started the run's process: the run would be STARTING for five minutes more, and Dagster
     refuses to cancel it meanwhile.
@@ -211,7 +211,7 @@ def _pid(instance: dg.DagsterInstance, run_id: str) -> int | None:
 
 
 def _alive(pid: int, started: float) -> bool:
-    """Say whether the process lives; one created after the run started only reuses its number."""
+    """Return whether the process lives; one created after the run started only reuses its number."""
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started + 60

@@ -37,7 +37,7 @@ def load_panels(settings: Settings) -> dict[str, Panel]:
 
 
 def as_text(panels: dict[str, Panel]) -> str:
-    """Tell what there is."""
+    """Return what there is."""
     lines = []
     for name, panel in panels.items():
         lines.append(f"{name}: {panel.title}")
@@ -133,7 +133,7 @@ def _chosen(panel: Panel, only: tuple[str, ...]) -> list[PanelSet]:
 
 
 def _content(panel: Panel, item: PanelFile, place: str, target: Path) -> bytes | None:
-    """Give a file's content, verified; none where it lies at its place already."""
+    """Return a file's content, verified; none where it lies at its place already."""
     there = target / item.file
     if there.is_file() and file_digest(there) == item.sha256:
         return None

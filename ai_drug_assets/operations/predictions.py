@@ -133,7 +133,7 @@ def _numbers(*values: float) -> list[str]:
 
 
 def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> dict[str, Json]:
-    """Give predictions in the shape of `POST /v1/predict`: either `endpoints` or `error`, nothing not asked for."""
+    """Return predictions in the shape of `POST /v1/predict`: either `endpoints` or `error`, nothing not asked for."""
     optional = {"neighbours", "explanation", "alerts", "columns"} - set(include)
     shown = {"display_value", "display_interval", "display_unit"}
 
@@ -152,7 +152,7 @@ def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> d
 
 
 def _progress(write: Callable[[str], object], *, terminal: bool) -> Callable[[int, int, int], None]:
-    """Give a line that tells how far a job is: rewritten on a terminal, now and then a new one elsewhere."""
+    """Return a line that tells how far a job is: rewritten on a terminal, now and then a new one elsewhere."""
     began, told = time.monotonic(), -1
 
     def tell(done: int, total: int, failed: int) -> None:

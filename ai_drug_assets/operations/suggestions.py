@@ -89,7 +89,7 @@ def write_batch(found: Mapping[str, Json], stream: TextIO) -> None:
 
 
 def checked(out: Path) -> Path:
-    """Give the file to write to, before anything is predicted.
+    """Return the file to write to, before anything is predicted.
 
     Raises
     ------

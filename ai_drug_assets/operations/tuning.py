@@ -112,7 +112,7 @@ def search_settings(
 
 
 def _divided_by(endpoint: str, configs: Configs, settings: Settings) -> dict[str, str]:
-    """Give the signature of what divides the molecules of an endpoint's group; nothing without one."""
+    """Return the signature of what divides the molecules of an endpoint's group; nothing without one."""
     group = configs.group_of(endpoint)
     if group is None:
         return {}
@@ -140,7 +140,7 @@ def _question(
     cache: FeatureCache,
     configs: Configs,
 ) -> Question:
-    """Give what is searched for: a model is cross-validated after it learnt from its auxiliary endpoints."""
+    """Return what is searched for: a model is cross-validated after it learnt from its auxiliary endpoints."""
 
     def made(one: Endpoint) -> AuxiliaryDataset:
         dataset = _snapshot(one, configs, settings)

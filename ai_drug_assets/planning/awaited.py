@@ -14,7 +14,7 @@ PROVISIONAL = ", provisional"
 
 
 def awaited(node: Node, catalog: Catalog, entry: Callable[[str], Entry]) -> list[str]:
-    """Give the keys of the models that a leaderboard should have and has not, and that can still be trained.
+    """Return the keys of the models that a leaderboard should have and has not, and that can still be trained.
 
     One whose training failed under its present signature is not waited for, nor one that is made from such a one; one
     whose failure may pass is.

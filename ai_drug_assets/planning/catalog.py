@@ -116,7 +116,7 @@ class Catalog:
         return frozenset(dep for node in trained for dep in node.deps if self.nodes[dep].endpoint != node.endpoint)
 
     def upstream(self, key: str) -> list[str]:
-        """Give the keys of all that an asset is made from, directly or not."""
+        """Return the keys of all that an asset is made from, directly or not."""
         waiting, found = list(self.nodes[key].deps), dict[str, None]()
         while waiting:
             dep = waiting.pop()
@@ -217,7 +217,7 @@ def _nodes(
     *,
     judging: bool = True,
 ) -> Iterator[Node]:
-    """Give the assets, upstream first; of some that are wanted with all that they are made from, these alone."""
+    """Yield the assets, upstream first; of some that are wanted with all that they are made from, these alone."""
     for group in configs.groups:
         for key, kind, name, deps, record in group_records(
             group, configs, settings.folder_of, settings.code_root, rule
@@ -284,7 +284,7 @@ def _of_group(configs: Configs, endpoint: str, nodes: Mapping[str, Node]) -> dic
 
 
 def _joint(configs: Configs, endpoint: str, model: ModelSpec, nodes: Mapping[str, Node]) -> dict[str, str]:
-    """Give the signature of the joint model that an endpoint takes its column of, by its key."""
+    """Return the signature of the joint model that an endpoint takes its column of, by its key."""
     group = configs.group_of(endpoint)
     return (
         {}

@@ -77,7 +77,7 @@ class Estimates:
         return OVERHEAD_S + guess * self._rows(node) / 1000
 
     def learnt(self, node: Node) -> bool:
-        """Say whether that rests on something measured."""
+        """Return whether that rests on something measured."""
         return node.key in self._measured or self._like(node) in self._rates
 
     def record(self, key: str, seconds: float) -> None:

@@ -24,7 +24,7 @@ from ai_drug_assets.processes import one_at_a_time
 
 
 def code_version_of(signature: str) -> str:
-    """Give the code version of what has this signature.
+    """Return the code version of what has this signature.
 
     Examples
     --------
@@ -122,7 +122,7 @@ class Ledger:
         self._publish = publish
 
     def read(self, key: str) -> Entry:
-        """Give what is known of an asset; an empty entry when nothing is.
+        """Return what is known of an asset; an empty entry when nothing is.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class Ledger:
         return entry
 
     def entries(self) -> dict[str, Entry]:
-        """Give every readable entry, by key."""
+        """Return every readable entry, by key."""
         found = {}
         for path in sorted(self._folder.rglob("*.json")):
             key = path.relative_to(self._folder).with_suffix("").as_posix()
@@ -153,7 +153,7 @@ class Ledger:
         return found
 
     def made_under(self, key: str, signature: str) -> Made | None:
-        """Give how an asset was last made if that was under this signature; none when it is missing or outdated."""
+        """Return how an asset was last made if that was under this signature; none when it is missing or outdated."""
         made = self.read(key).made
         return made if made is not None and made.signature == signature else None
 
@@ -213,7 +213,7 @@ class LedgerView(Ledger):
         self._kept: dict[str, tuple[Stamp, Entry]] = {}
 
     def read(self, key: str) -> Entry:
-        """Give what is known of an asset, without the record that it was made from."""
+        """Return what is known of an asset, without the record that it was made from."""
         mark = stamp(self._path(key))
         if mark == GONE:
             return Entry()
@@ -233,5 +233,5 @@ class LedgerView(Ledger):
 
 
 def now() -> str:
-    """Give the time as the ledger writes it: ISO 8601, UTC, seconds."""
+    """Return the time as the ledger writes it: ISO 8601, UTC, seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -63,11 +63,11 @@ class Order:
         self.endpoints = sorted(first, key=lambda name: (first[name], name))
 
     def next(self) -> list[str]:
-        """Give the keys of what to make next, in one run; none when everything left waits for what is running."""
+        """Return the keys of what to make next, in one run; none when everything left waits for what is running."""
         return self._service() or self._election() or self._training() or self._rest()
 
     def first_bundle(self) -> tuple[str, str] | None:
-        """Give the endpoint and the model that a first bundle will be of; none where something serves already."""
+        """Return the endpoint and the model that a first bundle will be of; none where something serves already."""
         served = (f"champion_model/{name}" for name in self.catalog.configs.endpoints)
         if INFERENCE_SERVICE not in self.chosen or any(self.ledger.read(key).made for key in served):
             return None
@@ -107,7 +107,7 @@ class Order:
                 self.failed[key] = SKIPPED
 
     def _phases_of(self, endpoint: str) -> dict[str, int]:
-        """Give when each model of an endpoint has its turn: the baseline and the cheapest candidate first."""
+        """Return when each model of an endpoint has its turn: the baseline and the cheapest candidate first."""
         trained = [self.catalog.nodes[key] for key in self.catalog.nodes[f"leaderboard/{endpoint}"].deps]
         models = {node.key: self.catalog.configs.models[str(node.name)] for node in trained}
         phases = {key: CHEAP if model.cheap else COSTLY for key, model in models.items()}
@@ -126,7 +126,7 @@ class Order:
         return sum(self.estimates.seconds(self.catalog.nodes[key]) for key in keys)
 
     def _with_upstream(self, key: str) -> list[str]:
-        """Give an asset with what is left to make of all that it is made from."""
+        """Return an asset with what is left to make of all that it is made from."""
         wanted = {key, *(dep for dep in self.catalog.upstream(key) if dep in self._todo)}
         return [key for key in self.catalog.nodes if key in wanted]
 
@@ -151,12 +151,12 @@ class Order:
         return [key for key in self.catalog.nodes if key in wanted]
 
     def _is_ready(self, key: str) -> bool:
-        """Say whether nothing that a model is made from is being made, and no member of an ensemble is left."""
+        """Return whether nothing that a model is made from is being made, and no member of an ensemble is left."""
         left = [dep for dep in self.catalog.upstream(key) if dep in self._todo]
         return not any(dep in self._running or dep in self._phases for dep in left)
 
     def _rest(self) -> list[str]:
-        """Give datasets and features that no stale model needs, an endpoint's at a time."""
+        """Return datasets and features that no stale model needs, an endpoint's at a time."""
         for key in self.catalog.nodes:
             node = self.catalog.nodes[key]
             if key in self._todo - self._running and node.kind in MADE and key not in self._phases:
@@ -180,7 +180,7 @@ class Order:
         return []
 
     def _has_candidates(self, board: Node, champion: Node) -> bool:
-        """Say whether an election makes sense now."""
+        """Return whether an election makes sense now."""
         made = [key for key in board.deps if self.ledger.made_under(key, self.catalog.nodes[key].signature)]
         if any(key in self._todo | self._running for key in made):
             return False  # it is there and will be recorded again, where its record was lost: that takes a moment
@@ -206,7 +206,7 @@ class Order:
         return [node.key] if there and not judging and self._is_due(node) else []
 
     def _is_due(self, node: Node) -> bool:
-        """Say whether an asset is stale, and not just as it was when making it was last tried."""
+        """Return whether an asset is stale, and not just as it was when making it was last tried."""
         if not self._is_stale(node):
             return False
         now = {key: self.ledger.read(key) for key in node.deps}

@@ -36,12 +36,12 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
     def only(self, keys: Collection[str]) -> Plan:
-        """Give the part of the plan that these assets are in."""
+        """Return the part of the plan that these assets are in."""
         stale = tuple(item for item in self.stale if item.node.key in keys)
         return Plan(stale, tuple(key for key in self.fresh if key in keys), self.warnings)
 
     def as_json(self) -> dict[str, Json]:
-        """Give the plan as `aidrug plan --json` prints it."""
+        """Return the plan as `aidrug plan --json` prints it."""
         return {
             "stale": [
                 {
@@ -56,7 +56,7 @@ class Plan:
         }
 
     def as_text(self) -> str:
-        """Give the plan for people."""
+        """Return the plan for people."""
         lines: list[str] = []
         for item in self.stale:
             lines.append(f"stale  {item.node.key}")
@@ -68,7 +68,7 @@ class Plan:
         return "\n".join(lines)
 
     def as_markdown(self) -> str:
-        """Give the plan as a table of the models that would be trained, for the summary of a workflow."""
+        """Return the plan as a table of the models that would be trained, for the summary of a workflow."""
         trained = [item for item in self.stale if item.node.kind == "trained_model"]
         others = len(self.stale) - len(trained)
         lines = [f"**{len(trained)} models would be trained**, {others} other assets made, {len(self.fresh)} stay."]
@@ -118,7 +118,7 @@ def why_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> lis
 
 
 def is_stale(node: Node, catalog: Catalog, entries: Mapping[str, Entry]) -> bool:
-    """Say whether an asset is stale, as `why_stale` does, without looking for the reasons: it reads no record."""
+    """Return whether an asset is stale, as `why_stale` does, without looking for the reasons: it reads no record."""
     made = entries[node.key].made
     if made is None or made.signature != node.signature:
         return True

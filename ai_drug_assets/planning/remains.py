@@ -29,12 +29,12 @@ LOCKED = "locked"
 
 
 def place_of(home: Path, node: Node) -> Path:
-    """Give where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
+    """Return where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
     return home / node.kind / (node.endpoint or node.group or "") / (node.name or "") / node.signature[:16]
 
 
 def files_in(folder: Path) -> dict[str, int]:
-    """Give the size of every file in a folder, by its path in it; nothing where there is no folder."""
+    """Return the size of every file in a folder, by its path in it; nothing where there is no folder."""
     return {
         path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()
     }

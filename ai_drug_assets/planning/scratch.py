@@ -14,7 +14,7 @@ SCRATCH_DAYS = 1
 
 
 def scratch_prefix(kind: str) -> str:
-    """Give how the folder of an asset of a kind is named; `tempfile` adds what makes it unique."""
+    """Return how the folder of an asset of a kind is named; `tempfile` adds what makes it unique."""
     return f"{kind}-{this_process().replace(':', '~')}-"
 
 

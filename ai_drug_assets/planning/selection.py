@@ -39,7 +39,7 @@ class Selection:
         return self == Selection()
 
     def keys(self, catalog: Catalog) -> set[str]:
-        """Give the keys of the chosen assets.
+        """Return the keys of the chosen assets.
 
         A chosen model comes with all that it is made from (an ensemble with its members), and with the leaderboard,
         the champion and the service that judge and publish it.

@@ -25,7 +25,7 @@ TICK_NS = 50_000_000
 
 
 def stamp(path: str | Path) -> Stamp:
-    """Give a file's modification time in nanoseconds, its size in bytes and its inode; zeros where there is none."""
+    """Return a file's modification time in nanoseconds, its size in bytes and its inode; zeros where there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116  thousands at a time: a Path costs more than the call
     except OSError:
@@ -34,7 +34,7 @@ def stamp(path: str | Path) -> Stamp:
 
 
 def stamps_in(folder: str | Path) -> Iterator[tuple[str, Stamp]]:
-    """Give every file under a folder with its stamp; nothing where there is no folder."""
+    """Yield every file under a folder with its stamp; nothing where there is no folder."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -63,7 +63,7 @@ class Folders:
         self._inner: dict[str, tuple[Stamp, list[str]]] = {}
 
     def digest(self) -> str:
-        """Give one digest of the stamps of all.
+        """Return one digest of the stamps of all.
 
         A folder that was changed just now may be changed again within the same tick of the file system's clock: a
         digest then equals no later one.
@@ -95,7 +95,7 @@ def _folders_in(folder: str) -> list[str]:
 
 
 def digest(found: Iterable[tuple[str, Stamp]]) -> str:
-    """Give one digest of many stamps; their order does not matter.
+    """Return one digest of many stamps; their order does not matter.
 
     Examples
     --------

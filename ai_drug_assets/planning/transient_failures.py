@@ -17,7 +17,7 @@ UNWRITABLE = ("disk is full", "disk I/O error", "readonly database", "unable to 
 
 
 def is_passing(error: BaseException) -> bool:
-    """Say whether an error, or what caused it, may be gone at the next attempt.
+    """Return whether an error, or what caused it, may be gone at the next attempt.
 
     An error of ours says so itself, by an attribute `passing`.
 

@@ -19,7 +19,7 @@ FIRST = "dagster"
 
 
 def made(database: str) -> str:
-    """Give the address of a database, which is made when it is not there.
+    """Return the address of a database, which is made when it is not there.
 
     Raises
     ------

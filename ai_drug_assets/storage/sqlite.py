@@ -31,13 +31,13 @@ def be_patient() -> None:
 
 
 def is_database(path: Path) -> bool:
-    """Say whether a file is an SQLite database, by its first bytes."""
+    """Return whether a file is an SQLite database, by its first bytes."""
     with path.open("rb") as stream:
         return stream.read(len(HEADER)) == HEADER
 
 
 def is_sidecar(path: Path) -> bool:
-    """Say whether a file is the log or index beside a database, which means nothing alone."""
+    """Return whether a file is the log or index beside a database, which means nothing alone."""
     return path.name.endswith(SIDECARS)
 
 
@@ -77,7 +77,7 @@ def require_sound(path: Path, named: Path | None = None) -> None:
 
 
 def compact(path: Path) -> int:
-    """Give the free pages of a database back to the disk, if they are many; give how many bytes it shrank.
+    """Return the free pages of a database back to the disk, if they are many; give how many bytes it shrank.
 
     Call it when nobody works: it locks the database while it copies it. One that is locked by somebody is left alone.
     """

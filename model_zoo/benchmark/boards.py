@@ -27,7 +27,7 @@ def pretraining_data(model: ModelSpec) -> dict[str, str]:
 
 
 def competitors(known: Sequence[ModelSpec], board: str) -> list[ModelSpec]:
-    """Give the models that may stand on a board; none for *open* when none of them saw anything."""
+    """Return the models that may stand on a board; none for *open* when none of them saw anything."""
     seen = [model for model in known if pretraining_data(model)]
     if board == STRICT:
         return [model for model in known if model not in seen]

@@ -58,7 +58,7 @@ class Kept:
     folder: Path
 
     def read(self, key: str) -> tuple[NDArray[np.float64], dict[str, Json]] | None:
-        """Give an array and what was noted with it; none when it is not there or not readable."""
+        """Return an array and what was noted with it; none when it is not there or not readable."""
         try:
             with np.load(self.folder / f"{key}.npz", allow_pickle=False) as content:
                 return content["values"], json.loads(str(content["notes"]))
@@ -109,14 +109,14 @@ class Snapshot:
         return {}
 
     def joined(self, model: ModelSpec) -> Numbers:
-        """Give the features that a model learns from."""
+        """Return the features that a model learns from."""
         for name in model.features:
             if name not in self._blocks:
                 self._blocks[name] = self.features.featurize(name, self._molecules)
         return featurizers.join([self._blocks[name] for name in model.features])
 
     def as_auxiliary(self, model: ModelSpec) -> AuxiliaryDataset:
-        """Give this set as others learn from it: kept, because each of the folder's sets asks for it."""
+        """Return this set as others learn from it: kept, because each of the folder's sets asks for it."""
         if model.features not in self._as_auxiliary:
             X = self.features.joined(model.features, self.dataset.molecules()).astype(np.float32, copy=False)
             self._as_auxiliary[model.features] = AuxiliaryDataset(
@@ -204,7 +204,7 @@ class BenchmarkRun:
         return mixed, round(sum(seconds for _, seconds in members), 2)
 
     def _validated(self, name: str) -> tuple[Validated, dict[str, Json]]:
-        """Give out-of-fold predictions with their scores, and what they cost; from the disk where they are kept."""
+        """Return out-of-fold predictions with their scores, and what they cost; from the disk where they are kept."""
         key = f"folds-{self.signatures[name]}"
         found = self.kept.read(key)
         if found is not None:
@@ -232,7 +232,7 @@ class BenchmarkRun:
         return validated, {"ms_per_molecule": cost, "shares": rounded}
 
     def _shares(self, name: str) -> dict[str, float]:
-        """Give an ensemble's members that have a share, and their shares."""
+        """Return an ensemble's members that have a share, and their shares."""
         model, data = self.models[name], self._data(np.empty((0, 0)))
         train, y = data.folds >= 0, training_values(self._target, data.values)
         config = self._settings(model).model_copy(update={"task": self._target.task})

@@ -40,7 +40,7 @@ _CHOSEN = [place for place, name in enumerate(NAMES) if name not in ADDED_SINCE]
 
 
 def columns(smiles: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Give the `n x 2563` features of structures as they are written, and which of them could be read.
+    """Return the `n x 2563` features of structures as they are written, and which of them could be read.
 
     Examples
     --------

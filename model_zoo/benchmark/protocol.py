@@ -120,7 +120,7 @@ def score_predictions(
 def _bootstrap(
     target: Target, expected: NDArray[np.float64], predictions: Sequence[NDArray[np.float64]], metric: str
 ) -> list[float]:
-    """Give the 2.5th and 97.5th percentile of the mean score when the test rows are drawn anew, with replacement."""
+    """Return the 2.5th and 97.5th percentile of the mean score when the test rows are drawn anew, with replacement."""
     generator = np.random.default_rng(0)
     means = []
     for _ in range(RESAMPLES):

@@ -32,7 +32,7 @@ class Reference(BaseModel):
         return {"description": "reference", **value} if isinstance(value, dict) else value
 
     def stands_for(self, name: str) -> bool:
-        """Say whether the champion of a set is compared with this reference."""
+        """Return whether the champion of a set is compared with this reference."""
         return any(fnmatchcase(name, pattern) for pattern in self.sets)
 
 

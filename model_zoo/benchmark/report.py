@@ -164,7 +164,7 @@ def _saw(done: Sequence[Mapping[str, Json]]) -> dict[str, str]:
 
 
 def mean_and_deviation(scores: Sequence[float]) -> tuple[float, float]:
-    """Give mean and population standard deviation as the leaderboard does: of scores rounded to three decimals.
+    """Return mean and population standard deviation as the leaderboard does: of scores rounded to three decimals.
 
     Examples
     --------
@@ -242,7 +242,7 @@ def _rank(entry: Mapping[str, Json], published: Mapping[str, float]) -> str:
 
 
 def candidates_table(done: Sequence[Mapping[str, Json]]) -> list[str]:
-    """Give a Markdown table of what each candidate of each set scored in cross-validation, the champion in bold."""
+    """Return a Markdown table of what each candidate of each set scored in cross-validation, the champion in bold."""
     models = sorted({item["model"] for entry in done for item in entry["candidates"]})
     lines = [f"| set | metric | {' | '.join(models)} |", f"|---|---|{'---|' * len(models)}"]
     for entry in done:

@@ -23,7 +23,7 @@ def read_results(path: Path) -> list[dict[str, Json]]:
 
 
 def entry_of(path: Path, name: str, board: str) -> dict[str, Json]:
-    """Give one set's entry on a board, finished or not; empty when there is none."""
+    """Return one set's entry on a board, finished or not; empty when there is none."""
     return next((item for item in _entries(path) if (item["set"], item["board"]) == (name, board)), {})
 
 

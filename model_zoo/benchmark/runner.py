@@ -86,7 +86,7 @@ class Job:
 
 
 def choose(known: Mapping[str, ModelSpec], names: Sequence[str]) -> list[ModelSpec]:
-    """Give the named models and the baseline; the members of an ensemble too, where fewer than two of them are named.
+    """Return the named models and the baseline; the members of an ensemble too, where fewer than two of them are named.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _run_set(job: Job, endpoint: Endpoint, say: Say) -> None:
 
 
 def benchmark_run_of(job: Job, snapshot: Snapshot, competing: Sequence[ModelSpec]) -> BenchmarkRun:
-    """Give a benchmark_run of some models on one set, ensembles made of those of their members that compete."""
+    """Return a benchmark_run of some models on one set, ensembles made of those of their members that compete."""
     models = {model.name: model for model in with_members(competing, snapshot.endpoint.champion.metric)}
     return BenchmarkRun(snapshot, models, job.code_root, Kept(job.kept), job.others, job.rule)
 
@@ -189,7 +189,7 @@ def stale_boards(job: Job, endpoint: Endpoint) -> list[str]:
 
 
 def stamps(job: Job, benchmark_run: BenchmarkRun) -> tuple[BenchmarkRun, SignatureRecord, str]:
-    """Give what a champion is compared with, the record of the official protocol, and the signature of the entry."""
+    """Return what a champion is compared with, the record of the official protocol, and the signature of the entry."""
     endpoint = benchmark_run.snapshot.endpoint
     compared = BenchmarkRun(benchmark_run.snapshot, job.references, job.code_root, Kept(job.kept), rule=job.rule)
     official_config = {"metric": endpoint.champion.metric, "seeds": job.seeds}
@@ -202,7 +202,7 @@ def stamps(job: Job, benchmark_run: BenchmarkRun) -> tuple[BenchmarkRun, Signatu
 
 
 def final_stamp(protocol: SignatureRecord, compared: BenchmarkRun, champion: str) -> str:
-    """Give the signature of the official results of a champion."""
+    """Return the signature of the official results of a champion."""
     upstream = {**compared.signatures, "champion": champion}
     return signature.signature(protocol.model_copy(update={"upstream": upstream}))
 

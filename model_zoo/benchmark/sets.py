@@ -54,7 +54,7 @@ class BenchmarkConfig(BaseModel):
         return tuple(dict.fromkeys((*self.models, *more)))
 
     def scale(self, name: str) -> Scale:
-        """Give the scale of a set."""
+        """Return the scale of a set."""
         return next((scale for pattern, scale in self.targets.items() if fnmatchcase(name, pattern)), Scale())
 
 

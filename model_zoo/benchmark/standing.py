@@ -61,7 +61,7 @@ class Standing:
 
 
 def normalised_rank(score: float | NDArray[np.float64], others: Sequence[float], metric: str) -> NDArray[np.float64]:
-    """Give the share of the others that are better than a score, or than each of several.
+    """Return the share of the others that are better than a score, or than each of several.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def standings(results: Mapping[str, Scored], published: Mapping[str, Mapping[str
 
 
 def noise_share(scored: Scored, goal: float) -> float | None:
-    """Give how large the noise of the test set is beside the gap to a goal, at most 1; none where it is reached.
+    """Return how large the noise of the test set is beside the gap to a goal, at most 1; none where it is reached.
 
     Examples
     --------

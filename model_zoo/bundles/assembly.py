@@ -158,7 +158,7 @@ def training_rows(smiles: Sequence[str], folds: NDArray[np.int_]) -> list[int]:
 
 
 def candidate(row: Row) -> Candidate:
-    """Give a row of the leaderboard as the rules of the contest take it."""
+    """Return a row of the leaderboard as the rules of the contest take it."""
     return Candidate(
         model=row.model,
         signature=row.signature,
@@ -216,7 +216,7 @@ def _matched_pairs(
 
 
 def _relations(signs: list[str]) -> dict[str, list[str]]:
-    """Give what neighbours say of their values; nothing where all were measured."""
+    """Return what neighbours say of their values; nothing where all were measured."""
     return {} if set(signs) <= {"="} else {"relations": signs}
 
 

@@ -249,7 +249,7 @@ class ModelCard(Artefact):
     limits: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, JsonValue]:
-        """Give what is written, or was read, as JSON values: what a card does not tell is not in it."""
+        """Return what is written, or was read, as JSON values: what a card does not tell is not in it."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 

@@ -110,7 +110,7 @@ class MatchedPairs:
         return {key: tuple(each) for key, each in found.items()}
 
     def as_json(self) -> dict[str, Json]:
-        """Give what the file holds."""
+        """Return what the file holds."""
         columns = zip(*self.changes, strict=True) if self.changes else ((),) * len(Change._fields)
         return {
             "changes": {name: list(column) for name, column in zip(Change._fields, columns, strict=True)},
@@ -186,7 +186,7 @@ def find_matched_pairs(
 
 
 def _pairs(molecules: Sequence[Molecule]) -> Iterator[tuple[tuple[str, str], str, int, int]]:
-    """Give each matched pair once: both variable parts in alphabetical order, their context, the two places."""
+    """Yield each matched pair once: both variable parts in alphabetical order, their context, the two places."""
     shared: dict[str, dict[str, int]] = defaultdict(dict)
     for row, molecule in enumerate(molecules):
         for cut in single_cuts(molecule.mol):

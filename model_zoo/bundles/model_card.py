@@ -19,7 +19,7 @@ LEAST_COVERAGE = 0.85
 def score_intervals(
     task: Task, expected: NDArray[np.float64], predicted: NDArray[np.float64]
 ) -> dict[str, tuple[float, float]]:
-    """Give the bootstrap 95 % interval of each metric over `n` molecules; nothing where there are fewer than two."""
+    """Return the bootstrap 95 % interval of each metric over `n` molecules; nothing where there are fewer than two."""
     if len(expected) < 2:
         return {}
     generator = np.random.default_rng(0)
@@ -202,7 +202,7 @@ def _model(card: ModelCard) -> list[str]:
 
 
 def _reliability(card: ModelCard) -> list[str]:
-    """Tell how wrong the model was, and how often statements at 90 % held, by level."""
+    """Return how wrong the model was, and how often statements at 90 % held, by level."""
     found = card.trust.reliability
     if found is None:
         return []

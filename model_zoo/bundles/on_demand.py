@@ -65,7 +65,7 @@ class ModelMemory:
         self._parts: OrderedDict[object, tuple[object, float]] = OrderedDict()
 
     def get(self, key: object, read: Callable[[], T], size_bytes: Callable[[], float]) -> T:
-        """Give a part, read and measured now when it is not in memory; one caller at a time for each part."""
+        """Return a part, read and measured now when it is not in memory; one caller at a time for each part."""
         with self._lock:
             known = self._parts.get(key)
             if known is not None:
@@ -82,7 +82,7 @@ class ModelMemory:
         return part
 
     def holds(self, key: object) -> bool:
-        """Say whether a part is in memory."""
+        """Return whether a part is in memory."""
         return key in self._parts
 
     def drop(self, *keys: object) -> None:
@@ -174,7 +174,7 @@ class OnDemandBundle(Bundle):
         return self._part("explainer", self._read_explainer)
 
     def _rest(self) -> Bundle:
-        """Give what stays in memory once it was seen to be sound."""
+        """Return what stays in memory once it was seen to be sound."""
         with self._lock:
             if self._fault is not None:
                 raise self._fault

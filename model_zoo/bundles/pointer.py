@@ -113,7 +113,7 @@ class Pointer(Artefact):
     withdrawn: Mapping[str, Withdrawal] = {}
 
     def appoint(self, versions: Mapping[str, str], by: str) -> Pointer:
-        """Give the pointer with these versions current.
+        """Return the pointer with these versions current.
 
         Those that already are, or are blocked, stay as they are, and so do endpoints that were withdrawn.
         """
@@ -132,7 +132,7 @@ class Pointer(Artefact):
         return self._with(endpoints)
 
     def put_on_trial(self, trials: Mapping[str, tuple[str, RolloutMode, float] | None], by: str) -> Pointer:
-        """Give the pointer with these challengers on trial, each a version, mode and share; none ends a trial.
+        """Return the pointer with these challengers on trial, each a version, mode and share; none ends a trial.
 
         A version that serves, or is blocked, is not put on trial; a trial that runs as wanted keeps its date.
         """
@@ -151,7 +151,7 @@ class Pointer(Artefact):
         return self._with(endpoints)
 
     def promote(self, endpoint: str, by: str) -> Pointer:
-        """Give the pointer with the endpoint's challenger as its champion, in the present one's place.
+        """Return the pointer with the endpoint's challenger as its champion, in the present one's place.
 
         Raises
         ------
@@ -173,7 +173,7 @@ class Pointer(Artefact):
         return self._with({**self.endpoints, endpoint: promoted})
 
     def roll_back(self, endpoint: str, by: str) -> Pointer:
-        """Give the pointer with the endpoint's previous version current and the present one blocked.
+        """Return the pointer with the endpoint's previous version current and the present one blocked.
 
         Raises
         ------
@@ -196,7 +196,7 @@ class Pointer(Artefact):
         return self._with({**self.endpoints, endpoint: back})
 
     def withdraw(self, endpoint: str, by: str, reason: str) -> Pointer:
-        """Give the pointer that serves an endpoint no more, and says why; nobody but `reinstate` brings it back.
+        """Return the pointer that serves an endpoint no more, and says why; nobody but `reinstate` brings it back.
 
         Raises
         ------
@@ -212,7 +212,7 @@ class Pointer(Artefact):
         return self._with(endpoints, {**self.withdrawn, endpoint: entry})
 
     def follow(self, configured: Collection[str], published: Collection[str], by: str) -> Pointer:
-        """Give the pointer in which endpoints follow the configuration of who publishes.
+        """Return the pointer in which endpoints follow the configuration of who publishes.
 
         One that was published and is configured no more is withdrawn. One that was withdrawn so, and is configured
         again, is served again. Those that another publisher knows, or somebody withdrew by hand, stay as they are.
@@ -235,7 +235,7 @@ class Pointer(Artefact):
         return pointer
 
     def reinstate(self, endpoint: str, by: str) -> Pointer:
-        """Give the pointer that serves a withdrawn endpoint again, by what served it last.
+        """Return the pointer that serves a withdrawn endpoint again, by what served it last.
 
         Raises
         ------
@@ -251,7 +251,7 @@ class Pointer(Artefact):
         return self._with({**self.endpoints, endpoint: again}, withdrawn)
 
     def restored(self) -> Pointer:
-        """Give this pointer as the first of another lineage, which whoever followed the former one follows."""
+        """Return this pointer as the first of another lineage, which whoever followed the former one follows."""
         return self.model_copy(update={"lineage": new_lineage(), "generation": self.generation + 1})
 
     def damage_after(self, before: Pointer) -> str | None:
@@ -273,7 +273,7 @@ class Pointer(Artefact):
         return (*self.endpoints, *self.withdrawn)
 
     def as_bytes(self) -> bytes:
-        """Give the pointer's file, sealed; what there is none of is left out."""
+        """Return the pointer's file, sealed; what there is none of is left out."""
         return sealed(self.model_dump(mode="json", exclude_none=True))
 
     def _serving(self, endpoint: str) -> Current:
@@ -322,7 +322,7 @@ def parse_pointer(content: bytes | None) -> Pointer:
 
 
 def is_unsealed(content: bytes) -> bool:
-    """Tell whether a valid pointer is of the format that was written before there were lineages and seals."""
+    """Return whether a valid pointer is of the format that was written before there were lineages and seals."""
     return bool(json.loads(content)["format"] <= UNSEALED)
 
 

@@ -66,7 +66,7 @@ class Progress(_News):
 
 
 def as_bytes(progress: Progress) -> bytes:
-    """Give the file's content."""
+    """Return the file's content."""
     return f"{progress.model_dump_json(indent=1)}\n".encode()
 
 

@@ -222,7 +222,7 @@ class Bundle:
         properties: NDArray[np.float64] | None,
         value: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        """Give how hard the molecules are by as many signals as the bundle's own rule has."""
+        """Return how hard the molecules are by as many signals as the bundle's own rule has."""
         assert self._error_model is not None
         errors = self.neighbours.errors[rows]
         if self._error_model.signals == 2 or properties is None:

@@ -72,7 +72,7 @@ class Store(Protocol):
     """What a bundle store can do. Every method may raise `StoreError`."""
 
     def read_pointer_bytes(self) -> bytes | None:
-        """Give the pointer file as it is, or none when nothing was ever published.
+        """Return the pointer file as it is, or none when nothing was ever published.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class Store(Protocol):
         """Replace the pointer, whole, damaged or absent, by a saved one as the first of another lineage."""
 
     def read_progress_bytes(self) -> bytes | None:
-        """Give what a run last said of its progress (see `progress.py`), or none when nothing is being made."""
+        """Return what a run last said of its progress (see `progress.py`), or none when nothing is being made."""
 
     def write_progress(self, content: bytes | None) -> None:
         """Say what is being made; none when the run is over."""
@@ -107,10 +107,10 @@ class Store(Protocol):
         """
 
     def fetch_bundle(self, endpoint: str, version: str) -> Path:
-        """Give a local folder that holds the bundle's files. Verifying them is the caller's work."""
+        """Return a local folder that holds the bundle's files. Verifying them is the caller's work."""
 
     def read_manifest_bytes(self, endpoint: str, version: str) -> bytes:
-        """Give the manifest of a version as it is, without its other files."""
+        """Return the manifest of a version as it is, without its other files."""
 
 
 def read_card(store: Store, endpoint: str, version: str) -> ModelCard:
@@ -128,7 +128,7 @@ def read_card(store: Store, endpoint: str, version: str) -> ModelCard:
 
 
 def completed(after: Pointer, before: Pointer, manifest_of: Callable[[str, str], bytes]) -> Pointer:
-    """Give a pointer as it is written: of a lineage, and with the digest of every manifest that it relies on.
+    """Return a pointer as it is written: of a lineage, and with the digest of every manifest that it relies on.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def completed(after: Pointer, before: Pointer, manifest_of: Callable[[str, str],
 
 
 def published() -> bytes:
-    """Give the content of `published.json`."""
+    """Return the content of `published.json`."""
     return (json.dumps({"began": datetime.now(UTC).isoformat(timespec="seconds")}) + "\n").encode()
 
 
@@ -250,14 +250,14 @@ class FolderStore:
         return manifest.version
 
     def fetch_bundle(self, endpoint: str, version: str) -> Path:
-        """Give the bundle's own folder: local bundles need no copy."""
+        """Return the bundle's own folder: local bundles need no copy."""
         folder = self.bundle_folder(endpoint, version)
         if not folder.is_dir():
             raise StoreError(f"bundle {endpoint}/{version} is not in the store {self.root}")
         return folder
 
     def bundle_folder(self, endpoint: str, version: str) -> Path:
-        """Give where a bundle lies, whether it exists or not."""
+        """Return where a bundle lies, whether it exists or not."""
         return self.root / "bundles" / endpoint / version
 
     def _replace_pointer(self, pointer: Pointer) -> None:
@@ -268,7 +268,7 @@ class FolderStore:
             atomic_write(self.root / PUBLISHED, published())
 
     def read_manifest_bytes(self, endpoint: str, version: str) -> bytes:
-        """Give a version's manifest as it is."""
+        """Return a version's manifest as it is."""
         content = self._read(f"bundles/{endpoint}/{version}/{MANIFEST}")
         if content is None:
             raise StoreError(f"bundle {endpoint}/{version} is not in the store {self.root}")

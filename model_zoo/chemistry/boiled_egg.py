@@ -25,7 +25,7 @@ class Ellipse(NamedTuple):
     angle: float
 
     def contains(self, x: float, y: float) -> bool:
-        """Tell whether a point lies within it.
+        """Return whether a point lies within it.
 
         Examples
         --------
@@ -39,7 +39,7 @@ class Ellipse(NamedTuple):
         return along**2 + across**2 <= 1.0
 
     def outline(self, points: int = 72) -> list[tuple[float, float]]:
-        """Give points on it, evenly by angle."""
+        """Return points on it, evenly by angle."""
         turn = math.radians(self.angle)
         places = []
         for number in range(points):
@@ -61,7 +61,7 @@ YOLK = Ellipse(38.117, 3.177, 82.061, 5.557, -0.171887)
 
 
 def polar_surface(mol: Chem.Mol) -> float:
-    """Give Ertl's polar surface with sulphur and phosphorus, in Å²: larger than the usual one where these are.
+    """Return Ertl's polar surface with sulphur and phosphorus, in Å²: larger than the usual one where these are.
 
     Examples
     --------
@@ -72,5 +72,5 @@ def polar_surface(mol: Chem.Mol) -> float:
 
 
 def wlogp(mol: Chem.Mol) -> float:
-    """Give Wildman and Crippen's logP."""
+    """Return Wildman and Crippen's logP."""
     return float(Crippen.MolLogP(mol))  # type: ignore[attr-defined]

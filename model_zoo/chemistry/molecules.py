@@ -81,7 +81,7 @@ class InvalidMolecule:
 
 
 def weight_as_written(text: str) -> float:
-    """Give the weight in g/mol of a SMILES as it is written, with its salts: what was weighed. NaN if unreadable.
+    """Return the weight in g/mol of a SMILES as it is written, with its salts: what was weighed. NaN if unreadable.
 
     Examples
     --------
@@ -107,7 +107,7 @@ _UNPLAIN = tuple(
 
 
 def is_plain(mol: Chem.Mol) -> bool:
-    """Tell whether standardising changes nothing, which four real molecules of five need not pay for.
+    """Return whether standardising changes nothing, which four real molecules of five need not pay for.
 
     One fragment of common, neutral, closed-shell atoms has no salt to drop, no metal to cut off, no charge to move, and
     none of the groups that RDKit's normalisation rewrites. A test compares both ways on real and on hostile molecules.
@@ -227,7 +227,7 @@ def _standard_form(mol: Chem.Mol, standardise: Standardise, *, racemates: bool) 
 
 
 def inchikey(mol: Chem.Mol) -> str:
-    """Give the full InChIKey (27 characters), the identity of a molecule with its stereochemistry.
+    """Return the full InChIKey (27 characters), the identity of a molecule with its stereochemistry.
 
     Examples
     --------
@@ -238,12 +238,12 @@ def inchikey(mol: Chem.Mol) -> str:
 
 
 def molecule_key(molecule: Molecule) -> str:
-    """Give the key by which measurements are of one molecule: its InChIKey, and its mark after a blank."""
+    """Return the key by which measurements are of one molecule: its InChIKey, and its mark after a blank."""
     return f"{inchikey(molecule.mol) or molecule.smiles} {molecule.mark}".rstrip()
 
 
 def scaffold(mol: Chem.Mol) -> str:
-    """Give the Bemis-Murcko scaffold without stereochemistry, as SMILES; empty for an acyclic molecule.
+    """Return the Bemis-Murcko scaffold without stereochemistry, as SMILES; empty for an acyclic molecule.
 
     Source: Bemis & Murcko, J. Med. Chem. 1996, 39, 2887.
 

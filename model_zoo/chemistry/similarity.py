@@ -26,7 +26,7 @@ _generator = rdFingerprintGenerator.GetMorganGenerator(radius=2)
 
 
 def pack(molecules: Sequence[Molecule]) -> NDArray[np.uint8]:
-    """Give packed bits of the Morgan environments of radius 2 and of their numbers, `n x 128` bytes.
+    """Return packed bits of the Morgan environments of radius 2 and of their numbers, `n x 128` bytes.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def pack(molecules: Sequence[Molecule]) -> NDArray[np.uint8]:
 
 
 def rows_asked(count: int) -> NDArray[np.intp]:
-    """Give the rows of a set whose neighbours are sought: all of them, or `MOST_ASKED` drawn always alike, in order.
+    """Return the rows of a set whose neighbours are sought: all of them, or `MOST_ASKED` drawn always alike, in order.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def rows_asked(count: int) -> NDArray[np.intp]:
 
 
 def _places(environments: NDArray[np.uint64], times: NDArray[np.uint64]) -> NDArray[np.intp]:
-    """Give the bit of the n-th time that each environment occurs: any of them, by chance, and always the same."""
+    """Return the bit of the n-th time that each environment occurs: any of them, by chance, and always the same."""
     mixed = environments * _ENVIRONMENT + times * _TIME
     mixed = (mixed ^ (mixed >> np.uint64(31))) * _MIX
     return np.asarray((mixed ^ (mixed >> np.uint64(32))) % np.uint64(DOMAIN_BITS), dtype=np.intp)
@@ -88,14 +88,14 @@ class PackedFingerprints:
 
 
 def _words(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Give packed bits as 64-bit words, one column per row."""
+    """Return packed bits as 64-bit words, one column per row."""
     if short := -packed.shape[1] % 8:
         packed = np.pad(packed, ((0, 0), (0, short)))
     return np.ascontiguousarray(np.ascontiguousarray(packed).view(np.uint64).T)
 
 
 def tanimoto(common: NDArray[np.int32], counts: NDArray[np.int32], count: int) -> NDArray[np.float64]:
-    """Give the Tanimoto coefficients of `n` rows with one, by the bits in common and those that each has."""
+    """Return the Tanimoto coefficients of `n` rows with one, by the bits in common and those that each has."""
     return np.asarray(common / np.maximum(counts + count - common, 1))
 
 
@@ -119,7 +119,7 @@ def nearest_rows(
 
 
 def tanimoto_to_all(query: NDArray[np.uint8], references: PackedFingerprints) -> NDArray[np.float64]:
-    """Give the coefficients of one packed row with all `n` references, in their order.
+    """Return the coefficients of one packed row with all `n` references, in their order.
 
     Examples
     --------

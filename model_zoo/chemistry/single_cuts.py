@@ -69,7 +69,7 @@ def heavy_atoms(part: str) -> int:
 
 
 def context(constant: str) -> str:
-    """Give what a variable part hangs on: the symbol of that atom, small where it is aromatic, and of its neighbours.
+    """Return what a variable part hangs on: the symbol of that atom, small where it is aromatic, and of its neighbours.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def context(constant: str) -> str:
 
 
 def with_hydrogen(constant: str) -> str | None:
-    """Give the canonical SMILES of a constant part with a hydrogen in place of the variable one; none where it fails.
+    """Return the canonical SMILES of a constant part with a hydrogen in place of the variable one; none where it fails.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def joined(constant: str, variable: str) -> str | None:
 
 
 def open_positions(mol: Chem.Mol) -> tuple[str, ...]:
-    """Give the constant parts in which a hydrogen of a molecule is the variable one, equal positions once.
+    """Return the constant parts in which a hydrogen of a molecule is the variable one, equal positions once.
 
     Atoms with a configuration are passed over: it would not be clear which one is meant afterwards.
 
@@ -145,7 +145,7 @@ def open_positions(mol: Chem.Mol) -> tuple[str, ...]:
 
 
 def differ_at_one_place(first: Chem.Mol, second: Chem.Mol) -> bool:
-    """Tell whether two molecules are a matched pair: one cut, or one hydrogen, makes them alike but for a small part.
+    """Return whether two molecules are a matched pair: one cut, or one hydrogen, makes them alike but for a small part.
 
     Examples
     --------

@@ -14,7 +14,7 @@ NAMES = ("heavy atoms", "donors", "acceptors", "rotatable bonds", "rings", "hete
 
 
 def size_and_kind(molecules: Sequence[Molecule]) -> NDArray[np.float64]:
-    """Give `n x 8` numbers as `NAMES` says: counts as `log(1 + count)`, so that a doubling weighs alike at any size.
+    """Return `n x 8` numbers as `NAMES` says: counts as `log(1 + count)`, so that a doubling weighs alike at any size.
 
     Examples
     --------

@@ -49,7 +49,7 @@ class StoredMolecules(Sequence[Molecule]):
 
 
 def smiles_of(molecules: Sequence[Molecule]) -> Sequence[str]:
-    """Give the SMILES of molecules, parsing none."""
+    """Return the SMILES of molecules, parsing none."""
     if isinstance(molecules, StoredMolecules):
         return molecules.smiles
     return [molecule.smiles for molecule in molecules]

@@ -36,7 +36,7 @@ class Alert:
 
 
 def find_alerts(mol: Chem.Mol) -> tuple[Alert, ...]:
-    """Give every alert of a molecule, in the order of the catalogues; the same place twice counts once.
+    """Return every alert of a molecule, in the order of the catalogues; the same place twice counts once.
 
     Examples
     --------
@@ -63,12 +63,12 @@ def _catalogue() -> Any:
 
 
 def _places(mol: Chem.Mol, match: Any) -> list[tuple[int, ...]]:
-    """Give every place of a match; the catalogue itself tells the first one only."""
+    """Return every place of a match; the catalogue itself tells the first one only."""
     pattern = match.filterMatch.GetPattern()
     return sorted(tuple(sorted(atoms)) for atoms in mol.GetSubstructMatches(pattern))
 
 
 def _catalogue_name(entry: Any) -> str:
-    """Give the catalogue of an entry; RDKit tells the three parts of PAINS apart, readers do not."""
+    """Return the catalogue of an entry; RDKit tells the three parts of PAINS apart, readers do not."""
     name = str(entry.GetProp("FilterSet"))
     return "PAINS" if name.startswith("PAINS") else name

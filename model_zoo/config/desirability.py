@@ -36,7 +36,7 @@ class Desirable(BaseModel):
         return self
 
     def score(self, value: float) -> float:
-        """Give 1 within the range, falling in a straight line to 0 over the margin outside of it."""
+        """Return 1 within the range, falling in a straight line to 0 over the margin outside of it."""
         below = 0.0 if self.low is None else self.low - value
         above = 0.0 if self.high is None else value - self.high
         return max(0.0, 1.0 - max(below, above, 0.0) / self.margin)

@@ -60,7 +60,7 @@ class Declared:
     places: dict[str, str] = field(default_factory=dict)
 
     def require(self) -> Declared:
-        """Give it, without any fault.
+        """Return it, without any fault.
 
         Raises
         ------
@@ -142,7 +142,7 @@ def read_endpoint(folder: Path, name: str) -> Endpoint:
 def _endpoints(
     path: Path, content: dict[str, Any], wanted: Collection[str] | None
 ) -> Iterator[tuple[str, Endpoint | str]]:
-    """Give the endpoints of a file by name; in place of one that is at fault, what is."""
+    """Yield the endpoints of a file by name; in place of one that is at fault, what is."""
     if SEVERAL not in content:
         if wanted is None or path.stem in wanted:
             yield path.stem, _alone(path, content)

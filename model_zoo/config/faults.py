@@ -38,7 +38,7 @@ def fault(detail: Any, schema: type[BaseModel], where: Callable[[str], str] = st
 
 
 def _place(location: tuple[str | int, ...], schema: type[BaseModel]) -> tuple[str, tuple[str, ...]]:
-    """Give a fault's key path as it stands in the file, and the keys that are known where its last part stands."""
+    """Return a fault's key path as it stands in the file, and the keys that are known where its last part stands."""
     path: list[str] = []
     known: tuple[str, ...] = ()
     holder: Any = schema
@@ -56,7 +56,7 @@ def _place(location: tuple[str | int, ...], schema: type[BaseModel]) -> tuple[st
 
 
 def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
-    """Give the schemas that a key `kind` chooses from, by its value; empty where there is no choice."""
+    """Return the schemas that a key `kind` chooses from, by its value; empty where there is no choice."""
     schemas = [item for item in get_args(annotation) if isinstance(item, type) and issubclass(item, BaseModel)]
     named = [item for item in schemas if "kind" in item.model_fields]
     return {kind: item for item in named for kind in get_args(item.model_fields["kind"].annotation)}

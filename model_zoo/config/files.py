@@ -79,11 +79,11 @@ class Configs:
     none."""
 
     def group_of(self, endpoint: str) -> Group | None:
-        """Give the group of an endpoint; none where it is by itself."""
+        """Return the group of an endpoint; none where it is by itself."""
         return grouping.group_of(self.groups, endpoint)
 
     def members_of(self, group: str) -> dict[str, Endpoint]:
-        """Give the endpoints of a group that can be read, by name, sorted."""
+        """Return the endpoints of a group that can be read, by name, sorted."""
         return {name: self.endpoints[name] for name in sorted(self.groups[group].endpoints) if name in self.endpoints}
 
     def learnt_from(self, endpoint: str, model: ModelSpec) -> list[str]:
@@ -100,7 +100,7 @@ class Configs:
         return with_members([model for model in self.models.values() if model.applies_to(endpoint)], metric)
 
     def model_of(self, endpoint: str, name: str) -> ModelSpec:
-        """Give one of the models that compete on an endpoint."""
+        """Return one of the models that compete on an endpoint."""
         model = self.models[name]
         return model if not model.is_ensemble else next(each for each in self.models_of(endpoint) if each.name == name)
 
@@ -122,7 +122,7 @@ def with_members(competing: Sequence[ModelSpec], metric: str | None = None) -> l
 
 
 def _aimed(model: ModelSpec, metric: str | None) -> dict[str, Any]:
-    """Give the settings of an ensemble, with the loss of a metric where they say none."""
+    """Return the settings of an ensemble, with the loss of a metric where they say none."""
     recipe = models.get(model.recipe)
     losses = recipe.LOSSES if isinstance(recipe, models.AimsAtMetric) else {}
     return {"loss": losses[metric], **model.config} if metric in losses else model.config

@@ -18,7 +18,7 @@ FOLDER = "groups"
 
 
 def group_of(groups: Mapping[str, Group], endpoint: str) -> Group | None:
-    """Give the group of an endpoint; none where it is by itself."""
+    """Return the group of an endpoint; none where it is by itself."""
     return next((group for group in groups.values() if endpoint in group.endpoints), None)
 
 
@@ -82,7 +82,7 @@ def suggestions(groups: Mapping[str, Group], endpoints: Mapping[str, Endpoint], 
 
 
 def placed(endpoint: Endpoint, group: Group | None) -> Endpoint:
-    """Give an endpoint with the split that its molecules really have, and with a category."""
+    """Return an endpoint with the split that its molecules really have, and with a category."""
     if group is None:
         return endpoint
     split = endpoint.split if endpoint.split.kind in COMES_WITH_DATA else group.split

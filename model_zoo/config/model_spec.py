@@ -101,7 +101,7 @@ class ModelSpec(BaseModel):
         return isinstance(models.get(self.recipe), models.Ensemble)
 
     def settings(self, endpoint: str | None = None, changed: Mapping[str, Json] | None = None) -> ModelConfig:
-        """Give the validated hyper-parameters, with the overrides of an endpoint, and others in place of some."""
+        """Return the validated hyper-parameters, with the overrides of an endpoint, and others in place of some."""
         recipe = models.get(self.recipe)
         merged = {**self.config, **self.overrides.get(endpoint or "", {}), **(changed or {})}
         if "task" in merged:
@@ -112,7 +112,7 @@ class ModelSpec(BaseModel):
         return settings
 
     def with_overrides(self, endpoint: str, overrides: dict[str, Json]) -> ModelSpec:
-        """Give the model with hyper-parameters that an endpoint says.
+        """Return the model with hyper-parameters that an endpoint says.
 
         Raises
         ------
@@ -137,5 +137,5 @@ class ModelSpec(BaseModel):
         return {key: names for key, names in lists.items() if names != "all"}
 
     def applies_to(self, endpoint: str) -> bool:
-        """Say whether this model competes on an endpoint."""
+        """Return whether this model competes on an endpoint."""
         return self.endpoints == "all" or endpoint in self.endpoints

@@ -31,7 +31,7 @@ class PanelSet(BaseModel):
     """What its YAML says beside its name, licence and files, with the names of columns and the deciding `metric`."""
 
     def content(self, panel: Panel, folder: str) -> dict[str, Json]:
-        """Give what the endpoint's YAML says.
+        """Return what the endpoint's YAML says.
 
         Parameters
         ----------

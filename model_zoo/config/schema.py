@@ -43,7 +43,7 @@ class Documented(GenerateJsonSchema):
 
 
 def schemas() -> dict[str, dict[str, Json]]:
-    """Give all schemas by file name; a model's `config` is described by that model's own `Config`.
+    """Return all schemas by file name; a model's `config` is described by that model's own `Config`.
 
     Examples
     --------
@@ -72,12 +72,12 @@ def write_schemas(folder: Path) -> list[Path]:
 
 
 def as_text(schema: dict[str, Json]) -> str:
-    """Give a schema as it is written to its file."""
+    """Return a schema as it is written to its file."""
     return json.dumps(schema, indent=1, sort_keys=True) + "\n"
 
 
 def _attribute_docstrings(cls: type) -> Iterator[tuple[str, str]]:
-    """Give the attributes of one class that have a docstring below them."""
+    """Yield the attributes of one class that have a docstring below them."""
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     assert isinstance(definition, ast.ClassDef)
     for attribute, below in pairwise(definition.body):
@@ -100,7 +100,7 @@ def _endpoints(one: dict[str, Any]) -> dict[str, Json]:
 
 
 def _in_part(schema: Any) -> Any:
-    """Give a schema of which nothing is required, for what is said in two places."""
+    """Return a schema of which nothing is required, for what is said in two places."""
     if isinstance(schema, list):
         return [_in_part(each) for each in schema]
     if not isinstance(schema, dict):

@@ -26,11 +26,11 @@ class Range(BaseModel):
         return self
 
     def values(self) -> tuple[str | int | float | bool | None, ...]:
-        """Give the ends, or all choices."""
+        """Return the ends, or all choices."""
         return self.choices or (self.low, self.high)
 
     def holds(self, value: object) -> bool:
-        """Say whether a value can be found here."""
+        """Return whether a value can be found here."""
         if self.choices:
             return value in self.choices
         assert self.low is not None

@@ -59,7 +59,7 @@ class Threshold(BaseModel):
     """On which side of the value the class is 1; the value itself is on it."""
 
     def label(self, value: float, sign: str) -> int:
-        """Give the class of a measured value or bound.
+        """Return the class of a measured value or bound.
 
         Raises
         ------
@@ -224,7 +224,7 @@ class _Reader:
         return *molecule, value, sign, weight
 
     def _read(self, row: Any) -> tuple[float, str]:
-        """Give value and relation.
+        """Return value and relation.
 
         Raises
         ------
@@ -291,7 +291,7 @@ def _refused(value: float, curation: Curation) -> str:
 
 
 def _used(measurements: list[Measured], merged: Merged, curation: Curation) -> list[Measured]:
-    """Give the measurements that a molecule's value stands for: none where they contradict or say too little."""
+    """Return the measurements that a molecule's value stands for: none where they contradict or say too little."""
     if merged.conflict or merged.between:
         return []
     if curation.censored == "keep_bound":

@@ -86,7 +86,7 @@ class Dataset:
         return self.table["fold"].to_numpy(dtype=int)
 
     def molecules(self) -> StoredMolecules:
-        """Give the molecules in row order; none is parsed before it is asked for."""
+        """Return the molecules in row order; none is parsed before it is asked for."""
         return StoredMolecules(self.table["smiles"])
 
     def summary(self) -> dict[str, Json]:

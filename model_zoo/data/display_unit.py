@@ -34,7 +34,7 @@ class Display(NamedTuple):
     flips: bool = False
 
     def value(self, value: float | None) -> float | None:
-        """Give a value as it is shown; none where there is none, or it is too large to be written.
+        """Return a value as it is shown; none where there is none, or it is too large to be written.
 
         Examples
         --------
@@ -50,7 +50,7 @@ class Display(NamedTuple):
         return shown if math.isfinite(shown) else None
 
     def interval(self, lower: float | None, upper: float | None) -> tuple[float | None, float | None]:
-        """Give the ends of an interval as they are shown, the lower one first.
+        """Return the ends of an interval as they are shown, the lower one first.
 
         Examples
         --------
@@ -61,7 +61,7 @@ class Display(NamedTuple):
         return shown[::-1] if self.flips else shown
 
     def relation(self, sign: str) -> str:
-        """Give the sign before a shown bound."""
+        """Return the sign before a shown bound."""
         return FLIPPED_RELATION[sign] if self.flips else sign
 
 

@@ -31,7 +31,7 @@ def training_rows(folds: NDArray[np.int_]) -> NDArray[np.bool_]:
 
 
 def held_out(folds: NDArray[np.int_]) -> Iterator[HeldOut]:
-    """Give the fits of a cross-validation; a fold that is scored is 0 or more.
+    """Yield the fits of a cross-validation; a fold that is scored is 0 or more.
 
     Examples
     --------

@@ -109,7 +109,7 @@ def require_all_folds(name: str, table: pd.DataFrame, split: Split) -> None:
 
 
 def _union(tables: Mapping[str, pd.DataFrame], tasks: Mapping[str, Task]) -> pd.DataFrame:
-    """Give every molecule once, with the kind of value it has where fewest molecules were measured."""
+    """Return every molecule once, with the kind of value it has where fewest molecules were measured."""
     import pandas as pd
 
     parts, first = [], 0

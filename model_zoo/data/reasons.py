@@ -10,7 +10,7 @@ NOT_ASKED_FOR = ("empty value", "where")
 
 
 def reason_kind(reason: str) -> str:
-    """Give the kind of a reason: what stands before its first colon.
+    """Return the kind of a reason: what stands before its first colon.
 
     Examples
     --------
@@ -21,7 +21,7 @@ def reason_kind(reason: str) -> str:
 
 
 def share_lost(rows: int, reasons: Mapping[str, int]) -> float:
-    """Give the share of rows that were dropped, of those that hold a value that was asked for.
+    """Return the share of rows that were dropped, of those that hold a value that was asked for.
 
     Examples
     --------

@@ -29,7 +29,7 @@ class DrugList:
     smiles: tuple[str, ...]
 
     def molecules(self, standardise: Standardise) -> tuple[Molecule, ...]:
-        """Give the drugs that can be read, standardised, each once, in the order of the list."""
+        """Return the drugs that can be read, standardised, each once, in the order of the list."""
         return _molecules(self, standardise)
 
 
@@ -48,7 +48,7 @@ def drug_file() -> Path | None:
 
 
 def reference_digest() -> dict[str, str]:
-    """Give the SHA-256 of the list by its name; nothing where there is none."""
+    """Return the SHA-256 of the list by its name; nothing where there is none."""
     path = drug_file()
     return {} if path is None else {_FILE: file_digest(path)}
 

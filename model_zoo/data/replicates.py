@@ -97,7 +97,7 @@ def merge(measurements: Sequence[Measured], rule: Rule, max_spread: Spread, task
 
 
 def weight_of(text: str, numerals: str) -> float:
-    """Give how much a measurement counts; 1 where nothing says it.
+    """Return how much a measurement counts; 1 where nothing says it.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _chosen(measurements: Sequence[Measured], rule: Rule) -> float:
 
 
 def _apart(low: float, high: float, most: Spread, unit: str, *, strict: bool = False) -> bool:
-    """Tell whether two values are too far apart; with `strict`, also where nothing says how far is too far."""
+    """Return whether two values are too far apart; with `strict`, also where nothing says how far is too far."""
     if most == "tenfold":
         if is_logarithmic(unit):
             return high - low > 1.0

@@ -62,7 +62,7 @@ def suspicions(old: Dataset, new: Dataset, task: Task) -> list[str]:
 
 
 def _by_molecule(dataset: Dataset) -> pd.Series:
-    """Give the mean measured value of each molecule; bounds have no part in it."""
+    """Return the mean measured value of each molecule; bounds have no part in it."""
     table = dataset.table[dataset.exact]
     return table.groupby("inchikey", sort=False)["value"].mean()
 

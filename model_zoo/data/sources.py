@@ -98,7 +98,7 @@ class PackageSource(_Files):
     """A top-level package: to locate one inside another, Python would import the outer one."""
 
     def paths(self, root: Path) -> dict[str, Path]:
-        """Give the files by a name that does not depend on the machine."""
+        """Return the files by a name that does not depend on the machine."""
         spec = importlib.util.find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:
             raise DataError(
@@ -108,7 +108,7 @@ class PackageSource(_Files):
         return {f"{self.package}/{name}": folder / name for name in self.names}
 
     def digests(self, root: Path) -> dict[str, str]:
-        """Give the SHA-256 of each file."""
+        """Return the SHA-256 of each file."""
         return {name: file_digest(_existing(path)) for name, path in self.paths(root).items()}
 
 
@@ -118,11 +118,11 @@ class CsvSource(_Files):
     kind: Literal["csv"]
 
     def paths(self, root: Path) -> dict[str, Path]:
-        """Give the files by their names in the configuration."""
+        """Return the files by their names in the configuration."""
         return {name: root / name for name in self.names}
 
     def digests(self, root: Path) -> dict[str, str]:
-        """Give the SHA-256 of each file."""
+        """Return the SHA-256 of each file."""
         return {name: file_digest(_existing(path)) for name, path in self.paths(root).items()}
 
 
@@ -132,7 +132,7 @@ class DvcSource(CsvSource):
     kind: Literal["dvc"]  # type: ignore[assignment]
 
     def digests(self, root: Path) -> dict[str, str]:
-        """Give the hash that each `.dvc` pointer records."""
+        """Return the hash that each `.dvc` pointer records."""
         return {name: f"md5:{pointer_md5(path)}" for name, path in self.paths(root).items()}
 
 
@@ -148,11 +148,11 @@ class BenchmarkSource(BaseModel):
     set: str
 
     def paths(self, root: Path) -> dict[str, Path]:
-        """Give the two official files."""
+        """Return the two official files."""
         return {f"{self.set}/{part}.csv": root / self.set / f"{part}.csv" for part in ("train_val", "test")}
 
     def digests(self, root: Path) -> dict[str, str]:
-        """Give the SHA-256 of each file."""
+        """Return the SHA-256 of each file."""
         return {name: file_digest(_existing(path)) for name, path in self.paths(root).items()}
 
 

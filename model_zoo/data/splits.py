@@ -176,7 +176,7 @@ def _spans(counts: NDArray[np.int_], shares: Sequence[float]) -> NDArray[np.int_
 
 
 def _day(text: str) -> str:
-    """Give the day that a cell begins with; empty where it is none."""
+    """Return the day that a cell begins with; empty where it is none."""
     try:
         return date.fromisoformat(text[:10]).isoformat() if ISO_DAY.match(text) else ""
     except ValueError:
@@ -184,7 +184,7 @@ def _day(text: str) -> str:
 
 
 def clusters(mols: Iterable[Mol]) -> list[int]:
-    """Give each molecule the place of its cluster's leader: the most similar one of molecules unlike each other.
+    """Return each molecule the place of its cluster's leader: the most similar one of molecules unlike each other.
 
     Leaders are chosen in order by sphere exclusion (Tanimoto similarity of Morgan fingerprints of radius 2 below 0.4).
     """

@@ -69,7 +69,7 @@ class Target(BaseModel):
         return self if self.transform == "logit" else self.model_copy(update={"lower": None, "upper": None})
 
     def outside(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell which of `n` values have no place on the scale of training.
+        """Return which of `n` values have no place on the scale of training.
 
         Examples
         --------
@@ -124,7 +124,7 @@ class Target(BaseModel):
         )
 
     def size(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give what a difference at each of `n` values is large or small against, in the endpoint's unit.
+        """Return what a difference at each of `n` values is large or small against, in the endpoint's unit.
 
         One for probabilities; the largest of the values where they were trained on as they are, so that a value that
         happens to be near zero asks for no more precision than the others; the value itself where its logarithm was.
@@ -146,7 +146,7 @@ class Target(BaseModel):
         return np.full(len(values), np.max(np.abs(values), initial=np.finfo(np.float64).tiny))
 
     def _bounds(self) -> tuple[float, float]:
-        """Give both bounds, which `logit` has."""
+        """Return both bounds, which `logit` has."""
         if self.lower is None or self.upper is None:
             raise ValueError("the transform logit needs both bounds")
         return self.lower, self.upper

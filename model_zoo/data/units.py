@@ -130,7 +130,7 @@ class NotPositiveError(ValueError):
 
 
 def bare_number(text: str) -> str:
-    """Give what is left of a cell without a relation before it and a known unit behind it.
+    """Return what is left of a cell without a relation before it and a known unit behind it.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def bare_number(text: str) -> str:
 
 
 def is_relation(text: str) -> bool:
-    """Tell whether a text is a relation such as `>` or `'='`."""
+    """Return whether a text is a relation such as `>` or `'='`."""
     try:
         return bool(relation(text))
     except ValueError:
@@ -151,7 +151,7 @@ def is_relation(text: str) -> bool:
 
 
 def is_unit(text: str) -> bool:
-    """Tell whether a text is a unit that converts into others.
+    """Return whether a text is a unit that converts into others.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def split_unit(text: str) -> tuple[str, str]:
 
 
 def is_logarithmic(unit: str) -> bool:
-    """Tell whether one more of a unit is ten times as much.
+    """Return whether one more of a unit is ten times as much.
 
     Examples
     --------
@@ -260,7 +260,7 @@ def _meaning(name: str) -> Unit | None:
 
 
 def _by_weight(come: Unit, wanted: Unit, weight: float) -> float:
-    """Give how many of one kind of concentration one of the other is: mol/L and g/L of a molecule of this weight."""
+    """Return how many of one kind of concentration one of the other is: mol/L and g/L of a molecule of this weight."""
     if come.family == wanted.family:
         return 1.0
     if not weight > 0:

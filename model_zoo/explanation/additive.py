@@ -87,7 +87,7 @@ class AtomValues:
         return None if np.isnan(self.numbers[1]) else max(0.0, float(self.numbers[1]))
 
     def of(self, molecule: Molecule, blocks: Mapping[str, Numbers], spread: Spread = attribution.spread) -> Floats:
-        """Give what each of a molecule's `n` atoms is worth.
+        """Return what each of a molecule's `n` atoms is worth.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class AtomValues:
         return values
 
     def arrays(self) -> Iterator[tuple[str, Numbers]]:
-        """Give the values as named arrays."""
+        """Yield the values as named arrays."""
         for each in fields(self):
             yield each.name, getattr(self, each.name)
 
@@ -187,7 +187,7 @@ def log_odds(probability: Floats, drawn_in: float = DRAWN_IN) -> Floats:
 
 
 def _counted(found: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Give the environments that occur, and how often each does in each of `n` molecules, `n x p`."""
+    """Return the environments that occur, and how often each does in each of `n` molecules, `n x p`."""
     keys, place = np.unique(np.concatenate([each.ravel() for each in found]), return_inverse=True)
     owner = np.repeat(np.arange(len(found)), [each.size for each in found])
     counts = np.zeros((len(found), len(keys)), dtype=np.float32)
@@ -213,7 +213,7 @@ def _sums_over_atoms(molecules: Sequence[Molecule], blocks: Sequence[str], X: Nu
 
 
 def _ridge(likeness: Floats, y: Floats) -> Floats:
-    """Give the `n` weights of a ridge regression from its `n x n` products."""
+    """Return the `n` weights of a ridge regression from its `n x n` products."""
     n = len(y)
     unit = max(float(np.trace(likeness)) / n, 1e-300)
     if not np.ptp(y) > 0:

@@ -219,13 +219,13 @@ class Explainer:
         return (told(end + near) - told(end - near)) / (2 * near), told(start), told(end)
 
     def _grow(self, part: Part, table: TreeTable, X: Numbers) -> tuple[Floats, float, float]:
-        """Give what each column adds by the trees of a part, from which baseline to which prediction."""
+        """Return what each column adds by the trees of a part, from which baseline to which prediction."""
         moved, end = contributions(table, part.pick(X)[0])
         share, start, end = self._met(table.baseline, end, log_odds=table.log_odds)
         return part.back(moved * share, X.shape[1]), start, end
 
     def _follow(self, part: Part, table: KernelTable, X: Numbers) -> tuple[Floats, float, float]:
-        """Give what a unit of each column is worth by a part's kernels, from which baseline to which prediction."""
+        """Return what a unit of each column is worth by a part's kernels, from which baseline to which prediction."""
         mine = part.pick(X)
         share, start, end = self._met(part.mean, float(table.sums(mine)[0]), log_odds=table.log_odds)
         return part.back(table.slopes(mine[0]) * share, X.shape[1]), start, end
@@ -241,7 +241,7 @@ class Explainer:
     def _occlude(
         self, part: Part, molecule: Molecule, X: Numbers, structures: Structures
     ) -> tuple[Floats, float, float]:
-        """Give what a part's prediction loses without each atom."""
+        """Return what a part's prediction loses without each atom."""
         without = featurizers.join([structures.without_atoms(name, molecule) for name in self._features])
         whole = float(part.model.predict(part.pick(X))[0])
         return whole - part.model.predict(part.pick(without)), part.mean, whole
@@ -260,7 +260,7 @@ class Explainer:
 
 
 def _predicted(parts: Sequence[Part], X: Numbers) -> Floats:
-    """Give what the parts together say."""
+    """Return what the parts together say."""
     return np.asarray(sum(part.weight * part.model.predict(part.pick(X)) for part in parts), dtype=np.float64)
 
 

@@ -89,7 +89,7 @@ def write_tables(
 
 
 def _reproduced(explainer: Explainer, others: Sequence[Molecule]) -> float:
-    """Give the share of the variance of predictions for some molecules that their atoms alone give."""
+    """Return the share of the variance of predictions for some molecules that their atoms alone give."""
     found = [explainer.explain(each) for each in others]
     said, rest = np.array([each.prediction for each in found]), np.array([each.rest for each in found])
     spread = float(((said - said.mean()) ** 2).sum())
@@ -97,7 +97,7 @@ def _reproduced(explainer: Explainer, others: Sequence[Molecule]) -> float:
 
 
 def _tables(model: Model, model_folder: Path, X: Numbers, mean: Floats) -> dict[str, NDArray[Any]]:
-    """Give trees and kernels: how many molecules pass each node, where paths start, what the average one gets."""
+    """Return trees and kernels: how many molecules pass each node, where paths start, what the average one gets."""
     squares = np.einsum("nd,nd->d", X, X, dtype=np.float64)  # `X.var` would hold all of X in double precision
     arrays: dict[str, NDArray[Any]] = {"variance": np.maximum(squares / len(X) - mean**2, 0.0)}
     for name, part in _parts(model):
@@ -112,7 +112,7 @@ def _tables(model: Model, model_folder: Path, X: Numbers, mean: Floats) -> dict[
 
 
 def _are_exact(model: Model, tables: Mapping[str, NDArray[Any]]) -> bool:
-    """Say whether every part of a model has its trees or kernels: none would be explained by masking."""
+    """Return whether every part of a model has its trees or kernels: none would be explained by masking."""
     return all(any(key.startswith(f"{name}/") and key != f"{name}/mean" for key in tables) for name, _ in _parts(model))
 
 
@@ -158,7 +158,7 @@ def _parts(model: Model) -> list[tuple[str, Part]]:
 
 
 def _table(model: Model, folder: Path, X: Numbers, predicted: Floats) -> TreeTable | KernelTable | None:
-    """Give a model's trees or kernels, when it is made of such and they predict what it predicts."""
+    """Return a model's trees or kernels, when it is made of such and they predict what it predicts."""
     X = X.astype(np.float32, copy=False)
     if isinstance(model, ObliviousModel):
         nodes, kernels = read_oblivious(model), None

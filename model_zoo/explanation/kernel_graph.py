@@ -91,7 +91,7 @@ class _Reader:
         )
 
     def _rows_of_bits(self, learned: str) -> NDArray[np.uint8]:
-        """Give `b x m` bits of the learned rows, which may be packed."""
+        """Return `b x m` bits of the learned rows, which may be packed."""
         if self._is(learned, "Cast"):
             learned = self._input(learned, "Cast")
         if not self._is(learned, "Slice"):
@@ -121,7 +121,7 @@ class _Reader:
         )
 
     def _slice(self, name: str) -> tuple[int, int]:
-        """Give first column and width of what is read of the features."""
+        """Return first column and width of what is read of the features."""
         if name not in self._made:
             return 0, self._others.shape[1]
         _, start, stop, _ = self._inputs(name, "Slice")
@@ -138,7 +138,7 @@ class _Reader:
         return list(node.input)
 
     def _input(self, name: str, operator: str) -> str:
-        """Give the first input, which is the only one or the one that counts."""
+        """Return the first input, which is the only one or the one that counts."""
         return self._inputs(name, operator)[0]
 
     def _number(self, name: str) -> float:

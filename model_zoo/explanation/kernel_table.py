@@ -49,19 +49,19 @@ class CountTerm:
     counts: NDArray[np.uint8]
 
     def columns(self) -> slice:
-        """Give the columns of the features that the term reads."""
+        """Return the columns of the features that the term reads."""
         first = int(self.numbers[0])
         return slice(first, first + len(self.starts) - 1)
 
     def values(self, X: Numbers) -> Floats:
-        """Give the counts of `n` molecules as the model reads them."""
+        """Return the counts of `n` molecules as the model reads them."""
         _, one, largest, _ = self.numbers
         own = X[:, self.columns()].astype(np.float32)
         whole = own if one == 1 else np.round(own / np.float32(one))
         return np.minimum(whole, np.float32(largest)).astype(np.float64)
 
     def of(self, z: Floats) -> float:
-        """Give the term for one molecule's values."""
+        """Return the term for one molecule's values."""
         common = self._common(*self._entries(np.flatnonzero(z)), z)
         likeness = common / np.maximum(z.sum() + self.sums - common, 1)
         return float(self.weights @ (np.exp((likeness - 1) / self.reach) if self.reach else likeness))
@@ -90,7 +90,7 @@ class CountTerm:
         return float(self.numbers[3])
 
     def _entries(self, active: NDArray[np.intp]) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.intp]]:
-        """Give row, count and column of the learned counts in some columns."""
+        """Return row, count and column of the learned counts in some columns."""
         sizes = self.starts[active + 1] - self.starts[active]
         column = np.repeat(active, sizes)
         places = np.arange(len(column)) + np.repeat(self.starts[active] - np.cumsum(sizes) + sizes, sizes)
@@ -127,18 +127,18 @@ class RankTerm:
     rises: Floats
 
     def columns(self) -> slice:
-        """Give the columns of the features that the term reads."""
+        """Return the columns of the features that the term reads."""
         first = int(self.numbers[0])
         return slice(first, first + len(self.lowest))
 
     def values(self, X: Numbers) -> Floats:
-        """Give the normal scores of `n` molecules."""
+        """Return the normal scores of `n` molecules."""
         own = X[:, self.columns()].astype(np.float64)
         way = np.clip((own[:, :, None] - self.starts) / self.widths, 0, 1)
         return np.asarray(self.lowest + (way * self.rises).sum(axis=2))
 
     def of(self, z: Floats) -> float:
-        """Give the term for one molecule's values."""
+        """Return the term for one molecule's values."""
         return float(self.weights @ self._decayed(((z - self.learned) ** 2).sum(axis=1))[0])
 
     def slopes(self, x: Floats, others: Floats) -> Floats:
@@ -178,7 +178,7 @@ class KernelTable:
     others: NDArray[np.float32]
 
     def sums(self, X: Numbers) -> Floats:
-        """Give the sum of all terms for `n` molecules."""
+        """Return the sum of all terms for `n` molecules."""
         added, slope, offset = self.line
         total = np.full(len(X), added)
         for term in self.terms:
@@ -186,7 +186,7 @@ class KernelTable:
         return total * slope + offset
 
     def slopes(self, x: Numbers) -> Floats:
-        """Give how much each of `d` columns moves the sum, per unit of the column, on the way from other molecules.
+        """Return how much each of `d` columns moves the sum, per unit of the column, on the way from other molecules.
 
         It is the slope of the line through the origin that fits best, over all paths, what a column adds against how
         far it moves.
@@ -207,7 +207,7 @@ class KernelTable:
         return tuple(term.values(self.others) for term in self.terms)
 
     def arrays(self) -> Iterator[tuple[str, Numbers]]:
-        """Give the table as named arrays."""
+        """Yield the table as named arrays."""
         yield "kernel", np.array([*self.line, float(self.log_odds), len(self.terms)])
         yield "others", self.others
         for number, term in enumerate(self.terms):
@@ -227,5 +227,5 @@ class KernelTable:
 
 
 def _at(number: int) -> float:
-    """Give where on its path the point of one of the others lies, in (0, 1)."""
+    """Return where on its path the point of one of the others lies, in (0, 1)."""
     return (number + 1) * GOLDEN % 1.0

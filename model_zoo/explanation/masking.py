@@ -17,18 +17,18 @@ from model_zoo.type_aliases import Numbers
 
 
 def masked(molecule: Molecule) -> list[Molecule]:
-    """Give the molecule once per atom, that atom replaced by a dummy with the same bonds."""
+    """Return the molecule once per atom, that atom replaced by a dummy with the same bonds."""
     return [_without(molecule.mol, index) for index in range(molecule.mol.GetNumAtoms())]
 
 
 def parts(feature: str, molecule: Molecule, x: Numbers, columns: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Give the part of each of `n` atoms in each of `k` columns, `n x k`: what the number loses without it."""
+    """Return the part of each of `n` atoms in each of `k` columns, `n x k`: what the number loses without it."""
     return np.asarray(x[columns].astype(np.float64) - masked_features(feature, molecule.smiles)[:, columns])
 
 
 @lru_cache(maxsize=64)
 def masked_features(feature: str, smiles: str) -> Numbers:
-    """Give the features of a molecule without each of its `n` atoms, `n x d`; endpoints share the work.
+    """Return the features of a molecule without each of its `n` atoms, `n x d`; endpoints share the work.
 
     Where a featurizer cannot read the molecule without an atom, that row is the whole molecule's: nothing is lost.
     """

@@ -19,7 +19,7 @@ class Structures:
     """Structures looked at in this process; featurizers are named as `policies.featurizer` finds them."""
 
     def featurize(self, name: str, molecules: Sequence[Molecule]) -> Numbers:
-        """Give the `m x d` features of molecules."""
+        """Return the `m x d` features of molecules."""
         return policies.featurizer(name).featurize(molecules)
 
     def without_atoms(self, name: str, molecule: Molecule) -> Numbers:

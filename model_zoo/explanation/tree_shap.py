@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 
 def contributions(table: TreeTable, x: Numbers) -> tuple[Floats, float]:
-    """Give the contribution of each of `d` columns for one molecule, and the ensemble's sum for it.
+    """Return the contribution of each of `d` columns for one molecule, and the ensemble's sum for it.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _leaf_sums(table: TreeTable, step: Floats) -> Floats:
 
 
 def _reached(table: TreeTable, agrees: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which nodes the molecule passes."""
+    """Return which nodes the molecule passes."""
     passes = agrees.copy()
     for start, stop in pairwise(table.levels[1:]):
         passes[start:stop] &= passes[table.parent[start:stop]]

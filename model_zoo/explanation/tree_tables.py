@@ -86,7 +86,7 @@ class TreeTable:
         return len(self.levels) - 2
 
     def arrays(self) -> Iterator[tuple[str, Numbers]]:
-        """Give the table as named arrays."""
+        """Yield the table as named arrays."""
         for each in fields(self):
             yield each.name, getattr(self, each.name)
 
@@ -119,7 +119,7 @@ class Nodes:
     log_odds: bool
 
     def leaves(self, X: Numbers) -> NDArray[np.int64]:
-        """Give the leaf of each of `n` molecules in each of `t` trees, `n x t`."""
+        """Return the leaf of each of `n` molecules in each of `t` trees, `n x t`."""
         now = np.repeat(self.roots[None], len(X), axis=0)
         rows = np.arange(len(X))[:, None]
         while (inner := self.left[now] >= 0).any():
@@ -128,7 +128,7 @@ class Nodes:
         return now
 
     def sums(self, X: Numbers) -> NDArray[np.float64]:
-        """Give the sum of leaves of `n` molecules, with what is added to it."""
+        """Return the sum of leaves of `n` molecules, with what is added to it."""
         return (
             np.concatenate(
                 [self.value[self.leaves(X[at : at + _ROWS])].sum(axis=1) for at in range(0, len(X), _ROWS)]

@@ -15,7 +15,7 @@ WORDS = {2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
 def compact(matrix: Numbers) -> Numbers:
-    """Give the same numbers as bytes where each is a whole one from 0 to 255; else the matrix itself.
+    """Return the same numbers as bytes where each is a whole one from 0 to 255; else the matrix itself.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class JoinedBlocks:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | NDArray[Any]) -> Numbers:
-        """Give the numbers of some rows, `m x d`."""
+        """Return the numbers of some rows, `m x d`."""
         if len(self._blocks) == 1:
             return np.asarray(self._blocks[0][rows]).astype(self._dtype, copy=False)
         count = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(self._blocks[0][rows, :0])

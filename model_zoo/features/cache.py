@@ -39,11 +39,11 @@ class FeatureCache(FeatureRows):
         self._code = {name: _Code.of(name, code_root) for name in names}
 
     def place(self, name: str) -> Path:
-        """Give the folder of a featurizer's rows."""
+        """Return the folder of a featurizer's rows."""
         return self.folder / f"{name}-{self._code[name].signature}"
 
     def may_keep(self, name: str) -> bool:
-        """Say whether the files are those that were signed."""
+        """Return whether the files are those that were signed."""
         return self._code[name].is_unchanged(self._root)
 
 

@@ -55,15 +55,15 @@ class FeatureRows:
         self._processes = processes
 
     def place(self, name: str) -> Path:
-        """Give the folder of a featurizer's rows: another one for every code that may compute others."""
+        """Return the folder of a featurizer's rows: another one for every code that may compute others."""
         raise NotImplementedError
 
     def may_keep(self, name: str) -> bool:
-        """Say whether the code that is loaded is still the one that the featurizer's folder is named after."""
+        """Return whether the code that is loaded is still the one that the featurizer's folder is named after."""
         raise NotImplementedError
 
     def featurize(self, name: str, molecules: Sequence[Molecule]) -> Numbers:
-        """Give what `featurizers.get(name).featurize(molecules)` gives, computing only what is not on disk.
+        """Return what `featurizers.get(name).featurize(molecules)` gives, computing only what is not on disk.
 
         Returns
         -------
@@ -100,7 +100,7 @@ class FeatureRows:
         return rows
 
     def joined(self, names: Sequence[str], molecules: Sequence[Molecule]) -> Numbers:
-        """Give the columns of several featurizers, side by side."""
+        """Return the columns of several featurizers, side by side."""
         return featurizers.join([self.featurize(name, molecules) for name in names])
 
     def _compute(self, name: str, molecules: Sequence[Molecule]) -> Numbers:
@@ -117,7 +117,7 @@ def _key(smiles: str) -> bytes:
 
 
 def _read(place: Path, wanted: Sequence[bytes]) -> dict[bytes, Numbers]:
-    """Give the rows that are on disk, by key.
+    """Return the rows that are on disk, by key.
 
     A file is named after its keys: one that was written for the same molecules is looked at first, and once all are
     found no other is opened. Each endpoint leaves a file, and hundreds would be read for each.
@@ -144,7 +144,7 @@ def _read(place: Path, wanted: Sequence[bytes]) -> dict[bytes, Numbers]:
 
 
 def _name_of(keys: Sequence[bytes]) -> str:
-    """Give the name of the file that holds the rows of these keys, in this order."""
+    """Return the name of the file that holds the rows of these keys, in this order."""
     return f"{hashlib.sha256(b''.join(keys)).hexdigest()[:32]}.npz"
 
 

@@ -21,15 +21,15 @@ class Featurizing:
     """Features of molecules, computed in this process."""
 
     def featurize(self, name: str, molecules: Sequence[Molecule]) -> Numbers:
-        """Give the `n x d` features of a featurizer, named as `policies.featurizer` finds it."""
+        """Return the `n x d` features of a featurizer, named as `policies.featurizer` finds it."""
         return _featurizer(name).featurize(molecules)
 
     def fingerprints(self, version: int, molecules: Sequence[Molecule]) -> NDArray[np.uint8]:
-        """Give the `n x b` fingerprints that likeness is told by, as a version of the rule makes them."""
+        """Return the `n x b` fingerprints that likeness is told by, as a version of the rule makes them."""
         return policies.fingerprints(molecules, policy=version)
 
     def size_and_kind(self, molecules: Sequence[Molecule]) -> NDArray[np.float64]:
-        """Give `n x p` sizes and kinds, see `size_and_kind`."""
+        """Return `n x p` sizes and kinds, see `size_and_kind`."""
         return size_and_kind(molecules)
 
 
@@ -58,7 +58,7 @@ class SharedFeatures:
         self._joined: dict[tuple[str, ...], NDArray[Any]] = {}
 
     def packed(self, version: int) -> NDArray[np.uint8]:
-        """Give the `n x b` fingerprints that likeness is told by, as a version of the rule makes them."""
+        """Return the `n x b` fingerprints that likeness is told by, as a version of the rule makes them."""
         if version not in self._packed:
             self._packed[version] = self._source.fingerprints(version, self.molecules)
         return self._packed[version]
@@ -69,11 +69,11 @@ class SharedFeatures:
         return self._source.size_and_kind(self.molecules)
 
     def has(self, features: tuple[str, ...]) -> bool:
-        """Tell whether these featurizers have all worked already."""
+        """Return whether these featurizers have all worked already."""
         return all(name in self._blocks for name in features)
 
     def matrix(self, features: tuple[str, ...]) -> Numbers:
-        """Give the blocks of these featurizers side by side, `n x d`."""
+        """Return the blocks of these featurizers side by side, `n x d`."""
         if features not in self._joined:
             for name in features:
                 if name not in self._blocks:

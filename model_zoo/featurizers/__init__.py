@@ -25,7 +25,7 @@ class Featurizer(Protocol):
     """What a module in this package offers: one pure function."""
 
     def featurize(self, molecules: Sequence[Molecule]) -> Numbers:
-        """Give an `n x d` matrix, a row per molecule in the order given, `d` fixed by the module."""
+        """Return an `n x d` matrix, a row per molecule in the order given, `d` fixed by the module."""
 
 
 class KnownWidth(Protocol):

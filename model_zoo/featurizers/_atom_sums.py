@@ -35,7 +35,7 @@ _BINS: dict[str, tuple[str, str, Floats]] = {
 
 
 def parts(molecule: Molecule, names: Sequence[str]) -> Floats:
-    """Give the part of each of `n` atoms in each of `k` descriptors, by RDKit's names, `n x k`.
+    """Return the part of each of `n` atoms in each of `k` descriptors, by RDKit's names, `n x k`.
 
     Those that are no sums over atoms get zeros.
     """
@@ -58,7 +58,7 @@ class Parts:
         self._known: dict[str, Floats | None] = {}
 
     def of(self, name: str) -> Floats | None:
-        """Give the part of each of `n` atoms in a descriptor, by RDKit's name; none where it is no sum over atoms."""
+        """Return the part of each of `n` atoms in a descriptor, by RDKit's name; none where it is no sum over atoms."""
         if name not in self._known:
             self._known[name] = self._compute(name)
         return self._known[name]
@@ -166,7 +166,7 @@ class Parts:
         return result
 
     def where(self, holds: Callable[[Chem.Atom], bool]) -> Floats:
-        """Give 1 for the atoms for which something holds."""
+        """Return 1 for the atoms for which something holds."""
         return self._per_atom(holds)
 
     def outer_electrons(self) -> Floats:
@@ -175,7 +175,7 @@ class Parts:
         return np.asarray(outer + self._hydrogens)
 
     def connectivity(self, kind: str, bonds: int) -> Floats:
-        """Give each atom's part in a connectivity index over single atoms (0 bonds) or single bonds (1).
+        """Return each atom's part in a connectivity index over single atoms (0 bonds) or single bonds (1).
 
         Source of the three kinds (plain, `n`, `v`): Hall & Kier, Rev. Comput. Chem. 1991, 2, 367.
         """
@@ -199,7 +199,7 @@ class Parts:
         return self.where(_is_polar) * self._hydrogens
 
     def chosen(self, count: Callable[..., int]) -> Floats:
-        """Give 1 for the atoms that one of RDKit's counters names."""
+        """Return 1 for the atoms that one of RDKit's counters names."""
         atoms: list[int] = []
         count(self._mol, atoms=atoms)
         result = np.zeros(len(self._atoms))
@@ -262,5 +262,5 @@ _RINGS: dict[str, tuple[str | None, bool | None]] = {
 
 @lru_cache(maxsize=1)
 def _fragments() -> dict[str, Chem.Mol]:
-    """Give RDKit's fragment patterns by the names of their counts."""
+    """Return RDKit's fragment patterns by the names of their counts."""
     return {name: function.__defaults__[1] for name, function in Fragments.fns}

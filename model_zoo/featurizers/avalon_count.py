@@ -18,7 +18,7 @@ WIDTH = 1024
 
 
 def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
-    """Give `n x 1024` counts as `float32`.
+    """Return `n x 1024` counts as `float32`.
 
     Examples
     --------

@@ -51,7 +51,7 @@ _TOKEN = re.compile("|".join(map(re.escape, sorted(_TOKENS, key=len, reverse=Tru
 
 
 def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
-    """Give `n x 512` numbers as `float32`.
+    """Return `n x 512` numbers as `float32`.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
 
 
 def _read(shares: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the embeddings of texts, `b x 35 x length`."""
+    """Return the embeddings of texts, `b x 35 x length`."""
     import torch
     from torch.nn.functional import conv1d, pad, selu
 
@@ -91,7 +91,7 @@ def _read(shares: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=1)
 def _network() -> tuple[list[Any], list[Any]]:
-    """Give the weights of the convolutions, and the memories.
+    """Return the weights of the convolutions, and the memories.
 
     The file is an archive with an entry of plain numbers per tensor, in the order of the layers and by columns, as
     Keras had them: nothing is unpickled.

@@ -54,7 +54,7 @@ WIDTH = len(NAMES)
 
 
 def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
-    """Give `n x 28` descriptors as `float32`, columns in the order of `NAMES`.
+    """Return `n x 28` descriptors as `float32`, columns in the order of `NAMES`.
 
     A value that RDKit cannot compute (not finite) becomes 0, so that every model receives finite numbers.
 
@@ -71,7 +71,7 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
 
 
 def atom_parts(molecule: Molecule, columns: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Give the part of each of `n` atoms in each of `k` columns, `n x k`; zeros for what is no sum over atoms."""
+    """Return the part of each of `n` atoms in each of `k` columns, `n x k`; zeros for what is no sum over atoms."""
     from model_zoo.featurizers import _atom_sums
 
     return _atom_sums.parts(molecule, [SAME.get(NAMES[column], NAMES[column]) for column in columns])

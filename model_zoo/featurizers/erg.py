@@ -19,7 +19,7 @@ LONGEST, SHORTEST, FUZZ = 15, 1, 0.3
 
 
 def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
-    """Give `n x 315` fuzzy counts as `float32`.
+    """Return `n x 315` fuzzy counts as `float32`.
 
     Examples
     --------

@@ -54,7 +54,7 @@ BOND_RADICES = (5, 2, 2, 7)
 
 
 def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
-    """Give `n x 960` packed graphs as `float32`.
+    """Return `n x 960` packed graphs as `float32`.
 
     Examples
     --------

@@ -26,7 +26,7 @@ PRETRAINING_DATA = (
 
 
 def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
-    """Give `n x 512` numbers as `float32`.
+    """Return `n x 512` numbers as `float32`.
 
     One molecule at a time, several side by side: in a batch the last digits would depend on the neighbours.
 

@@ -21,7 +21,7 @@ _generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=WID
 
 
 def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
-    """Give `n x 1024` counts as `float32`.
+    """Return `n x 1024` counts as `float32`.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
 
 
 def atom_parts(molecule: Molecule, columns: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Give the part of each of `n` atoms in each of `k` columns, `n x k`.
+    """Return the part of each of `n` atoms in each of `k` columns, `n x k`.
 
     The environments of a column count the same, and so do the atoms of an environment.
     """

@@ -48,7 +48,7 @@ LIMIT = 1e15
 
 
 def compute(mol: Chem.Mol) -> NDArray[np.float64]:
-    """Give the 217 descriptors of a sanitised molecule, in the order of `NAMES`.
+    """Return the 217 descriptors of a sanitised molecule, in the order of `NAMES`.
 
     Each is the number that `rdkit.Chem.Descriptors.CalcMolDescriptors` gives, to the last bit; NaN where that is NaN or
     raises. The molecule stays as it is.
@@ -85,7 +85,7 @@ def _one_by_one(mol: Chem.Mol) -> NDArray[np.float64]:
 
 
 def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
-    """Give `n x 217` finite descriptors as `float32`, columns in the order of `NAMES`.
+    """Return `n x 217` finite descriptors as `float32`, columns in the order of `NAMES`.
 
     What is not a number becomes 0. What lies outside of `LIMIT` becomes the limit: Ipc grows with the power of the
     number of atoms and leaves the range of `float32`.
@@ -103,7 +103,7 @@ def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
 
 
 def atom_parts(molecule: Molecule, columns: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Give the part of each of `n` atoms in each of `k` columns, `n x k`; zeros for what is no sum over atoms."""
+    """Return the part of each of `n` atoms in each of `k` columns, `n x k`; zeros for what is no sum over atoms."""
     from model_zoo.featurizers import _atom_sums
 
     return _atom_sums.parts(molecule, [NAMES[column] for column in columns])

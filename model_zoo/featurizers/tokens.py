@@ -29,7 +29,7 @@ SIZE = len(VOCABULARY) + 2
 
 
 def featurize(molecules: Sequence[Molecule]) -> NDArray[np.int64]:
-    """Give `n x 128` token numbers as `int64`: 0 is padding, 1 an unknown token.
+    """Return `n x 128` token numbers as `int64`: 0 is padding, 1 an unknown token.
 
     Examples
     --------

@@ -71,7 +71,7 @@ class ConstantModel:
         self.value = float(value)
 
     def predict(self, X: Numbers) -> NDArray[np.float64]:
-        """Give the constant once per row."""
+        """Return the constant once per row."""
         return np.full(len(X), self.value, dtype=np.float64)
 
     def save(self, folder: Path) -> None:

@@ -59,7 +59,7 @@ class ObliviousModel:
         self._asked, self._first = self.feature.ravel(), np.arange(trees) << self.depth
 
     def sums(self, X: Numbers) -> NDArray[np.float64]:
-        """Give the sum of leaves of `n` molecules, with what is added to it."""
+        """Return the sum of leaves of `n` molecules, with what is added to it."""
         X = X.astype(np.float32, copy=False)
         parts = [self._sums(X[at : at + _ROWS]) for at in range(0, len(X), _ROWS)]
         return np.concatenate(parts) if parts else np.empty(0)

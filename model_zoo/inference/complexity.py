@@ -38,6 +38,6 @@ def walks(mol: Chem.Mol) -> int:
 
 
 def is_too_complex(mol: Chem.Mol) -> bool:
-    """Tell whether featurizers would take too long over a molecule; most need not even be counted."""
+    """Return whether featurizers would take too long over a molecule; most need not even be counted."""
     rings = mol.GetNumBonds() - mol.GetNumAtoms()
     return rings > 10 and walks(mol) > MOST_WALKS

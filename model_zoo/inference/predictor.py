@@ -37,7 +37,7 @@ class Cache(Protocol[K_contra, V]):
     """What a predictor remembers things in; safe between threads."""
 
     def get(self, key: K_contra) -> V | None:
-        """Give what is remembered, or none."""
+        """Return what is remembered, or none."""
 
     def put(self, key: K_contra, value: V) -> None:
         """Remember a value."""
@@ -47,7 +47,7 @@ class _Forgetful:
     """A cache that remembers nothing."""
 
     def get(self, key: object) -> None:
-        """Give nothing."""
+        """Return nothing."""
 
     def put(self, key: object, value: object) -> None:
         """Forget it."""
@@ -91,7 +91,7 @@ class Predictor:
         self._readings = readings or _Forgetful()
 
     def known(self, bundles: Mapping[str, Bundle], texts: Sequence[str]) -> list[Answer | None]:
-        """Give the answers that are remembered, without computing anything: quick enough for the event loop."""
+        """Return the answers that are remembered, without computing anything: quick enough for the event loop."""
         return [self._known(bundles, text) for text in texts]
 
     def _known(self, bundles: Mapping[str, Bundle], text: str) -> Answer | None:
@@ -175,7 +175,7 @@ class Predictor:
         *,
         remember: bool,
     ) -> dict[str, dict[str, Estimate | Fault]]:
-        """Give what each of some bundles of one standardisation says, by standardised SMILES and endpoint."""
+        """Return what each of some bundles of one standardisation says, by standardised SMILES and endpoint."""
         results: dict[str, dict[str, Estimate | Fault]] = {}
         missing: list[Molecule] = []
         for smiles in wanted:
@@ -250,7 +250,7 @@ def _noted(result: Estimate | Fault, reading: Understood) -> Estimate | Fault:
 
 
 def _looks(bundle: Bundle, shared: SharedFeatures) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
-    """Give what a bundle looks for nearest molecules by; one that is older than sizes and kinds asks for none."""
+    """Return what a bundle looks for nearest molecules by; one that is older than sizes and kinds asks for none."""
     packed = shared.packed(bundle.manifest.policies.similarity)
     return packed, shared.properties if bundle.reads_properties else None
 

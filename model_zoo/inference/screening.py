@@ -54,7 +54,7 @@ class Shard:
 
 
 def open_place(place: str) -> tuple[FileSystem, str]:
-    """Give the file system and the path that a path or `s3://` address means.
+    """Return the file system and the path that a path or `s3://` address means.
 
     Raises
     ------

@@ -63,7 +63,7 @@ class Goal:
         direction: Literal["higher", "lower", "none"],
         measured: Floats,
     ) -> Goal | None:
-        """Give the goal of an endpoint; none where it says neither a range nor a direction.
+        """Return the goal of an endpoint; none where it says neither a range nor a direction.
 
         With a direction only, the worst measured value is worth least, and one as far above the best as half of all
         that was measured is worth 1: also among the best a better one counts. The outermost hundredths of the values
@@ -90,7 +90,7 @@ class Goal:
         return cls(target, None, float(worst), float(best))
 
     def score(self, y: Floats) -> Floats:
-        """Give the desirability, `WORTHLESS` to 1, of values on the scale of training."""
+        """Return the desirability, `WORTHLESS` to 1, of values on the scale of training."""
         return np.asarray(WORTHLESS + (1 - WORTHLESS) * np.clip(self._worth(y), 0, 1))
 
     def _worth(self, y: Floats) -> Floats:
@@ -102,7 +102,7 @@ class Goal:
         return np.asarray(1 - np.maximum(below, above) / wished.margin)
 
     def moments(self, y: Floats, half_width: Floats, power: float) -> tuple[Floats, Floats]:
-        """Give the means of a power of the desirability, and of its square.
+        """Return the means of a power of the desirability, and of its square.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class Goal:
 
 
 def desirability(goals: Sequence[Goal], Y: Floats, half_widths: Floats) -> tuple[Floats, Floats]:
-    """Give the mean and the spread of the geometric mean of the goals' desirabilities.
+    """Return the mean and the spread of the geometric mean of the goals' desirabilities.
 
     Parameters
     ----------

@@ -64,11 +64,11 @@ class Artefact(Part):
     minimum_reader: Format = 1
 
     def as_json(self) -> dict[str, JsonValue]:
-        """Give what is written, as JSON values."""
+        """Return what is written, as JSON values."""
         return self.model_dump(mode="json")
 
     def as_bytes(self) -> bytes:
-        """Give the file."""
+        """Return the file."""
         return (json.dumps(self.as_json(), sort_keys=True, allow_nan=False) + "\n").encode()
 
     @model_serializer(mode="wrap")
@@ -116,7 +116,7 @@ def read_artefact(kind: type[A], content: bytes, where: str, fault: type[AidrugE
 
 
 def _fields(kind: type[Artefact], content: bytes, where: str, fault: type[AidrugError], advice: str) -> dict[str, Json]:
-    """Give the fields of what is no valid artefact; what is not even an object is the fault."""
+    """Return the fields of what is no valid artefact; what is not even an object is the fault."""
     try:
         fields = json.loads(content)
     except ValueError as error:  # of JSON, or of UTF-8

@@ -14,13 +14,13 @@ from model_zoo.type_aliases import Json
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
-    """Give the digest of a file's content, as hexadecimal digits."""
+    """Return the digest of a file's content, as hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
 def content_digest(content: bytes) -> str:
-    """Give the SHA-256 of bytes, as hexadecimal digits."""
+    """Return the SHA-256 of bytes, as hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -36,7 +36,7 @@ def canonical_json(value: Json) -> str:
 
 
 def json_digest(value: Json) -> str:
-    """Give the SHA-256 of a JSON value's canonical form, as hexadecimal digits.
+    """Return the SHA-256 of a JSON value's canonical form, as hexadecimal digits.
 
     Examples
     --------

@@ -14,7 +14,7 @@ class Session(Protocol):
     get_inputs: Any
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, Numbers]) -> list[Numbers]:
-        """Give the named outputs."""
+        """Return the named outputs."""
 
 
 def open_session(graph: bytes) -> Session:

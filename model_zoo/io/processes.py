@@ -13,7 +13,7 @@ B = TypeVar("B")
 
 
 def spread(work: Callable[[A], B], items: Sequence[A], processes: int, *, least: int, chunk: int = 1) -> Iterator[B]:
-    """Give `work` of each item, in order.
+    """Yield `work` of each item, in order.
 
     Parameters
     ----------

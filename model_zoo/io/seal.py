@@ -36,7 +36,7 @@ def sealed(fields: Mapping[str, Json]) -> bytes:
 
 
 def is_sealed(content: bytes) -> bool:
-    """Tell whether bytes are what was sealed, to the last one."""
+    """Return whether bytes are what was sealed, to the last one."""
     places = list(_PATTERN.finditer(content))
     if len(places) != 1:
         return False

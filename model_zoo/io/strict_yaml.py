@@ -72,12 +72,12 @@ def check(schema: type[S], content: Any) -> S:
 
 
 def plain(value: Any) -> Any:
-    """Give a value as it stands in the file, for messages."""
+    """Return a value as it stands in the file, for messages."""
     return [plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 def _frozen(content: Any) -> Any:
-    """Give lists as tuples, which is what schemas hold: strictly, a list is none."""
+    """Return lists as tuples, which is what schemas hold: strictly, a list is none."""
     if isinstance(content, Mapping):
         return {key: _frozen(value) for key, value in content.items()}
     return tuple(map(_frozen, content)) if isinstance(content, list) else content

@@ -63,7 +63,7 @@ def _without_block(text: str, name: yaml.Node, value: yaml.Node, following: int 
 
 
 def _last(value: Any) -> int:
-    """Give the line that a value ends in: the mark of a block's end stands behind what follows it."""
+    """Return the line that a value ends in: the mark of a block's end stands behind what follows it."""
     if isinstance(value, yaml.ScalarNode) or value.flow_style or not value.value:
         mark = value.end_mark
         return int(mark.line - (1 if mark.column == 0 and mark.line > value.start_mark.line else 0))

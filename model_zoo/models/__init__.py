@@ -49,7 +49,7 @@ class Ensemble(Protocol):
     Config: type[ModelConfig]
 
     def fit_weights(self, P: NDArray[np.float64], y: NDArray[np.float64], config: Any) -> NDArray[np.float64]:
-        """Give `m` shares, none negative, that sum to one, from `n x m` out-of-fold predictions and `n` values."""
+        """Return `m` shares, none negative, that sum to one, from `n x m` out-of-fold predictions and `n` values."""
 
 
 @runtime_checkable
@@ -83,7 +83,7 @@ class JointModel(Protocol):
         """Predict `n x t` values from an `n x d` matrix; see `Model` for what a value is."""
 
     def column(self, place: int) -> Model:
-        """Give what predicts one of the endpoints, in a format that a bundle may hold."""
+        """Return what predicts one of the endpoints, in a format that a bundle may hold."""
 
 
 @runtime_checkable
@@ -127,7 +127,7 @@ def names() -> list[str]:
 
 
 def _is_known(name: str) -> bool:
-    """Say whether a name is among them, by one look at its file: configurations ask a thousand times."""
+    """Return whether a name is among them, by one look at its file: configurations ask a thousand times."""
     return name.isidentifier() and not name.startswith(_NOT_MODELS) and Path(__file__).with_name(f"{name}.py").is_file()
 
 

@@ -69,7 +69,7 @@ class Columns:
         return cls(X.shape[1], counts, factors, measures, knots)
 
     def scaled(self, X: Numbers) -> NDArray[np.float32]:
-        """Give `n x m` inputs of a network.
+        """Return `n x m` inputs of a network.
 
         Examples
         --------

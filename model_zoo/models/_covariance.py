@@ -58,7 +58,7 @@ class Minmax:
         self.sums = self.counts.sum(axis=1, dtype=np.float64)
 
     def distances(self, X: Numbers) -> NDArray[np.float64]:
-        """Give `n x m` distances in [0, 1]."""
+        """Return `n x m` distances in [0, 1]."""
         counts = _counts(X, self.block)
         found = kernel(self.unary.bits(counts), self.bits, (counts.sum(axis=1, dtype=np.float64), self.sums))
         return np.asarray(1 - found)
@@ -120,7 +120,7 @@ class Rank:
         self.squares = (self.scores**2).sum(axis=1)
 
     def distances(self, X: Numbers) -> NDArray[np.float64]:
-        """Give `n x m` distances, one where columns differ by a standard deviation on average."""
+        """Return `n x m` distances, one where columns differ by a standard deviation on average."""
         scores = self._scores(np.asarray(X, dtype=np.float64))
         squared = (scores**2).sum(axis=1)[:, None] + self.squares - 2 * (scores @ self.scores.T)
         return np.asarray(np.sqrt(np.maximum(squared / self.block.columns, 0) + SMOOTHING) - np.sqrt(SMOOTHING))
@@ -202,7 +202,7 @@ def find_terms(distances: list[NDArray[np.float64]], y: NDArray[np.float64], sma
 def _loss(
     logarithms: NDArray[np.float64], distances: list[NDArray[np.float64]], y: NDArray[np.float64], start: Numbers
 ) -> tuple[float, NDArray[np.float64]]:
-    """Give the negative logarithm of the posterior, and its gradient (Rasmussen & Williams, equation 5.9)."""
+    """Return the negative logarithm of the posterior, and its gradient (Rasmussen & Williams, equation 5.9)."""
     from scipy.linalg import cho_solve
 
     blocks = len(distances)
@@ -225,7 +225,7 @@ def _loss(
 
 
 def factored(covariance: NDArray[np.float64], noise: float) -> tuple[NDArray[np.float64], bool]:
-    """Give the Cholesky factor of a covariance with noise on its diagonal; the covariance is overwritten.
+    """Return the Cholesky factor of a covariance with noise on its diagonal; the covariance is overwritten.
 
     Raises
     ------

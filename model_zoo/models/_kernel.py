@@ -35,7 +35,7 @@ class KernelConfig(ModelConfig):
 
 
 def rows_to_learn(count: int, config: KernelConfig) -> NDArray[np.intp]:
-    """Give the rows to learn from.
+    """Return the rows to learn from.
 
     Raises
     ------
@@ -104,12 +104,12 @@ class Unary:
         return cls(columns.astype(np.int64), thresholds.astype(np.float32))
 
     def bits(self, counts: Numbers) -> NDArray[np.float32]:
-        """Give `n x b` bits."""
+        """Return `n x b` bits."""
         return (counts[:, self.columns] >= self.thresholds).astype(np.float32)
 
 
 def kernel(left: NDArray[np.float32], right: NDArray[np.float32], sums: tuple[Numbers, Numbers]) -> NDArray[np.float64]:
-    """Give the kernel of `n` rows with `m` rows from their bits and their sums of counts, `n x m`, in [0, 1]."""
+    """Return the kernel of `n` rows with `m` rows from their bits and their sums of counts, `n x m`, in [0, 1]."""
     common = (left @ right.T).astype(np.float64)
     union = sums[0][:, None] + sums[1][None, :] - common
     return np.asarray(common / np.maximum(union, 1))
@@ -185,7 +185,7 @@ def expansion_graph(
 
 
 def fitted_logistic(decisions: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, float]:
-    """Give slope and offset of the logistic curve through decisions that were made without their own label.
+    """Return slope and offset of the logistic curve through decisions that were made without their own label.
 
     Decisions that say nothing, or the opposite, are worth no more than the share of class 1.
     """

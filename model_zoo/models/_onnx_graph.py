@@ -66,7 +66,7 @@ class OnnxGraph:
         shape: tuple[str | int, ...],
         opsets: Mapping[str, int] = MappingProxyType({"": 18}),
     ) -> bytes:
-        """Give the file of the graph from `n x columns` features `X` to `y` of a type and shape.
+        """Return the file of the graph from `n x columns` features `X` to `y` of a type and shape.
 
         The operators are those of a version of each of their domains.
         """

@@ -26,7 +26,7 @@ SHAPE = {"width": 64, "heads": 4, "layers": 2}
 
 
 def make_encoder(width: int, heads: int, layers: int, dropout: float) -> Any:
-    """Give a network from `n x t` tokens to `n x width` vectors: pre-norm layers, averaged over the molecule."""
+    """Return a network from `n x t` tokens to `n x width` vectors: pre-norm layers, averaged over the molecule."""
     import torch
     from torch import nn
 
@@ -84,7 +84,7 @@ def one_thread() -> Iterator[None]:
 def descent(
     parameters: list[torch.Tensor], learning_rate: float, weight_decay: float, steps: int
 ) -> Callable[[torch.Tensor], None]:
-    """Give what takes one step down a loss, by AdamW in one cycle of so many steps, gradients cut at a norm of 1."""
+    """Return what takes one step down a loss, by AdamW in one cycle of so many steps, gradients cut at a norm of 1."""
     import torch
 
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)

@@ -146,7 +146,7 @@ def _split(tree: Grown, asks: NDArray[np.bool_], value: NDArray[np.float64]) -> 
 
 
 def _alone(value: float) -> Forest:
-    """Give a tree that asks nothing as one whose question does not matter: the operator knows no other."""
+    """Return a tree that asks nothing as one whose question does not matter: the operator knows no other."""
     one, leaf = np.zeros(1, dtype=np.int64), np.ones(1, dtype=bool)
     return Forest(one, np.zeros(1, dtype=np.float32), one, one + 1, leaf, leaf, np.full(2, value), one)
 

@@ -36,7 +36,7 @@ class Config(ModelConfig):
 
 
 def fit_weights(P: NDArray[np.float64], y: NDArray[np.float64], config: Config) -> NDArray[np.float64]:
-    """Give the members' shares, `m` numbers of at least zero that sum to one.
+    """Return the members' shares, `m` numbers of at least zero that sum to one.
 
     Parameters
     ----------

@@ -85,7 +85,7 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
 
 
 def quantiles(descriptors: Numbers) -> NDArray[np.float32]:
-    """Give `33 x d` quantiles of `n x d` descriptors."""
+    """Return `33 x d` quantiles of `n x d` descriptors."""
     return np.quantile(descriptors.astype(np.float64), np.linspace(0, 1, KNOTS), axis=0).astype(np.float32)
 
 
@@ -178,7 +178,7 @@ class Graphs:
 
 
 def _ranges(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the members of some rows, one after the other, and the place in `rows` that each belongs to."""
+    """Return the members of some rows, one after the other, and the place in `rows` that each belongs to."""
     sizes = starts[rows + 1] - starts[rows]
     owner = np.repeat(np.arange(len(rows)), sizes)
     return np.arange(sizes.sum()) + (starts[rows] - np.cumsum(sizes) + sizes)[owner], owner
@@ -249,7 +249,7 @@ def _fit(graphs: Graphs, targets: torch.Tensor, config: Config, member: int) -> 
 
 
 def _course(epoch: float, config: Config) -> float:
-    """Give the learning rate over its highest value: a straight line up from a tenth, then down to a tenth.
+    """Return the learning rate over its highest value: a straight line up from a tenth, then down to a tenth.
 
     Examples
     --------

@@ -49,7 +49,7 @@ class Config(KernelConfig):
 
 
 def with_widths(settings: Mapping[str, Json], widths: Sequence[int]) -> dict[str, Json]:
-    """Give each block the columns of its featurizer, where the settings do not say how many it has.
+    """Return each block the columns of its featurizer, where the settings do not say how many it has.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
 
 
 def _bounds(width: int, config: Config) -> list[tuple[Block, int, int]]:
-    """Give the columns `start` to `stop` of each block.
+    """Return the columns `start` to `stop` of each block.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def _terms(X: Numbers, y: NDArray[np.float64], bounds: list[tuple[Block, int, in
 def _covariance(
     X: Numbers, bounds: list[tuple[Block, int, int]], blocks: list[Minmax | Rank], terms: Terms
 ) -> NDArray[np.float64]:
-    """Give the `n x n` covariance of the learned rows, some of its rows at once: a whole term takes as much as it."""
+    """Return the `n x n` covariance of the learned rows, some of its rows at once: a whole term takes as much as it."""
     covariance = np.empty((len(X), len(X)))
     for at in range(0, len(X), PART):
         some = X[at : at + PART]
@@ -148,7 +148,7 @@ def _covariance(
 
 
 def _precisions(factor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the diagonal of the inverse of `L L'`: the sums over each column's squares in the inverse of `L`.
+    """Return the diagonal of the inverse of `L L'`: the sums over each column's squares in the inverse of `L`.
 
     The factor is overwritten.
     """

@@ -102,7 +102,7 @@ class _Network:
         return [*self.weights, *self.biases, *self.gains]
 
     def train_output(self, x: torch.Tensor) -> torch.Tensor:
-        """Give `members x rows` outputs for `members x rows x width` inputs, with dropout and batch statistics."""
+        """Return `members x rows` outputs for `members x rows x width` inputs, with dropout and batch statistics."""
         import torch
 
         hidden = x
@@ -118,7 +118,7 @@ class _Network:
         return (torch.cat([hidden, x], dim=2) @ self.weights[2] + self.biases[2])[:, :, 0]
 
     def layers(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Give the layers as they predict."""
+        """Return the layers as they predict."""
         import torch
 
         folded = []
@@ -130,7 +130,7 @@ class _Network:
 
 
 def _output(layers: Any, x: torch.Tensor) -> Any:
-    """Give `members x rows` outputs for `rows x width` inputs."""
+    """Return `members x rows` outputs for `rows x width` inputs."""
     import torch
 
     hidden = x.expand(len(layers[0][0]), *x.shape)

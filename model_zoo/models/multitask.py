@@ -101,5 +101,5 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
 
 
 def _outputs(network: bytes, X: Numbers) -> NDArray[np.float32]:
-    """Give `n x d` features with a column for each auxiliary endpoint behind them."""
+    """Return `n x d` features with a column for each auxiliary endpoint behind them."""
     return np.asarray(open_session(network).run(["y"], {"X": X.astype(np.float32, copy=False)})[0])

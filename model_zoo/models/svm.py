@@ -89,7 +89,7 @@ def _fit(gram: NDArray[np.float64], y: NDArray[np.float64], config: Config) -> A
 
 
 def _held_out(gram: NDArray[np.float64], y: NDArray[np.float64], config: Config) -> NDArray[np.float64]:
-    """Give each row a decision by a machine that did not see it; each part holds both classes."""
+    """Return each row a decision by a machine that did not see it; each part holds both classes."""
     part = np.empty(len(y), dtype=int)
     generator = np.random.default_rng(config.seed)
     for label in (0, 1):

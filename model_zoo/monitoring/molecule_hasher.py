@@ -27,7 +27,7 @@ class MoleculeHasher:
         self._key = key
 
     def __call__(self, smiles: str) -> bytes:
-        """Give the 16 bytes that stand for a standardised SMILES."""
+        """Return the 16 bytes that stand for a standardised SMILES."""
         return hmac.new(self._key, smiles.encode(), hashlib.sha256).digest()[:16]
 
     @classmethod

@@ -217,7 +217,7 @@ class PredictionLog:
             return [name for name in names if connection.execute(query, (endpoint, caller, name)).rowcount]
 
     def told(self, endpoint: str, version: str) -> dict[bytes, ToldRow]:
-        """Give what a version said of the endpoint's measured molecules; it says the same of each whenever asked."""
+        """Return what a version said of the endpoint's measured molecules; it says the same of each whenever asked."""
         query = (
             "SELECT molecule, raw, half_width, similarity FROM predictions WHERE endpoint = ? AND version = ?"
             " AND half_width IS NOT NULL AND molecule IN (SELECT molecule FROM measurements WHERE endpoint = ?)"
@@ -238,14 +238,14 @@ class PredictionLog:
             connection.execute(query, said)
 
     def decision(self, endpoint: str) -> Decision:
-        """Give the last decision about an endpoint."""
+        """Return the last decision about an endpoint."""
         query = "SELECT active, since, without FROM decisions WHERE endpoint = ? ORDER BY id DESC LIMIT 1"
         for active, since, without in self._read(query, (endpoint,)):
             return Decision(bool(active), since, tuple(json.loads(without)))
         return Decision()
 
     def state(self) -> tuple[object, ...]:
-        """Give what changes whenever a measured value or a decision does."""
+        """Return what changes whenever a measured value or a decision does."""
         decided = "(SELECT MAX(id) FROM decisions)"
         query = f"SELECT COUNT(*), MAX(id), MAX(received), TOTAL(value), {decided} FROM measurements"  # noqa: S608
         return tuple(self._read(query, ()))

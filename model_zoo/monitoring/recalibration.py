@@ -135,7 +135,7 @@ def recalibrate(
 def _counted(
     target: Target, unit: str, told: Mapping[bytes, ToldRow], measurements: Sequence[MeasurementRow], decision: Decision
 ) -> tuple[list[Returned], dict[str, int], dict[str, int]]:
-    """Give each measured molecule that counts once, oldest first; who sent them; and why others do not count."""
+    """Return each measured molecule that counts once, oldest first; who sent them; and why others do not count."""
     left_out: Counter[str] = Counter()
     alike: Counter[tuple[str, float]] = Counter()
     sent = Counter(row.caller for row in measurements)

@@ -112,7 +112,7 @@ class Review:
     verdict: Verdict | None
 
     def as_json(self) -> dict[str, Json]:
-        """Give the review as plain values."""
+        """Return the review as plain values."""
         return asdict(self)
 
 
@@ -185,7 +185,7 @@ def for_training(
 
 
 def population_stability(before: NDArray[np.float64], now: NDArray[np.float64], bins: int = 10) -> float:
-    """Give the population stability index between two samples, over bins that hold equal shares of the first.
+    """Return the population stability index between two samples, over bins that hold equal shares of the first.
 
     Source: Siddiqi, Credit Risk Scorecards, 2006. An empty bin counts as half a sample.
 
@@ -205,7 +205,7 @@ def population_stability(before: NDArray[np.float64], now: NDArray[np.float64], 
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Give the 95 % Wilson interval of a share.
+    """Return the 95 % Wilson interval of a share.
 
     Examples
     --------
@@ -227,7 +227,7 @@ def _loss(task: Task, value: float, measured: float) -> float:
 def _accuracy(
     task: Task, last: Mapping[bytes, PredictionRow], measurements: Sequence[MeasurementRow]
 ) -> tuple[Accuracy, list[tuple[float, float]]]:
-    """Give the accuracy, and each molecule's time of measurement and loss."""
+    """Return the accuracy, and each molecule's time of measurement and loss."""
     joined, seen = [], 0
     for molecule, received, value in _measured(measurements):
         row = last.get(molecule)
@@ -248,7 +248,7 @@ def _accuracy(
 
 
 def _measured(measurements: Sequence[MeasurementRow]) -> list[tuple[bytes, float, float]]:
-    """Give each measured molecule once: its latest time, and the median of its values."""
+    """Return each measured molecule once: its latest time, and the median of its values."""
     by_molecule: dict[bytes, list[MeasurementRow]] = {}
     for row in measurements:
         by_molecule.setdefault(row.molecule, []).append(row)
@@ -313,7 +313,7 @@ def _verdict(
 
 
 def _bootstrap(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Give the mean and its 95 % percentile bootstrap interval, always the same for the same values."""
+    """Return the mean and its 95 % percentile bootstrap interval, always the same for the same values."""
     draws = np.random.default_rng(0).integers(0, len(values), size=(DRAWS, len(values)))
     low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
     return float(values.mean()), float(low), float(high)

@@ -87,7 +87,7 @@ class Policies(Part):
                 )
 
     def blocks(self, features: Sequence[str]) -> tuple[str, ...]:
-        """Give how `featurizer` finds these featurizers at the versions of this record.
+        """Return how `featurizer` finds these featurizers at the versions of this record.
 
         Examples
         --------
@@ -111,7 +111,7 @@ class Policies(Part):
 
 
 def newest(features: Iterable[str]) -> Policies:
-    """Give the versions that are trained with now.
+    """Return the versions that are trained with now.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def standardise(
 
 
 def find_alerts(mol: Chem.Mol, *, policy: int | None = None) -> tuple[Alert, ...]:
-    """Give every structural alert of a molecule by a version of the rules, the newest when none is named."""
+    """Return every structural alert of a molecule by a version of the rules, the newest when none is named."""
     return ALERTS[policy or max(ALERTS)](mol)
 
 

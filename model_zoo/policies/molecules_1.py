@@ -22,7 +22,7 @@ _UNPLAIN = tuple(
 
 
 def _is_plain(mol: Chem.Mol) -> bool:
-    """Tell whether standardising changes nothing, which four real molecules of five need not pay for.
+    """Return whether standardising changes nothing, which four real molecules of five need not pay for.
 
     One fragment of common, neutral, closed-shell atoms has no salt to drop, no metal to cut off, no charge to move, and
     none of the groups that RDKit's normalisation rewrites. A test compares both ways on real and on hostile molecules.

@@ -15,7 +15,7 @@ _generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BITS)
 
 
 def pack(molecules: Sequence[Molecule]) -> NDArray[np.uint8]:
-    """Give packed Morgan bits, `n x 128` bytes."""
+    """Return packed Morgan bits, `n x 128` bytes."""
     bits = np.empty((len(molecules), BITS), dtype=np.uint8)
     for row, molecule in enumerate(molecules):
         bits[row] = _generator.GetFingerprintAsNumPy(molecule.mol)

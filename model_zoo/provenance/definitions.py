@@ -58,7 +58,7 @@ class Definitions(Graph):
         self._reached: dict[tuple[str, ...], Reached] = {}
 
     def digest(self, qualified: str) -> str:
-        """Give a definition's digest, 64 hexadecimal digits.
+        """Return a definition's digest, 64 hexadecimal digits.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Definitions(Graph):
         return self.digest_of(self.names.definition(qualified))
 
     def digest_of(self, node: Node) -> str:
-        """Give the digest of a definition that was found already."""
+        """Return the digest of a definition that was found already."""
         self._digest_all(node)
         return self._digests[node].hex()
 
@@ -85,7 +85,7 @@ class Definitions(Graph):
             raise ConfigError(f"module {name!r}: expected a file {expected}, got none")
 
     def reach(self, roots: Iterable[str]) -> Reached:
-        """Give all that definitions reach.
+        """Return all that definitions reach.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class Definitions(Graph):
         return Reached({name: self._digests[node].hex() for name, node in named}, libraries, builtins)
 
     def nodes(self, roots: Iterable[str]) -> set[Node]:
-        """Give the definitions that are reached."""
+        """Return the definitions that are reached."""
         reached: set[Node] = set()
         waiting = [self.names.definition(root) for root in roots]
         for node in waiting:
@@ -153,7 +153,7 @@ _COMPARED: set[Path] = set()
 
 
 def definitions(root: Path) -> Definitions:
-    """Give the definitions under a root, those of the last time where no file that they come from has changed.
+    """Return the definitions under a root, those of the last time where no file that they come from has changed.
 
     Files are compared with what was read of them, byte by byte, at the first call after `compare_again`.
     """
@@ -173,7 +173,7 @@ def compare_again() -> None:
 
 
 def way_to(known: Definitions, roots: Iterable[str], wanted: Node) -> list[Node]:
-    """Give a shortest way from one of some definitions to another one; empty when there is none."""
+    """Return a shortest way from one of some definitions to another one; empty when there is none."""
     before: dict[Node, Node | None] = {known.names.definition(root): None for root in roots}
     waiting = list(before)
     for node in waiting:  # grows while it is read

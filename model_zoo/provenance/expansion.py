@@ -94,17 +94,17 @@ class Graph:
         return f"{node.module}.{self.module(node).pieces[node.piece].names[0]}"
 
     def line(self, node: Node) -> int:
-        """Give the line where a definition begins; 1 for what is more than one definition."""
+        """Return the line where a definition begins; 1 for what is more than one definition."""
         return self.module(node).pieces[node.piece].line if node.piece >= 0 else 1
 
     def module(self, node: Node) -> SourceModule:
-        """Give the module of a definition."""
+        """Return the module of a definition."""
         module = self.names.module(node.module)
         assert module is not None
         return module
 
     def known(self, node: Node) -> Known:
-        """Give what is known of a definition."""
+        """Return what is known of a definition."""
         if node not in self._known:
             self._known[node] = self._expand(node)
         return self._known[node]
@@ -247,7 +247,7 @@ class Graph:
         return any(self._has_effect(module, number) for number in range(len(module.pieces)))
 
     def _has_effect(self, module: SourceModule, number: int) -> bool:
-        """Say whether importing a module runs a piece for more than its names, such as `@register`."""
+        """Return whether importing a module runs a piece for more than its names, such as `@register`."""
         piece = module.pieces[number]
         return piece.effect or any(self._changes_a_module(reference, module) for reference in piece.runs)
 

@@ -52,7 +52,7 @@ FORMER: Mapping[str, str] = {
 
 
 def place_under(root: Path, name: str) -> str:
-    """Give the name that a definition or a module has under a root, which may hold sources of before.
+    """Return the name that a definition or a module has under a root, which may hold sources of before.
 
     Examples
     --------

@@ -38,7 +38,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
 
 
 def by_files(makers: Makers, root: Path) -> dict[str, dict[str, str]]:
-    """Give the parts `code` and `library` of a record as the former rule did.
+    """Return the parts `code` and `library` of a record as the former rule did.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def by_files(makers: Makers, root: Path) -> dict[str, dict[str, str]]:
 
 
 def is_former(code: Mapping[str, str]) -> bool:
-    """Say whether the code part of a record is one of the former rule: its names are files."""
+    """Return whether the code part of a record is one of the former rule: its names are files."""
     return any(name.endswith(".py") for name in code)
 
 
@@ -105,7 +105,7 @@ def _module(root: Path, path: str) -> _Module:
 
 @lru_cache(maxsize=4096)
 def _parsed(path: str, source: bytes) -> tuple[str, frozenset[str]]:
-    """Give a text's digest and what it imports, which depend on nothing else: `forget` need not drop them."""
+    """Return a text's digest and what it imports, which depend on nothing else: `forget` need not drop them."""
     tree = ast.parse(source)
     imports = frozenset(_imports(tree, path.removesuffix(".py").split("/")[:-1]))
     _remove_docstrings(tree)

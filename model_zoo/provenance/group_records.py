@@ -45,7 +45,7 @@ class GroupRecord(NamedTuple):
 def group_records(
     group: str, configs: Configs, folder_of: Callable[[Source], Path], root: Path, rule: Rule = sign
 ) -> Iterator[GroupRecord]:
-    """Give what is made once for a group, upstream first.
+    """Yield what is made once for a group, upstream first.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ SUMS = "python"
 
 
 def versions(modules: Iterable[str], builtins: Iterable[str] = ()) -> dict[str, str]:
-    """Give the versions of the distributions that count, by their names, sorted.
+    """Return the versions of the distributions that count, by their names, sorted.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def reasons(modules: Mapping[str, str], builtins: Mapping[str, str]) -> dict[str
 
 @lru_cache(maxsize=256)
 def distribution(module: str) -> tuple[str, str]:
-    """Give the distribution that installs a module, and its version; `not installed` when there is none."""
+    """Return the distribution that installs a module, and its version; `not installed` when there is none."""
     for name in DISTRIBUTIONS.get(module, (module,)):
         try:
             return name, metadata.version(name)
@@ -95,5 +95,5 @@ def _installed() -> tuple[tuple[str, int], ...]:
 
 @lru_cache(maxsize=1)
 def _installers(installed: tuple[tuple[str, int], ...]) -> Mapping[str, list[str]]:
-    """Give the distributions that install each module, read again only when some were installed or removed."""
+    """Return the distributions that install each module, read again only when some were installed or removed."""
     return metadata.packages_distributions()

@@ -70,14 +70,14 @@ class Names:
         return answer
 
     def unchanged(self) -> bool:
-        """Say whether all that was ever asked of files has the same answer now: their bytes, and which there are."""
+        """Return whether all that was ever asked of files has the same answer now: their bytes, and which there are."""
         try:
             return all(question(path) == answer for (question, path), answer in self._asked.items())
         except OSError:
             return False
 
     def is_first_party(self, module: str) -> bool:
-        """Say whether a module's first name is a package, a folder of modules or a module under the root."""
+        """Return whether a module's first name is a package, a folder of modules or a module under the root."""
         top = module.partition(".")[0]
         if top not in self._first_party:
             package = self.root / top
@@ -88,7 +88,7 @@ class Names:
         return self._first_party[top]
 
     def module(self, name: str) -> SourceModule | None:
-        """Give a module; none when there is no file of it. A folder without `__init__` is an empty module.
+        """Return a module; none when there is no file of it. A folder without `__init__` is an empty module.
 
         Raises
         ------
@@ -124,12 +124,12 @@ class Names:
         return found.node
 
     def has(self, module_name: str, name: str) -> bool:
-        """Say whether a module binds a name."""
+        """Return whether a module binds a name."""
         module = self.module(module_name)
         return module is not None and (name in module.where or name in module.imports)
 
     def loaded_by(self, name: str) -> list[SourceModule]:
-        """Give the first-party modules that importing a dotted name runs: the packages on the way, and itself."""
+        """Return the first-party modules that importing a dotted name runs: the packages on the way, and itself."""
         parts = name.split(".")
         if not self.is_first_party(name):
             return []
@@ -206,5 +206,5 @@ class Names:
 
 
 def has_modules(folder: Path) -> bool:
-    """Say whether a folder holds modules."""
+    """Return whether a folder holds modules."""
     return any(folder.glob("*.py"))

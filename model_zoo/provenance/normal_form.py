@@ -249,7 +249,7 @@ _SPECIAL: dict[str, Any] = {
 
 
 def _evaluated(annotation: ast.expr) -> ast.expr:
-    """Give an annotation as it is evaluated: what stands in quotes is an expression too."""
+    """Return an annotation as it is evaluated: what stands in quotes is an expression too."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         try:
             return ast.parse(annotation.value, mode="eval").body

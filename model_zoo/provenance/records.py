@@ -30,21 +30,21 @@ COLUMN = ("column",)
 def dataset_record(
     endpoint: Endpoint, folder: Path, root: Path, rule: Rule = sign, group: Mapping[str, str] | None = None
 ) -> SignatureRecord:
-    """Give the record of an endpoint's snapshot, whose files lie under a folder; of a group's with its signature."""
+    """Return the record of an endpoint's snapshot, whose files lie under a folder; of a group's with its signature."""
     config = {"dataset": endpoint.dataset.model_dump(mode="json")}
     makers = Makers(("group_member",) if group else ("dataset",))
     return make_record(makers, root, config, endpoint.dataset.source.digests(folder), group or {}, rule)
 
 
 def featurizer_makers(name: str) -> Makers:
-    """Give what makes the rows of a featurizer."""
+    """Return what makes the rows of a featurizer."""
     return Makers(("rows",), (name,))
 
 
 def signed_datasets(
     endpoints: Iterable[Endpoint], folder_of: Callable[[Endpoint], Path], root: Path, rule: Rule = sign
 ) -> dict[str, tuple[Endpoint, str]]:
-    """Give endpoints with the signatures of their snapshots, as `trained_model_record` takes auxiliary ones."""
+    """Return endpoints with the signatures of their snapshots, as `trained_model_record` takes auxiliary ones."""
     records = ((endpoint, dataset_record(endpoint, folder_of(endpoint), root, rule)) for endpoint in endpoints)
     return {f"dataset/{endpoint.name}": (endpoint, signature.signature(record)) for endpoint, record in records}
 
@@ -60,7 +60,7 @@ def trained_model_record(
     procedures: tuple[str, ...] = (),
     rule: Rule = sign,
 ) -> SignatureRecord:
-    """Give the record of one model on one endpoint.
+    """Return the record of one model on one endpoint.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def trained_model_record(
 
 
 def training_libraries(model: ModelSpec, root: Path, procedures: tuple[str, ...] = ()) -> Mapping[str, str]:
-    """Give the versions of the libraries that training a model reaches, without the making of its snapshot."""
+    """Return the versions of the libraries that training a model reaches, without the making of its snapshot."""
     makers = Makers(("rows", "training", *procedures), tuple(model.features), model.recipe)
     return sign(makers, root)["library"]
 
@@ -109,7 +109,7 @@ def make_record(
     upstream: Mapping[str, str],
     rule: Rule = sign,
 ) -> SignatureRecord:
-    """Give the record of something made by some code from configuration, data and what has these signatures."""
+    """Return the record of something made by some code from configuration, data and what has these signatures."""
     # Shared, not checked and copied: thousands of records have the same hundreds of definitions.
     code: Mapping[str, Any] = rule(makers, root)
     return SignatureRecord.model_construct(**code, config=dict(config), data=dict(data), upstream=dict(upstream))

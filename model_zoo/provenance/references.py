@@ -50,7 +50,7 @@ class Names:
     mutates: set[str] = field(default_factory=set)
 
     def joined(self) -> tuple[bytes | Reference, ...]:
-        """Give what was written, neighbouring bytes joined."""
+        """Return what was written, neighbouring bytes joined."""
         parts: list[bytes | Reference] = []
         run: list[bytes] = []
         for part in self.out:
@@ -62,7 +62,7 @@ class Names:
         return (*parts, b"".join(run))
 
     def loaded(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Give the modules that imports load, and those of which nothing is used."""
+        """Return the modules that imports load, and those of which nothing is used."""
         # `from a import b` may load the module `a.b`; whether there is one, who resolves it knows.
         loads = {name for each in self.imports for name in (each.loads, ".".join(filter(None, each.target)))}
         unused = {each.loads for each in self.imports if each.target not in self.used}

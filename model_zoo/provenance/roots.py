@@ -116,7 +116,7 @@ class Makers(NamedTuple):
 
 
 def roots(makers: Makers, root: Path) -> dict[str, str]:
-    """Give the definitions that make a thing: qualified names, by the name that records know each by.
+    """Return the definitions that make a thing: qualified names, by the name that records know each by.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def roots(makers: Makers, root: Path) -> dict[str, str]:
 
 
 def place_of(name: str) -> str:
-    """Give the qualified name of what a record knows by a name.
+    """Return the qualified name of what a record knows by a name.
 
     Examples
     --------

@@ -17,7 +17,7 @@ MAKING = tuple(PROCEDURES["dataset"])
 def differ_only_in_the_making_of_data(
     before: SignatureRecord, after: SignatureRecord, training_libraries: Mapping[str, str]
 ) -> bool:
-    """Tell whether two records agree in everything but the code, configuration and files of the snapshot.
+    """Return whether two records agree in everything but the code, configuration and files of the snapshot.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ class Scope:
     numbers: dict[str, int] = field(default_factory=dict)
 
     def number(self, name: str) -> int:
-        """Give a local name's number: the order in which names are met."""
+        """Return a local name's number: the order in which names are met."""
         return self.numbers.setdefault(name, len(self.numbers))
 
 
@@ -160,7 +160,7 @@ def imported(node: ast.Import | ast.ImportFrom, package: list[str]) -> list[Impo
 
 
 def names_in(target: ast.expr) -> list[str] | None:
-    """Give the names that a target binds; none when it is more than names, such as an item or an attribute."""
+    """Return the names that a target binds; none when it is more than names, such as an item or an attribute."""
     if isinstance(target, ast.Name):
         return [target.id]
     if isinstance(target, ast.Starred):

@@ -40,13 +40,13 @@ class Reason(NamedTuple):
     line: int = 0
 
     def as_json(self) -> dict[str, Json]:
-        """Give the reason for machines; only code has a definition."""
+        """Return the reason for machines; only code has a definition."""
         told = self._asdict()
         return told if self.definition else {name: told[name] for name in ("kind", "what", "detail")}
 
 
 def signature(record: SignatureRecord) -> str:
-    """Give a record's signature, 64 hexadecimal digits.
+    """Return a record's signature, 64 hexadecimal digits.
 
     Examples
     --------

@@ -104,7 +104,7 @@ def forget() -> None:
 
 
 def _culprits(known: Definitions, start: Node, earlier: Mapping[str, str]) -> list[Node]:
-    """Give the changed definitions that refer to no other changed one; of a circle that changed, one.
+    """Return the changed definitions that refer to no other changed one; of a circle that changed, one.
 
     One of a name that is new has not changed where anything was equal before: it was moved or renamed.
     """

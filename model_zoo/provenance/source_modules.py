@@ -86,13 +86,13 @@ class SourceModule:
         return {name: number for number, piece in enumerate(self.pieces) for name in piece.names}
 
     def form(self, number: int) -> Form:
-        """Give the normal form of a piece."""
+        """Return the normal form of a piece."""
         if number not in self._forms:
             self._forms[number] = normal_form(self.pieces[number].nodes, self.package, self.only_types)
         return self._forms[number]
 
     def only_types(self, node: ast.If) -> bool:
-        """Say whether the body of an `if` never runs: its test is `typing.TYPE_CHECKING`, under whatever name."""
+        """Return whether the body of an `if` never runs: its test is `typing.TYPE_CHECKING`, under whatever name."""
         test = node.test
         if isinstance(test, ast.Name):
             return self.imports.get(test.id) == Target("typing", "TYPE_CHECKING")
@@ -104,7 +104,7 @@ class SourceModule:
         )
 
     def texts(self, number: int) -> set[str]:
-        """Give the texts in a piece: some may name files beside the module."""
+        """Return the texts in a piece: some may name files beside the module."""
         constants = (part for node in self.pieces[number].nodes for part in ast.walk(node))
         return {part.value for part in constants if isinstance(part, ast.Constant) and isinstance(part.value, str)}
 
@@ -177,7 +177,7 @@ def _pieces(statement: ast.stmt, module: SourceModule) -> Iterator[Piece]:
 
 
 def _assigned(statement: ast.stmt, targets: list[ast.expr], value: ast.expr) -> Iterator[Piece]:
-    """Give a definition per name where each has a value of its own, else one for all."""
+    """Yield a definition per name where each has a value of its own, else one for all."""
     runs = _calls([value])
     if all(isinstance(target, ast.Name) for target in targets):
         names = tuple(target.id for target in targets if isinstance(target, ast.Name))
@@ -244,7 +244,7 @@ def _imports_within(statement: ast.stmt, package: list[str]) -> set[str]:
 
 
 def _never_imported(statement: ast.stmt) -> bool:
-    """Say whether a statement is `if __name__ == "__main__"`, which no import runs."""
+    """Return whether a statement is `if __name__ == "__main__"`, which no import runs."""
     return (
         isinstance(statement, ast.If)
         and not statement.orelse
@@ -256,7 +256,7 @@ def _never_imported(statement: ast.stmt) -> bool:
 
 
 def _is_overload(statement: ast.stmt, module: SourceModule) -> bool:
-    """Say whether a function is only a signature for type checkers."""
+    """Return whether a function is only a signature for type checkers."""
     return isinstance(statement, ast.FunctionDef) and any(
         isinstance(each, ast.Name) and module.imports.get(each.id) == Target("typing", "overload")
         for each in statement.decorator_list

@@ -12,7 +12,7 @@ T = TypeVar("T", bound=Hashable)
 
 
 def components(root: T, neighbours: Callable[[T], list[T]], done: Container[T]) -> Iterator[list[T]]:
-    """Give the strongly connected components that a node reaches, each after those that it refers to.
+    """Yield the strongly connected components that a node reaches, each after those that it refers to.
 
     Parameters
     ----------

@@ -101,7 +101,7 @@ class UnknownSyntaxError(ValueError):
 
 
 def fields_of(node: ast.AST) -> tuple[str, ...]:
-    """Give the fields of a node that count.
+    """Return the fields of a node that count.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def text(value: str) -> bytes:
 
 
 def does_nothing(statement: ast.stmt) -> bool:
-    """Say whether a statement has no effect: a docstring, of a function or of the field above it; `...`; `pass`."""
+    """Return whether a statement has no effect: a docstring, of a function or of the field above it; `...`; `pass`."""
     return isinstance(statement, ast.Pass) or (
         isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     )

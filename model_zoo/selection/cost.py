@@ -29,16 +29,16 @@ class Cost(NamedTuple):
         return f"{self.ms:.3g} ms a molecule" + (f" and {self.mb:.3g} MB" if self.mb else "")
 
     def is_like(self, least: Cost) -> bool:
-        """Tell whether no part of it is more than `SAME_COST` times the least."""
+        """Return whether no part of it is more than `SAME_COST` times the least."""
         return self.ms <= SAME_COST * least.ms and self.mb <= SAME_COST * max(least.mb, SMALL_MB)
 
     def share(self, least: Cost) -> float:
-        """Give how many times the least the worse part is."""
+        """Return how many times the least the worse part is."""
         return max(self.ms / least.ms if least.ms else 1.0, self.mb / max(least.mb, SMALL_MB))
 
 
 def cheap_ones(costs: Sequence[Cost]) -> list[bool]:
-    """Tell which costs are like the least of each part; where none is so in both, those whose worse part is best.
+    """Return which costs are like the least of each part; where none is so in both, those whose worse part is best.
 
     Examples
     --------

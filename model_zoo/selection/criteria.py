@@ -27,7 +27,7 @@ class SelectionCriteria(BaseModel):
     tie with it; the cheapest of them wins."""
 
     def unmet(self, means: Mapping[str, float]) -> dict[str, float]:
-        """Give the scores that fall short of `minimum`, by metric; one that equals it does not.
+        """Return the scores that fall short of `minimum`, by metric; one that equals it does not.
 
         Parameters
         ----------

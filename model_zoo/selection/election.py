@@ -42,7 +42,7 @@ class Candidate:
     ms_per_molecule: float
 
     def mean(self, metric: str) -> float:
-        """Give the mean over folds."""
+        """Return the mean over folds."""
         scores = self.folds[metric]
         return math.fsum(scores) / len(scores)
 
@@ -80,7 +80,7 @@ class Election:
 
 
 def paired_p_value(challenger: Sequence[float], holder: Sequence[float], *, higher_is_better: bool) -> float:
-    """Give the one-sided p-value of "the challenger is not better" over the same folds.
+    """Return the one-sided p-value of "the challenger is not better" over the same folds.
 
     The variance is corrected for the overlap of training sets: with `k` folds, each held-out part is `1/(k-1)`
     as large as what was trained on. Source: Nadeau & Bengio, Machine Learning 2003, 52, 239.

@@ -9,7 +9,7 @@ from model_zoo.selection.leaderboard import Row
 
 
 def ranked(rows: Iterable[Row], metric: str) -> tuple[Row, ...]:
-    """Give rows by their scores over folds, best first, equal ones by name.
+    """Return rows by their scores over folds, best first, equal ones by name.
 
     Examples
     --------

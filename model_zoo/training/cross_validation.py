@@ -98,7 +98,7 @@ class Validated:
     model: Model | None = None
 
     def summary(self) -> dict[str, dict[str, Json]]:
-        """Give per metric the fold scores, their mean and their standard deviation."""
+        """Return per metric the fold scores, their mean and their standard deviation."""
         by_metric = {metric: [fold[metric] for fold in self.folds] for metric in self.folds[0]}
         return {
             metric: {"folds": scores, "mean": float(np.mean(scores)), "std": float(np.std(scores))}

@@ -124,7 +124,7 @@ def _trainer(learner: Learner, sources: Sources, own: Dataset, featurize: Featur
 
 
 def _members(sources: Sources, widths: Mapping[str, int]) -> list[Member]:
-    """Give the trained models that an ensemble is made of, and where each finds its features in the joined ones."""
+    """Return the trained models that an ensemble is made of, and where each finds its features in the joined ones."""
     places = featurizers.columns(widths)
     return [
         Member(name, tuple(places[block] for block in features), folder)

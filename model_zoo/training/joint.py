@@ -88,7 +88,7 @@ class JointData:
     tasks: tuple[Task, ...]
 
     def only(self, places: Sequence[int]) -> JointData:
-        """Give some of the endpoints."""
+        """Return some of the endpoints."""
         chosen = list(places)
         names = tuple(self.endpoints[place] for place in chosen)
         return JointData(self.X, self.Y[:, chosen], self.folds, names, tuple(self.tasks[place] for place in chosen))
@@ -209,7 +209,7 @@ def take_column(
     own: tuple[Dataset, Sequence[Path]],
     folder: Path,
 ) -> dict[str, Json]:
-    """Give an endpoint its part of a joint model, as `train_and_score` leaves a model of its own.
+    """Return an endpoint its part of a joint model, as `train_and_score` leaves a model of its own.
 
     Parameters
     ----------

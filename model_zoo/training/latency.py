@@ -18,7 +18,7 @@ LATENCY_REPEATS = 5
 
 
 def latency_ms(model: Model, X: Numbers | JoinedBlocks) -> float:
-    """Give the processor time of one molecule beside its features: the median over single rows, each at its best.
+    """Return the processor time of one molecule beside its features: the median over single rows, each at its best.
 
     Not time by the clock: on a busy machine that elects whoever was measured in a quiet moment.
     """
@@ -26,7 +26,7 @@ def latency_ms(model: Model, X: Numbers | JoinedBlocks) -> float:
 
 
 def featurizing_ms(features: Collection[str], smiles: Sequence[str]) -> dict[str, float]:
-    """Give the processor time of each featurizer for one of some molecules, at its best of several times.
+    """Return the processor time of each featurizer for one of some molecules, at its best of several times.
 
     Parameters
     ----------

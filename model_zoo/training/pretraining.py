@@ -33,7 +33,7 @@ SEED = 0
 
 
 def molecules(root: Path) -> list[Molecule]:
-    """Give the molecules of all embedded endpoints and the drugs, each once, sorted by SMILES."""
+    """Return the molecules of all embedded endpoints and the drugs, each once, sorted by SMILES."""
     found = (
         {molecule.smiles: molecule for molecule in known.molecules(Standardise())} if (known := chembl_drugs()) else {}
     )
@@ -59,7 +59,7 @@ def normal_ranks(values: Numbers) -> NDArray[np.float32]:
 
 
 def rewritten(molecule: Molecule, generator: np.random.Generator) -> Molecule:
-    """Give the same molecule with its SMILES written from another atom."""
+    """Return the same molecule with its SMILES written from another atom."""
     start = int(generator.integers(molecule.mol.GetNumAtoms()))
     return Molecule(Chem.MolToSmiles(molecule.mol, rootedAtAtom=start, canonical=False), molecule.mol)
 

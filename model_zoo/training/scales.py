@@ -86,5 +86,5 @@ def scale_words(scale: Scale, target: Target, unit: str) -> str:
 
 
 def _served(raw: NDArray[np.float64], target: Target) -> NDArray[np.float64]:
-    """Give predictions as people get them, brought back to the scale of training."""
+    """Return predictions as people get them, brought back to the scale of training."""
     return target.to_training(target.to_unit(raw))

@@ -62,7 +62,7 @@ def skeletons(dataset: Dataset) -> list[str]:
 
 
 def _apart(other: AuxiliaryDataset, hidden: frozenset[str]) -> Auxiliary:
-    """Give the training rows of another endpoint without the molecules that must not be seen."""
+    """Return the training rows of another endpoint without the molecules that must not be seen."""
     keys = skeletons(other.dataset)
     kept = training_rows(other.dataset.folds) & np.array([key not in hidden for key in keys], dtype=bool)
     rows = np.flatnonzero(kept)

@@ -154,7 +154,7 @@ def tune(
 
 
 def divided(endpoint: Endpoint, data: TrainingData) -> tuple[TrainingData, NDArray[np.bool_]]:
-    """Give the rows with the outer folds, half of all, taken out; and which rows these are, measured ones alone."""
+    """Return the rows with the outer folds, half of all, taken out; and which rows these are, measured ones alone."""
     count = int(data.folds.max()) + 1
     if count < FEWEST_FOLDS:
         raise DataError(
@@ -168,7 +168,7 @@ def divided(endpoint: Endpoint, data: TrainingData) -> tuple[TrainingData, NDArr
 def _gain(
     endpoint: Endpoint, data: TrainingData, rows: NDArray[np.bool_], *pair: NDArray[np.float64]
 ) -> tuple[float, tuple[float, float]]:
-    """Tell how much better the first of two predictions is on some rows, on the scale that decides."""
+    """Return how much better the first of two predictions is on some rows, on the scale that decides."""
     target, metric = endpoint.target, endpoint.champion.metric
     expected, (new, old) = data.values[rows], (target.to_unit(raw[rows]) for raw in pair)
     if endpoint.scale == "training":

@@ -68,7 +68,7 @@ def plain_errors(
 
 
 def row_limit(recipe: str, config: ModelConfig) -> Callable[[int], None]:
-    """Give what refuses a number of rows that a recipe could not fit."""
+    """Return what refuses a number of rows that a recipe could not fit."""
     module = models.get(recipe)
 
     def require_rows(count: int) -> None:

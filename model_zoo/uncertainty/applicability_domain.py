@@ -36,7 +36,7 @@ class Domain:
     properties: NDArray[np.float64] | None = None
 
     def nearest(self, packed: NDArray[np.uint8], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """Give the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`.
+        """Return the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`.
 
         Parameters
         ----------
@@ -46,11 +46,11 @@ class Domain:
         return nearest_rows(packed, self._references, k)
 
     def distance(self, properties: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give how far `n` molecules lie from the training molecules by size and kind, see `PropertySpace`."""
+        """Return how far `n` molecules lie from the training molecules by size and kind, see `PropertySpace`."""
         return self._space.distance(properties)
 
     def beyond(self, properties: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell which of `n` molecules lie beyond the range of the training molecules by size or kind."""
+        """Return which of `n` molecules lie beyond the range of the training molecules by size or kind."""
         return self._space.beyond(properties)
 
     @cached_property

@@ -42,7 +42,7 @@ class ProbabilityRule(BaseModel):
     `c`-th margin."""
 
     def calibrate(self, probability: Floats) -> Floats:
-        """Give `n` calibrated probabilities of class 1.
+        """Return `n` calibrated probabilities of class 1.
 
         Examples
         --------
@@ -55,11 +55,11 @@ class ProbabilityRule(BaseModel):
         return _sigmoid(self.slope * _log_odds(probability) + self.intercept)
 
     def label(self, calibrated: Floats) -> NDArray[np.int_]:
-        """Give `n` labels, 0 or 1."""
+        """Return `n` labels, 0 or 1."""
         return (calibrated >= self.threshold).astype(int)
 
     def contains(self, calibrated: Floats, similarity: Floats) -> NDArray[np.bool_]:
-        """Tell which classes belong to the set of each molecule, `n x 2`; both or none is an answer too.
+        """Return which classes belong to the set of each molecule, `n x 2`; both or none is an answer too.
 
         A set that would hold nothing but the label's opposite holds both: an answer does not contradict itself.
 
@@ -112,7 +112,7 @@ def fit_probability_rule(
 def held_out(
     probability: Floats, labels: Floats, similarity: Floats, folds: NDArray[np.int_]
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Give calibrated probability and set of each molecule by a rule fitted without its fold: `n` and `n x 2`."""
+    """Return calibrated probability and set of each molecule by a rule fitted without its fold: `n` and `n x 2`."""
     calibrated, sets = np.empty(len(labels)), np.empty((len(labels), 2), dtype=bool)
     for fold in np.unique(folds):
         inside = folds == fold
@@ -124,7 +124,7 @@ def held_out(
 
 
 def probability_report(probability: Floats, labels: Floats) -> dict[str, Json]:
-    """Tell how well `n` probabilities fit `n` labels: log loss, Brier score, and shares of class 1 by tenths.
+    """Return how well `n` probabilities fit `n` labels: log loss, Brier score, and shares of class 1 by tenths.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def probability_report(probability: Floats, labels: Floats) -> dict[str, Json]:
 def decision_report(
     rule: ProbabilityRule, calibrated: Floats, sets: NDArray[np.bool_], labels: Floats
 ) -> dict[str, Json]:
-    """Tell how often labels and sets are right, by class, and how often a set says nothing."""
+    """Return how often labels and sets are right, by class, and how often a set says nothing."""
     said, size = rule.label(calibrated), sets.sum(axis=1)
     holds = sets[np.arange(len(labels)), labels.astype(int)]
 
@@ -214,7 +214,7 @@ def _helps(probability: Floats, labels: Floats, folds: NDArray[np.int_]) -> bool
 
 
 def _margin(distances: Floats) -> float:
-    """Give the largest accepted distance of a class; a class that was never seen is never excluded."""
+    """Return the largest accepted distance of a class; a class that was never seen is never excluded."""
     # Of fewer than nine no distance is one that nine of ten stay below: nothing can be excluded.
     return conformal_half_width(distances, COVERAGE) if len(distances) >= fewest_errors(COVERAGE) else 1.0
 

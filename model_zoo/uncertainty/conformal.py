@@ -23,7 +23,7 @@ COVERAGE = 0.9
 
 
 def conformal_half_width(residuals: NDArray[np.float64], coverage: float = COVERAGE) -> float:
-    """Give the half width of a split-conformal interval from held-out residuals.
+    """Return the half width of a split-conformal interval from held-out residuals.
 
     Source: Lei et al., J. Am. Stat. Assoc. 2018, 113, 1094; the finite-sample quantile
     `ceil((n + 1) * coverage) / n` of the absolute residuals.
@@ -46,7 +46,7 @@ def conformal_half_width(residuals: NDArray[np.float64], coverage: float = COVER
 
 
 def fewest_errors(coverage: float = COVERAGE) -> int:
-    """Give how many held-out errors an interval of this coverage takes: with fewer, no finite width is safe.
+    """Return how many held-out errors an interval of this coverage takes: with fewer, no finite width is safe.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class IntervalRule(ErrorModel):
     """The conformal quantile of errors over expected errors."""
 
     def half_width(self, difficulty: Floats) -> Floats:
-        """Give half the width of the interval of `n` molecules, on the scale of training."""
+        """Return half the width of the interval of `n` molecules, on the scale of training."""
         return self.factor * self.scale(difficulty)
 
 
@@ -106,7 +106,7 @@ def fit_interval_rule(
 
 
 def _factor(scores: Floats, folds: NDArray[np.int_], coverage: float) -> float:
-    """Give the factor that is enough for all folds together and for each of them alone.
+    """Return the factor that is enough for all folds together and for each of them alone.
 
     That is more than molecules of the same sources need, and what those of another source come nearest to: an interval
     that is too narrow does more harm than one that is too wide.
@@ -117,7 +117,7 @@ def _factor(scores: Floats, folds: NDArray[np.int_], coverage: float) -> float:
 
 
 def held_out_half_widths(hard: Floats, errors: Floats, folds: NDArray[np.int_], ceiling: float = 0.0) -> Floats:
-    """Give the half width that each molecule gets from a rule fitted without its fold: what coverage is measured on.
+    """Return the half width that each molecule gets from a rule fitted without its fold: what coverage is measured on.
 
     With a single fold nothing can be held out, and the widths are those of the rule itself. NaN where the other folds
     are too few for a rule: such a molecule says nothing of coverage.
@@ -133,12 +133,12 @@ def held_out_half_widths(hard: Floats, errors: Floats, folds: NDArray[np.int_], 
 
 
 def bin_edges(similarity: Floats) -> list[float]:
-    """Give the inner edges of five similarity bins of about equal size."""
+    """Return the inner edges of five similarity bins of about equal size."""
     return [float(edge) for edge in np.unique(np.quantile(similarity, np.linspace(0, 1, BINS + 1)[1:-1]))]
 
 
 def coverage_report(holds: NDArray[np.bool_], similarity: Floats, edges: list[float]) -> dict[str, Json]:
-    """Tell how often `n` statements hold, overall and by bins of similarity to the nearest training molecule.
+    """Return how often `n` statements hold, overall and by bins of similarity to the nearest training molecule.
 
     Examples
     --------

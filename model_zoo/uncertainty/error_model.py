@@ -57,7 +57,7 @@ class ErrorModel(BaseModel):
         return len(self.center)
 
     def scale(self, difficulty: Floats) -> Floats:
-        """Give the absolute error to expect of `n` molecules from their `n x signals` difficulty."""
+        """Return the absolute error to expect of `n` molecules from their `n x signals` difficulty."""
         inputs = (difficulty - np.array(self.center)) / np.array(self.spread)
         log_scale: Floats = np.clip(self.weights[0] + inputs @ np.array(self.weights[1:]), self.low, self.high)
         return np.exp(log_scale)
@@ -85,7 +85,7 @@ def difficulty(similarity: Floats, errors: Floats, *more: Floats) -> Floats:
 
 
 def doubt(probability: Floats) -> Floats:
-    """Give how undecided `n` probabilities are: the logarithm of the share of wrong draws, `2 p (1 - p)`.
+    """Return how undecided `n` probabilities are: the logarithm of the share of wrong draws, `2 p (1 - p)`.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def held_out_difficulty(
     properties: Floats | None = None,
     rows: NDArray[np.intp] | None = None,
 ) -> Floats:
-    """Give how hard training molecules were while their fold was held out, `m x 2` or, by properties, `m x 3`.
+    """Return how hard training molecules were while their fold was held out, `m x 2` or, by properties, `m x 3`.
 
     Neighbours are sought in the other folds only, among all molecules there; with a single fold, among all.
 

@@ -52,7 +52,7 @@ class ReferenceDistribution(BaseModel):
     """Evenly spaced quantiles of the predictions, in the endpoint's unit, from the lowest to the highest."""
 
     def percentile(self, values: Floats) -> Floats:
-        """Give the share of the list, in percent, that `n` values lie above; equal ones count half.
+        """Return the share of the list, in percent, that `n` values lie above; equal ones count half.
 
         Examples
         --------
@@ -135,14 +135,14 @@ class OutOfFoldPredictions:
         return np.where(self.side == 0, np.abs(wrong), np.maximum(0.0, -self.side * wrong))
 
     def measured(self) -> OutOfFoldPredictions:
-        """Give the part that was measured: bounds say nothing of how often an interval holds."""
+        """Return the part that was measured: bounds say nothing of how often an interval holds."""
         if self.exact.all():
             return self
         measured = self.rows(np.flatnonzero(self.exact))
         return replace(measured, side=None)
 
     def rows(self, chosen: NDArray[np.intp]) -> OutOfFoldPredictions:
-        """Give some of the molecules."""
+        """Return some of the molecules."""
         side = None if self.side is None else self.side[chosen]
         told = (self.predicted[chosen], self.values[chosen], self.packed[chosen], self.properties[chosen])
         return OutOfFoldPredictions(*told, self.folds[chosen], side)
@@ -209,7 +209,7 @@ def _regression(
 
 
 def _naive_error(values: Floats) -> float:
-    """Give the mean error of who knows nothing of a molecule and says the mean."""
+    """Return the mean error of who knows nothing of a molecule and says the mean."""
     return float(np.abs(values - values.mean()).mean())
 
 
@@ -251,7 +251,7 @@ def reference_of(name: str, licence: str, values: Floats) -> ReferenceDistributi
 
 
 def _interval_report(widths: Floats, errors: Floats, similarity: Floats, edges: list[float]) -> dict[str, Json]:
-    """Tell how often `n` intervals held; widths that are NaN, where there was no rule, have no part in it."""
+    """Return how often `n` intervals held; widths that are NaN, where there was no rule, have no part in it."""
     known = np.isfinite(widths)
     report = conformal.coverage_report(errors[known] <= widths[known], similarity[known], edges)
     if known.any():

@@ -38,11 +38,11 @@ class PropertySpace:
         self.properties = np.asarray(properties, dtype=np.float64)
 
     def distance(self, properties: Floats) -> Floats:
-        """Give the mean distance of `m` molecules to their nearest training molecules, in spreads per property."""
+        """Return the mean distance of `m` molecules to their nearest training molecules, in spreads per property."""
         return self._distance(properties, self._chosen)
 
     def held_out(self, folds: NDArray[np.int_]) -> Floats:
-        """Give the distance of each training molecule to those of other folds; with a single fold, to all."""
+        """Return the distance of each training molecule to those of other folds; with a single fold, to all."""
         found = np.empty(len(folds))
         for fold in np.unique(folds):
             inside = folds == fold
@@ -51,7 +51,7 @@ class PropertySpace:
         return found
 
     def beyond(self, properties: Floats) -> NDArray[np.bool_]:
-        """Tell which of `m` molecules are larger, or smaller, by some property than every training molecule."""
+        """Return which of `m` molecules are larger, or smaller, by some property than every training molecule."""
         if not len(self.properties):
             return np.zeros(len(properties), dtype=bool)
         low, high = self._range

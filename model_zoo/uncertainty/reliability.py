@@ -48,7 +48,7 @@ class Levels(BaseModel):
     def place(
         self, model: ErrorModel, hard: Floats, beyond: NDArray[np.bool_]
     ) -> tuple[Floats, NDArray[np.int_], Floats]:
-        """Give the expected error of `n` molecules, their level by its place in `NAMES`, and the usual error there.
+        """Return the expected error of `n` molecules, their level by its place in `NAMES`, and the usual error there.
 
         The last is NaN where none is known.
 
@@ -75,7 +75,7 @@ class Levels(BaseModel):
         return expected, places, usual
 
     def levels_of(self, expected: Floats) -> NDArray[np.int_]:
-        """Give the level that each of `n` expected errors alone leads to."""
+        """Return the level that each of `n` expected errors alone leads to."""
         places = np.ones(len(expected), dtype=int)
         if self.high_below is not None:
             places[expected < self.high_below] = 0
@@ -84,7 +84,7 @@ class Levels(BaseModel):
         return places
 
     def is_far(self, hard: Floats) -> NDArray[np.bool_]:
-        """Tell which of `n` molecules lie where no training molecule was while it was held out."""
+        """Return which of `n` molecules lie where no training molecule was while it was held out."""
         return np.asarray((hard[:, 0] > self.farthest[0]) | (hard[:, 2] > self.farthest[1]))
 
 
@@ -128,7 +128,7 @@ def held_out_expectations(hard: Floats, errors: Floats, folds: NDArray[np.int_],
 
 
 def _differ(shown: Floats, below: NDArray[np.bool_], above: NDArray[np.bool_]) -> bool:
-    """Tell whether what lies above a boundary was worse than what lies below, beyond chance."""
+    """Return whether what lies above a boundary was worse than what lies below, beyond chance."""
     if min(int(below.sum()), int(above.sum())) < FEWEST_OF_A_SIDE:
         return False
     typical = float(shown.mean()) or 1.0  # squares of errors in some units are no numbers

@@ -107,11 +107,11 @@ class SharedDomain(Domain):
     index: DomainIndex = field(kw_only=True)
 
     def nearest(self, packed: NDArray[np.uint8], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-        """Give the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`."""
+        """Return the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`."""
         return self.index.nearest(packed, k)
 
     def distance(self, properties: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give how far `n` molecules lie from the training molecules by size and kind."""
+        """Return how far `n` molecules lie from the training molecules by size and kind."""
         return self.index.distance(properties)
 
 
@@ -123,7 +123,7 @@ class DomainIndexes:
         self._lock = threading.Lock()
 
     def shared(self, domain: Domain, digest: str) -> SharedDomain:
-        """Give a domain that looks in the index of all that have equal molecules.
+        """Return a domain that looks in the index of all that have equal molecules.
 
         Parameters
         ----------

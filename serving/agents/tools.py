@@ -178,7 +178,7 @@ def _compared(entries: list[Said], endpoint: str, direction: str) -> Said:
 
 
 def _apart(one: Said, other: Said) -> bool:
-    """Tell whether two predictions differ by more than they are uncertain; without intervals that is not known."""
+    """Return whether two predictions differ by more than they are uncertain; without intervals that is not known."""
     if one["interval"] is None or other["interval"] is None:
         sets = one.get("prediction_set"), other.get("prediction_set")
         return all(each is not None and len(each) == 1 for each in sets) and sets[0] != sets[1]

@@ -33,7 +33,7 @@ async def live() -> Live:
     responses={503: ResponseSpec(Ready, generate_examples=False)},
 )
 async def ready(request: HttpRequest, engine: NamedDependency[Engine]) -> Response[Ready]:
-    """Tell whether at least one champion is loaded, what could not be loaded, and what is being made."""
+    """Return whether at least one champion is loaded, what could not be loaded, and what is being made."""
     table = engine.champion_registry
     guard: Guard = request.app.state.guard
     body = _readiness(engine, table) if guard.may_read(request) else _for_strangers(engine, table)

@@ -149,7 +149,7 @@ async def server_live() -> ServerLive:
     responses={503: ResponseSpec(ServerReady, generate_examples=False)},
 )
 async def server_ready(engine: NamedDependency[Engine]) -> Response[ServerReady]:
-    """Tell whether at least one champion is loaded."""
+    """Return whether at least one champion is loaded."""
     ready = bool(engine.champion_registry.champions)
     return Response(ServerReady(ready), status_code=200 if ready else 503)
 
@@ -188,7 +188,7 @@ async def model_metadata(request: HttpRequest, engine: NamedDependency[Engine], 
     responses={400: _FAULT, 404: _FAULT, **REFUSALS, 503: ResponseSpec(ModelReady, generate_examples=False)},
 )
 async def model_ready(request: HttpRequest, engine: NamedDependency[Engine], name: ModelName) -> Response[ModelReady]:
-    """Tell whether a champion, or a version of it, serves."""
+    """Return whether a champion, or a version of it, serves."""
     table = engine.champion_registry
     if name not in table.appointments:
         _champion(engine, table, name, None)
@@ -234,7 +234,7 @@ INFERENCE_PROTOCOL = Router(
 
 
 def _version(request: HttpRequest) -> str | None:
-    """Give the version in the address, if there is one: only some of a handler's addresses have it."""
+    """Return the version in the address, if there is one: only some of a handler's addresses have it."""
     found: str | None = request.path_params.get("model_version")
     return found
 
@@ -253,7 +253,7 @@ def _champion(engine: Engine, table: ChampionRegistry, name: str, model_version:
 
 
 def _smiles(data: InferRequest, most: int) -> list[str]:
-    """Give the molecules of a request.
+    """Return the molecules of a request.
 
     Raises
     ------

@@ -22,7 +22,7 @@ class _State:
         self._engine = engine
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Give the gauges."""
+        """Yield the gauges."""
         engine, table = self._engine, self._engine.champion_registry
         champions = GaugeMetricFamily(
             "aidrug_champion_info", "Champions that serve.", labels=("endpoint", "model", "version", "signature")
@@ -82,7 +82,7 @@ class Pipeline:
         self._state = state
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Give the gauges."""
+        """Yield the gauges."""
         yield from _automation(self._state)
         yield from _processes(self._state)
 
@@ -128,7 +128,7 @@ def _processes(state: PipelineState) -> Iterable[GaugeMetricFamily]:
 
 @get("/metrics", media_type=MediaType.TEXT, include_in_schema=False)
 async def metrics(request: HttpRequest) -> Response[bytes]:
-    """Give all metrics in Prometheus' text format."""
+    """Return all metrics in Prometheus' text format."""
     counted = REGISTRY
     if request.app.state.engine.settings.metrics_folder is not None:
         counted = CollectorRegistry()

@@ -90,7 +90,7 @@ class Guard:
         require_own_name(connection, self._settings.allowed_hosts, on_loopback=self._settings.on_loopback)
 
     def needs_key(self) -> bool:
-        """Tell whether predictions need a key."""
+        """Return whether predictions need a key."""
         return not self._settings.open_access and (not self._settings.on_loopback or self._has_keys())
 
     def admit(self, connection: Connection, need: Need) -> Caller | None:
@@ -123,11 +123,11 @@ class Guard:
         return caller
 
     def is_valid(self, key: str) -> bool:
-        """Tell whether a key would be admitted to something."""
+        """Return whether a key would be admitted to something."""
         return self._caller_by(key) is not None
 
     def may_read(self, connection: Connection) -> bool:
-        """Tell whether a caller may know what is served, where they need not say who they are."""
+        """Return whether a caller may know what is served, where they need not say who they are."""
         try:
             return not self.needs_key() or self._caller_by(_shown(connection)[0]) is not None
         except ProblemError:
@@ -156,7 +156,7 @@ class Guard:
         return Caller(address(connection, behind_proxy=self._settings.behind_proxy), (), is_key=False)
 
     def _caller_by(self, shown: str | None) -> Caller | None:
-        """Give the caller that shows a valid key."""
+        """Return the caller that shows a valid key."""
         if shown is None:
             return None
         token = self._settings.admin_token
@@ -218,7 +218,7 @@ def guard(connection: Connection, handler: BaseRouteHandler) -> None:
 
 
 def caller_of(scope: AsgiScope) -> Caller | None:
-    """Give the caller that the guard admitted."""
+    """Return the caller that the guard admitted."""
     caller: Caller | None = scope["state"].get(_CALLER)
     return caller
 
@@ -269,7 +269,7 @@ def require_protection(settings: Settings) -> None:
 
 
 def _shown(connection: Connection) -> tuple[str | None, bool]:
-    """Give the key that a request shows, if any, and whether it came as the page's cookie."""
+    """Return the key that a request shows, if any, and whether it came as the page's cookie."""
     scheme, _, text = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return text.strip(), False
@@ -299,7 +299,7 @@ def _too_many(what: str, allowance: Allowance) -> ProblemError:
 
 
 def _network(address: str) -> str:
-    """Give what one household or machine has: an address of IPv4, a network of 2^64 addresses of IPv6."""
+    """Return what one household or machine has: an address of IPv4, a network of 2^64 addresses of IPv6."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -319,6 +319,6 @@ def _unauthorized(need: Need) -> ProblemError:
 
 
 def address(connection: Connection, *, behind_proxy: bool) -> str:
-    """Give the caller's address; behind a proxy of our own, the one that it names last."""
+    """Return the caller's address; behind a proxy of our own, the one that it names last."""
     forwarded = connection.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() if behind_proxy else ""
     return forwarded or (connection.client.host if connection.client else "unknown")

@@ -59,11 +59,11 @@ class Key:
     revoked: str | None
 
     def is_valid(self, now: datetime) -> bool:
-        """Tell whether the key is neither revoked nor expired."""
+        """Return whether the key is neither revoked nor expired."""
         return self.revoked is None and (self.expires is None or now < datetime.fromisoformat(self.expires))
 
     def opens(self, secret: str) -> bool:
-        """Tell whether a secret is this key's, in a time that says nothing of how nearly it is."""
+        """Return whether a secret is this key's, in a time that says nothing of how nearly it is."""
         return hmac.compare_digest(_digest(secret), self.digest)
 
 
@@ -142,15 +142,15 @@ class KeyStore:
         return key
 
     def all(self) -> list[Key]:
-        """Give every key, oldest first, void ones included."""
+        """Return every key, oldest first, void ones included."""
         return self._read("SELECT * FROM keys ORDER BY created, rowid")
 
     def find(self, id_: str) -> Key | None:
-        """Give the key of an id, void or not."""
+        """Return the key of an id, void or not."""
         return next(iter(self._read("SELECT * FROM keys WHERE id = ?", id_)), None)
 
     def is_used(self) -> bool:
-        """Tell whether a key was ever made: from then on nobody gets in without, even when all are void."""
+        """Return whether a key was ever made: from then on nobody gets in without, even when all are void."""
         return bool(self._read("SELECT * FROM keys LIMIT 1"))
 
     def touch(self, id_: str) -> None:

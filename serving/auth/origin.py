@@ -29,7 +29,7 @@ _READING = ("GET", "HEAD", "OPTIONS")
 
 
 def name_in(host: str) -> str:
-    """Give the name or address in a `Host` header, in lower case; an empty text where there is none to be read.
+    """Return the name or address in a `Host` header, in lower case; an empty text where there is none to be read.
 
     Examples
     --------

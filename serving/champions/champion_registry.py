@@ -124,12 +124,12 @@ class ChampionRegistry:
 
     @property
     def loaded(self) -> dict[tuple[str, str], Champion]:
-        """Give every loaded bundle by endpoint and version."""
+        """Return every loaded bundle by endpoint and version."""
         everyone = (*self.champions.items(), *self.challengers.items())
         return {(endpoint, each.manifest.version): each for endpoint, each in everyone}
 
     def manifest_digest(self, endpoint: str, version: str) -> str | None:
-        """Give what the pointer says of the manifest of a version that serves, is on trial or served before."""
+        """Return what the pointer says of the manifest of a version that serves, is on trial or served before."""
         now = self.appointments.get(endpoint)
         entries = () if now is None else (now, now.challenger, *now.history)
         return next((each.manifest for each in entries if each is not None and each.version == version), None)

@@ -247,7 +247,7 @@ class ChampionWatcher:
     def _load_all(
         self, wanted: Mapping[str, ServedVersion], known: Mapping[str, Failure]
     ) -> tuple[dict[str, Champion], dict[str, Failure]]:
-        """Give the loaded bundle, or the failure, of each endpoint's wanted version."""
+        """Return the loaded bundle, or the failure, of each endpoint's wanted version."""
         loaded = self.table.loaded
         found: dict[str, Champion] = {}
         failures: dict[str, Failure] = {}

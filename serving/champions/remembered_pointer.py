@@ -40,7 +40,7 @@ class Remembered:
         self.kept = False
 
     def read(self) -> tuple[Pointer | None, bytes | None]:
-        """Give the pointer that was followed last, and its bytes; none where nobody knows."""
+        """Return the pointer that was followed last, and its bytes; none where nobody knows."""
         if self._path is None:
             return None, None
         try:

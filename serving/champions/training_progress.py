@@ -99,7 +99,7 @@ def expected_one_of(known: Collection[str], progress: Progress | None, *came: st
 
 
 def being_made(progress: Progress | None, names: Collection[str] | None = None) -> str:
-    """Give a clause that says of endpoints that a run is making them and about when it ends; empty where it is not.
+    """Return a clause that says of endpoints that a run is making them and about when it ends; empty where it is not.
 
     Parameters
     ----------

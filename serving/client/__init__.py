@@ -191,7 +191,7 @@ class Client:
         return self._submit(lambda: path.open("rb"), path.stat().st_size, said, endpoints, include)
 
     def job(self, job: Job | str) -> Job:
-        """Give a job as it is now."""
+        """Return a job as it is now."""
         return read(Job, self._transport.json("GET", f"/v1/jobs/{_id(job)}", again=True))
 
     def jobs(self, limit: int = 20) -> list[Job]:
@@ -258,7 +258,7 @@ class Client:
                 stream.write(piece)
 
     def results(self, job: Job | str) -> Iterator[Prediction]:
-        """Give a job's result row by row, without holding it whole."""
+        """Yield a job's result row by row, without holding it whole."""
         with self._transport.send("GET", f"/v1/jobs/{_id(job)}/result?format=ndjson", again=True) as answer:
             rest = b""
             for piece in pieces(answer):
@@ -275,11 +275,11 @@ class Client:
         return [read(Model, each) for each in self._transport.json("GET", "/v1/models", again=True)]
 
     def champion(self, endpoint: str) -> Champion:
-        """Give an endpoint's champion with its card and the champions before it."""
+        """Return an endpoint's champion with its card and the champions before it."""
         return read(Champion, self._transport.json("GET", f"/v1/champions/{quote(endpoint, safe='')}", again=True))
 
     def leaderboard(self, endpoint: str) -> Leaderboard:
-        """Give all trained models of an endpoint, and why one of them serves."""
+        """Return all trained models of an endpoint, and why one of them serves."""
         return read(
             Leaderboard, self._transport.json("GET", f"/v1/leaderboards/{quote(endpoint, safe='')}", again=True)
         )
@@ -293,7 +293,7 @@ class Client:
         return read(Champion, self._transport.json("POST", f"/v1/champions/{quote(endpoint, safe='')}/promote"))
 
     def review(self, endpoint: str) -> dict[str, Any]:
-        """Give what the live record says of an endpoint's champion: drift, accuracy, coverage, the trial."""
+        """Return what the live record says of an endpoint's champion: drift, accuracy, coverage, the trial."""
         content: dict[str, Any] = self._transport.json("GET", f"/v1/reviews/{quote(endpoint, safe='')}", again=True)
         return content
 
@@ -333,7 +333,7 @@ class Client:
             return read(Job, json.loads(b"".join(pieces(answer))))
 
     def _events(self, job: str, last_id: str) -> Iterator[tuple[str, str, Any]]:
-        """Give a job's events until the connection ends: kind, id, content."""
+        """Yield a job's events until the connection ends: kind, id, content."""
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
         with self._transport.send("GET", f"/v1/jobs/{job}/events", headers=headers, again=True) as answer:
             said: dict[str, str] = {}

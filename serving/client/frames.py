@@ -22,7 +22,7 @@ class Progress(Protocol):
     """Gives what it is given, and tells how far it is."""
 
     def __call__(self, parts: Sequence[Sequence[str]], total: int) -> Iterable[Sequence[str]]:
-        """Give the parts of a list of so many texts."""
+        """Return the parts of a list of so many texts."""
 
 
 def silent(parts: Sequence[Sequence[str]], total: int) -> Iterable[Sequence[str]]:
@@ -44,7 +44,7 @@ def bar(parts: Sequence[Sequence[str]], total: int) -> Iterable[Sequence[str]]:
 
 
 def texts_of(frame: pd.DataFrame, smiles: str) -> list[str]:
-    """Give the SMILES of each row; an empty text where there is none.
+    """Return the SMILES of each row; an empty text where there is none.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def texts_of(frame: pd.DataFrame, smiles: str) -> list[str]:
 
 
 def with_predictions(frame: pd.DataFrame, predictions: Sequence[Prediction]) -> pd.DataFrame:
-    """Give a copy of a table with columns beside its own; index and columns stay as they were.
+    """Return a copy of a table with columns beside its own; index and columns stay as they were.
 
     Raises
     ------
@@ -124,7 +124,7 @@ class Shown:
         self._frame, self._smiles = frame.head(MOST_SHOWN), smiles
 
     def _repr_html_(self) -> str:
-        """Give HTML: every cell is text, whatever it holds, but for our pictures."""
+        """Return HTML: every cell is text, whatever it holds, but for our pictures."""
         names = ["", *map(str, self._frame.columns)]
         head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
         rows = "".join(

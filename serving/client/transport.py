@@ -151,7 +151,7 @@ class Transport:
 
 
 def pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    """Give an answer's body piece by piece.
+    """Yield an answer's body piece by piece.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def lines(answer: http.client.HTTPResponse) -> Iterator[str]:
-    """Give a text's lines as they come, without their ends; an end of the connection ends them."""
+    """Yield a text's lines as they come, without their ends; an end of the connection ends them."""
     try:
         while line := answer.readline():
             yield line.decode().rstrip("\r\n")
@@ -200,11 +200,11 @@ def _fault(error: urllib.error.HTTPError) -> ServiceError:
 
 
 def _pause(error: urllib.error.HTTPError, sent: int) -> float:
-    """Give the pause that the service asks for, else one that grows."""
+    """Return the pause that the service asks for, else one that grows."""
     asked = error.headers.get("Retry-After", "")
     return min(float(asked), LONGEST_PAUSE_SECONDS) if asked.isdecimal() else _backoff(sent)
 
 
 def _backoff(sent: int) -> float:
-    """Give a pause that grows and differs from client to client, so that they do not all come back at once."""
+    """Return a pause that grows and differs from client to client, so that they do not all come back at once."""
     return min(0.25 * 2.0**sent, LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311  no secret

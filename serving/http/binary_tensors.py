@@ -33,7 +33,7 @@ def split(body: bytes, length: str) -> tuple[bytes, bytes]:
 
 
 def with_data(request: Json, rest: bytes) -> Json:
-    r"""Give a decoded request with the data of its binary inputs in place.
+    r"""Return a decoded request with the data of its binary inputs in place.
 
     Raises
     ------

@@ -24,7 +24,7 @@ SECURITY = {
 
 
 def request_id(scope: Scope) -> str:
-    """Give the request's identity: the caller's `X-Request-Id` when it is a sane token, else a new one."""
+    """Return the request's identity: the caller's `X-Request-Id` when it is a sane token, else a new one."""
     state = scope["state"]
     if _KEY not in state:
         sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")

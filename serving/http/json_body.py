@@ -51,7 +51,7 @@ class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON is read by these rules."""
 
     async def json(self) -> Json:
-        """Give the decoded body."""
+        """Return the decoded body."""
         if self._connection_state.json is Empty:
             body = await self.body()
             if (length := self.headers.get(binary_tensors.HEADER)) is None:

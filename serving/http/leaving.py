@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 async def unless_left(request: HttpRequest, work: Coroutine[None, None, T]) -> T:
-    """Give what some work gives, and cancel it when the client leaves; the body must have been read.
+    """Return what some work gives, and cancel it when the client leaves; the body must have been read.
 
     Raises
     ------

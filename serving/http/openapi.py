@@ -41,7 +41,7 @@ class OfflineSwagger(OpenAPIRenderPlugin):
         super().__init__(path="/")
 
     def render(self, request: HttpRequest, openapi_schema: dict[str, Json]) -> bytes:
-        """Give the page; it fetches the description by itself."""
+        """Return the page; it fetches the description by itself."""
         return _PAGE.encode()
 
 

@@ -38,7 +38,7 @@ class Patience:
         self._stopping = False
 
     def stop(self) -> None:
-        """Give requests that are still arriving a last moment: the service ends, and waits for them."""
+        """Return requests that are still arriving a last moment: the service ends, and waits for them."""
         self._stopping = True
         until = asyncio.get_running_loop().time() + STOPPING_SECONDS
         for timer in self._arriving:

@@ -93,7 +93,7 @@ class RateLimit:
         return Allowance(self.per_minute, int((60.0 - ahead) / self._interval + 1e-9), ahead, 0.0)
 
     def _find(self, digest: bytes, now: float) -> tuple[int, float]:
-        """Give a caller's place and number, or the place it may have and the present."""
+        """Return a caller's place and number, or the place it may have and the present."""
         start = int.from_bytes(digest[:8], "little")
         best, oldest = 0, float("inf")
         for step in range(NEIGHBOURS):

@@ -140,7 +140,7 @@ class Annotations:
         include: Collection[str],
         deadline: Deadline | None = None,
     ) -> list[Annotation]:
-        """Give one insight per answer, in order; an empty one for a molecule that was not predicted.
+        """Return one insight per answer, in order; an empty one for a molecule that was not predicted.
 
         Alerts point at the atoms of the first endpoint's standardised SMILES, and are found by the version of the
         rules in that endpoint's bundle. Slow enough for a worker thread.

@@ -131,7 +131,7 @@ class _Batch(Generic[K, A]):
         self.looked, self.began = (time.monotonic(), self.mark), True
 
     def used(self) -> float:
-        """Give the processor time of its thread and its process; a process that has ended counts no more."""
+        """Return the processor time of its thread and its process; a process that has ended counts no more."""
         used = 0.0
         for clock in self.clocks:
             with suppress(OSError):
@@ -204,7 +204,7 @@ class Batches(Generic[K, A]):
     async def predict(
         self, key: K, texts: Sequence[str], *, seconds: float | None = None, background: bool = False
     ) -> list[A]:
-        """Give one answer per text, in order.
+        """Return one answer per text, in order.
 
         Parameters
         ----------
@@ -293,7 +293,7 @@ class Batches(Generic[K, A]):
             ask.taken = len(ask.texts)
 
     def _dispatch(self) -> None:
-        """Give work to every free thread."""
+        """Return work to every free thread."""
         while len(self._busy) <= self._threads and (batch := self._next()) is not None:
             assert self._loop is not None, "start() comes first"
             self._busy.add(batch)
@@ -323,7 +323,7 @@ class Batches(Generic[K, A]):
         return self._again() or self._gather("long") or self._gather("background")
 
     def _again(self) -> _Batch[K, A] | None:
-        """Give a molecule of a batch that was given up, if anybody still waits for it."""
+        """Return a molecule of a batch that was given up, if anybody still waits for it."""
         while self._retries:
             again = self._retries.popleft()
             if not again.places[0][0].future.done():
@@ -360,7 +360,7 @@ class Batches(Generic[K, A]):
         return batch
 
     def _most(self, key: K, lane: Lane) -> int:
-        """Give how much effort makes a batch, or how many long molecules, by what as much took lately."""
+        """Return how much effort makes a batch, or how many long molecules, by what as much took lately."""
         cost, most = self._cost.get((key, lane)), LONG_PART if lane == "long" else LARGEST_BATCH
         return most if not cost else max(1, min(most, int(BATCH_SECONDS / cost)))
 
@@ -458,7 +458,7 @@ class Batches(Generic[K, A]):
             self._retries += [_Batch(batch.key, [place], "long", again=again) for place in batch.places]
 
     def _left(self, batch: _Batch[K, A]) -> float:
-        """Give the seconds after which to look at a batch again; none are left where its step does not end."""
+        """Return the seconds after which to look at a batch again; none are left where its step does not end."""
         if not batch.clocks:  # no thread has taken it yet, or the system has no such clock
             return self._seconds if not batch.began else 0.0
         now, used = time.monotonic(), batch.used()

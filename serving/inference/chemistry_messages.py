@@ -113,7 +113,7 @@ def send(stream: IO[bytes], number: int, message: Struct) -> None:
 
 
 def receive(stream: IO[bytes]) -> tuple[int, bytes] | None:
-    """Give the number and the content of the next message; none where the other side has ended."""
+    """Return the number and the content of the next message; none where the other side has ended."""
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None

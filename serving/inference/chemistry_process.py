@@ -190,7 +190,7 @@ _beginning = threading.Lock()
 
 @contextmanager
 def chemistry_process(room: threading.Semaphore, *, needed: bool = True) -> Iterator[ChemistryProcess | None]:
-    """Give a batch a process, one that waits or a new one; none where the system has no room for it.
+    """Yield a batch a process, one that waits or a new one; none where the system has no room for it.
 
     Parameters
     ----------

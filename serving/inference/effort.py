@@ -27,7 +27,7 @@ def effort(text: str) -> float:
 
 
 def lane_of(efforts: Sequence[float]) -> Lane:
-    """Give the queue of a request by the efforts of its molecules, of which none is long, or all are.
+    """Return the queue of a request by the efforts of its molecules, of which none is long, or all are.
 
     Examples
     --------
@@ -40,5 +40,5 @@ def lane_of(efforts: Sequence[float]) -> Lane:
 
 
 def cost_of(effort: float, lane: Lane) -> float:
-    """Give how much of the room of a batch a molecule takes: long ones are counted, others weighed."""
+    """Return how much of the room of a batch a molecule takes: long ones are counted, others weighed."""
     return 1.0 if lane == "long" else effort

@@ -256,7 +256,7 @@ class Engine:
 
 
 def _codes(answers: Sequence[Answer], endpoints: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Give endpoint and code of each prediction that could not be made."""
+    """Yield endpoint and code of each prediction that could not be made."""
     for answer in answers:
         faults = dict.fromkeys(endpoints, answer) if isinstance(answer, Fault) else answer.faults
         yield from ((name, fault.code) for name, fault in faults.items())

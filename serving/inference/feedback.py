@@ -132,7 +132,7 @@ def withdraw_measurements(engine: Engine, data: WithdrawalRequest, caller: str) 
 
 
 async def _predicted(engine: Engine, table: ChampionRegistry, measurements: list[Measurement]) -> list[Answer]:
-    """Give the champion's answer for every sound measurement, and the fault of every other."""
+    """Return the champion's answer for every sound measurement, and the fault of every other."""
     results: list[Answer] = [_fault(table, item) or Estimates() for item in measurements]
     by_endpoint: dict[str, list[int]] = {}
     for index, item in enumerate(measurements):

@@ -39,7 +39,7 @@ class LruCache(Generic[K, V]):
         self._entries: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
-        """Give what is remembered, and count it as used; none when it is not."""
+        """Return what is remembered, and count it as used; none when it is not."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None:

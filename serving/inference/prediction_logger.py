@@ -113,7 +113,7 @@ class PredictionLogger:
             self._notes.append((time.time(), note))
 
     def namer(self) -> MoleculeHasher:
-        """Give what names molecules in this record.
+        """Return what names molecules in this record.
 
         Raises
         ------

@@ -98,11 +98,11 @@ class Recalibrator:
         self._seen = seen
 
     def of(self, endpoint: str, champion: Champion) -> Recalibration:
-        """Give what there is for a champion; the bundle's own where nothing is."""
+        """Return what there is for a champion; the bundle's own where nothing is."""
         return self.known.get((endpoint, champion.manifest.version)) or Recalibration()
 
     def applied(self, champions: Mapping[str, Champion], answers: Sequence[Answer]) -> list[Answer]:
-        """Give answers with the intervals that hold now."""
+        """Return answers with the intervals that hold now."""
         factors = {
             name: (champion.manifest.target, found.factor, found.name)
             for name, champion in champions.items()
@@ -123,7 +123,7 @@ class Recalibrator:
 
 
 def recalibrated(estimate: Estimate, target: Target, factor: float, calibration: str) -> Estimate:
-    """Give an estimate with an interval that many times as wide; as it is where it has none.
+    """Return an estimate with an interval that many times as wide; as it is where it has none.
 
     Examples
     --------

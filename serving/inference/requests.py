@@ -59,7 +59,7 @@ def require_offered(include: Collection[str], *, neighbours: bool, molecules: in
 def chosen(
     table: ChampionRegistry, names: list[str] | None, progress: Progress | None = None
 ) -> Mapping[str, Champion]:
-    """Give the champions a request asks for, in its order; a refusal tells what of them a run is making.
+    """Return the champions a request asks for, in its order; a refusal tells what of them a run is making.
 
     Raises
     ------

@@ -41,7 +41,7 @@ def build_entry(
     annotation: Annotation | None = None,
     on_trial: Collection[str] = (),
 ) -> MoleculePrediction:
-    """Give the entry of one molecule; `on_trial` are the endpoints that a challenger answered."""
+    """Return the entry of one molecule; `on_trial` are the endpoints that a challenger answered."""
     if isinstance(answer, Fault):
         return MoleculePrediction(index, text, error=MoleculeError(answer.code, answer.detail))
     annotation = annotation or Annotation()

@@ -53,7 +53,7 @@ class Predict(Protocol):
     async def __call__(
         self, champions: Mapping[str, Champion], texts: Sequence[str], *, background: bool = False
     ) -> list[Answer]:
-        """Give one answer per text, in order."""
+        """Return one answer per text, in order."""
 
 
 class Rollout:
@@ -170,7 +170,7 @@ class Rollout:
 
 
 def in_split(smiles: str, version: str, share: float) -> bool:
-    """Tell whether a challenger answers for a molecule.
+    """Return whether a challenger answers for a molecule.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def in_split(smiles: str, version: str, share: float) -> bool:
 
 
 def _arm(answer: Answer, trials: Mapping[str, Champion], table: ChampionRegistry) -> frozenset[str]:
-    """Give the endpoints for which a challenger answers for this molecule."""
+    """Return the endpoints for which a challenger answers for this molecule."""
     if not isinstance(answer, Estimates):
         return frozenset()
     arm = set()

@@ -73,7 +73,7 @@ class StructureSearch:
 
 
 def _run(asked: str) -> list[str]:
-    """Give the whole lines that a search wrote before it ended, or was ended."""
+    """Return the whole lines that a search wrote before it ended, or was ended."""
     process = subprocess.Popen(
         _PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )

@@ -275,7 +275,7 @@ async def suggest_batch(
 
 
 async def _streamed(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Give pieces one by one, each made on a thread when the one before was sent."""
+    """Yield pieces one by one, each made on a thread when the one before was sent."""
     piece: bytes | None = first
     while piece is not None:
         yield piece

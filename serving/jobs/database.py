@@ -132,7 +132,7 @@ class JobTable:
         self._made = False
 
     def exists(self) -> bool:
-        """Tell whether there ever was a job."""
+        """Return whether there ever was a job."""
         return self.path.exists()
 
     def reserve(self, job: str, holder: str, key: str | None, digest: str) -> Job | None:
@@ -163,7 +163,7 @@ class JobTable:
             db.execute("DELETE FROM jobs WHERE id = ?", (job,))
 
     def get(self, job: str) -> Job | None:
-        """Give a job; none when there is no such job, or its upload is still being read."""
+        """Return a job; none when there is no such job, or its upload is still being read."""
         return next(iter(self._select("id = ? AND status != 'receiving'", (job,))), None)
 
     def newest(self, holder: str | None, before: str | None, limit: int) -> list[Job]:
@@ -216,7 +216,7 @@ class JobTable:
         return self._own(job, owner, changes, done, failed, size, time.time() + self._lease)
 
     def release(self, job: str, owner: str, pause: float = 0.0, *, attempted: bool = False) -> None:
-        """Give a job back for its next turn, after a pause; only an attempt that failed goes on counting."""
+        """Return a job back for its next turn, after a pause; only an attempt that failed goes on counting."""
         changes = "owner = NULL, lease_until = 0, turn = ?" + ("" if attempted else ", attempts = 0")
         self._own(job, owner, changes, time.time() + pause)
 
@@ -244,7 +244,7 @@ class JobTable:
         return self._select("removed IS NULL AND status IN ('done', 'failed', 'cancelled') ORDER BY finished")
 
     def stored_bytes(self) -> int:
-        """Give the space that all jobs take."""
+        """Return the space that all jobs take."""
         with self._connected() as db:
             return int(db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0])
 

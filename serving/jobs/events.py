@@ -29,7 +29,7 @@ async def events(
     stopping: asyncio.Event,
     heartbeat_seconds: float = HEARTBEAT_SECONDS,
 ) -> AsyncIterator[ServerSentEventMessage]:
-    """Tell how a job gets on, until it is over or gone, or the service stops: then the client comes back to the next.
+    """Return how a job gets on, until it is over or gone, or the service stops: then the client comes back to the next.
 
     Parameters
     ----------

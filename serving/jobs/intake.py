@@ -127,7 +127,7 @@ def unpack(received: Received, folder: JobFolder, settings: JobSettings) -> tupl
 
 
 def _chunk_rows(received: Received, folder: JobFolder) -> int:
-    """Give a chunk that lets a small job tell its progress, and does not let a large one make files without end."""
+    """Return a chunk that lets a small job tell its progress, and does not let a large one make files without end."""
     if received.rows is not None:
         return max(MIN_CHUNK_ROWS, len(received.rows) // CHUNKS)
     return max(MIN_CHUNK_ROWS, folder.upload.stat().st_size // (CHUNKS * TYPICAL_ROW_BYTES))
@@ -158,7 +158,7 @@ def _from_json(body: bytes, fields: Mapping[str, str]) -> Received:
 
 
 async def _parts(request: HttpRequest, most: int) -> AsyncIterator[bytes]:
-    """Give a body part by part, and refuse it as soon as it is too large."""
+    """Yield a body part by part, and refuse it as soon as it is too large."""
     left = most
     if (request.content_length or 0) > most:
         raise ProblemError("body-too-large", f"expected at most {most} bytes, got {request.content_length}")
@@ -170,7 +170,7 @@ async def _parts(request: HttpRequest, most: int) -> AsyncIterator[bytes]:
 
 
 async def _file_of_form(parts: AsyncIterator[bytes], boundary: str, fields: dict[str, str]) -> AsyncIterator[bytes]:
-    """Give the content of a form's one file part by part; the other fields are added to `fields`."""
+    """Yield the content of a form's one file part by part; the other fields are added to `fields`."""
     if not boundary:
         raise ProblemError("malformed-request", "multipart/form-data: expected a boundary in the content type")
     files, field, content = 0, "", b""

@@ -37,7 +37,7 @@ def require_pyarrow() -> None:
 
 
 def write_parquet(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
-    """Give a Parquet file: the columns that came as text, ours typed."""
+    """Yield a Parquet file: the columns that came as text, ours typed."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -86,7 +86,7 @@ class _Sink(io.RawIOBase):
         return len(content)
 
     def taken(self) -> bytes:
-        """Give what was written since the last call."""
+        """Return what was written since the last call."""
         content = b"".join(self._pieces)
         self._pieces.clear()
         return content

@@ -137,7 +137,7 @@ class Runner:
         return float(2**job.attempts)
 
     async def _champions(self, job: Job) -> Mapping[str, Champion] | None:
-        """Give the champions that answer a job; none while the first one is still to come."""
+        """Return the champions that answer a job; none while the first one is still to come."""
         if job.attempts > MAX_ATTEMPTS:
             last = min(job.total, job.done + job.plan.chunk_rows)
             raise JobFailedError(
@@ -169,7 +169,7 @@ class Runner:
         return champions
 
     async def _load(self, job: Job, endpoint: str, version: str) -> Champion:
-        """Give one version: that of the present table when it is the same, else from the store.
+        """Return one version: that of the present table when it is the same, else from the store.
 
         Raises
         ------
@@ -288,7 +288,7 @@ def _entry(
 
 
 def _structures(rows: list[Row]) -> list[str | Fault]:
-    """Give each row's SMILES, or why it has none."""
+    """Return each row's SMILES, or why it has none."""
     return [_structure(row) for row in rows]
 
 
@@ -302,14 +302,14 @@ def _structure(row: Row) -> str | Fault:
 
 
 def is_full(error: Exception) -> bool:
-    """Tell whether a fault means that the disk is full."""
+    """Return whether a fault means that the disk is full."""
     if isinstance(error, OSError):
         return error.errno in FULL
     return "full" in str(error)
 
 
 def is_unwritable(error: Exception) -> bool:
-    """Tell whether a fault means that the disk takes no writes at all."""
+    """Return whether a fault means that the disk takes no writes at all."""
     if isinstance(error, OSError):
         return error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
     return "readonly" in str(error) or "unable to open" in str(error)

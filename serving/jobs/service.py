@@ -113,7 +113,7 @@ class Jobs:
         return await self.find(job)
 
     async def find(self, job: str, holder: str | None = None) -> Job:
-        """Give a job.
+        """Return a job.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class Jobs:
         return found
 
     async def find_shared(self, token: str) -> tuple[Job, Share]:
-        """Give the job that a link shows, whoever asks, and the link.
+        """Return the job that a link shows, whoever asks, and the link.
 
         Raises
         ------
@@ -150,7 +150,7 @@ class Jobs:
             await asyncio.to_thread(remove, self.settings, self.table, job)
 
     def result(self, job: Job, form: str, start: int | None, rows: int | None) -> tuple[str, Iterator[bytes]]:
-        """Give a result's media type and its pieces; with `start` or `rows` only those rows, as far as they are done.
+        """Return a result's media type and its pieces; with `start` or `rows` only those rows, as far as they are done.
 
         Raises
         ------
@@ -231,7 +231,7 @@ def as_time(seconds: float) -> str:
 
 
 def _replayed(known: Job, received: Received) -> Job:
-    """Give the job that a key already names, when the request is the same."""
+    """Return the job that a key already names, when the request is the same."""
     if known.digest != received.digest:
         raise ProblemError(
             "idempotency-mismatch", "this Idempotency-Key came before, with another request: use a new one"

@@ -65,7 +65,7 @@ class Shares:
         return token, share
 
     def find(self, token: str) -> Share | None:
-        """Give what a token shows; none when there is no such link, or its time is over."""
+        """Return what a token shows; none when there is no such link, or its time is over."""
         found = self._select("digest = ? AND until > ?", (_digest(token), time.time()))
         return found[0] if found else None
 

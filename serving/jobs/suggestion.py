@@ -90,7 +90,7 @@ class _Candidates:
 
 
 def goals_of(champions: Mapping[str, Champion]) -> dict[str, Goal]:
-    """Give the goals of those endpoints that have one.
+    """Return the goals of those endpoints that have one.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def _numbers(said: Mapping[str, Json]) -> tuple[float, float, float]:
 def _on_training_scale(
     goals: Sequence[Goal], numbers: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give values and half widths, `n x k` each; an interval that a bound cuts is as wide as its other side says."""
+    """Return values and half widths, `n x k` each; an interval that a bound cuts is as wide as its other side says."""
     Y, half_widths = np.empty(numbers.shape[:2]), np.empty(numbers.shape[:2])
     for place, goal in enumerate(goals):
         value, low, high = map(goal.target.to_training, numbers[:, place].T)

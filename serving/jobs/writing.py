@@ -72,7 +72,7 @@ class Columns:
     with_alerts: bool
 
     def cells(self, entry: Mapping[str, Json]) -> list[Cell]:
-        """Give our cells of one row."""
+        """Return our cells of one row."""
         error = entry.get("error") or {}
         endpoints = entry.get("endpoints") or {}
         first: Mapping[str, Any] = next(iter(endpoints.values()), {})
@@ -88,7 +88,7 @@ class Columns:
 
 
 def columns_of(job: Job) -> Columns:
-    """Tell which columns a job's result has."""
+    """Return which columns a job's result has."""
     kinds = {endpoint: (pin.task, pin.displayed) for endpoint, pin in job.champions.items()}
     return make_columns(job.plan.columns, job.plan.include, kinds, with_smiles=job.plan.smiles_column is None)
 
@@ -100,7 +100,7 @@ def make_columns(
     *,
     with_smiles: bool = False,
 ) -> Columns:
-    """Tell which columns a result has: those that came, and those of endpoints by task and by having another unit."""
+    """Return which columns a result has: those that came, and those of endpoints by task and by having another unit."""
     hints = get_type_hints(EndpointPrediction)
     absent = NOT_A_COLUMN | (ASKED_FOR - set(include))
     every = EndpointPrediction.__struct_fields__
@@ -123,7 +123,7 @@ def make_columns(
 
 
 def write_csv(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
-    """Give a CSV file: UTF-8, a header, lines ended as RFC 4180 wants them, no cell that is run as a formula."""
+    """Yield a CSV file: UTF-8, a header, lines ended as RFC 4180 wants them, no cell that is run as a formula."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(_safe([*columns.sent, *columns.made]))
@@ -140,7 +140,7 @@ def _safe(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def write_ndjson(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
-    """Give one JSON object per line: an entry as `POST /v1/predict` gives it, and the columns that came."""
+    """Yield one JSON object per line: an entry as `POST /v1/predict` gives it, and the columns that came."""
     for rows, entries in chunks:
         lines = (
             msgspec.json.encode({**entry, "columns": dict(zip(columns.sent, row.cells, strict=True))})
@@ -150,7 +150,7 @@ def write_ndjson(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
 
 
 def write_sdf(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
-    """Give an SDF file; a row without a readable structure is a record without atoms."""
+    """Yield an SDF file; a row without a readable structure is a record without atoms."""
     for rows, entries in chunks:
         yield "".join(_sdf_record(columns, row, entry) for row, entry in zip(rows, entries, strict=True)).encode()
 
@@ -206,7 +206,7 @@ def _sdf_record(columns: Columns, row: Row, entry: Mapping[str, Json]) -> str:
 
 
 def _block(row: Row, entry: Mapping[str, Json]) -> str:
-    """Give a row's structure: the block that came, or one drawn from the SMILES."""
+    """Return a row's structure: the block that came, or one drawn from the SMILES."""
     if "error" in entry:
         return EMPTY_BLOCK
     if "\n" in row.structure.strip():
@@ -219,7 +219,7 @@ def _block(row: Row, entry: Mapping[str, Json]) -> str:
 
 
 def _property(value: Cell) -> str:
-    """Give a property's text: an empty line or a separator inside it would end it."""
+    """Return a property's text: an empty line or a separator inside it would end it."""
     lines = re.split(r"\r\n|\r|\n", str(value))
     kept = [f" {line}" if line.startswith(("$$$$", ">")) else line for line in lines if line.strip()]
     return "\n".join(kept)

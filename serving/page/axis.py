@@ -29,7 +29,7 @@ class Axis:
     logarithmic: bool
 
     def place(self, value: float) -> float:
-        """Give the horizontal place of a value in the drawing; values beyond the ends lie at the ends.
+        """Return the horizontal place of a value in the drawing; values beyond the ends lie at the ends.
 
         Examples
         --------
@@ -42,7 +42,7 @@ class Axis:
         return round(MARGIN + min(1.0, max(0.0, share)) * (WIDTH - 2 * MARGIN), 1)
 
     def holds(self, value: float) -> bool:
-        """Tell whether a value lies within the axis."""
+        """Return whether a value lies within the axis."""
         return self.low <= value <= self.high
 
     def _scale(self, value: float) -> float:
@@ -52,7 +52,7 @@ class Axis:
 def axis_of(
     target: Target, measured: NDArray[np.float64], estimate: Estimate, *, logarithmic: bool | None = None
 ) -> Axis:
-    """Give the axis of an endpoint: the middle 99 % of its measured values, or 0 to 1 for a probability.
+    """Return the axis of an endpoint: the middle 99 % of its measured values, or 0 to 1 for a probability.
 
     An endpoint without measured values gets an axis around the estimate's own interval. `logarithmic` follows from the
     scale of training when omitted.
@@ -100,7 +100,7 @@ def axis_svg(axis: Axis, measured: NDArray[np.float64], estimate: Estimate | Non
 
 
 def decimals(estimate: Estimate) -> int:
-    """Give how many decimals of a value mean something: two digits of the interval's half width, whatever the unit.
+    """Return how many decimals of a value mean something: two digits of the interval's half width, whatever the unit.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def decimals(estimate: Estimate) -> int:
 
 
 def places(*values: float) -> int:
-    """Give how many decimals show these values: two, and more where the largest would not show two digits.
+    """Return how many decimals show these values: two, and more where the largest would not show two digits.
 
     Examples
     --------

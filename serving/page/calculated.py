@@ -96,7 +96,7 @@ async def drugs(request: HttpRequest, x: str, y: str, engine: NamedDependency[En
 
 @get("/page/boiled-egg", include_in_schema=False, opt={"scope": "predict"})
 async def boiled_egg() -> Egg:
-    """Give the outlines of the BOILED-Egg and its two axes."""
+    """Return the outlines of the BOILED-Egg and its two axes."""
     return Egg(EGG_AXIS, "clogp", WHITE.outline(), YOLK.outline())
 
 
@@ -167,7 +167,7 @@ def _reading(engine: Engine) -> tuple[Reading | None, Limits]:
 
 @lru_cache(maxsize=8192)
 def _read(smiles: str, reading: Reading | None, limits: Limits) -> str | None:
-    """Give a structure as the models see it; none for one that is refused."""
+    """Return a structure as the models see it; none for one that is refused."""
     found = None if reading is None else standardise(smiles, reading[0], limits, policy=reading[1])
     return found.smiles if isinstance(found, Molecule) and not is_too_complex(found.mol) else None
 

@@ -33,5 +33,5 @@ def in_categories(items: Sequence[C]) -> tuple[tuple[str, tuple[C, ...]], ...]:
 
 
 def category_of(champion: Champion) -> str:
-    """Give the category that an endpoint's YAML said when its champion was made."""
+    """Return the category that an endpoint's YAML said when its champion was made."""
     return champion.bundle.card.endpoint.category

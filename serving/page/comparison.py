@@ -39,7 +39,7 @@ class Comparison:
 
 
 def picked(lines: Sequence[Line], picks: Sequence[int]) -> list[int]:
-    """Give the places that were picked, in order, each once; all of them when none were.
+    """Return the places that were picked, in order, each once; all of them when none were.
 
     Examples
     --------

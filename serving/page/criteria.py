@@ -85,7 +85,7 @@ CALCULATED: Mapping[str, Wanted] = {
 
 @get("/page/criteria", include_in_schema=False, opt={"scope": "predict"})
 async def criteria(engine: NamedDependency[Engine]) -> list[Criterion]:
-    """Give every property that can be judged, with what is wanted of it unless somebody says otherwise."""
+    """Return every property that can be judged, with what is wanted of it unless somebody says otherwise."""
     given = [_endpoint(name, champion) for name, champion in engine.champion_registry.champions.items()]
     return given + [
         Criterion(name, title, unit, "calculated", *CALCULATED.get(name, Wanted())) for name, title, unit in PROPERTIES
@@ -96,7 +96,7 @@ CRITERIA_HANDLERS: list[ControllerRouterHandler] = [criteria]
 
 
 def wanted_values(champion: Champion) -> Wanted:
-    """Give what is wanted of an endpoint in the unit that is shown, from what its card says.
+    """Return what is wanted of an endpoint in the unit that is shown, from what its card says.
 
     The project's own range, where the endpoint's configuration has one; else by its direction: of a class around the
     probability from which the label changes, of a value between the worst and the best tenth of the measured ones.

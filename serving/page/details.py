@@ -92,7 +92,7 @@ class Why:
 
 
 def why(champion: Champion, name: str, estimate: Estimate | None, annotation: Annotation) -> Why:
-    """Tell what stands behind a prediction; none was made where the molecule was refused. Draws: for a thread."""
+    """Return what stands behind a prediction; none was made where the molecule was refused. Draws: for a thread."""
     manifest = champion.manifest
     near = annotation.neighbours.get(name)
     explanation, beside = annotation.explanations.get(name), annotation.beside.get(name, Beside())
@@ -128,7 +128,7 @@ def alert_views(smiles: str, alerts: Sequence[Alert]) -> list[AlertView]:
 
 
 def explained(champions: Mapping[str, Champion], endpoint: str) -> Mapping[str, Champion]:
-    """Give the one champion that a question is about; empty when nothing serves that endpoint any more."""
+    """Return the one champion that a question is about; empty when nothing serves that endpoint any more."""
     return {endpoint: champions[endpoint]} if endpoint in champions else {}
 
 

@@ -97,7 +97,7 @@ def structure_svg(smiles: str, marks: tuple[Mark, ...] = ()) -> Markup:
 
 
 def contribution_marks(contributions: Sequence[float], largest: float | None = None) -> tuple[Mark, ...]:
-    """Give the marks of what each atom adds to a prediction: `up` or `down`, as strong as its share of the largest.
+    """Return the marks of what each atom adds to a prediction: `up` or `down`, as strong as its share of the largest.
 
     Parameters
     ----------

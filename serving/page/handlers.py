@@ -100,7 +100,7 @@ class Form(Struct, frozen=True):
 
 @get("/", media_type=MediaType.HTML, include_in_schema=False, opt={"scope": "predict"})
 async def show_page(engine: NamedDependency[Engine]) -> str:
-    """Give the page, empty."""
+    """Return the page, empty."""
     return _page(engine, engine.champion_registry, "")
 
 
@@ -154,7 +154,7 @@ async def compare_page(
 
 @post("/page/csv", include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def download(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[bytes]:
-    """Give the picked molecules, or all, as a file."""
+    """Return the picked molecules, or all, as a file."""
     table, lines = engine.champion_registry, await engine.work(lines_of, data.smiles)
     told = await _told(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
@@ -168,7 +168,7 @@ async def download(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) 
 
 @post("/page/why", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def why_page(request: HttpRequest, data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
-    """Tell what stands behind one prediction: what each atom adds, measured neighbours."""
+    """Return what stands behind one prediction: what each atom adds, measured neighbours."""
     table = engine.champion_registry
     asked = details.explained(table.champions, data.endpoint)
     if not asked:
@@ -254,7 +254,7 @@ async def _with_twins(engine: Engine, told: list[ShownMolecule]) -> list[ShownMo
 
 
 def _one(data: Form) -> list[Line]:
-    """Give the one molecule that a question is about, under the name it has in the box."""
+    """Return the one molecule that a question is about, under the name it has in the box."""
     lines = lines_of(data.smiles)[:1]
     if not lines:
         raise ProblemError("invalid-request", "smiles: expected one SMILES, got none")

@@ -68,7 +68,7 @@ class Structures(Struct, frozen=True):
 async def job_table(
     request: HttpRequest, place: str, jobs: NamedDependency[Jobs], engine: NamedDependency[Engine]
 ) -> Response[str]:
-    """Give the headings of a job's table; the page fetches its rows."""
+    """Return the headings of a job's table; the page fetches its rows."""
     job, share = await job_at(request, jobs, place)
     return Response(await table_of(jobs, engine, job, place, share), media_type=MediaType.HTML)
 
@@ -81,7 +81,7 @@ async def rows_of_job(
     engine: NamedDependency[Engine],
     start: Annotated[int, QueryParameter(ge=0)] = 0,
 ) -> Response[bytes]:
-    """Give some rows of a job from `start` on, as far as they are done."""
+    """Return some rows of a job from `start` on, as far as they are done."""
     job, _ = await job_at(request, jobs, place)
     folder, champions = JobFolder(jobs.settings.folder, job.id), engine.champion_registry.champions
     shown = engine.settings.show_neighbours
@@ -101,7 +101,7 @@ async def chosen_rows(
     jobs: NamedDependency[Jobs],
     engine: NamedDependency[Engine],
 ) -> Response[bytes]:
-    """Give the chosen rows of a job's result as a file, in the order of the upload."""
+    """Return the chosen rows of a job's result as a file, in the order of the upload."""
     job, _ = await job_at(request, jobs, place)
     jobs.result(job, "csv", None, None)  # refuses a result that is not whole
     if data.format not in FORMATS:
@@ -125,7 +125,7 @@ JOB_TABLE_HANDLERS: list[ControllerRouterHandler] = [job_table, rows_of_job, cho
 
 
 async def job_at(request: HttpRequest, jobs: Jobs, place: str) -> tuple[Job, Share | None]:
-    """Give the job at a place, and the link by which it is seen.
+    """Return the job at a place, and the link by which it is seen.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def _headings(job: Job, folder: JobFolder, champions: Mapping[str, Champion]) ->
 
 
 def _picked(job: Job, folder: JobFolder, picks: set[int], scores: Mapping[int, Score]) -> Iterator[Chunk]:
-    """Give the chunks of a result with the rows that were picked alone, all where none were; with their scores."""
+    """Yield the chunks of a result with the rows that were picked alone, all where none were; with their scores."""
     number = 0
     for rows, entries in chunks_of(job, folder, 0, job.done):
         kept = [at for at in range(len(rows)) if not picks or number + at in picks]

@@ -47,7 +47,7 @@ class Measured(NamedTuple):
 
 
 def measured_values(champion: Champion, smiles: str, similarity: float) -> tuple[Measured, ...]:
-    """Give what the training data of a champion holds for a standardised SMILES and its stereoisomers."""
+    """Return what the training data of a champion holds for a standardised SMILES and its stereoisomers."""
     if similarity < SAME_FINGERPRINT:
         return ()
     mol = Chem.MolFromSmiles(smiles)
@@ -74,7 +74,7 @@ def amount(each: Neighbour, champion: Champion) -> str:
 
 
 def without_stereo(smiles: str) -> str:
-    """Give a SMILES without configurations; the text itself where RDKit cannot read it."""
+    """Return a SMILES without configurations; the text itself where RDKit cannot read it."""
     mol = Chem.MolFromSmiles(smiles)
     return smiles if mol is None else str(Chem.MolToSmiles(mol, isomericSmiles=False))
 

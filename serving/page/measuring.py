@@ -49,7 +49,7 @@ class Measured(Struct, frozen=True):
 
 
 def measuring(request: HttpRequest, engine: Engine, champion: Champion, smiles: str) -> MeasuringForm | None:
-    """Give the form for one molecule and endpoint; none where the caller may not report, or no record is kept."""
+    """Return the form for one molecule and endpoint; none where the caller may not report, or no record is kept."""
     caller = caller_of(request.scope)
     allowed = caller is not None and (not caller.is_key or "feedback" in caller.scopes)
     if engine.prediction_logger is None or not allowed:

@@ -190,7 +190,7 @@ def _bars(counts: list[int]) -> Markup:
 
 
 def figures(engine: Engine) -> list[Figure]:
-    """Give the numbers of this process."""
+    """Return the numbers of this process."""
     settings, prediction_logger, table = engine.settings, engine.prediction_logger, engine.champion_registry
     waiting, most = engine.batches.waiting, settings.queue_molecules
     faults = len(table.failures) + len(table.trial_failures)
@@ -235,7 +235,7 @@ def figures(engine: Engine) -> list[Figure]:
 
 
 def pipeline(state: PipelineState) -> list[Figure]:
-    """Give how the pipeline is: its automation, its revision and its processes; nothing where it says nothing."""
+    """Return how the pipeline is: its automation, its revision and its processes; nothing where it says nothing."""
     numbers, automation = [], state.automation
     if automation is not None and state.silent_s is not None:
         numbers.append(
@@ -275,7 +275,7 @@ def _counted(counter: Counter, **labels: str) -> int:
 
 
 def _span(seconds: float) -> str:
-    """Give a duration in its two largest units.
+    """Return a duration in its two largest units.
 
     Examples
     --------

@@ -125,7 +125,7 @@ def _points(scores: Sequence[float]) -> str:
 
 
 def _place(axis: int, count: int, share: float) -> tuple[float, float]:
-    """Give the place of a share on an axis; the first axis points up, the others follow clockwise."""
+    """Return the place of a share on an axis; the first axis points up, the others follow clockwise."""
     angle = 2 * math.pi * axis / count - math.pi / 2
     return _CENTER[0] + RADIUS * share * math.cos(angle), _CENTER[1] + RADIUS * share * math.sin(angle)
 

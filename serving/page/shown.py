@@ -16,13 +16,13 @@ from serving.page.axis import Axis, axis_of, decimals, number, significant
 
 
 def shown_number(display: Display, value: float) -> float:
-    """Give a number as it is shown; infinite where it is too large for one."""
+    """Return a number as it is shown; infinite where it is too large for one."""
     shown = display.value(value)
     return math.inf if shown is None else shown
 
 
 def shown_estimate(champion: Champion, estimate: Estimate) -> Estimate:
-    """Give an estimate in the unit that people read."""
+    """Return an estimate in the unit that people read."""
     display = champion.manifest.display
     if display is None:
         return estimate
@@ -31,7 +31,7 @@ def shown_estimate(champion: Champion, estimate: Estimate) -> Estimate:
 
 
 def shown_values(champion: Champion) -> NDArray[np.float64]:
-    """Give the measured values in the unit that people read, ascending."""
+    """Return the measured values in the unit that people read, ascending."""
     display = champion.manifest.display
     if display is None:
         return champion.measured
@@ -39,7 +39,7 @@ def shown_values(champion: Champion) -> NDArray[np.float64]:
 
 
 def shown_axis(champion: Champion, estimate: Estimate) -> Axis:
-    """Give the axis of an endpoint, on which an estimate lies, in the unit that people read."""
+    """Return the axis of an endpoint, on which an estimate lies, in the unit that people read."""
     target, seen = champion.manifest.target, shown_estimate(champion, estimate)
     return axis_of(target, shown_values(champion), seen, logarithmic=spans_decades(champion))
 
@@ -54,7 +54,7 @@ def told_value(champion: Champion, estimate: Estimate) -> tuple[str, str]:
 
 
 def spans_decades(champion: Champion) -> bool:
-    """Tell whether what is shown is an amount that was learnt as a logarithm: its ends lie a factor apart."""
+    """Return whether what is shown is an amount that was learnt as a logarithm: its ends lie a factor apart."""
     manifest = champion.manifest
     amount_of_logarithm = is_logarithmic(manifest.unit) and not is_logarithmic(manifest.shown_unit)
     return amount_of_logarithm or manifest.target.transform == "log10"

@@ -92,7 +92,7 @@ class StoredRows(Struct):
 
 
 def rows_shown(job: Job) -> int:
-    """Tell how many rows of a job its table shows."""
+    """Return how many rows of a job its table shows."""
     return min(job.total, max(ROWS, MOST_CELLS // max(1, len(job.champions))))
 
 
@@ -127,7 +127,7 @@ def stored_rows(
 
 
 def units_of(job: Job, folder: JobFolder) -> dict[str, str]:
-    """Give the unit that each endpoint's shown values are in, from the first rows that have some."""
+    """Return the unit that each endpoint's shown values are in, from the first rows that have some."""
     for number in range(min(3, -(-job.done // job.plan.chunk_rows))):
         for entry in folder.read_results_as(number, _units_decoder):
             if entry.endpoints:
@@ -144,7 +144,7 @@ def _read(job: Job, folder: JobFolder, start: int, stop: int) -> Iterator[tuple[
 
 
 def _structure(entry: _Entry) -> str:
-    """Give a structure on one line: as it was sent, or what the models saw of one that came as a block."""
+    """Return a structure on one line: as it was sent, or what the models saw of one that came as a block."""
     sent, first = entry.smiles.strip(), next(iter(entry.endpoints.values()), None)
     return first.standardised if first is not None and ("\n" in sent or not sent) else sent.split("\n")[0]
 

@@ -37,7 +37,7 @@ def render(name: str, **values: object) -> str:
 
 
 def day(moment: str) -> str:
-    """Give an ISO 8601 time as a reader's date and time, UTC; what is none comes back as it is.
+    """Return an ISO 8601 time as a reader's date and time, UTC; what is none comes back as it is.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def day(moment: str) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Give seconds since 1970 as `day` does.
+    """Return seconds since 1970 as `day` does.
 
     Examples
     --------

@@ -43,7 +43,7 @@ class Banner:
 
 @get("/page/making", media_type=MediaType.HTML, include_in_schema=False)
 async def show_making(engine: NamedDependency[Engine]) -> str:
-    """Give the banner alone; nothing while no run is at work."""
+    """Return the banner alone; nothing while no run is at work."""
     return render("making.html", making=banner(engine.champion_registry, engine.training_progress.progress))
 
 

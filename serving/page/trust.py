@@ -224,7 +224,7 @@ def _changes(champion: Champion, current: Current, store: Store, now: datetime) 
 
 
 def _recent(current: Current, since: datetime) -> Iterator[tuple[ServedVersion | None, ServedVersion]]:
-    """Give the changes of champions since then, the newest first, each with who served before."""
+    """Yield the changes of champions since then, the newest first, each with who served before."""
     order: list[ServedVersion] = [current, *reversed(current.history)]
     for place, after in enumerate(order):
         try:

@@ -107,7 +107,7 @@ def lines_of(text: str) -> list[Line]:
 
 
 def preview(text: str, at: int, readings: Collection[Reading], limits: Limits) -> Preview:
-    """Tell what was understood, and draw the molecule that line `at`, from 1, belongs to. Slow: it draws."""
+    """Return what was understood, and draw the molecule that line `at`, from 1, belongs to. Slow: it draws."""
     paste = read_paste(text)
     checked = [_checked(entry, frozenset(readings), limits, place) for place, entry in enumerate(paste.entries)]
     understood = _understood(paste, checked)

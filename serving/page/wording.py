@@ -180,7 +180,7 @@ def desirability(champion: Champion, estimate: Estimate) -> float | None:
 
 
 def _wanted_class(champion: Champion) -> int:
-    """Give the class that a project wants of a binary endpoint for which it wants something."""
+    """Return the class that a project wants of a binary endpoint for which it wants something."""
     wished = champion.manifest.desirable
     if wished is not None:
         return int(wished.score(1.0) >= wished.score(0.0))
@@ -206,7 +206,7 @@ def _desirability(champion: Champion, estimate: Estimate) -> float | None:
 
 
 def band(score: float | None) -> Band:
-    """Give the word's kind for a desirability.
+    """Return the word's kind for a desirability.
 
     Examples
     --------

@@ -39,10 +39,10 @@ class Objects(Protocol):
     """Files by name; a name may hold slashes. Every method may raise `StoreError`."""
 
     def read(self, name: str) -> bytes | None:
-        """Give a file's content; none when there is no such file."""
+        """Return a file's content; none when there is no such file."""
 
     def size(self, name: str) -> int | None:
-        """Give a file's size in bytes; none when there is no such file."""
+        """Return a file's size in bytes; none when there is no such file."""
 
     def write(self, name: str, content: bytes) -> None:
         """Write or replace a small file."""
@@ -172,13 +172,13 @@ class S3Objects:
         return self.read_tagged(name)[0]
 
     def read_tagged(self, name: str) -> tuple[bytes | None, str | None]:
-        """Give a file's content and the tag of just this content; none and none when there is no such file."""
+        """Return a file's content and the tag of just this content; none and none when there is no such file."""
         with self._reported(f"{name} cannot be read"):
             answer = self._unless_absent(self._client.get_object, name)
             return (None, None) if answer is None else (answer["Body"].read(), answer["ETag"])
 
     def exists(self, name: str) -> bool:
-        """Tell whether there is such a file."""
+        """Return whether there is such a file."""
         return self.size(name) is not None
 
     def size(self, name: str) -> int | None:

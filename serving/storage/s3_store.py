@@ -148,7 +148,7 @@ class S3Store:
         return found
 
     def read_manifest_bytes(self, endpoint: str, version: str) -> bytes:
-        """Give a version's manifest as it is."""
+        """Return a version's manifest as it is."""
         content = self._objects.read(f"bundles/{endpoint}/{version}/{MANIFEST}")
         if content is None:
             raise StoreError(f"bundle {endpoint}/{version} is not in the store {self!r}")

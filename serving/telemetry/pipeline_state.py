@@ -135,7 +135,7 @@ def tell_automation_state(folder: Path, state: AutomationState | None) -> None:
 
 
 def seconds(at: str | None) -> float:
-    """Give a time as the ledger writes it in seconds since 1970; zero for none."""
+    """Return a time as the ledger writes it in seconds since 1970; zero for none."""
     return datetime.fromisoformat(at).timestamp() if at else 0.0
 
 

@@ -21,7 +21,7 @@ _ADDRESSES = ("http.url", "http.target", "url.full", "url.query")
 
 
 def telemetry_plugins(*, on: bool, provider: TracerProvider | None = None) -> list[InitPluginProtocol]:
-    """Give the plugin that traces requests, or none.
+    """Return the plugin that traces requests, or none.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def git(project: Project, *arguments: str) -> str:
 
 @pytest.fixture
 def former(made: Project) -> Project:
-    """Give a project in a repository of its own, as the former rule would have left it."""
+    """Return a project in a repository of its own, as the former rule would have left it."""
     (made.root / ".gitignore").write_text("home\n", encoding="utf-8")
     git(made, "init", "-q")
     git(made, "add", ".")

@@ -286,5 +286,5 @@ def test_revert_before_a_tick_requests_nothing(made: Project) -> None:
 
 
 def failed_runs(project: Project) -> list[str]:
-    """Give the ids of Dagster runs that failed."""
+    """Return the ids of Dagster runs that failed."""
     return [run.run_id for run in project.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))]

@@ -18,7 +18,7 @@ from tests.project_factory import Project
 
 
 def served(project: Project) -> str:
-    """Give the version that serves logp, after verifying and loading it."""
+    """Return the version that serves logp, after verifying and loading it."""
     store = FolderStore(project.settings.home / "store")
     now = parse_pointer(store.read_pointer_bytes()).endpoints["logp"]
     return load_bundle(store.fetch_bundle("logp", now.version)).manifest.version

@@ -87,7 +87,7 @@ def test_groups_have_no_circle(project: Project) -> None:
 
 
 def group_arrows(project: Project) -> set[tuple[str, str]]:
-    """Give the arrows between groups, as Dagster draws them."""
+    """Return the arrows between groups, as Dagster draws them."""
     graph = project.defs().resolve_asset_graph()
     pairs = (
         (graph.get(above), graph.get(key)) for key in graph.get_all_asset_keys() for above in graph.get(key).parent_keys

@@ -21,7 +21,7 @@ from tests.project_factory import Project, add_model, molecules, refuse, write_c
 
 
 def served(project: Project) -> dict[str, str]:
-    """Give the model that serves each endpoint."""
+    """Return the model that serves each endpoint."""
     pointer = parse_pointer(FolderStore(project.settings.home / "store").read_pointer_bytes())
     return {name: now.version.split("-")[0] for name, now in pointer.endpoints.items()}
 

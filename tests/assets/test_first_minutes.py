@@ -27,12 +27,12 @@ def cheap_first(project: Project) -> Project:
 
 
 def said(project: Project) -> list[str]:
-    """Give the assets in the order in which they were done."""
+    """Return the assets in the order in which they were done."""
     return [line.split("]")[1].split()[0] for line in project.said if line.startswith("[")]
 
 
 def cards(project: Project) -> dict[str, ModelCard]:
-    """Give the card of each served champion."""
+    """Return the card of each served champion."""
     store = FolderStore(project.settings.home / "store")
     pointer = parse_pointer(store.read_pointer_bytes())
     return {name: read_card(store, name, now.version) for name, now in pointer.endpoints.items()}

@@ -38,7 +38,7 @@ def toy(key: str, above: tuple[str, ...]) -> dg.AssetsDefinition:
 
 
 def toy_job() -> dg.JobDefinition:
-    """Give the job that makes them all, each step in a process of its own."""
+    """Return the job that makes them all, each step in a process of its own."""
     executor = gathering(dg.multiprocess_executor).configured({"start_method": {"forkserver": {}}})
     everything = dg.define_asset_job("everything")
     defs = dg.Definitions([toy(*each) for each in ABOVE.items()], jobs=[everything], executor=executor)

@@ -37,7 +37,7 @@ def group(project: Project, *names: str, **fields: Any) -> None:
 
 
 def rows_of(smiles: list[str], slope: float = 1.0) -> list[tuple[str, float]]:
-    """Give molecules with a value that goes with Crippen's logP."""
+    """Return molecules with a value that goes with Crippen's logP."""
     return [(text, slope * value) for text, value in zip(smiles, measurements("logp", smiles), strict=True)]
 
 
@@ -194,7 +194,7 @@ def test_most_values_may_be_missing(made: Project) -> None:
 
 
 def served(project: Project, endpoint: str) -> str:
-    """Give the version that the pointer names."""
+    """Return the version that the pointer names."""
     pointer = parse_pointer((project.settings.home / "store" / "current.json").read_bytes())
     return pointer.endpoints[endpoint].version
 

@@ -56,7 +56,7 @@ def use(project: Project, version: str, error: float, *, inside: bool = True, ro
 
 
 def champion(project: Project) -> str:
-    """Give the version that serves `logp`."""
+    """Return the version that serves `logp`."""
     pointer = json.loads((Path(project.settings.store) / "current.json").read_bytes())
     return str(pointer["endpoints"]["logp"]["version"])
 
@@ -142,7 +142,7 @@ def set_trial(project: Project, **trial: Any) -> None:
 
 
 def pointer(project: Project) -> Any:
-    """Give what the pointer says of `logp`."""
+    """Return what the pointer says of `logp`."""
     return parse_pointer(FolderStore(Path(project.settings.store)).read_pointer_bytes()).endpoints["logp"]
 
 

@@ -18,12 +18,12 @@ RF = "trained_model/logp/rf"
 
 
 def place(project: Project, key: str) -> Path:
-    """Give where an asset's files lie."""
+    """Return where an asset's files lie."""
     return place_of(project.settings.home, project.catalog().nodes[key])
 
 
 def artifacts(project: Project, key: str) -> Path:
-    """Give where MLflow keeps what a trained model's run logged."""
+    """Return where MLflow keeps what a trained model's run logged."""
     tracking = Tracking(project.settings)
     run = tracking.find_finished(project.catalog().nodes[key].signature)
     assert run is not None
@@ -31,7 +31,7 @@ def artifacts(project: Project, key: str) -> Path:
 
 
 def reused(project: Project, key: str) -> bool:
-    """Say whether the latest materialisation says that nothing was trained."""
+    """Return whether the latest materialisation says that nothing was trained."""
     event = project.instance.get_latest_materialization_event(keys.asset_key(key))
     assert event is not None
     assert event.asset_materialization is not None
@@ -136,7 +136,7 @@ def plan_of(project: Project) -> tuple[Stale, ...]:
 
 
 def aliases(project: Project) -> dict[str, str]:
-    """Give what MLflow's registry calls champion, by endpoint: the asset of its run."""
+    """Return what MLflow's registry calls champion, by endpoint: the asset of its run."""
     client = Tracking(project.settings).client
     found = {}
     for endpoint in project.catalog().configs.endpoints:

@@ -32,7 +32,7 @@ def revision(path: Path) -> str:
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Give an installation whose MLflow database is one revision behind, with its tables as they were then."""
+    """Return an installation whose MLflow database is one revision behind, with its tables as they were then."""
     from alembic import command
     from mlflow.store.db.utils import _get_alembic_config
     from mlflow.store.tracking.dbmodels.initial_models import Base
@@ -148,7 +148,7 @@ def said() -> list[str]:
 
 
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, Path]:
-    """Give an installation with a database that has nothing but its revision, the newest one."""
+    """Return an installation with a database that has nothing but its revision, the newest one."""
     monkeypatch.setenv("AIDRUG_GIT_SHA", "a" * 40)
     made = Settings.from_env({"AIDRUG_HOME": str(tmp_path / "home"), "AIDRUG_BACKUP": str(tmp_path / "backups")})
     database = made.folder("mlflow") / "mlflow.db"

@@ -30,7 +30,7 @@ JUDGING = {
 
 
 def stale(project: Project) -> set[str]:
-    """Give what is stale, after making sure that the plan and Dagster agree on it."""
+    """Return what is stale, after making sure that the plan and Dagster agree on it."""
     planned = set(project.plan())
     assert planned == project.unsynced()
     return planned
@@ -48,7 +48,7 @@ def trained_by(project: Project) -> list[str]:
 
 
 def badges(project: Project) -> dict[str, str]:
-    """Give what the Dagster UI marks on an asset that is not fresh, of all assets, those outside the plan too."""
+    """Return what the Dagster UI marks on an asset that is not fresh, of all assets, those outside the plan too."""
     graph = project.defs().resolve_asset_graph()
     resolver = CachingStaleStatusResolver(project.instance, graph, LoadingContextForTest(project.instance))
     found = {keys.catalog_key(key): resolver.get_status(key) for key in graph.get_all_asset_keys()}
@@ -211,13 +211,13 @@ def test_another_list_of_drugs_reaches_the_bundle(
 
 
 def served(project: Project) -> dict[str, str]:
-    """Give the version of the bundle that serves each endpoint."""
+    """Return the version of the bundle that serves each endpoint."""
     pointer = parse_pointer(FolderStore(project.settings.home / "store").read_pointer_bytes())
     return {name: now.version for name, now in pointer.endpoints.items()}
 
 
 def card(project: Project, endpoint: str) -> ModelCard:
-    """Give the card that is served for an endpoint."""
+    """Return the card that is served for an endpoint."""
     return read_card(FolderStore(project.settings.home / "store"), endpoint, served(project)[endpoint])
 
 

@@ -128,12 +128,12 @@ def test_a_step_that_repeats_reuses(made: Project) -> None:
 
 
 def models(endpoint: str) -> list[str]:
-    """Give the models of an endpoint, sorted."""
+    """Return the models of an endpoint, sorted."""
     return [f"trained_model/{endpoint}/naive", f"trained_model/{endpoint}/rf"]
 
 
 def run_of(project: Project, asset: str) -> str:
-    """Give the newest finished MLflow run of an asset."""
+    """Return the newest finished MLflow run of an asset."""
     node = project.catalog().nodes[asset]
     found = Tracking(project.settings).find_finished(node.signature)
     assert found is not None
@@ -141,7 +141,7 @@ def run_of(project: Project, asset: str) -> str:
 
 
 def alias(project: Project, name: str) -> str | None:
-    """Give the MLflow run that an alias of the endpoint logp points at."""
+    """Return the MLflow run that an alias of the endpoint logp points at."""
     client = Tracking(project.settings).client
     if name not in client.get_registered_model("logp").aliases:
         return None

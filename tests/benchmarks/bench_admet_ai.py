@@ -49,7 +49,7 @@ READY_SECONDS = 60
 
 
 def molecules() -> dict[str, Any]:
-    """Give real drugs within the service's limits: some to ask one by one, others together."""
+    """Return real drugs within the service's limits: some to ask one by one, others together."""
     texts = [smiles for smiles in drugs() if len(smiles) <= 200 and "." not in smiles]
     return {
         "warm": texts[:32],
@@ -59,7 +59,7 @@ def molecules() -> dict[str, Any]:
 
 
 def spread(milliseconds: Sequence[float]) -> dict[str, float]:
-    """Give the middle and the slow end of times to an answer."""
+    """Return the middle and the slow end of times to an answer."""
     return {f"p{q}_ms": round(float(np.percentile(milliseconds, q)), 2) for q in (50, 99)}
 
 
@@ -113,7 +113,7 @@ def peer_web(python: str, folder: Path, asked: dict[str, Any]) -> dict[str, int]
 
 
 def start_once(store: Path, folder: Path) -> tuple[float, float]:
-    """Give the seconds, by the clock and of the processor, from the start of the service until it is ready."""
+    """Return the seconds, by the clock and of the processor, from the start of the service until it is ready."""
     began = time.perf_counter()
     with running_service(folder, folder / "log", **ours(store)) as (address, process):
         ready_by = time.monotonic() + READY_SECONDS
@@ -128,7 +128,7 @@ def start_once(store: Path, folder: Path) -> tuple[float, float]:
 
 
 def ours(store: Path) -> dict[str, str]:
-    """Give the environment of the service."""
+    """Return the environment of the service."""
     return {"AIDRUG_STORE": str(store), "AIDRUG_RECORD": "off", "OMP_NUM_THREADS": "1"}
 
 

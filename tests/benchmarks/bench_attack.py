@@ -51,7 +51,7 @@ def carbons(graph: nx.Graph) -> str:
 
 
 def hostile(rng: random.Random) -> str:
-    """Give a molecule at or beyond some limit, another each time."""
+    """Return a molecule at or beyond some limit, another each time."""
     size = rng.randrange(10, 140)
     makers: tuple[Callable[[], str], ...] = (
         lambda: carbons(nx.random_regular_graph(3, size // 2 * 2, seed=rng.randrange(10**6))),
@@ -127,7 +127,7 @@ def beside_computing(address: str, process: int, seconds: float, fresh: Iterator
 
 
 def memory(process: int) -> int:
-    """Give what a service and its processes have in memory of their own, in bytes."""
+    """Return what a service and its processes have in memory of their own, in bytes."""
     root = psutil.Process(process)
     return sum(int(each.memory_full_info().uss) for each in (root, *root.children(recursive=True)))
 

@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def measured(folder: Path, kind: str) -> dict[str, Any]:
-    """Give the errors of every way, and how those that know bounds differ from the better one of today's."""
+    """Return the errors of every way, and how those that know bounds differ from the better one of today's."""
     dataset = records(folder, kind)
     train = dataset.folds >= 0
     sides = np.where(dataset.exact, 0, np.where(dataset.table["relation"].str.startswith(">"), 1, -1)).astype(float)
@@ -77,7 +77,7 @@ def measured(folder: Path, kind: str) -> dict[str, Any]:
 
 
 def records(folder: Path, kind: str) -> Dataset:
-    """Give the raw records, curated and divided by the project's own rules."""
+    """Return the raw records, curated and divided by the project's own rules."""
     source = CsvSource(
         kind="csv", files=("herg/ChEMBL_hERG_raw.csv.gz",), smiles_column="canonical_smiles",
         value_column="standard_value", relation_column="standard_relation", unit_column="standard_units",
@@ -101,7 +101,7 @@ def _out_of_fold(fit: Fit, X: Values, dataset: Dataset, sides: Values, way: str)
 
 
 def booster(spec: ModelSpec) -> Fit:
-    """Give XGBoost as the project has it, with the loss of a way."""
+    """Return XGBoost as the project has it, with the loss of a way."""
     import xgboost
 
     settings = spec.settings().model_dump(exclude={"task", "seed"})
@@ -132,7 +132,7 @@ def booster(spec: ModelSpec) -> Fit:
 
 
 def network(spec: ModelSpec) -> Fit:
-    """Give a perceptron as `mlp_joint` has it, with a squared loss."""
+    """Return a perceptron as `mlp_joint` has it, with a squared loss."""
     import torch
     from torch import nn
 

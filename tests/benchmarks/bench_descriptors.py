@@ -32,7 +32,7 @@ ALL = "rdkit_descriptors"
 
 
 def calculator(mol: Chem.Mol) -> np.ndarray:
-    """Give what RDKit's own list gives."""
+    """Return what RDKit's own list gives."""
     with np.errstate(all="ignore"):
         values = Descriptors.CalcMolDescriptors(mol, missingVal=math.nan)  # type: ignore[no-untyped-call]
     return np.array(list(values.values()), dtype=np.float64)

@@ -134,7 +134,7 @@ def main() -> None:
 
 
 def truths(molecules: list[Molecule]) -> list[Truth]:
-    """Give the targets."""
+    """Return the targets."""
     logp = [crippen(each.mol) for each in molecules]
     tpsa = [np.array(list(rdMolDescriptors._CalcTPSAContribs(each.mol))) / 20 for each in molecules]
     mixed = [planted(each.mol) for each in molecules]
@@ -158,7 +158,7 @@ def sums(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def crippen(mol: Chem.Mol, which: int = 0) -> np.ndarray:
-    """Give each atom's part in Crippen's logP (or, with 1, his molar refractivity), with its hydrogens."""
+    """Return each atom's part in Crippen's logP (or, with 1, his molar refractivity), with its hydrogens."""
     whole = Chem.AddHs(mol)
     values = [each[which] for each in rdMolDescriptors._CalcCrippenContribs(whole)]
     parts = np.array(values[: mol.GetNumAtoms()])
@@ -168,12 +168,12 @@ def crippen(mol: Chem.Mol, which: int = 0) -> np.ndarray:
 
 
 def refractivity(mol: Chem.Mol) -> np.ndarray:
-    """Give each atom's part in Crippen's molar refractivity."""
+    """Return each atom's part in Crippen's molar refractivity."""
     return crippen(mol, 1)
 
 
 def planted(mol: Chem.Mol) -> np.ndarray:
-    """Give 0.3 to each aromatic atom, -0.5 to oxygens, 0.8 to halogens of aryls and twice that beside an amide."""
+    """Return 0.3 to each aromatic atom, -0.5 to oxygens, 0.8 to halogens of aryls and twice that beside an amide."""
     amide = mol.HasSubstructMatch(AMIDE)
     parts = np.array([0.3 * atom.GetIsAromatic() - 0.5 * (atom.GetAtomicNum() == 8) for atom in mol.GetAtoms()])
     for _, halogen in mol.GetSubstructMatches(ARYL_HALIDE):
@@ -182,7 +182,7 @@ def planted(mol: Chem.Mol) -> np.ndarray:
 
 
 def marked(mol: Chem.Mol, pattern: Chem.Mol) -> np.ndarray:
-    """Give 1 to the atoms of a pattern, but for the aromatic one that it hangs on."""
+    """Return 1 to the atoms of a pattern, but for the aromatic one that it hangs on."""
     parts = np.zeros(mol.GetNumAtoms())
     for match in mol.GetSubstructMatches(pattern):
         parts[list(match[1:])] = 1.0
@@ -303,7 +303,7 @@ def followed(less: list[Whittled], atoms: list[np.ndarray], whole: np.ndarray, r
 
 
 def on_scale(predicted: np.ndarray, truth: Truth) -> np.ndarray:
-    """Give predictions on the scale that groups are compared on."""
+    """Return predictions on the scale that groups are compared on."""
     inside = np.clip(predicted, 0.01, 0.99)
     return np.log(inside / (1 - inside)) if truth.task == "binary" else predicted
 
@@ -321,7 +321,7 @@ def explained(explainer: Explainer, molecules: list[Molecule]) -> tuple[list[np.
 
 
 def agreement(truth: Truth, found: list[np.ndarray]) -> tuple[float, float, float]:
-    """Give the mean correlation within molecules (AUROC for a label), the share of right signs, and the size."""
+    """Return the mean correlation within molecules (AUROC for a label), the share of right signs, and the size."""
     within, signs = [], []
     for true, atoms in zip(truth.parts[TRAINED:], found, strict=False):
         clear = np.abs(true) > CLEAR
@@ -337,7 +337,7 @@ def agreement(truth: Truth, found: list[np.ndarray]) -> tuple[float, float, floa
 
 
 def fit(truth: Truth, predicted: np.ndarray) -> float:
-    """Give the model's R2 on the molecules that are explained, or its AUROC."""
+    """Return the model's R2 on the molecules that are explained, or its AUROC."""
     values = truth.values[TRAINED:]
     if truth.task == "binary":
         return auroc(values > 0, predicted)
@@ -345,7 +345,7 @@ def fit(truth: Truth, predicted: np.ndarray) -> float:
 
 
 def auroc(positive: np.ndarray, scores: np.ndarray) -> float:
-    """Give how often a positive is above a negative, ties by half."""
+    """Return how often a positive is above a negative, ties by half."""
     above = scores[positive][:, None] - scores[~positive][None]
     return float(((above > 0) + 0.5 * (above == 0)).mean())
 

@@ -180,7 +180,7 @@ def _until_calm(process: int) -> None:
 
 
 def _memory(workers: list[psutil.Process]) -> Figures:
-    """Give the mean of a worker's memory, in MB."""
+    """Return the mean of a worker's memory, in MB."""
     told = [worker.memory_full_info() for worker in workers]
     return {f"{kind}_mb": sum(getattr(each, kind) for each in told) / len(told) / 1e6 for kind in ("uss", "pss", "rss")}
 

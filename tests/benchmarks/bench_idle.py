@@ -136,7 +136,7 @@ def _until(ready: object, log: Path) -> None:
 
 
 def _spent(roots: list[psutil.Process]) -> dict[str, float]:
-    """Give the processor time in seconds by process, with that of children which ended."""
+    """Return the processor time in seconds by process, with that of children which ended."""
     spent: dict[str, float] = {}
     for process in (each for root in roots for each in (root, *root.children(recursive=True))):
         with suppress(psutil.Error):

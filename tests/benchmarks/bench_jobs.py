@@ -41,7 +41,7 @@ SIDES = ("C", "CC", "Cl", "F", "OC", "N", "C#N", "C(F)(F)F", "C(=O)N", "OCC", "N
 
 
 def molecules() -> Iterator[str]:
-    """Give different drug-like molecules, more than a million of them."""
+    """Yield different drug-like molecules, more than a million of them."""
     for chain in itertools.count(1):
         for core, a, b, c, d in itertools.product(CORES, SIDES, SIDES, SIDES, SIDES):
             yield core.format(f"{'C' * chain}N({a})c1ccc({b})cc1", f"c1cc({c})cc({d})c1")
@@ -88,7 +88,7 @@ def singles(address: str, number: int, skip: int) -> tuple[float, list[float]]:
 
 
 def spread(milliseconds: list[float]) -> dict[str, float]:
-    """Give the middle and the slow end."""
+    """Return the middle and the slow end."""
     return {f"p{q}": round(float(np.percentile(milliseconds, q)), 1) for q in (50, 99)}
 
 
@@ -155,7 +155,7 @@ def measure(folder: Path, rows: int, distinct: int) -> dict[str, Any]:
 
 
 def stored(folder: Path, job: Job) -> dict[str, str]:
-    """Give the digest of every part of a job's result; what was half written when the service was killed is none."""
+    """Return the digest of every part of a job's result; what was half written when the service was killed is none."""
     parts = sorted((folder / "service" / "jobs" / job.id / "results").glob("*.gz"))
     return {part.name: file_digest(part) for part in parts}
 

@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measured(name: str) -> list[str]:
-    """Give and print a line of the table for every eighth of an endpoint's molecules, and for every fourth."""
+    """Return and print a line of the table for every eighth of an endpoint's molecules, and for every fourth."""
     endpoint = load_configs(ROOT / "configs").endpoints[name]
     dataset = make_dataset(endpoint.dataset, ROOT)
     everyone, values = dataset.molecules(), endpoint.target.to_training(dataset.values)
@@ -74,7 +74,7 @@ def measured(name: str) -> list[str]:
 
 
 def timed(work: Callable[[], T]) -> tuple[float, T]:
-    """Give the processor time of a call in seconds, and what it gave."""
+    """Return the processor time of a call in seconds, and what it gave."""
     begun = time.process_time()
     result = work()
     return time.process_time() - begun, result

@@ -118,7 +118,7 @@ def table(figures: dict[int, dict[str, float]], shown: Mapping[str, str] = SHOWN
 
 
 def molecules(count: int) -> list[Molecule]:
-    """Give so many real molecules."""
+    """Return so many real molecules."""
     rdBase.DisableLog("rdApp.*")
     found: dict[str, Molecule] = {}
     for smiles in real():

@@ -27,7 +27,7 @@ embedding as much as another order of atoms does (its package says about 0.1).""
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Give a result and its milliseconds of CPU time."""
+    """Return a result and its milliseconds of CPU time."""
     began = time.process_time()
     result = work()
     return result, (time.process_time() - began) * 1e3

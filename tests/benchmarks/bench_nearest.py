@@ -28,7 +28,7 @@ Nearest = tuple[NDArray[np.float64], NDArray[np.intp]]
 
 
 def fingerprints(count: int, known: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give so many rows."""
+    """Return so many rows."""
     draw = np.random.default_rng(0)
     one, other = (known[draw.integers(len(known), size=count)] for _ in range(2))
     made = np.where(draw.random(one.shape) < 0.25, other, one).astype(np.uint8)
@@ -37,7 +37,7 @@ def fingerprints(count: int, known: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def best_ms(work: Callable[[], Nearest]) -> tuple[float, Nearest]:
-    """Give the processor time of one query, and what is found."""
+    """Return the processor time of one query, and what is found."""
     taken = []
     for _ in range(5):
         began = time.process_time()

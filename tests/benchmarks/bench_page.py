@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def weigh(client: TestClient[Any]) -> dict[str, int]:
-    """Give and print what the first load brings, each file as it goes over the wire."""
+    """Return and print what the first load brings, each file as it goes over the wire."""
     page = client.get("/").raise_for_status()
     names = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
     sizes = {}
@@ -50,7 +50,7 @@ def weigh(client: TestClient[Any]) -> dict[str, int]:
 
 
 def compare(client: TestClient[Any], smiles: list[str]) -> dict[str, float]:
-    """Give and print the CPU of an answer whose predictions are remembered: as the page gives it, and as JSON."""
+    """Return and print the CPU of an answer whose predictions are remembered: as the page gives it, and as JSON."""
     asked = {"smiles": smiles}
     form = {"smiles": "\n".join(smiles)}
     json_ms = cpu_ms(lambda: client.post("/v1/predict", json=asked))
@@ -71,7 +71,7 @@ def compare(client: TestClient[Any], smiles: list[str]) -> dict[str, float]:
 
 
 def cpu_ms(work: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """Give the CPU of one call, in milliseconds; the first call is not counted where there are several."""
+    """Return the CPU of one call, in milliseconds; the first call is not counted where there are several."""
     if rounds > 1:
         work()
     begun = time.process_time()

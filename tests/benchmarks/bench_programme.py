@@ -83,7 +83,7 @@ class Programme:
         self._cache, self._molecules = FeatureCache(HOME / "features", ROOT), molecules.molecules()
 
     def predicted(self, name: str, *, fit: bool = False) -> tuple[Values | None, float]:
-        """Give the `n x t` predictions of all molecules by a model, and what they took; none where none are there."""
+        """Return the `n x t` predictions of all molecules by a model, and what they took; none where none are there."""
         model = self.models[name.partition(",")[0]]
         signed = sign(Makers(("rows", "training", "joint"), model.features, model.recipe), ROOT)
         told = [name, self.group.digest, model.settings().model_dump(mode="json"), signed["code"], signed["library"]]
@@ -188,7 +188,7 @@ def _best(errors: dict[str, dict[str, float]], metric: str) -> str:
 def change(
     missed: dict[str, Predicted], kin: dict[str, NDArray[np.int_]], against: dict[str, str], model: str, power: int
 ) -> dict[str, Any]:
-    """Give the mean relative change of the error against other models, per assay, with an interval of the mean.
+    """Return the mean relative change of the error against other models, per assay, with an interval of the mean.
 
     The interval comes from drawing groups of molecules that stay together, the same draws for all assays.
     """
@@ -204,7 +204,7 @@ def change(
         sums.append(tuple(np.bincount(place, each, len(groups)).astype(np.float64) for each in parts))
 
     def relative(times: Values) -> list[float]:
-        """Give the changes where each group is drawn so many times."""
+        """Return the changes where each group is drawn so many times."""
         pairs = [[float(times @ each / (times @ rows)) ** (1 / power) for each in two] for *two, rows in sums]
         return [new / old - 1 for old, new in pairs]
 

@@ -57,7 +57,7 @@ def followed(errors: np.ndarray) -> Recalibration:
 
 
 def simulated() -> list[str]:
-    """Give coverage and factor after so many values, by how much larger errors are than those of training."""
+    """Return coverage and factor after so many values, by how much larger errors are than those of training."""
     titles = ["errors are larger by", "before", *(f"after {count} values" for count in COUNTS)]
     lines = begin([*titles, f"factor after {COUNTS[-1]} (two of three streams)"])
     generator, unit = np.random.default_rng(0), 1 / math.log(10.0)
@@ -74,7 +74,7 @@ def simulated() -> list[str]:
 
 
 def replayed(cache: Path, data: Path) -> list[str]:
-    """Give how often intervals held for the values of a source that came back one after another."""
+    """Return how often intervals held for the values of a source that came back one after another."""
     lines = begin(["model", "source", "values", "own intervals", "told", "told from the 100th on", "factor at the end"])
     configs = load_configs(ROOT / "configs")
     target = configs.endpoints["solubility_logs"].target

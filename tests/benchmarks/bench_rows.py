@@ -62,7 +62,7 @@ T = TypeVar("T")
 
 
 def recombined(seed: int = 0) -> Iterator[Chem.Mol]:
-    """Give different molecules of real halves without end."""
+    """Yield different molecules of real halves without end."""
     rdBase.DisableLog("rdApp.*")
     single = Chem.MolFromSmarts("[!#1;!R0,R0]-!@[#6]")
     halves: list[Chem.Mol] = []

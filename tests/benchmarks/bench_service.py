@@ -133,7 +133,7 @@ def wait_for(url: str, seconds: float = 180) -> None:
 
 
 def read(url: str) -> str:
-    """Give what an address answers."""
+    """Return what an address answers."""
     with urllib.request.urlopen(url, timeout=30) as answer:
         return str(answer.read().decode())
 

@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def median(work: object) -> float:
-    """Give the median seconds of several runs."""
+    """Return the median seconds of several runs."""
     times = []
     for _ in range(RUNS):
         began = time.perf_counter()

@@ -71,7 +71,7 @@ class Series:
 
 
 def potency(table: pd.DataFrame, *, ordered: bool) -> Series:
-    """Give a series whose hits are its most potent tenth."""
+    """Return a series whose hits are its most potent tenth."""
     values = table["value"].to_numpy(dtype=np.float64)
     hits = values >= np.quantile(values, 0.9)
     return Series(list(table["smiles"]), values[:, None], ["higher"], hits, ordered)
@@ -108,7 +108,7 @@ SERIES: dict[str, Callable[[Path], Series]] = {"bace": bace, "egfr": egfr, "biog
 
 
 def merged(smiles: pd.Series, values: pd.DataFrame, order: Any) -> pd.DataFrame:
-    """Give each molecule once, with the means of its values, by its first number."""
+    """Return each molecule once, with the means of its values, by its first number."""
     read = [parse_molecule(text) for text in smiles]
     standard = [each.smiles if isinstance(each, Molecule) else None for each in read]
     table = values.assign(smiles=np.array(standard, dtype=object), order=np.asarray(order))
@@ -170,7 +170,7 @@ class Campaign:
 def gaussian_process(
     covariance: NDArray[np.float32], measured: NDArray[np.int_], left: NDArray[np.int_], y: Floats
 ) -> tuple[Floats, Floats]:
-    """Give the mean and the standard deviation of what is left, the share of noise being the likeliest."""
+    """Return the mean and the standard deviation of what is left, the share of noise being the likeliest."""
     from scipy.linalg import cho_solve, cholesky, solve_triangular
 
     K, centered = covariance[np.ix_(measured, measured)].astype(np.float64), y - y.mean()

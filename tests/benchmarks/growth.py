@@ -32,7 +32,7 @@ SHOWN = {
 
 
 def law(figures: Mapping[str, Figures], name: str) -> float | None:
-    """Give the exponent by which a figure grows between the two largest sizes.
+    """Return the exponent by which a figure grows between the two largest sizes.
 
     Examples
     --------

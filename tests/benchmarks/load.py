@@ -26,21 +26,21 @@ Figures = dict[str, float]
 
 
 def molecules() -> Iterator[str]:
-    """Give different drug-like molecules, a hundred and twenty thousand of them."""
+    """Yield different drug-like molecules, a hundred and twenty thousand of them."""
     for chain, link in itertools.product(range(1, 12), LINKS):
         for a, b, c in itertools.product(SUBSTITUENTS, repeat=3):
             yield f"{link.format('C' * chain + f'c1ccc({a})cc1')}c1cc({b})cc({c})n1"
 
 
 def post(path: str, body: object) -> bytes:
-    """Give the bytes of a request with a JSON body."""
+    """Return the bytes of a request with a JSON body."""
     content = json.dumps(body).encode()
     head = (f"POST {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json")
     return "\r\n".join((*head, f"Content-Length: {len(content)}", "", "")).encode() + content
 
 
 def predict(*smiles: str) -> bytes:
-    """Give a request for a prediction of some molecules."""
+    """Return a request for a prediction of some molecules."""
     return post("/v1/predict", {"smiles": smiles})
 
 
@@ -50,7 +50,7 @@ def machine_load() -> dict[str, float]:
 
 
 def cpu_seconds(process: int) -> float:
-    """Give the processor time that a process and its children have used."""
+    """Return the processor time that a process and its children have used."""
     root = psutil.Process(process)
     return sum(sum(each.cpu_times()[:2]) for each in (root, *root.children(recursive=True)))
 

@@ -87,7 +87,7 @@ def cases(
     *,
     only_kept: bool = False,
 ) -> Iterator[Case]:
-    """Give a case per endpoint, withheld part or source, and family, and their blend; what was not kept is fitted now.
+    """Yield a case per endpoint, withheld part or source, and family, and their blend; what was not kept is fitted now.
 
     Other sources are withheld only where `data` names the folder of public collections. With `only_kept` nothing is
     fitted, and what was not kept is left out.

@@ -18,7 +18,7 @@ ARGUMENTS = [
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[BrowserContext]:
-    """Give a browser with an empty profile."""
+    """Yield a browser with an empty profile."""
     if not CHROMIUM.exists():
         pytest.skip(f"no browser: {CHROMIUM} is missing, this was NOT tested")
     with sync_playwright() as playwright:
@@ -37,7 +37,7 @@ def browser(tmp_path: Path) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Give one browser for all tests; each has a page with an empty profile."""
+    """Yield one browser for all tests; each has a page with an empty profile."""
     if not CHROMIUM.exists():
         pytest.skip(f"no browser: {CHROMIUM} is missing, this was NOT tested")
     with sync_playwright() as playwright:

@@ -19,7 +19,7 @@ from tests.bundle_factory import TRAINING, publish, write
 
 
 def card_of(metric: str, mean: float, higher: dict[str, float]) -> dict[str, Any]:
-    """Give a model card with everything a page can show."""
+    """Return a model card with everything a page can show."""
     names = {metric: mean, **higher}
     return {
         "endpoint": {"licence": "CC0-1.0 (test)"},

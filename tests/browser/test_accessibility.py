@@ -29,7 +29,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a service with four endpoints."""
+    """Yield the address of a service with four endpoints."""
     home = tmp_path_factory.mktemp("axe")
     fill(FolderStore(home / "store"), home)
     with running_service(home, home / "log") as (address, _):
@@ -37,7 +37,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def violations(page: Page, where: str) -> list[str]:
-    """Give what axe-core finds, each with the first place where it does."""
+    """Return what axe-core finds, each with the first place where it does."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [f"{where}: {each['id']}, {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found["violations"]]

@@ -59,7 +59,7 @@ class Project(CheckoutCopy):
             return json.load(answer)["data"]
 
     def loaded(self) -> bool:
-        """Say whether the code location is loaded; one that fails at import says `LOADED` too."""
+        """Return whether the code location is loaded; one that fails at import says `LOADED` too."""
         try:
             data = self.graphql(
                 "{workspaceOrError{... on Workspace{locationEntries{locationOrLoadError{__typename}}}}}"
@@ -83,7 +83,7 @@ class Project(CheckoutCopy):
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    """Give a project where everything is made, and its webserver running."""
+    """Yield a project where everything is made, and its webserver running."""
     project = Project(tmp_path / "project")
     project.aidrug("run")
     command = ["-m", "dagster_webserver", "-m", "ui_definitions", "-h", "127.0.0.1", "-p", str(project.ui_port)]

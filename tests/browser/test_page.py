@@ -48,7 +48,7 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of one service with four endpoints, for tests that do not change it."""
+    """Yield the address of one service with four endpoints, for tests that do not change it."""
     home = tmp_path_factory.mktemp("page")
     fill(FolderStore(home / "store"), home)
     with running_service(home, home / "log") as (address, _):
@@ -77,7 +77,7 @@ def watch(chromium: Browser, address: str, **options: object) -> Watched:
 
 @pytest.fixture
 def watched(chromium: Browser, address: str) -> Iterator[Watched]:
-    """Give a page; afterwards nothing went wrong on it, and nothing went anywhere it should not."""
+    """Yield a page; afterwards nothing went wrong on it, and nothing went anywhere it should not."""
     watched = watch(chromium, address)
     watched.page.goto(address)
     yield watched

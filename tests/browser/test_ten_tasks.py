@@ -35,7 +35,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a service that predicts solubility and hERG."""
+    """Yield the address of a service that predicts solubility and hERG."""
     home = tmp_path_factory.mktemp("tasks")
     store = FolderStore(home / "store")
     publish(
@@ -52,7 +52,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(params=[1280, pytest.param(390, marks=pytest.mark.slow(alone="the same tasks, on a phone"))])
 def watched(chromium: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Watched]:
-    """Give a page on a desk or on a phone; afterwards nothing went wrong on it, and no structure was in an address."""
+    """Yield a page on a desk or on a phone; afterwards nothing went wrong on it, and no structure was in an address."""
     watched = watch(chromium, address, viewport={"width": request.param, "height": 844})
     watched.page.goto(address)
     yield watched
@@ -71,7 +71,7 @@ def write(watched: Watched, text: str) -> None:
 
 
 def spreadsheet(smiles: list[str]) -> str:
-    """Give rows as they come from a spreadsheet."""
+    """Return rows as they come from a spreadsheet."""
     return "\n".join(["Plate\tCompound\tStructure", *(f"P1\tX-{at}\t{each}" for at, each in enumerate(smiles, 1))])
 
 
@@ -82,7 +82,7 @@ def predicted(address: str, smiles: list[str]) -> list[dict[str, Any]]:
 
 
 def shown_names(page: Page) -> list[str]:
-    """Give the names in the table, from top to bottom."""
+    """Return the names in the table, from top to bottom."""
     return page.locator("#grid tbody tr:not(.pad) th a").all_inner_texts()
 
 

@@ -33,7 +33,7 @@ PHONE = {"viewport": {"width": 390, "height": 800}, "has_touch": True}
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of one service."""
+    """Yield the address of one service."""
     home = tmp_path_factory.mktemp("workbench")
     fill_workbench(FolderStore(home / "store"), home)
     with running_service(home, home / "log") as (address, _):
@@ -44,7 +44,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     params=["desktop", pytest.param("phone", marks=pytest.mark.slow(sibling="test_three_series_are_compared"))]
 )
 def watched(request: pytest.FixtureRequest, chromium: Browser, address: str) -> Iterator[Watched]:
-    """Give a page of either size; afterwards nothing went wrong on it, and no structure stands in an address."""
+    """Yield a page of either size; afterwards nothing went wrong on it, and no structure stands in an address."""
     watched = watch(chromium, address, **(PHONE if request.param == "phone" else {}))
     watched.page.goto(address)
     yield watched
@@ -61,7 +61,7 @@ def open_tool(watched: Watched, title: str) -> None:
 
 
 def scores(watched: Watched) -> dict[str, str]:
-    """Give what stands in the score's column, by molecule."""
+    """Return what stands in the score's column, by molecule."""
     rows = watched.page.locator("#grid tbody tr").evaluate_all(
         "rows => rows.filter((row) => row.querySelector('th')).map((row) => [row.querySelector('th').innerText.trim(),"
         " row.querySelector('td.num, td.not-predicted').textContent])"
@@ -73,7 +73,7 @@ def scores(watched: Watched) -> dict[str, str]:
 
 
 def oracle(value: float | None, criterion: dict[str, Any]) -> float | None:
-    """Give the desirability as Derringer and Suich (1980) print it, side by side."""
+    """Return the desirability as Derringer and Suich (1980) print it, side by side."""
     if value is None or (criterion["logarithmic"] and value <= 0):
         return None
     low, target, upper, high = (criterion[key] for key in ("zero_below", "full_from", "full_to", "zero_above"))

@@ -85,12 +85,12 @@ class Deck:
         self._left: list[str] = []
 
     def needs_a_server(self) -> bool:
-        """Say whether what is left happens only to an MLflow that is a server."""
+        """Return whether what is left happens only to an MLflow that is a server."""
         self._left = self._left or self.draw.sample(self._kinds, len(self._kinds))
         return self._left[-1] in OF_A_SERVER
 
     def next(self, possible: Collection[str]) -> str | None:
-        """Give the next kind that is possible; none where what is left needs another installation."""
+        """Return the next kind that is possible; none where what is left needs another installation."""
         self._left = self._left or self.draw.sample(self._kinds, len(self._kinds))
         kind = next((each for each in reversed(self._left) if each in possible), None)
         if kind is not None:
@@ -109,7 +109,7 @@ class Limits:
     out: Path | None
 
     def reached(self, record: Record) -> bool:
-        """Say whether it was enough."""
+        """Return whether it was enough."""
         return record.number >= self.number or time.monotonic() >= self.until
 
 

@@ -246,7 +246,7 @@ def clock_goes_back(stack: Stack, draw: random.Random) -> None:
 
 
 def no_memory(stack: Stack, draw: random.Random) -> None:
-    """Give the process that holds the code no more memory than it has, for a while, as something changes."""
+    """Return the process that holds the code no more memory than it has, for a while, as something changes."""
     held = stack.named("api", "grpc")
     for each in held:
         with suppress(psutil.Error):
@@ -365,6 +365,6 @@ ALL = FAULTS | OF_A_DATABASE | OF_A_SERVER | OF_THE_HOST
 
 
 def possible(stack: Stack) -> dict[str, Fault]:
-    """Give the faults that can happen to a stack."""
+    """Return the faults that can happen to a stack."""
     of_mlflow = OF_A_SERVER if stack.with_server else OF_A_DATABASE
     return FAULTS | of_mlflow | (OF_THE_HOST if stack.host.compiler else {})

@@ -14,7 +14,7 @@ BEGIN, END = "<!-- python -m tests.chaos.report -->\n", "<!-- end of what it wri
 
 
 def report(document: str, results: bytes) -> str:
-    """Give the document with the tables of these results in it."""
+    """Return the document with the tables of these results in it."""
     before, _, rest = document.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{as_markdown(json.loads(results))}\n\n{END}{after}"

@@ -151,7 +151,7 @@ class Stack:
         return [_line(process) for process in left]
 
     def said(self) -> str:
-        """Give what `aidrug up` has printed last."""
+        """Return what `aidrug up` has printed last."""
         return self.output.read_text(encoding="utf-8", errors="replace")[-3000:]
 
     def processes(self) -> list[psutil.Process]:

@@ -13,7 +13,7 @@ PACKAGES = ("ai_drug_assets", "model_zoo", "serving")
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """Give the top of the checkout."""
+    """Return the top of the checkout."""
     return ROOT
 
 

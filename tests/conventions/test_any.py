@@ -35,7 +35,7 @@ PARSING = {
 
 
 def public(body: list[ast.stmt], inside: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    """Give the public functions and methods of a module, by their names."""
+    """Yield the public functions and methods of a module, by their names."""
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if not node.name.startswith("_") or node.name in ("__init__", "__call__"):
@@ -45,7 +45,7 @@ def public(body: list[ast.stmt], inside: str = "") -> Iterator[tuple[str, ast.Fu
 
 
 def says_any(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Tell whether `Any` stands in a signature."""
+    """Return whether `Any` stands in a signature."""
     every = function.args
     arguments = (*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg)
     told = [each.annotation for each in arguments if each is not None] + [function.returns]

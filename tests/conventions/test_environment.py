@@ -37,7 +37,7 @@ EXCEPTIONS = {
 
 
 def looks(source: str) -> bool:
-    """Tell whether a module reads or sets the environment."""
+    """Return whether a module reads or sets the environment."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute):

@@ -79,7 +79,7 @@ def first_party(source: str, known: Collection[str]) -> set[str]:
 
 @pytest.fixture(scope="session")
 def imports(root: Path) -> dict[str, set[str]]:
-    """Give what each module of the three packages imports of them."""
+    """Return what each module of the three packages imports of them."""
     known = modules(root)
     return {name: first_party(path.read_text(encoding="utf-8"), known) - {name} for name, path in known.items()}
 

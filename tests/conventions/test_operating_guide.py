@@ -37,12 +37,12 @@ class Asked(Mapping[str, str]):
 
 @pytest.fixture(scope="module")
 def guide(root: Path) -> str:
-    """Give the guide."""
+    """Return the guide."""
     return (root / "docs" / "operating.md").read_text(encoding="utf-8")
 
 
 def section(guide: str, title: str) -> dict[str, str]:
-    """Give the first two cells of the rows of a section's tables."""
+    """Return the first two cells of the rows of a section's tables."""
     text = guide.split(f"\n## {title}\n")[1].split("\n## ", maxsplit=1)[0]
     return {name: (cell or "").strip() for name, cell in ROW.findall(text)}
 

@@ -46,13 +46,13 @@ class Tasks:
         self._thread = Thread(target=self._server.serve_forever, daemon=True)
 
     def metadata(self, task_arn: str, cluster_arn: str) -> str:
-        """Give the metadata address of a task."""
+        """Return the metadata address of a task."""
         name = task_arn.rsplit("/", 1)[-1]
         self._arns[name] = (task_arn, cluster_arn)
         return f"http://127.0.0.1:{self._server.server_port}/{name}"
 
     def logs(self) -> str:
-        """Give what all tasks printed."""
+        """Return what all tasks printed."""
         return "\n".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log")))
 
     def _start(self, task: Task) -> None:
@@ -115,7 +115,7 @@ class Tasks:
 
 @contextmanager
 def ecs_tasks(folder: Path, environment: Mapping[str, str], *, runs: bool = False) -> Iterator[Tasks]:
-    """Give a stand-in whose tasks print to a folder, for as long as moto is asked."""
+    """Yield a stand-in whose tasks print to a folder, for as long as moto is asked."""
     run: Callable[..., list[Task]] = EC2ContainerServiceBackend.run_task
     stop: Callable[..., Task] = EC2ContainerServiceBackend.stop_task
 

@@ -35,7 +35,7 @@ CALL = "export ACTION='{{ Action }}' IMAGE_TAG='{{ ImageTag }}' TIMEOUT_SECONDS=
 
 
 def host_document(settings: dict[str, str] = SETTINGS, timeout_minutes: int = 240) -> dict[str, Any]:
-    """Give the document's content."""
+    """Return the document's content."""
     return {
         "schemaVersion": "2.2",
         "description": "Deploy, train, look at or roll back aidrug. Made from infra/host/host.sh.",

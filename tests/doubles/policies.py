@@ -25,7 +25,7 @@ class Policies:
             self.statements += statements if isinstance(statements, list) else [statements]
 
     def allows(self, action: str, resource: str = "*", **context: str) -> bool:
-        """Say whether a call is allowed: some statement allows it and none denies it.
+        """Return whether a call is allowed: some statement allows it and none denies it.
 
         Parameters
         ----------

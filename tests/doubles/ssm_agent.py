@@ -57,7 +57,7 @@ class Invocation:
     cancelled: bool = False
 
     def as_response(self) -> dict[str, Any]:
-        """Give it as the API does."""
+        """Return it as the API does."""
         return {
             "CommandId": self.command_id,
             "InstanceId": self.instance_id,
@@ -122,7 +122,7 @@ class Agent:
         return list(self._invocations.values())
 
     def host(self, instance_id: str) -> Path:
-        """Give the folder that stands for a host's file system."""
+        """Return the folder that stands for a host's file system."""
         place = self.folder / instance_id
         for name in ("opt", "state", "log", "double", "bin", "shm"):
             (place / name).mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ class Agent:
         subprocess.run(["sh", script], env=environment, cwd=script.parent, check=True, start_new_session=True)
 
     def environment(self, instance_id: str) -> dict[str, str]:
-        """Give the environment of a command on a host."""
+        """Return the environment of a command on a host."""
         place = self.host(instance_id)
         return {
             "PATH": f"{place / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -165,7 +165,7 @@ class Agent:
         }
 
     def methods(self) -> Iterator[tuple[type, str, Callable[..., Any]]]:
-        """Give what replaces moto's own."""
+        """Yield what replaces moto's own."""
         for name in (
             "describe_instance_information",
             "send_command",

@@ -106,7 +106,7 @@ def wait_for(address: str) -> None:
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """Give a host to which nothing was delivered, and three revisions in a registry; all goes afterwards."""
+    """Yield a host to which nothing was delivered, and three revisions in a registry; all goes afterwards."""
     folder = tmp_path_factory.mktemp("host")
     login, empty = ({"DOCKER_CONFIG": str(folder / name)} for name in ("pusher", "nothing"))
     if subprocess.run(["docker", "compose", "version"], env={**os.environ, **empty}, check=False).returncode:

@@ -27,7 +27,7 @@ class Deployment:
     target: Target
 
     def double(self, instance_id: str | None = None) -> Path:
-        """Give the folder that tells a host's fake programs what to do, and holds what they did."""
+        """Return the folder that tells a host's fake programs what to do, and holds what they did."""
         return self.aws.agent.host(instance_id or self.target.instance_id) / "double"
 
     def tell(self, name: str, text: str, instance_id: str | None = None) -> None:
@@ -46,7 +46,7 @@ class Deployment:
 
 @pytest.fixture(scope="session")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Give the stand-in with one host that was never deployed to, made once: AWS calls are what takes time here."""
+    """Yield the stand-in with one host that was never deployed to, made once: AWS calls are what takes time here."""
     with aws_stand_in(tmp_path_factory.mktemp("hosts")) as aws:
         aws.client("ssm").create_document(Name=DOCUMENT, Content=json.dumps(host_document()), DocumentType="Command")
         target = Target(REGION, make_instance(aws, role="serve", shutdown="never"), DOCUMENT)
@@ -73,7 +73,7 @@ def make_instance(aws: StandIn, **tags: str) -> str:
 
 @pytest.fixture
 def deployment(account: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    """Give a deployment with one running host, its secrets, and nothing deployed."""
+    """Yield a deployment with one running host, its secrets, and nothing deployed."""
     aws, target = account.aws, account.target
     for name, value in (("/ghcr/ro-token", "t0ken"), ("/aidrug/admin-token", "adm1n")):
         aws.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)

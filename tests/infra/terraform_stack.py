@@ -38,7 +38,7 @@ VARIABLES = {
 
 
 def terraform_environment(folder: Path) -> dict[str, str]:
-    """Give the environment of Terraform, with a provider mirror where one is named."""
+    """Return the environment of Terraform, with a provider mirror where one is named."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
     if mirror := os.environ.get("AIDRUG_TERRAFORM_MIRROR"):
         config = folder / "terraform.rc"
@@ -93,7 +93,7 @@ class Stack:
         return self.run("apply", "-no-color", "-auto-approve", "-input=false", *arguments)
 
     def changes(self) -> int:
-        """Give 0 when a plan finds nothing to change, 2 when it does."""
+        """Return 0 when a plan finds nothing to change, 2 when it does."""
         process = self.start("plan", "-no-color", "-detailed-exitcode", "-input=false")
         output, _ = process.communicate(timeout=600)
         assert process.returncode in (0, 2), output
@@ -102,18 +102,18 @@ class Stack:
         return process.returncode
 
     def outputs(self) -> dict[str, Any]:
-        """Give the outputs, and each setting of the driver by its own name."""
+        """Return the outputs, and each setting of the driver by its own name."""
         found = {name: one["value"] for name, one in json.loads(self.run("output", "-json")).items()}
         return found | dict(line.split("=", 1) for line in found["settings"].splitlines())
 
     def state(self) -> str:
-        """Give the state as it lies in the bucket."""
+        """Return the state as it lies in the bucket."""
         stored = self.aws.client("s3").get_object(Bucket=BUCKET, Key="aidrug/terraform.tfstate")
         text: str = stored["Body"].read().decode()
         return text
 
     def policy(self, role: str) -> list[dict[str, Any]]:
-        """Give the policies of a role."""
+        """Return the policies of a role."""
         iam = self.aws.client("iam")
         assert not iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]

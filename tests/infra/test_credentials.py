@@ -48,7 +48,7 @@ class Containers:
         return done.stdout + done.stderr
 
     def key(self, who: str = "service") -> str:
-        """Give the key that is written for a container."""
+        """Return the key that is written for a container."""
         return str(json.loads((self.aws / who / "credentials.json").read_bytes())["AccessKeyId"])
 
     def age(self, minutes_left: float, who: str = "service") -> None:
@@ -61,7 +61,7 @@ class Containers:
 
 @pytest.fixture
 def containers(tmp_path: Path) -> Containers:
-    """Give a host on which something was delivered, and nothing renewed yet."""
+    """Return a host on which something was delivered, and nothing renewed yet."""
     return Containers(tmp_path)
 
 
@@ -174,7 +174,7 @@ for _ in sys.stdin:
 
 
 def container_environment(name: str, root: Path, folder: Path) -> dict[str, str]:
-    """Give what a container of compose.yaml has of AWS, with the folder that is mounted there."""
+    """Return what a container of compose.yaml has of AWS, with the folder that is mounted there."""
     service = yaml.safe_load((root / "infra" / "compose.yaml").read_text(encoding="utf-8"))["services"][name]
     given = {key: value for key, value in service["environment"].items() if key.startswith("AWS_")}
     return {**given, "AWS_CONFIG_FILE": str(folder / "config"), "AWS_REGION": "x", "AWS_ENDPOINT_URL": ""}

@@ -46,7 +46,7 @@ def test_the_page_names_files_and_commands_that_exist() -> None:
 
 @pytest.fixture
 def aws(tmp_path: Path) -> Iterator[StandIn]:
-    """Give an empty account."""
+    """Yield an empty account."""
     with aws_stand_in(tmp_path / "hosts") as made:
         yield made
 

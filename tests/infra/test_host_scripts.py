@@ -194,7 +194,7 @@ def test_the_probe_is_silent_where_nothing_is_deployed_and_of_an_automation_that
 
 
 def served(errors: int, answers: int, seconds: float, silent_s: float | None) -> str:
-    """Give what the service's counters say, in the service's own words; of the automation where it is known."""
+    """Return what the service's counters say, in the service's own words; of the automation where it is known."""
     registry = CollectorRegistry()
     counted, timed = metrics.REQUESTS, metrics.REQUEST_SECONDS
     requests = Counter(counted._name, "x", counted._labelnames, registry=registry)

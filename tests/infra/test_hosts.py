@@ -30,7 +30,7 @@ def run(*arguments: str) -> Result:
 
 
 def said(result: Result) -> str:
-    """Give what a command printed, or the fault it ended with."""
+    """Return what a command printed, or the fault it ended with."""
     assert result.exception is None or isinstance(result.exception, AidrugError | SystemExit), result.exc_info
     return f"{result.output}{result.exception or ''}"
 

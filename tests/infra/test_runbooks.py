@@ -112,14 +112,14 @@ class Operator:
         return done.stdout + done.stderr
 
     def served(self) -> dict[str, str]:
-        """Give which bundles serve."""
+        """Return which bundles serve."""
         pointer = parse_pointer(open_store(str(self.host / "bundles"), self.host / "cache").read_pointer_bytes())
         return {name: now.version for name, now in pointer.endpoints.items()}
 
 
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """Give an operator of a host on which a first revision was trained."""
+    """Yield an operator of a host on which a first revision was trained."""
     folder = tmp_path_factory.mktemp("operator")
     host = folder / "host"
     for place in ("bin", "var/home", "var/mlflow"):

@@ -26,7 +26,7 @@ ARN = f"arn:aws:%s:{REGION}:{ACCOUNT}:%s"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Give an account to which everything was applied once, with a training host."""
+    """Yield an account to which everything was applied once, with a training host."""
     with aws_stand_in(tmp_path_factory.mktemp("hosts")) as aws:
         folder = tmp_path_factory.mktemp("stack")
         copy_of_infra(folder)
@@ -252,7 +252,7 @@ def test_continuous_integration_may_read_the_ledger_and_nothing_else(stack: Stac
 
 
 def trusted(role: str, stack: Stack) -> Callable[..., bool]:
-    """Give what says whether a job of GitHub, by its subject, may assume a role."""
+    """Return what says whether a job of GitHub, by its subject, may assume a role."""
     document = stack.aws.client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     github = "token.actions.githubusercontent.com"
 

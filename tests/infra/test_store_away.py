@@ -20,7 +20,7 @@ from tests.unit.serving.test_service import predict, service, wait
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadedMotoServer]:
-    """Give an S3 that can be switched off and on."""
+    """Yield an S3 that can be switched off and on."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

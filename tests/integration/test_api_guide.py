@@ -23,7 +23,7 @@ ADDRESS = "http://127.0.0.1:8000"
 
 
 def blocks(kind: str) -> list[str]:
-    """Give the examples of one language, in order."""
+    """Return the examples of one language, in order."""
     return re.findall(rf"^```{kind}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
 
 

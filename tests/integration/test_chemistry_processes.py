@@ -20,7 +20,7 @@ KILLS = 6
 
 
 def chemistry(service: int) -> list[psutil.Process]:
-    """Give the processes for chemistry of all workers."""
+    """Return the processes for chemistry of all workers."""
     found = []
     for each in psutil.Process(service).children(recursive=True):
         try:
@@ -32,7 +32,7 @@ def chemistry(service: int) -> list[psutil.Process]:
 
 
 def ended(process: psutil.Process) -> bool:
-    """Say whether a process has ended, also where nobody has asked for its status yet."""
+    """Return whether a process has ended, also where nobody has asked for its status yet."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -50,7 +50,7 @@ def _small_judging() -> Iterator[None]:
 
 @pytest.fixture
 def copy(tmp_path: Path, empty_mlflow: Path) -> CheckoutCopy:
-    """Give a checkout whose endpoint names a file that is not tracked yet."""
+    """Return a checkout whose endpoint names a file that is not tracked yet."""
     copy = Checkout(tmp_path / "checkout")
     shutil.copy(empty_mlflow, project_settings(copy.folder).folder("mlflow") / "mlflow.db")
     copy.commit()

@@ -67,7 +67,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Give a cluster with the daemon's task, and this process the environment of a container in it."""
+    """Yield a cluster with the daemon's task, and this process the environment of a container in it."""
     with pytest.MonkeyPatch.context() as patch:
         yield from _cluster(tmp_path_factory.mktemp("cluster"), patch, runs=getattr(request, "param", False))
 

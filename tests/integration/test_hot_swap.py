@@ -92,7 +92,7 @@ def test_no_request_fails_while_champions_change(tmp_path: Path, flips: int) -> 
 
 
 def busy_seconds(process: subprocess.Popen[bytes]) -> float:
-    """Give the processor time that a process has used: how a request is known to be under way."""
+    """Return the processor time that a process has used: how a request is known to be under way."""
     times = psutil.Process(process.pid).cpu_times()
     return times.user + times.system
 

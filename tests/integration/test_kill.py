@@ -95,7 +95,7 @@ def wait_for(reached: Moment, settings: Settings, command: Command, old: str) ->
 
 
 def served(settings: Settings) -> str:
-    """Give the version that is served, after verifying and loading it."""
+    """Return the version that is served, after verifying and loading it."""
     store = FolderStore(Path(settings.store))
     now = parse_pointer(store.read_pointer_bytes()).endpoints["logp"]
     assert load_bundle(store.fetch_bundle("logp", now.version)).manifest.version == now.version

@@ -19,7 +19,7 @@ GUIDE = ROOT / "docs" / "own-assay.md"
 
 
 def commands() -> list[list[str]]:
-    """Give the guide's two commands, as words."""
+    """Return the guide's two commands, as words."""
     block = re.search(r"```sh\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
     return [line.partition("#")[0].split()[1:] for line in block[1].splitlines()]

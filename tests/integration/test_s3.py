@@ -49,7 +49,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def bucket(address: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Give an empty bucket, with the right credentials in the environment."""
+    """Return an empty bucket, with the right credentials in the environment."""
     for name, value in credentials(address).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers the credentials of an earlier test
@@ -63,7 +63,7 @@ def silent(line: str) -> None:
 
 
 def some_state(tmp_path: Path, files: int = 40) -> Settings:
-    """Give an installation with files to back up."""
+    """Return an installation with files to back up."""
     settings = Settings(tmp_path, tmp_path, tmp_path, tmp_path / "home", str(tmp_path / "home" / "store"), "", "")
     for number in range(files):
         (settings.folder("dataset", "logp") / f"{number}.bin").write_bytes(os.urandom(100_000))

@@ -44,11 +44,11 @@ class InProcess:
         return lambda function: SimpleNamespace(remote=lambda *arguments: partial(function, *arguments))
 
     def wait(self, waiting: list[Any], num_returns: int) -> tuple[list[Any], list[Any]]:
-        """Give what is done first."""
+        """Return what is done first."""
         return waiting[-num_returns:], waiting[:-num_returns]  # never in the order of asking
 
     def get(self, work: Callable[[], Any]) -> Any:
-        """Give a result, or raise what the worker raised."""
+        """Return a result, or raise what the worker raised."""
         return work()
 
     def cluster_resources(self) -> dict[str, float]:
@@ -70,7 +70,7 @@ def _cluster() -> Iterator[None]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Give settings with a champion in the store."""
+    """Return settings with a champion in the store."""
     settings = project_settings(tmp_path)
     publish(FolderStore(Path(settings.store)), tmp_path / "bundle", onnx_bias=0.0)
     return settings

@@ -31,7 +31,7 @@ def flip(store: FolderStore, version: str) -> None:
 
 
 async def seen_by(address: str, times: int) -> set[str]:
-    """Give the versions that answer requests at the same time."""
+    """Return the versions that answer requests at the same time."""
     return {version_of(response) for response in await asyncio.gather(*(fresh(address) for _ in range(times)))}
 
 
@@ -42,13 +42,13 @@ async def fresh(address: str) -> httpx.Response:
 
 
 def version_of(response: httpx.Response) -> str:
-    """Tell which version answered."""
+    """Return which version answered."""
     assert response.status_code == 200, response.text
     return str(response.json()["predictions"][0]["endpoints"]["a"]["champion"])
 
 
 def children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """Give the workers."""
+    """Return the workers."""
     return [child for child in psutil.Process(process.pid).children() if child.status() != psutil.STATUS_ZOMBIE]
 
 

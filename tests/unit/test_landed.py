@@ -54,7 +54,7 @@ READERS: tuple[type[Artefact], ...] = (
 
 
 def schema_of(kind: type[Artefact]) -> dict[str, Any]:
-    """Give the schema of a reader: that of the class, without the fields being all that there may be."""
+    """Return the schema of a reader: that of the class, without the fields being all that there may be."""
 
     def tolerant(value: Any) -> Any:
         if isinstance(value, dict):
@@ -81,7 +81,7 @@ def written_out(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def name_of(kind: type[Artefact]) -> str:
-    """Give the name that an artefact's frozen readers have."""
+    """Return the name that an artefact's frozen readers have."""
     return kind.NAME.replace(" ", "_")
 
 
@@ -164,7 +164,7 @@ def test_landed_ledger_entries_and_cards_of_a_whole_run_are_read(tmp_path: Path)
 
 
 def landed(name: str, at: str = "") -> Any:
-    """Give what a landed file says, or a part of it."""
+    """Return what a landed file says, or a part of it."""
     told = json.loads((PROJECT / name).read_bytes())
     return told if not at else told["made"][at]
 
@@ -347,7 +347,7 @@ def test_landed_files_are_read_without_a_change_of_meaning(read: Callable[[bytes
 
 
 def subset(told: Any, got: Any) -> bool:
-    """Tell whether everything that is told is read: fields may have been added."""
+    """Return whether everything that is told is read: fields may have been added."""
     if isinstance(told, dict):
         return all(name in got and subset(value, got[name]) for name, value in told.items())
     if isinstance(told, list):

@@ -59,7 +59,7 @@ def cleaned(mol: Chem.Mol, *, uncharge: bool) -> Chem.Mol:
 
 
 def chosen(mol: Chem.Mol, *, uncharge: bool, racemates: bool = True) -> tuple[Chem.Mol, list[Note]]:
-    """Give the one component that is meant, in its standard form, with a note for each that was left out.
+    """Return the one component that is meant, in its standard form, with a note for each that was left out.
 
     Of mirror images in equal amounts it is one, its centres marked as mixed; where `racemates` are not read they are a
     mixture.
@@ -116,7 +116,7 @@ def chosen(mol: Chem.Mol, *, uncharge: bool, racemates: bool = True) -> tuple[Ch
 
 
 def _racemate(candidates: Mapping[str, Chem.Mol], amounts: Sequence[int]) -> Chem.Mol | None:
-    """Give the racemate that two components are; none where they are something else."""
+    """Return the racemate that two components are; none where they are something else."""
     if len(candidates) != 2 or len(set(amounts)) != 1:
         return None
     return racemate(*(candidates[smiles] for smiles in sorted(candidates)))
@@ -131,7 +131,7 @@ def _left_out(name: str, smiles: str, kind: str, count: int) -> Note:
 
 @lru_cache(maxsize=4096)
 def _named(smiles: str) -> tuple[str, int]:
-    """Give a component's name and rank: how much it can be what is meant, 3 where it is on no list."""
+    """Return a component's name and rank: how much it can be what is meant, 3 where it is on no list."""
     neutral = cleaned(Chem.MolFromSmiles(smiles), uncharge=True)
     name, kind = known().get(Chem.MolToSmiles(neutral, isomericSmiles=False), ("", ""))
     return name, _RANKS[kind]

@@ -88,7 +88,7 @@ OCC(O)CO glycerol
 
 @cache
 def known() -> dict[str, tuple[str, Kind]]:
-    """Give name and kind by canonical SMILES without stereochemistry."""
+    """Return name and kind by canonical SMILES without stereochemistry."""
     kinds: tuple[tuple[Kind, str], ...] = (
         ("inorganic", _INORGANIC), ("solvent", _SOLVENTS), ("counter-ion", _COUNTER_IONS),
     )  # fmt: skip

@@ -63,7 +63,7 @@ def settled(mol: Chem.Mol) -> tuple[Chem.Mol, list[Note], str]:
 
 
 def racemate(one: Chem.Mol, other: Chem.Mol) -> Chem.Mol | None:
-    """Give the racemate of two components, its centres marked as mixed; none where they are no mirror images."""
+    """Return the racemate of two components, its centres marked as mixed; none where they are no mirror images."""
     centres = [atom.GetIdx() for atom in one.GetAtoms() if atom.GetChiralTag() in _MIRRORED]
     made = Chem.RWMol(one)
     if not centres or Chem.MolToSmiles(_turned(made, centres)) != Chem.MolToSmiles(other):

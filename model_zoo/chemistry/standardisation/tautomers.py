@@ -55,7 +55,7 @@ def _enumerator() -> rdMolStandardize.TautomerEnumerator:
 
 @lru_cache(maxsize=REMEMBERED)
 def standard_tautomer(smiles: str) -> str | None:
-    """Give the SMILES of a molecule's standard tautomer; none where it has too many to choose among.
+    """Return the SMILES of a molecule's standard tautomer; none where it has too many to choose among.
 
     Examples
     --------

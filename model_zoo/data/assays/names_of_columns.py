@@ -39,7 +39,7 @@ _DIRECTIONS: tuple[tuple[str, Direction], ...] = (
 
 
 def unit_in(name: str) -> tuple[str, str]:
-    """Give the unit that stands in a column's name, and the name without it; the unit is empty where there is none.
+    """Return the unit that stands in a column's name, and the name without it; the unit is empty where there is none.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def unit_in(name: str) -> tuple[str, str]:
 
 
 def is_negative_logarithm(name: str) -> bool:
-    """Tell whether a name says the logarithm with its sign turned.
+    """Return whether a name says the logarithm with its sign turned.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def is_negative_logarithm(name: str) -> bool:
 
 
 def potency_kind(name: str) -> str:
-    """Give the kind of potency that a name says, as `pIC50` writes it; empty where it says none.
+    """Return the kind of potency that a name says, as `pIC50` writes it; empty where it says none.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def direction_of(name: str, file: str, unit: str) -> Direction:
 
 
 def _unit_of(text: str) -> str:
-    """Give a unit as it is known here; empty for a text that is none."""
+    """Return a unit as it is known here; empty for a text that is none."""
     text = re.sub(r"^(log10|log|lg)\s*\(?\s*([^()]*?)\)?$", r"log10 \2", text.strip(), flags=re.IGNORECASE).strip()
     text = "%" if text.startswith("%") or text.lower() in ("percent", "pct") else text
     name = unit_name(text)

@@ -222,7 +222,7 @@ def _numerals(table: WholeTable, roles: Roles, value: Value, answers: Answers, m
 
 
 def _decimal(table: WholeTable, value: Value) -> str:
-    """Give the sign before decimals, where the column tells it: whole numbers do not."""
+    """Return the sign before decimals, where the column tells it: whole numbers do not."""
     readings = value.numerals.readings
     if value.labels or len(readings) > 1:
         return ""
@@ -230,7 +230,7 @@ def _decimal(table: WholeTable, value: Value) -> str:
 
 
 def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> tuple[str, str]:
-    """Give the endpoint's unit and that of the file, as far as the column, another one or whoever asks says it."""
+    """Return the endpoint's unit and that of the file, as far as the column, another one or whoever asks says it."""
     said = answers.unit or value.unit
     if not said and roles.unit:
         texts = [unit_name(text) for text in table.column(roles.unit) if is_unit(text)]
@@ -312,7 +312,7 @@ def _counted_texts(counts: Any) -> str:
 
 
 def stem_of(path: Path) -> str:
-    """Give a file's name without its endings."""
+    """Return a file's name without its endings."""
     return path.name.partition(".")[0]
 
 

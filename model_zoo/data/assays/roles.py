@@ -151,7 +151,7 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
 
 
 def _units_below(table: WholeTable, cells: dict[str, list[str]]) -> dict[str, str]:
-    """Give the units that stand in a row of their own below the header, where no structure does."""
+    """Return the units that stand in a row of their own below the header, where no structure does."""
     if not table.rows or not table.structure or table.column(table.structure)[0]:
         return {}
     found = {name: unit_in(f"x ({texts[0]})")[0] for name, texts in cells.items() if texts[0]}
@@ -159,7 +159,7 @@ def _units_below(table: WholeTable, cells: dict[str, list[str]]) -> dict[str, st
 
 
 def labels_of(texts: list[str]) -> dict[str, int] | None:
-    """Give the class of each text of a column that holds two kinds of known labels, or 0 and 1 alone.
+    """Return the class of each text of a column that holds two kinds of known labels, or 0 and 1 alone.
 
     Examples
     --------

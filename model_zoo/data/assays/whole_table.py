@@ -55,12 +55,12 @@ class WholeTable:
     notes: tuple[str, ...] = ()
 
     def column(self, name: str) -> list[str]:
-        """Give the cells of a column, without blanks around them."""
+        """Return the cells of a column, without blanks around them."""
         place = self.names.index(name)
         return [row[place].strip() for row in self.rows]
 
     def rows_with(self, where: Mapping[str, str]) -> WholeTable:
-        """Give the table with the rows that have these texts in these columns; `ANY` stands for every text."""
+        """Return the table with the rows that have these texts in these columns; `ANY` stands for every text."""
         wanted = [(self.names.index(name), text) for name, text in where.items() if text != ANY]
         return replace(self, rows=[row for row in self.rows if all(row[at].strip() == text for at, text in wanted)])
 

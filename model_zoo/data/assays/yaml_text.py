@@ -71,7 +71,7 @@ def as_one_yaml(proposals: Sequence[Proposal], origin: str) -> str:
 
 
 def _alike(contents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Give what all say alike, of sections key by key."""
+    """Return what all say alike, of sections key by key."""
     found = {}
     for key, value in contents[0].items():
         values = [each.get(key) for each in contents]

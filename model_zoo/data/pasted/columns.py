@@ -235,13 +235,13 @@ def find_name_column(columns: Sequence[str], structure: str | None) -> str:
 
 
 def _share(cells: Sequence[str]) -> float:
-    """Tell how many of the cells that are filled are structures."""
+    """Return how many of the cells that are filled are structures."""
     filled = [cell for cell in cells if cell]
     return sum(_recognise(cell).is_structure for cell in filled) / len(filled) if filled else 0.0
 
 
 def _is_list(cells: Sequence[str]) -> bool:
-    """Tell whether the cells of a row are molecules each, and no molecule with its name."""
+    """Return whether the cells of a row are molecules each, and no molecule with its name."""
     found = [_recognise(cell) for cell in cells if cell.strip()]
     return (
         len(found) > 1 and all(notation.is_structure for notation in found) and len({each.kind for each in found}) == 1

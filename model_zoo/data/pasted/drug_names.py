@@ -38,7 +38,7 @@ def find_drug(name: str) -> Drug | None:
 
 @cache
 def every_drug() -> tuple[Drug, ...]:
-    """Give every drug of the list once, under the first of its names that begins with a letter."""
+    """Return every drug of the list once, under the first of its names that begins with a letter."""
     named: dict[str, str] = {}
     for name, smiles in sorted(_drugs().items(), key=lambda each: (not each[0][0].isalpha(), each[0])):
         named.setdefault(smiles, name)
@@ -46,12 +46,12 @@ def every_drug() -> tuple[Drug, ...]:
 
 
 def count() -> int:
-    """Give how many names the list has."""
+    """Return how many names the list has."""
     return len(_drugs())
 
 
 def similar(name: str) -> str:
-    """Give the name of the list that a misspelt one is most like; empty where none is near.
+    """Return the name of the list that a misspelt one is most like; empty where none is near.
 
     Examples
     --------

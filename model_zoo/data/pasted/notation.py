@@ -93,7 +93,7 @@ class Notation(NamedTuple):
 
 
 def recognise(text: str) -> Notation:
-    """Tell what a text without a name beside it is.
+    """Return what a text without a name beside it is.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def recognise(text: str) -> Notation:
 
 
 def recognise_block(block: str) -> Notation:
-    """Tell what a structure block (a MOL file, V2000 or V3000) holds."""
+    """Return what a structure block (a MOL file, V2000 or V3000) holds."""
     try:
         mol = Chem.MolFromMolBlock(block)
         smiles = cxsmiles.written(mol) if mol is not None else ""
@@ -126,7 +126,7 @@ def recognise_block(block: str) -> Notation:
 
 
 def recognise_row(row: Row) -> Notation:
-    """Tell what a row of a file holds: a structure block, or a text in any notation."""
+    """Return what a row of a file holds: a structure block, or a text in any notation."""
     if row.fault is not None:
         return _refused("row", *row.fault)
     return recognise_block(row.structure) if "\n" in row.structure.strip() else recognise(row.structure)
@@ -149,12 +149,12 @@ def unquoted(text: str) -> str:
 
 
 def looks_like_smiles(text: str) -> bool:
-    """Tell whether a text is written with the signs of a SMILES, be it a wrong one."""
+    """Return whether a text is written with the signs of a SMILES, be it a wrong one."""
     return _SMILES_LIKE.fullmatch(_BRACKET_ATOM.sub("*", text)) is not None
 
 
 def _reads(text: str) -> bool:
-    """Tell whether RDKit reads a text as a SMILES; too long ones pass, for those who limit them say so better."""
+    """Return whether RDKit reads a text as a SMILES; too long ones pass, for those who limit them say so better."""
     plain = text.partition("|")[0].rstrip() if text.endswith("|") else text
     if re.search(r"\s", plain) or "\0" in plain:
         return False
@@ -226,7 +226,7 @@ def _inchi(text: str) -> Notation:
 
 
 def _main_layer(inchi: str) -> list[str]:
-    """Give the formula, the connections and the hydrogens of an InChI."""
+    """Return the formula, the connections and the hydrogens of an InChI."""
     formula, *layers = inchi.split("/")[1:] or [""]
     return [formula, *(layer for layer in layers[:2] if layer[:1] in "ch")]
 

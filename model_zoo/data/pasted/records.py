@@ -86,7 +86,7 @@ def records(text: str) -> Iterator[Record]:
 
 
 def block_of(lines: Sequence[str]) -> tuple[Row, str]:
-    """Give the row of a structure block, its header made whole, and its name: the title, or a property like it."""
+    """Return the row of a structure block, its header made whole, and its name: the title, or a property like it."""
     counts = next(place for place, line in enumerate(lines) if _COUNTS.match(line))
     whole = [f"{line}\n" for line in [*[""] * (_HEADER - counts), *lines]]
     names = property_names(iter(whole))
@@ -97,7 +97,7 @@ def block_of(lines: Sequence[str]) -> tuple[Row, str]:
 
 
 def _block(lines: Sequence[str], counts: int, begin: int) -> tuple[int, int]:
-    """Give where the structure block with its counts in this line begins, and where its record ends."""
+    """Return where the structure block with its counts in this line begins, and where its record ends."""
     start = max(begin, counts - _HEADER)
     # Headers lose their empty lines when they are copied: a line that is a structure is no program's stamp.
     whole = counts - start == _HEADER

@@ -39,7 +39,7 @@ class Form(NamedTuple):
 
 
 def delimiter_of(said: str) -> str:
-    r"""Give the one character that is meant by a delimiter's name, or by itself.
+    r"""Return the one character that is meant by a delimiter's name, or by itself.
 
     Raises
     ------

@@ -56,7 +56,7 @@ class Layout:
 
 
 def guess_format(said: Said, head: str) -> Format:
-    r"""Tell what a file is: by what the caller says, its name, its media type, or its first lines.
+    r"""Return what a file is: by what the caller says, its name, its media type, or its first lines.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def guess_format(said: Said, head: str) -> Format:
 
 
 def guess_layout(said: Said, head: str, *, tabs: bool) -> Layout:
-    """Tell how a delimited file is laid out.
+    """Return how a delimited file is laid out.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def guess_layout(said: Said, head: str, *, tabs: bool) -> Layout:
 
 
 def is_header(row: list[str], column: str | None = None, *, strict: bool = True) -> bool:
-    """Tell whether a row names columns: one of structures, or, where not `strict`, anything but structures.
+    """Return whether a row names columns: one of structures, or, where not `strict`, anything but structures.
 
     Examples
     --------
@@ -132,7 +132,7 @@ def is_header(row: list[str], column: str | None = None, *, strict: bool = True)
 
 
 def names_come_first(lines: Sequence[str]) -> bool:
-    """Tell whether the structures of lines are their last words, by how many of those are structures, and how long.
+    """Return whether the structures of lines are their last words, by how many of those are structures, and how long.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def names_come_first(lines: Sequence[str]) -> bool:
 
 
 def is_smiles(text: str) -> bool:
-    """Tell whether a text can be read as a structure."""
+    """Return whether a text can be read as a structure."""
     text, name = split_line(text)
     if name or not 0 < len(text) <= 1000:
         return False
@@ -195,7 +195,7 @@ def _rows(head: str, delimiter: str) -> list[list[str]]:
 
 
 def _is_data(first: list[str], column: str | None) -> bool:
-    """Tell whether the first row is a molecule already: no known name in it, and a cell that is a real structure."""
+    """Return whether the first row is a molecule already: no known name in it, and a cell that is a real structure."""
     if (column is not None and column in first) or any("smiles" in _plain(cell) for cell in first):
         return False
     if any(_plain(cell) in _NAMES for cell in first):
@@ -235,7 +235,7 @@ def find_smiles_column(said: str | None, columns: Sequence[str], rows: list[list
 
 
 def _looks_like_structures(place: int, rows: list[list[str]]) -> bool:
-    """Tell whether most cells of a column are structures, and not just words such as `C`, `CO` or `N`."""
+    """Return whether most cells of a column are structures, and not just words such as `C`, `CO` or `N`."""
     cells = [row[place].strip() for row in rows if place < len(row) and row[place].strip()]
     good = [cell for cell in cells if is_smiles(cell)]
     return bool(cells) and len(good) >= 0.7 * len(cells) and sum(map(len, good)) > 3 * len(good)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def unique(names: Sequence[str], taken: Sequence[str] = ()) -> tuple[str, ...]:
-    """Give every column a name of its own: a later one of the same name gets a number, an empty one its place.
+    """Return every column a name of its own: a later one of the same name gets a number, an empty one its place.
 
     Examples
     --------

@@ -144,7 +144,7 @@ def _workbook(path: Path, said: Said, max_bytes: int | None) -> Table:
 def read_head(
     path: Path, max_bytes: int | None = None, formats: Collection[Format] = TEXT_FORMATS, *, archives: bool = False
 ) -> tuple[str, str]:
-    """Give a text's encoding and its first whole lines.
+    """Return a text's encoding and its first whole lines.
 
     Raises
     ------

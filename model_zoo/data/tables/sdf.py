@@ -62,7 +62,7 @@ def _records(lines: Iterator[str]) -> Iterator[list[str] | None]:
 
 
 def _properties(record: list[str]) -> Iterator[tuple[str, str]]:
-    """Give the properties of an SDF record; one that comes twice gets a number."""
+    """Return the properties of an SDF record; one that comes twice gets a number."""
     names: list[str] = []
     values: list[list[str]] = []
     inside = False

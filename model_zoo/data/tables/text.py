@@ -55,7 +55,7 @@ def open_bytes(path: Path, max_bytes: int | None = None, *, archives: bool = Fal
 
 
 def is_workbook(path: Path) -> bool:
-    """Tell whether a file is an Excel workbook (XLSX), by its content."""
+    """Return whether a file is an Excel workbook (XLSX), by its content."""
     try:
         with zipfile.ZipFile(path) as archive:
             return "xl/workbook.xml" in archive.namelist()
@@ -64,7 +64,7 @@ def is_workbook(path: Path) -> bool:
 
 
 def unpacked_size(path: Path) -> int:
-    """Give how many bytes a ZIP archive says that it holds; a workbook is one."""
+    """Return how many bytes a ZIP archive says that it holds; a workbook is one."""
     with zipfile.ZipFile(path) as archive:
         return sum(member.file_size for member in archive.infolist())
 

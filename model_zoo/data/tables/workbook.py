@@ -59,7 +59,7 @@ def read_sheet(path: Path, sheet: str, decimal: str = ".") -> Iterator[list[str]
 
 
 def peculiarities(path: Path, sheet: str) -> list[str]:
-    """Tell what of a sheet its reader does not see as its author does: merged cells, hidden rows."""
+    """Return what of a sheet its reader does not see as its author does: merged cells, hidden rows."""
     found = _sheet(_book(path, values=True), sheet)
     merged = sorted(str(each) for each in found.merged_cells.ranges)
     hidden = [str(row) for row, shape in found.row_dimensions.items() if shape.hidden]

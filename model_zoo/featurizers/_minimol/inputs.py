@@ -35,7 +35,7 @@ Arrays = dict[str, NDArray[np.float32] | NDArray[np.int64]]
 
 
 def molecule_inputs(mol: Chem.Mol) -> Arrays:
-    """Give the network's inputs for one molecule.
+    """Return the network's inputs for one molecule.
 
     Beside what the network takes from the molecule, the table `in_bonds` (`atoms x degree`) says which bonds lead to
     each atom, padded with the number of the row behind the last one.
@@ -97,7 +97,7 @@ def _atoms(mol: Chem.Mol) -> NDArray[np.float32]:
 
 
 def _place_in_table(number: int) -> tuple[int, int]:
-    """Give group and period of an element; lanthanides and actinides beyond the first stand in a group 19.
+    """Return group and period of an element; lanthanides and actinides beyond the first stand in a group 19.
 
     A dummy atom (number 0) is read as the last element, as in the network's training.
 
@@ -132,7 +132,7 @@ def _index(value: object, known: Sequence[object]) -> int:
 def _spectrum(
     links: NDArray[np.float64], fragments: Sequence[Sequence[int]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the lowest eigenvalues and eigenvectors of the graph's Laplacian, fragment by fragment, zero where few.
+    """Return the lowest eigenvalues and eigenvectors of the graph's Laplacian, fragment by fragment, zero where few.
 
     By the general solver, although the matrix is symmetric: the network learned from its choice of signs.
     """

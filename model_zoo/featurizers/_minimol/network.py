@@ -24,7 +24,7 @@ WEIGHTS = PackagedWeights(
 
 
 def run(inputs: Arrays) -> NDArray[np.float32]:
-    """Give the embedding of one molecule, 512 numbers."""
+    """Return the embedding of one molecule, 512 numbers."""
     session = _session()
     wanted = [item.name for item in session.get_inputs()]
     (embedding,) = session.run(None, {name: inputs[name] for name in wanted})
@@ -37,7 +37,7 @@ def _session() -> Any:
 
 
 def gathering(content: bytes) -> bytes:
-    """Give a graph for one molecule in which nothing is scattered, with the same numbers.
+    """Return a graph for one molecule in which nothing is scattered, with the same numbers.
 
     ONNX Runtime scatters number by number, half of the network's time. An atom has few bonds: their rows are gathered
     through the table `in_bonds` (padded with a row of zeros behind the last) and added at once. What is scattered to
@@ -76,7 +76,7 @@ def gathering(content: bytes) -> bytes:
 
 
 def _is_made_of(name: str, wanted: str, made: dict[str, Json]) -> bool:
-    """Say whether indices are an input, spread out."""
+    """Return whether indices are an input, spread out."""
     if name == wanted:
         return True
     node = made.get(name)

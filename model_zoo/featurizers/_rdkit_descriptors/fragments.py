@@ -28,7 +28,7 @@ def _bank() -> SubstructureBank:
 
 
 def descriptors(graph: Graph, known: dict[str, float]) -> dict[str, float]:
-    """Give the fragment counts and `qed`.
+    """Return the fragment counts and `qed`.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ _Path = tuple[int, int, int, int, float, float]
 
 
 def descriptors(graph: Graph) -> dict[str, float]:
-    """Give Chi0, Chi1, Chi2n to Chi4v, Kappa2, Kappa3 and Phi."""
+    """Return Chi0, Chi1, Chi2n to Chi4v, Kappa2, Kappa3 and Phi."""
     degrees = [atom[4] for atom in graph.atoms]
     values = {
         "Chi0": _sum(1.0 / degree for degree in degrees if degree),
@@ -79,7 +79,7 @@ def _extend(paths: list[_Path], near: list[list[int]], simple: list[float], scal
 
 
 def _weights(graph: Graph) -> tuple[list[float], list[float]]:
-    """Give one over the root of each atom's valence electrons, as counted for Chi-n and for Chi-v."""
+    """Return one over the root of each atom's valence electrons, as counted for Chi-n and for Chi-v."""
     simple, scaled = [], []
     for number, _, _, hydrogens, *_ in graph.atoms:
         outer = OUTER_ELECTRONS[number]

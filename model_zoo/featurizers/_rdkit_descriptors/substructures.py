@@ -50,7 +50,7 @@ class _Vocabulary:
         return 1 << (len(self.atoms) + len(self.bonds) + len(self.stars))
 
     def atom(self, text: str) -> int:
-        """Give the bit of a query atom."""
+        """Return the bit of a query atom."""
         if text not in self.atoms:
             query = Chem.MolFromSmarts(relaxed(text))
             self.owners.append(query)
@@ -59,7 +59,7 @@ class _Vocabulary:
         return self.atoms[text][0]
 
     def bond(self, bond: Chem.Bond, rings: Chem.RingInfo) -> int:
-        """Give the bit of a query bond between two query atoms, in a ring of some size or in none.
+        """Return the bit of a query bond between two query atoms, in a ring of some size or in none.
 
         It begins at the atom whose text sorts first.
         """
@@ -68,7 +68,7 @@ class _Vocabulary:
         return self.bonds.setdefault(key, (self._next_bit(), bond))[0]
 
     def star(self, bits: int) -> int:
-        """Give the bit of a query atom's bonds, each seen from that atom, and counted up to three."""
+        """Return the bit of a query atom's bonds, each seen from that atom, and counted up to three."""
         return self.stars.setdefault(bits, self._next_bit())
 
 
@@ -98,7 +98,7 @@ class _Pattern:
         self.conditions = [options for atom in atoms for options in _conditions(atom, vocabulary)]
 
     def is_possible(self, bits: int) -> bool:
-        """Say whether the bits of a molecule let the pattern match."""
+        """Return whether the bits of a molecule let the pattern match."""
         return self.bits & bits == self.bits and all(
             any(option.is_possible(bits) for option in options) for options in self.conditions
         )
@@ -150,7 +150,7 @@ class SubstructureBank:
         return found
 
     def _look(self, graph: Graph) -> tuple[list[int], list[int], int]:
-        """Give the bits of each atom, those of each bond, and those of the whole molecule."""
+        """Return the bits of each atom, those of each bond, and those of the whole molecule."""
         atoms = [
             self._atoms.get(key) or self._learn_atom(key, graph.mol.GetAtomWithIdx(index))
             for index, key in enumerate(graph.atoms)
@@ -221,7 +221,7 @@ def _star_key(once: int, twice: int, thrice: int) -> int:
 
 
 def relaxed(text: str) -> str:
-    """Give a query atom without its recursive conditions: it matches whatever the given one matches, or more.
+    """Return a query atom without its recursive conditions: it matches whatever the given one matches, or more.
 
     Of a positive condition, what it asks of the atom itself stays, when that is a plain conjunction.
 
@@ -258,7 +258,7 @@ def _is_decided(part: Chem.Atom | Chem.Bond) -> bool:
 
 
 def _conditions(atom: Chem.Atom, vocabulary: _Vocabulary) -> list[list[_Pattern]]:
-    """Give the recursive conditions of one query atom: of each list, at least one pattern must match."""
+    """Return the recursive conditions of one query atom: of each list, at least one pattern must match."""
     text = atom.GetSmarts()
     if "$(" not in text:
         return []

@@ -29,7 +29,7 @@ _FAMILY_NAMES = tuple(
 
 
 def states(graph: Graph) -> Floats:
-    """Give the EState index of each atom, `n`.
+    """Return the EState index of each atom, `n`.
 
     The sums run over the other atoms in ascending order, as in RDKit's double loop: adding a difference to one atom
     and subtracting it from the other are the same to the last bit.
@@ -47,7 +47,7 @@ def states(graph: Graph) -> Floats:
 
 
 def descriptors(graph: Graph) -> dict[str, float]:
-    """Give the four VSA families of 10 to 14 bins, EState-VSA and VSA-EState, and the extremes."""
+    """Return the four VSA families of 10 to 14 bins, EState-VSA and VSA-EState, and the extremes."""
     state = states(graph)
     volumes = np.array(list(rdMolDescriptors._CalcLabuteASAContribs(graph.mol, True)[0]))  # noqa: FBT003, SLF001
     logp, refractivity = (np.array(values[: len(volumes)]) for values in graph.lipophilicities)

@@ -18,7 +18,7 @@ _MOST_DISTANCES = 100
 
 
 def descriptors(graph: Graph) -> dict[str, float]:
-    """Give AvgIpc, Ipc, BalabanJ and BertzCT."""
+    """Return AvgIpc, Ipc, BalabanJ and BertzCT."""
     polynomial = np.abs(characteristic_polynomial(graph.distances == 1))
     entropy = InfoEntropy(polynomial)
     return {
@@ -30,7 +30,7 @@ def descriptors(graph: Graph) -> dict[str, float]:
 
 
 def characteristic_polynomial(adjacency: Floats) -> Floats:
-    """Give the `n + 1` coefficients, the first one 1, of an `n x n` adjacency matrix.
+    """Return the `n + 1` coefficients, the first one 1, of an `n x n` adjacency matrix.
 
     By Le Verrier's method as Faddeev and Frame improved it: `n` products of matrices. The same products as RDKit's,
     without the temporary matrices.

@@ -41,7 +41,7 @@ _HYBRIDISATION = {Chem.HybridizationType.SP: 1, Chem.HybridizationType.SP2: 2, C
 
 
 def descriptors(graph: Graph) -> dict[str, float]:
-    """Give all of them but the spacial score."""
+    """Return all of them but the spacial score."""
     mol = graph.mol
     values = {name: call(mol) for name, call in _CALLS.items()}
     values["HeavyAtomMolWt"] = rdMolDescriptors._CalcMolWt(mol, True)  # noqa: FBT003, SLF001
@@ -69,7 +69,7 @@ def _burden(graph: Graph) -> list[float]:
 
 
 def spacial_score(graph: Graph) -> float:
-    """Give SPS, the mean over heavy atoms of hybridisation x stereo x ring x squared degree.
+    """Return SPS, the mean over heavy atoms of hybridisation x stereo x ring x squared degree.
 
     It marks possible stereo bonds on the graph's molecule, so it comes last.
     """

@@ -30,7 +30,7 @@ POLL = 0.02
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give an empty store."""
+    """Return an empty store."""
     return FolderStore(tmp_path / "store")
 
 
@@ -59,7 +59,7 @@ def predict(client: Client, *smiles: str, **fields: Any) -> list[dict[str, Any]]
 
 
 def serving(client: Client, endpoint: str = "solubility_logs") -> str:
-    """Tell which version answers."""
+    """Return which version answers."""
     return str(predict(client, "CCO")[0]["endpoints"][endpoint]["champion"])
 
 

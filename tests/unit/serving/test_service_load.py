@@ -24,7 +24,7 @@ HANGS = "CCCCCCCCCCCl"
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give a store with one champion."""
+    """Return a store with one champion."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "bundle", onnx_bias=0.0)
     return store

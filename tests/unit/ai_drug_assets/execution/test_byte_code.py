@@ -18,14 +18,14 @@ READ = "import ai_drug_assets; from model_zoo.models.rf import CHECKED_ROWS; pri
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Give a copy of the code, without byte code."""
+    """Return a copy of the code, without byte code."""
     for package in ("model_zoo", "ai_drug_assets"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
 
 def run(root: Path, **environment: str) -> str:
-    """Give the number that a process of its own finds."""
+    """Return the number that a process of its own finds."""
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, "-c", READ],

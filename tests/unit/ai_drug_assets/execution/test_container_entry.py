@@ -31,7 +31,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def arguments(name: str, tmp_path: Path, **environment: str) -> list[str]:
-    """Give what a process would become."""
+    """Return what a process would become."""
     settings = Settings.from_env({"AIDRUG_HOME": str(tmp_path / "home"), **environment})
     return container_entry.PROCESSES[name](settings)
 

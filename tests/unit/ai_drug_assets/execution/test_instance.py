@@ -23,7 +23,7 @@ BUCKET = "aidrug-logs-test"
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give a client of an S3 that lives in this process, and an environment without an installation's settings."""
+    """Yield a client of an S3 that lives in this process, and an environment without an installation's settings."""
     for name in [name for name in os.environ if name.startswith(("AIDRUG_", "DAGSTER_"))]:
         monkeypatch.delenv(name)
     for name, value in (("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "x"), ("DEFAULT_REGION", "us-east-1")):

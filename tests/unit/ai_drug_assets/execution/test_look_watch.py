@@ -39,7 +39,7 @@ class Clock:
         self.now, self.at = NOW, 5.0
 
     def __call__(self) -> float:
-        """Give the time that it shows."""
+        """Return the time that it shows."""
         return self.now
 
     def passes(self, seconds: float) -> float:
@@ -68,7 +68,7 @@ def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
 
 
 def looked(instance: dg.DagsterInstance) -> tuple[float | None, str | None]:
-    """Give when the sensor looked last, as Dagster knows it, and its cursor."""
+    """Return when the sensor looked last, as Dagster knows it, and its cursor."""
     (state,) = instance.all_instigator_state()
     data = state.instigator_data
     assert isinstance(data, SensorInstigatorData)
@@ -115,7 +115,7 @@ def test_the_automation_looks_at_once_where_there_is_reason_to(instance: dg.Dags
 
 
 def settings_of(folder: Path) -> Settings:
-    """Give settings of an installation in a folder."""
+    """Return settings of an installation in a folder."""
     from tests.project_factory import project_settings
 
     return project_settings(folder)

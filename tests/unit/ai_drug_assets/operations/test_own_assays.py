@@ -35,7 +35,7 @@ Command = Callable[..., Result]
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Give a fresh home whose models are those of the project, and which has no endpoint."""
+    """Return a fresh home whose models are those of the project, and which has no endpoint."""
     (tmp_path / "configs" / "models").mkdir(parents=True)
     for path in (ROOT / "configs" / "models").glob("*.yaml"):
         (tmp_path / "configs" / "models" / path.name).write_bytes(path.read_bytes())
@@ -44,7 +44,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command(home: Path) -> Command:
-    """Give the command, as somebody types it there who sits at no terminal."""
+    """Return the command, as somebody types it there who sits at no terminal."""
 
     def run(*words: str) -> Result:
         env = {"AIDRUG_CONFIGS": str(home / "configs"), "AIDRUG_HOME": str(home / "home")}
@@ -54,7 +54,7 @@ def command(home: Path) -> Command:
 
 
 def said(result: Result) -> str:
-    """Give the fault that a command ends with."""
+    """Return the fault that a command ends with."""
     assert result.exit_code != 0
     return str(result.exception) if not isinstance(result.exception, SystemExit) else result.output
 
@@ -331,7 +331,7 @@ def server(folder: Path, cut: int | None = None) -> Iterator[str]:
 
 @pytest.fixture
 def panel(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the folder of a collection of one set, whose panel the project knows."""
+    """Return the folder of a collection of one set, whose panel the project knows."""
     folder = home / "collection" / "small"
     folder.mkdir(parents=True)
     files = []
@@ -404,7 +404,7 @@ def test_a_panel_of_a_wide_table_is_a_group(home: Path, command: Command, panel:
 
 
 def closed_port() -> int:
-    """Give a port at which nobody listens."""
+    """Return a port at which nobody listens."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])

@@ -39,7 +39,7 @@ class Project:
 
     @staticmethod
     def endpoint(name: str, **changes: Any) -> dict[str, Any]:
-        """Give an endpoint's configuration."""
+        """Return an endpoint's configuration."""
         return {
             "name": name,
             "title": name,
@@ -90,19 +90,19 @@ class Project:
             )
 
     def stale(self) -> dict[str, list[tuple[str, str, str]]]:
-        """Give each stale asset's reasons."""
+        """Return each stale asset's reasons."""
         return {item.node.key: [reason[:3] for reason in item.reasons] for item in self.plan().stale}
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """Give a project of which nothing is made."""
+    """Return a project of which nothing is made."""
     return Project(tmp_path)
 
 
 @pytest.fixture
 def made(project: Project) -> Project:
-    """Give a project of which everything is made."""
+    """Return a project of which everything is made."""
     project.make()
     return project
 
@@ -445,7 +445,7 @@ def test_a_helper_makes_exactly_its_importers_stale(made: Project, tmp_path: Pat
 
 @pytest.fixture
 def copied(made: Project, tmp_path: Path) -> Settings:
-    """Give a copy of the code, to be edited, for which everything is made."""
+    """Return a copy of the code, to be edited, for which everything is made."""
     shutil.copytree(ROOT / "model_zoo", tmp_path / "code/model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
     return Settings(tmp_path, tmp_path / "code", tmp_path / "configs", tmp_path / "home", "", "", "")
 

@@ -133,7 +133,7 @@ def publishing(folder: Path) -> Ledger:
 
 
 def published(folder: Path) -> dict[str, str]:
-    """Give the signature of each asset that the copy calls made."""
+    """Return the signature of each asset that the copy calls made."""
     return {
         key: entry.made.signature
         for key, entry in LedgerCopy(str(folder / "published")).entries().items()
@@ -142,7 +142,7 @@ def published(folder: Path) -> dict[str, str]:
 
 
 def known(folder: Path) -> dict[str, str]:
-    """Give the same of the ledger."""
+    """Return the same of the ledger."""
     return {key: entry.made.signature for key, entry in Ledger(folder / "ledger").entries().items() if entry.made}
 
 

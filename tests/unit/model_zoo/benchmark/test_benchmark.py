@@ -73,12 +73,12 @@ INDEX = (
 
 
 def smiles(rings: Sequence[str]) -> list[str]:
-    """Give each ring with each tail."""
+    """Return each ring with each tail."""
     return [tail + ring for ring in rings for tail in TAILS]
 
 
 def logp(text: str) -> float:
-    """Give a value that a model can learn."""
+    """Return a value that a model can learn."""
     return round(float(Crippen.MolLogP(Chem.MolFromSmiles(text))), 4)  # type: ignore[attr-defined]
 
 
@@ -91,7 +91,7 @@ def write(path: Path, rows: Sequence[tuple[str, float]]) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a benchmark folder of two sets, one test row of which no program can read."""
+    """Return a benchmark folder of two sets, one test row of which no program can read."""
     place = tmp_path / "sets"
     for name in ("logp", "greasy"):
         for part, rings in (("train_val", RINGS), ("test", TEST_RINGS)):
@@ -106,7 +106,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of a copy of the code, which is read once for all tests; who edits it takes a copy."""
+    """Return the folder of a copy of the code, which is read once for all tests; who edits it takes a copy."""
     folder = tmp_path_factory.mktemp("code")
     shutil.copytree(ROOT / "model_zoo", folder / "model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
@@ -114,7 +114,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def features(tmp_path_factory: pytest.TempPathFactory, code: Path) -> FeatureCache:
-    """Give one cache of features for all tests: their molecules are the same."""
+    """Return one cache of features for all tests: their molecules are the same."""
     return FeatureCache(tmp_path_factory.mktemp("features"), code)
 
 
@@ -127,7 +127,7 @@ def job(
     without_importances: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Job:
-    """Give a run of the baseline and a forest, signed by a copy of the code."""
+    """Return a run of the baseline and a forest, signed by a copy of the code."""
     monkeypatch.setattr(protocol, "RESAMPLES", 20)
     monkeypatch.setattr(benchmark_references, "RESAMPLES", 100)
     out, kept = tmp_path / "results.json", tmp_path / "kept"
@@ -154,7 +154,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def models(*names: str, **changes: Any) -> list[ModelSpec]:
-    """Give small models; `changes` go into the last one's configuration."""
+    """Return small models; `changes` go into the last one's configuration."""
     files = [ModelSpec.model_validate({"name": name, "description": name, **MODELS[name]}) for name in names]
     return [*files[:-1], files[-1].model_copy(update={"config": {**files[-1].config, **changes}})]
 
@@ -166,7 +166,7 @@ def run(job: Job, *only: str, lines: list[str] | None = None) -> dict[str, str]:
 
 
 def entries(job: Job) -> dict[str, dict[str, Any]]:
-    """Give the results by set."""
+    """Return the results by set."""
     return {entry["set"]: entry for entry in read_results(job.out)}
 
 

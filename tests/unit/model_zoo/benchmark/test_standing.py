@@ -46,7 +46,7 @@ def test_the_interval_is_as_wide_as_noise_makes_it() -> None:
 
 
 def entry(name: str, board: str = "strict") -> dict[str, Any]:
-    """Give a finished result."""
+    """Return a finished result."""
     scores = {"metric": "auroc", "scores": [0.8], "interval": [0.7, 0.9]}
     return {"set": name, "board": board, "signature": "s", **scores}
 

@@ -18,7 +18,7 @@ from tests.bundle_factory import training_molecules, write
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a whole bundle with an ONNX model."""
+    """Return a whole bundle with an ONNX model."""
     write(tmp_path / "bundle", onnx_bias=-1.0)
     return tmp_path / "bundle"
 

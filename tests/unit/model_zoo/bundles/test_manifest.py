@@ -27,12 +27,12 @@ Damage = Callable[[bytes], bytes]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a whole bundle with every kind of file."""
+    """Return a whole bundle with every kind of file."""
     return write(tmp_path_factory.mktemp("whole") / "bundle", onnx_bias=-1.0, explained=True).folder
 
 
 def flipped(place: float, change: int = 1) -> Damage:
-    """Give a damage that changes one byte, at a share of the content."""
+    """Return a damage that changes one byte, at a share of the content."""
 
     def damage(content: bytes) -> bytes:
         index = min(len(content) - 1, int(place * len(content)))

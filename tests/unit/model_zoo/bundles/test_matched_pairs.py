@@ -30,7 +30,7 @@ CORES = ("c1ccc({})cc1", "c1cncc({})c1", "c1ccc2cc({})ccc2c1", "C1CCC({})CC1", "
 
 
 def series() -> list[Molecule]:
-    """Give six rings with nine substituents each, in no order."""
+    """Return six rings with nine substituents each, in no order."""
     texts = [core.replace("({})", f"({end})" if end else "") for core in CORES for end in ENDS]
     random.Random(5).shuffle(texts)
     found = [parse_molecule(each) for each in texts]

@@ -21,7 +21,7 @@ from tests.bundle_factory import model_card, publish
 
 
 def coverage(overall: float, low: float) -> dict[str, Any]:
-    """Give what a card tells of coverage, one bin worse than the rest."""
+    """Return what a card tells of coverage, one bin worse than the rest."""
     bins = [
         {"from": 0.0, "to": 0.4, "molecules": 50, "coverage": low},
         {"from": 0.4, "to": 1.0, "molecules": 50, "coverage": 2 * overall - low},
@@ -30,7 +30,7 @@ def coverage(overall: float, low: float) -> dict[str, Any]:
 
 
 def card(held_out: float = 0.9, test: float = 0.9, low: float = 0.9) -> dict[str, Any]:
-    """Give a whole card of a regression endpoint."""
+    """Return a whole card of a regression endpoint."""
     return {
         "endpoint": {
             "title": "Solubility", "description": "How much dissolves.", "task": "regression", "unit": "log10 mol/L",

@@ -20,7 +20,7 @@ LINEAGE = "5d" * 16
 
 @pytest.fixture
 def pointer() -> Pointer:
-    """Give a pointer with history, a trial, a hold and a withdrawn endpoint, as a store writes it."""
+    """Return a pointer with history, a trial, a hold and a withdrawn endpoint, as a store writes it."""
     made = Pointer(lineage=LINEAGE)
     for endpoint, version in (("a", "rf-1"), ("a", "rf-2"), ("b", "xgb-1")):
         made = appoint_unseen(made, endpoint, version)

@@ -27,7 +27,7 @@ A, B = "solubility_logs", "bbb"
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give a store of two endpoints in its third generation."""
+    """Return a store of two endpoints in its third generation."""
     store = FolderStore(tmp_path / "store")
     for number, endpoint in enumerate((A, B, A)):
         publish(store, tmp_path / str(number), endpoint=endpoint, value=float(number))

@@ -61,7 +61,7 @@ class Folder:
         return load_configs(self.path)
 
     def fault(self) -> str:
-        """Give the one error that reading it raises."""
+        """Return the one error that reading it raises."""
         with pytest.raises(ConfigError) as caught:
             self.load()
         return str(caught.value)
@@ -69,7 +69,7 @@ class Folder:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    """Give a valid folder to spoil."""
+    """Return a valid folder to spoil."""
     return Folder(tmp_path / "configs")
 
 

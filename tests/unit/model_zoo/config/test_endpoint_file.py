@@ -47,7 +47,7 @@ endpoints:
 
 @pytest.fixture
 def configs(tmp_path: Path) -> Path:
-    """Give a `configs/` with one wide file, one endpoint in a file of its own, and a model."""
+    """Return a `configs/` with one wide file, one endpoint in a file of its own, and a model."""
     model = {"name": "rf", "description": "A forest.", "features": ["descriptors"]}
     write_yaml(tmp_path / "models" / "rf.yaml", model)
     one = {"name": "ppb", "title": "PPB", "description": "PPB.", "task": "regression", "unit": "%"}

@@ -54,7 +54,7 @@ def snapshot(folder: Path, rows: Sequence[tuple[str, object]], task: Task = "reg
 
 
 def values(count: int, task: Task) -> list[float]:
-    """Give values that are neither constant nor of one class."""
+    """Return values that are neither constant nor of one class."""
     drawn = np.random.default_rng(0).normal(6, 1, count).round(2)
     return [float(value > np.median(drawn)) for value in drawn] if task == "binary" else [float(v) for v in drawn]
 

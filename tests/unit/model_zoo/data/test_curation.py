@@ -23,7 +23,7 @@ Cells = tuple[str, str] | tuple[str, str, str] | tuple[str, str, str, str] | tup
 
 
 def raw(*cells: Cells) -> pd.DataFrame:
-    """Give a raw table of `smiles, value[, relation[, split[, unit]]]`."""
+    """Return a raw table of `smiles, value[, relation[, split[, unit]]]`."""
     names = ("relation", "split", "unit")
     rows = [
         source_files.raw("a.csv", number, row[0], row[1], **dict(zip(names, row[2:], strict=False)))
@@ -40,7 +40,7 @@ def run(
 
 
 def values(table: pd.DataFrame) -> dict[str, float]:
-    """Give the value of each molecule."""
+    """Return the value of each molecule."""
     return dict(zip(table["smiles"], table["value"], strict=True))
 
 

@@ -32,7 +32,7 @@ SMILES = [f"{'C' * size}{tail}{ring}" for ring, size, tail in itertools.product(
 
 
 def table(smiles: list[str], split: str = "", **columns: list[str]) -> pd.DataFrame:
-    """Give curated molecules with made-up values."""
+    """Return curated molecules with made-up values."""
     keys = [inchikey(Chem.MolFromSmiles(text)) for text in smiles]
     values = [float(len(text) % 7) for text in smiles]
     made = {"smiles": smiles, "inchikey": keys, "value": values, "relation": "=", "measurements": 1, "split": split}
@@ -40,7 +40,7 @@ def table(smiles: list[str], split: str = "", **columns: list[str]) -> pd.DataFr
 
 
 def places(tables: dict[str, pd.DataFrame]) -> dict[str, set[int]]:
-    """Give the folds of each molecule over all endpoints, by the first part of its InChIKey."""
+    """Return the folds of each molecule over all endpoints, by the first part of its InChIKey."""
     found: dict[str, set[int]] = {}
     for each in tables.values():
         for key, fold, split in zip(each["inchikey"], each["fold"], each["split"], strict=True):
@@ -128,7 +128,7 @@ def test_no_place_in_time_and_in_a_file_at_once() -> None:
 
 
 def config(file: str, split: str = "random", **source: str) -> DatasetConfig:
-    """Give the dataset section of an endpoint."""
+    """Return the dataset section of an endpoint."""
     told = {"task": "regression", "unit": "log10 ratio", "source_unit": "log10 ratio", "split": {"kind": split}}
     return DatasetConfig.model_validate({**told, "source": {"kind": "csv", "files": [file], **source}})
 

@@ -13,7 +13,7 @@ VALUES = np.random.default_rng(0).normal(6.5, 1.0, 90)
 
 
 def snapshot(values: np.ndarray, first: int = 0, relation: str = "=") -> Dataset:
-    """Give a snapshot of molecules numbered from `first`."""
+    """Return a snapshot of molecules numbered from `first`."""
     names = [f"M{number}" for number in range(first, first + len(values))]
     return Dataset(pd.DataFrame({"inchikey": names, "value": values, "relation": relation}), pd.DataFrame())
 

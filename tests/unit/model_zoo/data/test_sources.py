@@ -24,7 +24,7 @@ ADAPTER: TypeAdapter[Any] = TypeAdapter(Source)
 
 
 def source(kind: str = "csv", **fields: Any) -> Any:
-    """Give a source as an endpoint's YAML states it."""
+    """Return a source as an endpoint's YAML states it."""
     if kind in ("csv", "dvc"):
         fields = {"files": ["a.csv"], **fields}
     return ADAPTER.validate_python({"kind": kind, **fields})
@@ -39,12 +39,12 @@ def write(folder: Path, text: str | bytes, name: str = "a.csv") -> Path:
 
 
 def cells(table: Any) -> list[tuple[str, str]]:
-    """Give the SMILES and value of each row."""
+    """Return the SMILES and value of each row."""
     return list(zip(table["smiles"], table["value"], strict=True))
 
 
 def fault(src: Any, root: Path) -> str:
-    """Give the one error that reading raises."""
+    """Return the one error that reading raises."""
     with pytest.raises(DataError) as caught:
         read_source(src, root)
     return str(caught.value)
@@ -342,7 +342,7 @@ def test_a_broken_pointer_is_one_clear_error(tmp_path: Path, text: bytes) -> Non
 
 @pytest.fixture
 def benchmark(tmp_path: Path) -> Path:
-    """Give a benchmark folder with one set."""
+    """Return a benchmark folder with one set."""
     write(tmp_path, "Drug_ID,Drug,Y\na,CCO,1\nb,CCN,0\n", "bench/herg/train_val.csv")
     write(tmp_path, "Drug_ID,Drug,Y\nc,CCC,1\n", "bench/herg/test.csv")
     return tmp_path / "bench"
@@ -380,7 +380,7 @@ def test_a_benchmark_without_its_folder_is_one_clear_error(
 
 
 def record(smiles: str, **properties: str) -> str:
-    """Give one record of an SDF."""
+    """Return one record of an SDF."""
     lines = "".join(f">  <{name}>\n{value}\n\n" for name, value in properties.items())
     return f"{Chem.MolToMolBlock(Chem.MolFromSmiles(smiles))}{lines}$$$$\n"
 

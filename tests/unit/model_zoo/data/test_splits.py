@@ -27,7 +27,7 @@ ISOMERS = ("C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "CC(N)C(=O)O")
 
 
 def table(smiles: list[str], values: list[float] | None = None, parts: list[str] | None = None) -> pd.DataFrame:
-    """Give a curated table, one row per SMILES."""
+    """Return a curated table, one row per SMILES."""
     molecules = [parse_molecule(text) for text in smiles]
     assert all(isinstance(molecule, Molecule) for molecule in molecules)
     return pd.DataFrame(
@@ -55,7 +55,7 @@ def places(divided: pd.DataFrame, labels: list[str]) -> dict[str, set[int]]:
 
 
 def scaffolds(divided: pd.DataFrame) -> list[str]:
-    """Give the scaffold of each row."""
+    """Return the scaffold of each row."""
     return [scaffold(Chem.MolFromSmiles(text)) for text in divided["smiles"]]
 
 
@@ -292,7 +292,7 @@ def test_no_fold_is_older_than_what_it_is_held_out_against(
 
 
 def first_days(rows: list[tuple[int, int]]) -> dict[int, int]:
-    """Give the first day of each group."""
+    """Return the first day of each group."""
     return {group: min(day for day, other in rows if other == group) for _, group in rows}
 
 

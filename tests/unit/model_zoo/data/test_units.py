@@ -14,7 +14,7 @@ from model_zoo.errors import ConfigError
 
 
 def converter(source_unit: str, unit: str) -> tuple[Callable[[float], float], bool]:
-    """Give the conversion of one number where no molecule's weight is needed, and whether it turns the order."""
+    """Return the conversion of one number where no molecule's weight is needed, and whether it turns the order."""
     found = conversion(source_unit, unit)
     return (lambda value: found.convert(value, math.nan)), found.flips
 

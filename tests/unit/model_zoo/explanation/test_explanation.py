@@ -58,7 +58,7 @@ def molecule(smiles: str) -> Molecule:
 
 
 def drugs(step: int) -> list[Molecule]:
-    """Give every so many of the reference drugs."""
+    """Return every so many of the reference drugs."""
     known = chembl_drugs()
     assert known is not None
     return [each for each in map(parse_molecule, known.smiles[::step]) if isinstance(each, Molecule)]
@@ -298,7 +298,7 @@ def explainer_of(model: Model, folder: Path, features: tuple[str, ...], target: 
 
 
 def logp_of(molecules: list[Molecule]) -> np.ndarray:
-    """Give Crippen's logP, which a model can learn."""
+    """Return Crippen's logP, which a model can learn."""
     return featurize(["descriptors"], molecules)[:, descriptors.NAMES.index("CrippenClogP")].astype(float)
 
 
@@ -346,7 +346,7 @@ def test_atoms_of_a_logp_model_are_those_a_chemist_names(tmp_path: Path) -> None
 
 
 def crippen_parts(each: Molecule) -> np.ndarray:
-    """Give each atom's part in Crippen's logP with its hydrogens, by RDKit's own table."""
+    """Return each atom's part in Crippen's logP with its hydrogens, by RDKit's own table."""
     whole = Chem.AddHs(each.mol)
     values = [logp for logp, _ in rdMolDescriptors._CalcCrippenContribs(whole)]
     parts = np.array(values[: each.mol.GetNumAtoms()])
@@ -357,7 +357,7 @@ def crippen_parts(each: Molecule) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def learnt_logp() -> tuple[list[Molecule], np.ndarray, np.ndarray]:
-    """Give molecules, counts of their environments, and logP: no descriptor that tells it."""
+    """Return molecules, counts of their environments, and logP: no descriptor that tells it."""
     learnt = [each for each in drugs(5) if 8 <= each.mol.GetNumAtoms() <= 40]
     return learnt, featurize(["morgan_count"], learnt), logp_of(learnt)
 
@@ -458,13 +458,13 @@ def test_other_models_are_explained_by_occlusion(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def known_sum() -> tuple[list[Molecule], np.ndarray]:
-    """Give molecules and a quantity that is a sum over atoms: their polar surface."""
+    """Return molecules and a quantity that is a sum over atoms: their polar surface."""
     learnt = [each for each in drugs(8) if 8 <= each.mol.GetNumAtoms() <= 40]
     return learnt, np.array([polar_parts(each).sum() for each in learnt])
 
 
 def polar_parts(each: Molecule) -> np.ndarray:
-    """Give each atom's part in the polar surface."""
+    """Return each atom's part in the polar surface."""
     return np.array(list(rdMolDescriptors._CalcTPSAContribs(each.mol)))
 
 

@@ -52,7 +52,7 @@ def canonical(smiles: str) -> str:
 
 
 def near(*measured: tuple[str, float, str]) -> list[Neighbour]:
-    """Give measured neighbours, most similar first."""
+    """Return measured neighbours, most similar first."""
     return [
         Neighbour(canonical(smiles), 0.9 - 0.1 * place, value, relation)
         for place, (smiles, value, relation) in enumerate(measured)

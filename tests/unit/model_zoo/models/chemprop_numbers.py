@@ -37,7 +37,7 @@ HIDDEN, READOUT, DEPTH, DESCRIPTORS = 5, 4, 3, 2
 
 
 def wave(rows: int, columns: int, phase: float) -> list[list[float]]:
-    """Give numbers that stand for weights and descriptors: the same on every machine."""
+    """Return numbers that stand for weights and descriptors: the same on every machine."""
     return [
         [0.6 * math.sin(phase + 0.7 * (row * columns + column)) for column in range(columns)] for row in range(rows)
     ]

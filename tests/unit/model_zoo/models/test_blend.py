@@ -26,7 +26,7 @@ REGRESSION = Target(task="regression")
 
 
 def data() -> TrainingData:
-    """Give rows of which the first two columns make up the values; every sixth row is the test split."""
+    """Return rows of which the first two columns make up the values; every sixth row is the test split."""
     generator = np.random.default_rng(0)
     X = generator.normal(size=(ROWS, 5)).astype(np.float32)
     folds = np.where(np.arange(ROWS) % 6 == 5, -1, np.arange(ROWS) % 3)
@@ -174,7 +174,7 @@ def test_a_bundle_holds_a_blend(tmp_path: Path) -> None:
 
 
 def file(name: str, **fields: Any) -> ModelSpec:
-    """Give a model's configuration."""
+    """Return a model's configuration."""
     return ModelSpec.model_validate({"name": name, "description": name, **fields})
 
 

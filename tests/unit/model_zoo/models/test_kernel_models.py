@@ -16,12 +16,12 @@ from model_zoo.models._kernel import Unary, counts_of, kernel, rows_to_learn
 
 
 def counts(rows: int, seed: int = 0) -> NDArray[np.float32]:
-    """Give made-up counts."""
+    """Return made-up counts."""
     return np.random.default_rng(seed).poisson(0.8, (rows, 30)).astype(np.float32)
 
 
 def values(X: NDArray[Any], noise: float) -> NDArray[np.float64]:
-    """Give values that depend on some counts."""
+    """Return values that depend on some counts."""
     generator = np.random.default_rng(5)
     return np.asarray(X[:, 0] - X[:, 1] + 0.5 * X[:, 2] * X[:, 3] + noise * generator.normal(size=len(X)))
 

@@ -24,7 +24,7 @@ CONFIG = mlp_joint.Config(
 
 
 def with_gaps(share: float) -> np.ndarray:
-    """Give the values with gaps at random."""
+    """Return the values with gaps at random."""
     return np.where(np.random.default_rng(1).random(Y.shape) < share, np.nan, Y)
 
 

@@ -39,7 +39,7 @@ DATA_ONLY = {".json", ".onnx", ".ubj", ".cbm", ".safetensors", ".npy"}
 
 
 def features(name: str) -> NDArray[Any]:
-    """Give a small matrix of the kind the model learns from."""
+    """Return a small matrix of the kind the model learns from."""
     generator = np.random.default_rng(0)
     if name == "dmpnn":
         smiles = [
@@ -56,7 +56,7 @@ def features(name: str) -> NDArray[Any]:
 
 
 def labels(task: Task, X: NDArray[Any]) -> NDArray[np.float64]:
-    """Give values that depend on the first columns."""
+    """Return values that depend on the first columns."""
     values = X[:, 0] + 0.5 * X[:, 1] + np.linspace(0, 0.1, len(X))
     return (values > np.median(values)).astype(np.float64) if task == "binary" else values.astype(np.float64)
 
@@ -71,13 +71,13 @@ def fit(name: str, task: Task, seed: int = 0) -> tuple[Model, NDArray[Any]]:
 
 @cache
 def fitted(name: str, task: Task) -> tuple[Model, NDArray[Any]]:
-    """Give the small model of a recipe that tests share, which change nothing of it; and its features."""
+    """Return the small model of a recipe that tests share, which change nothing of it; and its features."""
     return fit(name, task)
 
 
 @pytest.fixture(scope="module", params=[(name, task) for name in SMALL for task in ("regression", "binary")], ids=str)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Give each recipe and task with a fitted model, and the folder it was saved in."""
+    """Return each recipe and task with a fitted model, and the folder it was saved in."""
     name, task = request.param
     model, X = fitted(name, task)
     folder = tmp_path_factory.mktemp(f"{name}-{task}")

@@ -28,26 +28,26 @@ LEARNT = 30
 
 
 def features(rows: int, seed: int) -> NDArray[np.float32]:
-    """Give counts, and descriptors of very unlike size."""
+    """Return counts, and descriptors of very unlike size."""
     generator = np.random.default_rng(seed)
     counts, descriptors = generator.poisson(0.8, (rows, 16)), generator.normal(size=(rows, 8)) * np.logspace(-2, 5, 8)
     return np.hstack([counts, descriptors]).astype(np.float32)
 
 
 def hidden_law(X: NDArray[Any]) -> NDArray[np.float64]:
-    """Give what all endpoints depend on, which few rows do not tell."""
+    """Return what all endpoints depend on, which few rows do not tell."""
     return np.asarray(np.abs(X[:, :3].sum(axis=1) - X[:, 3:6].sum(axis=1)), dtype=np.float64)
 
 
 def snapshot(values: NDArray[Any], first: int, folds: NDArray[Any] | None = None) -> Dataset:
-    """Give a snapshot whose molecules have running numbers for skeletons."""
+    """Return a snapshot whose molecules have running numbers for skeletons."""
     keys = [f"{number:014d}-AAAAAAAAAA-N" for number in range(first, first + len(values))]
     fold = np.arange(len(values)) % 3 if folds is None else folds
     return Dataset(pd.DataFrame({"inchikey": keys, "value": values, "fold": fold}), pd.DataFrame())
 
 
 def other(name: str, first: int, rows: int = 400, task: Task = "regression", seed: int = 7) -> AuxiliaryDataset:
-    """Give an endpoint that depends on the hidden law, on molecules of its own from a number on."""
+    """Return an endpoint that depends on the hidden law, on molecules of its own from a number on."""
     X = features(rows, seed)
     law = hidden_law(X)
     values = (law > np.median(law)).astype(float) if task == "binary" else 100 - 20 * law
@@ -55,18 +55,18 @@ def other(name: str, first: int, rows: int = 400, task: Task = "regression", see
 
 
 def config(task: Task = "regression", **changes: Any) -> multitask.Config:
-    """Give the settings of a small model."""
+    """Return the settings of a small model."""
     return multitask.Config.model_validate({"task": task, "blocks": BLOCKS, **NETWORK, **changes})
 
 
 def own(rows: int = 60) -> tuple[Dataset, NDArray[np.float32]]:
-    """Give an endpoint of few molecules, numbered from zero, that depends on the hidden law."""
+    """Return an endpoint of few molecules, numbered from zero, that depends on the hidden law."""
     X = features(rows, 1)
     return snapshot(hidden_law(X), 0), X
 
 
 def network(others: list[AuxiliaryDataset], settings: multitask.Config | None = None) -> bytes:
-    """Give what is learnt from other endpoints."""
+    """Return what is learnt from other endpoints."""
     ready = prepared("multitask", settings or config(), own()[0], others)
     assert isinstance(ready, multitask.Prepared)
     return ready.network

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[4]
 
 
 def molecules(count: int) -> list[Molecule]:
-    """Give real drugs."""
+    """Return real drugs."""
     parsed = [parse_molecule(smiles) for smiles in drugs()[: 2 * count]]
     return [molecule for molecule in parsed if isinstance(molecule, Molecule)][:count]
 

@@ -34,18 +34,18 @@ class Nearest:
         return self
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Give `n` values."""
+        """Return `n` values."""
         return np.asarray(self.y[((X[:, None] - self.X[None]) ** 2).sum(axis=2).argmin(axis=1)])
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Give `n x 2` probabilities."""
+        """Return `n x 2` probabilities."""
         ones = self.predict(X) * 0.8 + 0.1
         return np.column_stack([1 - ones, ones])
 
 
 @pytest.fixture
 def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Give the digest of weights in a folder that the setting names, and a library that reads them."""
+    """Return the digest of weights in a folder that the setting names, and a library that reads them."""
     library = ModuleType("tabpfn")
     library.TabPFNRegressor = library.TabPFNClassifier = Nearest  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tabpfn", library)
@@ -57,7 +57,7 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def fitted(digest: str, task: Task = "regression") -> tuple[tabpfn.TabPFNModel, NDArray[Any]]:
-    """Give a model and its features."""
+    """Return a model and its features."""
     X = features("rf")
     return tabpfn.train(X, labels(task, X), tabpfn.Config(weights=digest, task=task)), X
 

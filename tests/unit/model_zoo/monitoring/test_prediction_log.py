@@ -16,7 +16,7 @@ from model_zoo.monitoring.prediction_log import FILE, MeasurementRow, Prediction
 
 
 def prediction(number: int = 0, *, at: float = 1.0, endpoint: str = "solubility_logs") -> PredictionRow:
-    """Give a prediction of one molecule."""
+    """Return a prediction of one molecule."""
     return PredictionRow(
         at, bytes([number]) * 16, None, endpoint, "rf-1", "champion", True, -1.5, -2.0, -1.0, 0.4, False
     )

@@ -27,12 +27,12 @@ def name(number: int) -> bytes:
 
 
 def said(count: int, *, similarity: float = 0.5) -> dict[bytes, ToldRow]:
-    """Tell what a version said of some molecules: zero, plus or minus what is right for nine of ten."""
+    """Return what a version said of some molecules: zero, plus or minus what is right for nine of ten."""
     return {name(number): ToldRow(0.0, HALF, similarity) for number in range(count)}
 
 
 def came(errors: Sequence[float], caller: str = "", start: int = 0) -> list[MeasurementRow]:
-    """Give a value of each molecule, one after another."""
+    """Return a value of each molecule, one after another."""
     return [
         MeasurementRow(1000.0 + start + place, name(start + place), None, "e", float(error), caller=caller, unit="u")
         for place, error in enumerate(errors)
@@ -51,7 +51,7 @@ def followed(errors: Sequence[float]) -> Recalibration:
 
 
 def coverage(factor: float, scale: float) -> float:
-    """Give how many new errors of a scale lie inside."""
+    """Return how many new errors of a scale lie inside."""
     return 1 - math.exp(-factor * HALF / scale)
 
 

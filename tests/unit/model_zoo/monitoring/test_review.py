@@ -16,14 +16,14 @@ DAY = 86_400.0
 
 
 def name(number: int) -> bytes:
-    """Give a molecule a name."""
+    """Return a molecule a name."""
     return number.to_bytes(16, "big")
 
 
 def said(
     values: Iterable[float], *, version: str = "champ", at: float = DAY, similarity: float = 0.5, half: float = 1.0
 ) -> list[PredictionRow]:
-    """Give one prediction per value, of molecules 0, 1, 2..."""
+    """Return one prediction per value, of molecules 0, 1, 2..."""
     return [
         PredictionRow(
             at, name(i), None, "e", version, "champion", True, v, v - half, v + half, similarity, similarity > 0.3
@@ -33,7 +33,7 @@ def said(
 
 
 def measured(values: Sequence[float], *, received: float = 2 * DAY) -> list[MeasurementRow]:
-    """Give one measured value per molecule 0, 1, 2..."""
+    """Return one measured value per molecule 0, 1, 2..."""
     return [MeasurementRow(received, name(i), None, "e", v) for i, v in enumerate(values)]
 
 

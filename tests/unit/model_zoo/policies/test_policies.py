@@ -35,7 +35,7 @@ RESULTS: dict[str, Any] = json.loads((Path(__file__).parent / "policy_results.js
 
 
 def parsed() -> list[Molecule]:
-    """Give the molecules that results of featurizers and alerts are kept for."""
+    """Return the molecules that results of featurizers and alerts are kept for."""
     found = [standardise(text, policy=1) for text in RESULTS["featurized"]]
     return [each for each in found if isinstance(each, Molecule)]
 
@@ -179,7 +179,7 @@ def test_the_plan_warns_of_champions_that_are_served_by_earlier_rules(
 
 
 def linear(smiles: str) -> float:
-    """Give what the linear model of the factory says of a molecule as it is written."""
+    """Return what the linear model of the factory says of a molecule as it is written."""
     X = featurizers.featurize(["descriptors"], [Molecule(smiles, Chem.MolFromSmiles(smiles))])
     return float(X[0, :3].astype(np.float64) @ np.array([-0.005, -0.4, 0.01]))
 

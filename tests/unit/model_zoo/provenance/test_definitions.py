@@ -83,7 +83,7 @@ def digests(root: Path, *names: str) -> list[str]:
 
 
 def edited(name: str, *edits: tuple[str, str]) -> dict[str, str]:
-    """Give the sources with texts of one file replaced, each of which must be there."""
+    """Return the sources with texts of one file replaced, each of which must be there."""
     source = FILES[name]
     for old, new in edits:
         assert old in source, old
@@ -186,7 +186,7 @@ def test_what_may_change_a_number_changes_a_digest(tmp_path: Path, case: str) ->
 
 
 def changes(tmp_path: Path, files: dict[str, str], name: str, edit: tuple[str, str], path: str) -> bool:
-    """Say whether an edit of one file changes a definition's digest."""
+    """Return whether an edit of one file changes a definition's digest."""
     root = write(tmp_path, files)
     before = digests(root, name)
     assert edit[0] in files[path]

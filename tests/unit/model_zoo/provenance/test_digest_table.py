@@ -36,7 +36,7 @@ def interpreter(version: str) -> str | None:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with the sample as a module."""
+    """Return a folder with the sample as a module."""
     folder = tmp_path_factory.mktemp("sample")
     shutil.copy(SAMPLE, folder / "sample.py")
     return folder

@@ -29,7 +29,7 @@ CORE = ("model_zoo", "ai_drug_assets", "serving")
 
 
 def record(**parts: Any) -> SignatureRecord:
-    """Give a record with some parts."""
+    """Return a record with some parts."""
     return SignatureRecord(**parts)
 
 
@@ -196,7 +196,7 @@ def test_the_record_says_why_a_library_counts() -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a copy of the first-party code."""
+    """Return a copy of the first-party code."""
     root = tmp_path_factory.mktemp("code")
     ignore = shutil.ignore_patterns("__pycache__", "static")
     for package in CORE:

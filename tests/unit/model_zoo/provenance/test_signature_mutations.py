@@ -25,7 +25,7 @@ OTHER: dict[type, Any] = {
 
 
 def makers() -> dict[str, Makers]:
-    """Give what makes each model of the configuration."""
+    """Return what makes each model of the configuration."""
     known = load_configs(ROOT / "configs").models
     usual = ("dataset", "rows", "training", "fitting")
     return {
@@ -46,7 +46,7 @@ def what_runs(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def mutants(piece: tuple[ast.AST, ...]) -> Iterator[tuple[str, tuple[ast.AST, ...]]]:
-    """Give a definition with another constant, another operator, another default, as far as it has any; else with one
+    """Yield a definition with another constant, another operator, another default, as far as it has any; else with one
     statement or element more.
     """
     done = False
@@ -109,7 +109,7 @@ class Mutable(Definitions):
         return before
 
     def above(self, reached: set[Node]) -> dict[Node, set[Node]]:
-        """Give who refers to each definition, through however many others, itself included."""
+        """Return who refers to each definition, through however many others, itself included."""
         refers: dict[Node, set[Node]] = {}
         for node in reached:
             for other in self.known(node).nodes:

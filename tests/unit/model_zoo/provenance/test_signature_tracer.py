@@ -54,12 +54,12 @@ NEEDS = {"tabpfn": "tabpfn", "chemnet": "fcd", "minimol": "minimol"}
 
 
 def installed(name: str) -> bool:
-    """Say whether a model or featurizer can be used here."""
+    """Return whether a model or featurizer can be used here."""
     return name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None
 
 
 def usable(names: list[str]) -> list[Any]:
-    """Give those that can be used here; all but one are for the slow suite."""
+    """Return those that can be used here; all but one are for the slow suite."""
     found = (name for name in names if installed(name))
     return [name if name in AMONG_FAST_TESTS else pytest.param(name, marks=SLOW) for name in found]
 
@@ -86,7 +86,7 @@ def traced() -> Iterator[set[CodeType]]:
 
 @lru_cache(maxsize=1)
 def spans() -> dict[str, list[tuple[int, int, str]]]:
-    """Give first and last line and name of every top-level definition, by file."""
+    """Return first and last line and name of every top-level definition, by file."""
     found: dict[str, list[tuple[int, int, str]]] = {}
     for path in (ROOT / "model_zoo").rglob("*.py"):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -125,7 +125,7 @@ def _loaded(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="module", params=TASKS)
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Task, Path]:
-    """Give a folder with measurements of a task, and their snapshot made under the tracer."""
+    """Return a folder with measurements of a task, and their snapshot made under the tracer."""
     task: Task = request.param
     folder = tmp_path_factory.mktemp(task)
     kind = "logp" if task == "regression" else "greasy"
@@ -266,7 +266,7 @@ def no_watch(data: object) -> nullcontext[None]:
 
 
 def others(folder: Path) -> dict[str, tuple[Target, Path]]:
-    """Give two auxiliary endpoints with molecules of their own, one of each task."""
+    """Return two auxiliary endpoints with molecules of their own, one of each task."""
     texts = ["c1ccccc1" + text for text in molecules()[:30]]
     found = {}
     kinds: dict[str, Task] = {"logp": "regression", "greasy": "binary"}

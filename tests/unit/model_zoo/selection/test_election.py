@@ -31,7 +31,7 @@ def contender(
     ms: float = 1.0,
     spearman: float = 0.8,
 ) -> Candidate:
-    """Give a contender with five fold scores, around a mean unless they are given."""
+    """Return a contender with five fold scores, around a mean unless they are given."""
     scores = [rmse + noise for noise in SPREAD] if isinstance(rmse, int | float) else list(rmse)
     return Candidate(model, signature or f"{model}-1", snapshot, {"rmse": scores, "spearman": [spearman] * 5}, ms)
 

@@ -44,11 +44,11 @@ class Means:
     means: NDArray[np.float64]
 
     def predict(self, X: Any) -> NDArray[np.float64]:
-        """Give the means."""
+        """Return the means."""
         return np.tile(self.means, (len(X), 1))
 
     def column(self, place: int) -> ConstantModel:
-        """Give one mean."""
+        """Return one mean."""
         return ConstantModel(self.means[place])
 
 
@@ -84,7 +84,7 @@ def fitted(folder: Path, group: Path) -> dict[str, Any]:
 
 
 def numbered(smiles: list[str], first: float = 0.0) -> dict[str, float]:
-    """Give each molecule its own value."""
+    """Return each molecule its own value."""
     return {text: first + place for place, text in enumerate(smiles)}
 
 

@@ -30,7 +30,7 @@ ROWS, FOLDS = 60, 3
 
 
 def endpoint(source: dict[str, Any], **fields: Any) -> Endpoint:
-    """Give an endpoint as its file would say it."""
+    """Return an endpoint as its file would say it."""
     content = {"name": "clearance", "title": "t", "description": "d", "task": "regression", "unit": "mL/min/kg"}
     return Endpoint.model_validate({**content, "source": source, "champion": {"metric": "mae"}, **fields})
 

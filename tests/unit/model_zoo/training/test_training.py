@@ -30,7 +30,7 @@ BINARY = Target(task="binary")
 
 
 def data(values: list[float] | None = None, rows: int = 30, folds: int = 3) -> TrainingData:
-    """Give rows whose only feature is their number; every sixth row is the test split."""
+    """Return rows whose only feature is their number; every sixth row is the test split."""
     numbers = np.arange(rows)
     y = np.asarray(values if values is not None else np.sin(numbers) * 10, dtype=np.float64)
     return TrainingData(numbers[:, None].astype(np.float32), y, np.where(numbers % 6 == 5, -1, numbers % folds))

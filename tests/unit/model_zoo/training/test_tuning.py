@@ -36,20 +36,20 @@ ROOM = {"n_estimators": {"choices": [3, 5]}, "max_features": {"low": 0.05, "high
 
 
 def file(**fields: Any) -> ModelSpec:
-    """Give a small forest that may be searched."""
+    """Return a small forest that may be searched."""
     content = {"name": "rf", "description": "a", "features": ["erg"], "search": ROOM}
     return ModelSpec.model_validate({**content, "config": {"n_estimators": 3, "max_features": 0.05}, **fields})
 
 
 def data() -> TrainingData:
-    """Give rows of which one column of many tells the values; every sixth row is the test split."""
+    """Return rows of which one column of many tells the values; every sixth row is the test split."""
     generator = np.random.default_rng(0)
     X = generator.normal(size=(90, 12)).astype(np.float32)
     return TrainingData(X, X[:, 4].astype(np.float64), np.where(np.arange(90) % 6 == 5, -1, np.arange(90) % 3))
 
 
 def question(what: TrainingData, model: ModelSpec) -> Question:
-    """Give what a search asks for on rows."""
+    """Return what a search asks for on rows."""
 
     def validate(config: ModelConfig, rows: TrainingData) -> Validated:
         return cross_validate(model.recipe, config, ENDPOINT.target, rows)

@@ -121,7 +121,7 @@ def test_a_training_molecule_is_not_beyond_itself() -> None:
 
 
 def chains(*lengths: int) -> list[Molecule]:
-    """Give alkanes, alcohols and amines of these lengths."""
+    """Return alkanes, alcohols and amines of these lengths."""
     parsed = (parse_molecule("C" * length + end) for length in lengths for end in ("", "O", "N", "(C)C", "Cl"))
     return [each for each in parsed if isinstance(each, Molecule)]
 
@@ -160,7 +160,7 @@ def test_homologues_are_far_where_training_has_no_such_size(binary: bool) -> Non
 
 
 def numbers(told: Uncertainty) -> np.ndarray:
-    """Give all numbers of the rules of a regression."""
+    """Return all numbers of the rules of a regression."""
     assert told.interval is not None
     assert told.levels is not None
     usual = [np.nan if each is None else each for each in told.levels.usual]

@@ -12,7 +12,7 @@ from model_zoo.uncertainty.shared_domain import DomainIndexes
 
 
 def fingerprints(number: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Give so many sparse rows; every fourth is there twice, so that there are ties."""
+    """Return so many sparse rows; every fourth is there twice, so that there are ties."""
     bits = np.random.default_rng(seed).random((number, 1024)) < 0.04
     bits[3::4] = bits[2::4][: len(bits[3::4])]
     return np.packbits(bits, axis=1)

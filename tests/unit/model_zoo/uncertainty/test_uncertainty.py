@@ -80,7 +80,7 @@ def test_too_few_residuals_give_no_interval() -> None:
 
 
 def min_max(one: Molecule, other: Molecule) -> float:
-    """Give the MinMax coefficient of RDKit's own counts, which nothing of ours computes."""
+    """Return the MinMax coefficient of RDKit's own counts, which nothing of ours computes."""
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2)
     counts, others = (generator.GetSparseCountFingerprint(each.mol).GetNonzeroElements() for each in (one, other))
     keys = counts.keys() | others.keys()

@@ -23,7 +23,7 @@ Client = TestClient[Any]
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give an empty store."""
+    """Return an empty store."""
     return FolderStore(tmp_path / "store")
 
 
@@ -37,7 +37,7 @@ def client(store: FolderStore, tmp_path: Path) -> Iterator[Client]:
 
 
 def tensor(*data: Any, **fields: Any) -> dict[str, Any]:
-    """Give a request for molecules."""
+    """Return a request for molecules."""
     return {"inputs": [{"name": "smiles", "shape": [len(data)], "datatype": "BYTES", "data": list(data), **fields}]}
 
 
@@ -132,7 +132,7 @@ def test_a_fault_is_told_where_the_protocol_looks_for_it(client: Client) -> None
 
 
 def binary(*texts: bytes, size: int | None = None, header: str | None = None) -> dict[str, Any]:
-    """Give content and headers of a request whose molecules stand behind the JSON."""
+    """Return content and headers of a request whose molecules stand behind the JSON."""
     data = b"".join(struct.pack("<I", len(text)) + text for text in texts)
     parameters = {"binary_data_size": len(data) if size is None else size}
     said = {"inputs": [{"name": "smiles", "shape": [len(texts)], "datatype": "BYTES", "parameters": parameters}]}

@@ -19,7 +19,7 @@ from tests.bundle_factory import publish
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
-    """Give a store with one champion."""
+    """Return a store with one champion."""
     folder = tmp_path_factory.mktemp("reading")
     store = FolderStore(folder / "store")
     publish(store, folder / "bundle", value=1.0)

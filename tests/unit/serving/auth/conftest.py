@@ -12,7 +12,7 @@ from serving.auth.keys import KeyStore
 
 @pytest.fixture
 def keys(tmp_path: Path) -> KeyStore:
-    """Give the file of keys of the service under test."""
+    """Return the file of keys of the service under test."""
     return KeyStore(tmp_path / "service" / "keys.sqlite")
 
 

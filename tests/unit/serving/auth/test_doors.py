@@ -34,7 +34,7 @@ FEEDBACK = json.dumps({"measurements": [{"smiles": "CCO", "endpoint": ENDPOINT, 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
-    """Give a store with one champion."""
+    """Return a store with one champion."""
     folder = tmp_path_factory.mktemp("doors")
     store = FolderStore(folder / "store")
     publish(store, folder / "bundle", endpoint=ENDPOINT, value=1.0)
@@ -169,7 +169,7 @@ def test_a_flood_of_refusals_is_stopped_and_does_not_fill_the_audit_log(
 
 
 def routes(app: Litestar) -> Iterator[tuple[str, str]]:
-    """Give method and address of every route, with names filled in."""
+    """Yield method and address of every route, with names filled in."""
     filled = {"name": ENDPOINT, "model_version": "v", "job_id": "0" * 32, "file_path": "page.css", "path": "x",
               "place": "0" * 32, "token": "0" * 32}  # fmt: skip
     for route in app.routes:

@@ -29,7 +29,7 @@ BODY = {"smiles": ["CCO"]}
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give a store in which a champion has a predecessor."""
+    """Return a store in which a champion has a predecessor."""
     store = FolderStore(tmp_path / "store")
     for value in (1.0, 2.0):
         publish(store, tmp_path / str(value), value=value)

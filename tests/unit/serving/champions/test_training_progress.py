@@ -29,7 +29,7 @@ PROVISIONAL = {"endpoint": {"title": "Solubility"}, "leaderboard": BOARD, "await
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give an empty store."""
+    """Return an empty store."""
     return FolderStore(tmp_path / "store")
 
 
@@ -49,14 +49,14 @@ def wait_until_it_serves(client: TestClient[Any]) -> None:
 
 
 def endpoint(name: str, state: State, *models: State) -> EndpointProgress:
-    """Give how far an endpoint is, with models in these states."""
+    """Return how far an endpoint is, with models in these states."""
     names = ("naive", "xgb", "catboost", "gp")
     given = tuple(ModelProgress(name=model, state=each) for model, each in zip(names, models, strict=False))
     return EndpointProgress(name=name, title=name.upper(), state=state, models=given)
 
 
 def news(*endpoints: EndpointProgress, age: float = 0, **fields: Any) -> Progress:
-    """Give what a run said some seconds ago."""
+    """Return what a run said some seconds ago."""
     at = (datetime.now(UTC) - timedelta(seconds=age)).isoformat()
     values: dict[str, Any] = {"done": 9, "total": 40, "remaining_s": 170.0, **fields}
     return Progress(began=at, at=at, endpoints=endpoints, **values)

@@ -47,7 +47,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def client(address: str) -> Client:
-    """Give a client of it."""
+    """Return a client of it."""
     return Client(address)
 
 
@@ -323,7 +323,7 @@ def test_following_goes_on_after_a_broken_connection(monkeypatch: pytest.MonkeyP
 
 
 def struct_of(kind: type) -> Any:
-    """Give the service's structure of one of the client's values."""
+    """Return the service's structure of one of the client's values."""
     info = (
         "Endpoint",
         "Champion",

@@ -20,18 +20,20 @@ Calls = list[tuple[str, list[str]]]
 
 
 class Predictor:
-    """Answers `text!`; waits at a gate while it is closed, and for ever at texts that begin with `hang`."""
+    """Answers `text!`; waits at a gate while it is closed, but with `free` texts, and for ever at `hang`."""
 
     def __init__(self) -> None:
         self.calls: Calls = []
         self.gate = threading.Event()
         self.gate.set()
+        self.free = set[str]()
         self.hung = threading.Event()
 
     def __call__(self, key: str, texts: Sequence[str], process: object = None) -> list[str]:
         """Predict, on a worker thread."""
         self.calls.append((key, list(texts)))
-        self.gate.wait(10)
+        while not self.gate.wait(0.01) and texts[0] not in self.free:
+            continue
         if any(text.startswith("hang") for text in texts):
             self.hung.wait(10)
         if any(text == "fail" for text in texts):
@@ -235,11 +237,14 @@ def test_background_work_gives_way_and_leaves_a_thread() -> None:
             person = ask(batches, "k", "person")
             await until(lambda: len(predictor.calls) == 2)
             another = ask(batches, "k", "another")
-            await asyncio.sleep(0)
-            predictor.gate.set()
-            await asyncio.gather(first, second, person, another)
+            predictor.free.add("person")
+            await until(lambda: len(predictor.calls) == 3)
+            predictor.free.add("another")
+            await another
+            assert [texts[0] for _, texts in predictor.calls] == ["chunk 1", "person", "another"]
 
-            assert [texts[0] for _, texts in predictor.calls[:3]] == ["chunk 1", "person", "another"]
+            predictor.gate.set()
+            await asyncio.gather(first, second, person)
 
     run(test)
 

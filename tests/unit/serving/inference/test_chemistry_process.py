@@ -41,7 +41,7 @@ LONG = ["CCO" * length for length in range(18, 42)]
 
 
 def always(needed: bool) -> AbstractContextManager[ChemistryProcess | None]:
-    """Give every batch a process."""
+    """Return every batch a process."""
     return chemistry_process(ROOM)
 
 
@@ -61,7 +61,7 @@ def number_of(process: ChemistryProcess) -> int:
 
 
 def readable() -> list[Molecule]:
-    """Give the molecules among the texts."""
+    """Return the molecules among the texts."""
     return [each for each in HERE.read(TEXTS, READING, Limits()) if isinstance(each, Molecule)]
 
 

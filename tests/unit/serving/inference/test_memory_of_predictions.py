@@ -17,12 +17,12 @@ from tests.bundle_factory import write
 
 @pytest.fixture
 def bundles(tmp_path: Path) -> dict[str, Bundle]:
-    """Give six endpoints."""
+    """Return six endpoints."""
     return {f"endpoint_{n}": write(tmp_path / str(n), endpoint=f"endpoint_{n}", value=float(n)) for n in range(6)}
 
 
 def predictor(capacity: int, least: int) -> Predictor:
-    """Give one that remembers so many estimates, and so many molecules at least."""
+    """Return one that remembers so many estimates, and so many molecules at least."""
     estimates = LruCache[str, Mapping[str, Estimate]](capacity, len, least)
     return Predictor(Limits(), LruCache(100), estimates)
 

@@ -22,14 +22,14 @@ SOLUBILITY = "solubility_logs"
 
 @pytest.fixture
 def champions(tmp_path: Path) -> dict[str, Champion]:
-    """Give a loaded champion."""
+    """Return a loaded champion."""
     write(tmp_path / "bundle")
     bundle = load_bundle(tmp_path / "bundle")
     return {SOLUBILITY: Champion(bundle)}
 
 
 def note(champions: dict[str, Champion], smiles: str = "CCO") -> Note:
-    """Give a note of one answered molecule and one bad one."""
+    """Return a note of one answered molecule and one bad one."""
     estimate = Estimate(smiles, -1.0, -1.8, -0.2, 0.2, inside=False)
     return Note([Estimates({SOLUBILITY: estimate}), Fault("invalid-smiles", "no")], champions)
 

@@ -43,7 +43,7 @@ def report(client: TestClient[Any], error: float) -> list[dict[str, Any]]:
 
 
 def told(client: TestClient[Any]) -> dict[str, Any]:
-    """Give what is said of one molecule."""
+    """Return what is said of one molecule."""
     said: dict[str, Any] = client.post("/v1/predict", json={"smiles": ["CCO"]}).json()["predictions"][0]
     found: dict[str, Any] = said["endpoints"][ENDPOINT]
     return found
@@ -59,7 +59,7 @@ def wait(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give a store whose champion says -1 of everything, plus or minus 0.8."""
+    """Return a store whose champion says -1 of everything, plus or minus 0.8."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "bundle", endpoint=ENDPOINT, value=-1.0)
     return store

@@ -28,7 +28,7 @@ SMILES = ["C" * n for n in range(1, 21)]
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give an empty store."""
+    """Return an empty store."""
     return FolderStore(tmp_path / "store")
 
 

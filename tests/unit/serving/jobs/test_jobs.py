@@ -37,7 +37,7 @@ Client = TestClient[Any]
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give a store with one champion."""
+    """Return a store with one champion."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "bundle", onnx_bias=0.0)
     return store
@@ -70,7 +70,7 @@ def ended(client: Client, job: str) -> dict[str, Any]:
 
 
 def rows_of(client: Client, job: str, **query: Any) -> list[dict[str, str]]:
-    """Give a result's rows, from CSV."""
+    """Return a result's rows, from CSV."""
     answer = client.get(f"/v1/jobs/{job}/result", params=query)
     assert answer.status_code == 200, answer.text
     return list(csv.DictReader(io.StringIO(answer.text, newline="")))
@@ -368,7 +368,7 @@ def test_part_of_a_result_can_be_had_before_the_end(store: FolderStore) -> None:
 
 
 def sse(client: Client, job: str, last_id: str | None = None) -> list[dict[str, str]]:
-    """Give all events of a job until the stream ends."""
+    """Return all events of a job until the stream ends."""
     headers = {"last-event-id": last_id} if last_id is not None else {}
     text = client.get(f"/v1/jobs/{job}/events", headers=headers).text
     blocks = [block for block in text.replace("\r\n", "\n").split("\n\n") if block]
@@ -435,7 +435,7 @@ def test_too_many_jobs_are_refused_for_a_while(store: FolderStore) -> None:
 
 
 def table(tmp_path: Path, lease_seconds: float = 10.0, **plan: Any) -> tuple[JobTable, str]:
-    """Give a table with one queued job of one row."""
+    """Return a table with one queued job of one row."""
     made = JobTable(tmp_path / "jobs.sqlite", lease_seconds)
     assert made.reserve("a" * 32, "", None, "digest") is None
     made.enqueue("a" * 32, Plan(("smiles",), "smiles", "json", **plan), 1, 10)

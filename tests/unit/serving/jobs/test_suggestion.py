@@ -19,7 +19,7 @@ SMILES = [
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give a store with an endpoint that wants something, and one that does not."""
+    """Return a store with an endpoint that wants something, and one that does not."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "bundle", onnx_bias=0.0, desirable=Desirable(low=-1, margin=2))
     publish(store, tmp_path / "other", endpoint="colour", value=0.3, direction="none")
@@ -34,7 +34,7 @@ def suggested(client: Client, job: str, status: int = 200, **query: Any) -> dict
 
 
 def done(client: Client, smiles: list[str], **fields: Any) -> str:
-    """Give a finished job."""
+    """Return a finished job."""
     job = submit(client, smiles, **fields)
     assert ended(client, job)["status"] == "done"
     return job

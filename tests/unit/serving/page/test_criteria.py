@@ -25,7 +25,7 @@ from tests.bundle_factory import write
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Any]]:
-    """Give a service with three endpoints."""
+    """Yield a service with three endpoints."""
     folder = tmp_path_factory.mktemp("criteria")
     store = FolderStore(folder / "store")
     fill_workbench(store, folder)
@@ -34,7 +34,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Any]
 
 
 def worth(value: float, wanted: Wanted) -> float:
-    """Give the desirability of a value by the four numbers, with exponent 1."""
+    """Return the desirability of a value by the four numbers, with exponent 1."""
     low, full_low, full_high, high, _ = wanted
     sides = [1.0]
     if low is not None and full_low is not None:

@@ -24,7 +24,7 @@ FRAGMENT = {"x-fragment": "results"}
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Any]]:
-    """Give a service with a calibrated class, a value learnt as a logarithm, and one shown in another unit."""
+    """Yield a service with a calibrated class, a value learnt as a logarithm, and one shown in another unit."""
     folder = tmp_path_factory.mktemp("numbers")
     store = FolderStore(folder / "store")
     rule = ProbabilityRule(slope=2.0, intercept=-0.5, threshold=0.4, margins=((0.3, 0.3),))

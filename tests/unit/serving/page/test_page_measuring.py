@@ -25,7 +25,7 @@ Client = TestClient[Any]
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give a store with a regression and a binary endpoint."""
+    """Return a store with a regression and a binary endpoint."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "a", endpoint="solubility_logs", onnx_bias=-1.0)
     publish(store, tmp_path / "b", endpoint="bbb", value=0.8, binary=True)

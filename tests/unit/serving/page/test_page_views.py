@@ -29,7 +29,7 @@ FRAGMENT = {"x-fragment": "part"}
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient[Any]]:
-    """Give a service with two endpoints, the cards of which say next to nothing."""
+    """Yield a service with two endpoints, the cards of which say next to nothing."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "a", endpoint="solubility_logs", onnx_bias=-1.0, desirable={"low": -4, "margin": 2})
     publish(store, tmp_path / "b", endpoint="bbb", value=0.8, binary=True, direction="none")

@@ -20,18 +20,18 @@ Client = TestClient[Any]
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give a store."""
+    """Return a store."""
     return FolderStore(tmp_path / "store")
 
 
 def page_of(store: FolderStore, name: str = "solubility_logs") -> str:
-    """Give a model's page as text."""
+    """Return a model's page as text."""
     with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
         return str(client.get(f"/models/{name}").text)
 
 
 def card(mean: float = 0.74, naive: float = 2.1, r2: float = 0.86, **told: Any) -> dict[str, Any]:
-    """Give a card that says a mean error."""
+    """Return a card that says a mean error."""
     content = card_of("rmse", mean, {"r2": r2, "mae": 0.5})
     content["leaderboard"][1]["cv"] = naive
     return content | told

@@ -25,7 +25,7 @@ from tests.bundle_factory import publish, write
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Any]]:
-    """Give a service whose solubility has matched pairs."""
+    """Yield a service whose solubility has matched pairs."""
     folder = tmp_path_factory.mktemp("what_if")
     store = FolderStore(folder / "store")
     fill_workbench(store, folder)

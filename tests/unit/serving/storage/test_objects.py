@@ -15,7 +15,7 @@ from serving.storage.objects import Objects, open_objects
 
 @pytest.fixture(params=["folder", "s3"])
 def objects(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objects]:
-    """Give an empty place of each kind."""
+    """Yield an empty place of each kind."""
     if request.param == "folder":
         yield open_objects(str(tmp_path / "place"), "AIDRUG_BACKUP")
         return

@@ -35,7 +35,7 @@ class Place:
 
 @pytest.fixture(params=["folder", "s3"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    """Give an empty store of each kind."""
+    """Yield an empty store of each kind."""
     if request.param == "folder":
         root = tmp_path / "store"
 

@@ -31,7 +31,7 @@ BUCKET = "bundles"
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give a client of an S3 that lives in this process, with one bucket."""
+    """Yield a client of an S3 that lives in this process, with one bucket."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -56,7 +56,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def store(client: Any, tmp_path: Path) -> S3Store:
-    """Give an empty store under a prefix."""
+    """Return an empty store under a prefix."""
     return S3Store(BUCKET, "/team/a/", tmp_path / "cache", client)
 
 

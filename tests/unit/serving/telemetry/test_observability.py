@@ -32,7 +32,7 @@ SECRET = "CCSCCBr"  # noqa: S105  a structure
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
-    """Give a store with one champion."""
+    """Return a store with one champion."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "bundle", value=1.0)
     return store
@@ -46,7 +46,7 @@ def service(store: FolderStore) -> Iterator[TestClient[Any]]:
 
 
 def counted(client: TestClient[Any]) -> dict[tuple[str, tuple[str, ...]], float]:
-    """Give every sample of `/metrics` by name and label values."""
+    """Return every sample of `/metrics` by name and label values."""
     answer = client.get("/metrics")
     assert answer.status_code == 200
     return {

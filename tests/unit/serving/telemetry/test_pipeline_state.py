@@ -62,7 +62,7 @@ def client(tmp_path: Path, folder: Path) -> Iterator[TestClient[Any]]:
 
 
 def gauges(client: TestClient[Any]) -> dict[str, float]:
-    """Give the last value of each metric, by its name and its labels."""
+    """Return the last value of each metric, by its name and its labels."""
     return {
         ",".join((sample.name, *sample.labels.values())): sample.value
         for family in text_string_to_metric_families(client.get("/metrics").text)
