@@ -243,6 +243,37 @@ def test_a_project_score_sorts_filters_and_is_downloaded(watched: Watched, tmp_p
         assert (row["pareto_front"] == "yes") == ("◆" in found[row["name"]])
 
 
+def test_a_removed_molecule_beats_nobody_on_the_front_and_is_not_shared(watched: Watched) -> None:
+    """The front is that of the rows which are left, at once and again after *Undo*; a link stores those rows alone."""
+    page = watched.page
+    watched.predict(*MOLECULES)
+    open_tool(watched, "Project score")
+    page.get_by_label("Add a property").select_option("solubility_logs")
+    expect(page.locator("#score-said")).to_have_text(re.compile("^6 of 7 scored, [1-6] on the Pareto front"))
+    before = scores(watched)
+    best = [name for name, text in before.items() if "◆" in text]
+    assert 0 < len(best) < 6
+
+    for name in best:
+        page.get_by_role("checkbox", name=f"Pick {name}").check()
+    page.get_by_role("button", name=f"Remove {len(best)}").press("Enter")
+    left = 6 - len(best)
+    expect(page.locator("#score-said")).to_have_text(
+        re.compile(f"^{left} of {left + 1} scored, [1-6] on the Pareto front")
+    )
+    after = scores(watched)
+    assert set(after) == set(before) - set(best)
+    assert any("◆" in text for text in after.values())
+
+    page.get_by_role("button", name="Share").click()
+    with page.expect_request("**/v1/jobs") as stored:
+        page.get_by_role("button", name="Make a link").click()
+    assert set(stored.value.post_data_json["ids"]) == {name.split()[0] for name in after}
+    page.get_by_role("button", name="Undo").press("Enter")
+    expect(page.locator("#score-said")).to_have_text(re.compile("^6 of 7 scored"))
+    assert scores(watched) == before
+
+
 def test_a_profile_outlives_a_reload_and_travels_as_a_file(watched: Watched, tmp_path: Path) -> None:
     """What a chemist set is there tomorrow, goes out as JSON and comes in again; a wrong file changes nothing."""
     page = watched.page

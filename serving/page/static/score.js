@@ -175,7 +175,8 @@ export async function open(panel, page) {
     front = new Set();
     if (!active.length) return table.removeColumn(COLUMN);
     const bad = active.filter(trouble);
-    const rows = Array.from({ length: table.count() }, (_, row) => row).filter((row) => !table.isBad(row));
+    const kept = Array.from({ length: table.count() }, (_, row) => row).filter((row) => !table.isRemoved(row));
+    const rows = kept.filter((row) => !table.isBad(row));
     try {
       if (active.some((each) => known.get(each.name)?.kind === "calculated")) {
         said.textContent = "Calculating …";
@@ -200,7 +201,7 @@ export async function open(panel, page) {
     }
     front = new Set(step.value.map((place) => rows[place]));
     const scored = [...results.values()].filter((each) => each.value !== undefined).length;
-    said.textContent = bad.length ? `No score: ${bad.map((each) => `${known.get(each.name)?.title ?? each.name} ${trouble(each)}`).join("; ")}.` : `${scored} of ${table.count()} scored, ${front.size} on the Pareto front.`;
+    said.textContent = bad.length ? `No score: ${bad.map((each) => `${known.get(each.name)?.title ?? each.name} ${trouble(each)}`).join("; ")}.` : `${scored} of ${kept.length} scored, ${front.size} on the Pareto front.`;
     table.addColumn({ name: COLUMN, title: "Project score", unit: "0 to 1", value: (row) => results.get(row)?.value ?? NaN, cell });
   }
 

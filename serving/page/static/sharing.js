@@ -16,7 +16,7 @@ export function open(panel, page, table) {
 
   // Stores what was pasted, and waits until it was predicted.
   async function store() {
-    const rows = table.rows();
+    const rows = table.rows().filter((_, row) => !table.isRemoved(row));
     const body = JSON.stringify({ smiles: rows.map(({ smiles }) => smiles), ids: rows.map(({ name }) => name) });
     let state = await page.json("/v1/jobs", { method: "POST", headers: { "Content-Type": "application/json" }, body });
     while (!["done", "failed", "cancelled"].includes(state.status)) {

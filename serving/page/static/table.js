@@ -420,10 +420,12 @@ export async function open(panel, page) {
       rows.forEach((row) => removed.add(row));
       picked.clear();
       update();
+      panel.dispatchEvent(new Event("rows"));
       page.offerUndo(`${rows.length} removed from the table.`, () => {
         rows.forEach((row) => (removed.delete(row), picked.add(row)));
         live.clear();
         update();
+        panel.dispatchEvent(new Event("rows"));
       });
       view.focus({ preventScroll: true });
     }
@@ -517,6 +519,7 @@ export async function open(panel, page) {
     // Rows are their numbers, values are found by the names of endpoints.
     count: data.count,
     isBad: data.isBad,
+    isRemoved: (row) => removed.has(row),
     smiles: data.smiles,
     title: (row) => data.name(row) || data.smiles(row),
     names: () => names,
@@ -560,5 +563,5 @@ export async function open(panel, page) {
   for (const script of panel.dataset.scripts.split(" ")) (await import(script)).open(panel, page, state);
   if (job) await load();
   await update();
-  panel.dispatchEvent(new Event("rows")); // all of them are there
+  panel.dispatchEvent(new Event("rows")); // all of them are there; sent again when some are removed or return
 }
