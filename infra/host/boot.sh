@@ -103,7 +103,7 @@ start_docker() {
     cat >/etc/docker/daemon.json <<JSON
 {
   "log-driver": "json-file",
-  "log-opts": { "max-size": "${DOCKER_LOG_LIMIT:-10m}", "max-file": "3" },
+  "log-opts": { "max-size": "10m", "max-file": "3" },
   "live-restore": true
 }
 JSON

@@ -67,8 +67,10 @@ compose_next() { with .env.next compose.next.yaml "$@"; }
 
 # Everything said here and by every command goes to the log and to SSM.
 open_log() {
+    work=$root/work.$$ # its name says whose it is: see `bury`
+    rm -rf "$work"
     mkdir -p "$root" "$(dirname "$log_file")"
-    work=$(mktemp -d)
+    mkdir -m 0700 "$work"
     mkfifo "$work/log"
     (trap '' TERM INT && exec tee -a "$log_file" <"$work/log") & # what is said about a signal is still written
     tee_process=$!
@@ -118,9 +120,10 @@ take_lock() {
     previous=$(value_in "$root/.env.previous" IMAGE_TAG)
 }
 
-# What a delivery that was cut off left behind: a login, a training that goes on, half a swap.
+# What a delivery that was cut off left behind: a login, a folder with a secret, a training that goes on, half a swap.
 bury() {
     rm -rf "$memory"/aidrug-docker.*
+    for left in "$root"/work.*; do kill -0 "${left##*.}" 2>/dev/null || rm -rf "$left"; done
     [ -e "$root/delivering" ] || return 0
     say "FAILED $(cat "$root/delivering"): it was cut off: cancelled, killed or rebooted. What served before is brought up again;" \
         "deliver again: aidrug deploy"

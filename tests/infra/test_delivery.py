@@ -283,19 +283,20 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
     fault="the host has lost its role",
     told="this host has no valid credentials of its own. Is its instance profile attached?",
 )
+@pytest.mark.game_day(fault="MLflow is down while this host trains", told="MLflow did not become healthy, see above")
 @pytest.mark.game_day(fault="DVC's remote is away", told="DVC could not bring the measurements, see above.")
 @pytest.mark.game_day(fault="the host's clock is wrong", told="the clock of this host is wrong, it says")
 @pytest.mark.parametrize(
     ("name", "told", "message"),
     [
         ("login_error", "denied: denied", "refused the token in /ghcr/ro-token: denied: denied. Has it expired"),
-        ("pull_errors", "unauthorized: read", "Does the token in /ghcr/ro-token belong to somebody who may read it"),
-        ("architecture", "riscv64", "was built for riscv64, and this host's processor is"),
+        ("data_pull", "exit 255", "DVC could not bring the measurements.*was `dvc push` run"),
         *(
             pytest.param(
                 *words, marks=pytest.mark.slow(sibling="test_what_goes_wrong_on_the_host_is_named_with_its_remedy")
             )
             for words in (
+                ("pull_errors", "unauthorized: read", "Does the token in /ghcr/ro-token belong to somebody who may read"),
                 ("pull_errors", "manifest unknown", "is not in the registry. Did the build of this revision succeed"),
                 ("pull_errors", "no matching manifest for linux/arm64", "was not built for this host's processor"),
                 ("pull_errors", "no space left on device", "the system disk is full. Raise root_volume_gib"),
@@ -304,25 +305,32 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
                     "timeout\ntimeout\ntimeout",
                     "could not be pulled, three times: timeout. Does the host reach",
                 ),
+                ("architecture", "riscv64", "was built for riscv64, and this host's processor is"),
                 ("free_gib", "0", "is nearly full: 0 GiB free, 1 needed .* Raise root_volume_gib"),
+                ("free_data_gib", "0", "the data disk .* is nearly full: 0 GiB free, 1 needed. Raise data_volume_gib"),
                 ("no_role", "", "this host has no valid credentials of its own. Is its instance profile attached"),
+                ("ssm_error", "InvalidSignatureException", "the clock of this host is wrong, it says"),
+                ("mlflow_fails", "", "MLflow did not become healthy, see above: aidrug host logs --group containers"),
             )
         ),
-        ("free_data_gib", "0", "the data disk .* is nearly full: 0 GiB free, 1 needed. Raise data_volume_gib"),
-        ("ssm_error", "InvalidSignatureException", "the clock of this host is wrong, it says"),
-        ("data_pull", "exit 255", "DVC could not bring the measurements.*was `dvc push` run"),
     ],
 )
 def test_what_goes_wrong_on_the_host_is_named_with_its_remedy(
     deployment: Deployment, bring: Callable[[str], None], name: str, told: str, message: str
 ) -> None:
-    """The driver's one message says which thing is wrong and what to do."""
+    """One message says which thing is wrong and what to do; what served serves on, and the next delivery heals it."""
+    bring(FIRST)
+    before = len(deployment.calls())
     deployment.tell(name, told)
 
     with pytest.raises(HostError, match=message):
-        bring(FIRST)
+        bring(SECOND)
 
-    assert deployment.read("running") == ""
+    deployment.aws.agent.minute(deployment.target.instance_id)
+    deployment.require_well(FIRST, before)
+    (deployment.double() / name).unlink()
+    bring(SECOND)
+    deployment.require_well(SECOND, before)
 
 
 @pytest.mark.game_day(fault="the registry is dead")
@@ -463,16 +471,14 @@ def test_a_delivery_that_is_cut_off_is_put_right_within_a_minute(
     deployment.aws.agent.minute(deployment.target.instance_id)
 
     # What was trained and swapped in comes up, whether it ever ran or not; until then the revision before.
-    assert deployment.read("automation") == deployment.read("running") == (SECOND if where == "swap" else FIRST)
-    assert not list((host / "shm").iterdir())
-    assert not (host / "opt" / "delivering").exists()
+    deployment.require_well(SECOND if where == "swap" else FIRST)
     assert "rm --force 0123abcd" in deployment.calls()
     log = (host / "log" / "host.log").read_text()
     assert f"FAILED deploy at {where}: it was cut off" in log
     (deployment.double() / "hold").unlink()
     said.clear()
     bring(SECOND)
-    assert deployment.read("running") == SECOND
+    deployment.require_well(SECOND)
     assert not any("waiting for its end" in line for line in said)
 
 
