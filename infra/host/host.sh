@@ -95,6 +95,7 @@ close() {
     exec >/dev/null 2>&1
     wait "$tee_process" || true
     rm -rf "$work"
+    [ "$code" != 194 ] || code=1 # SSM's agent would restart the host, and run this again
     exit "$code"
 }
 

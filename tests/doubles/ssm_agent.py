@@ -83,6 +83,8 @@ class Agent:
         Instances whose agent never registers.
     silent
         Instances whose agent is online and takes no command: SSM gives up after a time, here at once.
+    rebooted
+        Instances that the agent restarted, since a command ended with 194; it would then run the command again.
     visible_after
         Seconds from sending until the invocation can be asked for.
     """
@@ -94,6 +96,7 @@ class Agent:
         self.visible_after = 0.05
         self.unmanaged: set[str] = set()
         self.silent: set[str] = set()
+        self.rebooted: set[str] = set()
         self.extra: dict[str, str] = {}
         self._running_since: dict[str, float] = {}
         self._invocations: dict[tuple[str, str], Invocation] = {}
@@ -110,6 +113,7 @@ class Agent:
         self.ended()
         self.unmanaged.clear()
         self.silent.clear()
+        self.rebooted.clear()
         self.extra.clear()
         for place in self.folder.iterdir():
             shutil.rmtree(place, ignore_errors=True)
@@ -258,6 +262,8 @@ class Agent:
             invocation.code, invocation.details, invocation.status = 137, "Execution Timed Out", "TimedOut"
             return
         reader.join(5)
+        if invocation.code == 194:
+            self.rebooted.add(invocation.instance_id)
         invocation.stderr = errors.read_text(encoding="utf-8")
         if invocation.cancelled:
             invocation.details, invocation.status = "Cancelled", "Cancelled"

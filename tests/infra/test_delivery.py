@@ -609,6 +609,16 @@ def test_the_reason_is_told_however_much_was_printed_before_it(
         bring(FIRST)
 
 
+def test_no_failure_of_a_command_restarts_the_host(deployment: Deployment, bring: Callable[[str], None]) -> None:
+    """SSM's agent restarts a host whose command ends with 194, and runs the command again: no code is passed on."""
+    deployment.tell("create_code", "194")
+
+    with pytest.raises(HostError, match="deploy at unpack: a command ended with 194, see above"):
+        bring(FIRST)
+
+    assert not deployment.aws.agent.rebooted
+
+
 @pytest.mark.game_day(fault="the SSM agent hangs", told="took no command for five minutes")
 def test_a_host_that_takes_no_command_is_named(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """Its agent hangs: nothing took too long, and a larger host would not help."""
