@@ -156,7 +156,7 @@ main() {
     mount_data
     make_swap
     # What started before has run out; Docker starts again what ran.
-    [ ! -e /opt/aidrug/credentials.sh ] || sh /opt/aidrug/credentials.sh || true
+    [ ! -e /opt/aidrug/host.sh ] || AIDRUG_KEEP=credentials sh /opt/aidrug/host.sh || true
     start_docker
     start_agent
     install_minute

@@ -33,7 +33,6 @@ from moto.ssm.responses import SimpleSystemManagerResponse
 STDOUT_LIMIT, STDERR_LIMIT = 24_000, 8_000
 _OPEN = ("Pending", "InProgress")
 BIN = Path(__file__).parent / "bin"
-SCRIPTS = Path(__file__).parents[2] / "infra" / "host"
 
 
 def _error(code: str, message: str) -> ServiceException:
@@ -134,7 +133,6 @@ class Agent:
             if not (place / "bin" / program.name).exists():
                 shutil.copy(program, place / "bin" / program.name)
         (place / "double" / "meminfo").write_text("MemTotal:        8012345 kB\nMemFree: 1 kB\n", encoding="utf-8")
-        (place / "double" / "boot.env").write_text("DATA_VOLUME_ID=vol-1\nAWS_REGION=eu-north-1\n", encoding="utf-8")
         return place
 
     def minute(self, instance_id: str) -> None:
@@ -153,8 +151,6 @@ class Agent:
             "AWS_ENDPOINT_URL": self.address,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.address,
             "DOUBLE": str(place / "double"),
-            "DOUBLE_SCRIPTS": str(SCRIPTS),
-            "AIDRUG_BOOT_ENV": str(place / "double" / "boot.env"),
             "AIDRUG_ROOT": str(place / "opt"),
             "AIDRUG_STATE": str(place / "state"),
             "AIDRUG_LOG": str(place / "log" / "host.log"),

@@ -100,7 +100,6 @@ resource "aws_instance" "this" {
     agent_config   = "${var.parameter_prefix}/${var.role}/cloudwatch-agent"
     swap_gib       = 4 # a training that outgrows the memory slows down before it is killed
     boot_script    = file("${var.scripts}/boot.sh")
-    region         = var.region
   })
 
   tags = {
