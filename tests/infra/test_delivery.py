@@ -229,7 +229,7 @@ def test_a_failed_training_leaves_what_serves_alone(
     with pytest.raises(HostError, match="deploy at training: training ended with 1"):
         bring(SECOND)
 
-    assert deployment.read("running") == deployment.read("automation") == FIRST
+    deployment.require_well(FIRST)
     assert any("FAILED trained_model/x/rf: no rows" in line for line in said)
     deployment.tell("training", "echo fine")
     bring(SECOND)
@@ -500,7 +500,7 @@ def test_a_host_that_booted_runs_what_is_deployed(deployment: Deployment, bring:
 
     deployment.aws.agent.minute(deployment.target.instance_id)
 
-    assert deployment.read("automation") == deployment.read("running") == FIRST
+    deployment.require_well(FIRST)
     before = len(deployment.calls())
     deployment.aws.agent.minute(deployment.target.instance_id)
     assert not [call for call in deployment.calls()[before:] if "up --detach" in call]
@@ -559,7 +559,7 @@ def test_databases_that_cannot_be_upgraded_stop_a_delivery_and_nothing_else(
     with pytest.raises(HostError, match=f"the databases do not fit {SECOND}"):
         bring(SECOND)
 
-    assert deployment.read("automation") == deployment.read("running") == FIRST
+    deployment.require_well(FIRST)
     assert not [call for call in deployment.calls()[before:] if call.endswith(" train")]
 
 
@@ -593,10 +593,10 @@ def test_a_lost_disk_is_restored_by_one_command(deployment: Deployment, bring: C
     assert host.run("restore").status == "Failed"
     assert "which revision?" in said[-1]
     assert host.run("restore", sha=FIRST).status == "Success"
-    assert deployment.read("running") == deployment.read("automation") == FIRST
+    deployment.require_well(FIRST, len(deployment.calls()))
     deployment.tell("restore", "echo damaged; exit 1")
     assert host.run("restore").status == "Failed"
-    assert deployment.read("running") == deployment.read("automation") == FIRST
+    deployment.require_well(FIRST, len(deployment.calls()))
 
 
 def test_the_reason_is_told_however_much_was_printed_before_it(
@@ -664,7 +664,7 @@ def test_databases_that_were_upgraded_for_nothing_go_back(
         deployment.aws.agent.minute(deployment.target.instance_id)
 
     assert deployment.read("undone") == "before"
-    assert deployment.read("automation") == deployment.read("running") == FIRST
+    deployment.require_well(FIRST)
 
 
 def test_the_serving_host_waits_for_the_training_host_and_no_longer(
@@ -699,4 +699,4 @@ def test_the_serving_host_waits_for_the_training_host_and_no_longer(
 
     assert looked == [False]
     assert deployment.read("undone") == "before"
-    assert deployment.read("automation") == deployment.read("running") == FIRST
+    deployment.require_well(FIRST)

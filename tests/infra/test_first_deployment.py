@@ -44,6 +44,18 @@ def test_the_page_names_files_and_commands_that_exist() -> None:
         assert not hasattr(command, "commands") or second in command.commands
 
 
+def test_whatever_is_typed_is_among_what_one_needs() -> None:
+    """Each program that a line begins with, or that another one's output goes to, is named before the first line."""
+    text = PAGE.read_text(encoding="utf-8")
+    needs = text[: text.index("```sh")]
+    typed = set(re.findall(r"(?:^|[|(] *|&& )([a-z][\w-]*) ", "\n".join(blocks("sh")), re.MULTILINE))
+    of_the_shell_or_made_on_the_page = {"cp", "read", "set", "tee", "aidrug"}
+
+    assert {"terraform", "gh"} < typed
+    for program in typed - of_the_shell_or_made_on_the_page:
+        assert f"`{program}`" in needs, program
+
+
 @pytest.fixture
 def aws(tmp_path: Path) -> Iterator[StandIn]:
     """Yield an empty account."""
