@@ -18,8 +18,9 @@ HEAD = """# Game day
 
 What do the tests break, and what does the operator see? `make test-gameday` runs them: the real scripts of the host on
 stand-ins for AWS, the SSM agent and Docker; the service and the proxy as processes; and, where the last column names a
-test, all of it on a real engine. A machine without Docker skips those tests and reports it. A stand-in proves what our
-scripts do, not what Docker, SSM or AWS do.
+test, all of it on a real engine. After a fault of a delivery they check that the service was not stopped, that the next
+delivery goes through, and that no lock, login, container, folder or secret is left. A machine without Docker skips the
+tests of the last column and reports it. A stand-in proves what our scripts do, not what Docker, SSM or AWS do.
 
 Two faults are not tested: a certificate that Let's Encrypt does not renew, and a host whose clock is set. For the
 second, a stand-in returns what AWS answers to a wrong clock.

@@ -116,6 +116,7 @@ def estimate(plan: dict[str, Json], *, training_hours: float = 1.0, prices: Path
         *_watching(resources, everywhere, assumed),
         Line("snapshots (assumed)", assumed["snapshot_gib"], "GiB-month", here["snapshot_gib_month"]),
         Line("S3 (assumed)", assumed["s3_gib"], "GiB-month", here["s3_gib_month"]),
+        Line("S3, the service's looks", _looks(hours), "1000 reads", here["s3_thousand_reads"]),
         Line("logs taken in (assumed)", assumed["logs_gib"], "GiB", here["logs_gib"]),
     ]
     if not training:
@@ -136,6 +137,14 @@ def _watching(
         Line("dashboard", count["aws_cloudwatch_dashboard"], "dashboards", everywhere["dashboard_month"]),
     ]
     return [line for line in lines if line.amount]
+
+
+def _looks(hours: float) -> int:
+    """Return how many thousand times the service reads its pointer and the pipeline's progress in as many hours."""
+    from serving.champions.training_progress import OTHER_SECONDS
+    from serving.settings import Settings
+
+    return round(hours * 3.6 * (1 / Settings.poll_seconds + 1 / OTHER_SECONDS))
 
 
 def _variable(plan: dict[str, Json], name: str) -> str:

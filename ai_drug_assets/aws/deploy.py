@@ -61,7 +61,7 @@ def deploy(
         if trainer.tags().get("role") != "train":
             raise HostError(
                 f"AIDRUG_TRAINING_INSTANCE_ID: {target.training_instance_id} is not a host that only trains. "
-                "Set it to `terraform output training_instance_id`, or to none."
+                "Set what `terraform output settings` prints, or none."
             )
         host.start()
         # The trainings report to MLflow there, which a new host does not run yet.

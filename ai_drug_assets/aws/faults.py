@@ -21,12 +21,12 @@ _CODES = {
     "UnrecognizedClientException": f"AWS does not know these credentials. {_LOG_IN}",
     "AuthFailure": f"AWS does not accept these credentials. {_LOG_IN}",
     "InvalidInstanceID.NotFound": (
-        "there is no instance {instance} in {region}. Is AWS_REGION right? `terraform output` prints region and "
-        "instance_id."
+        "there is no instance {instance} in {region}. Is AWS_REGION right? `terraform output settings` prints "
+        "region and instance."
     ),
-    "InvalidInstanceID.Malformed": "{instance} is no instance id. `terraform output instance_id` prints it.",
+    "InvalidInstanceID.Malformed": "{instance} is no instance id. `terraform output settings` prints it.",
     "InvalidDocument": (
-        "there is no SSM document {document} in {region}. `terraform output document` prints its name; "
+        "there is no SSM document {document} in {region}. `terraform output settings` prints its name; "
         "is AWS_REGION right?"
     ),
     "InvalidInstanceId": (

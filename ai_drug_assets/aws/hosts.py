@@ -155,7 +155,7 @@ class Host:
         if state in ("terminated", "shutting-down"):
             raise HostError(
                 f"{self.instance_id} is {state}: it will not come back. Make a new host with `terraform apply`, then "
-                "set AIDRUG_INSTANCE_ID to its `terraform output instance_id`; its data disk is kept."
+                "set what `terraform output settings` prints, its AIDRUG_INSTANCE_ID among it; its data disk is kept."
             )
         if state == "stopping":
             self._say(f"{self.instance_id} is stopping; waiting until it has stopped")

@@ -103,7 +103,7 @@ start_docker() {
     cat >/etc/docker/daemon.json <<JSON
 {
   "log-driver": "json-file",
-  "log-opts": { "max-size": "${DOCKER_LOG_LIMIT:-10m}", "max-file": "3" },
+  "log-opts": { "max-size": "10m", "max-file": "3" },
   "live-restore": true
 }
 JSON
@@ -156,7 +156,7 @@ main() {
     mount_data
     make_swap
     # What started before has run out; Docker starts again what ran.
-    [ ! -e /opt/aidrug/credentials.sh ] || sh /opt/aidrug/credentials.sh || true
+    [ ! -e /opt/aidrug/host.sh ] || AIDRUG_KEEP=credentials sh /opt/aidrug/host.sh || true
     start_docker
     start_agent
     install_minute

@@ -1,5 +1,5 @@
 # What the SSM document runs on a host, as root, under POSIX sh: deploy, mlflow, train, abandon, plan, status, rollback,
-# restore, certificate; and, once a minute from the copy that a delivery leaves in /opt/aidrug, keep.
+# restore, certificate; and, from the copy that a delivery leaves in /opt/aidrug, keep (once a minute) and credentials (at boot).
 # Belongs here: everything between "this revision" and "it serves", and the way back.
 # Does not belong here: how the host is set up (boot.sh), what a container runs (compose.yaml), AWS from outside
 # (ai_drug_assets/aws/deploy.py).
@@ -23,7 +23,11 @@ data_gib=${AIDRUG_MIN_DATA_GIB:-2}
 meminfo=${AIDRUG_MEMINFO:-/proc/meminfo}
 memory=${AIDRUG_MEMORY:-/dev/shm} # a file system that no disk holds
 boot_log=${AIDRUG_BOOT_LOG:-/var/log/aidrug/boot.log}
-[ -z "${AIDRUG_KEEP:-}" ] || ACTION=keep IMAGE_TAG=none
+case ${AIDRUG_KEEP:-} in
+"") ;;
+credentials) ACTION=credentials IMAGE_TAG=none ;;
+*) ACTION=keep IMAGE_TAG=none ;;
+esac
 user=10001:10001 # who the containers run as
 # Compose takes a variable of its environment before one of the file that it is given, and the revision before this one
 # would start with the images of this one: the tag is in the files alone.
@@ -67,8 +71,10 @@ compose_next() { with .env.next compose.next.yaml "$@"; }
 
 # Everything said here and by every command goes to the log and to SSM.
 open_log() {
+    work=$root/work.$$ # its name says whose it is: see `bury`
+    rm -rf "$work"
     mkdir -p "$root" "$(dirname "$log_file")"
-    work=$(mktemp -d)
+    mkdir -m 0700 "$work"
     mkfifo "$work/log"
     (trap '' TERM INT && exec tee -a "$log_file" <"$work/log") & # what is said about a signal is still written
     tee_process=$!
@@ -93,6 +99,7 @@ close() {
     exec >/dev/null 2>&1
     wait "$tee_process" || true
     rm -rf "$work"
+    [ "$code" != 194 ] || code=1 # SSM's agent would restart the host, and run this again
     exit "$code"
 }
 
@@ -118,9 +125,10 @@ take_lock() {
     previous=$(value_in "$root/.env.previous" IMAGE_TAG)
 }
 
-# What a delivery that was cut off left behind: a login, a training that goes on, half a swap.
+# What a delivery that was cut off left behind: a login, a folder with a secret, a training that goes on, half a swap.
 bury() {
     rm -rf "$memory"/aidrug-docker.*
+    for left in "$root"/work.*; do kill -0 "${left##*.}" 2>/dev/null || rm -rf "$left"; done
     [ -e "$root/delivering" ] || return 0
     say "FAILED $(cat "$root/delivering"): it was cut off: cancelled, killed or rebooted. What served before is brought up again;" \
         "deliver again: aidrug deploy"
@@ -156,8 +164,6 @@ remove_leftovers() {
     }
 }
 
-renew_credentials() { [ ! -e "$root/credentials.sh" ] || sh "$root/credentials.sh" 9>&-; }
-
 free_gib() { df -Pk "$1" | awk 'NR == 2 {printf "%d", $4 / 1048576}'; }
 
 require_space() {
@@ -183,32 +189,118 @@ remove_old_images() {
         while read -r old; do docker image rm "$old" >/dev/null 2>&1 || true; done
 }
 
+# why FILE WHAT: what an error of AWS means, where we know more of it than it says.
+why() {
+    case $(cat "$1" 2>/dev/null) in
+    *AccessDenied*) echo "this host may not $2. Its rights come from infra/terraform/modules/host/rights.tf: apply Terraform." ;;
+    *ignature* | *RequestExpired*) echo "the clock of this host is wrong, it says $(date -u +%Y-%m-%dT%H:%M:%SZ). On the host: chronyc makestep" ;;
+    *"Unable to locate credentials"* | *ExpiredToken*) echo "this host has no valid credentials of its own. Is its instance profile attached? aws ec2 describe-iam-instance-profile-associations" ;;
+    esac
+}
+
 # parameter NAME: print a secret. Its errors say which parameter and what to do.
 parameter() {
     tries=0
-    while :; do
-        if value=$(aws ssm get-parameter --region "$AWS_REGION" --name "$1" --with-decryption \
-            --query Parameter.Value --output text 2>"$work/aws.err"); then
-            printf '%s' "$value"
-            return 0
+    until value=$(aws ssm get-parameter --region "$AWS_REGION" --name "$1" --with-decryption \
+        --query Parameter.Value --output text 2>"$work/aws.err"); do
+        reason=$(why "$work/aws.err" "read the parameter $1")
+        ! grep -q ParameterNotFound "$work/aws.err" ||
+            reason="the parameter $1 does not exist in $AWS_REGION. Apply Terraform there, then put the value (terraform output next_steps)."
+        tries=$((tries + 1))
+        if [ -n "$reason" ] || [ "$tries" -ge 3 ]; then
+            printf '%s' "${reason:-the parameter $1 could not be read: $(tail -n 1 "$work/aws.err")}" >"$work/reason"
+            return 1
         fi
-        case $(cat "$work/aws.err") in
-        *ParameterNotFound*) reason="the parameter $1 does not exist in $AWS_REGION. Apply Terraform there, then put the value (terraform output next_steps)." ;;
-        *AccessDenied*) reason="this host may not read the parameter $1. Its rights come from infra/terraform/modules/host/rights.tf: apply Terraform." ;;
-        *ExpiredToken* | *"Unable to locate credentials"*) reason="this host has no valid credentials of its own. Is its instance profile attached? aws ec2 describe-iam-instance-profile-associations" ;;
-        *ignature* | *RequestExpired*) reason="the clock of this host is wrong, it says $(date -u +%Y-%m-%dT%H:%M:%SZ). On the host: chronyc makestep" ;;
-        *)
-            tries=$((tries + 1))
-            if [ "$tries" -lt 3 ]; then
-                sleep "$pause"
-                continue
-            fi
-            reason="the parameter $1 could not be read: $(tail -n 1 "$work/aws.err")"
-            ;;
-        esac
-        printf '%s' "$reason" >"$work/reason"
-        return 1
+        sleep "$pause"
     done
+    printf '%s' "$value"
+}
+
+# Credentials of the containers: a role of its own for each folder in $state/aws, which compose.yaml mounts into those that take
+# it (service: reads the bundles; pipeline: the buckets). Before Docker starts at a boot, in each delivery, and once a minute.
+# No container reaches the instance's own: they would have to come a hop further than AWS lets them.
+#
+# A role that is assumed by another one lasts an hour. They are renewed after a quarter of it, and the SDK in a container
+# reads the file again when a quarter is left: so renewing may fail for half an hour before anybody notices, and what was
+# written last stays until it runs out. Ends with 1 when a role has none that last. In a shell of its own, for its umask and lock.
+hour=3600
+renew_credentials() (
+    exec 9>&-
+    [ -d "$state/aws" ] || exit 0
+    umask 027
+    set -f
+    exec 8<"$state/aws"
+    flock -w 120 8 || exit 1
+    code=0
+    for who in service pipeline; do
+        place=$state/aws/$who
+        [ -d "$place" ] || continue
+        seconds_left
+        [ "$left" -le $((hour * 3 / 4)) ] || continue
+        ! renew 8>&- || continue
+        reason=$(why "$work/sts" "assume the role")
+        reason=${reason:-$(tail -n 1 "$work/sts")}
+        reason=${reason:-AWS did not answer within a minute. Does the host reach the internet?}
+        seconds_left
+        if [ "$left" -gt $((hour / 2)) ]; then
+            say "the credentials of $who could not be renewed, tried again in a minute: $reason"
+        else
+            say "FAILED credentials of $who, which last $((left / 60)) minutes more: $reason"
+            [ "$left" -gt 0 ] || code=1
+        fi
+    done
+    exit "$code"
+)
+
+# Of what is written; nought when there is none, half of one, or one that no clock of ours explains.
+seconds_left() {
+    until=$(sed -n 's/.*"Expiration": *"\([^"]*\)"}$/\1/p' "$place/credentials.json" 2>/dev/null) || until=
+    at=$(date -d "${until:-@0}" +%s 2>/dev/null) || at=0
+    left=$((at - $(date +%s)))
+    [ "$left" -le $((hour + 300)) ] && [ "$left" -gt 0 ] || left=0
+}
+
+ask() { timeout 60 aws sts "$@" --region "$AWS_REGION" --output text 2>"$work/sts"; }
+
+# This host's role is NAME-host, and those of its containers are NAME-service and NAME-pipeline.
+renew() {
+    own=$(ask get-caller-identity --query Arn) || return 1
+    role=$(printf '%s' "$own" | sed -n 's|^\(arn:[a-z-]*\):sts::\([0-9]*\):assumed-role/\(.*\)-host/.*|\1:iam::\2:role/\3|p')
+    [ -n "$role" ] || {
+        echo "expected this host's own role NAME-host, got $own" >"$work/sts"
+        return 1
+    }
+    answer=$(ask assume-role --role-arn "$role-$who" --role-session-name "$who" --duration-seconds "$hour" \
+        --query 'Credentials.[AccessKeyId,SecretAccessKey,SessionToken,Expiration]') || return 1
+    # shellcheck disable=SC2086 # four words
+    write $answer
+}
+
+# write KEY SECRET TOKEN EXPIRATION: whole or not at all. printf is the shell's own: no argument of a process holds a secret.
+write() {
+    at=
+    case ${4:-} in
+    *+00:00 | *Z) at=$(date -d "$4" +%s 2>/dev/null) || true ;; # whole to its end
+    esac
+    [ -n "$at" ] && [ $# = 4 ] || {
+        echo "AWS's answer was cut short" >"$work/sts"
+        return 1
+    }
+    left=$((at - $(date +%s)))
+    if [ "$left" -le $((hour / 4)) ] || [ "$left" -gt $((hour + 300)) ]; then
+        echo "Signature of another hour: what AWS gave ends $4" >"$work/sts"
+        return 1
+    fi
+    if ! {
+        printf '[default]\ncredential_process = cat /run/aws/credentials.json\n' >"$place/config.new" &&
+            printf '{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "%s", "SessionToken": "%s", "Expiration": "%s"}\n' \
+                "$1" "$2" "$3" "$4" >"$place/credentials.new"
+    } 2>"$work/sts"; then
+        echo "$place could not be written: $(tail -n 1 "$work/sts")" >"$work/sts"
+        return 1
+    fi
+    chgrp "${user#*:}" "$place" "$place/config.new" "$place/credentials.new" 2>/dev/null || true
+    { mv "$place/config.new" "$place/config" && mv "$place/credentials.new" "$place/credentials.json"; } 2>"$work/sts"
 }
 
 # The token goes from the parameter to docker's standard input: never to a disk, an argument or a log. docker writes it
@@ -276,7 +368,7 @@ what_training_may_take() {
     printf 'TRAIN_MEMORY=%sg\nCODE_MEMORY=%sg\nOMP_NUM_THREADS=%s\n' "$gib" "$gib" "$(nproc)"
 }
 
-# Compose file, boot.sh, probe.sh and credentials.sh come out of the image: whatever revision runs, they are of the same one.
+# Compose file, boot.sh and probe.sh come out of the image: whatever revision runs, they are of the same one.
 unpack() {
     step unpack
     rm -f "$root/compose.next.yaml" "$root/.env.next"
@@ -296,7 +388,7 @@ unpack() {
     holder=$(docker create "$1")
     docker cp "$holder:/app/infra/compose.yaml" "$root/compose.next.yaml" >/dev/null ||
         fail "$1 holds no /app/infra/compose.yaml. Is it an image of this project?"
-    for script in boot probe credentials; do
+    for script in boot probe; do
         docker cp "$holder:/app/infra/host/$script.sh" "$work/$script.sh" >/dev/null && mv "$work/$script.sh" "$root/$script.sh"
     done
     docker rm "$holder" >/dev/null
@@ -560,7 +652,12 @@ main() {
     trap close EXIT
     trap 'exit 143' TERM
     trap 'exit 130' INT
-    renew_credentials || true # whoever is at work, and whether Docker is there or not
+    renewed=0
+    renew_credentials || renewed=1 # whoever is at work, and whether Docker is there or not
+    [ "$ACTION" != credentials ] || {
+        failed=yes # it said so itself
+        exit "$renewed"
+    }
     await_docker
     current=$(value_in "$root/.env" IMAGE_TAG)
     case $ACTION in

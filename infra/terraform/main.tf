@@ -101,7 +101,6 @@ module "training_host" {
   name                 = "${var.name}-train"
   role                 = "train"
   shutdown             = var.training_host.shutdown
-  stop_hour_utc        = var.training_host.stop_hour_utc
   region               = var.region
   account_id           = data.aws_caller_identity.this.account_id
   vpc_id               = module.network.vpc_id
@@ -131,7 +130,6 @@ module "delivery" {
   scripts                  = local.scripts
   training_timeout_minutes = var.training_timeout_minutes
   github_repository        = var.github_repository
-  github_branch            = var.github_branch
   oidc_provider_arn        = var.github_oidc_provider_arn
   command_log_group        = module.monitoring.log_groups["commands"]
   bundles_bucket_arn       = module.storage.arns["bundles"]

@@ -17,19 +17,9 @@ output "settings" {
   value       = join("", [for name, value in local.settings : "${name}=${value}\n"])
 }
 
-output "buckets" {
-  description = "Buckets by purpose; `aidrug data remote s3://<data bucket>/dvc` makes one DVC's remote."
-  value       = module.storage.buckets
-}
-
 output "address" {
   description = "Where the service is."
   value       = local.address
-}
-
-output "data_volume_id" {
-  description = "The data disk, for a restore."
-  value       = module.host.data_volume_id
 }
 
 output "next_steps" {
@@ -45,7 +35,7 @@ output "next_steps" {
     terraform -chdir=infra/terraform output -raw settings | gh variable set --env-file -
     set -a; eval "$(terraform -chdir=infra/terraform output -raw settings)"; set +a
     .venv/bin/aidrug host status
-    # 5. Push to ${var.github_branch}, or deploy images that are in ${var.image_repository}:
+    # 5. Push to main, or deploy images that are in ${var.image_repository}:
     .venv/bin/aidrug deploy
     # 6. Confirm the e-mail that AWS sent to ${var.alert_email}: without it no alarm reaches you.
   STEPS

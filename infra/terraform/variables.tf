@@ -40,17 +40,6 @@ variable "github_repository" {
   }
 }
 
-variable "github_branch" {
-  description = "The only branch whose workflow may deploy."
-  type        = string
-  default     = "main"
-
-  validation {
-    condition     = can(regex("^[A-Za-z0-9._/-]+$", var.github_branch))
-    error_message = "github_branch: expected one branch without wildcards, got \"${var.github_branch}\"."
-  }
-}
-
 variable "github_oidc_provider_arn" {
   description = "ARN of GitHub's OIDC provider when the account already has it (an account can have only one); empty to make it."
   type        = string
@@ -267,27 +256,22 @@ variable "training_timeout_minutes" {
 }
 
 variable "training_host" {
-  description = "A second host that only trains, so that the serving host can stay small; null for none. shutdown: never, after_training (the driver stops it, and an idle alarm does when the driver could not) or schedule (stopped each day at stop_hour_utc)."
+  description = "A second host that only trains, so that the serving host can stay small; null for none. shutdown: never, or after_training (the driver stops it, and an idle alarm does when the driver could not)."
   type = object({
     instance_type   = string
     architecture    = optional(string, "x86_64")
     data_volume_gib = optional(number, 50)
     shutdown        = optional(string, "after_training")
-    stop_hour_utc   = optional(number, 20)
   })
   default = null
 
   validation {
-    condition     = try(contains(["never", "after_training", "schedule"], var.training_host.shutdown), var.training_host == null)
-    error_message = "training_host.shutdown: expected never, after_training or schedule. A host that serves has no such setting: it is never shut down."
+    condition     = try(contains(["never", "after_training"], var.training_host.shutdown), var.training_host == null)
+    error_message = "training_host.shutdown: expected never or after_training. A host that serves has no such setting: it is never shut down."
   }
   validation {
     condition     = try(contains(["x86_64", "arm64"], var.training_host.architecture), var.training_host == null)
     error_message = "training_host.architecture: expected x86_64 or arm64."
-  }
-  validation {
-    condition     = try(var.training_host.stop_hour_utc >= 0 && var.training_host.stop_hour_utc <= 23, var.training_host == null)
-    error_message = "training_host.stop_hour_utc: expected an hour from 0 to 23."
   }
 }
 
@@ -295,10 +279,4 @@ variable "aws_stand_in" {
   description = "Only for the tests: talk to a stand-in for AWS, named by AWS_ENDPOINT_URL."
   type        = bool
   default     = false
-}
-
-variable "aws_max_retries" {
-  description = "How often a failed AWS call is tried again."
-  type        = number
-  default     = 25
 }

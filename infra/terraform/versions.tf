@@ -16,14 +16,12 @@ terraform {
 }
 
 provider "aws" {
-  region      = var.region
-  max_retries = var.aws_max_retries
+  region = var.region
 
   # The stand-in for AWS in the tests knows buckets by path, not by host name.
   s3_use_path_style           = var.aws_stand_in
   skip_credentials_validation = var.aws_stand_in
   skip_metadata_api_check     = var.aws_stand_in
-  skip_requesting_account_id  = false
 
   default_tags {
     tags = {

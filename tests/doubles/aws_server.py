@@ -61,6 +61,13 @@ class StandIn:
         """Make a client of a service."""
         return _client(service, region, self.address)
 
+    def data_disk(self, host: str = "aidrug") -> dict[str, Any]:
+        """Describe the data disk of a host; what Terraform replaced is gone."""
+        named = [{"Name": "tag:Name", "Values": [f"{host}-data"]}]
+        (disk,) = self.client("ec2").describe_volumes(Filters=named)["Volumes"]
+        made: dict[str, Any] = disk
+        return made
+
 
 @cache
 def _client(service: str, region: str, address: str) -> Any:

@@ -33,7 +33,6 @@ from moto.ssm.responses import SimpleSystemManagerResponse
 STDOUT_LIMIT, STDERR_LIMIT = 24_000, 8_000
 _OPEN = ("Pending", "InProgress")
 BIN = Path(__file__).parent / "bin"
-SCRIPTS = Path(__file__).parents[2] / "infra" / "host"
 
 
 def _error(code: str, message: str) -> ServiceException:
@@ -83,6 +82,8 @@ class Agent:
         Instances whose agent never registers.
     silent
         Instances whose agent is online and takes no command: SSM gives up after a time, here at once.
+    rebooted
+        Instances that the agent restarted, since a command ended with 194; it would then run the command again.
     visible_after
         Seconds from sending until the invocation can be asked for.
     """
@@ -94,6 +95,7 @@ class Agent:
         self.visible_after = 0.05
         self.unmanaged: set[str] = set()
         self.silent: set[str] = set()
+        self.rebooted: set[str] = set()
         self.extra: dict[str, str] = {}
         self._running_since: dict[str, float] = {}
         self._invocations: dict[tuple[str, str], Invocation] = {}
@@ -110,6 +112,7 @@ class Agent:
         self.ended()
         self.unmanaged.clear()
         self.silent.clear()
+        self.rebooted.clear()
         self.extra.clear()
         for place in self.folder.iterdir():
             shutil.rmtree(place, ignore_errors=True)
@@ -130,7 +133,6 @@ class Agent:
             if not (place / "bin" / program.name).exists():
                 shutil.copy(program, place / "bin" / program.name)
         (place / "double" / "meminfo").write_text("MemTotal:        8012345 kB\nMemFree: 1 kB\n", encoding="utf-8")
-        (place / "double" / "boot.env").write_text("DATA_VOLUME_ID=vol-1\nAWS_REGION=eu-north-1\n", encoding="utf-8")
         return place
 
     def minute(self, instance_id: str) -> None:
@@ -149,8 +151,6 @@ class Agent:
             "AWS_ENDPOINT_URL": self.address,
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.address,
             "DOUBLE": str(place / "double"),
-            "DOUBLE_SCRIPTS": str(SCRIPTS),
-            "AIDRUG_BOOT_ENV": str(place / "double" / "boot.env"),
             "AIDRUG_ROOT": str(place / "opt"),
             "AIDRUG_STATE": str(place / "state"),
             "AIDRUG_LOG": str(place / "log" / "host.log"),
@@ -258,6 +258,8 @@ class Agent:
             invocation.code, invocation.details, invocation.status = 137, "Execution Timed Out", "TimedOut"
             return
         reader.join(5)
+        if invocation.code == 194:
+            self.rebooted.add(invocation.instance_id)
         invocation.stderr = errors.read_text(encoding="utf-8")
         if invocation.cancelled:
             invocation.details, invocation.status = "Cancelled", "Cancelled"

@@ -7,6 +7,7 @@ stood in for is AWS alone: the command `aws`, and the keys that an instance's ro
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 import urllib.error
@@ -56,7 +57,12 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
+
+    def minute(self) -> str:
+        """Let a minute pass, or a boot: the timer runs what the last delivery left."""
+        return run("sh", self.folder / "opt" / "host.sh", environment={**self.environment, "AIDRUG_KEEP": "yes"})
 
     def types(self, line: str) -> str:
         """Type a line of a runbook in the folder that the script made."""
@@ -223,6 +229,33 @@ def test_two_deliveries_at_once_train_once(host: Host) -> None:
     assert len(trained) == len(waited) == 1, "\n".join(printed)
     assert trained != waited
     assert f"{EDITED} is deployed and healthy: nothing to do" in waited[0]
+
+
+@pytest.mark.game_day(
+    fault="a delivery is cancelled or killed, at any step from the look at the disk to the swap"
+)
+def test_a_delivery_that_is_killed_is_put_right_within_a_minute(host: Host) -> None:
+    """As SSM does: SIGKILL for the group. The service answered all the time, the automation comes back, nothing is left."""
+    before = predict()["predictions"][0]["endpoints"]
+    delivery = host.start("deploy", FIRST)
+    assert delivery.stdout is not None
+    for line in delivery.stdout:
+        if "training what is stale" in line:
+            break
+    os.killpg(delivery.pid, signal.SIGKILL)
+    delivery.wait()
+    assert predict()["predictions"][0]["endpoints"] == before
+
+    said = host.minute()
+
+    assert "FAILED deploy at training: it was cut off" in said
+    assert "brought up:" in said
+    assert run("docker", "ps", "--all", "--quiet", "--filter", "label=aidrug.delivery") == ""
+    assert not [*Path("/dev/shm").glob("aidrug-docker.*"), *(host.folder / "opt").glob("work.*")]  # noqa: S108 - memory
+    assert "daemon" in host.types("docker compose ps --services --status running")
+    assert predict()["predictions"][0]["endpoints"] == before
+    assert f"{FIRST} serves" in host.does("deploy", FIRST)
+    assert f"{EDITED} serves" in host.does("deploy", EDITED)
 
 
 def test_what_the_runbooks_say_is_typed_beside_what_the_script_wrote(host: Host) -> None:

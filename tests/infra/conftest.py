@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,6 +43,20 @@ class Deployment:
     def calls(self) -> list[str]:
         """List the calls of docker on the serving host."""
         return self.read("calls").splitlines()
+
+    def require_well(self, sha: str, since: int = 0) -> None:
+        """Require that a revision serves and its automation runs, that the service was not stopped since a call of
+        docker, and that nothing is left over: no lock, no marker, no login, no container, no folder, no secret.
+        """
+        host = self.aws.agent.host(self.target.instance_id)
+        assert self.read("running") == self.read("automation") == sha
+        stopped = [call for call in self.calls()[since:] if call.endswith((" stop", " down", " stop service"))]
+        assert not stopped
+        assert not self.read("leftovers")
+        left = [*(host / "shm").iterdir(), *host.glob("tmp.*"), *(host / "opt").glob("work.*")]
+        assert [path for path in [*left, host / "opt" / "delivering"] if path.exists()] == []
+        with (host / "state" / "delivery.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @pytest.fixture(scope="session")

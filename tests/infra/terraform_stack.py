@@ -33,13 +33,12 @@ VARIABLES = {
     "service_allowlist": ["203.0.113.0/24"],
     "keep_data_on_destroy": False,
     "aws_stand_in": True,
-    "aws_max_retries": 2,
 }
 
 
 def terraform_environment(folder: Path) -> dict[str, str]:
     """Return the environment of Terraform, with a provider mirror where one is named."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "AWS_MAX_ATTEMPTS": "2"}
     if mirror := os.environ.get("AIDRUG_TERRAFORM_MIRROR"):
         config = folder / "terraform.rc"
         config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
@@ -162,7 +161,6 @@ class Stack:
             "dashboards": [one["DashboardName"] for one in cloudwatch.list_dashboards()["DashboardEntries"]],
             "topics": [one["TopicArn"] for one in of("sns").list_topics()["Topics"]],
             "budgets": [one["BudgetName"] for one in of("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"]],
-            "schedules": [one["Name"] for one in of("scheduler").list_schedules()["Schedules"]],
             "lifecycle policies": list(self.aws.lifecycle_manager.policies),
         }
         return {kind: names for kind, names in found.items() if names}

@@ -40,10 +40,9 @@ class Containers:
 
     def renew(self, *, code: int = 0) -> str:
         """Run the script as the minute does, and give what it printed."""
-        command = ["sh", str(ROOT / "infra" / "host" / "credentials.sh")]
-        done = subprocess.run(
-            command, env=self.agent.environment(HOST), capture_output=True, text=True, check=False, umask=0o022
-        )
+        environment = {**self.agent.environment(HOST), "AWS_REGION": "eu-north-1", "AIDRUG_KEEP": "credentials"}
+        command = ["sh", str(ROOT / "infra" / "host" / "host.sh")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, umask=0o022)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -233,7 +232,7 @@ def test_a_host_that_boots_renews_before_docker_starts_what_ran() -> None:
     boot = (ROOT / "infra" / "host" / "boot.sh").read_text(encoding="utf-8")
     steps = boot.split("\nmain() {", 1)[1]
 
-    assert steps.index("mount_data") < steps.index("/opt/aidrug/credentials.sh") < steps.index("start_docker")
+    assert steps.index("mount_data") < steps.index("/opt/aidrug/host.sh") < steps.index("start_docker")
     assert int(boot.split("TimeoutStartSec=", 1)[1].split()[0]) <= 900
 
 

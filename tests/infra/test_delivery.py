@@ -229,7 +229,7 @@ def test_a_failed_training_leaves_what_serves_alone(
     with pytest.raises(HostError, match="deploy at training: training ended with 1"):
         bring(SECOND)
 
-    assert deployment.read("running") == deployment.read("automation") == FIRST
+    deployment.require_well(FIRST)
     assert any("FAILED trained_model/x/rf: no rows" in line for line in said)
     deployment.tell("training", "echo fine")
     bring(SECOND)
@@ -283,19 +283,20 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
     fault="the host has lost its role",
     told="this host has no valid credentials of its own. Is its instance profile attached?",
 )
+@pytest.mark.game_day(fault="MLflow is down while this host trains", told="MLflow did not become healthy, see above")
 @pytest.mark.game_day(fault="DVC's remote is away", told="DVC could not bring the measurements, see above.")
 @pytest.mark.game_day(fault="the host's clock is wrong", told="the clock of this host is wrong, it says")
 @pytest.mark.parametrize(
     ("name", "told", "message"),
     [
         ("login_error", "denied: denied", "refused the token in /ghcr/ro-token: denied: denied. Has it expired"),
-        ("pull_errors", "unauthorized: read", "Does the token in /ghcr/ro-token belong to somebody who may read it"),
-        ("architecture", "riscv64", "was built for riscv64, and this host's processor is"),
+        ("data_pull", "exit 255", "DVC could not bring the measurements.*was `dvc push` run"),
         *(
             pytest.param(
                 *words, marks=pytest.mark.slow(sibling="test_what_goes_wrong_on_the_host_is_named_with_its_remedy")
             )
             for words in (
+                ("pull_errors", "unauthorized: read", "Does the token in /ghcr/ro-token belong to somebody who may read"),
                 ("pull_errors", "manifest unknown", "is not in the registry. Did the build of this revision succeed"),
                 ("pull_errors", "no matching manifest for linux/arm64", "was not built for this host's processor"),
                 ("pull_errors", "no space left on device", "the system disk is full. Raise root_volume_gib"),
@@ -304,25 +305,32 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
                     "timeout\ntimeout\ntimeout",
                     "could not be pulled, three times: timeout. Does the host reach",
                 ),
+                ("architecture", "riscv64", "was built for riscv64, and this host's processor is"),
                 ("free_gib", "0", "is nearly full: 0 GiB free, 1 needed .* Raise root_volume_gib"),
+                ("free_data_gib", "0", "the data disk .* is nearly full: 0 GiB free, 1 needed. Raise data_volume_gib"),
                 ("no_role", "", "this host has no valid credentials of its own. Is its instance profile attached"),
+                ("ssm_error", "InvalidSignatureException", "the clock of this host is wrong, it says"),
+                ("mlflow_fails", "", "MLflow did not become healthy, see above: aidrug host logs --group containers"),
             )
         ),
-        ("free_data_gib", "0", "the data disk .* is nearly full: 0 GiB free, 1 needed. Raise data_volume_gib"),
-        ("ssm_error", "InvalidSignatureException", "the clock of this host is wrong, it says"),
-        ("data_pull", "exit 255", "DVC could not bring the measurements.*was `dvc push` run"),
     ],
 )
 def test_what_goes_wrong_on_the_host_is_named_with_its_remedy(
     deployment: Deployment, bring: Callable[[str], None], name: str, told: str, message: str
 ) -> None:
-    """The driver's one message says which thing is wrong and what to do."""
+    """One message says which thing is wrong and what to do; what served serves on, and the next delivery heals it."""
+    bring(FIRST)
+    before = len(deployment.calls())
     deployment.tell(name, told)
 
     with pytest.raises(HostError, match=message):
-        bring(FIRST)
+        bring(SECOND)
 
-    assert deployment.read("running") == ""
+    deployment.aws.agent.minute(deployment.target.instance_id)
+    deployment.require_well(FIRST, before)
+    (deployment.double() / name).unlink()
+    bring(SECOND)
+    deployment.require_well(SECOND, before)
 
 
 @pytest.mark.game_day(fault="the registry is dead")
@@ -463,16 +471,14 @@ def test_a_delivery_that_is_cut_off_is_put_right_within_a_minute(
     deployment.aws.agent.minute(deployment.target.instance_id)
 
     # What was trained and swapped in comes up, whether it ever ran or not; until then the revision before.
-    assert deployment.read("automation") == deployment.read("running") == (SECOND if where == "swap" else FIRST)
-    assert not list((host / "shm").iterdir())
-    assert not (host / "opt" / "delivering").exists()
+    deployment.require_well(SECOND if where == "swap" else FIRST)
     assert "rm --force 0123abcd" in deployment.calls()
     log = (host / "log" / "host.log").read_text()
     assert f"FAILED deploy at {where}: it was cut off" in log
     (deployment.double() / "hold").unlink()
     said.clear()
     bring(SECOND)
-    assert deployment.read("running") == SECOND
+    deployment.require_well(SECOND)
     assert not any("waiting for its end" in line for line in said)
 
 
@@ -494,7 +500,7 @@ def test_a_host_that_booted_runs_what_is_deployed(deployment: Deployment, bring:
 
     deployment.aws.agent.minute(deployment.target.instance_id)
 
-    assert deployment.read("automation") == deployment.read("running") == FIRST
+    deployment.require_well(FIRST)
     before = len(deployment.calls())
     deployment.aws.agent.minute(deployment.target.instance_id)
     assert not [call for call in deployment.calls()[before:] if "up --detach" in call]
@@ -553,7 +559,7 @@ def test_databases_that_cannot_be_upgraded_stop_a_delivery_and_nothing_else(
     with pytest.raises(HostError, match=f"the databases do not fit {SECOND}"):
         bring(SECOND)
 
-    assert deployment.read("automation") == deployment.read("running") == FIRST
+    deployment.require_well(FIRST)
     assert not [call for call in deployment.calls()[before:] if call.endswith(" train")]
 
 
@@ -587,10 +593,10 @@ def test_a_lost_disk_is_restored_by_one_command(deployment: Deployment, bring: C
     assert host.run("restore").status == "Failed"
     assert "which revision?" in said[-1]
     assert host.run("restore", sha=FIRST).status == "Success"
-    assert deployment.read("running") == deployment.read("automation") == FIRST
+    deployment.require_well(FIRST, len(deployment.calls()))
     deployment.tell("restore", "echo damaged; exit 1")
     assert host.run("restore").status == "Failed"
-    assert deployment.read("running") == deployment.read("automation") == FIRST
+    deployment.require_well(FIRST, len(deployment.calls()))
 
 
 def test_the_reason_is_told_however_much_was_printed_before_it(
@@ -601,6 +607,16 @@ def test_the_reason_is_told_however_much_was_printed_before_it(
 
     with pytest.raises(HostError, match="deploy at training: training ended with 1"):
         bring(FIRST)
+
+
+def test_no_failure_of_a_command_restarts_the_host(deployment: Deployment, bring: Callable[[str], None]) -> None:
+    """SSM's agent restarts a host whose command ends with 194, and runs the command again: no code is passed on."""
+    deployment.tell("create_code", "194")
+
+    with pytest.raises(HostError, match="deploy at unpack: a command ended with 194, see above"):
+        bring(FIRST)
+
+    assert not deployment.aws.agent.rebooted
 
 
 @pytest.mark.game_day(fault="the SSM agent hangs", told="took no command for five minutes")
@@ -648,7 +664,7 @@ def test_databases_that_were_upgraded_for_nothing_go_back(
         deployment.aws.agent.minute(deployment.target.instance_id)
 
     assert deployment.read("undone") == "before"
-    assert deployment.read("automation") == deployment.read("running") == FIRST
+    deployment.require_well(FIRST)
 
 
 def test_the_serving_host_waits_for_the_training_host_and_no_longer(
@@ -683,4 +699,4 @@ def test_the_serving_host_waits_for_the_training_host_and_no_longer(
 
     assert looked == [False]
     assert deployment.read("undone") == "before"
-    assert deployment.read("automation") == deployment.read("running") == FIRST
+    deployment.require_well(FIRST)

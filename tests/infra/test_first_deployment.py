@@ -44,6 +44,18 @@ def test_the_page_names_files_and_commands_that_exist() -> None:
         assert not hasattr(command, "commands") or second in command.commands
 
 
+def test_whatever_is_typed_is_among_what_one_needs() -> None:
+    """Each program that a line begins with, or that another one's output goes to, is named before the first line."""
+    text = PAGE.read_text(encoding="utf-8")
+    needs = text[: text.index("```sh")]
+    typed = set(re.findall(r"(?:^|[|(] *|&& )([a-z][\w-]*) ", "\n".join(blocks("sh")), re.MULTILINE))
+    of_the_shell_or_made_on_the_page = {"cp", "read", "set", "tee", "aidrug"}
+
+    assert {"terraform", "gh"} < typed
+    for program in typed - of_the_shell_or_made_on_the_page:
+        assert f"`{program}`" in needs, program
+
+
 @pytest.fixture
 def aws(tmp_path: Path) -> Iterator[StandIn]:
     """Yield an empty account."""
@@ -72,7 +84,6 @@ def test_every_command_of_the_page_works(aws: StandIn, tmp_path: Path) -> None:
         "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "TF_VAR_aws_stand_in": "true",
-        "TF_VAR_aws_max_retries": "2",
         "TF_CLI_ARGS_init": f"{stand_in} -backend-config=skip_requesting_account_id=true",
         "TF_CLI_ARGS_apply": "-no-color -auto-approve",
         "TF_CLI_ARGS_plan": "-no-color",
@@ -117,7 +128,7 @@ def test_every_command_of_the_page_works(aws: StandIn, tmp_path: Path) -> None:
     assert "ROLLED BACK from" in type_in('aidrug deploy --sha "$(git rev-parse HEAD)"', back)
 
     # Disaster recovery: the disk is gone, and comes back empty, then from a snapshot; each time with a new host.
-    volume = type_in("terraform -chdir=infra/terraform output -raw data_volume_id")
+    volume = aws.data_disk()["VolumeId"]
     snapshot = aws.client("ec2").create_snapshot(
         VolumeId=volume,
         TagSpecifications=[
@@ -130,12 +141,11 @@ def test_every_command_of_the_page_works(aws: StandIn, tmp_path: Path) -> None:
     )["SnapshotId"]
     _, empty, from_snapshot = blocks("sh", operations / "disaster-recovery.md")
     assert "restored; the service is ready" in type_in(empty)
-    after = type_in("terraform -chdir=infra/terraform output -raw data_volume_id")
+    after = aws.data_disk()["VolumeId"]
     assert after != volume
     type_in(from_snapshot)
-    made = type_in("terraform -chdir=infra/terraform output -raw data_volume_id")
-    (disk,) = aws.client("ec2").describe_volumes(VolumeIds=[made])["Volumes"]
-    assert made != after
+    disk = aws.data_disk()
+    assert disk["VolumeId"] != after
     assert disk["SnapshotId"] == snapshot
 
     table = re.findall(r"`(terraform -chdir=infra/terraform [^`]+)`", PAGE.read_text(encoding="utf-8"))

@@ -136,12 +136,71 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         yield made
 
 
-def test_what_is_left_out_says_why() -> None:
-    """Every line of every runbook is run here or somewhere that is named; no exception is left over."""
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "operations").glob("*.md")]
-    blocks = "\n".join(block for text in texts for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+TYPED = ("backup-restore.md", "disaster-recovery.md", "key-rotation.md", "upgrade-rollback.md")
+"""Pages whose other lines are typed by the tests below; `first-deployment.md` is typed as a whole elsewhere."""
+INLINE = {
+    "aidrug ": "a name; the commands are checked against the program's own",
+    "make test": "runs tests; a test has no others inside",
+    "make critical-path": "test_critical_path.py looks at what it prints",
+    "python -m tests.game_day": "test_game_day.py compares the page with what it writes",
+    "terraform ": "typed by test_first_deployment.py, or a name of such a line",
+    "docker compose run --rm train rollback": "the same as `aidrug rollback`, which a test below types",
+    "sudo -i": "a stand-in has no other user",
+    "cd /opt/aidrug": "where the operator of the tests is",
+    "read -rs": "a part of a line that test_first_deployment.py types",
+    "touch /opt/aidrug/paused": "a line of upgrade-rollback.md, which a test below types",
+    "aws ssm start-session": "a shell needs the real SSM",
+    "docker buildx imagetools": "needs a public registry",
+    "gh variable set PYTHON_IMAGE": "a setting of GitHub's, beside others that test_first_deployment.py makes",
+    "dagster instance migrate": "needs the cluster of past-one-host.md; one host does it by itself (test_schema_migration.py)",
+    "mlflow db upgrade": "the same",
+}
+"""Beginnings of commands in a sentence or a table, and where they are run or why they are not."""
+
+
+def _pages() -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "operations").glob("*.md")}
+
+
+def _blocks(text: str) -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+
+
+def test_every_line_of_every_page_is_run_somewhere_or_says_why_not() -> None:
+    """A line is typed here, or somewhere that is named; no exception is left over."""
+    pages = _pages()
+    blocks = "\n".join(block for text in pages.values() for block in _blocks(text))
     for beginning in ELSEWHERE:
         assert re.search(rf"^{re.escape(beginning)}", blocks, re.MULTILINE), beginning
+    for page, text in pages.items():
+        if page in TYPED or page == "first-deployment.md":
+            continue
+        for line in "\n".join(_blocks(text)).splitlines():
+            assert line.startswith(tuple(ELSEWHERE)), f"{page}: nothing runs {line!r}"
+
+
+def test_every_command_in_a_sentence_is_run_somewhere_or_says_why_not() -> None:
+    """The same for what stands between backticks; and every `aidrug` command is one of the program's."""
+    prose = "\n".join(re.sub(r"```.*?```", "", text, flags=re.DOTALL) for text in _pages().values())
+    programs = "aidrug|terraform|aws|docker|gh|make|touch|sudo|cd|curl|mlflow|dagster|sh|python|read|set|rm"
+    commands = set(re.findall(rf"`((?:{programs}) [^`\n]+)`", prose))
+    for command in commands:
+        assert command.startswith(tuple(INLINE)), f"nothing runs {command!r}"
+    for beginning in INLINE:
+        assert any(command.startswith(beginning) for command in commands), f"no page says {beginning!r} any more"
+
+    from ai_drug_assets.cli import aidrug
+
+    for first, second in re.findall(r"^\W*aidrug (\w+)(?: (\w+))?", "\n".join(commands), re.MULTILINE):
+        command = aidrug.commands[first]
+        assert not hasattr(command, "commands") or second in command.commands, (first, second)
+
+
+def test_whoever_types_docker_on_the_host_was_told_to_be_root() -> None:
+    """The user of a session may not ask Docker; the page says so before its first such line."""
+    for page, text in _pages().items():
+        first = re.search(r"^docker compose (?!--env-file infra)", text, re.MULTILINE)
+        assert first is None or "sudo -i" in text[: first.start()], page
 
 
 @opt_in

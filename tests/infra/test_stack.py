@@ -65,14 +65,14 @@ def test_a_secret_put_by_hand_never_reaches_the_state_and_is_never_overwritten(s
     ssm.put_parameter(Name="/ghcr/ro-token", Value=SECRET, Type="SecureString", Overwrite=True)
 
     stack.write_variables(
-        training_host={"instance_type": "m5.2xlarge", "shutdown": "schedule"}, log_retention_days=60, data_volume_gib=80
+        training_host={"instance_type": "m5.2xlarge", "shutdown": "never"}, log_retention_days=60, data_volume_gib=80
     )
     stack.apply()
 
     assert SECRET not in stack.state()
     assert '"unset"' not in stack.state()
     assert ssm.get_parameter(Name="/ghcr/ro-token", WithDecryption=True)["Parameter"]["Value"] == SECRET
-    volume = stack.aws.client("ec2").describe_volumes(VolumeIds=[stack.outputs()["data_volume_id"]])["Volumes"][0]
+    volume = stack.aws.data_disk()
     assert volume["Size"] == 80
     assert volume["Encrypted"]
     assert stack.changes() == 0
@@ -310,10 +310,11 @@ def test_every_alarm_looks_at_a_number_that_is_counted(stack: Stack) -> None:
 def test_buckets_are_closed_encrypted_versioned_and_tidied(stack: Stack) -> None:
     """All five, by what S3 itself says; a request without TLS is denied whoever makes it."""
     s3 = stack.aws.client("s3")
-    buckets = stack.outputs()["buckets"]
+    purposes = {"artifacts", "data", "bundles", "logs", "backups"}
+    buckets = {f"aidrug-{purpose}-{ACCOUNT}" for purpose in purposes}
 
-    assert set(buckets) == {"artifacts", "data", "bundles", "logs", "backups"}
-    for name in buckets.values():
+    assert buckets < {one["Name"] for one in s3.list_buckets()["Buckets"]}
+    for name in buckets:
         assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
         assert all(s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"].values())
         rules = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
@@ -361,15 +362,15 @@ def test_the_plan_has_a_price(stack: Stack) -> None:
 
 def test_a_replaced_host_keeps_its_data_disk(stack: Stack) -> None:
     """A new instance gets the same volume, and the address stays."""
-    before = stack.outputs()
+    before, disk = stack.outputs(), stack.aws.data_disk()
 
     stack.apply("-replace=module.host.aws_instance.this")
 
     after = stack.outputs()
     assert after["AIDRUG_INSTANCE_ID"] != before["AIDRUG_INSTANCE_ID"]
-    assert after["data_volume_id"] == before["data_volume_id"]
     assert after["address"] == before["address"]
-    volume = stack.aws.client("ec2").describe_volumes(VolumeIds=[after["data_volume_id"]])["Volumes"][0]
+    volume = stack.aws.data_disk()
+    assert volume["VolumeId"] == disk["VolumeId"]
     assert volume["Attachments"][0]["InstanceId"] == after["AIDRUG_INSTANCE_ID"]
     assert stack.changes() == 0
 

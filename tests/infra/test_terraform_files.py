@@ -25,6 +25,34 @@ def test_every_variable_and_output_is_explained(folder: Path) -> None:
         assert re.search(r'^  description = ".+\."$', body, re.MULTILINE), f"{kind} {name}"
 
 
+@pytest.mark.parametrize("folder", MODULES, ids=lambda path: path.name)
+def test_every_variable_and_output_serves_somebody(folder: Path) -> None:
+    """A variable is read by its module; an output by the module above, by a command of the guide, or by a test."""
+    files = [*folder.glob("*.tf"), *folder.glob("*.tftpl")]
+    own = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    readers = [*(ROOT / "docs" / "operations").glob("*.md"), ROOT / "infra" / "terraform" / "main.tf"]
+    readers += [ROOT / "infra" / "terraform" / "outputs.tf", *(ROOT / "infra" / "terraform" / "tests").glob("*.hcl")]
+    above = "\n".join(path.read_text(encoding="utf-8") for path in readers)
+
+    for name in re.findall(r'^variable "(\w+)"', own, re.MULTILINE):
+        assert re.search(rf"\bvar\.{name}\b", own), f"nothing reads the variable {name}"
+    for name in re.findall(r'^output "(\w+)"', own, re.MULTILINE):
+        read = re.search(rf"module\.\w+(\[0\])?\.{name}\b|output -raw {name}\b", above)
+        assert read, f"nobody reads the output {name}"
+
+
+def test_messages_name_outputs_that_exist() -> None:
+    """What an operator is told to look up is there."""
+    outputs = ROOT / "infra" / "terraform" / "outputs.tf"
+    known = set(re.findall(r'^output "(\w+)"', outputs.read_text(encoding="utf-8"), re.MULTILINE))
+    files = [*(ROOT / "ai_drug_assets").rglob("*.py"), *(ROOT / "infra" / "host").glob("*.sh"), outputs]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    named = set(re.findall(r"terraform(?: -chdir=infra/terraform)? output (?:-raw )?(\w+)", text))
+
+    assert named <= known
+    assert {"settings", "next_steps"} <= named
+
+
 def test_every_skipped_check_says_why() -> None:
     """A scanner's finding is either mended or answered with a reason beside the resource."""
     for path in FILES:

@@ -59,7 +59,7 @@ run "hardened" {
     error_message = "destroying the data disk must leave a snapshot"
   }
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.idle) == 0 && length(aws_scheduler_schedule.stop) == 0
+    condition     = length(aws_cloudwatch_metric_alarm.idle) == 0
     error_message = "nothing may stop a host that serves"
   }
 }
@@ -72,7 +72,7 @@ run "a_host_that_serves_is_never_shut_down" {
   }
 
   variables {
-    shutdown = "schedule"
+    shutdown = "after_training"
   }
 
   expect_failures = [aws_instance.this]
@@ -121,24 +121,5 @@ run "an_idle_training_host_is_stopped" {
   assert {
     condition     = contains(aws_cloudwatch_metric_alarm.idle[0].alarm_actions, "arn:aws:automate:eu-north-1:ec2:stop")
     error_message = "the alarm must stop the host"
-  }
-}
-
-run "a_training_host_can_keep_a_timetable" {
-  command = plan
-
-  module {
-    source = "./modules/host"
-  }
-
-  variables {
-    role          = "train"
-    shutdown      = "schedule"
-    stop_hour_utc = 19
-  }
-
-  assert {
-    condition     = aws_scheduler_schedule.stop[0].schedule_expression == "cron(0 19 * * ? *)"
-    error_message = "the host stops at the hour that was asked for"
   }
 }

@@ -111,7 +111,6 @@ run "malformed_inputs_are_refused" {
     name               = "My_Deployment"
     region             = "Stockholm"
     github_repository  = "example-org/*"
-    github_branch      = "*"
     image_repository   = "ghcr.io/Example/Repository:latest"
     instance_type      = "large"
     architecture       = "amd64"
@@ -123,7 +122,7 @@ run "malformed_inputs_are_refused" {
   }
 
   expect_failures = [
-    var.name, var.region, var.github_repository, var.github_branch, var.image_repository, var.instance_type,
+    var.name, var.region, var.github_repository, var.image_repository, var.instance_type,
     var.architecture, var.root_volume_gib, var.service_allowlist, var.alert_email, var.log_retention_days,
     var.hosted_zone_id,
   ]

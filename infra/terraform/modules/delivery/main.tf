@@ -72,7 +72,7 @@ locals {
   # With numbers and without, both exactly: GitHub signs with them for what was made or renamed since July 2026, and for
   # others once their owner says so. A number is never given twice, so a name that somebody takes over opens nothing.
   repositories = distinct([var.github_repository, replace(var.github_repository, "/@[0-9]+/", "")])
-  main         = [for one in local.repositories : "repo:${one}:ref:refs/heads/${var.github_branch}"]
+  main         = [for one in local.repositories : "repo:${one}:ref:refs/heads/main"] # the branch of deliver.yml
 
   # The roles: which jobs of the repository may take each, and what it may do.
   roles = {

@@ -33,11 +33,6 @@ variable "github_repository" {
   type        = string
 }
 
-variable "github_branch" {
-  description = "The branch that may deploy."
-  type        = string
-}
-
 variable "oidc_provider_arn" {
   description = "GitHub's OIDC provider when the account has it, or empty."
   type        = string

@@ -96,18 +96,16 @@ resource "aws_instance" "this" {
   }
 
   user_data = templatefile("${path.module}/user_data.sh.tftpl", {
-    data_volume_id   = aws_ebs_volume.data.id
-    agent_config     = "${var.parameter_prefix}/${var.role}/cloudwatch-agent"
-    swap_gib         = var.swap_gib
-    boot_script      = file("${var.scripts}/boot.sh")
-    region           = var.region
-    docker_log_limit = "10m"
+    data_volume_id = aws_ebs_volume.data.id
+    agent_config   = "${var.parameter_prefix}/${var.role}/cloudwatch-agent"
+    swap_gib       = 4 # a training that outgrows the memory slows down before it is killed
+    boot_script    = file("${var.scripts}/boot.sh")
   })
 
   tags = {
     Name     = var.name
     role     = var.role     # serve | train: the driver never stops a host that serves by itself
-    shutdown = var.shutdown # never | after_training | schedule
+    shutdown = var.shutdown # never | after_training
   }
 
   depends_on = [aws_ssm_parameter.agent_config, aws_iam_role_policy.host] # read at first boot
@@ -182,4 +180,20 @@ resource "aws_dlm_lifecycle_policy" "snapshots" {
       }
     }
   }
+}
+
+resource "aws_cloudwatch_metric_alarm" "idle" {
+  count               = var.shutdown == "after_training" ? 1 : 0 # where the driver could not stop it
+  alarm_name          = "${var.name}-idle"
+  alarm_description   = "The host has done nothing for an hour: it is stopped. `aidrug host start` brings it back."
+  namespace           = "AWS/EC2"
+  metric_name         = "CPUUtilization"
+  dimensions          = { InstanceId = aws_instance.this.id }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 12
+  comparison_operator = "LessThanThreshold"
+  threshold           = 5
+  treat_missing_data  = "missing" # a stopped host reports nothing
+  alarm_actions       = ["arn:aws:automate:${var.region}:ec2:stop", var.topic_arn]
 }

@@ -8,11 +8,6 @@ output "instance_arn" {
   value       = aws_instance.this.arn
 }
 
-output "data_volume_id" {
-  description = "The data disk."
-  value       = aws_ebs_volume.data.id
-}
-
 output "private_ip" {
   description = "Address inside the network; it stays when the host stops."
   value       = aws_instance.this.private_ip

@@ -86,7 +86,7 @@ resource "aws_iam_instance_profile" "this" {
   role = aws_iam_role.host.name
 }
 
-# What containers may do: credentials.sh assumes these roles for them. The pipeline uses the host's buckets. The service, which
+# What containers may do: host.sh assumes these roles for them. The pipeline uses the host's buckets. The service, which
 # faces the internet, reads the bundles, and writes the one object that a roll back over HTTP changes.
 locals {
   containers = merge(

@@ -14,15 +14,9 @@ variable "role" {
 }
 
 variable "shutdown" {
-  description = "never, after_training or schedule; a host that serves: never."
+  description = "never or after_training; a host that serves: never."
   type        = string
   default     = "never"
-}
-
-variable "stop_hour_utc" {
-  description = "Hour at which shutdown = schedule stops the host."
-  type        = number
-  default     = 20
 }
 
 variable "region" {
@@ -74,12 +68,6 @@ variable "data_snapshot_id" {
   description = "Snapshot a new data disk is made from, or empty."
   type        = string
   default     = ""
-}
-
-variable "swap_gib" {
-  description = "Swap file in GiB: a training that outgrows the memory slows down before it is killed."
-  type        = number
-  default     = 4
 }
 
 variable "keep_data_on_destroy" {
