@@ -25,6 +25,7 @@ from pathlib import Path
 from model_zoo.bundles.progress import Progress
 from model_zoo.errors import AidrugError
 
+from ai_drug_assets.execution import lanes
 from ai_drug_assets.execution.container_entry import DAEMON, code_server_arguments, daemon_arguments, write_workspace
 from ai_drug_assets.execution.instance import open_instance, prepare_instance
 from ai_drug_assets.execution.look_watch import LookWatch
@@ -110,7 +111,7 @@ def _serve(settings: Settings, supervisor: Supervisor, say: Say, selection: Sele
     say(f"inference service  {service}\nDagster UI         {ui} (in a few seconds)")
     try:
         with display_for(say) as display:
-            report = run_stale(settings, WhileUp(display, service, say), selection, say)
+            report = run_stale(settings, WhileUp(display, service, say), selection, say, stays=True)
     except OSError as error:
         say(f"nothing was made: {error.strerror or error}. What serves goes on serving, and it is tried again")
     else:
@@ -120,6 +121,8 @@ def _serve(settings: Settings, supervisor: Supervisor, say: Say, selection: Sele
             say(f"nothing is stale, nothing trained ({report.seconds:.1f} s)")
         for key, why in report.failed.items():
             say(f"FAILED {key}: {why}")
+    finally:
+        lanes.give_back()
     with _told(say):
         wait_until(supervisor, "webserver", lambda: _get(f"{ui}/server_info") is not None)
     if selection.is_whole:

@@ -68,7 +68,12 @@ class Report:
 
 
 def run_stale(
-    settings: Settings, display: Display, selection: Selection | None = None, say: Say | None = None
+    settings: Settings,
+    display: Display,
+    selection: Selection | None = None,
+    say: Say | None = None,
+    *,
+    stays: bool = False,
 ) -> Report:
     """Materialise what is stale of a selection.
 
@@ -84,6 +89,8 @@ def run_stale(
         use.
     say
         Told that another run has to end first.
+    stays
+        Whether this process stays when all is made: then what is worth it is made in others, whose memory is free then.
 
     Returns
     -------
@@ -107,7 +114,7 @@ def run_stale(
     if say is not None and is_held(lock):
         say("another run is at work; waiting for its end")
     with open_instance(settings) as instance, one_at_a_time(lock):  # the second finds nothing left to do
-        report = bring_up_to_date(catalog, instance, display, selection, lanes=settings.workers, say=say)
+        report = bring_up_to_date(catalog, instance, display, selection, lanes=settings.workers, say=say, stays=stays)
     if not selection.endpoints:  # else what was asked for can be read
         report.failed.update(dict.fromkeys(catalog.configs.broken, "left out, and the others made without it"))
     return report
@@ -121,6 +128,7 @@ def bring_up_to_date(
     *,
     lanes: int = 1,
     say: Say | None = None,
+    stays: bool = False,
 ) -> Report:
     """Materialise what is stale of a catalog on an instance, in this process or in so many others; see `run_stale`."""
     from ai_drug_assets.operations import maintenance
@@ -151,14 +159,15 @@ def bring_up_to_date(
         RunProgress(catalog, estimates, stale, order.endpoints, number, display, publish) as progress,
         interruptible() as interrupted,
     ):
-        places: Lanes = OwnProcess(catalog, instance) if number < 2 else Processes(catalog, number)
+        apart = number > 1 or (worth_it and stays)
+        places: Lanes = Processes(catalog, number) if apart else OwnProcess(catalog, instance)
         try:
             _make_all(order, places, progress, report, interrupted)
         except KeyboardInterrupt:
             raise StoppedError(order.left) from None
         finally:
             places.stop()
-            _close_what_was_cut_off(instance, Tracking(settings), of_lanes=number > 1, mine=interrupted.came)
+            _close_what_was_cut_off(instance, Tracking(settings), of_lanes=apart, mine=interrupted.came)
     report.failed = order.failed
     report.made = [key for key in dict.fromkeys(report.made) if key not in report.failed]
     report.seconds = time.perf_counter() - began

@@ -142,7 +142,8 @@ def screen_shard(task: Task, number: int, shard: Shard) -> int:
 
 @lru_cache(maxsize=1024)  # every endpoint's: read again for each shard they would cost more than the shard
 def _bundle(store: str, cache: str, endpoint: str, version: str, manifest: str | None) -> Bundle:
-    bundle = load_bundle(open_store(store, Path(cache)).fetch_bundle(endpoint, version), manifest)
+    folder = open_store(store, Path(cache)).fetch_bundle(endpoint, version)
+    bundle = load_bundle(folder, manifest, explained=False)
     return replace(bundle, domain=_domains.shared(bundle.domain, bundle.manifest.files["domain.npy"]))
 
 

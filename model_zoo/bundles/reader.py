@@ -107,7 +107,7 @@ class Bundle:
     domain: Domain
     neighbours: Neighbours
     explainer: Explainer | None = None
-    """None in bundles of format 1."""
+    """None in bundles of format 1, and where nobody asked for it."""
 
     def __post_init__(self) -> None:
         """Refuse parts that do not belong together.
@@ -232,7 +232,7 @@ class Bundle:
         return difficulty(similarity, errors, *more)
 
 
-def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
+def load_bundle(folder: Path, manifest_digest: str | None = None, *, explained: bool = True) -> Bundle:
     """Verify a bundle completely and load it.
 
     Checks every checksum, that no file is missing or extra, and that the model reproduces the reference
@@ -244,6 +244,8 @@ def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
         The bundle.
     manifest_digest
         What the pointer says of its manifest; none where nobody says anything.
+    explained
+        Whether to read what explains its predictions: a seventh of the time and a fifth of the memory of a forest's.
 
     Raises
     ------
@@ -263,7 +265,7 @@ def load_bundle(folder: Path, manifest_digest: str | None = None) -> Bundle:
         raise BundleError(f"{folder}: unreadable content: {error!r}") from error
     domain = Domain(packed, manifest.domain_threshold, properties)
     model, explainer = load_model(folder / "model"), None
-    if EXPLANATION in manifest.files:
+    if explained and EXPLANATION in manifest.files:
         blocks = manifest.policies.blocks(manifest.features)
         explainer = load_explainer(folder, model, blocks, manifest.target, manifest.unit, manifest.trust.probability)
     bundle = Bundle(folder, manifest, card, model, domain, neighbours, explainer)

@@ -267,7 +267,7 @@ def deal(groups: NDArray[np.int_], strata: NDArray[np.int_], parts: int, seed: i
     """Deal groups to parts; gives each row its part."""
     import warnings
 
-    from sklearn.model_selection import StratifiedGroupKFold
+    from model_zoo.data._group_dealer import GroupDealer
 
     count = len(np.unique(groups))
     if count < parts:
@@ -281,7 +281,7 @@ def deal(groups: NDArray[np.int_], strata: NDArray[np.int_], parts: int, seed: i
     with warnings.catch_warnings():
         # A class rarer than the number of folds is dealt as well as it can be; scoring says what it lacks.
         warnings.simplefilter("ignore", UserWarning)
-        dealer = StratifiedGroupKFold(n_splits=parts, shuffle=True, random_state=seed)
+        dealer = GroupDealer(n_splits=parts, shuffle=True, random_state=seed)
         for part, (_, held_out) in enumerate(dealer.split(groups, strata, groups)):
             dealt[held_out] = part
     return dealt

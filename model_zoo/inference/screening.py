@@ -5,7 +5,7 @@ Every row of the library is in the result, at its own place, with numbers or wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,20 +34,20 @@ LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Shard:
-    """Some rows of one file of a library.
+    """Some rows of one file of a library: a part of one row group, or several small ones whole.
 
     Attributes
     ----------
     file
         Its path in the library's file system.
-    row_group, start, rows
-        Which rows: `rows` of them from `start` of a Parquet row group.
+    row_groups, start, rows
+        Which rows: `rows` of them from `start` of Parquet row groups, of which the first and the end are named.
     first
         Place of the first of them in the whole library.
     """
 
     file: str
-    row_group: int
+    row_groups: tuple[int, int]
     start: int
     rows: int
     first: int
@@ -108,14 +108,36 @@ def find_shards(screen: Screen) -> tuple[list[Shard], dict[str, Json]]:
             raise DataError(
                 f"screen {screen.name!r}: {file.base_name}: expected a column {missing[0]!r}, got {', '.join(names)}"
             )
-        for group in range(metadata.num_row_groups):
-            count = metadata.row_group(group).num_rows
-            for start in range(0, count, screen.rows_per_shard):
-                rows = min(screen.rows_per_shard, count - start)
-                shards.append(Shard(file.path, group, start, rows, first + start))
-            first += count
-    identity = {"files": [[item.base_name, item.size, item.mtime_ns] for item in files], "columns": wanted}
+        counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        shards += _shards(file.path, counts, screen.rows_per_shard, first)
+        first += sum(counts)
+    identity: dict[str, Json] = {
+        "files": [[item.base_name, item.size, item.mtime_ns] for item in files],
+        "columns": wanted,
+    }
+    if any(end - begin > 1 for begin, end in (shard.row_groups for shard in shards)):
+        identity["joined"] = True  # once each row group was a shard: those of both never lie in one folder
     return shards, {**identity, "rows_per_shard": screen.rows_per_shard, "result": RESULT}
+
+
+def _shards(file: str, counts: Sequence[int], most: int, first: int) -> Iterator[Shard]:
+    """Divide the row groups of a file; small ones that follow each other share a shard.
+
+    A writer that streams leaves groups of a few rows, and a shard costs as much as some hundred rows.
+
+    Examples
+    --------
+    >>> [(shard.row_groups, shard.start, shard.rows) for shard in _shards("f", [5, 1, 1, 2], 3, 0)]
+    [((0, 1), 0, 3), ((0, 1), 3, 2), ((1, 3), 0, 2), ((3, 4), 0, 2)]
+    """
+    begin = 0
+    while begin < len(counts):
+        end, rows = begin + 1, counts[begin]
+        while end < len(counts) and rows + counts[end] <= most:
+            end, rows = end + 1, rows + counts[end]
+        for start in range(0, rows, most):
+            yield Shard(file, (begin, end), start, min(most, rows - start), first + start)
+        begin, first = end, first + rows
 
 
 def predict_shard(
@@ -147,7 +169,8 @@ def predict_shard(
     system, _ = open_place(screen.library)
     columns = [screen.smiles_column, *([screen.id_column] if screen.id_column else [])]
     with system.open_input_file(shard.file) as stream:
-        table = pq.ParquetFile(stream).read_row_group(shard.row_group, columns=columns).slice(shard.start, shard.rows)
+        groups = pq.ParquetFile(stream).read_row_groups(range(*shard.row_groups), columns=columns)
+    table = groups.slice(shard.start, shard.rows)
     texts = [text or "" for text in table.column(screen.smiles_column).cast(pa.string()).to_pylist()]
     made: dict[str, Any] = {"row": np.arange(shard.first, shard.first + len(texts))}
     if screen.id_column:

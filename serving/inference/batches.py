@@ -11,7 +11,8 @@ much of it holds the GIL, for which nobody can be preferred.
 
 For the molecule nobody has thought of, a batch has a limit of processor time for each of its steps: when that is spent
 and the step is not over, its process is killed, its thread given up, another takes its place, and the molecules go on
-one by one; the one that does it again is answered with the code `timeout`, and at once when it comes again. So they do
+one by one; the one that does it again is answered with the code `timeout`, and at once when it comes again; for a
+minute only where it used no processor time, since it may have waited for a file or for another's work. So they do
 where a process ends by itself, and the one that ends two is answered so too. The clock on the wall decides
 nothing: a busy machine or many endpoints make a batch slow, and no molecule hopeless. What molecules cost is measured,
 and the more they cost, the fewer make a batch.
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import queue
 import threading
 import time
@@ -46,6 +48,8 @@ BATCH_SECONDS = 0.5
 """Processor time that a batch is meant to take, so that everybody gets a turn soon."""
 BLOCKED_SHARE, BLOCKED_S = 0.002, 0.001
 """A thread that got less of a core than this share waits for something else than a core: no load is so high."""
+BLOCKED_FOR_S = 60.0
+"""How long a molecule counts as hopeless whose thread waited for something else: that may have been somebody's fault."""
 LONG_PART = 2
 """Long molecules that are predicted in one go."""
 MOST_LOST = 8
@@ -176,7 +180,7 @@ class Batches(Generic[K, A]):
         self._quick: queue.SimpleQueue[_Batch[K, A] | None] = queue.SimpleQueue()
         self._others: queue.SimpleQueue[_Batch[K, A] | None] = queue.SimpleQueue()
         self._busy: set[_Batch[K, A]] = set()
-        self._hopeless: LruCache[tuple[K, str], bool] = LruCache(1000)
+        self._hopeless: LruCache[tuple[K, str], float] = LruCache(1000)  # until when
         self._cost: LruCache[tuple[K, Lane], float] = LruCache(1000)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
@@ -223,7 +227,8 @@ class Batches(Generic[K, A]):
             When too much is waiting, or `seconds` are over and no thread has begun. A request that was begun is
             finished: what was done for it is never thrown away.
         """
-        hopeless = {index for index, text in enumerate(texts) if self._hopeless.get((key, text))}
+        now = time.monotonic()
+        hopeless = {index for index, text in enumerate(texts) if (self._hopeless.get((key, text)) or now) > now}
         if hopeless:
             rest = [text for index, text in enumerate(texts) if index not in hopeless]
             others = iter(await self.predict(key, rest, seconds=seconds, background=background))
@@ -430,7 +435,7 @@ class Batches(Generic[K, A]):
         with self._lock:
             if batch.ended:
                 return
-            left = self._left(batch)
+            left, spent = self._left(batch), batch.used() - batch.mark >= self._seconds
             batch.lost = left <= 0
             if batch.lost and batch.process is not None:
                 batch.process.kill()  # before its thread may give it to another batch
@@ -444,7 +449,7 @@ class Batches(Generic[K, A]):
         self._hire(self._queue(batch))
         if len(batch.places) == 1:
             ask, index = batch.places[0]
-            self._hopeless.put((batch.key, ask.texts[index]), value=True)
+            self._hopeless.put((batch.key, ask.texts[index]), math.inf if spent else time.monotonic() + BLOCKED_FOR_S)
         self._retry(batch, once=True)
         self._dispatch()
 

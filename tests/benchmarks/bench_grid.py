@@ -204,17 +204,21 @@ def main() -> None:
         for size in options.sizes:
             figures[str(size)] = measure(options.folder or Path(scratch) / "grid", size)
             print(size, json.dumps(figures[str(size)]), flush=True)
+            if options.write:  # after each size: a run of hours that is cut off leaves what it measured
+                _keep(options.write, figures)
     print("\n".join(table(figures)))
-    if options.write:
-        content = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
-        known = content.get(options.write, {}).get("figures", {})
-        content[options.write] = {
-            "load": machine_load(),
-            "workers": WORKERS,
-            "versions": {name: version(name) for name in ("dagster", "onnxruntime", "rdkit")},
-            "figures": {**known, **figures},
-        }
-        RESULT.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _keep(name: str, figures: dict[str, Figures]) -> None:
+    content = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+    known = content.get(name, {}).get("figures", {})
+    content[name] = {
+        "load": machine_load(),
+        "workers": WORKERS,
+        "versions": {name: version(name) for name in ("dagster", "onnxruntime", "rdkit")},
+        "figures": {**known, **figures},
+    }
+    RESULT.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

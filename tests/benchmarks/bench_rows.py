@@ -2,9 +2,10 @@
 
 Run `python -m tests.benchmarks.bench_rows 1000 10000`. The molecules are new ones of real parts: molecules that
 installed packages ship are cut at a single bond outside rings, and halves of two are joined, seeded. Values are their
-calculated lipophilicity with noise. Every size runs in a process of its own. Seconds are those of the processor, with
-one thread (more would spin beside others' work); peaks are the most that the process had meanwhile. The law is the
-exponent of the growth between the two largest sizes.
+calculated lipophilicity with noise. Every size runs in a process of its own, which works as a run does: curation, split
+and features in as many processes as `--cores`, the booster with as many threads. Seconds are those of the processor,
+of all processes together, unless they say *by the clock*; peaks are the most that they had resident together, looked
+at five times a second. The law is the exponent of the growth between the two largest sizes.
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ import csv
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import psutil
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
 
@@ -54,6 +58,7 @@ STEPS = {
 }
 SHOWN = {
     **{f"{name}_s": f"{title}, s" for name, title in STEPS.items()},
+    **{f"{name}_clock_s": f"{title}, s by the clock" for name, title in STEPS.items()},
     **{f"{name}_mb": f"{title}, peak MB" for name, title in STEPS.items()},
     "blocks_mb": "features on disk, MB",
     "cache_mb": "rows of features that are kept for other endpoints, MB",
@@ -86,17 +91,19 @@ def recombined(seed: int = 0) -> Iterator[Chem.Mol]:
             yield mol
 
 
-def measure(rows: int, folder: Path) -> dict[str, float]:
-    """Take an endpoint of so many rows through everything, in this process."""
+def measure(rows: int, folder: Path, cores: int) -> dict[str, float]:
+    """Take an endpoint of so many rows through everything, in this process and its children."""
     figures: dict[str, float] = {}
 
     def step(name: str, work: Callable[[], T]) -> T:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        began = time.process_time()
-        made = work()
-        figures[f"{name}_s"] = time.process_time() - began
-        figures[f"{name}_mb"] = _peak()
-        print(f"{name}: {figures[f'{name}_s']:.0f} s, {figures[f'{name}_mb']:.0f} MB", file=sys.stderr, flush=True)
+        began, clock = _processor_seconds(), time.perf_counter()
+        with _peak() as peak:
+            made = work()
+        figures[f"{name}_s"] = _processor_seconds() - began
+        figures[f"{name}_clock_s"] = time.perf_counter() - clock
+        figures[f"{name}_mb"] = peak[0]
+        shown = ", ".join(f"{figures[f'{name}_{kind}']:.0f} {kind}" for kind in ("s", "clock_s", "mb"))
+        print(f"{name}: {shown}", file=sys.stderr, flush=True)
         return made
 
     noise = np.random.default_rng(0).normal(size=rows)
@@ -111,10 +118,10 @@ def measure(rows: int, folder: Path) -> dict[str, float]:
     source = {"kind": "csv", "files": (str(folder / "rows.csv"),)}
     config = DatasetConfig.model_validate({"task": "regression", "unit": "1", "source_unit": "1", "source": source})
     spec = load_configs(ROOT / "configs").models["xgb"]
-    snapshot = step("dataset", lambda: make_dataset(config, ROOT))
-    step("leaks", lambda: leaks(snapshot.table))
+    snapshot = step("dataset", lambda: make_dataset(config, ROOT, cores))
+    step("leaks", lambda: leaks(snapshot.table, cores))
     snapshot.save(folder)
-    cache = FeatureCache(folder / "cache", ROOT)
+    cache = FeatureCache(folder / "cache", ROOT, cores)
     files = {name: folder / f"{name}.npz" for name in spec.features}
 
     def featurize() -> None:
@@ -148,33 +155,61 @@ def measure(rows: int, folder: Path) -> dict[str, float]:
     return figures
 
 
-def _peak() -> float:
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
+def _processor_seconds() -> float:
+    """Return the processor time of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+@contextmanager
+def _peak() -> Iterator[list[float]]:
+    """Watch the resident memory of this process and its children, in MB."""
+    most, done, own = [0.0], threading.Event(), psutil.Process()
+
+    def watch() -> None:
+        while True:
+            total = 0
+            for process in (own, *own.children()):
+                with suppress(psutil.Error):  # it has ended
+                    total += process.memory_info().rss
+            most[0] = max(most[0], total / 1e6)
+            if done.wait(0.2):
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        done.set()
+        watcher.join()
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", type=int, nargs="*", default=[1000, 10_000], help="numbers of rows, ascending")
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="processes, and threads of the booster")
     parser.add_argument("--one", action="store_true", help="measure one size in this process, and print JSON")
     parser.add_argument("--write", action="store_true", help="keep the figures for `docs/performance.md`")
     options = parser.parse_args()
     if options.one:
         with tempfile.TemporaryDirectory() as scratch:
-            print(json.dumps(measure(options.sizes[0], Path(scratch))))
+            print(json.dumps(measure(options.sizes[0], Path(scratch), options.cores)))
         return
-    figures, alone = {}, {**os.environ, "OMP_NUM_THREADS": "1"}
+    # Threads that wait do not spin: beside others' work that would count as theirs.
+    figures, environment = {}, {**os.environ, "OMP_NUM_THREADS": str(options.cores), "OMP_WAIT_POLICY": "PASSIVE"}
     for size in options.sizes:
-        command = [sys.executable, "-m", "tests.benchmarks.bench_rows", str(size), "--one"]
-        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, env=alone)
+        command = [sys.executable, "-m", "tests.benchmarks.bench_rows", str(size), "--one", "--cores"]
+        command += [str(options.cores)]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, env=environment)
         if done.returncode:
             raise RuntimeError(f"{size} rows: ended with {done.returncode}")
         figures[size] = json.loads(done.stdout.splitlines()[-1])
         print(size, json.dumps(figures[size]), flush=True)
         if options.write:  # after each size: a run of hours that is cut off leaves what it measured
             content = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
-            content[str(size)] = {**figures[size], "busy": round(os.getloadavg()[2], 1)}
+            content[str(size)] = {**figures[size], "busy": round(os.getloadavg()[2], 1), "cores": options.cores}
             RESULT.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     print("\n".join(table(figures, SHOWN)))
 

@@ -1,21 +1,24 @@
-"""How fast a library is screened on Ray, against one process without Ray on the same rows.
+"""What a row of a screen costs on Ray, against one process without Ray on the same rows, by the number of endpoints.
 
-Needs a trained project (`make run` or `aidrug run`) and the extra `screening`. The library is made of the embedded
-endpoints' own molecules, repeated to `AIDRUG_SCREEN_ROWS` rows (100,000): the time of a row does not depend on its
-neighbours, because a screen remembers nothing. Prints rows per second, the ratio, peak memory of this process, and what
-a billion rows would take and cost at that rate on rented cores.
+Run `AIDRUG_HOME=FOLDER/home python -m tests.benchmarks.bench_screen 5 50 200`, after `bench_grid 300 --folder FOLDER`,
+or with any trained project; it needs the extra `screening`. Molecules are real ones. Costs are processor time of all
+processes of Ray together, its own included, so that a busy machine changes them little. A first screen of a few rows
+lets every worker open its bundles; the one that is measured finds them open. A billion rows are projected from the two.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import os
-import resource
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -26,53 +29,129 @@ from model_zoo.bundles.store import parse_pointer
 from model_zoo.config.screen import Screen
 from model_zoo.inference.screening import find_shards, predict_shard
 from serving.storage.stores import open_store
+from tests.benchmarks.load import machine_load
+from tests.real_molecules import real
 
-ROWS = int(os.environ.get("AIDRUG_SCREEN_ROWS", "100000"))
-ALONE_ROWS = 2_000
+RESULT = Path(__file__).parent / "results" / "screen.json"
+ROWS, SHARD = 4_000, 500
 BILLION = 1_000_000_000
 DOLLARS_PER_CORE_HOUR = 0.045
 """About what a vCPU of a compute-optimised host costs on demand; check the price list before relying on it."""
 
 
-def main() -> None:
-    """Print the figures."""
-    settings = Settings.from_env()
-    store = open_store(settings.store, settings.folder("bundle_cache"))
+@dataclass(frozen=True)
+class Project:
+    """A trained project, and who of it predicts.
+
+    Attributes
+    ----------
+    settings
+        Where its bundles are.
+    endpoints
+        The names of those that take part.
+    """
+
+    settings: Settings
+    endpoints: Sequence[str]
+
+
+def measure(project: Project, rows: int, workers: int, folder: Path) -> dict[str, float]:
+    """Measure one number of endpoints, on rows that are the same for both."""
+    smiles = list(itertools.islice(itertools.cycle(real()), rows + SHARD * workers))
+    first, rest = (
+        _screen(folder / name, part, project) for name, part in (("first", smiles[rows:]), ("rest", smiles[:rows]))
+    )
+    store = open_store(project.settings.store, project.settings.folder("bundle_cache"))
     pointer = parse_pointer(store.read_pointer_bytes())
-    folders = {name: store.fetch_bundle(name, now.version) for name, now in pointer.endpoints.items()}
-    smiles = sorted({text for folder in folders.values() for text in _smiles(folder)})
-    with tempfile.TemporaryDirectory() as name:
-        library = Path(name) / "library"
-        library.mkdir()
-        rows = list(itertools.islice(itertools.cycle(smiles), ROWS))
-        pq.write_table(pa.table({"smiles": rows}), library / "library.parquet", row_group_size=10_000)
-        out = f"{name}/out"
-        screen = Screen(name="bench", description="", library=str(library), rows_per_shard=ALONE_ROWS, out=out)
-        bundles = {endpoint: load_bundle(folder) for endpoint, folder in folders.items()}
-        shards, _ = find_shards(screen)
-        began = time.perf_counter()
-        predict_shard(screen, shards[0], bundles)
-        alone = shards[0].rows / (time.perf_counter() - began)
-        print(f"{len(smiles)} different molecules, {len(bundles)} endpoints: {', '.join(bundles)}")
-        print(f"one process, no Ray: {alone:.0f} rows/s")
-        workers = os.cpu_count() or 1
-        with screens.ray_cluster(workers):
-            began = time.perf_counter()
-            report = screens.run_screen(settings, screen, print, workers)
-            seconds = time.perf_counter() - began
-        rate = report.rows / seconds
-        print(f"Ray, {workers} workers: {report.rows} rows in {seconds:.0f} s, {rate:.0f} rows/s")
-        print(f"ratio to one process: {rate / alone:.2f}")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"peak memory of the driver: {peak:.0f} MB; failed shards: {len(report.failed)}")
-        hours = BILLION / (rate / workers) / 3600
-        cost = hours * DOLLARS_PER_CORE_HOUR
-        print(f"projection, not measured: a billion rows take {hours:,.0f} core hours, about ${cost:,.0f}")
+    began = time.process_time()
+    bundles = {
+        name: load_bundle(store.fetch_bundle(name, pointer.endpoints[name].version)) for name in project.endpoints
+    }
+    figures: dict[str, float] = {"open_s": time.process_time() - began}
+    shards = find_shards(rest)[0]
+    predict_shard(first, find_shards(first)[0][0], bundles)
+    began = time.process_time()
+    for shard in shards:
+        predict_shard(rest, shard, bundles)
+    figures["plain_ms"] = 1000 * (time.process_time() - began) / rows
+    del bundles
+    with screens.ray_cluster(workers):
+        warm, before = _run(project, first, workers), _used()
+        clock = time.perf_counter()
+        _run(project, rest, workers)
+        figures["clock_s"] = time.perf_counter() - clock
+        after = _used()
+        figures["first_s"] = before - warm
+        figures["ray_ms"] = 1000 * (after - before) / rows
+        figures["worker_mb"] = max(child.memory_info().rss for child in psutil.Process().children(recursive=True)) / 1e6
+    figures["rate"] = figures["plain_ms"] / figures["ray_ms"]
+    return figures
 
 
-def _smiles(folder: Path) -> list[str]:
-    smiles: list[str] = json.loads((folder / "neighbours.json").read_bytes())["smiles"]
-    return smiles
+def _run(project: Project, screen: Screen, workers: int) -> float:
+    """Run a screen; give what Ray's processes had used before it."""
+    before = _used()
+    report = screens.run_screen(project.settings, screen, lambda _: None, workers)
+    if report.failed or report.made != report.shards:
+        raise RuntimeError(f"expected {report.shards} shards, {report.made} were made: {dict(report.failed)}")
+    return before
+
+
+def _used() -> float:
+    """Return the processor time that this process and all that it started have used, in seconds."""
+    own = psutil.Process()
+    return sum(sum(each.cpu_times()[:2]) for each in (own, *own.children(recursive=True)))
+
+
+def _screen(folder: Path, smiles: Sequence[str], project: Project) -> Screen:
+    folder.mkdir()
+    pq.write_table(pa.table({"smiles": smiles}), folder / "library.parquet", row_group_size=10_000)
+    return Screen(
+        name="bench",
+        description="",
+        library=str(folder),
+        out=f"{folder}.out",
+        endpoints=tuple(project.endpoints),
+        rows_per_shard=SHARD,
+    )
+
+
+def lines(figures: dict[str, dict[str, float]]) -> list[str]:
+    """Write the figures as a table, with what a billion rows take."""
+    titles = ["endpoints", "one process, ms a row", "on Ray, ms a row", "rate of a core", "opening all bundles, s"]
+    titles += ["largest process, MB", "a billion rows, core hours", "at $0.045"]
+    shown = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
+    for endpoints, told in sorted(figures.items(), key=lambda item: int(item[0])):
+        hours = BILLION * told["ray_ms"] / 3.6e6
+        cells = [endpoints, *(f"{told[name]:.2f}" for name in ("plain_ms", "ray_ms")), f"{100 * told['rate']:.0f} %"]
+        cells += [f"{told['open_s']:.1f}", f"{told['worker_mb']:.0f}", f"{hours:,.0f}"]
+        shown.append("| " + " | ".join([*cells, f"${hours * DOLLARS_PER_CORE_HOUR:,.0f}"]) + " |")
+    return shown
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("endpoints", type=int, nargs="*", default=[5], help="numbers of endpoints")
+    parser.add_argument("--rows", type=int, default=ROWS, help="rows of the library that is measured")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--write", action="store_true", help="keep the figures for `docs/performance.md`")
+    options = parser.parse_args()
+    settings, figures = Settings.from_env(), {}
+    store = open_store(settings.store, settings.folder("bundle_cache"))
+    names = sorted(parse_pointer(store.read_pointer_bytes()).endpoints)
+    for number in options.endpoints:
+        if number > len(names):
+            raise SystemExit(f"expected {number} endpoints with a champion, {settings.home} has {len(names)}")
+        with tempfile.TemporaryDirectory() as scratch:
+            project = Project(settings, names[:number])
+            figures[str(number)] = measure(project, options.rows, options.workers, Path(scratch))
+        print(number, json.dumps(figures[str(number)]), flush=True)
+        if options.write:
+            known = json.loads(RESULT.read_text(encoding="utf-8"))["figures"] if RESULT.exists() else {}
+            content = {"load": machine_load(), "rows": options.rows, "figures": {**known, **figures}}
+            RESULT.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    print("\n".join(lines(figures)))
 
 
 if __name__ == "__main__":

@@ -6,14 +6,16 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 
 from ai_drug_assets.execution import runner
 from ai_drug_assets.execution.instance import prepare_instance
-from ai_drug_assets.execution.lanes import Done, Ended, Processes
+from ai_drug_assets.execution.lanes import Done, Ended, Processes, give_back
 from ai_drug_assets.execution.progress import Lines
 from ai_drug_assets.planning.catalog import load_catalog
 from ai_drug_assets.planning.ledger import Ledger
@@ -93,3 +95,40 @@ def test_side_by_side_everything_is_made_once(settings: Settings, monkeypatch: p
     assert sorted(report.made) == sorted(load_catalog(settings).nodes)
     again = run()
     assert (again.made, again.failed) == ([], {})
+
+
+def test_the_process_that_lanes_are_forked_from_is_ended_and_begins_anew() -> None:
+    """`aidrug up` stays for weeks: what training needed does not stay with it."""
+    forkserver.ensure_running()
+    first = forkserver._forkserver._forkserver_pid
+    assert psutil.pid_exists(first)
+    give_back()
+    assert not psutil.pid_exists(first)
+    give_back()  # nothing is left to end
+    forkserver.ensure_running()
+    second = forkserver._forkserver._forkserver_pid
+    assert second not in (None, first)
+    give_back()
+    assert not psutil.pid_exists(second)
+
+
+@pytest.mark.parametrize(("stays", "worth_s", "place"), [(True, 0.0, "1"), (False, 0.0, "own"), (True, 1e9, "own")])
+def test_a_process_that_stays_leaves_what_takes_memory_to_another(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, stays: bool, worth_s: float, place: str
+) -> None:
+    """Even with one worker, `aidrug up` trains in a process that ends; little work is done where it is asked for."""
+
+    class OpenedError(Exception):
+        pass
+
+    def own(*told: object) -> None:
+        raise OpenedError("own")
+
+    def processes(catalog: object, number: int) -> None:
+        raise OpenedError(str(number))
+
+    monkeypatch.setattr(runner, "WORTH_LANES_S", worth_s)
+    monkeypatch.setattr(runner, "OwnProcess", own)
+    monkeypatch.setattr(runner, "Processes", processes)
+    with pytest.raises(OpenedError, match=place), dg.DagsterInstance.get() as instance:
+        runner.bring_up_to_date(load_catalog(settings), instance, Lines(print), lanes=1, stays=stays)

@@ -62,6 +62,23 @@ def test_every_row_has_its_place(tmp_path: Path, bundles: dict[str, Bundle]) -> 
     assert "price" not in table.column_names
 
 
+def test_tiny_row_groups_share_a_shard(tmp_path: Path, bundles: dict[str, Bundle]) -> None:
+    """A file of one row in each group, as streaming writers leave them, is a shard or two, each row at its place."""
+    rows: list[str | None] = ["C" * (1 + index) for index in range(8)]
+    library(tmp_path / "tiny", rows, group=1)
+    library(tmp_path / "whole", rows, group=8)
+    tiny, whole = (screen(tmp_path / name, rows_per_shard=5) for name in ("tiny", "whole"))
+    (shards, identity), (plain, known) = find_shards(tiny), find_shards(whole)
+    assert [(shard.first, shard.rows) for shard in shards] == [(shard.first, shard.rows) for shard in plain]
+    assert [(shard.first, shard.rows) for shard in shards] == [(0, 5), (5, 3)]
+    assert ("joined" in identity, "joined" in known) == (True, False)
+    tables = [
+        pa.concat_tables([predict_shard(each, shard, bundles) for shard in some])
+        for each, some in ((tiny, shards), (whole, plain))
+    ]
+    assert tables[0].equals(tables[1])
+
+
 def test_numbers_are_those_of_the_bundle(tmp_path: Path, bundles: dict[str, Bundle]) -> None:
     """A screen says what the service says of the same molecules."""
     from model_zoo.chemistry.molecules import Molecule, parse_molecule

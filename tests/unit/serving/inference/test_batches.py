@@ -271,6 +271,20 @@ def test_one_molecule_that_never_ends_stalls_nobody() -> None:
     run(test)
 
 
+def test_what_waited_for_something_else_is_not_hopeless_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that used no processor time may have waited for a slow disk: later the molecule is tried again."""
+    monkeypatch.setattr("serving.inference.batches.BLOCKED_FOR_S", 0.0)
+
+    async def test() -> None:
+        predictor = Predictor()
+        async with running(predictor, seconds=0.05) as batches:
+            assert await batches.predict("k", ["hang"]) == ["timed out"]
+            predictor.hung.set()  # the disk answers again
+            assert await batches.predict("k", ["hang"]) == ["hang!"]
+
+    run(test)
+
+
 def test_when_too_many_threads_are_held_up_requests_are_refused_until_one_returns() -> None:
     """Threads that were given up are bounded in number."""
 
