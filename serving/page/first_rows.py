@@ -168,7 +168,7 @@ def guesses(path: Path, said: Said) -> Guesses:
     try:
         table = read_whole(path, said, sheet=said.sheet)
         roles = find_roles(table)
-        proposals = propose(table, roles, path.name, Answers()) if roles.values else []
+        proposals = propose(table, roles, Path(said.name or path.name).name, Answers()) if roles.values else []
     except (DataError, UnicodeDecodeError):
         return Guesses()
     made = []
