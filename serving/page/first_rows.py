@@ -12,10 +12,10 @@ from litestar import MediaType, Response, post
 from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
 
-from model_zoo.data.assays.proposal import Answers, propose
+from model_zoo.data.assays.proposal import Answers, propose, slug, stem_of
 from model_zoo.data.assays.roles import find_roles
 from model_zoo.data.assays.whole_table import read_whole
-from model_zoo.data.assays.yaml_text import as_yaml
+from model_zoo.data.assays.yaml_text import as_one_yaml, as_yaml
 from model_zoo.data.pasted.notation import recognise_row
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.guessing import Said
@@ -65,6 +65,25 @@ class Guess:
 
 
 @dataclass(frozen=True)
+class Guesses:
+    """What a file could become.
+
+    Attributes
+    ----------
+    endpoints
+        Each with a YAML of its own.
+    together
+        The name of one file for all of them.
+    yaml
+        What it would say; empty for a single endpoint, and while a question is open.
+    """
+
+    endpoints: tuple[Guess, ...] = ()
+    together: str = ""
+    yaml: str = ""
+
+
+@dataclass(frozen=True)
 class FirstRows:
     """What the page shows of a file.
 
@@ -86,7 +105,7 @@ class FirstRows:
     sheet: str
     rows: tuple[FirstRow, ...]
     whole: bool
-    guesses: tuple[Guess, ...]
+    guesses: Guesses
 
 
 @post(
@@ -140,24 +159,25 @@ def first_rows(path: Path, said: Said) -> FirstRows:
         form.append(table.encoding.removesuffix("-sig"))
     return FirstRows(
         ", ".join(form), table.columns, table.smiles_column if clear else None, table.format != "sdf", sheets,
-        said.sheet or "", tuple(rows), whole, guesses(path, said) if whole and clear else (),
+        said.sheet or "", tuple(rows), whole, guesses(path, said) if whole and clear else Guesses(),
     )  # fmt: skip
 
 
-def guesses(path: Path, said: Said) -> tuple[Guess, ...]:
+def guesses(path: Path, said: Said) -> Guesses:
     """Guess the endpoints that a file could become, as `aidrug endpoint new` does; none where it holds no values."""
     try:
         table = read_whole(path, said, sheet=said.sheet)
         roles = find_roles(table)
-        proposals = propose(table, roles, path.name, Answers()) if roles.values else []
+        proposals = propose(table, roles, Path(said.name or path.name).name, Answers()) if roles.values else []
     except (DataError, UnicodeDecodeError):
-        return ()
+        return Guesses()
     made = []
     for each in proposals[:MOST_ENDPOINTS]:
         lines = tuple(f"{key.removeprefix('source.')}: {why}" for key, why in each.why.items())
         text = "" if each.questions else as_yaml(each, ORIGIN)
         made.append(Guess(each.name, lines, tuple(each.questions), text))
-    return tuple(made)
+    several = len(proposals) > 1 and not any(each.questions for each in proposals)
+    return Guesses(tuple(made), slug(stem_of(path)), as_one_yaml(proposals, ORIGIN) if several else "")
 
 
 def _understood(path: Path, said: Said) -> tuple[Table, bool]:

@@ -28,7 +28,7 @@ _NO_MEASUREMENT = re.compile(
     |rotatable|rings?|heavy|atoms|qed|ro5|violations|lipinski|molregno|cid|sid|aid|tid|year|index|row|confidence|pubmed
     |doi|src|well|plate|batch|replicates?|count|n|std|stdev|sd|sem|se|err|error|hill|slope|r2|r_squared|ci|cv|predicted
     |pred|calc|calculated|estimated|simulated|passage|concentration|conc|dose|temperature|temp|min_degree|degree|url|id|ids
-    |num|no|number|vendor|cas|barcode|inchi|inchikey|formula|purity|upper_value|lower_value|polar_surface_area)(\b|_|$)""",
+    |num|no|number|nr|nummer|lfd|vendor|cas|barcode|inchi|inchikey|formula|purity|upper_value|lower_value|polar_surface_area)(\b|_|$)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _DIRECTIONS: tuple[tuple[str, Direction], ...] = (

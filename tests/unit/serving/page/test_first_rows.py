@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -17,6 +18,7 @@ import yaml
 from litestar.testing import TestClient
 
 from model_zoo.bundles.store import FolderStore
+from model_zoo.config.endpoint_file import read_endpoints
 from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle_factory import publish
@@ -126,6 +128,27 @@ def test_the_endpoint_that_a_file_could_become_is_offered(client: Client) -> Non
     assert made["source"]["files"] == ["hits.csv"]
     assert "25 numbers" in answer
     assert "could be made of it" not in look(client, "hits.csv", b"id,smiles\na,CCO\nb,CCN\n")
+
+
+def test_several_endpoints_are_offered_in_one_file(client: Client, tmp_path: Path) -> None:
+    """The form of `--together`, beside a YAML for each; none where one endpoint is all, or a question is open."""
+    table = "SMILES,HLM CLint (uL/min/mg),logD\n" + "".join(
+        f"{text},{place + 0.5},0.5\n" for place, text in enumerate(SMILES)
+    )
+    answer = client.post("/page/file", files={"file": ("my wide.csv", table.encode())}).text
+    together, *alone = map(unescape, re.findall(r'<pre class="yaml">(.*?)</pre>', answer, re.DOTALL))
+    (tmp_path / "my_wide.yaml").write_text(together, encoding="utf-8")
+    read = read_endpoints(tmp_path)
+    open_question = table.replace("SMILES,", "SMILES,species,").replace("CO,", "CO,rat,").replace("rat", "human", 3)
+
+    assert 'data-name="my_wide.yaml"' in answer
+    assert not read.faults
+    assert {name: each.dataset.source.value_column for name, each in read.endpoints.items()} == {
+        "hlm_clint": "HLM CLint (uL/min/mg)", "logd": "logD",
+    }  # fmt: skip
+    assert [yaml.safe_load(text)["name"] for text in alone] == ["hlm_clint", "logd"]
+    assert "in one file" not in look(client, "my_wide.csv", open_question.encode())
+    assert "in one file" not in look(client, "hits.csv", CSV.encode())
 
 
 def test_what_is_no_table_says_so(client: Client) -> None:
