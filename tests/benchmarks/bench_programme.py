@@ -76,13 +76,14 @@ class Programme:
         sets = (each.model_copy(update={"endpoint": {**each.endpoint, **columns}}) for each in panel.sets)
         made = (Endpoint.model_validate(each.content(panel, ".")) for each in sets)
         self.endpoints = {each.name: each for each in made}
+        self._targets = {name: each.target for name, each in self.endpoints.items()}
         sections = {name: each.dataset for name, each in self.endpoints.items()}
         self.group: GroupDataset = make_group_dataset(
             sections, Split.model_validate({"kind": kind}), lambda source: folder
         )
         molecules = self.group.molecules
         self.rows = {smiles: place for place, smiles in enumerate(molecules.table["smiles"])}
-        self.kin = dict(zip(molecules.table["smiles"], molecules.table["group"], strict=True))
+        self.folds, self.groups = molecules.folds, molecules.table["group"].to_numpy(dtype=int)
         self._cache, self._molecules = FeatureCache(HOME / "features", ROOT), molecules.molecules()
 
     def predicted(self, name: str, *, fit: bool = False) -> tuple[Values | None, float]:
@@ -162,20 +163,25 @@ class Programme:
     def _mine(self, endpoint: str) -> list[int]:
         return [self.rows[smiles] for smiles in self.group.datasets[endpoint].table["smiles"]]
 
-    def _features(self, model: ModelSpec) -> NDArray[Any]:
+    def features(self, model: ModelSpec) -> NDArray[Any]:
+        """Return the `n x d` features that a model reads, of all molecules."""
         return featurizers.join([self._cache.featurize(name, self._molecules) for name in model.features])
 
     def _one_by_one(self, model: ModelSpec) -> Values:
-        X, raw = self._features(model), np.full((len(self.rows), len(self.group.datasets)), np.nan)
+        X, raw = self.features(model), np.full((len(self.rows), len(self.group.datasets)), np.nan)
         for place, (name, dataset) in enumerate(self.group.datasets.items()):
             mine = self._mine(name)
             data = TrainingData(X[mine], dataset.values, dataset.folds)
             raw[mine, place] = cross_validate(model.recipe, model.settings(), self.endpoints[name].target, data).raw
         return raw
 
+    @property
+    def Y(self) -> Values:  # noqa: N802  a matrix
+        """The `n x t` values of all molecules, NaN where nothing was measured."""
+        return joined(self.group, self._targets, np.empty((len(self.rows), 0)))[0].Y
+
     def _jointly(self, model: ModelSpec, *, apart: bool) -> Values:
-        targets = {name: each.target for name, each in self.endpoints.items()}
-        data, _ = joined(self.group, targets, self._features(model))
+        data, _ = joined(self.group, self._targets, self.features(model))
         if not apart:
             return cross_validate_jointly(model.recipe, model.settings(), data)
         raw = np.full(data.Y.shape, np.nan)

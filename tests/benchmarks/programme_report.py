@@ -1,7 +1,7 @@
-"""`docs/programmes.md`, made from `programme.json` and `splits.json` in `tests/benchmarks/results/`.
+"""`docs/programmes.md`, made from results in `tests/benchmarks/results/`.
 
-Run `python -m tests.benchmarks.programme_report` after `bench_programme` or `bench_splits`. Every number in the document
-comes from the results; a test compares the two.
+Run `python -m tests.benchmarks.programme_report` after `bench_programme`, `bench_stacking` or `bench_splits`. Every
+number in the document comes from the results; a test compares the two.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "programme.json"
-SPLITS = RESULTS.with_name("splits.json")
+STACKING, SPLITS = RESULTS.with_name("stacking.json"), RESULTS.with_name("splits.json")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "programmes.md"
 Content = dict[str, Any]
 TITLES = {
@@ -112,11 +112,24 @@ another kind of model with another loss, is told by the same network on each ass
 tests.benchmarks.bench_programme FOLDER KIND "mlp_joint, apart"` adds it to these tables.
 """
 
+STACKED = """
+## Boosters on what is predicted at the sister endpoints
+
+`xgb` from its features, and with a column for each other assay: a prediction out of fold by molecule, so that neither
+the fold of a molecule nor the one held out has told it anything at any endpoint. *And itself* adds a second opinion on
+the assay itself. Mean absolute error in log10 units. `python -m tests.benchmarks.bench_stacking FOLDER KIND` measures
+it again.
+
+{errors}
+
+Mean change of the absolute error against `xgb` over the four assays (95 % interval): {changes}.
+"""
+
 UNDER = """
 ## What each split promises of the same molecules
 
 The molecules that are in a fold under every split, each predicted once under each, by models that saw nothing of its
-fold: the mean of `gp` and `mlp_joint`, mean absolute error in log10 units. What a split keeps apart is all that
+fold: mean absolute error of `xgb`, in log10 units. What a split keeps apart is all that
 differs between the first three; the models of *identifiers* learn from the folds before alone, so from fewer values:
 {fewest:,} to {most:,} of {name}, where the others learn from {others:,}. The file has no dates, and the order of its
 identifiers stands in for them; whether it is that of time is not known. The test splits take no part. `python -m
@@ -127,6 +140,11 @@ tests.benchmarks.bench_splits FOLDER` measures it again.
 Mean change against *random* over the four assays (95 % interval, drawing clusters): {changes}. So a split is chosen
 for what the model is used on (`split` of the group), and an error is quoted with its split.
 """
+STACKED_ON = {
+    "xgb": "features",
+    "sisters": "features and sisters",
+    "sisters and itself": "features, sisters and itself",
+}
 KINDS = {"random": "random", "scaffold": "scaffold", "cluster": "cluster", "time": "identifiers"}
 
 
@@ -136,13 +154,29 @@ def read_results(file: Path = RESULTS) -> Content:
     return content
 
 
+def stacking(found: Content) -> str:
+    """Write what boosters gain from the sister endpoints; nothing where nothing was measured."""
+    if not found:
+        return ""
+    lines = [["folds", "`xgb` learns from", *(TITLES[name] for name in list(TITLES)[:4])]]
+    changes = []
+    for kind, of_kind in sorted(found.items()):
+        for added, title in STACKED_ON.items():
+            errors = [f"{of_kind['errors'][name][added]:.3f}" for name in list(TITLES)[:4]]
+            lines.append([f"{kind}s", title, *errors])
+            if one := of_kind["judged"].get(f"{added}, mae"):
+                low, high = one["interval"]
+                changes.append(f"{kind}s, {title}, {one['mean']:+.1%} ({low:+.1%} to {high:+.1%})")
+    return STACKED.format(errors=_table(lines), changes="; ".join(changes))
+
+
 def splits(found: Content) -> str:
     """Write what each split says of the same molecules; nothing where nothing was measured."""
     if not found:
         return ""
     lines = [["assay", "molecules", *KINDS.values()]]
     for name, of_kinds in sorted(found["errors"].items(), key=lambda each: list(TITLES).index(each[0])):
-        errors = [f"{of_kinds[kind]['mean of both']:.3f}" for kind in KINDS]
+        errors = [f"{of_kinds[kind]:.3f}" for kind in KINDS]
         lines.append([TITLES[name], f"{found['rows'][name]:,}", *errors])
     changes = []
     for kind, one in found["against_random"].items():
@@ -159,7 +193,7 @@ def splits(found: Content) -> str:
     )
 
 
-def report(results: Content, of_splits: Content) -> str:
+def report(results: Content, of_stacking: Content, of_splits: Content) -> str:
     """Write the document."""
     if not results:
         return HEAD
@@ -170,6 +204,7 @@ def report(results: Content, of_splits: Content) -> str:
             MEASURED.format(kinds=" or ".join(sorted(results))),
             *(_split(kind, results[kind]) for kind in sorted(results)),
             TAIL.format(joint_s=seconds["mlp_joint"], gp_s=seconds["gp"], catboost_s=seconds["catboost"]),
+            stacking(of_stacking),
             splits(of_splits),
         ]
     )
@@ -206,4 +241,4 @@ def _table(lines: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(report(read_results(), read_results(SPLITS)), encoding="utf-8")
+    DOCUMENT.write_text(report(*map(read_results, (RESULTS, STACKING, SPLITS))), encoding="utf-8")
