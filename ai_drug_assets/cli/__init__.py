@@ -176,7 +176,7 @@ def schema() -> None:
 
 @aidrug.command()
 @click.option("--structures", type=click.Path(dir_okay=False, path_type=Path), help="Molecules that it learns too.")
-@click.option("--column", help="The file's column of structures, where nobody can tell.")
+@click.option("--column", help="The column of structures, where it cannot be guessed.")
 def pretrain(structures: Path | None, column: str | None) -> None:
     """Compute the weights that the transformer starts from, in ten minutes on a core, and report their quality.
 
