@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from tests.benchmarks.bench_stacking import nested
-from tests.benchmarks.programme_report import DOCUMENT, RESULTS, SPLITS, STACKING, read_results, report
+from tests.benchmarks.programme_report import DOCUMENT, FILES, read_results, report
 
 
 def test_the_document_holds_the_numbers_of_the_results() -> None:
     """`docs/programmes.md` is made from the results by `python -m tests.benchmarks.programme_report`."""
-    assert DOCUMENT.read_text(encoding="utf-8") == report(*map(read_results, (RESULTS, STACKING, SPLITS)))
+    assert DOCUMENT.read_text(encoding="utf-8") == report(*map(read_results, FILES))
 
 
 def test_what_boosters_are_told_of_sisters_is_out_of_fold() -> None:
