@@ -175,11 +175,17 @@ def schema() -> None:
 
 
 @aidrug.command()
-def pretrain() -> None:
-    """Compute the weights that the transformer starts from, in ten minutes on a core, and report their quality."""
+@click.option("--structures", type=click.Path(dir_okay=False, path_type=Path), help="Molecules that it learns too.")
+@click.option("--column", help="The column of structures, where it cannot be guessed.")
+def pretrain(structures: Path | None, column: str | None) -> None:
+    """Compute the weights that the transformer starts from, in ten minutes on a core, and report their quality.
+
+    They are made of structures alone: the drugs of ChEMBL, the embedded endpoints, and a file of yours. Models that
+    start from them are trained again.
+    """
     from model_zoo.training.pretraining import write_weights
 
-    write_weights(Settings.from_env().root, click.echo)
+    write_weights(Settings.from_env().root, click.echo, own=structures, column=column)
 
 
 @aidrug.command()

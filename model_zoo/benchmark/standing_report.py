@@ -106,6 +106,7 @@ def _maplight(found: Mapping[str, Mapping[str, Json]]) -> list[str]:
         here = f"{each['mean']:.3f} ± {each['std']:.3f}" + ("" if seeds == OFFICIAL_SEEDS else f" ({seeds} seeds)")
         theirs = f"{each['published']:g} ± {each['published_std']:g}"
         lines.append(f"| {name} | {each['metric']} | {here} | {theirs} | {each['deviations']:.1f} |")
-    whole = [each for each in found.values() if len(each["scores"]) == OFFICIAL_SEEDS]
-    within = sum(each["deviations"] <= WITHIN for each in whole)
-    return [*lines, "", f"{within} of {len(whole)} whole sets within {WITHIN:g} published standard deviations."]
+    within = sum(each["deviations"] <= WITHIN for each in found.values())
+    whole = sum(len(each["scores"]) == OFFICIAL_SEEDS for each in found.values())
+    said = f"{within} of {len(found)} sets within {WITHIN:g} published standard deviations; {whole} of them have all"
+    return [*lines, "", f"{said} {OFFICIAL_SEEDS} seeds."]

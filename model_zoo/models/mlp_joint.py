@@ -3,8 +3,9 @@
 Source: Dahl et al., arXiv 1406.1231 (multi-task networks for QSAR: a value that was not measured has no part in the
 loss), after Caruana, Machine Learning 1997, 28, 41. Two hidden layers are shared, each endpoint has an output of its
 own; members differ in their random start and the order of rows, and their mean predicts. Counts enter by their
-logarithm, other features by their quantiles among the training rows. Trained by PyTorch; each endpoint is served as an
-ONNX graph of its own.
+logarithm, other features by their quantiles among the training rows. These quantiles are also learnt, as endpoints of
+which no value is missing: where little was measured, they keep the shared layers to what describes a molecule. Trained
+by PyTorch; each endpoint is served as an ONNX graph of its own.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ class Config(ModelConfig):
     input_dropout: float = Field(default=0.1, ge=0, lt=1)
     dropout: float = Field(default=0.3, ge=0, lt=1)
     """After the first layer; two thirds of it after the second."""
+    auxiliary: float = Field(default=0.5, ge=0)
+    """What the mean error of the measures, learnt beside the endpoints, weighs against theirs; `bench_auxiliary`
+    compares it with none."""
     loss: Literal["MAE", "MSE"] = "MAE"
     """What regressions minimise; classes always the log loss."""
 
@@ -122,14 +126,22 @@ def train_jointly(X: Numbers, Y: NDArray[np.float64], tasks: Sequence[Task], con
     try:
         with torch.random.fork_rng(devices=[]):
             inputs, targets = torch.from_numpy(columns.scaled(X)), torch.from_numpy(learnt)
-            members = [_fit(inputs, targets, tasks, config, member) for member in range(config.members)]
+            measures = inputs[:, len(columns.counts) :] if config.auxiliary else inputs[:, :0]
+            members = [_fit(inputs, targets, measures, tasks, config, member) for member in range(config.members)]
     finally:
         torch.set_num_threads(before)
     return JointPerceptrons(columns, members, scales, tasks)
 
 
-def _fit(inputs: torch.Tensor, targets: torch.Tensor, tasks: Sequence[Task], config: Config, member: int) -> Layers:
-    """Train one member; the loss is the mean over what was measured."""
+def _fit(
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    measures: torch.Tensor,
+    tasks: Sequence[Task],
+    config: Config,
+    member: int,
+) -> Layers:
+    """Train one member; the loss is the mean over what was measured, and that over the measures by its weight."""
     import torch
     from torch import nn
     from torch.nn import functional
@@ -144,8 +156,9 @@ def _fit(inputs: torch.Tensor, targets: torch.Tensor, tasks: Sequence[Task], con
         nn.Linear(config.hidden, half),
         nn.ReLU(),
         nn.Dropout(config.dropout * 2 / 3),
-        nn.Linear(half, targets.shape[1]),
+        nn.Linear(half, targets.shape[1] + measures.shape[1]),
     )
+    count = targets.shape[1]
     known = torch.isfinite(targets)
     values = torch.nan_to_num(targets)
     binary = torch.tensor([task == "binary" for task in tasks])
@@ -159,18 +172,22 @@ def _fit(inputs: torch.Tensor, targets: torch.Tensor, tasks: Sequence[Task], con
     )
     for _ in range(config.epochs):
         for rows in torch.split(torch.randperm(len(inputs)), config.batch_size):
-            output, wanted, there = network(inputs[rows]), values[rows], known[rows]
+            (output, told), wanted, there = network(inputs[rows]).tensor_split([count], 1), values[rows], known[rows]
             of_classes = functional.binary_cross_entropy_with_logits(output, wanted.clamp(0, 1), reduction="none")
             each = torch.where(binary, of_classes, of_regression(output, wanted, reduction="none"))
             loss = torch.where(there, each, 0.0).sum() / there.sum().clamp(min=1)
+            if measures.shape[1]:
+                loss = loss + config.auxiliary * of_regression(told, measures[rows])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         if not torch.isfinite(loss):
             raise TrainingError("mlp_joint: the training diverged: lower learning_rate, or look for huge values")
-    layers = [layer for layer in network if isinstance(layer, nn.Linear)]
-    return [(layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy()) for layer in layers]
+    linear = [layer for layer in network if isinstance(layer, nn.Linear)]
+    layers = [(layer.weight.detach().numpy().T, layer.bias.detach().numpy()) for layer in linear]
+    *hidden, (weight, bias) = [(weight.copy(), bias.copy()) for weight, bias in layers]
+    return [*hidden, (weight[:, :count].copy(), bias[:count].copy())]
 
 
 def _outputs(layers: Layers, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,13 +1,14 @@
 """Making the weights that the SMILES transformer starts from: it learns to read descriptors off a SMILES.
 
-`aidrug pretrain` writes `model_zoo/models/_smiles_encoder.npz`.
+`aidrug pretrain` writes `model_zoo/models/_smiles_encoder.npz`, and its digest into the code beside it.
 
-No measured value is read: the molecules are the drugs of ChEMBL and those of the embedded endpoints, the targets are
-RDKit's 217 descriptors by rank.
+No measured value is read: the molecules are the drugs of ChEMBL, those of the embedded endpoints and those of a file of
+the user's; the targets are RDKit's 217 descriptors by rank.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,12 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from model_zoo.chemistry.molecules import Molecule, Standardise
+from model_zoo.chemistry.molecules import CURATION_LIMITS, Molecule, Standardise, parse_molecule
 from model_zoo.config.files import load_configs
 from model_zoo.data.dataset import make_dataset
+from model_zoo.data.pasted.notation import recognise_row
 from model_zoo.data.reference_drugs import chembl_drugs
+from model_zoo.data.tables.guessing import Said
+from model_zoo.data.tables.reading import understand
+from model_zoo.errors import DataError
 from model_zoo.featurizers import rdkit_descriptors, tokens
 from model_zoo.io.digests import file_digest
+from model_zoo.io.files import atomic_write
 from model_zoo.models._smiles_encoder import SHAPE, WEIGHTS, deal, descent, make_encoder, one_thread, trim
 from model_zoo.type_aliases import Json, Numbers
 
@@ -29,14 +35,50 @@ HELD_OUT = 20
 """One molecule of so many is held out, to say how well descriptors are read."""
 REWRITTEN = 0.5
 """The share of molecules that are written anew, from another atom, each epoch."""
+MOST = 200_000
+"""Molecules of a file: twelve thousand steps see each of so many four times."""
 SEED = 0
+SIGNED = re.compile(r'^DIGEST = "[0-9a-f]{64}"$', re.MULTILINE)
 
 
-def molecules(root: Path) -> list[Molecule]:
-    """Return the molecules of all embedded endpoints and the drugs, each once, sorted by SMILES."""
-    found = (
-        {molecule.smiles: molecule for molecule in known.molecules(Standardise())} if (known := chembl_drugs()) else {}
-    )
+def structures(path: Path, column: str | None = None) -> tuple[list[Molecule], int]:
+    """Read the structures of a table, an SDF file or a list of SMILES.
+
+    Returns
+    -------
+    list, int
+        The molecules, each once, whatever the order of the rows; how many rows hold none that can be read.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, holds no molecule or too many.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: expected a file of structures (CSV, SMILES, SDF, Excel, Parquet), got none there")
+    found: set[str] = set()
+    unread = 0
+    for row in understand(path, Said(name=path.name, column=column)).rows():
+        smiles = recognise_row(row).smiles
+        molecule = parse_molecule(smiles, limits=CURATION_LIMITS) if smiles else None
+        if not isinstance(molecule, Molecule):
+            unread += 1
+            continue
+        found.add(molecule.smiles)
+        if len(found) > MOST:
+            raise DataError(f"{path}: expected at most {MOST:,} different molecules, got more: give some of them")
+    if not found:
+        raise DataError(f"{path}: expected structures, got {unread} rows of which none can be read as one")
+    # Read anew, so that the order of atoms is that of the canonical SMILES and not of whichever row came first.
+    again = (parse_molecule(smiles, limits=CURATION_LIMITS) for smiles in sorted(found))
+    return [molecule for molecule in again if isinstance(molecule, Molecule)], unread
+
+
+def molecules(root: Path, more: Sequence[Molecule] = ()) -> list[Molecule]:
+    """Return the molecules of all embedded endpoints, the drugs and others, each once, sorted by SMILES."""
+    found = {molecule.smiles: molecule for molecule in more}
+    if known := chembl_drugs():
+        found |= {molecule.smiles: molecule for molecule in known.molecules(Standardise())}
     for endpoint in load_configs(root / "configs").endpoints.values():
         for molecule in make_dataset(endpoint.dataset, root).molecules():
             found.setdefault(molecule.smiles, molecule)
@@ -103,15 +145,49 @@ def pretrain(known: Sequence[Molecule], steps: int, say: Callable[[str], None]) 
     return {name: value.numpy().astype(np.float16) for name, value in encoder.state_dict().items()}, explained
 
 
-def write_weights(root: Path, say: Callable[[str], None], place: Path = WEIGHTS, steps: int = STEPS) -> float:
-    """Make the weights from a checkout's endpoints and write them; give the share of variance they explain.
+def write_weights(
+    root: Path,
+    say: Callable[[str], None],
+    place: Path = WEIGHTS,
+    steps: int = STEPS,
+    own: Path | None = None,
+    column: str | None = None,
+) -> float:
+    """Make the weights from a checkout's endpoints and a file of structures; give the share of variance they explain.
 
-    What is written replaces the weights of the checkout, whose digest must then be the one that is said.
+    What is written replaces the weights of the checkout, and the digest in the code beside them: models that start from
+    them are trained again.
+
+    Parameters
+    ----------
+    root
+        Of the checkout.
+    say
+        Is told what happens, one line each.
+    place
+        Where the weights go, beside `_smiles_encoder.py`.
+    steps
+        How long it learns.
+    own, column
+        A file of structures that are learnt from besides, and its column of them where nobody can tell.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be used.
     """
-    known = molecules(root)
+    more: list[Molecule] = []
+    if own is not None:
+        more, unread = structures(own, column)
+        say(f"{own}: {len(more)} molecules, {unread} rows hold none that can be read")
+    known = molecules(root, more)
     say(f"{len(known)} molecules, {len(rdkit_descriptors.NAMES)} descriptors each")
     weights, explained = pretrain(known, steps, say)
     np.savez_compressed(place, **weights)
     say(f"{explained:.1%} of the variance of the descriptors of {len(known) // HELD_OUT} molecules held out")
-    say(f"{place}: put its SHA-256 into _smiles_encoder.py: {file_digest(place)}")
+    code, digest = place.with_name("_smiles_encoder.py"), file_digest(place)
+    text, signed = SIGNED.subn(f'DIGEST = "{digest}"', code.read_text(encoding="utf-8")) if code.is_file() else ("", 0)
+    if signed == 1:
+        atomic_write(code, text.encode())
+    say(f"{place}, SHA-256 {digest}: " + ("written into" if signed == 1 else "put it into") + f" {code.name}")
     return explained

@@ -28,6 +28,7 @@ from model_zoo.config.files import load_configs
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.config.panel import Panel
 from model_zoo.config.reading import read_config
+from model_zoo.data.folds import held_out
 from model_zoo.data.group_dataset import GroupDataset, make_group_dataset
 from model_zoo.data.splits import Split
 from model_zoo.features.cache import FeatureCache
@@ -69,17 +70,20 @@ def main() -> None:
 class Programme:
     """The assays, divided by one kind of split."""
 
-    def __init__(self, folder: Path, kind: str) -> None:
+    def __init__(self, folder: Path, kind: str, **columns: str) -> None:
         self.kind, self.models = kind, load_configs(ROOT / "configs").models
         panel = read_config(ROOT / "configs" / "panels" / "biogen.yaml", Panel)
-        made = (Endpoint.model_validate(each.content(panel, ".")) for each in panel.sets)
+        sets = (each.model_copy(update={"endpoint": {**each.endpoint, **columns}}) for each in panel.sets)
+        made = (Endpoint.model_validate(each.content(panel, ".")) for each in sets)
         self.endpoints = {each.name: each for each in made}
+        self._targets = {name: each.target for name, each in self.endpoints.items()}
         sections = {name: each.dataset for name, each in self.endpoints.items()}
         self.group: GroupDataset = make_group_dataset(
             sections, Split.model_validate({"kind": kind}), lambda source: folder
         )
         molecules = self.group.molecules
         self.rows = {smiles: place for place, smiles in enumerate(molecules.table["smiles"])}
+        self.folds, self.groups = molecules.folds, molecules.table["group"].to_numpy(dtype=int)
         self._cache, self._molecules = FeatureCache(HOME / "features", ROOT), molecules.molecules()
 
     def predicted(self, name: str, *, fit: bool = False) -> tuple[Values | None, float]:
@@ -145,23 +149,39 @@ class Programme:
             "processor_s": {model: round(seconds, 1) for model, (raw, seconds) in found.items() if raw is not None},
         }
 
+    def values_of(self, endpoint: str) -> dict[str, float]:
+        """Return by molecule the values of an endpoint that some fold is scored on."""
+        dataset = self.group.datasets[endpoint]
+        rows = dataset.folds >= 0
+        return dict(zip(dataset.table["smiles"][rows], dataset.values[rows], strict=True))
+
+    def learnt_from(self, endpoint: str) -> list[int]:
+        """Return how many values of an endpoint each fold's model learns from, from the first fold to the last."""
+        folds = self.group.datasets[endpoint].folds
+        return [int(each.fitted.sum()) for each in held_out(folds) if each.fold >= 0]
+
     def _mine(self, endpoint: str) -> list[int]:
         return [self.rows[smiles] for smiles in self.group.datasets[endpoint].table["smiles"]]
 
-    def _features(self, model: ModelSpec) -> NDArray[Any]:
+    def features(self, model: ModelSpec) -> NDArray[Any]:
+        """Return the `n x d` features that a model reads, of all molecules."""
         return featurizers.join([self._cache.featurize(name, self._molecules) for name in model.features])
 
     def _one_by_one(self, model: ModelSpec) -> Values:
-        X, raw = self._features(model), np.full((len(self.rows), len(self.group.datasets)), np.nan)
+        X, raw = self.features(model), np.full((len(self.rows), len(self.group.datasets)), np.nan)
         for place, (name, dataset) in enumerate(self.group.datasets.items()):
             mine = self._mine(name)
             data = TrainingData(X[mine], dataset.values, dataset.folds)
             raw[mine, place] = cross_validate(model.recipe, model.settings(), self.endpoints[name].target, data).raw
         return raw
 
+    @property
+    def Y(self) -> Values:  # noqa: N802  a matrix
+        """The `n x t` values of all molecules, NaN where nothing was measured."""
+        return joined(self.group, self._targets, np.empty((len(self.rows), 0)))[0].Y
+
     def _jointly(self, model: ModelSpec, *, apart: bool) -> Values:
-        targets = {name: each.target for name, each in self.endpoints.items()}
-        data, _ = joined(self.group, targets, self._features(model))
+        data, _ = joined(self.group, self._targets, self.features(model))
         if not apart:
             return cross_validate_jointly(model.recipe, model.settings(), data)
         raw = np.full(data.Y.shape, np.nan)
@@ -176,8 +196,8 @@ def blended(P: Values, y: Values, folds: NDArray[np.int_], loss: str) -> Values:
     config = recipe.Config(shrinkage=30, loss=loss)
     raw = np.full(len(y), np.nan)
     for fold in range(int(folds.max()) + 1):
-        others, held_out = (folds >= 0) & (folds != fold), folds == fold
-        raw[held_out] = P[held_out] @ recipe.fit_weights(P[others], y[others], config)
+        others, inside = (folds >= 0) & (folds != fold), folds == fold
+        raw[inside] = P[inside] @ recipe.fit_weights(P[others], y[others], config)
     return raw
 
 

@@ -1,7 +1,7 @@
-"""`docs/programmes.md`, made from `tests/benchmarks/results/programme.json`.
+"""`docs/programmes.md`, made from results in `tests/benchmarks/results/`.
 
-Run `python -m tests.benchmarks.programme_report` after `bench_programme`. Every number in the document comes from the
-result; a test compares the two.
+Run `python -m tests.benchmarks.programme_report` after `bench_programme`, `bench_auxiliary`, `bench_stacking` or
+`bench_splits`. Every number in the document comes from the results; a test compares the two.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "programme.json"
+AUXILIARY, STACKING, SPLITS = (RESULTS.with_name(f"{name}.json") for name in ("auxiliary", "stacking", "splits"))
+FILES = (RESULTS, AUXILIARY, STACKING, SPLITS)
+EVERY = 3000
+"""So many values of an assay are all there are."""
 DOCUMENT = Path(__file__).parents[2] / "docs" / "programmes.md"
 Content = dict[str, Any]
 TITLES = {
@@ -111,14 +115,108 @@ another kind of model with another loss, is told by the same network on each ass
 tests.benchmarks.bench_programme FOLDER KIND "mlp_joint, apart"` adds it to these tables.
 """
 
+LABEL_FREE = """
+## Targets that need no measurement
 
-def read_results() -> Content:
+`mlp_joint` learns the quantiles of a molecule's descriptors beside the endpoints, by the weight `auxiliary` (0: not at
+all). Mean absolute error in log10 units on all molecules of the folds, where it learnt from so many values of each
+assay, drawn at random; a change is the mean over the four assays (95 % interval). `python -m
+tests.benchmarks.bench_auxiliary FOLDER KIND VALUES` measures it again.
+
+{errors}
+"""
+
+STACKED = """
+## Boosters on what is predicted at the sister endpoints: tried and left out
+
+A kernel ridge predicts each assay out of fold by molecule, so that neither the fold of a molecule nor the one held out
+has a part in it at any endpoint, and shallow boosted trees correct it: from its own prediction of the assay, and from
+its predictions of all six. Mean absolute error in log10 units; the change is the mean over the four assays of what the
+sisters add (95 % interval). `python -m tests.benchmarks.bench_stacking FOLDER KIND` measures it again.
+
+{errors}
+"""
+
+UNDER = """
+## What each split promises of the same molecules
+
+The molecules that are in a fold under every split, each predicted once under each, by models that saw nothing of its
+fold: mean absolute error of a kernel ridge on the features of `gp`, in log10 units. What a split keeps apart is all
+that differs between the first three; the models of *identifiers* learn from the folds before alone, so from fewer
+values: {fewest:,} to {most:,} of {name}, where the others learn from {others:,}. The file has no dates, and the order
+of its identifiers is in their place; whether it is that of time is not known. The test splits take no part. `python -m
+tests.benchmarks.bench_splits FOLDER` measures it again.
+
+{errors}
+
+Mean change against *random* over the four assays (95 % interval, drawing clusters): {changes}. So a split is chosen
+for what the model is used on (`split` of the group), and an error is quoted with its split.
+"""
+KINDS = {"random": "random", "scaffold": "scaffold", "cluster": "cluster", "time": "identifiers"}
+
+
+def read_results(file: Path = RESULTS) -> Content:
     """Read what was measured; nothing where nothing was."""
-    content: Content = json.loads(RESULTS.read_bytes()) if RESULTS.exists() else {}
+    content: Content = json.loads(file.read_bytes()) if file.exists() else {}
     return content
 
 
-def report(results: Content) -> str:
+def auxiliary(found: Content) -> str:
+    """Write what targets without measurements bring; nothing where nothing was measured."""
+    if not found:
+        return ""
+    judged = list(TITLES)[:4]
+    lines = [["folds", "values", "`auxiliary`", *(TITLES[name] for name in judged), "change"]]
+    for key in sorted(found, key=lambda key: (key.split(", ")[0], int(key.split(", ")[1]))):
+        kind, count = key.split(", ")
+        for weight in sorted(found[key]["errors"][judged[0]], key=float):
+            one = found[key]["judged"].get(f"{weight}, mae")
+            said = "" if one is None else f"{one['mean']:+.1%} ({one['interval'][0]:+.1%} to {one['interval'][1]:+.1%})"
+            errors = [f"{found[key]['errors'][name][weight]:.3f}" for name in judged]
+            lines.append([f"{kind}s", count if int(count) < EVERY else "all", weight, *errors, said])
+    return LABEL_FREE.format(errors=_table(lines))
+
+
+def stacking(found: Content) -> str:
+    """Write what boosters gain from the sister endpoints; nothing where nothing was measured."""
+    if not found:
+        return ""
+    lines = [["folds", *(f"{TITLES[name]}: ridge, corrected, with sisters" for name in list(TITLES)[:4]), "change"]]
+    for kind, of_kind in sorted(found.items()):
+        errors = [
+            ", ".join(f"{of_kind['errors'][name][each]:.3f}" for each in ("ridge", "itself", "itself and sisters"))
+            for name in list(TITLES)[:4]
+        ]
+        one = of_kind["judged"]["mae"]
+        low, high = one["interval"]
+        lines.append([f"{kind}s", *errors, f"{one['mean']:+.1%} ({low:+.1%} to {high:+.1%})"])
+    return STACKED.format(errors=_table(lines))
+
+
+def splits(found: Content) -> str:
+    """Write what each split says of the same molecules; nothing where nothing was measured."""
+    if not found:
+        return ""
+    lines = [["assay", "molecules", *KINDS.values()]]
+    for name, of_kinds in sorted(found["errors"].items(), key=lambda each: list(TITLES).index(each[0])):
+        errors = [f"{of_kinds[kind]:.3f}" for kind in KINDS]
+        lines.append([TITLES[name], f"{found['rows'][name]:,}", *errors])
+    changes = []
+    for kind, one in found["against_random"].items():
+        low, high = one["interval"]
+        changes.append((list(KINDS).index(kind), f"*{KINDS[kind]}* {one['mean']:+.0%} ({low:+.0%} to {high:+.0%})"))
+    name, learnt = "biogen_hlm", found["learnt_from"]
+    return UNDER.format(
+        fewest=min(learnt["time"][name]),
+        most=max(learnt["time"][name]),
+        name=TITLES[name],
+        others=round(sum(learnt["random"][name]) / len(learnt["random"][name])),
+        errors=_table(lines),
+        changes=", ".join(text for _, text in sorted(changes)),
+    )
+
+
+def report(results: Content, of_auxiliary: Content, of_stacking: Content, of_splits: Content) -> str:
     """Write the document."""
     if not results:
         return HEAD
@@ -129,6 +227,9 @@ def report(results: Content) -> str:
             MEASURED.format(kinds=" or ".join(sorted(results))),
             *(_split(kind, results[kind]) for kind in sorted(results)),
             TAIL.format(joint_s=seconds["mlp_joint"], gp_s=seconds["gp"], catboost_s=seconds["catboost"]),
+            auxiliary(of_auxiliary),
+            stacking(of_stacking),
+            splits(of_splits),
         ]
     )
 
@@ -164,4 +265,4 @@ def _table(lines: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(report(read_results()), encoding="utf-8")
+    DOCUMENT.write_text(report(*map(read_results, FILES)), encoding="utf-8")

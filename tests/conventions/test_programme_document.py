@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from tests.benchmarks.programme_report import DOCUMENT, read_results, report
+import numpy as np
+
+from tests.benchmarks.bench_stacking import nested
+from tests.benchmarks.programme_report import DOCUMENT, FILES, read_results, report
 
 
 def test_the_document_holds_the_numbers_of_the_results() -> None:
     """`docs/programmes.md` is made from the results by `python -m tests.benchmarks.programme_report`."""
-    assert DOCUMENT.read_text(encoding="utf-8") == report(read_results())
+    assert DOCUMENT.read_text(encoding="utf-8") == report(*map(read_results, FILES))
+
+
+def test_what_boosters_are_told_of_sisters_is_out_of_fold() -> None:
+    """No value of a molecule's own fold, nor of the fold held out, nor of the test split moves what is told of it."""
+    generator = np.random.default_rng(0)
+    points, Y = generator.normal(size=(60, 3)), generator.normal(size=(60, 2))
+    K = np.exp(-np.square(points[:, None] - points).sum(axis=2))
+    Y[generator.random(Y.shape) < 0.4] = np.nan
+    folds = np.arange(60) % 4 - 1
+    before = nested(K, Y, folds)
+    assert np.isfinite(before[:, folds >= 0]).all()
+    for fold in range(-1, 3):
+        others = np.where((folds == fold)[:, None], 100 - Y, Y)
+        same = nested(K, others, folds) == before
+        for held_out in range(3):
+            unmoved = (folds >= 0) if fold in (-1, held_out) else folds == fold
+            assert same[held_out, unmoved].all()
+            if fold not in (-1, held_out):
+                assert not same[held_out, (folds >= 0) & (folds != fold)].any()

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from model_zoo.chemistry.molecules import Molecule, parse_molecule
-from model_zoo.errors import TrainingError
+from model_zoo.errors import DataError, TrainingError
 from model_zoo.featurizers import rdkit_descriptors, tokens
 from model_zoo.io.digests import file_digest
 from model_zoo.models import _smiles_encoder, transformer
@@ -69,7 +69,7 @@ def test_the_weights_know_more_than_none() -> None:
 
 def test_making_the_weights_is_reproducible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command writes the same file twice, and says its digest."""
-    monkeypatch.setattr(pretraining, "molecules", lambda root: molecules(80))
+    monkeypatch.setattr(pretraining, "molecules", lambda root, more: molecules(80))
     said: list[str] = []
     first, second = tmp_path / "a.npz", tmp_path / "b.npz"
     pretraining.write_weights(ROOT, said.append, first, steps=3)
@@ -82,8 +82,43 @@ def test_making_the_weights_is_reproducible(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.slow(sibling="test_making_the_weights_is_reproducible")
 def test_making_the_weights_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some steps they explain some variance."""
-    monkeypatch.setattr(pretraining, "molecules", lambda root: molecules(200))
+    monkeypatch.setattr(pretraining, "molecules", lambda root, more: molecules(200))
     assert pretraining.write_weights(ROOT, lambda line: None, tmp_path / "a.npz", steps=30) > 0.02
+
+
+def test_a_file_of_structures_is_learnt_from_and_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its molecules are learnt from, whatever the order of its rows; the digest of what is written is in the code."""
+    monkeypatch.setattr(pretraining, "molecules", lambda root, more: [*molecules(60), *more])
+    rows = ["OCCCCCCN,a", "nonsense,b", "NCCCCCCO,c", "C1CC1CCl,d"]
+    said: list[str] = []
+    for name, lines in (("first", rows), ("second", rows[::-1])):
+        (tmp_path / name).mkdir()
+        shutil.copy(_smiles_encoder.__file__, tmp_path / name)
+        file = tmp_path / f"{name}.csv"
+        file.write_text("\n".join(["structure,name", *lines]), encoding="utf-8")
+        pretraining.write_weights(ROOT, said.append, tmp_path / name / "weights.npz", steps=2, own=file)
+    first, second = (tmp_path / name for name in ("first", "second"))
+    assert "first.csv: 2 molecules, 1 rows hold none that can be read" in said[0]
+    assert (first / "weights.npz").read_bytes() == (second / "weights.npz").read_bytes()
+    digest = file_digest(first / "weights.npz")
+    assert f'DIGEST = "{digest}"' in (first / "_smiles_encoder.py").read_text(encoding="utf-8")
+    assert digest != _smiles_encoder.DIGEST
+    assert "written into _smiles_encoder.py" in said[-1]
+
+
+def test_a_file_without_structures_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None there, none that can be read, and too many: nothing is written."""
+    with pytest.raises(DataError, match=r"absent\.csv: expected a file of structures"):
+        pretraining.structures(tmp_path / "absent.csv")
+    file = tmp_path / "some.csv"
+    file.write_text("smiles\nnonsense\nmore nonsense\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"some\.csv: expected structures, got 2 rows of which none can be read"):
+        pretraining.write_weights(ROOT, lambda line: None, tmp_path / "weights.npz", own=file)
+    assert not (tmp_path / "weights.npz").exists()
+    monkeypatch.setattr(pretraining, "MOST", 2)
+    file.write_text("smiles\nCCO\nCCN\nOCC\nCCCl\n", encoding="utf-8")
+    with pytest.raises(DataError, match="expected at most 2 different molecules"):
+        pretraining.structures(file)
 
 
 def test_a_molecule_written_anew_is_the_same_molecule() -> None:
