@@ -253,7 +253,7 @@ def _withheld(card: ModelCard) -> list[str]:
     labels = card.endpoint.task == "binary"
     large = "a wrong label" if labels else "an error of the largest fifth"
     said = [
-        f"- Rank correlation of expected and real errors {_figure(found.rank)}, of an oracle {_figure(found.rank_oracle)}.",
+        f"- Rank correlation with real errors {_figure(found.rank)}, of an oracle {_figure(found.rank_oracle)}.",
         f"- AUROC for {large} {_figure(found.auroc)}, of an oracle {_figure(found.auroc_oracle)}.",
         "- The oracle knows the mean error of the nearest withheld molecules.",
     ]
