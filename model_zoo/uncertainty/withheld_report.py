@@ -96,7 +96,7 @@ def oracle(packed: NDArray[np.uint8], errors: Floats) -> Floats:
     _, rows = tanimoto_nearest(packed, packed, ORACLE + 1)
     own = rows == np.arange(len(rows))[:, None]
     own[~own.any(axis=1), -1] = True  # many equal molecules: the farthest of them is left out
-    return errors[rows[~own].reshape(len(rows), -1)].mean(axis=1)
+    return np.asarray(errors[rows[~own].reshape(len(rows), -1)].mean(axis=1))
 
 
 def spearman(left: Floats, right: Floats) -> float:

@@ -152,7 +152,7 @@ def predicted(likeness: np.ndarray, known: np.ndarray, values: np.ndarray, asked
     """Predict by a kernel ridge regression."""
     middle = values.mean()
     system = likeness[np.ix_(known, known)] + RIDGE * np.eye(len(known))
-    return likeness[np.ix_(asked, known)] @ np.linalg.solve(system, values - middle) + middle
+    return np.asarray(likeness[np.ix_(asked, known)] @ np.linalg.solve(system, values - middle) + middle)
 
 
 def spread(table: pd.DataFrame) -> float:

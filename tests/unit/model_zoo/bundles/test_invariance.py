@@ -140,7 +140,7 @@ def test_logarithms_and_amounts_are_the_same_statement(bundle: Bundle, tmp_path:
     for name in ("value", "lower", "upper"):
         np.testing.assert_allclose(np.log10(getattr(told, name)), getattr(logs, name), rtol=1e-5, atol=1e-5)
     assert told.reliability == logs.reliability
-    np.testing.assert_allclose(told.usual_error, logs.usual_error)
+    np.testing.assert_allclose(np.asarray(told.usual_error), np.asarray(logs.usual_error))
 
 
 def test_the_spread_between_laboratories_is_added_as_variances_are(bundle: Bundle, tmp_path: Path) -> None:
