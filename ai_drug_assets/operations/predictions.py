@@ -117,7 +117,7 @@ def as_text(predictions: Sequence[Prediction]) -> str:
                 interval = None if low is None or high is None else (low, high)
                 amount, unit = said.display_value, said.display_unit
             value, *shown = _numbers(amount, *(interval or ()))
-            word = "perhaps" if said.reliability and said.usual_error is None else "90 % interval"
+            word = "perhaps" if said.reliability and said.usual_error is None else "about 90 % interval"
             span = f"  {word} {' to '.join(shown)}" if shown else ""
             if said.no_interval:
                 span = f"  {said.no_interval}"

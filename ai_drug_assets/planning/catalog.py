@@ -318,6 +318,8 @@ def _judging_nodes(
     shown["scale"] = endpoint.scale
     if endpoint.category:
         shown["category"] = endpoint.category
+    if endpoint.between_laboratories is not None:
+        shown["between_laboratories"] = endpoint.between_laboratories
     told = {model.name: model.description for model in models}
     config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown, "models": told}
     if endpoint.trial is not None:

@@ -40,7 +40,6 @@ from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.dataset import Dataset
 from model_zoo.data.folds import TEST_FOLD
 from model_zoo.data.reference_drugs import DrugList, chembl_drugs
-from model_zoo.data.targets import Target
 from model_zoo.provenance.signature_record import SignatureRecord
 from model_zoo.selection.election import Candidate, Election
 from model_zoo.selection.leaderboard import Leaderboard, Row
@@ -117,7 +116,7 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
     train = training_rows(everyone.smiles, snapshot.folds)
     smiles = [everyone.smiles[row] for row in train]
     packed, kinds = pack(everyone), size_and_kind(everyone)
-    trust, errors, trusted = _trust(endpoint.target, snapshot, (packed, kinds), train, place)
+    trust, errors, trusted = _trust(endpoint, snapshot, (packed, kinds), train, place)
     drugs, domain = chembl_drugs(), fit_domain(packed[train], kinds[train], snapshot.folds[train])
     some = StoredMolecules(smiles[row] for row in rows_asked(len(smiles)))
     fields = {
@@ -169,14 +168,14 @@ def candidate(row: Row) -> Candidate:
 
 
 def _trust(
-    target: Target,
+    endpoint: Endpoint,
     snapshot: Dataset,
     known: tuple[NDArray[np.uint8], NDArray[np.float64]],
     train: list[int],
     place: Path,
 ) -> tuple[Uncertainty, NDArray[np.float64], dict[str, Json]]:
     """Fit what the bundle says about trust, from what the trained model predicted while molecules were held out."""
-    predictions = np.load(place / "predictions.npz", allow_pickle=False)
+    predictions, target = np.load(place / "predictions.npz", allow_pickle=False), endpoint.target
     tested, residual = snapshot.folds == TEST_FOLD, np.full(len(snapshot.folds), np.nan)
     residual[~tested] = predictions["residual"]
     (packed, kinds), values = known, target.to_training(snapshot.values)
@@ -193,6 +192,7 @@ def _trust(
             side[train],
         ),
         OutOfFoldPredictions(test, values[tested], packed[tested], kinds[tested], snapshot.folds[tested], side[tested]),
+        endpoint.between_laboratories or 0.0,
     )
 
 

@@ -1,8 +1,8 @@
 """The model card as values: what a champion is, what it was made from, how good it is and who else was there.
 
-Format 4 tells the endpoint's category, format 3 what was found by level of reliability. Format 2 states its version.
-Cards of format 1 tell less, the older the less, and what one of them tells in another shape is left out: a bundle is
-served whatever its card says.
+Format 5 tells how expected errors held on what was withheld, format 4 the endpoint's category, format 3 what was found
+by level of reliability. Format 2 states its version. Cards of format 1 tell less, the older the less, and what one of
+them tells in another shape is left out: a bundle is served whatever its card says.
 """
 
 from __future__ import annotations
@@ -20,6 +20,14 @@ from model_zoo.selection.election import Candidate
 from model_zoo.selection.scores import OnScale, Rows, Scale, Spread
 
 FILE = "card.json"
+HELD_OUT: Mapping[str, str] = {
+    "scaffold": "held-out scaffolds",
+    "cluster": "held-out clusters",
+    "time": "later measurements",
+    "group": "held-out groups",
+    "random": "held-out molecules (drawn at random)",
+}
+"""What was held out, by what a split keeps together."""
 
 
 class Property(Part):
@@ -67,6 +75,28 @@ class Division(Part):
     folds: int | None = None
     test_fraction: float | None = None
     seed: int | None = None
+
+    @property
+    def kept_together(self) -> str:
+        """What a fold keeps together: `official` and `column` say it of the test split alone.
+
+        Examples
+        --------
+        >>> Division(kind="official").kept_together, Division(kind="time").kept_together
+        ('scaffold', 'time')
+        """
+        return "scaffold" if self.kind in ("official", "column") else self.kind
+
+    @property
+    def held_out(self) -> str:
+        """What was held out of each fit, in words.
+
+        Examples
+        --------
+        >>> Division(kind="cluster").held_out, Division().held_out
+        ('held-out clusters', 'held-out folds')
+        """
+        return HELD_OUT.get(self.kept_together, "held-out folds")
 
 
 class Curated(Part):
@@ -172,7 +202,7 @@ class Fit(Part):
 
 
 class Probability(Part):
-    """How far to trust probabilities: as the model gives them, on held-out scaffolds, and on the test split."""
+    """How far to trust probabilities: as the model gives them, on held-out folds, and on the test split."""
 
     calibrated: bool
     threshold: float
@@ -194,10 +224,36 @@ class LevelFound(Part):
 
 
 class LevelsFound(Part):
-    """What was found by level, on held-out scaffolds and on the test split."""
+    """What was found by level, on held-out folds and on the test split."""
 
     held_out: tuple[LevelFound, ...] = ()
     test: tuple[LevelFound, ...] = ()
+
+
+class Fifth(Part):
+    """Molecules of about one expected error: what was expected and found, on the scale of training or as a share."""
+
+    expected: float
+    found: float
+    molecules: int
+    coverage: float | None = None
+
+
+class Withheld(Part):
+    """How expected errors and intervals held on folds that were withheld, beside what an oracle reaches.
+
+    It knows the mean error of the nearest molecules that were withheld. `width` is the median width against constants
+    that cover 90 % of each fifth.
+    """
+
+    molecules: int
+    coverage: float | None = None
+    width: float | None = None
+    rank: float | None = None
+    rank_oracle: float | None = None
+    auroc: float | None = None
+    auroc_oracle: float | None = None
+    fifths: tuple[Fifth, ...] = ()
 
 
 class Trusted(Part):
@@ -207,6 +263,7 @@ class Trusted(Part):
     prediction_set: Statement | None = None
     probability: Probability | None = None
     reliability: LevelsFound | None = None
+    withheld: Withheld | None = None
 
 
 class Drugs(Part):
@@ -220,7 +277,7 @@ class ModelCard(Artefact):
     """A champion, when it was elected."""
 
     NAME: ClassVar[str] = "model card"
-    READER: ClassVar[int] = 4
+    READER: ClassVar[int] = 5
 
     format: Format = READER
     endpoint: Property = Property()

@@ -3,10 +3,11 @@
 Belongs here: its fields, its one reader and writer, and whether its content is what its version was computed from.
 Does not belong here: the other files of a bundle, and loading it (see `reader.py`).
 
-Format 4 tells likeness by counts, and has the error model of three signals with its levels. Format 3 states its
-`minimum_reader` and the versions of the `policies` that its molecules were read by. Format 2 added `trust`, and errors
-to the neighbours. Bundles of earlier formats are served as they were meant: those of formats 1 and 2 by version 1 of
-every policy, and those of format 1 with one width for all molecules and probabilities as the model gives them.
+Format 5 adds the spread between laboratories to intervals. Format 4 tells likeness by counts, and has the error model
+of three signals with its levels. Format 3 states its `minimum_reader` and the versions of the `policies` that its
+molecules were read by. Format 2 added `trust`, and errors to the neighbours. Bundles of earlier formats are served as
+they were meant: those of formats 1 and 2 by version 1 of every policy, and those of format 1 with one width for all
+molecules and probabilities as the model gives them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Manifest(Artefact):
     """What a bundle is and how to predict with it."""
 
     NAME: ClassVar[str] = "manifest"
-    READER: ClassVar[int] = 4
+    READER: ClassVar[int] = 5
 
     format: Format = READER
     minimum_reader: Format = READER

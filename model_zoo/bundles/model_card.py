@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.bundles.card import Coverage, Curated, ModelCard, Performance, Property, Statement
+from model_zoo.bundles.card import Coverage, Curated, Division, ModelCard, Performance, Property, Statement
 from model_zoo.data.targets import Task
 from model_zoo.metrics import score
 
@@ -82,7 +82,7 @@ def limits(card: ModelCard) -> list[str]:
     for name, told in _statements(card):
         if told.missing:
             said.append(f"There is {told.missing}.")
-        for got, words in ((told.held_out, "on held-out scaffolds"), (told.test, "on the test split")):
+        for got, words in ((told.held_out, f"on {card.split.held_out}"), (told.test, "on the test split")):
             if got.coverage is not None and got.coverage < LEAST_COVERAGE:
                 said.append(f"{name} hold only {got.coverage:.0%} of the time {words}, not 90 %.")
             said.extend(
@@ -139,10 +139,11 @@ def to_markdown(card: ModelCard) -> str:
         _section("Scores", _scores(card.scores)),
         _section("Scores in the endpoint's unit", _unit_scores(card)),
         *(
-            _section(f"{name} at 90 % of molecules like the training data", _coverage(told))
+            _section(f"{name} at 90 % of molecules like the training data", _coverage(told, card.split))
             for name, told in _statements(card)
         ),
         _section("Reliability", _reliability(card)),
+        _section(f"Expected errors, measured on {card.split.held_out}", _withheld(card)),
         _section("Probabilities", _probabilities(card)),
         _section("Percentiles", _reference(card)),
         _section("Why this one", [card.decision.reason] if card.decision.reason else []),
@@ -209,7 +210,7 @@ def _reliability(card: ModelCard) -> list[str]:
     what = "wrong labels" if card.endpoint.task == "binary" else "mean error, on the scale of training"
     rows = [
         (where, each.level, each.molecules, each.error, f"{each.coverage:.1%}")
-        for where, levels in (("held-out scaffolds", found.held_out), ("test split", found.test))
+        for where, levels in ((card.split.held_out, found.held_out), ("test split", found.test))
         for each in levels
     ]
     return _table(("molecules of", "level", "molecules", what, "held at 90 %"), rows)
@@ -244,10 +245,40 @@ def _scores(scores: Performance) -> list[str]:
     return [on, "", *table] if on else table
 
 
-def _coverage(told: Statement) -> list[str]:
+def _withheld(card: ModelCard) -> list[str]:
+    """Return how expected errors ranked real ones, and what was found in each fifth of them."""
+    found = card.trust.withheld
+    if found is None:
+        return []
+    labels = card.endpoint.task == "binary"
+    large = "a wrong label" if labels else "an error of the largest fifth"
+    said = [
+        f"- Rank correlation with real errors {_figure(found.rank)}, of an oracle {_figure(found.rank_oracle)}.",
+        f"- AUROC for {large} {_figure(found.auroc)}, of an oracle {_figure(found.auroc_oracle)}.",
+        "- The oracle knows the mean error of the nearest withheld molecules.",
+    ]
+    if found.coverage is not None:
+        said.append(
+            f"- {found.coverage:.1%} of {found.molecules:,} intervals held, of a median width {_figure(found.width)} "
+            "times that of constants which cover 90 % of each fifth."
+        )
+    rows = [
+        (place, each.molecules, each.expected, each.found, "" if each.coverage is None else f"{each.coverage:.1%}")
+        for place, each in enumerate(found.fifths, start=1)
+    ]
+    columns = ("fifth of expected error", "molecules", "expected", "found", "held at 90 %")
+    keep = 4 if labels else 5
+    return [*said, "", *_table(columns[:keep], [row[:keep] for row in rows])]
+
+
+def _figure(number: float | None) -> str:
+    return "not known" if number is None else f"{number:.2f}"
+
+
+def _coverage(told: Statement, split: Division) -> list[str]:
     parts: list[tuple[str, Coverage]] = [
         (words, part)
-        for words, part in (("held-out scaffolds", told.held_out), ("test split", told.test))
+        for words, part in ((split.held_out, told.held_out), ("test split", told.test))
         if part.bins and part.coverage is not None
     ]
     if not parts:
@@ -274,7 +305,7 @@ def _probabilities(card: ModelCard) -> list[str]:
         return []
     kind = "calibrated by Platt's method" if told.calibrated else "as the model gives them: calibration did not help"
     lines = [f"Probabilities are {kind}. The label is 1 from {told.threshold:.3f} (best balanced accuracy).", ""]
-    parts = (("before calibration", told.before), ("held-out scaffolds", told.held_out), ("test split", told.test))
+    parts = (("before calibration", told.before), (card.split.held_out, told.held_out), ("test split", told.test))
     rows = [(words, fit.log_loss, fit.brier) for words, fit in parts if fit is not None]
     return lines + _table(("", "log loss", "Brier score"), rows)
 

@@ -194,7 +194,7 @@ class Bundle:
             if trust.levels is not None and properties is not None:
                 expected, places, usual = trust.levels.place(self._error_model, hard, self.domain.beyond(properties))
             if trust.interval is not None:
-                half_width = trust.interval.factor * expected
+                half_width = trust.interval.around(expected)
         if half_width is not None:
             lower, upper = manifest.target.to_unit(raw - half_width), manifest.target.to_unit(raw + half_width)
         percentile = None if trust.reference is None else trust.reference.percentile(value)

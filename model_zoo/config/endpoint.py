@@ -65,6 +65,9 @@ class Endpoint(BaseModel):
     score_scale: Scale | None = None
     """The scale on which models are scored, graded and elected: `training`, or the endpoint's own `unit`. That of
     training when omitted, but for the sets of a benchmark, which keep the official metric and unit."""
+    between_laboratories: float | None = Field(default=None, gt=0)
+    """Standard deviation of one molecule's values between laboratories, on the scale of training, where predictions are
+    compared with values of others than the measurements are from: intervals are wider by it. None when omitted."""
     display_unit: str | None = None
     """The unit that people read, beside the endpoint's own: `%` of `log10 %`, `nM` of `pIC50`."""
     models: tuple[str, ...] | None = None
@@ -86,6 +89,8 @@ class Endpoint(BaseModel):
         for unit in (self.source_unit or wanted, *(each.unit for each in layouts.values() if each.unit is not None)):
             conversion(unit, wanted)
         _ = self.target
+        if self.between_laboratories is not None and self.task == "binary":
+            raise ValueError("between_laboratories: expected none: a binary endpoint has no intervals")
         if self.display_unit is not None:
             display(self.unit, self.display_unit)
         unknown = {self.champion.metric, *self.champion.minimum} - set(METRICS[self.task])

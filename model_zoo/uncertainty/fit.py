@@ -31,6 +31,7 @@ from model_zoo.uncertainty.error_model import (
 )
 from model_zoo.uncertainty.property_distance import PropertySpace
 from model_zoo.uncertainty.reliability import NAMES, Levels, fit_levels, held_out_expectations
+from model_zoo.uncertainty.withheld_report import withheld_report
 
 QUANTILES = 201
 
@@ -149,12 +150,21 @@ class OutOfFoldPredictions:
 
 
 def fit_uncertainty(
-    target: Target, out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions
+    target: Target, out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions, between: float = 0.0
 ) -> tuple[Uncertainty, Floats, dict[str, Json]]:
     """Fit the rules on out-of-fold predictions, and report how they did there, leave-fold-out, and on the test split.
 
     Of more than `similarity.MOST_ASKED` measured molecules, in either, so many are drawn: the rules are fitted and
     judged on these, their neighbours sought among all.
+
+    Parameters
+    ----------
+    target
+        The endpoint's task and scale.
+    out_of_fold, test
+        What the model said of molecules while they were held out, and of the test split.
+    between
+        Standard deviation of one molecule's values between laboratories, on the scale of training.
 
     Returns
     -------
@@ -176,20 +186,26 @@ def fit_uncertainty(
     if target.task == "binary":
         trust, report = _binary(told, test, hard, (new, beyond), edges)
     else:
-        trust, report = _regression(told, test, hard, (new, beyond), edges)
+        trust, report = _regression(told, test, hard, (new, beyond), edges, between)
     return trust, errors, report
 
 
 def _regression(
-    out_of_fold: OutOfFoldPredictions, test: OutOfFoldPredictions, hard: Floats, asked: Asked, edges: list[float]
+    out_of_fold: OutOfFoldPredictions,
+    test: OutOfFoldPredictions,
+    hard: Floats,
+    asked: Asked,
+    edges: list[float],
+    between: float,
 ) -> tuple[Uncertainty, dict[str, Json]]:
     errors, folds, ceiling = out_of_fold.errors, out_of_fold.folds, _naive_error(out_of_fold.values)
-    rule = conformal.fit_interval_rule(hard, errors, folds, ceiling=ceiling)
+    rule = conformal.fit_interval_rule(hard, errors, folds, ceiling=ceiling, between=between)
     report: dict[str, Any] = {"nominal": COVERAGE}
     if rule is None:
         report |= {"missing": no_interval(len(errors)), "held_out": conformal.coverage_report(*_NOTHING, edges)}
         return Uncertainty(), {"interval": report}
-    widths, places = conformal.held_out_half_widths(hard, errors, folds, ceiling), 1.0 - hard[:, 0]
+    widths = conformal.held_out_half_widths(hard, errors, folds, ceiling, between)
+    places = 1.0 - hard[:, 0]
     report["held_out"] = _interval_report(widths, errors, places, edges)
     if "half_width" not in report["held_out"]:  # enough molecules in all, too few without any of the folds
         report["held_out"]["half_width"] = _half_widths(rule.half_width(hard))
@@ -197,7 +213,7 @@ def _regression(
     levels = fit_levels(expected, errors, hard)
     new, wrong = asked[0], test.errors
     test_expected, places_of_test, _ = levels.place(rule, *asked)
-    test_widths = rule.factor * test_expected
+    test_widths = rule.around(test_expected)
     report["test"] = _interval_report(test_widths, wrong, 1.0 - new[:, 0], edges)
     return Uncertainty(interval=rule, levels=levels), {
         "interval": report,
@@ -205,7 +221,13 @@ def _regression(
             "held_out": _levels_report(levels.levels_of(expected), errors, errors <= widths),
             "test": _levels_report(places_of_test, wrong, wrong <= test_widths),
         },
+        **_withheld(expected, errors, widths, out_of_fold),
     }
+
+
+def _withheld(expected: Floats, shown: Floats, widths: Floats | None, held: OutOfFoldPredictions) -> dict[str, Json]:
+    report = withheld_report(expected, shown, widths, held.packed)
+    return {"withheld": report} if report else {}
 
 
 def _naive_error(values: Floats) -> float:
@@ -276,7 +298,8 @@ def _binary(
     wrong, ceiling = np.abs(labels - calibrated), _naive_error(labels)
     model = fit_error_model(hard, wrong, ceiling)
     expected = held_out_expectations(hard, wrong, folds, ceiling)
-    levels = fit_levels(expected, (rule.label(calibrated) != labels).astype(float), hard)
+    said_wrong = (rule.label(calibrated) != labels).astype(float)
+    levels = fit_levels(expected, said_wrong, hard)
     report: dict[str, Any] = {
         "probability": {
             "calibrated": (rule.slope, rule.intercept) != (1.0, 0.0),
@@ -285,6 +308,7 @@ def _binary(
         },
         "prediction_set": {"nominal": COVERAGE},
         "reliability": {},
+        **_withheld(expected, said_wrong, None, out_of_fold),
     }
     told, (_, test_levels, _) = levels.levels_of(expected), levels.place(model, new, asked[1])
     for name, probabilities, contains, true, hardness, places in (

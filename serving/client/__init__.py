@@ -117,7 +117,7 @@ class Client:
         Returns
         -------
         pandas.DataFrame
-            The table as it was, with `<endpoint>_value`, `_lower`, `_upper` (the 90 % interval), `_flags` (what to know
+            The table as it was, with `<endpoint>_value`, `_lower`, `_upper` (the interval), `_flags` (what to know
             before believing the value), `error_code` and `error_detail`; `show` draws it in a notebook. A `ValueError`
             says that a column is missing, or that one of the new ones is there already.
         """

@@ -143,8 +143,8 @@ class EndpointPrediction(Struct, frozen=True):
         Meta(
             description="Ends of the 90 % interval, wider for a molecule that is harder to predict; null for a binary "
             "endpoint, and where `no_interval` says why. It holds for 90 % of molecules like the training data: nine "
-            "of ten on scaffolds the model had not seen lay inside. Values of other laboratories, and molecules of low "
-            "`reliability`, lie outside more often."
+            "of ten of those that were held out (by scaffold, cluster, time or group, as the champion's card says) lay "
+            "inside. Values of other laboratories, and molecules of low `reliability`, lie outside more often."
         ),
     ]
     percentile: Annotated[

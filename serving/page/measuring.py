@@ -158,4 +158,4 @@ def _said(engine: Engine, sent: Measurement, predicted: Compared) -> str:
     span = f"{number(low, shown)} to {number(high, shown)}"
     if predicted.reliability and predicted.usual_error is None:
         return f"{said}, perhaps {span}: no error is known for molecules like this one. Your value lies {where} that."
-    return f"{said}, and your value lies {where} its 90 % interval ({span})."
+    return f"{said}, and your value lies {where} its interval of about 90 % ({span})."

@@ -88,7 +88,7 @@ class Row:
     @cached_property
     def axis(self) -> Markup:
         """The value on its endpoint's own axis."""
-        word = "90 % interval" if self.trust.has_known_error else "perhaps"
+        word = "about 90 % interval" if self.trust.has_known_error else "perhaps"
         between = f", {word} {self.interval}" if self.interval else ""
         label = f"{self.value} {self.unit}{between}, on an axis from {self.low} to {self.high}"
         measured = np.empty(0) if self._binary else shown_values(self.champion)

@@ -237,7 +237,7 @@ def quality(card: ModelCard) -> Quality | None:
     if card.metric not in scores.cv or rows is None or not card.split.kind:
         return None
     value = scores.cv[card.metric].mean
-    basis = f"{card.split.folds} {card.split.kind} folds, {rows.train:,} molecules"
+    basis = f"{card.split.folds} {card.split.kept_together} folds, {rows.train:,} molecules"
     on = f" ({scale(card)})" if scale(card) and card.metric in IN_UNITS else ""
     name = METRICS.get(card.metric, card.metric)
     return Quality(f"{name} {number(value, places(value))}{on}", basis, _strength(scores))

@@ -4,8 +4,9 @@ Fits families of models on what is left (`withheld.py`), and applies the rules t
 90 % intervals hold, overall and in five bins of expected error; how expected errors rank the real ones, beside what an
 oracle reaches that knows the mean error of the 25 nearest *withheld* molecules; AUROC for errors above a threshold
 (1 for solubility, else the largest fifth; for classes wrong labels); the median width against constants that cover 90 %
-of each bin; and what was found at each level of reliability. `before` is the rule of bundles of format 3: environments
-that occur, two signals, one conformal factor over all folds.
+of each bin; and what was found at each level of reliability. `before` is, of coverage, the rule of bundles of format 4
+(the factor of the hardest fold, no spread between laboratories); of ranks and AUROC that of format 3 (environments that
+occur, two signals).
 
 `python -m tests.benchmarks.bench_uncertainty CACHE [--data FOLDER] [--parts N] [--kept] [--write] [ENDPOINT ...]` keeps
 fits in the folder CACHE (with `--kept` no more are made); `--write` puts the table into `docs/uncertainty.md`.
@@ -24,8 +25,8 @@ from rdkit import Chem
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.similarity import tanimoto_nearest
 from model_zoo.chemistry.size_and_kind import size_and_kind
+from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
-from model_zoo.data.targets import Target
 from model_zoo.io.files import atomic_write
 from model_zoo.policies import fingerprints
 from model_zoo.uncertainty.conformal import conformal_half_width
@@ -39,12 +40,11 @@ from model_zoo.uncertainty.error_model import (
 from model_zoo.uncertainty.fit import OutOfFoldPredictions, fit_uncertainty
 from model_zoo.uncertainty.property_distance import PropertySpace
 from model_zoo.uncertainty.reliability import NAMES
-from tests.benchmarks.withheld import ROOT, Case, cases
+from model_zoo.uncertainty.withheld_report import BINS, auroc, fifths, oracle, spearman
+from tests.benchmarks.withheld import ROOT, Case, cases, hardest
 
 DOCUMENT = ROOT / "docs" / "uncertainty.md"
 FAMILIES = ("gp", "xgb")
-ORACLE = 25
-BINS = 5
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def main() -> None:
     groups: dict[tuple[str, str, str], list[Told]] = {}
     for case in cases(configs, names, families, asked.cache, asked.parts, asked.data, only_kept=asked.kept):
         key = (case.endpoint, case.model, case.withheld.split()[0])
-        groups.setdefault(key, []).append(told(case, configs.endpoints[case.endpoint].target))
+        groups.setdefault(key, []).append(told(case, configs.endpoints[case.endpoint]))
     pooled = {key: join(parts) for key, parts in sorted(groups.items())}
     regressions = {key: each for key, each in pooled.items() if configs.endpoints[key[0]].target.task == "regression"}
     classes = {key: each for key, each in pooled.items() if key not in regressions}
@@ -102,13 +102,13 @@ def main() -> None:
         write(lines)
 
 
-def told(case: Case, target: Target) -> Told:
+def told(case: Case, endpoint: Endpoint) -> Told:
     """Apply the rules of a bundle, and those before, to what was withheld."""
     known, new = Looks.of(case.smiles), Looks.of(case.new_smiles)
     nobody = np.empty(0)
     empty = OutOfFoldPredictions(nobody, nobody, known.packed[:0], known.properties[:0], nobody.astype(int))
     held = OutOfFoldPredictions(case.out_of_fold, case.values, known.packed, known.properties, case.folds)
-    trust, errors, _ = fit_uncertainty(target, held, empty)
+    trust, errors, _ = fit_uncertainty(endpoint.target, held, empty, endpoint.between_laboratories or 0.0)
     near, rows = tanimoto_nearest(new.packed, known.packed, NEIGHBOURS)
     space = PropertySpace(known.properties)
     signals = [space.distance(new.properties)]
@@ -121,29 +121,22 @@ def told(case: Case, target: Target) -> Told:
     assert model is not None and trust.levels is not None  # noqa: PT018  a benchmark has enough molecules
     expected, levels, _ = trust.levels.place(model, hard, space.beyond(new.properties))
     real = np.abs(value - case.new_values)
-    expected_before, widths_before = before(known, new, errors, case.folds)
-    widths = expected * (trust.interval.factor if trust.interval else 1.0)
+    expected_before = before(known, new, errors, case.folds)
+    widths = widths_before = expected
+    if trust.interval is not None:
+        known_hard = held_out_difficulty(known.packed, errors, case.folds, known.properties)
+        ceiling = float(np.abs(case.values - case.values.mean()).mean())
+        widths = trust.interval.around(expected)
+        widths_before = expected * hardest(known_hard, errors, case.folds, ceiling)
     wrong = real if trust.probability is None else (trust.probability.label(value) != case.new_values).astype(float)
     return Told(real, expected, expected_before, widths, widths_before, levels, oracle(new.packed, real), wrong)
 
 
-def before(known: Looks, new: Looks, errors: np.ndarray, folds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return expected errors and widths by the rule of format 3."""
+def before(known: Looks, new: Looks, errors: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Return expected errors by the rule of format 3."""
     hard = held_out_difficulty(known.before, errors, folds)
     near, rows = tanimoto_nearest(new.before, known.before, NEIGHBOURS)
-    expected = fit_error_model(hard, errors).scale(difficulty(near, errors[rows]))
-    scores = np.empty(len(errors))
-    for fold in np.unique(folds):
-        inside = folds == fold
-        scores[inside] = errors[inside] / fit_error_model(hard[~inside], errors[~inside]).scale(hard[inside])
-    return expected, expected * conformal_half_width(scores)
-
-
-def oracle(packed: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Return the mean error of the nearest withheld molecules, without the molecule's own."""
-    _, rows = tanimoto_nearest(packed, packed, ORACLE + 1)
-    others = [[other for other in row if other != place][:ORACLE] for place, row in enumerate(rows)]
-    return np.array([errors[row].mean() for row in others])
+    return fit_error_model(hard, errors).scale(difficulty(near, errors[rows]))
 
 
 def join(parts: list[Told]) -> Told:
@@ -190,11 +183,6 @@ def begin(titles: tuple[str, ...]) -> list[str]:
     return ["| " + " | ".join(titles) + " |", "| " + " | ".join(["---"] * len(titles)) + " |"]
 
 
-def fifths(expected: np.ndarray) -> np.ndarray:
-    """Number the molecules by fifth of expected error, lowest first."""
-    return np.argsort(np.argsort(expected, kind="stable"), kind="stable") * BINS // len(expected)
-
-
 def ranks(each: Told, errors: np.ndarray) -> Iterator[str]:
     """Yield the rank correlations with real errors: now, before, and the oracle's."""
     for place, guess in enumerate((each.expected, each.expected_before, each.oracle)):
@@ -204,8 +192,7 @@ def ranks(each: Told, errors: np.ndarray) -> Iterator[str]:
 def aurocs(each: Told, large: np.ndarray) -> Iterator[str]:
     """Yield how often a large error was expected to be larger than a small one: now, before, and the oracle's."""
     for place, guess in enumerate((each.expected, each.expected_before, each.oracle)):
-        above = guess[large][:, None] - guess[~large][None]
-        share = float(((above > 0) + 0.5 * (above == 0)).mean())
+        share = auroc(guess, large)
         yield f"**{share:.2f}**" if place == 0 else f"{share:.2f}"
 
 
@@ -213,15 +200,6 @@ def by_level(each: Told, errors: np.ndarray) -> str:
     """Return the mean error of each level, and how many molecules are in it."""
     found = ((name, each.levels == place) for place, name in enumerate(NAMES))
     return ", ".join(f"{name} {errors[inside].mean():.2f} ({inside.sum()})" for name, inside in found if inside.any())
-
-
-def spearman(left: np.ndarray, right: np.ndarray) -> float:
-    """Return the rank correlation; equal numbers share the mean of their ranks."""
-    placed = []
-    for numbers in (left, right):
-        _, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-        placed.append((np.cumsum(counts) - (counts - 1) / 2)[place])
-    return float(np.corrcoef(placed[0], placed[1])[0, 1])
 
 
 def write(lines: list[str]) -> None:

@@ -30,6 +30,8 @@ from model_zoo.training.cross_validation import (
     cross_validate_ensemble,
     finite_predictions,
 )
+from model_zoo.uncertainty.conformal import conformal_half_width
+from model_zoo.uncertainty.error_model import fit_error_model
 
 ROOT = Path(__file__).parents[2]
 PARTS = 4
@@ -161,6 +163,16 @@ def dealt(groups: np.ndarray, parts: int, seed: int) -> np.ndarray:
         part[group] = int(np.argmin(taken))
         taken[part[group]] += sizes[group]
     return part[place]
+
+
+def hardest(hard: np.ndarray, errors: np.ndarray, folds: np.ndarray, ceiling: float) -> float:
+    """Return the factor that is enough for all folds, and for each alone that has 50 molecules: the rule before."""
+    scores = np.empty(len(errors))
+    for fold in np.unique(folds):
+        out = folds == fold
+        scores[out] = errors[out] / fit_error_model(hard[~out], errors[~out], ceiling).scale(hard[out])
+    large = [folds == fold for fold in np.unique(folds) if (folds == fold).sum() >= 50]
+    return max(conformal_half_width(scores[some]) for some in (slice(None), *large))
 
 
 def curated(rows: Rows, known: set[str], endpoint: Endpoint) -> tuple[list[Molecule], np.ndarray]:

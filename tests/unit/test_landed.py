@@ -160,7 +160,7 @@ def test_landed_ledger_entries_and_cards_of_a_whole_run_are_read(tmp_path: Path)
     assert {row["model"] for row in board["rows"]} == {"naive", "rf"}
     assert board["reason"] == card["decision"]["reason"]
     assert "## Scores" in champion["card_markdown"]
-    assert champion["card"] == {"format": 4, "minimum_reader": 1, **card}, "told over HTTP field by field"
+    assert champion["card"] == {"format": 5, "minimum_reader": 1, **card}, "told over HTTP field by field"
 
 
 def landed(name: str, at: str = "") -> Any:

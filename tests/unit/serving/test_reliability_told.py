@@ -105,7 +105,7 @@ def test_a_measured_value_is_compared_with_what_is_known(entries: list[dict[str,
     near, far = entries[2]["reported"]
     known, polymer = entries[2]["compared"]
 
-    assert "its 90 % interval" in near
+    assert "its interval of about 90 %" in near
     assert "90 %" not in far
     assert "no error is known for molecules like this one" in far
     assert (known["reliability"], known["usual_error"], known["usual_error_unit"]) == ("high", 0.3, "log10 mol/L")

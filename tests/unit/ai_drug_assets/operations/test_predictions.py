@@ -11,7 +11,7 @@ from serving.client.answers import EndpointPrediction, Prediction
 @pytest.mark.parametrize(
     ("reliability", "usual", "said"),
     [
-        ("high", 0.4, "90 % interval -2.00 to 0.00  high"),
+        ("high", 0.4, "about 90 % interval -2.00 to 0.00  high"),
         ("low", None, "perhaps -2.00 to 0.00  low"),
         (None, None, "90 %"),
     ],

@@ -90,6 +90,33 @@ def test_limits_name_what_does_not_hold(facts: dict[str, float], warning: str) -
     assert ("hold only" in said) == bool(warning)
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("scaffold", "held-out scaffolds"), ("cluster", "held-out clusters"), ("time", "later measurements"),
+        ("group", "held-out groups"), ("random", "held-out molecules (drawn at random)"),
+        ("official", "held-out scaffolds"), ("column", "held-out scaffolds"), ("", "held-out folds"),
+    ],
+)  # fmt: skip
+def test_a_card_names_its_own_split(kind: str, words: str) -> None:
+    """Folds by time are not called scaffolds; of an official split and a column the folds are scaffolds."""
+    fifths = [{"expected": 0.4, "found": 0.5, "molecules": 100, "coverage": 0.83}]
+    told = card(held_out=0.8) | {"split": {"kind": kind, "folds": 5}}
+    told["trust"] |= {
+        "withheld": {"molecules": 500, "coverage": 0.8, "width": 1.1, "rank": 0.31, "auroc": 0.66, "fifths": fifths},
+        "reliability": {"held_out": [{"level": "high", "molecules": 50, "error": 0.3, "coverage": 0.9}]},
+    }
+    text = to_markdown(model_card(told))
+
+    assert f"## Expected errors, measured on {words}" in text
+    assert f"hold on {words}" in text
+    assert f"| {words} | high | 50 |" in text
+    assert "Rank correlation with real errors 0.31, of an oracle not known." in text
+    assert "| 1 | 100 | 0.4 | 0.5 | 83.0% |" in text
+    assert f"80% of the time on {words}" in " ".join(limits(model_card(told)))
+    assert ("scaffolds" in text) == ("scaffolds" in words)
+
+
 def test_probabilities_and_sets_are_told() -> None:
     """A binary card tells calibration, threshold and the coverage of sets."""
     scores = {"log_loss": 0.4, "brier": 0.12}

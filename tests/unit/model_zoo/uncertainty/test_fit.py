@@ -61,7 +61,7 @@ def test_intervals_follow_how_hard_a_molecule_is() -> None:
     easy, difficult = new_hard[:, 0] < 0.2, new_hard[:, 0] > 0.8
     one_width = np.quantile(errors, 0.9)
 
-    assert 0.89 < holds.mean() < 0.93  # the hardest of five folds, which differ by chance here
+    assert 0.88 < holds.mean() < 0.92
     assert 0.87 < holds[easy].mean() < 0.95
     assert 0.87 < holds[difficult].mean() < 0.95
     assert (new_errors[difficult] <= one_width).mean() < 0.83
