@@ -152,7 +152,7 @@ INLINE = {
     "aws ssm start-session": "a shell needs the real SSM",
     "docker buildx imagetools": "needs a public registry",
     "gh variable set PYTHON_IMAGE": "a setting of GitHub's, beside others that test_first_deployment.py makes",
-    "dagster instance migrate": "needs the cluster of past-one-host.md; one host does it by itself (test_schema_migration.py)",
+    "dagster instance migrate": "needs another database; one host does it by itself (test_schema_migration.py)",
     "mlflow db upgrade": "the same",
 }
 """Beginnings of commands in a sentence or a table, and where they are run or why they are not."""
