@@ -192,8 +192,8 @@ def test_every_command_in_a_sentence_is_run_somewhere_or_says_why_not() -> None:
     from ai_drug_assets.cli import aidrug
 
     for first, second in re.findall(r"^\W*aidrug (\w+)(?: (\w+))?", "\n".join(commands), re.MULTILINE):
-        command = aidrug.commands[first]
-        assert not hasattr(command, "commands") or second in command.commands, (first, second)
+        group = aidrug.commands[first]
+        assert not hasattr(group, "commands") or second in group.commands, (first, second)
 
 
 def test_whoever_types_docker_on_the_host_was_told_to_be_root() -> None:
