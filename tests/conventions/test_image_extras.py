@@ -1,4 +1,4 @@
-"""What the serving image installs is what the service's modules import: `images.sh check` imports every one of them."""
+"""What an image installs is what its modules import: `images.sh check` imports every one of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
+
+import pytest
 
 
 def _imported(path: Path) -> Iterator[str]:
@@ -45,22 +47,37 @@ def _with_what_they_need(names: set[str]) -> set[str]:
     return found
 
 
-def test_the_serving_image_can_load_every_module_of_the_service(root: Path) -> None:
-    """An extra that a module of the service needs is one that the Dockerfile installs for it."""
+def _of_extras(extras: set[str], optional: dict[str, list[str]]) -> set[str]:
+    """Return what extras name, and what those name that are extras of ours."""
+    named = {one for extra in extras for one in optional[extra]}
+    inner = set(re.findall(r"ai-drug-assets\[(\w+)\]", " ".join(named)))
+    return named | (_of_extras(inner, optional) if inner else set())
+
+
+@pytest.mark.parametrize(
+    ("stage", "packages", "extra"),
+    [("serving", ("serving",), "serve"), ("pipeline", ("ai_drug_assets", "model_zoo"), "ecs")],
+)
+def test_an_image_can_load_every_module_that_runs_in_it(
+    root: Path, stage: str, packages: tuple[str, ...], extra: str
+) -> None:
+    """An extra that a module needs is one that the Dockerfile installs."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    stage = (root / "Dockerfile").read_text(encoding="utf-8").split("AS dependencies-serving", 1)[1].split("FROM", 1)[0]
-    extras = re.findall(r"--extra (\w+)", stage)
-    named = [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
+    dockerfile = (root / "Dockerfile").read_text(encoding="utf-8")
+    lines = dockerfile.split(f"AS dependencies-{stage}", 1)[1].split("\nFROM", 1)[0]
+    extras = set(re.findall(r"--extra (\w+)", lines))
+    named = {*project["dependencies"], *_of_extras(extras, project["optional-dependencies"])}
     installed = _with_what_they_need({_name(one) for one in named})
     owners = packages_distributions()
-    own = {"serving", "model_zoo", *sys.stdlib_module_names}
+    own = {"serving", "model_zoo", "ai_drug_assets", *sys.stdlib_module_names}
 
     missing = {
         f"{path.relative_to(root)}: {package}"
-        for path in (root / "serving").rglob("*.py")
+        for folder in packages
+        for path in (root / folder).rglob("*.py")
         for package in _imported(path)
         if package not in own and not {_name(owner) for owner in owners.get(package, [])} & installed
     }
 
+    assert extra in extras
     assert missing == set()
-    assert "serve" in extras
