@@ -27,16 +27,10 @@ RUN python -m venv /opt/uv \
     && python -m venv --without-pip "${VIRTUAL_ENV}"
 ENV PATH=/opt/venv/bin:/opt/uv/bin:${PATH}
 
-FROM build AS build-serving
-RUN uv pip install --constraint constraints.txt --requirement pyproject.toml --extra serve --extra parquet
-COPY README.md LICENSE ./
-COPY model_zoo model_zoo
-COPY serving serving
-# Editable: the code that runs is the code in /app.
-RUN mkdir ai_drug_assets && uv pip install --no-deps --editable . && rmdir ai_drug_assets \
-    && cyclonedx-py environment --output-reproducible --output-file sbom.cdx.json "${VIRTUAL_ENV}/bin/python"
+FROM build AS dependencies-serving
+RUN uv pip install --constraint constraints.txt --requirement pyproject.toml --extra serve --extra parquet --extra agents
 
-FROM build AS build-pipeline
+FROM build AS dependencies-pipeline
 ARG TORCH_INDEX_URL=
 # The default index would bring the CUDA build, with 2.5 GB of libraries that a host without a GPU never loads.
 RUN torch=$(grep '^torch==' constraints.txt) \
@@ -46,9 +40,21 @@ RUN torch=$(grep '^torch==' constraints.txt) \
         uv pip install --no-deps --torch-backend=cpu "${torch}"; \
     fi \
     && uv pip install --constraint constraints.txt --requirement pyproject.toml --extra ecs --extra cpu
+
+# ---- Our code, installed beside the dependencies: their layer, nearly all of an image, stays when a line of it changes. ----
+# Editable: the code that runs is the code in /app.
+FROM dependencies-serving AS build-serving
+COPY README.md LICENSE ./
+COPY model_zoo model_zoo
+COPY serving serving
+RUN mkdir ai_drug_assets && uv pip install --no-deps --prefix /opt/own --editable . && rmdir ai_drug_assets \
+    && cp -a /opt/own/. "${VIRTUAL_ENV}" \
+    && cyclonedx-py environment --output-reproducible --output-file sbom.cdx.json "${VIRTUAL_ENV}/bin/python"
+
+FROM dependencies-pipeline AS build-pipeline
 COPY . .
 # `data` and `.dvc` may be absent from the checkout, and are there all the same: DVC pulls into them.
-RUN uv pip install --no-deps --editable . && mkdir -p data .dvc \
+RUN uv pip install --no-deps --prefix /opt/own --editable . && cp -a /opt/own/. "${VIRTUAL_ENV}" && mkdir -p data .dvc \
     && cyclonedx-py environment --output-reproducible --output-file sbom.cdx.json "${VIRTUAL_ENV}/bin/python"
 
 # ---- What runs: no compiler, no installer, not root. ----
@@ -70,7 +76,8 @@ WORKDIR /app
 VOLUME ["/var/lib/aidrug"]
 
 FROM runtime AS serving
-COPY --from=build-serving /opt/venv /opt/venv
+COPY --from=dependencies-serving /opt/venv /opt/venv
+COPY --from=build-serving /opt/own /opt/venv
 COPY --from=build-serving /app /app
 ENV AIDRUG_SERVICE_HOST=0.0.0.0
 USER 10001:10001
@@ -90,7 +97,8 @@ FROM runtime AS pipeline
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \
     && rm -rf /var/lib/apt/lists/*
-COPY --from=build-pipeline /opt/venv /opt/venv
+COPY --from=dependencies-pipeline /opt/venv /opt/venv
+COPY --from=build-pipeline /opt/own /opt/venv
 COPY --from=build-pipeline /app /app
 COPY --from=build-pipeline --chown=10001:10001 /app/data data
 COPY --from=build-pipeline --chown=10001:10001 /app/.dvc .dvc

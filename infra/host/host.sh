@@ -233,15 +233,14 @@ renew_credentials() (
     flock -w 120 8 || exit 1
     code=0
     for who in service pipeline; do
-        place=$state/aws/$who
-        [ -d "$place" ] || continue
-        seconds_left
+        [ -d "$state/aws/$who" ] || continue
+        seconds_left "$who"
         [ "$left" -le $((hour * 3 / 4)) ] || continue
-        ! renew 8>&- || continue
+        ! renew "$who" 8>&- || continue
         reason=$(why "$work/sts" "assume the role")
         reason=${reason:-$(tail -n 1 "$work/sts")}
         reason=${reason:-AWS did not answer within a minute. Does the host reach the internet?}
-        seconds_left
+        seconds_left "$who"
         if [ "$left" -gt $((hour / 2)) ]; then
             say "the credentials of $who could not be renewed, tried again in a minute: $reason"
         else
@@ -252,9 +251,9 @@ renew_credentials() (
     exit "$code"
 )
 
-# Of what is written; nought when there is none, half of one, or one that no clock of ours explains.
+# seconds_left WHO: of what is written; nought when there is none, half of one, or one that no clock of ours explains.
 seconds_left() {
-    until=$(sed -n 's/.*"Expiration": *"\([^"]*\)"}$/\1/p' "$place/credentials.json" 2>/dev/null) || until=
+    until=$(sed -n 's/.*"Expiration": *"\([^"]*\)"}$/\1/p' "$state/aws/$1/credentials.json" 2>/dev/null) || until=
     at=$(date -d "${until:-@0}" +%s 2>/dev/null) || at=0
     left=$((at - $(date +%s)))
     [ "$left" -le $((hour + 300)) ] && [ "$left" -gt 0 ] || left=0
@@ -270,31 +269,32 @@ renew() {
         echo "expected this host's own role NAME-host, got $own" >"$work/sts"
         return 1
     }
-    answer=$(ask assume-role --role-arn "$role-$who" --role-session-name "$who" --duration-seconds "$hour" \
+    answer=$(ask assume-role --role-arn "$role-$1" --role-session-name "$1" --duration-seconds "$hour" \
         --query 'Credentials.[AccessKeyId,SecretAccessKey,SessionToken,Expiration]') || return 1
     # shellcheck disable=SC2086 # four words
-    write $answer
+    write "$1" $answer
 }
 
-# write KEY SECRET TOKEN EXPIRATION: whole or not at all. printf is the shell's own: no argument of a process holds a secret.
+# write WHO KEY SECRET TOKEN EXPIRATION: whole or not at all. printf is the shell's own: no argument of a process holds a secret.
 write() {
+    place=$state/aws/$1
     at=
-    case ${4:-} in
-    *+00:00 | *Z) at=$(date -d "$4" +%s 2>/dev/null) || true ;; # whole to its end
+    case ${5:-} in
+    *+00:00 | *Z) at=$(date -d "$5" +%s 2>/dev/null) || true ;; # whole to its end
     esac
-    [ -n "$at" ] && [ $# = 4 ] || {
+    [ -n "$at" ] && [ $# = 5 ] || {
         echo "AWS's answer was cut short" >"$work/sts"
         return 1
     }
     left=$((at - $(date +%s)))
     if [ "$left" -le $((hour / 4)) ] || [ "$left" -gt $((hour + 300)) ]; then
-        echo "Signature of another hour: what AWS gave ends $4" >"$work/sts"
+        echo "Signature of another hour: what AWS gave ends $5" >"$work/sts"
         return 1
     fi
     if ! {
         printf '[default]\ncredential_process = cat /run/aws/credentials.json\n' >"$place/config.new" &&
             printf '{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "%s", "SessionToken": "%s", "Expiration": "%s"}\n' \
-                "$1" "$2" "$3" "$4" >"$place/credentials.new"
+                "$2" "$3" "$4" "$5" >"$place/credentials.new"
     } 2>"$work/sts"; then
         echo "$place could not be written: $(tail -n 1 "$work/sts")" >"$work/sts"
         return 1

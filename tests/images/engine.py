@@ -51,9 +51,11 @@ def build() -> None:
     """Build and check the images; the bills of materials that the check leaves are removed."""
     script = ("sh", ".github/scripts/images.sh")
     run(*script, "build", PREFIX, environment={"GITHUB_SHA": SHA})
-    print(run(*script, "check", PREFIX, environment={"GITHUB_SHA": SHA}))
-    for name in ("serving.cdx.json", "pipeline.cdx.json"):
-        (ROOT / name).unlink(missing_ok=True)
+    try:
+        print(run(*script, "check", PREFIX, environment={"GITHUB_SHA": SHA}))
+    finally:
+        for name in ("serving.cdx.json", "pipeline.cdx.json"):
+            (ROOT / name).unlink(missing_ok=True)
 
 
 def predict(key: str = ADMIN) -> dict[str, Any]:

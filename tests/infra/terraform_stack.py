@@ -38,7 +38,13 @@ VARIABLES = {
 
 def terraform_environment(folder: Path) -> dict[str, str]:
     """Return the environment of Terraform, with a provider mirror where one is named."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "AWS_MAX_ATTEMPTS": "2"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "CHECKPOINT_DISABLE": "1",
+        "TF_IN_AUTOMATION": "1",
+        "AWS_MAX_ATTEMPTS": "2",
+    }
     if mirror := os.environ.get("AIDRUG_TERRAFORM_MIRROR"):
         config = folder / "terraform.rc"
         config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')

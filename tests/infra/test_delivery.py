@@ -296,7 +296,11 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
                 *words, marks=pytest.mark.slow(sibling="test_what_goes_wrong_on_the_host_is_named_with_its_remedy")
             )
             for words in (
-                ("pull_errors", "unauthorized: read", "Does the token in /ghcr/ro-token belong to somebody who may read"),
+                (
+                    "pull_errors",
+                    "unauthorized: read",
+                    "Does the token in /ghcr/ro-token belong to somebody who may read",
+                ),
                 ("pull_errors", "manifest unknown", "is not in the registry. Did the build of this revision succeed"),
                 ("pull_errors", "no matching manifest for linux/arm64", "was not built for this host's processor"),
                 ("pull_errors", "no space left on device", "the system disk is full. Raise root_volume_gib"),

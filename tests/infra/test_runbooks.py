@@ -152,7 +152,7 @@ INLINE = {
     "aws ssm start-session": "a shell needs the real SSM",
     "docker buildx imagetools": "needs a public registry",
     "gh variable set PYTHON_IMAGE": "a setting of GitHub's, beside others that test_first_deployment.py makes",
-    "dagster instance migrate": "needs the cluster of past-one-host.md; one host does it by itself (test_schema_migration.py)",
+    "dagster instance migrate": "needs another database; one host does it by itself (test_schema_migration.py)",
     "mlflow db upgrade": "the same",
 }
 """Beginnings of commands in a sentence or a table, and where they are run or why they are not."""
@@ -192,8 +192,8 @@ def test_every_command_in_a_sentence_is_run_somewhere_or_says_why_not() -> None:
     from ai_drug_assets.cli import aidrug
 
     for first, second in re.findall(r"^\W*aidrug (\w+)(?: (\w+))?", "\n".join(commands), re.MULTILINE):
-        command = aidrug.commands[first]
-        assert not hasattr(command, "commands") or second in command.commands, (first, second)
+        group = aidrug.commands[first]
+        assert not hasattr(group, "commands") or second in group.commands, (first, second)
 
 
 def test_whoever_types_docker_on_the_host_was_told_to_be_root() -> None:
