@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+import numpy as np
 from rdkit import Chem, RDConfig
 from rdkit.Chem import QED, Crippen, Lipinski
 from rdkit.Chem.rdMolDescriptors import (
@@ -26,6 +28,8 @@ from rdkit.Chem.rdMolDescriptors import (
     CalcTPSA,
     Properties,
 )
+
+from model_zoo.io.memory import give_back_memory
 
 
 class Property(NamedTuple):
@@ -112,6 +116,30 @@ class Physchem:
     rules: tuple[Rule, ...]
 
 
+class Kind(NamedTuple):
+    """What is known of a property before any molecule is; see `Property`."""
+
+    name: str
+    title: str
+    unit: str
+    digits: int
+    method: str
+
+
+KINDS = (
+    Kind("mw", "MW", "g/mol", 1, "average molecular weight"),
+    Kind("clogp", "cLogP", "", 2, "Wildman and Crippen (WLOGP)"),
+    Kind("tpsa", "TPSA", "Å²", 1, "Ertl, nitrogen and oxygen"),
+    Kind("hbd", "HBD", "", 0, "donors of hydrogen bonds"),
+    Kind("hba", "HBA", "", 0, "acceptors of hydrogen bonds"),
+    Kind("rotatable_bonds", "Rotatable bonds", "", 0, "without amide bonds"),
+    Kind("fsp3", "Fsp³", "", 2, "share of carbons that are sp³"),
+    Kind("aromatic_rings", "Aromatic rings", "", 0, "count"),
+    Kind("qed", "QED", "", 2, "Bickerton, 0 to 1, higher is more like a drug"),
+    Kind("sa_score", "SA score", "", 1, "Ertl and Schuffenhauer, 1 easy to 10 hard to make"),
+)
+
+
 def physchem(mol: Chem.Mol) -> Physchem:
     """Calculate the properties of a molecule, and judge it by the rules.
 
@@ -126,18 +154,11 @@ def physchem(mol: Chem.Mol) -> Physchem:
     weight = float(Properties(["amw"]).ComputeProperties(mol)[0])
     logp, area = float(Crippen.MolLogP(mol)), float(CalcTPSA(mol))  # type: ignore[attr-defined]
     bonds = float(CalcNumRotatableBonds(mol))
-    properties = (
-        Property("mw", "MW", "g/mol", 1, "average molecular weight", weight),
-        Property("clogp", "cLogP", "", 2, "Wildman and Crippen (WLOGP)", logp),
-        Property("tpsa", "TPSA", "Å²", 1, "Ertl, nitrogen and oxygen", area),
-        Property("hbd", "HBD", "", 0, "donors of hydrogen bonds", float(CalcNumHBD(mol))),
-        Property("hba", "HBA", "", 0, "acceptors of hydrogen bonds", float(CalcNumHBA(mol))),
-        Property("rotatable_bonds", "Rotatable bonds", "", 0, "without amide bonds", bonds),
-        Property("fsp3", "Fsp³", "", 2, "share of carbons that are sp³", float(CalcFractionCSP3(mol))),
-        Property("aromatic_rings", "Aromatic rings", "", 0, "count", float(CalcNumAromaticRings(mol))),
-        Property("qed", "QED", "", 2, "Bickerton, 0 to 1, higher is more like a drug", _qed(mol)),
-        Property("sa_score", "SA score", "", 1, "Ertl and Schuffenhauer, 1 easy to 10 hard to make", _ease(mol)),
-    )
+    values = (
+        weight, logp, area, float(CalcNumHBD(mol)), float(CalcNumHBA(mol)), bonds, float(CalcFractionCSP3(mol)),
+        float(CalcNumAromaticRings(mol)), _qed(mol), _ease(mol),
+    )  # fmt: skip
+    properties = tuple(Property(*kind, value) for kind, value in zip(KINDS, values, strict=True))
     # Lipinski counts every nitrogen and oxygen, and every hydrogen on one.
     donors, acceptors = float(Lipinski.NHOHCount(mol)), float(Lipinski.NOCount(mol))  # type: ignore[attr-defined]
     rules = (
@@ -187,5 +208,24 @@ def _scorer() -> Callable[[Chem.Mol], float] | None:
     module: ModuleType = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
+    with suppress(AttributeError):  # of another version, which keeps its scores otherwise
+        module.readFragmentScores()
+        vars(module)["_fscores"] = _Scores(module._fscores)  # noqa: SLF001  a dictionary of 68 MB, in each process
+        give_back_memory()
     score: Callable[[Chem.Mol], float] = module.calculateScore
     return score
+
+
+class _Scores:
+    """The scores of 700,000 fragments, in two arrays of 11 MB."""
+
+    def __init__(self, known: Mapping[int, float]) -> None:
+        ids, scores = np.fromiter(known.keys(), dtype=np.int64), np.fromiter(known.values(), dtype=np.float64)
+        order = np.argsort(ids)
+        self._ids, self._scores = ids[order], scores[order]
+
+    def get(self, fragment: int, otherwise: float) -> float:
+        """Return the score of a fragment, as a dictionary does."""
+        place = int(np.searchsorted(self._ids, fragment))
+        known = place < len(self._ids) and self._ids[place] == fragment
+        return float(self._scores[place]) if known else otherwise

@@ -49,7 +49,7 @@ BATCH_SECONDS = 0.5
 BLOCKED_SHARE, BLOCKED_S = 0.002, 0.001
 """A thread that got less of a core than this share waits for something else than a core: no load is so high."""
 BLOCKED_FOR_S = 60.0
-"""How long a molecule counts as hopeless whose thread waited for something else: that may have been somebody's fault."""
+"""How long a molecule counts as hopeless whose thread waited for something else: that may not have been its fault."""
 LONG_PART = 2
 """Long molecules that are predicted in one go."""
 MOST_LOST = 8

@@ -14,7 +14,7 @@ from rdkit import Chem
 
 from model_zoo.chemistry.boiled_egg import WHITE, YOLK, polar_surface, wlogp
 from model_zoo.chemistry.molecules import Limits, Molecule
-from model_zoo.chemistry.physchem import physchem
+from model_zoo.chemistry.physchem import KINDS, physchem
 from model_zoo.data.pasted.drug_names import every_drug
 from model_zoo.inference.answers import Fault
 from model_zoo.inference.chemistry import Reading
@@ -33,7 +33,7 @@ MOST = 200
 EGG, EGG_AXIS = "egg", "tpsa_sp"
 """Where a molecule lies in the BOILED-Egg, 1 for the white and 2 for the yolk, added up; and the egg's own axis."""
 PROPERTIES = (
-    *((each.name, each.title, each.unit) for each in physchem(Chem.MolFromSmiles("C")).properties),
+    *((kind.name, kind.title, kind.unit) for kind in KINDS),
     (EGG_AXIS, "TPSA with S and P", "Å²"),
 )
 """Name, title and unit of each calculated property, in the order in which they are given."""

@@ -12,10 +12,15 @@ from ai_drug_assets.storage.sqlite import PATIENCE_S, be_patient
 
 
 def test_every_connection_waits_for_locks(tmp_path: Path) -> None:
-    """Dagster's and MLflow's connections too, which wait for five seconds by themselves: a backup takes a minute."""
+    """Dagster's and MLflow's connections too, which wait for five seconds by themselves: a backup takes a minute.
+
+    MLflow says 20 seconds anew in each session.
+    """
     be_patient()
     engine = create_engine(f"sqlite:///{tmp_path / 'some.db'}")
     with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 1000 * PATIENCE_S
+        connection.execute(text("PRAGMA busy_timeout = 20000;"))
         assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 1000 * PATIENCE_S
     engine.dispose()
     assert PATIENCE_S >= 90
