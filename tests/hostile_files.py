@@ -50,6 +50,7 @@ WORDS = "SMILES,Qualifier,IC50 (nM)\nCCO,GT,10000\nCCN,EQ,5\nCCC,LT,7\nCCCC,EQ,8
 ENTITIES = "SMILES,Relation,IC50 (nM)\nCCO,&gt;,10000\nCCN,=,5\nCCC,&lt;,7\nCCCC,=,8\n"
 EACH = "SMILES,IC50 rel,IC50 (nM),Ki rel,Ki (nM)\nCCO,>,10000,,5\nCCN,,5,>,100\nCCC,<,7,,6\nCCCC,,8,,9\n"
 BEHIND = "SMILES,IC50,,Unit A,Ki,,Unit B\nCCO,10,>,uM,5,,nM\nCCN,5,,uM,100,>,nM\nCCC,7,<,nM,6,,uM\nCCCC,8,,uM,9,,nM\n"
+LISTS = "smiles;pIC50;group;sub\nCCO;5.25;['345'];['10']\nCCN;6.00;['4'];['9']\nCCC;7.00;['112', '112'];['5', '6']\n"
 NINES = "SMILES,logS\nCCO,-9999\nCCN,-5\nCCC,-7\nCCCC,-999\n"
 TWO_ENCODINGS = b"SMILES,IC50 (\xc2\xb5M),site\nCCO,5.1,K\xf6ln\nCCN,6.2,Bonn\nCCC,7,Bonn\n"
 AGAIN = "SMILES,pIC50\nCCO,5.1\nCCN,6.2\n\nPlate 2,\nSMILES,pIC50\nCCC,7.5\n"
@@ -216,6 +217,20 @@ HOSTILE = (
     LabFile("broken.sdf", "an SDF with a block that breaks off", lambda: sdf(("CCO", {"pIC50": "5"})) + BROKEN_BLOCK
             + sdf(("CCC", {"pIC50": "7"})), lambda content: {
         "broken": _rows(("CCO", 5.0), ("", "invalid-structure"), ("CCC", 7.0))}),
+    LabFile("lists.csv", "semicolons, and lists with commas in cells (python/cpython#119123)", LISTS.encode,
+            simple("smiles", "pIC50", "lists", sep=";")),
+    LabFile("nameless.sdf", "an SDF with a property without a name (rdkit/rdkit#9068)", lambda: sdf(
+        ("CCO", {"a": "x", "": "2", "pIC50": "5.1"}), ("CCN", {"pIC50": "6.2"})), lambda content: {
+        "nameless": _rows(("CCO", 5.1), ("CCN", 6.2))}),
+    LabFile("tight.sdf", "an SDF without a blank line before its separators (rdkit/rdkit#5467)", lambda: sdf(
+        ("CCO", {"pIC50": "5.1"}), ("CCN", {"pIC50": "6.2"})).replace(b"\n\n$$$$", b"\n$$$$"), lambda content: {
+        "tight": _rows(("CCO", 5.1), ("CCN", 6.2))}),
+    LabFile("cut.sdf", "an SDF that breaks off in a number (rdkit/rdkit#2485)", lambda: sdf(
+        ("CCO", {"pIC50": "5.1"}), ("CCN", {"pIC50": "6.2"}), ("CCC", {"pIC50": "7.25"})).removesuffix(
+        b"25\n\n$$$$\n"), lambda content: {"cut": _rows(("CCO", 5.1), ("CCN", 6.2), ("", "empty value"))}),
+    LabFile("rates.csv", "one unit in all rows, which converts into no other",
+            b"smiles,Value,Unit\nCCO,12,mL.min-1.g-1\nCCN,30,mL.min-1.g-1\n".__bytes__,
+            simple("smiles", "Value", "rates")),
     LabFile("hidden.xlsx", "Excel: a hidden sheet comes first", lambda: _book(
         ("old", "hidden", OTHERS), ("data", "visible", TWO_ROWS)), lambda content: {
         "hidden": _rows(("CCO", 5.1), ("CCN", 6.2))}),
@@ -266,6 +281,8 @@ REFUSED = (
             b"SMILES,Relation,IC50 (nM),Relation,Ki (nM)\nCCO,>,5,,6\nCCN,,7,<,8\n", "'Relation' is there twice"),
     Refused("odd_signs.csv", "signs that nobody knows", b"SMILES,Qualifier,IC50 (nM)\nCCO,A,5\nCCN,B,6\nCCC,A,7\n",
             "Which rows are meant?"),
+    Refused("clearances.csv", "two units that do not convert (mindrank-ai/PharmaBench#1)", b"Smiles,Standard Value,"
+            b"Standard Units\nCCO,12,mL.min-1.g-1\nCCN,30,mL.min-1.kg-1\n", "Which rows are meant?"),
     Refused("either.csv", "1,5 beside 2.5", b"SMILES;IC50 (nM)\nCCO;1,5\nCCN;2.5\nCCC;3\n", "Say which: --decimal"),
     Refused("thousand.csv", "1,500 alone", b"SMILES;IC50 (nM)\nCCO;1,500\nCCN;2,500\nCCC;3\n", "Say which: --decimal"),
     Refused("some_percent.csv", "percent in one cell alone", b"SMILES,fu\nCCO,5%\nCCN,0.5\nCCC,0.01\n", "Say --unit"),

@@ -27,7 +27,7 @@ def test_a_file_that_cannot_be_read_rightly_is_refused(file: Refused, tmp_path: 
 
 
 def test_the_document_tells_what_becomes_of_these_files() -> None:
-    """`docs/own-files.md` is made by `python -m tests.lab_files_report`, of seventy files or more with names of their own."""
+    """`docs/own-files.md` is made by `python -m tests.lab_files_report`, of seventy files or more."""
     assert len({file.name for file in (*ALL, *REFUSED)}) == len((*ALL, *REFUSED)) >= 70
     assert DOCUMENT.read_text(encoding="utf-8") == document()
 

@@ -153,6 +153,9 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
         ]  # fmt: skip
     signs, units_of = (belonging(columns, table.names, measured) for columns in (relations, beside))
     unclear = {*relations, *beside} - {*signs.values(), *units_of.values()}
+    unknown = {
+        name for name in cells if names_unit(name) and name not in taken and len(set(filter(None, cells[name]))) > 1
+    }
     values = [
         replace(value, relations=signs.get(value.name, ""), units=units_of.get(value.name, ""))
         if value.labels is None else value
@@ -161,7 +164,7 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
     choosing = {
         name: counted for name, texts in cells.items()
         if (_CONDITION.match(name) or (name not in taken and (_CHOOSING.search(name) or names_relation(name)))
-             or name in unclear)
+             or name in unclear | unknown)
         and (not names_relation(name) and name not in unclear) < len(counted := Counter(filter(None, texts))) <= FEW
         and name not in {value.name for value in values}
     }  # fmt: skip
