@@ -34,8 +34,8 @@ HEAD = """# Files as labs have them
 What `aidrug endpoint new` and curation make of files from programs that people use, each compared row by row with an
 independent count by pandas and RDKit, which knows how the file is written. Two commands (`endpoint new`, `run`) and
 no edit; where two readings would give different values, an option answers. `tests/integration/test_own_files_served.py`
-takes the first 43, with more molecules in the same form, to answers of the service. Made by `python -m tests.lab_files_report`;
-the rules are in [data.md](data.md).
+takes the first 43, with more molecules in the same form, to answers of the service. Made by
+`python -m tests.lab_files_report`; the rules are in [data.md](data.md).
 
 | file | what it is | said beside `--yes` | endpoint | rows | kept | merged | dropped, by reason | as counted |
 | --- | --- | --- | --- | ---: | ---: | ---: | --- | --- |

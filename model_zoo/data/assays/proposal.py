@@ -234,9 +234,9 @@ def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> t
     if not said and value.units:
         texts = [unit_name(text) for text in table.column(value.units) if is_unit(text)]
         said = max(dict.fromkeys(texts), key=texts.count)
-    told = {text for name in table.names if names_unit(name) for text in table.column(name) if text}
-    if not said and len(told) == 1:
-        said = unit_name(told.pop())  # one that converts into no other, and the same in all rows
+    same = {text for name in table.names if names_unit(name) for text in table.column(name) if text}
+    if not said and len(same) == 1:
+        said = unit_name(same.pop())  # one that converts into no other, and the same in all rows
     if not said and (inside := [unit for cell in table.column(value.name) if (unit := split_unit(cell)[1])]):
         said = max(dict.fromkeys(inside), key=inside.count)
     names = [value.name, *(text for _, text in answers.where)]
