@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import openpyxl
 import pandas as pd
-from rdkit import Chem, RDLogger
+from rdkit import Chem, rdBase
 
 from tests.lab_files import packed
 
@@ -33,7 +33,7 @@ ROW = re.compile(r'(?:"[^"]*"|[^"\r\n])+(?:\r\n|\r|\n|$)')
 
 def grown(name: str, content: bytes) -> bytes:
     """Copy each row with a structure once per head, below its last row with one; other rows stay as they are."""
-    RDLogger.DisableLog("rdApp.error")  # type: ignore[attr-defined]  most cells are no structures
+    rdBase.DisableLog("rdApp.error")  # most cells are no structures
     if name.endswith(".gz"):
         return gzip.compress(grown(name.removesuffix(".gz"), gzip.decompress(content)), mtime=0)
     if name.endswith(".zip"):
@@ -59,7 +59,8 @@ def _text(content: bytes) -> bytes:
 
 
 def _structures(row: str) -> list[str]:
-    return [cell for cell in CELL.findall(row) if len(cell) > 2 and cell[0] in "CO" and Chem.MolFromSmiles(cell)]
+    cells = [cell for cell in CELL.findall(row) if len(cell) > 2 and cell[0] in "CO"]
+    return [cell for cell in cells if Chem.MolFromSmiles(cell) is not None]
 
 
 def _with_head(row: str, head: str) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from ai_drug_assets.cli import aidrug
 from model_zoo.config.endpoint import Endpoint
@@ -20,18 +20,22 @@ from model_zoo.config.reading import read_config
 from model_zoo.data.curation import curate
 from model_zoo.data.reasons import reason_kind
 from model_zoo.data.sources import read_source
+from model_zoo.errors import DataError
+from tests.hostile_files import HOSTILE, REFUSED, Refused
 from tests.lab_files import FILES, LARGE, Expected, LabFile, large_folder, large_table
 from tests.unkind_files import UNKIND
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "own-files.md"
 TOLERANCE = 1e-9
+ALL = (*FILES, *UNKIND, *HOSTILE)
 HEAD = """# Files as labs have them
 
 What `aidrug endpoint new` and curation make of files from programs that people use, each compared row by row with an
-independent count by pandas and RDKit, which was told how the file is written. Two commands (`endpoint new`, `run`) and
-no edit; where two readings would give different values, an option answers. Made by `python -m tests.lab_files_report`;
-the rules are in [data.md](data.md).
+independent count by pandas and RDKit, which knows how the file is written. Two commands (`endpoint new`, `run`) and
+no edit; where two readings would give different values, an option answers. `tests/integration/test_own_files_served.py`
+takes the first 43, with more molecules in the same form, to answers of the service. Made by
+`python -m tests.lab_files_report`; the rules are in [data.md](data.md).
 
 | file | what it is | said beside `--yes` | endpoint | rows | kept | merged | dropped, by reason | as counted |
 | --- | --- | --- | --- | ---: | ---: | ---: | --- | --- |
@@ -58,16 +62,38 @@ class Found(NamedTuple):
     dropped: int
 
 
+REFUSALS = """
+## Refused, or asked
+
+Of these nothing is written, for any reading could be a wrong one.
+
+| file | what it is | said |
+| --- | --- | --- |
+"""
+
+
+def refusal(file: Refused, home: Path) -> str:
+    """Return what the command says of a file that it refuses; it writes nothing."""
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / file.name
+    path.write_bytes(file.content)
+    done = _new(path, (), home)
+    assert isinstance(done.exception, DataError), f"{file.name}: {done.exception!r} {done.output}"
+    assert not (home / "configs").exists(), file.name
+    return str(done.exception).replace(f"{path}: ", "")
+
+
 def product(path: Path, options: tuple[str, ...], home: Path) -> dict[str, Found]:
     """Let the command make endpoints of a file, and curate them."""
-    done = CliRunner().invoke(
-        aidrug,
-        ["endpoint", "new", str(path), "--yes", *options],
-        env={"AIDRUG_CONFIGS": str(home / "configs"), "AIDRUG_HOME": str(home)},
-    )
+    done = _new(path, options, home)
     assert done.exit_code == 0, f"{path.name}: {done.exception!r} {done.output}"
     made = sorted((home / "configs" / "endpoints").glob("*.yaml"))
     return {each.stem: _curated(read_config(each, Endpoint)) for each in made}
+
+
+def _new(path: Path, options: tuple[str, ...], home: Path) -> Result:
+    env = {"AIDRUG_CONFIGS": str(home / "configs"), "AIDRUG_HOME": str(home)}
+    return CliRunner().invoke(aidrug, ["endpoint", "new", str(path), "--yes", *options], env=env)
 
 
 def _curated(endpoint: Endpoint) -> Found:
@@ -151,7 +177,7 @@ def document() -> str:
     """Return the document."""
     lines = []
     with tempfile.TemporaryDirectory() as folder:
-        for number, file in enumerate((*FILES, *UNKIND)):
+        for number, file in enumerate(ALL):
             expected, found = look(file, Path(folder) / str(number))
             wrong = faults(expected, found)
             options = " ".join(f"`{each}`" for each in file.options)
@@ -163,10 +189,16 @@ def document() -> str:
                     f"`{file.name}`", file.title, options, f"`{name}`", len(got.kinds), got.kept, got.merged, told,
                     verdict,
                 )  # fmt: skip
-                lines.append(
-                    "| " + " | ".join(re.sub(r"\s+", " ", str(cell)).replace("|", "\\|") for cell in cells) + " |"
-                )
-    return HEAD + "\n".join(lines) + "\n"
+                lines.append(_line(cells))
+        refused = [
+            _line((f"`{each.name}`", each.title, refusal(each, Path(folder) / each.name))) for each in REFUSED
+        ]  # fmt: skip
+    return HEAD + "\n".join(lines) + "\n" + REFUSALS + "\n".join(refused) + "\n"
+
+
+def _line(cells: Sequence[object]) -> str:
+    texts = (re.sub(r"\s+", " ", str(cell)).replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(texts)} |"
 
 
 if __name__ == "__main__":

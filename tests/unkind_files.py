@@ -123,7 +123,7 @@ UNKIND = (
         number=lambda text: float(text.replace(",", ".")))),
     LabFile("below.csv", "n.d., BQL, <LOQ, bounds", BELOW.encode, _below),
     LabFile("twice.csv", "two values, a spread and a range in a cell", TWICE.encode,
-            simple("SMILES", "pIC50", "twice")),
+            simple("SMILES", "pIC50", "twice", number=lambda text: float(text.partition(" ±")[0]))),
     LabFile("totals.csv", "a mean and a total below the table", TOTALS.encode,
             simple("SMILES", "IC50 (nM)", "totals", pic50)),
     LabFile("both.csv", "a value and its logarithm", BOTH.encode, simple("SMILES", "IC50 (nM)", "both", pic50)),

@@ -17,6 +17,8 @@ import yaml
 from model_zoo.config import grouping
 from model_zoo.config.endpoint_file import FOLDER, SEVERAL, endpoint_file, read_endpoints
 from model_zoo.config.files import load_groups
+from model_zoo.data.assays.beside import names_relation, names_unit
+from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.assays.proposal import Answers, Proposal, propose, slug, stem_of
 from model_zoo.data.assays.roles import Roles, find_roles
 from model_zoo.data.assays.whole_table import LOOKED_AT, WholeTable, read_whole
@@ -103,14 +105,17 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
         advice = " (with --smiles COLUMN)" if error.kind == "unclear-column" else ""
         raise DataError(f"{path}: {error}{advice}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: its text is no {file.encoding}: {error.reason}. Say another --encoding") from error
+        raise DataError(
+            f"{path}: its text is no {file.encoding or 'UTF-8 and no cp1252'}: {error.reason}. Say another --encoding"
+        ) from error
     named = [*columns, *(column for column, _ in answers.where)]
     unknown = [name for name in named if name not in table.names]
     if unknown:
         raise DataError(f"{path}: expected columns among {', '.join(map(repr, table.names))}, got {unknown[0]!r}")
-    twice = [name for name in columns if table.names.count(name) > 1]
+    meant = [name for name in table.names if name in columns or names_relation(name) or names_unit(name)]
+    twice = [name for name in meant if table.names.count(name) > 1]
     if twice:
-        raise DataError(f"{path}: the column {twice[0]!r} stands there twice: rename one of them")
+        raise DataError(f"{path}: the column {twice[0]!r} is there twice: rename one of them")
     cells = list(filter(None, table.column(table.structure)[:LOOKED_AT])) if table.structure else []
     if cells and not any(map(is_smiles, cells)):
         raise DataError(f"{path}: expected SMILES in {table.structure!r}, got texts such as {cells[0]!r}: convert them")
@@ -119,14 +124,21 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
         raise DataError(f"{path}: no row has what --where says")
     roles = find_roles(table, tuple(columns), answers.numerals)
     if not roles.values:
-        shown = ", ".join(map(repr, table.names))
+        shown = ", ".join(_held(table, name) for name in table.names)
         twice = [name for name, count in Counter(table.names).items() if count > 1]
-        more = f"; {twice[0]!r} stands there twice: rename one of them" if twice else ""
+        more = f"; {twice[0]!r} is there twice: rename one of them" if twice else ""
         raise DataError(f"{path}: expected a column of numbers or of two labels, found none among {shown}{more}")
     bad = [value.name for value in roles.values if not (value.labels or value.numerals.is_numeric)]
     if bad:
         raise DataError(f"{path}: {bad[0]!r} holds neither numbers nor two known labels such as active and inactive")
     return Look(table, roles, propose(table, roles, _file_name(settings, path), answers))
+
+
+def _held(table: WholeTable, name: str) -> str:
+    """Return a column's name, with a text of it that is no number."""
+    texts = table.column(name) if table.names.count(name) == 1 and name != table.structure else []
+    odd = next((text for text in texts if text and not numerals_of([text]).numbers), "")
+    return f"{name!r} (such as {odd[:30]!r})" if odd else repr(name)
 
 
 def write(settings: Settings, proposals: Sequence[Proposal], together: str | None = None) -> list[Path]:

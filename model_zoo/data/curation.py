@@ -41,9 +41,10 @@ REPORT_COLUMNS = ("file", "row", "smiles", "value", "action", "reason", "inchike
 
 NOT_MEASURED = {
     "na", "n/a", "n.a.", "nd", "n.d.", "n/d", "nt", "n.t.", "nan", "none", "null", "-", "--", "?", "tbd", "failed",
-    "pending", "not determined", "not measured", "not tested", "no data",
+    "pending", "not determined", "not measured", "not tested", "no data", "not available", "not applicable", "missing",
+    "#n/a", "-999", "-999.0", "-9999", "-9999.0", "-99999",
 }  # fmt: skip
-"""Texts that say that there is no value, in lower case."""
+"""Texts that say that there is no value, in lower case: words, and the numbers that programs write for it."""
 BELOW_LIMIT = {"blq", "bloq", "bql", "<lloq", "<loq", "<lod", "lloq", "below loq", "below lloq"}
 """Texts that say that a value is below the limit of quantification."""
 

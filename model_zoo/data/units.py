@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 import unicodedata
@@ -24,18 +25,33 @@ _FAMILIES: dict[str, dict[str, float]] = {
     "permeability": {"cm/s": 1.0, "1e-6 cm/s": 1e-6, "nm/s": 1e-7},
 }
 _KIND_OF = {unit: (family, factor) for family, units in _FAMILIES.items() for unit, factor in units.items()}
+_NAMES = {
+    "percent": "%", "hr": "h", "hours": "h", "minutes": "min", "days": "d", "molar": "M", "millimolar": "mM",
+    "micromolar": "uM", "nanomolar": "nM", "picomolar": "pM",
+}  # fmt: skip
+"""What units are called in words; a sign for micro that was decoded wrongly is none of them."""
 _NEGATIVE_LOGARITHM = re.compile(r"^p(IC50|EC50|AC50|XC50|GI50|Ki|Kd|KB|A2)$")
 _LOGARITHM = "log10 "
 
 # A unit whose scale runs against the measured one turns "greater than" into "less than".
 FLIPPED_RELATION = {"=": "=", ">": "<", "<": ">"}
+_WORDS = {
+    **dict.fromkeys(("eq", "equal", "equals", "exact"), "="),
+    **dict.fromkeys(("ca", "ca.", "circa", "approx", "approx.", "approximately", "about"), "="),
+    **dict.fromkeys(("gt", "ge", "gte", "greater", "greater than", "more than", "above", "larger than"), ">"),
+    **dict.fromkeys(("lt", "le", "lte", "less", "less than", "below", "smaller than"), "<"),
+}
 _SIGNS = {
     **dict.fromkeys(("=", "==", "~", "≈", "\u223c", "≃", "≅"), "="),
     **dict.fromkeys((">", ">=", "=>", ">>", "≥", "≧", "⩾", "≫"), ">"),
     **dict.fromkeys(("<", "<=", "=<", "<<", "≤", "≦", "⩽", "≪"), "<"),
 }
 _TRAILING = re.compile(r"^(.*[0-9.,])\s*([^\W\d_]\S*|%)$", re.DOTALL)
-_SIGNED = re.compile(rf"^([{re.escape(''.join(sorted(set(''.join(_SIGNS)))))}]+)\s*(.+)$", re.DOTALL)
+_SIGNED = re.compile(
+    rf"^([{re.escape(''.join(sorted(set(''.join(_SIGNS)))))}]+"
+    rf"|(?:{'|'.join(map(re.escape, sorted(_WORDS, key=len, reverse=True)))})(?![a-z]))\s*(.+)$",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 class Unit(NamedTuple):
@@ -71,13 +87,13 @@ def unit_name(text: str) -> str:
 
     Examples
     --------
-    >>> unit_name(" µM "), unit_name("ug.mL-1"), unit_name("ng/ml"), unit_name("percent"), unit_name("furlong")
-    ('uM', 'ug/mL', 'ng/mL', '%', 'furlong')
+    >>> unit_name(" µM "), unit_name("ug.mL-1"), unit_name("ng/ml"), unit_name("MICROMOLAR"), unit_name("furlong")
+    ('uM', 'ug/mL', 'ng/mL', 'uM', 'furlong')
     """
-    name = unicodedata.normalize("NFKC", text).strip().replace("μ", "u")
+    name = unicodedata.normalize("NFKC", text.replace("Âµ", "µ").replace("Î¼", "µ")).strip().replace("μ", "u")
     name = re.sub(r"^(\S+?)[.· ](m?[lL]|mol|s)-1$", r"\1/\2", name)
     name = re.sub(r"/(m?)l$", r"/\1L", name)
-    return {"percent": "%", "hr": "h", "hours": "h", "minutes": "min", "days": "d"}.get(name, name)
+    return _NAMES.get(name.lower(), name)
 
 
 def conversion(source_unit: str, unit: str) -> Conversion:
@@ -142,6 +158,20 @@ def bare_number(text: str) -> str:
     return (match[2] if match else plain).strip()
 
 
+def sign_before(text: str) -> str:
+    """Return the relation that a cell is or begins with; empty for none.
+
+    Examples
+    --------
+    >>> [sign_before(text) for text in ("> 5", "GT", "'<'", "less than 3", "5")]
+    ['>', '>', '<', '<', '']
+    """
+    if is_relation(text):
+        return relation(text)
+    match = _SIGNED.match(normal(text))
+    return relation(match[1]) if match else ""
+
+
 def is_relation(text: str) -> bool:
     """Return whether a text is a relation such as `>` or `'='`."""
     try:
@@ -195,15 +225,16 @@ def relation(text: str) -> str:
 
     Examples
     --------
-    >>> [relation(text) for text in ("", "=", "~", "≥", " \uff1c ", "'<='")]
-    ['', '=', '=', '>', '<', '<']
+    >>> [relation(text) for text in ("", "=", "~", "≥", " \uff1c ", "'<='", "GT", "less than", "&gt;")]
+    ['', '=', '=', '>', '<', '<', '>', '<', '>']
     """
-    sign = unicodedata.normalize("NFKC", text).strip().strip("'\"").strip()
+    sign = unicodedata.normalize("NFKC", html.unescape(text)).strip().strip("'\"").strip()
     if not sign:
         return ""
-    if sign not in _SIGNS:
+    found = _SIGNS.get(sign) or _WORDS.get(sign.lower())
+    if found is None:
         raise ValueError(f"relation: expected '=', '<' or '>', got {text!r}")
-    return _SIGNS[sign]
+    return found
 
 
 def measured(text: str, sign: str = "", numerals: str = POINT) -> tuple[float, str]:

@@ -51,8 +51,6 @@ PENDING = {
     "docs/benchmark.md": 4,
     "docs/data.md": 7,
     "docs/explanations.md": 4,
-    "docs/own-assay.md": 3,
-    "docs/own-files.md": 1,
     "docs/pasted.md": 70,
     "docs/performance.md": 3,
     "docs/potency.md": 3,

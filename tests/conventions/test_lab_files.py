@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab_files import FILES, FOLDER, LabFile, large_folder
-from tests.lab_files_report import DOCUMENT, document, faults, look, looked_at_large
-from tests.unkind_files import UNKIND
+from tests.hostile_files import REFUSED, Refused
+from tests.lab_files import FOLDER, LabFile, large_folder
+from tests.lab_files_report import ALL, DOCUMENT, document, faults, look, looked_at_large, refusal
 
 
-@pytest.mark.parametrize("file", [*FILES, *UNKIND], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", ALL, ids=lambda file: file.name)
 def test_a_file_is_read_as_an_independent_count_reads_it(file: LabFile, tmp_path: Path) -> None:
     """Counts by reason, kept and merged rows are equal, and no value differs by more than 1e-9; with no edit."""
     expected, found = look(file, tmp_path / "file")
@@ -20,9 +20,15 @@ def test_a_file_is_read_as_an_independent_count_reads_it(file: LabFile, tmp_path
     assert faults(expected, found) == []
 
 
+@pytest.mark.parametrize("file", REFUSED, ids=lambda file: file.name)
+def test_a_file_that_cannot_be_read_rightly_is_refused(file: Refused, tmp_path: Path) -> None:
+    """Nothing is written, and what is said names what is wrong or which option decides."""
+    assert file.said in refusal(file, tmp_path / "file")
+
+
 def test_the_document_tells_what_becomes_of_these_files() -> None:
-    """`docs/own-files.md` is made by `python -m tests.lab_files_report`, of forty files or more."""
-    assert len((*FILES, *UNKIND)) >= 40
+    """`docs/own-files.md` is made by `python -m tests.lab_files_report`, of seventy files or more."""
+    assert len({file.name for file in (*ALL, *REFUSED)}) == len((*ALL, *REFUSED)) >= 70
     assert DOCUMENT.read_text(encoding="utf-8") == document()
 
 

@@ -54,6 +54,7 @@ def test_only_files_with_a_question_need_an_option() -> None:
     assert len({file.name for file in ALL}) == len(ALL)
 
 
+@pytest.mark.timeout(1800)  # two minutes of processor time, whatever else is at work
 @pytest.mark.slow(sibling="test_lab_files::test_a_file_is_read_as_an_independent_count_reads_it")
 def test_each_file_becomes_a_served_endpoint(tmp_path: Path, empty_mlflow: Path) -> None:
     """One home, a command for each file and one for all of them, no edit; one service answers for every endpoint."""

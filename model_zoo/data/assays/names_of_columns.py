@@ -11,7 +11,7 @@ Direction = Literal["higher", "lower", "none"]
 
 _BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]*(?:\([^()]*\))?[^()\[\]]*)[)\]]")
 _IN_WORDS = re.compile(r"\s*(?:in )?\bmol(?:e?s)? per lit(?:re|er)\b", re.IGNORECASE)
-_ENDING = re.compile(r"[ _.](fM|pM|nM|uM|µM|mM|percent|pct|hr?)$", re.IGNORECASE)
+_ENDING = re.compile(r"[ _.](fM|pM|nM|uM|µM|mM|[fpnuµm]mol[_/. ]?l|percent|pct|hr?)$", re.IGNORECASE)
 _MOLAR = {"fm": "fM", "pm": "pM", "nm": "nM", "um": "uM", "µm": "uM", "mm": "mM", "m": "M"}
 _LOGARITHM = re.compile(
     r"(?:^|[ _])(?:(?i:log|lg)(?:10)?(?=[ _(\[]|$)|(?i:log)10(?=[A-Za-z])|(?:log|Log|lg)(?=[A-Z])"
@@ -62,7 +62,8 @@ def unit_in(name: str) -> tuple[str, str]:
     if not found and (words := _IN_WORDS.search(name)):
         found, rest = "mol/L", name.replace(words[0], "")
     if not found and (match := _ENDING.search(name)):
-        found, rest = _MOLAR.get(match[1].lower()) or _unit_of(match[1]), name[: match.start()]
+        written = re.sub(r"mol[_. ]?l$", "mol/L", match[1], flags=re.IGNORECASE)
+        found, rest = _MOLAR.get(written.lower()) or _unit_of(written), name[: match.start()]
     potency = _POTENCY.search(rest)
     if potency and potency[1]:
         return f"p{potency_kind(rest)}", rest.strip()

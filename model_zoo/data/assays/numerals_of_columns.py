@@ -56,7 +56,7 @@ class Numerals(NamedTuple):
         """
         values = [(_value(self.example, each), in_words(each)) for each in self.readings]
         return f"{self.example!r} is " + " or ".join(
-            f"{'no number' if math.isnan(value) else format(value, 'g')} ({words})" for value, words in values
+            f"{'not a number' if math.isnan(value) else format(value, 'g')} ({words})" for value, words in values
         )
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model_zoo.data.assays.beside import names_unit
 from model_zoo.data.assays.names_of_columns import direction_of, is_negative_logarithm, potency_kind, unit_in
 from model_zoo.data.assays.roles import Roles, Value
 from model_zoo.data.assays.whole_table import ANY, WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
 from model_zoo.data.tables.form import DELIMITERS
-from model_zoo.data.units import is_logarithmic, is_unit, split_unit, unit_name
+from model_zoo.data.units import is_logarithmic, is_unit, sign_before, split_unit, unit_name
 from model_zoo.type_aliases import Json
 
 DECADES = 100.0
@@ -27,7 +28,6 @@ _ENCODING_NAMES = {codec: name for name, codec in ENCODINGS.items()}
 _DELIMITER_NAMES = {sign: name for name, sign in DELIMITERS.items()}
 POTENCY_RANGE = [2, 13]
 UNKNOWN = "unknown"
-_BOUND = "<>≤≥"
 _MOLAR = {"M", "mM", "uM", "nM", "pM", "fM", "mol/L", "mmol/L", "umol/L", "nmol/L", "pmol/L"}
 
 
@@ -101,7 +101,7 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
         meant = table.rows_with(source.get("where", {}))
         unit, source_unit = ("probability", "") if value.labels else _units(meant, roles, value, answers)
         if not value.labels and answers.unit is None:
-            _ask_units(meant, roles, value, each)
+            _ask_units(meant, value, each)
         each.content = {
             "name": name,
             "title": value.name if several else f"{value.name} ({stem})",
@@ -115,7 +115,7 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
         if value.labels:
             _say_labels(value, each)
         else:
-            _say_values(meant, roles, value, unit, each)
+            _say_values(meant, value, unit, each)
         each.content["champion"] = {"metric": "auroc" if value.labels else "rmse"}
         made.append(each)
     for number, each in enumerate(made, start=1):
@@ -153,12 +153,11 @@ def _column_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers
     made.why["source.value_column"] = f"{value.filled} of {len(table.rows)} cells filled" + (
         f", {odd} of them no numbers: `aidrug curate` says which" if odd else ""
     )
-    by_row = roles.unit if value.labels is None else ""
-    if answers.unit is not None and not by_row and UNIT_COLUMN in table.names:
+    if answers.unit is not None and not value.units and UNIT_COLUMN in table.names:
         keys["unit"] = answers.unit  # else the column of this name would count
     for key, column in {
-        "relation_column": roles.relation if value.labels is None else "",
-        "unit_column": by_row,
+        "relation_column": value.relations,
+        "unit_column": value.units,
         "date_column": roles.day,
         "group_column": roles.series,
         "split_column": roles.part,
@@ -232,9 +231,12 @@ def _decimal(table: WholeTable, value: Value) -> str:
 def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> tuple[str, str]:
     """Return the endpoint's unit and that of the file, as far as the column, another one or whoever asks says it."""
     said = answers.unit or value.unit
-    if not said and roles.unit:
-        texts = [unit_name(text) for text in table.column(roles.unit) if is_unit(text)]
+    if not said and value.units:
+        texts = [unit_name(text) for text in table.column(value.units) if is_unit(text)]
         said = max(dict.fromkeys(texts), key=texts.count)
+    same = {text for name in table.names if names_unit(name) for text in table.column(name) if text}
+    if not said and len(same) == 1:
+        said = unit_name(same.pop())  # one that converts into no other, and the same in all rows
     if not said and (inside := [unit for cell in table.column(value.name) if (unit := split_unit(cell)[1])]):
         said = max(dict.fromkeys(inside), key=inside.count)
     names = [value.name, *(text for _, text in answers.where)]
@@ -246,13 +248,13 @@ def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> t
     if not said:
         return UNKNOWN, ""
     told = [*names, *(text for texts in roles.choosing.values() for text in texts), table.path.name]
-    potency = next(filter(None, map(potency_kind, told)), "IC50" if roles.unit else "")
+    potency = next(filter(None, map(potency_kind, told)), "IC50" if value.units else "")
     return (f"p{potency}", said) if potency and said in _MOLAR else (said, "")
 
 
-def _ask_units(table: WholeTable, roles: Roles, value: Value, made: Proposal) -> None:
+def _ask_units(table: WholeTable, value: Value, made: Proposal) -> None:
     """Ask which unit some rows have, where others say theirs, in another column or in the cell."""
-    beside = table.column(roles.unit) if roles.unit else [""] * len(table.rows)
+    beside = table.column(value.units) if value.units else [""] * len(table.rows)
     cells = [
         (cell, split_unit(cell)[1] or unit)
         for cell, unit in zip(table.column(value.name), beside, strict=True)
@@ -274,13 +276,13 @@ def _say_labels(value: Value, made: Proposal) -> None:
         made.content["curation"] = {"labels": labels}
 
 
-def _say_values(table: WholeTable, roles: Roles, value: Value, unit: str, made: Proposal) -> None:
+def _say_values(table: WholeTable, value: Value, unit: str, made: Proposal) -> None:
     numbers = [number for number in value.numerals.values if number == number]  # noqa: PLR0124  NaN
     curation: dict[str, Any] = {}
     if re.match(r"p(IC50|EC50|AC50|XC50|GI50|K)", unit):
         curation["valid_range"] = POTENCY_RANGE
-    signs = [cell.strip("'\" ") for cell in (table.column(roles.relation) if roles.relation else [])]
-    signs = [text for text in (*signs, *table.column(value.name)) if text[:1] in _BOUND and text]
+    signs = [*(table.column(value.relations) if value.relations else []), *table.column(value.name)]
+    signs = [text for text in signs if sign_before(text) in ("<", ">")]
     if signs:
         curation["censored"] = "drop"
         made.why["curation.censored"] = (

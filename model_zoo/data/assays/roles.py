@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from model_zoo.data.assays.beside import belonging, names_relation, names_unit
 from model_zoo.data.assays.names_of_columns import is_no_measurement, unit_in
 from model_zoo.data.assays.numerals_of_columns import Numerals, numerals_of
 from model_zoo.data.assays.whole_table import WholeTable
@@ -19,9 +20,10 @@ FEW = 12
 """Most different texts of a column by which rows are chosen."""
 _LABELS = (
     ({"1", "1.0", "active", "yes", "y", "true", "positive", "pos", "+", "toxic", "inhibitor", "permeable", "high",
-      "hit"}, 1),
+      "hit", "t", "blocker", "substrate", "binder", "mutagenic"}, 1),
     ({"0", "0.0", "inactive", "no", "n", "false", "negative", "neg", "-", "nontoxic", "non-toxic", "noninhibitor",
-      "non-inhibitor", "impermeable", "low", "miss"}, 0),
+      "non-inhibitor", "impermeable", "low", "miss", "f", "non-blocker",
+      "nonblocker", "non-substrate", "nonsubstrate", "non-binder", "nonbinder", "non-mutagenic", "nonmutagenic"}, 0),
 )  # fmt: skip
 _NAME = re.compile(r"(^|[ _])(id|name|compound|molecule|cmpd|code|chembl|drug|mol)([ _]|id$|$)", re.IGNORECASE)
 _DAY = re.compile(r"date|day|measured.?on|tested.?on", re.IGNORECASE)
@@ -58,6 +60,8 @@ class Value:
         The class of each of its texts, where it holds two.
     unit
         What its name says.
+    relations, units
+        The columns that say of each of its rows whether it is a bound, and in which unit it is; empty for none.
     """
 
     name: str
@@ -65,6 +69,8 @@ class Value:
     numerals: Numerals
     labels: dict[str, int] | None
     unit: str
+    relations: str = ""
+    units: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,8 @@ class Roles:
     ----------
     values
         Columns that hold measurements, as far as one can tell.
-    relation, unit, day, series, part, identifier, weight
-        Columns that say more of them.
+    day, series, part, identifier, weight
+        Columns that say more of them all.
     choosing
         Columns by which some rows may be meant and others not, with how often each text stands there.
     left_out
@@ -84,8 +90,6 @@ class Roles:
     """
 
     values: tuple[Value, ...]
-    relation: str = ""
-    unit: str = ""
     day: str = ""
     series: str = ""
     part: str = ""
@@ -109,8 +113,8 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
     """
     cells = {name: table.column(name) for name in dict.fromkeys(table.names) if table.names.count(name) == 1}
     cells.pop(table.structure, None)
-    relation = _first(cells, lambda name, texts: _share(texts, is_relation) >= MOST)
-    unit = _first(cells, lambda name, texts: "unit" in name.lower() and _share(texts, is_unit) > 0)
+    relations = [name for name, texts in cells.items() if _share(texts, is_relation) >= MOST]
+    beside = [name for name, texts in cells.items() if names_unit(name) and _share(texts, is_unit) > 0]
     day = _first(cells, lambda name, texts: _share(texts, _is_day) >= MOST)
     left_out = {
         name: f"it holds no days such as 2026-01-31, but {next(filter(None, texts))!r}: no split by time can use it"
@@ -121,7 +125,7 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
     part = _first(cells, lambda name, texts: {text for text in texts if text} == _PARTS)
     identifier = _first(cells, lambda name, texts: bool(_NAME.search(name)))
     weight = _first(cells, lambda name, texts: bool(_WEIGHT.match(name)) and _share(texts, _is_positive) == 1)
-    taken = {relation, unit, day, series, part, identifier, weight, *left_out} - set(wanted)
+    taken = {*relations, *beside, day, series, part, identifier, weight, *left_out} - set(wanted)
     taken |= {name for name in cells if _CONDITION.match(name) and name not in wanted}
     values = []
     units = _units_below(table, cells)
@@ -141,13 +145,30 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
         else:
             unit_here = unit_in(name)[0] or units.get(name, "")
             values.append(Value(name, len(filled), found, labels, unit_here))
+    measured = [value.name for value in values]
+    if len(relations) > 1 or len(beside) > 1:  # then a column that is not asked for may own one of them
+        measured = [
+            name for name, texts in cells.items()
+            if name not in taken and (name in measured or numerals_of(texts, numerals).is_numeric)
+        ]  # fmt: skip
+    signs, units_of = (belonging(columns, table.names, measured) for columns in (relations, beside))
+    unclear = {*relations, *beside} - {*signs.values(), *units_of.values()}
+    unknown = {
+        name for name in cells if names_unit(name) and name not in taken and len(set(filter(None, cells[name]))) > 1
+    }
+    values = [
+        replace(value, relations=signs.get(value.name, ""), units=units_of.get(value.name, ""))
+        if value.labels is None else value
+        for value in values
+    ]  # fmt: skip
     choosing = {
         name: counted for name, texts in cells.items()
-        if (_CONDITION.match(name) or (name not in taken and _CHOOSING.search(name)))
-        and 1 < len(counted := Counter(filter(None, texts))) <= FEW
+        if (_CONDITION.match(name) or (name not in taken and (_CHOOSING.search(name) or names_relation(name)))
+             or name in unclear | unknown)
+        and (not names_relation(name) and name not in unclear) < len(counted := Counter(filter(None, texts))) <= FEW
         and name not in {value.name for value in values}
     }  # fmt: skip
-    return Roles(tuple(values), relation, unit, day, series, part, identifier, weight, choosing, left_out)
+    return Roles(tuple(values), day, series, part, identifier, weight, choosing, left_out)
 
 
 def _units_below(table: WholeTable, cells: dict[str, list[str]]) -> dict[str, str]:

@@ -91,8 +91,9 @@ def read_whole(
         notes = peculiarities(path, sheet or "")
         return _grid(path, Form("xlsx", sheet=sheet or "", decimal=decimal), said, notes)
     with path.open("rb") as stream:
-        if stream.read(4) == b"PAR1":
-            return _grid(path, Form("parquet", decimal=decimal), said)
+        start = stream.read(8)
+    if start.startswith(b"PAR1"):
+        return _grid(path, Form("parquet", decimal=decimal), said)
     found_encoding, head = read_head(path, formats=TEXT_FORMATS, archives=True)
     codec = ENCODINGS[encoding] if encoding else found_encoding
     name = re.sub(r"\.(zip|gz)$", "", path.name, flags=re.IGNORECASE)
@@ -129,15 +130,39 @@ def _grid(path: Path, form: Form, said: Said, notes: Sequence[str] = ()) -> Whol
         )
     whole = [row[:width] + [""] * (width - len(row)) for row in rest]
     place = find_smiles_column(said.column, unique(names), whole[:LOOKED_AT])
+    again = _headers_again(whole, names, place) if header else 0
     twice = [name for name, count in Counter(names).items() if count > 1]
     if names[place] in twice:
         raise TableError("unreadable", f"there are two columns {names[place]!r} of structures: rename one of them")
     told = [*notes, *(f"there are two columns {name!r}: neither can be read" for name in twice)]
     if skip:
         told.append(f"{skip} rows stand above the header")
+    if again:
+        told.append(f"{again} rows repeat the header: they are dropped, and what is below them is read as one table")
     return WholeTable(
         path, form._replace(header=header, skip_rows=skip), tuple(names), whole, names[place], tuple(told)
     )
+
+
+def _headers_again(rows: Sequence[list[str]], names: Sequence[str], place: int) -> int:
+    """Count rows that repeat the header.
+
+    Raises
+    ------
+    TableError
+        For a row that names other columns: another table begins there.
+    """
+    found = [(number, row) for number, row in enumerate(rows, start=1) if row[place].strip() == names[place]]
+    for number, row in found:
+        cells = [cell.strip() for cell in row]
+        if any(cell not in ("", name) for cell, name in zip(cells, names, strict=True)):
+            shown = ", ".join(repr(cell) for cell in cells if cell)
+            raise TableError(
+                "unreadable",
+                f"row {number} below the header names other columns ({shown}): several tables in one file or sheet. "
+                "Save each as a file or a sheet of its own",
+            )
+    return len(found)
 
 
 def _sdf(path: Path, form: Form) -> WholeTable:

@@ -74,7 +74,9 @@ def guess_format(said: Said, head: str) -> Format:
                 return known
         raise TableError("invalid", f"format: expected one of {', '.join(TEXT_FORMATS)}, got {said.format!r}")
     extension = re.sub(r"\.gz$", "", (said.name or "").lower()).rpartition(".")[2]
-    if extension in ("xls", "xlsb", "xlsx", "ods"):  # a workbook that is one was told by its content
+    if extension == "xlsx":  # a workbook that is one was found by its content
+        raise TableError("unreadable", "its name says Excel (.xlsx), and its content is none: call it by what it is")
+    if extension in ("xls", "xlsb", "ods"):
         wanted = "CSV, TSV, SMILES, SDF or a whole workbook (XLSX)"
         raise TableError("unreadable", f"expected {wanted}, got .{extension}: save it as CSV")
     by_name = _EXTENSIONS.get(extension) or _MEDIA_TYPES.get(said.media_type or "")

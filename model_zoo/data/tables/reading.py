@@ -7,6 +7,7 @@ rows without content, so that a result can be laid beside its file. Blank lines 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from model_zoo.data.tables.row import Row
 from model_zoo.data.tables.sdf import MAX_COLUMNS, TITLE, property_names, read_sdf
 from model_zoo.data.tables.text import (
     HEAD_BYTES,
+    OLE,
     ZIP,
     guess_encoding,
     is_workbook,
@@ -37,6 +39,9 @@ from model_zoo.data.tables.text import (
     unpacked_size,
 )
 from model_zoo.data.tables.workbook import read_sheet
+
+_OTHER = re.compile(r"\s*(?:([{[])(?=\s*[{\"])|(<)(?=[!?a-z]))", re.IGNORECASE)
+"""How JSON, HTML and XML begin, and no structure does."""
 
 
 @dataclass(frozen=True)
@@ -154,14 +159,21 @@ def read_head(
     wanted = "CSV, TSV, SMILES or SDF"
     with open_bytes(path, max_bytes, archives=archives) as stream:
         start = stream.read(HEAD_BYTES)
+    if start.startswith(OLE):
+        what = "a workbook that a password protects, or an old one (.xls)"
+        raise TableError("unreadable", f"expected {wanted}, got {what}: save it as .xlsx without a password")
     if start.startswith(ZIP):
         raise TableError("unreadable", f"expected {wanted}, got a ZIP or Excel file: save it as CSV")
     encoding = guess_encoding(path, max_bytes, archives=archives)
     head = codecs.getincrementaldecoder(encoding)("replace").decode(start)
     if "\0" in head:
-        raise TableError("unreadable", f"expected a text file ({wanted}), got binary content")
+        what = "binary content, or UTF-16 text without a byte order mark: save it as UTF-8"
+        raise TableError("unreadable", f"expected a text file ({wanted}), got {what}")
     if len(start) == HEAD_BYTES:
         head = head.rpartition("\n")[0] or head
+    if (other := _OTHER.match(head)) is not None:
+        kind = "JSON" if other[1] else "HTML or XML"
+        raise TableError("unreadable", f"expected {wanted}, got {kind}: export it as CSV or as a workbook (.xlsx)")
     if not head.strip():
         raise TableError("unreadable", "expected at least one molecule, got an empty file")
     return encoding, head

@@ -47,7 +47,7 @@ def read_sdf(lines: Iterator[str], names: Sequence[str]) -> Iterator[Row]:
 def _records(lines: Iterator[str]) -> Iterator[list[str] | None]:
     """Cut an SDF file at its separators; a record that is too long is none."""
     record: list[str] = []
-    characters, any_content = 0, False
+    characters, any_content, line = 0, False, ""
     for line in lines:
         if line.startswith("$$$$"):
             yield record if characters <= MAX_ROW_CHARACTERS else None
@@ -58,7 +58,14 @@ def _records(lines: Iterator[str]) -> Iterator[list[str] | None]:
         if characters <= MAX_ROW_CHARACTERS:
             record.append(line.rstrip("\r\n"))
     if any_content:
+        if not line.endswith(("\n", "\r")) and (header := _last_header(record)):
+            del record[header:]  # the file breaks off in the value: a part of a number is another number
         yield record if characters <= MAX_ROW_CHARACTERS else None
+
+
+def _last_header(record: list[str]) -> int:
+    """Return the place behind the name of the last property, where its value begins; 0 where there is none."""
+    return next((place + 1 for place in reversed(range(len(record))) if record[place].startswith(">")), 0)
 
 
 def _properties(record: list[str]) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,8 @@ from model_zoo.data.tables.fault import TableError
 MAX_ROW_CHARACTERS = 1_000_000
 HEAD_BYTES = 65_536
 ZIP = b"PK\x03\x04"
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""Older workbooks begin with it, and those that a password protects."""
 UTF8 = "utf-8-sig"
 """UTF-8 with a byte order mark or without."""
 

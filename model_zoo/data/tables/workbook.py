@@ -88,7 +88,7 @@ def _sheet(book: Any, name: str) -> Any:
     if len(shown) != 1:
         raise TableError(
             "invalid",
-            f"expected the sheet that is meant (`sheet`), one of {', '.join(map(repr, names))}",
+            f"expected the sheet that is meant (`sheet`, or --sheet), one of {', '.join(map(repr, names))}",
         )
     return shown[0]
 

@@ -73,14 +73,15 @@ def test_the_whole_column_decides_or_nobody(cells: list[str], readings: tuple[st
         "1,2345",
         "1.2.3",
         "1_000",
-        "10\N{SUPERSCRIPT TWO}",
-        "5\N{MULTIPLICATION SIGN}10\N{SUPERSCRIPT THREE}",
         "1\N{VULGAR FRACTION ONE HALF}",
         "0x1F",
         "1e",
         "1-2",
         "5\N{EN DASH}10",
-        "5 \N{PLUS-MINUS SIGN} 1",
+        "5\N{SUPERSCRIPT TWO}",
+        "10-6",  # a range, or a power
+        "5 x 105",  # a power that lost its place
+        "12 \N{PLUS-MINUS SIGN}",
         "2024-03-01",
         "#DIV/0!",
         "=1+1",
@@ -113,3 +114,27 @@ def test_other_signs_for_the_same_number_are_read(text: str, number: float) -> N
     """A typographer's minus, full-width digits and hard blanks are those that people paste."""
     assert measured(text) == (number, "=")
     assert math.isclose(float(plain_number(bare_number(text))), number)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("10\N{SUPERSCRIPT TWO}", 100.0),
+        ("5\N{MULTIPLICATION SIGN}10\N{SUPERSCRIPT THREE}", 5000.0),
+        ("3 \N{MULTIPLICATION SIGN} 10\N{SUPERSCRIPT MINUS}\N{SUPERSCRIPT EIGHT}", 3e-8),
+        ("1.5 x 10^-6", 1.5e-6),
+        ("2*10^(-7)", 2e-7),
+        ("-4.5 x 10-3", -4.5e-3),
+        ("> 10^5", 1e5),
+        ("5 \N{PLUS-MINUS SIGN} 1", 5.0),
+        ("12.5+/-3e1", 12.5),
+        ("7 (n = 3)", 7.0),
+        ("7 (\N{PLUS-MINUS SIGN}0.5) (n=3)", 7.0),
+        ("&gt; 12", 12.0),
+        ("ca. 13", 13.0),
+        ("greater than 1000", 1000.0),
+    ],
+)
+def test_a_number_is_read_from_how_people_write_it(text: str, value: float) -> None:
+    """Powers of ten written out, spreads and counts behind a value, signs as words: exactly, or not at all."""
+    assert measured(text)[0] == value

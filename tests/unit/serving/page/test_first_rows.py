@@ -143,7 +143,7 @@ def test_several_endpoints_are_offered_in_one_file(client: Client, tmp_path: Pat
 
     assert 'data-name="my_wide.yaml"' in answer
     assert not read.faults
-    assert {name: each.dataset.source.value_column for name, each in read.endpoints.items()} == {
+    assert {name: each.dataset.source.model_dump()["value_column"] for name, each in read.endpoints.items()} == {
         "hlm_clint": "HLM CLint (uL/min/mg)", "logd": "logD",
     }  # fmt: skip
     assert [yaml.safe_load(text)["name"] for text in alone] == ["hlm_clint", "logd"]
