@@ -127,7 +127,7 @@ tests.benchmarks.bench_auxiliary FOLDER KIND VALUES` measures it again.
 """
 
 STACKED = """
-## Boosters on what is predicted at the sister endpoints: tried and left out
+## Boosters on what is predicted at the sister endpoints: measured, no model yet
 
 A kernel ridge predicts each assay out of fold by molecule, so that neither the fold of a molecule nor the one held out
 has a part in it at any endpoint, and shallow boosted trees correct it: from its own prediction of the assay, and from
@@ -135,6 +135,9 @@ its predictions of all six. Mean absolute error in log10 units; the change is th
 sisters add (95 % interval). `python -m tests.benchmarks.bench_stacking FOLDER KIND` measures it again.
 
 {errors}
+
+This is what sisters add to one model of a single assay. What they would add to a blend with `mlp_joint`, which reads
+all assays already, is not measured, and a model of this kind is not built: each endpoint would carry those of all.
 """
 
 UNDER = """
