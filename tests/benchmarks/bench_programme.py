@@ -146,6 +146,7 @@ class Programme:
             "rows": {name: int((each.folds >= 0).sum()) for name, each in self.group.datasets.items()},
             "molecules": len(self.rows),
             "leaking": len(self.group.leaks()),
+            "auxiliary": self.models[JOINT].settings().model_dump()["auxiliary"],
             "processor_s": {model: round(seconds, 1) for model, (raw, seconds) in found.items() if raw is not None},
         }
 

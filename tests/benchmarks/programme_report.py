@@ -97,7 +97,8 @@ units. `python -m tests.benchmarks.bench_programme FOLDER` measures it again.
 SPLIT = """
 ### Folds of {kind}s
 
-Mean absolute error (root mean squared error). {molecules:,} molecules, {leaking} of them in two places.
+Mean absolute error (root mean squared error). {molecules:,} molecules, {leaking} of them in two places; `mlp_joint` with
+`auxiliary: {auxiliary:g}`.
 
 {errors}
 
@@ -258,7 +259,13 @@ def _split(kind: str, found: Content) -> str:
         if "jointly against apart, mae" in found["judged"]
         else ""
     )
-    told = {"apart": apart, "kind": kind, "molecules": found["molecules"], "leaking": found["leaking"]}
+    told = {
+        "apart": apart,
+        "kind": kind,
+        "molecules": found["molecules"],
+        "leaking": found["leaking"],
+        "auxiliary": found.get("auxiliary", 0),
+    }
     return SPLIT.format(**told, errors=_table(lines), judged=_table(judged))
 
 
