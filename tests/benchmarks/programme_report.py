@@ -97,8 +97,8 @@ units. `python -m tests.benchmarks.bench_programme FOLDER` measures it again.
 SPLIT = """
 ### Folds of {kind}s
 
-Mean absolute error (root mean squared error). {molecules:,} molecules, {leaking} of them in two places; `mlp_joint` with
-`auxiliary: {auxiliary:g}`.
+Mean absolute error (root mean squared error). {molecules:,} molecules, {leaking} of them in two places; `mlp_joint`
+with `auxiliary: {auxiliary:g}`.
 
 {errors}
 
