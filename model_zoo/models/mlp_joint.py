@@ -4,8 +4,8 @@ Source: Dahl et al., arXiv 1406.1231 (multi-task networks for QSAR: a value that
 loss), after Caruana, Machine Learning 1997, 28, 41. Two hidden layers are shared, each endpoint has an output of its
 own; members differ in their random start and the order of rows, and their mean predicts. Counts enter by their
 logarithm, other features by their quantiles among the training rows. Where little was measured, these quantiles are
-also learnt, as endpoints of which no value is missing: they keep the shared layers to what describes a molecule. Trained
-by PyTorch; each endpoint is served as an ONNX graph of its own.
+also learnt, as endpoints of which no value is missing: they keep the shared layers to what describes a molecule.
+Trained by PyTorch; each endpoint is served as an ONNX graph of its own.
 """
 
 from __future__ import annotations

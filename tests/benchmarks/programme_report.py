@@ -120,9 +120,10 @@ LABEL_FREE = """
 ## Targets that need no measurement
 
 Where endpoints have few values, `mlp_joint` learns the quantiles of a molecule's descriptors beside them, by the weight
-`auxiliary` (0: not at all; `auxiliary_until` says what is few). Mean absolute error in log10 units on all molecules of the folds, where it learnt from so many values of each
-assay in all folds together, drawn at random; a change is the mean over the four assays (95 % interval). `python -m
-tests.benchmarks.bench_auxiliary FOLDER KIND VALUES` measures it again.
+`auxiliary` (0: not at all; `auxiliary_until` says what is few). Mean absolute error in log10 units on all molecules of
+the folds, where it learnt from so many values of each assay in all folds together, drawn at random; a change is the
+mean over the four assays (95 % interval). `python -m tests.benchmarks.bench_auxiliary FOLDER KIND VALUES` measures it
+again.
 
 {errors}
 """
