@@ -53,7 +53,9 @@ def with_days(file: Path, folder: Path) -> Path:
 
 
 def compared(programmes: dict[str, Programme]) -> dict[str, Any]:
-    """Return the errors of each assay under each split, of the molecules that all of them predict."""
+    """Return the errors under each split, of the molecules that all of them predict, for each assay that reaches every
+    fold of every split.
+    """
     cluster = programmes["cluster"]
     K = kernel(cluster)
     # Assays that some split has no place for leave it without their molecules.
@@ -63,7 +65,8 @@ def compared(programmes: dict[str, Programme]) -> dict[str, Any]:
     errors: dict[str, dict[str, float]] = {}
     missed: dict[str, Predicted] = {}
     kin: dict[str, NDArray[np.int_]] = {}
-    for name in JUDGED:
+    names = [name for name in JUDGED if all(name in each.group.datasets for each in programmes.values())]
+    for name in names:
         values = {kind: each.values_of(name) for kind, each in programmes.items()}
         same = [cluster.rows[smiles] for smiles in sorted(set.intersection(*(set(each) for each in values.values())))]
         y, kin[name] = cluster.Y[:, list(cluster.group.datasets).index(name)], cluster.groups[same]
@@ -77,9 +80,9 @@ def compared(programmes: dict[str, Programme]) -> dict[str, Any]:
     return {
         "errors": errors,
         "rows": {name: len(each) for name, each in kin.items()},
-        "learnt_from": {kind: {name: each.learnt_from(name) for name in JUDGED} for kind, each in programmes.items()},
+        "learnt_from": {kind: {name: each.learnt_from(name) for name in names} for kind, each in programmes.items()},
         "against_random": {
-            kind: change(missed, kin, dict.fromkeys(JUDGED, "random"), kind, 1) for kind in KINDS if kind != "random"
+            kind: change(missed, kin, dict.fromkeys(names, "random"), kind, 1) for kind in KINDS if kind != "random"
         },
     }
 

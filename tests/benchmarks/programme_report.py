@@ -149,12 +149,12 @@ The molecules that are in a fold under every split, each predicted once under ea
 fold: mean absolute error of a kernel ridge on the features of `gp`, in log10 units. What a split keeps apart is all
 that differs between the first three; the models of *identifiers* learn from the folds before alone, so from fewer
 values: {fewest:,} to {most:,} of {name}, where the others learn from {others:,}. The file has no dates, and the order
-of its identifiers is in their place; whether it is that of time is not known. The test splits take no part. `python -m
-tests.benchmarks.bench_splits FOLDER` measures it again.
+of its identifiers is in their place; whether it is that of time is not known. Not here, as some of these spans hold no
+value of it: {absent}. The test splits take no part. `python -m tests.benchmarks.bench_splits FOLDER` measures it again.
 
 {errors}
 
-Mean change against *random* over the four assays (95 % interval, drawing clusters): {changes}. So a split is chosen
+Mean change against *random* over these assays (95 % interval, drawing clusters): {changes}. So a split is chosen
 for what the model is used on (`split` of the group), and an error is quoted with its split.
 """
 KINDS = {"random": "random", "scaffold": "scaffold", "cluster": "cluster", "time": "identifiers"}
@@ -217,6 +217,7 @@ def splits(found: Content) -> str:
         name=TITLES[name],
         others=round(sum(learnt["random"][name]) / len(learnt["random"][name])),
         errors=_table(lines),
+        absent=", ".join(TITLES[each] for each in list(TITLES)[:4] if each not in found["errors"]) or "none",
         changes=", ".join(text for _, text in sorted(changes)),
     )
 
