@@ -103,7 +103,8 @@ def _maplight(found: Mapping[str, Mapping[str, Json]]) -> list[str]:
     lines = [MAPLIGHT, f"| {' | '.join(REPRODUCED)} |", f"|{'---|' * len(REPRODUCED)}"]
     for name, each in sorted(found.items()):
         seeds = len(each["scores"])
-        here = f"{each['mean']:.3f} ± {each['std']:.3f}" + ("" if seeds == OFFICIAL_SEEDS else f" ({seeds} seeds)")
+        here = f"{each['mean']:.3f} (one seed)" if seeds == 1 else f"{each['mean']:.3f} ± {each['std']:.3f}"
+        here += f" ({seeds} seeds)" if 1 < seeds < OFFICIAL_SEEDS else ""
         theirs = f"{each['published']:g} ± {each['published_std']:g}"
         lines.append(f"| {name} | {each['metric']} | {here} | {theirs} | {each['deviations']:.1f} |")
     within = sum(each["deviations"] <= WITHIN for each in found.values())

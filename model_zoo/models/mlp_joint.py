@@ -3,9 +3,9 @@
 Source: Dahl et al., arXiv 1406.1231 (multi-task networks for QSAR: a value that was not measured has no part in the
 loss), after Caruana, Machine Learning 1997, 28, 41. Two hidden layers are shared, each endpoint has an output of its
 own; members differ in their random start and the order of rows, and their mean predicts. Counts enter by their
-logarithm, other features by their quantiles among the training rows. These quantiles are also learnt, as endpoints of
-which no value is missing: where little was measured, they keep the shared layers to what describes a molecule. Trained
-by PyTorch; each endpoint is served as an ONNX graph of its own.
+logarithm, other features by their quantiles among the training rows. Where little was measured, these quantiles are
+also learnt, as endpoints of which no value is missing: they keep the shared layers to what describes a molecule.
+Trained by PyTorch; each endpoint is served as an ONNX graph of its own.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ class Config(ModelConfig):
     auxiliary: float = Field(default=0.5, ge=0)
     """What the mean error of the measures, learnt beside the endpoints, weighs against theirs; `bench_auxiliary`
     compares it with none."""
+    auxiliary_until: int = Field(default=300, ge=0)
+    """Where endpoints have more values than so many, in the mean, nothing is learnt beside them: what that would bring
+    is not measured."""
     loss: Literal["MAE", "MSE"] = "MAE"
     """What regressions minimise; classes always the log loss."""
 
@@ -126,7 +129,8 @@ def train_jointly(X: Numbers, Y: NDArray[np.float64], tasks: Sequence[Task], con
     try:
         with torch.random.fork_rng(devices=[]):
             inputs, targets = torch.from_numpy(columns.scaled(X)), torch.from_numpy(learnt)
-            measures = inputs[:, len(columns.counts) :] if config.auxiliary else inputs[:, :0]
+            few = np.isfinite(learnt).sum() <= config.auxiliary_until * len(tasks)
+            measures = inputs[:, len(columns.counts) :] if few and config.auxiliary else inputs[:, :0]
             members = [_fit(inputs, targets, measures, tasks, config, member) for member in range(config.members)]
     finally:
         torch.set_num_threads(before)

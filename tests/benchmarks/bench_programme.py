@@ -146,6 +146,7 @@ class Programme:
             "rows": {name: int((each.folds >= 0).sum()) for name, each in self.group.datasets.items()},
             "molecules": len(self.rows),
             "leaking": len(self.group.leaks()),
+            "auxiliary": self.models[JOINT].settings().model_dump()["auxiliary"],
             "processor_s": {model: round(seconds, 1) for model, (raw, seconds) in found.items() if raw is not None},
         }
 
@@ -208,13 +209,13 @@ def _best(errors: dict[str, dict[str, float]], metric: str) -> str:
 def change(
     missed: dict[str, Predicted], kin: dict[str, NDArray[np.int_]], against: dict[str, str], model: str, power: int
 ) -> dict[str, Any]:
-    """Return the mean relative change of the error against other models, per assay, with an interval of the mean.
+    """Return the mean relative change of the error against other models over the assays that these are named for.
 
     The interval comes from drawing groups of molecules that stay together, the same draws for all assays.
     """
-    groups = np.unique(np.concatenate([kin[name] for name in JUDGED]))
+    groups = np.unique(np.concatenate([kin[name] for name in against]))
     sums: list[tuple[Values, ...]] = []
-    for name in JUDGED:
+    for name in against:
         place = np.searchsorted(groups, kin[name])
         parts: Sequence[Values] = (
             missed[name][against[name]] ** power,
@@ -237,7 +238,7 @@ def change(
     return {
         "mean": round(float(np.mean(each)), 4),
         "interval": [round(float(value), 4) for value in np.quantile(draws, [0.025, 0.975])],
-        "each": {name: round(value, 4) for name, value in zip(JUDGED, each, strict=True)},
+        "each": {name: round(value, 4) for name, value in zip(against, each, strict=True)},
         "against": against,
     }
 

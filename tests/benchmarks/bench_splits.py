@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_zoo.data.folds import held_out
+from model_zoo.data.folds import TEST_FOLD, held_out
 from tests.benchmarks.bench_programme import HOME, JUDGED, Predicted, Programme, change
 from tests.benchmarks.bench_stacking import kernel, ridge
 
@@ -53,29 +53,36 @@ def with_days(file: Path, folder: Path) -> Path:
 
 
 def compared(programmes: dict[str, Programme]) -> dict[str, Any]:
-    """Return the errors of each assay under each split, of the molecules that all of them predict."""
+    """Return the errors under each split, of the molecules that all of them predict, for each assay that reaches every
+    fold of every split.
+    """
     cluster = programmes["cluster"]
     K = kernel(cluster)
+    # Assays that some split has no place for leave it without their molecules.
+    folds = {kind: np.full(len(cluster.rows), TEST_FOLD) for kind in programmes}
+    for kind, each in programmes.items():
+        folds[kind][[cluster.rows[smiles] for smiles in each.rows]] = each.folds
     errors: dict[str, dict[str, float]] = {}
     missed: dict[str, Predicted] = {}
     kin: dict[str, NDArray[np.int_]] = {}
-    for name in JUDGED:
+    names = [name for name in JUDGED if all(name in each.group.datasets for each in programmes.values())]
+    for name in names:
         values = {kind: each.values_of(name) for kind, each in programmes.items()}
         same = [cluster.rows[smiles] for smiles in sorted(set.intersection(*(set(each) for each in values.values())))]
         y, kin[name] = cluster.Y[:, list(cluster.group.datasets).index(name)], cluster.groups[same]
         missed[name] = {}
-        for kind, programme in programmes.items():
+        for kind, of_kind in folds.items():
             raw = np.full(len(y), np.nan)
-            for _, fitted, inside in held_out(programme.folds):
+            for _, fitted, inside in held_out(of_kind):
                 raw[inside] = ridge(K, y, fitted, inside)
             missed[name][kind] = np.abs(raw[same] - y[same])
         errors[name] = {kind: round(float(each.mean()), 4) for kind, each in missed[name].items()}
     return {
         "errors": errors,
         "rows": {name: len(each) for name, each in kin.items()},
-        "learnt_from": {kind: {name: each.learnt_from(name) for name in JUDGED} for kind, each in programmes.items()},
+        "learnt_from": {kind: {name: each.learnt_from(name) for name in names} for kind, each in programmes.items()},
         "against_random": {
-            kind: change(missed, kin, dict.fromkeys(JUDGED, "random"), kind, 1) for kind in KINDS if kind != "random"
+            kind: change(missed, kin, dict.fromkeys(names, "random"), kind, 1) for kind in KINDS if kind != "random"
         },
     }
 

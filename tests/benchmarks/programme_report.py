@@ -97,7 +97,8 @@ units. `python -m tests.benchmarks.bench_programme FOLDER` measures it again.
 SPLIT = """
 ### Folds of {kind}s
 
-Mean absolute error (root mean squared error). {molecules:,} molecules, {leaking} of them in two places.
+Mean absolute error (root mean squared error). {molecules:,} molecules, {leaking} of them in two places; `mlp_joint`
+with `auxiliary: {auxiliary:g}`.
 
 {errors}
 
@@ -118,16 +119,17 @@ tests.benchmarks.bench_programme FOLDER KIND "mlp_joint, apart"` adds it to thes
 LABEL_FREE = """
 ## Targets that need no measurement
 
-`mlp_joint` learns the quantiles of a molecule's descriptors beside the endpoints, by the weight `auxiliary` (0: not at
-all). Mean absolute error in log10 units on all molecules of the folds, where it learnt from so many values of each
-assay, drawn at random; a change is the mean over the four assays (95 % interval). `python -m
-tests.benchmarks.bench_auxiliary FOLDER KIND VALUES` measures it again.
+Where endpoints have few values, `mlp_joint` learns the quantiles of a molecule's descriptors beside them, by the weight
+`auxiliary` (0: not at all; `auxiliary_until` says what is few). Mean absolute error in log10 units on all molecules of
+the folds, where it learnt from so many values of each assay in all folds together, drawn at random; a change is the
+mean over the four assays (95 % interval). `python -m tests.benchmarks.bench_auxiliary FOLDER KIND VALUES` measures it
+again.
 
 {errors}
 """
 
 STACKED = """
-## Boosters on what is predicted at the sister endpoints: tried and left out
+## Boosters on what is predicted at the sister endpoints: measured, no model yet
 
 A kernel ridge predicts each assay out of fold by molecule, so that neither the fold of a molecule nor the one held out
 has a part in it at any endpoint, and shallow boosted trees correct it: from its own prediction of the assay, and from
@@ -135,6 +137,9 @@ its predictions of all six. Mean absolute error in log10 units; the change is th
 sisters add (95 % interval). `python -m tests.benchmarks.bench_stacking FOLDER KIND` measures it again.
 
 {errors}
+
+This is what sisters add to one model of a single assay. What they would add to a blend with `mlp_joint`, which reads
+all assays already, is not measured, and a model of this kind is not built: each endpoint would carry those of all.
 """
 
 UNDER = """
@@ -144,12 +149,12 @@ The molecules that are in a fold under every split, each predicted once under ea
 fold: mean absolute error of a kernel ridge on the features of `gp`, in log10 units. What a split keeps apart is all
 that differs between the first three; the models of *identifiers* learn from the folds before alone, so from fewer
 values: {fewest:,} to {most:,} of {name}, where the others learn from {others:,}. The file has no dates, and the order
-of its identifiers is in their place; whether it is that of time is not known. The test splits take no part. `python -m
-tests.benchmarks.bench_splits FOLDER` measures it again.
+of its identifiers is in their place; whether it is that of time is not known. Not here, as some of these spans hold no
+value of it: {absent}. The test splits take no part. `python -m tests.benchmarks.bench_splits FOLDER` measures it again.
 
 {errors}
 
-Mean change against *random* over the four assays (95 % interval, drawing clusters): {changes}. So a split is chosen
+Mean change against *random* over these assays (95 % interval, drawing clusters): {changes}. So a split is chosen
 for what the model is used on (`split` of the group), and an error is quoted with its split.
 """
 KINDS = {"random": "random", "scaffold": "scaffold", "cluster": "cluster", "time": "identifiers"}
@@ -212,6 +217,7 @@ def splits(found: Content) -> str:
         name=TITLES[name],
         others=round(sum(learnt["random"][name]) / len(learnt["random"][name])),
         errors=_table(lines),
+        absent=", ".join(TITLES[each] for each in list(TITLES)[:4] if each not in found["errors"]) or "none",
         changes=", ".join(text for _, text in sorted(changes)),
     )
 
@@ -255,7 +261,13 @@ def _split(kind: str, found: Content) -> str:
         if "jointly against apart, mae" in found["judged"]
         else ""
     )
-    told = {"apart": apart, "kind": kind, "molecules": found["molecules"], "leaking": found["leaking"]}
+    told = {
+        "apart": apart,
+        "kind": kind,
+        "molecules": found["molecules"],
+        "leaking": found["leaking"],
+        "auxiliary": found.get("auxiliary", 0),
+    }
     return SPLIT.format(**told, errors=_table(lines), judged=_table(judged))
 
 

@@ -57,9 +57,9 @@ def test_stale_results_say_so(tmp_path: Path) -> None:
     path.write_text(json.dumps({"sets": [entry("a"), entry("b")]}), encoding="utf-8")
     goals = {"a": Goal(0.85, "0.85 (X)", 0.9, "0.9 (Y)", 0.8)}
 
-    def text() -> str:
+    def text(seeds: int = 5) -> str:
         maplight = {
-            "scores": [0.8] * 5,
+            "scores": [0.8] * seeds,
             "metric": "auroc",
             "mean": 0.8,
             "std": 0.01,
@@ -73,7 +73,10 @@ def test_stale_results_say_so(tmp_path: Path) -> None:
     assert "**Stale**: 1 of 2 results" in text()
     assert ": b (strict)." in text()
     assert "| a | auroc | 0.050 | 0.051 | 100 % |" in text()
-    assert "1 of 1 whole sets within 2 published standard deviations" in text()
+    assert "1 of 1 sets within 2 published standard deviations; 1 of them have all 5 seeds." in text()
+    assert "| 0.800 ± 0.010 | 0.82 ± 0.01 | 2.0 |" in text()
+    assert "| 0.800 ± 0.010 (3 seeds) | 0.82 ± 0.01 | 2.0 |" in text(3)
+    assert "| 0.800 (one seed) | 0.82 ± 0.01 | 2.0 |" in text(1)
     mark_stale(path, {("a", "strict"), ("b", "strict")})
     assert ": all of them." in text()
     mark_stale(path, [])

@@ -84,7 +84,9 @@ def test_equal_arguments_give_equal_models_and_the_global_state_stays() -> None:
 
 
 def test_measures_are_learnt_beside_the_endpoints_and_predicted_by_none() -> None:
-    """They move what is predicted, whatever their unit; where features are counts alone, there are none to learn."""
+    """They move what is predicted, whatever their unit; where features are counts alone, there are none to learn, and
+    where many values were measured, none is learnt.
+    """
     few = CONFIG.model_copy(update={"epochs": 2, "members": 1})
 
     def fitted(features: np.ndarray, config: mlp_joint.Config, weight: float) -> mlp_joint.JointPerceptrons:
@@ -98,6 +100,8 @@ def test_measures_are_learnt_beside_the_endpoints_and_predicted_by_none() -> Non
     counts = few.model_copy(update={"blocks": (Block(columns=20),)})
     with_weight, without = (fitted(X[:, :20], counts, weight).predict(X[:9, :20]) for weight in (0.5, 0.0))
     assert (with_weight == without).all()
+    many, none = few.model_copy(update={"auxiliary_until": 239}), fitted(X, few, 0.0).predict(X[:9])
+    assert (fitted(X, many, 0.5).predict(X[:9]) == none).all()
 
 
 def test_what_cannot_be_learnt_is_refused() -> None:
