@@ -16,7 +16,7 @@ stays in the rest: baseline, atoms and rest are the prediction by construction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,8 @@ from model_zoo import featurizers
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.targets import Target
 from model_zoo.explanation import additive
-from model_zoo.explanation.additive import AtomValues
+from model_zoo.explanation.additive import LEAST_REPRODUCED, AtomValues
+from model_zoo.explanation.fragments import fragments_of, without
 from model_zoo.explanation.kernel_table import KernelTable
 from model_zoo.explanation.structures import Structures
 from model_zoo.explanation.tree_shap import contributions
@@ -37,6 +38,8 @@ from model_zoo.uncertainty.calibration import ProbabilityRule
 
 HERE = Structures()
 SUM = "sum over atoms"
+MOST_ASKED = 19
+"""Groups that are taken off, one after another, where atoms reproduce too little: with the whole twenty predictions."""
 NOTHING = 1e-12
 """How far a probability of 0 or 1 is drawn in where its log-odds are shown."""
 
@@ -66,6 +69,8 @@ class Explanation:
     fidelity
         Share of the variance of the model's predictions for drugs that atoms alone reproduce; none where it is not
         known.
+    lost
+        What the model loses without some groups, by their atoms: told where the sum reproduces too little.
     """
 
     baseline: float
@@ -75,6 +80,7 @@ class Explanation:
     scale: str
     method: str
     fidelity: float | None = None
+    lost: Mapping[tuple[int, ...], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -160,7 +166,10 @@ class Explainer:
         blocks = [structures.featurize(name, [molecule]) for name in self._features]
         X = featurizers.join(blocks)
         if self.atom_values is not None:
-            return self._sum(self.atom_values, molecule, dict(zip(self._features, blocks, strict=True)), X, structures)
+            known = self.atom_values
+            why = self._sum(known, molecule, dict(zip(self._features, blocks, strict=True)), X, structures)
+            low = known.fidelity is not None and known.fidelity < LEAST_REPRODUCED
+            return replace(why, lost=self._lost(molecule, why, structures)) if low else why
         columns, slopes, on_atoms = np.zeros(X.shape[1]), np.zeros(X.shape[1]), np.zeros(molecule.mol.GetNumAtoms())
         baseline = prediction = 0.0
         for part in self.parts:
@@ -202,6 +211,19 @@ class Explainer:
         atoms = known.of(molecule, blocks, structures.spread) * stretch
         rest, scale = said - start - float(atoms.sum()), "log-odds" if binary else self._scale()
         return Explanation(start, tuple(map(float, atoms)), rest, said, scale, SUM, known.fidelity)
+
+    def _lost(self, molecule: Molecule, why: Explanation, structures: Structures) -> dict[tuple[int, ...], float]:
+        """Ask the model about the molecule without each of its groups: real molecules, on the explanation's scale."""
+        groups = fragments_of(molecule.mol, why.atoms)[:MOST_ASKED]
+        left = {each.atoms: rest for each in groups if (rest := without(molecule.mol, each.atoms)) is not None}
+        if not left:
+            return {}
+        X = featurizers.join([structures.featurize(name, list(left.values())) for name in self._features])
+        said = _predicted(self.parts, X)
+        if self._target.task == "binary":
+            said = self._rule.calibrate(said) if self._rule is not None else said
+            said = additive.log_odds(said, NOTHING)
+        return {atoms: float(why.prediction - each) for atoms, each in zip(left, said, strict=True)}
 
     def _calibrated(self, start: float, end: float, *, log_odds: bool) -> tuple[float, float, float]:
         """Bring both ends to the probability that is reported; give the slope of the line through them."""

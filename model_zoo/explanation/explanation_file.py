@@ -14,7 +14,15 @@ from rdkit import Chem
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.data.targets import Target
 from model_zoo.errors import BundleError
-from model_zoo.explanation.additive import FEWEST_MOLECULES, AtomValues, Floats, asked, fit_atom_values, log_odds
+from model_zoo.explanation.additive import (
+    FEWEST_MOLECULES,
+    LEAST_REPRODUCED,
+    AtomValues,
+    Floats,
+    asked,
+    fit_atom_values,
+    log_odds,
+)
 from model_zoo.explanation.explainer import Explainer, Part
 from model_zoo.explanation.kernel_graph import read_kernels
 from model_zoo.explanation.kernel_table import KernelTable
@@ -32,10 +40,6 @@ TOLERANCE = 1e-3
 """Largest accepted difference between a table's own prediction and the model's, relative to the largest of them;
 of probabilities, as it is."""
 _ATOMS = "atom values:"
-LEAST_REPRODUCED = 0.5
-"""Of a model's predictions for drugs: where a sum over atoms reproduces less, trees and kernels are followed exactly. A
-model of small molecules says much the same of all large ones, and a sum goes on growing (free energies of hydration:
-the largest training molecule has 24 heavy atoms, the share is -44)."""
 
 
 def write_tables(

@@ -1,15 +1,20 @@
-"""Groups of a molecule and what they are worth: the sums of their atoms.
+"""Groups of a molecule and what they are worth: the sums of their atoms, and what a model loses without them.
 
 Source of where a molecule is cut: Degen et al., ChemMedChem 2008, 3, 1503 (BRICS).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rdkit import Chem
 from rdkit.Chem import BRICS
+
+from model_zoo.chemistry.molecules import Molecule
+
+SMALLEST_REST = 6
+"""Heavy atoms that have to be left for a molecule without a group to be one that a model can be asked about."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +29,19 @@ class Fragment:
         Numbers of its atoms in the molecule.
     worth
         The sum of what these atoms are worth.
+    lost
+        What the model itself loses where hydrogen takes its place; none where it was not asked.
     """
 
     smiles: str
     atoms: tuple[int, ...]
     worth: float
+    lost: float | None = None
 
 
-def fragments_of(mol: Chem.Mol, worth: Sequence[float]) -> tuple[Fragment, ...]:
+def fragments_of(
+    mol: Chem.Mol, worth: Sequence[float], lost: Mapping[tuple[int, ...], float] | None = None
+) -> tuple[Fragment, ...]:
     """Cut a molecule where a chemist would, and sum its atoms; none where there is nothing to cut.
 
     Parameters
@@ -40,6 +50,8 @@ def fragments_of(mol: Chem.Mol, worth: Sequence[float]) -> tuple[Fragment, ...]:
         A molecule of `n` atoms.
     worth
         What each of them is worth.
+    lost
+        What a model loses without some of the groups, by their atoms.
 
     Returns
     -------
@@ -61,5 +73,34 @@ def fragments_of(mol: Chem.Mol, worth: Sequence[float]) -> tuple[Fragment, ...]:
     for piece in Chem.GetMolFrags(pieces):
         atoms = tuple(atom for atom in piece if atom < size)
         smiles = Chem.MolFragmentToSmiles(pieces, piece)
-        found.append(Fragment(smiles, atoms, float(sum(worth[atom] for atom in atoms))))
+        sums = float(sum(worth[atom] for atom in atoms))
+        found.append(Fragment(smiles, atoms, sums, (lost or {}).get(atoms)))
     return tuple(sorted(found, key=lambda each: (-abs(each.worth), each.atoms)))
+
+
+def without(mol: Chem.Mol, atoms: Sequence[int]) -> Molecule | None:
+    """Return the molecule with hydrogen in the place of a group.
+
+    None where the group is bound by more than one bond or by another one than a single bond, where fewer than
+    `SMALLEST_REST` heavy atoms are left, and where that is not a molecule.
+
+    Examples
+    --------
+    >>> aspirin = Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)O")
+    >>> [each and each.smiles for each in (without(aspirin, (10, 11, 12)), without(aspirin, (3,)))]
+    ['CC(=O)Oc1ccccc1', None]
+    """
+    inside = set(atoms)
+    bonds = [each for each in mol.GetBonds() if (each.GetBeginAtomIdx() in inside) != (each.GetEndAtomIdx() in inside)]
+    if len(bonds) != 1 or bonds[0].GetBondType() != Chem.BondType.SINGLE:
+        return None
+    cut = Chem.FragmentOnBonds(mol, [bonds[0].GetIdx()], addDummies=False)
+    rest = [atom for atom in range(mol.GetNumAtoms()) if atom not in inside]
+    if sum(mol.GetAtomWithIdx(atom).GetAtomicNum() > 1 for atom in rest) < SMALLEST_REST:
+        return None
+    read = Chem.MolFromSmiles(Chem.MolFragmentToSmiles(cut, rest))
+    # An atom that was written in brackets does not get its hydrogen by itself: then it is a radical, or not read.
+    if read is None or any(atom.GetNumRadicalElectrons() for atom in read.GetAtoms()):
+        return None
+    smiles = Chem.MolToSmiles(read)
+    return Molecule(smiles, Chem.MolFromSmiles(smiles))

@@ -38,11 +38,12 @@ class Alert:
 
 @dataclass(frozen=True)
 class Fragment:
-    """A group of the molecule, and what its atoms are worth together."""
+    """A group of the molecule, what its atoms are worth together, and where known what the model loses without it."""
 
     smiles: str
     atoms: list[int]
     worth: float
+    lost: float | None = None
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,13 @@ class FragmentInfo(Struct, frozen=True):
     smiles: Annotated[str, Meta(description="Its SMILES; `*` stands where it was bound.")]
     atoms: Annotated[list[int], Meta(description="Its atoms, by their place in `standardised`.")]
     worth: Annotated[float, Meta(description="The sum of its `atoms`: what the model would lose without it, about.")]
+    lost: Annotated[
+        float | None,
+        Meta(
+            description="What the model does lose where hydrogen takes the group's place, on `scale`: asked where "
+            "`fidelity` is below a half and one single bond holds the group; else null."
+        ),
+    ] = None
 
 
 class PairInfo(Struct, frozen=True):

@@ -206,7 +206,7 @@ class Annotations:
     @staticmethod
     def _beside(champion: Champion, molecule: Molecule, why: Explanation, *, pairs: bool) -> Beside:
         try:
-            groups = fragments_of(molecule.mol, why.atoms)
+            groups = fragments_of(molecule.mol, why.atoms, why.lost)
             near = champion.bundle.nearest([molecule], PAIRED)[0] if pairs else []
             return Beside(groups, nearest_pair(molecule.smiles, near), pairs)
         except Exception as error:  # noqa: BLE001  an explanation stands without its groups: RDKit raises what it likes

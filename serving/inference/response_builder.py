@@ -126,7 +126,7 @@ def _explanation(
     pair: PairInfo | UnsetType | None = UNSET
     if beside.sought:
         pair = None if beside.pair is None else _pair(beside.pair, unit, display)
-    groups = [FragmentInfo(each.smiles, list(each.atoms), each.worth) for each in beside.groups]
+    groups = [FragmentInfo(each.smiles, list(each.atoms), each.worth, each.lost) for each in beside.groups]
     numbers = (why.baseline, list(why.atoms), why.rest, why.prediction)
     return ExplanationInfo(*numbers, why.scale, why.method, why.fidelity, groups, pair)
 

@@ -166,16 +166,21 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
 
 def _groups(smiles: str, found: Sequence[Fragment], shown: int) -> tuple[tuple[Markup, str, str, str], ...]:
     """Draw the groups that move a prediction most."""
-    kinds = ["up" if each.worth > 0 else "down" for each in found]
+    kinds = ["up" if (each.worth if each.lost is None else each.lost) > 0 else "down" for each in found]
     return tuple(
         (
             structure_svg(smiles, tuple(Mark(atom, "up" if kind == "up" else "down", 0.6) for atom in each.atoms)),
             each.smiles,
-            _signed(number(each.worth, shown)),
+            _signed(number(each.worth, shown)) if each.lost is None else _without(each.lost, shown),
             kind,
         )
         for each, kind in zip(found, kinds, strict=True)
     )
+
+
+def _without(lost: float, shown: int) -> str:
+    """Say what the model itself says without a group, as a chemist thinks of it."""
+    return f"without it {_signed(number(-lost, shown))}"
 
 
 def _pair(pair: MeasuredPair[Neighbour] | None, champion: Champion, smiles: str) -> PairView | None:

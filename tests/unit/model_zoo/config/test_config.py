@@ -101,6 +101,11 @@ ENDPOINT_FAULTS = {
         ["curation.standardise.salts", "unknown key", "expected one of", "largest_fragment"],
     ),
     "missing key": ({"task": ...}, ["task", "missing"]),
+    "laboratories that are not apart": ({"between_laboratories": 0}, ["between_laboratories", "greater than 0"]),
+    "laboratories of a class": (
+        {"task": "binary", "unit": "probability", "between_laboratories": 0.6},
+        ["between_laboratories: expected none: a binary endpoint has no intervals"],
+    ),
     "missing source": ({"source": ...}, ["source", "missing"]),
     "missing key of a section": ({"champion": {"minimum": {}}}, ["champion.metric", "missing"]),
     "missing files": ({"source": {"kind": "csv"}}, ["source.files", "missing"]),

@@ -25,6 +25,7 @@ from model_zoo.data.reference_drugs import chembl_drugs
 from model_zoo.data.targets import Target
 from model_zoo.errors import BundleError
 from model_zoo.explanation import attribution, explanation_file
+from model_zoo.explanation import explainer as explainer_module
 from model_zoo.explanation.additive import FEWEST_MOLECULES, asked, environments
 from model_zoo.explanation.explainer import SUM, Explainer
 from model_zoo.explanation.explanation_file import FILE, load_explainer, write_tables
@@ -562,6 +563,26 @@ def test_where_a_sum_reproduces_too_little_trees_are_followed(
     told = summed(linear, ("descriptors",), learnt, tmp_path / "linear").explain(molecule("CCO"))
     assert told.method == SUM
     assert told.fidelity is not None
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_where_a_sum_reproduces_too_little_of_a_network_its_groups_are_taken_off(
+    known_sum: tuple[list[Molecule], np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, binary: bool
+) -> None:
+    """What is told of a group is the difference of two predictions of real molecules, and only there."""
+    learnt, _ = known_sum
+    width = featurize(["descriptors"], learnt[:1]).shape[1]
+    model = linear_onnx(width, (-0.0005, -0.04, 0.01) if binary else (-0.005, -0.4, 0.01), 0.3)
+    explainer = summed(model, ("descriptors",), learnt, tmp_path, binary=binary)
+    aspirin, phenyl = molecule("CC(=O)Oc1ccccc1C(=O)O"), molecule("CC(=O)Oc1ccccc1")
+    monkeypatch.setattr(explainer_module, "LEAST_REPRODUCED", -1.0)
+    assert explainer.explain(aspirin).lost == {}
+
+    monkeypatch.setattr(explainer_module, "LEAST_REPRODUCED", 2.0)
+    lost, told = explainer.explain(aspirin).lost, [explainer.explain(each).prediction for each in (aspirin, phenyl)]
+    assert lost[10, 11, 12] == pytest.approx(told[0] - told[1], abs=1e-6)
+    assert (3,) not in lost, "an ether's oxygen hangs on two bonds"
+    assert explainer.explain(molecule("CCO")).lost == {}
 
 
 def test_classes_are_explained_by_log_odds_that_are_drawn_in(

@@ -8,7 +8,7 @@ from rdkit import Chem
 
 from model_zoo.bundles.neighbours import Neighbour
 from model_zoo.data.reference_drugs import chembl_drugs
-from model_zoo.explanation.fragments import fragments_of
+from model_zoo.explanation.fragments import SMALLEST_REST, fragments_of, without
 from model_zoo.explanation.measured_pair import nearest_pair
 
 AWKWARD = ["C", "[H][H]", "CCO", "c1cc[nH]c1", "O=S(=O)(c1ccccc1)n1cccc1", "C[C@H](N)C(=O)O", "C/C=C/C(=O)N(C)C",
@@ -44,6 +44,31 @@ def test_groups_do_not_depend_on_the_order_of_atoms() -> None:
     assert [(each.smiles, round(each.worth, 9)) for each in turned] == [
         (each.smiles, round(each.worth, 9)) for each in fragments_of(mol, worth.tolist())
     ]
+
+
+def test_a_molecule_without_a_group_is_the_rest_with_hydrogen() -> None:
+    """Of many drugs: as many heavy atoms less as the group has, no new piece, and the same whatever the numbering."""
+    known = chembl_drugs()
+    assert known is not None
+    taken = 0
+    for smiles in [*known.smiles[::40], *AWKWARD]:
+        mol = Chem.MolFromSmiles(smiles)
+        if mol is None:
+            continue
+        for each in fragments_of(mol, [1.0] * mol.GetNumAtoms()):
+            rest = without(mol, each.atoms)
+            if rest is None:
+                continue
+            taken += 1
+            assert rest.mol.GetNumAtoms() == mol.GetNumAtoms() - len(each.atoms) >= SMALLEST_REST
+            assert rest.smiles.count(".") == smiles.count(".")
+            order = [int(place) for place in np.random.default_rng(0).permutation(mol.GetNumAtoms())]
+            turned = without(Chem.RenumberAtoms(mol, order), [order.index(atom) for atom in each.atoms])
+            assert turned is not None
+            assert turned.smiles == rest.smiles
+    assert taken > 40
+    amine = without(Chem.MolFromSmiles("CC(=O)n1cccc1CCCC"), (0, 1, 2))
+    assert amine is None or "[nH]" in amine.smiles
 
 
 def canonical(smiles: str) -> str:

@@ -174,6 +174,26 @@ def test_the_record_alone_decides_in_whatever_order_it_is_read() -> None:
     assert recalibrate(TARGET, "u", said(90), rows) == recalibrate(TARGET, "u", said(90), shuffled)
 
 
+def test_one_batch_is_one_batch_however_its_rows_are_sorted() -> None:
+    """Values that came in the same moment, sorted by value or by name, lead to the same factor under the same name."""
+    rows = [replace(row, received=1000.0) for row in came(drawn(90, 2.0, 9))]
+    by_value = sorted(rows, key=lambda row: row.value)
+
+    assert recalibrate(TARGET, "u", said(90), rows) == recalibrate(TARGET, "u", said(90), by_value)
+    assert recalibrate(TARGET, "u", said(90), rows + rows[:40]).values == 90
+
+
+def test_a_laboratory_that_measures_higher_is_covered_after_its_values_came_back() -> None:
+    """An offset of a whole half width leaves half of the values outside; of later ones nine of ten are inside again."""
+    held = []
+    for seed in range(20):
+        errors = [each + HALF for each in drawn(400, 1.0, seed)]
+        factor = followed(errors[:150]).factor
+        held.append(np.mean([abs(each) <= factor * HALF for each in errors[150:]]))
+        assert np.mean([abs(each) <= HALF for each in errors]) < 0.6
+    assert 0.86 < np.mean(held) < 0.94
+
+
 def test_a_unit_changes_nothing() -> None:
     """The same errors on a scale a thousand times as large lead to the same factor."""
     errors = drawn(70, 1.8, 10)
