@@ -133,12 +133,10 @@ def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
         return _Served()
     card = read_card(asset_context.store, endpoint, now.version)
     away = [version for version in (now.blocked_version, now.superseded_version) if version]
-    present = _adopted(asset_context, endpoint)
     blocked = {read_card(asset_context.store, endpoint, version).signature for version in away}
     holder = card.contender
     if holder is None:
         raise BundleError(f"{endpoint}/{now.version}: expected scores of the holder of the title in its card, got none")
-    holder = replace(holder, signature=present.get(holder.signature, holder.signature))
     if card.scores.scale != configured.scale:
         holder = replace(holder, folds={})  # it was scored on another scale: nothing compares with that
     return _Served(
@@ -146,16 +144,8 @@ def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
         holder,
         card.awaited,
         card.made_by,
-        frozenset(present.get(mark, mark) for mark in blocked),
+        frozenset(blocked),
     )
-
-
-def _adopted(asset_context: AssetContext, endpoint: str) -> dict[str, str]:
-    """Return the present signatures of trained models that bundles know by a former rule's."""
-    made = (
-        asset_context.ledger.read(node.key).made for node in asset_context.catalog.of_kind("trained_model", endpoint)
-    )
-    return {each.former.signature: each.signature for each in made if each is not None and each.former is not None}
 
 
 def _set_aliases(tracking: Tracking, endpoint: str, decision: Election, card: str) -> dict[str, str | None]:

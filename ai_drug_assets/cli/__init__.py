@@ -20,7 +20,6 @@ from model_zoo.errors import AidrugError
 from ai_drug_assets.cli import endpoint as endpoint_
 from ai_drug_assets.cli import hosts, run
 from ai_drug_assets.cli import panel as panel_
-from ai_drug_assets.cli.adopt import adopt
 from ai_drug_assets.cli.agents import mcp
 from ai_drug_assets.cli.data import data
 from ai_drug_assets.cli.keys import keys
@@ -35,7 +34,6 @@ def aidrug() -> None:
     """Keep the best model for every molecular property, and serve it."""
 
 
-aidrug.add_command(adopt)
 aidrug.add_command(endpoint_.endpoint)
 aidrug.add_command(endpoint_.curate)
 aidrug.add_command(endpoint_.accept)

@@ -32,9 +32,8 @@ from model_zoo.io.files import draft_of
 from model_zoo.models import OwnFormat, Trainer, get
 from model_zoo.models._base import ModelConfig
 from model_zoo.provenance import signature
-from model_zoo.provenance.records import Rule, make_record, signed_datasets, trained_model_record
+from model_zoo.provenance.records import make_record, signed_datasets, trained_model_record
 from model_zoo.provenance.roots import Makers
-from model_zoo.provenance.signed_code import sign
 from model_zoo.training.cross_validation import (
     TrainingData,
     Validated,
@@ -145,8 +144,6 @@ class BenchmarkRun:
         Predictions on disk.
     others
         The folder's sets by name, for models that learn from auxiliary ones.
-    rule
-        Gives the parts of records that come from code.
     """
 
     snapshot: Snapshot
@@ -154,7 +151,6 @@ class BenchmarkRun:
     code_root: Path
     kept: Kept
     others: Mapping[str, Snapshot] = field(default_factory=dict)
-    rule: Rule = sign
 
     @cached_property
     def signatures(self) -> dict[str, str]:
@@ -165,8 +161,8 @@ class BenchmarkRun:
         for name, model in self.models.items():
             members = {member: found[member] for member in model.members}
             known = (self.others[other].endpoint for other in self._auxiliary(model))
-            others = signed_datasets(known, lambda _: self.snapshot.folder, self.code_root, self.rule)
-            record = trained_model_record(endpoint, model, data, self.code_root, members, others, rule=self.rule)
+            others = signed_datasets(known, lambda _: self.snapshot.folder, self.code_root)
+            record = trained_model_record(endpoint, model, data, self.code_root, members, others)
             found[name] = signature.signature(record)
         return found
 

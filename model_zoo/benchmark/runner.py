@@ -28,10 +28,9 @@ from model_zoo.config.model_spec import ModelSpec
 from model_zoo.errors import AidrugError, ConfigError, DataError
 from model_zoo.features.cache import FeatureCache
 from model_zoo.provenance import signature
-from model_zoo.provenance.records import Rule, make_record
+from model_zoo.provenance.records import make_record
 from model_zoo.provenance.roots import Makers
 from model_zoo.provenance.signature_record import SignatureRecord
-from model_zoo.provenance.signed_code import sign
 from model_zoo.selection.election import BASELINE, Candidate, decide
 from model_zoo.type_aliases import Json
 
@@ -67,8 +66,6 @@ class Job:
         it does not compete, the best over folds is elected.
     others
         The folder's sets by name, for models that learn from auxiliary ones.
-    rule
-        Gives the parts of records that come from code.
     """
 
     folder: Path
@@ -82,7 +79,6 @@ class Job:
     references: Mapping[str, ModelSpec] = field(default_factory=dict)
     holder: str | None = None
     others: Mapping[str, Snapshot] = field(default_factory=dict)
-    rule: Rule = sign
 
 
 def choose(known: Mapping[str, ModelSpec], names: Sequence[str]) -> list[ModelSpec]:
@@ -141,7 +137,7 @@ def _run_set(job: Job, endpoint: Endpoint, say: Say) -> None:
 def benchmark_run_of(job: Job, snapshot: Snapshot, competing: Sequence[ModelSpec]) -> BenchmarkRun:
     """Return a benchmark_run of some models on one set, ensembles made of those of their members that compete."""
     models = {model.name: model for model in with_members(competing, snapshot.endpoint.champion.metric)}
-    return BenchmarkRun(snapshot, models, job.code_root, Kept(job.kept), job.others, job.rule)
+    return BenchmarkRun(snapshot, models, job.code_root, Kept(job.kept), job.others)
 
 
 def _run_board(job: Job, benchmark_run: BenchmarkRun, board: str, say: Say) -> None:
@@ -191,13 +187,13 @@ def stale_boards(job: Job, endpoint: Endpoint) -> list[str]:
 def stamps(job: Job, benchmark_run: BenchmarkRun) -> tuple[BenchmarkRun, SignatureRecord, str]:
     """Return what a champion is compared with, the record of the official protocol, and the signature of the entry."""
     endpoint = benchmark_run.snapshot.endpoint
-    compared = BenchmarkRun(benchmark_run.snapshot, job.references, job.code_root, Kept(job.kept), rule=job.rule)
+    compared = BenchmarkRun(benchmark_run.snapshot, job.references, job.code_root, Kept(job.kept))
     official_config = {"metric": endpoint.champion.metric, "seeds": job.seeds}
     code = ("protocol", *(("references",) if job.references else ()))
-    protocol = make_record(Makers(code), job.code_root, official_config, {}, compared.signatures, job.rule)
+    protocol = make_record(Makers(code), job.code_root, official_config, {}, compared.signatures)
     whole = {**official_config, "rules": endpoint.champion.model_dump(mode="json"), "holder": job.holder}
     upstream = {**benchmark_run.signatures, **compared.signatures}
-    entry = make_record(Makers((*code, "election")), job.code_root, whole, {}, upstream, job.rule)
+    entry = make_record(Makers((*code, "election")), job.code_root, whole, {}, upstream)
     return compared, protocol, signature.signature(entry)
 
 

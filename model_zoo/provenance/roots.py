@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from model_zoo.provenance.definitions import definitions
 from model_zoo.provenance.expansion import REGISTRIES
-from model_zoo.provenance.former_places import place_under
 
 PROCEDURES: Mapping[str, Mapping[str, str]] = {
     "dataset": {
@@ -126,7 +125,6 @@ def roots(makers: Makers, root: Path) -> dict[str, str]:
         Folder that holds the first-party packages: a recipe has only some of the names that callers may use.
     """
     found = {name: place for procedure in makers.procedures for name, place in PROCEDURES[procedure].items()}
-    found = {name: place_under(root, place) for name, place in found.items()}
     known = definitions(root)
     modules = {
         f"model_zoo.featurizers.{name}": REGISTRIES["model_zoo.featurizers.get"][1] for name in makers.featurizers

@@ -77,13 +77,7 @@ def differences(before: SignatureRecord | None, after: SignatureRecord, root: Pa
     if before is None:
         return [Reason("new", "never materialised")]
     if any(name.endswith(".py") for name in before.code):
-        return [
-            Reason(
-                "code",
-                "rule",
-                "of signatures changed: `aidrug adopt` takes over trained models that are equal under both",
-            )
-        ]
+        return [Reason("code", "rule", "of signatures changed")]
     if root is None:
         return part_differences(before, after)
     others = [reason for reason in part_differences(before, after) if reason.kind != "code"]
