@@ -70,18 +70,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class AssetContext:
-    """The place where assets are made.
-
-    Attributes
-    ----------
-    catalog
-        What there is to make.
-    watch
-        Told of each asset that is done: its key, and what went wrong if anything did.
-    """
+    """The place where assets are made."""
 
     catalog: Catalog
+    """What there is to make."""
     watch: Callable[[str, str | None], None] = lambda key, error: None
+    """Told of each asset that is done: its key, and what went wrong if anything did."""
     _runs: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:

@@ -37,20 +37,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate in US dollars.
-
-    Attributes
-    ----------
-    month
-        What a month costs in which nothing is trained.
-    training
-        What one training adds to it.
-    """
+    """An estimate in US dollars."""
 
     region: str
     as_of: str
     month: list[Line]
+    """What a month costs in which nothing is trained."""
     training: list[Line]
+    """What one training adds to it."""
 
     def as_text(self) -> str:
         """Return both with their arithmetic."""

@@ -22,24 +22,16 @@ ENDED = {"Success", "Failed", "TimedOut", "Cancelled", "Undeliverable", "Termina
 
 @dataclass(frozen=True)
 class Target:
-    """Which deployment is meant.
-
-    Attributes
-    ----------
-    region
-        AWS region: `AWS_REGION`.
-    instance_id
-        The host that serves: `AIDRUG_INSTANCE_ID`.
-    document
-        Name of the SSM document: `AIDRUG_DOCUMENT`.
-    training_instance_id
-        The host that only trains: `AIDRUG_TRAINING_INSTANCE_ID`; empty or `none` when there is none.
-    """
+    """Which deployment is meant."""
 
     region: str
+    """AWS region: `AWS_REGION`."""
     instance_id: str
+    """The host that serves: `AIDRUG_INSTANCE_ID`."""
     document: str
+    """Name of the SSM document: `AIDRUG_DOCUMENT`."""
     training_instance_id: str = ""
+    """The host that only trains: `AIDRUG_TRAINING_INSTANCE_ID`; empty or `none` when there is none."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Target:

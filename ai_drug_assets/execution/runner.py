@@ -50,21 +50,14 @@ class StoppedError(KeyboardInterrupt):
 
 @dataclass
 class Report:
-    """What a run did.
-
-    Attributes
-    ----------
-    made
-        Keys of the assets that were materialised, in order; one that was judged again stands there once.
-    failed
-        Keys of those that could not be, with the reason; and what is at fault in the configuration.
-    seconds
-        How long all of it took.
-    """
+    """What a run did."""
 
     made: list[str] = field(default_factory=list)
+    """Keys of the assets that were materialised, in order; one that was judged again stands there once."""
     failed: dict[str, str] = field(default_factory=dict)
+    """Keys of those that could not be, with the reason; and what is at fault in the configuration."""
     seconds: float = 0.0
+    """How long all of it took."""
 
 
 def run_stale(

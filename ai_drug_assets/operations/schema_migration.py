@@ -52,20 +52,14 @@ class Upgrade(Artefact):
 
 @dataclass(frozen=True)
 class Schema:
-    """The schema of one database.
-
-    Attributes
-    ----------
-    library
-        `dagster` or `mlflow`.
-    found, head
-        Its revision, and the one that the installed library wants.
-    """
+    """The schema of one database."""
 
     path: Path
     library: str
+    """`dagster` or `mlflow`."""
     found: str
     head: str
+    """`found` and `head`: its revision, and the one that the installed library wants."""
 
     @property
     def fits(self) -> bool:

@@ -47,26 +47,18 @@ class Task:
 
 @dataclass(frozen=True)
 class ScreenReport:
-    """What a run of a screen did.
-
-    Attributes
-    ----------
-    out
-        Where the result lies: one Parquet file per shard, and `_screen.json`.
-    rows, shards
-        How many the library has.
-    made
-        Shards predicted by this run; the others were there.
-    failed
-        Why shards could not be predicted, by their number; run the screen again for them.
-    """
+    """What a run of a screen did."""
 
     out: str
+    """Where the result lies: one Parquet file per shard, and `_screen.json`."""
     versions: Mapping[str, str]
     rows: int
     shards: int
+    """`rows` and `shards`: how many the library has."""
     made: int
+    """Shards predicted by this run; the others were there."""
     failed: Mapping[int, str]
+    """Why shards could not be predicted, by their number; run the screen again for them."""
 
 
 def run_screen(

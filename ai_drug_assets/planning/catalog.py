@@ -45,32 +45,22 @@ _ALL = _All()
 
 @dataclass(frozen=True)
 class Node:
-    """One asset.
-
-    Attributes
-    ----------
-    key
-        The asset key, its parts joined by `/`.
-    kind
-        First part of the key: `dataset`, `features`, `trained_model`, `leaderboard`, `champion_model` or
-        `inference_service`; `group_dataset`, `group_features` or `joint_model` of a group, whose keys begin alike.
-    endpoint, name
-        The endpoint, and the featurizer or model, where the kind has one.
-    group
-        The group of endpoints, of what is made once for all of them.
-    deps
-        Keys of the assets it is made from.
-    record
-        Everything that can change it.
-    """
+    """One asset."""
 
     key: str
+    """The asset key, its parts joined by `/`."""
     kind: str
+    """First part of the key: `dataset`, `features`, `trained_model`, `leaderboard`, `champion_model` or
+    `inference_service`; `group_dataset`, `group_features` or `joint_model` of a group, whose keys begin alike."""
     endpoint: str | None
     name: str | None
+    """`endpoint` and `name`: the endpoint, and the featurizer or model, where the kind has one."""
     deps: tuple[str, ...]
+    """Keys of the assets it is made from."""
     record: SignatureRecord
+    """Everything that can change it."""
     group: str | None = None
+    """The group of endpoints, of what is made once for all of them."""
 
     @cached_property
     def signature(self) -> str:

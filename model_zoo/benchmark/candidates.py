@@ -73,21 +73,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The molecules of one set, their values and features: made when something must be computed, and once.
-
-    Attributes
-    ----------
-    endpoint
-        The set.
-    folder
-        The benchmark's folder.
-    features
-        Features on disk.
-    """
+    """The molecules of one set, their values and features: made when something must be computed, and once."""
 
     endpoint: Endpoint
+    """The set."""
     folder: Path
+    """The benchmark's folder."""
     features: FeatureCache
+    """Features on disk."""
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -130,27 +123,18 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class BenchmarkRun:
-    """Models on one set.
-
-    Attributes
-    ----------
-    snapshot
-        The set.
-    models
-        Who competes, ensembles behind their members, by a name of their own.
-    code_root
-        The folder of the packages whose code is signed.
-    kept
-        Predictions on disk.
-    others
-        The folder's sets by name, for models that learn from auxiliary ones.
-    """
+    """Models on one set."""
 
     snapshot: Snapshot
+    """The set."""
     models: Mapping[str, ModelSpec]
+    """Who competes, ensembles behind their members, by a name of their own."""
     code_root: Path
+    """The folder of the packages whose code is signed."""
     kept: Kept
+    """Predictions on disk."""
     others: Mapping[str, Snapshot] = field(default_factory=dict)
+    """The folder's sets by name, for models that learn from auxiliary ones."""
 
     @cached_property
     def signatures(self) -> dict[str, str]:

@@ -39,46 +39,31 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What a run of the benchmark needs to know.
-
-    Attributes
-    ----------
-    folder
-        Holds `endpoints.csv` and a folder per set.
-    models
-        Who competes.
-    code_root
-        Folder that holds the first-party packages whose code is signed.
-    out
-        The results' JSON file.
-    kept
-        The folder of predictions that ensembles and interrupted runs find again.
-    features
-        Features on disk.
-    seeds
-        Seeds 1 to this number.
-    boards
-        Which boards are brought up to date.
-    references
-        What champions are compared with, by name.
-    holder
-        The model that holds the title from the start: others take it by winning the paired test. Without it, or where
-        it does not compete, the best over folds is elected.
-    others
-        The folder's sets by name, for models that learn from auxiliary ones.
-    """
+    """What a run of the benchmark needs to know."""
 
     folder: Path
+    """Holds `endpoints.csv` and a folder per set."""
     models: Sequence[ModelSpec]
+    """Who competes."""
     code_root: Path
+    """Folder that holds the first-party packages whose code is signed."""
     out: Path
+    """The results' JSON file."""
     kept: Path
+    """The folder of predictions that ensembles and interrupted runs find again."""
     features: FeatureCache
+    """Features on disk."""
     seeds: int
+    """Seeds 1 to this number."""
     boards: Sequence[str] = BOARDS
+    """Which boards are brought up to date."""
     references: Mapping[str, ModelSpec] = field(default_factory=dict)
+    """What champions are compared with, by name."""
     holder: str | None = None
+    """The model that holds the title from the start: others take it by winning the paired test. Without it, or where it
+    does not compete, the best over folds is elected."""
     others: Mapping[str, Snapshot] = field(default_factory=dict)
+    """The folder's sets by name, for models that learn from auxiliary ones."""
 
 
 def choose(known: Mapping[str, ModelSpec], names: Sequence[str]) -> list[ModelSpec]:

@@ -23,19 +23,13 @@ MOST_SETS_MISSED = 2
 
 @dataclass(frozen=True)
 class Scored:
-    """A score on one set.
-
-    Attributes
-    ----------
-    metric, mean
-        The official metric, and the mean over the seeds.
-    interval
-        95 % interval over test molecules.
-    """
+    """A score on one set."""
 
     metric: str
     mean: float
+    """`metric` and `mean`: the official metric, and the mean over the seeds."""
     interval: tuple[float, float]
+    """95 % interval over test molecules."""
 
     @property
     def noise(self) -> float:
@@ -45,19 +39,14 @@ class Scored:
 
 @dataclass(frozen=True)
 class Standing:
-    """Mean of normalised ranks: 0 is the best on every set, 1 the worst on each.
-
-    Attributes
-    ----------
-    mean, interval
-        Over the sets; the 95 % interval is that of test molecules drawn anew, none for published models.
-    sets
-        How many sets that is.
-    """
+    """Mean of normalised ranks: 0 is the best on every set, 1 the worst on each."""
 
     mean: float
     interval: tuple[float, float] | None
+    """`mean` and `interval`: over the sets; the 95 % interval is that of test molecules drawn anew, none for published
+    models."""
     sets: int
+    """How many sets that is."""
 
 
 def normalised_rank(score: float | NDArray[np.float64], others: Sequence[float], metric: str) -> NDArray[np.float64]:

@@ -40,24 +40,16 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 @dataclass
 class Declared:
-    """The endpoints of a folder.
-
-    Attributes
-    ----------
-    endpoints
-        What can be read, by name, sorted.
-    files
-        The file that declares an endpoint, of those at fault too.
-    faults
-        What is at fault, by the name of the endpoint.
-    places
-        What stands before the keys of an endpoint in its file: `endpoints.<name>.` where there are several.
-    """
+    """The endpoints of a folder."""
 
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    """What can be read, by name, sorted."""
     files: dict[str, Path] = field(default_factory=dict)
+    """The file that declares an endpoint, of those at fault too."""
     faults: dict[str, str] = field(default_factory=dict)
+    """What is at fault, by the name of the endpoint."""
     places: dict[str, str] = field(default_factory=dict)
+    """What stands before the keys of an endpoint in its file: `endpoints.<name>.` where there are several."""
 
     def require(self) -> Declared:
         """Return it, without any fault.

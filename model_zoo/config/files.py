@@ -54,22 +54,15 @@ def load_groups(folder: Path) -> dict[str, Group]:
 
 @dataclass(frozen=True)
 class Configs:
-    """All endpoints and models, by name, sorted.
-
-    Attributes
-    ----------
-    endpoints, models
-        What can be read.
-    faults
-        What is at fault, where somebody goes on without it; else that is an error.
-    warnings
-        What is of no effect.
-    """
+    """All endpoints and models, by name, sorted."""
 
     endpoints: Mapping[str, Endpoint]
     models: Mapping[str, ModelSpec]
+    """`endpoints` and `models`: what can be read."""
     faults: Mapping[str, str] = field(default_factory=dict)
+    """What is at fault, where somebody goes on without it; else that is an error."""
     warnings: tuple[str, ...] = ()
+    """What is of no effect."""
     own: Mapping[str, ModelSpec] = field(default_factory=dict)
     """The models as their files say them, without what endpoints say of them."""
     groups: Mapping[str, Group] = field(default_factory=dict)

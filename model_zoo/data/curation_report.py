@@ -25,40 +25,30 @@ SHOWN = 3
 
 
 class CurationReport(NamedTuple):
-    """What became of the rows.
-
-    Attributes
-    ----------
-    files
-        How many rows each file has.
-    rows, kept, merged, dropped
-        Rows as they came, and what became of them; `merged` counts rows, not molecules.
-    molecules, bounds
-        Molecules of the snapshot, and those of them that are only known as a bound.
-    reasons
-        Dropped rows by the kind of the reason, the most frequent first.
-    examples
-        Of each kind: file, row and reason of the first rows.
-    units
-        Units that rows say themselves.
-    spreads
-        Largest minus smallest exact measurement, in the endpoint's unit, per molecule that was measured several times.
-    values
-        The values of the molecules, bounds left out.
-    """
+    """What became of the rows."""
 
     files: dict[str, int]
+    """How many rows each file has."""
     rows: int
     kept: int
     merged: int
     dropped: int
+    """`rows`, `kept`, `merged` and `dropped`: rows as they came, and what became of them; `merged` counts rows, not
+    molecules."""
     molecules: int
     bounds: int
+    """`molecules` and `bounds`: molecules of the snapshot, and those of them that are only known as a bound."""
     reasons: dict[str, int]
+    """Dropped rows by the kind of the reason, the most frequent first."""
     examples: dict[str, list[tuple[str, int, str]]]
+    """Of each kind: file, row and reason of the first rows."""
     units: dict[str, int]
+    """Units that rows say themselves."""
     spreads: list[float]
+    """Largest minus smallest exact measurement, in the endpoint's unit, per molecule that was measured several
+    times."""
     values: NDArray[np.float64]
+    """The values of the molecules, bounds left out."""
 
     @property
     def share_lost(self) -> float:

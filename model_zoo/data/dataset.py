@@ -51,18 +51,12 @@ class DatasetConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Dataset:
-    """A snapshot.
-
-    Attributes
-    ----------
-    table
-        One row per molecule: `smiles, inchikey, value, relation, measurements, group, split, fold`.
-    report
-        One row per raw measurement, with what became of it and why.
-    """
+    """A snapshot."""
 
     table: pd.DataFrame
+    """One row per molecule: `smiles, inchikey, value, relation, measurements, group, split, fold`."""
     report: pd.DataFrame
+    """One row per raw measurement, with what became of it and why."""
 
     @property
     def digest(self) -> str:

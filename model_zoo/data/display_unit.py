@@ -16,22 +16,15 @@ LOGARITHM = "log10 "
 
 
 class Display(NamedTuple):
-    """How values of an endpoint's unit are shown.
-
-    Attributes
-    ----------
-    unit
-        The unit that is shown.
-    show, read
-        From the endpoint's unit to the shown one, and back.
-    flips
-        Whether a larger value is shown as a smaller one.
-    """
+    """How values of an endpoint's unit are shown."""
 
     unit: str
+    """The unit that is shown."""
     show: Callable[[float], float]
     read: Callable[[float], float]
+    """`show` and `read`: from the endpoint's unit to the shown one, and back."""
     flips: bool = False
+    """Whether a larger value is shown as a smaller one."""
 
     def value(self, value: float | None) -> float | None:
         """Return a value as it is shown; none where there is none, or it is too large to be written.

@@ -29,18 +29,12 @@ OWN_SPLITS = ("official", "column")
 
 @dataclass(frozen=True)
 class GroupDataset:
-    """Snapshots with one place per molecule.
-
-    Attributes
-    ----------
-    datasets
-        By endpoint, its snapshot.
-    faults
-        By endpoint that has none, the reason.
-    """
+    """Snapshots with one place per molecule."""
 
     datasets: Mapping[str, Dataset]
+    """By endpoint, its snapshot."""
     faults: Mapping[str, str]
+    """By endpoint that has none, the reason."""
 
     @property
     def molecules(self) -> Dataset:

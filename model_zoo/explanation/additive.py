@@ -57,24 +57,19 @@ _generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, includeRed
 
 @dataclass(frozen=True)
 class AtomValues:
-    """What atoms are worth to a model.
-
-    Attributes
-    ----------
-    keys, worth
-        `p` environments in ascending order (see `environments`), and what an atom in the centre of each is worth.
-    columns, slopes
-        `q` columns of the features that are sums over atoms, and what a unit of each is worth.
-    numbers
-        What a molecule without atoms would get; and the share of the variance of the model's predictions that the sum
-        reproduces for other molecules, NaN where predictions do not vary or nobody looked.
-    """
+    """What atoms are worth to a model."""
 
     keys: NDArray[np.int64]
     worth: NDArray[np.float32]
+    """`keys` and `worth`: `p` environments in ascending order (see `environments`), and what an atom in the centre of
+    each is worth."""
     columns: NDArray[np.int64]
     slopes: Floats
+    """`columns` and `slopes`: `q` columns of the features that are sums over atoms, and what a unit of each is
+    worth."""
     numbers: Floats
+    """What a molecule without atoms would get; and the share of the variance of the model's predictions that the sum
+    reproduces for other molecules, NaN where predictions do not vary or nobody looked."""
 
     @property
     def start(self) -> float:

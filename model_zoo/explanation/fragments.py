@@ -14,21 +14,14 @@ from rdkit.Chem import BRICS
 
 @dataclass(frozen=True)
 class Fragment:
-    """A part of a molecule.
-
-    Attributes
-    ----------
-    smiles
-        Its SMILES; `*` stands where it was bound to other parts.
-    atoms
-        Numbers of its atoms in the molecule.
-    worth
-        The sum of what these atoms are worth.
-    """
+    """A part of a molecule."""
 
     smiles: str
+    """Its SMILES; `*` stands where it was bound to other parts."""
     atoms: tuple[int, ...]
+    """Numbers of its atoms in the molecule."""
     worth: float
+    """The sum of what these atoms are worth."""
 
 
 def fragments_of(mol: Chem.Mol, worth: Sequence[float]) -> tuple[Fragment, ...]:

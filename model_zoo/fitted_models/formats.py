@@ -146,24 +146,16 @@ class OnnxModel:
 
 @dataclass(frozen=True)
 class BlendMember:
-    """One model of a blend.
-
-    Attributes
-    ----------
-    name
-        The model's name, which is its folder's name in the saved blend.
-    weight
-        Its share of the prediction, positive; the shares of a blend sum to one.
-    columns
-        The ranges `(start, stop)` of the blend's `n x d` features that this model was fitted on, in its own order.
-    model
-        The fitted model.
-    """
+    """One model of a blend."""
 
     name: str
+    """The model's name, which is its folder's name in the saved blend."""
     weight: float
+    """Its share of the prediction, positive; the shares of a blend sum to one."""
     columns: tuple[tuple[int, int], ...]
+    """The ranges `(start, stop)` of the blend's `n x d` features that this model was fitted on, in its own order."""
     model: Model
+    """The fitted model."""
 
     def features(self, X: Numbers) -> Numbers:
         """Pick this member's columns of the blend's features."""

@@ -34,23 +34,16 @@ LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Shard:
-    """Some rows of one file of a library.
-
-    Attributes
-    ----------
-    file
-        Its path in the library's file system.
-    row_group, start, rows
-        Which rows: `rows` of them from `start` of a Parquet row group.
-    first
-        Place of the first of them in the whole library.
-    """
+    """Some rows of one file of a library."""
 
     file: str
+    """Its path in the library's file system."""
     row_group: int
     start: int
     rows: int
+    """`row_group`, `start` and `rows`: which rows: `rows` of them from `start` of a Parquet row group."""
     first: int
+    """Place of the first of them in the whole library."""
 
 
 def open_place(place: str) -> tuple[FileSystem, str]:

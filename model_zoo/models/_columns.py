@@ -24,23 +24,16 @@ SMALLEST_SPREAD = 0.1
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns are read, and how.
-
-    Attributes
-    ----------
-    width
-        How many columns the features have.
-    counts, factors
-        Places of the counts that are read, and what each logarithm is multiplied by.
-    measures, knots
-        Places of the measures that are read, and `33 x m` quantiles of them.
-    """
+    """Which columns are read, and how."""
 
     width: int
+    """How many columns the features have."""
     counts: NDArray[np.int64]
     factors: NDArray[np.float32]
+    """`counts` and `factors`: places of the counts that are read, and what each logarithm is multiplied by."""
     measures: NDArray[np.int64]
     knots: NDArray[np.float32]
+    """`measures` and `knots`: places of the measures that are read, and `33 x m` quantiles of them."""
 
     @classmethod
     def of(cls, X: Numbers, blocks: Sequence[Block]) -> Columns:

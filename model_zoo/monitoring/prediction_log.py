@@ -78,77 +78,55 @@ _OLD_MEASUREMENTS = "received, molecule, smiles, endpoint, value, source, name"
 
 @dataclass(frozen=True, slots=True)
 class PredictionRow:
-    """What one version said of one molecule.
-
-    Attributes
-    ----------
-    at
-        Seconds since 1970.
-    molecule
-        16 bytes, see `molecule_hasher.py`.
-    smiles
-        The standardised SMILES, where it may be kept.
-    role
-        Whether that version was champion or challenger.
-    answered
-        Whether the caller was given it; a challenger in the shadow is asked without telling.
-    value, lower, upper
-        In the endpoint's unit; no ends for a binary endpoint.
-    similarity, inside
-        Highest similarity to a training molecule, and whether that counts as inside the domain.
-    raw, half_width
-        Of a regression, on the scale of training: the prediction, and half of the bundle's own interval, whatever
-        factor was applied to it when it was told.
-    """
+    """What one version said of one molecule."""
 
     at: float
+    """Seconds since 1970."""
     molecule: bytes
+    """16 bytes, see `molecule_hasher.py`."""
     smiles: str | None
+    """The standardised SMILES, where it may be kept."""
     endpoint: str
     version: str
     role: Role
+    """Whether that version was champion or challenger."""
     answered: bool
+    """Whether the caller was given it; a challenger in the shadow is asked without telling."""
     value: float
     lower: float | None
     upper: float | None
+    """`value`, `lower` and `upper`: in the endpoint's unit; no ends for a binary endpoint."""
     similarity: float
     inside: bool
+    """`similarity` and `inside`: highest similarity to a training molecule, and whether that counts as inside the
+    domain."""
     raw: float | None = None
     half_width: float | None = None
+    """`raw` and `half_width`: of a regression, on the scale of training: the prediction, and half of the bundle's own
+    interval, whatever factor was applied to it when it was told."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasurementRow:
-    """A value that somebody measured.
-
-    Attributes
-    ----------
-    received
-        Seconds since 1970.
-    value
-        In the endpoint's unit, or the class 0 or 1.
-    source
-        Who or what measured it; may be empty.
-    name
-        The sender's own name for the measurement: sent again under it by the same caller, the value is corrected.
-    caller
-        Id of the key that sent it; empty where none was shown.
-    unit
-        The endpoint's unit when it came; empty in records from before units were kept.
-    relation
-        `=`, or `<` or `>` where the value is a bound: the true one is known to lie below or above it.
-    """
+    """A value that somebody measured."""
 
     received: float
+    """Seconds since 1970."""
     molecule: bytes
     smiles: str | None
     endpoint: str
     value: float
+    """In the endpoint's unit, or the class 0 or 1."""
     source: str = ""
+    """Who or what measured it; may be empty."""
     name: str | None = None
+    """The sender's own name for the measurement: sent again under it by the same caller, the value is corrected."""
     caller: str = ""
+    """Id of the key that sent it; empty where none was shown."""
     unit: str = ""
+    """The endpoint's unit when it came; empty in records from before units were kept."""
     relation: str = "="
+    """`=`, or `<` or `>` where the value is a bound: the true one is known to lie below or above it."""
 
 
 class PredictionLog:

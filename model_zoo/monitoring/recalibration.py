@@ -49,39 +49,28 @@ class Returned:
 
 @dataclass(frozen=True)
 class Recalibration:
-    """What the values that came back mean for the intervals of one version.
-
-    Attributes
-    ----------
-    factor
-        What half widths are multiplied by; 1 until there are `FEWEST` values, and where an administrator said so.
-    values
-        How many molecules count.
-    own, told
-        Share of them inside the bundle's own intervals, and inside those that the factor of their time gave.
-    recent
-        Share of the last `RECENT` inside the bundle's own intervals: where it leaves `own`, something drifts.
-    active, since
-        What an administrator decided: whether it is applied, and from when on values count.
-    callers, left_out
-        Molecules by who sent them, and values that do not count by why.
-    history
-        Time, number of values and factor, every `TOLD_EVERY` values.
-    name
-        Names this calibration: the same values give the same name.
-    """
+    """What the values that came back mean for the intervals of one version."""
 
     factor: float = 1.0
+    """What half widths are multiplied by; 1 until there are `FEWEST` values, and where an administrator said so."""
     values: int = 0
+    """How many molecules count."""
     own: float | None = None
     told: float | None = None
+    """`own` and `told`: share of them inside the bundle's own intervals, and inside those that the factor of their time
+    gave."""
     recent: float | None = None
+    """Share of the last `RECENT` inside the bundle's own intervals: where it leaves `own`, something drifts."""
     active: bool = True
     since: float = 0.0
+    """`active` and `since`: what an administrator decided: whether it is applied, and from when on values count."""
     callers: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    """`callers` and `left_out`: molecules by who sent them, and values that do not count by why."""
     history: tuple[tuple[float, int, float], ...] = ()
+    """Time, number of values and factor, every `TOLD_EVERY` values."""
     name: str = "bundle"
+    """Names this calibration: the same values give the same name."""
 
 
 def recalibrate(

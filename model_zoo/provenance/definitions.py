@@ -26,21 +26,14 @@ MOST_ROOTS = 8
 
 
 class Reached(NamedTuple):
-    """What some definitions reach, themselves included.
-
-    Attributes
-    ----------
-    digests
-        By qualified name, sorted.
-    libraries
-        First names of third-party modules, each with the qualified name of a definition that uses it.
-    builtins
-        Builtins used, likewise.
-    """
+    """What some definitions reach, themselves included."""
 
     digests: dict[str, str]
+    """By qualified name, sorted."""
     libraries: dict[str, str]
+    """First names of third-party modules, each with the qualified name of a definition that uses it."""
     builtins: dict[str, str]
+    """Builtins used, likewise."""
 
 
 class Definitions(Graph):

@@ -42,27 +42,18 @@ READ_BESIDE = ("importlib.resources", "pkgutil.get_data")
 
 @dataclass
 class Known:
-    """What is known of a definition, but for the digests of what it refers to.
-
-    Attributes
-    ----------
-    parts
-        Bytes, and definitions with what is read from them.
-    effects
-        What importing modules does, in no order: their names, which moving them changes, would decide it.
-    libraries
-        Dotted names of libraries that it uses.
-    builtins
-        Names of builtins that it uses.
-    files
-        Files beside it that it reads, relative to the root.
-    """
+    """What is known of a definition, but for the digests of what it refers to."""
 
     parts: list[bytes | Node] = field(default_factory=list)
+    """Bytes, and definitions with what is read from them."""
     effects: set[Node] = field(default_factory=set)
+    """What importing modules does, in no order: their names, which moving them changes, would decide it."""
     libraries: set[str] = field(default_factory=set)
+    """Dotted names of libraries that it uses."""
     builtins: set[str] = field(default_factory=set)
+    """Names of builtins that it uses."""
     files: set[str] = field(default_factory=set)
+    """Files beside it that it reads, relative to the root."""
 
     @property
     def nodes(self) -> list[Node]:

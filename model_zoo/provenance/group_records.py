@@ -20,25 +20,17 @@ from model_zoo.provenance.signature_record import SignatureRecord
 
 
 class GroupRecord(NamedTuple):
-    """What is made once for a group.
-
-    Attributes
-    ----------
-    key, kind
-        The asset, and what it is: `group_dataset`, `group_features` or `joint_model`.
-    name
-        The featurizer or model, where there is one.
-    deps
-        Keys of what it is made from.
-    record
-        Everything that can change it.
-    """
+    """What is made once for a group."""
 
     key: str
     kind: str
+    """`key` and `kind`: the asset, and what it is: `group_dataset`, `group_features` or `joint_model`."""
     name: str | None
+    """The featurizer or model, where there is one."""
     deps: tuple[str, ...]
+    """Keys of what it is made from."""
     record: SignatureRecord
+    """Everything that can change it."""
 
 
 def group_records(

@@ -23,27 +23,18 @@ class Node(NamedTuple):
 
 
 class Named(NamedTuple):
-    """What a name refers to.
-
-    Attributes
-    ----------
-    node
-        The definition; none for what is not first-party.
-    name
-        Its name in the module, or the dotted name in a library, or a builtin's.
-    attributes
-        What is read from it.
-    kind
-        `definition`, `module` (as a value), `library`, `builtin`, or `missing` when a module has no such name.
-    why
-        Why the whole module is taken, where it is.
-    """
+    """What a name refers to."""
 
     node: Node | None
+    """The definition; none for what is not first-party."""
     name: str
+    """Its name in the module, or the dotted name in a library, or a builtin's."""
     attributes: tuple[str, ...]
+    """What is read from it."""
     kind: str
+    """`definition`, `module` (as a value), `library`, `builtin`, or `missing` when a module has no such name."""
     why: str = ""
+    """Why the whole module is taken, where it is."""
 
 
 class Names:

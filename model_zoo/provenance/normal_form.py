@@ -20,27 +20,18 @@ READS_ANNOTATIONS = frozenset({"validate_call", "register"})
 
 
 class Form(NamedTuple):
-    """A normal form.
-
-    Attributes
-    ----------
-    parts
-        Bytes and references, in order.
-    loads
-        Modules that imports inside it load.
-    unused
-        Those of them of which nothing is used: they are imported for what that does.
-    mutates
-        Names of the module that it assigns to, or to items or attributes of, or calls a method of for its effect.
-    asks_for_file
-        Whether it asks for the place of its own file.
-    """
+    """A normal form."""
 
     parts: tuple[bytes | Reference, ...]
+    """Bytes and references, in order."""
     loads: tuple[str, ...] = ()
+    """Modules that imports inside it load."""
     unused: tuple[str, ...] = ()
+    """Those of them of which nothing is used: they are imported for what that does."""
     mutates: frozenset[str] = frozenset()
+    """Names of the module that it assigns to, or to items or attributes of, or calls a method of for its effect."""
     asks_for_file: bool = False
+    """Whether it asks for the place of its own file."""
 
 
 def normal_form(nodes: Iterable[ast.AST], package: list[str], skips: Skips) -> Form:

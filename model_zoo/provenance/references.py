@@ -14,24 +14,16 @@ READS_NAMES = frozenset({"locals", "vars", "dir", "eval", "exec"})
 
 
 class Reference(NamedTuple):
-    """A name in a definition that means something outside it.
-
-    Attributes
-    ----------
-    name
-        A name of the module, or of a builtin; none where `target` stands.
-    target
-        What a function's own import binds.
-    attributes
-        The attributes that are read from it, one of the other.
-    literal
-        The first argument, where it is called with a text.
-    """
+    """A name in a definition that means something outside it."""
 
     name: str | None
+    """A name of the module, or of a builtin; none where `target` stands."""
     target: Target | None = None
+    """What a function's own import binds."""
     attributes: tuple[str, ...] = ()
+    """The attributes that are read from it, one of the other."""
     literal: str | None = None
+    """The first argument, where it is called with a text."""
 
 
 @dataclass

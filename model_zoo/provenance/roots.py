@@ -99,19 +99,13 @@ is moved or renamed, its place changes here and the record does not."""
 
 
 class Makers(NamedTuple):
-    """What makes a thing.
-
-    Attributes
-    ----------
-    procedures
-        Some of `PROCEDURES`.
-    featurizers, recipe
-        The modules that its configuration names.
-    """
+    """What makes a thing."""
 
     procedures: tuple[str, ...]
+    """Some of `PROCEDURES`."""
     featurizers: tuple[str, ...] = ()
     recipe: str | None = None
+    """`featurizers` and `recipe`: the modules that its configuration names."""
 
 
 def roots(makers: Makers, root: Path) -> dict[str, str]:

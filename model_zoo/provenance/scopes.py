@@ -15,36 +15,23 @@ Skips = Callable[[ast.If], bool]
 
 
 class Target(NamedTuple):
-    """What an import binds: a module, or a name in one.
-
-    Attributes
-    ----------
-    module
-        Its dotted name.
-    name
-        The name in it; none when the module itself is bound.
-    """
+    """What an import binds: a module, or a name in one."""
 
     module: str
+    """Its dotted name."""
     name: str | None = None
+    """The name in it; none when the module itself is bound."""
 
 
 class Imported(NamedTuple):
-    """One name of an import statement.
-
-    Attributes
-    ----------
-    binds
-        The name that it binds; `*` for all of them.
-    target
-        What that refers to.
-    loads
-        The module that the statement loads.
-    """
+    """One name of an import statement."""
 
     binds: str
+    """The name that it binds; `*` for all of them."""
     target: Target
+    """What that refers to."""
     loads: str
+    """The module that the statement loads."""
 
 
 @dataclass

@@ -20,24 +20,18 @@ Kind = Literal["new", "code", "config", "data", "library", "upstream"]
 
 
 class Reason(NamedTuple):
-    """One difference between two records.
-
-    Attributes
-    ----------
-    kind, what
-        The part, and what in it: of code the file, of configuration the key.
-    detail
-        How it differs.
-    definition, via, line
-        Of code: the definition that differs, qualified names on the way to it, and its line in the file.
-    """
+    """One difference between two records."""
 
     kind: Kind
     what: str
+    """`kind` and `what`: the part, and what in it: of code the file, of configuration the key."""
     detail: str = ""
+    """How it differs."""
     definition: str = ""
     via: tuple[str, ...] = ()
     line: int = 0
+    """`definition`, `via` and `line`: of code: the definition that differs, qualified names on the way to it, and its
+    line in the file."""
 
     def as_json(self) -> dict[str, Json]:
         """Return the reason for machines; only code has a definition."""

@@ -26,22 +26,15 @@ DIGITS = 12
 
 
 class Changed(NamedTuple):
-    """A definition that makes a record differ.
-
-    Attributes
-    ----------
-    path, line
-        Where it stands now.
-    detail
-        `changed`, or `added` when the earlier record holds nothing of its name.
-    via
-        Qualified names on the way to it, from the root to itself.
-    """
+    """A definition that makes a record differ."""
 
     path: str
     line: int
+    """`path` and `line`: where it stands now."""
     detail: str
+    """`changed`, or `added` when the earlier record holds nothing of its name."""
     via: tuple[str, ...]
+    """Qualified names on the way to it, from the root to itself."""
 
 
 @lru_cache(maxsize=4096)

@@ -50,42 +50,28 @@ WatchJoint = Callable[[], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class JointLearner:
-    """What is fitted.
-
-    Attributes
-    ----------
-    recipe, config
-        The module of the model, and its hyper-parameters.
-    targets
-        By endpoint of the group, its task and scale.
-    """
+    """What is fitted."""
 
     recipe: str
     config: ModelConfig
+    """`recipe` and `config`: the module of the model, and its hyper-parameters."""
     targets: Mapping[str, Target]
+    """By endpoint of the group, its task and scale."""
 
 
 @dataclass(frozen=True)
 class JointData:
-    """What a joint model may learn from.
-
-    Attributes
-    ----------
-    X
-        `n x d` features of every molecule of the group, test split included.
-    Y
-        `n x t` values on the scale of training, NaN where nothing was measured.
-    folds
-        `n` fold numbers; see `model_zoo/data/folds.py`.
-    endpoints, tasks
-        The `t` endpoints, and what kind of values they have.
-    """
+    """What a joint model may learn from."""
 
     X: Numbers | JoinedBlocks
+    """`n x d` features of every molecule of the group, test split included."""
     Y: NDArray[np.float64]
+    """`n x t` values on the scale of training, NaN where nothing was measured."""
     folds: NDArray[np.int_]
+    """`n` fold numbers; see `model_zoo/data/folds.py`."""
     endpoints: tuple[str, ...]
     tasks: tuple[Task, ...]
+    """`endpoints` and `tasks`: the `t` endpoints, and what kind of values they have."""
 
     def only(self, places: Sequence[int]) -> JointData:
         """Return some of the endpoints."""

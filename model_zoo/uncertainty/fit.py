@@ -97,29 +97,21 @@ class Uncertainty(BaseModel):
 
 @dataclass(frozen=True)
 class OutOfFoldPredictions:
-    """What a trained model said of molecules it was not fitted on.
-
-    Attributes
-    ----------
-    predicted
-        `n` predictions on the scale of training.
-    values
-        `n` measured values on that scale.
-    packed, properties
-        `n x b` packed fingerprints, see `similarity.pack`, and `n x p` sizes and kinds, see `size_and_kind`.
-    folds
-        `n` fold numbers; -1 throughout for the test split.
-    side
-        Of `n` values: 0 where it was measured, 1 where the true one is known to lie above it, -1 where below. None when
-        all were measured.
-    """
+    """What a trained model said of molecules it was not fitted on."""
 
     predicted: Floats
+    """`n` predictions on the scale of training."""
     values: Floats
+    """`n` measured values on that scale."""
     packed: NDArray[np.uint8]
     properties: Floats
+    """`packed` and `properties`: `n x b` packed fingerprints, see `similarity.pack`, and `n x p` sizes and kinds, see
+    `size_and_kind`."""
     folds: NDArray[np.int_]
+    """`n` fold numbers; -1 throughout for the test split."""
     side: NDArray[np.int_] | None = None
+    """Of `n` values: 0 where it was measured, 1 where the true one is known to lie above it, -1 where below. None when
+    all were measured."""
 
     @property
     def exact(self) -> NDArray[np.bool_]:

@@ -96,15 +96,10 @@ class DomainIndex:
 
 @dataclass(frozen=True)
 class SharedDomain(Domain):
-    """A domain that looks in an index which others use too.
-
-    Attributes
-    ----------
-    index
-        Of the same molecules.
-    """
+    """A domain that looks in an index which others use too."""
 
     index: DomainIndex = field(kw_only=True)
+    """Of the same molecules."""
 
     def nearest(self, packed: NDArray[np.uint8], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Return the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`."""

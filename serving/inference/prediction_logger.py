@@ -33,22 +33,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Answers of some champions, as a request leaves them for the record.
-
-    Attributes
-    ----------
-    answers
-        One per molecule; faults are no predictions and leave no row.
-    champions
-        Who gave them, by endpoint.
-    role, answered
-        See `PredictionRow`.
-    """
+    """Answers of some champions, as a request leaves them for the record."""
 
     answers: Sequence[Answer]
+    """One per molecule; faults are no predictions and leave no row."""
     champions: Mapping[str, Champion]
+    """Who gave them, by endpoint."""
     role: Role = "champion"
     answered: bool = True
+    """`role` and `answered`: see `PredictionRow`."""
 
     @property
     def size(self) -> int:

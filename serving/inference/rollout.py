@@ -27,24 +27,16 @@ MOST_SHADOWS = 64
 
 @dataclass(frozen=True)
 class AnsweredGroup:
-    """Molecules that were answered by the same versions.
-
-    Attributes
-    ----------
-    indices
-        Their places in the request.
-    champions
-        Who answered, by endpoint; a challenger where the split says so.
-    answers
-        One per molecule, in the order of `indices`.
-    on_trial
-        Endpoints that a challenger answered.
-    """
+    """Molecules that were answered by the same versions."""
 
     indices: Sequence[int]
+    """Their places in the request."""
     champions: Mapping[str, Champion]
+    """Who answered, by endpoint; a challenger where the split says so."""
     answers: Sequence[Answer]
+    """One per molecule, in the order of `indices`."""
     on_trial: frozenset[str] = frozenset()
+    """Endpoints that a challenger answered."""
 
 
 class Predict(Protocol):

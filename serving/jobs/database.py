@@ -51,30 +51,21 @@ CREATE INDEX IF NOT EXISTS jobs_by_time ON jobs (created);
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a job is to do, settled when it is accepted.
-
-    Attributes
-    ----------
-    columns
-        Names of the columns that came with the molecules, each once.
-    smiles_column
-        The one that holds the structure; none when structures came as SDF records.
-    endpoints
-        What was asked for; none means every endpoint that has a champion when the job starts.
-    include
-        Further fields asked for, as in `POST /v1/predict`.
-    chunk_rows
-        Rows in a chunk; fixed for the life of the job.
-    """
+    """What a job is to do, settled when it is accepted."""
 
     columns: tuple[str, ...]
+    """Names of the columns that came with the molecules, each once."""
     smiles_column: str | None
+    """The one that holds the structure; none when structures came as SDF records."""
     format: str
     endpoints: tuple[str, ...] | None = None
+    """What was asked for; none means every endpoint that has a champion when the job starts."""
     include: tuple[str, ...] = ()
+    """Further fields asked for, as in `POST /v1/predict`."""
     name: str | None = None
     encoding: str | None = None
     chunk_rows: int = 500
+    """Rows in a chunk; fixed for the life of the job."""
 
 
 class Pin(msgspec.Struct, frozen=True):

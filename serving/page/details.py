@@ -49,25 +49,17 @@ class AlertView:
 
 @dataclass(frozen=True)
 class AtomsView:
-    """What each atom adds to a prediction, as a picture, and the sum it belongs to.
-
-    Attributes
-    ----------
-    largest
-        What the strongest colour of the picture stands for.
-    terms
-        The sum, term by term: what it is, its amount, and its kind (`up`, `down`, or nothing).
-    groups
-        What groups of atoms add together: a drawing with the group marked, its SMILES, the amount, and its kind.
-    note
-        How it was found, and what has to be known to read it.
-    """
+    """What each atom adds to a prediction, as a picture, and the sum it belongs to."""
 
     drawing: Markup
     largest: str
+    """What the strongest colour of the picture stands for."""
     terms: tuple[tuple[str, str, str], ...]
+    """The sum, term by term: what it is, its amount, and its kind (`up`, `down`, or nothing)."""
     groups: tuple[tuple[Markup, str, str, str], ...]
+    """What groups of atoms add together: a drawing with the group marked, its SMILES, the amount, and its kind."""
     note: str
+    """How it was found, and what has to be known to read it."""
 
 
 @dataclass(frozen=True)

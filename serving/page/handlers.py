@@ -56,36 +56,24 @@ EXAMPLES = (
 
 
 class Form(Struct, frozen=True):
-    """What the page's form sends.
-
-    Attributes
-    ----------
-    smiles
-        The box.
-    pick
-        Places of the molecules picked in the table, from 0, separated by commas.
-    endpoint
-        What a question about one molecule is about.
-    name
-        What that molecule is called.
-    at
-        The line that the cursor stands in, from 1.
-    format
-        What a download is written as.
-    score
-        The project score of each molecule, as the page sends it.
-    column
-        Endpoints that the table shows, where it does not show all.
-    """
+    """What the page's form sends."""
 
     smiles: str = ""
+    """The box."""
     pick: list[int] | int = []
+    """Places of the molecules picked in the table, from 0, separated by commas."""
     endpoint: str = ""
+    """What a question about one molecule is about."""
     name: str = ""
+    """What that molecule is called."""
     at: int = 1
+    """The line that the cursor stands in, from 1."""
     format: str = "csv"
+    """What a download is written as."""
     score: str = ""
+    """The project score of each molecule, as the page sends it."""
     column: list[str] | str = []
+    """Endpoints that the table shows, where it does not show all."""
 
     @property
     def columns(self) -> list[str]:

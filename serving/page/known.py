@@ -29,21 +29,14 @@ _OTHER = {
 
 
 class Measured(NamedTuple):
-    """A value that was measured, of the molecule itself or of another stereoisomer.
-
-    Attributes
-    ----------
-    amount
-        The value as it is shown, a bound with its sign.
-    same
-        Whether it is of this very molecule, salts and solvents left aside.
-    smiles
-        What was measured.
-    """
+    """A value that was measured, of the molecule itself or of another stereoisomer."""
 
     amount: str
+    """The value as it is shown, a bound with its sign."""
     same: bool
+    """Whether it is of this very molecule, salts and solvents left aside."""
     smiles: str
+    """What was measured."""
 
 
 def measured_values(champion: Champion, smiles: str, similarity: float) -> tuple[Measured, ...]:

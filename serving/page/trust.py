@@ -41,19 +41,13 @@ Kind = Literal["good", "fair", "poor", ""]
 
 @dataclass(frozen=True)
 class Answered:
-    """A question and its answer.
-
-    Attributes
-    ----------
-    kind
-        Whether the answer speaks for the model; empty where it is only a fact.
-    sentences
-        The answer.
-    """
+    """A question and its answer."""
 
     question: str
     kind: Kind
+    """Whether the answer speaks for the model; empty where it is only a fact."""
     sentences: tuple[str, ...]
+    """The answer."""
 
 
 @dataclass(frozen=True)

@@ -72,21 +72,14 @@ class Trust:
 
 @dataclass(frozen=True)
 class Quality:
-    """How good a champion was on molecules it had not seen.
-
-    Attributes
-    ----------
-    score
-        Metric and value, like `RMSE 0.74`.
-    basis
-        What it was measured on, like `5 scaffold folds, 1,041 molecules`.
-    strength
-        One word; empty where the card does not hold what it takes.
-    """
+    """How good a champion was on molecules it had not seen."""
 
     score: str
+    """Metric and value, like `RMSE 0.74`."""
     basis: str
+    """What it was measured on, like `5 scaffold folds, 1,041 molecules`."""
     strength: Strength
+    """One word; empty where the card does not hold what it takes."""
 
 
 def fault_words(code: str, detail: str = "") -> str:

@@ -46,44 +46,25 @@ _PARTS = {"train", "test"}
 
 @dataclass(frozen=True)
 class Value:
-    """A column that may hold measurements.
-
-    Attributes
-    ----------
-    name, filled
-        The column, and how many of its cells are not empty.
-    numerals
-        How its numbers are written.
-    labels
-        The class of each of its texts, where it holds two.
-    unit
-        What its name says.
-    """
+    """A column that may hold measurements."""
 
     name: str
     filled: int
+    """`name` and `filled`: the column, and how many of its cells are not empty."""
     numerals: Numerals
+    """How its numbers are written."""
     labels: dict[str, int] | None
+    """The class of each of its texts, where it holds two."""
     unit: str
+    """What its name says."""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """What the columns are; a name is empty where there is no such column.
-
-    Attributes
-    ----------
-    values
-        Columns that hold measurements, as far as one can tell.
-    relation, unit, day, series, part, identifier, weight
-        Columns that say more of them.
-    choosing
-        Columns by which some rows may be meant and others not, with how often each text stands there.
-    left_out
-        Columns of numbers that are taken for none, with why.
-    """
+    """What the columns are; a name is empty where there is no such column."""
 
     values: tuple[Value, ...]
+    """Columns that hold measurements, as far as one can tell."""
     relation: str = ""
     unit: str = ""
     day: str = ""
@@ -91,8 +72,11 @@ class Roles:
     part: str = ""
     identifier: str = ""
     weight: str = ""
+    """`relation`, `unit`, `day`, `series`, `part`, `identifier` and `weight`: columns that say more of them."""
     choosing: dict[str, Counter[str]] = field(default_factory=dict)
+    """Columns by which some rows may be meant and others not, with how often each text stands there."""
     left_out: dict[str, str] = field(default_factory=dict)
+    """Columns of numbers that are taken for none, with why."""
 
 
 def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | None = None) -> Roles:

@@ -31,28 +31,19 @@ OLD_WORKBOOKS = ("xls", "xlsb", "ods", "numbers")
 
 @dataclass(frozen=True)
 class WholeTable:
-    """A file read whole.
-
-    Attributes
-    ----------
-    path, form
-        Where it lies, and how it is written.
-    names
-        Its columns; a name that stands twice, twice.
-    rows
-        Their cells, as many per row.
-    structure
-        The column with the structures; empty for SDF.
-    notes
-        What whoever brings it should know.
-    """
+    """A file read whole."""
 
     path: Path
     form: Form
+    """`path` and `form`: where it lies, and how it is written."""
     names: tuple[str, ...]
+    """Its columns; a name that stands twice, twice."""
     rows: list[list[str]]
+    """Their cells, as many per row."""
     structure: str
+    """The column with the structures; empty for SDF."""
     notes: tuple[str, ...] = ()
+    """What whoever brings it should know."""
 
     def column(self, name: str) -> list[str]:
         """Return the cells of a column, without blanks around them."""

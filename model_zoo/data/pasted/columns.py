@@ -38,21 +38,14 @@ class Line(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What lines hold.
-
-    Attributes
-    ----------
-    found
-        Per molecule, in order: its line, its name, and what it is.
-    headings
-        The line that names the columns; none where there is none.
-    notes
-        Which columns were taken.
-    """
+    """What lines hold."""
 
     found: list[tuple[Line, str, Notation]]
+    """Per molecule, in order: its line, its name, and what it is."""
     headings: Line | None = None
+    """The line that names the columns; none where there is none."""
     notes: tuple[str, ...] = ()
+    """Which columns were taken."""
 
     @property
     def structures(self) -> int:

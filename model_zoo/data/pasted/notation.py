@@ -61,25 +61,17 @@ _SENTENCES = {
 
 
 class Notation(NamedTuple):
-    """What a text is.
-
-    Attributes
-    ----------
-    kind
-        What it is called: `SMILES`, `InChI`, `CAS number`.
-    smiles
-        The structure; empty where there is none.
-    code, detail
-        Why there is none: stable, and a sentence.
-    note
-        What was done to read it, where a reader should know.
-    """
+    """What a text is."""
 
     kind: str
+    """What it is called: `SMILES`, `InChI`, `CAS number`."""
     smiles: str = ""
+    """The structure; empty where there is none."""
     code: str = ""
     detail: str = ""
+    """`code` and `detail`: why there is none: stable, and a sentence."""
     note: str = ""
+    """What was done to read it, where a reader should know."""
 
     @property
     def is_structure(self) -> bool:

@@ -41,24 +41,16 @@ from model_zoo.data.tables.workbook import read_sheet
 
 @dataclass(frozen=True)
 class Table:
-    """An upload understood: its columns, and its rows read anew at each call.
-
-    Attributes
-    ----------
-    form
-        What the file is.
-    columns
-        Names of the columns, each once.
-    smiles_column
-        Which of them holds the structure; none for SDF.
-    rows
-        Reads the file; each row has as many cells as there are columns.
-    """
+    """An upload understood: its columns, and its rows read anew at each call."""
 
     form: Form
+    """What the file is."""
     columns: tuple[str, ...]
+    """Names of the columns, each once."""
     smiles_column: str | None
+    """Which of them holds the structure; none for SDF."""
     rows: Callable[[], Iterator[Row]]
+    """Reads the file; each row has as many cells as there are columns."""
 
     @property
     def format(self) -> Format:
