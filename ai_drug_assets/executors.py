@@ -34,11 +34,6 @@ class GatheringExecutor(dg.Executor):
     """Executes as another executor does, then makes what gathers others from those that there are.
 
     The run still fails when a step did, and says which.
-
-    Parameters
-    ----------
-    inner
-        The other executor.
     """
 
     def __init__(self, inner: dg.Executor) -> None:

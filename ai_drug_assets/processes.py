@@ -132,13 +132,6 @@ def end_when(over: Callable[[], bool], every_s: float = OVER_S) -> None:
     """End this process when what it works for is over, and it has not noticed at the look after.
 
     A cancelled run waits for the library that trains: until its call comes back nothing of Python is interrupted.
-
-    Parameters
-    ----------
-    over
-        Says whether it is over; where it cannot tell, it is asked again.
-    every_s
-        Seconds between two looks.
     """
 
     def watch() -> None:

@@ -67,13 +67,7 @@ class Running:
 
 
 class Retraining:
-    """Decides what to ask for.
-
-    Parameters
-    ----------
-    catalog
-        What there is to make, as it is loaded.
-    """
+    """Decides what to ask for."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -96,17 +90,7 @@ class Retraining:
         return cursor.tracked == self._tracked_now(content=cursor.tracked[0] > 0) and cursor.seen == self._files_now()
 
     def look(self, instance: dg.DagsterInstance, cursor: Cursor, at: float) -> Look:
-        """Look at everything, and decide.
-
-        Parameters
-        ----------
-        instance
-            Where Dagster keeps its records.
-        cursor
-            What the last look left.
-        at
-            The time, in seconds since 1970.
-        """
+        """Look at everything, and decide."""
         seen, tracked = self._files_now(), self._tracked_now(content=True)
         if is_held(self._home / "locks" / "run"):
             told = "`aidrug run` is at work: what it leaves is looked at afterwards"

@@ -177,13 +177,7 @@ class PostgresServer:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> PostgresServer:
-        """Read `AIDRUG_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD`.
-
-        Raises
-        ------
-        ConfigError
-            When one is missing.
-        """
+        """Read `AIDRUG_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD`."""
         env = os.environ if env is None else env
         names = [f"AIDRUG_POSTGRES_{name}" for name in ("HOST", "USER", "PASSWORD")]
         if missing := [name for name in names if not env.get(name)]:

@@ -55,13 +55,7 @@ class TrainingRun:
 
 
 class Tracking:
-    """MLflow, connected when first used.
-
-    Parameters
-    ----------
-    settings
-        Names the tracking URI and, for a database of ours, where artefacts go.
-    """
+    """MLflow, connected when first used."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -149,7 +149,7 @@ def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
 
 
 def _set_aliases(tracking: Tracking, endpoint: str, decision: Election, card: str) -> dict[str, str | None]:
-    """Tell MLflow's registry who was elected; give the run that each alias names, none where it knows of none."""
+    """Report to MLflow's registry who was elected; return the run of each alias, or none."""
     runs = {
         "champion": tracking.find_finished(decision.champion.signature) if decision.champion else None,
         "challenger": tracking.find_finished(decision.challenger.signature) if decision.challenger else None,

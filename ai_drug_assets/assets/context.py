@@ -183,13 +183,7 @@ class AssetContext:
         return found
 
     def require_upstream(self, node: Node) -> None:
-        """Refuse to make an asset from missing or outdated parts.
-
-        Raises
-        ------
-        UpstreamNotReadyError
-            Naming the part.
-        """
+        """Refuse to make an asset from missing or outdated parts."""
         for key in node.deps:
             made, dep = self.ledger.read(key).made, self.catalog.nodes[key]
             if made is None or made.signature != dep.signature or missing(self.place(dep), made.files):
@@ -198,13 +192,7 @@ class AssetContext:
                 raise UpstreamNotReadyError(f"{node.key} needs {key}, which {state}. Materialise it first.")
 
     def require_unchanged(self, node: Node) -> None:
-        """Refuse to label what was made when code, configuration or data changed since this process loaded them.
-
-        Raises
-        ------
-        CodeChangedError
-            Telling what to do.
-        """
+        """Refuse to label what was made when code, configuration or data changed since this process loaded them."""
         if current_signature(self.catalog, node.key) != node.signature:
             raise CodeChangedError(
                 f"{node.key}: files changed after this process loaded them. Reload the code location and "

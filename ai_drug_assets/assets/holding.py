@@ -54,13 +54,7 @@ def hold_if_unlike(asset_context: AssetContext, node: Node, endpoint: Endpoint, 
 
 
 def accept(settings: Settings, endpoint: str) -> str:
-    """Accept the snapshot of an endpoint that is held; say so in a sentence.
-
-    Raises
-    ------
-    DataError
-        When none is.
-    """
+    """Accept the snapshot of an endpoint that is held; say so in a sentence."""
     path = _file(settings, endpoint)
     known = _read(path)
     if not known or known.get("accepted"):

@@ -65,15 +65,6 @@ class Estimate:
 def estimate(plan: dict[str, Json], *, training_hours: float = 1.0, prices: Path = PRICES) -> Estimate:
     """Estimate from the output of `terraform show -json PLAN`.
 
-    Parameters
-    ----------
-    plan
-        The parsed output.
-    training_hours
-        How long one training takes on the host that trains.
-    prices
-        The price list.
-
     Raises
     ------
     ConfigError

@@ -35,13 +35,7 @@ class Target:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Target:
-        """Read the environment.
-
-        Raises
-        ------
-        ConfigError
-            Naming what is missing or malformed, and where to get it.
-        """
+        """Read the environment."""
         env = os.environ if env is None else env
         found = {
             "AWS_REGION": env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "",
@@ -136,13 +130,7 @@ class Host:
         return any(one["PingStatus"] == "Online" for one in found)
 
     def start(self) -> bool:
-        """Bring it up until SSM manages it; give whether it had to be started.
-
-        Raises
-        ------
-        HostError
-            When it is gone, does not come up, or SSM does not see it.
-        """
+        """Bring it up until SSM manages it; give whether it had to be started."""
         state = self.state()
         if state in ("terminated", "shutting-down"):
             raise HostError(

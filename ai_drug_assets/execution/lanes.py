@@ -76,13 +76,7 @@ def preload() -> None:
 
 
 class OwnProcess:
-    """One lane, in this process: on a small machine a second one costs more than it brings.
-
-    Parameters
-    ----------
-    catalog, instance
-        As `Maker` takes them.
-    """
+    """One lane, in this process: on a small machine a second one costs more than it brings."""
 
     def __init__(self, catalog: Catalog, instance: dg.DagsterInstance) -> None:
         self._maker = Maker(catalog, instance, lambda *done: self._news.append(Done(*done)))

@@ -155,7 +155,7 @@ def wait_until(supervisor: Supervisor, name: str, ready: Callable[[], bool]) -> 
 
 @contextlib.contextmanager
 def _told(say: Say) -> Iterator[None]:
-    """Tell of a process that does not start, and go on: the service does not depend on it."""
+    """Report a process that does not start, and continue: the service does not depend on it."""
     try:
         yield
     except StartError as error:
@@ -163,17 +163,7 @@ def _told(say: Say) -> Iterator[None]:
 
 
 class WhileUp:
-    """Shows what another display shows, and the first prediction as soon as an endpoint serves.
-
-    Parameters
-    ----------
-    display
-        The other one.
-    service
-        Address of the service.
-    say
-        Receives the prediction.
-    """
+    """Shows what another display shows, and the first prediction as soon as an endpoint serves."""
 
     def __init__(self, display: Display, service: str, say: Say) -> None:
         self._display, self._service, self._say = display, service, say

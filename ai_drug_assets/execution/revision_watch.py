@@ -46,19 +46,7 @@ class UnreachableError(AidrugError):
 
 
 class RevisionWatch:
-    """Watches the checkout, and reloads.
-
-    Parameters
-    ----------
-    settings
-        Where the checkout is.
-    reload
-        Asks for the code location to be loaded again.
-    code_server
-        Gives the process number of the code server, if it runs.
-    say, tell
-        Told of what happens, in words and as facts.
-    """
+    """Watches the checkout, and reloads."""
 
     def __init__(
         self,
@@ -105,7 +93,7 @@ class RevisionWatch:
         return self._code_server_died()
 
     def _code_server_died(self) -> str | None:
-        """Say whether the process that holds the code is gone: the one that Dagster keeps before it does not notice."""
+        """Return whether the process with the code is gone: the one that Dagster keeps before it does not notice."""
         pid = self._code_server()
         if pid is None:
             return None  # the supervisor restarts it

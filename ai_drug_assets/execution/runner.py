@@ -170,13 +170,7 @@ def _close_what_was_cut_off(instance: dg.DagsterInstance, tracking: Tracking, *,
 
 
 def _make_all(order: Order, lanes: Lanes, progress: RunProgress, report: Report, interrupted: Interrupted) -> None:
-    """Return every free lane what comes next, until nothing is left and nothing runs.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        When Ctrl-C came: nothing more is begun, and nothing is judged without what was cut off.
-    """
+    """Return every free lane what comes next, until nothing is left and nothing runs."""
     busy = 0
     first = order.first_bundle()
     if first is not None and len(lanes.free()) > 1:

@@ -64,15 +64,7 @@ class Child:
 
 
 class Supervisor:
-    """Keeps processes running until it is stopped.
-
-    Parameters
-    ----------
-    home
-        AIDRUG_HOME: the file that says how they are lies there, and their logs.
-    say
-        Told of every restart, and of giving up.
-    """
+    """Keeps processes running until it is stopped."""
 
     def __init__(self, home: Path, say: Say) -> None:
         self._home, self._say = home, say

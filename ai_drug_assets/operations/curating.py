@@ -42,15 +42,6 @@ class _Curated(NamedTuple):
 def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say) -> None:
     """Curate endpoints, and tell what became of their rows.
 
-    Parameters
-    ----------
-    settings, names
-        This installation, and the endpoints.
-    out
-        Where the report of every row goes, as CSV.
-    say
-        Receives what is told.
-
     Raises
     ------
     ConfigError

@@ -44,13 +44,7 @@ def pull(source: DvcSource, root: Path) -> None:
 
 @contextmanager
 def _in_dvcs_words(what: str) -> Iterator[None]:
-    """Turn whatever DVC raises into one error with its own words, its causes included.
-
-    Raises
-    ------
-    DataError
-        When it raised.
-    """
+    """Turn whatever DVC raises into one error with its own words, its causes included."""
     try:
         yield
     except DataError:

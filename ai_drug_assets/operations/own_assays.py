@@ -170,7 +170,7 @@ def file_for(path: Path, name: str | None) -> str:
 
 
 def listed(settings: Settings) -> list[str]:
-    """Tell of each endpoint in a line; of one at fault, what is."""
+    """Return a line for each endpoint; for one at fault, what is wrong."""
     declared = read_endpoints(settings.configs / FOLDER)
     groups = load_groups(settings.configs / grouping.FOLDER)
     lines = []

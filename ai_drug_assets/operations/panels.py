@@ -51,17 +51,6 @@ def add(
 ) -> list[str]:
     """Add the endpoints of a panel; give the names of those that were not there.
 
-    Parameters
-    ----------
-    settings, name
-        This installation, and the panel.
-    place
-        The folder, or the address, that holds its files.
-    only
-        Some of its sets; all when empty.
-    say
-        Receives a line per endpoint.
-
     Raises
     ------
     ConfigError

@@ -258,7 +258,7 @@ def _trained_nodes(
 
 
 def _of_group(configs: Configs, endpoint: str, nodes: Mapping[str, Node]) -> dict[str, str]:
-    """Give the signature of what divides the molecules of an endpoint's group, by its key; nothing without a group."""
+    """Return the signature of what divides the molecules of an endpoint's group, by key; empty without one."""
     group = configs.group_of(endpoint)
     return {} if group is None else {(key := f"dataset/{group.name}"): nodes[key].signature}
 

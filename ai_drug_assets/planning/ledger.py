@@ -102,15 +102,7 @@ class Publish(Protocol):
 
 
 class Ledger:
-    """The ledger in a folder.
-
-    Parameters
-    ----------
-    folder
-        Where its entries are.
-    publish
-        Given each change.
-    """
+    """The ledger in a folder."""
 
     def __init__(self, folder: Path, publish: Publish | None = None) -> None:
         self._folder = folder

@@ -51,11 +51,6 @@ class Folders:
     """Some folders with every one under them: the stamp of each changes when a file in it comes, goes or is replaced.
 
     A look takes one `stat` for each; a folder is read again only when its stamp is another one.
-
-    Parameters
-    ----------
-    roots
-        The folders; there need not be any.
     """
 
     def __init__(self, roots: Iterable[str | Path]) -> None:

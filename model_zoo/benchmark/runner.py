@@ -67,13 +67,7 @@ class Job:
 
 
 def choose(known: Mapping[str, ModelSpec], names: Sequence[str]) -> list[ModelSpec]:
-    """Return the named models and the baseline; the members of an ensemble too, where fewer than two of them are named.
-
-    Raises
-    ------
-    ConfigError
-        When a name has no YAML.
-    """
+    """Return the named models, the baseline, and the members of an ensemble of which fewer than two are named."""
     for name in names:
         if name not in known:
             raise ConfigError(f"unknown model {name!r}, expected some of {', '.join(known)}")

@@ -43,17 +43,7 @@ def standing_text(
     published: Mapping[str, Mapping[str, float]],
     maplight: Mapping[str, Mapping[str, Json]],
 ) -> str:
-    """Write the part of the document; equal for equal arguments.
-
-    Parameters
-    ----------
-    results
-        The entries of a results file; those marked `stale` were computed under other signatures.
-    goals, published
-        Published figures by set, and the scores of each published model.
-    maplight
-        What `bench_maplight` found, by set.
-    """
+    """Write the part of the document; equal for equal arguments."""
     done = [entry for entry in results if entry.get("signature")]
     lines = [INTRODUCTION]
     if stale := [f"{entry['set']} ({entry['board']})" for entry in done if entry.get("stale")]:

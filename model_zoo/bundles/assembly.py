@@ -105,11 +105,6 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
         The model.
     featurize
         Gives features: names of featurizers and `n` molecules to `n x d`.
-
-    Raises
-    ------
-    BundleError
-        As `write_bundle` does.
     """
     endpoint, model, place = chosen.endpoint, chosen.model, chosen.trained
     snapshot = Dataset.load(chosen.snapshot)
@@ -152,7 +147,7 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
 
 
 def training_rows(smiles: Sequence[str], folds: NDArray[np.int_]) -> list[int]:
-    """Give the rows that were trained on by their SMILES: which of equally near molecules comes first is no chance."""
+    """Return the training rows, ordered by SMILES: which of equally near molecules comes first is no chance."""
     known: list[int] = np.flatnonzero(folds != TEST_FOLD).tolist()
     return sorted(known, key=smiles.__getitem__)
 

@@ -216,7 +216,7 @@ def _reliability(card: ModelCard) -> list[str]:
 
 
 def _unit_scores(card: ModelCard) -> list[str]:
-    """Tell scores in the endpoint's unit, where others decided."""
+    """Write scores in the endpoint's unit, where others decided."""
     unit = card.scores.scales.get("unit")
     if card.scores.scale != "training" or unit is None:
         return []

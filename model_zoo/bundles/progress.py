@@ -64,13 +64,6 @@ def as_bytes(progress: Progress) -> bytes:
 def parse_progress(content: bytes | None, now: datetime | None = None) -> Progress | None:
     """Read the file's content; none when no run is at work, whatever the reason.
 
-    Parameters
-    ----------
-    content
-        The bytes; none where there is no such file.
-    now
-        The time to judge its age by; the present when omitted.
-
     Examples
     --------
     >>> news = Progress(began="2026-01-31T12:00:00+00:00", at="2026-01-31T12:01:00+00:00", done=3, total=71)

@@ -126,7 +126,7 @@ class Bundle:
         return self.manifest.policies.blocks(self.manifest.features)
 
     def nearest(self, molecules: Sequence[Molecule], k: int = 3) -> list[list[Neighbour]]:
-        """Give the `k` training molecules most like each molecule, most similar first; fewer where there are fewer."""
+        """Return the `k` training molecules most like each molecule, most similar first, or as many as there are."""
         if not molecules or not len(self.neighbours.values):
             return [[] for _ in molecules]
         similarity, rows = self.domain.nearest(self._packed(molecules), k)

@@ -48,7 +48,7 @@ class Background:
     drugs: DrugList | None = None
     """Drugs whose predictions a new prediction is set among; without them there are no percentiles."""
     featurize: Featurize = featurizers.featurize
-    """Gives their features: names of featurizers and `n` molecules to `n x d`."""
+    """Returns their features: names of featurizers and `n` molecules to `n x d`."""
     matched_pairs: MatchedPairs | None = None
     """What small changes of structure did to the measured values."""
 

@@ -52,28 +52,14 @@ class Declared:
     """What stands before the keys of an endpoint in its file: `endpoints.<name>.` where there are several."""
 
     def require(self) -> Declared:
-        """Return it, without any fault.
-
-        Raises
-        ------
-        ConfigError
-            For the first fault.
-        """
+        """Return it, without any fault."""
         for message in self.faults.values():
             raise ConfigError(message)
         return self
 
 
 def read_endpoints(folder: Path, wanted: Collection[str] | None = None) -> Declared:
-    """Read and check what the files of a folder, which need not exist, declare.
-
-    Parameters
-    ----------
-    folder
-        The folder `configs/endpoints/`.
-    wanted
-        The names that matter; all when omitted.
-    """
+    """Read and check what the files of a folder, which need not exist, declare."""
     found, doubtful = Declared(), dict[str, tuple[Path, str]]()
     for path in yaml_files(folder):
         try:
@@ -101,18 +87,7 @@ def read_endpoints(folder: Path, wanted: Collection[str] | None = None) -> Decla
 
 
 def endpoint_file(folder: Path, name: str) -> Path:
-    """Find the file that declares an endpoint, at fault or not.
-
-    Parameters
-    ----------
-    folder, name
-        The folder `configs/`, and the endpoint.
-
-    Raises
-    ------
-    ConfigError
-        When none does, with the names that there are.
-    """
+    """Find the file that declares an endpoint, at fault or not."""
     files = read_endpoints(folder / FOLDER).files
     if name not in files:
         raise ConfigError(f"expected one of {', '.join(sorted(files)) or 'none: there is no endpoint'}, got {name!r}")
@@ -120,13 +95,7 @@ def endpoint_file(folder: Path, name: str) -> Path:
 
 
 def read_endpoint(folder: Path, name: str) -> Endpoint:
-    """Read one endpoint of `configs/`, whatever is at fault with others.
-
-    Raises
-    ------
-    ConfigError
-        When there is none of this name, or naming what is at fault.
-    """
+    """Read one endpoint of `configs/`, whatever is at fault with others."""
     endpoint_file(folder, name)
     return read_endpoints(folder / FOLDER, {name}).require().endpoints[name]
 

@@ -29,26 +29,14 @@ from model_zoo.errors import ConfigError
 
 
 def load_screens(folder: Path) -> dict[str, Screen]:
-    """Read every YAML of a folder, which need not exist.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file and key at fault.
-    """
+    """Read every YAML of a folder, which need not exist."""
     if not yaml_files(folder):
         return {}
     return {screen.name: screen for screen in read_folder(folder, Screen)}
 
 
 def load_groups(folder: Path) -> dict[str, Group]:
-    """Read every YAML of a folder, which need not exist.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file and key at fault.
-    """
+    """Read every YAML of a folder, which need not exist."""
     return {group.name: group for group in read_folder(folder, Group)} if yaml_files(folder) else {}
 
 
@@ -130,11 +118,6 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
         The folder `configs/`.
     keep_rest
         Whether an endpoint whose file is at fault is left out and named, where another one can be read.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file and key at fault, what was expected and what came.
     """
     declared = read_endpoints(folder / FOLDER)  # a project may begin without one, and lose its last
     models_ = {item.name: item for item in read_folder(folder / "models", ModelSpec)}

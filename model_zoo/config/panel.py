@@ -31,15 +31,7 @@ class PanelSet(BaseModel):
     """What its YAML says beside its name, licence and files, with the names of columns and the deciding `metric`."""
 
     def content(self, panel: Panel, folder: str) -> dict[str, Json]:
-        """Return what the endpoint's YAML says.
-
-        Parameters
-        ----------
-        panel
-            What it belongs to.
-        folder
-            Where its files lie, as the YAML names it.
-        """
+        """Return what the endpoint's YAML says."""
         said = dict(self.endpoint)
         columns = {key: said.pop(key) for key in list(said) if key.endswith("_column")}
         files = [

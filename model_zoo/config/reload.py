@@ -26,11 +26,6 @@ def reload_configs(
         What it gave before.
     endpoints, models_, groups_
         The names of what is read again; who is gone from the folder is gone from the result.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file and key at fault.
     """
     anew = read_endpoints(folder / FOLDER, endpoints).require().endpoints
     recipes = {

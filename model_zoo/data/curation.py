@@ -207,7 +207,7 @@ class _Reader:
         self._labels: dict[str, int] = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, **(curation.labels or {})}
 
     def judge(self, row: Any) -> tuple[str, str, str, float, str, float] | str:
-        """Give what was left out, standardised SMILES, identity, value, relation, weight; or why a row is unusable."""
+        """Return what was left out, standardised SMILES, identity, value, relation, weight; or why it is unusable."""
         if row.excluded:
             return str(row.excluded)
         if row.value == "":
@@ -224,13 +224,7 @@ class _Reader:
         return *molecule, value, sign, weight
 
     def _read(self, row: Any) -> tuple[float, str]:
-        """Return value and relation.
-
-        Raises
-        ------
-        ValueError
-            With the reason why the row cannot be used.
-        """
+        """Return value and relation."""
         if self._task == "binary" and self._curation.threshold is None:
             if row.value not in self._labels:
                 if row.value.lower() in NOT_MEASURED:

@@ -56,7 +56,7 @@ class CurationReport(NamedTuple):
         return share_lost(self.rows, self.reasons)
 
     def as_text(self, unit: str) -> str:
-        """Tell it to people."""
+        """Write it for people."""
         files = ", ".join(f"{name} ({count} rows)" for name, count in self.files.items())
         lines = [
             f"  files     {files}",
@@ -79,13 +79,7 @@ class CurationReport(NamedTuple):
 
 
 def curation_report(raw: pd.DataFrame, table: pd.DataFrame, report: pd.DataFrame) -> CurationReport:
-    """Count what became of the rows of a source.
-
-    Parameters
-    ----------
-    raw, table, report
-        What `read_source` and `curate` give.
-    """
+    """Count what became of the rows of a source."""
     dropped = report[report["action"] == "dropped"]
     kinds = [reason_kind(str(reason)) for reason in dropped["reason"]]
     examples: dict[str, list[tuple[str, int, str]]] = {}

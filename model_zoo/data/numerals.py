@@ -38,13 +38,6 @@ def normal(text: str) -> str:
 def plain_number(text: str, numerals: str = POINT) -> str:
     """Write a number with a decimal point and nothing between thousands.
 
-    Parameters
-    ----------
-    text
-        The number, already in its normal form.
-    numerals
-        How it is written.
-
     Raises
     ------
     ValueError

@@ -32,15 +32,7 @@ Floats = NDArray[np.float64]
 
 
 def suspicions(old: Dataset, new: Dataset, task: Task) -> list[str]:
-    """Say what about a new snapshot looks unlike the last; nothing when it looks like it, or that was small.
-
-    Parameters
-    ----------
-    old, new
-        The snapshot before, and the one that would take its place.
-    task
-        Whether values are classes.
-    """
+    """Say what about a new snapshot looks unlike the last; nothing when it looks like it, or that was small."""
     if len(old.table) < FEWEST:
         return []
     before, after = _by_molecule(old), _by_molecule(new)

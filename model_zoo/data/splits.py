@@ -164,7 +164,7 @@ def by_time(table: pd.DataFrame, groups: NDArray[np.int_], split: Split) -> pd.D
 
 
 def _spans(counts: NDArray[np.int_], shares: Sequence[float]) -> NDArray[np.int_]:
-    """Give each of `d` days its span: each ends after the day that comes nearest to its share of all, none is empty."""
+    """Return the span of each of `d` days: each ends after the day nearest to its share of all, none is empty."""
     ends = np.cumsum(counts) / counts.sum()
     found, begin = np.empty(len(counts), dtype=int), 0
     for number, share in enumerate(shares):

@@ -181,11 +181,6 @@ def is_logarithmic(unit: str) -> bool:
 def relation(text: str) -> str:
     r"""Read a relation as `=`, `<` or `>`; an empty text stays empty.
 
-    Raises
-    ------
-    ValueError
-        When it is none.
-
     Examples
     --------
     >>> [relation(text) for text in ("", "=", "~", "≥", " \uff1c ", "'<='")]

@@ -82,17 +82,7 @@ class AtomValues:
         return None if np.isnan(self.numbers[1]) else max(0.0, float(self.numbers[1]))
 
     def of(self, molecule: Molecule, blocks: Mapping[str, Numbers], spread: Spread = attribution.spread) -> Floats:
-        """Return what each of a molecule's `n` atoms is worth.
-
-        Parameters
-        ----------
-        molecule
-            The molecule.
-        blocks
-            Its features by featurizer, in the order of the columns; each one row.
-        spread
-            What spreads columns over atoms; another process may.
-        """
+        """Return what each of a molecule's `n` atoms is worth."""
         found = environments(molecule.mol)
         places = np.minimum(np.searchsorted(self.keys, found), len(self.keys) - 1)
         known = self.keys[places] == found
@@ -156,7 +146,7 @@ def fit_atom_values(
 
 
 def environments(mol: Chem.Mol) -> NDArray[np.int64]:
-    """Give the environments around each of `n` atoms, `n x 4`: of no, one and two bonds, and the element; -1 for none.
+    """Return the environments of `n` atoms, `n x 4`: of no, one and two bonds, and the element; -1 for none.
 
     Examples
     --------

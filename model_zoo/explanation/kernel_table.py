@@ -61,7 +61,7 @@ class CountTerm:
         return float(self.weights @ (np.exp((likeness - 1) / self.reach) if self.reach else likeness))
 
     def slopes(self, x: Floats, others: Floats) -> Floats:
-        """Give the slope of each column at one point of the path to `x` from each of the `k` others, `k x columns`."""
+        """Return each column's slope at one point of the path to `x` from each of the `k` others, `k x columns`."""
         result = np.zeros((len(others), len(x)))
         for k, other in enumerate(others):
             active = np.flatnonzero((x != 0) | (other != 0))
@@ -129,7 +129,7 @@ class RankTerm:
         return float(self.weights @ self._decayed(((z - self.learned) ** 2).sum(axis=1))[0])
 
     def slopes(self, x: Floats, others: Floats) -> Floats:
-        """Give the slope of each column at one point of the path to `x` from each of the `k` others, `k x columns`."""
+        """Return each column's slope at one point of the path to `x` from each of the `k` others, `k x columns`."""
         result = np.zeros((len(others), len(x)))
         for k, other in enumerate(others):
             away = other + _at(k) * (x - other) - self.learned

@@ -43,13 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class FeatureRows:
-    """Features of molecules, from disk where they are.
-
-    Parameters
-    ----------
-    processes
-        How many featurize at once where many molecules are missing.
-    """
+    """Features of molecules, from disk where they are."""
 
     def __init__(self, processes: int = 1) -> None:
         self._processes = processes

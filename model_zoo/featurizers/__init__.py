@@ -39,7 +39,7 @@ class TellsAtoms(Protocol):
     """What a module offers besides when it can tell which atoms its numbers come from."""
 
     def atom_parts(self, molecule: Molecule, columns: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Give the part of each of `n` atoms in each of `k` columns, `n x k`; zeros where a column is no atoms' sum."""
+        """Return the part of each of `n` atoms in each of `k` columns, `n x k`; zeros where it is no sum."""
 
 
 def names() -> list[str]:

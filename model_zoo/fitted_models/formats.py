@@ -41,13 +41,7 @@ class Model(Protocol):
 
 
 def require_equal(model: Model, X: Numbers, expected: Numbers, tolerance: float, library: str) -> None:
-    """Refuse an exported model unless it predicts what the training library predicts.
-
-    Raises
-    ------
-    TrainingError
-        When the largest absolute difference exceeds `tolerance`.
-    """
+    """Refuse an exported model unless it predicts what the training library predicts."""
     difference = float(np.max(np.abs(model.predict(X) - expected), initial=0.0))
     if not difference <= tolerance:
         raise TrainingError(

@@ -22,7 +22,7 @@ BOND_TABLES = (np.eye(BOND_RADICES[0], k=1), _FLAG, _FLAG, np.eye(BOND_RADICES[-
 
 
 def slopes(knots: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give `(k - 1) x d` inverse distances of neighbouring quantiles: a step for equal ones, 0 where all are equal."""
+    """Return `(k - 1) x d` inverse distances of adjacent quantiles: a step for equal ones, 0 where all are equal."""
     distance = np.diff(knots, axis=0)
     tiny = np.float32(1e-6) * np.maximum(np.abs(knots[1:]), np.float32(1e-3))
     steep = np.float32(1) / np.maximum(distance, tiny)

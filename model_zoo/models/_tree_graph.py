@@ -65,15 +65,7 @@ class Forest:
 
     @classmethod
     def of(cls, estimators: Iterable[Estimator], label: int | None = None) -> Forest:
-        """Take the trees of a forest of scikit-learn.
-
-        Parameters
-        ----------
-        estimators
-            The fitted trees.
-        label
-            The column of the class whose shares are the values of leaves; none of a regression.
-        """
+        """Take the trees of a forest of scikit-learn."""
         parts, questions, leaves = [], 0, 0
         for estimator in estimators:
             tree = estimator.tree_

@@ -48,13 +48,7 @@ class Prepared:
     network: bytes
 
     def train(self, X_train: Numbers, y_train: Numbers, config: Config) -> Model:
-        """Fit on `n x d` features and what the network says of them.
-
-        Raises
-        ------
-        TrainingError
-            As `gp` does.
-        """
+        """Fit on `n x d` features and what the network says of them."""
         from onnx import compose, load, load_from_string
 
         joined = _outputs(self.network, X_train)

@@ -130,13 +130,7 @@ class MeasurementRow:
 
 
 class PredictionLog:
-    """The record in a folder. One object per thread: SQLite connections are not shared.
-
-    Parameters
-    ----------
-    folder
-        Holds, or will hold, the file.
-    """
+    """The record in a folder. One object per thread: SQLite connections are not shared."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
@@ -157,13 +151,7 @@ class PredictionLog:
             )
 
     def measure(self, measurements: Sequence[MeasurementRow]) -> None:
-        """Add measured values, all or none; one sent again by the same caller under its name replaces the earlier.
-
-        Raises
-        ------
-        StoreError
-            As `append`.
-        """
+        """Add measured values, all or none; one sent again by the same caller under its name replaces the earlier."""
         with self._transaction() as connection:
             connection.executemany(
                 f"INSERT OR REPLACE INTO measurements ({_MEASUREMENT}) VALUES ({_marks(_MEASUREMENT)})",  # noqa: S608
@@ -183,13 +171,7 @@ class PredictionLog:
         return [MeasurementRow(*row) for row in self._read(query, (endpoint,))]
 
     def withdraw(self, endpoint: str, caller: str, names: Sequence[str]) -> list[str]:
-        """Delete a caller's measured values by their names; give the names that there were.
-
-        Raises
-        ------
-        StoreError
-            As `append`.
-        """
+        """Delete a caller's measured values by their names; give the names that there were."""
         query = "DELETE FROM measurements WHERE endpoint = ? AND caller = ? AND name = ?"
         with self._transaction() as connection:
             return [name for name in names if connection.execute(query, (endpoint, caller, name)).rowcount]
@@ -203,13 +185,7 @@ class PredictionLog:
         return {molecule: ToldRow(*said) for molecule, *said in self._read(query, (endpoint, version, endpoint))}
 
     def decide(self, endpoint: str, decision: Decision, by: str, at: float) -> None:
-        """Add what an administrator decided; the last decision counts.
-
-        Raises
-        ------
-        StoreError
-            As `append`.
-        """
+        """Add what an administrator decided; the last decision counts."""
         said = (endpoint, at, by, decision.active, decision.since, json.dumps(decision.without))
         query = "INSERT INTO decisions (endpoint, at, by, active, since, without) VALUES (?, ?, ?, ?, ?, ?)"
         with self._transaction() as connection:

@@ -66,13 +66,7 @@ class Policies(Part):
     similarity: Version = 1
 
     def require_known(self, features: Iterable[str], where: str) -> None:
-        """Refuse versions that this installation does not have.
-
-        Raises
-        ------
-        BundleError
-            When one of them is unknown.
-        """
+        """Refuse versions that this installation does not have."""
         needed = [
             ("standardisation", self.standardise, tuple(STANDARDISATIONS)),
             ("structural alerts", self.alerts, tuple(ALERTS)),
@@ -145,7 +139,7 @@ def find_alerts(mol: Chem.Mol, *, policy: int | None = None) -> tuple[Alert, ...
 
 
 def fingerprints(molecules: Sequence[Molecule], *, policy: int | None = None) -> NDArray[np.uint8]:
-    """Give the `n x b` packed bits of a version of the rule that likeness is told by, the newest when none is named."""
+    """Return `n x b` packed fingerprints by a version of the rule for similarity, the newest when none is named."""
     return SIMILARITIES[policy or max(SIMILARITIES)](molecules)
 
 

@@ -36,17 +36,7 @@ class GroupRecord(NamedTuple):
 def group_records(
     group: str, configs: Configs, folder_of: Callable[[Source], Path], root: Path
 ) -> Iterator[GroupRecord]:
-    """Yield what is made once for a group, upstream first.
-
-    Parameters
-    ----------
-    group, configs
-        Its name, and the configuration that has it.
-    folder_of
-        Gives what the names of a source's files start from.
-    root
-        Folder that holds the first-party packages.
-    """
+    """Yield what is made once for a group, upstream first."""
     members = configs.members_of(group)
     said = {name: endpoint.dataset.model_dump(mode="json") for name, endpoint in members.items()}
     split = configs.groups[group].split.model_dump(mode="json")

@@ -38,13 +38,7 @@ class Named(NamedTuple):
 
 
 class Names:
-    """First-party modules under a root, read when they are asked for.
-
-    Parameters
-    ----------
-    root
-        The folder that holds the first-party packages.
-    """
+    """First-party modules under a root, read when they are asked for."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -99,13 +93,7 @@ class Names:
         return found or Named(None, name, reference.attributes, "builtin")
 
     def definition(self, qualified: str) -> Node:
-        """Find a definition by its qualified name, such as `model_zoo.training.cross_validation.train_and_score`.
-
-        Raises
-        ------
-        ConfigError
-            When there is none.
-        """
+        """Find a definition by its qualified name, such as `model_zoo.training.cross_validation.train_and_score`."""
         module_name, _, name = qualified.rpartition(".")
         module = self.module(module_name)
         found = self._lookup(module, name, (), ()) if module is not None else None

@@ -37,15 +37,6 @@ class Form(NamedTuple):
 def normal_form(nodes: Iterable[ast.AST], package: list[str], skips: Skips) -> Form:
     """Write statements or expressions that stand at the top of a module.
 
-    Parameters
-    ----------
-    nodes
-        One definition, the value of one, or several statements.
-    package
-        The package that the module lies in.
-    skips
-        Which `if` only type checkers enter.
-
     Raises
     ------
     UnknownSyntaxError

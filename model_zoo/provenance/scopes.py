@@ -11,7 +11,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 LEAVES = (ast.Constant, ast.expr_context, ast.operator, ast.cmpop, ast.unaryop, ast.boolop)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 Skips = Callable[[ast.If], bool]
-"""Says whether the body of an `if` never runs, because only type checkers read it."""
+"""Returns whether the body of an `if` never runs, because only type checkers read it."""
 
 
 class Target(NamedTuple):
@@ -103,17 +103,7 @@ def _binds(scope: Scope, name: str) -> bool:
 
 
 def bound_by(nodes: Iterable[ast.AST], package: list[str], skips: Skips) -> Bound:
-    """Collect what statements or expressions bind in the scope that they stand in.
-
-    Parameters
-    ----------
-    nodes
-        The body of a function or class, or the expression of a lambda.
-    package
-        The package that the module lies in, for relative imports.
-    skips
-        Which `if` only type checkers enter.
-    """
+    """Collect what statements or expressions bind in the scope that they stand in."""
     bound = Bound()
     for node in nodes:
         for part in _same_scope(node, skips):

@@ -39,7 +39,7 @@ class Changed(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def sign(makers: Makers, root: Path) -> Mapping[str, dict[str, str]]:
-    """Give the parts `code` and `library` of what some code makes, and what is only told: `definitions` and `because`.
+    """Return the parts `code` and `library` of a record, and what only explains them: `definitions` and `because`.
 
     Raises
     ------

@@ -14,15 +14,6 @@ T = TypeVar("T", bound=Hashable)
 def components(root: T, neighbours: Callable[[T], list[T]], done: Container[T]) -> Iterator[list[T]]:
     """Yield the strongly connected components that a node reaches, each after those that it refers to.
 
-    Parameters
-    ----------
-    root
-        Where to begin.
-    neighbours
-        What a node refers to.
-    done
-        Nodes that are not looked at; it may grow while the components are read.
-
     Examples
     --------
     >>> graph = {"a": ["b"], "b": ["c", "d"], "c": ["b"], "d": []}

@@ -90,11 +90,6 @@ def cross_validate(
     """Fit a model without each fold in turn, and score it there. The test split takes no part.
 
     A trainer that learnt from other endpoints fits it instead of the recipe of that name.
-
-    Raises
-    ------
-    TrainingError
-        As `train_and_score`.
     """
     require_measured(data)
     trainer, y = trainer or _recipe(name), training_values(target, data.values)

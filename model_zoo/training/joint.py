@@ -172,13 +172,7 @@ def _trained(recipe: str, config: ModelConfig, data: JointData, rows: NDArray[np
 
 
 def read_told(folder: Path) -> dict[str, Json]:
-    """Read the content of `joint.json`.
-
-    Raises
-    ------
-    TrainingError
-        When it is not there.
-    """
+    """Read the content of `joint.json`."""
     try:
         told: dict[str, Json] = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError) as error:

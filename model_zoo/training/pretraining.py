@@ -44,7 +44,7 @@ def molecules(root: Path) -> list[Molecule]:
 
 
 def normal_ranks(values: Numbers) -> NDArray[np.float32]:
-    """Give each column of an `n x d` matrix by rank, equal values alike, with mean 0 and deviation 1; 0 for constants.
+    """Return each column of an `n x d` matrix by rank, ties alike, with mean 0 and deviation 1; 0 for constants.
 
     Examples
     --------

@@ -45,11 +45,6 @@ def prepared(recipe: str, config: ModelConfig, own: Dataset, others: Iterable[Au
         The snapshot that it will be trained on.
     others
         The auxiliary endpoints.
-
-    Raises
-    ------
-    TrainingError
-        As the recipe's `prepare` does.
     """
     hidden = frozenset(skeletons(own))
     trainer: Trainer = get(recipe).prepare(config, [_apart(other, hidden) for other in others])

@@ -80,13 +80,7 @@ def row_limit(recipe: str, config: ModelConfig) -> Callable[[int], None]:
 
 @contextmanager
 def plain_joint_errors(name: str) -> Iterator[None]:
-    """Wrap the fit of a joint model, as `plain_errors` does one of a single endpoint.
-
-    Raises
-    ------
-    TrainingError
-        With a library's own words, when the fit raised something that is no error of ours.
-    """
+    """Wrap the fit of a joint model, as `plain_errors` does one of a single endpoint."""
     try:
         yield
     except (AidrugError, MemoryError):

@@ -64,7 +64,7 @@ class ErrorModel(BaseModel):
 
 
 def difficulty(similarity: Floats, errors: Floats, *more: Floats) -> Floats:
-    """Give how hard `n` molecules are: distance to the nearest training molecule, error in its neighbourhood, and more.
+    """Return how hard `n` molecules are: distance to the nearest training molecule, error around it, and more.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def fit_error_model(hard: Floats, errors: Floats, ceiling: float = 0.0) -> Error
 
 
 def _rising_weights(inputs: Floats, errors: Floats, start: float) -> Floats:
-    """Give the likeliest weights of which none but the first is negative: signals that would lower it are left out."""
+    """Return the likeliest weights, none but the first negative: signals that would lower it are left out."""
     kept = np.arange(inputs.shape[1])
     while True:
         weights = _weights(inputs[:, kept], errors, start)

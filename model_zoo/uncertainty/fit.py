@@ -206,7 +206,7 @@ def _naive_error(values: Floats) -> float:
 
 
 def _levels_report(places: NDArray[np.int_], shown: Floats, holds: NDArray[np.bool_]) -> list[dict[str, Json]]:
-    """Tell per level how many molecules, how wrong on average, and how often the statement at 90 % held."""
+    """Report per level how many molecules, how wrong on average, and how often the statement at 90 % held."""
     return [
         {
             "level": name,

@@ -114,7 +114,7 @@ def fit_levels(expected: Floats, shown: Floats, hard: Floats) -> Levels:
 
 
 def held_out_expectations(hard: Floats, errors: Floats, folds: NDArray[np.int_], ceiling: float = 0.0) -> Floats:
-    """Give what was expected of each molecule by a model that was fitted without its fold; a single fold's by its own.
+    """Return the error expected by a model fitted without the molecule's fold; of a single fold by its own.
 
     Where the other folds have no error at all, nothing is expected.
     """

@@ -21,7 +21,7 @@ from serving.inference.engine import Engine
 
 @get("/health/live", opt={"scope": "open"}, tags=["health"], summary="Whether the process answers")
 async def live() -> Live:
-    """Tell that the process answers."""
+    """Return that the process answers."""
     return Live()
 
 

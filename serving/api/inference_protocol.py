@@ -138,7 +138,7 @@ class InferResponse(Struct, frozen=True):
 
 @get("/health/live", opt={"scope": "open"}, summary="Whether the process answers")
 async def server_live() -> ServerLive:
-    """Tell that the process answers."""
+    """Return that the process answers."""
     return ServerLive(live=True)
 
 
@@ -253,13 +253,7 @@ def _champion(engine: Engine, table: ChampionRegistry, name: str, model_version:
 
 
 def _smiles(data: InferRequest, most: int) -> list[str]:
-    """Return the molecules of a request.
-
-    Raises
-    ------
-    ProblemError
-        `invalid-request`, with what was expected and what came.
-    """
+    """Return the molecules of a request."""
     if len(data.inputs) != 1 or data.inputs[0].name != INPUT:
         names = ", ".join(repr(tensor.name) for tensor in data.inputs) or "none"
         raise ProblemError("invalid-request", f"inputs: expected one tensor named '{INPUT}', got {names}")

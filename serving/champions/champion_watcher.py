@@ -182,13 +182,7 @@ class ChampionWatcher:
             self._serve(self._followed)
 
     def _next(self, content: bytes | None) -> Pointer:
-        """Read the pointer that comes after the one that is followed.
-
-        Raises
-        ------
-        PointerError
-            When it is damaged, or cannot come after that one.
-        """
+        """Read the pointer that comes after the one that is followed."""
         pointer = parse_pointer(content)
         if self._followed is not None:
             gone = f"{POINTER} is gone, and so is what tells that there was one" if content is None else None

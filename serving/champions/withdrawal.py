@@ -7,13 +7,7 @@ from serving.http.problems import ProblemError
 
 
 def require_not_withdrawn(table: ChampionRegistry, *names: str) -> None:
-    """Refuse names of endpoints that were withdrawn.
-
-    Raises
-    ------
-    ProblemError
-        `withdrawn`, with date and reason.
-    """
+    """Refuse names of endpoints that were withdrawn."""
     if told := withdrawal(table, *names):
         raise ProblemError("withdrawn", told)
 

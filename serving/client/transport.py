@@ -49,19 +49,7 @@ class NotReachableError(ServiceError):
 
 
 class Transport:
-    """Sends requests to one service.
-
-    Parameters
-    ----------
-    url
-        Its address, without a slash at the end.
-    api_key
-        Key to show, if any.
-    timeout_seconds
-        How long an answer may take to begin or to go on.
-    retries
-        How often a request is sent again that found the service busy or out of reach.
-    """
+    """Sends requests to one service."""
 
     def __init__(self, url: str, api_key: str | None, timeout_seconds: float, retries: int) -> None:
         parts = urlsplit(url)

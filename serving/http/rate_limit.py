@@ -42,13 +42,6 @@ class Allowance:
 class RateLimit:
     """The allowances of all callers.
 
-    Parameters
-    ----------
-    per_minute
-        Requests per minute of one caller, spread or at once.
-    path
-        The file that workers share; one of this process alone when omitted.
-
     Examples
     --------
     >>> rates = RateLimit(2)

@@ -116,15 +116,7 @@ class Annotation:
 
 
 class Annotations:
-    """Finds what a request asks for.
-
-    Parameters
-    ----------
-    cache_entries
-        Of how many molecules the alerts are remembered.
-    processes
-        Gives an explanation a process for what it takes of chemistry.
-    """
+    """Finds what a request asks for."""
 
     def __init__(
         self, cache_entries: int, processes: Callable[[], AbstractContextManager[ChemistryProcess | None]] = nullcontext

@@ -425,7 +425,7 @@ class Batches(Generic[K, A]):
             ask.future.set_result([given for given in ask.answers if given is not None])
 
     def _overdue(self, batch: _Batch[K, A]) -> None:
-        """Give up the thread of a batch whose step takes too much, and find out which molecule it is."""
+        """Abandon the thread of a batch whose step takes too much, and find out which molecule it is."""
         assert self._loop is not None
         with self._lock:
             if batch.ended:

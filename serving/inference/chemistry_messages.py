@@ -100,13 +100,7 @@ ANSWERS = msgspec.msgpack.Decoder(Readings | Rows | Raised)
 
 
 def send(stream: IO[bytes], number: int, message: Struct) -> None:
-    """Send a message, whole.
-
-    Raises
-    ------
-    OSError
-        When nobody reads.
-    """
+    """Send a message, whole."""
     content = msgspec.msgpack.encode(message)
     stream.write(_HEAD.pack(number, len(content)) + content)
     stream.flush()

@@ -52,15 +52,6 @@ class Note:
 class PredictionLogger:
     """Keeps the record of what was predicted.
 
-    Parameters
-    ----------
-    folder
-        Holds the record.
-    keep_smiles
-        Whether structures may be kept in the clear.
-    most_waiting
-        How many rows may wait to be written.
-
     Attributes
     ----------
     dropped

@@ -164,15 +164,6 @@ class Rollout:
 def in_split(smiles: str, version: str, share: float) -> bool:
     """Return whether a challenger answers for a molecule.
 
-    Parameters
-    ----------
-    smiles
-        Standardised.
-    version
-        The challenger's.
-    share
-        Share of molecules it answers for, in (0, 1).
-
     Examples
     --------
     >>> sum(in_split("C" * n, "rf-1", 0.25) for n in range(1, 1001))

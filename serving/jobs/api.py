@@ -283,7 +283,7 @@ async def _streamed(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[byte
 
 
 def _format(wanted: str | None, accept: str) -> str:
-    """Tell the format of a result: the one named, else the first of ours that the caller accepts.
+    """Return the format of a result: the one named, else the first of ours that the caller accepts.
 
     Examples
     --------

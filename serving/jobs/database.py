@@ -108,15 +108,7 @@ class Job:
 
 
 class JobTable:
-    """The table of jobs in one file.
-
-    Parameters
-    ----------
-    path
-        The SQLite file.
-    lease_seconds
-        How long a lease lasts that nobody renews.
-    """
+    """The table of jobs in one file."""
 
     def __init__(self, path: Path, lease_seconds: float) -> None:
         self.path, self._lease = path, lease_seconds

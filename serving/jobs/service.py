@@ -41,13 +41,6 @@ READERS = 2
 class Jobs:
     """All that the handlers of jobs need.
 
-    Parameters
-    ----------
-    engine
-        Predicts, and knows the champions.
-    settings
-        Limits and places.
-
     Attributes
     ----------
     stopping
@@ -214,7 +207,7 @@ class Jobs:
 
 
 def seen_by(request: HttpRequest) -> str | None:
-    """Tell whose jobs a caller sees: their own; all of them, which is none here, with a key for administration."""
+    """Return whose jobs a caller sees: their own; with a key for administration all, which is none here."""
     caller = caller_of(request.scope)
     return None if caller is not None and "admin" in caller.scopes else holder_of(request.scope)
 

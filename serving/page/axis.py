@@ -125,7 +125,7 @@ def places(*values: float) -> int:
 
 
 def significant(value: float) -> int:
-    """Give how many decimals show two digits of a number that may be small beside others, as amounts over decades are.
+    """Return how many decimals show two digits of a number, which may be small beside others.
 
     Examples
     --------

@@ -193,13 +193,7 @@ PAGE_HANDLERS: list[ControllerRouterHandler] = [
 
 
 async def _told(engine: Engine, table: ChampionRegistry, lines: list[Line], *, recorded: bool) -> list[ShownMolecule]:
-    """Predict lines with every champion, or with a challenger where one is on trial.
-
-    Raises
-    ------
-    ProblemError
-        When nothing serves, or there is no line or too many.
-    """
+    """Predict lines with every champion, or with a challenger where one is on trial."""
     most = engine.settings.max_molecules
     if not table.champions:
         waiting = {"Retry-After": "5"}

@@ -73,7 +73,7 @@ def without_stereo(smiles: str) -> str:
 
 
 def twins(smiles: str) -> dict[str, str]:
-    r"""Give a molecule's mirror image, an epimer, and the form with every double bond the other way, where they differ.
+    r"""Return a molecule's mirror image, an epimer, and the form with all double bonds reversed, where they differ.
 
     Examples
     --------

@@ -89,11 +89,6 @@ def _number(text: str) -> tuple[float, Sign]:
     The page writes a decimal point, so a point is one. A comma that may stand between thousands is asked about, as it
     is in a file: `1,234` is 1234 in London and 1.234 in Berlin.
 
-    Raises
-    ------
-    ProblemError
-        `invalid-request`, with what came.
-
     Examples
     --------
     >>> _number("1,25"), _number("> 1.234"), _number("1.234,5")
@@ -118,13 +113,7 @@ def _sign(sign: str) -> Sign:
 
 
 def _read(display: Display, value: float) -> float:
-    """Bring a value from the unit that people read to the endpoint's.
-
-    Raises
-    ------
-    ProblemError
-        `invalid-request`, where it has no place there.
-    """
+    """Bring a value from the unit that people read to the endpoint's."""
     try:
         return display.read(value)
     except ValueError as error:

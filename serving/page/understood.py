@@ -125,7 +125,7 @@ def _line(entry: Entry) -> Line:
 def _checked(
     entry: Entry, readings: frozenset[Reading], limits: Limits, place: int
 ) -> tuple[Molecule | InvalidMolecule | None, str]:
-    """Give the molecule as models see it, or why there is none, in words; nothing where the line itself is refused."""
+    """Return the molecule as models see it, or why there is none; nothing where the line itself is refused."""
     notation = entry.notation
     if not notation.is_structure:
         return None, wording.fault_words(notation.code, notation.detail)

@@ -162,7 +162,7 @@ def usual_error(manifest: Manifest, error: float | None) -> str:
 
 
 def desirability(champion: Champion, estimate: Estimate) -> float | None:
-    """Give how desirable a value is, 0 to 1: by the range the project wants, else by its place among drugs or measured.
+    """Return how desirable a value is, 0 to 1: by the project's range, else by its place among drugs or measured.
 
     None where the endpoint says neither a range nor a direction, or too little is known. A class that is not the wanted
     one is at most half as desirable as can be, however near its probability lies: the words beside it say no.

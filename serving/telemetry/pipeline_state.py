@@ -72,13 +72,7 @@ class PipelineState:
 
 
 def read_pipeline_state(folder: Path | None) -> PipelineState:
-    """Read how the pipeline is.
-
-    Parameters
-    ----------
-    folder
-        The folder of the service; none where it keeps nothing, and nothing is known.
-    """
+    """Read how the pipeline is."""
     if folder is None:
         return PipelineState()
     up = _json(folder.parent / PROCESSES)

@@ -114,6 +114,15 @@ def test_help_texts_are_in_plain_english() -> None:
     assert not found
 
 
+def test_docstrings_return(root: Path, tracked: list[str]) -> None:
+    """What a function returns is said with "Return", what it writes or sends with a word for that."""
+    vague = re.compile(r'^ *r?"""(?:Gives?|Tells?|Says? whether)\b.*', re.MULTILINE)
+    sources = {name: (root / name).read_text(encoding="utf-8") for name in tracked if name.endswith(".py")}
+    found = [f"{name}: {line.strip()}" for name, text in sources.items() for line in vague.findall(text)]
+
+    assert not found, 'begin with "Return", "Report" or "Write"'
+
+
 def helps(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
     """Yield the help of a command, of its options and of the commands in it."""
     yield name, command.help or ""

@@ -25,7 +25,7 @@ _MIRRORED = {
 
 
 def settled(mol: Chem.Mol) -> tuple[Chem.Mol, list[Note], str]:
-    """Give the molecule as models see it, what is to be said, and a mark such as `&2` for its identity (or nothing)."""
+    """Return the molecule as models see it, the notes, and a mark such as `&2` for its identity (or nothing)."""
     if not mol.GetStereoGroups():
         return mol, [], ""
     groups = [

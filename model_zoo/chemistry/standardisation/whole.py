@@ -17,13 +17,7 @@ _BONDS = frozenset((BondType.SINGLE, BondType.DOUBLE, BondType.TRIPLE, BondType.
 
 
 def require_closed(mol: Chem.Mol) -> None:
-    """Refuse what stands for many molecules, or for a part of one.
-
-    Raises
-    ------
-    RefusedError
-        `incomplete-structure` or `radical`.
-    """
+    """Refuse what stands for many molecules, or for a part of one."""
     if any(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
         raise RefusedError(
             "incomplete-structure",

@@ -103,7 +103,7 @@ def potency_kind(name: str) -> str:
 
 
 def is_no_measurement(name: str) -> bool:
-    """Tell whether a name says that a column of numbers holds no measurements: descriptors, numbers of things, errors.
+    """Return whether a column's name excludes measurements: descriptors, numbers of things, errors.
 
     Examples
     --------

@@ -67,13 +67,6 @@ def in_words(numerals: str) -> str:
 def numerals_of(cells: Sequence[str], wanted: str | None = None) -> Numerals:
     """Find how the numbers of a column are written.
 
-    Parameters
-    ----------
-    cells
-        All of its cells, as they came.
-    wanted
-        How they are written, where that is known.
-
     Examples
     --------
     >>> numerals_of(["1.234,5", "0,7", ""])[:3], numerals_of(["1,234", "12.5"]).readings, numerals_of(["7"]).readings

@@ -64,17 +64,7 @@ class Answers:
 
 
 def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> list[Proposal]:
-    """Propose an endpoint for each column of measurements.
-
-    Parameters
-    ----------
-    table, roles
-        The table, and what its columns are.
-    file
-        How the YAML names it.
-    answers
-        What is known.
-    """
+    """Propose an endpoint for each column of measurements."""
     stem, several = stem_of(table.path), len(roles.values) > 1
     made = []
     for value in roles.values:

@@ -80,17 +80,7 @@ class Roles:
 
 
 def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | None = None) -> Roles:
-    """Find what the columns of a table are.
-
-    Parameters
-    ----------
-    table
-        The table.
-    wanted
-        The columns that hold measurements, where that is known.
-    numerals
-        How numbers are written, where that is known.
-    """
+    """Find what the columns of a table are."""
     cells = {name: table.column(name) for name in dict.fromkeys(table.names) if table.names.count(name) == 1}
     cells.pop(table.structure, None)
     relation = _first(cells, lambda name, texts: _share(texts, is_relation) >= MOST)

@@ -141,13 +141,7 @@ def _sdf(path: Path, form: Form) -> WholeTable:
 
 
 def _smiles_lines(path: Path, form: Form) -> WholeTable:
-    """Read a file of a SMILES and a value per line, which is a table without a header.
-
-    Raises
-    ------
-    TableError
-        Where it holds no values.
-    """
+    """Read a file of a SMILES and a value per line, which is a table without a header."""
     lines = list(read_lines(path, form.encoding, strict=True, archives=True))
     rows = [row.cells for row in read_smiles_lines(iter(lines)) if row.structure]
     values = [name for _, name in rows if re.fullmatch(r"[<>=~≤≥]*\s*[-+\d.,eE]+", name)]

@@ -64,13 +64,7 @@ class Table:
 
 
 def understand(path: Path, said: Said, max_bytes: int | None = None) -> Table:
-    """Find out what a text file is, from its first lines; an SDF file is read whole for the names of its properties.
-
-    Raises
-    ------
-    TableError
-        With what was expected and what came.
-    """
+    """Find out what a text file is, from its first lines; an SDF file is read whole for the names of its properties."""
     if is_workbook(path):
         return _workbook(path, said, max_bytes)
     encoding, head = read_head(path, max_bytes)
