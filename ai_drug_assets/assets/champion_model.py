@@ -78,7 +78,7 @@ def champion_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefiniti
         if card:
             outcome.metadata["model_card"] = dg.MetadataValue.md(card)
 
-    serves = "A model passes the endpoint's gates, or an earlier champion goes on serving."
+    serves = "A model passes the endpoint's gates, or an earlier champion continues to serve."
     return declare(
         asset_context,
         node,

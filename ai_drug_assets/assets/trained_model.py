@@ -133,7 +133,7 @@ def _take_over(
         asset_context.keep(node, work)
     if run := tracking.find_finished(made.signature):
         tracking.adopt(run, made.signature, node.signature, node.record)
-    context.log.info(f"{node.key}: the snapshot was made anew and holds the same, so nothing is trained")
+    context.log.info(f"{node.key}: the snapshot was made again with the same content, so nothing is trained")
     return True
 
 

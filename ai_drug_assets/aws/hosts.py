@@ -134,7 +134,7 @@ class Host:
         state = self.state()
         if state in ("terminated", "shutting-down"):
             raise HostError(
-                f"{self.instance_id} is {state}: it will not come back. Make a new host with `terraform apply`, then "
+                f"{self.instance_id} is {state}: it will not start again. Make a new host with `terraform apply`, then "
                 "set AIDRUG_INSTANCE_ID to its `terraform output instance_id`; its data disk is kept."
             )
         if state == "stopping":
@@ -223,7 +223,7 @@ class Host:
                 status = (invocation or {}).get("Status", "unknown")
                 raise HostError(
                     f"the command {command_id} is still {status} long after its limit of time: the agent has lost "
-                    "contact. Look: aidrug host status"
+                    "contact. See aidrug host status"
                 )
             time.sleep(self._pace.poll)
         output = str(invocation["StandardOutputContent"])

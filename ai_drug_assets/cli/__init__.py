@@ -215,7 +215,7 @@ def predict(
             click.echo(json.dumps(asdict(job), indent=1) if as_json else f"wrote {place}: {job.total:,} rows")
         return
     if out or column:
-        raise AidrugError(f"--out and --column belong to a file, and {what[0]!r} is none")
+        raise AidrugError(f"--out and --column belong to a file, and {what[0]!r} is not one")
     answer = predictions.predict_smiles(url, what, names, extras)
     click.echo(json.dumps(predictions.as_json(answer, extras), indent=1) if as_json else predictions.as_text(answer))
 
@@ -324,7 +324,7 @@ def main() -> None:
             raise
         click.echo(
             f"aidrug: nothing can be written: {why}. Make room, or let AIDRUG_HOME name another folder. What was made "
-            "stays, and the next run goes on from there.",
+            "is kept, and the next run continues from there.",
             err=True,
         )
         sys.exit(FAILED)

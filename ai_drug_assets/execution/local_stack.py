@@ -112,7 +112,7 @@ def _serve(settings: Settings, supervisor: Supervisor, say: Say, selection: Sele
         with display_for(say) as display:
             report = run_stale(settings, WhileUp(display, service, say), selection, say)
     except OSError as error:
-        say(f"nothing was made: {error.strerror or error}. What serves goes on serving, and it is tried again")
+        say(f"nothing was made: {error.strerror or error}. What is served stays, and it is tried again")
     else:
         if report.made:
             say(f"made {len(report.made)} assets in {report.seconds:.0f} s")

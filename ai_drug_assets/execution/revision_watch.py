@@ -124,7 +124,8 @@ class RevisionWatch:
             self._say(f"{why}: the code is loaded")
         elif fault != before:
             self._say(
-                f"{why}, and it DOES NOT LOAD: {fault}\nWhat serves goes on serving. Mend it: it is loaded by itself."
+                f"{why}, and it DOES NOT LOAD: {fault}\nThe present champions continue to serve. Correct it: it is "
+                "then loaded automatically."
             )
 
     def _find_sources(self) -> None:
@@ -134,7 +135,9 @@ class RevisionWatch:
             return  # a fault in configuration: what was watched before is watched on
         self._sources = stamps.source_files(configs, self._settings)
         for fault in dict.fromkeys(configs.faults.values()):
-            self._say(f"{fault}\nWhat this concerns is left out; what serves it goes on serving. Mend it and commit.")
+            self._say(
+                f"{fault}\nWhat this concerns is left out; its champions continue to serve. Correct it and commit."
+            )
 
     def _sources_now(self) -> str:
         return stamps.digest((str(path), stamps.stamp(path)) for path in self._sources)

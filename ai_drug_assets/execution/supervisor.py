@@ -324,6 +324,6 @@ def _sign(child: Child, tail: str, logs: Path) -> str:
     line = "!" * 78
     return (
         f"\n{line}\n! The {child.name} does not stay up: it ended {child.failures} times in a row ({_how(child)}).\n"
-        f"! It is tried again every {GAVE_UP_WAIT_S / 60:.0f} minutes; everything else goes on. Its log is "
+        f"! It is tried again every {GAVE_UP_WAIT_S / 60:.0f} minutes; everything else continues. Its log is "
         f"{logs / child.name}.log:\n{line}\n{tail}\n{line}"
     )

@@ -32,7 +32,7 @@ def end_when_set_back(watch: ClockWatch, end: Callable[[], None], every_s: float
     while not (seconds := watch.set_back_by(time.monotonic())):
         time.sleep(every_s)
     print(  # noqa: T201  the log is where an operator looks
-        f"the clock was set back by {seconds:.0f} s: the daemon ends, and begins anew", file=sys.stderr, flush=True
+        f"the clock was set back by {seconds:.0f} s: the daemon ends, and is started again", file=sys.stderr, flush=True
     )
     end()
 

@@ -103,25 +103,25 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
         advice = " (with --smiles COLUMN)" if error.kind == "unclear-column" else ""
         raise DataError(f"{path}: {error}{advice}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: its text is no {file.encoding}: {error.reason}. Say another --encoding") from error
+        raise DataError(f"{path}: its text is not {file.encoding}: {error.reason}. Use another --encoding") from error
     named = [*columns, *(column for column, _ in answers.where)]
     unknown = [name for name in named if name not in table.names]
     if unknown:
         raise DataError(f"{path}: expected columns among {', '.join(map(repr, table.names))}, got {unknown[0]!r}")
     twice = [name for name in columns if table.names.count(name) > 1]
     if twice:
-        raise DataError(f"{path}: the column {twice[0]!r} stands there twice: rename one of them")
+        raise DataError(f"{path}: expected each column once, got {twice[0]!r} twice: rename one of them")
     cells = list(filter(None, table.column(table.structure)[:LOOKED_AT])) if table.structure else []
     if cells and not any(map(is_smiles, cells)):
         raise DataError(f"{path}: expected SMILES in {table.structure!r}, got texts such as {cells[0]!r}: convert them")
     table = table.rows_with(dict(answers.where))
     if answers.where and not table.rows:
-        raise DataError(f"{path}: no row has what --where says")
+        raise DataError(f"{path}: expected rows that match --where, got none")
     roles = find_roles(table, tuple(columns), answers.numerals)
     if not roles.values:
         shown = ", ".join(map(repr, table.names))
         twice = [name for name, count in Counter(table.names).items() if count > 1]
-        more = f"; {twice[0]!r} stands there twice: rename one of them" if twice else ""
+        more = f"; {twice[0]!r} is there twice: rename one of them" if twice else ""
         raise DataError(f"{path}: expected a column of numbers or of two labels, found none among {shown}{more}")
     bad = [value.name for value in roles.values if not (value.labels or value.numerals.is_numeric)]
     if bad:
@@ -152,7 +152,7 @@ def write(settings: Settings, proposals: Sequence[Proposal], together: str | Non
     paths = {folder / f"{name}.yaml": text for name, text in texts.items()}
     taken = [files[each.name] for each in proposals if each.name in files] + [path for path in paths if path.exists()]
     if taken:
-        raise ConfigError(f"{taken[0]} is there already, and nothing is overwritten: say another --name")
+        raise ConfigError(f"{taken[0]} is there already, and nothing is overwritten: use another --name")
     with tempfile.TemporaryDirectory() as checked:
         for path, text in paths.items():
             (Path(checked) / path.name).write_text(text, encoding="utf-8")
@@ -202,9 +202,11 @@ def remove(settings: Settings, name: str, reason: str) -> list[str]:
         try:
             rest = without_key(path.read_bytes().decode(), SEVERAL, name)
         except (ConfigError, StopIteration, ValueError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path}: {name} cannot be taken out of it: {error}. Nothing is changed") from error
+            raise ConfigError(f"{path}: {name} cannot be removed from it: {error}. Nothing is changed") from error
         atomic_write(path, rest.encode())
-        said = [f"{name}: it stands in {path} no more, beside {', '.join(others)}; its measurements and history stay"]
+        said = [
+            f"{name}: it is removed from {path}, which keeps {', '.join(others)}; its measurements and history stay"
+        ]
     else:
         path.unlink()
         said = [f"{name}: {path} is removed; its measurements and its history stay"]

@@ -103,7 +103,7 @@ def migrate(settings: Settings, say: backup.Say) -> bool:
                 raise StoreError(f"{one.path} still has the schema {one.found}, expected {one.head}")
     except Exception as error:
         undo(settings, say)
-        raise StoreError(f"the upgrade did not succeed, and everything is as it was: {error}") from error
+        raise StoreError(f"the upgrade did not succeed, and everything is as before: {error}") from error
     say("the databases are upgraded")
     return True
 

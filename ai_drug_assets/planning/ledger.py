@@ -74,7 +74,7 @@ class Entry(Artefact):
     failure: Failure | None = None
 
 
-ADVICE = "Remove the file; the asset is then made anew."
+ADVICE = "Remove the file; the asset is then made again."
 PUBLISHED = ".published"
 """Says what the copy holds; empty from before an entry changes until the copy followed, whatever ends the process."""
 

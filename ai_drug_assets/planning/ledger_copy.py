@@ -107,7 +107,7 @@ class LedgerCopy:
             read, content = content, self._objects.read(NAME)
             if content == read:  # else the whole was written meanwhile, and its changes removed while they were read
                 return {**whole.entries, **changed}
-        raise StoreError(f"{self._place}/{NAME}: read {ATTEMPTS} times, and written anew each time: try again")
+        raise StoreError(f"{self._place}/{NAME}: read {ATTEMPTS} times, and it changed each time: try again")
 
     def _changes(self, whole: str) -> dict[str, Entry]:
         names = self._objects.names(_name(whole))

@@ -262,7 +262,7 @@ def _coverage(told: Statement) -> list[str]:
     rows.append(["**all**", *(cell for _, got in parts for cell in (got.molecules, f"**{got.coverage:.1%}**"))])
     columns = ["similarity to training", *(cell for words, _ in parts for cell in ("molecules", f"hold on {words}"))]
     return [
-        "Each fold is told about by a rule that was fitted without it.",
+        "For each fold by a rule that was fitted without it.",
         "",
         *_table(columns, rows),
     ]

@@ -227,7 +227,7 @@ class Pointer(Artefact):
         pointer = self
         for name in sorted(set(published) - set(configured)):
             if name in pointer.endpoints:
-                reason = "it is configured no more (configs/endpoints/)"
+                reason = "it is no longer configured (configs/endpoints/)"
                 pointer = pointer.withdraw(name, by, reason)
         for name in sorted(set(configured) - set(published)):
             if name in pointer.withdrawn and pointer.withdrawn[name].by == by:
@@ -264,7 +264,7 @@ class Pointer(Artefact):
         if self.generation == before.generation and self != before:
             return f"{POINTER} says something else than before in the same {where}"
         if lost := sorted(set(before.names) - set(self.names)):
-            return f"{POINTER} names {', '.join(lost)} no more in {where}, neither as served nor as withdrawn"
+            return f"{POINTER} no longer names {', '.join(lost)} in {where}, neither as served nor as withdrawn"
         return None
 
     @property

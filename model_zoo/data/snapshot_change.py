@@ -80,4 +80,4 @@ def _beyond(values: Floats, now: Floats) -> list[str]:
     if outside <= MOST_BEYOND * len(now):
         return []
     reach = f"{now.min():.4g} to {now.max():.4g}"
-    return [f"{outside} of {len(now)} values lie far beyond the {low:.4g} to {high:.4g} of before: they are {reach}"]
+    return [f"{outside} of {len(now)} values are far outside the {low:.4g} to {high:.4g} of before: they are {reach}"]

@@ -133,7 +133,7 @@ def _read(place: Path, wanted: Sequence[bytes]) -> dict[bytes, Numbers]:
         except FileNotFoundError:  # nobody asked for exactly these before, or it was pruned
             continue
         except UNREADABLE as error:
-            _log.warning("%s: not readable, computed anew: %s", file.name, error)
+            _log.warning("%s: not readable, computed again: %s", file.name, error)
     return rows
 
 

@@ -55,7 +55,7 @@ class Columns:
         counts = np.flatnonzero(counted & varying & ((X > 0).sum(axis=0) >= LEAST_MOLECULES))
         measures = np.flatnonzero(~counted & varying)
         if len(counts) + len(measures) == 0:
-            raise TrainingError("expected features that differ: choose featurizers that tell these molecules apart")
+            raise TrainingError("expected features that differ: choose featurizers that distinguish these molecules")
         spread = np.log1p(np.maximum(X[:, counts].astype(np.float32), 0)).std(axis=0, dtype=np.float64)
         factors = (COUNTED / np.maximum(spread, SMALLEST_SPREAD)).astype(np.float32)
         knots = np.quantile(X[:, measures].astype(np.float64), np.linspace(0, 1, KNOTS), axis=0).astype(np.float32)

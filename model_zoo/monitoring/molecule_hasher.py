@@ -59,6 +59,6 @@ class MoleculeHasher:
         if len(key) != 32:
             raise StoreError(
                 f"{path}: expected 32 bytes, got {len(key)}; restore it from a backup, or remove it and the record "
-                f"live.db beside it to begin anew"
+                f"live.db beside it to begin again"
             )
         return cls(key)

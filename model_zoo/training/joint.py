@@ -270,7 +270,7 @@ def _require_group(data: JointData, shared: int, left_out: Mapping[str, str]) ->
     if len(data.endpoints) < 2:
         raise TrainingError(
             f"a joint model: expected two endpoints or more, got {len(data.endpoints)}{reasons}. Models of single "
-            "endpoints go on without it"
+            "endpoints continue without it"
         )
     if shared < LEAST_SHARED:
         raise TrainingError(

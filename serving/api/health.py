@@ -29,7 +29,7 @@ async def live() -> Live:
     "/health/ready",
     opt={"scope": "open"},
     tags=["health"],
-    summary="Whether predictions can be had",
+    summary="Whether predictions are available",
     responses={503: ResponseSpec(Ready, generate_examples=False)},
 )
 async def ready(request: HttpRequest, engine: NamedDependency[Engine]) -> Response[Ready]:

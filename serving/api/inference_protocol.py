@@ -48,7 +48,7 @@ class ServerLive(Struct, frozen=True):
 
 
 class ServerReady(Struct, frozen=True):
-    """Whether predictions can be had."""
+    """Whether predictions are available."""
 
     ready: bool
 
@@ -95,7 +95,7 @@ class InputTensor(Struct, frozen=True):
     data: list[Any]
     parameters: Annotated[
         dict[str, Any] | UnsetType,
-        Meta(description="With `binary_data_size`, the data stand as bytes behind the JSON instead."),
+        Meta(description="With `binary_data_size`, the data follow the JSON as bytes instead."),
     ] = UNSET
 
 
@@ -145,7 +145,7 @@ async def server_live() -> ServerLive:
 @get(
     "/health/ready",
     opt={"scope": "open"},
-    summary="Whether predictions can be had",
+    summary="Whether predictions are available",
     responses={503: ResponseSpec(ServerReady, generate_examples=False)},
 )
 async def server_ready(engine: NamedDependency[Engine]) -> Response[ServerReady]:

@@ -160,7 +160,7 @@ class KeyStore:
         except sqlite3.Error as error:
             raise ConfigError(
                 f"{self.path}: expected a readable file of keys, got: {error}. Put it back from a backup; or remove it "
-                "and make new keys with `aidrug keys create LABEL --scope predict`: until then nobody is let in"
+                "and make new keys with `aidrug keys create LABEL --scope predict`: until then nobody is admitted"
             ) from error
 
     def _make(self) -> None:

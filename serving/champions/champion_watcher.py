@@ -185,9 +185,11 @@ class ChampionWatcher:
         """Read the pointer that comes after the one that is followed."""
         pointer = parse_pointer(content)
         if self._followed is not None:
-            gone = f"{POINTER} is gone, and so is what tells that there was one" if content is None else None
+            gone = f"{POINTER} is gone, and so is the record that there was one" if content is None else None
             if fault := gone or pointer.damage_after(self._followed):
-                raise PointerError(f"{fault}: what serves goes on serving. `aidrug restore` writes a whole one")
+                raise PointerError(
+                    f"{fault}: the present champions continue to serve. `aidrug restore` writes a whole one"
+                )
         return pointer
 
     def _serve(self, pointer: Pointer) -> None:
@@ -209,7 +211,7 @@ class ChampionWatcher:
                 old = before.champions.get(endpoint)
                 metrics.REFUSED_BUNDLES.labels(endpoint).inc()
                 logger.error(
-                    "champion %s/%s is not served: %s; %s goes on serving",
+                    "champion %s/%s is not served: %s; %s continues to serve",
                     endpoint, failure.version, failure.detail, old.manifest.version if old else "nothing",
                 )  # fmt: skip
         for endpoint, champion in found.items():

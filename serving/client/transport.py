@@ -150,7 +150,7 @@ def pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
         while piece := answer.read(PIECE_BYTES):
             yield piece
     except (OSError, http.client.HTTPException) as error:
-        raise NotReachableError(f"the answer broke off: {type(error).__name__}") from error
+        raise NotReachableError(f"the answer ended early: {type(error).__name__}") from error
 
 
 def lines(answer: http.client.HTTPResponse) -> Iterator[str]:
@@ -159,7 +159,7 @@ def lines(answer: http.client.HTTPResponse) -> Iterator[str]:
         while line := answer.readline():
             yield line.decode().rstrip("\r\n")
     except (OSError, http.client.HTTPException) as error:
-        raise NotReachableError(f"the answer broke off: {type(error).__name__}") from error
+        raise NotReachableError(f"the answer ended early: {type(error).__name__}") from error
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -29,7 +29,7 @@ async def unless_left(request: HttpRequest, work: Coroutine[None, None, T]) -> T
     try:
         await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise ProblemError("client-left", "the client left before its answer was there")
+            raise ProblemError("client-left", "the client disconnected before its answer was ready")
         return await task
     finally:
         task.cancel()

@@ -58,7 +58,7 @@ class Patience:
                 return await receive()
             message = await self._within(receive)
             if message["type"] == "http.disconnect" and scope["method"] not in ("GET", "HEAD"):
-                raise ProblemError("malformed-request", "body: it ended too early, or its chunks are none", _CLOSE)
+                raise ProblemError("malformed-request", "body: it ended too early, or its chunks are malformed", _CLOSE)
             arrived = message["type"] != "http.request" or not message.get("more_body", False)
             if message["type"] == "http.request":
                 size += len(message["body"])

@@ -38,7 +38,7 @@ class Measurement(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     relation: Annotated[
         Literal["=", "<", ">"],
-        Meta(description="`<` or `>` where the value is a bound: the true one lies below or above it."),
+        Meta(description="`<` or `>` where the value is a bound: the true one is below or above it."),
     ] = "="
 
 

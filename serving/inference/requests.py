@@ -22,7 +22,7 @@ def require_sane(data: PredictRequest, most: int) -> None:
         raise ProblemError("invalid-request", f"smiles: expected 1 to {most} molecules, got {len(data.smiles)}")
     if data.endpoints is not None and not data.endpoints:
         raise ProblemError(
-            "invalid-request", "endpoints: expected at least one name, or none of the field at all, got an empty list"
+            "invalid-request", "endpoints: expected at least one name, or the field left out, got an empty list"
         )
 
 

@@ -150,7 +150,7 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
             "%", "\N{NO-BREAK SPACE}%."
         )
     if explanation.scale == "log-odds":
-        note += " On the log-odds scale of the probability that is told: 0 is as likely as not."
+        note += " On the log-odds scale of the probability: 0 is as likely as not."
     drawing, strongest = structure_svg(estimate.smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}"
     found = _groups(estimate.smiles, groups[:MOST_GROUPS], shown)
     return AtomsView(drawing, strongest, terms, found, note)

@@ -203,7 +203,7 @@ async def _told(engine: Engine, table: ChampionRegistry, lines: list[Line], *, r
     if len(lines) > most:
         raise ProblemError(
             "invalid-request",
-            f"That are {len(lines)} molecules. Send at most {most} at a time, or upload them as a file.",
+            f"These are {len(lines)} molecules. Send at most {most} at a time, or upload them as a file.",
         )
     told = {
         index: ShownMolecule(line.fault, table.champions) for index, line in enumerate(lines) if line.fault is not None

@@ -146,5 +146,5 @@ def _said(engine: Engine, sent: Measurement, predicted: Compared) -> str:
     where = "inside" if low <= value <= high else "outside"
     span = f"{number(low, shown)} to {number(high, shown)}"
     if predicted.reliability and predicted.usual_error is None:
-        return f"{said}, perhaps {span}: no error is known for molecules like this one. Your value lies {where} that."
-    return f"{said}, and your value lies {where} its 90 % interval ({span})."
+        return f"{said}, perhaps {span}: no error is known for molecules like this one. Your value is {where} that."
+    return f"{said}, and your value is {where} its 90 % interval ({span})."

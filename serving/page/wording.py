@@ -25,13 +25,13 @@ FAULTS = {
     "too-large": "The molecule is too large for these models.",
     "invalid-smiles": "This is not a SMILES that can be read. Check brackets, ring numbers and valences.",
     "no-atoms": "There is no atom in it.",
-    "standardise-failed": "The structure could not be brought to a standard form.",
-    "incomplete-structure": "This stands for many molecules or a part of one: an R-group, a polymer, a pattern.",
+    "standardise-failed": "The structure could not be standardised.",
+    "incomplete-structure": "This represents many molecules, or part of one: an R-group, a polymer, a pattern.",
     "radical": "This is a radical: an atom in brackets has only the hydrogens that are written.",
     "metal": "This is a metal complex or a metal. The models know organic molecules only.",
     "inorganic-salt": "This is an inorganic salt. The models know organic molecules only.",
-    "mixture": "These are several molecules, and any could be meant. Write one of them.",
-    "timeout": "The models did not come to an end with this structure.",
+    "mixture": "These are several molecules, and any of them could be meant. Write only that one.",
+    "timeout": "The models took too long for this structure.",
     "prediction-failed": "The models cannot handle this structure.",
 }
 """A sentence for each code of a molecule that was not predicted."""

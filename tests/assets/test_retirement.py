@@ -39,7 +39,7 @@ def test_an_endpoint_whose_file_is_removed_is_withdrawn_and_returns_with_it(made
     assert not made.run().failed
     gone = pointer(made)
     assert set(gone.endpoints) == {"greasy"}
-    assert gone.withdrawn["logp"].reason == "it is configured no more (configs/endpoints/)"
+    assert gone.withdrawn["logp"].reason == "it is no longer configured (configs/endpoints/)"
     assert gone.withdrawn["logp"].last.version == served.version
 
     file.write_bytes(content)

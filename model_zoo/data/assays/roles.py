@@ -152,7 +152,7 @@ def labels_of(texts: list[str]) -> dict[str, int] | None:
 
 def _why_none(name: str, found: Numerals, cells: dict[str, list[str]]) -> str:
     if is_no_measurement(name):
-        return "its name says that it is no measurement"
+        return "its name says that it is not a measurement"
     numbers = [value for value in found.values if value == value]  # noqa: PLR0124  NaN
     if len(numbers) > 2 and numbers[0] in (0, 1) and numbers == [numbers[0] + place for place in range(len(numbers))]:
         return "it counts the rows"

@@ -125,7 +125,7 @@ def _grid(path: Path, form: Form, said: Said, notes: Sequence[str] = ()) -> Whol
         raise TableError("unreadable", f"there are two columns {names[place]!r} of structures: rename one of them")
     told = [*notes, *(f"there are two columns {name!r}: neither can be read" for name in twice)]
     if skip:
-        told.append(f"{skip} rows stand above the header")
+        told.append(f"{skip} rows are above the header")
     return WholeTable(
         path, form._replace(header=header, skip_rows=skip), tuple(names), whole, names[place], tuple(told)
     )

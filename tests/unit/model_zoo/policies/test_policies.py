@@ -175,7 +175,9 @@ def test_the_plan_warns_of_champions_that_are_served_by_earlier_rules(
     assert f"Warning: {warning}." in plan.as_markdown()
     (store.root / "current.json").unlink()
     (warning,) = warnings(store)
-    assert warning.startswith("by which rules champions are served cannot be told: the pointer current.json is gone")
+    assert warning.startswith(
+        "the rules by which champions are served cannot be read: the pointer current.json is gone"
+    )
 
 
 def linear(smiles: str) -> float:
