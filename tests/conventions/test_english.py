@@ -1,7 +1,8 @@
-"""Documents and help texts avoid phrases that read as translated; each phrase is listed with a better one."""
+"""Documents, help texts and messages avoid phrases that read as translated; each phrase is listed with a better one."""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,29 @@ def test_help_texts_are_in_plain_english() -> None:
     found = [f"{name}: {phrase}" for name, text in helps(aidrug, "aidrug") for phrase in phrases(text)]
 
     assert not found
+
+
+def test_messages_are_in_plain_english(root: Path, tracked: list[str]) -> None:
+    """No text in the code, or in the templates of the page, has a listed phrase; docstrings may have some."""
+    found = []
+    for name in tracked:
+        if name.startswith(("ai_drug_assets/", "model_zoo/", "serving/")) and name.endswith((".py", ".html")):
+            source = (root / name).read_text(encoding="utf-8")
+            said = texts(source) if name.endswith(".py") else re.sub(r"{.*?}|<.*?>", "`", source, flags=re.DOTALL)
+            found += [f"{name} {phrase.partition(': ')[2]}" for phrase in phrases(said)]
+
+    assert not found
+
+
+def texts(source: str) -> str:
+    """Return what a module says in more than two words, apart from its docstrings."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value.value = ""
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.count(" ") > 1:
+            found.append(node.value)
+    return "\n\n".join(found)
 
 
 def test_docstrings_return(root: Path, tracked: list[str]) -> None:
