@@ -67,7 +67,7 @@ def test_endpoints_of_one_file_come_and_go_alone(made: Project) -> None:
 
     made.edit("configs/endpoints/both.yaml", "titel: logp", "title: logp")
     made.run()
-    assert "it stands in" in remove(made.settings, "logp", "no longer measured")[0]
+    assert "it is removed from" in remove(made.settings, "logp", "no longer measured")[0]
     assert made.run().made == ["inference_service"]
     assert set(pointer(made).endpoints) == {"greasy"}
     assert pointer(made).withdrawn["logp"].reason == "no longer measured"

@@ -111,7 +111,7 @@ def test_two_readings_are_shown_and_neither_is_taken(home: Path, command: Comman
         ),
         ("smiles,fu\nCCO,51%\nCCN,0.4\n", "'fu': 1 values such as '0.4' say no unit, others '%' 1x."),
         ("smiles,pH,solubility (uM)\nCCO,1.2,5\nCCO,7.4,90\n", "'pH' holds '1.2' 1x, '7.4' 1x. Which rows are meant?"),
-        ("smiles,pIC50,pIC50\nCCO,1,2\n", "got 'pIC50' twice: rename one of them"),
+        ("smiles,pIC50,pIC50\nCCO,1,2\n", "'pIC50' is there twice: rename one of them"),
         ("smiles,pIC50,smiles,pKi\nCCO,1,CCO,2\n", "there are two columns 'smiles' of structures: rename one of them"),
         ("smiles,a\nInChI=1S/CH4/h1H4,1\n", "expected SMILES in 'smiles', got texts such as 'InChI=1S/CH4/h1H4'"),
         ("smiles,a\nCCO,x\nCCN,y\n", "expected a column of numbers or of two labels, found none"),
@@ -262,7 +262,7 @@ def test_a_wide_table_may_become_one_file(home: Path, command: Command) -> None:
         f"herg_ic50: hERG IC50 (nM); regression, pIC50; {only}"
     )
     done = command("endpoint", "remove", "logd")
-    assert f"logd: it stands in {only} no more, beside herg_ic50, ppb" in done.output
+    assert f"logd: it is removed from {only}, which keeps herg_ic50, ppb" in done.output
     left = {name: endpoint for name, endpoint in apart.items() if name != "logd"}
     assert load_configs(home / "configs").endpoints == left
     assert "# 1 values are only known as bounds" in only.read_text(encoding="utf-8")
