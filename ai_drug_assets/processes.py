@@ -121,7 +121,7 @@ def hold_for_ever(lock: Path) -> bool:
 def end_with_parent() -> None:
     """End this process when the one that started it through `multiprocessing` is gone, however that ended.
 
-    A training that nobody waits for any more would go on for minutes, and hold its memory and its lock.
+    A training that nobody waits for any more would continue for minutes, and hold its memory and its lock.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 FIRST_WAIT_S, LAST_WAIT_S, FACTOR = 30.0, 3600.0, 4.0
 """How long the second attempt waits, the longest that any waits, and how much longer each waits than the one before."""
 OWN_FAILURES = 2
-"""So many failures under one signature are the asset's own, unless their cause lies outside."""
+"""So many failures under one signature are the asset's own, unless their cause is outside."""
 DEATHS = 4
 """So often the process that makes an asset dies before it is left alone."""
 PATIENT = 3

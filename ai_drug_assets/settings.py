@@ -72,7 +72,7 @@ class Settings:
     executor: str = "processes"
     """Where the steps of a run work: in `processes` beside it, or each in a task on `ecs`: `AIDRUG_EXECUTOR`."""
     supervised: bool = False
-    """Whether another process watches the revision and reloads, one that goes on when this code does not load:
+    """Whether another process watches the revision and reloads, one that continues when this code does not load:
     `AIDRUG_SUPERVISED`, which `aidrug up` tells what it starts."""
     ray_address: str | None = None
     """The Ray cluster that screens run on instead of this machine: `AIDRUG_RAY_ADDRESS`."""

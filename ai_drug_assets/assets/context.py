@@ -46,7 +46,7 @@ class UpstreamNotReadyError(AidrugError):
 
 
 class HeldError(AidrugError):
-    """An asset waits for the file of an endpoint that it learns from to be mended."""
+    """An asset waits for the file of an endpoint that it learns from to be corrected."""
 
     passing = True
 
@@ -108,13 +108,13 @@ class AssetContext:
         return open_bundle_store(self.settings)
 
     def place(self, node: Node) -> Path:
-        """Return where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
+        """Return where an asset's files are: named by its signature, so that nothing is ever overwritten."""
         return place_of(self.settings.home, node)
 
     def keep(self, node: Node, folder: Path) -> Path:
         """Move a finished folder to the asset's place in one step; what another process put there first stays.
 
-        What lies there and has lost files makes room.
+        What is there and has lost files makes room.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """A snapshot that looks unlike the last is held until somebody accepts it.
 
-A held snapshot is not kept: everything made of the endpoint's data stays as it is, and its champion goes on serving.
+A held snapshot is not kept: everything made of the endpoint's data stays as it is, and its champion continues serving.
 """
 
 from __future__ import annotations

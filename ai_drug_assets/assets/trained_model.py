@@ -113,8 +113,8 @@ def _take_over(
 ) -> bool:
     """Take what was trained last on the same content, where only the making of the snapshot changed since.
 
-    A reader of files may change without a change of what is read. Ensembles are weighed anew, which takes a moment;
-    models that learn from other endpoints too are trained anew.
+    A reader of files may change without a change of what is read. Ensembles are weighed again, which takes a moment;
+    models that learn from other endpoints too are trained again.
     """
     made = asset_context.ledger.read(node.key).made
     data = asset_context.ledger.read(f"dataset/{node.endpoint}").made
@@ -226,7 +226,7 @@ def _tags(asset_context: AssetContext, node: Node, endpoint: Endpoint, model: Mo
 
 
 def _sources(asset_context: AssetContext, node: Node, endpoint: Endpoint, model: ModelSpec) -> Sources:
-    """Say where what a model is made of lies."""
+    """Say where what a model is made of is."""
     nodes, configs = asset_context.catalog.nodes, asset_context.catalog.configs
     return Sources(
         snapshot=asset_context.place(nodes[f"dataset/{endpoint.name}"]),

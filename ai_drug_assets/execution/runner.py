@@ -53,7 +53,7 @@ class Report:
     """What a run did."""
 
     made: list[str] = field(default_factory=list)
-    """Keys of the assets that were materialised, in order; one that was judged again stands there once."""
+    """Keys of the assets that were materialised, in order; one that was judged again is there once."""
     failed: dict[str, str] = field(default_factory=dict)
     """Keys of those that could not be, with the reason; and what is at fault in the configuration."""
     seconds: float = 0.0
@@ -159,7 +159,7 @@ def bring_up_to_date(
 
 
 def _close_what_was_cut_off(instance: dg.DagsterInstance, tracking: Tracking, *, of_lanes: bool, mine: bool) -> None:
-    """End the runs of lanes that were killed, and after Ctrl-C those of this process: nobody goes on with them."""
+    """End the runs of lanes that were killed, and after Ctrl-C those of this process: nobody continues with them."""
     from ai_drug_assets.operations import maintenance
 
     if mine:

@@ -301,7 +301,7 @@ def _state(child: Child) -> dict[str, Json]:
 
 
 def _cut(log: Path) -> None:
-    """Cut a log to its end when it is large; its process appends to it, and goes on doing so."""
+    """Cut a log to its end when it is large; its process appends to it, and continues doing so."""
     with contextlib.suppress(OSError):
         if log.stat().st_size > LOG_BYTES:
             with log.open("rb") as stream:

@@ -5,7 +5,7 @@ and read the definitions only when they are others.
 Does not belong here: when its sensors look (see `look_watch.py`), keeping it running (see `supervisor.py`).
 
 Dagster looks and begins runs only when the clock shows the time of its last turn again. It also reads all definitions
-anew every minute, of which it learns through the code server within a second anyway: a third of what it does at rest.
+again every minute, of which it learns through the code server within a second anyway: a third of what it does at rest.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def _on_all_cores(work: Callable[[T], R], given: Iterable[T], size: int) -> Iter
 
 
 def _change(settings: Settings, endpoint: Endpoint, now: Dataset) -> str:
-    """Say what changed since the endpoint's last snapshot, which is made anew where its place is gone."""
+    """Say what changed since the endpoint's last snapshot, which is made again where its place is gone."""
     key = f"dataset/{endpoint.name}"
     made = Ledger(settings.home / "ledger").read(key).made
     if made is None:

@@ -149,7 +149,7 @@ def add(files: Sequence[str], settings: Settings) -> str:
     Raises
     ------
     DataError
-        When a file lies outside the checkout, or DVC fails.
+        When a file is outside the checkout, or DVC fails.
     """
     root = settings.root
     for file in files:

@@ -221,6 +221,6 @@ def examples(settings: Settings) -> list[str]:
 
 
 def _file_name(settings: Settings, path: Path) -> str:
-    """Name a file as an endpoint's YAML does: from the checkout on where it lies there."""
+    """Name a file as an endpoint's YAML does: from the checkout on where it is there."""
     whole = path.resolve()
     return whole.relative_to(settings.root).as_posix() if whole.is_relative_to(settings.root) else str(whole)

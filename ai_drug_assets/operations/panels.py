@@ -122,7 +122,7 @@ def _chosen(panel: Panel, only: tuple[str, ...]) -> list[PanelSet]:
 
 
 def _content(panel: Panel, item: PanelFile, place: str, target: Path) -> bytes | None:
-    """Return a file's content, verified; none where it lies at its place already."""
+    """Return a file's content, verified; none where it is at its place already."""
     there = target / item.file
     if there.is_file() and file_digest(there) == item.sha256:
         return None

@@ -1,4 +1,4 @@
-"""`aidrug retire`: an endpoint is served no more, because somebody says so, and the way back."""
+"""`aidrug retire`: an endpoint is served no longer, because somebody says so, and the way back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Screens: whole libraries predicted on Ray, shard by shard, going on where an interrupted one stopped.
+"""Screens: whole libraries predicted on Ray, shard by shard, continuing where an interrupted one stopped.
 
 Ray runs on this machine unless `AIDRUG_RAY_ADDRESS` names a cluster; the code is the same. Its workers need this
 package, and a bundle store, library and result folder that they reach: on a cluster, S3.
@@ -50,7 +50,7 @@ class ScreenReport:
     """What a run of a screen did."""
 
     out: str
-    """Where the result lies: one Parquet file per shard, and `_screen.json`."""
+    """Where the result is: one Parquet file per shard, and `_screen.json`."""
     versions: Mapping[str, str]
     rows: int
     shards: int

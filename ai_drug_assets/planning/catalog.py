@@ -4,7 +4,7 @@ Belongs here: which assets exist, what each depends on, and which code, configur
 upstream signatures make up its record.
 Does not belong here: how an asset is made (see `assets/`), what was made before (see `ledger.py`).
 
-A trained model's record covers all that lies upstream of it, because staleness in Dagster stops at the first edge:
+A trained model's record covers all that is upstream of it, because staleness in Dagster stops at the first edge:
 one change makes everything it touches stale at once, and one run brings it up to date in order.
 """
 
@@ -152,7 +152,7 @@ def load_catalog(settings: Settings, *, keep_rest: bool = False) -> Catalog:
 
 
 def without_sources(configs: Configs, settings: Settings) -> Configs:
-    """Leave out endpoints whose files are not there, and say so: the others go on without them.
+    """Leave out endpoints whose files are not there, and say so: the others continue without them.
 
     Raises
     ------

@@ -35,7 +35,7 @@ class Cursor(BaseModel):
 
     @classmethod
     def read(cls, text: str | None) -> Cursor:
-        """Read what the last look left; begin anew where there is nothing, or something of another version."""
+        """Read what the last look left; begin again where there is nothing, or something of another version."""
         try:
             return cls.model_validate_json(text or "{}")
         except ValidationError:

@@ -1,6 +1,6 @@
 """How long it takes to make an asset: an estimate that learns.
 
-Times are by the clock of this machine, so they lie in AIDRUG_HOME and nowhere else, beside the ledger but not in it:
+Times are by the clock of this machine, so they are in AIDRUG_HOME and nowhere else, beside the ledger but not in it:
 what an asset took decides nothing, and must not keep an older revision from reading the ledger.
 """
 

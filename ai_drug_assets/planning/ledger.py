@@ -192,7 +192,7 @@ class LedgerView(Ledger):
     """The ledger for somebody who looks often: an entry is read again only when its file changed.
 
     Its entries come without records, which are large and decide nothing: staleness is a question of signatures and data
-    versions. A damaged entry counts as none, so that the asset is made anew and its file written whole.
+    versions. A damaged entry counts as none, so that the asset is made again and its file written whole.
     """
 
     def __init__(self, folder: Path) -> None:

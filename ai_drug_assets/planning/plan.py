@@ -145,7 +145,7 @@ def _line(reason: Reason) -> str:
 
 
 def _way(via: Sequence[str]) -> str:
-    """Write a way from definition to definition; the module stands where it is another one than before."""
+    """Write a way from definition to definition; the module is where it is another one than before."""
     told, before = [], ""
     for name in via:
         module, _, short = name.rpartition(".")

@@ -29,7 +29,7 @@ LOCKED = "locked"
 
 
 def place_of(home: Path, node: Node) -> Path:
-    """Return where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
+    """Return where an asset's files are: named by its signature, so that nothing is ever overwritten."""
     return home / node.kind / (node.endpoint or node.group or "") / (node.name or "") / node.signature[:16]
 
 
@@ -57,7 +57,7 @@ class Remains:
         return missing(place_of(self._settings.home, node), made.files) if made else []
 
     def reasons(self, node: Node) -> list[Reason]:
-        """Say what must be made anew, or found again, although its record is the present one."""
+        """Say what must be made again, or found again, although its record is the present one."""
         gone = self.files_gone(node)
         if gone:
             more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""

@@ -105,7 +105,7 @@ def _hashed(found: list[tuple[str, Stamp]]) -> str:
 
 
 def source_files(configs: Configs, settings: Settings) -> list[Path]:
-    """List the files whose content stands in a signature as data: measurements, and DVC's pointers to them."""
+    """List the files whose content is in a signature as data: measurements, and DVC's pointers to them."""
     found: list[Path] = []
     for endpoint in configs.endpoints.values():
         source = endpoint.source

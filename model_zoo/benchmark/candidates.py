@@ -1,6 +1,6 @@
 """The contestants of one benchmark set: cross-validated, and fitted for the official seeds.
 
-What is kept lies in a folder of its own beside the small results: an ensemble and an interrupted run find there what
+What is kept is in a folder of its own beside the small results: an ensemble and an interrupted run find there what
 was fitted before. Without it, it is computed again.
 """
 
@@ -151,7 +151,7 @@ class BenchmarkRun:
         return found
 
     def cross_validate(self, name: str) -> dict[str, Json]:
-        """Cross-validate one model as the product does; give what its candidate's entry says.
+        """Cross-validate one model as the product does; return what its candidate's entry says.
 
         Raises
         ------

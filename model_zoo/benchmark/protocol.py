@@ -30,7 +30,7 @@ RESAMPLES = 300
 
 @dataclass(frozen=True)
 class OfficialRows:
-    """A set's rows as they stand in its two files, and where each lies in the curated snapshot."""
+    """A set's rows as they are in its two files, and where each is in the curated snapshot."""
 
     train_rows: NDArray[np.int_]
     """The snapshot's row of each of the `m` rows of `train_val.csv`, -1 where curation could not read it."""
@@ -113,7 +113,7 @@ def score_predictions(
 def _bootstrap(
     target: Target, expected: NDArray[np.float64], predictions: Sequence[NDArray[np.float64]], metric: str
 ) -> list[float]:
-    """Return the 2.5th and 97.5th percentile of the mean score when the test rows are drawn anew, with replacement."""
+    """Return the 2.5th and 97.5th percentile of the mean score when the test rows are drawn again, with replacement."""
     generator = np.random.default_rng(0)
     means = []
     for _ in range(RESAMPLES):

@@ -2,7 +2,7 @@
 
 Belongs here: choosing each set's champion per board by cross-validation of `train_val.csv`, its official scores, and
 keeping results under their signatures, so that an interrupted run continues and only what changed is computed again.
-Does not belong here: what a set is (`sets.py`), who may stand on which board (`boards.py`),
+Does not belong here: what a set is (`sets.py`), who may be on which board (`boards.py`),
 fitting (`candidates.py`), the protocol (`protocol.py`), the document (`report.py`).
 
 Results name no folder: the digests of the files identify the data.

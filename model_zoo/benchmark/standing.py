@@ -1,4 +1,4 @@
-"""Where results stand among all published ones, and how much of a gap the test set cannot tell.
+"""Where results are among all published ones, and how much of a gap the test set cannot tell.
 
 Belongs here: normalised ranks over the sets, with what drawing other test molecules would make of them; noise beside
 gaps. Does not belong here: goals, and the document (see `report.py`).
@@ -18,7 +18,7 @@ DRAWS = 2000
 IN_INTERVAL = 2 * 1.959964
 """Standard deviations between the ends of a 95 % interval."""
 MOST_SETS_MISSED = 2
-"""Published models that stand on all sets but so many are ranked over them."""
+"""Published models that are on all sets but so many are ranked over them."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Standing:
 
     mean: float
     interval: tuple[float, float] | None
-    """`mean` and `interval`: over the sets; the 95 % interval is that of test molecules drawn anew, none for published
+    """`mean` and `interval`: over the sets; the 95 % interval is that of test molecules drawn again, none for published
     models."""
     sets: int
     """How many sets that is."""
@@ -88,7 +88,7 @@ def standing(results: Mapping[str, Scored], published: Mapping[str, Mapping[str,
 
 
 def standings(results: Mapping[str, Scored], published: Mapping[str, Mapping[str, float]]) -> dict[str, Standing]:
-    """Rank the published models that stand on nearly all sets of the results, the best first.
+    """Rank the published models that are on nearly all sets of the results, the best first.
 
     Each is ranked among the other published ones and ours.
     """

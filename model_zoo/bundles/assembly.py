@@ -53,7 +53,7 @@ REFERENCE_MOLECULES = 20
 MOST_PAIRED_AT_ONCE = 2_000
 """Training molecules whose matched pairs a provisional champion waits for: some seconds."""
 SIDES = {"=": 0, ">": 1, "<": -1}
-"""Where a true value lies, by its relation to the one on record."""
+"""Where a true value is, by its relation to the one on record."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Neighbours:
 class Neighbour(NamedTuple):
     """A training molecule near another one: its Tanimoto similarity to that, and what was measured for it.
 
-    With the relation `<` or `>` the value is a bound: the true one lies below or above it.
+    With the relation `<` or `>` the value is a bound: the true one is below or above it.
     """
 
     smiles: str

@@ -257,7 +257,7 @@ class FolderStore:
         return folder
 
     def bundle_folder(self, endpoint: str, version: str) -> Path:
-        """Return where a bundle lies, whether it exists or not."""
+        """Return where a bundle is, whether it exists or not."""
         return self.root / "bundles" / endpoint / version
 
     def _replace_pointer(self, pointer: Pointer) -> None:

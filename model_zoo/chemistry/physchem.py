@@ -50,7 +50,7 @@ class Property(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A limit of a rule: what it is about, and between what it must lie; none where one side is open."""
+    """A limit of a rule: what it is about, and between what it must be; none where one side is open."""
 
     what: str
     low: float | None
@@ -78,7 +78,7 @@ class Rule(NamedTuple):
     source: str
     """`name` and `source`: whose rule it is."""
     broken: tuple[str, ...]
-    """The numbers that lie outside of its limits."""
+    """The numbers that are outside of its limits."""
     allowed: int
     """How many may."""
 

@@ -49,7 +49,7 @@ class Declared:
     faults: dict[str, str] = field(default_factory=dict)
     """What is at fault, by the name of the endpoint."""
     places: dict[str, str] = field(default_factory=dict)
-    """What stands before the keys of an endpoint in its file: `endpoints.<name>.` where there are several."""
+    """What is before the keys of an endpoint in its file: `endpoints.<name>.` where there are several."""
 
     def require(self) -> Declared:
         """Return it, without any fault."""
@@ -159,14 +159,14 @@ def joined(common: Mapping[str, Json], own: Mapping[str, Json]) -> dict[str, Jso
 
 
 def _where(place: str, own: Mapping[str, Any], common: Mapping[str, Any], key: str) -> str:
-    """Say where a key stands in the file: among the common settings, or below the endpoint."""
+    """Say where a key is in the file: among the common settings, or below the endpoint."""
     if _depth(common, key) > _depth(own, key) and _depth(common, key) == key.count(".") + 1:
         return key
     return f"{place}.{key}" if key else place
 
 
 def _depth(section: Any, key: str) -> int:
-    """Count the parts of a key that stand in a section, from its first part on."""
+    """Count the parts of a key that are in a section, from its first part on."""
     for depth, part in enumerate(key.split(".")):
         if isinstance(section, (list, tuple)) and part.isdigit() and int(part) < len(section):
             section = section[int(part)]
@@ -188,7 +188,7 @@ def _names_elsewhere(path: Path, content: Mapping[str, Any]) -> list[str]:
 
 
 def _names_in_text(path: Path) -> list[str]:
-    """Name the endpoints of a file that is no YAML: its own name, and what stands one step below `endpoints`."""
+    """Name the endpoints of a file that is no YAML: its own name, and what is one step below `endpoints`."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:

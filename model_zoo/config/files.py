@@ -48,7 +48,7 @@ class Configs:
     models: Mapping[str, ModelSpec]
     """`endpoints` and `models`: what can be read."""
     faults: Mapping[str, str] = field(default_factory=dict)
-    """What is at fault, where somebody goes on without it; else that is an error."""
+    """What is at fault, where somebody continues without it; else that is an error."""
     warnings: tuple[str, ...] = ()
     """What is of no effect."""
     own: Mapping[str, ModelSpec] = field(default_factory=dict)

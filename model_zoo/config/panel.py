@@ -62,7 +62,7 @@ class Panel(BaseModel):
     origin: str
     """Where the files come from, for people."""
     folder: str | None = None
-    """The folder that they lie in, inside the one that is named."""
+    """The folder that they are in, inside the one that is named."""
     address: str | None = None
     """Where they are fetched from when no folder is named; none where no address is known to be right."""
     sets: tuple[PanelSet, ...] = Field(min_length=1)

@@ -2,7 +2,7 @@
 
 Belongs here: the one curation path that every source takes.
 Does not belong here: reading files (see `sources.py`), units and signs (see `units.py`), structures (see
-`standardised.py`), what stands for several
+`standardised.py`), what represents several
 measurements (see `replicates.py`), splits (see `splits.py`).
 """
 
@@ -64,7 +64,7 @@ class Threshold(BaseModel):
         Raises
         ------
         ValueError
-            For a bound that lies on the other side: nobody knows.
+            For a bound that is on the other side: nobody knows.
 
         Examples
         --------
@@ -268,7 +268,7 @@ class _Reader:
 
 
 def _within_limits(value: float, sign: str, curation: Curation) -> tuple[float, str]:
-    """Turn what lies beyond a limit of quantification into a bound at the limit."""
+    """Turn what is beyond a limit of quantification into a bound at the limit."""
     low, high = curation.lloq, curation.uloq
     if low is not None and value < low and sign != ">":
         return low, "<"
@@ -285,7 +285,7 @@ def _refused(value: float, curation: Curation) -> str:
 
 
 def _used(measurements: list[Measured], merged: Merged, curation: Curation) -> list[Measured]:
-    """Return the measurements that a molecule's value stands for: none where they contradict or say too little."""
+    """Return the measurements that a molecule's value represents: none where they contradict or say too little."""
     if merged.conflict or merged.between:
         return []
     if curation.censored == "keep_bound":

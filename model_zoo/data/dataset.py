@@ -60,7 +60,7 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the table's content: equal content, equal digest, whatever file it lies in."""
+        """SHA-256 of the table's content: equal content, equal digest, whatever file it is in."""
         text = self.table.to_csv(index=False, float_format="%.12g", lineterminator="\n")
         return hashlib.sha256(text.encode()).hexdigest()
 

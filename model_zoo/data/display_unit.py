@@ -1,6 +1,6 @@
 """The unit that people read, beside the one that a model answers in: `%` of `log10 %`, `nM` of `pIC50`.
 
-It changes no model, no score and no field of an answer that was there before: what is shown stands beside it.
+It changes no model, no score and no field of an answer that was there before: what is shown is beside it.
 """
 
 from __future__ import annotations

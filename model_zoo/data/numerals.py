@@ -1,7 +1,7 @@
-"""How numbers are written: which sign stands before the decimals, and which one between thousands.
+"""How numbers are written: which sign is before the decimals, and which one between thousands.
 
 `1,234` is 1234 in London and 1.234 in Berlin. Here is what a text means once that is said, strictly: a sign at a place
-where it cannot stand makes the text no number.
+where it cannot are makes the text no number.
 """
 
 from __future__ import annotations

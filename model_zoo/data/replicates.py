@@ -28,7 +28,7 @@ class Measured(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """What stands for the measurements of one molecule."""
+    """What represents the measurements of one molecule."""
 
     value: float
     relation: str
@@ -50,7 +50,7 @@ def merge(measurements: Sequence[Measured], rule: Rule, max_spread: Spread, task
     measurements
         At least one.
     rule
-        What stands for several exact measurements.
+        What represents several exact measurements.
     max_spread
         Exact measurements further apart than this contradict: a number in the endpoint's unit; `tenfold`, one
         logarithmic unit, or a factor of ten between positive amounts; or none. A bound may be missed by as much.

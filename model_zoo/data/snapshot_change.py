@@ -24,7 +24,7 @@ MOST_LOST = 1 / 3
 """Share of the molecules that may go without a word."""
 MOST_FLIPPED = 0.1
 MOST_BEYOND = 0.1
-"""Share of the values that may lie further beyond the old range than the range is wide."""
+"""Share of the values that may be further beyond the old range than the range is wide."""
 MOST_SHIFT = 0.5
 """Of the width of the middle half of the old values: how far shared molecules' values may move together."""
 

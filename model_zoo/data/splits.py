@@ -200,7 +200,7 @@ def clusters(mols: Iterable[Mol]) -> list[int]:
 
 
 def leaks(table: pd.DataFrame, processes: int = 1) -> list[str]:
-    """List the stereo-less InChIKeys that stand in more than one of: test split, fold 0, fold 1, ...
+    """List the stereo-less InChIKeys that are in more than one of: test split, fold 0, fold 1, ...
 
     A molecule's tautomers and stereoisomers count as itself. Computed from the structures, not from the `group` column,
     so that it checks `assign` rather than repeating it.

@@ -34,7 +34,7 @@ of probabilities, as it is."""
 _ATOMS = "atom values:"
 LEAST_REPRODUCED = 0.5
 """Of a model's predictions for drugs: where a sum over atoms reproduces less, trees and kernels are followed exactly. A
-model of small molecules says much the same of all large ones, and a sum goes on growing (free energies of hydration:
+model of small molecules says much the same of all large ones, and a sum continues growing (free energies of hydration:
 the largest training molecule has 24 heavy atoms, the share is -44)."""
 
 

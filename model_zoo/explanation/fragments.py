@@ -17,7 +17,7 @@ class Fragment:
     """A part of a molecule."""
 
     smiles: str
-    """Its SMILES; `*` stands where it was bound to other parts."""
+    """Its SMILES; `*` is where it was bound to other parts."""
     atoms: tuple[int, ...]
     """Numbers of its atoms in the molecule."""
     worth: float

@@ -206,5 +206,5 @@ class KernelTable:
 
 
 def _at(number: int) -> float:
-    """Return where on its path the point of one of the others lies, in (0, 1)."""
+    """Return where on its path the point of one of the others is, in (0, 1)."""
     return (number + 1) * GOLDEN % 1.0

@@ -85,7 +85,7 @@ def join(blocks: Sequence[Numbers]) -> Numbers:
 
 
 def columns(widths: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """Say where each block lies in a joined matrix: the range `(start, stop)` of its columns, by name.
+    """Say where each block is in a joined matrix: the range `(start, stop)` of its columns, by name.
 
     Examples
     --------

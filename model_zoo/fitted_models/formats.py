@@ -89,7 +89,7 @@ class OnnxModel:
     graph, output, column
         The graph's bytes, its output, and the column of it that holds the prediction; none where it has one.
     file
-        Where the graph lies, when it was read from there.
+        Where the graph is, when it was read from there.
     """
 
     format: ClassVar[str] = "onnx"

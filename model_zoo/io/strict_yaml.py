@@ -72,7 +72,7 @@ def check(schema: type[S], content: Any) -> S:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as it stands in the file, for messages."""
+    """Return a value as it is in the file, for messages."""
     return [plain(each) for each in value] if isinstance(value, tuple) else value
 
 

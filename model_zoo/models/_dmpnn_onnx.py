@@ -120,7 +120,7 @@ def _unpacked(b: _Builder) -> tuple[list[str], str, list[str], str, str, str, st
     one = b.constant(1)
 
     def present(matrix: str) -> tuple[str, str, str]:
-        """Return the places of what is there, its codes, and the row that each lies in."""
+        """Return the places of what is there, its codes, and the row that each is in."""
         places = b.add("Transpose", b.add("NonZero", matrix), perm=[1, 0])
         found = b.add("Sub", b.add("Cast", b.add("GatherND", matrix, places), to=b.types.INT64), one)
         return places, found, b.add("Gather", places, b.constant(0), axis=1)

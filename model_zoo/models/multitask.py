@@ -1,7 +1,7 @@
 """The Gaussian process of `gp`, with what a network learnt from other endpoints as one more block of features.
 
 The network learns every auxiliary endpoint at once (`_multitask_network.py`), without the molecules of the endpoint at
-hand. What it predicts of a molecule for each of them stands beside its features: a lipophilicity or a clearance that
+hand. What it predicts of a molecule for each of them is beside its features: a lipophilicity or a clearance that
 was never measured on this molecule still says something of its half-life. Served as one ONNX graph.
 """
 
@@ -72,7 +72,7 @@ class Prepared:
 
 
 def prepare(config: Config, auxiliaries: Sequence[Auxiliary]) -> Prepared:
-    """Learn from the auxiliary endpoints; give what can be trained on the endpoint at hand.
+    """Learn from the auxiliary endpoints; return what can be trained on the endpoint at hand.
 
     Raises
     ------

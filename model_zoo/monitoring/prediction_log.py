@@ -1,6 +1,6 @@
 """The record of predictions given and values measured later, in one SQLite file.
 
-A molecule is named by a keyed digest of its standardised SMILES; the key lies beside the file, readable by its owner
+A molecule is named by a keyed digest of its standardised SMILES; the key is beside the file, readable by its owner
 alone. Who holds the record without the key cannot test whether a structure of theirs is in it. The SMILES itself is
 kept only where the service's settings allow it.
 """

@@ -6,9 +6,9 @@ Does not belong here: keeping the values (see `prediction_log.py`), applying the
 Source: Gibbs & Candes, NeurIPS 2021 (adaptive conformal inference), as a tracker of the quantile itself with steps that
 grow smaller (Angelopoulos, Barber & Bates, ICML 2024). In the order in which values came, each that lay outside of the
 interval moves the logarithm of the factor up by nine tenths of a step, each inside down by one tenth. So the share that
-lies outside comes to one tenth **whatever the values are**: no value is assumed to be like another one, nor like the
+is outside comes to one tenth **whatever the values are**: no value is assumed to be like another one, nor like the
 training data. After `T` values it differs from one tenth by at most `2 log(WIDEST / NARROWEST) / (SMALLEST_STEP T)`, as
-long as the factor does not meet these bounds. How wrong a value is changes nothing beyond that it lies outside.
+long as the factor does not meet these bounds. How wrong a value is changes nothing beyond that it is outside.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Does not belong here: the rules themselves (see `chemistry/molecules.py`, `featu
 `chemistry/structural_alerts.py`, `chemistry/similarity.py`).
 
 Whatever is trained uses the newest version of every rule. A bundle is read, replayed and served by the versions in its
-manifest, so that a rule that is mended reaches a champion with its next training and never at a restart.
+manifest, so that a rule that is corrected reaches a champion with its next training and never at a restart.
 
 A rule that has to change is copied first: standardisation, alerts and similarity to a module `<rule>_<version>.py`
 beside its own that is entered below, a featurizer to `featurizers/_earlier/<name>_<version>.py`, which is found by its

@@ -174,7 +174,7 @@ class Graph:
     def _note_outside(
         self, found: Named, dotted: str, reference: Reference, module: SourceModule, known: Known, owner: Node
     ) -> None:
-        """Note a library or builtin, and take what is reached by a name that stands in a text."""
+        """Note a library or builtin, and take what is reached by a name that is in a text."""
         if found.kind == "library":
             known.libraries.add(dotted)
         elif found.kind == "builtin":
@@ -190,7 +190,7 @@ class Graph:
                 self._add(known, Node(module.name, WHOLE))
 
     def _follow_registry(self, found: Named, reference: Reference, known: Known) -> None:
-        """Follow a registry where it is asked for a name that stands in a text."""
+        """Follow a registry where it is asked for a name that is in a text."""
         if reference.literal is None or found.node is None or found.node.piece < 0 or found.attributes:
             return
         package, wanted = REGISTRIES.get(self.qualified(found.node), ("", ()))

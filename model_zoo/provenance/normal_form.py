@@ -231,7 +231,7 @@ _SPECIAL: dict[str, Any] = {
 
 
 def _evaluated(annotation: ast.expr) -> ast.expr:
-    """Return an annotation as it is evaluated: what stands in quotes is an expression too."""
+    """Return an annotation as it is evaluated: what is in quotes is an expression too."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         try:
             return ast.parse(annotation.value, mode="eval").body

@@ -1,7 +1,7 @@
 """The record of a trained model: which code, configuration, data and libraries can change it.
 
 Belongs here: the one list of parts that the product's assets and the benchmark's results are both keyed by.
-Does not belong here: digests and differences (see `signed_code.py`, `signature.py`), assets and what lies between them
+Does not belong here: digests and differences (see `signed_code.py`, `signature.py`), assets and what is between them
 (see `ai_drug_assets/planning/catalog.py`).
 """
 
@@ -28,7 +28,7 @@ COLUMN = ("column",)
 def dataset_record(
     endpoint: Endpoint, folder: Path, root: Path, group: Mapping[str, str] | None = None
 ) -> SignatureRecord:
-    """Return the record of an endpoint's snapshot, whose files lie under a folder; of a group's with its signature."""
+    """Return the record of an endpoint's snapshot, whose files are under a folder; of a group's with its signature."""
     config = {"dataset": endpoint.dataset.model_dump(mode="json")}
     makers = Makers(("group_member",) if group else ("dataset",))
     return make_record(makers, root, config, endpoint.dataset.source.digests(folder), group or {})

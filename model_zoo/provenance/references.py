@@ -1,4 +1,4 @@
-"""The names in a definition: what each means, and references to what lies outside it."""
+"""The names in a definition: what each means, and references to what is outside it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from model_zoo.provenance.scopes import Imported, Local, Meaning, Scope, Skips, 
 from model_zoo.provenance.syntax import constant, text
 
 READS_NAMES = frozenset({"locals", "vars", "dir", "eval", "exec"})
-"""Builtins that can see the names of local variables: where they stand, these count."""
+"""Builtins that can see the names of local variables: where they are, these count."""
 
 
 class Reference(NamedTuple):
     """A name in a definition that means something outside it."""
 
     name: str | None
-    """A name of the module, or of a builtin; none where `target` stands."""
+    """A name of the module, or of a builtin; none where `target` is."""
     target: Target | None = None
     """What a function's own import binds."""
     attributes: tuple[str, ...] = ()

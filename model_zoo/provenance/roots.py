@@ -3,7 +3,7 @@
 Belongs here: the one list of procedures whose code counts, and what callers use of recipes and featurizers.
 Does not belong here: what these reach (see `definitions.py`), configuration and data of a record (see `records.py`).
 
-Classes stand here whose objects the procedures are handed: the code of these objects runs, but nothing in the
+Classes are listed whose objects the procedures are handed: the code of these objects runs, but nothing in the
 procedures says which it is.
 """
 

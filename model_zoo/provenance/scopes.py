@@ -103,7 +103,7 @@ def _binds(scope: Scope, name: str) -> bool:
 
 
 def bound_by(nodes: Iterable[ast.AST], package: list[str], skips: Skips) -> Bound:
-    """Collect what statements or expressions bind in the scope that they stand in."""
+    """Collect what statements or expressions bind in the scope that they are in."""
     bound = Bound()
     for node in nodes:
         for part in _same_scope(node, skips):

@@ -30,7 +30,7 @@ class Changed(NamedTuple):
 
     path: str
     line: int
-    """`path` and `line`: where it stands now."""
+    """`path` and `line`: where it is now."""
     detail: str
     """`changed`, or `added` when the earlier record holds nothing of its name."""
     via: tuple[str, ...]

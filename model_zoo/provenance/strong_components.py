@@ -1,4 +1,4 @@
-"""Circles in a graph: its strongly connected components, in an order in which everything stands before what needs it.
+"""Circles in a graph: its strongly connected components, in an order in which everything is before what needs it.
 
 Source: Tarjan, SIAM Journal on Computing 1972, 1, 146.
 """

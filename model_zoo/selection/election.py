@@ -57,7 +57,7 @@ class Election:
     """One-sided paired p-value of each model against the holder of the title, by model name."""
     awaited: tuple[str, ...] = ()
     """Models that compete and were not trained yet when this was decided: the champion is provisional. None where an
-    earlier champion goes on serving meanwhile."""
+    earlier champion continues serving meanwhile."""
 
 
 def paired_p_value(challenger: Sequence[float], holder: Sequence[float], *, higher_is_better: bool) -> float:

@@ -1,4 +1,4 @@
-"""One trained model from what lies on disk: the snapshot, features, members and auxiliary endpoints it is made of.
+"""One trained model from what is on disk: the snapshot, features, members and auxiliary endpoints it is made of.
 
 Belongs here: reading them, joining them, and handing them to the training procedure. What is decided here changes
 numbers, so signatures cover it.
@@ -58,7 +58,7 @@ class Sources:
 
 
 def fit(learner: Learner, sources: Sources, featurize: Featurize, watch: Watch, folder: Path) -> dict[str, Json]:
-    """Fit a model on what lies on disk, score it and write it into an existing, empty folder.
+    """Fit a model on what is on disk, score it and write it into an existing, empty folder.
 
     Parameters
     ----------

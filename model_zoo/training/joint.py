@@ -83,7 +83,7 @@ class JointData:
 def fit_jointly(
     learner: JointLearner, group: Path, features: Sequence[Path], watch: WatchJoint, folder: Path
 ) -> dict[str, Json]:
-    """Fit a joint model on what lies on disk, with every fold left out in turn, and write it.
+    """Fit a joint model on what is on disk, with every fold left out in turn, and write it.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 12_000, 64, 2e-3, 0.01
 HELD_OUT = 20
 """One molecule of so many is held out, to say how well descriptors are read."""
 REWRITTEN = 0.5
-"""The share of molecules that are written anew, from another atom, each epoch."""
+"""The share of molecules that are written again, from another atom, each epoch."""
 SEED = 0
 
 

@@ -26,7 +26,7 @@ from model_zoo.training.cross_validation import training_values
 
 @dataclass(frozen=True)
 class AuxiliaryDataset:
-    """Another endpoint as it lies: its scale of training, its snapshot, and the `n x d` features of its molecules."""
+    """Another endpoint as it is: its scale of training, its snapshot, and the `n x d` features of its molecules."""
 
     name: str
     target: Target
@@ -35,7 +35,7 @@ class AuxiliaryDataset:
 
 
 def prepared(recipe: str, config: ModelConfig, own: Dataset, others: Iterable[AuxiliaryDataset]) -> Trainer:
-    """Let a recipe learn from other endpoints before it is trained on one; give what trains with that.
+    """Let a recipe learn from other endpoints before it is trained on one; return what trains with that.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class Found:
     """`gain` and `interval`: how much better the chosen ones are on the outer folds, positive where better, and the 95
     % interval of that from drawing their molecules; none when nothing was chosen."""
     confirmed: bool
-    """Whether that interval lies above zero."""
+    """Whether that interval is above zero."""
     trials: int
     """How many there are."""
 

@@ -36,7 +36,7 @@ QUANTILES = 201
 
 Floats = NDArray[np.float64]
 Asked = tuple[Floats, NDArray[np.bool_]]
-"""How hard new molecules are, and which lie beyond the range of sizes and kinds."""
+"""How hard new molecules are, and which are beyond the range of sizes and kinds."""
 _NOTHING = (np.empty(0, dtype=bool), np.empty(0))
 
 
@@ -52,7 +52,7 @@ class ReferenceDistribution(BaseModel):
     """Evenly spaced quantiles of the predictions, in the endpoint's unit, from the lowest to the highest."""
 
     def percentile(self, values: Floats) -> Floats:
-        """Return the share of the list, in percent, that `n` values lie above; equal ones count half.
+        """Return the share of the list, in percent, that `n` values are above; equal ones count half.
 
         Examples
         --------

@@ -3,7 +3,7 @@
 A model here is an endpoint of ours. The input is a BYTES tensor named `smiles` with one SMILES per molecule; the
 outputs are FP64 tensors of the same length: `value`, `lower`, `upper` (for a regression endpoint), `similarity` and
 `usual_error`, and the BYTES tensor `reliability`; the last two are null where the champion tells none. A molecule that
-could not be predicted is null in each, and its reason stands in the output `error` (BYTES, null for the others).
+could not be predicted is null in each, and its reason is in the output `error` (BYTES, null for the others).
 `notes` (BYTES, null where there are none) says what was left out of a structure. `version` (BYTES) names the version
 that answered for each molecule: while a challenger is on trial, some are the challenger's, unless the address names the
 champion's version. The input may come as a binary tensor beside the JSON; outputs are JSON always, since only JSON has

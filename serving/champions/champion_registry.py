@@ -104,7 +104,7 @@ class ChampionRegistry:
     trial_failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
     """Endpoints whose version on trial could not be loaded; the champion answers alone."""
     withdrawn: Mapping[str, Withdrawal] = field(default_factory=lambda: MappingProxyType({}))
-    """Endpoints that are served no more, since when and why."""
+    """Endpoints that are served no longer, since when and why."""
 
     @property
     def loaded(self) -> dict[tuple[str, str], Champion]:

@@ -7,7 +7,7 @@ A request reads `ChampionWatcher.table` once and keeps what it read; the watcher
 rebinds one reference to a new one. The old bundles are freed when the last request lets go of them.
 
 A pointer that is damaged, gone, or cannot come after the one that is followed (see `Pointer.damage_after`) changes
-nothing: what serves goes on serving until a whole one is there, or one of another lineage, which a restore writes. A
+nothing: what serves continues serving until a whole one is there, or one of another lineage, which a restore writes. A
 service that starts beside such a one serves what was followed before it started (see `remembered_pointer.py`).
 """
 

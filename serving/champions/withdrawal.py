@@ -13,6 +13,6 @@ def require_not_withdrawn(table: ChampionRegistry, *names: str) -> None:
 
 
 def withdrawal(table: ChampionRegistry, *names: str) -> str:
-    """Say since when and why those of some endpoints that were withdrawn are served no more; empty where none was."""
+    """Say since when and why those of some endpoints that were withdrawn are served no longer; empty where none was."""
     gone = ((name, table.withdrawn[name]) for name in names if name in table.withdrawn)
     return "; ".join(f"{name} was withdrawn on {entry.since[:10]}: {entry.reason}" for name, entry in gone)

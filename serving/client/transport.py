@@ -94,7 +94,7 @@ class Transport:
         Parameters
         ----------
         body
-            Gives the body, anew for each time the request is sent.
+            Gives the body, again for each time the request is sent.
         again
             Whether it is safe to send it again when the connection broke in the middle.
         extra_seconds

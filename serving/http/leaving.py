@@ -1,6 +1,6 @@
 """Work that nobody waits for any more.
 
-A server goes on with a request whose client has left. That is right for what changes something, and for what is
+A server continues with a request whose client has left. That is right for what changes something, and for what is
 remembered; an explanation of minutes is neither.
 """
 

@@ -18,7 +18,7 @@ from serving.http.problems import ProblemError
 SLOWEST_BYTES_PER_SECOND = 1000
 """Slower than the slowest line anybody sends files over: whoever sends a byte now and then has no end in mind."""
 STOPPING_SECONDS = 3.0
-"""How long a request may go on arriving once the service ends."""
+"""How long a request may continue arriving once the service ends."""
 
 
 class Patience:

@@ -433,7 +433,7 @@ class MakingInfo(Struct, frozen=True):
 
 
 class WithdrawnEndpoint(Struct, frozen=True):
-    """An endpoint that is served no more."""
+    """An endpoint that is served no longer."""
 
     since: Annotated[str, Meta(description="When it was withdrawn, ISO 8601.")]
     reason: Annotated[str, Meta(description="Why.")]

@@ -1,6 +1,6 @@
 """What goes to a process that does chemistry, and back: data only, never pickled; each message with its number.
 
-Belongs here: the messages, and how they stand in a pipe.
+Belongs here: the messages, and how they are in a pipe.
 Does not belong here: who sends them (see `chemistry_process.py`), who answers (see `chemistry_worker.py`).
 """
 

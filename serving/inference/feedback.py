@@ -113,7 +113,7 @@ async def store_measurements(engine: Engine, measurements: list[Measurement], ca
 
 
 def withdraw_measurements(engine: Engine, data: WithdrawalRequest, caller: str) -> WithdrawalResponse:
-    """Forget what the caller reported; what was made of it (reviews, intervals) is made anew without it.
+    """Forget what the caller reported; what was made of it (reviews, intervals) is made again without it.
 
     Raises
     ------

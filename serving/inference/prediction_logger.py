@@ -4,7 +4,7 @@ Belongs here: the waiting rows, the thread that writes them, and what is dropped
 Does not belong here: the record's file (see `model_zoo.monitoring.prediction_log`), measured values (see
 `api/feedback.py`).
 
-A request leaves one note and goes on. One thread turns notes into rows and writes them in batches. While the file
+A request leaves one note and continues. One thread turns notes into rows and writes them in batches. While the file
 cannot be written (a full disk, a lock) the notes wait; past a bound the newest are dropped and counted: predictions
 matter more than their record.
 """

@@ -51,7 +51,7 @@ def chosen(
     Raises
     ------
     ProblemError
-        `withdrawn` for endpoints that are served no more, `no-champion` when nothing is loaded that could answer,
+        `withdrawn` for endpoints that are served no longer, `no-champion` when nothing is loaded that could answer,
         `unknown-endpoints` for names nobody knows.
     """
     waiting = {"Retry-After": "5"}

@@ -4,7 +4,7 @@ Belongs here: the split by molecule, asking challengers in the shadow, notes for
 Does not belong here: which version is on trial (the pointer says it), the verdict (see `model_zoo.monitoring.review`).
 
 In a split, a molecule always gets the same arm: by a digest of its standardised SMILES and the challenger's version,
-so that a new trial draws anew. The champion is asked for those molecules too, for the record: a verdict compares both
+so that a new trial draws again. The champion is asked for those molecules too, for the record: a verdict compares both
 on the same molecules.
 """
 

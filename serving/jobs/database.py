@@ -199,7 +199,7 @@ class JobTable:
         return self._own(job, owner, changes, done, failed, size, time.time() + self._lease)
 
     def release(self, job: str, owner: str, pause: float = 0.0, *, attempted: bool = False) -> None:
-        """Return a job back for its next turn, after a pause; only an attempt that failed goes on counting."""
+        """Put a job back for its next turn, after a pause; only an attempt that failed continues to count."""
         changes = "owner = NULL, lease_until = 0, turn = ?" + ("" if attempted else ", attempts = 0")
         self._own(job, owner, changes, time.time() + pause)
 
@@ -232,7 +232,7 @@ class JobTable:
             return int(db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0])
 
     def ids(self) -> set[str]:
-        """List the jobs of which something may lie in the folder."""
+        """List the jobs of which something may be in the folder."""
         with self._connected() as db:
             return {str(row[0]) for row in db.execute("SELECT id FROM jobs WHERE removed IS NULL")}
 

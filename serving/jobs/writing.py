@@ -2,7 +2,7 @@
 
 Parquet: see `parquet.py`.
 
-Every row of the upload is one row of the result, in order. The columns that came stand first and are unchanged; then
+Every row of the upload is one row of the result, in order. The columns that came are first and are unchanged; then
 `standardised`, `error_code`, `error_detail` and `notes`; then the columns of each endpoint, named
 `<endpoint>_<field>`. A column that came with the name of one of ours keeps it, and ours gets a number.
 """

@@ -31,7 +31,7 @@ from serving.page.shown import shown_estimate
 MOST = 200
 """Molecules of one request: a fraction of a second on a worker thread."""
 EGG, EGG_AXIS = "egg", "tpsa_sp"
-"""Where a molecule lies in the BOILED-Egg, 1 for the white and 2 for the yolk, added up; and the egg's own axis."""
+"""Where a molecule is in the BOILED-Egg, 1 for the white and 2 for the yolk, added up; and the egg's own axis."""
 PROPERTIES = (
     *((each.name, each.title, each.unit) for each in physchem(Chem.MolFromSmiles("C")).properties),
     (EGG_AXIS, "TPSA with S and P", "Å²"),

@@ -53,7 +53,7 @@ class AtomsView:
 
     drawing: Markup
     largest: str
-    """What the strongest colour of the picture stands for."""
+    """What the strongest colour of the picture represents."""
     terms: tuple[tuple[str, str, str], ...]
     """The sum, term by term: what it is, its amount, and its kind (`up`, `down`, or nothing)."""
     groups: tuple[tuple[Markup, str, str, str], ...]
@@ -64,7 +64,7 @@ class AtomsView:
 
 @dataclass(frozen=True)
 class PairView:
-    """Two measured molecules that differ in one group, and what lies between them."""
+    """Two measured molecules that differ in one group, and what is between them."""
 
     having: NeighbourView
     other: NeighbourView
@@ -74,7 +74,7 @@ class PairView:
 
 @dataclass(frozen=True)
 class Why:
-    """What stands behind one prediction; `atoms` is none where the champion cannot explain it."""
+    """What is behind one prediction; `atoms` is none where the champion cannot explain it."""
 
     title: str
     unit: str
@@ -84,7 +84,7 @@ class Why:
 
 
 def why(champion: Champion, name: str, estimate: Estimate | None, annotation: Annotation) -> Why:
-    """Return what stands behind a prediction; none was made where the molecule was refused. Draws: for a thread."""
+    """Return what is behind a prediction; none was made where the molecule was refused. Draws: for a thread."""
     manifest = champion.manifest
     near = annotation.neighbours.get(name)
     explanation, beside = annotation.explanations.get(name), annotation.beside.get(name, Beside())
@@ -125,7 +125,7 @@ def explained(champions: Mapping[str, Champion], endpoint: str) -> Mapping[str, 
 
 
 def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, groups: Sequence[Fragment]) -> AtomsView:
-    """Draw what each atom adds; the terms below the picture add up to the number that stands on the card."""
+    """Draw what each atom adds; the terms below the picture add up to the number that is on the card."""
     parts = explanation.atoms
     largest = max((abs(part) for part in parts), default=0.0)
     total = (explanation.baseline, sum(parts), explanation.rest, explanation.prediction)

@@ -115,7 +115,7 @@ def contribution_marks(contributions: Sequence[float], largest: float | None = N
 
 
 def _discs(drawer: Any, mol: Chem.Mol, marks: Sequence[Mark]) -> str:
-    """Draw what lies behind the structure, in the drawing's own coordinates."""
+    """Draw what is behind the structure, in the drawing's own coordinates."""
     marks = [mark for mark in marks if 0 <= mark.atom < mol.GetNumAtoms()]
     if not marks:
         return ""

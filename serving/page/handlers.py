@@ -67,7 +67,7 @@ class Form(Struct, frozen=True):
     name: str = ""
     """What that molecule is called."""
     at: int = 1
-    """The line that the cursor stands in, from 1."""
+    """The line that the cursor is in, from 1."""
     format: str = "csv"
     """What a download is written as."""
     score: str = ""
@@ -119,7 +119,7 @@ async def predict_page(
 
 @post("/page/preview", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def preview_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
-    """Draw the molecule that the cursor stands in, and say what was understood of all lines."""
+    """Draw the molecule that the cursor is in, and say what was understood of all lines."""
     readings = {champion.manifest.reading for champion in engine.champion_registry.champions.values()}
     shown = await engine.work(preview, data.smiles, data.at, readings, engine.settings.limits)
     return _html(render("preview.html", preview=shown, most=engine.settings.max_molecules))
@@ -156,7 +156,7 @@ async def download(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) 
 
 @post("/page/why", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def why_page(request: HttpRequest, data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
-    """Return what stands behind one prediction: what each atom adds, measured neighbours."""
+    """Return what is behind one prediction: what each atom adds, measured neighbours."""
     table = engine.champion_registry
     asked = details.explained(table.champions, data.endpoint)
     if not asked:

@@ -86,7 +86,7 @@ MEASURING_HANDLERS: list[ControllerRouterHandler] = [measured_page]
 def _number(text: str) -> tuple[float, Sign]:
     """Read a number as chemists write it: a decimal point or comma, any minus sign, `<` or `>` before a bound.
 
-    The page writes a decimal point, so a point is one. A comma that may stand between thousands is asked about, as it
+    The page writes a decimal point, so a point is one. A comma that may be between thousands is asked about, as it
     is in a file: `1,234` is 1234 in London and 1.234 in Berlin.
 
     Examples

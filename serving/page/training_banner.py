@@ -26,7 +26,7 @@ class Banner:
     headline: str
     """A sentence on what serves so far."""
     left: str
-    """How long the run goes on, and whether that is a first guess."""
+    """How long the run continues, and whether that is a first guess."""
     guess: bool
     done: int
     total: int

@@ -23,7 +23,7 @@ MOST_CHECKED = 500
 
 @dataclass(frozen=True)
 class Line:
-    """One molecule of the box, or what stands in its place."""
+    """One molecule of the box, or what is in its place."""
 
     smiles: str
     """The structure as SMILES; what came, where it is refused."""
@@ -71,7 +71,7 @@ class Understood:
 
 @dataclass(frozen=True)
 class Preview:
-    """The line that the cursor stands in, drawn, and all lines as they were understood."""
+    """The line that the cursor is in, drawn, and all lines as they were understood."""
 
     title: str
     drawing: Markup | None

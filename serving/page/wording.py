@@ -36,7 +36,7 @@ FAULTS = {
 }
 """A sentence for each code of a molecule that was not predicted."""
 FEWEST = 20
-"""With fewer measured values than this, nothing is said about where a value lies among them."""
+"""With fewer measured values than this, nothing is said about where a value is among them."""
 METRICS = {
     "rmse": "RMSE", "mae": "mean error", "r2": "R\N{SUPERSCRIPT TWO}", "spearman": "Spearman", "auroc": "AUROC",
     "auprc": "AUPRC", "mcc": "MCC", "accuracy": "accuracy",
@@ -110,7 +110,7 @@ def provisional(card: ModelCard) -> str:
 
 
 def standing(champion: Champion, estimate: Estimate) -> str:
-    """Say where the value lies among reference drugs, else among the measured ones; nothing where neither is known."""
+    """Say where the value is among reference drugs, else among the measured ones; nothing where neither is known."""
     reference = champion.manifest.trust.reference
     if estimate.percentile is not None and reference is not None:
         return f"{_above(estimate.percentile)} of {reference.name}"
@@ -165,7 +165,7 @@ def desirability(champion: Champion, estimate: Estimate) -> float | None:
     """Return how desirable a value is, 0 to 1: by the project's range, else by its place among drugs or measured.
 
     None where the endpoint says neither a range nor a direction, or too little is known. A class that is not the wanted
-    one is at most half as desirable as can be, however near its probability lies: the words beside it say no.
+    one is at most half as desirable as can be, however near its probability is: the words beside it say no.
     """
     score = _desirability(champion, estimate)
     contradicted = score is not None and estimate.label is not None and estimate.label != _wanted_class(champion)
@@ -261,7 +261,7 @@ def _share_below(champion: Champion, value: float) -> float | None:
 
 
 def _above(percent: float) -> str:
-    """Say where a value lies, by the share of others below it.
+    """Say where a value is, by the share of others below it.
 
     Examples
     --------

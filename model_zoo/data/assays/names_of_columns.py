@@ -39,7 +39,7 @@ _DIRECTIONS: tuple[tuple[str, Direction], ...] = (
 
 
 def unit_in(name: str) -> tuple[str, str]:
-    """Return the unit that stands in a column's name, and the name without it; the unit is empty where there is none.
+    """Return the unit that is in a column's name, and the name without it; the unit is empty where there is none.
 
     Examples
     --------

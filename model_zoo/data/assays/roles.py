@@ -74,7 +74,7 @@ class Roles:
     weight: str = ""
     """`relation`, `unit`, `day`, `series`, `part`, `identifier` and `weight`: columns that say more of them."""
     choosing: dict[str, Counter[str]] = field(default_factory=dict)
-    """Columns by which some rows may be meant and others not, with how often each text stands there."""
+    """Columns by which some rows may be meant and others not, with how often each text is there."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Columns of numbers that are taken for none, with why."""
 
@@ -125,7 +125,7 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
 
 
 def _units_below(table: WholeTable, cells: dict[str, list[str]]) -> dict[str, str]:
-    """Return the units that stand in a row of their own below the header, where no structure does."""
+    """Return the units that are in a row of their own below the header, where no structure does."""
     if not table.rows or not table.structure or table.column(table.structure)[0]:
         return {}
     found = {name: unit_in(f"x ({texts[0]})")[0] for name, texts in cells.items() if texts[0]}

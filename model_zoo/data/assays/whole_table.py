@@ -35,7 +35,7 @@ class WholeTable:
 
     path: Path
     form: Form
-    """`path` and `form`: where it lies, and how it is written."""
+    """`path` and `form`: where it is, and how it is written."""
     names: tuple[str, ...]
     """Its columns; a name that stands twice, twice."""
     rows: list[list[str]]
@@ -51,7 +51,7 @@ class WholeTable:
         return [row[place].strip() for row in self.rows]
 
     def rows_with(self, where: Mapping[str, str]) -> WholeTable:
-        """Return the table with the rows that have these texts in these columns; `ANY` stands for every text."""
+        """Return the table with the rows that have these texts in these columns; `ANY` represents every text."""
         wanted = [(self.names.index(name), text) for name, text in where.items() if text != ANY]
         return replace(self, rows=[row for row in self.rows if all(row[at].strip() == text for at, text in wanted)])
 

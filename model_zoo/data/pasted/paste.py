@@ -16,7 +16,7 @@ _PUNCTUATION = re.compile(r"[\s\[\](){},;`=_|+-]*")
 
 @dataclass(frozen=True)
 class Entry:
-    """One molecule of a text, or what stands in its place."""
+    """One molecule of a text, or what is in its place."""
 
     line: int
     """Where it begins in the text, from 1."""

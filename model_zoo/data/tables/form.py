@@ -23,7 +23,7 @@ class Form(NamedTuple):
     header: bool = True
     """Whether a row names the columns; else they are `column_1`, `column_2` and so on."""
     skip_rows: int = 0
-    """How many rows stand before it, or before the first row."""
+    """How many rows are before it, or before the first row."""
     sheet: str = ""
     """Of a workbook; its only one when empty."""
     decimal: str = "."

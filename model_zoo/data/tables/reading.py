@@ -41,7 +41,7 @@ from model_zoo.data.tables.workbook import read_sheet
 
 @dataclass(frozen=True)
 class Table:
-    """An upload understood: its columns, and its rows read anew at each call."""
+    """An upload understood: its columns, and its rows read again at each call."""
 
     form: Form
     """What the file is."""
@@ -154,7 +154,7 @@ def read_head(
 
 
 def read_grid(path: Path, form: Form) -> Iterator[list[str]]:
-    """Read the rows of a CSV, TSV, XLSX or Parquet file as they stand, its header first; a blank row has no cells.
+    """Read the rows of a CSV, TSV, XLSX or Parquet file as they are, its header first; a blank row has no cells.
 
     Raises
     ------

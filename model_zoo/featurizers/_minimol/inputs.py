@@ -1,4 +1,4 @@
-"""Molecules as the inputs of MiniMol's network: atoms, bonds, and where each atom stands in its molecule.
+"""Molecules as the inputs of MiniMol's network: atoms, bonds, and where each atom is in its molecule.
 
 Atoms are taken in RDKit's canonical order: eigenvectors of the Laplacian have no natural sign or, where eigenvalues
 repeat, basis, and the network is not blind to that. One order gives one embedding per molecule.
@@ -97,7 +97,7 @@ def _atoms(mol: Chem.Mol) -> NDArray[np.float32]:
 
 
 def _place_in_table(number: int) -> tuple[int, int]:
-    """Return group and period of an element; lanthanides and actinides beyond the first stand in a group 19.
+    """Return group and period of an element; lanthanides and actinides beyond the first are in a group 19.
 
     A dummy atom (number 0) is read as the last element, as in the network's training.
 
