@@ -103,6 +103,12 @@ lock: $(STAMP) ## Resolve pyproject.toml into constraints.txt (UPGRADE=1 to take
 		--quiet $(if $(filter 1,$(UPGRADE)),--upgrade) --output-file constraints.txt
 	sed -i.old 's/+cpu$$//' constraints.txt && rm constraints.txt.old
 
+.PHONY: sbom
+sbom: $(STAMP) ## Write the bill of materials of .venv, with licences, into build/sbom.cdx.json
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --output-reproducible --output-file build/sbom.cdx.json $(BIN)/python
+	@echo "build/sbom.cdx.json"
+
 clean: ## Remove the environment, caches and built files; trained models and data in .aidrug stay
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -33,15 +33,7 @@ TAGS = {keys.RUN_TAG_RETRAINING: "true", "dagster/max_retries": "0"}
 
 
 def automation_sensor(catalog: Catalog, clock: Callable[[], float] = time.time) -> dg.SensorDefinition:
-    """Make the sensor, running from the start.
-
-    Parameters
-    ----------
-    catalog
-        What is loaded.
-    clock
-        Gives the time in seconds since 1970.
-    """
+    """Make the sensor, running from the start."""
     retraining, watched = Retraining(catalog), catalog.settings.home / "service"
 
     @dg.sensor(

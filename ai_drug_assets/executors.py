@@ -3,7 +3,7 @@
 Belongs here: choosing the executor, and what a failure within a run stops.
 Does not belong here: runs of the automation, which make little each and are judged by it (see `retraining.py`).
 
-Dagster leaves out whatever lies below a failure. Of a run of everything, one model that cannot be fitted would take the
+Dagster leaves out whatever is below a failure. Of a run of everything, one model that cannot be fitted would take the
 leaderboard, the champion and every endpoint's publication along, although each is made from what there is.
 """
 
@@ -34,11 +34,6 @@ class GatheringExecutor(dg.Executor):
     """Executes as another executor does, then makes what gathers others from those that there are.
 
     The run still fails when a step did, and says which.
-
-    Parameters
-    ----------
-    inner
-        The other executor.
     """
 
     def __init__(self, inner: dg.Executor) -> None:
@@ -92,7 +87,7 @@ def without_what_failed(
     Parameters
     ----------
     needs
-        Steps of the run, each with those that stand before it, in any order.
+        Steps of the run, each with those that are before it, in any order.
     made, tried
         Which of them were made, and which were begun at all.
 
@@ -131,7 +126,7 @@ def _kind(step: str) -> str:
 
 
 def gathering(inner: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
-    """Let an executor go on with what gathers others when something fails."""
+    """Let an executor continue with what gathers others when something fails."""
     create = inner.executor_creation_fn
     assert create is not None
     return dg.ExecutorDefinition(

@@ -43,13 +43,7 @@ class Interrupted:
         raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Raise again the interrupt that came, if any.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            When one came.
-        """
+        """Raise again the interrupt that came, if any."""
         if self.came:
             raise KeyboardInterrupt
 

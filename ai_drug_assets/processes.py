@@ -121,7 +121,7 @@ def hold_for_ever(lock: Path) -> bool:
 def end_with_parent() -> None:
     """End this process when the one that started it through `multiprocessing` is gone, however that ended.
 
-    A training that nobody waits for any more would go on for minutes, and hold its memory and its lock.
+    A training that nobody waits for any more would continue for minutes, and hold its memory and its lock.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -132,13 +132,6 @@ def end_when(over: Callable[[], bool], every_s: float = OVER_S) -> None:
     """End this process when what it works for is over, and it has not noticed at the look after.
 
     A cancelled run waits for the library that trains: until its call comes back nothing of Python is interrupted.
-
-    Parameters
-    ----------
-    over
-        Says whether it is over; where it cannot tell, it is asked again.
-    every_s
-        Seconds between two looks.
     """
 
     def watch() -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 FIRST_WAIT_S, LAST_WAIT_S, FACTOR = 30.0, 3600.0, 4.0
 """How long the second attempt waits, the longest that any waits, and how much longer each waits than the one before."""
 OWN_FAILURES = 2
-"""So many failures under one signature are the asset's own, unless their cause lies outside."""
+"""So many failures under one signature are the asset's own, unless their cause is outside."""
 DEATHS = 4
 """So often the process that makes an asset dies before it is left alone."""
 PATIENT = 3
@@ -67,13 +67,7 @@ class Running:
 
 
 class Retraining:
-    """Decides what to ask for.
-
-    Parameters
-    ----------
-    catalog
-        What there is to make, as it is loaded.
-    """
+    """Decides what to ask for."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -96,17 +90,7 @@ class Retraining:
         return cursor.tracked == self._tracked_now(content=cursor.tracked[0] > 0) and cursor.seen == self._files_now()
 
     def look(self, instance: dg.DagsterInstance, cursor: Cursor, at: float) -> Look:
-        """Look at everything, and decide.
-
-        Parameters
-        ----------
-        instance
-            Where Dagster keeps its records.
-        cursor
-            What the last look left.
-        at
-            The time, in seconds since 1970.
-        """
+        """Look at everything, and decide."""
         seen, tracked = self._files_now(), self._tracked_now(content=True)
         if is_held(self._home / "locks" / "run"):
             told = "`aidrug run` is at work: what it leaves is looked at afterwards"

@@ -32,86 +32,63 @@ TIMEOUT_MINUTES = 240
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one installation.
-
-    Attributes
-    ----------
-    root
-        The checkout: relative file names in endpoint files start here.
-    code_root
-        Folder that holds the first-party packages whose code is signed; the checkout but in tests.
-    configs
-        Folder with `endpoints/` and `models/`.
-    home
-        All state: `AIDRUG_HOME`, by default `.aidrug` in the checkout.
-    store
-        The bundle store, a folder or `s3://bucket/prefix`: `AIDRUG_STORE`.
-    tracking_uri
-        MLflow's database or server: `MLFLOW_TRACKING_URI`.
-    artifacts
-        Where MLflow puts artefacts when its database is ours, a folder or an S3 prefix: `AIDRUG_ARTIFACTS`.
-    remote, branch
-        Address of a Git remote that the SHA sensor polls instead of the checkout (`AIDRUG_GIT_REMOTE`), and its branch
-        (`AIDRUG_GIT_BRANCH`).
-    service_address
-        Where the pipeline and the command reach the service, when that is not this machine: `AIDRUG_SERVICE_URL`.
-    ledger_copy
-        Where runs publish a copy of the ledger, a folder or an S3 prefix: `AIDRUG_LEDGER`.
-    backup
-        Where backups are kept, a folder or an S3 prefix: `AIDRUG_BACKUP`.
-    logs
-        Where Dagster keeps what steps print, `s3://bucket/prefix`, instead of AIDRUG_HOME: `AIDRUG_LOGS`.
-    workers
-        How many assets are made side by side, each on its share of the cores; by default two, or one per four cores
-        where there are more than eight, as far as there are 3 GB of memory for each: `AIDRUG_WORKERS`.
-    timeout_minutes
-        After how long a run is ended, as a delivery is: `AIDRUG_TIMEOUT_MINUTES`.
-    benchmark_sets
-        The folder of benchmark sets, for endpoints of `kind: benchmark`: `AIDRUG_BENCHMARK_FOLDER`.
-    executor
-        Where the steps of a run work: in `processes` beside it, or each in a task on `ecs`: `AIDRUG_EXECUTOR`.
-    supervised
-        Whether another process watches the revision and reloads, one that goes on when this code does not load:
-        `AIDRUG_SUPERVISED`, which `aidrug up` tells what it starts.
-    ray_address
-        The Ray cluster that screens run on instead of this machine: `AIDRUG_RAY_ADDRESS`.
-    bind, ui_host, code_host, code_port, mlflow_database, mlflow_hosts
-        For `aidrug start`, one process per container: the address to listen on (`AIDRUG_BIND`), where the webserver
-        and the code server are (`AIDRUG_UI_HOST`, `AIDRUG_CODE_HOST`, `AIDRUG_CODE_PORT`), the database of the MLflow
-        server (`AIDRUG_MLFLOW_DATABASE`), and more names under which that is asked (`AIDRUG_MLFLOW_HOSTS`).
-    postgres_host
-        The Postgres server that keeps the MLflow server's database instead: `AIDRUG_POSTGRES_HOST` (see
-        `storage/postgres.py`).
-    """
+    """Settings of one installation."""
 
     root: Path
+    """The checkout: relative file names in endpoint files start here."""
     code_root: Path
+    """Folder that holds the first-party packages whose code is signed; the checkout but in tests."""
     configs: Path
+    """Folder with `endpoints/` and `models/`."""
     home: Path
+    """All state: `AIDRUG_HOME`, by default `.aidrug` in the checkout."""
     store: str
+    """The bundle store, a folder or `s3://bucket/prefix`: `AIDRUG_STORE`."""
     tracking_uri: str
+    """MLflow's database or server: `MLFLOW_TRACKING_URI`."""
     artifacts: str
+    """Where MLflow puts artefacts when its database is ours, a folder or an S3 prefix: `AIDRUG_ARTIFACTS`."""
     ui_port: int = 3000
     service_port: int = 8000
     remote: str | None = None
     branch: str = "main"
+    """`remote` and `branch`: address of a Git remote that the SHA sensor polls instead of the checkout
+    (`AIDRUG_GIT_REMOTE`), and its branch (`AIDRUG_GIT_BRANCH`)."""
     service_address: str | None = None
+    """Where the pipeline and the command reach the service, when that is not this machine: `AIDRUG_SERVICE_URL`."""
     ledger_copy: str | None = None
+    """Where runs publish a copy of the ledger, a folder or an S3 prefix: `AIDRUG_LEDGER`."""
     backup: str | None = None
+    """Where backups are kept, a folder or an S3 prefix: `AIDRUG_BACKUP`."""
     logs: str | None = None
+    """Where Dagster keeps what steps print, `s3://bucket/prefix`, instead of AIDRUG_HOME: `AIDRUG_LOGS`."""
     workers: int = 1
+    """How many assets are made side by side, each on its share of the cores; by default two, or one per four cores
+    where there are more than eight, as far as there are 3 GB of memory for each: `AIDRUG_WORKERS`."""
     timeout_minutes: int = TIMEOUT_MINUTES
+    """After how long a run is ended, as a delivery is: `AIDRUG_TIMEOUT_MINUTES`."""
     benchmark_sets: Path | None = None
+    """The folder of benchmark sets, for endpoints of `kind: benchmark`: `AIDRUG_BENCHMARK_FOLDER`."""
     executor: str = "processes"
+    """Where the steps of a run work: in `processes` beside it, or each in a task on `ecs`: `AIDRUG_EXECUTOR`."""
     supervised: bool = False
+    """Whether another process watches the revision and reloads, one that continues when this code does not load:
+    `AIDRUG_SUPERVISED`, which `aidrug up` tells what it starts."""
     ray_address: str | None = None
+    """The Ray cluster that screens run on instead of this machine: `AIDRUG_RAY_ADDRESS`."""
     bind: str = LOOPBACK
     ui_host: str = LOOPBACK
     code_host: str = LOOPBACK
     code_port: int = 4000
     mlflow_database: Path | None = None
     mlflow_hosts: tuple[str, ...] = ()
+    """`bind`, `ui_host`, `code_host`, `code_port`, `mlflow_database` and `mlflow_hosts`: for `aidrug start`, one
+    process per container: the address to listen on (`AIDRUG_BIND`), where the webserver and the code server are
+    (`AIDRUG_UI_HOST`, `AIDRUG_CODE_HOST`, `AIDRUG_CODE_PORT`), the database of the MLflow server
+    (`AIDRUG_MLFLOW_DATABASE`), and more names under which that is asked (`AIDRUG_MLFLOW_HOSTS`)."""
     postgres_host: str | None = None
+    """The Postgres server that keeps the MLflow server's database instead: `AIDRUG_POSTGRES_HOST` (see
+    `storage/postgres.py`)."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -200,13 +177,7 @@ class PostgresServer:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> PostgresServer:
-        """Read `AIDRUG_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD`.
-
-        Raises
-        ------
-        ConfigError
-            When one is missing.
-        """
+        """Read `AIDRUG_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD`."""
         env = os.environ if env is None else env
         names = [f"AIDRUG_POSTGRES_{name}" for name in ("HOST", "USER", "PASSWORD")]
         if missing := [name for name in names if not env.get(name)]:

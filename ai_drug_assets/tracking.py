@@ -55,13 +55,7 @@ class TrainingRun:
 
 
 class Tracking:
-    """MLflow, connected when first used.
-
-    Parameters
-    ----------
-    settings
-        Names the tracking URI and, for a database of ours, where artefacts go.
-    """
+    """MLflow, connected when first used."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -130,7 +124,7 @@ class Tracking:
         return runs[0].info.run_id if runs else None
 
     def adopt(self, run_id: str, former: str, signature: str, record: SignatureRecord) -> None:
-        """Return a finished run the signature and record of another rule; the former ones stay with it."""
+        """Label a finished run with another signature and record; the former ones stay with it."""
         client = self.client
         if former_record := client.get_run(run_id).data.tags.get(keys.TAG_RECORD):
             client.log_text(run_id, former_record, "former_record.txt")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 
 class AidrugError(Exception):
-    """Base of every error a user can cause and mend."""
+    """Base of every error a user can cause and correct."""
 
 
 class ConfigError(AidrugError):

@@ -45,13 +45,6 @@ from serving.telemetry.tracing import telemetry_plugins
 def create_app(settings: Settings | None = None, store: Store | None = None) -> Litestar:
     """Build the service.
 
-    Parameters
-    ----------
-    settings
-        Its settings; those of the environment when omitted.
-    store
-        The bundle store; the one that the settings name when omitted.
-
     Raises
     ------
     ConfigError

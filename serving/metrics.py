@@ -42,7 +42,7 @@ MOLECULE_ERRORS = Counter(
     "aidrug_molecule_errors", "Molecules that were not predicted, by endpoint and code.", ("endpoint", "code")
 )
 REFUSED_REQUESTS = Counter("aidrug_queue_refusals", "Requests that the queue turned away, by code.", ("code",))
-GIVEN_UP = Counter("aidrug_batches_given_up", "Batches that did not come to an end.")
+GIVEN_UP = Counter("aidrug_batches_given_up", "Batches that took too long.")
 SWAPS = Counter("aidrug_swaps", "Champions that replaced another.", ("endpoint",))
 REFUSED_BUNDLES = Counter("aidrug_refused_bundles", "Bundles that could not be loaded.", ("endpoint",))
 LOG_DROPS = Counter("aidrug_log_drops", "Log lines that nobody could write.")

@@ -27,21 +27,14 @@ _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 @dataclass(frozen=True)
 class Worker:
-    """Which of several processes that serve this one is; whoever starts them says so (see `runtime/workers.py`).
-
-    Attributes
-    ----------
-    number
-        Its place among them.
-    shared
-        A folder that all of them see.
-    lifeline
-        A pipe that ends when the process that started them is gone.
-    """
+    """Which of several processes that serve this one is; whoever starts them says so (see `runtime/workers.py`)."""
 
     number: int
+    """Its place among them."""
     shared: Path
+    """A folder that all of them see."""
     lifeline: int
+    """A pipe that ends when the process that started them is gone."""
 
 
 def quarter_of_memory() -> int:
@@ -51,105 +44,74 @@ def quarter_of_memory() -> int:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything the service can be told.
-
-    Attributes
-    ----------
-    store
-        The bundle store: a folder, or `s3://bucket/prefix`.
-    cache_folder
-        Where bundles from S3 are kept.
-    host, port
-        Where the service listens.
-    poll_seconds
-        How often the pointer is read.
-    max_molecules, max_body_bytes
-        Largest request accepted.
-    limits
-        Longest SMILES and largest molecule accepted.
-    cache_entries
-        How many predictions (one endpoint of one molecule each) are remembered; of many endpoints those of at least
-        `LEAST_MOLECULES`.
-    model_bytes
-        How much memory the models of all champions may take in all workers together; those longest unused make room.
-    show_neighbours
-        Whether callers may ask for the nearest training molecules: their structures may be confidential.
-    queue_molecules
-        How many molecules may wait for a thread before requests are refused.
-    insight_molecules
-        How many molecules may wait for explanations, neighbours or alerts before requests are refused.
-    request_seconds, batch_seconds
-        How long a request may wait for its turn, and a batch of molecules may take before its thread is given up.
-    record
-        Folder of the live record (what was predicted, what was measured); none to keep no record.
-    record_structures
-        Whether that record may hold structures in the clear.
-    jobs
-        Limits and places of batch jobs.
-    workers
-        Processes that serve.
-    max_connections
-        Connections that one process holds open at a time, as far as the system allows it open files.
-    idle_seconds
-        How long a connection may be silent, the head of a request may take, and a body may pause.
-    drain_seconds
-        How long the service, told to end, waits for running requests.
-    log_format, log_level
-        How log lines look (`auto` is text on a terminal, JSON elsewhere) and the lowest level written.
-    telemetry
-        Whether requests are traced for OpenTelemetry.
-    folder
-        Where the service keeps its own state: API keys and the audit log; none to keep nothing.
-    open_access
-        Whether everybody may predict, send jobs and feedback without a key, on whatever address.
-    rate_per_minute
-        Requests that one caller may send in a minute; zero for no limit.
-    allowed_hosts
-        Names, in lower case, under which the service is asked beside this machine's own. With none, a service that
-        only this machine reaches answers to no other name, and one that others reach answers to any.
-    behind_proxy
-        Whether a proxy of our own is in front, whose `X-Forwarded-For` names the caller.
-    worker
-        Which worker this process is, where several serve.
-    metrics_folder
-        Where several processes count together: `PROMETHEUS_MULTIPROC_DIR`, which the metrics' library reads itself.
-    admin_token
-        A key that allows everything, when set; never part of `repr`. For installations that keep no file of keys.
-    """
+    """Everything the service can be told."""
 
     store: str = ".aidrug/store"
+    """The bundle store: a folder, or `s3://bucket/prefix`."""
     cache_folder: Path = Path(".aidrug/bundle_cache")
+    """Where bundles from S3 are kept."""
     host: str = "127.0.0.1"
     port: int = 8000
+    """`host` and `port`: where the service listens."""
     poll_seconds: float = 0.5
+    """How often the pointer is read."""
     max_molecules: int = 256
     max_body_bytes: int = 1_000_000
+    """`max_molecules` and `max_body_bytes`: largest request accepted."""
     limits: Limits = field(default_factory=Limits)
+    """Longest SMILES and largest molecule accepted."""
     cache_entries: int = 50_000
+    """How many predictions (one endpoint of one molecule each) are remembered; of many endpoints those of at least
+    `LEAST_MOLECULES`."""
     model_bytes: int = field(default_factory=quarter_of_memory)
+    """How much memory the models of all champions may take in all workers together; those longest unused make room."""
     show_neighbours: bool = True
+    """Whether callers may ask for the nearest training molecules: their structures may be confidential."""
     queue_molecules: int = 4096
+    """How many molecules may wait for a thread before requests are refused."""
     insight_molecules: int = 512
+    """How many molecules may wait for explanations, neighbours or alerts before requests are refused."""
     request_seconds: float = 30.0
     batch_seconds: float = 5.0
+    """`request_seconds` and `batch_seconds`: how long a request may wait for its turn, and a batch of molecules may
+    take before its thread is given up."""
     record: Path | None = None
+    """Folder of the live record (what was predicted, what was measured); none to keep no record."""
     record_structures: bool = False
+    """Whether that record may hold structures in the clear."""
     jobs: JobSettings = field(default_factory=JobSettings)
+    """Limits and places of batch jobs."""
     workers: int = 1
+    """Processes that serve."""
     max_connections: int = 8192
+    """Connections that one process holds open at a time, as far as the system allows it open files."""
     idle_seconds: float = 30.0
+    """How long a connection may be silent, the head of a request may take, and a body may pause."""
     drain_seconds: float = 25.0
+    """How long the service, told to end, waits for running requests."""
     log_format: Literal["auto", "json", "text"] = "auto"
     log_level: str = "INFO"
+    """`log_format` and `log_level`: how log lines look (`auto` is text on a terminal, JSON elsewhere) and the lowest
+    level written."""
     telemetry: bool = False
+    """Whether requests are traced for OpenTelemetry."""
     folder: Path | None = None
+    """Where the service keeps its own state: API keys and the audit log; none to keep nothing."""
     open_access: bool = False
+    """Whether everybody may predict, send jobs and feedback without a key, on whatever address."""
     rate_per_minute: int = 0
+    """Requests that one caller may send in a minute; zero for no limit."""
     allowed_hosts: tuple[str, ...] = ()
+    """Names, in lower case, under which the service is asked beside this machine's own. With none, a service that only
+    this machine reaches answers to no other name, and one that others reach answers to any."""
     behind_proxy: bool = False
+    """Whether a proxy of our own is in front, whose `X-Forwarded-For` names the caller."""
     worker: Worker | None = None
+    """Which worker this process is, where several serve."""
     metrics_folder: Path | None = None
+    """Where several processes count together: `PROMETHEUS_MULTIPROC_DIR`, which the metrics' library reads itself."""
     admin_token: str | None = field(default=None, repr=False)
+    """A key that allows everything, when set; never part of `repr`. For installations that keep no file of keys."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

@@ -49,7 +49,7 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("phenylboronic acid", "OB(O)c1ccccc1", "boron is not a metal either"),
     ),
     "Open ends, radicals, patterns": (
-        ("R-group", "*CCO", "stands for many molecules"),
+        ("R-group", "*CCO", "represents many molecules"),
         ("labelled R-group", "*CCO |$R1;;;$|", "the same in CXSMILES"),
         ("polyethylene", "CC |Sg:n:0,1::ht|", "a repeating unit"),
         ("positions that vary", "Cc1ccccc1.Cl |m:7:1.2|", "chlorotoluenes"),
@@ -71,7 +71,7 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("trimethylphosphine oxide, charged", "C[P+](C)(C)[O-]", "a resonance form"),
         ("dimethyl sulfoxide", "CS(C)=O", "RDKit's standard is charge-separated"),
         ("nitromethane, five bonds", "CN(=O)=O", "the older drawing"),
-        ("fluoroethene, labelled across", "F/C=C/[2H]", "without the label there is no configuration"),
+        ("fluoroethene, labelled across", "F/C=C/[2H]", "without the label the double bond has no configuration"),
     ),
     "Configurations in CXSMILES": (
         ("racemate", "C[C@H](N)CO |&1:1|", "one mixed centre"),

@@ -155,25 +155,25 @@ def document() -> str:
     parts = [
         "# What may be pasted",
         "",
-        f"{len(CASES)} kinds of text, and what the page's box makes of each. Made by `python -m tests.pasted_inputs`;",
-        "a test holds it to expectations that were written by hand. Before anything is predicted, the page shows what",
-        "was understood.",
+        f"{len(CASES)} kinds of text, and how the page's box reads each. `python -m tests.pasted_inputs` writes this",
+        "page; a test compares it with expectations that were written by hand. Before anything is predicted, the page",
+        "shows what was understood.",
         "",
-        "The order is kept, and nothing is dropped in silence: a line is a molecule, a refusal with its reason, or",
-        "listed as headings, a comment, punctuation or empty.",
+        "The order is kept, and nothing is dropped silently. A line is a molecule, a refusal with its reason, or",
+        "listed as a heading, a comment, punctuation or empty.",
         "",
-        "Names are looked up in a list that is installed with the service, made of B3DB (CC0-1.0) where ChEMBL's drugs",
-        "agree with it; no other service is asked.",
+        "Names are looked up in a list that is installed with the service: B3DB's (CC0-1.0), as far as ChEMBL's drugs",
+        "agree with it. No other service is asked.",
     ]
     for case in CASES:
         parts += ["", f"## {case.kind}", "", "```", *_shown(case.text), "```", ""]
-        parts += ["| name | read as | predicted as, or refused | told |", "| --- | --- | --- | --- |"]
+        parts += ["| name | read as | predicted as, or refused | message |", "| --- | --- | --- | --- |"]
         for name, result, kind, said in became(case.text):
             what = f"refused: `{result}`" if result.replace("-", "").isalpha() and result.islower() else f"`{result}`"
             parts.append(f"| {_cell(name)} | {kind} | {_cell(what)} | {_cell(said)} |")
         paste = read_paste(case.text)
         if not paste.entries:
-            parts = [*parts[:-2], "Nothing: there is no molecule in it."]
+            parts = [*parts[:-2], "Nothing: it contains no molecule."]
         if paste.left_out or paste.notes:
             aside = [f"line {each.line}: {each.what}" for each in paste.left_out]
             parts += ["", "; ".join([*aside, *paste.notes]) + "."]

@@ -38,9 +38,15 @@ def answers(address: str) -> bool:
 
 @contextmanager
 def running_service(
-    home: Path, log: Path, command: Sequence[str] = ("-m", "serving"), **environment: str
+    home: Path,
+    log: Path,
+    command: Sequence[str] = ("-m", "serving"),
+    *,
+    python: Path = Path(sys.executable),
+    folder: Path = ROOT,
+    **environment: str,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Run `python -m serving`, or another command of Python, and give its address and process once it answers.
+    """Run `python -m serving`, or another command, in a folder; yield its address and process once it answers.
 
     Raises
     ------
@@ -50,11 +56,11 @@ def running_service(
     port = int(environment.get("AIDRUG_SERVICE_PORT") or free_port())
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=ROOT,
+            [python, *command],
+            cwd=folder,
             env={
                 **os.environ,
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": str(folder),
                 "AIDRUG_HOME": str(home),
                 "AIDRUG_STORE": "",
                 "AIDRUG_SERVICE_PORT": str(port),

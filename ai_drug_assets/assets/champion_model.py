@@ -78,7 +78,7 @@ def champion_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefiniti
         if card:
             outcome.metadata["model_card"] = dg.MetadataValue.md(card)
 
-    serves = "A model passes the endpoint's gates, or an earlier champion goes on serving."
+    serves = "A model passes the endpoint's gates, or an earlier champion continues to serve."
     return declare(
         asset_context,
         node,
@@ -133,12 +133,10 @@ def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
         return _Served()
     card = read_card(asset_context.store, endpoint, now.version)
     away = [version for version in (now.blocked_version, now.superseded_version) if version]
-    present = _adopted(asset_context, endpoint)
     blocked = {read_card(asset_context.store, endpoint, version).signature for version in away}
     holder = card.contender
     if holder is None:
         raise BundleError(f"{endpoint}/{now.version}: expected scores of the holder of the title in its card, got none")
-    holder = replace(holder, signature=present.get(holder.signature, holder.signature))
     if card.scores.scale != configured.scale:
         holder = replace(holder, folds={})  # it was scored on another scale: nothing compares with that
     return _Served(
@@ -146,20 +144,12 @@ def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
         holder,
         card.awaited,
         card.made_by,
-        frozenset(present.get(mark, mark) for mark in blocked),
+        frozenset(blocked),
     )
-
-
-def _adopted(asset_context: AssetContext, endpoint: str) -> dict[str, str]:
-    """Return the present signatures of trained models that bundles know by a former rule's."""
-    made = (
-        asset_context.ledger.read(node.key).made for node in asset_context.catalog.of_kind("trained_model", endpoint)
-    )
-    return {each.former.signature: each.signature for each in made if each is not None and each.former is not None}
 
 
 def _set_aliases(tracking: Tracking, endpoint: str, decision: Election, card: str) -> dict[str, str | None]:
-    """Tell MLflow's registry who was elected; give the run that each alias names, none where it knows of none."""
+    """Report to MLflow's registry who was elected; return the run of each alias, or none."""
     runs = {
         "champion": tracking.find_finished(decision.champion.signature) if decision.champion else None,
         "challenger": tracking.find_finished(decision.challenger.signature) if decision.challenger else None,

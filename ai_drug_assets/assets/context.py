@@ -46,7 +46,7 @@ class UpstreamNotReadyError(AidrugError):
 
 
 class HeldError(AidrugError):
-    """An asset waits for the file of an endpoint that it learns from to be mended."""
+    """An asset waits for the file of an endpoint that it learns from to be corrected."""
 
     passing = True
 
@@ -70,18 +70,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class AssetContext:
-    """The place where assets are made.
-
-    Attributes
-    ----------
-    catalog
-        What there is to make.
-    watch
-        Told of each asset that is done: its key, and what went wrong if anything did.
-    """
+    """The place where assets are made."""
 
     catalog: Catalog
+    """What there is to make."""
     watch: Callable[[str, str | None], None] = lambda key, error: None
+    """Told of each asset that is done: its key, and what went wrong if anything did."""
     _runs: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -114,13 +108,13 @@ class AssetContext:
         return open_bundle_store(self.settings)
 
     def place(self, node: Node) -> Path:
-        """Return where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
+        """Return where an asset's files are: named by its signature, so that nothing is ever overwritten."""
         return place_of(self.settings.home, node)
 
     def keep(self, node: Node, folder: Path) -> Path:
         """Move a finished folder to the asset's place in one step; what another process put there first stays.
 
-        What lies there and has lost files makes room.
+        What is there and has lost files makes room.
 
         Raises
         ------
@@ -189,13 +183,7 @@ class AssetContext:
         return found
 
     def require_upstream(self, node: Node) -> None:
-        """Refuse to make an asset from missing or outdated parts.
-
-        Raises
-        ------
-        UpstreamNotReadyError
-            Naming the part.
-        """
+        """Refuse to make an asset from missing or outdated parts."""
         for key in node.deps:
             made, dep = self.ledger.read(key).made, self.catalog.nodes[key]
             if made is None or made.signature != dep.signature or missing(self.place(dep), made.files):
@@ -204,13 +192,7 @@ class AssetContext:
                 raise UpstreamNotReadyError(f"{node.key} needs {key}, which {state}. Materialise it first.")
 
     def require_unchanged(self, node: Node) -> None:
-        """Refuse to label what was made when code, configuration or data changed since this process loaded them.
-
-        Raises
-        ------
-        CodeChangedError
-            Telling what to do.
-        """
+        """Refuse to label what was made when code, configuration or data changed since this process loaded them."""
         if current_signature(self.catalog, node.key) != node.signature:
             raise CodeChangedError(
                 f"{node.key}: files changed after this process loaded them. Reload the code location and "

@@ -37,8 +37,8 @@ def dataset(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
         outcome.checks = _checks(made, official=config.split.kind == "official")
         outcome.metadata = _metadata(made, endpoint.unit)
 
-    few_dropped = "At most a tenth of the rows that hold a value are dropped; a warning, `aidrug curate` tells why."
-    no_leak = "No molecule (stereo-less InChIKey) stands in two folds, or in a fold and the test split."
+    few_dropped = "At most a tenth of the rows that hold a value are dropped; a warning; `aidrug curate` shows why."
+    no_leak = "No molecule (stereo-less InChIKey) is in two folds, or in a fold and the test split."
     schema = "Every value is finite; train and test are not empty; every fold has molecules."
     return declare(
         asset_context,

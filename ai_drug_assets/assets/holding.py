@@ -1,6 +1,6 @@
 """A snapshot that looks unlike the last is held until somebody accepts it.
 
-A held snapshot is not kept: everything made of the endpoint's data stays as it is, and its champion goes on serving.
+A held snapshot is not kept: everything made of the endpoint's data stays as it is, and its champion continues serving.
 """
 
 from __future__ import annotations
@@ -48,23 +48,18 @@ def hold_if_unlike(asset_context: AssetContext, node: Node, endpoint: Endpoint, 
         return
     atomic_write(path, json.dumps({"snapshot": made.digest, "reasons": reasons}).encode())
     raise DataError(
-        f"{endpoint.name}: the new measurements look unlike the last ones: {'; '.join(reasons)}. They are held: what "
-        f"serves goes on serving. Correct the file, or take them with `aidrug accept {endpoint.name}` and run again."
+        f"{endpoint.name}: the new measurements look unlike the last ones: {'; '.join(reasons)}. They are held, and "
+        f"the present champion continues to serve. Correct the file, or accept them with "
+        f"`aidrug accept {endpoint.name}` and run again."
     )
 
 
 def accept(settings: Settings, endpoint: str) -> str:
-    """Accept the snapshot of an endpoint that is held; say so in a sentence.
-
-    Raises
-    ------
-    DataError
-        When none is.
-    """
+    """Accept the snapshot of an endpoint that is held; say so in a sentence."""
     path = _file(settings, endpoint)
     known = _read(path)
     if not known or known.get("accepted"):
-        raise DataError(f"no measurements of endpoint {endpoint!r} are held: nothing to accept")
+        raise DataError(f"expected held measurements of endpoint {endpoint!r}, got none: nothing to accept")
     atomic_write(path, json.dumps({**known, "accepted": True}).encode())
     group = load_configs(settings.configs, keep_rest=True).group_of(endpoint)
     for name in (endpoint, *([group.name] if group else [])):  # where endpoints are grouped, the group is what was held

@@ -84,7 +84,7 @@ def _followed(pointer: Pointer, service_url: str) -> dg.AssetCheckResult:
         time.sleep(0.5)
     note = "serves every published version" if state else f"no service answers at {address}"
     if state.get("withheld"):
-        note = "follows this generation; which versions it serves, it tells with a key only (AIDRUG_API_KEY)"
+        note = "follows this generation; it names the versions that it serves only with a key (AIDRUG_API_KEY)"
     passed = not state or _follows(state, pointer)
     return dg.AssetCheckResult(
         check_name="service_follows",

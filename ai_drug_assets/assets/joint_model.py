@@ -85,7 +85,7 @@ def _train(
 def _record(
     context: dg.AssetExecutionContext, asset_context: AssetContext, node: Node, model: ModelSpec, tracking: Tracking
 ) -> None:
-    """Tell MLflow of a joint model that lies at its place."""
+    """Report a joint model that is at its place to MLflow."""
     place, tags = asset_context.place(node), _tags(asset_context, node) | {keys.TAG_RECOVERED: "true"}
     with tracking.training_run(context, name=_name(node), tags=tags, record=node.record) as run:
         tracking.log(run, params=_params(model), scores=_numbers(read_told(place)), folder=place)

@@ -51,7 +51,7 @@ def monitoring(asset_context: AssetContext, endpoint: Endpoint) -> dg.AssetsDefi
         "inside_domain": f"At most {MOST_OUTSIDE:.0%} of the latest week's molecules lie outside the domain.",
         "no_drift": f"The latest week's predictions are spread like those before: stability index <= {MOST_DRIFT:g}.",
         "accuracy_holds": f"Live loss is at most {MOST_LOSS_RATIO:g} times that of cross-validation.",
-        "coverage_holds": f"At least {LEAST_COVERAGE:.0%} of measured values lie in the 90 % intervals.",
+        "coverage_holds": f"At least {LEAST_COVERAGE:.0%} of measured values are in the 90 % intervals.",
         "champion_holds": "No challenger on trial is better on the same measured molecules.",
     }
 

@@ -1,7 +1,7 @@
 """`screen/<name>`: a library predicted with the champions, made when somebody asks for it.
 
 It is no asset of the catalog and has no automation: a library takes hours, and whether it is worth a new champion is
-for people to say. Materialised again it goes on where it stopped; complete, it does nothing.
+for people to say. Materialised again it continues where it stopped; complete, it does nothing.
 """
 
 import dagster as dg

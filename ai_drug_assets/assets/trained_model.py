@@ -113,8 +113,8 @@ def _take_over(
 ) -> bool:
     """Take what was trained last on the same content, where only the making of the snapshot changed since.
 
-    A reader of files may change without a change of what is read. Ensembles are weighed anew, which takes a moment;
-    models that learn from other endpoints too are trained anew.
+    A reader of files may change without a change of what is read. Ensembles are weighed again, which takes a moment;
+    models that learn from other endpoints too are trained again.
     """
     made = asset_context.ledger.read(node.key).made
     data = asset_context.ledger.read(f"dataset/{node.endpoint}").made
@@ -133,7 +133,7 @@ def _take_over(
         asset_context.keep(node, work)
     if run := tracking.find_finished(made.signature):
         tracking.adopt(run, made.signature, node.signature, node.record)
-    context.log.info(f"{node.key}: the snapshot was made anew and holds the same, so nothing is trained")
+    context.log.info(f"{node.key}: the snapshot was made again with the same content, so nothing is trained")
     return True
 
 
@@ -156,7 +156,7 @@ def _record(
     model: ModelSpec,
     tracking: Tracking,
 ) -> None:
-    """Tell MLflow of a trained model that lies at its place."""
+    """Report a trained model that is at its place to MLflow."""
     place, tags = asset_context.place(node), _tags(asset_context, node, endpoint, model) | {keys.TAG_RECOVERED: "true"}
     name, params = f"{model.name} on {endpoint.name}", model.settings(endpoint.name).model_dump(mode="json")
     with tracking.training_run(context, name=name, tags=tags, record=node.record) as run:
@@ -200,7 +200,7 @@ def _fit(asset_context: AssetContext, node: Node, endpoint: Endpoint, model: Mod
 
 
 def _take_column(asset_context: AssetContext, node: Node, endpoint: Endpoint, snapshot: Path, work: Path) -> None:
-    """Give the endpoint its part of what was fitted once for its group."""
+    """Write the endpoint's part of what was fitted once for its group."""
     (joint, _), *_ = asset_context.upstream(node, "joint_model")
     group = asset_context.place(asset_context.catalog.nodes[f"dataset/{joint.group}"])
     blocks = [asset_context.place(block) / FILE for block, _ in asset_context.upstream(node, "features")]
@@ -226,7 +226,7 @@ def _tags(asset_context: AssetContext, node: Node, endpoint: Endpoint, model: Mo
 
 
 def _sources(asset_context: AssetContext, node: Node, endpoint: Endpoint, model: ModelSpec) -> Sources:
-    """Say where what a model is made of lies."""
+    """Say where what a model is made of is."""
     nodes, configs = asset_context.catalog.nodes, asset_context.catalog.configs
     return Sources(
         snapshot=asset_context.place(nodes[f"dataset/{endpoint.name}"]),
@@ -245,7 +245,7 @@ def _sources(asset_context: AssetContext, node: Node, endpoint: Endpoint, model:
 
 
 def _flat(scores: Scores) -> dict[str, float]:
-    """Give scores as MLflow keeps them: in the endpoint's unit, and on the scale of training where that is another."""
+    """Return scores as MLflow keeps them: in the endpoint's unit, and on another scale of training too."""
     flat = {"train_s": scores.train_s, "ms_per_molecule": scores.ms_per_molecule}
     unit, training = scores.scales["unit"], scores.scales["training"]
     for on, mark in ((unit, ""), (training, "_training_scale"))[: 1 if training == unit else 2]:

@@ -37,20 +37,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate in US dollars.
-
-    Attributes
-    ----------
-    month
-        What a month costs in which nothing is trained.
-    training
-        What one training adds to it.
-    """
+    """An estimate in US dollars."""
 
     region: str
     as_of: str
     month: list[Line]
+    """What a month costs in which nothing is trained."""
     training: list[Line]
+    """What one training adds to it."""
 
     def as_text(self) -> str:
         """Return both with their arithmetic."""
@@ -70,15 +64,6 @@ class Estimate:
 
 def estimate(plan: dict[str, Json], *, training_hours: float = 1.0, prices: Path = PRICES) -> Estimate:
     """Estimate from the output of `terraform show -json PLAN`.
-
-    Parameters
-    ----------
-    plan
-        The parsed output.
-    training_hours
-        How long one training takes on the host that trains.
-    prices
-        The price list.
 
     Raises
     ------

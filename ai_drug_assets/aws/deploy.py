@@ -88,13 +88,7 @@ def _train(trainer: Host, sha: str, timeout_seconds: int) -> None:
 
 
 def require_success(ended: Ended, what: str, instance_id: str) -> None:
-    """Raise when a command did not succeed, with the line that says why.
-
-    Raises
-    ------
-    HostError
-        Naming what failed, where, and the remedy.
-    """
+    """Raise when a command did not succeed, with the line that says why."""
     if ended.status == "Success":
         return
     said = [line for line in ended.output.splitlines() if " FAILED " in line]
@@ -104,11 +98,6 @@ def require_success(ended: Ended, what: str, instance_id: str) -> None:
 
 def require_sha(sha: str) -> None:
     """Refuse what is no full Git SHA.
-
-    Raises
-    ------
-    ConfigError
-        Telling how to get one.
 
     Examples
     --------

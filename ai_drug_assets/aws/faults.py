@@ -64,7 +64,7 @@ def explained(**names: str) -> Iterator[None]:
         raise HostError(f"the AWS session has expired. {_LOG_IN}") from error
     except exceptions.EndpointConnectionError as error:
         raise HostError(
-            f"AWS cannot be reached ({error}). Is {names.get('region')} a region, is the network up?"
+            f"AWS cannot be reached ({error}). Is {names.get('region')} a region, and is the network up?"
         ) from error
     except exceptions.ClientError as error:
         code, message = str(error.response["Error"]["Code"]), str(error.response["Error"].get("Message", ""))

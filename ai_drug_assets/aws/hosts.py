@@ -22,34 +22,20 @@ ENDED = {"Success", "Failed", "TimedOut", "Cancelled", "Undeliverable", "Termina
 
 @dataclass(frozen=True)
 class Target:
-    """Which deployment is meant.
-
-    Attributes
-    ----------
-    region
-        AWS region: `AWS_REGION`.
-    instance_id
-        The host that serves: `AIDRUG_INSTANCE_ID`.
-    document
-        Name of the SSM document: `AIDRUG_DOCUMENT`.
-    training_instance_id
-        The host that only trains: `AIDRUG_TRAINING_INSTANCE_ID`; empty or `none` when there is none.
-    """
+    """Which deployment is meant."""
 
     region: str
+    """AWS region: `AWS_REGION`."""
     instance_id: str
+    """The host that serves: `AIDRUG_INSTANCE_ID`."""
     document: str
+    """Name of the SSM document: `AIDRUG_DOCUMENT`."""
     training_instance_id: str = ""
+    """The host that only trains: `AIDRUG_TRAINING_INSTANCE_ID`; empty or `none` when there is none."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Target:
-        """Read the environment.
-
-        Raises
-        ------
-        ConfigError
-            Naming what is missing or malformed, and where to get it.
-        """
+        """Read the environment."""
         env = os.environ if env is None else env
         found = {
             "AWS_REGION": env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "",
@@ -144,17 +130,11 @@ class Host:
         return any(one["PingStatus"] == "Online" for one in found)
 
     def start(self) -> bool:
-        """Bring it up until SSM manages it; give whether it had to be started.
-
-        Raises
-        ------
-        HostError
-            When it is gone, does not come up, or SSM does not see it.
-        """
+        """Bring it up until SSM manages it; give whether it had to be started."""
         state = self.state()
         if state in ("terminated", "shutting-down"):
             raise HostError(
-                f"{self.instance_id} is {state}: it will not come back. Make a new host with `terraform apply`, then "
+                f"{self.instance_id} is {state}: it will not start again. Make a new host with `terraform apply`, then "
                 "set what `terraform output settings` prints, its AIDRUG_INSTANCE_ID among it; its data disk is kept."
             )
         if state == "stopping":
@@ -243,7 +223,7 @@ class Host:
                 status = (invocation or {}).get("Status", "unknown")
                 raise HostError(
                     f"the command {command_id} is still {status} long after its limit of time: the agent has lost "
-                    "contact. Look: aidrug host status"
+                    "contact. See aidrug host status"
                 )
             time.sleep(self._pace.poll)
         output = str(invocation["StandardOutputContent"])

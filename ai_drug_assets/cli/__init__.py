@@ -20,7 +20,6 @@ from model_zoo.errors import AidrugError
 from ai_drug_assets.cli import endpoint as endpoint_
 from ai_drug_assets.cli import hosts, run
 from ai_drug_assets.cli import panel as panel_
-from ai_drug_assets.cli.adopt import adopt
 from ai_drug_assets.cli.agents import mcp
 from ai_drug_assets.cli.data import data
 from ai_drug_assets.cli.keys import keys
@@ -35,7 +34,6 @@ def aidrug() -> None:
     """Keep the best model for every molecular property, and serve it."""
 
 
-aidrug.add_command(adopt)
 aidrug.add_command(endpoint_.endpoint)
 aidrug.add_command(endpoint_.curate)
 aidrug.add_command(endpoint_.accept)
@@ -223,7 +221,7 @@ def predict(
             click.echo(json.dumps(asdict(job), indent=1) if as_json else f"wrote {place}: {job.total:,} rows")
         return
     if out or column:
-        raise AidrugError(f"--out and --column belong to a file, and {what[0]!r} is none")
+        raise AidrugError(f"--out and --column belong to a file, and {what[0]!r} is not one")
     answer = predictions.predict_smiles(url, what, names, extras)
     click.echo(json.dumps(predictions.as_json(answer, extras), indent=1) if as_json else predictions.as_text(answer))
 
@@ -332,7 +330,7 @@ def main() -> None:
             raise
         click.echo(
             f"aidrug: nothing can be written: {why}. Make room, or let AIDRUG_HOME name another folder. What was made "
-            "stays, and the next run goes on from there.",
+            "is kept, and the next run continues from there.",
             err=True,
         )
         sys.exit(FAILED)

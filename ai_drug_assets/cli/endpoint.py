@@ -70,7 +70,7 @@ def new(  # noqa: PLR0913, PLR0917  one per option
     questions = [question for each in look.proposals for question in each.questions]
     if questions:
         raise DataError(
-            "nothing is written, for two readings would give different values:\n  "
+            "nothing is written, because two readings would lead to different values:\n  "
             + "\n  ".join(dict.fromkeys(questions))
         )
     if not yes:

@@ -138,7 +138,7 @@ def certificate() -> None:
     require_success(ended, "the look", one.instance_id)
     found = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", ended.output, re.DOTALL)
     if found is None:
-        raise ConfigError("the host printed no certificate. Look: aidrug host logs")
+        raise ConfigError("the host printed no certificate. See aidrug host logs")
     click.echo(found.group())
 
 

@@ -96,7 +96,7 @@ def run(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool, as_
     except KeyboardInterrupt as stopped:
         left = getattr(stopped, "left", None)
         count = "" if left is None else f" {left} assets are left."
-        say(f"\nstopped: what was being made is lost, what was made stays.{count} `aidrug run` goes on from there")
+        say(f"\nstopped: what was being made is lost, what was made is kept.{count} `aidrug run` continues from there")
         sys.exit(STOPPED)
     if as_json:
         click.echo(json.dumps(vars(report), indent=1))

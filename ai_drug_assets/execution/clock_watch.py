@@ -12,11 +12,6 @@ JUMP_S = 5.0
 class ClockWatch:
     """Compares the clock with one that nobody sets.
 
-    Parameters
-    ----------
-    clock
-        Gives the time in seconds since 1970.
-
     Examples
     --------
     >>> shown = iter([1000.0, 1002.0, 404.0])

@@ -73,7 +73,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
 
 
 def _logs_in_s3(place: str, home: Path) -> dict[str, Json]:
-    """Return the section for logs in S3; while a step prints they lie in AIDRUG_HOME, where the UI follows them."""
+    """Return the section for logs in S3; while a step prints they are in AIDRUG_HOME, where the UI follows them."""
     address = s3_address(place, "AIDRUG_LOGS")
     if address is None:
         raise ConfigError(f"AIDRUG_LOGS: expected s3://bucket/prefix, got {place!r}")

@@ -62,7 +62,7 @@ class Lanes(Protocol):
         """Let the last lane prepare a first bundle while others make what goes into it; see `Maker.prepare`."""
 
     def news(self, seconds: float) -> Iterator[Done | Ended]:
-        """Wait at most so long, and give what happened."""
+        """Wait at most so long, and return what happened."""
 
     def stop(self) -> None:
         """End all lanes, whatever they are doing."""
@@ -84,13 +84,7 @@ def give_back() -> None:
 
 
 class OwnProcess:
-    """One lane, in this process: on a small machine a second one costs more than it brings.
-
-    Parameters
-    ----------
-    catalog, instance
-        As `Maker` takes them.
-    """
+    """One lane, in this process: on a small machine a second one costs more than it brings."""
 
     def __init__(self, catalog: Catalog, instance: dg.DagsterInstance) -> None:
         self._maker = Maker(catalog, instance, lambda *done: self._news.append(Done(*done)))
@@ -109,7 +103,7 @@ class OwnProcess:
         """Leave it to the bundle: nothing is made meanwhile."""
 
     def news(self, seconds: float) -> Iterator[Done | Ended]:
-        """Make what is wanted, and give what happened."""
+        """Make what is wanted, and return what happened."""
         if self._wanted is not None:
             outcome = self._maker.make(self._wanted)
             self._wanted = None

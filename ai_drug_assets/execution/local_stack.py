@@ -113,7 +113,7 @@ def _serve(settings: Settings, supervisor: Supervisor, say: Say, selection: Sele
         with display_for(say) as display:
             report = run_stale(settings, WhileUp(display, service, say), selection, say, stays=True)
     except OSError as error:
-        say(f"nothing was made: {error.strerror or error}. What serves goes on serving, and it is tried again")
+        say(f"nothing was made: {error.strerror or error}. What is served stays, and it is tried again")
     else:
         if report.made:
             say(f"made {len(report.made)} assets in {report.seconds:.0f} s")
@@ -158,7 +158,7 @@ def wait_until(supervisor: Supervisor, name: str, ready: Callable[[], bool]) -> 
 
 @contextlib.contextmanager
 def _told(say: Say) -> Iterator[None]:
-    """Tell of a process that does not start, and go on: the service does not depend on it."""
+    """Report a process that does not start, and continue: the service does not depend on it."""
     try:
         yield
     except StartError as error:
@@ -166,17 +166,7 @@ def _told(say: Say) -> Iterator[None]:
 
 
 class WhileUp:
-    """Shows what another display shows, and the first prediction as soon as an endpoint serves.
-
-    Parameters
-    ----------
-    display
-        The other one.
-    service
-        Address of the service.
-    say
-        Receives the prediction.
-    """
+    """Shows what another display shows, and the first prediction as soon as an endpoint serves."""
 
     def __init__(self, display: Display, service: str, say: Say) -> None:
         self._display, self._service, self._say = display, service, say

@@ -21,17 +21,7 @@ APART_S = 8.0
 
 
 class LookWatch:
-    """Lets the sensors look at once when there is reason to.
-
-    Parameters
-    ----------
-    settings
-        Where everything is kept.
-    loads
-        Gives how often code was loaded.
-    clock
-        Gives the time in seconds since 1970.
-    """
+    """Lets the sensors look at once when there is reason to."""
 
     def __init__(
         self,
@@ -77,15 +67,7 @@ class LookWatch:
 
 
 def forgive_looks_ahead(settings: Settings, now: float) -> None:
-    """Let any sensor be due that looked in the future: before a clock was set back.
-
-    Parameters
-    ----------
-    settings
-        Where Dagster keeps its records.
-    now
-        The time, in seconds since 1970.
-    """
+    """Let any sensor be due that looked in the future: before a clock was set back."""
     _look_at_once(settings, now, always=False)
 
 

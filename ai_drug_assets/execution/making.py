@@ -31,15 +31,7 @@ Watch = Callable[[str, str | None, float], None]
 
 
 class Maker:
-    """Materialises assets of a catalog on an instance.
-
-    Parameters
-    ----------
-    catalog, instance
-        What there is to make, and where Dagster keeps its records.
-    watch
-        Told of each asset as soon as it is done.
-    """
+    """Materialises assets of a catalog on an instance."""
 
     def __init__(self, catalog: Catalog, instance: dg.DagsterInstance, watch: Watch) -> None:
         self._catalog, self._instance, self._watch = catalog, instance, watch

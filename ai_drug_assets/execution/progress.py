@@ -86,12 +86,12 @@ class RunProgress:
         display.begun(self._total, len(catalog.nodes))
 
     def __enter__(self) -> Self:
-        """Tell the service from the first moment."""
+        """Publish the state from the first moment."""
         self._tell(force=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Tell the service that it is over."""
+        """Publish that the run is over."""
         with suppress(StoreError):
             self._publish(None)
 

@@ -46,19 +46,7 @@ class UnreachableError(AidrugError):
 
 
 class RevisionWatch:
-    """Watches the checkout, and reloads.
-
-    Parameters
-    ----------
-    settings
-        Where the checkout is.
-    reload
-        Asks for the code location to be loaded again.
-    code_server
-        Gives the process number of the code server, if it runs.
-    say, tell
-        Told of what happens, in words and as facts.
-    """
+    """Watches the checkout, and reloads."""
 
     def __init__(
         self,
@@ -105,7 +93,7 @@ class RevisionWatch:
         return self._code_server_died()
 
     def _code_server_died(self) -> str | None:
-        """Say whether the process that holds the code is gone: the one that Dagster keeps before it does not notice."""
+        """Return whether the process with the code is gone: the one that Dagster keeps before it does not notice."""
         pid = self._code_server()
         if pid is None:
             return None  # the supervisor restarts it
@@ -136,7 +124,8 @@ class RevisionWatch:
             self._say(f"{why}: the code is loaded")
         elif fault != before:
             self._say(
-                f"{why}, and it DOES NOT LOAD: {fault}\nWhat serves goes on serving. Mend it: it is loaded by itself."
+                f"{why}, and it DOES NOT LOAD: {fault}\nThe present champions continue to serve. Correct it: it is "
+                "then loaded automatically."
             )
 
     def _find_sources(self) -> None:
@@ -146,7 +135,9 @@ class RevisionWatch:
             return  # a fault in configuration: what was watched before is watched on
         self._sources = stamps.source_files(configs, self._settings)
         for fault in dict.fromkeys(configs.faults.values()):
-            self._say(f"{fault}\nWhat this concerns is left out; what serves it goes on serving. Mend it and commit.")
+            self._say(
+                f"{fault}\nWhat this concerns is left out; its champions continue to serve. Correct it and commit."
+            )
 
     def _sources_now(self) -> str:
         return stamps.digest((str(path), stamps.stamp(path)) for path in self._sources)

@@ -50,21 +50,14 @@ class StoppedError(KeyboardInterrupt):
 
 @dataclass
 class Report:
-    """What a run did.
-
-    Attributes
-    ----------
-    made
-        Keys of the assets that were materialised, in order; one that was judged again stands there once.
-    failed
-        Keys of those that could not be, with the reason; and what is at fault in the configuration.
-    seconds
-        How long all of it took.
-    """
+    """What a run did."""
 
     made: list[str] = field(default_factory=list)
+    """Keys of the assets that were materialised, in order; one that was judged again is there once."""
     failed: dict[str, str] = field(default_factory=dict)
+    """Keys of those that could not be, with the reason; and what is at fault in the configuration."""
     seconds: float = 0.0
+    """How long all of it took."""
 
 
 def run_stale(
@@ -175,7 +168,7 @@ def bring_up_to_date(
 
 
 def _close_what_was_cut_off(instance: dg.DagsterInstance, tracking: Tracking, *, of_lanes: bool, mine: bool) -> None:
-    """End the runs of lanes that were killed, and after Ctrl-C those of this process: nobody goes on with them."""
+    """End the runs of lanes that were killed, and after Ctrl-C those of this process: nobody continues with them."""
     from ai_drug_assets.operations import maintenance
 
     if mine:
@@ -186,13 +179,7 @@ def _close_what_was_cut_off(instance: dg.DagsterInstance, tracking: Tracking, *,
 
 
 def _make_all(order: Order, lanes: Lanes, progress: RunProgress, report: Report, interrupted: Interrupted) -> None:
-    """Return every free lane what comes next, until nothing is left and nothing runs.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        When Ctrl-C came: nothing more is begun, and nothing is judged without what was cut off.
-    """
+    """Return every free lane what comes next, until nothing is left and nothing runs."""
     busy = 0
     first = order.first_bundle()
     if first is not None and len(lanes.free()) > 1:

@@ -21,33 +21,22 @@ from ai_drug_assets.settings import Settings
 
 @dataclass(frozen=True)
 class Status:
-    """What `aidrug status` tells.
-
-    Attributes
-    ----------
-    processes
-        Name, and how it is: `running`, `restarting`, `given up`; empty where no `aidrug up` runs.
-    revision
-        The checkout's, the one that is loaded, and why that does not load.
-    stale
-        Each stale asset with why its last attempt failed, if it did.
-    last_made
-        When an asset was last made, ISO 8601; none before the first.
-    oldest_stale
-        The stale asset that was made longest ago, with that time; none where nothing is, or it was never made.
-    looked
-        When the automation last looked, ISO 8601, and what it found; none before its first look.
-    faults
-        What keeps something from being looked at.
-    """
+    """What `aidrug status` tells."""
 
     processes: dict[str, dict[str, Any]]
+    """Name, and how it is: `running`, `restarting`, `given up`; empty where no `aidrug up` runs."""
     revision: dict[str, str | None]
+    """The checkout's, the one that is loaded, and why that does not load."""
     stale: dict[str, str | None]
+    """Each stale asset with why its last attempt failed, if it did."""
     last_made: str | None
+    """When an asset was last made, ISO 8601; none before the first."""
     oldest_stale: tuple[str, str] | None
+    """The stale asset that was made longest ago, with that time; none where nothing is, or it was never made."""
     looked: tuple[str, str] | None
+    """When the automation last looked, ISO 8601, and what it found; none before its first look."""
     faults: tuple[str, ...]
+    """What keeps something from being looked at."""
 
     @property
     def is_well(self) -> bool:

@@ -64,15 +64,7 @@ class Child:
 
 
 class Supervisor:
-    """Keeps processes running until it is stopped.
-
-    Parameters
-    ----------
-    home
-        AIDRUG_HOME: the file that says how they are lies there, and their logs.
-    say
-        Told of every restart, and of giving up.
-    """
+    """Keeps processes running until it is stopped."""
 
     def __init__(self, home: Path, say: Say) -> None:
         self._home, self._say = home, say
@@ -309,7 +301,7 @@ def _state(child: Child) -> dict[str, Json]:
 
 
 def _cut(log: Path) -> None:
-    """Cut a log to its end when it is large; its process appends to it, and goes on doing so."""
+    """Cut a log to its end when it is large; its process appends to it, and continues doing so."""
     with contextlib.suppress(OSError):
         if log.stat().st_size > LOG_BYTES:
             with log.open("rb") as stream:
@@ -332,6 +324,6 @@ def _sign(child: Child, tail: str, logs: Path) -> str:
     line = "!" * 78
     return (
         f"\n{line}\n! The {child.name} does not stay up: it ended {child.failures} times in a row ({_how(child)}).\n"
-        f"! It is tried again every {GAVE_UP_WAIT_S / 60:.0f} minutes; everything else goes on. Its log is "
+        f"! It is tried again every {GAVE_UP_WAIT_S / 60:.0f} minutes; everything else continues. Its log is "
         f"{logs / child.name}.log:\n{line}\n{tail}\n{line}"
     )

@@ -5,7 +5,7 @@ and read the definitions only when they are others.
 Does not belong here: when its sensors look (see `look_watch.py`), keeping it running (see `supervisor.py`).
 
 Dagster looks and begins runs only when the clock shows the time of its last turn again. It also reads all definitions
-anew every minute, of which it learns through the code server within a second anyway: a third of what it does at rest.
+again every minute, of which it learns through the code server within a second anyway: a third of what it does at rest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def end_when_set_back(watch: ClockWatch, end: Callable[[], None], every_s: float
     while not (seconds := watch.set_back_by(time.monotonic())):
         time.sleep(every_s)
     print(  # noqa: T201  the log is where an operator looks
-        f"the clock was set back by {seconds:.0f} s: the daemon ends, and begins anew", file=sys.stderr, flush=True
+        f"the clock was set back by {seconds:.0f} s: the daemon ends, and is started again", file=sys.stderr, flush=True
     )
     end()
 

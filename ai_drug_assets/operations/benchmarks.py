@@ -44,7 +44,7 @@ def benchmark(
     out: str | None,
     say: Callable[[str], None],
 ) -> dict[str, str]:
-    """Bring the benchmark's results up to date; give what went wrong, by set."""
+    """Bring the benchmark's results up to date; return what went wrong, by set."""
     failed: dict[str, str] = {}
     for job, endpoint in jobs(settings, folder, only=only, models=models, boards=boards, seeds=seeds, out=out):
         failed |= run_benchmark(job, [endpoint], say)

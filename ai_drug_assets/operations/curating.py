@@ -42,15 +42,6 @@ class _Curated(NamedTuple):
 def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say) -> None:
     """Curate endpoints, and tell what became of their rows.
 
-    Parameters
-    ----------
-    settings, names
-        This installation, and the endpoints.
-    out
-        Where the report of every row goes, as CSV.
-    say
-        Receives what is told.
-
     Raises
     ------
     ConfigError
@@ -119,7 +110,7 @@ def _on_all_cores(work: Callable[[T], R], given: Iterable[T], size: int) -> Iter
 
 
 def _change(settings: Settings, endpoint: Endpoint, now: Dataset) -> str:
-    """Say what changed since the endpoint's last snapshot, which is made anew where its place is gone."""
+    """Say what changed since the endpoint's last snapshot, which is made again where its place is gone."""
     key = f"dataset/{endpoint.name}"
     made = Ledger(settings.home / "ledger").read(key).made
     if made is None:

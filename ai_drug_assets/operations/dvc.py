@@ -44,13 +44,7 @@ def pull(source: DvcSource, root: Path) -> None:
 
 @contextmanager
 def _in_dvcs_words(what: str) -> Iterator[None]:
-    """Turn whatever DVC raises into one error with its own words, its causes included.
-
-    Raises
-    ------
-    DataError
-        When it raised.
-    """
+    """Turn whatever DVC raises into one error with its own words, its causes included."""
     try:
         yield
     except DataError:
@@ -155,7 +149,7 @@ def add(files: Sequence[str], settings: Settings) -> str:
     Raises
     ------
     DataError
-        When a file lies outside the checkout, or DVC fails.
+        When a file is outside the checkout, or DVC fails.
     """
     root = settings.root
     for file in files:

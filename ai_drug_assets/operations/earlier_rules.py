@@ -34,8 +34,8 @@ def warnings(store: Store) -> list[str]:
     try:
         found: Mapping[str, tuple[str, ...]] = earlier_rules(store)
     except AidrugError as error:
-        return [f"by which rules champions are served cannot be told: {error}"]
+        return [f"the rules by which champions are served cannot be read: {error}"]
     return [
-        f"{endpoint} is served by earlier rules ({', '.join(rules)}): train it anew before they end"
+        f"{endpoint} is served by earlier rules ({', '.join(rules)}): train it again before they end"
         for endpoint, rules in found.items()
     ]

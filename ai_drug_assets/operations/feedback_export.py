@@ -22,13 +22,7 @@ from ai_drug_assets.settings import Settings
 
 
 def export(settings: Settings, endpoint: str, out: Path) -> str:
-    """Write an endpoint's reported values with their unit, oldest first; say how many, and how a source reads them.
-
-    Raises
-    ------
-    DataError
-        When none was reported, none was kept with its structure, or nothing says in which unit one is.
-    """
+    """Write an endpoint's reported values with their unit, oldest first; say how many, and how a source reads them."""
     with closing(PredictionLog(settings.home / "service")) as record:
         rows = record.measurements(endpoint)
     kept = [row for row in rows if row.smiles is not None]

@@ -106,7 +106,7 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
         raise DataError(f"{path}: {error}{advice}") from error
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path}: its text is no {file.encoding or 'UTF-8 and no cp1252'}: {error.reason}. Say another --encoding"
+            f"{path}: its text is not {file.encoding or 'UTF-8 and not cp1252'}: {error.reason}. Use another --encoding"
         ) from error
     named = [*columns, *(column for column, _ in answers.where)]
     unknown = [name for name in named if name not in table.names]
@@ -115,13 +115,13 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
     meant = [name for name in table.names if name in columns or names_relation(name) or names_unit(name)]
     twice = [name for name in meant if table.names.count(name) > 1]
     if twice:
-        raise DataError(f"{path}: the column {twice[0]!r} is there twice: rename one of them")
+        raise DataError(f"{path}: expected each column once, got {twice[0]!r} twice: rename one of them")
     cells = list(filter(None, table.column(table.structure)[:LOOKED_AT])) if table.structure else []
     if cells and not any(map(is_smiles, cells)):
         raise DataError(f"{path}: expected SMILES in {table.structure!r}, got texts such as {cells[0]!r}: convert them")
     table = table.rows_with(dict(answers.where))
     if answers.where and not table.rows:
-        raise DataError(f"{path}: no row has what --where says")
+        raise DataError(f"{path}: expected rows that match --where, got none")
     roles = find_roles(table, tuple(columns), answers.numerals)
     if not roles.values:
         shown = ", ".join(_held(table, name) for name in table.names)
@@ -164,7 +164,7 @@ def write(settings: Settings, proposals: Sequence[Proposal], together: str | Non
     paths = {folder / f"{name}.yaml": text for name, text in texts.items()}
     taken = [files[each.name] for each in proposals if each.name in files] + [path for path in paths if path.exists()]
     if taken:
-        raise ConfigError(f"{taken[0]} is there already, and nothing is overwritten: say another --name")
+        raise ConfigError(f"{taken[0]} is there already, and nothing is overwritten: use another --name")
     with tempfile.TemporaryDirectory() as checked:
         for path, text in paths.items():
             (Path(checked) / path.name).write_text(text, encoding="utf-8")
@@ -182,7 +182,7 @@ def file_for(path: Path, name: str | None) -> str:
 
 
 def listed(settings: Settings) -> list[str]:
-    """Tell of each endpoint in a line; of one at fault, what is."""
+    """Return a line for each endpoint; for one at fault, what is wrong."""
     declared = read_endpoints(settings.configs / FOLDER)
     groups = load_groups(settings.configs / grouping.FOLDER)
     lines = []
@@ -214,9 +214,11 @@ def remove(settings: Settings, name: str, reason: str) -> list[str]:
         try:
             rest = without_key(path.read_bytes().decode(), SEVERAL, name)
         except (ConfigError, StopIteration, ValueError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path}: {name} cannot be taken out of it: {error}. Nothing is changed") from error
+            raise ConfigError(f"{path}: {name} cannot be removed from it: {error}. Nothing is changed") from error
         atomic_write(path, rest.encode())
-        said = [f"{name}: it stands in {path} no more, beside {', '.join(others)}; its measurements and history stay"]
+        said = [
+            f"{name}: it is removed from {path}, which keeps {', '.join(others)}; its measurements and history stay"
+        ]
     else:
         path.unlink()
         said = [f"{name}: {path} is removed; its measurements and its history stay"]
@@ -231,6 +233,6 @@ def examples(settings: Settings) -> list[str]:
 
 
 def _file_name(settings: Settings, path: Path) -> str:
-    """Name a file as an endpoint's YAML does: from the checkout on where it lies there."""
+    """Name a file as an endpoint's YAML does: from the checkout on where it is there."""
     whole = path.resolve()
     return whole.relative_to(settings.root).as_posix() if whole.is_relative_to(settings.root) else str(whole)

@@ -51,17 +51,6 @@ def add(
 ) -> list[str]:
     """Add the endpoints of a panel; give the names of those that were not there.
 
-    Parameters
-    ----------
-    settings, name
-        This installation, and the panel.
-    place
-        The folder, or the address, that holds its files.
-    only
-        Some of its sets; all when empty.
-    say
-        Receives a line per endpoint.
-
     Raises
     ------
     ConfigError
@@ -133,7 +122,7 @@ def _chosen(panel: Panel, only: tuple[str, ...]) -> list[PanelSet]:
 
 
 def _content(panel: Panel, item: PanelFile, place: str, target: Path) -> bytes | None:
-    """Return a file's content, verified; none where it lies at its place already."""
+    """Return a file's content, verified; none where it is at its place already."""
     there = target / item.file
     if there.is_file() and file_digest(there) == item.sha256:
         return None

@@ -1,4 +1,4 @@
-"""`aidrug retire`: an endpoint is served no more, because somebody says so, and the way back."""
+"""`aidrug retire`: an endpoint is served no longer, because somebody says so, and the way back."""
 
 from __future__ import annotations
 
@@ -23,10 +23,8 @@ def retire(settings: Settings, endpoint: str, reason: str) -> str:
     store = open_bundle_store(settings)
     pointer = store.update_pointer(lambda before: before.withdraw(endpoint, BY, reason))
     Tracking(settings).set_aliases(endpoint, {"champion": None, "challenger": None})
-    said = (
-        f"{endpoint} is served no more: {pointer.withdrawn[endpoint].reason}. Its history is kept, and `aidrug retire "
-    )
-    said += f"--undo {endpoint}` brings it back"
+    said = f"{endpoint} is no longer served: {pointer.withdrawn[endpoint].reason}. Its history is kept, and "
+    said += f"`aidrug retire --undo {endpoint}` brings it back"
     if endpoint in read_endpoints(settings.configs / FOLDER).files:
         said += f"\nit is still trained: `aidrug endpoint remove {endpoint}` ends that too"
     return said

@@ -21,7 +21,7 @@ def roll_back(settings: Settings, endpoint: str) -> str:
     pointer = store.update_pointer(lambda before: before.roll_back(endpoint, by="aidrug rollback"))
     now = pointer.endpoints[endpoint]
     tell_registry(Tracking(settings), store, endpoint, now.version)
-    return f"{endpoint} is served by {now.version} again; {now.blocked_version} does not come back by itself"
+    return f"{endpoint} is served by {now.version} again; {now.blocked_version} does not return by itself"
 
 
 def promote(settings: Settings, endpoint: str) -> str:
@@ -36,7 +36,7 @@ def promote(settings: Settings, endpoint: str) -> str:
     pointer = store.update_pointer(lambda before: before.promote(endpoint, by="aidrug promote"))
     now = pointer.endpoints[endpoint]
     tell_registry(Tracking(settings), store, endpoint, now.version)
-    return f"{endpoint} is served by {now.version} now; {now.superseded_version} does not come back by itself"
+    return f"{endpoint} is served by {now.version} now; {now.superseded_version} does not return by itself"
 
 
 def tell_registry(tracking: Tracking, store: Store, endpoint: str, version: str) -> None:

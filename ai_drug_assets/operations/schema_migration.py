@@ -52,20 +52,14 @@ class Upgrade(Artefact):
 
 @dataclass(frozen=True)
 class Schema:
-    """The schema of one database.
-
-    Attributes
-    ----------
-    library
-        `dagster` or `mlflow`.
-    found, head
-        Its revision, and the one that the installed library wants.
-    """
+    """The schema of one database."""
 
     path: Path
     library: str
+    """`dagster` or `mlflow`."""
     found: str
     head: str
+    """`found` and `head`: its revision, and the one that the installed library wants."""
 
     @property
     def fits(self) -> bool:
@@ -109,7 +103,7 @@ def migrate(settings: Settings, say: backup.Say) -> bool:
                 raise StoreError(f"{one.path} still has the schema {one.found}, expected {one.head}")
     except Exception as error:
         undo(settings, say)
-        raise StoreError(f"the upgrade did not succeed, and everything is as it was: {error}") from error
+        raise StoreError(f"the upgrade did not succeed, and everything is as before: {error}") from error
     say("the databases are upgraded")
     return True
 

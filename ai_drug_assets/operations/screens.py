@@ -1,4 +1,4 @@
-"""Screens: whole libraries predicted on Ray, shard by shard, going on where an interrupted one stopped.
+"""Screens: whole libraries predicted on Ray, shard by shard, continuing where an interrupted one stopped.
 
 Ray runs on this machine unless `AIDRUG_RAY_ADDRESS` names a cluster; the code is the same. Its workers need this
 package, and a bundle store, library and result folder that they reach: on a cluster, S3.
@@ -47,26 +47,18 @@ class Task:
 
 @dataclass(frozen=True)
 class ScreenReport:
-    """What a run of a screen did.
-
-    Attributes
-    ----------
-    out
-        Where the result lies: one Parquet file per shard, and `_screen.json`.
-    rows, shards
-        How many the library has.
-    made
-        Shards predicted by this run; the others were there.
-    failed
-        Why shards could not be predicted, by their number; run the screen again for them.
-    """
+    """What a run of a screen did."""
 
     out: str
+    """Where the result is: one Parquet file per shard, and `_screen.json`."""
     versions: Mapping[str, str]
     rows: int
     shards: int
+    """`rows` and `shards`: how many the library has."""
     made: int
+    """Shards predicted by this run; the others were there."""
     failed: Mapping[int, str]
+    """Why shards could not be predicted, by their number; run the screen again for them."""
 
 
 def run_screen(

@@ -28,7 +28,7 @@ def suggest_batch(
     endpoints: Sequence[str] | None = None,
     column: str | None = None,
 ) -> dict[str, Json]:
-    """Predict a file as a job, and give what the service suggests of it, in the shape of its interface.
+    """Predict a file as a job, and return what the service suggests of it, in the shape of its interface.
 
     Raises
     ------

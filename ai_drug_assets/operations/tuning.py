@@ -45,7 +45,7 @@ def search_settings(
     write: bool,
     say: Callable[[str], None],
 ) -> dict[str, dict[str, Json]]:
-    """Search a model's hyper-parameters on some endpoints; give what was found, by endpoint.
+    """Search a model's hyper-parameters on some endpoints; return what was found, by endpoint.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ Belongs here: which assets exist, what each depends on, and which code, configur
 upstream signatures make up its record.
 Does not belong here: how an asset is made (see `assets/`), what was made before (see `ledger.py`).
 
-A trained model's record covers all that lies upstream of it, because staleness in Dagster stops at the first edge:
+A trained model's record covers all that is upstream of it, because staleness in Dagster stops at the first edge:
 one change makes everything it touches stale at once, and one run brings it up to date in order.
 """
 
@@ -23,10 +23,9 @@ from model_zoo.data.sources import require_there
 from model_zoo.errors import DataError
 from model_zoo.provenance import signature
 from model_zoo.provenance.group_records import group_records
-from model_zoo.provenance.records import COLUMN, FITTED, Rule, dataset_record, make_record, trained_model_record
+from model_zoo.provenance.records import COLUMN, FITTED, dataset_record, make_record, trained_model_record
 from model_zoo.provenance.roots import Makers
 from model_zoo.provenance.signature_record import SignatureRecord
-from model_zoo.provenance.signed_code import sign
 
 from ai_drug_assets.settings import Settings
 
@@ -46,32 +45,22 @@ _ALL = _All()
 
 @dataclass(frozen=True)
 class Node:
-    """One asset.
-
-    Attributes
-    ----------
-    key
-        The asset key, its parts joined by `/`.
-    kind
-        First part of the key: `dataset`, `features`, `trained_model`, `leaderboard`, `champion_model` or
-        `inference_service`; `group_dataset`, `group_features` or `joint_model` of a group, whose keys begin alike.
-    endpoint, name
-        The endpoint, and the featurizer or model, where the kind has one.
-    group
-        The group of endpoints, of what is made once for all of them.
-    deps
-        Keys of the assets it is made from.
-    record
-        Everything that can change it.
-    """
+    """One asset."""
 
     key: str
+    """The asset key, its parts joined by `/`."""
     kind: str
+    """First part of the key: `dataset`, `features`, `trained_model`, `leaderboard`, `champion_model` or
+    `inference_service`; `group_dataset`, `group_features` or `joint_model` of a group, whose keys begin alike."""
     endpoint: str | None
     name: str | None
+    """`endpoint` and `name`: the endpoint, and the featurizer or model, where the kind has one."""
     deps: tuple[str, ...]
+    """Keys of the assets it is made from."""
     record: SignatureRecord
+    """Everything that can change it."""
     group: str | None = None
+    """The group of endpoints, of what is made once for all of them."""
 
     @cached_property
     def signature(self) -> str:
@@ -139,15 +128,13 @@ class Catalog:
         return found
 
 
-def load_catalog(settings: Settings, rule: Rule = sign, *, judging: bool = True, keep_rest: bool = False) -> Catalog:
-    """Read the configuration and compute every record afresh from the files, the parts that come from code by a rule.
+def load_catalog(settings: Settings, *, keep_rest: bool = False) -> Catalog:
+    """Read the configuration and compute every record afresh from the files.
 
     Parameters
     ----------
-    settings, rule
-        Where the files are, and how code is signed.
-    judging
-        Whether leaderboards, champions and the service are in it too.
+    settings
+        Where the files are.
     keep_rest
         Whether an endpoint whose file is at fault is left out instead; see `Configs.faults`.
 
@@ -159,13 +146,13 @@ def load_catalog(settings: Settings, rule: Rule = sign, *, judging: bool = True,
     signature.forget()
     configs = without_sources(load_configs(settings.configs, keep_rest=keep_rest), settings)
     nodes: dict[str, Node] = {}
-    for node in _nodes(configs, settings, nodes, rule, judging=judging):
+    for node in _nodes(configs, settings, nodes):
         nodes[node.key] = node
     return Catalog(settings, configs, nodes)
 
 
 def without_sources(configs: Configs, settings: Settings) -> Configs:
-    """Leave out endpoints whose files are not there, and say so: the others go on without them.
+    """Leave out endpoints whose files are not there, and say so: the others continue without them.
 
     Raises
     ------
@@ -203,7 +190,7 @@ def current_signature(catalog: Catalog, key: str) -> str | None:
     models = {str(node.name) for node in map(catalog.nodes.__getitem__, wanted) if node.kind in MODELS}
     configs = reload_configs(catalog.settings.configs, catalog.configs, endpoints, models, groups)
     nodes: dict[str, Node] = {}
-    for node in _nodes(configs, catalog.settings, nodes, sign, wanted):
+    for node in _nodes(configs, catalog.settings, nodes, wanted):
         nodes[node.key] = node
     return nodes[key].signature if key in nodes else None
 
@@ -212,32 +199,26 @@ def _nodes(
     configs: Configs,
     settings: Settings,
     nodes: Mapping[str, Node],
-    rule: Rule,
     wanted: Container[str] = _ALL,
-    *,
-    judging: bool = True,
 ) -> Iterator[Node]:
     """Yield the assets, upstream first; of some that are wanted with all that they are made from, these alone."""
     for group in configs.groups:
-        for key, kind, name, deps, record in group_records(
-            group, configs, settings.folder_of, settings.code_root, rule
-        ):
+        for key, kind, name, deps, record in group_records(group, configs, settings.folder_of, settings.code_root):
             if key in wanted:
                 yield Node(key, kind, None, name, deps, record, group)
     for endpoint in configs.endpoints.values():
         if f"dataset/{endpoint.name}" in wanted:
             above = _of_group(configs, endpoint.name, nodes)
-            record = dataset_record(endpoint, settings.folder_of(endpoint.source), settings.code_root, rule, above)
+            record = dataset_record(endpoint, settings.folder_of(endpoint.source), settings.code_root, above)
             yield Node(f"dataset/{endpoint.name}", "dataset", endpoint.name, None, tuple(above), record)
     for endpoint in configs.endpoints.values():
-        yield from _trained_nodes(endpoint, configs, settings, nodes, rule, wanted)
-        if judging:
-            yield from _judging_nodes(endpoint, configs, settings, nodes, rule, wanted)
-    if not judging or INFERENCE_SERVICE not in wanted:
+        yield from _trained_nodes(endpoint, configs, settings, nodes, wanted)
+        yield from _judging_nodes(endpoint, configs, settings, nodes, wanted)
+    if INFERENCE_SERVICE not in wanted:
         return
     champions = tuple(f"champion_model/{name}" for name in configs.endpoints)
     upstream = {key: nodes[key].signature for key in champions}
-    record = make_record(Makers(("service",)), settings.code_root, {}, {}, upstream, rule)
+    record = make_record(Makers(("service",)), settings.code_root, {}, {}, upstream)
     yield Node(INFERENCE_SERVICE, INFERENCE_SERVICE, None, None, champions, record)
 
 
@@ -246,7 +227,6 @@ def _trained_nodes(
     configs: Configs,
     settings: Settings,
     nodes: Mapping[str, Node],
-    rule: Rule,
     wanted: Container[str],
 ) -> Iterator[Node]:
     name, root, models = endpoint.name, settings.code_root, configs.models_of(endpoint.name)
@@ -259,7 +239,7 @@ def _trained_nodes(
         if f"features/{name}/{featurizer}" not in wanted:
             continue
         makers = Makers(("dataset", "rows", "features"), (featurizer,))
-        record = make_record(makers, root, dataset_config, data, above, rule)
+        record = make_record(makers, root, dataset_config, data, above)
         yield Node(f"features/{name}/{featurizer}", "features", name, featurizer, (dataset,), record)
     for model in models:
         key = f"trained_model/{name}/{model.name}"
@@ -273,12 +253,12 @@ def _trained_nodes(
         joint = _joint(configs, name, model, nodes)
         deps = (dataset, *(f"features/{name}/{block}" for block in model.features), *members, *others, *joint)
         made_of, procedures = {**above, **members, **joint}, COLUMN if joint else FITTED
-        record = trained_model_record(endpoint, model, data, root, made_of, others, procedures=procedures, rule=rule)
+        record = trained_model_record(endpoint, model, data, root, made_of, others, procedures=procedures)
         yield Node(key, "trained_model", name, model.name, deps, record)
 
 
 def _of_group(configs: Configs, endpoint: str, nodes: Mapping[str, Node]) -> dict[str, str]:
-    """Give the signature of what divides the molecules of an endpoint's group, by its key; nothing without a group."""
+    """Return the signature of what divides the molecules of an endpoint's group, by key; empty without one."""
     group = configs.group_of(endpoint)
     return {} if group is None else {(key := f"dataset/{group.name}"): nodes[key].signature}
 
@@ -298,7 +278,6 @@ def _judging_nodes(
     configs: Configs,
     settings: Settings,
     nodes: Mapping[str, Node],
-    rule: Rule,
     wanted: Container[str],
 ) -> Iterator[Node]:
     name, root, models = endpoint.name, settings.code_root, configs.models_of(endpoint.name)
@@ -308,7 +287,7 @@ def _judging_nodes(
     trained = [f"trained_model/{name}/{model.name}" for model in models]
     upstream = {key: nodes[key].signature for key in trained}
     metric = {"metric": {"name": endpoint.champion.metric, "scale": endpoint.scale}}
-    record = make_record(Makers(("leaderboard",)), root, metric, {}, upstream, rule)
+    record = make_record(Makers(("leaderboard",)), root, metric, {}, upstream)
     yield Node(leaderboard, "leaderboard", name, None, tuple(trained), record)
     if f"champion_model/{name}" not in wanted:
         return
@@ -325,5 +304,5 @@ def _judging_nodes(
     if endpoint.trial is not None:
         config["trial"] = endpoint.trial.model_dump(mode="json")
     upstream = {leaderboard: nodes[leaderboard].signature}
-    record = make_record(Makers(("champion",)), root, config, reference_digest(), upstream, rule)
+    record = make_record(Makers(("champion",)), root, config, reference_digest(), upstream)
     yield Node(f"champion_model/{name}", "champion_model", name, None, (leaderboard,), record)

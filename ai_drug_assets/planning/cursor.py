@@ -18,33 +18,24 @@ class Asked(BaseModel):
 
 
 class Cursor(BaseModel):
-    """What one look leaves for the next.
-
-    Attributes
-    ----------
-    seen
-        The stamp of all files that the plan depends on.
-    tracked
-        That of MLflow's own file: of its content too, where nothing was being made that writes to it.
-    wake
-        When to look again although no file changed, in seconds since 1970.
-    asked
-        What was asked for and is stale, by key.
-    told
-        What the look found, in words.
-    """
+    """What one look leaves for the next."""
 
     model_config = ConfigDict(frozen=True)
 
     seen: str = ""
+    """The stamp of all files that the plan depends on."""
     tracked: tuple[int, int, int] = stamps.GONE
+    """That of MLflow's own file: of its content too, where nothing was being made that writes to it."""
     wake: float = 0.0
+    """When to look again although no file changed, in seconds since 1970."""
     asked: dict[str, Asked] = {}
+    """What was asked for and is stale, by key."""
     told: str = ""
+    """What the look found, in words."""
 
     @classmethod
     def read(cls, text: str | None) -> Cursor:
-        """Read what the last look left; begin anew where there is nothing, or something of another version."""
+        """Read what the last look left; begin again where there is nothing, or something of another version."""
         try:
             return cls.model_validate_json(text or "{}")
         except ValidationError:

@@ -1,6 +1,6 @@
 """How long it takes to make an asset: an estimate that learns.
 
-Times are by the clock of this machine, so they lie in AIDRUG_HOME and nowhere else, beside the ledger but not in it:
+Times are by the clock of this machine, so they are in AIDRUG_HOME and nowhere else, beside the ledger but not in it:
 what an asset took decides nothing, and must not keep an older revision from reading the ledger.
 """
 
@@ -51,13 +51,7 @@ UNKNOWN_ROWS = 1000
 
 
 class Estimates:
-    """Seconds per asset.
-
-    Parameters
-    ----------
-    catalog
-        What there is to make.
-    """
+    """Seconds per asset."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -65,7 +59,7 @@ class Estimates:
         self._measured = _read(self._path)
 
     def seconds(self, node: Node) -> float:
-        """Give what an asset took last time; else what its like took per row on other endpoints; else a first guess."""
+        """Return what an asset took last time, else what its like took per row elsewhere, else a first guess."""
         if node.key in self._measured:
             return self._measured[node.key]
         rate = self._rates.get(self._like(node))

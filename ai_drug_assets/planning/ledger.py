@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from model_zoo.errors import StoreError
-from model_zoo.io.artefacts import Artefact, Part, read_artefact
+from model_zoo.io.artefacts import Artefact, Format, Part, read_artefact
 from model_zoo.io.files import atomic_write, fsync
 from model_zoo.provenance.signature_record import SignatureRecord
 
@@ -34,13 +34,6 @@ def code_version_of(signature: str) -> str:
     return signature[:16]
 
 
-class Former(Part):
-    """What stood in the ledger before the rule of signatures changed and the entry was adopted."""
-
-    signature: str
-    record: SignatureRecord
-
-
 class Made(Part):
     """The last time an asset was made."""
 
@@ -54,7 +47,6 @@ class Made(Part):
     at: str
     files: Mapping[str, int] = {}
     """The size of each file that it left at its place; empty where no list was kept."""
-    former: Former | None = None
 
 
 class Failure(Part):
@@ -74,12 +66,15 @@ class Entry(Artefact):
     """What the ledger knows of one asset."""
 
     NAME: ClassVar[str] = "ledger entry"
+    READER: ClassVar[int] = 2
+
+    format: Format = READER
 
     made: Made | None = None
     failure: Failure | None = None
 
 
-ADVICE = "Remove the file; the asset is then made anew."
+ADVICE = "Remove the file; the asset is then made again."
 PUBLISHED = ".published"
 """Says what the copy holds; empty from before an entry changes until the copy followed, whatever ends the process."""
 
@@ -107,15 +102,7 @@ class Publish(Protocol):
 
 
 class Ledger:
-    """The ledger in a folder.
-
-    Parameters
-    ----------
-    folder
-        Where its entries are.
-    publish
-        Given each change.
-    """
+    """The ledger in a folder."""
 
     def __init__(self, folder: Path, publish: Publish | None = None) -> None:
         self._folder = folder
@@ -205,7 +192,7 @@ class LedgerView(Ledger):
     """The ledger for somebody who looks often: an entry is read again only when its file changed.
 
     Its entries come without records, which are large and decide nothing: staleness is a question of signatures and data
-    versions. A damaged entry counts as none, so that the asset is made anew and its file written whole.
+    versions. A damaged entry counts as none, so that the asset is made again and its file written whole.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -229,7 +216,7 @@ class LedgerView(Ledger):
             return Entry()
         if entry.made is None:
             return entry
-        return entry.model_copy(update={"made": entry.made.model_copy(update={"record": {}, "former": None})})
+        return entry.model_copy(update={"made": entry.made.model_copy(update={"record": {}})})
 
 
 def now() -> str:

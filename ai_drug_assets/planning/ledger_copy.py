@@ -4,7 +4,7 @@ Belongs here: writing the copy (beside the bundles, in S3 or a folder) and readi
 Does not belong here: the ledger itself (see `ledger.py`), which stays on its own disk and is what a run trusts.
 
 `ledger.json` holds all entries at one moment; each entry that changed since is a file of its own, in a folder that is
-named after the content of `ledger.json`. When these are a quarter as many, all are written into one file anew. So what
+named after the content of `ledger.json`. When these are a quarter as many, all are written into one file again. So what
 is written grows with the number of entries, not with its square, and a reader of an earlier version, which knows
 `ledger.json` alone, finds a valid ledger that is at most so far behind.
 
@@ -35,7 +35,7 @@ FEWEST_CHANGES, SHARE_CHANGED = 32, 4
 """Changes that are always kept apart, and the part of all entries up to which they are."""
 READ_AT_ONCE = 16
 ATTEMPTS = 5
-"""How often a reader begins anew because the whole was written meanwhile."""
+"""How often a reader begins again because the whole was written meanwhile."""
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class LedgerCopy:
             read, content = content, self._objects.read(NAME)
             if content == read:  # else the whole was written meanwhile, and its changes removed while they were read
                 return {**whole.entries, **changed}
-        raise StoreError(f"{self._place}/{NAME}: read {ATTEMPTS} times, and written anew each time: try again")
+        raise StoreError(f"{self._place}/{NAME}: read {ATTEMPTS} times, and it changed each time: try again")
 
     def _changes(self, whole: str) -> dict[str, Entry]:
         names = self._objects.names(_name(whole))

@@ -32,23 +32,16 @@ FIRST, CHEAP, COSTLY = range(3)
 
 @dataclass
 class Order:
-    """What is left to make, and what comes next.
-
-    Parameters
-    ----------
-    catalog, ledger, estimates
-        What there is to make, what was made, and how long it takes.
-    stale
-        The chosen assets that are stale.
-    chosen
-        Keys of all chosen assets.
-    """
+    """What is left to make, and what comes next."""
 
     catalog: Catalog
     ledger: Ledger
     estimates: Estimates
+    """`catalog`, `ledger` and `estimates`: what there is to make, what was made, and how long it takes."""
     stale: Collection[Node]
+    """The chosen assets that are stale."""
     chosen: Collection[str]
+    """Keys of all chosen assets."""
     failed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

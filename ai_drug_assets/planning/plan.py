@@ -132,7 +132,7 @@ def _other_inputs(node: Node, made: Made, catalog: Catalog, entries: Mapping[str
         upstream = entries[key].made
         if upstream is not None and upstream.data_version != made.inputs.get(key):
             there = made.inputs.get(key, AWAITED) != AWAITED
-            reasons.append(Reason("upstream", key, "was made anew" if there else "is there now"))
+            reasons.append(Reason("upstream", key, "was made again" if there else "is there now"))
     waits_for = {key for key, data_version in made.inputs.items() if data_version == AWAITED}
     given_up = waits_for.difference(awaited(node, catalog, lambda key: entries.get(key, Entry())))
     told = {reason.what for reason in reasons}
@@ -145,7 +145,7 @@ def _line(reason: Reason) -> str:
 
 
 def _way(via: Sequence[str]) -> str:
-    """Write a way from definition to definition; the module stands where it is another one than before."""
+    """Write a way from definition to definition; the module is where it is another one than before."""
     told, before = [], ""
     for name in via:
         module, _, short = name.rpartition(".")

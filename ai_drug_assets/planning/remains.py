@@ -29,7 +29,7 @@ LOCKED = "locked"
 
 
 def place_of(home: Path, node: Node) -> Path:
-    """Return where an asset's files lie: named by its signature, so that nothing is ever overwritten."""
+    """Return where an asset's files are: named by its signature, so that nothing is ever overwritten."""
     return home / node.kind / (node.endpoint or node.group or "") / (node.name or "") / node.signature[:16]
 
 
@@ -46,13 +46,7 @@ def missing(folder: Path, files: Mapping[str, int]) -> list[str]:
 
 
 class Remains:
-    """What the assets of an installation left behind.
-
-    Parameters
-    ----------
-    catalog, known
-        What there is to make, and what the ledger of this installation knows of it.
-    """
+    """What the assets of an installation left behind."""
 
     def __init__(self, catalog: Catalog, known: Mapping[str, Entry]) -> None:
         self._catalog, self._known, self._settings = catalog, known, catalog.settings
@@ -63,7 +57,7 @@ class Remains:
         return missing(place_of(self._settings.home, node), made.files) if made else []
 
     def reasons(self, node: Node) -> list[Reason]:
-        """Say what must be made anew, or found again, although its record is the present one."""
+        """Say what must be made again, or found again, although its record is the present one."""
         gone = self.files_gone(node)
         if gone:
             more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
@@ -84,7 +78,7 @@ class Remains:
         return made if made is not None and made.signature == node.signature else None
 
     def _is_untracked(self, node: Node) -> bool:
-        """Say whether MLflow lacks the run of a model that is made (not asked where no list of its files was kept)."""
+        """Return whether MLflow lacks the run of a model (not asked where no list of its files was kept)."""
         made = self._made(node)
         tracked = self._tracked if made is not None and made.files else None
         return tracked is not None and node.signature not in tracked

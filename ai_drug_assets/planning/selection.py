@@ -14,24 +14,16 @@ MADE = ("dataset", "features", "trained_model", "group_dataset", "group_features
 
 @dataclass(frozen=True)
 class Selection:
-    """What is asked for; everything when nothing is said.
-
-    Attributes
-    ----------
-    endpoints
-        Names of endpoints.
-    models
-        Names of models, on each of these endpoints where they compete.
-    quick
-        Train only the candidates that their YAML calls cheap.
-    train_only
-        Stop at trained models.
-    """
+    """What is asked for; everything when nothing is said."""
 
     endpoints: tuple[str, ...] = ()
+    """Names of endpoints."""
     models: tuple[str, ...] = ()
+    """Names of models, on each of these endpoints where they compete."""
     quick: bool = False
+    """Train only the candidates that their YAML calls cheap."""
     train_only: bool = False
+    """Stop at trained models."""
 
     @property
     def is_whole(self) -> bool:

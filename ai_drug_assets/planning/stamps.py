@@ -51,11 +51,6 @@ class Folders:
     """Some folders with every one under them: the stamp of each changes when a file in it comes, goes or is replaced.
 
     A look takes one `stat` for each; a folder is read again only when its stamp is another one.
-
-    Parameters
-    ----------
-    roots
-        The folders; there need not be any.
     """
 
     def __init__(self, roots: Iterable[str | Path]) -> None:
@@ -110,7 +105,7 @@ def _hashed(found: list[tuple[str, Stamp]]) -> str:
 
 
 def source_files(configs: Configs, settings: Settings) -> list[Path]:
-    """List the files whose content stands in a signature as data: measurements, and DVC's pointers to them."""
+    """List the files whose content is in a signature as data: measurements, and DVC's pointers to them."""
     found: list[Path] = []
     for endpoint in configs.endpoints.values():
         source = endpoint.source

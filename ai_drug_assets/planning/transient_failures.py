@@ -1,4 +1,4 @@
-"""Which failures may pass by themselves: their cause lies outside the asset that failed."""
+"""Which failures may pass by themselves: their cause is outside the asset that failed."""
 
 from __future__ import annotations
 

@@ -69,13 +69,7 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def require_sound(path: Path, named: Path | None = None) -> None:
-    """Refuse a damaged database.
-
-    Raises
-    ------
-    StoreError
-        With SQLite's first finding, about the file `named` when this one is a copy.
-    """
+    """Refuse a damaged database."""
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             found = [row[0] for row in database.execute("PRAGMA integrity_check")]

@@ -1,4 +1,4 @@
-"""The two boards of a benchmark, and which model may stand on which.
+"""The two boards of a benchmark, and which model may be on which.
 
 *strict*: models that learn from the set's own training rows alone. *open*: every model; one whose weights saw labels
 says which.
@@ -27,7 +27,7 @@ def pretraining_data(model: ModelSpec) -> dict[str, str]:
 
 
 def competitors(known: Sequence[ModelSpec], board: str) -> list[ModelSpec]:
-    """Return the models that may stand on a board; none for *open* when none of them saw anything."""
+    """Return the models that may be on a board; none for *open* when none of them saw anything."""
     seen = [model for model in known if pretraining_data(model)]
     if board == STRICT:
         return [model for model in known if model not in seen]

@@ -1,6 +1,6 @@
 """The contestants of one benchmark set: cross-validated, and fitted for the official seeds.
 
-What is kept lies in a folder of its own beside the small results: an ensemble and an interrupted run find there what
+What is kept is in a folder of its own beside the small results: an ensemble and an interrupted run find there what
 was fitted before. Without it, it is computed again.
 """
 
@@ -32,9 +32,8 @@ from model_zoo.io.files import draft_of
 from model_zoo.models import OwnFormat, Trainer, get
 from model_zoo.models._base import ModelConfig
 from model_zoo.provenance import signature
-from model_zoo.provenance.records import Rule, make_record, signed_datasets, trained_model_record
+from model_zoo.provenance.records import make_record, signed_datasets, trained_model_record
 from model_zoo.provenance.roots import Makers
-from model_zoo.provenance.signed_code import sign
 from model_zoo.training.cross_validation import (
     TrainingData,
     Validated,
@@ -74,21 +73,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The molecules of one set, their values and features: made when something must be computed, and once.
-
-    Attributes
-    ----------
-    endpoint
-        The set.
-    folder
-        The benchmark's folder.
-    features
-        Features on disk.
-    """
+    """The molecules of one set, their values and features: made when something must be computed, and once."""
 
     endpoint: Endpoint
+    """The set."""
     folder: Path
+    """The benchmark's folder."""
     features: FeatureCache
+    """Features on disk."""
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -131,30 +123,18 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class BenchmarkRun:
-    """Models on one set.
-
-    Attributes
-    ----------
-    snapshot
-        The set.
-    models
-        Who competes, ensembles behind their members, by a name of their own.
-    code_root
-        The folder of the packages whose code is signed.
-    kept
-        Predictions on disk.
-    others
-        The folder's sets by name, for models that learn from auxiliary ones.
-    rule
-        Gives the parts of records that come from code.
-    """
+    """Models on one set."""
 
     snapshot: Snapshot
+    """The set."""
     models: Mapping[str, ModelSpec]
+    """Who competes, ensembles behind their members, by a name of their own."""
     code_root: Path
+    """The folder of the packages whose code is signed."""
     kept: Kept
+    """Predictions on disk."""
     others: Mapping[str, Snapshot] = field(default_factory=dict)
-    rule: Rule = sign
+    """The folder's sets by name, for models that learn from auxiliary ones."""
 
     @cached_property
     def signatures(self) -> dict[str, str]:
@@ -165,13 +145,13 @@ class BenchmarkRun:
         for name, model in self.models.items():
             members = {member: found[member] for member in model.members}
             known = (self.others[other].endpoint for other in self._auxiliary(model))
-            others = signed_datasets(known, lambda _: self.snapshot.folder, self.code_root, self.rule)
-            record = trained_model_record(endpoint, model, data, self.code_root, members, others, rule=self.rule)
+            others = signed_datasets(known, lambda _: self.snapshot.folder, self.code_root)
+            record = trained_model_record(endpoint, model, data, self.code_root, members, others)
             found[name] = signature.signature(record)
         return found
 
     def cross_validate(self, name: str) -> dict[str, Json]:
-        """Cross-validate one model as the product does; give what its candidate's entry says.
+        """Cross-validate one model as the product does; return what its candidate's entry says.
 
         Raises
         ------

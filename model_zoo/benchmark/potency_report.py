@@ -14,12 +14,12 @@ INTRODUCTION = """\
 # Potency: BACE-1, EGFR and hERG
 
 Made by `aidrug benchmark-report` from `tests/benchmarks/results/potency.json`; do not edit it by hand. To compute the
-results anew, lay each file out as a set with `aidrug benchmark-set FILE FOLDER --name NAME --smiles COLUMN --value
+results again, turn each file into a set with `aidrug benchmark-set FILE FOLDER --name NAME --smiles COLUMN --value
 COLUMN`, then `aidrug benchmark FOLDER --out tests/benchmarks/results/potency.json`.
 
 **Data.** `bace_pic50`: the 1,513 BACE-1 inhibitors of MoleculeNet. `egfr_pic50`: 5,568 IC50 values on EGFR from ChEMBL,
 as TeachOpenCADD publishes them. `herg_pic50`: the 4,042 hERG values of Practical Cheminformatics; the larger file of
-5,691 beside it was left aside, because it holds values near 0 that no assay measures (0.02, 0.12, ..), where this one
+5,691 beside it is not used, because it contains values near 0 that no assay measures (0.02, 0.12, ..), while this one
 starts at 4. Values are pIC50; several measurements of a molecule became their median.
 
 **Split.** 80 to 20 by scaffold, deterministic: molecules with one Bemis-Murcko scaffold stay together, groups go to
@@ -31,7 +31,7 @@ alone, then five seeds, mean ± population standard deviation. The references ar
 fingerprint: a random forest of 300 trees on ECFP4 counts (`rf_ecfp`) and a support vector machine with the Tanimoto
 kernel on ECFP4 bits (`svm_ecfp`, its C chosen by cross-validation). *Difference*: the champion's score minus the
 reference's, with a bootstrap 95 % interval over the test molecules, the same drawn molecules for both; the champion is
-better where the whole interval lies on its side of zero.
+better if the whole interval is on its side of zero.
 """
 
 

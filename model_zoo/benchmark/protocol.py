@@ -30,21 +30,14 @@ RESAMPLES = 300
 
 @dataclass(frozen=True)
 class OfficialRows:
-    """A set's rows as they stand in its two files, and where each lies in the curated snapshot.
-
-    Attributes
-    ----------
-    train_rows
-        The snapshot's row of each of the `m` rows of `train_val.csv`, -1 where curation could not read it.
-    test_rows
-        The same for the `t` rows of `test.csv`: every one of them is owed a prediction.
-    test_values
-        Their `t` values.
-    """
+    """A set's rows as they are in its two files, and where each is in the curated snapshot."""
 
     train_rows: NDArray[np.int_]
+    """The snapshot's row of each of the `m` rows of `train_val.csv`, -1 where curation could not read it."""
     test_rows: NDArray[np.int_]
+    """The same for the `t` rows of `test.csv`: every one of them is owed a prediction."""
     test_values: NDArray[np.float64]
+    """Their `t` values."""
 
 
 def predict_test_rows(
@@ -120,7 +113,7 @@ def score_predictions(
 def _bootstrap(
     target: Target, expected: NDArray[np.float64], predictions: Sequence[NDArray[np.float64]], metric: str
 ) -> list[float]:
-    """Return the 2.5th and 97.5th percentile of the mean score when the test rows are drawn anew, with replacement."""
+    """Return the 2.5th and 97.5th percentile of the mean score when the test rows are drawn again, with replacement."""
     generator = np.random.default_rng(0)
     means = []
     for _ in range(RESAMPLES):

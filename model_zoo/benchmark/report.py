@@ -38,27 +38,27 @@ INTRODUCTION = """\
 # Benchmark: the TDC ADMET group
 
 Made by `aidrug benchmark-report` from `tests/benchmarks/results/tdc_admet.json`; do not edit it by hand. To compute the
-results anew: `aidrug benchmark FOLDER`, with the folder of the official files. What did not change is not computed.
+results again, run `aidrug benchmark FOLDER` with the folder of the official files. Only what changed is computed.
 
 **How a score comes about.** Each set's champion is chosen by scaffold-fold cross-validation of `train_val.csv` alone,
 by the product's rule: the blend holds the title from the start, and stays unless another wins the paired test over
 folds. (On folds that had no part in choosing, the blend did better than the best of the others, by `python -m
 tests.benchmarks.bench_election`, which sees no test row.) A blend is scored on each fold by shares that were learnt
 from the other folds. Then the official protocol: for seeds 1 to 5 the model (with that seed) is fitted, and
-`test.csv` is predicted. Train and valid of the seed are both learnt from, as MapLight does: no model here stops early
-or tunes itself on the valid part. Score: mean ± population standard deviation of the five, each rounded to three
+`test.csv` is predicted. Models learn from both train and valid of the seed, as MapLight does: none stops early or
+tunes itself on the valid part. Score: mean ± population standard deviation of the five, each rounded to three
 decimals. All test rows count: one whose SMILES RDKit cannot read gets the mean of the training values (binary: the
-share of class 1). The interval is a bootstrap over test molecules (300 draws, 95 %): this test set does not tell two
-scores within it apart. Seconds per fit: processor time, the mean of the official fits. Milliseconds per molecule:
-one prediction from its features.
+share of class 1). The interval is a bootstrap over test molecules (300 draws, 95 %): this test set cannot
+distinguish two scores within it. Seconds per fit: processor time, the mean of the official fits. Milliseconds per
+molecule: one prediction from its features.
 
-**Boards.** *Strict*: models that learn from the set's own training rows alone. *Open*: every model, also on top of
-weights that were trained before, and such that learn from the folder's other sets too; what was seen is said below. The
+**Boards.** *Strict*: models that learn from the set's own training rows alone. *Open*: all models, also those with
+pretrained weights and those that learn from the folder's other sets too; what each has seen is listed below. The
 strict champion never depends on an open model. Where a strict model is the open champion, no other did better in
 cross-validation.
 
 **Goals.** *Strict*: the best published figure without weights that saw assay labels, or that passed an audit of
-leakage. *Open*: the best published figure of any kind, leaky or closed models included. Neither was measured here.
+leakage. *Open*: the best published figure of any kind, leaky or closed models included. We measured neither.
 MapLight is the published CatBoost on fingerprints and descriptors; no set should be worse than it.
 *Rank*: among the scores of the set's public leaderboard (March 2026), this one included; of `bioavailability_ma` three
 are known.

@@ -40,7 +40,7 @@ def mark_stale(path: Path, stale: Collection[tuple[str, str]]) -> None:
 def store_entry(path: Path, entry: Mapping[str, Json]) -> None:
     """Replace one set's entry on its board, and the file at once: a killed run leaves the old or the new one.
 
-    An entry without a signature is unfinished and stands apart, so that `sets` holds whole results only.
+    An entry without a signature is unfinished and is apart, so that `sets` holds whole results only.
     """
     others = [item for item in _entries(path) if _place(item) != _place(entry)]
     _write(path, sorted([*others, entry], key=_place))

@@ -2,7 +2,7 @@
 
 Belongs here: choosing each set's champion per board by cross-validation of `train_val.csv`, its official scores, and
 keeping results under their signatures, so that an interrupted run continues and only what changed is computed again.
-Does not belong here: what a set is (`sets.py`), who may stand on which board (`boards.py`),
+Does not belong here: what a set is (`sets.py`), who may be on which board (`boards.py`),
 fitting (`candidates.py`), the protocol (`protocol.py`), the document (`report.py`).
 
 Results name no folder: the digests of the files identify the data.
@@ -28,10 +28,9 @@ from model_zoo.config.model_spec import ModelSpec
 from model_zoo.errors import AidrugError, ConfigError, DataError
 from model_zoo.features.cache import FeatureCache
 from model_zoo.provenance import signature
-from model_zoo.provenance.records import Rule, make_record
+from model_zoo.provenance.records import make_record
 from model_zoo.provenance.roots import Makers
 from model_zoo.provenance.signature_record import SignatureRecord
-from model_zoo.provenance.signed_code import sign
 from model_zoo.selection.election import BASELINE, Candidate, decide
 from model_zoo.type_aliases import Json
 
@@ -40,59 +39,35 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What a run of the benchmark needs to know.
-
-    Attributes
-    ----------
-    folder
-        Holds `endpoints.csv` and a folder per set.
-    models
-        Who competes.
-    code_root
-        Folder that holds the first-party packages whose code is signed.
-    out
-        The results' JSON file.
-    kept
-        The folder of predictions that ensembles and interrupted runs find again.
-    features
-        Features on disk.
-    seeds
-        Seeds 1 to this number.
-    boards
-        Which boards are brought up to date.
-    references
-        What champions are compared with, by name.
-    holder
-        The model that holds the title from the start: others take it by winning the paired test. Without it, or where
-        it does not compete, the best over folds is elected.
-    others
-        The folder's sets by name, for models that learn from auxiliary ones.
-    rule
-        Gives the parts of records that come from code.
-    """
+    """What a run of the benchmark needs to know."""
 
     folder: Path
+    """Holds `endpoints.csv` and a folder per set."""
     models: Sequence[ModelSpec]
+    """Who competes."""
     code_root: Path
+    """Folder that holds the first-party packages whose code is signed."""
     out: Path
+    """The results' JSON file."""
     kept: Path
+    """The folder of predictions that ensembles and interrupted runs find again."""
     features: FeatureCache
+    """Features on disk."""
     seeds: int
+    """Seeds 1 to this number."""
     boards: Sequence[str] = BOARDS
+    """Which boards are brought up to date."""
     references: Mapping[str, ModelSpec] = field(default_factory=dict)
+    """What champions are compared with, by name."""
     holder: str | None = None
+    """The model that holds the title from the start: others take it by winning the paired test. Without it, or where it
+    does not compete, the best over folds is elected."""
     others: Mapping[str, Snapshot] = field(default_factory=dict)
-    rule: Rule = sign
+    """The folder's sets by name, for models that learn from auxiliary ones."""
 
 
 def choose(known: Mapping[str, ModelSpec], names: Sequence[str]) -> list[ModelSpec]:
-    """Return the named models and the baseline; the members of an ensemble too, where fewer than two of them are named.
-
-    Raises
-    ------
-    ConfigError
-        When a name has no YAML.
-    """
+    """Return the named models, the baseline, and the members of an ensemble of which fewer than two are named."""
     for name in names:
         if name not in known:
             raise ConfigError(f"unknown model {name!r}, expected some of {', '.join(known)}")
@@ -141,7 +116,7 @@ def _run_set(job: Job, endpoint: Endpoint, say: Say) -> None:
 def benchmark_run_of(job: Job, snapshot: Snapshot, competing: Sequence[ModelSpec]) -> BenchmarkRun:
     """Return a benchmark_run of some models on one set, ensembles made of those of their members that compete."""
     models = {model.name: model for model in with_members(competing, snapshot.endpoint.champion.metric)}
-    return BenchmarkRun(snapshot, models, job.code_root, Kept(job.kept), job.others, job.rule)
+    return BenchmarkRun(snapshot, models, job.code_root, Kept(job.kept), job.others)
 
 
 def _run_board(job: Job, benchmark_run: BenchmarkRun, board: str, say: Say) -> None:
@@ -191,13 +166,13 @@ def stale_boards(job: Job, endpoint: Endpoint) -> list[str]:
 def stamps(job: Job, benchmark_run: BenchmarkRun) -> tuple[BenchmarkRun, SignatureRecord, str]:
     """Return what a champion is compared with, the record of the official protocol, and the signature of the entry."""
     endpoint = benchmark_run.snapshot.endpoint
-    compared = BenchmarkRun(benchmark_run.snapshot, job.references, job.code_root, Kept(job.kept), rule=job.rule)
+    compared = BenchmarkRun(benchmark_run.snapshot, job.references, job.code_root, Kept(job.kept))
     official_config = {"metric": endpoint.champion.metric, "seeds": job.seeds}
     code = ("protocol", *(("references",) if job.references else ()))
-    protocol = make_record(Makers(code), job.code_root, official_config, {}, compared.signatures, job.rule)
+    protocol = make_record(Makers(code), job.code_root, official_config, {}, compared.signatures)
     whole = {**official_config, "rules": endpoint.champion.model_dump(mode="json"), "holder": job.holder}
     upstream = {**benchmark_run.signatures, **compared.signatures}
-    entry = make_record(Makers((*code, "election")), job.code_root, whole, {}, upstream, job.rule)
+    entry = make_record(Makers((*code, "election")), job.code_root, whole, {}, upstream)
     return compared, protocol, signature.signature(entry)
 
 

@@ -59,13 +59,7 @@ class BenchmarkConfig(BaseModel):
 
 
 def load_benchmark_config(path: Path) -> BenchmarkConfig:
-    """Read and check `configs/benchmark.yaml`.
-
-    Raises
-    ------
-    ConfigError
-        When it is missing or not as expected.
-    """
+    """Read and check `configs/benchmark.yaml`."""
     try:
         return check(BenchmarkConfig, read_yaml(path))
     except (ConfigError, ValidationError) as error:

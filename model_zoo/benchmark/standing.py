@@ -1,4 +1,4 @@
-"""Where results stand among all published ones, and how much of a gap the test set cannot tell.
+"""Where results are among all published ones, and how much of a gap the test set cannot tell.
 
 Belongs here: normalised ranks over the sets, with what drawing other test molecules would make of them; noise beside
 gaps. Does not belong here: goals, and the document (see `report.py`).
@@ -18,24 +18,18 @@ DRAWS = 2000
 IN_INTERVAL = 2 * 1.959964
 """Standard deviations between the ends of a 95 % interval."""
 MOST_SETS_MISSED = 2
-"""Published models that stand on all sets but so many are ranked over them."""
+"""Published models that are on all sets but so many are ranked over them."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A score on one set.
-
-    Attributes
-    ----------
-    metric, mean
-        The official metric, and the mean over the seeds.
-    interval
-        95 % interval over test molecules.
-    """
+    """A score on one set."""
 
     metric: str
     mean: float
+    """`metric` and `mean`: the official metric, and the mean over the seeds."""
     interval: tuple[float, float]
+    """95 % interval over test molecules."""
 
     @property
     def noise(self) -> float:
@@ -45,19 +39,14 @@ class Scored:
 
 @dataclass(frozen=True)
 class Standing:
-    """Mean of normalised ranks: 0 is the best on every set, 1 the worst on each.
-
-    Attributes
-    ----------
-    mean, interval
-        Over the sets; the 95 % interval is that of test molecules drawn anew, none for published models.
-    sets
-        How many sets that is.
-    """
+    """Mean of normalised ranks: 0 is the best on every set, 1 the worst on each."""
 
     mean: float
     interval: tuple[float, float] | None
+    """`mean` and `interval`: over the sets; the 95 % interval is that of test molecules drawn again, none for published
+    models."""
     sets: int
+    """How many sets that is."""
 
 
 def normalised_rank(score: float | NDArray[np.float64], others: Sequence[float], metric: str) -> NDArray[np.float64]:
@@ -99,7 +88,7 @@ def standing(results: Mapping[str, Scored], published: Mapping[str, Mapping[str,
 
 
 def standings(results: Mapping[str, Scored], published: Mapping[str, Mapping[str, float]]) -> dict[str, Standing]:
-    """Rank the published models that stand on nearly all sets of the results, the best first.
+    """Rank the published models that are on nearly all sets of the results, the best first.
 
     Each is ranked among the other published ones and ours.
     """

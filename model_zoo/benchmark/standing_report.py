@@ -1,4 +1,4 @@
-"""The part of the benchmark's document that says where its results stand, what is noise, and what is stale."""
+"""The part of the benchmark's document that says how its results rank, what is noise, and what is stale."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ WITHIN = 2.0
 """Published standard deviations within which a figure counts as reproduced."""
 
 INTRODUCTION = """\
-## Where the results stand
+## Rank among published results
 
 *Normalised rank*: the share of a set's other scores that are better, 0 for the best and 1 for the worst; its mean over
 the sets. The interval draws our scores as widely as their bootstrap intervals and leaves the published ones as they
-are. They are scores on the same test molecules, which would move with ours, so it is rather too wide; and who is
-first can only lose by a draw, so it reaches farther up than down.
+are. They are scores on the same test molecules, which would move with ours, so the interval is rather too wide. A
+result that ranks first can only get worse in a draw, so the interval reaches farther up than down.
 """
 NOISE = """\
 ### How much of a gap is noise
@@ -43,23 +43,13 @@ def standing_text(
     published: Mapping[str, Mapping[str, float]],
     maplight: Mapping[str, Mapping[str, Json]],
 ) -> str:
-    """Write the part of the document; equal for equal arguments.
-
-    Parameters
-    ----------
-    results
-        The entries of a results file; those marked `stale` were computed under other signatures.
-    goals, published
-        Published figures by set, and the scores of each published model.
-    maplight
-        What `bench_maplight` found, by set.
-    """
+    """Write the part of the document; equal for equal arguments."""
     done = [entry for entry in results if entry.get("signature")]
     lines = [INTRODUCTION]
     if stale := [f"{entry['set']} ({entry['board']})" for entry in done if entry.get("stale")]:
         named = "all of them" if len(stale) == len(done) else ", ".join(stale)
         said = f"**Stale**: {len(stale)} of {len(done)} results were computed under other signatures of code,"
-        said += f" configuration or data than those of the last look: {named}. `aidrug benchmark` computes them anew."
+        said += f" configuration or data than the present ones: {named}. `aidrug benchmark` computes them again."
         lines += [said, ""]
     lines += ["| | mean normalised rank | 95 % interval | sets |", "|---|---|---|---|"]
     strict: dict[str, Scored] = {}

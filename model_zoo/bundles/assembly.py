@@ -52,7 +52,7 @@ REFERENCE_MOLECULES = 20
 MOST_PAIRED_AT_ONCE = 2_000
 """Training molecules whose matched pairs a provisional champion waits for: some seconds."""
 SIDES = {"=": 0, ">": 1, "<": -1}
-"""Where a true value lies, by its relation to the one on record."""
+"""Where a true value is, by its relation to the one on record."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,6 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
         The model.
     featurize
         Gives features: names of featurizers and `n` molecules to `n x d`.
-
-    Raises
-    ------
-    BundleError
-        As `write_bundle` does.
     """
     endpoint, model, place = chosen.endpoint, chosen.model, chosen.trained
     snapshot = Dataset.load(chosen.snapshot)
@@ -151,7 +146,7 @@ def make_bundle(folder: Path, chosen: Chosen, featurize: Featurize) -> Bundle:
 
 
 def training_rows(smiles: Sequence[str], folds: NDArray[np.int_]) -> list[int]:
-    """Give the rows that were trained on by their SMILES: which of equally near molecules comes first is no chance."""
+    """Return the training rows, ordered by SMILES: which of equally near molecules comes first is no chance."""
     known: list[int] = np.flatnonzero(folds != TEST_FOLD).tolist()
     return sorted(known, key=smiles.__getitem__)
 

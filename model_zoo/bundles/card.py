@@ -142,7 +142,7 @@ class Standing(Part):
 
 
 class Bin(Part):
-    """How often statements held about molecules whose similarity to the nearest training molecule lies in a range."""
+    """How often statements held about molecules whose similarity to the nearest training molecule is in a range."""
 
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
 

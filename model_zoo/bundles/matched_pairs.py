@@ -40,31 +40,22 @@ FEWEST_DIFFERENCES = 30
 
 
 class Change(NamedTuple):
-    """A change of structure, and what was measured for it, on the scale of training.
-
-    Attributes
-    ----------
-    before, after
-        The variable parts, as SMILES with `[*:1]`.
-    context
-        What they hang on, see `context`.
-    pairs
-        How many pairs of molecules show it.
-    median, low, high
-        Of the change of the value: the median and the quartiles.
-    rose, fell
-        In how many pairs the value rose or fell.
-    """
+    """A change of structure, and what was measured for it, on the scale of training."""
 
     before: str
     after: str
+    """`before` and `after`: the variable parts, as SMILES with `[*:1]`."""
     context: str
+    """What they hang on, see `context`."""
     pairs: int
+    """How many pairs of molecules show it."""
     median: float
     low: float
     high: float
+    """`median`, `low` and `high`: of the change of the value: the median and the quartiles."""
     rose: int
     fell: int
+    """`rose` and `fell`: in how many pairs the value rose or fell."""
 
     @property
     def reversed(self) -> Change:
@@ -75,22 +66,15 @@ class Change(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """How wrong predicted differences of matched pairs were, both molecules held out; on the scale of training.
-
-    Attributes
-    ----------
-    pairs
-        How many pairs.
-    usual, most
-        What half and nine tenths of the absolute errors stay below.
-    unchanged
-        What nine tenths would stay below if no difference were predicted, ever.
-    """
+    """How wrong predicted differences of matched pairs were, both molecules held out; on the scale of training."""
 
     pairs: int
+    """How many pairs."""
     usual: float
     most: float
+    """`usual` and `most`: what half and nine tenths of the absolute errors stay below."""
     unchanged: float
+    """What nine tenths would stay below if no difference were predicted, ever."""
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,7 @@ def _reliability(card: ModelCard) -> list[str]:
 
 
 def _unit_scores(card: ModelCard) -> list[str]:
-    """Tell scores in the endpoint's unit, where others decided."""
+    """Write scores in the endpoint's unit, where others decided."""
     unit = card.scores.scales.get("unit")
     if card.scores.scale != "training" or unit is None:
         return []
@@ -293,7 +293,7 @@ def _coverage(told: Statement, split: Division) -> list[str]:
     rows.append(["**all**", *(cell for _, got in parts for cell in (got.molecules, f"**{got.coverage:.1%}**"))])
     columns = ["similarity to training", *(cell for words, _ in parts for cell in ("molecules", f"hold on {words}"))]
     return [
-        "Each fold is told about by a rule that was fitted without it.",
+        "For each fold by a rule that was fitted without it.",
         "",
         *_table(columns, rows),
     ]

@@ -14,24 +14,16 @@ from model_zoo.type_aliases import Json
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The training molecules as people know them, in the order of the domain.
-
-    Attributes
-    ----------
-    smiles
-        `n` standardised SMILES.
-    values
-        `n` measured values in the endpoint's unit, or classes.
-    errors
-        `n` absolute out-of-fold errors on the scale of training; empty in bundles of format 1.
-    relations
-        `n` times `=`, `<` or `>`: what the true value is to `values`; empty where all were measured.
-    """
+    """The training molecules as people know them, in the order of the domain."""
 
     smiles: tuple[str, ...]
+    """`n` standardised SMILES."""
     values: NDArray[np.float64]
+    """`n` measured values in the endpoint's unit, or classes."""
     errors: NDArray[np.float64]
+    """`n` absolute out-of-fold errors on the scale of training; empty in bundles of format 1."""
     relations: tuple[str, ...] = ()
+    """`n` times `=`, `<` or `>`: what the true value is to `values`; empty where all were measured."""
 
     @classmethod
     def of(cls, known: Mapping[str, Json]) -> Neighbours:
@@ -55,7 +47,7 @@ class Neighbours:
 class Neighbour(NamedTuple):
     """A training molecule near another one: its Tanimoto similarity to that, and what was measured for it.
 
-    With the relation `<` or `>` the value is a bound: the true one lies below or above it.
+    With the relation `<` or `>` the value is a bound: the true one is below or above it.
     """
 
     smiles: str

@@ -99,7 +99,7 @@ class OnDemandBundle(Bundle):
     Parameters
     ----------
     fetch
-        Gives the folder of the bundle, which may be brought there anew.
+        Gives the folder of the bundle, which may be brought there again.
     manifest_digest
         What the pointer says of its manifest; none where nobody says anything.
     memory

@@ -1,7 +1,7 @@
 """The pointer: which bundle serves each endpoint, for how long, and what came before.
 
 Belongs here: its fields, its one reader and writer, every change that may be made to it, and what counts as damage.
-Does not belong here: where it lies and how it is replaced (see `store.py`), following it (see
+Does not belong here: where it is and how it is replaced (see `store.py`), following it (see
 `serving/champions/champion_watcher.py`).
 
 One pointer names the current version of every endpoint, so that a change of several champions is seen as one::
@@ -90,7 +90,7 @@ class Current(ServedVersion):
 
 
 class Withdrawal(Part):
-    """Why an endpoint is served no more, since when, who said so, and what served it last."""
+    """Why an endpoint is served no longer, since when, who said so, and what served it last."""
 
     since: str
     by: str
@@ -107,7 +107,7 @@ class Pointer(Artefact):
     format: Format = READER
     minimum_reader: Format = READER
     lineage: str = ""
-    """Drawn when a store's first pointer is written, and anew when one is restored; empty in format 1."""
+    """Drawn when a store's first pointer is written, and again when one is restored; empty in format 1."""
     generation: Annotated[int, Field(ge=0)] = 0
     endpoints: Mapping[str, Current] = {}
     withdrawn: Mapping[str, Withdrawal] = {}
@@ -214,7 +214,7 @@ class Pointer(Artefact):
     def follow(self, configured: Collection[str], published: Collection[str], by: str) -> Pointer:
         """Return the pointer in which endpoints follow the configuration of who publishes.
 
-        One that was published and is configured no more is withdrawn. One that was withdrawn so, and is configured
+        One that was published and is configured no longer is withdrawn. One that was withdrawn so, and is configured
         again, is served again. Those that another publisher knows, or somebody withdrew by hand, stay as they are.
 
         Parameters
@@ -227,7 +227,7 @@ class Pointer(Artefact):
         pointer = self
         for name in sorted(set(published) - set(configured)):
             if name in pointer.endpoints:
-                reason = "it is configured no more (configs/endpoints/)"
+                reason = "it is no longer configured (configs/endpoints/)"
                 pointer = pointer.withdraw(name, by, reason)
         for name in sorted(set(configured) - set(published)):
             if name in pointer.withdrawn and pointer.withdrawn[name].by == by:
@@ -264,7 +264,7 @@ class Pointer(Artefact):
         if self.generation == before.generation and self != before:
             return f"{POINTER} says something else than before in the same {where}"
         if lost := sorted(set(before.names) - set(self.names)):
-            return f"{POINTER} names {', '.join(lost)} no more in {where}, neither as served nor as withdrawn"
+            return f"{POINTER} no longer names {', '.join(lost)} in {where}, neither as served nor as withdrawn"
         return None
 
     @property

@@ -40,29 +40,20 @@ class EndpointProgress(_News):
 
 
 class Progress(_News):
-    """What a run has made so far, and what is left.
-
-    Attributes
-    ----------
-    began, at
-        When the run began and when this was written, ISO 8601 in UTC.
-    done, total
-        How many assets of all endpoints are made, of how many that the run set out to make.
-    remaining_s
-        An estimate of the time that is left; none while there is nothing to go by.
-    learnt
-        Whether the estimate comes from how long the same assets took before; else it is a first guess.
-    endpoints
-        Those that the run makes anything of, in the order in which it turns to them.
-    """
+    """What a run has made so far, and what is left."""
 
     began: str
     at: str
+    """`began` and `at`: when the run began and when this was written, ISO 8601 in UTC."""
     done: int
     total: int
+    """`done` and `total`: how many assets of all endpoints are made, of how many that the run set out to make."""
     remaining_s: float | None = None
+    """An estimate of the time that is left; none while there is nothing to go by."""
     learnt: bool = False
+    """Whether the estimate comes from how long the same assets took before; else it is a first guess."""
     endpoints: tuple[EndpointProgress, ...] = ()
+    """Those that the run makes anything of, in the order in which it turns to them."""
 
 
 def as_bytes(progress: Progress) -> bytes:
@@ -72,13 +63,6 @@ def as_bytes(progress: Progress) -> bytes:
 
 def parse_progress(content: bytes | None, now: datetime | None = None) -> Progress | None:
     """Read the file's content; none when no run is at work, whatever the reason.
-
-    Parameters
-    ----------
-    content
-        The bytes; none where there is no such file.
-    now
-        The time to judge its age by; the present when omitted.
 
     Examples
     --------

@@ -60,40 +60,30 @@ more."""
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions for `n` molecules in the endpoint's own unit.
-
-    Attributes
-    ----------
-    value
-        `n` values: in the endpoint's unit, or the calibrated probability of class 1.
-    lower, upper
-        Ends of the 90 % interval, or none where the endpoint is binary.
-    similarity
-        Highest Tanimoto similarity to a training molecule, in [0, 1].
-    percentile
-        Share of the reference drugs' predictions below the value, 0 to 100; none where the bundle knows none.
-    label, sets
-        Of a binary endpoint: `n` labels, and `n x 2` whether each class belongs to the 90 % set.
-    expected_error
-        The absolute error to expect, on the scale of training; none where the bundle has no error model.
-    reliability, usual_error
-        `n` levels, and what was usual in them, see `Levels`; none where the bundle has none.
-    raw, half_width
-        `n` predictions and halves of intervals on the scale of training; the latter none where there is no interval.
-    """
+    """Predictions for `n` molecules in the endpoint's own unit."""
 
     value: NDArray[np.float64]
+    """`n` values: in the endpoint's unit, or the calibrated probability of class 1."""
     lower: NDArray[np.float64] | None
     upper: NDArray[np.float64] | None
+    """`lower` and `upper`: ends of the 90 % interval, or none where the endpoint is binary."""
     similarity: NDArray[np.float64]
+    """Highest Tanimoto similarity to a training molecule, in [0, 1]."""
     percentile: NDArray[np.float64] | None = None
+    """Share of the reference drugs' predictions below the value, 0 to 100; none where the bundle knows none."""
     label: NDArray[np.int_] | None = None
     sets: NDArray[np.bool_] | None = None
+    """`label` and `sets`: of a binary endpoint: `n` labels, and `n x 2` whether each class belongs to the 90 % set."""
     expected_error: NDArray[np.float64] | None = None
+    """The absolute error to expect, on the scale of training; none where the bundle has no error model."""
     reliability: tuple[Reliability, ...] | None = None
     usual_error: NDArray[np.float64] | None = None
+    """`reliability` and `usual_error`: `n` levels, and what was usual in them, see `Levels`; none where the bundle has
+    none."""
     raw: NDArray[np.float64] | None = None
     half_width: NDArray[np.float64] | None = None
+    """`raw` and `half_width`: `n` predictions and halves of intervals on the scale of training; the latter none where
+    there is no interval."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +126,7 @@ class Bundle:
         return self.manifest.policies.blocks(self.manifest.features)
 
     def nearest(self, molecules: Sequence[Molecule], k: int = 3) -> list[list[Neighbour]]:
-        """Give the `k` training molecules most like each molecule, most similar first; fewer where there are fewer."""
+        """Return the `k` training molecules most like each molecule, most similar first, or as many as there are."""
         if not molecules or not len(self.neighbours.values):
             return [[] for _ in molecules]
         similarity, rows = self.domain.nearest(self._packed(molecules), k)

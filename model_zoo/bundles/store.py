@@ -62,7 +62,7 @@ PROGRESS = "progress.json"
 PUBLISHED = "published.json"
 WAY_BACK = "current.format1.json"
 LOST = (
-    f"the pointer {POINTER} is gone, and {PUBLISHED} tells that there was one: `aidrug restore` brings it back from a "
+    f"the pointer {POINTER} is gone, and {PUBLISHED} shows that there was one: `aidrug restore` brings it back from a "
     f"backup. Where there is none, remove {PUBLISHED}: the next run begins a new one, and what was rolled back "
     "from is forgotten"
 )
@@ -257,7 +257,7 @@ class FolderStore:
         return folder
 
     def bundle_folder(self, endpoint: str, version: str) -> Path:
-        """Return where a bundle lies, whether it exists or not."""
+        """Return where a bundle is, whether it exists or not."""
         return self.root / "bundles" / endpoint / version
 
     def _replace_pointer(self, pointer: Pointer) -> None:

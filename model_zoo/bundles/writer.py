@@ -40,25 +40,17 @@ Featurize = Callable[[Sequence[str], Sequence[Molecule]], NDArray[Any]]
 
 @dataclass(frozen=True)
 class Background:
-    """What predictions are set against.
-
-    Attributes
-    ----------
-    X_train
-        `n x d` features of the training molecules, of many a sample: an explanation starts at what the model says of
-        the average one.
-    drugs
-        Drugs whose predictions a new prediction is set among; without them there are no percentiles.
-    featurize
-        Gives their features: names of featurizers and `n` molecules to `n x d`.
-    matched_pairs
-        What small changes of structure did to the measured values.
-    """
+    """What predictions are set against."""
 
     X_train: NDArray[Any]
+    """`n x d` features of the training molecules, of many a sample: an explanation starts at what the model says of the
+    average one."""
     drugs: DrugList | None = None
+    """Drugs whose predictions a new prediction is set among; without them there are no percentiles."""
     featurize: Featurize = featurizers.featurize
+    """Returns their features: names of featurizers and `n` molecules to `n x d`."""
     matched_pairs: MatchedPairs | None = None
+    """What small changes of structure did to the measured values."""
 
 
 def write_bundle(

@@ -25,7 +25,7 @@ class Ellipse(NamedTuple):
     angle: float
 
     def contains(self, x: float, y: float) -> bool:
-        """Return whether a point lies within it.
+        """Return whether a point is within it.
 
         Examples
         --------

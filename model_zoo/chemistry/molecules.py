@@ -54,22 +54,15 @@ CURATION_LIMITS = Limits(max_characters=2000, max_heavy_atoms=300)
 
 @dataclass(frozen=True, slots=True)
 class Molecule:
-    """A standardised molecule.
-
-    Attributes
-    ----------
-    smiles, mol
-        Its canonical SMILES and its RDKit object.
-    notes
-        What was left out or not read of the structure that came.
-    mark
-        Keeps a racemate apart from the enantiomer that it is drawn as; empty for nearly every molecule.
-    """
+    """A standardised molecule."""
 
     smiles: str
     mol: Chem.Mol
+    """`smiles` and `mol`: its canonical SMILES and its RDKit object."""
     notes: tuple[Note, ...] = ()
+    """What was left out or not read of the structure that came."""
     mark: str = ""
+    """Keeps a racemate apart from the enantiomer that it is drawn as; empty for nearly every molecule."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,28 +33,19 @@ from model_zoo.io.memory import give_back_memory
 
 
 class Property(NamedTuple):
-    """A calculated property.
-
-    Attributes
-    ----------
-    name
-        Stable, for files.
-    title, unit
-        What people call it.
-    digits
-        How many decimals mean something.
-    method
-        How it is calculated.
-    value
-        Of one molecule; none where it cannot be calculated here.
-    """
+    """A calculated property."""
 
     name: str
+    """Stable, for files."""
     title: str
     unit: str
+    """`title` and `unit`: what people call it."""
     digits: int
+    """How many decimals mean something."""
     method: str
+    """How it is calculated."""
     value: float | None
+    """Of one molecule; none where it cannot be calculated here."""
 
     @property
     def shown(self) -> str:
@@ -63,7 +54,7 @@ class Property(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A limit of a rule: what it is about, and between what it must lie; none where one side is open."""
+    """A limit of a rule: what it is about, and between what it must be; none where one side is open."""
 
     what: str
     low: float | None
@@ -85,22 +76,15 @@ class Limit(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A rule, and what a molecule breaks of it.
-
-    Attributes
-    ----------
-    name, source
-        Whose rule it is.
-    broken
-        The numbers that lie outside of its limits.
-    allowed
-        How many may.
-    """
+    """A rule, and what a molecule breaks of it."""
 
     name: str
     source: str
+    """`name` and `source`: whose rule it is."""
     broken: tuple[str, ...]
+    """The numbers that are outside of its limits."""
     allowed: int
+    """How many may."""
 
     @property
     def passed(self) -> bool:

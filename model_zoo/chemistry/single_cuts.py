@@ -34,7 +34,7 @@ class Cut(NamedTuple):
 
 
 def single_cuts(mol: Chem.Mol) -> tuple[Cut, ...]:
-    """Give every way to cut one acyclic single bond so that a small variable part comes off a part as large or larger.
+    """Return every cut of one acyclic single bond that takes a small part off a part as large or larger.
 
     Examples
     --------

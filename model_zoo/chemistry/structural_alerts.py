@@ -18,21 +18,14 @@ CATALOGUES = ("PAINS", "Brenk")
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One place in a molecule that matches an alert.
-
-    Attributes
-    ----------
-    name
-        The catalogue's name of the substructure.
-    catalogue
-        `PAINS` or `Brenk`.
-    atoms
-        Indices of the matching atoms, ascending.
-    """
+    """One place in a molecule that matches an alert."""
 
     name: str
+    """The catalogue's name of the substructure."""
     catalogue: str
+    """`PAINS` or `Brenk`."""
     atoms: tuple[int, ...]
+    """Indices of the matching atoms, ascending."""
 
 
 def find_alerts(mol: Chem.Mol) -> tuple[Alert, ...]:

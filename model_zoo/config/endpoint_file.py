@@ -40,48 +40,26 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 @dataclass
 class Declared:
-    """The endpoints of a folder.
-
-    Attributes
-    ----------
-    endpoints
-        What can be read, by name, sorted.
-    files
-        The file that declares an endpoint, of those at fault too.
-    faults
-        What is at fault, by the name of the endpoint.
-    places
-        What stands before the keys of an endpoint in its file: `endpoints.<name>.` where there are several.
-    """
+    """The endpoints of a folder."""
 
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    """What can be read, by name, sorted."""
     files: dict[str, Path] = field(default_factory=dict)
+    """The file that declares an endpoint, of those at fault too."""
     faults: dict[str, str] = field(default_factory=dict)
+    """What is at fault, by the name of the endpoint."""
     places: dict[str, str] = field(default_factory=dict)
+    """What is before the keys of an endpoint in its file: `endpoints.<name>.` where there are several."""
 
     def require(self) -> Declared:
-        """Return it, without any fault.
-
-        Raises
-        ------
-        ConfigError
-            For the first fault.
-        """
+        """Return it, without any fault."""
         for message in self.faults.values():
             raise ConfigError(message)
         return self
 
 
 def read_endpoints(folder: Path, wanted: Collection[str] | None = None) -> Declared:
-    """Read and check what the files of a folder, which need not exist, declare.
-
-    Parameters
-    ----------
-    folder
-        The folder `configs/endpoints/`.
-    wanted
-        The names that matter; all when omitted.
-    """
+    """Read and check what the files of a folder, which need not exist, declare."""
     found, doubtful = Declared(), dict[str, tuple[Path, str]]()
     for path in yaml_files(folder):
         try:
@@ -109,18 +87,7 @@ def read_endpoints(folder: Path, wanted: Collection[str] | None = None) -> Decla
 
 
 def endpoint_file(folder: Path, name: str) -> Path:
-    """Find the file that declares an endpoint, at fault or not.
-
-    Parameters
-    ----------
-    folder, name
-        The folder `configs/`, and the endpoint.
-
-    Raises
-    ------
-    ConfigError
-        When none does, with the names that there are.
-    """
+    """Find the file that declares an endpoint, at fault or not."""
     files = read_endpoints(folder / FOLDER).files
     if name not in files:
         raise ConfigError(f"expected one of {', '.join(sorted(files)) or 'none: there is no endpoint'}, got {name!r}")
@@ -128,13 +95,7 @@ def endpoint_file(folder: Path, name: str) -> Path:
 
 
 def read_endpoint(folder: Path, name: str) -> Endpoint:
-    """Read one endpoint of `configs/`, whatever is at fault with others.
-
-    Raises
-    ------
-    ConfigError
-        When there is none of this name, or naming what is at fault.
-    """
+    """Read one endpoint of `configs/`, whatever is at fault with others."""
     endpoint_file(folder, name)
     return read_endpoints(folder / FOLDER, {name}).require().endpoints[name]
 
@@ -198,14 +159,14 @@ def joined(common: Mapping[str, Json], own: Mapping[str, Json]) -> dict[str, Jso
 
 
 def _where(place: str, own: Mapping[str, Any], common: Mapping[str, Any], key: str) -> str:
-    """Say where a key stands in the file: among the common settings, or below the endpoint."""
+    """Say where a key is in the file: among the common settings, or below the endpoint."""
     if _depth(common, key) > _depth(own, key) and _depth(common, key) == key.count(".") + 1:
         return key
     return f"{place}.{key}" if key else place
 
 
 def _depth(section: Any, key: str) -> int:
-    """Count the parts of a key that stand in a section, from its first part on."""
+    """Count the parts of a key that are in a section, from its first part on."""
     for depth, part in enumerate(key.split(".")):
         if isinstance(section, (list, tuple)) and part.isdigit() and int(part) < len(section):
             section = section[int(part)]
@@ -227,7 +188,7 @@ def _names_elsewhere(path: Path, content: Mapping[str, Any]) -> list[str]:
 
 
 def _names_in_text(path: Path) -> list[str]:
-    """Name the endpoints of a file that is no YAML: its own name, and what stands one step below `endpoints`."""
+    """Name the endpoints of a file that is no YAML: its own name, and what is one step below `endpoints`."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:

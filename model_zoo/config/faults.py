@@ -1,4 +1,4 @@
-"""What is at fault in a YAML file, in words: the key as it stands there, what was expected, and what came."""
+"""What is at fault in a YAML file, in words: the key as it is there, what was expected, and what came."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fault(detail: Any, schema: type[BaseModel], where: Callable[[str], str] = st
     detail, schema
         What pydantic found, and of what.
     where
-        Gives the key as it stands in the file, where that is laid out otherwise than the schema.
+        Gives the key as it is in the file, where that is laid out otherwise than the schema.
     """
     place, known = _place(detail["loc"], schema)
     key = where(place)
@@ -38,7 +38,7 @@ def fault(detail: Any, schema: type[BaseModel], where: Callable[[str], str] = st
 
 
 def _place(location: tuple[str | int, ...], schema: type[BaseModel]) -> tuple[str, tuple[str, ...]]:
-    """Return a fault's key path as it stands in the file, and the keys that are known where its last part stands."""
+    """Return a fault's key path as it is in the file, and the keys that are known where its last part is."""
     path: list[str] = []
     known: tuple[str, ...] = ()
     holder: Any = schema

@@ -29,47 +29,28 @@ from model_zoo.errors import ConfigError
 
 
 def load_screens(folder: Path) -> dict[str, Screen]:
-    """Read every YAML of a folder, which need not exist.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file and key at fault.
-    """
+    """Read every YAML of a folder, which need not exist."""
     if not yaml_files(folder):
         return {}
     return {screen.name: screen for screen in read_folder(folder, Screen)}
 
 
 def load_groups(folder: Path) -> dict[str, Group]:
-    """Read every YAML of a folder, which need not exist.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file and key at fault.
-    """
+    """Read every YAML of a folder, which need not exist."""
     return {group.name: group for group in read_folder(folder, Group)} if yaml_files(folder) else {}
 
 
 @dataclass(frozen=True)
 class Configs:
-    """All endpoints and models, by name, sorted.
-
-    Attributes
-    ----------
-    endpoints, models
-        What can be read.
-    faults
-        What is at fault, where somebody goes on without it; else that is an error.
-    warnings
-        What is of no effect.
-    """
+    """All endpoints and models, by name, sorted."""
 
     endpoints: Mapping[str, Endpoint]
     models: Mapping[str, ModelSpec]
+    """`endpoints` and `models`: what can be read."""
     faults: Mapping[str, str] = field(default_factory=dict)
+    """What is at fault, where somebody continues without it; else that is an error."""
     warnings: tuple[str, ...] = ()
+    """What is of no effect."""
     own: Mapping[str, ModelSpec] = field(default_factory=dict)
     """The models as their files say them, without what endpoints say of them."""
     groups: Mapping[str, Group] = field(default_factory=dict)
@@ -137,11 +118,6 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
         The folder `configs/`.
     keep_rest
         Whether an endpoint whose file is at fault is left out and named, where another one can be read.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file and key at fault, what was expected and what came.
     """
     declared = read_endpoints(folder / FOLDER)  # a project may begin without one, and lose its last
     models_ = {item.name: item for item in read_folder(folder / "models", ModelSpec)}

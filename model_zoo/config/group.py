@@ -36,7 +36,7 @@ class Group(BaseModel):
     def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         twice = sorted(name for name, count in Counter(value).items() if count > 1)
         if twice:
-            raise ValueError(f"expected each endpoint once, {twice[0]!r} stands twice")
+            raise ValueError(f"expected each endpoint once, got {twice[0]!r} twice")
         return value
 
     @field_validator("split")

@@ -54,7 +54,7 @@ class ModelSpec(BaseModel):
             if name not in featurizers.names():
                 raise ValueError(f"unknown featurizer {name!r}, expected one of {', '.join(featurizers.names())}")
             if value.count(name) > 1:
-                raise ValueError(f"expected each featurizer once, {name!r} stands twice")
+                raise ValueError(f"expected each featurizer once, got {name!r} twice")
         return value
 
     @model_validator(mode="after")

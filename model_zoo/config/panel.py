@@ -31,15 +31,7 @@ class PanelSet(BaseModel):
     """What its YAML says beside its name, licence and files, with the names of columns and the deciding `metric`."""
 
     def content(self, panel: Panel, folder: str) -> dict[str, Json]:
-        """Return what the endpoint's YAML says.
-
-        Parameters
-        ----------
-        panel
-            What it belongs to.
-        folder
-            Where its files lie, as the YAML names it.
-        """
+        """Return what the endpoint's YAML says."""
         said = dict(self.endpoint)
         columns = {key: said.pop(key) for key in list(said) if key.endswith("_column")}
         files = [
@@ -70,7 +62,7 @@ class Panel(BaseModel):
     origin: str
     """Where the files come from, for people."""
     folder: str | None = None
-    """The folder that they lie in, inside the one that is named."""
+    """The folder that they are in, inside the one that is named."""
     address: str | None = None
     """Where they are fetched from when no folder is named; none where no address is known to be right."""
     sets: tuple[PanelSet, ...] = Field(min_length=1)

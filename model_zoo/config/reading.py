@@ -26,13 +26,7 @@ def yaml_files(folder: Path) -> list[Path]:
 
 
 def read_folder(folder: Path, schema: type[T]) -> list[T]:
-    """Read and check every YAML of a folder, each named after what it holds.
-
-    Raises
-    ------
-    ConfigError
-        When there is none, or naming the file and key at fault.
-    """
+    """Read and check every YAML of a folder, each named after what it holds."""
     paths = yaml_files(folder)
     if not paths:
         raise ConfigError(f"{folder}: expected at least one YAML file, got none")
@@ -50,13 +44,7 @@ def read_folder(folder: Path, schema: type[T]) -> list[T]:
 
 
 def read_config(path: Path, schema: type[T]) -> T:
-    """Read and check one YAML file.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file and key at fault.
-    """
+    """Read and check one YAML file."""
     content = read_mapping(path)
     try:
         return check(schema, content)

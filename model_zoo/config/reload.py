@@ -16,7 +16,7 @@ from model_zoo.config.reading import read_config, yaml_files
 def reload_configs(
     folder: Path, known: Configs, endpoints: Collection[str], models_: Collection[str], groups_: Collection[str] = ()
 ) -> Configs:
-    """Read some of the files again; the others stay as they were known, whatever stands in them by now.
+    """Read some of the files again; the others stay as they were known, whatever is in them by now.
 
     Parameters
     ----------
@@ -26,11 +26,6 @@ def reload_configs(
         What it gave before.
     endpoints, models_, groups_
         The names of what is read again; who is gone from the folder is gone from the result.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file and key at fault.
     """
     anew = read_endpoints(folder / FOLDER, endpoints).require().endpoints
     recipes = {

@@ -2,7 +2,7 @@
 
 Belongs here: the one curation path that every source takes.
 Does not belong here: reading files (see `sources.py`), units and signs (see `units.py`), structures (see
-`standardised.py`), what stands for several
+`standardised.py`), what represents several
 measurements (see `replicates.py`), splits (see `splits.py`).
 """
 
@@ -65,7 +65,7 @@ class Threshold(BaseModel):
         Raises
         ------
         ValueError
-            For a bound that lies on the other side: nobody knows.
+            For a bound that is on the other side: nobody knows.
 
         Examples
         --------
@@ -208,7 +208,7 @@ class _Reader:
         self._labels: dict[str, int] = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, **(curation.labels or {})}
 
     def judge(self, row: Any) -> tuple[str, str, str, float, str, float] | str:
-        """Give what was left out, standardised SMILES, identity, value, relation, weight; or why a row is unusable."""
+        """Return what was left out, standardised SMILES, identity, value, relation, weight; or why it is unusable."""
         if row.excluded:
             return str(row.excluded)
         if row.value == "":
@@ -225,13 +225,7 @@ class _Reader:
         return *molecule, value, sign, weight
 
     def _read(self, row: Any) -> tuple[float, str]:
-        """Return value and relation.
-
-        Raises
-        ------
-        ValueError
-            With the reason why the row cannot be used.
-        """
+        """Return value and relation."""
         if self._task == "binary" and self._curation.threshold is None:
             if row.value not in self._labels:
                 if row.value.lower() in NOT_MEASURED:
@@ -275,7 +269,7 @@ class _Reader:
 
 
 def _within_limits(value: float, sign: str, curation: Curation) -> tuple[float, str]:
-    """Turn what lies beyond a limit of quantification into a bound at the limit."""
+    """Turn what is beyond a limit of quantification into a bound at the limit."""
     low, high = curation.lloq, curation.uloq
     if low is not None and value < low and sign != ">":
         return low, "<"
@@ -292,7 +286,7 @@ def _refused(value: float, curation: Curation) -> str:
 
 
 def _used(measurements: list[Measured], merged: Merged, curation: Curation) -> list[Measured]:
-    """Return the measurements that a molecule's value stands for: none where they contradict or say too little."""
+    """Return the measurements that a molecule's value represents: none where they contradict or say too little."""
     if merged.conflict or merged.between:
         return []
     if curation.censored == "keep_bound":

@@ -25,40 +25,30 @@ SHOWN = 3
 
 
 class CurationReport(NamedTuple):
-    """What became of the rows.
-
-    Attributes
-    ----------
-    files
-        How many rows each file has.
-    rows, kept, merged, dropped
-        Rows as they came, and what became of them; `merged` counts rows, not molecules.
-    molecules, bounds
-        Molecules of the snapshot, and those of them that are only known as a bound.
-    reasons
-        Dropped rows by the kind of the reason, the most frequent first.
-    examples
-        Of each kind: file, row and reason of the first rows.
-    units
-        Units that rows say themselves.
-    spreads
-        Largest minus smallest exact measurement, in the endpoint's unit, per molecule that was measured several times.
-    values
-        The values of the molecules, bounds left out.
-    """
+    """What became of the rows."""
 
     files: dict[str, int]
+    """How many rows each file has."""
     rows: int
     kept: int
     merged: int
     dropped: int
+    """`rows`, `kept`, `merged` and `dropped`: rows as they came, and what became of them; `merged` counts rows, not
+    molecules."""
     molecules: int
     bounds: int
+    """`molecules` and `bounds`: molecules of the snapshot, and those of them that are only known as a bound."""
     reasons: dict[str, int]
+    """Dropped rows by the kind of the reason, the most frequent first."""
     examples: dict[str, list[tuple[str, int, str]]]
+    """Of each kind: file, row and reason of the first rows."""
     units: dict[str, int]
+    """Units that rows say themselves."""
     spreads: list[float]
+    """Largest minus smallest exact measurement, in the endpoint's unit, per molecule that was measured several
+    times."""
     values: NDArray[np.float64]
+    """The values of the molecules, bounds left out."""
 
     @property
     def share_lost(self) -> float:
@@ -66,7 +56,7 @@ class CurationReport(NamedTuple):
         return share_lost(self.rows, self.reasons)
 
     def as_text(self, unit: str) -> str:
-        """Tell it to people."""
+        """Write it for people."""
         files = ", ".join(f"{name} ({count} rows)" for name, count in self.files.items())
         lines = [
             f"  files     {files}",
@@ -89,13 +79,7 @@ class CurationReport(NamedTuple):
 
 
 def curation_report(raw: pd.DataFrame, table: pd.DataFrame, report: pd.DataFrame) -> CurationReport:
-    """Count what became of the rows of a source.
-
-    Parameters
-    ----------
-    raw, table, report
-        What `read_source` and `curate` give.
-    """
+    """Count what became of the rows of a source."""
     dropped = report[report["action"] == "dropped"]
     kinds = [reason_kind(str(reason)) for reason in dropped["reason"]]
     examples: dict[str, list[tuple[str, int, str]]] = {}

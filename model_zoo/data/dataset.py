@@ -51,22 +51,16 @@ class DatasetConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Dataset:
-    """A snapshot.
-
-    Attributes
-    ----------
-    table
-        One row per molecule: `smiles, inchikey, value, relation, measurements, group, split, fold`.
-    report
-        One row per raw measurement, with what became of it and why.
-    """
+    """A snapshot."""
 
     table: pd.DataFrame
+    """One row per molecule: `smiles, inchikey, value, relation, measurements, group, split, fold`."""
     report: pd.DataFrame
+    """One row per raw measurement, with what became of it and why."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the table's content: equal content, equal digest, whatever file it lies in."""
+        """SHA-256 of the table's content: equal content, equal digest, whatever file it is in."""
         text = self.table.to_csv(index=False, float_format="%.12g", lineterminator="\n")
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -115,13 +109,7 @@ class Dataset:
 
     @classmethod
     def load(cls, folder: Path) -> Dataset:
-        """Read a saved snapshot.
-
-        Raises
-        ------
-        DataError
-            When it is not there.
-        """
+        """Read a saved snapshot."""
         import pandas as pd
 
         try:
@@ -160,13 +148,7 @@ def make_dataset(config: DatasetConfig, root: Path, processes: int = 1) -> Datas
 
 
 def read_curated(config: DatasetConfig, root: Path, processes: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read and curate the measurements of one endpoint; give its molecules and the report, as `curate` does.
-
-    Raises
-    ------
-    DataError
-        As `make_dataset`, but for what cannot be divided.
-    """
+    """Read and curate the measurements of one endpoint; give its molecules and the report, as `curate` does."""
     raw = read_raw(config, root)
     standardise_all(raw, config.curation.standardise, processes)
     table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)

@@ -1,6 +1,6 @@
 """The unit that people read, beside the one that a model answers in: `%` of `log10 %`, `nM` of `pIC50`.
 
-It changes no model, no score and no field of an answer that was there before: what is shown stands beside it.
+It changes no model, no score and no field of an answer that was there before: what is shown is beside it.
 """
 
 from __future__ import annotations
@@ -16,22 +16,15 @@ LOGARITHM = "log10 "
 
 
 class Display(NamedTuple):
-    """How values of an endpoint's unit are shown.
-
-    Attributes
-    ----------
-    unit
-        The unit that is shown.
-    show, read
-        From the endpoint's unit to the shown one, and back.
-    flips
-        Whether a larger value is shown as a smaller one.
-    """
+    """How values of an endpoint's unit are shown."""
 
     unit: str
+    """The unit that is shown."""
     show: Callable[[float], float]
     read: Callable[[float], float]
+    """`show` and `read`: from the endpoint's unit to the shown one, and back."""
     flips: bool = False
+    """Whether a larger value is shown as a smaller one."""
 
     def value(self, value: float | None) -> float | None:
         """Return a value as it is shown; none where there is none, or it is too large to be written.

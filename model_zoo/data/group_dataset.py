@@ -29,18 +29,12 @@ OWN_SPLITS = ("official", "column")
 
 @dataclass(frozen=True)
 class GroupDataset:
-    """Snapshots with one place per molecule.
-
-    Attributes
-    ----------
-    datasets
-        By endpoint, its snapshot.
-    faults
-        By endpoint that has none, the reason.
-    """
+    """Snapshots with one place per molecule."""
 
     datasets: Mapping[str, Dataset]
+    """By endpoint, its snapshot."""
     faults: Mapping[str, str]
+    """By endpoint that has none, the reason."""
 
     @property
     def molecules(self) -> Dataset:
@@ -60,7 +54,7 @@ class GroupDataset:
         return json_digest({name: each.digest for name, each in self.datasets.items()} | {"": dict(self.faults)})
 
     def leaks(self) -> list[str]:
-        """List the molecules that stand in more than one fold, or in a fold and a test split, across all endpoints.
+        """List the molecules that are in more than one fold, or in a fold and a test split, across all endpoints.
 
         Computed from structures, as `splits.leaks` does.
         """
@@ -133,7 +127,7 @@ def make_group_dataset(
     Returns
     -------
     GroupDataset
-        An endpoint whose measurements cannot be used, or do not reach every fold, stands in `faults`: the others are
+        An endpoint whose measurements cannot be used, or do not reach every fold, is in `faults`: the others are
         divided without it.
 
     Raises

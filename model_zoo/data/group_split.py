@@ -88,13 +88,7 @@ def assign_together(
 
 
 def require_all_folds(name: str, table: pd.DataFrame, split: Split) -> None:
-    """Refuse an endpoint that has no measured value in some fold, or in the test split.
-
-    Raises
-    ------
-    DataError
-        With how many there are of each.
-    """
+    """Refuse an endpoint that has no measured value in some fold, or in the test split."""
     measured = table.loc[(table["split"] != "withheld") & (table["relation"] == "=")]
     parts = [TEST_FOLD, *range(split.folds), *([OLDEST] if split.kind == "time" else [])]
     counts = {fold: int((measured["fold"] == fold).sum()) for fold in parts}

@@ -1,7 +1,7 @@
-"""How numbers are written: which sign stands before the decimals, and which one between thousands.
+"""How numbers are written: which sign is before the decimals, and which one between thousands.
 
 `1,234` is 1234 in London and 1.234 in Berlin. Here is what a text means once that is said, strictly: a sign at a place
-where it cannot stand makes the text no number.
+where it cannot are makes the text no number.
 """
 
 from __future__ import annotations
@@ -62,13 +62,6 @@ def _number_alone(text: str) -> str:
 
 def plain_number(text: str, numerals: str = POINT) -> str:
     """Write a number with a decimal point and nothing between thousands.
-
-    Parameters
-    ----------
-    text
-        The number, already in its normal form.
-    numerals
-        How it is written.
 
     Raises
     ------

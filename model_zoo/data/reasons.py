@@ -10,7 +10,7 @@ NOT_ASKED_FOR = ("empty value", "where")
 
 
 def reason_kind(reason: str) -> str:
-    """Return the kind of a reason: what stands before its first colon.
+    """Return the kind of a reason: what is before its first colon.
 
     Examples
     --------

@@ -14,19 +14,13 @@ from model_zoo.io.digests import file_digest
 
 @dataclass(frozen=True)
 class DrugList:
-    """A list of drugs.
-
-    Attributes
-    ----------
-    name, licence
-        What a reader is told.
-    smiles
-        The drugs as the list has them.
-    """
+    """A list of drugs."""
 
     name: str
     licence: str
+    """`name` and `licence`: what a reader is told."""
     smiles: tuple[str, ...]
+    """The drugs as the list has them."""
 
     def molecules(self, standardise: Standardise) -> tuple[Molecule, ...]:
         """Return the drugs that can be read, standardised, each once, in the order of the list."""

@@ -28,25 +28,18 @@ class Measured(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """What stands for the measurements of one molecule.
-
-    Attributes
-    ----------
-    value, relation
-        An exact value, or the tightest bound; NaN where `conflict` or `between` says why there is none.
-    spread
-        Largest minus smallest exact measurement, in the endpoint's unit; zero for a single one.
-    conflict
-        Why the measurements cannot all be true; empty where they can.
-    between
-        Bounds on both sides and nothing exact: what is known, in words; empty else.
-    """
+    """What represents the measurements of one molecule."""
 
     value: float
     relation: str
+    """`value` and `relation`: an exact value, or the tightest bound; NaN where `conflict` or `between` says why there
+    is none."""
     spread: float = 0.0
+    """Largest minus smallest exact measurement, in the endpoint's unit; zero for a single one."""
     conflict: str = ""
+    """Why the measurements cannot all be true; empty where they can."""
     between: str = ""
+    """Bounds on both sides and nothing exact: what is known, in words; empty else."""
 
 
 def merge(measurements: Sequence[Measured], rule: Rule, max_spread: Spread, task: Task, unit: str) -> Merged:
@@ -57,7 +50,7 @@ def merge(measurements: Sequence[Measured], rule: Rule, max_spread: Spread, task
     measurements
         At least one.
     rule
-        What stands for several exact measurements.
+        What represents several exact measurements.
     max_spread
         Exact measurements further apart than this contradict: a number in the endpoint's unit; `tenfold`, one
         logarithmic unit, or a factor of ten between positive amounts; or none. A bound may be missed by as much.

@@ -24,7 +24,7 @@ MOST_LOST = 1 / 3
 """Share of the molecules that may go without a word."""
 MOST_FLIPPED = 0.1
 MOST_BEYOND = 0.1
-"""Share of the values that may lie further beyond the old range than the range is wide."""
+"""Share of the values that may be further beyond the old range than the range is wide."""
 MOST_SHIFT = 0.5
 """Of the width of the middle half of the old values: how far shared molecules' values may move together."""
 
@@ -32,15 +32,7 @@ Floats = NDArray[np.float64]
 
 
 def suspicions(old: Dataset, new: Dataset, task: Task) -> list[str]:
-    """Say what about a new snapshot looks unlike the last; nothing when it looks like it, or that was small.
-
-    Parameters
-    ----------
-    old, new
-        The snapshot before, and the one that would take its place.
-    task
-        Whether values are classes.
-    """
+    """Say what about a new snapshot looks unlike the last; nothing when it looks like it, or that was small."""
     if len(old.table) < FEWEST:
         return []
     before, after = _by_molecule(old), _by_molecule(new)
@@ -88,4 +80,4 @@ def _beyond(values: Floats, now: Floats) -> list[str]:
     if outside <= MOST_BEYOND * len(now):
         return []
     reach = f"{now.min():.4g} to {now.max():.4g}"
-    return [f"{outside} of {len(now)} values lie far beyond the {low:.4g} to {high:.4g} of before: they are {reach}"]
+    return [f"{outside} of {len(now)} values are far outside the {low:.4g} to {high:.4g} of before: they are {reach}"]

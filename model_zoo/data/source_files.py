@@ -1,7 +1,7 @@
 """What a file of measurements holds: its rows as they came, whatever its format.
 
 Belongs here: how a file is laid out, as an endpoint's YAML says it, and reading it into raw rows.
-Does not belong here: where files lie (see `sources.py`), formats and guesses (see `tables/`), judging a row (see
+Does not belong here: where files are (see `sources.py`), formats and guesses (see `tables/`), judging a row (see
 `curation.py`).
 
 A raw table has one row per measurement as it came, nothing dropped, all text but `row`; an absent cell is an empty
@@ -52,7 +52,7 @@ class Layout(BaseModel):
     header: bool = True
     """Whether a row names the columns; else they are `column_1`, `column_2` and so on."""
     skip_rows: int = Field(default=0, ge=0)
-    """How many rows stand before the header, or before the first row where there is none."""
+    """How many rows are before the header, or before the first row where there is none."""
     sheet: str | None = None
     """For `xlsx`: which sheet; its only one when omitted."""
     decimal: Literal[".", ","] = "."
@@ -136,11 +136,11 @@ def read_file(path: Path, name: str, layout: Layout, values_path: Path | None = 
     Parameters
     ----------
     path, name
-        Where it lies, and what it is called in reports.
+        Where it is, and what it is called in reports.
     layout
         How it is laid out.
     values_path
-        For `smi`: where the values lie.
+        For `smi`: where the values are.
 
     Raises
     ------

@@ -228,13 +228,7 @@ def pointer_md5(path: Path) -> str:
 
 
 def require_pulled(path: Path) -> None:
-    """Refuse a DVC-tracked file that is absent or differs from its pointer.
-
-    Raises
-    ------
-    DataError
-        With the command that mends it.
-    """
+    """Refuse a DVC-tracked file that is absent or differs from its pointer."""
     expected = pointer_md5(path)
     if not path.is_file():
         raise DataError(f"{path}: tracked by DVC but not here. Run `aidrug data pull`.")

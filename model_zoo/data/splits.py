@@ -164,7 +164,7 @@ def by_time(table: pd.DataFrame, groups: NDArray[np.int_], split: Split) -> pd.D
 
 
 def _spans(counts: NDArray[np.int_], shares: Sequence[float]) -> NDArray[np.int_]:
-    """Give each of `d` days its span: each ends after the day that comes nearest to its share of all, none is empty."""
+    """Return the span of each of `d` days: each ends after the day nearest to its share of all, none is empty."""
     ends = np.cumsum(counts) / counts.sum()
     found, begin = np.empty(len(counts), dtype=int), 0
     for number, share in enumerate(shares):
@@ -200,7 +200,7 @@ def clusters(mols: Iterable[Mol]) -> list[int]:
 
 
 def leaks(table: pd.DataFrame, processes: int = 1) -> list[str]:
-    """List the stereo-less InChIKeys that stand in more than one of: test split, fold 0, fold 1, ...
+    """List the stereo-less InChIKeys that are in more than one of: test split, fold 0, fold 1, ...
 
     A molecule's tautomers and stereoisomers count as itself. Computed from the structures, not from the `group` column,
     so that it checks `assign` rather than repeating it.

@@ -41,17 +41,7 @@ def standardised(text: str, standardise: Standardise) -> Standardised:
 
 
 def standardise_all(raw: pd.DataFrame, standardise: Standardise, processes: int) -> None:
-    """Standardise what has a value in a raw table on several processes, where it is much; `standardised` then finds it.
-
-    Parameters
-    ----------
-    raw
-        As `sources.read_source` gives it.
-    standardise
-        The policy.
-    processes
-        How many work at once.
-    """
+    """Standardise what has a value in a raw table, on several processes if it is much, for `standardised` to find."""
     if processes < 2 or len(raw) < WORTH_PROCESSES:
         return
     wanted = raw.loc[(raw["value"] != "") & (raw["excluded"] == ""), "smiles"]

@@ -64,22 +64,15 @@ class Unit(NamedTuple):
 
 
 class Conversion(NamedTuple):
-    """How numbers of one unit become numbers of another.
-
-    Attributes
-    ----------
-    convert
-        From a number and the molecule's weight in g/mol to the number in the other unit; raises `ValueError` for a
-        number that has none there.
-    flips
-        Whether a larger number becomes a smaller one, so that `>` must become `<`.
-    by_weight
-        Whether the molecule's weight is needed: from mass to amount or back.
-    """
+    """How numbers of one unit become numbers of another."""
 
     convert: Callable[[float, float], float]
+    """From a number and the molecule's weight in g/mol to the number in the other unit; raises `ValueError` for a
+    number that has none there."""
     flips: bool
+    """Whether a larger number becomes a smaller one, so that `>` must become `<`."""
     by_weight: bool = False
+    """Whether the molecule's weight is needed: from mass to amount or back."""
 
 
 def unit_name(text: str) -> str:
@@ -217,11 +210,6 @@ def is_logarithmic(unit: str) -> bool:
 
 def relation(text: str) -> str:
     r"""Read a relation as `=`, `<` or `>`; an empty text stays empty.
-
-    Raises
-    ------
-    ValueError
-        When it is none.
 
     Examples
     --------

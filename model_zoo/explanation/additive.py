@@ -51,8 +51,8 @@ SAMPLE = 40
 """Molecules by which columns are found that are sums over atoms."""
 LEAST_REPRODUCED = 0.5
 """Of a model's predictions for drugs: where a sum over atoms reproduces less, trees and kernels are followed exactly,
-and of others the groups are taken off. A model of small molecules says much the same of all large ones, and a sum goes
-on growing (free energies of hydration: the largest training molecule has 24 heavy atoms, the share is -44)."""
+and of others the groups are taken off. A model of small molecules says much the same of all large ones, and a sum
+continues growing (free energies of hydration: the largest training molecule has 24 heavy atoms, the share is -44)."""
 DRAWN_IN = 0.01
 """Probabilities are drawn in by this before log-odds are taken: a forest says exactly 0 and 1."""
 
@@ -61,24 +61,19 @@ _generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, includeRed
 
 @dataclass(frozen=True)
 class AtomValues:
-    """What atoms are worth to a model.
-
-    Attributes
-    ----------
-    keys, worth
-        `p` environments in ascending order (see `environments`), and what an atom in the centre of each is worth.
-    columns, slopes
-        `q` columns of the features that are sums over atoms, and what a unit of each is worth.
-    numbers
-        What a molecule without atoms would get; and the share of the variance of the model's predictions that the sum
-        reproduces for other molecules, NaN where predictions do not vary or nobody looked.
-    """
+    """What atoms are worth to a model."""
 
     keys: NDArray[np.int64]
     worth: NDArray[np.float32]
+    """`keys` and `worth`: `p` environments in ascending order (see `environments`), and what an atom in the centre of
+    each is worth."""
     columns: NDArray[np.int64]
     slopes: Floats
+    """`columns` and `slopes`: `q` columns of the features that are sums over atoms, and what a unit of each is
+    worth."""
     numbers: Floats
+    """What a molecule without atoms would get; and the share of the variance of the model's predictions that the sum
+    reproduces for other molecules, NaN where predictions do not vary or nobody looked."""
 
     @property
     def start(self) -> float:
@@ -91,17 +86,7 @@ class AtomValues:
         return None if np.isnan(self.numbers[1]) else max(0.0, float(self.numbers[1]))
 
     def of(self, molecule: Molecule, blocks: Mapping[str, Numbers], spread: Spread = attribution.spread) -> Floats:
-        """Return what each of a molecule's `n` atoms is worth.
-
-        Parameters
-        ----------
-        molecule
-            The molecule.
-        blocks
-            Its features by featurizer, in the order of the columns; each one row.
-        spread
-            What spreads columns over atoms; another process may.
-        """
+        """Return what each of a molecule's `n` atoms is worth."""
         found = environments(molecule.mol)
         places = np.minimum(np.searchsorted(self.keys, found), len(self.keys) - 1)
         known = self.keys[places] == found
@@ -165,7 +150,7 @@ def fit_atom_values(
 
 
 def environments(mol: Chem.Mol) -> NDArray[np.int64]:
-    """Give the environments around each of `n` atoms, `n x 4`: of no, one and two bonds, and the element; -1 for none.
+    """Return the environments of `n` atoms, `n x 4`: of no, one and two bonds, and the element; -1 for none.
 
     Examples
     --------

@@ -59,7 +59,7 @@ def spread_above_average(
 ) -> NDArray[np.float64]:
     """Spread the contributions of one featurizer's columns over atoms as bundles do that keep no variances.
 
-    A number above the average is owed to the atoms that raise it, one below to the atoms that lower it, and to no atom
+    A number above the average is due to the atoms that raise it, one below to the atoms that lower it, and to no atom
     where there are none. So an atom of a kind that most molecules have more of gets nothing.
     """
     columns = np.flatnonzero((x != 0) & (contributions != 0))

@@ -48,64 +48,43 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Explanation:
-    """Parts of one prediction: `baseline + sum(atoms) + rest = prediction`, on `scale`.
-
-    Attributes
-    ----------
-    baseline
-        Where the sum begins: with `sum over atoms`, the value without any atom; else what the model says of the average
-        training molecule.
-    atoms
-        What each of `n` atoms adds, in the order of the molecule's own SMILES.
-    rest
-        What cannot be given to atoms.
-    prediction
-        What the model says of this molecule.
-    scale
-        The scale of all of these: of a class that of the calibrated probability, of a value before it is cut to an
-        endpoint's bounds.
-    method
-        `sum over atoms`, `tree SHAP`, `integrated gradients`, `occlusion`, or those of a blend's members.
-    fidelity
-        Share of the variance of the model's predictions for drugs that atoms alone reproduce; none where it is not
-        known.
-    lost
-        What the model loses without some groups, by their atoms: told where the sum reproduces too little.
-    """
+    """Parts of one prediction: `baseline + sum(atoms) + rest = prediction`, on `scale`."""
 
     baseline: float
+    """Where the sum begins: with `sum over atoms`, the value without any atom; else what the model says of the average
+    training molecule."""
     atoms: tuple[float, ...]
+    """What each of `n` atoms adds, in the order of the molecule's own SMILES."""
     rest: float
+    """What cannot be given to atoms."""
     prediction: float
+    """What the model says of this molecule."""
     scale: str
+    """The scale of all of these: of a class that of the calibrated probability, of a value before it is cut to an
+    endpoint's bounds."""
     method: str
+    """`sum over atoms`, `tree SHAP`, `integrated gradients`, `occlusion`, or those of a blend's members."""
     fidelity: float | None = None
+    """Share of the variance of the model's predictions for drugs that atoms alone reproduce; none where it is not
+    known."""
     lost: Mapping[tuple[int, ...], float] = field(default_factory=dict)
+    """What the model loses without some groups, by their atoms: known where the sum reproduces too little."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A model, or a member of a blend, as it is explained.
-
-    Attributes
-    ----------
-    model
-        The fitted model.
-    weight
-        Its share of the prediction.
-    columns
-        Ranges `(start, stop)` of the features that it reads; none for all of them.
-    table
-        Its trees or its kernels; none where it is explained by occlusion.
-    mean
-        Its mean prediction for the training molecules, of kernels that give log-odds the mean of those.
-    """
+    """A model, or a member of a blend, as it is explained."""
 
     model: Model
+    """The fitted model."""
     weight: float
+    """Its share of the prediction."""
     columns: tuple[tuple[int, int], ...] | None
+    """Ranges `(start, stop)` of the features that it reads; none for all of them."""
     table: TreeTable | KernelTable | None
+    """Its trees or its kernels; none where it is explained by occlusion."""
     mean: float
+    """Its mean prediction for the training molecules, of kernels that give log-odds the mean of those."""
 
     def pick(self, X: Numbers) -> Numbers:
         """Pick this part's columns of `n x d` features."""

@@ -19,24 +19,16 @@ SMALLEST_REST = 6
 
 @dataclass(frozen=True)
 class Fragment:
-    """A part of a molecule.
-
-    Attributes
-    ----------
-    smiles
-        Its SMILES; `*` stands where it was bound to other parts.
-    atoms
-        Numbers of its atoms in the molecule.
-    worth
-        The sum of what these atoms are worth.
-    lost
-        What the model itself loses where hydrogen takes its place; none where it was not asked.
-    """
+    """A part of a molecule."""
 
     smiles: str
+    """Its SMILES; `*` is where it was bound to other parts."""
     atoms: tuple[int, ...]
+    """Numbers of its atoms in the molecule."""
     worth: float
+    """The sum of what these atoms are worth."""
     lost: float | None = None
+    """What the model itself loses where hydrogen takes its place; none where it was not asked."""
 
 
 def fragments_of(

@@ -28,25 +28,19 @@ GOLDEN = 0.6180339887498949
 
 @dataclass(frozen=True)
 class CountTerm:
-    """A term over counts: a weighted sum over `m` learned rows of a function of the MinMax kernel.
-
-    Attributes
-    ----------
-    numbers
-        First column; what counts as one; the count that larger ones are cut to; and the reach of an exponential decay,
-        0 where the kernel itself is summed.
-    weights, sums
-        `m` weights, and sums of the rows' counts.
-    starts, rows, counts
-        The counts that are not zero, column by column: those of column `c` are `starts[c]` to `starts[c + 1]`.
-    """
+    """A term over counts: a weighted sum over `m` learned rows of a function of the MinMax kernel."""
 
     numbers: Floats
+    """First column; what counts as one; the count that larger ones are cut to; and the reach of an exponential decay, 0
+    where the kernel itself is summed."""
     weights: Floats
     sums: Floats
+    """`weights` and `sums`: `m` weights, and sums of the rows' counts."""
     starts: NDArray[np.int64]
     rows: NDArray[np.int32]
     counts: NDArray[np.uint8]
+    """`starts`, `rows` and `counts`: the counts that are not zero, column by column: those of column `c` are
+    `starts[c]` to `starts[c + 1]`."""
 
     def columns(self) -> slice:
         """Return the columns of the features that the term reads."""
@@ -67,7 +61,7 @@ class CountTerm:
         return float(self.weights @ (np.exp((likeness - 1) / self.reach) if self.reach else likeness))
 
     def slopes(self, x: Floats, others: Floats) -> Floats:
-        """Give the slope of each column at one point of the path to `x` from each of the `k` others, `k x columns`."""
+        """Return each column's slope at one point of the path to `x` from each of the `k` others, `k x columns`."""
         result = np.zeros((len(others), len(x)))
         for k, other in enumerate(others):
             active = np.flatnonzero((x != 0) | (other != 0))
@@ -105,26 +99,19 @@ class CountTerm:
 
 @dataclass(frozen=True)
 class RankTerm:
-    """A term over descriptors: a weighted sum over `m` learned rows that decays with the distance of normal scores.
-
-    Attributes
-    ----------
-    numbers
-        First column, reach of the decay, what a squared distance is divided by, and what is added to it.
-    weights, learned
-        `m` weights, and `m x d` normal scores.
-    lowest, starts, widths, rises
-        How a value becomes a score: the score below all knots, and per column where each step begins, how wide it is,
-        and how far it rises.
-    """
+    """A term over descriptors: a weighted sum over `m` learned rows that decays with the distance of normal scores."""
 
     numbers: Floats
+    """First column, reach of the decay, what a squared distance is divided by, and what is added to it."""
     weights: Floats
     learned: NDArray[np.float32]
+    """`weights` and `learned`: `m` weights, and `m x d` normal scores."""
     lowest: Floats
     starts: Floats
     widths: Floats
     rises: Floats
+    """`lowest`, `starts`, `widths` and `rises`: how a value becomes a score: the score below all knots, and per column
+    where each step begins, how wide it is, and how far it rises."""
 
     def columns(self) -> slice:
         """Return the columns of the features that the term reads."""
@@ -142,7 +129,7 @@ class RankTerm:
         return float(self.weights @ self._decayed(((z - self.learned) ** 2).sum(axis=1))[0])
 
     def slopes(self, x: Floats, others: Floats) -> Floats:
-        """Give the slope of each column at one point of the path to `x` from each of the `k` others, `k x columns`."""
+        """Return each column's slope at one point of the path to `x` from each of the `k` others, `k x columns`."""
         result = np.zeros((len(others), len(x)))
         for k, other in enumerate(others):
             away = other + _at(k) * (x - other) - self.learned
@@ -158,24 +145,16 @@ class RankTerm:
 
 @dataclass(frozen=True)
 class KernelTable:
-    """A kernel model: a sum of terms, and the molecules that a prediction is set against.
-
-    Attributes
-    ----------
-    terms
-        The sum, which is a regression's value or a decision.
-    line
-        What is added to the sum; slope and offset that turn it into log-odds, 1 and 0 for a regression.
-    log_odds
-        Whether the sum is the log-odds of class 1 instead of the prediction itself.
-    others
-        Features of `k` training molecules.
-    """
+    """A kernel model: a sum of terms, and the molecules that a prediction is set against."""
 
     terms: tuple[CountTerm | RankTerm, ...]
+    """The sum, which is a regression's value or a decision."""
     line: tuple[float, float, float]
+    """What is added to the sum; slope and offset that turn it into log-odds, 1 and 0 for a regression."""
     log_odds: bool
+    """Whether the sum is the log-odds of class 1 instead of the prediction itself."""
     others: NDArray[np.float32]
+    """Features of `k` training molecules."""
 
     def sums(self, X: Numbers) -> Floats:
         """Return the sum of all terms for `n` molecules."""
@@ -227,5 +206,5 @@ class KernelTable:
 
 
 def _at(number: int) -> float:
-    """Return where on its path the point of one of the others lies, in (0, 1)."""
+    """Return where on its path the point of one of the others is, in (0, 1)."""
     return (number + 1) * GOLDEN % 1.0

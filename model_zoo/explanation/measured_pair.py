@@ -44,20 +44,15 @@ M = TypeVar("M", bound=Measured)
 
 @dataclass(frozen=True)
 class MeasuredPair(Generic[M]):
-    """Two measured molecules that differ in one group.
-
-    Attributes
-    ----------
-    having, other
-        The one that has the group of the molecule asked about, and the one that has another in its place.
-    group, instead
-        SMILES of both groups; `[*:1]` is where they are bound.
-    """
+    """Two measured molecules that differ in one group."""
 
     having: M
     other: M
+    """`having` and `other`: the one that has the group of the molecule asked about, and the one that has another in its
+    place."""
     group: str
     instead: str
+    """`group` and `instead`: SMILES of both groups; `[*:1]` is where they are bound."""
 
 
 def nearest_pair(smiles: str, near: Sequence[M]) -> MeasuredPair[M] | None:

@@ -33,37 +33,26 @@ class TreeTable:
 
     A node is also the edge that leads to it, and the conditions on that edge's feature since the root are merged into
     one interval.
-
-    Attributes
-    ----------
-    feature
-        `m` columns that the edges ask about; -1 for roots.
-    low, high
-        `m` ends of the interval: a molecule agrees when `low < x <= high`.
-    share
-        `m` shares of training molecules that agree, among those that the other conditions of the path let pass.
-    parent
-        `m` node numbers; a root is its own parent.
-    before
-        `m` numbers of the nearest node above whose edge asks about the same feature; -1 where there is none.
-    value
-        `m` values of leaves; 0 for other nodes.
-    levels
-        Where each level starts, and the end.
-    numbers
-        What is added to the sum of leaves; the sum for the average training molecule; whether the sum is log-odds (1)
-        or the prediction itself (0).
     """
 
     feature: NDArray[np.int32]
+    """`m` columns that the edges ask about; -1 for roots."""
     low: NDArray[np.float32]
     high: NDArray[np.float32]
+    """`low` and `high`: `m` ends of the interval: a molecule agrees when `low < x <= high`."""
     share: NDArray[np.float64]
+    """`m` shares of training molecules that agree, among those that the other conditions of the path let pass."""
     parent: NDArray[np.int32]
+    """`m` node numbers; a root is its own parent."""
     before: NDArray[np.int32]
+    """`m` numbers of the nearest node above whose edge asks about the same feature; -1 where there is none."""
     value: NDArray[np.float64]
+    """`m` values of leaves; 0 for other nodes."""
     levels: NDArray[np.int32]
+    """Where each level starts, and the end."""
     numbers: NDArray[np.float64]
+    """What is added to the sum of leaves; the sum for the average training molecule; whether the sum is log-odds (1) or
+    the prediction itself (0)."""
 
     @property
     def start(self) -> float:
@@ -93,30 +82,22 @@ class TreeTable:
 
 @dataclass(frozen=True)
 class Nodes:
-    """The trees of an ensemble as a graph has them: `m` nodes in any order.
-
-    Attributes
-    ----------
-    feature, threshold
-        What each node asks; a molecule goes `left` when `x <= threshold`. Anything for leaves.
-    left, right
-        Numbers of the children; -1 for leaves.
-    value
-        Values of leaves.
-    roots
-        Numbers of the trees' first nodes.
-    start, log_odds
-        See `TreeTable`.
-    """
+    """The trees of an ensemble as a graph has them: `m` nodes in any order."""
 
     feature: NDArray[np.int64]
     threshold: NDArray[np.float32]
+    """`feature` and `threshold`: what each node asks; a molecule goes `left` when `x <= threshold`. Anything for
+    leaves."""
     left: NDArray[np.int64]
     right: NDArray[np.int64]
+    """`left` and `right`: numbers of the children; -1 for leaves."""
     value: NDArray[np.float64]
+    """Values of leaves."""
     roots: NDArray[np.int64]
+    """Numbers of the trees' first nodes."""
     start: float
     log_odds: bool
+    """`start` and `log_odds`: see `TreeTable`."""
 
     def leaves(self, X: Numbers) -> NDArray[np.int64]:
         """Return the leaf of each of `n` molecules in each of `t` trees, `n x t`."""

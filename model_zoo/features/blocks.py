@@ -39,7 +39,7 @@ def write_block(file: Path, matrix: Numbers) -> None:
 
 
 class JoinedBlocks:
-    """Blocks of the same molecules, side by side: numbers for the rows that are asked for, the rest as it lies on disk.
+    """Blocks of the same molecules, side by side: numbers for the rows that are asked for, the rest as it is on disk.
 
     Of half a million molecules the blocks of counts and descriptors take 2 GB, all of them as `float32` 5 GB.
 

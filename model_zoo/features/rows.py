@@ -43,13 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class FeatureRows:
-    """Features of molecules, from disk where they are.
-
-    Parameters
-    ----------
-    processes
-        How many featurize at once where many molecules are missing.
-    """
+    """Features of molecules, from disk where they are."""
 
     def __init__(self, processes: int = 1) -> None:
         self._processes = processes
@@ -139,7 +133,7 @@ def _read(place: Path, wanted: Sequence[bytes]) -> dict[bytes, Numbers]:
         except FileNotFoundError:  # nobody asked for exactly these before, or it was pruned
             continue
         except UNREADABLE as error:
-            _log.warning("%s: not readable, computed anew: %s", file.name, error)
+            _log.warning("%s: not readable, computed again: %s", file.name, error)
     return rows
 
 

@@ -36,13 +36,6 @@ class Featurizing:
 class SharedFeatures:
     """Features of `n` molecules; featurizers are named as `policies.featurizer` finds them.
 
-    Parameters
-    ----------
-    molecules
-        The molecules.
-    source
-        Who computes what is asked for.
-
     Examples
     --------
     >>> from model_zoo.chemistry.molecules import parse_molecule

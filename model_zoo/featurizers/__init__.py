@@ -39,7 +39,7 @@ class TellsAtoms(Protocol):
     """What a module offers besides when it can tell which atoms its numbers come from."""
 
     def atom_parts(self, molecule: Molecule, columns: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Give the part of each of `n` atoms in each of `k` columns, `n x k`; zeros where a column is no atoms' sum."""
+        """Return the part of each of `n` atoms in each of `k` columns, `n x k`; zeros where it is no sum."""
 
 
 def names() -> list[str]:
@@ -85,7 +85,7 @@ def join(blocks: Sequence[Numbers]) -> Numbers:
 
 
 def columns(widths: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """Say where each block lies in a joined matrix: the range `(start, stop)` of its columns, by name.
+    """Say where each block is in a joined matrix: the range `(start, stop)` of its columns, by name.
 
     Examples
     --------

@@ -12,26 +12,18 @@ from model_zoo.errors import ConfigError
 
 @dataclass(frozen=True)
 class PackagedWeights:
-    """A file of weights, known by its digest: other weights are another featurizer.
-
-    Attributes
-    ----------
-    featurizer
-        Whose they are.
-    package, file
-        The package's name for Python, and the file in it.
-    distribution, release
-        What to install.
-    sha256
-        Of the file.
-    """
+    """A file of weights, known by its digest: other weights are another featurizer."""
 
     featurizer: str
+    """Whose they are."""
     package: str
     file: str
+    """`package` and `file`: the package's name for Python, and the file in it."""
     distribution: str
     release: str
+    """`distribution` and `release`: what to install."""
     sha256: str
+    """Of the file."""
 
     def read(self) -> bytes:
         """Read the file, without importing the package.

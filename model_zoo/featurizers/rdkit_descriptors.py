@@ -87,7 +87,7 @@ def _one_by_one(mol: Chem.Mol) -> NDArray[np.float64]:
 def featurize(molecules: Sequence[Molecule]) -> NDArray[np.float32]:
     """Return `n x 217` finite descriptors as `float32`, columns in the order of `NAMES`.
 
-    What is not a number becomes 0. What lies outside of `LIMIT` becomes the limit: Ipc grows with the power of the
+    What is not a number becomes 0. What is outside of `LIMIT` becomes the limit: Ipc grows with the power of the
     number of atoms and leaves the range of `float32`.
 
     Examples

@@ -41,13 +41,7 @@ class Model(Protocol):
 
 
 def require_equal(model: Model, X: Numbers, expected: Numbers, tolerance: float, library: str) -> None:
-    """Refuse an exported model unless it predicts what the training library predicts.
-
-    Raises
-    ------
-    TrainingError
-        When the largest absolute difference exceeds `tolerance`.
-    """
+    """Refuse an exported model unless it predicts what the training library predicts."""
     difference = float(np.max(np.abs(model.predict(X) - expected), initial=0.0))
     if not difference <= tolerance:
         raise TrainingError(
@@ -95,7 +89,7 @@ class OnnxModel:
     graph, output, column
         The graph's bytes, its output, and the column of it that holds the prediction; none where it has one.
     file
-        Where the graph lies, when it was read from there.
+        Where the graph is, when it was read from there.
     """
 
     format: ClassVar[str] = "onnx"
@@ -146,24 +140,16 @@ class OnnxModel:
 
 @dataclass(frozen=True)
 class BlendMember:
-    """One model of a blend.
-
-    Attributes
-    ----------
-    name
-        The model's name, which is its folder's name in the saved blend.
-    weight
-        Its share of the prediction, positive; the shares of a blend sum to one.
-    columns
-        The ranges `(start, stop)` of the blend's `n x d` features that this model was fitted on, in its own order.
-    model
-        The fitted model.
-    """
+    """One model of a blend."""
 
     name: str
+    """The model's name, which is its folder's name in the saved blend."""
     weight: float
+    """Its share of the prediction, positive; the shares of a blend sum to one."""
     columns: tuple[tuple[int, int], ...]
+    """The ranges `(start, stop)` of the blend's `n x d` features that this model was fitted on, in its own order."""
     model: Model
+    """The fitted model."""
 
     def features(self, X: Numbers) -> Numbers:
         """Pick this member's columns of the blend's features."""

@@ -12,51 +12,40 @@ from model_zoo.uncertainty.reliability import Reliability
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a champion says of one molecule, in the endpoint's unit.
-
-    Attributes
-    ----------
-    smiles
-        The standardised SMILES that was predicted.
-    value, lower, upper
-        The prediction and the ends of its 90 % interval; no ends for a binary endpoint.
-    similarity
-        Highest Tanimoto similarity to a training molecule, in [0, 1].
-    percentile
-        Share of the reference drugs' predictions below the value, 0 to 100; none where the bundle knows none.
-    label, labels
-        Of a binary endpoint whose bundle says when a probability means yes: 0 or 1, and the labels of its 90 % set.
-    reliability, usual_error
-        The level, and the mean absolute error on the scale of training (of a binary endpoint the share of wrong labels)
-        that was usual in it; none where the bundle tells none, or where no error is known so far out.
-    inside
-        Whether the molecule counts as inside the applicability domain: where the bundle tells levels, as not of low
-        reliability, and in older ones by similarity alone.
-    raw, half_width
-        The prediction and half of the bundle's own interval on the scale of training; none without an interval.
-    factor, calibration
-        What measured values that came back multiplied the half width by, and the calibration's name; see
-        `monitoring.recalibration`.
-    notes
-        What was left out or not read of the structure that came.
-    """
+    """What a champion says of one molecule, in the endpoint's unit."""
 
     smiles: str
+    """The standardised SMILES that was predicted."""
     value: float
     lower: float | None
     upper: float | None
+    """`value`, `lower` and `upper`: the prediction and the ends of its 90 % interval; no ends for a binary endpoint."""
     similarity: float
+    """Highest Tanimoto similarity to a training molecule, in [0, 1]."""
     percentile: float | None = None
+    """Share of the reference drugs' predictions below the value, 0 to 100; none where the bundle knows none."""
     label: int | None = None
     labels: tuple[int, ...] | None = None
+    """`label` and `labels`: of a binary endpoint whose bundle says when a probability means yes: 0 or 1, and the labels
+    of its 90 % set."""
     reliability: Reliability | None = None
     usual_error: float | None = None
+    """`reliability` and `usual_error`: the level, and the mean absolute error on the scale of training (of a binary
+    endpoint the share of wrong labels) that was usual in it; none where the bundle tells none, or where no error is
+    known so far out."""
     inside: bool = True
+    """Whether the molecule counts as inside the applicability domain: where the bundle tells levels, as not of low
+    reliability, and in older ones by similarity alone."""
     notes: tuple[Note, ...] = ()
+    """What was left out or not read of the structure that came."""
     raw: float | None = None
     half_width: float | None = None
+    """`raw` and `half_width`: the prediction and half of the bundle's own interval on the scale of training; none
+    without an interval."""
     factor: float = 1.0
     calibration: str = "bundle"
+    """`factor` and `calibration`: what measured values that came back multiplied the half width by, and the
+    calibration's name; see `monitoring.recalibration`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class _Forgetful:
 
 Stage = Literal["parse", "featurize", "predict"]
 Timed = Callable[[Stage], AbstractContextManager[None]]
-"""Gives what a stage of the work runs in, so that its time can be taken."""
+"""Returns what a stage of the work runs in, so that its time can be taken."""
 
 
 class Predictor:
@@ -150,7 +150,7 @@ class Predictor:
     def _read(
         self, reader: Reading, texts: Sequence[str], chemistry: Chemistry, *, remember: bool
     ) -> tuple[list[Understood | Fault], dict[str, Molecule]]:
-        """Give how each text is understood, and the molecules that had to be parsed for it, by standardised SMILES."""
+        """Return how each text is understood, and the molecules parsed for that, by standardised SMILES."""
         found = {text: self._readings.get((reader, text)) for text in texts}
         missing = [text for text, reading in found.items() if reading is None]
         fresh: dict[str, Molecule] = {}

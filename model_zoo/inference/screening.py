@@ -34,23 +34,16 @@ LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Shard:
-    """Some rows of one file of a library: a part of one row group, or several small ones whole.
-
-    Attributes
-    ----------
-    file
-        Its path in the library's file system.
-    row_groups, start, rows
-        Which rows: `rows` of them from `start` of Parquet row groups, of which the first and the end are named.
-    first
-        Place of the first of them in the whole library.
-    """
+    """Some rows of one file of a library: a part of one row group, or several small ones whole."""
 
     file: str
+    """Its path in the library's file system."""
     row_groups: tuple[int, int]
     start: int
     rows: int
+    """`row_groups`, `start` and `rows`: `rows` of them from `start` of Parquet row groups, the first and the end."""
     first: int
+    """Place of the first of them in the whole library."""
 
 
 def open_place(place: str) -> tuple[FileSystem, str]:

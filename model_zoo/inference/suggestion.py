@@ -38,22 +38,16 @@ _NORMAL = np.array([NormalDist().inv_cdf((place + 0.5) / 32) for place in range(
 
 @dataclass(frozen=True)
 class Goal:
-    """What a project wants of one endpoint.
-
-    Attributes
-    ----------
-    target
-        The endpoint's task and scale of training.
-    desirable
-        The range that the project wants; none where it says a direction only.
-    worst, best
-        On the scale of training: the values that are worth least and 1, where there is no such range.
-    """
+    """What a project wants of one endpoint."""
 
     target: Target
+    """The endpoint's task and scale of training."""
     desirable: Desirable | None = None
+    """The range that the project wants; none where it says a direction only."""
     worst: float = 0.0
     best: float = 1.0
+    """`worst` and `best`: on the scale of training: the values that are worth least and 1, where there is no such
+    range."""
 
     @classmethod
     def of(
@@ -144,22 +138,16 @@ def desirability(goals: Sequence[Goal], Y: Floats, half_widths: Floats) -> tuple
 
 @dataclass(frozen=True)
 class Pick:
-    """A molecule of the batch.
-
-    Attributes
-    ----------
-    row
-        Which of the candidates.
-    bound
-        What it was picked by: its mean, and what was left of its spread.
-    similarity, like
-        Highest Tanimoto coefficient to one that was picked before, and which row that is; 0 and none for the first.
-    """
+    """A molecule of the batch."""
 
     row: int
+    """Which of the candidates."""
     bound: float
+    """What it was picked by: its mean, and what was left of its spread."""
     similarity: float = 0.0
     like: int | None = None
+    """`similarity` and `like`: highest Tanimoto coefficient to one that was picked before, and which row that is; 0 and
+    none for the first."""
 
 
 def choose_batch(

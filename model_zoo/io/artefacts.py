@@ -46,19 +46,13 @@ class Part(BaseModel):
 
 
 class Artefact(Part):
-    """A file that other versions of this project read and write.
-
-    Attributes
-    ----------
-    NAME
-        What it is called in messages.
-    READER
-        The newest format whose rules this code knows, which is the one that it writes. A class that has another than
-        the first one says so by the defaults of `format` and, where older readers must not read it, `minimum_reader`.
-    """
+    """A file that other versions of this project read and write."""
 
     NAME: ClassVar[str]
+    """What it is called in messages."""
     READER: ClassVar[int] = 1
+    """The newest format whose rules this code knows, which is the one that it writes. A class that has another than the
+    first one says so by the defaults of `format` and, where older readers must not read it, `minimum_reader`."""
 
     format: Format = READER
     minimum_reader: Format = 1

@@ -21,7 +21,7 @@ def atomic_write(path: Path, content: bytes) -> None:
 def draft_of(path: Path) -> Iterator[BinaryIO]:
     """Open what will replace a file, so that a reader, or a crash, finds the old content or the new, nothing between.
 
-    The draft lies beside the file under a name that begins with a dot. It takes the file's place when the block ends,
+    The draft is beside the file under a name that begins with a dot. It takes the file's place when the block ends,
     and vanishes when that raises.
 
     Raises

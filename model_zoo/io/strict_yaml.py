@@ -72,7 +72,7 @@ def check(schema: type[S], content: Any) -> S:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as it stands in the file, for messages."""
+    """Return a value as it is in the file, for messages."""
     return [plain(each) for each in value] if isinstance(value, tuple) else value
 
 
@@ -119,7 +119,7 @@ class _Loader(yaml.SafeLoader):
             if name == "<<" and key.style is None:
                 raise _fault("merge keys (`<<`) are no part of YAML 1.2; write the keys out", key)
             if name in seen:
-                raise _fault(f"the key {name!r} stands twice", key)
+                raise _fault(f"the key {name!r} appears twice", key)
             seen.add(name)
         return super().construct_mapping(node, deep)
 

@@ -1,4 +1,4 @@
-"""A key taken out of the text of a YAML file; whatever else stands there, comments and layout too, stays as it is."""
+"""A key taken out of the text of a YAML file; whatever else is there, comments and layout too, stays as it is."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from model_zoo.io.strict_yaml import parse_yaml
 
 
 def without_key(text: str, *path: str) -> str:
-    r"""Take a key out, with its value and the comments that stand right above it, as far in as itself.
+    r"""Take a key out, with its value and the comments that are right above it, as far in as itself.
 
     Parameters
     ----------
     text
         The file.
     path
-        The key, from the outermost one that it stands below.
+        The key, from the outermost one that it is below.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def _without_block(text: str, name: yaml.Node, value: yaml.Node, following: int 
 
 
 def _last(value: Any) -> int:
-    """Return the line that a value ends in: the mark of a block's end stands behind what follows it."""
+    """Return the line that a value ends in: the mark of a block's end is behind what follows it."""
     if isinstance(value, yaml.ScalarNode) or value.flow_style or not value.value:
         mark = value.end_mark
         return int(mark.line - (1 if mark.column == 0 and mark.line > value.start_mark.line else 0))

@@ -65,7 +65,7 @@ class LearnsFromOthers(Protocol):
     """What a recipe offers besides when it learns from other endpoints too."""
 
     def prepare(self, config: Any, auxiliaries: Sequence[Auxiliary]) -> Trainer:
-        """Learn from them first; give what trains with that."""
+        """Learn from them first; return what trains with that."""
 
 
 @runtime_checkable

@@ -13,22 +13,14 @@ from model_zoo.data.targets import Task
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """What may be learnt from one other endpoint.
-
-    Attributes
-    ----------
-    name, task
-        The endpoint, and what kind of values it has.
-    skeletons
-        Who the `n` molecules are.
-    X
-        `n x d` features.
-    y
-        `n` values on the endpoint's scale of training.
-    """
+    """What may be learnt from one other endpoint."""
 
     name: str
     task: Task
+    """`name` and `task`: the endpoint, and what kind of values it has."""
     skeletons: tuple[str, ...]
+    """Who the `n` molecules are."""
     X: NDArray[Any]
+    """`n x d` features."""
     y: NDArray[np.float64]
+    """`n` values on the endpoint's scale of training."""

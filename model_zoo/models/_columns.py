@@ -24,23 +24,16 @@ SMALLEST_SPREAD = 0.1
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns are read, and how.
-
-    Attributes
-    ----------
-    width
-        How many columns the features have.
-    counts, factors
-        Places of the counts that are read, and what each logarithm is multiplied by.
-    measures, knots
-        Places of the measures that are read, and `33 x m` quantiles of them.
-    """
+    """Which columns are read, and how."""
 
     width: int
+    """How many columns the features have."""
     counts: NDArray[np.int64]
     factors: NDArray[np.float32]
+    """`counts` and `factors`: places of the counts that are read, and what each logarithm is multiplied by."""
     measures: NDArray[np.int64]
     knots: NDArray[np.float32]
+    """`measures` and `knots`: places of the measures that are read, and `33 x m` quantiles of them."""
 
     @classmethod
     def of(cls, X: Numbers, blocks: Sequence[Block]) -> Columns:
@@ -62,7 +55,7 @@ class Columns:
         counts = np.flatnonzero(counted & varying & ((X > 0).sum(axis=0) >= LEAST_MOLECULES))
         measures = np.flatnonzero(~counted & varying)
         if len(counts) + len(measures) == 0:
-            raise TrainingError("expected features that differ: choose featurizers that tell these molecules apart")
+            raise TrainingError("expected features that differ: choose featurizers that distinguish these molecules")
         spread = np.log1p(np.maximum(X[:, counts].astype(np.float32), 0)).std(axis=0, dtype=np.float64)
         factors = (COUNTED / np.maximum(spread, SMALLEST_SPREAD)).astype(np.float32)
         knots = np.quantile(X[:, measures].astype(np.float64), np.linspace(0, 1, KNOTS), axis=0).astype(np.float32)

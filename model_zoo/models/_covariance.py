@@ -244,13 +244,7 @@ def factored(covariance: NDArray[np.float64], noise: float) -> tuple[NDArray[np.
 
 
 def _counts(X: Numbers, block: Block) -> NDArray[np.float32]:
-    """Round to counts and cut them.
-
-    Raises
-    ------
-    TrainingError
-        When some are negative, not finite, or no whole numbers although a count is one.
-    """
+    """Round to counts and cut them."""
     whole = block.per_count == 1
     if not np.all(np.isfinite(X) & (X >= 0) & (np.floor(X) == X if whole else True)):
         raise TrainingError(

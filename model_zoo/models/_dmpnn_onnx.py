@@ -22,7 +22,7 @@ BOND_TABLES = (np.eye(BOND_RADICES[0], k=1), _FLAG, _FLAG, np.eye(BOND_RADICES[-
 
 
 def slopes(knots: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give `(k - 1) x d` inverse distances of neighbouring quantiles: a step for equal ones, 0 where all are equal."""
+    """Return `(k - 1) x d` inverse distances of adjacent quantiles: a step for equal ones, 0 where all are equal."""
     distance = np.diff(knots, axis=0)
     tiny = np.float32(1e-6) * np.maximum(np.abs(knots[1:]), np.float32(1e-3))
     steep = np.float32(1) / np.maximum(distance, tiny)
@@ -120,7 +120,7 @@ def _unpacked(b: _Builder) -> tuple[list[str], str, list[str], str, str, str, st
     one = b.constant(1)
 
     def present(matrix: str) -> tuple[str, str, str]:
-        """Return the places of what is there, its codes, and the row that each lies in."""
+        """Return the places of what is there, its codes, and the row that each is in."""
         places = b.add("Transpose", b.add("NonZero", matrix), perm=[1, 0])
         found = b.add("Sub", b.add("Cast", b.add("GatherND", matrix, places), to=b.types.INT64), one)
         return places, found, b.add("Gather", places, b.constant(0), axis=1)

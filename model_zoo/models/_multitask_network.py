@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 CLIP = 5.0
-"""Standardised descriptors are cut here: no molecule must lie far outside of what the network saw."""
+"""Standardised descriptors are cut here: no molecule must be far outside of what the network saw."""
 CHUNK = 1024
 
 

@@ -47,42 +47,25 @@ class Estimator(Protocol):
 
 @dataclass(frozen=True)
 class Forest:
-    """Trees as `TreeEnsemble` takes them: `m` questions and `l` leaves, each numbered over all trees.
-
-    Attributes
-    ----------
-    feature, split
-        What each question asks: is column `feature` at most `split`?
-    yes, no
-        `m` numbers of what follows: questions, or leaves where `yes_leaf`, `no_leaf` say so.
-    yes_leaf, no_leaf
-        `m` truth values.
-    value
-        `l` values of leaves.
-    roots
-        The first question of each tree.
-    """
+    """Trees as `TreeEnsemble` takes them: `m` questions and `l` leaves, each numbered over all trees."""
 
     feature: NDArray[np.int64]
     split: NDArray[np.float32]
+    """`feature` and `split`: what each question asks: is column `feature` at most `split`?"""
     yes: NDArray[np.int64]
     no: NDArray[np.int64]
+    """`yes` and `no`: `m` numbers of what follows: questions, or leaves where `yes_leaf`, `no_leaf` say so."""
     yes_leaf: NDArray[np.bool_]
     no_leaf: NDArray[np.bool_]
+    """`yes_leaf` and `no_leaf`: `m` truth values."""
     value: NDArray[np.float64]
+    """`l` values of leaves."""
     roots: NDArray[np.int64]
+    """The first question of each tree."""
 
     @classmethod
     def of(cls, estimators: Iterable[Estimator], label: int | None = None) -> Forest:
-        """Take the trees of a forest of scikit-learn.
-
-        Parameters
-        ----------
-        estimators
-            The fitted trees.
-        label
-            The column of the class whose shares are the values of leaves; none of a regression.
-        """
+        """Take the trees of a forest of scikit-learn."""
         parts, questions, leaves = [], 0, 0
         for estimator in estimators:
             tree = estimator.tree_

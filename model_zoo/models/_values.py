@@ -20,22 +20,15 @@ GRID = 2.0**-20
 
 
 class Standardised(NamedTuple):
-    """The values of a fit.
-
-    Attributes
-    ----------
-    values
-        `n` values as they are learnt: of mean zero and variance one; classes as they are.
-    center, scale
-        `value = center + scale * learnt`.
-    size
-        The largest absolute value as it came, which is what differences between two libraries are measured by.
-    """
+    """The values of a fit."""
 
     values: NDArray[np.float64]
+    """`n` values as they are learnt: of mean zero and variance one; classes as they are."""
     center: float
     scale: float
+    """`center` and `scale`: `value = center + scale * learnt`."""
     size: float
+    """The largest absolute value as it came, which is what differences between two libraries are measured by."""
 
 
 def standardised(y: Numbers, task: Task) -> Standardised:

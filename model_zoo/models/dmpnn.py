@@ -90,7 +90,7 @@ def quantiles(descriptors: Numbers) -> NDArray[np.float32]:
 
 
 def ranks(descriptors: Numbers, knots: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Say where each value lies among the quantiles, in [0, 1]; a descriptor that never changed says 0.
+    """Say where each value is among the quantiles, in [0, 1]; a descriptor that never changed says 0.
 
     Examples
     --------

@@ -107,13 +107,7 @@ def train(X_train: Numbers, y_train: Numbers, config: Config) -> Model:
 
 
 def _bounds(width: int, config: Config) -> list[tuple[Block, int, int]]:
-    """Return the columns `start` to `stop` of each block.
-
-    Raises
-    ------
-    TrainingError
-        When the blocks do not have as many columns as the features.
-    """
+    """Return the columns `start` to `stop` of each block."""
     blocks = config.blocks or (Block(columns=width, largest=1 if config.presence else 255),)
     total = sum(block.columns for block in blocks)
     if total != width:

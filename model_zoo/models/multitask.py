@@ -1,7 +1,7 @@
 """The Gaussian process of `gp`, with what a network learnt from other endpoints as one more block of features.
 
 The network learns every auxiliary endpoint at once (`_multitask_network.py`), without the molecules of the endpoint at
-hand. What it predicts of a molecule for each of them stands beside its features: a lipophilicity or a clearance that
+hand. What it predicts of a molecule for each of them is beside its features: a lipophilicity or a clearance that
 was never measured on this molecule still says something of its half-life. Served as one ONNX graph.
 """
 
@@ -48,13 +48,7 @@ class Prepared:
     network: bytes
 
     def train(self, X_train: Numbers, y_train: Numbers, config: Config) -> Model:
-        """Fit on `n x d` features and what the network says of them.
-
-        Raises
-        ------
-        TrainingError
-            As `gp` does.
-        """
+        """Fit on `n x d` features and what the network says of them."""
         from onnx import compose, load, load_from_string
 
         joined = _outputs(self.network, X_train)
@@ -78,7 +72,7 @@ class Prepared:
 
 
 def prepare(config: Config, auxiliaries: Sequence[Auxiliary]) -> Prepared:
-    """Learn from the auxiliary endpoints; give what can be trained on the endpoint at hand.
+    """Learn from the auxiliary endpoints; return what can be trained on the endpoint at hand.
 
     Raises
     ------

@@ -40,13 +40,7 @@ class Config(ModelConfig):
 
 
 def require_rows(count: int, config: Config) -> None:
-    """Refuse rows of which the forest would be too large to keep, before the first tree is grown.
-
-    Raises
-    ------
-    TrainingError
-        Telling how many rows must share a leaf.
-    """
+    """Refuse rows of which the forest would be too large to keep, before the first tree is grown."""
     smallest = count if config.max_depth is None else min(count, 2**config.max_depth)
     units = config.n_estimators * smallest / config.min_samples_leaf
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,9 +1,9 @@
-"""TabPFN: a transformer pretrained on tables, which reads the training rows anew with every prediction.
+"""TabPFN: a transformer pretrained on tables, which reads the training rows again with every prediction.
 
 Source: Hollmann et al., Nature 2025, 637, 319. Nothing is fitted: weights, training rows and settings are the model.
 
 The weights come from a local folder, `AIDRUG_TABPFN_WEIGHTS`; nothing is ever downloaded. The YAML names them by the
-SHA-256 of their file, so that a signature covers them wherever they lie. Checkpoints are accepted as safetensors alone:
+SHA-256 of their file, so that a signature covers them wherever they are. Checkpoints are accepted as safetensors alone:
 the older ones are pickles.
 
 For benchmarks only: a prediction needs PyTorch and TabPFN's own preprocessing, which no bundle may ask of the service.

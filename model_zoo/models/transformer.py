@@ -107,7 +107,7 @@ class TransformerModel:
 
 
 def _bare(graph: Any) -> Any:
-    """Take out what the exporter notes of where its code lies on this machine: it would change a model's bytes."""
+    """Take out what the exporter notes of where its code is on this machine: it would change a model's bytes."""
     owners = [graph.graph, *graph.functions]
     for each in [*owners, *(node for owner in owners for node in owner.node)]:
         del each.metadata_props[:]

@@ -16,18 +16,11 @@ class ToldRow:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an administrator decided about the recalibration of an endpoint.
-
-    Attributes
-    ----------
-    active
-        Whether it is applied.
-    since
-        From when on values count, in seconds since 1970.
-    without
-        Callers whose values do not count.
-    """
+    """What an administrator decided about the recalibration of an endpoint."""
 
     active: bool = True
+    """Whether it is applied."""
     since: float = 0.0
+    """From when on values count, in seconds since 1970."""
     without: tuple[str, ...] = ()
+    """Callers whose values do not count."""

@@ -1,4 +1,4 @@
-"""Names molecules in the record of use: by a digest under a key that lies beside it."""
+"""Names molecules in the record of use: by a digest under a key that is beside it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class MoleculeHasher:
         self._key = key
 
     def __call__(self, smiles: str) -> bytes:
-        """Return the 16 bytes that stand for a standardised SMILES."""
+        """Return the 16 bytes that represent a standardised SMILES."""
         return hmac.new(self._key, smiles.encode(), hashlib.sha256).digest()[:16]
 
     @classmethod
     def of(cls, folder: Path) -> MoleculeHasher:
-        """Read the key that lies in a folder, made there when it is not: the first of several processes wins.
+        """Read the key that is in a folder, made there when it is not: the first of several processes wins.
 
         Raises
         ------
@@ -59,6 +59,6 @@ class MoleculeHasher:
         if len(key) != 32:
             raise StoreError(
                 f"{path}: expected 32 bytes, got {len(key)}; restore it from a backup, or remove it and the record "
-                f"live.db beside it to begin anew"
+                f"live.db beside it to begin again"
             )
         return cls(key)

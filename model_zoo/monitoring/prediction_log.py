@@ -1,6 +1,6 @@
 """The record of predictions given and values measured later, in one SQLite file.
 
-A molecule is named by a keyed digest of its standardised SMILES; the key lies beside the file, readable by its owner
+A molecule is named by a keyed digest of its standardised SMILES; the key is beside the file, readable by its owner
 alone. Who holds the record without the key cannot test whether a structure of theirs is in it. The SMILES itself is
 kept only where the service's settings allow it.
 """
@@ -78,87 +78,59 @@ _OLD_MEASUREMENTS = "received, molecule, smiles, endpoint, value, source, name"
 
 @dataclass(frozen=True, slots=True)
 class PredictionRow:
-    """What one version said of one molecule.
-
-    Attributes
-    ----------
-    at
-        Seconds since 1970.
-    molecule
-        16 bytes, see `molecule_hasher.py`.
-    smiles
-        The standardised SMILES, where it may be kept.
-    role
-        Whether that version was champion or challenger.
-    answered
-        Whether the caller was given it; a challenger in the shadow is asked without telling.
-    value, lower, upper
-        In the endpoint's unit; no ends for a binary endpoint.
-    similarity, inside
-        Highest similarity to a training molecule, and whether that counts as inside the domain.
-    raw, half_width
-        Of a regression, on the scale of training: the prediction, and half of the bundle's own interval, whatever
-        factor was applied to it when it was told.
-    """
+    """What one version said of one molecule."""
 
     at: float
+    """Seconds since 1970."""
     molecule: bytes
+    """16 bytes, see `molecule_hasher.py`."""
     smiles: str | None
+    """The standardised SMILES, where it may be kept."""
     endpoint: str
     version: str
     role: Role
+    """Whether that version was champion or challenger."""
     answered: bool
+    """Whether the caller was given it; a challenger in the shadow is asked without telling."""
     value: float
     lower: float | None
     upper: float | None
+    """`value`, `lower` and `upper`: in the endpoint's unit; no ends for a binary endpoint."""
     similarity: float
     inside: bool
+    """`similarity` and `inside`: highest similarity to a training molecule, and whether that counts as inside the
+    domain."""
     raw: float | None = None
     half_width: float | None = None
+    """`raw` and `half_width`: of a regression, on the scale of training: the prediction, and half of the bundle's own
+    interval, whatever factor was applied to it when it was told."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasurementRow:
-    """A value that somebody measured.
-
-    Attributes
-    ----------
-    received
-        Seconds since 1970.
-    value
-        In the endpoint's unit, or the class 0 or 1.
-    source
-        Who or what measured it; may be empty.
-    name
-        The sender's own name for the measurement: sent again under it by the same caller, the value is corrected.
-    caller
-        Id of the key that sent it; empty where none was shown.
-    unit
-        The endpoint's unit when it came; empty in records from before units were kept.
-    relation
-        `=`, or `<` or `>` where the value is a bound: the true one is known to lie below or above it.
-    """
+    """A value that somebody measured."""
 
     received: float
+    """Seconds since 1970."""
     molecule: bytes
     smiles: str | None
     endpoint: str
     value: float
+    """In the endpoint's unit, or the class 0 or 1."""
     source: str = ""
+    """Who or what measured it; may be empty."""
     name: str | None = None
+    """The sender's own name for the measurement: sent again under it by the same caller, the value is corrected."""
     caller: str = ""
+    """Id of the key that sent it; empty where none was shown."""
     unit: str = ""
+    """The endpoint's unit when it came; empty in records from before units were kept."""
     relation: str = "="
+    """`=`, or `<` or `>` where the value is a bound: the true one is known to lie below or above it."""
 
 
 class PredictionLog:
-    """The record in a folder. One object per thread: SQLite connections are not shared.
-
-    Parameters
-    ----------
-    folder
-        Holds, or will hold, the file.
-    """
+    """The record in a folder. One object per thread: SQLite connections are not shared."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
@@ -179,13 +151,7 @@ class PredictionLog:
             )
 
     def measure(self, measurements: Sequence[MeasurementRow]) -> None:
-        """Add measured values, all or none; one sent again by the same caller under its name replaces the earlier.
-
-        Raises
-        ------
-        StoreError
-            As `append`.
-        """
+        """Add measured values, all or none; one sent again by the same caller under its name replaces the earlier."""
         with self._transaction() as connection:
             connection.executemany(
                 f"INSERT OR REPLACE INTO measurements ({_MEASUREMENT}) VALUES ({_marks(_MEASUREMENT)})",  # noqa: S608
@@ -205,13 +171,7 @@ class PredictionLog:
         return [MeasurementRow(*row) for row in self._read(query, (endpoint,))]
 
     def withdraw(self, endpoint: str, caller: str, names: Sequence[str]) -> list[str]:
-        """Delete a caller's measured values by their names; give the names that there were.
-
-        Raises
-        ------
-        StoreError
-            As `append`.
-        """
+        """Delete a caller's measured values by their names; give the names that there were."""
         query = "DELETE FROM measurements WHERE endpoint = ? AND caller = ? AND name = ?"
         with self._transaction() as connection:
             return [name for name in names if connection.execute(query, (endpoint, caller, name)).rowcount]
@@ -225,13 +185,7 @@ class PredictionLog:
         return {molecule: ToldRow(*said) for molecule, *said in self._read(query, (endpoint, version, endpoint))}
 
     def decide(self, endpoint: str, decision: Decision, by: str, at: float) -> None:
-        """Add what an administrator decided; the last decision counts.
-
-        Raises
-        ------
-        StoreError
-            As `append`.
-        """
+        """Add what an administrator decided; the last decision counts."""
         said = (endpoint, at, by, decision.active, decision.since, json.dumps(decision.without))
         query = "INSERT INTO decisions (endpoint, at, by, active, since, without) VALUES (?, ?, ?, ?, ?, ?)"
         with self._transaction() as connection:

@@ -6,9 +6,9 @@ Does not belong here: keeping the values (see `prediction_log.py`), applying the
 Source: Gibbs & Candes, NeurIPS 2021 (adaptive conformal inference), as a tracker of the quantile itself with steps that
 grow smaller (Angelopoulos, Barber & Bates, ICML 2024). In the order in which values came, each that lay outside of the
 interval moves the logarithm of the factor up by nine tenths of a step, each inside down by one tenth. So the share that
-lies outside comes to one tenth **whatever the values are**: no value is assumed to be like another one, nor like the
+is outside comes to one tenth **whatever the values are**: no value is assumed to be like another one, nor like the
 training data. After `T` values it differs from one tenth by at most `2 log(WIDEST / NARROWEST) / (SMALLEST_STEP T)`, as
-long as the factor does not meet these bounds. How wrong a value is changes nothing beyond that it lies outside.
+long as the factor does not meet these bounds. How wrong a value is changes nothing beyond that it is outside.
 """
 
 from __future__ import annotations
@@ -49,39 +49,28 @@ class Returned:
 
 @dataclass(frozen=True)
 class Recalibration:
-    """What the values that came back mean for the intervals of one version.
-
-    Attributes
-    ----------
-    factor
-        What half widths are multiplied by; 1 until there are `FEWEST` values, and where an administrator said so.
-    values
-        How many molecules count.
-    own, told
-        Share of them inside the bundle's own intervals, and inside those that the factor of their time gave.
-    recent
-        Share of the last `RECENT` inside the bundle's own intervals: where it leaves `own`, something drifts.
-    active, since
-        What an administrator decided: whether it is applied, and from when on values count.
-    callers, left_out
-        Molecules by who sent them, and values that do not count by why.
-    history
-        Time, number of values and factor, every `TOLD_EVERY` values.
-    name
-        Names this calibration: the same values give the same name.
-    """
+    """What the values that came back mean for the intervals of one version."""
 
     factor: float = 1.0
+    """What half widths are multiplied by; 1 until there are `FEWEST` values, and where an administrator said so."""
     values: int = 0
+    """How many molecules count."""
     own: float | None = None
     told: float | None = None
+    """`own` and `told`: share of them inside the bundle's own intervals, and inside those that the factor of their time
+    gave."""
     recent: float | None = None
+    """Share of the last `RECENT` inside the bundle's own intervals: where it leaves `own`, something drifts."""
     active: bool = True
     since: float = 0.0
+    """`active` and `since`: what an administrator decided: whether it is applied, and from when on values count."""
     callers: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    """`callers` and `left_out`: molecules by who sent them, and values that do not count by why."""
     history: tuple[tuple[float, int, float], ...] = ()
+    """Time, number of values and factor, every `TOLD_EVERY` values."""
     name: str = "bundle"
+    """Names this calibration: the same values give the same name."""
 
 
 def recalibrate(

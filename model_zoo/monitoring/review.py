@@ -1,7 +1,7 @@
 """What the record of use says of a model: drift, live accuracy and coverage over time, and a challenger's verdict.
 
 The loss of one molecule is the absolute error of a regression, and the squared error of a probability: both are
-means over molecules, so that their uncertainty can be told by drawing molecules anew.
+means over molecules, so that their uncertainty can be told by drawing molecules again.
 """
 
 from __future__ import annotations
@@ -31,28 +31,21 @@ Outcome = Literal["too few", "undecided", "challenger better", "champion better"
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How predictions compare with what was measured afterwards.
-
-    Attributes
-    ----------
-    molecules
-        Measured molecules that the version had predicted and not learnt from.
-    seen
-        Measured molecules that were left out, because they may have been among the training molecules.
-    loss, loss_low, loss_high
-        Mean loss, and its 95 % bootstrap interval; none without molecules.
-    coverage, coverage_low, coverage_high
-        Share of measured values inside the 90 % interval, and its 95 % Wilson interval; none for a binary endpoint.
-    """
+    """How predictions compare with what was measured afterwards."""
 
     molecules: int
+    """Measured molecules that the version had predicted and not learnt from."""
     seen: int
+    """Measured molecules that were left out, because they may have been among the training molecules."""
     loss: float | None = None
     loss_low: float | None = None
     loss_high: float | None = None
+    """`loss`, `loss_low` and `loss_high`: mean loss, and its 95 % bootstrap interval; none without molecules."""
     coverage: float | None = None
     coverage_low: float | None = None
     coverage_high: float | None = None
+    """`coverage`, `coverage_low` and `coverage_high`: share of measured values inside the 90 % interval, and its 95 %
+    Wilson interval; none for a binary endpoint."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +61,7 @@ class Week:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A challenger against the champion on the same measured molecules.
-
-    Attributes
-    ----------
-    gain, low, high
-        Mean of champion's loss minus challenger's, with its 95 % bootstrap interval: above zero, the challenger is
-        better. None without molecules.
-    """
+    """A challenger against the champion on the same measured molecules."""
 
     challenger: str
     molecules: int
@@ -83,30 +69,25 @@ class Verdict:
     gain: float | None = None
     low: float | None = None
     high: float | None = None
+    """`gain`, `low` and `high`: mean of champion's loss minus challenger's, with its 95 % bootstrap interval: above
+    zero, the challenger is better. None without molecules."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """What the record says of an endpoint's champion.
-
-    Attributes
-    ----------
-    predictions, molecules
-        How many the champion gave, for how many molecules.
-    outside
-        Share of its latest week's molecules outside the applicability domain.
-    drift
-        Population stability index of its predictions, latest week against all before; none with too few of either.
-        By custom, under 0.1 is calm and over 0.25 a shift.
-    """
+    """What the record says of an endpoint's champion."""
 
     endpoint: str
     version: str
     metric: str
     predictions: int
     molecules: int
+    """`predictions` and `molecules`: how many the champion gave, for how many molecules."""
     outside: float | None
+    """Share of its latest week's molecules outside the applicability domain."""
     drift: float | None
+    """Population stability index of its predictions, latest week against all before; none with too few of either. By
+    custom, under 0.1 is calm and over 0.25 a shift."""
     accuracy: Accuracy
     weeks: tuple[Week, ...]
     verdict: Verdict | None

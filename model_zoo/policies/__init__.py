@@ -5,7 +5,7 @@ Does not belong here: the rules themselves (see `chemistry/molecules.py`, `featu
 `chemistry/structural_alerts.py`, `chemistry/similarity.py`).
 
 Whatever is trained uses the newest version of every rule. A bundle is read, replayed and served by the versions in its
-manifest, so that a rule that is mended reaches a champion with its next training and never at a restart.
+manifest, so that a rule that is corrected reaches a champion with its next training and never at a restart.
 
 A rule that has to change is copied first: standardisation, alerts and similarity to a module `<rule>_<version>.py`
 beside its own that is entered below, a featurizer to `featurizers/_earlier/<name>_<version>.py`, which is found by its
@@ -66,13 +66,7 @@ class Policies(Part):
     similarity: Version = 1
 
     def require_known(self, features: Iterable[str], where: str) -> None:
-        """Refuse versions that this installation does not have.
-
-        Raises
-        ------
-        BundleError
-            When one of them is unknown.
-        """
+        """Refuse versions that this installation does not have."""
         needed = [
             ("standardisation", self.standardise, tuple(STANDARDISATIONS)),
             ("structural alerts", self.alerts, tuple(ALERTS)),
@@ -145,7 +139,7 @@ def find_alerts(mol: Chem.Mol, *, policy: int | None = None) -> tuple[Alert, ...
 
 
 def fingerprints(molecules: Sequence[Molecule], *, policy: int | None = None) -> NDArray[np.uint8]:
-    """Give the `n x b` packed bits of a version of the rule that likeness is told by, the newest when none is named."""
+    """Return `n x b` packed fingerprints by a version of the rule for similarity, the newest when none is named."""
     return SIMILARITIES[policy or max(SIMILARITIES)](molecules)
 
 

@@ -26,31 +26,18 @@ MOST_ROOTS = 8
 
 
 class Reached(NamedTuple):
-    """What some definitions reach, themselves included.
-
-    Attributes
-    ----------
-    digests
-        By qualified name, sorted.
-    libraries
-        First names of third-party modules, each with the qualified name of a definition that uses it.
-    builtins
-        Builtins used, likewise.
-    """
+    """What some definitions reach, themselves included."""
 
     digests: dict[str, str]
+    """By qualified name, sorted."""
     libraries: dict[str, str]
+    """First names of third-party modules, each with the qualified name of a definition that uses it."""
     builtins: dict[str, str]
+    """Builtins used, likewise."""
 
 
 class Definitions(Graph):
-    """The first-party definitions under a root, as its files were when they were first asked for.
-
-    Parameters
-    ----------
-    root
-        The folder that holds the first-party packages.
-    """
+    """The first-party definitions under a root, as its files were when they were first asked for."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -73,25 +60,13 @@ class Definitions(Graph):
         return self._digests[node].hex()
 
     def require_module(self, name: str) -> None:
-        """Refuse the name of a module that is none.
-
-        Raises
-        ------
-        ConfigError
-            Naming the file that was expected.
-        """
+        """Refuse the name of a module that is none."""
         if self.names.module(name) is None:
             expected = f"{name.replace('.', '/')}.py under {self.names.root}"
             raise ConfigError(f"module {name!r}: expected a file {expected}, got none")
 
     def reach(self, roots: Iterable[str]) -> Reached:
-        """Return all that definitions reach.
-
-        Raises
-        ------
-        ConfigError
-            As `digest`.
-        """
+        """Return all that definitions reach."""
         begin = tuple(sorted(roots))
         if begin not in self._reached:
             self._reached[begin] = self._reach(begin)

@@ -42,27 +42,18 @@ READ_BESIDE = ("importlib.resources", "pkgutil.get_data")
 
 @dataclass
 class Known:
-    """What is known of a definition, but for the digests of what it refers to.
-
-    Attributes
-    ----------
-    parts
-        Bytes, and definitions with what is read from them.
-    effects
-        What importing modules does, in no order: their names, which moving them changes, would decide it.
-    libraries
-        Dotted names of libraries that it uses.
-    builtins
-        Names of builtins that it uses.
-    files
-        Files beside it that it reads, relative to the root.
-    """
+    """What is known of a definition, but for the digests of what it refers to."""
 
     parts: list[bytes | Node] = field(default_factory=list)
+    """Bytes, and definitions with what is read from them."""
     effects: set[Node] = field(default_factory=set)
+    """What importing modules does, in no order: their names, which moving them changes, would decide it."""
     libraries: set[str] = field(default_factory=set)
+    """Dotted names of libraries that it uses."""
     builtins: set[str] = field(default_factory=set)
+    """Names of builtins that it uses."""
     files: set[str] = field(default_factory=set)
+    """Files beside it that it reads, relative to the root."""
 
     @property
     def nodes(self) -> list[Node]:
@@ -183,7 +174,7 @@ class Graph:
     def _note_outside(
         self, found: Named, dotted: str, reference: Reference, module: SourceModule, known: Known, owner: Node
     ) -> None:
-        """Note a library or builtin, and take what is reached by a name that stands in a text."""
+        """Note a library or builtin, and take what is reached by a name that is in a text."""
         if found.kind == "library":
             known.libraries.add(dotted)
         elif found.kind == "builtin":
@@ -199,7 +190,7 @@ class Graph:
                 self._add(known, Node(module.name, WHOLE))
 
     def _follow_registry(self, found: Named, reference: Reference, known: Known) -> None:
-        """Follow a registry where it is asked for a name that stands in a text."""
+        """Follow a registry where it is asked for a name that is in a text."""
         if reference.literal is None or found.node is None or found.node.piece < 0 or found.attributes:
             return
         package, wanted = REGISTRIES.get(self.qualified(found.node), ("", ()))

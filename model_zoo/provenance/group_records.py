@@ -13,51 +13,30 @@ from typing import NamedTuple
 from model_zoo.config.files import Configs
 from model_zoo.config.model_spec import ModelSpec
 from model_zoo.data.sources import Source
-from model_zoo.provenance.records import Rule, make_record
+from model_zoo.provenance.records import make_record
 from model_zoo.provenance.roots import Makers
 from model_zoo.provenance.signature import signature
 from model_zoo.provenance.signature_record import SignatureRecord
-from model_zoo.provenance.signed_code import sign
 
 
 class GroupRecord(NamedTuple):
-    """What is made once for a group.
-
-    Attributes
-    ----------
-    key, kind
-        The asset, and what it is: `group_dataset`, `group_features` or `joint_model`.
-    name
-        The featurizer or model, where there is one.
-    deps
-        Keys of what it is made from.
-    record
-        Everything that can change it.
-    """
+    """What is made once for a group."""
 
     key: str
     kind: str
+    """`key` and `kind`: the asset, and what it is: `group_dataset`, `group_features` or `joint_model`."""
     name: str | None
+    """The featurizer or model, where there is one."""
     deps: tuple[str, ...]
+    """Keys of what it is made from."""
     record: SignatureRecord
+    """Everything that can change it."""
 
 
 def group_records(
-    group: str, configs: Configs, folder_of: Callable[[Source], Path], root: Path, rule: Rule = sign
+    group: str, configs: Configs, folder_of: Callable[[Source], Path], root: Path
 ) -> Iterator[GroupRecord]:
-    """Yield what is made once for a group, upstream first.
-
-    Parameters
-    ----------
-    group, configs
-        Its name, and the configuration that has it.
-    folder_of
-        Gives what the names of a source's files start from.
-    root
-        Folder that holds the first-party packages.
-    rule
-        Gives the parts that come from code.
-    """
+    """Yield what is made once for a group, upstream first."""
     members = configs.members_of(group)
     said = {name: endpoint.dataset.model_dump(mode="json") for name, endpoint in members.items()}
     split = configs.groups[group].split.model_dump(mode="json")
@@ -68,12 +47,12 @@ def group_records(
     }
     config = {"endpoints": said, "split": split}
     dataset = f"dataset/{group}"
-    snapshot = make_record(Makers(("group",)), root, config, data, {}, rule)
+    snapshot = make_record(Makers(("group",)), root, config, data, {})
     yield GroupRecord(dataset, "group_dataset", None, (), snapshot)
     joint = joint_models(group, configs)
     above = {dataset: signature(snapshot)}
     for featurizer in dict.fromkeys(block for model in joint for block in model.features):
-        record = make_record(Makers(("rows", "features"), (featurizer,)), root, {}, {}, above, rule)
+        record = make_record(Makers(("rows", "features"), (featurizer,)), root, {}, {}, above)
         yield GroupRecord(f"features/{group}/{featurizer}", "group_features", featurizer, (dataset,), record)
     for model in joint:
         deps = (dataset, *(f"features/{group}/{block}" for block in model.features))
@@ -83,7 +62,7 @@ def group_records(
             "model": model.settings().model_dump(mode="json"),
         }
         makers = Makers(("joint", "rows"), model.features, model.recipe)
-        record = make_record(makers, root, settings, {}, above, rule)
+        record = make_record(makers, root, settings, {}, above)
         yield GroupRecord(f"trained_model/{group}/{model.name}", "joint_model", model.name, deps, record)
 
 

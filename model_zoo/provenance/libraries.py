@@ -34,15 +34,7 @@ SUMS = "python"
 
 
 def versions(modules: Iterable[str], builtins: Iterable[str] = ()) -> dict[str, str]:
-    """Return the versions of the distributions that count, by their names, sorted.
-
-    Parameters
-    ----------
-    modules
-        First names of modules that definitions use; those of the standard library do not count.
-    builtins
-        Names of builtins that definitions use.
-    """
+    """Return the versions of the distributions that count, by their names, sorted."""
     wanted = set(modules) - WITHOUT_INFLUENCE - sys.stdlib_module_names
     wanted |= {below for module in wanted for below in BENEATH.get(module, ())}
     found = dict(distribution(module) for module in wanted)
@@ -53,11 +45,6 @@ def versions(modules: Iterable[str], builtins: Iterable[str] = ()) -> dict[str, 
 
 def reasons(modules: Mapping[str, str], builtins: Mapping[str, str]) -> dict[str, str]:
     """Say why each distribution counts that `versions` gives, by its name, sorted.
-
-    Parameters
-    ----------
-    modules, builtins
-        First names of modules, and names of builtins, each with the definition that uses it.
 
     Examples
     --------
@@ -88,7 +75,7 @@ def distribution(module: str) -> tuple[str, str]:
 
 
 def _installed() -> tuple[tuple[str, int], ...]:
-    """Tell installations apart: each folder of modules, and when something was last added to it or removed."""
+    """Return what distinguishes installations: each folder of modules, and when its content last changed."""
     folders = [Path(entry or ".") for entry in sys.path]
     return tuple((str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.is_dir())
 

@@ -23,37 +23,22 @@ class Node(NamedTuple):
 
 
 class Named(NamedTuple):
-    """What a name refers to.
-
-    Attributes
-    ----------
-    node
-        The definition; none for what is not first-party.
-    name
-        Its name in the module, or the dotted name in a library, or a builtin's.
-    attributes
-        What is read from it.
-    kind
-        `definition`, `module` (as a value), `library`, `builtin`, or `missing` when a module has no such name.
-    why
-        Why the whole module is taken, where it is.
-    """
+    """What a name refers to."""
 
     node: Node | None
+    """The definition; none for what is not first-party."""
     name: str
+    """Its name in the module, or the dotted name in a library, or a builtin's."""
     attributes: tuple[str, ...]
+    """What is read from it."""
     kind: str
+    """`definition`, `module` (as a value), `library`, `builtin`, or `missing` when a module has no such name."""
     why: str = ""
+    """Why the whole module is taken, where it is."""
 
 
 class Names:
-    """First-party modules under a root, read when they are asked for.
-
-    Parameters
-    ----------
-    root
-        The folder that holds the first-party packages.
-    """
+    """First-party modules under a root, read when they are asked for."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -108,13 +93,7 @@ class Names:
         return found or Named(None, name, reference.attributes, "builtin")
 
     def definition(self, qualified: str) -> Node:
-        """Find a definition by its qualified name, such as `model_zoo.training.cross_validation.train_and_score`.
-
-        Raises
-        ------
-        ConfigError
-            When there is none.
-        """
+        """Find a definition by its qualified name, such as `model_zoo.training.cross_validation.train_and_score`."""
         module_name, _, name = qualified.rpartition(".")
         module = self.module(module_name)
         found = self._lookup(module, name, (), ()) if module is not None else None

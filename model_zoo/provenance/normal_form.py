@@ -20,40 +20,22 @@ READS_ANNOTATIONS = frozenset({"validate_call", "register"})
 
 
 class Form(NamedTuple):
-    """A normal form.
-
-    Attributes
-    ----------
-    parts
-        Bytes and references, in order.
-    loads
-        Modules that imports inside it load.
-    unused
-        Those of them of which nothing is used: they are imported for what that does.
-    mutates
-        Names of the module that it assigns to, or to items or attributes of, or calls a method of for its effect.
-    asks_for_file
-        Whether it asks for the place of its own file.
-    """
+    """A normal form."""
 
     parts: tuple[bytes | Reference, ...]
+    """Bytes and references, in order."""
     loads: tuple[str, ...] = ()
+    """Modules that imports inside it load."""
     unused: tuple[str, ...] = ()
+    """Those of them of which nothing is used: they are imported for what that does."""
     mutates: frozenset[str] = frozenset()
+    """Names of the module that it assigns to, or to items or attributes of, or calls a method of for its effect."""
     asks_for_file: bool = False
+    """Whether it asks for the place of its own file."""
 
 
 def normal_form(nodes: Iterable[ast.AST], package: list[str], skips: Skips) -> Form:
     """Write statements or expressions that stand at the top of a module.
-
-    Parameters
-    ----------
-    nodes
-        One definition, the value of one, or several statements.
-    package
-        The package that the module lies in.
-    skips
-        Which `if` only type checkers enter.
 
     Raises
     ------
@@ -249,7 +231,7 @@ _SPECIAL: dict[str, Any] = {
 
 
 def _evaluated(annotation: ast.expr) -> ast.expr:
-    """Return an annotation as it is evaluated: what stands in quotes is an expression too."""
+    """Return an annotation as it is evaluated: what is in quotes is an expression too."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         try:
             return ast.parse(annotation.value, mode="eval").body

@@ -1,7 +1,7 @@
 """The record of a trained model: which code, configuration, data and libraries can change it.
 
 Belongs here: the one list of parts that the product's assets and the benchmark's results are both keyed by.
-Does not belong here: digests and differences (see `signed_code.py`, `signature.py`), assets and what lies between them
+Does not belong here: digests and differences (see `signed_code.py`, `signature.py`), assets and what is between them
 (see `ai_drug_assets/planning/catalog.py`).
 """
 
@@ -19,8 +19,6 @@ from model_zoo.provenance.signature_record import SignatureRecord
 from model_zoo.provenance.signed_code import sign
 from model_zoo.type_aliases import Json
 
-Rule = Callable[[Makers, Path], Mapping[str, dict[str, str]]]
-"""Gives the parts of a record that come from code."""
 FITTED = ("fitting",)
 """What a model of the product goes through beside training: it is read from the assets that it is made of."""
 COLUMN = ("column",)
@@ -28,12 +26,12 @@ COLUMN = ("column",)
 
 
 def dataset_record(
-    endpoint: Endpoint, folder: Path, root: Path, rule: Rule = sign, group: Mapping[str, str] | None = None
+    endpoint: Endpoint, folder: Path, root: Path, group: Mapping[str, str] | None = None
 ) -> SignatureRecord:
-    """Return the record of an endpoint's snapshot, whose files lie under a folder; of a group's with its signature."""
+    """Return the record of an endpoint's snapshot, whose files are under a folder; of a group's with its signature."""
     config = {"dataset": endpoint.dataset.model_dump(mode="json")}
     makers = Makers(("group_member",) if group else ("dataset",))
-    return make_record(makers, root, config, endpoint.dataset.source.digests(folder), group or {}, rule)
+    return make_record(makers, root, config, endpoint.dataset.source.digests(folder), group or {})
 
 
 def featurizer_makers(name: str) -> Makers:
@@ -42,10 +40,10 @@ def featurizer_makers(name: str) -> Makers:
 
 
 def signed_datasets(
-    endpoints: Iterable[Endpoint], folder_of: Callable[[Endpoint], Path], root: Path, rule: Rule = sign
+    endpoints: Iterable[Endpoint], folder_of: Callable[[Endpoint], Path], root: Path
 ) -> dict[str, tuple[Endpoint, str]]:
     """Return endpoints with the signatures of their snapshots, as `trained_model_record` takes auxiliary ones."""
-    records = ((endpoint, dataset_record(endpoint, folder_of(endpoint), root, rule)) for endpoint in endpoints)
+    records = ((endpoint, dataset_record(endpoint, folder_of(endpoint), root)) for endpoint in endpoints)
     return {f"dataset/{endpoint.name}": (endpoint, signature.signature(record)) for endpoint, record in records}
 
 
@@ -58,7 +56,6 @@ def trained_model_record(
     auxiliary: Mapping[str, tuple[Endpoint, str]] | None = None,
     *,
     procedures: tuple[str, ...] = (),
-    rule: Rule = sign,
 ) -> SignatureRecord:
     """Return the record of one model on one endpoint.
 
@@ -77,8 +74,6 @@ def trained_model_record(
         The other endpoints that the model learns from, with the signatures of their snapshots, by such a name.
     procedures
         What it goes through beside training.
-    rule
-        Gives the parts that come from code.
     """
     config = {
         "dataset": endpoint.dataset.model_dump(mode="json"),
@@ -92,7 +87,7 @@ def trained_model_record(
     upstream = {**(members or {}), **{name: mark for name, (_, mark) in others.items()}}
     learnt = ("auxiliary",) if model.auxiliary else ()
     makers = Makers(("dataset", "rows", "training", *learnt, *procedures), tuple(model.features), model.recipe)
-    return make_record(makers, root, config, data, upstream, rule)
+    return make_record(makers, root, config, data, upstream)
 
 
 def training_libraries(model: ModelSpec, root: Path, procedures: tuple[str, ...] = ()) -> Mapping[str, str]:
@@ -107,9 +102,8 @@ def make_record(
     config: Mapping[str, Json],
     data: Mapping[str, str],
     upstream: Mapping[str, str],
-    rule: Rule = sign,
 ) -> SignatureRecord:
     """Return the record of something made by some code from configuration, data and what has these signatures."""
     # Shared, not checked and copied: thousands of records have the same hundreds of definitions.
-    code: Mapping[str, Any] = rule(makers, root)
+    code: Mapping[str, Any] = sign(makers, root)
     return SignatureRecord.model_construct(**code, config=dict(config), data=dict(data), upstream=dict(upstream))

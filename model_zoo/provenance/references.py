@@ -1,4 +1,4 @@
-"""The names in a definition: what each means, and references to what lies outside it."""
+"""The names in a definition: what each means, and references to what is outside it."""
 
 from __future__ import annotations
 
@@ -10,28 +10,20 @@ from model_zoo.provenance.scopes import Imported, Local, Meaning, Scope, Skips, 
 from model_zoo.provenance.syntax import constant, text
 
 READS_NAMES = frozenset({"locals", "vars", "dir", "eval", "exec"})
-"""Builtins that can see the names of local variables: where they stand, these count."""
+"""Builtins that can see the names of local variables: where they are, these count."""
 
 
 class Reference(NamedTuple):
-    """A name in a definition that means something outside it.
-
-    Attributes
-    ----------
-    name
-        A name of the module, or of a builtin; none where `target` stands.
-    target
-        What a function's own import binds.
-    attributes
-        The attributes that are read from it, one of the other.
-    literal
-        The first argument, where it is called with a text.
-    """
+    """A name in a definition that means something outside it."""
 
     name: str | None
+    """A name of the module, or of a builtin; none where `target` is."""
     target: Target | None = None
+    """What a function's own import binds."""
     attributes: tuple[str, ...] = ()
+    """The attributes that are read from it, one of the other."""
     literal: str | None = None
+    """The first argument, where it is called with a text."""
 
 
 @dataclass

@@ -3,7 +3,7 @@
 Belongs here: the one list of procedures whose code counts, and what callers use of recipes and featurizers.
 Does not belong here: what these reach (see `definitions.py`), configuration and data of a record (see `records.py`).
 
-Classes stand here whose objects the procedures are handed: the code of these objects runs, but nothing in the
+Classes are listed whose objects the procedures are handed: the code of these objects runs, but nothing in the
 procedures says which it is.
 """
 
@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from model_zoo.provenance.definitions import definitions
 from model_zoo.provenance.expansion import REGISTRIES
-from model_zoo.provenance.former_places import place_under
 
 PROCEDURES: Mapping[str, Mapping[str, str]] = {
     "dataset": {
@@ -100,19 +99,13 @@ is moved or renamed, its place changes here and the record does not."""
 
 
 class Makers(NamedTuple):
-    """What makes a thing.
-
-    Attributes
-    ----------
-    procedures
-        Some of `PROCEDURES`.
-    featurizers, recipe
-        The modules that its configuration names.
-    """
+    """What makes a thing."""
 
     procedures: tuple[str, ...]
+    """Some of `PROCEDURES`."""
     featurizers: tuple[str, ...] = ()
     recipe: str | None = None
+    """`featurizers` and `recipe`: the modules that its configuration names."""
 
 
 def roots(makers: Makers, root: Path) -> dict[str, str]:
@@ -126,7 +119,6 @@ def roots(makers: Makers, root: Path) -> dict[str, str]:
         Folder that holds the first-party packages: a recipe has only some of the names that callers may use.
     """
     found = {name: place for procedure in makers.procedures for name, place in PROCEDURES[procedure].items()}
-    found = {name: place_under(root, place) for name, place in found.items()}
     known = definitions(root)
     modules = {
         f"model_zoo.featurizers.{name}": REGISTRIES["model_zoo.featurizers.get"][1] for name in makers.featurizers

@@ -11,40 +11,27 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 LEAVES = (ast.Constant, ast.expr_context, ast.operator, ast.cmpop, ast.unaryop, ast.boolop)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 Skips = Callable[[ast.If], bool]
-"""Says whether the body of an `if` never runs, because only type checkers read it."""
+"""Returns whether the body of an `if` never runs, because only type checkers read it."""
 
 
 class Target(NamedTuple):
-    """What an import binds: a module, or a name in one.
-
-    Attributes
-    ----------
-    module
-        Its dotted name.
-    name
-        The name in it; none when the module itself is bound.
-    """
+    """What an import binds: a module, or a name in one."""
 
     module: str
+    """Its dotted name."""
     name: str | None = None
+    """The name in it; none when the module itself is bound."""
 
 
 class Imported(NamedTuple):
-    """One name of an import statement.
-
-    Attributes
-    ----------
-    binds
-        The name that it binds; `*` for all of them.
-    target
-        What that refers to.
-    loads
-        The module that the statement loads.
-    """
+    """One name of an import statement."""
 
     binds: str
+    """The name that it binds; `*` for all of them."""
     target: Target
+    """What that refers to."""
     loads: str
+    """The module that the statement loads."""
 
 
 @dataclass
@@ -116,17 +103,7 @@ def _binds(scope: Scope, name: str) -> bool:
 
 
 def bound_by(nodes: Iterable[ast.AST], package: list[str], skips: Skips) -> Bound:
-    """Collect what statements or expressions bind in the scope that they stand in.
-
-    Parameters
-    ----------
-    nodes
-        The body of a function or class, or the expression of a lambda.
-    package
-        The package that the module lies in, for relative imports.
-    skips
-        Which `if` only type checkers enter.
-    """
+    """Collect what statements or expressions bind in the scope that they are in."""
     bound = Bound()
     for node in nodes:
         for part in _same_scope(node, skips):

@@ -20,24 +20,18 @@ Kind = Literal["new", "code", "config", "data", "library", "upstream"]
 
 
 class Reason(NamedTuple):
-    """One difference between two records.
-
-    Attributes
-    ----------
-    kind, what
-        The part, and what in it: of code the file, of configuration the key.
-    detail
-        How it differs.
-    definition, via, line
-        Of code: the definition that differs, qualified names on the way to it, and its line in the file.
-    """
+    """One difference between two records."""
 
     kind: Kind
     what: str
+    """`kind` and `what`: the part, and what in it: of code the file, of configuration the key."""
     detail: str = ""
+    """How it differs."""
     definition: str = ""
     via: tuple[str, ...] = ()
     line: int = 0
+    """`definition`, `via` and `line`: of code: the definition that differs, qualified names on the way to it, and its
+    line in the file."""
 
     def as_json(self) -> dict[str, Json]:
         """Return the reason for machines; only code has a definition."""
@@ -77,13 +71,7 @@ def differences(before: SignatureRecord | None, after: SignatureRecord, root: Pa
     if before is None:
         return [Reason("new", "never materialised")]
     if any(name.endswith(".py") for name in before.code):
-        return [
-            Reason(
-                "code",
-                "rule",
-                "of signatures changed: `aidrug adopt` takes over trained models that are equal under both",
-            )
-        ]
+        return [Reason("code", "rule", "of signatures changed")]
     if root is None:
         return part_differences(before, after)
     others = [reason for reason in part_differences(before, after) if reason.kind != "code"]

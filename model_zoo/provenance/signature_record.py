@@ -1,6 +1,6 @@
 """The record of what can change a thing: what its signature is the digest of.
 
-It lies within other artefacts (the ledger's entries, model cards) and is of their version; alone, as `record.json` of
+It is within other artefacts (the ledger's entries, model cards) and is of their version; alone, as `record.json` of
 an MLflow run, it is of format 1. Records of the former rule of signatures name files in `code`.
 """
 

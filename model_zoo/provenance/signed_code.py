@@ -26,27 +26,20 @@ DIGITS = 12
 
 
 class Changed(NamedTuple):
-    """A definition that makes a record differ.
-
-    Attributes
-    ----------
-    path, line
-        Where it stands now.
-    detail
-        `changed`, or `added` when the earlier record holds nothing of its name.
-    via
-        Qualified names on the way to it, from the root to itself.
-    """
+    """A definition that makes a record differ."""
 
     path: str
     line: int
+    """`path` and `line`: where it is now."""
     detail: str
+    """`changed`, or `added` when the earlier record holds nothing of its name."""
     via: tuple[str, ...]
+    """Qualified names on the way to it, from the root to itself."""
 
 
 @lru_cache(maxsize=4096)
 def sign(makers: Makers, root: Path) -> Mapping[str, dict[str, str]]:
-    """Give the parts `code` and `library` of what some code makes, and what is only told: `definitions` and `because`.
+    """Return the parts `code` and `library` of a record, and what only explains them: `definitions` and `because`.
 
     Raises
     ------

@@ -22,56 +22,37 @@ ONLY_BINDS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, a
 
 
 class Piece(NamedTuple):
-    """A part of a module's top level.
-
-    Attributes
-    ----------
-    names
-        What it binds.
-    nodes
-        The definition, the value that is assigned, or the statement.
-    line
-        Where it begins.
-    effect
-        Whether it does something when the module is imported, beside binding its names.
-    runs
-        What decorators and values call when the module is imported.
-    """
+    """A part of a module's top level."""
 
     names: tuple[str, ...]
+    """What it binds."""
     nodes: tuple[ast.AST, ...]
+    """The definition, the value that is assigned, or the statement."""
     line: int
+    """Where it begins."""
     effect: bool = False
+    """Whether it does something when the module is imported, beside binding its names."""
     runs: tuple[Reference, ...] = ()
+    """What decorators and values call when the module is imported."""
 
 
 @dataclass
 class SourceModule:
-    """A module.
-
-    Attributes
-    ----------
-    name, path
-        Its dotted name, and its file, relative to the root.
-    pieces
-        Its top level, in order, without imports and what does nothing.
-    imports
-        What its import statements bind.
-    loads
-        Modules, or names in modules, that importing it imports.
-    stars
-        Modules of which it imports everything.
-    rebound
-        Names that more than one place binds, each with the reason why it cannot be followed.
-    """
+    """A module."""
 
     name: str
     path: str
+    """`name` and `path`: its dotted name, and its file, relative to the root."""
     pieces: list[Piece] = field(default_factory=list)
+    """Its top level, in order, without imports and what does nothing."""
     imports: dict[str, Target] = field(default_factory=dict)
+    """What its import statements bind."""
     loads: set[str] = field(default_factory=set)
+    """Modules, or names in modules, that importing it imports."""
     stars: set[str] = field(default_factory=set)
+    """Modules of which it imports everything."""
     rebound: dict[str, str] = field(default_factory=dict)
+    """Names that more than one place binds, each with the reason why it cannot be followed."""
     docstrings: tuple[str, ...] = ()
     _forms: dict[int, Form] = field(default_factory=dict)
 

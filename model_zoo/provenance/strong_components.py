@@ -1,4 +1,4 @@
-"""Circles in a graph: its strongly connected components, in an order in which everything stands before what needs it.
+"""Circles in a graph: its strongly connected components, in an order in which everything is before what needs it.
 
 Source: Tarjan, SIAM Journal on Computing 1972, 1, 146.
 """
@@ -13,15 +13,6 @@ T = TypeVar("T", bound=Hashable)
 
 def components(root: T, neighbours: Callable[[T], list[T]], done: Container[T]) -> Iterator[list[T]]:
     """Yield the strongly connected components that a node reaches, each after those that it refers to.
-
-    Parameters
-    ----------
-    root
-        Where to begin.
-    neighbours
-        What a node refers to.
-    done
-        Nodes that are not looked at; it may grow while the components are read.
 
     Examples
     --------

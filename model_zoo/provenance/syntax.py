@@ -88,7 +88,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("BitOr", "BitXor", "BitAnd", "FloorDiv"), ()),
     **dict.fromkeys(("Eq", "NotEq", "Lt", "LtE", "Gt", "GtE", "Is", "IsNot", "In", "NotIn"), ()),
 }
-"""The fields that count, by kind of node, in the order in which they are written: what binds a name stands before
+"""The fields that count, by kind of node, in the order in which they are written: what binds a name is before
 what reads it."""
 
 WITHOUT_INFLUENCE = frozenset({"ctx", "kind", "type_comment", "name", "returns", "annotation", "simple"})

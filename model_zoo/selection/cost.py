@@ -12,18 +12,13 @@ SMALL_MB = 10.0
 
 
 class Cost(NamedTuple):
-    """What one model costs.
-
-    Attributes
-    ----------
-    ms
-        Processor time of one new molecule: the prediction, and a share of the features.
-    mb
-        Size of its files, which is what a host fetches and keeps, and what memory grows with (`bundles/on_demand.py`).
-    """
+    """What one model costs."""
 
     ms: float
+    """Processor time of one new molecule: the prediction, and a share of the features."""
     mb: float = 0.0
+    """Size of its files, which is what a host fetches and keeps, and what memory grows with
+    (`bundles/on_demand.py`)."""
 
     def __str__(self) -> str:
         return f"{self.ms:.3g} ms a molecule" + (f" and {self.mb:.3g} MB" if self.mb else "")

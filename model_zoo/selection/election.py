@@ -21,25 +21,17 @@ BASELINE = "naive"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained model in the contest.
-
-    Attributes
-    ----------
-    model, signature
-        What it is.
-    snapshot
-        Data version of the dataset it was scored on: scores compare only within one snapshot.
-    folds
-        Fold scores by metric.
-    ms_per_molecule
-        What one prediction costs without its features.
-    """
+    """A trained model in the contest."""
 
     model: str
     signature: str
+    """`model` and `signature`: what it is."""
     snapshot: str
+    """Data version of the dataset it was scored on: scores compare only within one snapshot."""
     folds: Mapping[str, Sequence[float]]
+    """Fold scores by metric."""
     ms_per_molecule: float
+    """What one prediction costs without its features."""
 
     def mean(self, metric: str) -> float:
         """Return the mean over folds."""
@@ -49,34 +41,23 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Election:
-    """Who serves, and why.
-
-    Attributes
-    ----------
-    champion
-        The one to serve; none when nobody passes the gates and nobody served before.
-    changed
-        Whether that is another trained model than the one serving until now.
-    challenger
-        The best of the others that pass the gates, if any.
-    reason
-        One sentence for people.
-    refused
-        Why each contender that may not serve may not, by model name.
-    p_values
-        One-sided paired p-value of each model against the holder of the title, by model name.
-    awaited
-        Models that compete and were not trained yet when this was decided: the champion is provisional. None where an
-        earlier champion goes on serving meanwhile.
-    """
+    """Who serves, and why."""
 
     champion: Candidate | None
+    """The one to serve; none when nobody passes the gates and nobody served before."""
     changed: bool
+    """Whether that is another trained model than the one serving until now."""
     challenger: Candidate | None
+    """The best of the others that pass the gates, if any."""
     reason: str
+    """One sentence for people."""
     refused: Mapping[str, str] = field(default_factory=dict)
+    """Why each contender that may not serve may not, by model name."""
     p_values: Mapping[str, float] = field(default_factory=dict)
+    """One-sided paired p-value of each model against the holder of the title, by model name."""
     awaited: tuple[str, ...] = ()
+    """Models that compete and were not trained yet when this was decided: the champion is provisional. None where an
+    earlier champion continues serving meanwhile."""
 
 
 def paired_p_value(challenger: Sequence[float], holder: Sequence[float], *, higher_is_better: bool) -> float:

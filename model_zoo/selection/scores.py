@@ -62,13 +62,7 @@ class Scores(Artefact, Scored):
 
 
 def read_scores(folder: Path) -> Scores:
-    """Read what `train_and_score` wrote about a trained model.
-
-    Raises
-    ------
-    StoreError
-        When it is not there, or needs a newer reader, or is no file of scores.
-    """
+    """Read what `train_and_score` wrote about a trained model."""
     path = folder / FILE
     try:
         return read_artefact(Scores, path.read_bytes(), str(path), StoreError)

@@ -34,25 +34,17 @@ SAME = 1e-3
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a model may learn from.
-
-    Attributes
-    ----------
-    X
-        `n x d` features of every molecule of the snapshot, test split included.
-    values
-        `n` values in the endpoint's unit.
-    folds
-        `n` fold numbers; see `model_zoo/data/folds.py`.
-    exact
-        Which of the `n` values were measured; the others are bounds, which are learnt from and never scored. All of
-        them when omitted.
-    """
+    """What a model may learn from."""
 
     X: NDArray[Any] | JoinedBlocks
+    """`n x d` features of every molecule of the snapshot, test split included."""
     values: NDArray[np.float64]
+    """`n` values in the endpoint's unit."""
     folds: NDArray[np.int_]
+    """`n` fold numbers; see `model_zoo/data/folds.py`."""
     exact: NDArray[np.bool_] | None = None
+    """Which of the `n` values were measured; the others are bounds, which are learnt from and never scored. All of them
+    when omitted."""
 
     @property
     def scored(self) -> NDArray[np.bool_]:
@@ -62,40 +54,26 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Member:
-    """A trained model that an ensemble is made of.
-
-    Attributes
-    ----------
-    name
-        The model's name.
-    columns
-        The ranges `(start, stop)` of the ensemble's features that it was fitted on.
-    folder
-        What `train_and_score` wrote of it, on the same data.
-    """
+    """A trained model that an ensemble is made of."""
 
     name: str
+    """The model's name."""
     columns: tuple[tuple[int, int], ...]
+    """The ranges `(start, stop)` of the ensemble's features that it was fitted on."""
     folder: Path
+    """What `train_and_score` wrote of it, on the same data."""
 
 
 @dataclass(frozen=True)
 class Validated:
-    """What cross-validation says of a model.
-
-    Attributes
-    ----------
-    raw
-        `n` out-of-fold predictions on the scale of training, NaN in the test split.
-    folds
-        Per fold, the score by every metric of the task.
-    model
-        The model that was fitted without the last fold; none of an ensemble.
-    """
+    """What cross-validation says of a model."""
 
     raw: NDArray[np.float64]
+    """`n` out-of-fold predictions on the scale of training, NaN in the test split."""
     folds: list[dict[str, float]]
+    """Per fold, the score by every metric of the task."""
     model: Model | None = None
+    """The model that was fitted without the last fold; none of an ensemble."""
 
     def summary(self) -> dict[str, dict[str, Json]]:
         """Return per metric the fold scores, their mean and their standard deviation."""
@@ -112,11 +90,6 @@ def cross_validate(
     """Fit a model without each fold in turn, and score it there. The test split takes no part.
 
     A trainer that learnt from other endpoints fits it instead of the recipe of that name.
-
-    Raises
-    ------
-    TrainingError
-        As `train_and_score`.
     """
     require_measured(data)
     trainer, y = trainer or _recipe(name), training_values(target, data.values)

@@ -1,4 +1,4 @@
-"""One trained model from what lies on disk: the snapshot, features, members and auxiliary endpoints it is made of.
+"""One trained model from what is on disk: the snapshot, features, members and auxiliary endpoints it is made of.
 
 Belongs here: reading them, joining them, and handing them to the training procedure. What is decided here changes
 numbers, so signatures cover it.
@@ -32,48 +32,33 @@ Watch = Callable[[TrainingData], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Learner:
-    """What is fitted.
-
-    Attributes
-    ----------
-    recipe, config
-        The module of the model, and its hyper-parameters.
-    target
-        Task and scale of the endpoint.
-    features
-        The featurizers it learns from, in order.
-    """
+    """What is fitted."""
 
     recipe: str
     config: ModelConfig
+    """`recipe` and `config`: the module of the model, and its hyper-parameters."""
     target: Target
+    """Task and scale of the endpoint."""
     features: Sequence[str]
+    """The featurizers it learns from, in order."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the parts of a trained model lie.
-
-    Attributes
-    ----------
-    snapshot
-        The folder of the endpoint's snapshot.
-    features
-        The file of each featurizer's numbers for it, by name.
-    members
-        Of an ensemble: by model, the folder that `train_and_score` filled, and the featurizers it learnt from.
-    auxiliary
-        By endpoint, its scale of training and the folder of its snapshot.
-    """
+    """Where the parts of a trained model lie."""
 
     snapshot: Path
+    """The folder of the endpoint's snapshot."""
     features: Mapping[str, Path]
+    """The file of each featurizer's numbers for it, by name."""
     members: Mapping[str, tuple[Path, Sequence[str]]] = field(default_factory=dict)
+    """Of an ensemble: by model, the folder that `train_and_score` filled, and the featurizers it learnt from."""
     auxiliary: Mapping[str, tuple[Target, Path]] = field(default_factory=dict)
+    """By endpoint, its scale of training and the folder of its snapshot."""
 
 
 def fit(learner: Learner, sources: Sources, featurize: Featurize, watch: Watch, folder: Path) -> dict[str, Json]:
-    """Fit a model on what lies on disk, score it and write it into an existing, empty folder.
+    """Fit a model on what is on disk, score it and write it into an existing, empty folder.
 
     Parameters
     ----------

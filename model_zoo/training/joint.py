@@ -50,42 +50,28 @@ WatchJoint = Callable[[], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class JointLearner:
-    """What is fitted.
-
-    Attributes
-    ----------
-    recipe, config
-        The module of the model, and its hyper-parameters.
-    targets
-        By endpoint of the group, its task and scale.
-    """
+    """What is fitted."""
 
     recipe: str
     config: ModelConfig
+    """`recipe` and `config`: the module of the model, and its hyper-parameters."""
     targets: Mapping[str, Target]
+    """By endpoint of the group, its task and scale."""
 
 
 @dataclass(frozen=True)
 class JointData:
-    """What a joint model may learn from.
-
-    Attributes
-    ----------
-    X
-        `n x d` features of every molecule of the group, test split included.
-    Y
-        `n x t` values on the scale of training, NaN where nothing was measured.
-    folds
-        `n` fold numbers; see `model_zoo/data/folds.py`.
-    endpoints, tasks
-        The `t` endpoints, and what kind of values they have.
-    """
+    """What a joint model may learn from."""
 
     X: Numbers | JoinedBlocks
+    """`n x d` features of every molecule of the group, test split included."""
     Y: NDArray[np.float64]
+    """`n x t` values on the scale of training, NaN where nothing was measured."""
     folds: NDArray[np.int_]
+    """`n` fold numbers; see `model_zoo/data/folds.py`."""
     endpoints: tuple[str, ...]
     tasks: tuple[Task, ...]
+    """`endpoints` and `tasks`: the `t` endpoints, and what kind of values they have."""
 
     def only(self, places: Sequence[int]) -> JointData:
         """Return some of the endpoints."""
@@ -97,7 +83,7 @@ class JointData:
 def fit_jointly(
     learner: JointLearner, group: Path, features: Sequence[Path], watch: WatchJoint, folder: Path
 ) -> dict[str, Json]:
-    """Fit a joint model on what lies on disk, with every fold left out in turn, and write it.
+    """Fit a joint model on what is on disk, with every fold left out in turn, and write it.
 
     Parameters
     ----------
@@ -186,13 +172,7 @@ def _trained(recipe: str, config: ModelConfig, data: JointData, rows: NDArray[np
 
 
 def read_told(folder: Path) -> dict[str, Json]:
-    """Read the content of `joint.json`.
-
-    Raises
-    ------
-    TrainingError
-        When it is not there.
-    """
+    """Read the content of `joint.json`."""
     try:
         told: dict[str, Json] = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError) as error:
@@ -290,7 +270,7 @@ def _require_group(data: JointData, shared: int, left_out: Mapping[str, str]) ->
     if len(data.endpoints) < 2:
         raise TrainingError(
             f"a joint model: expected two endpoints or more, got {len(data.endpoints)}{reasons}. Models of single "
-            "endpoints go on without it"
+            "endpoints continue without it"
         )
     if shared < LEAST_SHARED:
         raise TrainingError(

@@ -34,7 +34,7 @@ STEPS, BATCH, LEARNING_RATE, WEIGHT_DECAY = 12_000, 64, 2e-3, 0.01
 HELD_OUT = 20
 """One molecule of so many is held out, to say how well descriptors are read."""
 REWRITTEN = 0.5
-"""The share of molecules that are written anew, from another atom, each epoch."""
+"""The share of molecules that are written again, from another atom, each epoch."""
 MOST = 200_000
 """Molecules of a file: twelve thousand steps see each of so many four times."""
 SEED = 0
@@ -86,7 +86,7 @@ def molecules(root: Path, more: Sequence[Molecule] = ()) -> list[Molecule]:
 
 
 def normal_ranks(values: Numbers) -> NDArray[np.float32]:
-    """Give each column of an `n x d` matrix by rank, equal values alike, with mean 0 and deviation 1; 0 for constants.
+    """Return each column of an `n x d` matrix by rank, ties alike, with mean 0 and deviation 1; 0 for constants.
 
     Examples
     --------

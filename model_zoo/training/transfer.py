@@ -26,7 +26,7 @@ from model_zoo.training.cross_validation import training_values
 
 @dataclass(frozen=True)
 class AuxiliaryDataset:
-    """Another endpoint as it lies: its scale of training, its snapshot, and the `n x d` features of its molecules."""
+    """Another endpoint as it is: its scale of training, its snapshot, and the `n x d` features of its molecules."""
 
     name: str
     target: Target
@@ -35,7 +35,7 @@ class AuxiliaryDataset:
 
 
 def prepared(recipe: str, config: ModelConfig, own: Dataset, others: Iterable[AuxiliaryDataset]) -> Trainer:
-    """Let a recipe learn from other endpoints before it is trained on one; give what trains with that.
+    """Let a recipe learn from other endpoints before it is trained on one; return what trains with that.
 
     Parameters
     ----------
@@ -45,11 +45,6 @@ def prepared(recipe: str, config: ModelConfig, own: Dataset, others: Iterable[Au
         The snapshot that it will be trained on.
     others
         The auxiliary endpoints.
-
-    Raises
-    ------
-    TrainingError
-        As the recipe's `prepare` does.
     """
     hidden = frozenset(skeletons(own))
     trainer: Trainer = get(recipe).prepare(config, [_apart(other, hidden) for other in others])

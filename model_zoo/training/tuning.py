@@ -39,50 +39,34 @@ Validate = Callable[[ModelConfig, TrainingData], Validated]
 
 @dataclass(frozen=True)
 class Question:
-    """What is searched for.
-
-    Attributes
-    ----------
-    endpoint, model
-        Where, and whose hyper-parameters; the room is `search` in the model's YAML.
-    data
-        The endpoint's rows.
-    validate
-        Cross-validates the model with other hyper-parameters on rows; the test split has no part in it.
-    """
+    """What is searched for."""
 
     endpoint: Endpoint
     model: ModelSpec
+    """`endpoint` and `model`: where, and whose hyper-parameters; the room is `search` in the model's YAML."""
     data: TrainingData
+    """The endpoint's rows."""
     validate: Validate
+    """Cross-validates the model with other hyper-parameters on rows; the test split has no part in it."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search says.
-
-    Attributes
-    ----------
-    chosen
-        The best trial's hyper-parameters; empty when none was better than the present ones over the inner folds.
-    own, best
-        Mean over the inner folds of the present settings, and of the best trial.
-    gain, interval
-        How much better the chosen ones are on the outer folds, positive where better, and the 95 % interval of that
-        from drawing their molecules; none when nothing was chosen.
-    confirmed
-        Whether that interval lies above zero.
-    trials
-        How many there are.
-    """
+    """What a search says."""
 
     chosen: dict[str, Any]
+    """The best trial's hyper-parameters; empty when none was better than the present ones over the inner folds."""
     own: float
     best: float
+    """`own` and `best`: mean over the inner folds of the present settings, and of the best trial."""
     gain: float | None
     interval: tuple[float, float] | None
+    """`gain` and `interval`: how much better the chosen ones are on the outer folds, positive where better, and the 95
+    % interval of that from drawing their molecules; none when nothing was chosen."""
     confirmed: bool
+    """Whether that interval is above zero."""
     trials: int
+    """How many there are."""
 
 
 def tune(

@@ -56,7 +56,7 @@ def plain_errors(
         varying = int((X[:1] != X).any(axis=0).sum()) if X.size else 0
         advice = ""
         if X.size and not varying:
-            advice = "; expected features that differ: choose featurizers that tell these molecules apart"
+            advice = "; expected features that differ: choose featurizers that distinguish these molecules"
         elif len(np.unique(y)) == 1:
             advice = "; expected values that differ: there is nothing to learn"
         says = str(error).strip().partition("\n")[0]
@@ -80,13 +80,7 @@ def row_limit(recipe: str, config: ModelConfig) -> Callable[[int], None]:
 
 @contextmanager
 def plain_joint_errors(name: str) -> Iterator[None]:
-    """Wrap the fit of a joint model, as `plain_errors` does one of a single endpoint.
-
-    Raises
-    ------
-    TrainingError
-        With a library's own words, when the fit raised something that is no error of ours.
-    """
+    """Wrap the fit of a joint model, as `plain_errors` does one of a single endpoint."""
     try:
         yield
     except (AidrugError, MemoryError):

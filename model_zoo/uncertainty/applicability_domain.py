@@ -18,22 +18,15 @@ from model_zoo.uncertainty.property_distance import PropertySpace
 
 @dataclass(frozen=True)
 class Domain:
-    """The training molecules as packed fingerprints, to say how near a new molecule is.
-
-    Attributes
-    ----------
-    packed
-        `n x 128` bytes: 1024 bits per training molecule, by the version of the rule that its bundle names.
-    threshold
-        The 5th percentile of the training molecules' own similarity to their nearest neighbour in another fold. In
-        bundles up to format 3, a molecule at or above it counts as inside.
-    properties
-        `n x p` sizes and kinds, see `size_and_kind`; none in bundles up to format 3.
-    """
+    """The training molecules as packed fingerprints, to say how near a new molecule is."""
 
     packed: NDArray[np.uint8]
+    """`n x 128` bytes: 1024 bits per training molecule, by the version of the rule that its bundle names."""
     threshold: float
+    """The 5th percentile of the training molecules' own similarity to their nearest neighbour in another fold. In
+    bundles up to format 3, a molecule at or above it counts as inside."""
     properties: NDArray[np.float64] | None = None
+    """`n x p` sizes and kinds, see `size_and_kind`; none in bundles up to format 3."""
 
     def nearest(self, packed: NDArray[np.uint8], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Return the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`.

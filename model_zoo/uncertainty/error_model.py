@@ -5,7 +5,7 @@ while they were held out.
 Does not belong here: intervals (see `conformal.py`), words for it (see `reliability.py`).
 
 Log-linear in three signals: how unlike the molecule is to its nearest training molecule, how wrong the model was, out
-of fold, on the training molecules nearest to it, and how far it lies from them by size and kind; for classes in a
+of fold, on the training molecules nearest to it, and how far it is from them by size and kind; for classes in a
 fourth, how undecided the probability is. A signal can only raise what is expected. What was tried beside them, and how
 this one was chosen: `docs/uncertainty.md`. Sources: Papadopoulos et al., J. Artif. Intell. Res. 2011, 40, 815;
 Sheridan, J. Chem. Inf. Model. 2012, 52, 814 (error from distance, and from what else is known).
@@ -41,7 +41,7 @@ class ErrorModel(BaseModel):
     center: tuple[float, ...] = (0.0, 0.0)
     spread: tuple[float, ...] = (1.0, 1.0)
     weights: tuple[float, ...] = (0.0, 0.0, 0.0)
-    """The first one stands alone; one more per signal."""
+    """The first one is alone; one more per signal."""
     low: float = 0.0
     high: float = 0.0
 
@@ -64,7 +64,7 @@ class ErrorModel(BaseModel):
 
 
 def difficulty(similarity: Floats, errors: Floats, *more: Floats) -> Floats:
-    """Give how hard `n` molecules are: distance to the nearest training molecule, error in its neighbourhood, and more.
+    """Return how hard `n` molecules are: distance to the nearest training molecule, error around it, and more.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def fit_error_model(hard: Floats, errors: Floats, ceiling: float = 0.0) -> Error
 
 
 def _rising_weights(inputs: Floats, errors: Floats, start: float) -> Floats:
-    """Give the likeliest weights of which none but the first is negative: signals that would lower it are left out."""
+    """Return the likeliest weights, none but the first negative: signals that would lower it are left out."""
     kept = np.arange(inputs.shape[1])
     while True:
         weights = _weights(inputs[:, kept], errors, start)

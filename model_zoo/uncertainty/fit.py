@@ -37,7 +37,7 @@ QUANTILES = 201
 
 Floats = NDArray[np.float64]
 Asked = tuple[Floats, NDArray[np.bool_]]
-"""How hard new molecules are, and which lie beyond the range of sizes and kinds."""
+"""How hard new molecules are, and which are beyond the range of sizes and kinds."""
 _NOTHING = (np.empty(0, dtype=bool), np.empty(0))
 
 
@@ -53,7 +53,7 @@ class ReferenceDistribution(BaseModel):
     """Evenly spaced quantiles of the predictions, in the endpoint's unit, from the lowest to the highest."""
 
     def percentile(self, values: Floats) -> Floats:
-        """Return the share of the list, in percent, that `n` values lie above; equal ones count half.
+        """Return the share of the list, in percent, that `n` values are above; equal ones count half.
 
         Examples
         --------
@@ -98,29 +98,21 @@ class Uncertainty(BaseModel):
 
 @dataclass(frozen=True)
 class OutOfFoldPredictions:
-    """What a trained model said of molecules it was not fitted on.
-
-    Attributes
-    ----------
-    predicted
-        `n` predictions on the scale of training.
-    values
-        `n` measured values on that scale.
-    packed, properties
-        `n x b` packed fingerprints, see `similarity.pack`, and `n x p` sizes and kinds, see `size_and_kind`.
-    folds
-        `n` fold numbers; -1 throughout for the test split.
-    side
-        Of `n` values: 0 where it was measured, 1 where the true one is known to lie above it, -1 where below. None when
-        all were measured.
-    """
+    """What a trained model said of molecules it was not fitted on."""
 
     predicted: Floats
+    """`n` predictions on the scale of training."""
     values: Floats
+    """`n` measured values on that scale."""
     packed: NDArray[np.uint8]
     properties: Floats
+    """`packed` and `properties`: `n x b` packed fingerprints, see `similarity.pack`, and `n x p` sizes and kinds, see
+    `size_and_kind`."""
     folds: NDArray[np.int_]
+    """`n` fold numbers; -1 throughout for the test split."""
     side: NDArray[np.int_] | None = None
+    """Of `n` values: 0 where it was measured, 1 where the true one is known to lie above it, -1 where below. None when
+    all were measured."""
 
     @property
     def exact(self) -> NDArray[np.bool_]:
@@ -236,7 +228,7 @@ def _naive_error(values: Floats) -> float:
 
 
 def _levels_report(places: NDArray[np.int_], shown: Floats, holds: NDArray[np.bool_]) -> list[dict[str, Json]]:
-    """Tell per level how many molecules, how wrong on average, and how often the statement at 90 % held."""
+    """Report per level how many molecules, how wrong on average, and how often the statement at 90 % held."""
     return [
         {
             "level": name,

@@ -3,7 +3,7 @@
 Belongs here: where the levels part, whether the parting is earned, and what was found in each.
 Does not belong here: the expected error itself (see `error_model.py`), words for people (see `serving`).
 
-A boundary stands only where held-out errors on its two sides differ: where the error model cannot tell molecules apart,
+A boundary is only where held-out errors on its two sides differ: where the error model cannot tell molecules apart,
 it does not say that it can, and all of them are `medium`. `low` has a second meaning that needs no boundary: farther
 from all training molecules than these were from each other, or beyond the range of their sizes and kinds. No error was
 measured there, and as much is expected as of a molecule of which nothing is known.
@@ -114,7 +114,7 @@ def fit_levels(expected: Floats, shown: Floats, hard: Floats) -> Levels:
 
 
 def held_out_expectations(hard: Floats, errors: Floats, folds: NDArray[np.int_], ceiling: float = 0.0) -> Floats:
-    """Give what was expected of each molecule by a model that was fitted without its fold; a single fold's by its own.
+    """Return the error expected by a model fitted without the molecule's fold; of a single fold by its own.
 
     Where the other folds have no error at all, nothing is expected.
     """
@@ -128,7 +128,7 @@ def held_out_expectations(hard: Floats, errors: Floats, folds: NDArray[np.int_],
 
 
 def _differ(shown: Floats, below: NDArray[np.bool_], above: NDArray[np.bool_]) -> bool:
-    """Return whether what lies above a boundary was worse than what lies below, beyond chance."""
+    """Return whether what is above a boundary was worse than what is below, beyond chance."""
     if min(int(below.sum()), int(above.sum())) < FEWEST_OF_A_SIDE:
         return False
     typical = float(shown.mean()) or 1.0  # squares of errors in some units are no numbers

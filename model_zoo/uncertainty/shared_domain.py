@@ -53,7 +53,7 @@ class DomainIndex:
         self._last = threading.local()
 
     def nearest(self, packed: NDArray[np.uint8], k: int) -> Nearest:
-        """Do what `Domain.nearest` does; asked again on the same thread for the same array, give what was found."""
+        """Do what `Domain.nearest` does; asked again on the same thread for the same array, return what was found."""
         last: tuple[NDArray[np.uint8], int, Nearest] | None = getattr(self._last, "found", None)
         if last is not None and last[0] is packed and last[1] == k:
             return last[2]
@@ -67,7 +67,7 @@ class DomainIndex:
         return found
 
     def distance(self, properties: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Do what `Domain.distance` does; asked again on the same thread for the same array, give what was found."""
+        """Do what `Domain.distance` does; asked again on the same thread for the same array, return what was found."""
         last: tuple[NDArray[np.float64], NDArray[np.float64]] | None = getattr(self._last, "distance", None)
         if last is None or last[0] is not properties:
             self._last.distance = last = (properties, self._alone.distance(properties))
@@ -96,15 +96,10 @@ class DomainIndex:
 
 @dataclass(frozen=True)
 class SharedDomain(Domain):
-    """A domain that looks in an index which others use too.
-
-    Attributes
-    ----------
-    index
-        Of the same molecules.
-    """
+    """A domain that looks in an index which others use too."""
 
     index: DomainIndex = field(kw_only=True)
+    """Of the same molecules."""
 
     def nearest(self, packed: NDArray[np.uint8], k: int = 1) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Return the `k` highest Tanimoto similarities and the training rows they belong to, both `n x k`."""

@@ -32,15 +32,7 @@ class Ask(Protocol):
 
 
 class InProcess:
-    """Asks an application in this process, as the caller who asks us: with their key, from their address.
-
-    Parameters
-    ----------
-    app
-        The application.
-    scope
-        Of the request that brought the question.
-    """
+    """Asks an application in this process, as the caller who asks us: with their key, from their address."""
 
     KEPT = (b"authorization", b"cookie", b"host", b"x-forwarded-for", b"origin", b"sec-fetch-site")
 
@@ -99,13 +91,7 @@ class InProcess:
 
 
 class OverNetwork:
-    """Asks a service elsewhere.
-
-    Parameters
-    ----------
-    transport
-        Its address and key.
-    """
+    """Asks a service elsewhere."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -8,12 +8,6 @@ from serving.client import Client
 
 
 def run(client: Client) -> None:
-    """Answer until standard input ends.
-
-    Parameters
-    ----------
-    client
-        Of the service that is asked.
-    """
+    """Answer until standard input ends."""
     asking = OverNetwork(client.transport)
     make_server(lambda _: asking).run("stdio")

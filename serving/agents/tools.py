@@ -36,13 +36,7 @@ Server = MCPServer[Any]
 def make_server(  # noqa: C901  a list of tools, each of a few lines
     asking: Callable[[Called], Ask],
 ) -> Server:
-    """Make the server.
-
-    Parameters
-    ----------
-    asking
-        Gives what a tool asks the service by, for the request that called it.
-    """
+    """Make the server."""
     server: MCPServer[Any] = MCPServer("ai-drug-assets", instructions=wording.INSTRUCTIONS)
     logging.getLogger("mcp").setLevel(logging.CRITICAL)  # it writes why a tool failed, and that may hold a structure
 

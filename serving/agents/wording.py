@@ -25,10 +25,10 @@ PREDICT = """\
 Predict properties of up to 50 molecules given as SMILES. Every value comes with `interval` (for 90 % of molecules
 like the training data), `unit`, `reliability` ("high", "medium", "low"), `usual_error` (the model's mean error at that
 level; absent where none is known), `domain` ("outside" where reliability is low) and `cautions`. Report the interval
-with the value and repeat every caution. `labels_not_excluded` with two labels means that the model cannot tell. A
+with the value and repeat every caution. `labels_not_excluded` with two labels means that the model cannot decide. A
 molecule with `error` has no prediction."""
 EXPLAIN = """\
-Tell which atoms of one molecule move a prediction up or down, by the model. It explains the model, not the chemistry:
+Return which atoms of one molecule move a prediction up or down, by the model. It explains the model, not the chemistry:
 do not present it as a mechanism. Atoms are numbered as in `standardised`. Takes seconds; at most 70 heavy atoms."""
 NEAREST = """\
 Find the most similar molecules with measured values for a property. These are measurements: prefer them to predictions,
@@ -37,12 +37,12 @@ value is only a bound."""
 COMPARE = """\
 Compare 2 to 20 molecules by one property. `order` is by predicted value, the better first. `distinguishable` says of
 each neighbouring pair in that order whether their intervals are apart; where it is false, say that the models cannot
-tell which is better."""
+decide which is better."""
 SUBMIT = """\
-Predict more molecules than predict takes, as a job that runs in the background: up to 10,000 SMILES. Gives a job id;
+Predict more molecules than predict takes, as a job that runs in the background: up to 10,000 SMILES. Returns a job id;
 read it with read_job."""
 READ = """\
-Tell how far a job is, and give a page of its rows once they are done. Rows have the same meaning as in predict."""
+Return how far a job is, and a page of its rows once they are done. Rows have the same meaning as in predict."""
 REPORT = """\
 Report a value that was measured in a laboratory, so that models learn from it. Never report a predicted, guessed or
 remembered value. Needs the endpoint's own unit. The same report sent twice is stored once."""
@@ -71,7 +71,7 @@ def told(entry: dict[str, Json]) -> dict[str, Json]:
         if each.get("prediction_set") is not None:
             said["predictions"][name]["labels_not_excluded"] = each["prediction_set"]
             if len(each["prediction_set"]) != 1:
-                cautions.append("the model cannot tell the classes apart for this molecule at 90 %")
+                cautions.append("the model cannot distinguish the classes for this molecule at 90 %")
         said["predictions"][name] |= {"cautions": cautions, "champion": each["champion"]}
     if "failed" in entry:
         said["failed"] = entry["failed"]

@@ -21,7 +21,7 @@ from serving.inference.engine import Engine
 
 @get("/health/live", opt={"scope": "open"}, tags=["health"], summary="Whether the process answers")
 async def live() -> Live:
-    """Tell that the process answers."""
+    """Return that the process answers."""
     return Live()
 
 
@@ -29,7 +29,7 @@ async def live() -> Live:
     "/health/ready",
     opt={"scope": "open"},
     tags=["health"],
-    summary="Whether predictions can be had",
+    summary="Whether predictions are available",
     responses={503: ResponseSpec(Ready, generate_examples=False)},
 )
 async def ready(request: HttpRequest, engine: NamedDependency[Engine]) -> Response[Ready]:

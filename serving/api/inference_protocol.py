@@ -3,7 +3,7 @@
 A model here is an endpoint of ours. The input is a BYTES tensor named `smiles` with one SMILES per molecule; the
 outputs are FP64 tensors of the same length: `value`, `lower`, `upper` (for a regression endpoint), `similarity` and
 `usual_error`, and the BYTES tensor `reliability`; the last two are null where the champion tells none. A molecule that
-could not be predicted is null in each, and its reason stands in the output `error` (BYTES, null for the others).
+could not be predicted is null in each, and its reason is in the output `error` (BYTES, null for the others).
 `notes` (BYTES, null where there are none) says what was left out of a structure. `version` (BYTES) names the version
 that answered for each molecule: while a challenger is on trial, some are the challenger's, unless the address names the
 champion's version. The input may come as a binary tensor beside the JSON; outputs are JSON always, since only JSON has
@@ -48,7 +48,7 @@ class ServerLive(Struct, frozen=True):
 
 
 class ServerReady(Struct, frozen=True):
-    """Whether predictions can be had."""
+    """Whether predictions are available."""
 
     ready: bool
 
@@ -95,7 +95,7 @@ class InputTensor(Struct, frozen=True):
     data: list[Any]
     parameters: Annotated[
         dict[str, Any] | UnsetType,
-        Meta(description="With `binary_data_size`, the data stand as bytes behind the JSON instead."),
+        Meta(description="With `binary_data_size`, the data follow the JSON as bytes instead."),
     ] = UNSET
 
 
@@ -138,14 +138,14 @@ class InferResponse(Struct, frozen=True):
 
 @get("/health/live", opt={"scope": "open"}, summary="Whether the process answers")
 async def server_live() -> ServerLive:
-    """Tell that the process answers."""
+    """Return that the process answers."""
     return ServerLive(live=True)
 
 
 @get(
     "/health/ready",
     opt={"scope": "open"},
-    summary="Whether predictions can be had",
+    summary="Whether predictions are available",
     responses={503: ResponseSpec(ServerReady, generate_examples=False)},
 )
 async def server_ready(engine: NamedDependency[Engine]) -> Response[ServerReady]:
@@ -253,13 +253,7 @@ def _champion(engine: Engine, table: ChampionRegistry, name: str, model_version:
 
 
 def _smiles(data: InferRequest, most: int) -> list[str]:
-    """Return the molecules of a request.
-
-    Raises
-    ------
-    ProblemError
-        `invalid-request`, with what was expected and what came.
-    """
+    """Return the molecules of a request."""
     if len(data.inputs) != 1 or data.inputs[0].name != INPUT:
         names = ", ".join(repr(tensor.name) for tensor in data.inputs) or "none"
         raise ProblemError("invalid-request", f"inputs: expected one tensor named '{INPUT}', got {names}")

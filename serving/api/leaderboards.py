@@ -49,7 +49,7 @@ class Leaderboard(Struct, frozen=True):
     rows: Annotated[list[LeaderboardRow], Meta(description="Best first.")]
     absent: Annotated[dict[str, str], Meta(description="Models that were not scored, and why.")]
     scale: Annotated[
-        str, Meta(description="What scores are told on: the endpoint's unit, or such as `log10 of mL/min/kg`.")
+        str, Meta(description="The scale of scores: the endpoint's unit, or one such as `log10 of mL/min/kg`.")
     ] = ""
     note: str = "cv decides; test is reported only, nothing is chosen by it"
 

@@ -30,7 +30,7 @@ _FAULT = problem_response()
     responses={400: _FAULT, 404: _FAULT, 409: _FAULT, 503: _FAULT, **REFUSALS},
 )
 async def promote(request: HttpRequest, name: EndpointName, engine: NamedDependency[Engine]) -> ChampionInfo:
-    """Make an endpoint's challenger its champion; the former champion does not come back by itself."""
+    """Make an endpoint's challenger its champion; the former champion does not return by itself."""
     with audited(request, "promote", name):
         return await change_champion(
             engine, name, lambda pointer: pointer.promote(name, by="promotion"), "nothing-to-promote"

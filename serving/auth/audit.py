@@ -15,29 +15,13 @@ logger = logging.getLogger(__name__)
 
 
 class Audit:
-    """A file that lines are appended to.
-
-    Parameters
-    ----------
-    path
-        The file; none to keep no record.
-    """
+    """A file that lines are appended to."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def note(self, action: str, target: str, *, who: str, where: str, result: str, request_id: str = "") -> None:
-        """Append a line. A disk that takes none is logged: putting a champion back must work in an emergency.
-
-        Parameters
-        ----------
-        action, target
-            What was asked for, and of what: "roll back", an endpoint.
-        who, where
-            The caller's name (never a secret) and address.
-        result
-            "done", or the code of the fault.
-        """
+        """Append a line. A disk that takes none is logged: putting a champion back must work in an emergency."""
         if self._path is None:
             return
         line = {

@@ -61,15 +61,7 @@ class Caller:
 
 
 class Guard:
-    """The rules of one service.
-
-    Parameters
-    ----------
-    settings
-        Where it listens, where keys are, what is open.
-    rate_limit
-        The allowances of callers; none for no limit.
-    """
+    """The rules of one service."""
 
     def __init__(self, settings: Settings, rate_limit: RateLimit | None = None) -> None:
         self._settings, self._rate_limit = settings, rate_limit
@@ -94,7 +86,7 @@ class Guard:
         return not self._settings.open_access and (not self._settings.on_loopback or self._has_keys())
 
     def admit(self, connection: Connection, need: Need) -> Caller | None:
-        """Tell who asks; nobody needs to be known where all is open.
+        """Return who asks; nobody needs to be known where all is open.
 
         Raises
         ------
@@ -224,7 +216,7 @@ def caller_of(scope: AsgiScope) -> Caller | None:
 
 
 def holder_of(scope: AsgiScope) -> str:
-    """Tell whose something is: the id of the caller's key; nobody's where no key was shown."""
+    """Return the owner of what a caller makes: the id of their key, or nobody without a key."""
     caller = caller_of(scope)
     return caller.name.partition(" ")[0] if caller is not None and caller.is_key else ""
 
@@ -252,13 +244,7 @@ def _note(connection: Connection, action: str, target: str, result: str) -> None
 
 
 def require_protection(settings: Settings) -> None:
-    """Refuse to serve other machines without keys, unless a setting says so plainly, and with keys that are damaged.
-
-    Raises
-    ------
-    ConfigError
-        With what to do.
-    """
+    """Refuse to serve other machines without keys, unless a setting says so plainly, and with keys that are damaged."""
     used = settings.keys_file is not None and KeyStore(settings.keys_file).is_used()
     if used or settings.on_loopback or settings.open_access or settings.admin_token is not None:
         return
@@ -280,7 +266,7 @@ def _shown(connection: Connection) -> tuple[str | None, bool]:
 
 @contextmanager
 def _telling() -> Iterator[None]:
-    """Tell callers that the file of keys is damaged, and the log where it is: nobody is let in on its word."""
+    """Report a damaged file of keys to callers, and its place to the log: nobody is admitted by it."""
     try:
         yield
     except ConfigError as error:

@@ -37,26 +37,19 @@ CREATE TABLE IF NOT EXISTS keys (
 
 @dataclass(frozen=True)
 class Key:
-    """What is on record of a key; times are ISO 8601 in UTC.
-
-    Attributes
-    ----------
-    id
-        Names the key; no secret.
-    scopes
-        What it allows.
-    expires, last_used, revoked
-        None for never. `last_used` is kept to the minute or so.
-    """
+    """What is on record of a key; times are ISO 8601 in UTC."""
 
     id: str
+    """Names the key; no secret."""
     digest: bytes
     label: str
     scopes: tuple[Scope, ...]
+    """What it allows."""
     created: str
     expires: str | None
     last_used: str | None
     revoked: str | None
+    """`expires`, `last_used` and `revoked`: none for never. `last_used` is kept to the minute or so."""
 
     def is_valid(self, now: datetime) -> bool:
         """Return whether the key is neither revoked nor expired."""
@@ -167,7 +160,7 @@ class KeyStore:
         except sqlite3.Error as error:
             raise ConfigError(
                 f"{self.path}: expected a readable file of keys, got: {error}. Put it back from a backup; or remove it "
-                "and make new keys with `aidrug keys create LABEL --scope predict`: until then nobody is let in"
+                "and make new keys with `aidrug keys create LABEL --scope predict`: until then nobody is admitted"
             ) from error
 
     def _make(self) -> None:

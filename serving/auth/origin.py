@@ -51,11 +51,6 @@ def require_own_name(connection: Connection, names: Collection[str], *, on_loopb
         Those that are, beside this machine's own.
     on_loopback
         Whether other machines are kept out; where they are not, any name will do as long as none is given.
-
-    Raises
-    ------
-    ProblemError
-        `forbidden`, with what to do.
     """
     host = connection.headers.get("host")
     if host is None or not (names or on_loopback):  # every browser sends one
@@ -69,13 +64,7 @@ def require_own_name(connection: Connection, names: Collection[str], *, on_loopb
 
 
 def require_own_page(connection: Connection) -> None:
-    """Refuse what another site's page makes a browser send; programs, which send neither header, are admitted.
-
-    Raises
-    ------
-    ProblemError
-        `forbidden`.
-    """
+    """Refuse what another site's page makes a browser send; programs, which send neither header, are admitted."""
     if connection.scope.get("method") in _READING:
         return
     site, origin = connection.headers.get("sec-fetch-site"), connection.headers.get("origin")
@@ -85,13 +74,7 @@ def require_own_page(connection: Connection) -> None:
 
 
 def require_json(connection: Connection, handler: BaseRouteHandler) -> None:
-    """Refuse a body under another type where JSON is read: a form of any page can send `text/plain`.
-
-    Raises
-    ------
-    ProblemError
-        `unsupported-media-type`.
-    """
+    """Refuse a body under another type where JSON is read: a form of any page can send `text/plain`."""
     data = handler.parsed_data_field
     kwarg = data.kwarg_definition if data is not None else None
     if not isinstance(kwarg, BodyKwarg) or kwarg.media_type != RequestEncodingType.JSON:

@@ -39,15 +39,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Champion:
-    """A loaded bundle that serves an endpoint.
-
-    Attributes
-    ----------
-    bundle
-        The verified bundle.
-    """
+    """A loaded bundle that serves an endpoint."""
 
     bundle: Bundle
+    """The verified bundle."""
 
     @cached_property
     def measured(self) -> NDArray[np.float64]:
@@ -94,33 +89,22 @@ class Champion:
 
 @dataclass(frozen=True)
 class ChampionRegistry:
-    """Everything one request needs to know of the champions; never changed, only replaced.
-
-    Attributes
-    ----------
-    generation
-        Generation of the pointer that the table was made from.
-    champions
-        Loaded champion of each endpoint, by name, in alphabetical order.
-    appointments
-        What the pointer says of each endpoint, loaded or not.
-    failures
-        Endpoints whose appointed version could not be loaded; an older champion may serve them.
-    challengers
-        Loaded version on trial beside an endpoint's champion, where there is one.
-    trial_failures
-        Endpoints whose version on trial could not be loaded; the champion answers alone.
-    withdrawn
-        Endpoints that are served no more, since when and why.
-    """
+    """Everything one request needs to know of the champions; never changed, only replaced."""
 
     generation: int = 0
+    """Generation of the pointer that the table was made from."""
     champions: Mapping[str, Champion] = field(default_factory=lambda: MappingProxyType({}))
+    """Loaded champion of each endpoint, by name, in alphabetical order."""
     appointments: Mapping[str, Current] = field(default_factory=lambda: MappingProxyType({}))
+    """What the pointer says of each endpoint, loaded or not."""
     failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
+    """Endpoints whose appointed version could not be loaded; an older champion may serve them."""
     challengers: Mapping[str, Champion] = field(default_factory=lambda: MappingProxyType({}))
+    """Loaded version on trial beside an endpoint's champion, where there is one."""
     trial_failures: Mapping[str, Failure] = field(default_factory=lambda: MappingProxyType({}))
+    """Endpoints whose version on trial could not be loaded; the champion answers alone."""
     withdrawn: Mapping[str, Withdrawal] = field(default_factory=lambda: MappingProxyType({}))
+    """Endpoints that are served no longer, since when and why."""
 
     @property
     def loaded(self) -> dict[tuple[str, str], Champion]:

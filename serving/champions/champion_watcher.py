@@ -7,7 +7,7 @@ A request reads `ChampionWatcher.table` once and keeps what it read; the watcher
 rebinds one reference to a new one. The old bundles are freed when the last request lets go of them.
 
 A pointer that is damaged, gone, or cannot come after the one that is followed (see `Pointer.damage_after`) changes
-nothing: what serves goes on serving until a whole one is there, or one of another lineage, which a restore writes. A
+nothing: what serves continues serving until a whole one is there, or one of another lineage, which a restore writes. A
 service that starts beside such a one serves what was followed before it started (see `remembered_pointer.py`).
 """
 
@@ -182,18 +182,14 @@ class ChampionWatcher:
             self._serve(self._followed)
 
     def _next(self, content: bytes | None) -> Pointer:
-        """Read the pointer that comes after the one that is followed.
-
-        Raises
-        ------
-        PointerError
-            When it is damaged, or cannot come after that one.
-        """
+        """Read the pointer that comes after the one that is followed."""
         pointer = parse_pointer(content)
         if self._followed is not None:
-            gone = f"{POINTER} is gone, and so is what tells that there was one" if content is None else None
+            gone = f"{POINTER} is gone, and so is the record that there was one" if content is None else None
             if fault := gone or pointer.damage_after(self._followed):
-                raise PointerError(f"{fault}: what serves goes on serving. `aidrug restore` writes a whole one")
+                raise PointerError(
+                    f"{fault}: the present champions continue to serve. `aidrug restore` writes a whole one"
+                )
         return pointer
 
     def _serve(self, pointer: Pointer) -> None:
@@ -215,7 +211,7 @@ class ChampionWatcher:
                 old = before.champions.get(endpoint)
                 metrics.REFUSED_BUNDLES.labels(endpoint).inc()
                 logger.error(
-                    "champion %s/%s is not served: %s; %s goes on serving",
+                    "champion %s/%s is not served: %s; %s continues to serve",
                     endpoint, failure.version, failure.detail, old.manifest.version if old else "nothing",
                 )  # fmt: skip
         for endpoint, champion in found.items():

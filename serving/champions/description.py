@@ -44,7 +44,7 @@ def champion_info(table: ChampionRegistry, name: str, progress: Progress | None 
     Raises
     ------
     ProblemError
-        `withdrawn` when it is served no more, `unknown-endpoint` when none was ever appointed.
+        `withdrawn` when it is served no longer, `unknown-endpoint` when none was ever appointed.
     """
     current = table.appointments.get(name)
     if current is None:

@@ -22,13 +22,6 @@ logger = logging.getLogger(__name__)
 class Remembered:
     """The file.
 
-    Parameters
-    ----------
-    folder
-        Where the service keeps its state; none to keep nothing.
-    store
-        Which store is followed.
-
     Attributes
     ----------
     kept

@@ -22,13 +22,6 @@ OTHER_SECONDS = 15.0
 class TrainingProgress:
     """Reads what a run is making.
 
-    Parameters
-    ----------
-    store
-        Where the news lies.
-    poll_seconds
-        Time between two looks, where that is longer than the least.
-
     Attributes
     ----------
     looked

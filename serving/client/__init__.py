@@ -51,7 +51,7 @@ class Client:
     api_key
         Key to show; `AIDRUG_API_KEY`, else none, when omitted.
     timeout_seconds
-        How long one answer may take to begin or to go on.
+        How long one answer may take to begin or to continue.
     retries
         How often a request is sent again that found the service busy or out of reach. The service says when; what
         changes something is sent again only where that is safe.
@@ -90,7 +90,7 @@ class Client:
     async def predict_async(
         self, smiles: Sequence[str], endpoints: Sequence[str] | None = None, include: Sequence[str] = ()
     ) -> list[Prediction]:
-        """Predict molecules as `predict` does, while other tasks of the event loop go on."""
+        """Predict molecules as `predict` does, while other tasks of the event loop continue."""
         return await asyncio.to_thread(self.predict, smiles, endpoints, include)
 
     def predict_frame(
@@ -128,7 +128,7 @@ class Client:
     async def predict_frame_async(
         self, frame: pd.DataFrame, smiles: str = "smiles", endpoints: Sequence[str] | None = None
     ) -> pd.DataFrame:
-        """Predict as `predict_frame` does, while other tasks go on."""
+        """Predict as `predict_frame` does, while other tasks continue."""
         return await asyncio.to_thread(self.predict_frame, frame, smiles, endpoints, progress=False)
 
     def _predict(

@@ -19,14 +19,14 @@ MOST_SHOWN = 50
 
 
 class Progress(Protocol):
-    """Gives what it is given, and tells how far it is."""
+    """Yields what it is given, and shows how far it is."""
 
     def __call__(self, parts: Sequence[Sequence[str]], total: int) -> Iterable[Sequence[str]]:
         """Return the parts of a list of so many texts."""
 
 
 def silent(parts: Sequence[Sequence[str]], total: int) -> Iterable[Sequence[str]]:
-    """Tell nothing."""
+    """Show nothing."""
     return parts
 
 
@@ -110,15 +110,7 @@ def flags(prediction: Prediction, endpoint: str) -> str:
 
 
 class Shown:
-    """A table with a picture per molecule, as notebooks draw it.
-
-    Parameters
-    ----------
-    frame
-        The table.
-    smiles
-        Its column of SMILES.
-    """
+    """A table with a picture per molecule, as notebooks draw it."""
 
     def __init__(self, frame: pd.DataFrame, smiles: str = "smiles") -> None:
         self._frame, self._smiles = frame.head(MOST_SHOWN), smiles

@@ -49,19 +49,7 @@ class NotReachableError(ServiceError):
 
 
 class Transport:
-    """Sends requests to one service.
-
-    Parameters
-    ----------
-    url
-        Its address, without a slash at the end.
-    api_key
-        Key to show, if any.
-    timeout_seconds
-        How long an answer may take to begin or to go on.
-    retries
-        How often a request is sent again that found the service busy or out of reach.
-    """
+    """Sends requests to one service."""
 
     def __init__(self, url: str, api_key: str | None, timeout_seconds: float, retries: int) -> None:
         parts = urlsplit(url)
@@ -106,7 +94,7 @@ class Transport:
         Parameters
         ----------
         body
-            Gives the body, anew for each time the request is sent.
+            Gives the body, again for each time the request is sent.
         again
             Whether it is safe to send it again when the connection broke in the middle.
         extra_seconds
@@ -162,7 +150,7 @@ def pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
         while piece := answer.read(PIECE_BYTES):
             yield piece
     except (OSError, http.client.HTTPException) as error:
-        raise NotReachableError(f"the answer broke off: {type(error).__name__}") from error
+        raise NotReachableError(f"the answer ended early: {type(error).__name__}") from error
 
 
 def lines(answer: http.client.HTTPResponse) -> Iterator[str]:
@@ -171,7 +159,7 @@ def lines(answer: http.client.HTTPResponse) -> Iterator[str]:
         while line := answer.readline():
             yield line.decode().rstrip("\r\n")
     except (OSError, http.client.HTTPException) as error:
-        raise NotReachableError(f"the answer broke off: {type(error).__name__}") from error
+        raise NotReachableError(f"the answer ended early: {type(error).__name__}") from error
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

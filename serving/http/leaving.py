@@ -1,6 +1,6 @@
 """Work that nobody waits for any more.
 
-A server goes on with a request whose client has left. That is right for what changes something, and for what is
+A server continues with a request whose client has left. That is right for what changes something, and for what is
 remembered; an explanation of minutes is neither.
 """
 
@@ -29,7 +29,7 @@ async def unless_left(request: HttpRequest, work: Coroutine[None, None, T]) -> T
     try:
         await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise ProblemError("client-left", "the client left before its answer was there")
+            raise ProblemError("client-left", "the client disconnected before its answer was ready")
         return await task
     finally:
         task.cancel()

@@ -18,7 +18,7 @@ from serving.http.problems import ProblemError
 SLOWEST_BYTES_PER_SECOND = 1000
 """Slower than the slowest line anybody sends files over: whoever sends a byte now and then has no end in mind."""
 STOPPING_SECONDS = 3.0
-"""How long a request may go on arriving once the service ends."""
+"""How long a request may continue arriving once the service ends."""
 
 
 class Patience:
@@ -58,7 +58,7 @@ class Patience:
                 return await receive()
             message = await self._within(receive)
             if message["type"] == "http.disconnect" and scope["method"] not in ("GET", "HEAD"):
-                raise ProblemError("malformed-request", "body: it ended too early, or its chunks are none", _CLOSE)
+                raise ProblemError("malformed-request", "body: it ended too early, or its chunks are malformed", _CLOSE)
             arrived = message["type"] != "http.request" or not message.get("more_body", False)
             if message["type"] == "http.request":
                 size += len(message["body"])

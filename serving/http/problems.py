@@ -33,7 +33,7 @@ TITLES = {
     "unknown-job": (404, "There is no such job"),
     "no-review": (404, "There is no review yet"),
     "method-not-allowed": (405, "This address does not take that method"),
-    "not-acceptable": (406, "The result cannot be had in that format"),
+    "not-acceptable": (406, "The result is not available in that format"),
     "record-off": (409, "The service keeps no record"),
     "nothing-to-promote": (409, "There is no challenger"),
     "nothing-to-roll-back": (409, "There is no earlier champion"),

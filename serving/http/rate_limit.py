@@ -28,33 +28,19 @@ _PLACE = struct.Struct("=16sd")
 
 @dataclass(frozen=True)
 class Allowance:
-    """What is left to a caller.
-
-    Attributes
-    ----------
-    limit, remaining
-        Requests per minute, and how many may follow at once.
-    reset_seconds
-        Until the allowance is whole again.
-    retry_seconds
-        Until the next request is allowed; zero when this one was.
-    """
+    """What is left to a caller."""
 
     limit: int
     remaining: int
+    """`limit` and `remaining`: requests per minute, and how many may follow at once."""
     reset_seconds: float
+    """Until the allowance is whole again."""
     retry_seconds: float
+    """Until the next request is allowed; zero when this one was."""
 
 
 class RateLimit:
     """The allowances of all callers.
-
-    Parameters
-    ----------
-    per_minute
-        Requests per minute of one caller, spread or at once.
-    path
-        The file that workers share; one of this process alone when omitted.
 
     Examples
     --------

@@ -16,13 +16,7 @@ RARELY_CHANGING = ("/v1/endpoints", "/v1/models", "/v1/champions", "/v1/leaderbo
 
 
 class Reading:
-    """Wraps an application.
-
-    Parameters
-    ----------
-    app
-        The application inside.
-    """
+    """Wraps an application."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -67,7 +67,7 @@ class AlertInfo(Struct, frozen=True):
 class FragmentInfo(Struct, frozen=True):
     """A group of the molecule, cut out as BRICS does."""
 
-    smiles: Annotated[str, Meta(description="Its SMILES; `*` stands where it was bound.")]
+    smiles: Annotated[str, Meta(description="Its SMILES, with `*` where it was bound.")]
     atoms: Annotated[list[int], Meta(description="Its atoms, by their place in `standardised`.")]
     worth: Annotated[float, Meta(description="The sum of its `atoms`: what the model would lose without it, about.")]
     lost: Annotated[
@@ -109,7 +109,8 @@ class ExplanationInfo(Struct, frozen=True):
         ),
     ]
     prediction: Annotated[
-        float, Meta(description="What is told of this molecule, before bounds; of a class the calibrated probability.")
+        float,
+        Meta(description="The prediction for this molecule, before bounds; of a class the calibrated probability."),
     ]
     scale: Annotated[str, Meta(description="The scale of all of these: a unit, `log-odds` or `probability`.")]
     method: Annotated[
@@ -150,8 +151,8 @@ class EndpointPrediction(Struct, frozen=True):
         Meta(
             description="Ends of the 90 % interval, wider for a molecule that is harder to predict; null for a binary "
             "endpoint, and where `no_interval` says why. It holds for 90 % of molecules like the training data: nine "
-            "of ten of those that were held out (by scaffold, cluster, time or group, as the champion's card says) lay "
-            "inside. Values of other laboratories, and molecules of low `reliability`, lie outside more often."
+            "of ten of those that were held out (by scaffold, cluster, time or group, as the champion's card says) were "
+            "inside. Values of other laboratories, and molecules of low `reliability`, are outside more often."
         ),
     ]
     percentile: Annotated[
@@ -169,7 +170,7 @@ class EndpointPrediction(Struct, frozen=True):
         list[int] | None,
         Meta(
             description="Of a binary endpoint: the labels that cannot be excluded at 90 %, for either true label. Both "
-            "means that the model cannot tell, none that the molecule is like neither."
+            "means that the model cannot decide, none that the molecule is like neither."
         ),
     ]
     similarity: Annotated[
@@ -182,7 +183,7 @@ class EndpointPrediction(Struct, frozen=True):
     domain: Annotated[
         Literal["inside", "outside"],
         Meta(
-            description="Deprecated, use `reliability`: `outside` where that is `low`. Of champions that tell no "
+            description="Deprecated, use `reliability`: `outside` where that is `low`. Of champions without "
             "reliability, whether the molecule is as similar to a training molecule as those are to each other."
         ),
     ]
@@ -342,7 +343,7 @@ class ModelInfo(Struct, frozen=True):
     domain_threshold: Annotated[
         float,
         Meta(
-            description="Similarity below which one in twenty training molecules lay; of champions without levels of "
+            description="Similarity below which one in twenty training molecules was; of champions without levels of "
             "reliability, that from which a molecule counts as inside."
         ),
     ]
@@ -439,14 +440,14 @@ class MakingInfo(Struct, frozen=True):
 
 
 class WithdrawnEndpoint(Struct, frozen=True):
-    """An endpoint that is served no more."""
+    """An endpoint that is served no longer."""
 
     since: Annotated[str, Meta(description="When it was withdrawn, ISO 8601.")]
     reason: Annotated[str, Meta(description="Why.")]
 
 
 class Ready(Struct, frozen=True):
-    """Whether predictions can be had, and what is wrong."""
+    """Whether predictions are available, and what is wrong."""
 
     status: Literal["ready", "waiting for a first champion"]
     generation: Annotated[int, Meta(description="Generation of the pointer being served.")]
@@ -455,12 +456,12 @@ class Ready(Struct, frozen=True):
     store_error: Annotated[str | None, Meta(description="Why the bundle store is not followed; null while it is.")]
     store_state: Annotated[
         Literal["ok", "unreachable", "damaged"],
-        Meta(description="`damaged`: the pointer is refused, or gone; what serves goes on serving."),
+        Meta(description="`damaged`: the pointer is refused, or gone; the present champions continue to serve."),
     ]
     remembered: Annotated[
         bool, Meta(description="Whether a restart will know which pointer was followed; else it trusts any whole one.")
     ]
-    withdrawn: Annotated[dict[str, WithdrawnEndpoint], Meta(description="Endpoints that are served no more.")]
+    withdrawn: Annotated[dict[str, WithdrawnEndpoint], Meta(description="Endpoints that are no longer served.")]
     making: Annotated[MakingInfo | None, Meta(description="What is being made; null while no run is at work.")]
     withheld: Annotated[
         bool,

@@ -51,7 +51,7 @@ class Overdue(Exception):  # noqa: N818  it is not an error of the code
 
 
 class Deadline:
-    """Whether something may go on, and the process that works for it."""
+    """Whether something may continue, and the process that works for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -95,7 +95,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Beside:
-    """What stands beside an explanation: groups, and where `sought` the nearest measured pair that differs in one."""
+    """What is beside an explanation: groups, and where `sought` the nearest measured pair that differs in one."""
 
     groups: tuple[Fragment, ...] = ()
     pair: MeasuredPair[Neighbour] | None = None
@@ -106,7 +106,7 @@ class Beside:
 class Annotation:
     """What was asked for of one molecule; none, or an endpoint missing, where it was not asked for.
 
-    An explanation is none where a champion cannot explain this molecule; what stands `beside` it is missing then too.
+    An explanation is none where a champion cannot explain this molecule; what is `beside` it is missing then too.
     """
 
     alerts: tuple[Alert, ...] | None = None
@@ -116,15 +116,7 @@ class Annotation:
 
 
 class Annotations:
-    """Finds what a request asks for.
-
-    Parameters
-    ----------
-    cache_entries
-        Of how many molecules the alerts are remembered.
-    processes
-        Gives an explanation a process for what it takes of chemistry.
-    """
+    """Finds what a request asks for."""
 
     def __init__(
         self, cache_entries: int, processes: Callable[[], AbstractContextManager[ChemistryProcess | None]] = nullcontext

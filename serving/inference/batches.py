@@ -281,7 +281,7 @@ class Batches(Generic[K, A]):
 
     def _require_room(self, more: int) -> None:
         if self.lost >= MOST_LOST:
-            raise QueueFullError("every worker is held up by molecules that do not come to an end", 10)
+            raise QueueFullError("every worker is occupied by molecules that take too long", 10)
         if self.waiting and self.waiting + more > self._most_waiting:
             raise QueueFullError(
                 f"{self.waiting} molecules are waiting and {more} more were sent; {self._most_waiting} may wait", 1
@@ -430,7 +430,7 @@ class Batches(Generic[K, A]):
             ask.future.set_result([given for given in ask.answers if given is not None])
 
     def _overdue(self, batch: _Batch[K, A]) -> None:
-        """Give up the thread of a batch whose step takes too much, and find out which molecule it is."""
+        """Abandon the thread of a batch whose step takes too much, and find out which molecule it is."""
         assert self._loop is not None
         with self._lock:
             if batch.ended:

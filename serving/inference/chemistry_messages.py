@@ -1,6 +1,6 @@
 """What goes to a process that does chemistry, and back: data only, never pickled; each message with its number.
 
-Belongs here: the messages, and how they stand in a pipe.
+Belongs here: the messages, and how they are in a pipe.
 Does not belong here: who sends them (see `chemistry_process.py`), who answers (see `chemistry_worker.py`).
 """
 
@@ -100,13 +100,7 @@ ANSWERS = msgspec.msgpack.Decoder(Readings | Rows | Raised)
 
 
 def send(stream: IO[bytes], number: int, message: Struct) -> None:
-    """Send a message, whole.
-
-    Raises
-    ------
-    OSError
-        When nobody reads.
-    """
+    """Send a message, whole."""
     content = msgspec.msgpack.encode(message)
     stream.write(_HEAD.pack(number, len(content)) + content)
     stream.flush()

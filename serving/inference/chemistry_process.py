@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 
 class ChemistryProcess(Chemistry):
-    """A process that does the chemistry of one batch at a time; asked for anything it gives what `Chemistry` gives.
+    """A process that does the chemistry of one batch at a time; asked for anything it returns what `Chemistry` gives.
 
     Attributes
     ----------

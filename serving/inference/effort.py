@@ -1,4 +1,4 @@
-"""How long a molecule takes, guessed from its text before anybody has read it, and which queue it stands in."""
+"""How long a molecule takes, guessed from its text before anybody has read it, and which queue it is in."""
 
 from __future__ import annotations
 

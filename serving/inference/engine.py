@@ -58,15 +58,7 @@ class _Asked:
 
 
 class Engine:
-    """Everything behind the HTTP handlers.
-
-    Parameters
-    ----------
-    settings
-        The service's settings.
-    store
-        The bundle store; the one that the settings name when omitted.
-    """
+    """Everything behind the HTTP handlers."""
 
     def __init__(self, settings: Settings, store: Store | None = None) -> None:
         self.settings = settings

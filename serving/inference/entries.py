@@ -18,11 +18,6 @@ async def entries_of(
 ) -> list[MoleculePrediction]:
     """Predict what a request asks for; a bad molecule is an error entry at its own index.
 
-    Parameters
-    ----------
-    request
-        Where it came from: what costs seconds is given up when its client leaves.
-
     Raises
     ------
     ProblemError

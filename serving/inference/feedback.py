@@ -38,7 +38,7 @@ class Measurement(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     relation: Annotated[
         Literal["=", "<", ">"],
-        Meta(description="`<` or `>` where the value is a bound: the true one lies below or above it."),
+        Meta(description="`<` or `>` where the value is a bound: the true one is below or above it."),
     ] = "="
 
 
@@ -113,7 +113,7 @@ async def store_measurements(engine: Engine, measurements: list[Measurement], ca
 
 
 def withdraw_measurements(engine: Engine, data: WithdrawalRequest, caller: str) -> WithdrawalResponse:
-    """Forget what the caller reported; what was made of it (reviews, intervals) is made anew without it.
+    """Forget what the caller reported; what was made of it (reviews, intervals) is made again without it.
 
     Raises
     ------

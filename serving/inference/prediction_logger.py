@@ -4,7 +4,7 @@ Belongs here: the waiting rows, the thread that writes them, and what is dropped
 Does not belong here: the record's file (see `model_zoo.monitoring.prediction_log`), measured values (see
 `api/feedback.py`).
 
-A request leaves one note and goes on. One thread turns notes into rows and writes them in batches. While the file
+A request leaves one note and continues. One thread turns notes into rows and writes them in batches. While the file
 cannot be written (a full disk, a lock) the notes wait; past a bound the newest are dropped and counted: predictions
 matter more than their record.
 """
@@ -33,22 +33,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Answers of some champions, as a request leaves them for the record.
-
-    Attributes
-    ----------
-    answers
-        One per molecule; faults are no predictions and leave no row.
-    champions
-        Who gave them, by endpoint.
-    role, answered
-        See `PredictionRow`.
-    """
+    """Answers of some champions, as a request leaves them for the record."""
 
     answers: Sequence[Answer]
+    """One per molecule; faults are no predictions and leave no row."""
     champions: Mapping[str, Champion]
+    """Who gave them, by endpoint."""
     role: Role = "champion"
     answered: bool = True
+    """`role` and `answered`: see `PredictionRow`."""
 
     @property
     def size(self) -> int:
@@ -58,15 +51,6 @@ class Note:
 
 class PredictionLogger:
     """Keeps the record of what was predicted.
-
-    Parameters
-    ----------
-    folder
-        Holds the record.
-    keep_smiles
-        Whether structures may be kept in the clear.
-    most_waiting
-        How many rows may wait to be written.
 
     Attributes
     ----------

@@ -17,30 +17,17 @@ MOST_EXPLAINED = 32
 
 
 def require_sane(data: PredictRequest, most: int) -> None:
-    """Refuse a request with no or too many molecules, or an empty choice of endpoints.
-
-    Raises
-    ------
-    ProblemError
-        `invalid-request`, with what was expected and what came.
-    """
+    """Refuse a request with no or too many molecules, or an empty choice of endpoints."""
     if not 1 <= len(data.smiles) <= most:
         raise ProblemError("invalid-request", f"smiles: expected 1 to {most} molecules, got {len(data.smiles)}")
     if data.endpoints is not None and not data.endpoints:
         raise ProblemError(
-            "invalid-request", "endpoints: expected at least one name, or none of the field at all, got an empty list"
+            "invalid-request", "endpoints: expected at least one name, or the field left out, got an empty list"
         )
 
 
 def require_offered(include: Collection[str], *, neighbours: bool, molecules: int = 1) -> None:
-    """Refuse to include what does not exist, what this service was told not to show, or too many explanations.
-
-    Raises
-    ------
-    ProblemError
-        `invalid-request` for an unknown name or too many molecules to explain, `forbidden` for neighbours where they
-        are switched off.
-    """
+    """Refuse to include what does not exist, what this service was told not to show, or too many explanations."""
     unknown = [name for name in include if name not in INCLUDES]
     if unknown:
         came = ", ".join(repr(name) for name in unknown)
@@ -64,7 +51,7 @@ def chosen(
     Raises
     ------
     ProblemError
-        `withdrawn` for endpoints that are served no more, `no-champion` when nothing is loaded that could answer,
+        `withdrawn` for endpoints that are served no longer, `no-champion` when nothing is loaded that could answer,
         `unknown-endpoints` for names nobody knows.
     """
     waiting = {"Retry-After": "5"}

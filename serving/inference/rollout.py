@@ -4,7 +4,7 @@ Belongs here: the split by molecule, asking challengers in the shadow, notes for
 Does not belong here: which version is on trial (the pointer says it), the verdict (see `model_zoo.monitoring.review`).
 
 In a split, a molecule always gets the same arm: by a digest of its standardised SMILES and the challenger's version,
-so that a new trial draws anew. The champion is asked for those molecules too, for the record: a verdict compares both
+so that a new trial draws again. The champion is asked for those molecules too, for the record: a verdict compares both
 on the same molecules.
 """
 
@@ -27,24 +27,16 @@ MOST_SHADOWS = 64
 
 @dataclass(frozen=True)
 class AnsweredGroup:
-    """Molecules that were answered by the same versions.
-
-    Attributes
-    ----------
-    indices
-        Their places in the request.
-    champions
-        Who answered, by endpoint; a challenger where the split says so.
-    answers
-        One per molecule, in the order of `indices`.
-    on_trial
-        Endpoints that a challenger answered.
-    """
+    """Molecules that were answered by the same versions."""
 
     indices: Sequence[int]
+    """Their places in the request."""
     champions: Mapping[str, Champion]
+    """Who answered, by endpoint; a challenger where the split says so."""
     answers: Sequence[Answer]
+    """One per molecule, in the order of `indices`."""
     on_trial: frozenset[str] = frozenset()
+    """Endpoints that a challenger answered."""
 
 
 class Predict(Protocol):
@@ -171,15 +163,6 @@ class Rollout:
 
 def in_split(smiles: str, version: str, share: float) -> bool:
     """Return whether a challenger answers for a molecule.
-
-    Parameters
-    ----------
-    smiles
-        Standardised.
-    version
-        The challenger's.
-    share
-        Share of molecules it answers for, in (0, 1).
 
     Examples
     --------

@@ -25,18 +25,12 @@ _PROGRAM = (sys.executable, "-m", "model_zoo.chemistry.structure_search")
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found.
-
-    Attributes
-    ----------
-    rows
-        Places of the structures that match, with their likeness; the most alike first.
-    looked
-        How many structures were looked at, from the first on.
-    """
+    """What a search found."""
 
     rows: tuple[tuple[int, float], ...]
+    """Places of the structures that match, with their likeness; the most alike first."""
     looked: int
+    """How many structures were looked at, from the first on."""
 
 
 class StructureSearch:

@@ -51,30 +51,21 @@ CREATE INDEX IF NOT EXISTS jobs_by_time ON jobs (created);
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a job is to do, settled when it is accepted.
-
-    Attributes
-    ----------
-    columns
-        Names of the columns that came with the molecules, each once.
-    smiles_column
-        The one that holds the structure; none when structures came as SDF records.
-    endpoints
-        What was asked for; none means every endpoint that has a champion when the job starts.
-    include
-        Further fields asked for, as in `POST /v1/predict`.
-    chunk_rows
-        Rows in a chunk; fixed for the life of the job.
-    """
+    """What a job is to do, settled when it is accepted."""
 
     columns: tuple[str, ...]
+    """Names of the columns that came with the molecules, each once."""
     smiles_column: str | None
+    """The one that holds the structure; none when structures came as SDF records."""
     format: str
     endpoints: tuple[str, ...] | None = None
+    """What was asked for; none means every endpoint that has a champion when the job starts."""
     include: tuple[str, ...] = ()
+    """Further fields asked for, as in `POST /v1/predict`."""
     name: str | None = None
     encoding: str | None = None
     chunk_rows: int = 500
+    """Rows in a chunk; fixed for the life of the job."""
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -117,15 +108,7 @@ class Job:
 
 
 class JobTable:
-    """The table of jobs in one file.
-
-    Parameters
-    ----------
-    path
-        The SQLite file.
-    lease_seconds
-        How long a lease lasts that nobody renews.
-    """
+    """The table of jobs in one file."""
 
     def __init__(self, path: Path, lease_seconds: float) -> None:
         self.path, self._lease = path, lease_seconds
@@ -216,7 +199,7 @@ class JobTable:
         return self._own(job, owner, changes, done, failed, size, time.time() + self._lease)
 
     def release(self, job: str, owner: str, pause: float = 0.0, *, attempted: bool = False) -> None:
-        """Return a job back for its next turn, after a pause; only an attempt that failed goes on counting."""
+        """Put a job back for its next turn, after a pause; only an attempt that failed continues to count."""
         changes = "owner = NULL, lease_until = 0, turn = ?" + ("" if attempted else ", attempts = 0")
         self._own(job, owner, changes, time.time() + pause)
 
@@ -249,7 +232,7 @@ class JobTable:
             return int(db.execute("SELECT coalesce(sum(bytes), 0) FROM jobs").fetchone()[0])
 
     def ids(self) -> set[str]:
-        """List the jobs of which something may lie in the folder."""
+        """List the jobs of which something may be in the folder."""
         with self._connected() as db:
             return {str(row[0]) for row in db.execute("SELECT id FROM jobs WHERE removed IS NULL")}
 

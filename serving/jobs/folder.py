@@ -29,15 +29,7 @@ _results_decoder = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 class JobFolder:
-    """The files of one job.
-
-    Parameters
-    ----------
-    root
-        The folder of all jobs.
-    job
-        The job's identity: letters and digits that we made.
-    """
+    """The files of one job."""
 
     def __init__(self, root: Path, job: str) -> None:
         self.path = root / job

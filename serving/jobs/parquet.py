@@ -22,13 +22,7 @@ GROUP_ROWS = 20_000
 
 
 def require_pyarrow() -> None:
-    """Refuse Parquet where it cannot be written.
-
-    Raises
-    ------
-    ProblemError
-        `not-acceptable`, with what to install.
-    """
+    """Refuse Parquet where it cannot be written."""
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:

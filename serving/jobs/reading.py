@@ -23,13 +23,7 @@ CODES: dict[Kind, str] = {
 
 
 def understand(path: Path, said: Said, max_bytes: int) -> Table:
-    """Find out what an upload is, and how its rows are read; see `model_zoo.data.tables.reading.understand`.
-
-    Raises
-    ------
-    ProblemError
-        With what was expected and what came, here and while rows are read.
-    """
+    """Find out what an upload is, and how its rows are read; see `model_zoo.data.tables.reading.understand`."""
     with _as_problems():
         table = reading.understand(path, said, max_bytes)
 

@@ -50,17 +50,7 @@ class JobFailedError(Exception):
 
 
 class Runner:
-    """One worker's hand at the jobs.
-
-    Parameters
-    ----------
-    engine
-        Predicts; interactive requests go first there.
-    settings
-        Limits and places.
-    table
-        The jobs.
-    """
+    """One worker's hand at the jobs."""
 
     def __init__(self, engine: Engine, settings: JobSettings, table: JobTable) -> None:
         self._engine, self._settings, self._table = engine, settings, table
@@ -98,7 +88,7 @@ class Runner:
                     await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
 
     async def _turn(self, job: Job) -> bool:
-        """Give a job its turn; tell whether it got on."""
+        """Run a job's turn; return whether it advanced."""
         folder = JobFolder(self._settings.folder, job.id)
         pause, attempted = 0.0, False
         try:
@@ -169,13 +159,7 @@ class Runner:
         return champions
 
     async def _load(self, job: Job, endpoint: str, version: str) -> Champion:
-        """Return one version: that of the present table when it is the same, else from the store.
-
-        Raises
-        ------
-        JobFailedError
-            When the bundle is refused; OSError while the store may only be out of reach.
-        """
+        """Return one version: that of the present table when it is the same, else from the store."""
         serving = self._engine.champion_registry.champions.get(endpoint)
         if serving is not None and serving.manifest.version == version:
             return serving

@@ -37,7 +37,7 @@ class JobError(Struct, frozen=True):
 
 
 class JobLinks(Struct, frozen=True):
-    """Where to go on."""
+    """Where to continue."""
 
     self: str
     events: str

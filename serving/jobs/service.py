@@ -41,13 +41,6 @@ READERS = 2
 class Jobs:
     """All that the handlers of jobs need.
 
-    Parameters
-    ----------
-    engine
-        Predicts, and knows the champions.
-    settings
-        Limits and places.
-
     Attributes
     ----------
     stopping
@@ -99,7 +92,7 @@ class Jobs:
         except (OSError, sqlite3.OperationalError) as error:
             if is_unwritable(error):
                 raise ProblemError(
-                    "disk-unwritable", "the disk that holds jobs takes no writes; the service's log says more"
+                    "disk-unwritable", "the disk for jobs cannot be written; the service's log says why"
                 ) from error
             if not is_full(error):
                 raise
@@ -207,14 +200,14 @@ class Jobs:
 
     def _require_offered(self, received: Received) -> None:
         if received.endpoints is not None and not received.endpoints:
-            raise ProblemError("invalid-request", "endpoints: expected at least one name, or none of the field at all")
+            raise ProblemError("invalid-request", "endpoints: expected at least one name, or the field left out")
         require_offered(received.include, neighbours=self._engine.settings.show_neighbours)
         names = list(received.endpoints) if received.endpoints is not None else None
         chosen(self._engine.champion_registry, names, self._engine.training_progress.progress)
 
 
 def seen_by(request: HttpRequest) -> str | None:
-    """Tell whose jobs a caller sees: their own; all of them, which is none here, with a key for administration."""
+    """Return whose jobs a caller sees: their own; with a key for administration all, which is none here."""
     caller = caller_of(request.scope)
     return None if caller is not None and "admin" in caller.scopes else holder_of(request.scope)
 

@@ -43,13 +43,7 @@ class Share:
 
 
 class Shares:
-    """The table of links, in a file of its own beside that of jobs.
-
-    Parameters
-    ----------
-    path
-        The SQLite file; made with the first link.
-    """
+    """The table of links, in a file of its own beside that of jobs."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -105,7 +105,7 @@ def goals_of(champions: Mapping[str, Champion]) -> dict[str, Goal]:
     if not goals:
         raise ProblemError(
             "invalid-request",
-            f"endpoints: expected one at least that says what is wanted, got {', '.join(found) or 'none'}. Give "
+            f"endpoints: expected at least one that says what is wanted, got {', '.join(found) or 'none'}. Give "
             "its YAML `desirable` (a range) or `direction` (higher or lower), and train it again",
         )
     return goals

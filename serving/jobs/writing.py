@@ -2,7 +2,7 @@
 
 Parquet: see `parquet.py`.
 
-Every row of the upload is one row of the result, in order. The columns that came stand first and are unchanged; then
+Every row of the upload is one row of the result, in order. The columns that came are first and are unchanged; then
 `standardised`, `error_code`, `error_detail` and `notes`; then the columns of each endpoint, named
 `<endpoint>_<field>`. A column that came with the name of one of ours keeps it, and ours gets a number.
 """
@@ -50,24 +50,16 @@ EMPTY_BLOCK = "\n     RDKit          2D\n\n  0  0  0  0  0  0  0  0  0  0999 V20
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a result.
-
-    Attributes
-    ----------
-    sent
-        Those that came with the upload.
-    made
-        Ours, in the same order as the cells that `cells` gives.
-    kinds
-        What each of ours holds.
-    fields
-        Which fields of a prediction are columns, by endpoint.
-    """
+    """The columns of a result."""
 
     sent: tuple[str, ...]
+    """Those that came with the upload."""
     made: tuple[str, ...]
+    """Ours, in the same order as the cells that `cells` gives."""
     kinds: tuple[type, ...]
+    """What each of ours holds."""
     fields: Mapping[str, tuple[str, ...]]
+    """Which fields of a prediction are columns, by endpoint."""
     with_smiles: bool
     with_alerts: bool
 

@@ -22,7 +22,7 @@ MOST_DECIMALS = 5
 
 @dataclass(frozen=True)
 class Axis:
-    """Where an endpoint's values lie, in the endpoint's unit; `logarithmic` for quantities that span decades."""
+    """Where an endpoint's values are, in the endpoint's unit; `logarithmic` for quantities that span decades."""
 
     low: float
     high: float
@@ -42,7 +42,7 @@ class Axis:
         return round(MARGIN + min(1.0, max(0.0, share)) * (WIDTH - 2 * MARGIN), 1)
 
     def holds(self, value: float) -> bool:
-        """Return whether a value lies within the axis."""
+        """Return whether a value is within the axis."""
         return self.low <= value <= self.high
 
     def _scale(self, value: float) -> float:
@@ -125,7 +125,7 @@ def places(*values: float) -> int:
 
 
 def significant(value: float) -> int:
-    """Give how many decimals show two digits of a number that may be small beside others, as amounts over decades are.
+    """Return how many decimals show two digits of a number, which may be small beside others.
 
     Examples
     --------

@@ -31,7 +31,7 @@ from serving.page.shown import shown_estimate
 MOST = 200
 """Molecules of one request: a fraction of a second on a worker thread."""
 EGG, EGG_AXIS = "egg", "tpsa_sp"
-"""Where a molecule lies in the BOILED-Egg, 1 for the white and 2 for the yolk, added up; and the egg's own axis."""
+"""Where a molecule is in the BOILED-Egg, 1 for the white and 2 for the yolk, added up; and the egg's own axis."""
 PROPERTIES = (
     *((kind.name, kind.title, kind.unit) for kind in KINDS),
     (EGG_AXIS, "TPSA with S and P", "Å²"),
@@ -72,7 +72,7 @@ class Egg(Struct, frozen=True):
 
 @post("/page/calculated", include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def calculated(data: Structures, engine: NamedDependency[Engine]) -> CalculatedValues:
-    """Give the calculated properties of structures as models see them, in their order; none for one that is refused."""
+    """Return the calculated properties of structures as models see them, in order; none for a refused one."""
     if len(data.smiles) > MOST:
         raise ProblemError("invalid-request", f"smiles: expected at most {MOST} at a time, got {len(data.smiles)}")
     values = await _calculated(engine, data.smiles)
@@ -81,7 +81,7 @@ async def calculated(data: Structures, engine: NamedDependency[Engine]) -> Calcu
 
 @get("/page/drugs", include_in_schema=False, opt={"scope": "predict"})
 async def drugs(request: HttpRequest, x: str, y: str, engine: NamedDependency[Engine]) -> DrugValues:
-    """Give two properties of the drugs that molecules are set against, each predicted or calculated as a molecule's is.
+    """Return two properties of the reference drugs, each predicted or calculated as for a molecule.
 
     A drug that one of them cannot be told of is left out; `left_out` counts them.
     """

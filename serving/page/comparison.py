@@ -20,22 +20,16 @@ CLEAR = 0.1
 
 @dataclass(frozen=True)
 class Comparison:
-    """Some molecules side by side.
-
-    Attributes
-    ----------
-    cards
-        At most four.
-    best
-        By endpoint, the place of the molecule that is clearly the most desirable; none where none is, or all are poor.
-    left_out
-        How many were picked beyond the four.
-    """
+    """Some molecules side by side."""
 
     cards: tuple[Card, ...]
+    """At most four."""
     best: Mapping[str, int]
+    """By endpoint, the place of the molecule that is clearly the most desirable; none where none is, or all are
+    poor."""
     radar: Markup
     left_out: int
+    """How many were picked beyond the four."""
 
 
 def picked(lines: Sequence[Line], picks: Sequence[int]) -> list[int]:

@@ -43,21 +43,12 @@ class Wanted(NamedTuple):
 
 
 class Criterion(Struct, frozen=True):
-    """A property that can be judged, and the values that are wanted of it, see `Wanted`.
-
-    Attributes
-    ----------
-    unit
-        The one that is shown.
-    logarithmic
-        Whether it is an amount that is shown for a logarithm: shares of the way between two values go by decades.
-    wished
-        Whether the project says which values it wants.
-    """
+    """A property that can be judged, and the values that are wanted of it, see `Wanted`."""
 
     name: str
     title: str
     unit: str
+    """The one that is shown."""
     kind: Literal["endpoint", "calculated"]
     zero_below: float | None
     full_from: float | None
@@ -65,7 +56,9 @@ class Criterion(Struct, frozen=True):
     zero_above: float | None
     basis: str
     logarithmic: bool = False
+    """Whether it is an amount that is shown for a logarithm: shares of the way between two values go by decades."""
     wished: bool = False
+    """Whether the project says which values it wants."""
 
 
 CALCULATED: Mapping[str, Wanted] = {

@@ -49,30 +49,22 @@ class AlertView:
 
 @dataclass(frozen=True)
 class AtomsView:
-    """What each atom adds to a prediction, as a picture, and the sum it belongs to.
-
-    Attributes
-    ----------
-    largest
-        What the strongest colour of the picture stands for.
-    terms
-        The sum, term by term: what it is, its amount, and its kind (`up`, `down`, or nothing).
-    groups
-        What groups of atoms add together: a drawing with the group marked, its SMILES, the amount, and its kind.
-    note
-        How it was found, and what has to be known to read it.
-    """
+    """What each atom adds to a prediction, as a picture, and the sum it belongs to."""
 
     drawing: Markup
     largest: str
+    """What the strongest colour of the picture represents."""
     terms: tuple[tuple[str, str, str], ...]
+    """The sum, term by term: what it is, its amount, and its kind (`up`, `down`, or nothing)."""
     groups: tuple[tuple[Markup, str, str, str], ...]
+    """What groups of atoms add together: a drawing with the group marked, its SMILES, the amount, and its kind."""
     note: str
+    """How it was found, and what has to be known to read it."""
 
 
 @dataclass(frozen=True)
 class PairView:
-    """Two measured molecules that differ in one group, and what lies between them."""
+    """Two measured molecules that differ in one group, and what is between them."""
 
     having: NeighbourView
     other: NeighbourView
@@ -82,7 +74,7 @@ class PairView:
 
 @dataclass(frozen=True)
 class Why:
-    """What stands behind one prediction; `atoms` is none where the champion cannot explain it."""
+    """What is behind one prediction; `atoms` is none where the champion cannot explain it."""
 
     title: str
     unit: str
@@ -92,7 +84,7 @@ class Why:
 
 
 def why(champion: Champion, name: str, estimate: Estimate | None, annotation: Annotation) -> Why:
-    """Return what stands behind a prediction; none was made where the molecule was refused. Draws: for a thread."""
+    """Return what is behind a prediction; none was made where the molecule was refused. Draws: for a thread."""
     manifest = champion.manifest
     near = annotation.neighbours.get(name)
     explanation, beside = annotation.explanations.get(name), annotation.beside.get(name, Beside())
@@ -133,7 +125,7 @@ def explained(champions: Mapping[str, Champion], endpoint: str) -> Mapping[str, 
 
 
 def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, groups: Sequence[Fragment]) -> AtomsView:
-    """Draw what each atom adds; the terms below the picture add up to the number that stands on the card."""
+    """Draw what each atom adds; the terms below the picture add up to the number that is on the card."""
     parts = explanation.atoms
     largest = max((abs(part) for part in parts), default=0.0)
     total = (explanation.baseline, sum(parts), explanation.rest, explanation.prediction)
@@ -158,7 +150,7 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
             "%", "\N{NO-BREAK SPACE}%."
         )
     if explanation.scale == "log-odds":
-        note += " On the log-odds scale of the probability that is told: 0 is as likely as not."
+        note += " On the log-odds scale of the probability: 0 is as likely as not."
     drawing, strongest = structure_svg(estimate.smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}"
     found = _groups(estimate.smiles, groups[:MOST_GROUPS], shown)
     return AtomsView(drawing, strongest, terms, found, note)

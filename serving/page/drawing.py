@@ -42,21 +42,14 @@ FAINTEST = 0.06
 
 @dataclass(frozen=True)
 class Mark:
-    """A disc behind an atom.
-
-    Attributes
-    ----------
-    atom
-        Its place in the SMILES that is drawn.
-    kind
-        What the style sheet colours it by.
-    strength
-        How strong the colour is, 0 to 1.
-    """
+    """A disc behind an atom."""
 
     atom: int
+    """Its place in the SMILES that is drawn."""
     kind: Literal["alert", "up", "down"]
+    """What the style sheet colours it by."""
     strength: float = 1.0
+    """How strong the colour is, 0 to 1."""
 
 
 @lru_cache(maxsize=2048)
@@ -122,7 +115,7 @@ def contribution_marks(contributions: Sequence[float], largest: float | None = N
 
 
 def _discs(drawer: Any, mol: Chem.Mol, marks: Sequence[Mark]) -> str:
-    """Draw what lies behind the structure, in the drawing's own coordinates."""
+    """Draw what is behind the structure, in the drawing's own coordinates."""
     marks = [mark for mark in marks if 0 <= mark.atom < mol.GetNumAtoms()]
     if not marks:
         return ""

@@ -48,19 +48,13 @@ class FirstRow:
 
 @dataclass(frozen=True)
 class Guess:
-    """An endpoint that a file could become.
-
-    Attributes
-    ----------
-    lines
-        Every guess with its evidence.
-    questions
-        What must be answered first; then there is no YAML.
-    """
+    """An endpoint that a file could become."""
 
     name: str
     lines: tuple[str, ...]
+    """Every guess with its evidence."""
     questions: tuple[str, ...]
+    """What must be answered first; then there is no YAML."""
     yaml: str
 
 
@@ -85,24 +79,18 @@ class Guesses:
 
 @dataclass(frozen=True)
 class FirstRows:
-    """What the page shows of a file.
-
-    Attributes
-    ----------
-    form
-        How it is written.
-    columns, chosen
-        Its columns, and the one with the structures; none where somebody has to choose. An SDF file has no choice.
-    sheets, sheet
-        Of a workbook.
-    """
+    """What the page shows of a file."""
 
     form: str
+    """How it is written."""
     columns: tuple[str, ...]
     chosen: str | None
+    """`columns` and `chosen`: its columns, and the one with the structures; none where somebody has to choose. An SDF
+    file has no choice."""
     choice: bool
     sheets: tuple[str, ...]
     sheet: str
+    """`sheets` and `sheet`: of a workbook."""
     rows: tuple[FirstRow, ...]
     whole: bool
     guesses: Guesses

@@ -56,36 +56,24 @@ EXAMPLES = (
 
 
 class Form(Struct, frozen=True):
-    """What the page's form sends.
-
-    Attributes
-    ----------
-    smiles
-        The box.
-    pick
-        Places of the molecules picked in the table, from 0, separated by commas.
-    endpoint
-        What a question about one molecule is about.
-    name
-        What that molecule is called.
-    at
-        The line that the cursor stands in, from 1.
-    format
-        What a download is written as.
-    score
-        The project score of each molecule, as the page sends it.
-    column
-        Endpoints that the table shows, where it does not show all.
-    """
+    """What the page's form sends."""
 
     smiles: str = ""
+    """The box."""
     pick: list[int] | int = []
+    """Places of the molecules picked in the table, from 0, separated by commas."""
     endpoint: str = ""
+    """What a question about one molecule is about."""
     name: str = ""
+    """What that molecule is called."""
     at: int = 1
+    """The line that the cursor is in, from 1."""
     format: str = "csv"
+    """What a download is written as."""
     score: str = ""
+    """The project score of each molecule, as the page sends it."""
     column: list[str] | str = []
+    """Endpoints that the table shows, where it does not show all."""
 
     @property
     def columns(self) -> list[str]:
@@ -131,7 +119,7 @@ async def predict_page(
 
 @post("/page/preview", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def preview_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
-    """Draw the molecule that the cursor stands in, and say what was understood of all lines."""
+    """Draw the molecule that the cursor is in, and say what was understood of all lines."""
     readings = {champion.manifest.reading for champion in engine.champion_registry.champions.values()}
     shown = await engine.work(preview, data.smiles, data.at, readings, engine.settings.limits)
     return _html(render("preview.html", preview=shown, most=engine.settings.max_molecules))
@@ -168,7 +156,7 @@ async def download(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) 
 
 @post("/page/why", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def why_page(request: HttpRequest, data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
-    """Return what stands behind one prediction: what each atom adds, measured neighbours."""
+    """Return what is behind one prediction: what each atom adds, measured neighbours."""
     table = engine.champion_registry
     asked = details.explained(table.champions, data.endpoint)
     if not asked:
@@ -205,13 +193,7 @@ PAGE_HANDLERS: list[ControllerRouterHandler] = [
 
 
 async def _told(engine: Engine, table: ChampionRegistry, lines: list[Line], *, recorded: bool) -> list[ShownMolecule]:
-    """Predict lines with every champion, or with a challenger where one is on trial.
-
-    Raises
-    ------
-    ProblemError
-        When nothing serves, or there is no line or too many.
-    """
+    """Predict lines with every champion, or with a challenger where one is on trial."""
     most = engine.settings.max_molecules
     if not table.champions:
         waiting = {"Retry-After": "5"}
@@ -221,7 +203,7 @@ async def _told(engine: Engine, table: ChampionRegistry, lines: list[Line], *, r
     if len(lines) > most:
         raise ProblemError(
             "invalid-request",
-            f"That are {len(lines)} molecules. Send at most {most} at a time, or upload them as a file.",
+            f"These are {len(lines)} molecules. Send at most {most} at a time, or upload them as a file.",
         )
     told = {
         index: ShownMolecule(line.fault, table.champions) for index, line in enumerate(lines) if line.fault is not None

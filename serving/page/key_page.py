@@ -31,7 +31,7 @@ class KeyForm(Struct, frozen=True):
 
     @property
     def goal(self) -> str:
-        """Where to go on: only to a result that was shared, never to another site."""
+        """Where to continue: only to a result that was shared, never to another site."""
         return self.next if SHARED.fullmatch(self.next) else ""
 
 

@@ -29,21 +29,14 @@ _OTHER = {
 
 
 class Measured(NamedTuple):
-    """A value that was measured, of the molecule itself or of another stereoisomer.
-
-    Attributes
-    ----------
-    amount
-        The value as it is shown, a bound with its sign.
-    same
-        Whether it is of this very molecule, salts and solvents left aside.
-    smiles
-        What was measured.
-    """
+    """A value that was measured, of the molecule itself or of another stereoisomer."""
 
     amount: str
+    """The value as it is shown, a bound with its sign."""
     same: bool
+    """Whether it is of this very molecule, salts and solvents left aside."""
     smiles: str
+    """What was measured."""
 
 
 def measured_values(champion: Champion, smiles: str, similarity: float) -> tuple[Measured, ...]:
@@ -80,7 +73,7 @@ def without_stereo(smiles: str) -> str:
 
 
 def twins(smiles: str) -> dict[str, str]:
-    r"""Give a molecule's mirror image, an epimer, and the form with every double bond the other way, where they differ.
+    r"""Return a molecule's mirror image, an epimer, and the form with all double bonds reversed, where they differ.
 
     Examples
     --------

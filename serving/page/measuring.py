@@ -86,13 +86,8 @@ MEASURING_HANDLERS: list[ControllerRouterHandler] = [measured_page]
 def _number(text: str) -> tuple[float, Sign]:
     """Read a number as chemists write it: a decimal point or comma, any minus sign, `<` or `>` before a bound.
 
-    The page writes a decimal point, so a point is one. A comma that may stand between thousands is asked about, as it
+    The page writes a decimal point, so a point is one. A comma that may be between thousands is asked about, as it
     is in a file: `1,234` is 1234 in London and 1.234 in Berlin.
-
-    Raises
-    ------
-    ProblemError
-        `invalid-request`, with what came.
 
     Examples
     --------
@@ -118,13 +113,7 @@ def _sign(sign: str) -> Sign:
 
 
 def _read(display: Display, value: float) -> float:
-    """Bring a value from the unit that people read to the endpoint's.
-
-    Raises
-    ------
-    ProblemError
-        `invalid-request`, where it has no place there.
-    """
+    """Bring a value from the unit that people read to the endpoint's."""
     try:
         return display.read(value)
     except ValueError as error:
@@ -157,5 +146,5 @@ def _said(engine: Engine, sent: Measurement, predicted: Compared) -> str:
     where = "inside" if low <= value <= high else "outside"
     span = f"{number(low, shown)} to {number(high, shown)}"
     if predicted.reliability and predicted.usual_error is None:
-        return f"{said}, perhaps {span}: no error is known for molecules like this one. Your value lies {where} that."
-    return f"{said}, and your value lies {where} its interval of about 90 % ({span})."
+        return f"{said}, perhaps {span}: no error is known for molecules like this one. Your value is {where} that."
+    return f"{said}, and your value is {where} its interval of about 90 % ({span})."

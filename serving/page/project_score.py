@@ -24,7 +24,7 @@ class Score(NamedTuple):
 
     @property
     def cells(self) -> tuple[float | None, str]:
-        """What stands in a file."""
+        """What is in a file."""
         return self.value, "yes" if self.on_front else ""
 
 

@@ -71,7 +71,7 @@ async def take_back(
     with audited(request, "take back a link", f"{job_id} {name or 'all'}"):
         job = await jobs.find(job_id, seen_by(request))
         if not await asyncio.to_thread(jobs.shares.revoke, job.id, name):
-            raise ProblemError("unknown-job", "there is no such link: it was taken back, or its time is over")
+            raise ProblemError("unknown-job", "there is no such link: it was taken back, or it has expired")
 
 
 @get("/shared/{token:str}", media_type=MediaType.HTML, include_in_schema=False, opt=_OPT)

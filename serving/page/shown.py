@@ -39,7 +39,7 @@ def shown_values(champion: Champion) -> NDArray[np.float64]:
 
 
 def shown_axis(champion: Champion, estimate: Estimate) -> Axis:
-    """Return the axis of an endpoint, on which an estimate lies, in the unit that people read."""
+    """Return the axis of an endpoint, on which an estimate is, in the unit that people read."""
     target, seen = champion.manifest.target, shown_estimate(champion, estimate)
     return axis_of(target, shown_values(champion), seen, logarithmic=spans_decades(champion))
 

@@ -21,24 +21,17 @@ MOST_NAMED = 4
 
 @dataclass(frozen=True)
 class Banner:
-    """What the banner says.
-
-    Attributes
-    ----------
-    headline
-        A sentence on what serves so far.
-    left
-        How long the run goes on, and whether that is a first guess.
-    groups
-        A title and properties for each of those that serve, are being trained, come next and could not be trained.
-    """
+    """What the banner says."""
 
     headline: str
+    """A sentence on what serves so far."""
     left: str
+    """How long the run continues, and whether that is a first guess."""
     guess: bool
     done: int
     total: int
     groups: tuple[tuple[str, str], ...]
+    """A title and properties for each of those that serve, are being trained, come next and could not be trained."""
 
 
 @get("/page/making", media_type=MediaType.HTML, include_in_schema=False)

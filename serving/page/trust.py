@@ -41,19 +41,13 @@ Kind = Literal["good", "fair", "poor", ""]
 
 @dataclass(frozen=True)
 class Answered:
-    """A question and its answer.
-
-    Attributes
-    ----------
-    kind
-        Whether the answer speaks for the model; empty where it is only a fact.
-    sentences
-        The answer.
-    """
+    """A question and its answer."""
 
     question: str
     kind: Kind
+    """Whether the answer speaks for the model; empty where it is only a fact."""
     sentences: tuple[str, ...]
+    """The answer."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,7 @@ def _verdict(answers: Sequence[Answered], *, provisional: bool) -> tuple[Kind, s
         return "fair", "To rank ideas, yes; a single value may mislead."
     if answers[0].kind == "good":
         return "good", "Yes, for molecules like those it learnt from."
-    return "", "Its card does not say enough to tell."
+    return "", "Its card does not say enough to judge."
 
 
 def _error(champion: Champion, card: ModelCard) -> Answered:
@@ -179,7 +173,7 @@ def _calibration(champion: Champion, card: ModelCard) -> Answered:
     for part, where in ((report.held_out, "held-out"), (report.test, "test")) if report is not None else ():
         if part.coverage is None:
             continue
-        what = "had their label in its 90 % set" if binary else "lay in their 90 % interval"
+        what = "had their label in its 90 % set" if binary else "were in their 90 % interval"
         said.append(f"{100 * part.coverage:.0f} % of {part.molecules:,} {where} molecules {what}.")
         kind = "poor" if part.coverage < LEAST_COVERAGE or kind == "poor" else "good"
     fit = card.trust.probability

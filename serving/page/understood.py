@@ -23,24 +23,16 @@ MOST_CHECKED = 500
 
 @dataclass(frozen=True)
 class Line:
-    """One molecule of the box, or what stands in its place.
-
-    Attributes
-    ----------
-    smiles
-        The structure as SMILES; what came, where it is refused.
-    name
-        What it is called.
-    note
-        How it was read, where a reader should know.
-    fault
-        Why nothing can be predicted for it.
-    """
+    """One molecule of the box, or what is in its place."""
 
     smiles: str
+    """The structure as SMILES; what came, where it is refused."""
     name: str
+    """What it is called."""
     note: str = ""
+    """How it was read, where a reader should know."""
     fault: Fault | None = None
+    """Why nothing can be predicted for it."""
 
     @property
     def title(self) -> str:
@@ -62,21 +54,14 @@ class Told:
 
 @dataclass(frozen=True)
 class Understood:
-    """All that is told of the box before anything is predicted.
-
-    Attributes
-    ----------
-    rows
-        Per molecule, in order.
-    counted
-        How many molecules there are, by what they were written as.
-    aside
-        Lines that hold no molecule, and what was done to read the others.
-    """
+    """All that is told of the box before anything is predicted."""
 
     rows: tuple[Told, ...]
+    """Per molecule, in order."""
     counted: str
+    """How many molecules there are, by what they were written as."""
     aside: tuple[str, ...]
+    """Lines that hold no molecule, and what was done to read the others."""
 
     @property
     def refused(self) -> tuple[Told, ...]:
@@ -86,7 +71,7 @@ class Understood:
 
 @dataclass(frozen=True)
 class Preview:
-    """The line that the cursor stands in, drawn, and all lines as they were understood."""
+    """The line that the cursor is in, drawn, and all lines as they were understood."""
 
     title: str
     drawing: Markup | None
@@ -140,7 +125,7 @@ def _line(entry: Entry) -> Line:
 def _checked(
     entry: Entry, readings: frozenset[Reading], limits: Limits, place: int
 ) -> tuple[Molecule | InvalidMolecule | None, str]:
-    """Give the molecule as models see it, or why there is none, in words; nothing where the line itself is refused."""
+    """Return the molecule as models see it, or why there is none; nothing where the line itself is refused."""
     notation = entry.notation
     if not notation.is_structure:
         return None, wording.fault_words(notation.code, notation.detail)

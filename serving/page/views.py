@@ -36,19 +36,13 @@ MOST_PICTURES = 64
 
 @dataclass(frozen=True)
 class ShownMolecule:
-    """What is told of one molecule, and who told it.
-
-    Attributes
-    ----------
-    champions
-        Who answered, by endpoint; a challenger where the split says so.
-    on_trial
-        Endpoints that a challenger answered.
-    """
+    """What is told of one molecule, and who told it."""
 
     answer: Answer
     champions: Mapping[str, Champion]
+    """Who answered, by endpoint; a challenger where the split says so."""
     on_trial: frozenset[str] = frozenset()
+    """Endpoints that a challenger answered."""
     alike: tuple[str, ...] = ()
     """What is predicted alike for its stereoisomers."""
     measured: bool = True
@@ -174,28 +168,20 @@ class Card:
 
 @dataclass(frozen=True)
 class Results:
-    """All that an answer shows.
-
-    Attributes
-    ----------
-    headings, cards
-        Columns and rows of the table, in the order of the request.
-    shown
-        Cards that are printed at once.
-    trials
-        A sentence per endpoint where a challenger answers for a share of the molecules.
-    provisional
-        A sentence on the endpoints whose champion is provisional; empty where there is none.
-    serving
-        Title, version, model and whether that is provisional, by endpoint: the page compares it with what serves later.
-    """
+    """All that an answer shows."""
 
     headings: tuple[Heading, ...]
     cards: tuple[Card, ...]
+    """`headings` and `cards`: columns and rows of the table, in the order of the request."""
     shown: tuple[Card, ...]
+    """Cards that are printed at once."""
     trials: tuple[str, ...]
+    """A sentence per endpoint where a challenger answers for a share of the molecules."""
     provisional: str
+    """A sentence on the endpoints whose champion is provisional; empty where there is none."""
     serving: Mapping[str, tuple[str, str, str, bool]]
+    """Title, version, model and whether that is provisional, by endpoint: the page compares it with what serves
+    later."""
 
     @property
     def categories(self) -> tuple[tuple[str, tuple[Heading, ...]], ...]:

@@ -41,7 +41,7 @@ PLACES = 2
 """Places of a molecule at which one and the same change is suggested."""
 MOST_ATOMS = 100
 """Heavy atoms of a molecule that changes are suggested for."""
-NOT_APART = "this model does not tell these configurations apart"
+NOT_APART = "this model does not distinguish these configurations"
 CONTEXTS = {
     "c": "aromatic carbon",
     "C": "carbon",

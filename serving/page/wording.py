@@ -25,18 +25,18 @@ FAULTS = {
     "too-large": "The molecule is too large for these models.",
     "invalid-smiles": "This is not a SMILES that can be read. Check brackets, ring numbers and valences.",
     "no-atoms": "There is no atom in it.",
-    "standardise-failed": "The structure could not be brought to a standard form.",
-    "incomplete-structure": "This stands for many molecules or a part of one: an R-group, a polymer, a pattern.",
+    "standardise-failed": "The structure could not be standardised.",
+    "incomplete-structure": "This represents many molecules, or part of one: an R-group, a polymer, a pattern.",
     "radical": "This is a radical: an atom in brackets has only the hydrogens that are written.",
     "metal": "This is a metal complex or a metal. The models know organic molecules only.",
     "inorganic-salt": "This is an inorganic salt. The models know organic molecules only.",
-    "mixture": "These are several molecules, and any could be meant. Write one of them.",
-    "timeout": "The models did not come to an end with this structure.",
+    "mixture": "These are several molecules, and any of them could be meant. Write only that one.",
+    "timeout": "The models took too long for this structure.",
     "prediction-failed": "The models cannot handle this structure.",
 }
 """A sentence for each code of a molecule that was not predicted."""
 FEWEST = 20
-"""With fewer measured values than this, nothing is said about where a value lies among them."""
+"""With fewer measured values than this, nothing is said about where a value is among them."""
 METRICS = {
     "rmse": "RMSE", "mae": "mean error", "r2": "R\N{SUPERSCRIPT TWO}", "spearman": "Spearman", "auroc": "AUROC",
     "auprc": "AUPRC", "mcc": "MCC", "accuracy": "accuracy",
@@ -72,21 +72,14 @@ class Trust:
 
 @dataclass(frozen=True)
 class Quality:
-    """How good a champion was on molecules it had not seen.
-
-    Attributes
-    ----------
-    score
-        Metric and value, like `RMSE 0.74`.
-    basis
-        What it was measured on, like `5 scaffold folds, 1,041 molecules`.
-    strength
-        One word; empty where the card does not hold what it takes.
-    """
+    """How good a champion was on molecules it had not seen."""
 
     score: str
+    """Metric and value, like `RMSE 0.74`."""
     basis: str
+    """What it was measured on, like `5 scaffold folds, 1,041 molecules`."""
     strength: Strength
+    """One word; empty where the card does not hold what it takes."""
 
 
 def fault_words(code: str, detail: str = "") -> str:
@@ -117,7 +110,7 @@ def provisional(card: ModelCard) -> str:
 
 
 def standing(champion: Champion, estimate: Estimate) -> str:
-    """Say where the value lies among reference drugs, else among the measured ones; nothing where neither is known."""
+    """Say where the value is among reference drugs, else among the measured ones; nothing where neither is known."""
     reference = champion.manifest.trust.reference
     if estimate.percentile is not None and reference is not None:
         return f"{_above(estimate.percentile)} of {reference.name}"
@@ -169,10 +162,10 @@ def usual_error(manifest: Manifest, error: float | None) -> str:
 
 
 def desirability(champion: Champion, estimate: Estimate) -> float | None:
-    """Give how desirable a value is, 0 to 1: by the range the project wants, else by its place among drugs or measured.
+    """Return how desirable a value is, 0 to 1: by the project's range, else by its place among drugs or measured.
 
     None where the endpoint says neither a range nor a direction, or too little is known. A class that is not the wanted
-    one is at most half as desirable as can be, however near its probability lies: the words beside it say no.
+    one is at most half as desirable as can be, however near its probability is: the words beside it say no.
     """
     score = _desirability(champion, estimate)
     contradicted = score is not None and estimate.label is not None and estimate.label != _wanted_class(champion)
@@ -268,7 +261,7 @@ def _share_below(champion: Champion, value: float) -> float | None:
 
 
 def _above(percent: float) -> str:
-    """Say where a value lies, by the share of others below it.
+    """Say where a value is, by the share of others below it.
 
     Examples
     --------

@@ -20,17 +20,7 @@ LOOK_SECONDS = 0.005
 
 
 class GenerationBarrier:
-    """One worker's place among the others.
-
-    Parameters
-    ----------
-    path
-        The file, of `workers` places; made when it is not there.
-    worker
-        This worker's number, from 0.
-    workers
-        How many there are.
-    """
+    """One worker's place among the others."""
 
     def __init__(self, path: Path, worker: int, workers: int) -> None:
         self._worker, self._workers = worker, workers
@@ -42,7 +32,7 @@ class GenerationBarrier:
         self._write(-1)
 
     def wait(self, generation: int) -> None:
-        """Tell that a generation is loaded, and wait until the others have it too; the first one serves at once."""
+        """Report that a generation is loaded, and wait until the others have it too; the first one serves at once."""
         self._write(generation)
         if not self._served:
             self._served = True

@@ -145,15 +145,7 @@ class FolderObjects:
 
 
 class S3Objects:
-    """Files under a prefix of an S3 bucket.
-
-    Parameters
-    ----------
-    bucket, prefix
-        Where they are; slashes around the prefix do not matter.
-    client
-        An S3 client of boto3; one with boto3's own configuration when omitted.
-    """
+    """Files under a prefix of an S3 bucket."""
 
     def __init__(self, bucket: str, prefix: str, client: Any = None) -> None:
         import boto3  # takes half a second: only those who use S3 pay

@@ -26,17 +26,7 @@ ATTEMPTS = 30
 
 
 class S3Store:
-    """A bundle store under a prefix of an S3 bucket.
-
-    Parameters
-    ----------
-    bucket, prefix
-        Where the store is; slashes around the prefix do not matter.
-    cache_folder
-        Where fetched bundles are kept, a folder per endpoint and version.
-    client
-        An S3 client of boto3; one with boto3's own configuration when omitted.
-    """
+    """A bundle store under a prefix of an S3 bucket."""
 
     def __init__(self, bucket: str, prefix: str, cache_folder: Path, client: object = None) -> None:
         self.bucket, self.prefix, self.cache_folder = bucket, prefix.strip("/"), Path(cache_folder)

@@ -16,13 +16,6 @@ from serving.storage.s3_store import S3Store
 def open_store(url_or_path: str | Path, cache_folder: Path) -> Store:
     """Open the store that a folder or an `s3://bucket/prefix` names. Nothing is contacted yet.
 
-    Parameters
-    ----------
-    url_or_path
-        A path, or `s3://bucket` with an optional prefix.
-    cache_folder
-        Where bundles from S3 are kept; a store in a folder needs none.
-
     Raises
     ------
     ConfigError

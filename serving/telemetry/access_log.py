@@ -29,13 +29,7 @@ def note_worked(scope: Scope, molecules: int) -> None:
 
 
 class AccessLog:
-    """Wraps an application.
-
-    Parameters
-    ----------
-    app
-        The application inside.
-    """
+    """Wraps an application."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

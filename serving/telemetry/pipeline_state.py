@@ -27,55 +27,38 @@ SILENT_S = 600.0
 
 
 class AutomationState(BaseModel):
-    """What the automation's last look found.
-
-    Attributes
-    ----------
-    told
-        In words.
-    stale, failed
-        How many assets are stale, and how many of these failed under what they are to be made from.
-    stale_since
-        Since when something has been stale without a break, in seconds since 1970; none where nothing is.
-    oldest
-        The stale asset that was made longest ago, and when, ISO 8601; none where nothing is, or it was never made.
-    last_made
-        When an asset was last made, ISO 8601; none before the first.
-    wake
-        When it wants to look again although no file changed, in seconds since 1970.
-    """
+    """What the automation's last look found."""
 
     model_config = ConfigDict(frozen=True)
 
     told: str = ""
+    """In words."""
     stale: int = 0
     failed: int = 0
+    """`stale` and `failed`: how many assets are stale, and how many of these failed under what they are to be made
+    from."""
     stale_since: float | None = None
+    """Since when something has been stale without a break, in seconds since 1970; none where nothing is."""
     oldest: tuple[str, str] | None = None
+    """The stale asset that was made longest ago, and when, ISO 8601; none where nothing is, or it was never made."""
     last_made: str | None = None
+    """When an asset was last made, ISO 8601; none before the first."""
     wake: float | None = None
+    """When it wants to look again although no file changed, in seconds since 1970."""
 
 
 @dataclass(frozen=True)
 class PipelineState:
-    """How the pipeline is.
-
-    Attributes
-    ----------
-    automation
-        What its last look found; none before the first.
-    looked
-        When that was, in seconds since 1970.
-    processes
-        By name what `aidrug up` says of each: `state`, `restarts`, `memory_mb`; empty where none runs.
-    revision
-        What it says of the revision: `loaded`, and `error` where the newest does not load.
-    """
+    """How the pipeline is."""
 
     automation: AutomationState | None = None
+    """What its last look found; none before the first."""
     looked: float | None = None
+    """When that was, in seconds since 1970."""
     processes: Mapping[str, Mapping[str, Any]] | None = None
+    """By name what `aidrug up` says of each: `state`, `restarts`, `memory_mb`; empty where none runs."""
     revision: Mapping[str, Any] | None = None
+    """What it says of the revision: `loaded`, and `error` where the newest does not load."""
 
     @property
     def silent_s(self) -> float | None:
@@ -89,13 +72,7 @@ class PipelineState:
 
 
 def read_pipeline_state(folder: Path | None) -> PipelineState:
-    """Read how the pipeline is.
-
-    Parameters
-    ----------
-    folder
-        The folder of the service; none where it keeps nothing, and nothing is known.
-    """
+    """Read how the pipeline is."""
     if folder is None:
         return PipelineState()
     up = _json(folder.parent / PROCESSES)

@@ -23,13 +23,6 @@ _ADDRESSES = ("http.url", "http.target", "url.full", "url.query")
 def telemetry_plugins(*, on: bool, provider: TracerProvider | None = None) -> list[InitPluginProtocol]:
     """Return the plugin that traces requests, or none.
 
-    Parameters
-    ----------
-    on
-        Whether the setting asks for traces.
-    provider
-        Where spans go; to the collector that OpenTelemetry's variables name when omitted.
-
     Raises
     ------
     ConfigError

@@ -182,7 +182,7 @@ def test_the_checkout_validates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ("name: rf\nname: rf\n", "'name' stands twice"),
+        ("name: rf\nname: rf\n", "'name' appears twice"),
         ("name: rf\ndescription: d\nfeatures: [morgan_count]\nconfig: {trees: 3}\n", "config.trees: unknown key"),
         ("name: rf\ndescription: d\nfeatures: [morgan]\n", "unknown featurizer 'morgan'"),
     ],

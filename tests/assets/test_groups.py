@@ -244,7 +244,7 @@ def test_names_and_rules_of_a_group_are_checked(paired: Project) -> None:
     from model_zoo.errors import ConfigError
 
     for fields, message in (
-        ({"endpoints": ["logp", "logp"]}, "'logp' stands twice"),
+        ({"endpoints": ["logp", "logp"]}, "got 'logp' twice"),
         ({"endpoints": ["logp"]}, "endpoints"),
         ({"split": {"kind": "official"}}, "said by the files of an endpoint"),
     ):

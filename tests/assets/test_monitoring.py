@@ -188,5 +188,5 @@ def test_promoting_by_hand_needs_a_trial(made: Project) -> None:
     other = pointer(made)
     version = copy_as_other(store.bundle_folder("logp", other.version))
     store.update_pointer(lambda before: before.put_on_trial({"logp": (version, "shadow", 0.1)}, by="test"))
-    assert "does not come back by itself" in promote(made.settings, "logp")
+    assert "does not return by itself" in promote(made.settings, "logp")
     assert (pointer(made).version, pointer(made).superseded_version) == (version, other.version)

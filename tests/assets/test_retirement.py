@@ -39,7 +39,7 @@ def test_an_endpoint_whose_file_is_removed_is_withdrawn_and_returns_with_it(made
     assert not made.run().failed
     gone = pointer(made)
     assert set(gone.endpoints) == {"greasy"}
-    assert gone.withdrawn["logp"].reason == "it is configured no more (configs/endpoints/)"
+    assert gone.withdrawn["logp"].reason == "it is no longer configured (configs/endpoints/)"
     assert gone.withdrawn["logp"].last.version == served.version
 
     file.write_bytes(content)
@@ -67,7 +67,7 @@ def test_endpoints_of_one_file_come_and_go_alone(made: Project) -> None:
 
     made.edit("configs/endpoints/both.yaml", "titel: logp", "title: logp")
     made.run()
-    assert "it stands in" in remove(made.settings, "logp", "no longer measured")[0]
+    assert "it is removed from" in remove(made.settings, "logp", "no longer measured")[0]
     assert made.run().made == ["inference_service"]
     assert set(pointer(made).endpoints) == {"greasy"}
     assert pointer(made).withdrawn["logp"].reason == "no longer measured"

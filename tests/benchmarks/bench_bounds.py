@@ -130,7 +130,7 @@ def booster(spec: ModelSpec) -> Fit:
 
 
 def compared(squares: dict[str, Values], kin: NDArray[np.int_]) -> dict[str, Any]:
-    """Give the root mean squared errors, and their change against the better one of today's ways with its interval."""
+    """Return the root mean squared errors, and their change against the better of today's ways with its interval."""
     groups, places = np.unique(kin, return_inverse=True)
     draw = np.random.default_rng(0)
     sums = {way: np.bincount(places, each) for way, each in squares.items()}

@@ -104,7 +104,7 @@ class Programme:
             return np.asarray(kept["raw"]), float(kept["seconds"])
 
     def compared(self) -> dict[str, Any]:
-        """Tell the errors of each assay, and what the joint model changes over the judged ones; nothing before all are
+        """Report the errors of each assay, and what the joint model changes over those; nothing before all are
         there, but for the model apart.
 
         The best without it is chosen for each assay by its error on these very folds, to its advantage.

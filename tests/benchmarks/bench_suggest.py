@@ -153,7 +153,7 @@ class Campaign:
         return np.array([pick.row for pick in choose_batch(mean, spread, self.packed[left], BATCH, exploration)])
 
     def expected(self, measured: NDArray[np.int_], left: NDArray[np.int_]) -> tuple[Floats, Floats]:
-        """Give the mean and the spread of the desirability of what is left, by Gaussian processes on what is known."""
+        """Return the mean and the spread of the desirability of what is left, by Gaussian processes."""
         goals, Y, half_widths = [], [], []
         for place, wanted in enumerate(self.series.wanted):
             known = self.series.Y[measured, place]
@@ -190,7 +190,7 @@ def gaussian_process(
 
 
 def compared(found: dict[str, list[list[int]]], hits: int) -> dict[str, Any]:
-    """Give the share of all hits that each strategy found, and how much more `suggest` found than each, with intervals.
+    """Return each strategy's share of all hits, and how much more `suggest` found than each, with intervals.
 
     The intervals (95 %) come from drawing starts, the same for both.
     """

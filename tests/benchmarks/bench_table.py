@@ -124,7 +124,7 @@ def measure(page: Page, address: str, job: str, molecules: int) -> dict[str, Any
 
 
 def cost(page: Page, name: str, act: Callable[[Page], None]) -> dict[str, float]:
-    """Give and print the tasks with scripts that an action causes: the longest, by the thread's time and the clock."""
+    """Print and return the tasks with scripts that an action causes: the longest, by thread's time and clock."""
     with traced(page) as events:
         act(page)
         page.wait_for_timeout(400)

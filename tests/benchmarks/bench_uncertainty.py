@@ -145,7 +145,7 @@ def join(parts: list[Told]) -> Told:
 
 
 def regression_table(found: dict[tuple[str, str, str], Told]) -> list[str]:
-    """Tell of intervals and expected errors."""
+    """Report intervals and expected errors."""
     titles = (
         "endpoint", "model", "withheld", "molecules", "coverage", "before", "by fifth of expected error",
         "rank of errors", "before", "oracle", "AUROC", "before", "oracle", "width", "errors by level (molecules)",
@@ -167,7 +167,7 @@ def regression_table(found: dict[tuple[str, str, str], Told]) -> list[str]:
 
 
 def class_table(found: dict[tuple[str, str, str], Told]) -> list[str]:
-    """Tell of expected errors of classes."""
+    """Report expected errors of classes."""
     titles = ("endpoint", "model", "withheld", "molecules", "wrong labels", "AUROC for wrong ones", "before", "oracle",
               "wrong by level (molecules)")  # fmt: skip
     lines = begin(titles)

@@ -242,7 +242,7 @@ def _said(text: str, words: Mapping[str, str]) -> str:
 
 
 def _record(grid: Grid, made: list[tuple[Node, Made]]) -> None:
-    """Tell ledger, Dagster and MLflow of what was copied."""
+    """Report what was copied to ledger, Dagster and MLflow."""
     import dagster as dg
     from sqlalchemy import Engine, event
 

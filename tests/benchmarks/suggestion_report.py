@@ -35,26 +35,26 @@ HEAD = """# What to measure next
 `aidrug predict` takes; `--out batch.csv` keeps its columns, `--json` is for machines, `--endpoint` names those that
 count. Over HTTP: `GET /v1/jobs/{id}/suggestion?batch=24` of any finished job.
 
-- **What is wanted** stands in the endpoints' YAML: a range (`desirable`), else a `direction`. An endpoint with
-  neither has no say. Several make one desirability, their geometric mean: a molecule that is hopeless in one respect
-  is worth little, and where all are, the others tell them apart.
+- **What is wanted** is set in the endpoints' YAML: a range (`desirable`), else a `direction`. An endpoint with neither
+  does not count. The desirability of several endpoints is their geometric mean: a molecule that is hopeless in one
+  respect is worth little, and if all are, the other respects decide.
 - **A batch** is picked one by one. Each pick has the highest desirability to be expected plus `--exploration` times
-  its standard deviation, as the endpoints' own intervals tell it. What was picked counts as measured: what is like it
-  has less left to be learnt, so that the batch does not ask the same thing twice.
-- **Everybody is accounted for**: rows that cannot be predicted or have no value for a goal, molecules that came
-  before (`same-molecule`) and those that all goals' training data have (`measured`) are left out, counted and named.
-- Equal files and champions give equal batches; the order of rows decides between equals only. Of a file of more than
-  2,000 candidates the 2,000 of the highest bounds are compared with each other.
-- Where reliability is low, nobody knows how wide the interval ought to be: look at it before you order.
+  its standard deviation, by the endpoints' own intervals. A picked molecule counts as measured: molecules like it
+  have less left to teach, so a batch does not ask the same question twice.
+- **Every row is accounted for**: rows that cannot be predicted or have no value for a goal, molecules that came
+  before (`same-molecule`) and those in all goals' training data (`measured`) are left out, counted and named.
+- The same file and champions lead to the same batch; the order of rows only breaks ties. Of more than 2,000 candidates,
+  the 2,000 with the highest bounds are compared with each other.
+- If reliability is low, nobody knows how wide the interval should be: look at the molecule before you order it.
 
-## What it finds: real series, played again
+## What it finds: real series, replayed
 
 A campaign starts with {start} molecules of the earliest part of a series (of all where there is no order) and
 measures {batch} per round. Each round Gaussian processes (Tanimoto covariance) learn from all that was measured, and
-the strategies pick. Share of all hits found, mean over campaigns with other starts. *More*: how many points more
+the strategies pick. Share of all hits found, mean over campaigns with different starts. *More*: how many points more
 `aidrug suggest` found than this strategy, with the 95 % interval over the starts. The exploration was chosen on
-BACE-1, of which no order is known; the others judge it. `python -m tests.benchmarks.bench_suggest FOLDER` plays them
-again.
+BACE-1, whose order is unknown; the other series judge it. `python -m tests.benchmarks.bench_suggest FOLDER` replays
+them.
 """
 
 

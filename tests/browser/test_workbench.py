@@ -91,7 +91,7 @@ def oracle(value: float | None, criterion: dict[str, Any]) -> float | None:
 
 
 def overall(cells: list[dict[str, Any]], criteria: list[dict[str, Any]], unsure: float) -> list[float] | None:
-    """Give the desirabilities that count, and their weighted geometric mean as the last; none where one is missing."""
+    """Return the desirabilities that count, and their weighted geometric mean last; none where one is missing."""
     parts = []
     for cell, criterion in zip(cells, criteria, strict=True):
         part = oracle(cell["value"], criterion)

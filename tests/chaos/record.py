@@ -61,12 +61,12 @@ class Record:
         path.write_text(f"{json.dumps([*others, told], indent=1)}\n", encoding="utf-8")
 
     def as_markdown(self) -> str:
-        """Tell it as tables."""
+        """Write it as tables."""
         return as_markdown([{**asdict(self), "cores": os.cpu_count(), "load": round(os.getloadavg()[2], 1)}])
 
 
 def as_markdown(runs: Iterable[Mapping[str, Any]]) -> str:
-    """Tell results as tables: how often, how long until it healed, and how long until the new champion served.
+    """Write results as tables: how often, how long until it healed, and how long until the new champion served.
 
     Parameters
     ----------

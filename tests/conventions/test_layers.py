@@ -85,7 +85,7 @@ def imports(root: Path) -> dict[str, set[str]]:
 
 
 def forbidden(name: str, package: str) -> bool:
-    """Tell whether a package may not import a name; a ban on `dagster` covers `dagster_aws` and its other siblings."""
+    """Return whether a package may not import a name; a ban on `dagster` covers siblings such as `dagster_aws`."""
     return any(name == banned or name.startswith(f"{banned}_") for banned in NEVER_IMPORTS[package])
 
 

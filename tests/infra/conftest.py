@@ -32,7 +32,7 @@ class Deployment:
         return self.aws.agent.host(instance_id or self.target.instance_id) / "double"
 
     def tell(self, name: str, text: str, instance_id: str | None = None) -> None:
-        """Tell a host's fake programs something."""
+        """Change what a host's fake programs answer."""
         (self.double(instance_id) / name).write_text(text, encoding="utf-8")
 
     def read(self, name: str) -> str:

@@ -35,7 +35,7 @@ class Containers:
             (self.aws / who).mkdir(parents=True)
 
     def tell(self, name: str, text: str) -> None:
-        """Tell the stand-in for AWS something."""
+        """Change what the stand-in for AWS answers."""
         (self.host / "double" / name).write_text(text, encoding="utf-8")
 
     def renew(self, *, code: int = 0) -> str:

@@ -89,7 +89,7 @@ def test_a_terminated_host_says_how_to_make_a_new_one(deployment: Deployment) ->
     instance_id = make_instance(deployment.aws, role="serve")
     deployment.aws.client("ec2").terminate_instances(InstanceIds=[instance_id])
 
-    with pytest.raises(HostError, match=r"is terminated: it will not come back\. Make a new host"):
+    with pytest.raises(HostError, match=r"is terminated: it will not start again\. Make a new host"):
         Host(deployment.target, instance_id, _mute, FAST).start()
 
 
@@ -181,7 +181,7 @@ def _refusal(code: str) -> ClientError:
         (_refusal("VcpuLimitExceeded"), "the account's limit of vCPUs is used up"),
         (_refusal("Surprise"), "AWS refused DescribeInstances: Surprise: no"),
         (NoCredentialsError(), "no AWS credentials found"),
-        (EndpointConnectionError(endpoint_url="https://x"), "Is eu-nrth-1 a region, is the network up"),
+        (EndpointConnectionError(endpoint_url="https://x"), "Is eu-nrth-1 a region, and is the network up"),
     ],
 )
 def test_what_aws_refuses_is_explained(fault: Exception, message: str) -> None:

@@ -52,7 +52,7 @@ class InProcess:
         return work()
 
     def cluster_resources(self) -> dict[str, float]:
-        """Tell the size of the cluster."""
+        """Return the size of the cluster."""
         return {"CPU": 2.0}
 
 

@@ -1,10 +1,12 @@
-"""A wheel, installed without a checkout, predicts as a library."""
+"""A wheel, installed without a checkout, predicts as a library and as a service."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from model_zoo.chemistry.molecules import Limits
 from model_zoo.inference.answers import Fault
 from model_zoo.inference.predictor import Predictor
 from tests.bundle_factory import publish
-from tests.server_process import ROOT
+from tests.server_process import ROOT, running_service
 
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 
@@ -30,7 +32,9 @@ def predicted(bundle: Bundle) -> str:
 
 @pytest.mark.slow(alone="only the installation differs")
 def test_a_wheel_predicts_without_a_checkout(tmp_path: Path) -> None:
-    """The README's example, run by the wheel's base install, prints what the checkout predicts."""
+    """The README's example, run by the wheel's base install, prints what the checkout predicts. With the extra `serve`,
+    the service answers the same over HTTP, and has its page and scripts with it.
+    """
     (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     store = FolderStore(tmp_path / ".aidrug" / "store")
     version = publish(store, tmp_path / "bundle", onnx_bias=0.5)
@@ -46,4 +50,20 @@ def test_a_wheel_predicts_without_a_checkout(tmp_path: Path) -> None:
     done(uv, "venv", "--python", sys.executable, tmp_path / "venv")
     done(uv, "pip", "install", "--python", python, "-c", ROOT / "constraints.txt", wheel)
 
-    assert done(python, "-c", example) == predicted(load_bundle(store.fetch_bundle("solubility_logs", version)))
+    printed = predicted(load_bundle(store.fetch_bundle("solubility_logs", version)))
+    assert done(python, "-c", example) == printed
+
+    done(uv, "pip", "install", "--python", python, "-c", ROOT / "constraints.txt", f"{wheel}[serve]")
+    with running_service(tmp_path / ".aidrug", tmp_path / "log", python=python, folder=tmp_path) as (address, _):
+        asked = urllib.request.Request(
+            f"{address}/v1/predict",
+            json.dumps({"smiles": [ASPIRIN]}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            said = json.load(answer)["predictions"][0]["endpoints"]["solubility_logs"]
+        for place in ("/", "/static/page.js", "/schema/openapi.json"):
+            with urllib.request.urlopen(address + place, timeout=60) as page:
+                assert page.status == 200
+    assert said["champion"] == version
+    assert f"{said['value']} " == printed[: printed.index(" ") + 1]

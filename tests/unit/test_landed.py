@@ -20,7 +20,7 @@ import pytest
 from litestar.testing import TestClient
 
 from ai_drug_assets.operations.backup import File, Snapshot
-from ai_drug_assets.planning.ledger import Entry, Failure, Former, Ledger, Made
+from ai_drug_assets.planning.ledger import Entry, Failure, Ledger, Made
 from ai_drug_assets.settings import ROOT
 from model_zoo import models
 from model_zoo.bundles.assembly import candidate
@@ -263,7 +263,7 @@ def written(folder: Path) -> dict[type[Artefact], bytes]:
     record = SignatureRecord.model_validate(card["record"])
     made = Made(
         signature="1", record=record, data_version="1", inputs={"dataset/logp": "2"}, run_id="", git_sha="", at="",
-        files={"scores.json": 9}, former=Former(signature="0", record=record),
+        files={"scores.json": 9},
     )  # fmt: skip
     (folder / "e").mkdir()
     data = TrainingData(np.arange(24.0).reshape(12, 2), np.arange(12.0), np.arange(12) % 4 - 1)

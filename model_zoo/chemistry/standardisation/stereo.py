@@ -3,7 +3,7 @@
 Both mirror images beside each other, as two components, are the racemate that `&1` on all centres of one writes.
 
 One centre of unknown or mixed configuration is a centre without configuration. Several centres of one group still say
-how they stand to each other (a racemate of the cis form is no racemate of the trans form): of the two mirror images the
+how they are to each other (a racemate of the cis form is no racemate of the trans form): of the two mirror images the
 models see the one whose SMILES sorts first, whichever was drawn, and the mark keeps it apart from a pure enantiomer.
 """
 
@@ -25,7 +25,7 @@ _MIRRORED = {
 
 
 def settled(mol: Chem.Mol) -> tuple[Chem.Mol, list[Note], str]:
-    """Give the molecule as models see it, what is to be said, and a mark such as `&2` for its identity (or nothing)."""
+    """Return the molecule as models see it, the notes, and a mark such as `&2` for its identity (or nothing)."""
     if not mol.GetStereoGroups():
         return mol, [], ""
     groups = [

@@ -17,18 +17,12 @@ _BONDS = frozenset((BondType.SINGLE, BondType.DOUBLE, BondType.TRIPLE, BondType.
 
 
 def require_closed(mol: Chem.Mol) -> None:
-    """Refuse what stands for many molecules, or for a part of one.
-
-    Raises
-    ------
-    RefusedError
-        `incomplete-structure` or `radical`.
-    """
+    """Refuse what represents many molecules, or for a part of one."""
     if any(atom.GetAtomicNum() == 0 for atom in mol.GetAtoms()):
         raise RefusedError(
             "incomplete-structure",
             "expected one whole molecule, got an atom '*': an R-group, an attachment point or a polymer's end. "
-            "Draw the group that stands there.",
+            "Draw the group that is meant.",
         )
     odd = next((bond for bond in mol.GetBonds() if not _is_definite(bond)), None)
     if odd is not None or any(atom.HasQuery() for atom in mol.GetAtoms()):
@@ -41,7 +35,7 @@ def require_closed(mol: Chem.Mol) -> None:
         raise RefusedError(
             "radical",
             "expected a molecule without unpaired electrons, got a radical: an atom in brackets has only the hydrogens "
-            "that stand there, so write [CH2] for [C], or leave the brackets out.",
+            "written in it, so write [CH2] for [C], or leave the brackets out.",
         )
 
 

@@ -39,7 +39,7 @@ _DIRECTIONS: tuple[tuple[str, Direction], ...] = (
 
 
 def unit_in(name: str) -> tuple[str, str]:
-    """Return the unit that stands in a column's name, and the name without it; the unit is empty where there is none.
+    """Return the unit that is in a column's name, and the name without it; the unit is empty where there is none.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def potency_kind(name: str) -> str:
 
 
 def is_no_measurement(name: str) -> bool:
-    """Tell whether a name says that a column of numbers holds no measurements: descriptors, numbers of things, errors.
+    """Return whether a column's name excludes measurements: descriptors, numbers of things, errors.
 
     Examples
     --------

@@ -21,25 +21,18 @@ MOST = 0.5
 
 
 class Numerals(NamedTuple):
-    """How the numbers of a column may be written.
-
-    Attributes
-    ----------
-    readings
-        What fits as many cells as possible; one where it is clear. Those that give equal values count as one.
-    numbers, filled
-        How many cells are numbers then, and how many are not empty and do not say that there is no value.
-    values
-        The numbers under the first reading, `nan` for the others, per filled cell.
-    example
-        A cell that the readings tell apart; empty where there is one reading.
-    """
+    """How the numbers of a column may be written."""
 
     readings: tuple[str, ...]
+    """What fits as many cells as possible; one where it is clear. Those that give equal values count as one."""
     numbers: int
     filled: int
+    """`numbers` and `filled`: how many cells are numbers then, and how many are not empty and do not say that there is
+    no value."""
     values: list[float]
+    """The numbers under the first reading, `nan` for the others, per filled cell."""
     example: str = ""
+    """A cell that the readings tell apart; empty where there is one reading."""
 
     @property
     def is_numeric(self) -> bool:
@@ -73,13 +66,6 @@ def in_words(numerals: str) -> str:
 
 def numerals_of(cells: Sequence[str], wanted: str | None = None) -> Numerals:
     """Find how the numbers of a column are written.
-
-    Parameters
-    ----------
-    cells
-        All of its cells, as they came.
-    wanted
-        How they are written, where that is known.
 
     Examples
     --------

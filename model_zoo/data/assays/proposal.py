@@ -33,24 +33,16 @@ _MOLAR = {"M", "mM", "uM", "nM", "pM", "fM", "mol/L", "mmol/L", "umol/L", "nmol/
 
 @dataclass
 class Proposal:
-    """One endpoint as a table proposes it.
-
-    Attributes
-    ----------
-    name
-        Its name.
-    content
-        What its YAML says.
-    why
-        The evidence for a key, by the key's path.
-    questions
-        What must be answered before it is written: two readings that differ.
-    """
+    """One endpoint as a table proposes it."""
 
     name: str
+    """Its name."""
     content: dict[str, Any]
+    """What its YAML says."""
     why: dict[str, str] = field(default_factory=dict)
+    """The evidence for a key, by the key's path."""
     questions: list[str] = field(default_factory=list)
+    """What must be answered before it is written: two readings that differ."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +64,7 @@ class Answers:
 
 
 def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> list[Proposal]:
-    """Propose an endpoint for each column of measurements.
-
-    Parameters
-    ----------
-    table, roles
-        The table, and what its columns are.
-    file
-        How the YAML names it.
-    answers
-        What is known.
-    """
+    """Propose an endpoint for each column of measurements."""
     stem, several = stem_of(table.path), len(roles.values) > 1
     made = []
     for value in roles.values:

@@ -48,69 +48,42 @@ _PARTS = {"train", "test"}
 
 @dataclass(frozen=True)
 class Value:
-    """A column that may hold measurements.
-
-    Attributes
-    ----------
-    name, filled
-        The column, and how many of its cells are not empty.
-    numerals
-        How its numbers are written.
-    labels
-        The class of each of its texts, where it holds two.
-    unit
-        What its name says.
-    relations, units
-        The columns that say of each of its rows whether it is a bound, and in which unit it is; empty for none.
-    """
+    """A column that may hold measurements."""
 
     name: str
     filled: int
+    """`name` and `filled`: the column, and how many of its cells are not empty."""
     numerals: Numerals
+    """How its numbers are written."""
     labels: dict[str, int] | None
+    """The class of each of its texts, where it holds two."""
     unit: str
+    """What its name says."""
     relations: str = ""
     units: str = ""
+    """`relations` and `units`: the columns that say of each row whether it is a bound, and its unit; empty for none."""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """What the columns are; a name is empty where there is no such column.
-
-    Attributes
-    ----------
-    values
-        Columns that hold measurements, as far as one can tell.
-    day, series, part, identifier, weight
-        Columns that say more of them all.
-    choosing
-        Columns by which some rows may be meant and others not, with how often each text stands there.
-    left_out
-        Columns of numbers that are taken for none, with why.
-    """
+    """What the columns are; a name is empty where there is no such column."""
 
     values: tuple[Value, ...]
+    """Columns that hold measurements, as far as one can tell."""
     day: str = ""
     series: str = ""
     part: str = ""
     identifier: str = ""
     weight: str = ""
+    """`day`, `series`, `part`, `identifier` and `weight`: columns that say more of them."""
     choosing: dict[str, Counter[str]] = field(default_factory=dict)
+    """Columns by which some rows may be meant and others not, with how often each text is there."""
     left_out: dict[str, str] = field(default_factory=dict)
+    """Columns of numbers that are taken for none, with why."""
 
 
 def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | None = None) -> Roles:
-    """Find what the columns of a table are.
-
-    Parameters
-    ----------
-    table
-        The table.
-    wanted
-        The columns that hold measurements, where that is known.
-    numerals
-        How numbers are written, where that is known.
-    """
+    """Find what the columns of a table are."""
     cells = {name: table.column(name) for name in dict.fromkeys(table.names) if table.names.count(name) == 1}
     cells.pop(table.structure, None)
     relations = [name for name, texts in cells.items() if _share(texts, is_relation) >= MOST]
@@ -172,7 +145,7 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
 
 
 def _units_below(table: WholeTable, cells: dict[str, list[str]]) -> dict[str, str]:
-    """Return the units that stand in a row of their own below the header, where no structure does."""
+    """Return the units that are in a row of their own below the header, where no structure does."""
     if not table.rows or not table.structure or table.column(table.structure)[0]:
         return {}
     found = {name: unit_in(f"x ({texts[0]})")[0] for name, texts in cells.items() if texts[0]}
@@ -199,7 +172,7 @@ def labels_of(texts: list[str]) -> dict[str, int] | None:
 
 def _why_none(name: str, found: Numerals, cells: dict[str, list[str]]) -> str:
     if is_no_measurement(name):
-        return "its name says that it is no measurement"
+        return "its name says that it is not a measurement"
     numbers = [value for value in found.values if value == value]  # noqa: PLR0124  NaN
     if len(numbers) > 2 and numbers[0] in (0, 1) and numbers == [numbers[0] + place for place in range(len(numbers))]:
         return "it counts the rows"

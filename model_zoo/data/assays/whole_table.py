@@ -31,28 +31,19 @@ OLD_WORKBOOKS = ("xls", "xlsb", "ods", "numbers")
 
 @dataclass(frozen=True)
 class WholeTable:
-    """A file read whole.
-
-    Attributes
-    ----------
-    path, form
-        Where it lies, and how it is written.
-    names
-        Its columns; a name that stands twice, twice.
-    rows
-        Their cells, as many per row.
-    structure
-        The column with the structures; empty for SDF.
-    notes
-        What whoever brings it should know.
-    """
+    """A file read whole."""
 
     path: Path
     form: Form
+    """`path` and `form`: where it is, and how it is written."""
     names: tuple[str, ...]
+    """Its columns; a name that stands twice, twice."""
     rows: list[list[str]]
+    """Their cells, as many per row."""
     structure: str
+    """The column with the structures; empty for SDF."""
     notes: tuple[str, ...] = ()
+    """What whoever brings it should know."""
 
     def column(self, name: str) -> list[str]:
         """Return the cells of a column, without blanks around them."""
@@ -60,7 +51,7 @@ class WholeTable:
         return [row[place].strip() for row in self.rows]
 
     def rows_with(self, where: Mapping[str, str]) -> WholeTable:
-        """Return the table with the rows that have these texts in these columns; `ANY` stands for every text."""
+        """Return the table with the rows that have these texts in these columns; `ANY` represents every text."""
         wanted = [(self.names.index(name), text) for name, text in where.items() if text != ANY]
         return replace(self, rows=[row for row in self.rows if all(row[at].strip() == text for at, text in wanted)])
 
@@ -136,7 +127,7 @@ def _grid(path: Path, form: Form, said: Said, notes: Sequence[str] = ()) -> Whol
         raise TableError("unreadable", f"there are two columns {names[place]!r} of structures: rename one of them")
     told = [*notes, *(f"there are two columns {name!r}: neither can be read" for name in twice)]
     if skip:
-        told.append(f"{skip} rows stand above the header")
+        told.append(f"{skip} rows are above the header")
     if again:
         told.append(f"{again} rows repeat the header: they are dropped, and what is below them is read as one table")
     return WholeTable(
@@ -175,13 +166,7 @@ def _sdf(path: Path, form: Form) -> WholeTable:
 
 
 def _smiles_lines(path: Path, form: Form) -> WholeTable:
-    """Read a file of a SMILES and a value per line, which is a table without a header.
-
-    Raises
-    ------
-    TableError
-        Where it holds no values.
-    """
+    """Read a file of a SMILES and a value per line, which is a table without a header."""
     lines = list(read_lines(path, form.encoding, strict=True, archives=True))
     rows = [row.cells for row in read_smiles_lines(iter(lines)) if row.structure]
     values = [name for _, name in rows if re.fullmatch(r"[<>=~≤≥]*\s*[-+\d.,eE]+", name)]

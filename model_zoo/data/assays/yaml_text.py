@@ -18,13 +18,6 @@ SECTIONS = ("source", "curation")
 def as_yaml(proposal: Proposal, origin: str) -> str:
     """Write a proposal.
 
-    Parameters
-    ----------
-    proposal
-        The endpoint.
-    origin
-        How it came about, for the first lines.
-
     Examples
     --------
     >>> source = {"kind": "csv", "decimal": ","}

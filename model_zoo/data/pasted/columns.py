@@ -1,4 +1,4 @@
-"""Plain lines: whether they are rows of a table, and where in each the structure and the name stand.
+"""Plain lines: whether they are rows of a table, and where in each the structure and the name are.
 
 Every way in which lines may be cut is tried on all of them; the one by which most lines hold a structure is taken. A
 line that does not fit the way of the others is read alone.
@@ -38,21 +38,14 @@ class Line(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What lines hold.
-
-    Attributes
-    ----------
-    found
-        Per molecule, in order: its line, its name, and what it is.
-    headings
-        The line that names the columns; none where there is none.
-    notes
-        Which columns were taken.
-    """
+    """What lines hold."""
 
     found: list[tuple[Line, str, Notation]]
+    """Per molecule, in order: its line, its name, and what it is."""
     headings: Line | None = None
+    """The line that names the columns; none where there is none."""
     notes: tuple[str, ...] = ()
+    """Which columns were taken."""
 
     @property
     def structures(self) -> int:
@@ -135,7 +128,7 @@ def _plain(lines: Sequence[Line], *, alone: bool = True) -> Reading:
 
 
 def _alone(text: str, *, swapped: bool = False, cut: bool = True) -> tuple[str, Notation]:
-    """Read one line by itself: the name in it, and what stands beside it."""
+    """Read one line by itself: the name in it, and what is beside it."""
     whole = _recognise(text.strip())
     if whole.is_structure or (whole.is_known and len(text.split()) == 1):
         return "", whole

@@ -44,13 +44,13 @@ _QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("\u2018", "\u2019"), ("«", 
 
 _SENTENCES = {
     "inchikey": "an InChIKey is a digest: no structure can be made from it. Paste the SMILES or the InChI",
-    "identifier": "this service has no database in which to look it up, and asks nobody else. Paste the structure",
+    "identifier": "this service has no database of identifiers and asks no other service. Paste the structure",
     "sequence": "sequences are not read. Paste the structure as SMILES, if it is small enough for these models",
     "rich-text": "this is the source of a formatted document. Copy its plain text",
-    "reaction": "a reaction is no molecule. Paste the one that is meant, a reactant or the product",
+    "reaction": "a reaction is not a molecule. Paste the molecule that is meant: a reactant or the product",
     "number": "expected a structure, got a number",
-    "incomplete-structure": "an R-group stands for many molecules. Write the group that is meant",
-    "pattern": "a pattern stands for many molecules. Write one of them as SMILES",
+    "incomplete-structure": "an R-group represents many molecules. Write the group that is meant",
+    "pattern": "a pattern matches many molecules. Write one of them as SMILES",
     "formula": "many molecules have one formula. Paste the structure",
     "invalid-inchi": "RDKit cannot read this InChI: is it whole?",
     "invalid-structure": "RDKit cannot read this structure block",
@@ -61,25 +61,17 @@ _SENTENCES = {
 
 
 class Notation(NamedTuple):
-    """What a text is.
-
-    Attributes
-    ----------
-    kind
-        What it is called: `SMILES`, `InChI`, `CAS number`.
-    smiles
-        The structure; empty where there is none.
-    code, detail
-        Why there is none: stable, and a sentence.
-    note
-        What was done to read it, where a reader should know.
-    """
+    """What a text is."""
 
     kind: str
+    """What it is called: `SMILES`, `InChI`, `CAS number`."""
     smiles: str = ""
+    """The structure; empty where there is none."""
     code: str = ""
     detail: str = ""
+    """`code` and `detail`: why there is none: stable, and a sentence."""
     note: str = ""
+    """What was done to read it, where a reader should know."""
 
     @property
     def is_structure(self) -> bool:

@@ -16,24 +16,16 @@ _PUNCTUATION = re.compile(r"[\s\[\](){},;`=_|+-]*")
 
 @dataclass(frozen=True)
 class Entry:
-    """One molecule of a text, or what stands in its place.
-
-    Attributes
-    ----------
-    line
-        Where it begins in the text, from 1.
-    text
-        As it came.
-    name
-        What it is called; empty where nothing is said.
-    notation
-        What it was read as, or why it is refused.
-    """
+    """One molecule of a text, or what is in its place."""
 
     line: int
+    """Where it begins in the text, from 1."""
     text: str
+    """As it came."""
     name: str
+    """What it is called; empty where nothing is said."""
     notation: Notation
+    """What it was read as, or why it is refused."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +39,16 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Paste:
-    """What was understood of a text.
-
-    Attributes
-    ----------
-    entries
-        Molecules and refused lines, in order.
-    left_out
-        Lines without one, but for empty ones.
-    empty
-        How many lines are empty.
-    notes
-        What is to be known of the whole, as which column was taken.
-    """
+    """What was understood of a text."""
 
     entries: tuple[Entry, ...]
+    """Molecules and refused lines, in order."""
     left_out: tuple[LeftOut, ...] = ()
+    """Lines without one, but for empty ones."""
     empty: int = 0
+    """How many lines are empty."""
     notes: tuple[str, ...] = ()
+    """What is to be known of the whole, as which column was taken."""
 
 
 def read_paste(text: str) -> Paste:

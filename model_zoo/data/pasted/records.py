@@ -25,21 +25,14 @@ _CELLS, _LINES = ("td", "th"), ("tr", "p", "br", "div", "li", "h1", "h2", "h3")
 
 
 class Record(NamedTuple):
-    """One structure block with its properties, one sequence, or a run of lines.
-
-    Attributes
-    ----------
-    kind
-        `block`, `sequence` or `lines`.
-    line
-        Its first line, from 1.
-    lines
-        As they came.
-    """
+    """One structure block with its properties, one sequence, or a run of lines."""
 
     kind: str
+    """`block`, `sequence` or `lines`."""
     line: int
+    """Its first line, from 1."""
     lines: list[str]
+    """As they came."""
 
 
 def cleaned(text: str) -> str:

@@ -13,29 +13,21 @@ DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
 
 
 class Form(NamedTuple):
-    """How a table is written in its file.
-
-    Attributes
-    ----------
-    format, encoding, delimiter
-        What the file is; the last two count for text alone, the delimiter for `csv` and `tsv`.
-    header
-        Whether a row names the columns; else they are `column_1`, `column_2` and so on.
-    skip_rows
-        How many rows stand before it, or before the first row.
-    sheet
-        Of a workbook; its only one when empty.
-    decimal
-        How numbers of cells that are numbers are written as text.
-    """
+    """How a table is written in its file."""
 
     format: Format
     encoding: str = UTF8
     delimiter: str = ","
+    """`format`, `encoding` and `delimiter`: what the file is; the last two count for text alone, the delimiter for
+    `csv` and `tsv`."""
     header: bool = True
+    """Whether a row names the columns; else they are `column_1`, `column_2` and so on."""
     skip_rows: int = 0
+    """How many rows are before it, or before the first row."""
     sheet: str = ""
+    """Of a workbook; its only one when empty."""
     decimal: str = "."
+    """How numbers of cells that are numbers are written as text."""
 
 
 def delimiter_of(said: str) -> str:

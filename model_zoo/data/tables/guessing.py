@@ -95,15 +95,6 @@ def guess_format(said: Said, head: str) -> Format:
 def guess_layout(said: Said, head: str, *, tabs: bool) -> Layout:
     """Return how a delimited file is laid out.
 
-    Parameters
-    ----------
-    said
-        What the caller says.
-    head
-        Its first lines, whole lines only.
-    tabs
-        Whether it says that it is separated by tabs.
-
     Raises
     ------
     TableError

@@ -46,24 +46,16 @@ _OTHER = re.compile(r"\s*(?:([{[])(?=\s*[{\"])|(<)(?=[!?a-z]))", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Table:
-    """An upload understood: its columns, and its rows read anew at each call.
-
-    Attributes
-    ----------
-    form
-        What the file is.
-    columns
-        Names of the columns, each once.
-    smiles_column
-        Which of them holds the structure; none for SDF.
-    rows
-        Reads the file; each row has as many cells as there are columns.
-    """
+    """An upload understood: its columns, and its rows read again at each call."""
 
     form: Form
+    """What the file is."""
     columns: tuple[str, ...]
+    """Names of the columns, each once."""
     smiles_column: str | None
+    """Which of them holds the structure; none for SDF."""
     rows: Callable[[], Iterator[Row]]
+    """Reads the file; each row has as many cells as there are columns."""
 
     @property
     def format(self) -> Format:
@@ -77,13 +69,7 @@ class Table:
 
 
 def understand(path: Path, said: Said, max_bytes: int | None = None) -> Table:
-    """Find out what a text file is, from its first lines; an SDF file is read whole for the names of its properties.
-
-    Raises
-    ------
-    TableError
-        With what was expected and what came.
-    """
+    """Find out what a text file is, from its first lines; an SDF file is read whole for the names of its properties."""
     if is_workbook(path):
         return _workbook(path, said, max_bytes)
     encoding, head = read_head(path, max_bytes)
@@ -180,7 +166,7 @@ def read_head(
 
 
 def read_grid(path: Path, form: Form) -> Iterator[list[str]]:
-    """Read the rows of a CSV, TSV, XLSX or Parquet file as they stand, its header first; a blank row has no cells.
+    """Read the rows of a CSV, TSV, XLSX or Parquet file as they are, its header first; a blank row has no cells.
 
     Raises
     ------

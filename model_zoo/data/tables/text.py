@@ -72,7 +72,7 @@ def unpacked_size(path: Path) -> int:
 
 
 def guess_encoding(path: Path, max_bytes: int | None = None, *, archives: bool = False) -> str:
-    """Tell a text's encoding: by its byte order mark, UTF-8 when all of it is, else that of older Windows programs.
+    """Return a text's encoding: by its byte order mark, UTF-8 if all of it is, else that of older Windows programs.
 
     Raises
     ------

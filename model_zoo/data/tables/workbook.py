@@ -39,7 +39,7 @@ def read_sheet(path: Path, sheet: str, decimal: str = ".") -> Iterator[list[str]
     path, sheet
         The workbook, and the name of the sheet; the only one that is not hidden when empty.
     decimal
-        The sign that a number's decimals stand behind in the text that is given.
+        The sign before a number's decimals in the text that is returned.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Molecules as the inputs of MiniMol's network: atoms, bonds, and where each atom stands in its molecule.
+"""Molecules as the inputs of MiniMol's network: atoms, bonds, and where each atom is in its molecule.
 
 Atoms are taken in RDKit's canonical order: eigenvectors of the Laplacian have no natural sign or, where eigenvalues
 repeat, basis, and the network is not blind to that. One order gives one embedding per molecule.
@@ -65,7 +65,7 @@ def molecule_inputs(mol: Chem.Mol) -> Arrays:
 
 
 def _padded(places: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Give, for each of `count` places, the numbers of the items that belong to it, padded with `len(places)`."""
+    """Return, for each of `count` places, the numbers of the items that belong to it, padded with `len(places)`."""
     held = np.bincount(places, minlength=count)
     table = np.full((count, max(1, held.max(initial=0))), len(places), dtype=np.int64)
     table[np.arange(table.shape[1]) < held[:, None]] = np.argsort(places, kind="stable")
@@ -97,7 +97,7 @@ def _atoms(mol: Chem.Mol) -> NDArray[np.float32]:
 
 
 def _place_in_table(number: int) -> tuple[int, int]:
-    """Return group and period of an element; lanthanides and actinides beyond the first stand in a group 19.
+    """Return group and period of an element; lanthanides and actinides beyond the first are in a group 19.
 
     A dummy atom (number 0) is read as the last element, as in the network's training.
 
@@ -149,7 +149,7 @@ def _spectrum(
 
 
 def _returns(links: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give each atom's probability to be back after 1 to 16 random steps, `atoms x 16`; 1 where nothing leads away."""
+    """Return each atom's probability of return after 1 to 16 random steps, `atoms x 16`; 1 without neighbours."""
     if len(links) == 1:
         return np.ones((1, STEPS), dtype=np.float32)
     degrees = links.sum(axis=1, keepdims=True)

@@ -28,15 +28,7 @@ def _bank() -> SubstructureBank:
 
 
 def descriptors(graph: Graph, known: dict[str, float]) -> dict[str, float]:
-    """Return the fragment counts and `qed`.
-
-    Parameters
-    ----------
-    graph
-        The molecule.
-    known
-        Its descriptors MolWt, MolLogP, NumHDonors, NumRotatableBonds and TPSA.
-    """
+    """Return the fragment counts and `qed`."""
     found = _bank().find(graph)
     values: dict[str, float] = dict(zip(_NAMES, found, strict=False))
     if not graph.is_plain:  # QED looks at the molecule without its explicit hydrogens

@@ -1,6 +1,6 @@
 """Connectivity and shape indices from one walk over the paths of a molecule: Chi, Kappa, Phi.
 
-Source: Hall & Kier, Rev. Comput. Chem. 1991, 2, 367. RDKit finds the paths anew for each of nine indices.
+Source: Hall & Kier, Rev. Comput. Chem. 1991, 2, 367. RDKit finds the paths again for each of nine indices.
 """
 
 from __future__ import annotations

@@ -276,7 +276,7 @@ def _conditions(atom: Chem.Atom, vocabulary: _Vocabulary) -> list[list[_Pattern]
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split at a separator that stands outside of brackets.
+    """Split at a separator that is outside of brackets.
 
     Examples
     --------

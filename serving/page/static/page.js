@@ -594,7 +594,7 @@ async function look() {
     if (state.making || making.childElementCount) await followRun();
   } catch {
     away = true;
-    tell("The service does not answer just now. It may be restarting; what you see stays.");
+    tell("The service does not answer at the moment. It may be restarting; your results stay here.");
   }
 }
 

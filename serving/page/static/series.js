@@ -21,7 +21,7 @@ export async function open(panel, page) {
     return element;
   };
   body.replaceChildren(
-    make("p", { class: "hint" }, "Pick rows in the table and give them a name, for each series; or let the names of the molecules decide: what stands before the last number, so A-1 and A-2 are of series A. A molecule may be in several."),
+    make("p", { class: "hint" }, "Pick rows in the table and give them a name, for each series; or let the names of the molecules decide: the part before the last number, so A-1 and A-2 are of series A. A molecule may be in several."),
     make("div", { class: "tools" }, make("label", {}, "Name ", name), button("Add the picked rows", addPicked), button("By the names", byNames), button("Clear", () => change([]))),
     said,
     result,

@@ -137,7 +137,7 @@ function follow(job, list, page, isNew = false) {
   events.addEventListener("progress", (event) => show(JSON.parse(event.data)));
   events.addEventListener("done", async () => end(await (await fetch(job.links.self)).json()));
   events.addEventListener("error", () => {
-    if (!TERMINAL.includes(job.status)) text.textContent = "The service does not answer just now; the job goes on when it is back.";
+    if (!TERMINAL.includes(job.status)) text.textContent = "The service does not answer at the moment; the job continues when it is back.";
   });
   // What is removed is deleted when the time for a second thought is over, or the page is left.
   stop.addEventListener("click", () => {

@@ -262,7 +262,7 @@ def test_a_wide_table_may_become_one_file(home: Path, command: Command) -> None:
         f"herg_ic50: hERG IC50 (nM); regression, pIC50; {only}"
     )
     done = command("endpoint", "remove", "logd")
-    assert f"logd: it stands in {only} no more, beside herg_ic50, ppb" in done.output
+    assert f"logd: it is removed from {only}, which keeps herg_ic50, ppb" in done.output
     left = {name: endpoint for name, endpoint in apart.items() if name != "logd"}
     assert load_configs(home / "configs").endpoints == left
     assert "# 1 values are only known as bounds" in only.read_text(encoding="utf-8")

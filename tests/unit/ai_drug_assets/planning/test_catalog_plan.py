@@ -317,7 +317,7 @@ def test_an_upstream_made_anew_is_a_reason(made: Project) -> None:
     assert made.stale() == {}
     made.make("trained_model/logs/rf", version="2")
 
-    assert made.stale() == {"leaderboard/logs": [("upstream", "trained_model/logs/rf", "was made anew")]}
+    assert made.stale() == {"leaderboard/logs": [("upstream", "trained_model/logs/rf", "was made again")]}
 
 
 def test_an_upstream_that_arrived_is_a_reason(project: Project) -> None:

@@ -152,7 +152,7 @@ def test_endpoints_follow_the_configuration_of_who_publishes(pointer: Pointer) -
     back = gone.follow(["a", "b", "c"], ["c"], by="me")
 
     assert set(gone.endpoints) == {"c"}
-    assert gone.withdrawn["a"].reason == "it is configured no more (configs/endpoints/)"
+    assert gone.withdrawn["a"].reason == "it is no longer configured (configs/endpoints/)"
     assert gone.withdrawn["a"].last == pointer.endpoints["a"]
     assert gone.follow(["c"], ["a", "c"], by="me") is gone
     assert gone.damage_after(pointer) is None

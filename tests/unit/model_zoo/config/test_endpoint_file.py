@@ -141,7 +141,7 @@ def test_the_signatures_are_those_of_files_of_their_own(tmp_path: Path) -> None:
         ("unit: log D,", "unit: log D, overrides: {rf: {trees: 1}},", {"logd"}, "endpoints.logd.overrides.rf.config"),
         ("endpoints:", "endpoint:", {"hlm", "rlm", "logd", "wide"}, "endpoint: unknown key"),
         ("  # in rat\n", "  # in rat\n\tx\n", {"hlm", "rlm", "logd"}, "not valid YAML"),
-        ("  # in rat\n", "  hlm: {}\n", {"hlm", "rlm", "logd"}, "the key 'hlm' stands twice"),
+        ("  # in rat\n", "  hlm: {}\n", {"hlm", "rlm", "logd"}, "the key 'hlm' appears twice"),
     ],
 )  # fmt: skip
 def test_a_fault_concerns_the_endpoints_that_it_touches(

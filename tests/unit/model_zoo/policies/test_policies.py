@@ -166,7 +166,7 @@ def test_the_plan_warns_of_champions_that_are_served_by_earlier_rules(
     publish(store, tmp_path / "new", endpoint="new", onnx_bias=0.0)
 
     (warning,) = warnings(store)
-    assert warning.startswith(f"old is served by earlier rules (standardisation {now}, alerts 1): train it anew")
+    assert warning.startswith(f"old is served by earlier rules (standardisation {now}, alerts 1): train it again")
     said = CliRunner().invoke(aidrug, ["plan"])
     assert said.exit_code == 2
     assert f"warning  {warning}\n" in said.output
@@ -175,7 +175,9 @@ def test_the_plan_warns_of_champions_that_are_served_by_earlier_rules(
     assert f"Warning: {warning}." in plan.as_markdown()
     (store.root / "current.json").unlink()
     (warning,) = warnings(store)
-    assert warning.startswith("by which rules champions are served cannot be told: the pointer current.json is gone")
+    assert warning.startswith(
+        "the rules by which champions are served cannot be read: the pointer current.json is gone"
+    )
 
 
 def linear(smiles: str) -> float:

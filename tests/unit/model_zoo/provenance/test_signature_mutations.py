@@ -12,7 +12,6 @@ import pytest
 
 from model_zoo.config.files import load_configs
 from model_zoo.provenance.definitions import Definitions
-from model_zoo.provenance.former_signatures import by_files
 from model_zoo.provenance.names import Node
 from model_zoo.provenance.roots import Makers, roots
 from model_zoo.provenance.source_modules import SourceModule
@@ -151,26 +150,11 @@ def test_each_reached_definition_counts_and_no_other(
             assert not wrong, f"{kind} in {known.qualified(node)}: {wrong}"
             count += 1
     if step == 1:
-        _print_reached(known, reached, made_by, capsys, f"{count} changes of {len(union)} definitions.")
+        with capsys.disabled():
+            print(f"\n{count} changes of {len(union)} definitions.")
     others = change_others(known, tmp_path, union)
     assert others > 100
     assert Mutable(tmp_path).marks(asked) == marks
-
-
-def _print_reached(
-    known: Definitions,
-    reached: dict[str, set[Node]],
-    made_by: dict[str, Makers],
-    capsys: pytest.CaptureFixture[str],
-    title: str,
-) -> None:
-    files = {name: set(by_files(made_by[name], ROOT)["code"]) for name in made_by}
-    with capsys.disabled():
-        print(f"\n{title} Reached, of those in the files that the former rule took:")
-        for name, nodes in reached.items():
-            whole = sum(len(_module(known, path).pieces) for path in files[name])
-            there = sum(known.module(node).path in files[name] for node in nodes)
-            print(f"  {name}: {there} of {whole}, and {len(nodes) - there} in files that it did not take")
 
 
 def change_others(known: Definitions, root: Path, reached: set[Node]) -> int:

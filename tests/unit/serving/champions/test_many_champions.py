@@ -19,7 +19,7 @@ from tests.bundle_factory import publish, spoil_reference, write
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderStore:
-    """Give a store with three champions, more than there is time for at the start, one of which is not what it says."""
+    """Return a store with three champions, more than the start has time for, one of which is not what it says."""
     monkeypatch.setattr(champion_watcher, "START_SECONDS", 0.0)
     made = FolderStore(tmp_path / "store")
     for number in range(2):

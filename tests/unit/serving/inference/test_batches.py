@@ -293,7 +293,7 @@ def test_when_too_many_threads_are_held_up_requests_are_refused_until_one_return
         async with running(predictor, seconds=0.02) as batches:
             for number in range(MOST_LOST):
                 assert await batches.predict("k", [f"hang {number}"]) == ["timed out"]
-            with pytest.raises(QueueFullError, match="held up"):
+            with pytest.raises(QueueFullError, match="occupied"):
                 await batches.predict("k", ["a"])
             predictor.hung.set()
             await until(lambda: batches.lost == 0)

@@ -119,7 +119,7 @@ def test_a_challenger_that_cannot_be_loaded_costs_nothing(store: FolderStore, tm
 
 
 def test_promoting_swaps_and_holds_the_former_champion(store: FolderStore, tmp_path: Path) -> None:
-    """The challenger serves, the former champion does not come back by itself, and rolling back works."""
+    """The challenger serves, the former champion does not return by itself, and rolling back works."""
     champion = publish(store, tmp_path / "a", value=-1.0)
     challenger = put_on_trial(store, tmp_path / "b", "split", value=-3.0)
     with service(store, None) as client:

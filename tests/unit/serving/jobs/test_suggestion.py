@@ -80,7 +80,7 @@ def test_columns_of_the_file_come_back(store: FolderStore) -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ({"endpoints": "colour"}, "expected one at least that says what is wanted, got colour"),
+        ({"endpoints": "colour"}, "expected at least one that says what is wanted, got colour"),
         ({"endpoints": "smell"}, "expected some of the job's"),
         ({"batch": 0}, "batch"),
         ({"exploration": -1}, "exploration"),

@@ -82,7 +82,7 @@ def test_a_measured_value_is_stored_and_compared(client: Client, tmp_path: Path)
     assert 'action="/page/measured"' in form
     assert "log10 mol/L" in form
     assert "You measured \N{MINUS SIGN}1.25; the model says" in stored.text
-    assert re.search("your value lies (inside|outside) its interval of about 90 %", stored.text)
+    assert re.search("your value is (inside|outside) its interval of about 90 %", stored.text)
     assert "You measured yes; the model gives yes 80 %" in binary.text
     with closing(PredictionLog(tmp_path / "record")) as record:
         assert [row.value for row in record.measurements("solubility_logs")] == [-1.25]

@@ -103,7 +103,7 @@ def test_a_bound_is_measured_in_the_shown_unit_and_kept_in_the_endpoints(client:
     api = client.post("/v1/feedback", json={"measurements": [sent]})
 
     assert "You measured &gt; 10,000.00; the model says 1,000.00, which is on the other side" in said
-    assert "You measured 100.00; the model says 1,000.00, and your value lies outside" in exact
+    assert "You measured 100.00; the model says 1,000.00, and your value is outside" in exact
     assert (bad.status_code, "expected a value above zero in nM" in bad.text) == (422, True)
     assert api.json()["stored"] == 1
     with closing(PredictionLog(tmp_path / "record")) as record:

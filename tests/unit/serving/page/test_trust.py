@@ -46,7 +46,7 @@ def card(mean: float = 0.74, naive: float = 2.1, r2: float = 0.86, **told: Any) 
         (card() | AWAITED, "With care: other models are still to be trained"),
         (card(r2=0.5), "To rank ideas, yes; a single value may mislead."),
         (card(split={"kind": "random", "folds": 5}), "To rank ideas, yes; a single value may mislead."),
-        ({}, "Its card does not say enough to tell."),
+        ({}, "Its card does not say enough to judge."),
     ],
     ids=["strong", "naive", "weak", "provisional", "fair", "random", "silent"],
 )
@@ -69,7 +69,7 @@ def test_errors_are_said_in_the_unit_that_people_read(store: FolderStore, tmp_pa
     assert (
         "RMSE 0.74 against 2.10 of the naive model, which gives every molecule the same value: 65 % less error." in page
     )
-    assert "70 % of 100 held-out molecules lay in their 90 % interval." in page
+    assert "70 % of 100 held-out molecules were in their 90 % interval." in page
     assert "With care: 1 answer below speaks against it." in page
 
 
