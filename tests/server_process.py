@@ -41,9 +41,9 @@ def running_service(
     home: Path,
     log: Path,
     command: Sequence[str] = ("-m", "serving"),
-    *,
     python: Path = Path(sys.executable),
     folder: Path = ROOT,
+    /,
     **environment: str,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run `python -m serving`, or another command, in a folder; yield its address and process once it answers.

@@ -151,8 +151,8 @@ class EndpointPrediction(Struct, frozen=True):
         Meta(
             description="Ends of the 90 % interval, wider for a molecule that is harder to predict; null for a binary "
             "endpoint, and where `no_interval` says why. It holds for 90 % of molecules like the training data: nine "
-            "of ten of those that were held out (by scaffold, cluster, time or group, as the champion's card says) were "
-            "inside. Values of other laboratories, and molecules of low `reliability`, are outside more often."
+            "of ten of those that were held out (by scaffold, cluster, time or group, as the champion's card says) "
+            "were inside. Values of other laboratories, and molecules of low `reliability`, are outside more often."
         ),
     ]
     percentile: Annotated[

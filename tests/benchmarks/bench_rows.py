@@ -145,11 +145,11 @@ def measure(rows: int, folder: Path, cores: int) -> dict[str, float]:
         molecules = snapshot.molecules()
         packed, kinds = pack(molecules), size_and_kind(molecules)
         fit_domain(packed[train], kinds[train], snapshot.folds[train])
-        told = (
+        held, test = (
             OutOfFoldPredictions(raw[at], snapshot.values[at], packed[at], kinds[at], snapshot.folds[at])
             for at in (train, ~train)
         )
-        fit_uncertainty(target, *told)
+        fit_uncertainty(target, held, test)
 
     step("publication", publish)
     return figures

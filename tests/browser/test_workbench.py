@@ -268,7 +268,7 @@ def test_a_removed_molecule_beats_nobody_on_the_front_and_is_not_shared(watched:
     page.get_by_role("button", name="Share").click()
     with page.expect_request("**/v1/jobs") as stored:
         page.get_by_role("button", name="Make a link").click()
-    assert set(stored.value.post_data_json["ids"]) == {name.split()[0] for name in after}
+    assert set(json.loads(stored.value.post_data or "")["ids"]) == {name.split()[0] for name in after}
     page.get_by_role("button", name="Undo").press("Enter")
     expect(page.locator("#score-said")).to_have_text(re.compile("^6 of 7 scored"))
     assert scores(watched) == before

@@ -54,7 +54,7 @@ def test_a_wheel_predicts_without_a_checkout(tmp_path: Path) -> None:
     assert done(python, "-c", example) == printed
 
     done(uv, "pip", "install", "--python", python, "-c", ROOT / "constraints.txt", f"{wheel}[serve]")
-    with running_service(tmp_path / ".aidrug", tmp_path / "log", python=python, folder=tmp_path) as (address, _):
+    with running_service(tmp_path / ".aidrug", tmp_path / "log", ("-m", "serving"), python, tmp_path) as (address, _):
         asked = urllib.request.Request(
             f"{address}/v1/predict",
             json.dumps({"smiles": [ASPIRIN]}).encode(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 from rdkit import Chem
@@ -66,7 +67,7 @@ def test_nothing_is_calculated_differently_for_another_way_of_writing() -> None:
 def test_scores_of_fragments_take_little_and_are_rdkits() -> None:
     """RDKit's table of 700,000 fragments would take 68 MB of each worker: here it takes a sixth, for the same score."""
     physchem(Chem.MolFromSmiles("C"))
-    contributed = sys.modules.get("_rdkit_sascorer")
+    contributed: Any = sys.modules.get("_rdkit_sascorer")
     if contributed is None:
         pytest.skip("RDKit was installed without its contributed parts")
     kept, molecules = (
