@@ -23,7 +23,7 @@ from tests.benchmarks.bench_programme import JOINT, JUDGED, Predicted, Programme
 RESULTS = Path(__file__).parent / "results" / "auxiliary.json"
 WEIGHTS = ("0", "0.5")
 """The first is what the others are compared with."""
-TASKS: tuple[Literal["regression", "binary"], ...] = ("regression",) * len(JUDGED)
+REGRESSION: Literal["regression"] = "regression"
 EVERY = 1_000_000
 """However many values there are, the weight counts."""
 
@@ -41,7 +41,7 @@ def main() -> None:
         rows = np.flatnonzero(there[:, place])
         drawn = generator.choice(rows, min(int(count), len(rows)), replace=False)
         kept[drawn, place] = Y[drawn, place]
-    data = JointData(programme.features(spec), kept, folds, JUDGED, TASKS)
+    data = JointData(programme.features(spec), kept, folds, JUDGED, (REGRESSION,) * len(JUDGED))
     missed: dict[str, Predicted] = {name: {} for name in JUDGED}
     seconds = {}
     for weight in weights:
