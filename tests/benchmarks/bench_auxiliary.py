@@ -39,7 +39,8 @@ def main() -> None:
         rows = np.flatnonzero(there[:, place])
         drawn = generator.choice(rows, min(int(count), len(rows)), replace=False)
         kept[drawn, place] = Y[drawn, place]
-    data = JointData(programme.features(spec), kept, folds, JUDGED, ("regression",) * len(JUDGED))
+    tasks = tuple(programme.endpoints[name].target.task for name in JUDGED)
+    data = JointData(programme.features(spec), kept, folds, JUDGED, tasks)
     missed: dict[str, Predicted] = {name: {} for name in JUDGED}
     seconds = {}
     for weight in weights:
