@@ -13,7 +13,6 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -23,7 +22,6 @@ from tests.benchmarks.bench_programme import JOINT, JUDGED, Predicted, Programme
 RESULTS = Path(__file__).parent / "results" / "auxiliary.json"
 WEIGHTS = ("0", "0.5")
 """The first is what the others are compared with."""
-REGRESSION: Literal["regression"] = "regression"
 EVERY = 1_000_000
 """However many values there are, the weight counts."""
 
@@ -41,7 +39,8 @@ def main() -> None:
         rows = np.flatnonzero(there[:, place])
         drawn = generator.choice(rows, min(int(count), len(rows)), replace=False)
         kept[drawn, place] = Y[drawn, place]
-    data = JointData(programme.features(spec), kept, folds, JUDGED, (REGRESSION,) * len(JUDGED))
+    tasks = tuple(programme.endpoints[name].target.task for name in JUDGED)
+    data = JointData(programme.features(spec), kept, folds, JUDGED, tasks)
     missed: dict[str, Predicted] = {name: {} for name in JUDGED}
     seconds = {}
     for weight in weights:
