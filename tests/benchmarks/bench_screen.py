@@ -67,7 +67,7 @@ def measure(project: Project, rows: int, workers: int, folder: Path) -> dict[str
     bundles = {
         name: load_bundle(store.fetch_bundle(name, pointer.endpoints[name].version)) for name in project.endpoints
     }
-    figures: dict[str, float] = {"open_s": time.process_time() - began}
+    figures: dict[str, float] = {"rows": rows, "open_s": time.process_time() - began}
     shards = find_shards(rest)[0]
     predict_shard(first, find_shards(first)[0][0], bundles)
     began = time.process_time()
@@ -118,12 +118,24 @@ def _screen(folder: Path, smiles: Sequence[str], project: Project) -> Screen:
 
 def lines(figures: dict[str, dict[str, float]]) -> list[str]:
     """Write the figures as a table, with what a billion rows take."""
-    titles = ["endpoints", "one process, ms a row", "on Ray, ms a row", "rate of a core", "opening all bundles, s"]
+    titles = [
+        "endpoints",
+        "rows",
+        "one process, ms a row",
+        "on Ray, ms a row",
+        "rate of a core",
+        "opening all bundles, s",
+    ]
     titles += ["largest process, MB", "a billion rows, core hours", "at $0.045"]
     shown = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
     for endpoints, told in sorted(figures.items(), key=lambda item: int(item[0])):
         hours = BILLION * told["ray_ms"] / 3.6e6
-        cells = [endpoints, *(f"{told[name]:.2f}" for name in ("plain_ms", "ray_ms")), f"{100 * told['rate']:.0f} %"]
+        cells = [
+            endpoints,
+            f"{told['rows']:,.0f}",
+            *(f"{told[name]:.2f}" for name in ("plain_ms", "ray_ms")),
+            f"{100 * told['rate']:.0f} %",
+        ]
         cells += [f"{told['open_s']:.1f}", f"{told['worker_mb']:.0f}", f"{hours:,.0f}"]
         shown.append("| " + " | ".join([*cells, f"${hours * DOLLARS_PER_CORE_HOUR:,.0f}"]) + " |")
     return shown
@@ -149,7 +161,7 @@ def main() -> None:
         print(number, json.dumps(figures[str(number)]), flush=True)
         if options.write:
             known = json.loads(RESULT.read_text(encoding="utf-8"))["figures"] if RESULT.exists() else {}
-            content = {"load": machine_load(), "rows": options.rows, "figures": {**known, **figures}}
+            content = {"load": machine_load(), "figures": {**known, **figures}}
             RESULT.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     print("\n".join(lines(figures)))
 

@@ -178,20 +178,22 @@ GRID = """
 ## Many endpoints
 
 `python -m tests.benchmarks.bench_grid {sizes} --write now`: every endpoint has 200 rows, and `naive`, `rf`
-and `xgb` of 20 trees; three are trained, the others are copies of their files under other names, each bundle with its training
-molecules in another order, so that nothing is shared for being equal. The service has {workers} workers. Seconds and
-milliseconds are processor time unless a row says otherwise. The law is the growth between the two largest sizes: n^1
-is with the number. Times by the clock are those of a machine whose 2 cores 15 to 25 processes wanted. All columns are
-of one sitting; what is said of the service was measured again by the next revision, whose workers take 65 MB less.
+and `xgb` of 20 trees; three are trained, the others are copies of their files under other names, each bundle with its
+training molecules in another order, so that nothing is shared for being equal. The service has {workers} workers.
+Seconds and milliseconds are processor time unless a row says otherwise. The law is the growth between the two largest
+sizes: n^1 is with the number. Times by the clock are those of a machine whose 2 cores 15 to 25 processes wanted. All
+columns are of one sitting; what is said of the service was measured again by the next revision, whose workers take
+65 MB less.
 {parts}"""
 
 
 SCREEN = """
 ## Screens
 
-`python -m tests.benchmarks.bench_screen 5 50 200 --write` on the endpoints of that project: {rows:,} rows on Ray, against
-one process without Ray on the same rows. Milliseconds are processor time of all of Ray's processes together, once every
-worker has opened its bundles, which it does once. What a billion rows take is computed from that.{load}
+`python -m tests.benchmarks.bench_screen 5 50 200 --write` on endpoints of that project: rows on Ray, against one
+process without Ray on the same rows. Milliseconds are processor time of all of Ray's processes together, its own
+included, once every worker has opened its bundles, which it does once. What a billion rows take is computed from
+that.{load}
 
 {table}
 """
@@ -201,9 +203,9 @@ ROWS_HEAD = """
 ## An endpoint of many rows
 
 `python -m tests.benchmarks.bench_rows {sizes} --write`: new molecules of real parts, from the CSV to what
-a champion's bundle says of trust, by the procedures that runs use; curation, the check for leaks and features in as many processes
-as there are cores (here {cores}), the booster with as many threads. Seconds are processor time of all of them together
-unless a row says otherwise, on a machine that up to {busy:.0f} processes wanted, which adds to them.
+a champion's bundle says of trust, by the procedures that runs use; curation, the check for leaks and features in as
+many processes as there are cores (here {cores}), the booster with as many threads. Seconds are processor time of all of
+them together unless a row says otherwise, on a machine that up to {busy:.0f} processes wanted, which adds to them.
 """
 PROJECTED = """**A projection, not a measurement**, by the line through {small:,} and {large:,} rows: {most:,} rows
 take, in processor time and at the peak:
@@ -214,9 +216,10 @@ idle ones; the last step works on one."""
 MEMORY = """
 ## What models take
 
-`python -m tests.benchmarks.bench_memory 1000 4000 20000 --models rf --write`: real molecules and, beyond 11,505, new
-ones of their halves; the model's own features and settings, each model fitted in a process of its own and loaded in
-another. Memory is what these take beyond what they had before. Seconds and milliseconds are processor time, on a machine that about 12 processes wanted.
+`python -m tests.benchmarks.bench_memory 4000 20000 --models rf --write`: real molecules and, beyond 11,505, new ones of
+their halves; the model's own features and settings, each model fitted in a process of its own and loaded in another.
+Memory is what these take beyond what they had before. Seconds and milliseconds are processor time, on a machine that
+about 20 processes wanted.
 
 """
 
@@ -462,7 +465,7 @@ def _grid(content: Content) -> str:
 
 
 def _screen(content: Content) -> str:
-    return SCREEN.format(rows=content["rows"], table="\n".join(screen_lines(content["figures"])), load=_load(content))
+    return SCREEN.format(table="\n".join(screen_lines(content["figures"])), load=_load(content))
 
 
 def _load(content: Content) -> str:

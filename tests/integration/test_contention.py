@@ -22,8 +22,9 @@ from tests.server_process import running_service
 PROPRANOLOL = "CC(C)NCC(O)COc1cccc2ccccc12"
 BURNERS = 3
 """Processes beside the service that only compute, for each core."""
-STEP_S = 0.5
-"""Processor time that a step of a batch may take here: by the clock, beside the others, each batch takes longer."""
+STEP_S = 0.01
+"""Processor time that a step of a batch may take here, for each endpoint: by the clock, beside others, a batch takes
+longer."""
 
 
 @contextmanager
@@ -69,7 +70,8 @@ def test_ordinary_molecules_are_answered_however_busy_the_machine(tmp_path: Path
             several = await asyncio.gather(*(client.post("/v1/predict", json={"smiles": part}) for part in parts))
             return [*several, await client.post("/v1/predict", json={"smiles": [PROPRANOLOL]})]
 
-    environment = {"AIDRUG_WORKERS": "1", "AIDRUG_BATCH_SECONDS": str(STEP_S), "AIDRUG_RECORD": "off"}
+    environment = {"AIDRUG_WORKERS": "1", "AIDRUG_BATCH_SECONDS": str(STEP_S * endpoints), "AIDRUG_RECORD": "off"}
+    environment["AIDRUG_REQUEST_SECONDS"] = "300"  # a turn may be late: the first batch opens all bundles
     with running_service(tmp_path, tmp_path / "log", **environment) as (address, _), busy_machine():
         responses = asyncio.run(ask(address))
 
