@@ -100,13 +100,13 @@ def test_side_by_side_everything_is_made_once(settings: Settings, monkeypatch: p
 def test_the_process_that_lanes_are_forked_from_is_ended_and_begins_anew() -> None:
     """`aidrug up` stays for weeks: what training needed does not stay with it."""
     forkserver.ensure_running()
-    first = getattr(forkserver._forkserver, "_forkserver_pid")  # noqa: B009  typeshed does not know it
+    first = vars(forkserver._forkserver)["_forkserver_pid"]
     assert psutil.pid_exists(first)
     give_back()
     assert not psutil.pid_exists(first)
     give_back()  # nothing is left to end
     forkserver.ensure_running()
-    second = getattr(forkserver._forkserver, "_forkserver_pid")  # noqa: B009  typeshed does not know it
+    second = vars(forkserver._forkserver)["_forkserver_pid"]
     assert second not in (None, first)
     give_back()
     assert not psutil.pid_exists(second)

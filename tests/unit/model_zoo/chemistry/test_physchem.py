@@ -81,4 +81,4 @@ def test_scores_of_fragments_take_little_and_are_rdkits() -> None:
         assert type(contributed._fscores) is dict
         assert ours == [contributed.calculateScore(mol) for mol in molecules]
     finally:
-        contributed._fscores = kept
+        vars(contributed)["_fscores"] = kept
