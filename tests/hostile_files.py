@@ -266,7 +266,7 @@ REFUSED = (
     Refused("tables.xlsx", "two tables in one sheet", workbook(
         *TWO_ROWS, [], ["SMILES", "IC50 (nM)"], ["CCC", 100], ["CCCC", 200]), "several tables in one file or sheet"),
     Refused("locked.xlsx", "a workbook with a password", bytes.fromhex("d0cf11e0a1b11ae1") + bytes(2000), "password"),
-    Refused("text.xlsx", "a CSV called .xlsx", b"SMILES,pIC50\nCCO,5.1\n", "call it by what it is"),
+    Refused("text.xlsx", "a CSV called .xlsx", b"SMILES,pIC50\nCCO,5.1\n", "save it as CSV"),
     Refused("chembl.json", "ChEMBL's JSON", b'{"activities": [{"canonical_smiles": "CCO"}]}', "got JSON"),
     Refused("page.csv", "a page called .csv", b"<html><table><tr><td>SMILES</td></tr></table></html>", "got HTML"),
     Refused("two.zip", "an archive of two files", _archive("a.csv", "b.csv"), "one file in the ZIP archive"),
@@ -278,7 +278,7 @@ REFUSED = (
     Refused("names.csv", "names and no structures", b"Compound,pIC50\naspirin,5.1\ncaffeine,4\n", "looks like SMILES"),
     Refused("twice_named.csv", "one name twice", b"SMILES,value,value\nCCO,5.1,100\nCCN,6.2,200\n", "is there twice"),
     Refused("twice_signed.csv", "two columns of signs with one name",
-            b"SMILES,Relation,IC50 (nM),Relation,Ki (nM)\nCCO,>,5,,6\nCCN,,7,<,8\n", "'Relation' is there twice"),
+            b"SMILES,Relation,IC50 (nM),Relation,Ki (nM)\nCCO,>,5,,6\nCCN,,7,<,8\n", "got 'Relation' twice"),
     Refused("odd_signs.csv", "signs that nobody knows", b"SMILES,Qualifier,IC50 (nM)\nCCO,A,5\nCCN,B,6\nCCC,A,7\n",
             "Which rows are meant?"),
     Refused("clearances.csv", "two units that do not convert (mindrank-ai/PharmaBench#1)", b"Smiles,Standard Value,"
@@ -290,5 +290,5 @@ REFUSED = (
             "row 1 has 3 cells"),
     Refused("open.csv", "a quote that is never closed", b'SMILES,Name,pIC50\nCCO,"5 inch,5.1\nCCN,b,6.2\n', "line 3"),
     Refused("japanese.csv", "Shift JIS", "SMILES,\u540d\u524d,pIC50\nCCO,\u5316\u5408\u7269,5.1\n".encode("shift-jis"),
-            "Say another --encoding"),
+            "Use another --encoding"),
 )  # fmt: skip

@@ -99,7 +99,7 @@ def test_a_failed_upgrade_leaves_everything_as_it_was(
         raise StoreError("mlflow db upgrade: no space left on device")
 
     monkeypatch.setattr(schema_migration, "_upgrade", breaks)
-    with pytest.raises(StoreError, match="everything is as it was: mlflow db upgrade: no space left"):
+    with pytest.raises(StoreError, match="everything is as before: mlflow db upgrade: no space left"):
         schema_migration.migrate(made, said.append)
 
     assert revision(database) == before

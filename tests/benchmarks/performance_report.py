@@ -37,7 +37,7 @@ HEAD = """# Performance of the service
 Made by `make bench`, which runs the benchmarks in `tests/benchmarks/` and puts their results into this document:
 `bench_service`, `bench_page`, `bench_table`, `bench_jobs`, `bench_attack` and, where another environment holds it,
 `bench_admet_ai`.
-A quarter of an hour on two idle cores. Each section was measured in one sitting on a machine that client, server and
+A quarter of an hour on two idle cores. Each section was measured in one run on a machine that client, server and
 other work shared: **processor time** is the server's, from its process tree, and says what a core can do, though
 neighbours add to it by what they drive out of the caches; times to an answer hold the waiting of a busy machine, and
 compare only within their section.
@@ -110,7 +110,7 @@ Four requests at the same moment, four times, to the peer's web application: {pe
 JOBS = """
 ## Batch jobs
 
-{endpoints} light champions. A second job of the same rows is killed (`kill -9`) in its middle and goes on in a new
+{endpoints} light champions. A second job of the same rows is killed (`kill -9`) in its middle and continues in a new
 process; its stored result is compared with the undisturbed one, part by part.
 
 {table}
@@ -131,8 +131,8 @@ TABLE = """
 ## The table of many molecules
 
 `python -m tests.benchmarks.bench_table`: a stored result of {molecules:,} molecules and {endpoints} endpoints is opened
-in headless Chromium. Told is the longest task of the page's thread in which a script ran, drawing included, from the
-browser's trace: processor time / by the clock, ms.{load}
+in headless Chromium. It shows the longest task of the page's thread in which a script ran, drawing included, from
+the browser's trace: processor time / by the clock, ms.{load}
 The first rows are there after {first_rows_s:.0f} s, all after {all_rows_s:.0f} s; meanwhile the table is used.
 
 | action | {chosen_columns} columns | all {all_columns} columns |

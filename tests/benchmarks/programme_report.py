@@ -47,7 +47,7 @@ HEAD = """# Programmes: many assays of the same compounds
 
 A project measures the same compounds in many assays. Trained each by itself, two things go wrong: a molecule that one
 endpoint is tested on is trained on at another, so that nothing that learns from both can be judged; and what the
-assays have in common is learnt anew by each.
+assays have in common is learnt by each of them again.
 
 ## Group the endpoints
 
@@ -67,7 +67,7 @@ split: {kind: cluster, folds: 5}   # scaffold when omitted; or time, group, rand
   place of the endpoints' own. *Leakage across tasks: 0* is a check that stops what follows.
 - Where an endpoint's files say their test rows (a benchmark, or `split_column`), these stay its test split, and no
   other endpoint of the group trains on their molecules. A row that is trained on at one endpoint and tested at
-  another is taken out, and stands in the curation report.
+  another is taken out, and the curation report says so.
 - Folds are dealt by the endpoint with the fewest molecules first, so that twenty values beside five thousand reach
   every fold. An endpoint that cannot be used, or does not reach every fold, says why, and the others are divided
   without it.
@@ -75,10 +75,10 @@ split: {kind: cluster, folds: 5}   # scaffold when omitted; or time, group, rand
   `blend`: `trained_model/<group>/<model>` is fitted once, `trained_model/<endpoint>/<model>` takes its column and is
   scored, elected and served like any other. Of an endpoint of which nothing can be learnt (one class, equal values,
   under ten molecules outside of a fold) the reason is recorded, and the joint model is fitted on the others. Whatever
-  fails there, endpoints go on with the models of their own.
+  fails there, endpoints continue with their own models.
 - Where the mean absolute error elects (`champion.metric: mae`), the shares of the `blend` aim at it; the tables below
   compare the two. An endpoint with twenty values beside thousands gains little: its folds judge what it gets.
-- An endpoint that joins or leaves a group, or a new measurement at one of them, divides all molecules anew, and so
+- An endpoint that joins or leaves a group, or a new measurement at one of them, divides all molecules again, and so
   trains all models of the group again; `aidrug plan` says so (`upstream dataset/<group>`, and there the endpoint or
   the file). While the file of one of its endpoints cannot be read, or measurements of one are held, the whole group
   waits.
@@ -112,7 +112,7 @@ Negative is better; the interval (95 %) comes from drawing {kind}s. The two assa
 TAIL = """
 `mlp_joint` learns six assays in {joint_s:,.0f} s of processor time over five folds, where `gp` takes {gp_s:,.0f} s and
 `catboost` {catboost_s:,.0f} s for one assay after the other. How much comes from learning jointly, and how much from
-another kind of model with another loss, is told by the same network on each assay apart: `python -m
+another kind of model with another loss, is shown by the same network on each assay apart: `python -m
 tests.benchmarks.bench_programme FOLDER KIND "mlp_joint, apart"` adds it to these tables.
 """
 

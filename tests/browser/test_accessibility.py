@@ -17,14 +17,8 @@ from tests.browser.test_page import ASPIRIN, watch
 from tests.server_process import running_service
 
 AXE = files("axe_playwright_python") / "axe.min.js"
-LOOKS = [
-    pytest.param(width, scheme, marks=[] if (width, scheme) == (390, "light") else slow)
-    for slow in [pytest.mark.slow(sibling="test_no_page_has_a_violation")]
-    for width in (1280, 390)
-    for scheme in ("light", "dark")
-]
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow(sibling="test_workbench::test_no_tool_has_a_violation")]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +37,8 @@ def violations(page: Page, where: str) -> list[str]:
     return [f"{where}: {each['id']}, {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found["violations"]]
 
 
-@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_has_a_violation(chromium: Browser, address: str, width: int, scheme: str) -> None:
     """Empty, with results, a comparison, an explanation, the table's tools, what was shared, models, operations."""
     watched = watch(chromium, address, viewport={"width": width, "height": 844}, color_scheme=scheme)
@@ -85,7 +80,6 @@ def test_no_page_has_a_violation(chromium: Browser, address: str, width: int, sc
     page.context.close()
 
 
-@pytest.mark.slow(sibling="test_no_page_has_a_violation")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_many_endpoints_have_no_violation(chromium: Browser, tmp_path: Path, scheme: str) -> None:
     """A card and a table of thirty endpoints, all columns shown."""

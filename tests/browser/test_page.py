@@ -488,7 +488,7 @@ def test_a_busy_service_is_asked_again(watched: Watched) -> None:
     expect(page.get_by_role("article")).to_have_count(1)
     watched.fill(*["C"] * 300)
     page.get_by_role("button", name="Predict", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("That are 300 molecules. Send at most 256 at a time")
+    expect(page.get_by_role("alert")).to_contain_text("These are 300 molecules. Send at most 256 at a time")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     watched.faults = [fault for fault in watched.faults if "status of 503" not in fault and "422" not in fault]
 

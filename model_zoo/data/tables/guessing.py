@@ -75,7 +75,9 @@ def guess_format(said: Said, head: str) -> Format:
         raise TableError("invalid", f"format: expected one of {', '.join(TEXT_FORMATS)}, got {said.format!r}")
     extension = re.sub(r"\.gz$", "", (said.name or "").lower()).rpartition(".")[2]
     if extension == "xlsx":  # a workbook that is one was found by its content
-        raise TableError("unreadable", "its name says Excel (.xlsx), and its content is none: call it by what it is")
+        raise TableError(
+            "unreadable", "its name says Excel (.xlsx), and its content is something else: rename it, or save it as CSV"
+        )
     if extension in ("xls", "xlsb", "ods"):
         wanted = "CSV, TSV, SMILES, SDF or a whole workbook (XLSX)"
         raise TableError("unreadable", f"expected {wanted}, got .{extension}: save it as CSV")

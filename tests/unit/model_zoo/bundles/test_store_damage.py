@@ -76,8 +76,8 @@ def rewrite(store: FolderStore, **fields: Any) -> None:
 
 ENTRY = {"since": "2026-01-31T12:00:00+00:00", "by": "test", "reason": "why not"}
 DAMAGES: dict[str, tuple[Damage, str]] = {
-    "gone": (lambda store: (store.root / "current.json").unlink(), "is gone, and published.json tells"),
-    "folder gone": (lambda store: shutil.rmtree(store.root), "is gone, and so is what tells"),
+    "gone": (lambda store: (store.root / "current.json").unlink(), "is gone, and published.json shows"),
+    "folder gone": (lambda store: shutil.rmtree(store.root), "is gone, and so is the record"),
     "empty file": (lambda store: (store.root / "current.json").write_bytes(b""), "expected JSON"),
     "names nothing": (lambda store: rewrite(store, endpoints={}, generation=9), "at least one endpoint, got none"),
     "one byte": (
@@ -93,7 +93,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "an endpoint less": (
         lambda store: rewrite(store, generation=4, endpoints={A: pointer_of(store).endpoints[A].model_dump()}),
-        "names bbb no more",
+        "no longer names bbb",
     ),
     "for newer readers": (
         lambda store: rewrite(store, generation=4, format=5, minimum_reader=5),
@@ -158,7 +158,7 @@ def test_a_restart_beside_a_vanished_store_says_so(store: FolderStore, tmp_path:
         versions(client)
     shutil.rmtree(store.root)
     with service(store, tmp_path / "service") as client:
-        wait(client, "damaged", "is gone, and so is what tells")
+        wait(client, "damaged", "is gone, and so is the record")
         assert client.get("/health/ready").status_code == 503
 
 

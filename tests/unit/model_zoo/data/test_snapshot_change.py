@@ -27,10 +27,13 @@ def snapshot(values: np.ndarray, first: int = 0, relation: str = "=") -> Dataset
         (snapshot(VALUES[:70]), []),
         (snapshot(VALUES[:40]), ["50 of 90 molecules are gone"]),
         (snapshot(VALUES + 3), ["values moved by 3 (another unit?) for the 90 molecules that both hold"]),
-        (snapshot(-VALUES), ["values are -1 times what they were", "90 of 90 values lie far"]),
-        (snapshot(VALUES * 1000), ["values are 1000 times what they were (another unit?)", "90 of 90 values lie far"]),
+        (snapshot(-VALUES), ["values are -1 times what they were", "90 of 90 values are far outside"]),
+        (
+            snapshot(VALUES * 1000),
+            ["values are 1000 times what they were (another unit?)", "90 of 90 values are far outside"],
+        ),
         (snapshot(VALUES[::-1]), ["values differ by"]),
-        (snapshot(10 ** (9 - VALUES), 500), ["90 of 90 molecules are gone", "values lie far beyond"]),
+        (snapshot(10 ** (9 - VALUES), 500), ["90 of 90 molecules are gone", "values are far outside"]),
     ],
     ids=["same", "grown", "noise", "a few less", "half", "shifted", "negated", "thousandfold", "shuffled", "other"],
 )

@@ -80,6 +80,7 @@ def test_a_search_begins_with_the_present_settings_and_finds_better_ones() -> No
     assert found.confirmed == (found.interval[0] > 0)
 
 
+@pytest.mark.slow(sibling="test_a_search_begins_with_the_present_settings_and_finds_better_ones")
 def test_an_interrupted_search_makes_the_trials_it_would_have_made() -> None:
     """Six trials at once, or two and then four more: the same settings and scores; a finished search does nothing."""
     at_once, in_parts, lines, parts = InMemoryStorage(), InMemoryStorage(), list[str](), list[str]()
@@ -99,6 +100,7 @@ def test_the_test_split_has_no_part_in_a_search() -> None:
     assert run(InMemoryStorage(), 3, what) == run(InMemoryStorage(), 3, other)
 
 
+@pytest.mark.slow(sibling="test_a_search_begins_with_the_present_settings_and_finds_better_ones")
 def test_the_outer_folds_have_no_part_in_choosing() -> None:
     """Other values there change what is confirmed, and nothing of what is chosen, nor a score of a trial."""
     what, lines, other_lines = data(), list[str](), list[str]()
