@@ -26,7 +26,6 @@ from rdkit import Chem
 from model_zoo.chemistry.molecules import Molecule, inchikey, parse_molecule, scaffold
 from model_zoo.chemistry.similarity import tanimoto_nearest
 from model_zoo.chemistry.size_and_kind import size_and_kind
-from model_zoo.io.files import atomic_write
 from model_zoo.policies import fingerprints
 from model_zoo.uncertainty.conformal import WITHIN, conformal_half_width, fit_interval_rule
 from model_zoo.uncertainty.error_model import NEIGHBOURS, difficulty, held_out_difficulty
@@ -34,6 +33,7 @@ from model_zoo.uncertainty.property_distance import PropertySpace
 from model_zoo.uncertainty.reliability import fit_levels, held_out_expectations
 from model_zoo.uncertainty.withheld_report import BINS, fifths
 from tests.benchmarks.bench_uncertainty import DOCUMENT
+from tests.benchmarks.marked_table import write_between
 from tests.benchmarks.withheld import dealt, hardest
 
 UNNAMED = "Inhibition of human ERG"
@@ -74,11 +74,7 @@ def main() -> None:
         lines.append(f"| {kind} | {rule} | {len(runs)} | {count:.0f} | **{coverage:.1%}** | {fifth} | {width:.2f} |")
     print("\n".join(lines))
     if asked.write:
-        text = DOCUMENT.read_text(encoding="utf-8")
-        before, _, rest = text.partition("<!-- assays -->\n")
-        _, _, after = rest.partition("<!-- end of assays -->")
-        whole = before + "<!-- assays -->\n" + "\n".join(lines) + "\n<!-- end of assays -->" + after
-        atomic_write(DOCUMENT, whole.encode())
+        write_between(DOCUMENT, "assays", lines)
 
 
 def read(path: Path) -> Collection:

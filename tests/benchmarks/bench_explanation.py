@@ -41,8 +41,8 @@ from model_zoo.explanation.explainer import Explainer, Part
 from model_zoo.explanation.explanation_file import load_explainer, write_tables
 from model_zoo.featurizers import rdkit_descriptors
 from model_zoo.fitted_models.formats import BlendMember, BlendModel, Model, load_model
-from model_zoo.io.files import atomic_write
 from model_zoo.models._auxiliary import Auxiliary
+from tests.benchmarks.marked_table import write_between
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "explanations.md"
@@ -130,7 +130,7 @@ def main() -> None:
                 print(line, flush=True)
                 lines.append(line)
     if "--write" in sys.argv:
-        write(lines)
+        write_between(DOCUMENT, "table", lines)
 
 
 def truths(molecules: list[Molecule]) -> list[Truth]:
@@ -348,15 +348,6 @@ def auroc(positive: np.ndarray, scores: np.ndarray) -> float:
     """Return how often a positive is above a negative, ties by half."""
     above = scores[positive][:, None] - scores[~positive][None]
     return float(((above > 0) + 0.5 * (above == 0)).mean())
-
-
-def write(lines: list[str]) -> None:
-    """Put the table between the document's marks."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, _, rest = text.partition("<!-- table -->\n")
-    _, _, after = rest.partition("<!-- end of table -->")
-    whole = before + "<!-- table -->\n" + "\n".join(lines) + "\n<!-- end of table -->" + after
-    atomic_write(DOCUMENT, whole.encode())
 
 
 if __name__ == "__main__":

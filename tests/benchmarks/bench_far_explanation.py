@@ -24,8 +24,8 @@ from model_zoo.data.reference_drugs import chembl_drugs
 from model_zoo.explanation.explanation_file import load_explainer, write_tables
 from model_zoo.explanation.fragments import fragments_of
 from model_zoo.fitted_models.formats import load_model
-from model_zoo.io.files import atomic_write
 from tests.benchmarks.bench_explanation import DOCUMENT, ROOT
+from tests.benchmarks.marked_table import write_between
 
 FEATURES = ("rdkit_descriptors",)
 DRUGS, EVERY = 60, 25
@@ -71,11 +71,7 @@ def main() -> None:
     ]
     print("\n".join(lines))
     if "--write" in sys.argv:
-        text = DOCUMENT.read_text(encoding="utf-8")
-        before, _, rest = text.partition("<!-- far -->\n")
-        _, _, after = rest.partition("<!-- end of far -->")
-        whole = before + "<!-- far -->\n" + "\n".join(lines) + "\n<!-- end of far -->" + after
-        atomic_write(DOCUMENT, whole.encode())
+        write_between(DOCUMENT, "far", lines)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ from model_zoo.chemistry.molecules import Molecule, parse_molecule
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
 from model_zoo.data.targets import Target
-from model_zoo.io.files import atomic_write
 from model_zoo.monitoring.calibration_rows import ToldRow
 from model_zoo.monitoring.prediction_log import MeasurementRow
 from model_zoo.monitoring.recalibration import Recalibration, recalibrate
 from tests.benchmarks.bench_uncertainty import DOCUMENT, told
+from tests.benchmarks.marked_table import write_between
 from tests.benchmarks.withheld import ROOT, Case, cases, elsewhere
 
 STREAMS, ORDERS = 400, 20
@@ -50,7 +50,7 @@ def main() -> None:
         lines += ["", *replayed(asked.cache, asked.data)]
     print("\n".join(lines))
     if asked.write:
-        write(lines)
+        write_between(DOCUMENT, "recalibration", lines)
 
 
 def followed(errors: np.ndarray) -> Recalibration:
@@ -130,15 +130,6 @@ def row(*cells: object) -> str:
 def begin(titles: list[str]) -> list[str]:
     """Begin a table."""
     return ["| " + " | ".join(titles) + " |", "| " + " | ".join(["---"] * len(titles)) + " |"]
-
-
-def write(lines: list[str]) -> None:
-    """Put the tables between the document's marks."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, _, rest = text.partition("<!-- recalibration -->\n")
-    _, _, after = rest.partition("<!-- end of recalibration -->")
-    whole = before + "<!-- recalibration -->\n" + "\n".join(lines) + "\n<!-- end of recalibration -->" + after
-    atomic_write(DOCUMENT, whole.encode())
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ from model_zoo.chemistry.similarity import tanimoto_nearest
 from model_zoo.chemistry.size_and_kind import size_and_kind
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
-from model_zoo.io.files import atomic_write
 from model_zoo.policies import fingerprints
 from model_zoo.uncertainty.conformal import conformal_half_width
 from model_zoo.uncertainty.error_model import (
@@ -41,6 +40,7 @@ from model_zoo.uncertainty.fit import OutOfFoldPredictions, fit_uncertainty
 from model_zoo.uncertainty.property_distance import PropertySpace
 from model_zoo.uncertainty.reliability import NAMES
 from model_zoo.uncertainty.withheld_report import BINS, auroc, fifths, oracle, spearman
+from tests.benchmarks.marked_table import write_between
 from tests.benchmarks.withheld import ROOT, Case, cases, hardest
 
 DOCUMENT = ROOT / "docs" / "uncertainty.md"
@@ -99,7 +99,7 @@ def main() -> None:
     lines = [*regression_table(regressions), "", *class_table(classes)]
     print("\n".join(lines))
     if asked.write:
-        write(lines)
+        write_between(DOCUMENT, "table", lines)
 
 
 def told(case: Case, endpoint: Endpoint) -> Told:
@@ -200,15 +200,6 @@ def by_level(each: Told, errors: np.ndarray) -> str:
     """Return the mean error of each level, and how many molecules are in it."""
     found = ((name, each.levels == place) for place, name in enumerate(NAMES))
     return ", ".join(f"{name} {errors[inside].mean():.2f} ({inside.sum()})" for name, inside in found if inside.any())
-
-
-def write(lines: list[str]) -> None:
-    """Put the tables between the document's marks."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    start, _, rest = text.partition("<!-- table -->\n")
-    _, _, end = rest.partition("<!-- end of table -->")
-    whole = start + "<!-- table -->\n" + "\n".join(lines) + "\n<!-- end of table -->" + end
-    atomic_write(DOCUMENT, whole.encode())
 
 
 if __name__ == "__main__":
