@@ -109,11 +109,9 @@ def spearman(left: Floats, right: Floats) -> float:
     """
     if not (np.ptp(left) > 0 and np.ptp(right) > 0):
         return float("nan")
-    placed = []
-    for numbers in (left, right):
-        _, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-        placed.append((np.cumsum(counts) - (counts - 1) / 2)[place])
-    return round(float(np.corrcoef(placed[0], placed[1])[0, 1]), 12)
+    from scipy.stats import spearmanr
+
+    return round(float(spearmanr(left, right).statistic), 12)
 
 
 def auroc(scores: Floats, positive: NDArray[np.bool_]) -> float:
@@ -124,11 +122,11 @@ def auroc(scores: Floats, positive: NDArray[np.bool_]) -> float:
     >>> auroc(np.array([1.0, 2.0, 3.0]), np.array([False, True, True]))
     1.0
     """
-    above, below = scores[positive], np.sort(scores[~positive])
-    if not (len(above) and len(below)):
+    if positive.all() or not positive.any():
         return float("nan")
-    lower, equal = np.searchsorted(below, above), np.searchsorted(below, above, side="right")
-    return float((lower + equal).mean() / 2 / len(below))
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(positive, scores))
 
 
 def _told(number: float) -> float | None:
