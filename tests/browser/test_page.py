@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, Route, expect
 
 from model_zoo.bundles.store import FolderStore
 from serving.inference.rollout import in_split
@@ -40,10 +40,13 @@ class Watched:
         self.page.get_by_role("textbox", name="Molecules").fill("\n".join(lines))
 
     def predict(self, *lines: str) -> None:
-        """Predict lines, and wait for an answer."""
+        """Predict lines, and wait for an answer and for the script of its table."""
         self.fill(*lines)
         self.page.get_by_role("button", name="Predict", exact=True).click()
         expect(self.page.locator("#status")).to_have_text(re.compile("predicted"))
+        self.page.wait_for_function(
+            "[...document.querySelectorAll('.overview[data-script]')].every((each) => each.table)"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -665,6 +668,26 @@ def test_what_was_cleared_or_removed_comes_back(watched: Watched) -> None:
     expect(page.get_by_role("textbox", name="Molecules")).to_have_value(re.compile("amine"))
     page.get_by_role("columnheader", name=re.compile("Molecule")).get_by_role("button").press("Enter")
     expect(names).to_have_text(["amine", "ethanol", "propane"])
+
+
+def test_a_reader_may_be_quicker_than_the_tables_script(watched: Watched) -> None:
+    """A box that is ticked and a tool that is opened before the script has come are what they would be after it."""
+    page = watched.page
+    held: list[Route] = []
+    page.route("**/table.js*", lambda route: held.append(route))  # noqa: PLW0108 - it sets an attribute on what it is given
+    watched.fill("CCO A-1", "CCN A-2", "CCC B-1", "CCCC B-2")
+    page.get_by_role("button", name="Predict", exact=True).click()
+    page.locator("summary", has_text=re.compile("^Series$")).click()
+    page.get_by_role("checkbox", name="Pick A-2").focus()
+    page.keyboard.down("Space")
+    page.wait_for_timeout(300)
+    held[0].continue_()
+    page.get_by_role("button", name="By the names").wait_for()
+    page.keyboard.up("Space")
+    expect(page.get_by_role("checkbox", name="Pick A-2")).to_be_checked()
+    page.get_by_role("button", name="Remove 1").wait_for()
+    page.get_by_role("button", name="By the names").click()
+    expect(page.get_by_role("region", name="Series side by side").get_by_role("columnheader")).to_have_count(2)
 
 
 def test_structures_are_searched_in_the_table(watched: Watched) -> None:

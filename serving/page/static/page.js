@@ -288,9 +288,11 @@ async function openTable(part) {
   const panel = part.querySelector(".overview[data-script]");
   if (!panel) return;
   try {
-    const module = await import(panel.dataset.script);
+    panel.script = import(panel.dataset.script);
+    const module = await panel.script;
     await module.open(panel, { make, ask, json, explained, enliven, recall, remember, rememberJob, offerUndo });
-    for (const tool of panel.querySelectorAll("details[data-kept]")) if (recall(tool.dataset.kept)) await openTool(tool);
+    for (const tool of panel.querySelectorAll("details[data-script]")) // what was opened before this script ran, or has something kept
+      if (tool.open || (tool.dataset.kept && recall(tool.dataset.kept))) await openTool(tool);
   } catch (error) {
     tell(`The table cannot be sorted or filtered: ${error.message}`);
     console.error(error);
@@ -302,8 +304,9 @@ async function openTool(panel) {
   if (panel.dataset.ready) return;
   panel.dataset.ready = "yes";
   try {
-    const module = await import(panel.dataset.script);
-    await module.open(panel, { make, ask, explained, table: panel.closest(".overview")?.table, cards: results });
+    const overview = panel.closest(".overview");
+    const [module] = await Promise.all([import(panel.dataset.script), overview?.script]); // a reader may be quicker than the table
+    await module.open(panel, { make, ask, explained, table: overview?.table, cards: results });
   } catch (error) {
     delete panel.dataset.ready;
     panel.append(make("p", { class: "notice", role: "alert" }, `This could not be loaded: ${error.message}`));

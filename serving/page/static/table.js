@@ -206,11 +206,13 @@ export async function open(panel, page) {
     lead[2].querySelector(".likeness")?.remove();
     if (sorting.at === LIKENESS && found?.has(row)) lead[2].firstElementChild.append(page.make("span", { class: "likeness hint" }, found.get(row).toFixed(2)));
     const [before, after] = [pad("td", { hidden: "" }), pad("td", { hidden: "" })];
+    if (lead[0].parentElement !== tr) tr.replaceChildren(...lead);
+    while (tr.cells.length > LEAD) tr.lastElementChild.remove(); // the first cells never move: one of them may hold the focus
     if (data.isBad(row)) {
       const cell = data.cell(row, 0);
       cell.colSpan = Math.max(1, visible.length);
-      tr.replaceChildren(...lead, cell);
-    } else tr.replaceChildren(...lead, before, after);
+      tr.append(cell);
+    } else tr.append(before, after);
     return { tr, row, before, after, cells: [], first: 0, last: 0 };
   }
 
