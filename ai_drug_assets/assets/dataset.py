@@ -97,7 +97,7 @@ def _checks(made: Dataset, *, official: bool) -> list[dg.AssetCheckResult]:
     ]
 
 
-def _replicates(report: pd.DataFrame, unit: str) -> str:
+def _replicates(report: "pd.DataFrame", unit: str) -> str:
     """Say how far measurements of one molecule lie apart."""
     spreads = replicate_spreads(report)
     if not spreads:
