@@ -12,6 +12,7 @@ from dagster._core.loader import LoadingContextForTest
 from ai_drug_assets import keys
 from model_zoo.bundles import assembly
 from model_zoo.bundles.card import ModelCard
+from model_zoo.bundles.reader import load_bundle
 from model_zoo.bundles.store import FolderStore, parse_pointer, read_card
 from model_zoo.data import reference_drugs
 from model_zoo.data.dataset import Dataset
@@ -237,6 +238,23 @@ def test_a_library_retrains_only_its_users(made: Project, monkeypatch: pytest.Mo
     assert stale(made) == RF | JUDGING
     ((kind, what),) = made.plan()["trained_model/logp/rf"]
     assert (kind, what) == ("library", "onnx")
+
+
+def test_a_new_version_of_the_project_changes_nothing(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under another version of this project no asset is stale, and what is served is loaded and replayed as before."""
+    real = importlib.metadata.version
+    asked = []
+
+    def version(name: str) -> str:
+        asked.append(name)
+        return "99.0.0" if name.replace("_", "-") == "ai-drug-assets" else real(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert stale(made) == set()
+    assert "rdkit" in asked  # the records were made again, with this version in place
+    store = FolderStore(made.settings.home / "store")
+    for endpoint, champion in served(made).items():
+        load_bundle(store.fetch_bundle(endpoint, champion))
 
 
 def test_a_dataset_made_again_with_equal_content_makes_nothing_stale(made: Project) -> None:
