@@ -110,7 +110,7 @@ def test_one_models_code_retrains_only_that_model(made: Project) -> None:
 
 
 def test_a_reader_that_reads_the_same_retrains_nothing(made: Project) -> None:
-    """Code that makes snapshots makes everything stale; where they hold the same, no model is trained anew."""
+    """Code that makes snapshots makes everything stale; where they hold the same, no model is trained again."""
     signatures = {key: node.signature for key, node in made.catalog().nodes.items()}
     made.edit(
         "model_zoo/data/curation.py", "empty value: expected one, got an empty cell", "empty value: there is none"
@@ -192,7 +192,7 @@ def test_another_metric_reaches_the_card(made: Project) -> None:
 def test_another_list_of_drugs_reaches_the_bundle(
     made: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Bundles are made anew when the drugs change that their predictions are compared with; nothing is trained."""
+    """Bundles are made again when the drugs change that their predictions are compared with; nothing is trained."""
     assert DRUGS is not None
     lines = DRUGS.read_text(encoding="utf-8").splitlines()
     (tmp_path / "drugs.csv").write_text("\n".join(lines[:31]) + "\n", encoding="utf-8")
@@ -279,7 +279,7 @@ def test_a_new_model_trains_only_itself(made: Project) -> None:
 
 
 def test_a_removed_model_leaves_the_contest(made: Project) -> None:
-    """A model that is removed trains nothing, and leaves the leaderboard; an endpoint goes on being served."""
+    """A model that is removed trains nothing, and leaves the leaderboard; an endpoint continues to be served."""
     served = (made.settings.home / "store" / "current.json").read_text(encoding="utf-8")
     (made.settings.configs / "models" / "rf.yaml").unlink()
     assert stale(made) == JUDGING

@@ -53,6 +53,9 @@ UNREAD = {
 COMMENTS = {".py": "#", ".js": "//", ".sh": "#", ".tf": "#", ".toml": "#", ".yaml": "#", ".yml": "#"}
 """How comments begin, by the ending of a file's name."""
 
+UNREAD_CODE = ("infra/", "tests/images/", "tests/conventions/test_english.py")
+"""Where comments are not read: scripts of hosts, and the list itself."""
+
 CODE = re.compile(r"```.*?```|``.*?``|`[^`\n]*`|<!--.*?-->|\]\([^)]*\)", re.DOTALL)
 
 
@@ -77,6 +80,17 @@ def test_a_phrase_is_found_outside_code() -> None:
     assert list(phrases("Whoever\nreads")) == ["line 1: 'Whoever'; better: anybody who, or name the reader"]
     assert list(phrases("a\nhe is held\nto it")) == ["line 2: 'held to'; better: compared with"]
     assert list(phrases("`whoever`\n```sh\nwhoever\n```\n[x](whoever.md)")) == []
+
+
+def test_a_phrase_is_found_in_docstrings_and_comments() -> None:
+    """But not in code, an example or the name of a parameter; the lines are those of the file."""
+    source = '"""Whoever reads."""\nanew = 1  # made\n# anew\n"""\n>>> anew\nanew\n    Begun anew.\n"""\n'
+    assert [phrase.partition(";")[0] for phrase in phrases(documented(source))] == [
+        "line 1: 'Whoever'",
+        "line 3: 'anew'",
+        "line 7: 'anew'",
+    ]
+    assert list(phrases(commented("anew: 1  # kept\n# begun anew\n", "#"))) == ["line 2: 'anew'; better: again"]
 
 
 def test_documents_are_in_plain_english(documents: dict[str, str]) -> None:
@@ -121,7 +135,7 @@ def test_docstrings_and_comments_are_in_plain_english(root: Path, tracked: list[
     """No docstring or comment has a listed phrase: in Python, in scripts and in configuration."""
     found = []
     for name in tracked:
-        if name.endswith(tuple(COMMENTS)) and not name.startswith(("infra/", "tests/")) and "/vendor/" not in name:
+        if name.endswith(tuple(COMMENTS)) and not name.startswith(UNREAD_CODE) and "/vendor/" not in name:
             source = (root / name).read_text(encoding="utf-8")
             said = documented(source) if name.endswith(".py") else commented(source, COMMENTS[Path(name).suffix])
             found += [f"{name} {phrase}" for phrase in phrases(said)]
@@ -130,7 +144,7 @@ def test_docstrings_and_comments_are_in_plain_english(root: Path, tracked: list[
 
 
 def documented(source: str) -> str:
-    """Return the docstrings and comments of a module, each on its own lines, without its examples."""
+    """Return docstrings and comments of a module on their own lines, without examples and names of parameters."""
     lines = [""] * (source.count("\n") + 2)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
@@ -138,7 +152,8 @@ def documented(source: str) -> str:
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             lines[token.start[0]] += token.string
-    return "\n".join("" if line.lstrip().startswith((">>>", "...")) else line.replace("# ", "") for line in lines[1:])
+    code = [line.lstrip().startswith((">>>", "...")) or line.strip().isidentifier() for line in lines]
+    return "\n".join("" if out else line.replace("# ", "") for line, out in zip(lines[1:], code[1:], strict=True))
 
 
 def commented(source: str, mark: str) -> str:
