@@ -148,7 +148,8 @@ def documented(source: str) -> str:
     lines = [""] * (source.count("\n") + 2)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            lines[node.lineno : node.end_lineno + 1] = source.splitlines()[node.lineno - 1 : node.end_lineno]
+            last = node.end_lineno or node.lineno
+            lines[node.lineno : last + 1] = source.splitlines()[node.lineno - 1 : last]
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             lines[token.start[0]] += token.string
