@@ -11,7 +11,7 @@ from pathlib import Path
 from ai_drug_assets.execution.byte_code import check_sources
 
 # Threads of OpenMP that wait do so asleep. By default they spin, and where anything else wants the processors they spin
-# their turns away: fitting 400 small trees with XGBoost took 84 s spinning and 1.6 s asleep, in one sitting on two
+# their turns away: fitting 400 small trees with XGBoost took 84 s spinning and 1.6 s asleep, in one run on two
 # busy cores. Read when a library that uses OpenMP is loaded, so it is set before any is.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

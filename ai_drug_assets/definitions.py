@@ -47,7 +47,7 @@ def build_defs(
     executor
         How steps run, by the settings when omitted; tests and the command line use the in-process one.
     watch
-        Told of each asset that is done in this process: its key, and what went wrong if anything did.
+        Called for each asset that is done in this process, with its key, and what went wrong if anything did.
     only
         Steps that alone are executed here, see `run_scope`: the rest is left out, with all that asks for runs. Where
         none of them is one of an asset, everything is assembled.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GATHERS = {"leaderboard": "trained_model", "inference_service": "champion_model"}
 """Kinds of assets that are made from whichever assets of another kind there are."""
 INTERRUPTED = "steps_interrupted"
-"""What Dagster's executors tell, by this name, when they are told to stop."""
+"""By this name Dagster's executors report that they were stopped."""
 
 
 class GatheringExecutor(dg.Executor):

@@ -1,10 +1,10 @@
 """Ctrl-C and SIGTERM, honoured even inside a Dagster run.
 
 While Dagster runs steps in this process it keeps these signals to itself, reports one as the failure of a step and
-goes on with the next. So the handler is put back around the body of each asset, nothing more is begun once a signal
-came, and whoever ran Dagster asks afterwards whether one did. RDKit puts a SIGINT handler of its own in place while it
+continues with the next. So the handler is put back around the body of each asset, nothing more is begun once a signal
+came, and Dagster's caller asks afterwards whether one did. RDKit puts a SIGINT handler of its own in place while it
 works, so that a Ctrl-C may be lost in such a moment and has to be pressed again. Blocking the signals and fetching them
-in a thread would mend that, but Dagster's log capture starts helpers that inherit the blocked signals and then do not
+in a thread would avoid that, but Dagster's log capture starts helpers that inherit the blocked signals and then do not
 end: 15 s a run (seen).
 """
 

@@ -26,8 +26,8 @@ def build_jobs(asset_context: AssetContext, present: Collection[str] | None = No
     retrained = [key for key in asset_context.catalog.nodes if present is None or key in present]
     reviewed = [f"monitoring/{name}" for name in asset_context.catalog.configs.endpoints]
     reviewed = [key for key in reviewed if present is None or key in present]
-    # In the run's own process, where there is one: most of these runs make one model, and whoever kills the run
-    # thereby ends the training.
+    # In the run's own process, where there is one: most of these runs make one model, and killing the run
+    # ends the training.
     inside = dg.in_process_executor if asset_context.settings.executor == "processes" else None
     some = [
         dg.define_asset_job(

@@ -72,7 +72,7 @@ def alive(process: str) -> bool:
 def _began(pid: int) -> str:
     """Say when a process began: in ticks since this machine did, which nobody sets, as people set its clock.
 
-    Where the system does not tell, in seconds since 1970.
+    Where the system does not report it, in seconds since 1970.
     """
     try:
         ticks = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
@@ -87,7 +87,7 @@ def _boot() -> str:
 
 
 def _is_same(began: str, pid: int) -> bool:
-    if "." not in began and began.isdecimal():  # as it was written before, or on a system that does not tell more
+    if "." not in began and began.isdecimal():  # as it was written before, or on a system that reports only that
         return abs(psutil.Process(pid).create_time() - float(began)) < 2
     return began == _began(pid)
 

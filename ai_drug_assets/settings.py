@@ -73,7 +73,7 @@ class Settings:
     """Where the steps of a run work: in `processes` beside it, or each in a task on `ecs`: `AIDRUG_EXECUTOR`."""
     supervised: bool = False
     """Whether another process watches the revision and reloads, one that continues when this code does not load:
-    `AIDRUG_SUPERVISED`, which `aidrug up` tells what it starts."""
+    `AIDRUG_SUPERVISED`, which `aidrug up` sets for what it starts."""
     ray_address: str | None = None
     """The Ray cluster that screens run on instead of this machine: `AIDRUG_RAY_ADDRESS`."""
     bind: str = LOOPBACK

@@ -221,7 +221,7 @@ class Tracking:
     def _name_parent(self, dagster_run_id: str) -> None:
         """Make the run that `dagster-mlflow` will find, with its process in it from the first moment.
 
-        It would make one itself and tag it afterwards: killed in between, nobody could tell whose run it was.
+        It would make one itself and tag it afterwards: killed in between, it could not be known whose run it was.
         """
         experiment = self.client.get_experiment_by_name(EXPERIMENT)
         assert experiment is not None

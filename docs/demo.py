@@ -32,7 +32,7 @@ CLIENTS = 4
 
 
 class Load(threading.Thread):
-    """A client that predicts without pause until told to stop, counting answers by champion version."""
+    """A client that predicts without pause until it is stopped, counting answers by champion version."""
 
     def __init__(self, address: str) -> None:
         super().__init__(daemon=True)

@@ -10,6 +10,6 @@ if TYPE_CHECKING:  # a delivery names `Json`, and has no NumPy
     Numbers = NDArray[Any]
 else:
     Numbers = Any
-"""Numbers of the type that suits whoever made them: counts, tokens, measurements, in single or double precision."""
+"""Numbers of the type that suits their source: counts, tokens, measurements, in single or double precision."""
 Json = Any
-"""A value of JSON, or of YAML: what it must be is said, and checked, by whoever reads it."""
+"""A value of JSON, or of YAML: its reader states and checks what it must be."""

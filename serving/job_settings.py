@@ -1,4 +1,4 @@
-"""What batch jobs can be told."""
+"""The settings of batch jobs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class JobSettings:
-    """Everything jobs can be told."""
+    """All settings of jobs."""
 
     folder: Path = Path(".aidrug/service/jobs")
     """Where the table of jobs, uploads and results lie; made when the first job comes."""

@@ -2,7 +2,7 @@
 
 Labels take few values: routes as templates, codes, endpoints, versions in use. Nothing here comes from a
 structure. With several workers `PROMETHEUS_MULTIPROC_DIR` names a folder in which all of them count, and
-whoever is asked answers for all.
+the worker that is asked answers for all.
 """
 
 from __future__ import annotations

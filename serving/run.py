@@ -70,7 +70,7 @@ async def serve(settings: Settings) -> None:
         signal.sigwait(SIGNALS)
         loop.call_soon_threadsafe(stop)
         signal.sigwait(SIGNALS)
-        os._exit(1)  # told twice: whoever waits does not want the running requests finished
+        os._exit(1)  # a second signal: do not wait for the running requests
 
     def wait_for_the_end(lifeline: int) -> None:
         os.read(lifeline, 1)
@@ -87,7 +87,7 @@ async def serve(settings: Settings) -> None:
 
 
 def open_files_for(connections: int) -> int:
-    """Let the process have as many files open as connections need, and tell how many connections that makes.
+    """Let the process have as many files open as connections need, and return how many connections that makes.
 
     A server that is out of files accepts nothing, and neither reads its store nor writes its record.
     """
@@ -126,7 +126,7 @@ def run() -> int:
     Returns
     -------
     int
-        0 after a signal, 1 when the address cannot be had, 2 for a setting that makes no sense.
+        0 after a signal, 1 when the address is not available, 2 for a setting that makes no sense.
     """
     try:
         settings = Settings.from_environment()

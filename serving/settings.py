@@ -1,4 +1,4 @@
-"""What the service can be told, all of it by environment variables.
+"""The settings of the service, all of them environment variables.
 
 Belongs here: every setting with its default, and clear errors for values that make no sense.
 Does not belong here: settings of Dagster or of training.
@@ -27,7 +27,7 @@ _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 @dataclass(frozen=True)
 class Worker:
-    """Which of several processes that serve this one is; whoever starts them says so (see `runtime/workers.py`)."""
+    """Which of several serving processes this one is; set by their parent (see `runtime/workers.py`)."""
 
     number: int
     """Its place among them."""
@@ -44,7 +44,7 @@ def quarter_of_memory() -> int:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything the service can be told."""
+    """All settings of the service."""
 
     store: str = ".aidrug/store"
     """The bundle store: a folder, or `s3://bucket/prefix`."""
@@ -88,7 +88,7 @@ class Settings:
     idle_seconds: float = 30.0
     """How long a connection may be silent, the head of a request may take, and a body may pause."""
     drain_seconds: float = 25.0
-    """How long the service, told to end, waits for running requests."""
+    """How long the service, when it ends, waits for running requests."""
     log_format: Literal["auto", "json", "text"] = "auto"
     log_level: str = "INFO"
     """`log_format` and `log_level`: how log lines look (`auto` is text on a terminal, JSON elsewhere) and the lowest

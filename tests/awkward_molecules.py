@@ -1,4 +1,4 @@
-"""The document `docs/awkward-molecules.md`: `python -m tests.awkward_molecules` writes it anew.
+"""The document `docs/awkward-molecules.md`: `python -m tests.awkward_molecules` writes it again.
 
 Belongs here: awkward molecules, why each is awkward, and what the product says of them now. What is right is stated in
 `tests/unit/model_zoo/chemistry/test_right_molecules.py`; a test holds the document to this.

@@ -109,7 +109,7 @@ def write(
     matched_pairs
         What small changes did to measured values.
     card
-        The model card; one that tells next to nothing when omitted.
+        The model card; one that states next to nothing when omitted.
     model_folder
         A saved model instead of these, over Morgan counts or the `features` in `fields`.
     trained_on
@@ -194,7 +194,7 @@ def appoint_unseen(pointer: Pointer, endpoint: str, version: str = "v") -> Point
 
 
 def model_card(told: Mapping[str, Any]) -> ModelCard:
-    """Return a card of the present format that tells so much."""
+    """Return a card of the present format that states this much."""
     return parse_card(json.dumps(told).encode(), "card.json").model_copy(update={"format": ModelCard.READER})
 
 

@@ -62,7 +62,7 @@ class CheckoutCopy:
         return path
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Replace a text that stands once in a file of the copy."""
+        """Replace a text that occurs once in a file of the copy."""
         text = (self.folder / name).read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{name} holds {old!r} {text.count(old)} times"
         self.write(name, text.replace(old, new))
@@ -72,7 +72,7 @@ class CheckoutCopy:
         return [sys.executable, "-m", "ai_drug_assets", *arguments]
 
     def aidrug(self, *arguments: str, code: int = 0) -> str:
-        """Run `aidrug` in the copy, expect its exit code, and give what it printed."""
+        """Run `aidrug` in the copy, expect its exit code, and return what it printed."""
         done = subprocess.run(
             self.command(*arguments), cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )

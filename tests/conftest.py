@@ -45,7 +45,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def without_importances() -> Iterator[None]:
     """Let forests have no importances: their converter asks for each attribute by name and reads none of these, which
-    are made in threads, anew each time, and take longer than to fit the few trees.
+    are made in threads, each time again, and take longer than to fit the few trees.
     """
     from sklearn.ensemble._forest import BaseForest
 

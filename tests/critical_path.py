@@ -1,7 +1,7 @@
 """How long a delivery takes, and through which jobs: `make critical-path` prints it.
 
 The graph is that of the workflows: jobs, what each needs, and the copies that a matrix makes of one. What a step takes
-stands in `critical_path.yaml`, with its source; `make critical-path MEASURE='make lint'` takes the time of a step on
+is in `critical_path.yaml`, with its source; `make critical-path MEASURE='make lint'` takes the time of a step on
 this machine and writes it there. A runner begins with nothing, so there is no warm delivery: what is installed and
 built is installed and built each time.
 """

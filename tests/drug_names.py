@@ -1,9 +1,9 @@
-"""Names of drugs that may be pasted: `python -m tests.drug_names` writes `model_zoo/data/pasted/drug_names.tsv` anew.
+"""Names of drugs that may be pasted: `python -m tests.drug_names` writes `model_zoo/data/pasted/drug_names.tsv` again.
 
 A name is taken where two lists agree: B3DB (CC0-1.0) names the structure, and ChEMBL's list of drugs holds the very
 same one, stereochemistry included. Rows of B3DB that carry a placeholder instead of a PubChem number pair names with
 foreign structures ("caffeine" with a dihydropyridine), and are left out, as is every name that then still has two
-structures. The names below are what people type, and B3DB lacks or pairs wrongly; their structures are held to their
+structures. The names below are what people type, and B3DB lacks or pairs wrongly; their structures are checked by their
 formulas, which everybody can look up.
 """
 

@@ -1,7 +1,7 @@
-"""What the tests break on the platform, and what the operator is told: `python -m tests.game_day` writes the table.
+"""What the tests break on the platform, and what the operator reads: `python -m tests.game_day` writes the table.
 
 A test that breaks something carries `@pytest.mark.game_day(fault="...", told="...")`: what is broken, and words that
-reach whoever operates it. A fault may have several tests; the words are those of the first. A convention test finds the
+reach the operator. A fault may have several tests; the words are those of the first. A convention test finds the
 words in what the platform says, and holds the document against the marks. Tests in `tests/images` need a Docker engine.
 """
 

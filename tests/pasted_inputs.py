@@ -1,4 +1,4 @@
-r"""The document `docs/pasted.md`: `python -m tests.pasted_inputs` writes it anew.
+r"""The document `docs/pasted.md`: `python -m tests.pasted_inputs` writes it again.
 
 Belongs here: kinds of text that people paste, and what must become of each molecule in it: its structure, or the code
 of the refusal. The expectations are written by hand, not by the reader; a test holds both to each other.

@@ -178,7 +178,7 @@ class Project:
         return [[keys.catalog_key(key) for key in chosen] for chosen in wanted]
 
     def evaluate(self) -> list[str]:
-        """Let the automation's sensor look; give what it asks for, without running it."""
+        """Let the automation's sensor look; return what it asks for, without running it."""
         return sorted(key for chosen in self.ask() for key in chosen)
 
     def tick(self, *, later_s: float = 15.0) -> list[str]:
@@ -189,7 +189,7 @@ class Project:
         return sorted(key for chosen in requests for key in chosen)
 
     def settle(self, limit: int = 20) -> list[list[str]]:
-        """Tick until a tick requests nothing; give what each tick before it requested."""
+        """Tick until a tick requests nothing; return what each tick before it requested."""
         ticks = []
         while requested := self.tick():
             ticks.append(requested)
@@ -228,7 +228,7 @@ class Project:
         return sorted(run.data.tags[keys.TAG_ASSET] for run in self.runs())
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Replace a text that stands once in a file of the project."""
+        """Replace a text that occurs once in a file of the project."""
         path = self.root / name
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{name} holds {old!r} {text.count(old)} times"
@@ -278,7 +278,7 @@ def little_judging() -> Iterator[None]:
 
 
 def refuse(X_train: Any, y_train: Any, config: Any) -> Any:
-    """Stand in for the training function of a broken model: fails on regression endpoints."""
+    """Take the place of the training function of a broken model: fails on regression endpoints."""
     if config.task == "regression":
         raise RuntimeError("the booster has no trees\nand a second line")
     return naive.train(X_train, y_train, config)

@@ -1,4 +1,4 @@
-"""Which tests are slow, and what stands for each of them in `make test`: `python -m tests.slow_tests` writes the table.
+"""Which tests are slow, and what represents each of them in `make test`: `python -m tests.slow_tests` writes the table.
 
 Every mark says it: `@pytest.mark.slow(sibling="test_file::test_name")` names one or more quick tests that fail for the
 same kind of fault, those of its own file without the file; `alone="..."` says why it needs none.
@@ -38,7 +38,7 @@ class Slow:
     test
         `test_file::test_name`; the file alone where the mark is for several of its tests.
     siblings
-        The quick tests that stand for it, each `test_file::test_name`.
+        The quick tests that represent it, each `test_file::test_name`.
     alone
         Why it needs none.
     """

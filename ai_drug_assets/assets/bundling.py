@@ -15,7 +15,7 @@ def made_by(node: Node, model: str) -> str:
     """Digest all that shapes a bundle beside the trained model, as the champion's record holds it.
 
     The code and libraries that write it, the data it is compared with, the rules of the election, and what it shows of
-    the endpoint and of its own model. Not the scores of other models: a card tells the election that it won.
+    the endpoint and of its own model. Not the scores of other models: a card reports the election that it won.
     """
     record, told = node.record, node.record.config
     assert isinstance(told["models"], dict)

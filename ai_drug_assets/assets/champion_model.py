@@ -117,7 +117,7 @@ def costs(asset_context: AssetContext, endpoint: Endpoint, some: Sequence[Candid
 
 @dataclass(frozen=True)
 class _Served:
-    """Who serves an endpoint now, as its own model card tells; `blocked` are signatures that somebody took away."""
+    """Who serves an endpoint now, as its own model card says; `blocked` are signatures that somebody took away."""
 
     version: str | None = None
     holder: Candidate | None = None

@@ -75,7 +75,7 @@ class AssetContext:
     catalog: Catalog
     """What there is to make."""
     watch: Callable[[str, str | None], None] = lambda key, error: None
-    """Told of each asset that is done: its key, and what went wrong if anything did."""
+    """Called for each asset that is done, with its key, and what went wrong if anything did."""
     _runs: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -210,7 +210,7 @@ class AssetContext:
         try:
             if node.key in self.catalog.held:
                 raise HeldError(f"{node.key} waits: {self.catalog.held[node.key]}")
-            inputs = self._inputs(node)  # before the body reads them: one made anew meanwhile must show as newer
+            inputs = self._inputs(node)  # before the body reads them: one made again meanwhile must show as newer
             with honoured():
                 yield outcome
             self.require_unchanged(node)

@@ -95,7 +95,7 @@ def _followed(pointer: Pointer, service_url: str) -> dg.AssetCheckResult:
 
 
 def _follows(state: dict[str, Json], pointer: Pointer) -> bool:
-    """Return whether a service serves what a pointer names, as far as it tells."""
+    """Return whether a service serves what a pointer names, as far as it reports that."""
     if state.get("withheld"):
         return bool(state["generation"] >= pointer.generation)
     return serving(state) == {name: now.version for name, now in pointer.endpoints.items()}

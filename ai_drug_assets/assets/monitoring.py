@@ -97,7 +97,7 @@ def monitoring(asset_context: AssetContext, endpoint: Endpoint) -> dg.AssetsDefi
 
 
 def _expected(scores: Performance, endpoint: Endpoint, metric: str) -> float | None:
-    """Return the mean over folds on the scale that decides; none where an older card does not tell it."""
+    """Return the mean over folds on the scale that decides; none where an older card does not state it."""
     known = scores.cv if scores.scale == endpoint.scale else None
     if endpoint.scale in scores.scales:
         known = scores.scales[endpoint.scale].cv

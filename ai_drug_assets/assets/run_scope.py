@@ -3,7 +3,7 @@
 Belongs here: finding that out while the definitions are loaded.
 Does not belong here: assembling them (see `definitions.py`), asking for runs (see `automation.py`).
 
-Dagster loads the definitions in the process of a run, and again in that of each step, before it tells which assets are
+Dagster loads the definitions in the process of a run, and again in that of each step, before it says which assets are
 wanted; of 300 endpoints that costs more than the work. The arguments that a process was started with know it. A process
 that Dagster starts in another way loads everything.
 """
@@ -38,7 +38,7 @@ def step_name(key: str) -> str:
 
 
 def _of_run(argument: str) -> frozenset[str] | None:
-    """Read what the process of a run was told: which run, on which instance."""
+    """Read the arguments of a run's process: which run, on which instance."""
     from dagster import DagsterInstance
     from dagster._grpc.types import ExecuteExternalJobArgs
     from dagster._serdes import deserialize_value
@@ -55,7 +55,7 @@ def _of_run(argument: str) -> frozenset[str] | None:
 
 
 def _of_step(argument: Any) -> frozenset[str] | None:
-    """Read what the process of a step was told. In a run of everything it is one asset, and the job has only that."""
+    """Read the arguments of a step's process. In a run of everything it is one asset, and the job has only that."""
     run, step = getattr(argument, "dagster_run", None), getattr(argument, "step_key", None)
     if run is None or step is None:
         return None

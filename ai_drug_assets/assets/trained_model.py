@@ -182,7 +182,7 @@ def _train(
         else:
             _fit(asset_context, node, endpoint, model, work)
         both = score_both(read_scores(work), endpoint.target, endpoint.scale, snapshot, work)
-        # First kept, then told: when MLflow is locked or away by now, the next attempt only tells.
+        # First kept, then logged: when MLflow is locked or away by now, the next attempt only logs.
         place = asset_context.keep(node, work)
         params = model.settings(endpoint.name).model_dump(mode="json")
         tracking.log(run, params=params, scores=_flat(both), folder=place)

@@ -30,6 +30,7 @@ FAILED = 1
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="ai-drug-assets", message="%(prog)s %(version)s", help="Print the version.")
 def aidrug() -> None:
     """Keep the best model for every molecular property, and serve it."""
 

@@ -1,4 +1,4 @@
-"""The commands that make what is stale and tell how it went: `aidrug plan`, `run`, `up` and `status`.
+"""The commands that make what is stale and report how it went: `aidrug plan`, `run`, `up` and `status`.
 
 Exit codes: 0 done (`plan`: nothing is stale), 1 an error or a failed asset, 2 `plan`: something is stale, 130 stopped.
 """

@@ -97,7 +97,7 @@ def _daemon(settings: Settings) -> list[str]:
 def _mlflow(settings: Settings) -> list[str]:
     """Prepare the MLflow server: its own database, artefacts passed through it, so that clients need no S3 keys."""
     if settings.postgres_host:
-        # In the environment: the password would otherwise stand in the list of processes.
+        # In the environment: the password would otherwise be in the list of processes.
         os.environ["MLFLOW_BACKEND_STORE_URI"] = postgres.made("mlflow")
     else:
         assert settings.mlflow_database is not None

@@ -227,7 +227,7 @@ def _work(connection: Connection, catalog: Catalog, own: list[int], environment:
                     maker.prepare(*wanted)
                 else:
                     outcome = maker.make(wanted)
-            except Exception as error:  # noqa: BLE001  a full disk, say: the lane's fault is told, and it goes on
+            except Exception as error:  # noqa: BLE001  a full disk, say: the lane's fault is reported, and it continues
                 if isinstance(wanted, list):
                     outcome = dict.fromkeys(wanted, f"{type(error).__name__}: {error}")
             connection.send(Ended(0, outcome))

@@ -81,7 +81,7 @@ def bring_up(settings: Settings, say: Say, selection: Selection | None = None) -
 
 
 def _alone(settings: Settings, stack: ExitStack, say: Say) -> None:
-    """Make sure that nobody else keeps this home running: another one is told, what a killed one left is ended."""
+    """Make sure that nobody else keeps this home running: a second one is refused, what a killed one left is ended."""
     lock = settings.folder("locks") / "up"
     if is_held(lock):
         other = read_report(settings.home).get("up", "")

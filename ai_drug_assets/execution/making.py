@@ -27,7 +27,7 @@ JOB = "aidrug_run"
 INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 
 Watch = Callable[[str, str | None, float], None]
-"""Told of each asset that is done: its key, what went wrong if anything did, and the seconds since the one before."""
+"""Called for each asset that is done, with its key, what went wrong if anything did, and the seconds it took."""
 
 
 class Maker:

@@ -1,6 +1,6 @@
 """What a run has made, is making and will make next: for a terminal, a log, a program, and the service.
 
-Belongs here: keeping count, the estimate of the time left, and telling it in these four ways.
+Belongs here: keeping count, the estimate of the time left, and reporting it in these four ways.
 Does not belong here: the file that the service reads (see `model_zoo.bundles.progress`), what an asset takes
 (see `planning/estimates.py`).
 """

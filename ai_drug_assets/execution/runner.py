@@ -81,7 +81,7 @@ def run_stale(
         trains, another one judges and publishes. It finds these trainings by their signatures in the MLflow that both
         use.
     say
-        Told that another run has to end first.
+        Called with a sentence when another run has to end first.
     stays
         Whether this process stays when all is made: then what is worth it is made in others, whose memory is free then.
 

@@ -21,7 +21,7 @@ from ai_drug_assets.settings import Settings
 
 @dataclass(frozen=True)
 class Status:
-    """What `aidrug status` tells."""
+    """What `aidrug status` reports."""
 
     processes: dict[str, dict[str, Any]]
     """Name, and how it is: `running`, `restarting`, `given up`; empty where no `aidrug up` runs."""

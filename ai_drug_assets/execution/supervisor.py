@@ -30,7 +30,7 @@ from ai_drug_assets.processes import alive, name_of, this_process
 FILE = "up.json"
 STOP_S, LOOK_S, REPORT_S = 15.0, 1.0, 30.0
 AGAIN_S = 600.0
-"""A fault that stays is told again after so long."""
+"""A fault that stays is reported again after so long."""
 WELL_S = 60.0
 """Who ran so long before it ended is restarted as if it had never failed."""
 FIRST_WAIT_S, LAST_WAIT_S = 1.0, 30.0

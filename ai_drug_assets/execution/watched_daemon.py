@@ -1,6 +1,6 @@
 """`python -m ai_drug_assets.execution.watched_daemon run ...`: Dagster's daemon, as `aidrug` runs it.
 
-Belongs here: what Dagster's own does not do: end when the clock was set back, so that whoever keeps it starts it again,
+Belongs here: what Dagster's own does not do: end when the clock was set back, so that its supervisor starts it again,
 and read the definitions only when they are others.
 Does not belong here: when its sensors look (see `look_watch.py`), keeping it running (see `supervisor.py`).
 

@@ -5,10 +5,10 @@ Does not belong here: what is safe elsewhere already: bundles and MLflow's artef
 
 A place of backups holds `snapshots/<time>.json`, each a list of files with their digests, and the files' contents as
 `contents/<month>/<digest>`. Content that is there is not sent again, so a backup sends what is new, an interrupted one
-goes on where it stopped, and every month begins with a full copy. The list is written last: a snapshot is whole or not
-there. SQLite databases are copied while they are in use, and each copy is checked, as the bundle store's pointer is.
+continues where it stopped, and every month begins with a full copy. The list is written last: a snapshot is whole or
+absent. SQLite databases are copied while they are in use, and each copy is checked, as the bundle store's pointer is.
 
-A restored pointer begins another lineage: whoever followed the lost one follows it, although its generation is lower.
+A restored pointer begins another lineage: services that followed the lost one follow it, despite a lower generation.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _FIRST = ("store/current.json", "ledger/")
 """Copied before everything else: what they name is then in the snapshot, whatever is added meanwhile."""
 MLFLOW = "mlflow.db"
 DONE = "backed_up"
-"""Among the locks: touched by every backup that succeeded, for whoever watches."""
+"""Among the locks: touched by every backup that succeeded, for monitoring."""
 
 Say = Callable[[str], None]
 
@@ -71,7 +71,7 @@ class Snapshot(Artefact):
     at: str
     git_sha: str
     files: Mapping[str, File]
-    """By name: `home/...` under AIDRUG_HOME, or `mlflow.db` when MLflow's database lies elsewhere."""
+    """By name: `home/...` under AIDRUG_HOME, or `mlflow.db` when MLflow's database is elsewhere."""
     pointer: Pointer | None = None
     """Which bundles served, when the bundle store is not part of AIDRUG_HOME."""
 
@@ -179,7 +179,7 @@ def _state(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def _send(path: Path, copy: Path, month: str, objects: Objects, there: set[str]) -> tuple[File, int] | None:
-    """Store a file's content if it is not there; give what it is and how many bytes were sent; none when it is gone."""
+    """Store a file's content if it is not there; return its entry and the bytes sent; none when it is gone."""
     try:
         database = is_database(path)
         if database:
@@ -253,7 +253,7 @@ def _is_same(path: Path, file: File) -> bool:
 
 
 def _occupants(target: Path) -> list[Path]:
-    """List what stands where a file belongs, with the logs beside a database: they would be read into the new one."""
+    """List what is where a file belongs, with the logs beside a database: they would be read into the new one."""
     return [path for path in (target, *(Path(f"{target}{end}") for end in SIDECARS)) if path.exists()]
 
 

@@ -94,7 +94,7 @@ def jobs(
 
 
 def add_set(*, file: str, folder: str, name: str, smiles: str, value: str, metric: str, unit: str) -> str:
-    """Lay a file of measurements out as a set of a benchmark folder; say what became of its rows."""
+    """Write a file of measurements as a set of a benchmark folder; report what became of its rows."""
     path = Path(file).resolve()
     source = CsvSource(kind="csv", files=(path.name,), smiles_column=smiles, value_column=value)
     done = lay_out(source, path.parent, Path(folder), SetDescription(name, metric, unit))

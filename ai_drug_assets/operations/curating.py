@@ -33,21 +33,21 @@ R = TypeVar("R")
 
 
 class _Curated(NamedTuple):
-    """What is told of an endpoint, and what became of each of its rows; or why neither is known."""
+    """What is reported of an endpoint, and what became of each of its rows; or why neither is known."""
 
     told: str
     report: pd.DataFrame | None
 
 
 def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say) -> None:
-    """Curate endpoints, and tell what became of their rows.
+    """Curate endpoints, and report what became of their rows.
 
     Raises
     ------
     ConfigError
         For an unknown endpoint.
     DataError
-        For files that cannot be read, and measurements of which none is usable, after all others are told.
+        For files that cannot be read, and measurements of which none is usable, after all others are reported.
     """
     import pandas as pd
 

@@ -62,7 +62,7 @@ def _in_dvcs_words(what: str) -> Iterator[None]:
 def _repository(root: Path) -> Iterator[Repo]:
     """Open the checkout's DVC repository. In this process: each `dvc` command of its own takes two seconds to start.
 
-    One after the other, whoever asks: DVC locks its repository, and fails at once when somebody else does.
+    One after the other, for all callers: DVC locks its repository, and fails at once when somebody else does.
     """
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
     from dvc.repo import Repo

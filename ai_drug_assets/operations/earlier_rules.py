@@ -30,7 +30,7 @@ def earlier_rules(store: Store) -> dict[str, tuple[str, ...]]:
 
 
 def warnings(store: Store) -> list[str]:
-    """Say it in words, a line for each champion; one line where nobody can tell."""
+    """Say it in words, a line for each champion; one line where that is unknown."""
     try:
         found: Mapping[str, tuple[str, ...]] = earlier_rules(store)
     except AidrugError as error:

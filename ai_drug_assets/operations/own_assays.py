@@ -135,7 +135,7 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
 
 
 def _held(table: WholeTable, name: str) -> str:
-    """Return a column's name, with a text of it that is no number."""
+    """Return a column's name, with a text of it that is not a number."""
     texts = table.column(name) if table.names.count(name) == 1 and name != table.structure else []
     odd = next((text for text in texts if text and not numerals_of([text]).numbers), "")
     return f"{name!r} (such as {odd[:30]!r})" if odd else repr(name)

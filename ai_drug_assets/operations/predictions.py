@@ -104,7 +104,7 @@ def advised() -> Iterator[None]:
 
 
 def as_text(predictions: Sequence[Prediction]) -> str:
-    """Lay predictions out for people: a block per molecule, a line per endpoint."""
+    """Format predictions for people: a block per molecule, a line per endpoint."""
     lines = []
     for item in predictions:
         lines.append(item.smiles)
@@ -152,7 +152,7 @@ def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> d
 
 
 def _progress(write: Callable[[str], object], *, terminal: bool) -> Callable[[int, int, int], None]:
-    """Return a line that tells how far a job is: rewritten on a terminal, now and then a new one elsewhere."""
+    """Return a line about the progress of a job: rewritten on a terminal, now and then a new one elsewhere."""
     began, told = time.monotonic(), -1
 
     def tell(done: int, total: int, failed: int) -> None:

@@ -13,7 +13,7 @@ BY = "aidrug retire"
 
 
 def retire(settings: Settings, endpoint: str, reason: str) -> str:
-    """Withdraw an endpoint: whoever asks for it is told since when, and why; say so in a sentence.
+    """Withdraw an endpoint: requests for it are answered with the date and the reason. Return a sentence.
 
     Raises
     ------

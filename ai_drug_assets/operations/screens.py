@@ -74,7 +74,7 @@ def run_screen(
         The library. Its result folder is named by a digest of library and champions: with a new champion a new result
         begins, and the old one stays as it is.
     say
-        Told of the progress.
+        Called with each line about the progress.
     workers
         Processes on this machine, one per core when omitted; a cluster has its own number.
 
@@ -181,7 +181,7 @@ def ray_cluster(workers: int | None, address: str | None = None) -> Iterator[Mod
         import ray
     except ImportError as error:
         raise ConfigError("a screen runs on Ray, which is not installed: install the extra `screening`") from error
-    if ray.is_initialized():  # by whoever called: theirs to end
+    if ray.is_initialized():  # by the caller, who ends it
         yield ray
         return
     if address:

@@ -45,7 +45,7 @@ def suggest_batch(
 
 
 def as_text(found: Mapping[str, Json]) -> str:
-    """Lay a batch out for people, and say who took no part.
+    """Format a batch for people, with the rows that took no part.
 
     Examples
     --------

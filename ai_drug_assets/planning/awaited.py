@@ -8,7 +8,7 @@ from ai_drug_assets.planning.catalog import Catalog, Node
 from ai_drug_assets.planning.ledger import Entry
 
 AWAITED = "awaited"
-"""Stands among the inputs of a leaderboard in place of the data version of a model that it waits for."""
+"""Appears among the inputs of a leaderboard in place of the data version of a model that it waits for."""
 PROVISIONAL = ", provisional"
 """Ends the data version of a champion that was elected while models were awaited."""
 
@@ -26,7 +26,7 @@ def awaited(node: Node, catalog: Catalog, entry: Callable[[str], Entry]) -> list
     catalog
         What there is to make.
     entry
-        Gives what the ledger knows of an asset.
+        Returns the ledger's entry of an asset.
     """
     if node.kind != "leaderboard":
         return []

@@ -122,4 +122,4 @@ def _read(path: Path) -> dict[str, float]:
     try:
         return {str(key): float(seconds) for key, seconds in json.loads(path.read_bytes()).items()}
     except (OSError, ValueError, AttributeError, TypeError):
-        return {}  # not there yet, or damaged: it learns anew
+        return {}  # not there yet, or damaged: it learns again

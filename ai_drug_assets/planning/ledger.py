@@ -1,6 +1,6 @@
 """The ledger: from which record each asset was last made, and how its last attempt ended.
 
-Belongs here: one small JSON file per asset, written when an asset has been made (or has failed), whoever started it:
+Belongs here: one small JSON file per asset, written when an asset has been made (or has failed), in every kind of run:
 the UI, the sensor or the command line. It holds the whole record, so that `aidrug plan` can say why something is
 stale in milliseconds: asking Dagster's own storage costs 2.6 s of imports before the first answer.
 Does not belong here: history (Dagster and MLflow keep it), artefacts.
@@ -57,7 +57,7 @@ class Failure(Part):
     run_id: str
     at: str
     passing: bool = False
-    """Whether the cause lay outside the asset and may be gone by now: it is tried again (see `retraining.py`)."""
+    """Whether the cause was outside the asset and may be gone by now: it is tried again (see `retraining.py`)."""
     times: int = 1
     """How many attempts in a row failed under this signature."""
 
@@ -80,7 +80,7 @@ PUBLISHED = ".published"
 
 
 class Publish(Protocol):
-    """What is told of each change, under the ledger's lock (see `ledger_copy.py`)."""
+    """What is called for each change, under the ledger's lock (see `ledger_copy.py`)."""
 
     def __call__(self, key: str, entry: Entry, everything: Callable[[], Mapping[str, Entry]], before: str) -> str:
         """Take one changed entry.
@@ -135,7 +135,7 @@ class Ledger:
         found = {}
         for path in sorted(self._folder.rglob("*.json")):
             key = path.relative_to(self._folder).with_suffix("").as_posix()
-            with suppress(StoreError):  # who reads that key is told
+            with suppress(StoreError):  # reading that key reports it
                 found[key] = self.read(key)
         return found
 

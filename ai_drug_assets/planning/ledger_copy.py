@@ -134,7 +134,7 @@ class LedgerCopy:
         whole = _digest(content)
         outdated = self._objects.names(f"{CHANGES}/")
         for name in (name for name in outdated if name.startswith(_name(whole))):
-            self._objects.delete(name)  # everything is again as it was once: what changed after that counts no more
+            self._objects.delete(name)  # everything is again as it was once: what changed after that no longer counts
         self._objects.write(NAME, content)
         for name in outdated:
             self._objects.delete(name)

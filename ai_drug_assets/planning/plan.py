@@ -29,7 +29,7 @@ class Stale:
 
 @dataclass(frozen=True)
 class Plan:
-    """Stale assets, upstream first, the keys of those that would stay, and what else whoever plans should know."""
+    """Stale assets, upstream first, the keys of those that would stay, and warnings about the project."""
 
     stale: tuple[Stale, ...]
     fresh: tuple[str, ...]

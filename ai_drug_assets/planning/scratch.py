@@ -1,4 +1,4 @@
-"""Folders in which something is being made: named after their process, so that those of killed ones can be told."""
+"""Folders in which something is being made: named after their process, so that those of killed ones are recognised."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def clear_scratch(home: Path, days: float = SCRATCH_DAYS) -> int:
     """Delete the folders of processes that are gone, and any older than some days; give how many."""
     before, count = time.time() - days * 86400, 0
     for folder in (home / "scratch").glob("*/"):
-        with suppress(OSError):  # whoever it belongs to may remove it meanwhile
+        with suppress(OSError):  # its owner may remove it meanwhile
             process = folder.name.rpartition("-")[0].partition("-")[2].replace("~", ":")
             if folder.stat().st_mtime < before or (process.count(":") == 2 and not alive(process)):
                 shutil.rmtree(folder)

@@ -21,7 +21,7 @@ from ai_drug_assets.settings import Settings
 Stamp = tuple[int, int, int]
 GONE: Stamp = (0, 0, 0)
 TICK_NS = 50_000_000
-"""Longer than the clock of any file system stands still."""
+"""Longer than the resolution of any file system's clock."""
 
 
 def stamp(path: str | Path) -> Stamp:

@@ -68,7 +68,7 @@ def predict(
     *,
     logarithmic: bool = False,
 ) -> Iterator[Floats]:
-    """Fit on structures and values once per seed, and give what each fit predicts of others, in the unit of the values.
+    """Fit on structures and values once per seed; return what each fit predicts for others, in the values' unit.
 
     Parameters
     ----------

@@ -136,7 +136,7 @@ def _run_board(job: Job, benchmark_run: BenchmarkRun, board: str, say: Say) -> N
     candidates: list[dict[str, Any]] = []
     for model, mark in benchmark_run.signatures.items():
         candidates.append({**known[mark], "model": model} if mark in known else _candidate(benchmark_run, model))
-        # Written after every model, with what stood there before and was not come to yet: a run may end at any time.
+        # Written after every model, with what was there before and was not reached yet: a run may end at any time.
         reached = {each["signature"] for each in candidates}
         left = [known[earlier_mark] for earlier_mark in on_record if earlier_mark not in reached]
         unfinished = {"set": endpoint.name, "board": board, "signature": None, "candidates": [*candidates, *left]}
@@ -186,13 +186,13 @@ def _candidate(benchmark_run: BenchmarkRun, name: str) -> dict[str, Json]:
     """Cross-validate one model; what fails is on record and loses."""
     try:
         return benchmark_run.cross_validate(name)
-    except Exception as error:  # noqa: BLE001 - whatever a library raises, the other models go on
+    except Exception as error:  # noqa: BLE001 - whatever a library raises, the other models continue
         why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         return {"model": name, "signature": benchmark_run.signatures[name], "failed": why}
 
 
 def _elect(candidates: Sequence[Mapping[str, Json]], endpoint: Endpoint, title: str | None) -> Mapping[str, Json]:
-    """Choose by the product's rule; the baseline stands in when nobody beats it, for a number is owed."""
+    """Choose by the product's rule; the baseline when no model beats it, for a number is required."""
     fit = {item["model"]: item for item in candidates if "failed" not in item}
     contenders = [
         Candidate(item["model"], item["signature"], item["snapshot"], item["folds"], item["ms_per_molecule"])

@@ -1,4 +1,4 @@
-"""Where results are among all published ones, and how much of a gap the test set cannot tell.
+"""Where results are among all published ones, and how much of a gap the test set cannot resolve.
 
 Belongs here: normalised ranks over the sets, with what drawing other test molecules would make of them; noise beside
 gaps. Does not belong here: goals, and the document (see `report.py`).

@@ -284,7 +284,7 @@ def _data(endpoint: Endpoint, snapshot: Dataset, domain_threshold: float) -> Dat
 
 
 def curated(snapshot: Dataset) -> Curated:
-    """Count what became of the rows, by the names of the files alone: where they lay is nobody's business."""
+    """Count what became of the rows, by the names of the files alone: their folders stay private."""
     report, counted = snapshot.report, snapshot.summary()
     names = report["file"].map(lambda name: str(name).replace("\\", "/").rpartition("/")[2])
     return Curated(

@@ -1,8 +1,8 @@
 """The model card as values: what a champion is, what it was made from, how good it is and who else was there.
 
-Format 5 tells how expected errors held on what was withheld, format 4 the endpoint's category, format 3 what was found
-by level of reliability. Format 2 states its version. Cards of format 1 tell less, the older the less, and what one of
-them tells in another shape is left out: a bundle is served whatever its card says.
+Format 5 reports how expected errors held on what was withheld, format 4 the endpoint's category, format 3 what was
+found by level of reliability. Format 2 states its version. Cards of format 1 state less, and what one of
+them states in another shape is left out: a bundle is served whatever its card says.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Performance(Part):
     rows: Rows | None = None
     test_interval: Mapping[str, tuple[float, float]] = {}
     scale: Scale = "unit"
-    """The scale that decides, which `cv`, `test` and their intervals are told on."""
+    """The scale that decides, which `cv`, `test` and their intervals are on."""
     scale_name: str = ""
     scales: Mapping[Scale, OnScale] = {}
 
@@ -161,7 +161,7 @@ class HalfWidth(Part):
 
 
 class Coverage(Part):
-    """How often statements at 90 % held; the last six are told of sets of labels."""
+    """How often statements at 90 % held; the last six are about sets of labels."""
 
     molecules: int = 0
     coverage: float | None = None
@@ -306,7 +306,7 @@ class ModelCard(Artefact):
     limits: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, JsonValue]:
-        """Return what is written, or was read, as JSON values: what a card does not tell is not in it."""
+        """Return what is written, or was read, as JSON values: what a card does not state is not in it."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 
@@ -322,7 +322,7 @@ def parse_card(content: bytes, where: str) -> ModelCard:
 
 
 def _without_other_shapes(content: bytes) -> bytes:
-    """Leave out of a card of format 1 what it tells in another shape than any version that is read."""
+    """Leave out of a card of format 1 what it states in another shape than any version that is read."""
     try:
         fields = json.loads(content)
     except ValueError:  # its reader says so better

@@ -3,7 +3,7 @@
 Belongs here: its fields, its one reader and writer, and whether its content is what its version was computed from.
 Does not belong here: the other files of a bundle, and loading it (see `reader.py`).
 
-Format 5 adds the spread between laboratories to intervals. Format 4 tells likeness by counts, and has the error model
+Format 5 adds the spread between laboratories to intervals. Format 4 has likeness by counts, and the error model
 of three signals with its levels. Format 3 states its `minimum_reader` and the versions of the `policies` that its
 molecules were read by. Format 2 added `trust`, and errors to the neighbours. Bundles of earlier formats are served as
 they were meant: those of formats 1 and 2 by version 1 of every policy, and those of format 1 with one width for all
@@ -30,7 +30,7 @@ from model_zoo.uncertainty.fit import Uncertainty
 
 FILE = "manifest.json"
 DRAFT = "draft"
-"""Stands for the version while the version is computed."""
+"""Takes the place of the version while the version is computed."""
 _DIGITS = 12
 
 

@@ -32,7 +32,7 @@ from model_zoo.type_aliases import Json
 
 FILE = "matched_pairs.json"
 FEWEST_PAIRS = 3
-"""A change that fewer pairs show is told of nobody."""
+"""A change that fewer pairs show is not reported."""
 MOST_OF_A_PART = 300
 """Molecules that are paired with each other for one part that they share: 45,000 pairs."""
 FEWEST_DIFFERENCES = 30

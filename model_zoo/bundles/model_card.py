@@ -117,7 +117,7 @@ def curation(curated: Curated) -> list[str]:
 
 
 def to_markdown(card: ModelCard) -> str:
-    """Write a card for people. Whatever an older card does not tell is left out; nothing of one without a title.
+    """Write a card for people. What an older card does not state is left out; nothing of one without a title.
 
     Examples
     --------

@@ -108,7 +108,7 @@ class OnDemandBundle(Bundle):
     Raises
     ------
     BundleError
-        When anything is missing or altered. Whoever asks for a prediction, or calls `require_sound`, gets one too when
+        When anything is missing or altered. A prediction, and a call of `require_sound`, also raises one when
         the model does not predict what it should.
     """
 
@@ -132,7 +132,7 @@ class OnDemandBundle(Bundle):
 
     @cached_property
     def card(self) -> ModelCard:
-        """The model card, which is told before anything is predicted."""
+        """The model card, which is read before anything is predicted."""
         return parse_card(read_verified(self.folder, CARD), str(self.folder / CARD))
 
     @property
@@ -218,7 +218,7 @@ class OnDemandBundle(Bundle):
 
 
 class _Elsewhere:
-    """Stands where the model of a bundle is not."""
+    """Takes the place of a model that is not in memory."""
 
     def predict(self, X: Numbers) -> NDArray[np.float64]:
         raise BundleError(f"expected the model to be asked through its bundle, got {len(X)} rows")

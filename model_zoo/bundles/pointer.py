@@ -64,7 +64,7 @@ class ServedVersion(Part):
 class Rollout(ServedVersion):
     """A version on trial beside the champion.
 
-    In the `shadow` it predicts what the champion predicts, and nobody is told. In a `split` it answers for `share` of
+    In the `shadow` it predicts what the champion predicts, unseen by callers. In a `split` it answers for `share` of
     the molecules, always the same ones.
     """
 
@@ -196,7 +196,7 @@ class Pointer(Artefact):
         return self._with({**self.endpoints, endpoint: back})
 
     def withdraw(self, endpoint: str, by: str, reason: str) -> Pointer:
-        """Return the pointer that serves an endpoint no more, and says why; nobody but `reinstate` brings it back.
+        """Return the pointer that no longer serves an endpoint, and says why; nobody but `reinstate` brings it back.
 
         Raises
         ------
@@ -251,7 +251,7 @@ class Pointer(Artefact):
         return self._with({**self.endpoints, endpoint: again}, withdrawn)
 
     def restored(self) -> Pointer:
-        """Return this pointer as the first of another lineage, which whoever followed the former one follows."""
+        """Return this pointer as the first of another lineage, which services that followed the former one follow."""
         return self.model_copy(update={"lineage": new_lineage(), "generation": self.generation + 1})
 
     def damage_after(self, before: Pointer) -> str | None:

@@ -17,7 +17,7 @@ Layout of a bundle (data only; nothing in it is ever unpickled)::
     explanation.npz    tables of the model's trees, for explaining predictions
     reference.json     reference molecules and what the model predicted for them when it was bundled
 
-The manifest covers all other files, and its version covers the manifest. Whoever got the manifest's own digest from the
+The manifest covers all other files, and its version covers the manifest. Who has the manifest's own digest from the
 pointer names it, and a bundle that was altered as a whole is refused too.
 """
 

@@ -5,8 +5,8 @@ folder.
 Does not belong here: the pointer (see `pointer.py`), the store in S3 (`serving/storage/s3_store.py`: this package never
 imports boto3), the content of a bundle (see `reader.py`).
 
-The pointer is replaced atomically: a reader sees the old state or the new one, never a mixture. Beside it lie
-`published.json`, written once, by which a pointer that is gone is told from one that was never there, and, in a store
+The pointer is replaced atomically: a reader sees the old state or the new one, never a mixture. Beside it are
+`published.json`, written once, by which a pointer that is gone differs from one that never was, and, in a store
 that an earlier version wrote, `current.format1.json`: that version's pointer as it was before the first change by this
 one. Copied over `current.json`, it is the way back.
 """

@@ -75,7 +75,7 @@ def write_bundle(
         newest: what is trained now is read by them.
     card
         The model card. No wall-clock time of the writing: the version is a digest of the content, so that writing the
-        same bundle twice gives the same version.
+        same bundle twice results in one version.
     model_folder
         A saved model.
     domain, neighbours

@@ -18,7 +18,7 @@ DOMAIN_BITS = 1024
 """As good as twice as many at finding what is near, and half as slow to look through."""
 MOST_ASKED = 20_000
 """Molecules of one set for which neighbours are sought among all others: with all of a larger one the pairs would grow
-with its square. What is told of them (quantiles, rules with three weights) a sample of so many tells as well."""
+with its square. What is computed from them (quantiles, rules with three weights), a sample of so many shows too."""
 _ENVIRONMENT, _TIME = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 

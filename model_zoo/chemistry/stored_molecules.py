@@ -13,7 +13,7 @@ from model_zoo.chemistry.molecules import Molecule
 class StoredMolecules(Sequence[Molecule]):
     """Molecules that are parsed when they are asked for, and not held.
 
-    Whoever walks through them has one at a time, in a tenth of a millisecond each; a part of them is such a sequence
+    A loop over them has one at a time, in a tenth of a millisecond each; a part of them is such a sequence
     again.
 
     Parameters

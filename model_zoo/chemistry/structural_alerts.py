@@ -56,12 +56,12 @@ def _catalogue() -> Any:
 
 
 def _places(mol: Chem.Mol, match: Any) -> list[tuple[int, ...]]:
-    """Return every place of a match; the catalogue itself tells the first one only."""
+    """Return every place of a match; the catalogue itself reports the first one only."""
     pattern = match.filterMatch.GetPattern()
     return sorted(tuple(sorted(atoms)) for atoms in mol.GetSubstructMatches(pattern))
 
 
 def _catalogue_name(entry: Any) -> str:
-    """Return the catalogue of an entry; RDKit tells the three parts of PAINS apart, readers do not."""
+    """Return the catalogue of an entry; RDKit distinguishes three parts of PAINS, readers do not."""
     name = str(entry.GetProp("FilterSet"))
     return "PAINS" if name.startswith("PAINS") else name

@@ -32,7 +32,7 @@ _ONLY_SMARTS = re.compile(r"\[[^\]]*[#;,!$&*][^\]]*\]|\[[^\]]*[XDRvxrh]\d?[^\]a-
 
 
 class QueryError(ValueError):
-    """A query that is none, in words for whoever wrote it."""
+    """A query that is not one, in words for its author."""
 
 
 def read_query(text: str, kind: Kind) -> Chem.Mol:

@@ -172,7 +172,7 @@ def at_endpoints(
 
 
 def _require_models(declared: Declared, models_: Mapping[str, ModelSpec]) -> list[str]:
-    """Check what endpoints say of models; tell which of those that they name are none of the project's.
+    """Check what endpoints say of models; return those that they name and the project does not have.
 
     A model may be taken out of a project without an edit of every endpoint.
     """

@@ -39,8 +39,8 @@ def checked(
     Raises
     ------
     ConfigError
-        When a group is called as an endpoint is, an endpoint is in two groups, or the endpoints of one would tell
-        molecules apart by different rules.
+        When a group is called as an endpoint is, an endpoint is in two groups, or the endpoints of one would
+        distinguish molecules by different rules.
     """
     known, warnings, kept = {*endpoints, *faulty}, list[str](), dict[str, Group]()
     for name, group in groups.items():

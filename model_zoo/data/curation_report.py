@@ -1,4 +1,4 @@
-"""What became of the rows of a source, counted: what whoever brings a file looks at before anything is trained.
+"""What became of the rows of a source, counted: what the owner of a file looks at before anything is trained.
 
 Belongs here: counts by reason, spread of replicates, units, the shape of the values.
 Does not belong here: judging a row (see `curation.py`), comparing snapshots (see `snapshot_change.py`).

@@ -118,7 +118,7 @@ def _union(tables: Mapping[str, pd.DataFrame], tasks: Mapping[str, Task]) -> pd.
         union["measured_on"] = union["smiles"].map(days).fillna("")
     if "series" in union:
         union["series"] = union["series"].fillna("")
-    # In an order of their own, so that which endpoint stands first in the group's file changes no fold.
+    # In an order of their own, so that which endpoint is first in the group's file changes no fold.
     return union.sort_values("smiles", ignore_index=True)
 
 

@@ -18,7 +18,7 @@ class DrugList:
 
     name: str
     licence: str
-    """`name` and `licence`: what a reader is told."""
+    """`name` and `licence`: what a reader is shown."""
     smiles: tuple[str, ...]
     """The drugs as the list has them."""
 

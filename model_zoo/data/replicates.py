@@ -57,14 +57,14 @@ def merge(measurements: Sequence[Measured], rule: Rule, max_spread: Spread, task
 
     Examples
     --------
-    >>> def told(*pairs):
+    >>> def measured(*pairs):
     ...     found = [Measured(row, value, sign) for row, (value, sign) in enumerate(pairs)]
     ...     return merge(found, "median", "tenfold", "regression", "pIC50")
-    >>> told((7.0, ">"), (8.0, ">"), (9.0, ">"))[:2]
+    >>> measured((7.0, ">"), (8.0, ">"), (9.0, ">"))[:2]
     (9.0, '>')
-    >>> told((8.0, "="), (5.0, "<")).conflict
+    >>> measured((8.0, "="), (5.0, "<")).conflict
     'contradiction: measured 8, and known to be < 5'
-    >>> told((6.0, ">"), (8.0, "<")).between
+    >>> measured((6.0, ">"), (8.0, "<")).between
     'censored: only known to lie between 6 and 8'
     """
     exact = sorted(item.value for item in measurements if item.relation == "=")

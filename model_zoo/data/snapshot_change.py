@@ -1,7 +1,7 @@
 """Whether a snapshot looks like the one before it, or like another file in its place.
 
 A file that was replaced by one in another unit, or by half of itself, is read without a fault, and every score of it
-looks as good as before: only the comparison with what was known tells.
+looks as good as before: only the comparison with what was known shows it.
 """
 
 from __future__ import annotations

@@ -228,7 +228,7 @@ def _readable(path: Path, form: Form) -> Iterator[None]:
 
 
 def _row(name: str, number: int, smiles: str, cell: Callable[[str, str], str], layout: Layout) -> RawRow:
-    """Make a raw row of the cells that a layout names; `cell` gives one by its name, or what it is told."""
+    """Make a raw row of the cells that a layout names; `cell` returns one by its name, or the default."""
     columns = {
         "value": layout.value_column,
         "relation": layout.relation_column,

@@ -127,7 +127,7 @@ class Target(BaseModel):
         """Return what a difference at each of `n` values is large or small against, in the endpoint's unit.
 
         One for probabilities; the largest of the values where they were trained on as they are, so that a value that
-        happens to be near zero asks for no more precision than the others; the value itself where its logarithm was.
+        happens to be near zero asks for as much precision as the others; the value itself where its logarithm was.
 
         Examples
         --------

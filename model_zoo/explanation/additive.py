@@ -8,7 +8,7 @@ that networks are explained as trees are. What it says of them is fitted by ridg
 atoms. An atom's value is made of those of the environments around it (none, one and two bonds), each counted for the
 atom in its centre, and of its parts in the columns that the model itself reads and that are sums over atoms. Energies
 of atoms are learnt from energies of molecules in this way (Bartok et al., Phys. Rev. Lett. 2010, 104, 136403). What no
-sum over atoms reproduces stays in the rest, and its share is told: `fidelity`.
+sum over atoms reproduces stays in the rest, and its share is reported: `fidelity`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 Spread = Callable[[str, Molecule, Numbers, Floats], Floats]
 
 FEWEST_MOLECULES = 50
-"""Fewer molecules do not tell their atoms apart."""
+"""Fewer molecules do not distinguish their atoms."""
 MOST_MOLECULES = 1500
 """Of more, so many are asked about, evenly over their order: a fit takes seconds."""
 SUMS = ("rdkit_descriptors", "descriptors")

@@ -1,6 +1,6 @@
 """From features back to atoms: which atoms the number in a column comes from, and what they are worth.
 
-A featurizer that can tell is asked (`featurizers.TellsAtoms`); for every other one, an atom's part is what the number
+A featurizer that knows is asked (`featurizers.TellsAtoms`); for every other one, an atom's part is what the number
 loses without it (`masking.py`).
 """
 

@@ -141,7 +141,7 @@ class Explainer:
         self._target, self._unit = target, unit
 
     def explain(self, molecule: Molecule, structures: Structures = HERE) -> Explanation:
-        """Explain the prediction for a standardised molecule; `structures` are looked at here unless told otherwise."""
+        """Explain the prediction for a standardised molecule; `structures` are looked at here unless they are given."""
         blocks = [structures.featurize(name, [molecule]) for name in self._features]
         X = featurizers.join(blocks)
         if self.atom_values is not None:

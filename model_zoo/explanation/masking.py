@@ -1,6 +1,6 @@
 """Molecules with one atom made unknown: what a feature, or a prediction, loses without that atom.
 
-The way for featurizers that do not tell where their numbers come from, and for models that are no trees.
+The way for featurizers that do not report where their numbers come from, and for models other than trees.
 """
 
 from __future__ import annotations

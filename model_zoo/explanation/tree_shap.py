@@ -56,7 +56,7 @@ def contributions(table: TreeTable, x: Numbers) -> tuple[Floats, float]:
     gain = agrees - table.share
     moved = gain * ((total / factor) @ weight)
     result: Floats = np.bincount(table.feature[has_feature], moved[has_feature], minlength=len(x)).astype(np.float64)
-    # What lies below a second question about a feature was counted with the first question too: take it back.
+    # What is below a second question about a feature was counted with the first question too: take it back.
     first = table.before[again]
     twice = gain[first] * ((total[again] / factor[first]) @ weight)
     result = result - np.bincount(table.feature[again], twice, minlength=len(x))

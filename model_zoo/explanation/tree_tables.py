@@ -137,7 +137,7 @@ class Nodes:
             levels.append(np.column_stack([self.left[inner], self.right[inner]]).ravel())
 
     def table(self, cover: NDArray[np.float64]) -> TreeTable:
-        """Lay the nodes out for explaining.
+        """Arrange the nodes for explaining.
 
         Parameters
         ----------
@@ -182,12 +182,12 @@ class Nodes:
 
 
 def read_oblivious(model: ObliviousModel) -> Nodes | None:
-    """Lay oblivious trees out node by node; none where they are too many."""
+    """Write oblivious trees out node by node; none where they are too many."""
     trees, depth = model.feature.shape
     inner, size = 2**depth - 1, 2 ** (depth + 1) - 1
     if trees * size > MOST_NODES:
         return None
-    # A tree's nodes as in a heap, its last question first: so leaves stand in the order of their numbers.
+    # A tree's nodes as in a heap, its last question first: so leaves are in the order of their numbers.
     level = np.floor(np.log2(np.arange(1, inner + 1))).astype(int)
     asked = depth - 1 - level
     first = np.arange(trees)[:, None] * size
@@ -278,7 +278,7 @@ def _nodes(table: dict[str, Json], modes: list[bytes], kind: str, *, log_odds: b
     labels = np.asarray(table[f"{kind}_ids"], dtype=np.int64)
     weights = np.asarray(table[f"{kind}_weights"], dtype=np.float64)
     leaf = at[np.asarray(table[f"{kind}_treeids"]) * width + np.asarray(table[f"{kind}_nodeids"])]
-    wanted = labels == labels.max()  # of a classifier class 1, which stands alone where the graph names one class only
+    wanted = labels == labels.max()  # of a classifier class 1, which is alone where the graph names one class only
     value = np.zeros(len(tree))
     np.add.at(value, leaf[wanted], weights[wanted])
     children = np.concatenate([left[left >= 0], right[right >= 0]])

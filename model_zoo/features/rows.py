@@ -129,7 +129,7 @@ def _read(place: Path, wanted: Sequence[bytes]) -> dict[bytes, Numbers]:
                     matrix = content["compact"].astype(str(content["dtype"]), copy=False)
                     rows.update({key: matrix[row] for key, row in found.items()})
                     missing -= found.keys()
-                    os.utime(file)  # tells `prune` that it is of use
+                    os.utime(file)  # shows `prune` that it is in use
         except FileNotFoundError:  # nobody asked for exactly these before, or it was pruned
             continue
         except UNREADABLE as error:

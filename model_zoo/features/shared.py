@@ -25,7 +25,7 @@ class Featurizing:
         return _featurizer(name).featurize(molecules)
 
     def fingerprints(self, version: int, molecules: Sequence[Molecule]) -> NDArray[np.uint8]:
-        """Return the `n x b` fingerprints that likeness is told by, as a version of the rule makes them."""
+        """Return the `n x b` fingerprints that likeness is computed from, as a version of the rule makes them."""
         return policies.fingerprints(molecules, policy=version)
 
     def size_and_kind(self, molecules: Sequence[Molecule]) -> NDArray[np.float64]:
@@ -51,7 +51,7 @@ class SharedFeatures:
         self._joined: dict[tuple[str, ...], NDArray[Any]] = {}
 
     def packed(self, version: int) -> NDArray[np.uint8]:
-        """Return the `n x b` fingerprints that likeness is told by, as a version of the rule makes them."""
+        """Return the `n x b` fingerprints that likeness is computed from, as a version of the rule makes them."""
         if version not in self._packed:
             self._packed[version] = self._source.fingerprints(version, self.molecules)
         return self._packed[version]

@@ -36,7 +36,7 @@ class KnownWidth(Protocol):
 
 @runtime_checkable
 class TellsAtoms(Protocol):
-    """What a module offers besides when it can tell which atoms its numbers come from."""
+    """What a module offers besides when it knows which atoms its numbers come from."""
 
     def atom_parts(self, molecule: Molecule, columns: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the part of each of `n` atoms in each of `k` columns, `n x k`; zeros where it is no sum."""

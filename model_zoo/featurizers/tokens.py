@@ -1,6 +1,6 @@
 """SMILES as integer tokens for sequence models, with a fixed vocabulary.
 
-The vocabulary is written out, not learned from data: a featurizer is pure, so the same SMILES gives the same tokens for
+The vocabulary is written out, not learned from data: a featurizer is pure, so a SMILES has the same tokens for
 ever.
 """
 

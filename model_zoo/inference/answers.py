@@ -31,10 +31,10 @@ class Estimate:
     reliability: Reliability | None = None
     usual_error: float | None = None
     """`reliability` and `usual_error`: the level, and the mean absolute error on the scale of training (of a binary
-    endpoint the share of wrong labels) that was usual in it; none where the bundle tells none, or where no error is
+    endpoint the share of wrong labels) that was usual in it; none where the bundle has none, or where no error is
     known so far out."""
     inside: bool = True
-    """Whether the molecule counts as inside the applicability domain: where the bundle tells levels, as not of low
+    """Whether the molecule counts as inside the applicability domain: where the bundle has levels, as not of low
     reliability, and in older ones by similarity alone."""
     notes: tuple[Note, ...] = ()
     """What was left out or not read of the structure that came."""

@@ -25,7 +25,7 @@ from model_zoo.inference.answers import Answer, Estimate, Estimates, Fault, Unde
 from model_zoo.inference.chemistry import Chemistry, ProcessEndedError, Reading
 
 MOST_VERSIONS = 2_000
-"""Bundles whose estimates of one molecule are kept together; past it those of bundles that serve no more go."""
+"""Bundles whose estimates of one molecule are kept together; past it those of retired bundles are dropped."""
 K_contra = TypeVar("K_contra", contravariant=True)
 V = TypeVar("V")
 

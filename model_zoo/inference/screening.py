@@ -67,7 +67,7 @@ def open_place(place: str) -> tuple[FileSystem, str]:
 
 
 def find_shards(screen: Screen) -> tuple[list[Shard], dict[str, Json]]:
-    """Divide a library into shards of at most `rows_per_shard`, and tell what identifies the library.
+    """Divide a library into shards of at most `rows_per_shard`, and return what identifies the library.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def predict_shard(
         or null; `prediction-failed` also where a single endpoint has no finite number), `notes` (what was left out of
         the structure, or null) and, per endpoint, its value as `<endpoint>`, `<endpoint>_low` and `<endpoint>_high`
         (ends of the 90 % interval; none for a binary endpoint), `<endpoint>_similarity`, `<endpoint>_inside`,
-        `<endpoint>_reliability` and `<endpoint>_usual_error` (null where its bundle tells none).
+        `<endpoint>_reliability` and `<endpoint>_usual_error` (null where its bundle has none).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 EXPLORATION = 1.0
 """How many spreads count by default; see `docs/suggestions.md` for what others find."""
 WORTHLESS = 0.01
-"""The least desirability of a value: where all are hopeless in one respect, the others still tell them apart."""
+"""The least desirability of a value: where all are hopeless in one respect, the others still rank them."""
 NOISE = 0.1
 """Variance of a measurement, of the variance between molecules: another look at one and the same teaches so little."""
 WITHIN_INTERVAL = NormalDist().inv_cdf(0.95)

@@ -8,7 +8,7 @@ Does not belong here: what any of them says (one module each: `bundles/pointer.p
 Every artefact says its `format`, which grows with every change, and its `minimum_reader`, the oldest version of the
 reader that may use it. One that says neither is of format 1. A reader ignores fields that it does not know; a change
 that it must not ignore raises `minimum_reader`, and an older reader then refuses the file by name. Values are read
-strictly: a text is no number, a boolean is none, and what is not finite is refused. Writers construct the class itself,
+strictly: neither a text nor a boolean is a number, and all must be finite. Writers construct the class itself,
 which refuses unknown fields. An artefact within another one is of that one's version: a change of it is one of both.
 
 The classes are pydantic's: configuration is read by it, the service has it loaded for every bundle's manifest anyway,

@@ -1,6 +1,6 @@
 """A seal: JSON that carries a checksum of its own bytes, so that a changed byte is never read as another statement.
 
-A seal tells of damage (a bad disk, half a copy, an editor); whoever may write the file can also write a new seal.
+A seal shows damage (a bad disk, half a copy, an editor); a program that may write the file can write a new seal.
 
 The seal is the SHA-256 of the whole file with the seal's own digits replaced by zeros. It covers blanks and line ends
 too, and needs no canonical form: a reader in another language, or of another version, checks it the same way.

@@ -4,7 +4,7 @@ The rules are those of YAML 1.2, whose numbers are JSON's: `30`, `-1`, `0.5`, `1
 refuse where they must be finite; `true`, `false`, `null`, `~`. All else is text, also what YAML 1.1 takes for something
 else: `yes`, `no`, `on`, `off` (truth values), `030` (24), `0x1E`, `1_000`, `1:30` (90), `2024-01-31` (a date), `=`. A
 schema that expects a number or a truth value refuses a text, so that nothing is guessed. Merge keys, keys that are no
-text, and a key that stands twice are refused by name; anchors and aliases are content like any other.
+text, and a repeated key are refused by name; anchors and aliases are content like any other.
 """
 
 from __future__ import annotations

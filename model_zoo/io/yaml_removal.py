@@ -58,7 +58,7 @@ def _without_block(text: str, name: yaml.Node, value: yaml.Node, following: int 
     end = lines[: text.count("\n", 0, following)] if following is not None else lines[: _last(value) + 1]
     last = len(end)
     while last > first + 1 and (not lines[last - 1].strip() or lines[last - 1].startswith(f"{indent}#")):
-        last -= 1  # what stands right above the next key is its own
+        last -= 1  # what is right above the next key belongs to it
     return "".join(lines[:first] + lines[last:])
 
 

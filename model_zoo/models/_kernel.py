@@ -22,7 +22,7 @@ LARGEST_COUNT = 255
 
 
 class KernelConfig(ModelConfig):
-    """What all kernel models can be told."""
+    """The settings of all kernel models."""
 
     recipe: ClassVar[str] = "kernel model"
     """Whose configuration this is, for messages."""

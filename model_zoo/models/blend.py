@@ -20,7 +20,7 @@ from model_zoo.models._base import ModelConfig
 LOSSES = {"mae": "MAE"}
 REWEIGHTED = 10
 SMALLEST_ERROR = 0.05
-"""Of the mean error: smaller ones weigh no more."""
+"""Of the mean error: smaller ones have no weight."""
 
 
 class Config(ModelConfig):

@@ -5,8 +5,8 @@ with learned positions, encoded, averaged over the molecule, and mapped to one n
 structures and computed descriptors, no measured value (see `model_zoo/training/pretraining.py`). On the embedded
 solubilities they take the error over folds from 1.36 to 0.80 in the same 120 steps, to 0.75 in 240.
 
-Training length is given in steps, not in seconds or epochs: a fit costs the same on every data set, and gives the
-same model on a slow machine as on a fast one.
+Training length is given in steps, not in seconds or epochs: a fit costs the same on every data set, and returns one
+model on a slow machine as on a fast one.
 """
 
 from __future__ import annotations

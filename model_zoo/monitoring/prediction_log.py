@@ -91,7 +91,7 @@ class PredictionRow:
     role: Role
     """Whether that version was champion or challenger."""
     answered: bool
-    """Whether the caller was given it; a challenger in the shadow is asked without telling."""
+    """Whether the caller was given it; a challenger in the shadow is asked silently."""
     value: float
     lower: float | None
     upper: float | None
@@ -103,7 +103,7 @@ class PredictionRow:
     raw: float | None = None
     half_width: float | None = None
     """`raw` and `half_width`: of a regression, on the scale of training: the prediction, and half of the bundle's own
-    interval, whatever factor was applied to it when it was told."""
+    interval, whatever factor was applied to it when it was returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ class PredictionLog:
         return tuple(self._read(query, ()))
 
     def use_by_hour(self, since: float) -> dict[str, dict[int, tuple[int, int]]]:
-        """Count what callers were told: by endpoint, hours after `since` to predictions and those inside the domain."""
+        """Count what callers received: by endpoint, hours after `since` to predictions and those inside the domain."""
         found: dict[str, dict[int, tuple[int, int]]] = {}
         query = (
             "SELECT endpoint, CAST((at - ?) / 3600 AS INTEGER), COUNT(*), SUM(inside) FROM predictions"

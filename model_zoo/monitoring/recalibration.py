@@ -4,7 +4,7 @@ Belongs here: which values count, the factor they lead to, and how it came about
 Does not belong here: keeping the values (see `prediction_log.py`), applying the factor (see `serving`).
 
 Source: Gibbs & Candes, NeurIPS 2021 (adaptive conformal inference), as a tracker of the quantile itself with steps that
-grow smaller (Angelopoulos, Barber & Bates, ICML 2024). In the order in which values came, each that lay outside of the
+grow smaller (Angelopoulos, Barber & Bates, ICML 2024). In the order in which values came, each that was outside of the
 interval moves the logarithm of the factor up by nine tenths of a step, each inside down by one tenth. So the share that
 is outside comes to one tenth **whatever the values are**: no value is assumed to be like another one, nor like the
 training data. After `T` values it differs from one tenth by at most `2 log(WIDEST / NARROWEST) / (SMALLEST_STEP T)`, as
@@ -70,13 +70,13 @@ class Recalibration:
     history: tuple[tuple[float, int, float], ...] = ()
     """Time, number of values and factor, every `TOLD_EVERY` values."""
     name: str = "bundle"
-    """Names this calibration: the same values give the same name."""
+    """Names this calibration: equal values have equal names."""
 
 
 def recalibrate(
     target: Target,
     unit: str,
-    told: Mapping[bytes, ToldRow],
+    predicted: Mapping[bytes, ToldRow],
     measurements: Sequence[MeasurementRow],
     decision: Decision | None = None,
 ) -> Recalibration:
@@ -86,7 +86,7 @@ def recalibrate(
     ----------
     target, unit
         The endpoint's scale of training, and its unit: values of another one do not count.
-    told
+    predicted
         What that version said of molecules that were measured.
     measurements
         The endpoint's measured values.
@@ -94,7 +94,7 @@ def recalibrate(
         The last thing that an administrator decided about it.
     """
     decision = decision or Decision()
-    counted, callers, left_out = _counted(target, unit, told, measurements, decision)
+    counted, callers, left_out = _counted(target, unit, predicted, measurements, decision)
     level, inside, own, history = 0.0, 0, [], []
     for number, each in enumerate(counted, start=1):
         missed = each.error > math.exp(level)
@@ -143,7 +143,7 @@ def _counted(
     found, callers = [], Counter[str]()
     for molecule, rows in by_molecule.items():
         callers.update(rows.keys())
-        # Whoever sends a molecule often has one voice: the median of their values; then that of all who sent it.
+        # A client that sends a molecule often has one vote: the median of their values; then that of all who sent it.
         value = float(np.median([np.median([row.value for row in own]) for own in rows.values()]))
         said = told[molecule]
         error = abs(float(target.to_training(np.array([value]))[0]) - said.raw) / said.half_width

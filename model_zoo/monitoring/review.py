@@ -1,7 +1,7 @@
 """What the record of use says of a model: drift, live accuracy and coverage over time, and a challenger's verdict.
 
 The loss of one molecule is the absolute error of a regression, and the squared error of a probability: both are
-means over molecules, so that their uncertainty can be told by drawing molecules again.
+means over molecules, so that their uncertainty can be found by drawing molecules again.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class RolloutRules(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     mode: RolloutMode = "shadow"
-    """`shadow`: predicts what the champion predicts, and nobody is told. `split`: answers for a share of molecules."""
+    """`shadow`: predicts what the champion predicts, unseen by callers. `split`: answers for a share of molecules."""
     share: float = Field(default=0.1, gt=0, lt=1)
     """Share of the molecules that it answers for in a split."""
     promote: Literal["by hand", "automatic"] = "by hand"

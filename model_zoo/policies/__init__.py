@@ -52,7 +52,7 @@ SIMILARITIES: Mapping[int, Callable[[Sequence[Molecule]], NDArray[np.uint8]]] = 
     1: similarity_1.pack,
     2: similarity.pack,
 }
-"""What likeness to the training molecules is told by, by version: environments that occur, or how often they do."""
+"""What likeness to training molecules is computed from, by version: environments that occur, or how often they do."""
 _EARLIER = "_earlier"
 
 
@@ -94,7 +94,7 @@ class Policies(Part):
         )
 
     def earlier(self, features: Iterable[str]) -> tuple[str, ...]:
-        """Name the rules of this record that have a newer version, for whoever runs the service."""
+        """Name the rules of this record that have a newer version, for the operator of the service."""
         rules = [
             ("standardisation", self.standardise, max(STANDARDISATIONS)),
             ("alerts", self.alerts, max(ALERTS)),

@@ -1,4 +1,4 @@
-"""Version 1 of the fingerprints that likeness is told by: which environments occur, not how often."""
+"""Version 1 of the fingerprints that likeness is computed from: which environments occur, not how often."""
 
 from __future__ import annotations
 

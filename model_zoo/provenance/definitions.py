@@ -105,7 +105,7 @@ class Definitions(Graph):
         for circle in components(root, lambda node: self.known(node).nodes, self._digests):
             inside = dict.fromkeys(circle, b"")
             rounds = max(1, len(circle))
-            for _ in range(rounds):  # so that what differs anywhere in the circle tells its members apart
+            for _ in range(rounds):  # so that what differs anywhere in the circle distinguishes its members
                 inside = {node: self._digest(node, inside) for node in circle}
             together = b"".join(sorted(inside.values())) if len(circle) > 1 else b""
             for node in circle:

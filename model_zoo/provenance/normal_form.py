@@ -35,7 +35,7 @@ class Form(NamedTuple):
 
 
 def normal_form(nodes: Iterable[ast.AST], package: list[str], skips: Skips) -> Form:
-    """Write statements or expressions that stand at the top of a module.
+    """Write statements or expressions at the top of a module.
 
     Raises
     ------

@@ -44,8 +44,8 @@ def signature(record: SignatureRecord) -> str:
 
     Examples
     --------
-    >>> told = SignatureRecord(code={"train": "1"}, definitions={"zoo.train": "1"})
-    >>> signature(told) == signature(SignatureRecord(code={"train": "1"}))
+    >>> named = SignatureRecord(code={"train": "1"}, definitions={"zoo.train": "1"})
+    >>> signature(named) == signature(SignatureRecord(code={"train": "1"}))
     True
     """
     return json_digest(record.signed)
@@ -59,7 +59,7 @@ def differences(before: SignatureRecord | None, after: SignatureRecord, root: Pa
     before, after
         The records.
     root
-        Folder whose code `after` is the record of: given, code is told by the definition that changed and the way to
+        Folder whose code `after` is the record of: given, code is named by the definition that changed and the way to
         it; else by the name that the record knows it by.
 
     Examples
@@ -84,7 +84,7 @@ def part_differences(before: SignatureRecord, after: SignatureRecord) -> list[Re
     for part, content in after.signed.items():
         old, new = _flat(before.signed[part], part), _flat(content, part)
         names = old.keys() | new.keys()
-        # A mapping that was empty and got keys (or lost them) is told by its keys.
+        # A mapping that was empty and got keys (or lost them) is described by its keys.
         opened = {name[:dot] for name in names for dot, sign in enumerate(name) if sign == "." and part == "config"}
         changed = [name for name in sorted(names - opened) if old.get(name) != new.get(name)]
         reasons.extend(Reason(part, name, _change(part, old.get(name), new.get(name))) for name in changed)

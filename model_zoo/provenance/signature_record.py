@@ -19,7 +19,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 
 class SignatureRecord(Artefact):
-    """Everything that can change a thing, and two parts that only tell people what changed."""
+    """Everything that can change a thing, and two parts that only show people what changed."""
 
     NAME: ClassVar[str] = "signature record"
 

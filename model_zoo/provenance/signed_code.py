@@ -4,7 +4,7 @@ Belongs here: computing both parts from the roots, and naming the definition tha
 Does not belong here: digests (see `definitions.py`), which roots there are (see `roots.py`).
 
 A record holds the roots' digests, which the signature covers, and beside them a digest of every definition reached, and
-why each library counts, which it does not: names and places of helpers are told to people and change nothing.
+why each library counts, which it does not: names and places of helpers are shown to people and change nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from model_zoo.provenance.signature_record import SignatureRecord
 from model_zoo.provenance.strong_components import components
 
 DIGITS = 12
-"""Of a digest that only tells what changed; the roots' digests are whole."""
+"""Of a digest that only shows what changed; the roots' digests are whole."""
 
 
 class Changed(NamedTuple):

@@ -37,7 +37,7 @@ class Leaderboard(Artefact):
     metric: str
     """The one that decides."""
     scale: Scale = "unit"
-    """The one that the metric is told on."""
+    """The one that the metric is on."""
     rows: Annotated[tuple[Row, ...], Field(min_length=1)]
     """Best first."""
     absent: Mapping[str, str]

@@ -13,11 +13,11 @@ def ranked(rows: Iterable[Row], metric: str) -> tuple[Row, ...]:
 
     Examples
     --------
-    >>> told = {"asset": "", "signature": "", "snapshot": "", "test": {}, "train_s": 1.0, "ms_per_molecule": 1.0}
-    >>> told["rows"] = {"train": 8, "test": 2}
+    >>> rest = {"asset": "", "signature": "", "snapshot": "", "test": {}, "train_s": 1.0, "ms_per_molecule": 1.0}
+    >>> rest["rows"] = {"train": 8, "test": 2}
     >>> scores = {"a": 2.0, "c": 1.0, "b": 1.0}
     >>> rows = [
-    ...     Row(model=name, cv={"rmse": {"folds": (mean,), "mean": mean, "std": 0.0}}, **told)
+    ...     Row(model=name, cv={"rmse": {"folds": (mean,), "mean": mean, "std": 0.0}}, **rest)
     ...     for name, mean in scores.items()
     ... ]
     >>> [row.model for row in ranked(rows, "rmse")]

@@ -34,7 +34,7 @@ class Rows(Part):
 
 
 class OnScale(Part):
-    """Scores by metric, told on one scale."""
+    """Scores by metric, on one scale."""
 
     cv: Mapping[str, Spread]
     test: Mapping[str, float]
@@ -43,7 +43,7 @@ class OnScale(Part):
 class Scored(Part):
     """What is known of a model once it is trained: `cv` and `test` by metric, its cost in seconds and milliseconds.
 
-    `scale` is the one that they are told on, and `scales` has both, where `scales.score_both` has told them.
+    `scale` is the one that they are on, and `scales` has both, where `scales.score_both` computed them.
     """
 
     cv: Mapping[str, Spread]

@@ -20,7 +20,7 @@ LATENCY_REPEATS = 5
 def latency_ms(model: Model, X: Numbers | JoinedBlocks) -> float:
     """Return the processor time of one molecule beside its features: the median over single rows, each at its best.
 
-    Not time by the clock: on a busy machine that elects whoever was measured in a quiet moment.
+    Not time by the clock: on a busy machine that elects the model that was measured in a quiet moment.
     """
     return round(float(np.median([_best_ms(model, X[row : row + 1]) for row in range(min(LATENCY_ROWS, len(X)))])), 4)
 

@@ -69,7 +69,7 @@ def structures(path: Path, column: str | None = None) -> tuple[list[Molecule], i
             raise DataError(f"{path}: expected at most {MOST:,} different molecules, got more: give some of them")
     if not found:
         raise DataError(f"{path}: expected structures, got {unread} rows of which none can be read as one")
-    # Read anew, so that the order of atoms is that of the canonical SMILES and not of whichever row came first.
+    # Read again, so that the order of atoms is that of the canonical SMILES and not of whichever row came first.
     again = (parse_molecule(smiles, limits=CURATION_LIMITS) for smiles in sorted(found))
     return [molecule for molecule in again if isinstance(molecule, Molecule)], unread
 
@@ -163,13 +163,13 @@ def write_weights(
     root
         Of the checkout.
     say
-        Is told what happens, one line each.
+        Called with what happens, one line each.
     place
         Where the weights go, beside `_smiles_encoder.py`.
     steps
         How long it learns.
     own, column
-        A file of structures that are learnt from besides, and its column of them where nobody can tell.
+        A file of structures that are learnt from besides, and its column of them where that is not clear.
 
     Raises
     ------

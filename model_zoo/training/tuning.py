@@ -85,7 +85,7 @@ def tune(
     question
         What is searched for.
     storage, study_name
-        Where the study is kept. The name tells one question from another: put the signature into it.
+        Where the study is kept. The name distinguishes questions: put the signature into it.
     trials
         How many there shall be, those of earlier calls among them.
     seed

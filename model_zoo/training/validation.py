@@ -27,7 +27,7 @@ LEAST_SPREAD = 1e-5
 def plain_errors(
     name: str, target: Target, data: TrainingData, require_rows: Callable[[int], None] = lambda count: None
 ) -> Iterator[None]:
-    """Wrap the fit of a model: whatever goes wrong is told with what was expected, what came, and what to do.
+    """Wrap the fit of a model: every fault is reported with what was expected, what came, and what to do.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _require_single_precision(name: str, target: Target, data: TrainingData) -> 
         )
     count, rows, columns = 0, 0, np.zeros(data.X.shape[1], dtype=bool)
     for start in range(0, len(data.X), PART):  # a mask of all of X would take as much as X
-        wrong = ~(np.abs(data.X[start : start + PART]) <= LARGEST)  # one that is no number compares false
+        wrong = ~(np.abs(data.X[start : start + PART]) <= LARGEST)  # NaN compares false
         if wrong.any():
             count, rows = count + int(wrong.sum()), rows + int(wrong.any(axis=1).sum())
             columns |= wrong.any(axis=0)

@@ -21,7 +21,7 @@ def whole_costs(
     A feature is computed once for all who read it, so each endpoint whose models could read it pays an equal share. Not
     what others' champions read at the moment: then the order of elections would decide who wins them.
 
-    Measured in one sitting on one machine, since they are compared with each other.
+    Measured in one run on one machine, since they are compared with each other.
 
     Parameters
     ----------

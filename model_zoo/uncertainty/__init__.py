@@ -1,5 +1,5 @@
 """How far to trust a prediction: intervals, calibration, the applicability domain.
 
 Belongs here: rules that are fitted on out-of-fold predictions, and their use.
-Does not belong here: how they are told to people (see `bundles/model_card.py`).
+Does not belong here: how they are explained to people (see `bundles/model_card.py`).
 """

@@ -67,7 +67,7 @@ def fit_domain(packed: NDArray[np.uint8], properties: NDArray[np.float64], folds
         The `n` training molecules as `similarity.pack` and `size_and_kind` give them.
     folds
         Their fold numbers: a molecule's nearest neighbour is sought in the other folds only, which is
-        how far the molecules lay apart when the model was scored.
+        how far apart the molecules were when the model was scored.
     """
     asked = rows_asked(len(packed))
     nearest, fold_of = np.zeros(len(asked)), folds[asked]

@@ -4,7 +4,7 @@ Belongs here: the conformal factor that turns an expected error into a width, an
 intervals hold.
 Does not belong here: the expected error (see `error_model.py`), probabilities of classes (see `calibration.py`).
 
-A width is the expected error of the molecule times one factor: the one with which nine of ten held-out errors lay
+A width is the expected error of the molecule times one factor: the one with which nine of ten held-out errors are
 inside. That is so for molecules of the laboratories that the training values are from. Another laboratory's values
 differ from these by more, of which held-out errors know nothing: where an endpoint states by how much
 (`between_laboratories`), it is added as variances are. Which of this holds on assays that were withheld is measured
@@ -59,7 +59,7 @@ def fewest_errors(coverage: float = COVERAGE) -> int:
 
 BINS = 5
 WITHIN = 1.645
-"""Standard deviations from the middle of a normal distribution within which nine of ten values lie."""
+"""Standard deviations from the middle of a normal distribution within which nine of ten values are."""
 
 Floats = NDArray[np.float64]
 
@@ -99,7 +99,7 @@ def fit_interval_rule(
 ) -> IntervalRule | None:
     """Fit the rule on absolute out-of-fold errors; none where there are too few for the coverage, see `fewest_errors`.
 
-    Errors in another unit give the same rule in that unit: every scale is one of errors, learnt or their mean.
+    Errors in another unit lead to the same rule in that unit: every scale is one of errors, learnt or their mean.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def fit_interval_rule(
     scores = np.empty(len(errors))
     for fold in np.unique(folds):
         inside = folds == fold
-        # Errors that are all zero tell no scale.
+        # Errors that are all zero have no scale.
         known = errors[~inside].any()
         learnt = fit_error_model(hard[~inside], errors[~inside], ceiling) if known else model
         scores[inside] = errors[inside] / learnt.scale(hard[inside])

@@ -1,4 +1,4 @@
-"""How far to trust a champion: the rules its bundle stores, and what its model card tells about them.
+"""How far to trust a champion: the rules its bundle stores, and what its model card says about them.
 
 Belongs here: putting expected errors, levels, intervals, probabilities and the distribution over reference drugs
 together from out-of-fold predictions; the test split is only reported.
@@ -165,7 +165,7 @@ def fit_uncertainty(
     array
         `n` absolute out-of-fold errors on the scale of training, which intervals of new molecules are computed from.
     dict
-        For the model card. Under `held_out`, each fold is told about by rules that were fitted without it.
+        For the model card. Under `held_out`, each fold is judged by rules that were fitted without it.
     """
     errors, test, exact = out_of_fold.errors, test.measured(), np.flatnonzero(out_of_fold.exact)
     asked, test = exact[rows_asked(len(exact))], test.rows(rows_asked(len(test.values)))
@@ -223,7 +223,7 @@ def _withheld(expected: Floats, shown: Floats, widths: Floats | None, held: OutO
 
 
 def _naive_error(values: Floats) -> float:
-    """Return the mean error of who knows nothing of a molecule and says the mean."""
+    """Return the mean error of predicting the mean for every molecule."""
     return float(np.abs(values - values.mean()).mean())
 
 

@@ -1,4 +1,4 @@
-"""How far a molecule is from the training molecules by size and kind, which similarity of parts does not tell."""
+"""How far a molecule is from the training molecules by size and kind, which similarity of parts does not show."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Belongs here: where the levels part, whether the parting is earned, and what was found in each.
 Does not belong here: the expected error itself (see `error_model.py`), words for people (see `serving`).
 
-A boundary is only where held-out errors on its two sides differ: where the error model cannot tell molecules apart,
+A boundary is only where held-out errors on its two sides differ: where the error model cannot distinguish molecules,
 it does not say that it can, and all of them are `medium`. `low` has a second meaning that needs no boundary: farther
 from all training molecules than these were from each other, or beyond the range of their sizes and kinds. No error was
 measured there, and as much is expected as of a molecule of which nothing is known.
@@ -96,7 +96,7 @@ def fit_levels(expected: Floats, shown: Floats, hard: Floats) -> Levels:
     expected
         Expected errors, by a model that was fitted without the molecule's fold.
     shown
-        What is told of a level is the mean of these: absolute errors, or 1 for a wrong label and 0 for a right one.
+        What is reported of a level is the mean of these: absolute errors, or 1 for a wrong label and 0 for a right one.
     hard
         `n x signals` difficulties.
     """

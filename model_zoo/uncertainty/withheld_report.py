@@ -1,9 +1,9 @@
-"""How far expected errors and intervals held for molecules that were withheld, and what could be had at most.
+"""How far expected errors and intervals held for molecules that were withheld, and what was possible at most.
 
 Belongs here: figures about real errors beside expected ones, for a model card and for `tests/benchmarks`.
 Does not belong here: what is expected (see `error_model.py`), words (see `bundles/model_card.py`).
 
-An oracle that knows the mean error of the nearest *withheld* molecules says what can be had from where a molecule lies:
+An oracle that knows the mean error of the nearest *withheld* molecules shows what neighbours can reveal:
 a rank correlation is to be read beside the oracle's, not beside one.
 """
 

@@ -1,4 +1,4 @@
-"""What a model is told, so that it says of a value what can be said and no more."""
+"""The texts for language models, so that they claim of a value only what is known."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`POST /v1/feedback`: values that somebody measured, beside what was predicted.
 
 The champion predicts every measured molecule once more when its measurement comes: so each measurement has a
-prediction to be compared with, and a structure that cannot be read is told at once.
+prediction to be compared with, and a structure that cannot be read is reported at once.
 """
 
 from __future__ import annotations

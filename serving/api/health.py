@@ -1,6 +1,6 @@
-"""Whether the process answers, whether predictions can be had, and what is being made meanwhile.
+"""Whether the process answers, whether predictions are available, and what is being made meanwhile.
 
-It needs no key. What is served, and what went wrong with it, it tells only to callers who may read that elsewhere:
+It needs no key. What is served, and what went wrong with it, it reports only to callers who may read that elsewhere:
 where keys are on, with one of them.
 """
 

@@ -2,7 +2,7 @@
 
 A model here is an endpoint of ours. The input is a BYTES tensor named `smiles` with one SMILES per molecule; the
 outputs are FP64 tensors of the same length: `value`, `lower`, `upper` (for a regression endpoint), `similarity` and
-`usual_error`, and the BYTES tensor `reliability`; the last two are null where the champion tells none. A molecule that
+`usual_error`, and the BYTES tensor `reliability`; the last two are null where the champion has none. A molecule that
 could not be predicted is null in each, and its reason is in the output `error` (BYTES, null for the others).
 `notes` (BYTES, null where there are none) says what was left out of a structure. `version` (BYTES) names the version
 that answered for each molecule: while a challenger is on trial, some are the challenger's, unless the address names the
@@ -301,7 +301,7 @@ class _Row:
 
     @property
     def reliability(self) -> str | None:
-        """How far to rely on it, where the champion tells."""
+        """How far to rely on it, where the champion states it."""
         return None if self.estimate is None else self.estimate.reliability
 
 

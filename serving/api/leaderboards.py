@@ -38,7 +38,7 @@ class LeaderboardRow(Struct, frozen=True):
 
 
 class Leaderboard(Struct, frozen=True):
-    """All trained models of an endpoint, as they stood when the champion was chosen."""
+    """All trained models of an endpoint, as they were when the champion was chosen."""
 
     endpoint: str
     champion: Annotated[str, Meta(description="Version that answers now.")]

@@ -45,7 +45,7 @@ MOST_KNOWN = 10_000
 _CALLER = "aidrug_caller"
 
 REFUSALS_PER_MINUTE = 60
-"""Of one address; beyond, it is told to wait, and the audit log is spared."""
+"""Of one address; beyond, it has to wait, and the audit log is spared."""
 
 Need = Scope | Literal["any", "open"] | tuple[Scope, ...]
 logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class Guard:
             return False
 
     def require_patience(self, connection: Connection) -> None:
-        """Count a refusal, and refuse more plainly whoever has had too many.
+        """Count a refusal, and refuse callers more briefly that had too many.
 
         Raises
         ------

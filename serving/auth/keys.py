@@ -85,7 +85,7 @@ class KeyStore:
         self.path = path
 
     def create(self, label: str, scopes: Sequence[str], *, valid_days: int | None = None) -> tuple[Key, str]:
-        """Make a key; give its record and the key itself, which is never to be had again.
+        """Make a key; return its record and the key itself, which is shown only once.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """Requests that a page of another site makes a browser send to us.
 
-Belongs here: telling them by the headers that a browser sets and no page can change, and by the name that it
+Belongs here: recognising them by the headers that a browser sets and no page can change, and by the name that it
 believes us to have.
 Does not belong here: who asks (see `guard.py`).
 

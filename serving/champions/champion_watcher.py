@@ -107,7 +107,7 @@ class ChampionWatcher:
             await asyncio.sleep(max(0.0, until - time.monotonic()))
 
     async def look(self) -> bool:
-        """Look at the pointer once and serve what it says; tell whether it could be read."""
+        """Look at the pointer once and serve what it says; return whether it could be read."""
         async with self._lock:
             try:
                 return await asyncio.to_thread(self._look)
@@ -124,7 +124,7 @@ class ChampionWatcher:
         return [(name, each) for name, each in everyone if not getattr(each.bundle, "is_sound", True)]
 
     def _prove_next(self) -> None:
-        """Replay one bundle; one that is refused serves no more."""
+        """Replay one bundle; one that is refused no longer serves."""
         for name, champion in self._unproven()[:1]:
             failure = _proven(champion)
             if failure is None:
@@ -318,6 +318,6 @@ def _failure(error: Exception, folder: object, endpoint: str, version: str, mani
 
 
 def _without_path(error: Exception, folder: object, endpoint: str, version: str) -> str:
-    """Say what went wrong without telling callers how this machine's folders are named."""
+    """Say what went wrong without the names of this machine's folders."""
     text = str(error) or type(error).__name__
     return text.replace(str(folder), f"{endpoint}/{version}") if folder is not None else text

@@ -39,7 +39,7 @@ def endpoint_info(table: ChampionRegistry, name: str) -> EndpointInfo:
 
 
 def champion_info(table: ChampionRegistry, name: str, progress: Progress | None = None) -> ChampionInfo:
-    """Describe an endpoint's champion; a refusal tells whether a run is making it.
+    """Describe an endpoint's champion; a refusal says whether a run is making it.
 
     Raises
     ------

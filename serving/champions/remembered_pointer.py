@@ -2,7 +2,7 @@
 
 All workers of a service write the same file, each after it began to serve a pointer; it is replaced at once, and one
 that is slow does not put an older pointer of the lineage over a newer one. It is a memory and no state: where it cannot
-be read the service begins without one, where it cannot be written (a disk that is full, or read alone) it goes on, and
+be read the service begins without one, where it cannot be written (a disk that is full, or read-only) it continues, and
 `/health/ready` says that a restart will not know.
 """
 

@@ -1,4 +1,4 @@
-"""Endpoints that were withdrawn: who asks for one is told since when, and why."""
+"""Endpoints that were withdrawn: requests for one are answered with the date and the reason."""
 
 from __future__ import annotations
 

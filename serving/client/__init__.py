@@ -112,7 +112,7 @@ class Client:
         endpoints
             Which endpoints; all that have a champion when omitted.
         progress
-            Whether a bar tells how far it is, where tqdm is installed.
+            Whether a bar shows the progress, where tqdm is installed.
 
         Returns
         -------
@@ -182,9 +182,9 @@ class Client:
         Parameters
         ----------
         column
-            The column of SMILES, where the service cannot tell.
+            The column of SMILES, where the service cannot recognise it.
         format, delimiter
-            `csv`, `tsv`, `smi` or `sdf`; `comma`, `tab`, `semicolon`, `pipe`: where the service cannot tell.
+            `csv`, `tsv`, `smi` or `sdf`; `comma`, `tab`, `semicolon`, `pipe`: where it cannot recognise them.
         """
         path = Path(path)
         said = {"name": path.name, "column": column, "format": format, "delimiter": delimiter}
@@ -214,7 +214,7 @@ class Client:
         Parameters
         ----------
         progress
-            Is told rows done, rows in all, and rows failed, whenever they change.
+            Called with rows done, rows in all, and rows failed, whenever they change.
         """
         last_id, broken = "", 0
         while True:

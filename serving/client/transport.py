@@ -163,7 +163,7 @@ def lines(answer: http.client.HTTPResponse) -> Iterator[str]:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The service never redirects; whoever does must not get the key."""
+    """The service never redirects; a server that does must not get the key."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
@@ -177,7 +177,7 @@ def _is_local(host: str) -> bool:
 
 
 def _fault(error: urllib.error.HTTPError) -> ServiceError:
-    """Read problem details; whatever else came is told by its status."""
+    """Read problem details; any other answer is described by its status."""
     try:
         problem = json.loads(error.read() or b"{}")
     except (ValueError, OSError, http.client.HTTPException):

@@ -14,7 +14,7 @@ _SANE = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _KEY, _ALLOWANCE = "aidrug_request_id", "aidrug_allowance"
 
 SECURITY = {
-    # Nothing is ever loaded from another host, and no script or style stands in the page itself.
+    # Nothing is ever loaded from another host, and no script or style is in the page itself.
     "content-security-policy": "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
@@ -50,5 +50,5 @@ async def stamp(message: Message, scope: Scope) -> None:
         headers["ratelimit-limit"] = str(allowance.limit)
         headers["ratelimit-remaining"] = str(allowance.remaining)
         headers["ratelimit-reset"] = str(int(allowance.reset_seconds) + 1)
-    # Predictions tell structures: no cache on the way may keep them. Static files say otherwise themselves.
+    # Predictions reveal structures: no cache on the way may keep them. Static files say otherwise themselves.
     headers.setdefault("cache-control", "no-store")

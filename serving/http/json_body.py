@@ -63,7 +63,7 @@ class StrictRequest(Request[Any, Any, Any]):
 
 
 class _TwiceError(ValueError):
-    """A key stands twice in an object."""
+    """A key occurs twice in an object."""
 
 
 def _require_different(pairs: list[tuple[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send, We
 from serving.http.problems import ProblemError
 
 SLOWEST_BYTES_PER_SECOND = 1000
-"""Slower than the slowest line anybody sends files over: whoever sends a byte now and then has no end in mind."""
+"""Slower than the slowest line anybody sends files over: a client that sends a byte now and then will not finish."""
 STOPPING_SECONDS = 3.0
 """How long a request may continue arriving once the service ends."""
 

@@ -65,7 +65,7 @@ class RateLimit:
         self._map = mmap.mmap(self._file.fileno(), size)
 
     def take(self, caller: str) -> Allowance:
-        """Count one request of a caller and tell what is left."""
+        """Count one request of a caller and return what is left."""
         digest = hashlib.blake2b(caller.encode(), digest_size=16).digest()
         now = time.monotonic()
         with _Locked(self._file.fileno()):

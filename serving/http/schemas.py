@@ -205,7 +205,7 @@ class EndpointPrediction(Struct, frozen=True):
         Meta(
             description="How large an error to expect, beside other molecules of this endpoint: from likeness by "
             "counts, size and kind, the model's errors on the nearest training molecules and, for classes, the "
-            "probability. A level is told apart only where held-out errors were. `low` also means farther "
+            "probability. Levels differ only where held-out errors did. `low` also means farther "
             "from all training molecules than these were from each other. Null for champions from before there were "
             "levels."
         ),

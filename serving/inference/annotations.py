@@ -70,7 +70,7 @@ class Deadline:
                 self._process.kill()
 
     def check(self) -> None:
-        """Go on, or not.
+        """Return if the work may continue.
 
         Raises
         ------
@@ -189,7 +189,7 @@ class Annotations:
                 known = self._explained(champion.bundle.explainer, molecule, deadline)
             except Overdue:
                 raise
-            except Exception as error:  # noqa: BLE001  a prediction stands without its explanation
+            except Exception as error:  # noqa: BLE001  a prediction is valid without its explanation
                 logger.warning("%s/%s cannot explain: %s", champion.manifest.endpoint, key[0], type(error).__name__)
                 return None
             self._explanations.put(key, known)
@@ -201,7 +201,7 @@ class Annotations:
             groups = fragments_of(molecule.mol, why.atoms, why.lost)
             near = champion.bundle.nearest([molecule], PAIRED)[0] if pairs else []
             return Beside(groups, nearest_pair(molecule.smiles, near), pairs)
-        except Exception as error:  # noqa: BLE001  an explanation stands without its groups: RDKit raises what it likes
+        except Exception as error:  # noqa: BLE001  groups may fail: RDKit raises what it likes
             logger.warning("%s: a molecule cannot be cut: %s", champion.manifest.endpoint, type(error).__name__)
             return Beside()
 

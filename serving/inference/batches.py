@@ -5,12 +5,12 @@ and the next batch is larger. A request for a few small molecules has a thread o
 the others, whatever else waits (`tests/benchmarks/bench_attack.py`).
 
 What would hold the interpreter is refused before any work (`model_zoo.inference.complexity`); what is merely long, up
-to a second each, stands in a queue of its own, a few at a time, and like batch jobs leaves a thread to the others
+to a second each, waits in a queue of its own, a few at a time, and like batch jobs leaves a thread to the others
 (`tests/benchmarks/bench_nasty.py`). All but what is quick has its chemistry done by a process (`chemistry_process.py`):
 much of it holds the GIL, for which nobody can be preferred.
 
 For the molecule nobody has thought of, a batch has a limit of processor time for each of its steps: when that is spent
-and the step is not over, its process is killed, its thread given up, another takes its place, and the molecules go on
+and the step is not over, its process is killed, its thread given up, another replaces it, and the molecules continue
 one by one; the one that does it again is answered with the code `timeout`, and at once when it comes again; for a
 minute only where it used no processor time, since it may have waited for a file or for another's work. So they do
 where a process ends by itself, and the one that ends two is answered so too. The clock on the wall decides
@@ -117,7 +117,7 @@ class _Batch(Generic[K, A]):
     mark: float = 0.0
     """When its present step began, in processor time."""
     looked: tuple[float, float] = (0.0, 0.0)
-    """When somebody last looked whether it goes on, by the clock and in processor time."""
+    """When somebody last looked whether it continues, by the clock and in processor time."""
 
     @property
     def size(self) -> float:
@@ -135,7 +135,7 @@ class _Batch(Generic[K, A]):
         self.looked, self.began = (time.monotonic(), self.mark), True
 
     def used(self) -> float:
-        """Return the processor time of its thread and its process; a process that has ended counts no more."""
+        """Return the processor time of its thread and its process; a process that has ended no longer counts."""
         used = 0.0
         for clock in self.clocks:
             with suppress(OSError):
@@ -160,7 +160,7 @@ class Batches(Generic[K, A]):
     seconds
         Processor time that a step of a batch may take; see `step`.
     processes
-        Gives what is not quick a process for its chemistry; told whether that is worth waiting for its beginning.
+        Provides a process for chemistry that is not quick; its argument says whether to wait for one to begin.
     """
 
     def __init__(
@@ -274,7 +274,7 @@ class Batches(Generic[K, A]):
             self._forget(ask)
 
     def step(self) -> None:
-        """Say, on a worker thread, that its batch comes to another step: the limit of processor time begins anew."""
+        """Say, on a worker thread, that its batch comes to another step: the limit of processor time begins again."""
         batch: _Batch[K, A] | None = getattr(self._own, "batch", None)
         if batch is not None:
             batch.mark = batch.used()
@@ -373,7 +373,7 @@ class Batches(Generic[K, A]):
         threading.Thread(target=self._work, args=(batches,), name="predict", daemon=True).start()
 
     def _work(self, batches: queue.SimpleQueue[_Batch[K, A] | None]) -> None:
-        """Predict batch after batch, on a thread of its own; ends when told, or when given up meanwhile."""
+        """Predict batch after batch, on a thread of its own; ends when asked to, or when given up meanwhile."""
         assert self._loop is not None
         if batches is self._others:
             give_way()
@@ -386,7 +386,7 @@ class Batches(Generic[K, A]):
                 self._own.batch, began = batch, batch.mark
                 try:
                     answers = self._predict(batch.key, [ask.texts[index] for ask, index in batch.places], process)
-                except Exception as error:  # noqa: BLE001  the requests get it, the thread goes on
+                except Exception as error:  # noqa: BLE001  the requests get it, the thread continues
                     answers = error
                 with self._lock:
                     batch.ended = True
@@ -454,7 +454,7 @@ class Batches(Generic[K, A]):
         self._dispatch()
 
     def _retry(self, batch: _Batch[K, A], *, once: bool = False) -> None:
-        """Let the molecules of a batch go on one by one; one that was alone, again unless it had its turns."""
+        """Let the molecules of a batch continue one by one; one that was alone, again unless it had its turns."""
         if len(batch.places) == 1 and (once or batch.again):
             ask, index = batch.places[0]
             self._answer(ask, index, self._timed_out())

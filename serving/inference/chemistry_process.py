@@ -3,8 +3,8 @@
 Belongs here: starting such processes, asking them, ending them.
 Does not belong here: what they do (see `chemistry_worker.py`), who asks them (see `batches.py`).
 
-Standardising and featurizing hold the interpreter for milliseconds at a time, and whoever waits for it waits in line,
-whomever the system prefers (`tests/benchmarks/bench_attack.py`). A process holds no model. It begins when it is first
+Standardising and featurizing hold the interpreter for milliseconds at a time, and all that wait for it wait in line,
+whatever the system prefers (`tests/benchmarks/bench_attack.py`). A process holds no model. It begins when it is first
 needed, works for one batch at a time, gives way to the service, and may be killed at any moment. It ends when nobody
 holds the other end of its pipe.
 """

@@ -70,7 +70,7 @@ def _work() -> None:
     """Answer what comes through stdin, until nobody holds its other end."""
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
-    # A terminal and a supervisor tell a whole group: the service still answers what it has begun, and then ends this.
+    # A terminal and a supervisor signal a whole group: the service still answers what it has begun, and then ends this.
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, signal.SIG_IGN)
     give_way()

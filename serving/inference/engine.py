@@ -112,7 +112,7 @@ class Engine:
         tasks = [asyncio.create_task(each.run()) for each in (self.champion_watcher, self.training_progress)]
         if self.prediction_logger is not None:
             self.prediction_logger.start()
-        # Wait for the first champions, but not for a store that does not answer: health must be told in time.
+        # Wait for the first champions, but not for a store that does not answer: health must be reported in time.
         with suppress(TimeoutError):
             looks = asyncio.gather(self.champion_watcher.looked.wait(), self.training_progress.looked.wait())
             await asyncio.wait_for(looks, FIRST_LOOK_SECONDS)

@@ -19,7 +19,7 @@ class LruCache(Generic[K, V]):
     capacity
         How much is remembered, in entries or in what `weigh` gives.
     weigh
-        Gives what an entry counts for; 1 when omitted.
+        Returns the weight of an entry; 1 when omitted.
     least
         Entries that are remembered whatever they weigh.
 

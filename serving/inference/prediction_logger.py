@@ -117,7 +117,7 @@ class PredictionLogger:
         record.close()
 
     def _write(self, record: PredictionLog) -> bool:
-        """Write what waits; tell whether that worked."""
+        """Write what waits; return whether that worked."""
         with self._lock:
             notes = list(self._notes)
         if not notes:

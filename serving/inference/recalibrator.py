@@ -4,7 +4,7 @@ Belongs here: reading the live record again when it changed, and applying factor
 Does not belong here: the factor itself (see `model_zoo.monitoring.recalibration`), deciding about it (see
 `api/calibrations.py`).
 
-Nothing is kept but what the record holds: whoever reads the same record comes to the same factor. What is remembered of
+Nothing is kept but what the record holds: every reader of a record comes to the same factor. What is remembered of
 molecules is the bundle's own interval, so that a new factor holds for them at once.
 """
 

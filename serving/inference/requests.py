@@ -27,7 +27,7 @@ def require_sane(data: PredictRequest, most: int) -> None:
 
 
 def require_offered(include: Collection[str], *, neighbours: bool, molecules: int = 1) -> None:
-    """Refuse to include what does not exist, what this service was told not to show, or too many explanations."""
+    """Refuse to include what does not exist, what this service is set not to show, or too many explanations."""
     unknown = [name for name in include if name not in INCLUDES]
     if unknown:
         came = ", ".join(repr(name) for name in unknown)
@@ -46,7 +46,7 @@ def require_offered(include: Collection[str], *, neighbours: bool, molecules: in
 def chosen(
     table: ChampionRegistry, names: list[str] | None, progress: Progress | None = None
 ) -> Mapping[str, Champion]:
-    """Return the champions a request asks for, in its order; a refusal tells what of them a run is making.
+    """Return the champions a request asks for, in its order; a refusal says what of them a run is making.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Challengers on trial: who answers for which molecule, and predictions that nobody is told.
+"""Challengers on trial: who answers for which molecule, and predictions that no caller sees.
 
 Belongs here: the split by molecule, asking challengers in the shadow, notes for the live record.
 Does not belong here: which version is on trial (the pointer says it), the verdict (see `model_zoo.monitoring.review`).
@@ -85,7 +85,7 @@ class Rollout:
         table
             The table that the request read; `champions` are some of it.
         recorded
-            Whether the record is told; it is not when somebody looks closer at what was predicted before.
+            Whether predictions are recorded; they are not when somebody looks closer at what was predicted before.
         split
             Whether challengers may answer; they may not where the request names the champion's version.
 

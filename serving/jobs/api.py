@@ -259,7 +259,7 @@ async def suggest_batch(
 ) -> Suggestion:
     """Choose, among a finished job's molecules, a batch that promises much and teaches much.
 
-    What an endpoint wants is in its YAML, as a range (`desirable`) or a direction. Equal jobs give equal batches.
+    What an endpoint wants is in its YAML, as a range (`desirable`) or a direction. Equal jobs have equal batches.
     """
     job = await jobs.find(job_id, seen_by(request))
     names = [name.strip() for name in endpoints.split(",")] if endpoints else list(job.champions)

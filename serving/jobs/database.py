@@ -185,7 +185,7 @@ class JobTable:
         return _job(rows[0]) if rows else None
 
     def renew(self, job: str, owner: str) -> bool:
-        """Prolong a lease; tell whether the job is still this worker's and still to be done."""
+        """Prolong a lease; return whether the job is still this worker's and still to be done."""
         return self._own(job, owner, "lease_until = ?", time.time() + self._lease)
 
     def start(self, job: str, owner: str, champions: Mapping[str, Pin]) -> bool:
@@ -243,7 +243,7 @@ class JobTable:
             db.execute("DELETE FROM jobs WHERE removed < ?", (removed_before,))
 
     def _own(self, job: str, owner: str, changes: str, *values: object) -> bool:
-        """Change a job that this worker holds and that is not over; tell whether it was so."""
+        """Change a job that this worker holds and that is not over; return whether it was so."""
         with self._connected() as db:
             changed = db.execute(
                 f"UPDATE jobs SET {changes} WHERE id = ? AND owner = ? AND status IN ('queued', 'running')",  # noqa: S608  no text of a user's

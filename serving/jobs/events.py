@@ -1,6 +1,6 @@
 """The progress of a job as server-sent events.
 
-`progress` comes with the number of rows done as its id, so that a client that comes back with `Last-Event-ID` is told
+`progress` comes with the number of rows done as its id, so that a client that comes back with `Last-Event-ID` receives
 only what is new; `done` is the last event, whatever way the job ended, and its id is `end`. A comment comes when
 nothing else did for a while, so that nothing on the way takes the connection for dead.
 """

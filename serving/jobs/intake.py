@@ -127,7 +127,7 @@ def unpack(received: Received, folder: JobFolder, settings: JobSettings) -> tupl
 
 
 def _chunk_rows(received: Received, folder: JobFolder) -> int:
-    """Return a chunk that lets a small job tell its progress, and does not let a large one make files without end."""
+    """Return a chunk that lets a small job report its progress, and does not let a large one make files without end."""
     if received.rows is not None:
         return max(MIN_CHUNK_ROWS, len(received.rows) // CHUNKS)
     return max(MIN_CHUNK_ROWS, folder.upload.stat().st_size // (CHUNKS * TYPICAL_ROW_BYTES))

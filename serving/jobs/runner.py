@@ -2,7 +2,7 @@
 
 A job is answered by one table of champions, fixed when its first chunk begins, however often champions change
 meanwhile. The versions are on record: after a restart they are loaded from the bundle store again. If one of them is
-no longer to be had, the job fails and says so, because rows of two versions in one result would be worse.
+no longer available, the job fails and says so, because rows of two versions in one result would be worse.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 class JobFailedError(Exception):
-    """A job cannot go on: a stable code and a sentence."""
+    """A job cannot continue: a stable code and a sentence."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -64,7 +64,7 @@ class Runner:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run jobs for as long as the context lasts; a chunk under way at its end is repeated by whoever comes next."""
+        """Run jobs for as long as the context lasts; a chunk under way at its end is repeated by the next worker."""
         tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._tidy())]
         try:
             yield
@@ -203,13 +203,13 @@ class Runner:
     async def _save(
         self, job: str, folder: JobFolder, chunk: int, entries: list[MoleculePrediction], done: int
     ) -> bool:
-        """Write the results of a chunk and put them on record; tell whether the job is still ours."""
+        """Write the results of a chunk and put them on record; return whether the job is still ours."""
         failed = sum(isinstance(item.error, MoleculeError) for item in entries)
         size = await asyncio.to_thread(folder.write_results, chunk, entries)
         return await asyncio.to_thread(self._table.advance, job, self._owner, done, failed, size)
 
     async def _kept(self, job: str, task: asyncio.Task[list[MoleculePrediction]]) -> bool:
-        """Wait for a chunk and go on showing signs of life; tell whether the job is still ours when it is predicted."""
+        """Wait for a chunk and keep showing signs of life; return whether the job is still ours at the end."""
         pause = min(1.0, self._settings.lease_seconds / 3)
         try:
             while not (await asyncio.wait({task}, timeout=pause))[0]:
@@ -242,7 +242,7 @@ class Runner:
         ]
 
     async def _fail(self, job: Job, folder: JobFolder, error: JobFailedError) -> None:
-        """End a job that cannot go on. A full disk first gets back what was predicted, or nothing could be recorded."""
+        """End a job that cannot continue. On a full disk, first delete what was predicted, to be able to record it."""
         logger.error("job %s failed after %d of %d rows: %s", job.id, job.done, job.total, error.code)
         if error.code == "disk-full":
             await asyncio.to_thread(folder.remove_results)

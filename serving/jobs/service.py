@@ -44,7 +44,7 @@ class Jobs:
     Attributes
     ----------
     stopping
-        Set by whoever stops the service, before it waits for the requests under way.
+        Set by the code that stops the service, before it waits for the requests under way.
     """
 
     def __init__(self, engine: Engine, settings: JobSettings) -> None:
@@ -121,7 +121,7 @@ class Jobs:
         return found
 
     async def find_shared(self, token: str) -> tuple[Job, Share]:
-        """Return the job that a link shows, whoever asks, and the link.
+        """Return the job that a link shows to any caller, and the link.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """Results that are shared by a link: which job a link shows, until when, and who gave it away.
 
-A link holds a token that nobody guesses, and no structure; the table keeps its digest alone, so that whoever reads the
+A link holds a token that nobody guesses, and no structure; the table keeps its digest alone, so that a reader of the
 file cannot open what was shared. It ends at its time, when it is taken back, and with the job.
 """
 

@@ -33,7 +33,7 @@ from serving.jobs.folder import JobFolder
 Cell = str | float | int | bool | None
 NOT_A_COLUMN = {"standardised", "role", "model", "signature", "reference_name", "threshold", "no_interval",
                 "usual_error_unit"}  # fmt: skip
-"""The first is one column for all endpoints; the others are the same in every row, and the model card tells them."""
+"""The first is one column for all endpoints; the others are the same in every row, and the model card states them."""
 ASKED_FOR = set(INCLUDES)
 """Fields that are there only when the job includes them."""
 SHOWN = {"display_value", "display_interval", "display_unit"}

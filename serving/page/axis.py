@@ -93,7 +93,7 @@ def axis_svg(axis: Axis, measured: NDArray[np.float64], estimate: Estimate | Non
     at = axis.place(estimate.value)
     if axis.holds(estimate.value):
         parts.append(f'<circle class="value" cx="{at}" cy="{BASE}" r="5"/>')
-    else:  # an arrow says that the value lies beyond the end
+    else:  # an arrow says that the value is beyond the end
         tip = at + (6 if estimate.value > axis.high else -6)
         parts.append(f'<path class="value" d="M{at},{BASE - 5}L{tip},{BASE}L{at},{BASE + 5}Z"/>')
     return Markup("".join([*parts, "</svg>"]))  # noqa: S704  numbers of ours and an escaped label

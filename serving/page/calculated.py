@@ -83,7 +83,7 @@ async def calculated(data: Structures, engine: NamedDependency[Engine]) -> Calcu
 async def drugs(request: HttpRequest, x: str, y: str, engine: NamedDependency[Engine]) -> DrugValues:
     """Return two properties of the reference drugs, each predicted or calculated as for a molecule.
 
-    A drug that one of them cannot be told of is left out; `left_out` counts them.
+    A drug for which one of them is not known is left out; `left_out` counts them.
     """
     columns = [await _drug_values(request, engine, name) for name in (x, y)]
     points = [
@@ -128,7 +128,7 @@ async def _drug_values(request: HttpRequest, engine: Engine, name: str) -> list[
     ]
 
 
-# Everything is rounded as it is shown: a molecule is judged by the number that stands there.
+# Everything is rounded as it is shown: a molecule is judged by the number that is shown.
 _QUICK: Mapping[str, Callable[[Chem.Mol], float]] = {
     "clogp": lambda mol: round(wlogp(mol), 2),
     EGG_AXIS: lambda mol: round(polar_surface(mol), 1),

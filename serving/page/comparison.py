@@ -15,7 +15,7 @@ from serving.page.understood import Line
 from serving.page.views import Card, ShownMolecule, card, radar
 
 CLEAR = 0.1
-"""Desirabilities nearer to each other than this count as equal: the models do not tell them apart."""
+"""Desirabilities nearer to each other than this count as equal: the models do not distinguish them."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from serving.page import wording
 from serving.page.templates import render
 
 PART_BYTES = 8 << 20
-"""The page sends so much of a file and no more; a larger one is cut at a line."""
+"""The page sends at most so much of a file; a larger one is cut at a line."""
 ROWS, COLUMNS = 8, 12
 MOST_ENDPOINTS = 30
 ORIGIN = "Guessed by the service's page: check it. Put it into configs/endpoints/, the file where `files` says."

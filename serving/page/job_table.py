@@ -1,6 +1,6 @@
 """A job's stored result as the page's table: its headings, its rows part by part, and files of chosen rows.
 
-The place in an address is a job's identity, for whoever may see that job, or the token of a link to it.
+The place in an address is a job's identity, for callers who may see that job, or the token of a link to it.
 """
 
 from __future__ import annotations

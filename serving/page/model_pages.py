@@ -76,7 +76,7 @@ class ModelPage:
     measured: int
     metric: str
     scale: str
-    """What its scores are told on, where that is not the endpoint's unit; else empty."""
+    """The scale of its scores, where that is not the endpoint's unit; else empty."""
     leaderboard: tuple[Candidate, ...]
     reason: str
     scores: tuple[tuple[str, str, str], ...]

@@ -1,6 +1,6 @@
 """The page about the service itself: what serves since when, how it is used, what waits, what went wrong.
 
-It tells of this process; where several workers answer, each tells of itself.
+It is about this process; where several workers answer, each reports on itself.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _LINE = 12.5
 
 
 class Scored(Protocol):
-    """What is told of one endpoint of one molecule."""
+    """What is shown of one endpoint of one molecule."""
 
     @property
     def title(self) -> str:

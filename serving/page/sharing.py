@@ -1,6 +1,6 @@
 """Links that show a result to others: made, opened and taken back, each with a line in the audit log.
 
-A link holds no structure. Where keys are on, whoever opens it needs one that may see jobs, too; it opens this one
+A link holds no structure. Where keys are on, its reader needs one that may see jobs, too; it opens this one
 result and nothing else, until its time is over.
 """
 

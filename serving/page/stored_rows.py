@@ -101,7 +101,7 @@ def stored_rows(
 ) -> StoredRows:
     """Read up to `ROWS` rows, as far as they are done. Slow: it decodes megabytes.
 
-    Bands and measured values are told where the champion that predicted still serves: no other one's wishes and data
+    Bands and measured values are shown where the champion that predicted still serves: no other one's wishes and data
     are those of the prediction.
     """
     told = StoredRows(start, {name: Column() for name in job.champions})

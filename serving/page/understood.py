@@ -1,4 +1,4 @@
-"""What was understood of the box: a line per molecule or refusal, told before anything is predicted."""
+"""What was understood of the box: a line per molecule or refusal, shown before anything is predicted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from serving.page import wording
 from serving.page.drawing import structure_svg
 
 MOST_CHECKED = 500
-"""Lines of a long text that are standardised to tell what will be refused; the others are read alone."""
+"""Lines of a long text that are standardised to find what will be refused; the others are read alone."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Understood:
-    """All that is told of the box before anything is predicted."""
+    """All that is shown of the box before anything is predicted."""
 
     rows: tuple[Told, ...]
     """Per molecule, in order."""

@@ -36,7 +36,7 @@ MOST_PICTURES = 64
 
 @dataclass(frozen=True)
 class ShownMolecule:
-    """What is told of one molecule, and who told it."""
+    """What is said of one molecule, and by which model."""
 
     answer: Answer
     champions: Mapping[str, Champion]

@@ -225,7 +225,7 @@ def wanted(champion: Champion) -> str:
 
 
 def quality(card: ModelCard) -> Quality | None:
-    """Say how good a champion is, from its card; none where the card does not tell."""
+    """Say how good a champion is, from its card; none where the card does not state it."""
     scores, rows = card.scores, card.scores.rows
     if card.metric not in scores.cv or rows is None or not card.split.kind:
         return None
@@ -237,7 +237,7 @@ def quality(card: ModelCard) -> Quality | None:
 
 
 def scale(card: ModelCard) -> str:
-    """Say on which scale a card's scores are told; empty where it is the endpoint's unit.
+    """Say on which scale a card's scores are; empty where it is the endpoint's unit.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from pathlib import Path
 
 _PLACE = struct.Struct("=qq")
 LONGEST_WAIT_SECONDS = 5.0
-"""After that a worker goes ahead alone: one that stands still must not keep the others from a better model."""
+"""After that a worker goes ahead alone: one that is stuck must not keep the others from a better model."""
 LOOK_SECONDS = 0.005
 
 

@@ -109,7 +109,7 @@ class _Told:
 
 
 def _end(workers: list[_Worker], told: _Told) -> None:
-    """End every worker: with its running requests answered, or by force when told twice or when it takes too long."""
+    """End every worker: with its running requests answered; by force after a second signal or a time limit."""
     for worker in workers:
         worker.process.terminate()
     until = time.monotonic() + STOP_SECONDS

@@ -1,7 +1,7 @@
 """Named files in a folder or under a prefix in S3, seen as one thing.
 
 Belongs here: reading, writing, listing, deleting, and errors that say what is wrong with the place; every call to S3,
-whoever makes it, service or pipeline.
+from the service or the pipeline.
 Does not belong here: what the files mean (see `s3_store.py` for bundles and their pointer).
 
 A file appears whole or not at all: written under another name and renamed, or by one put. Address and credentials of S3
@@ -185,7 +185,7 @@ class S3Objects:
             self._put(name, content)
 
     def replace(self, name: str, content: bytes, tag: str | None) -> bool:
-        """Write a file if its content is still that of a tag, or absent where the tag is none; tell whether it was."""
+        """Write a file if its content is still that of a tag, absent where the tag is none; return whether so."""
         from botocore.exceptions import ClientError
 
         with self._reported(f"{name} cannot be written"):
@@ -250,7 +250,7 @@ class S3Objects:
             yield
         except (ClientError, BotoCoreError, Boto3Error, RuntimeError) as error:
             text = str(error)  # holds the code, also where a transfer wraps the answer
-            # What botocore says when the credentials that it just took anew have run out already.
+            # What botocore says when the credentials that it has just renewed have run out already.
             if isinstance(error, RuntimeError) and _RUN_OUT not in text:
                 raise
             advice = next((f" ({words})" for code, words in _ADVICE.items() if code in text), "")

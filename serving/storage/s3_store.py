@@ -102,7 +102,7 @@ class S3Store:
             verify_files(target)
             return target
         except BundleError:
-            pass  # absent, or damaged in the cache: fetched anew
+            pass  # absent, or damaged in the cache: fetched again
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=target.parent))
         try:
@@ -146,7 +146,7 @@ class S3Store:
 
 
 def _file_names(manifest: Path) -> list[str]:
-    """List the files a manifest names; a manifest that cannot be read names none: verifying tells why."""
+    """List the files a manifest names; a manifest that cannot be read names none: verifying says why."""
     try:
         return sorted(str(name) for name in json.loads(manifest.read_bytes())["files"])
     except (ValueError, KeyError, TypeError):

@@ -35,7 +35,7 @@ class AccessLog:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request and tell of it."""
+        """Serve a request and log it."""
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return

@@ -1,6 +1,6 @@
 """Logs: one line per event, for people or as JSON, never in the way of an answer.
 
-A thread of its own writes. When the disk is full or the reader of a pipe stands still, lines are dropped and
+A thread of its own writes. When the disk is full or the reader of a pipe is stuck, lines are dropped and
 counted; answers continue.
 """
 

@@ -76,7 +76,7 @@ def test_its_blend_is_made_from_the_other_snapshots_and_is_stale_with_them(sever
 
 
 def test_endpoints_of_the_same_molecules_teach_nothing(made: Project) -> None:
-    """Where others measured no molecule of their own, it fails with what to do, and the endpoint goes on without it."""
+    """Where others measured no molecule of their own, it fails with advice, and the endpoint continues without it."""
     add_model(made.settings, "multitask", endpoints=["logp"])
     report = made.run()
 

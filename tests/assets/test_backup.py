@@ -75,7 +75,7 @@ def pointer_of(settings: Settings) -> Pointer:
 
 
 def test_a_restored_pointer_begins_another_lineage_once(made: Project, tmp_path: Path) -> None:
-    """Whoever followed the lost one follows it; restoring again changes nothing; what was replaced is aside."""
+    """Services that followed the lost one follow it; restoring again changes nothing; what was replaced is aside."""
     place, before = str(tmp_path / "backups"), pointer_of(made.settings)
     back_up(made.settings, place, silent)
     (Path(made.settings.store) / "current.json").write_bytes(

@@ -16,7 +16,7 @@ from tests.project_factory import Project
 def test_endpoints_share_the_cost_of_features_and_files_are_weighed(
     made: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both endpoints read what rf reads, so logp pays half of it, whoever serves greasy."""
+    """Both endpoints read what rf reads, so logp pays half of it, whichever model serves greasy."""
 
     def featurizing_ms(names: Collection[str], smiles: Sequence[str]) -> dict[str, float]:
         return dict.fromkeys(names, 1.0)

@@ -66,7 +66,7 @@ def test_killed_while_it_publishes_the_state_is_the_old_one_and_is_repaired(made
 
 
 def test_one_ctrl_c_judges_nothing_and_leaves_no_run_open(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in a training ends the run: it tells what is left, judges nothing without the model that was cut off, and
+    """Ctrl-C in a training ends the run: it reports what is left, judges nothing without the model that was cut, and
     leaves no run open; the next run makes the rest.
     """
     pointer = (made.settings.home / "store" / "current.json").read_bytes()

@@ -249,7 +249,7 @@ def test_the_upkeep_job_ends_abandoned_runs(made: Project, tmp_path: Path, monke
 
 
 def test_a_fault_in_one_endpoints_file_keeps_the_rest(made: Project) -> None:
-    """A misspelt key in one endpoint's YAML leaves that endpoint out; the others are made and published, it goes on
+    """A misspelt key in one endpoint's YAML leaves that endpoint out; the others are made and published, it continues
     being served, its files stay, and nothing that learns from it too is trained without it.
     """
     add_model(made.settings, "multitask")

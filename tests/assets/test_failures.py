@@ -1,4 +1,4 @@
-"""What fails, how it is told, and what goes on all the same."""
+"""What fails, how that is reported, and what continues all the same."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_leak_stops_the_endpoint_now_and_later(project: Project, monkeypatch: 
 
 
 def test_an_unreadable_source_fails_alone(made: Project) -> None:
-    """An endpoint whose new data hold no usable row fails with its reason, goes on being served, and others go on."""
+    """An endpoint whose new data hold no usable row fails with its reason and is still served; others continue."""
     before = served(made)
     (made.root / "logp.csv").write_text("smiles,value\nnot a molecule,1\n", encoding="utf-8")
     made.change_code("model_zoo/models/rf.py")
@@ -171,7 +171,7 @@ def test_judging_uses_the_code_that_was_loaded(made: Project) -> None:
 
 
 def test_an_input_made_anew_meanwhile_shows_as_newer(made: Project) -> None:
-    """An asset whose input is made anew while it is being made counts as made from the older one."""
+    """An asset whose input is made again while it is being made counts as made from the older one."""
     from ai_drug_assets.assets.context import AssetContext
 
     asset_context = AssetContext(made.catalog())

@@ -39,7 +39,7 @@ def cards(project: Project) -> dict[str, ModelCard]:
 
 
 def run(project: Project, selection: Selection) -> list[str]:
-    """Make a part; give what was made."""
+    """Make a part; return what was made."""
     report = bring_up_to_date(project.catalog(), project.instance, Lines(project.said.append), selection)
     assert not report.failed
     return report.made
@@ -115,7 +115,7 @@ def test_what_quick_left_is_completed_by_the_next_run(cheap_first: Project) -> N
     cheap_first.run()
     final = cards(cheap_first)
     assert all(card.awaited == () for card in final.values())
-    for name, card in final.items():  # whoever wins, the card is a new one: it says that all were heard
+    for name, card in final.items():  # whichever wins, the card is a new one: it says that all were heard
         assert card.leaderboard != provisional[name].leaderboard
     assert cheap_first.evaluate() == []
 
@@ -134,7 +134,7 @@ def test_a_name_that_is_not_known_is_refused(cheap_first: Project, selection: Se
 
 
 def test_a_broken_first_endpoint_gives_way_to_the_next(project: Project) -> None:
-    """Where the first endpoint's measurements are broken, the next one serves, and the fault is told."""
+    """Where the first endpoint's measurements are broken, the next one serves, and the fault is reported."""
     write_csv(project.root / "greasy.csv", [("not a molecule", 1.0)])
     report = project.run()
     assert "dataset/greasy" in report.failed

@@ -53,7 +53,7 @@ def paired(made: Project) -> Project:
 
 def test_a_group_is_divided_fitted_and_served(paired: Project) -> None:
     """One place per molecule, one fit, a column for each endpoint, which is judged beside the others; nothing else
-    is made anew, and the graph of groups of assets has no circle. An endpoint more trains all of the group again, and
+    is made again, and the graph of groups of assets has no circle. An endpoint more trains all of the group again, and
     nothing outside of it; the plan says why.
     """
     add_model(paired.settings, "blend", members=["rf", "mlp_joint"])
@@ -130,7 +130,7 @@ def test_a_group_without_its_file_leaves_everything_as_it_was(paired: Project) -
 
 def test_a_removed_endpoint_and_one_at_fault(paired: Project) -> None:
     """A removed one leaves a warning, and a group of one is none; while a file is at fault, the whole group waits and
-    what serves goes on serving.
+    what serves continues serving.
     """
     file = paired.settings.configs / "endpoints" / "sister.yaml"
     text = file.read_text(encoding="utf-8")
@@ -161,7 +161,7 @@ def test_what_no_joint_model_can_learn_leaves_the_endpoints_to_their_own(paired:
 
 @pytest.mark.slow(sibling="test_joint::test_endpoints_that_share_one_molecule_are_refused")
 def test_one_shared_molecule_makes_no_joint_model_and_takes_no_champion(made: Project) -> None:
-    """The reason is on record; what served before goes on, by a single model, until the next one of its own is elected.
+    """The reason is on record; what served before continues, by a single model, until its next own one is elected.
 
     And then nothing is stale: what cannot be learnt is not tried again.
     """
@@ -215,7 +215,7 @@ def test_an_endpoint_of_one_class_fails_alone(paired: Project) -> None:
 
 @pytest.mark.slow(sibling="test_leakage_across_tasks_blocks")
 def test_measurements_that_look_unlike_the_last_hold_the_whole_group(paired: Project) -> None:
-    """A joint model must not learn from what is held; once somebody accepts them, all goes on."""
+    """A joint model must not learn from what is held; once somebody accepts them, all continues."""
     assert paired.run().failed == {}
     csv = paired.root / "sister.csv"
     lines = csv.read_text(encoding="utf-8").splitlines()
@@ -240,7 +240,7 @@ def test_leakage_across_tasks_blocks(paired: Project, monkeypatch: pytest.Monkey
 
 
 def test_names_and_rules_of_a_group_are_checked(paired: Project) -> None:
-    """It is called as no endpoint is, has each endpoint once, in one group, and tells molecules apart by one rule."""
+    """It is called as no endpoint is, has each endpoint once, in one group, and distinguishes molecules by one rule."""
     from model_zoo.errors import ConfigError
 
     for fields, message in (

@@ -163,14 +163,14 @@ def test_a_trial_begins_waits_wins_and_ends(made: Project) -> None:
 
     set_trial(made, mode="split", share=0.3, promote="automatic")
     assert not [key for key in made.run().made if key.startswith("trained_model/")]
-    assert pointer(made) == begun  # the same trial, not one begun anew
+    assert pointer(made) == begun  # the same trial, not one begun again
     metadata, _ = look(made)
     now = pointer(made)
     assert metadata["promoted"] == now.version == begun.challenger.version
     assert (now.superseded_version, now.by) == (begun.version, "monitoring")
     assert made.run().made == []
 
-    set_trial(made)  # judged anew: what was promoted stays, the former champion stays away, nobody is on trial
+    set_trial(made)  # judged again: what was promoted stays, the former champion stays away, nobody is on trial
     assert "champion_model/logp" in made.run().made
     after = pointer(made)
     assert (after.version, after.superseded_version, after.challenger) == (

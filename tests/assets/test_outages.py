@@ -84,7 +84,7 @@ def test_an_experiment_that_somebody_deleted_is_noticed(made: Project) -> None:
 
 
 def test_an_alias_that_somebody_deleted_comes_back(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plan says that it is gone, and the champion is told to the registry again; nothing is trained or elected."""
+    """The plan says that it is gone, and the champion is registered again; nothing is trained or elected."""
     made.materialise("champion_model/logp")
     made.settle()
     fits = counted(monkeypatch)
@@ -133,7 +133,7 @@ def test_a_champion_whose_board_was_outrun_is_superseded(made: Project) -> None:
 
 
 def test_a_cancelled_run_leaves_nothing(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cancelled in the UI while a model trains: nothing lies about, is judged without it, or stays open."""
+    """Cancelled in the UI while a model trains: nothing is left over, is judged without it, or stays open."""
     made.tick()
 
     def cancelled(*_: object) -> None:
@@ -216,7 +216,7 @@ def test_the_automation_clears_what_a_killed_run_was_making(made: Project) -> No
 
 
 def test_what_steps_printed_goes_with_their_run(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dagster deletes a run and its events, and leaves what its steps printed lying for ever."""
+    """Dagster deletes a run and its events, and leaves what its steps printed for ever."""
     made.materialise()  # so that nothing needs the runs before
     before = {run.run_id for run in made.instance.get_runs()}
     deleted: list[object] = []

@@ -1,4 +1,4 @@
-"""What is on record must be there: files that are gone are fetched or made, and a lost MLflow is told again."""
+"""What is on record must be there: files that are gone are fetched or made, and a lost MLflow is filled again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RF = "trained_model/logp/rf"
 
 
 def place(project: Project, key: str) -> Path:
-    """Return where an asset's files lie."""
+    """Return where an asset's files are."""
     return place_of(project.settings.home, project.catalog().nodes[key])
 
 
@@ -85,7 +85,7 @@ def test_half_of_the_artefacts_is_no_model(made: Project, name: str) -> None:
 
 
 def test_a_lost_mlflow_is_told_again(made: Project) -> None:
-    """Without MLflow's store the plan says which runs are gone; a run records them anew and trains nothing."""
+    """Without MLflow's store the plan says which runs are gone; a run records them again and trains nothing."""
     trained = {node.key for node in made.catalog().of_kind("trained_model")}
     champions = {node.key for node in made.catalog().of_kind("champion_model")}
     store = FolderStore(made.settings.home / "store")

@@ -1,4 +1,4 @@
-"""Endpoints that are served no more: withdrawn when their file is removed or by hand, and the ways back."""
+"""Endpoints that are no longer served: withdrawn when their file is removed or by hand, and the ways back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pointer(project: Project) -> Pointer:
 
 
 def test_an_endpoint_whose_file_is_removed_is_withdrawn_and_returns_with_it(made: Project) -> None:
-    """No other edit is needed: what a model's file says of it is of no effect, and told. Nothing is trained again."""
+    """No other edit is needed: what a model's file says of it has no effect, as is reported. Nothing is trained."""
     file = made.settings.configs / "endpoints" / "logp.yaml"
     content = file.read_bytes()
     add_model(made.settings, "rf", overrides={"logp": {}})
@@ -51,7 +51,7 @@ def test_an_endpoint_whose_file_is_removed_is_withdrawn_and_returns_with_it(made
 
 
 def test_endpoints_of_one_file_come_and_go_alone(made: Project) -> None:
-    """Into one file and out of it nothing is made anew; a fault with one withdraws nobody; one that is removed goes."""
+    """Into one file and out of it nothing is made again; a fault with one withdraws none; a removed one goes."""
     folder = made.settings.configs / "endpoints"
     contents = {name: yaml.safe_load((folder / f"{name}.yaml").read_bytes()) for name in ("greasy", "logp")}
     for name, content in contents.items():

@@ -54,7 +54,7 @@ def test_the_process_of_a_step_knows_what_it_makes(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_made_from_part_of_the_definitions_is_what_is_made_from_all(made: Project) -> None:
-    """Assets, checks, versions of what they were made from: nobody can tell that the others were left out."""
+    """Assets, checks, versions of what they were made from: nothing shows that the others were left out."""
     some = build_defs(made.settings, executor=dg.in_process_executor, only=set(map(step_name, WANTED)))
     loaded = {keys.catalog_key(key) for each in some.assets or () for key in each.keys}  # type: ignore[union-attr]
     assert loaded == set(WANTED)

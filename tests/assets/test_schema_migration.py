@@ -57,7 +57,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 @pytest.mark.slow(sibling="test_a_failed_upgrade_leaves_everything_as_it_was")
 @pytest.mark.timeout(600)
 def test_an_older_schema_is_backed_up_upgraded_and_taken_back(settings: Settings) -> None:
-    """MLflow's tables and Dagster's, by whoever opens the installation next; the state before comes back whole."""
+    """MLflow's tables and Dagster's, by the next command on the installation; the state before returns whole."""
     from mlflow.exceptions import MlflowException
     from mlflow.store.db.utils import _verify_schema
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

@@ -50,7 +50,7 @@ def reloads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def load(project: Project) -> Tick:
-    """Load the code location as it is now; give what evaluates its sensor, cursor carried over."""
+    """Load the code location as it is now; return what evaluates its sensor, cursor carried over."""
     sensor = build_defs(project.settings).resolve_sensor_def("git_sha")
     cursor: list[str | None] = [None]
 

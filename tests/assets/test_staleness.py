@@ -12,6 +12,7 @@ from dagster._core.loader import LoadingContextForTest
 from ai_drug_assets import keys
 from model_zoo.bundles import assembly
 from model_zoo.bundles.card import ModelCard
+from model_zoo.bundles.reader import load_bundle
 from model_zoo.bundles.store import FolderStore, parse_pointer, read_card
 from model_zoo.data import reference_drugs
 from model_zoo.data.dataset import Dataset
@@ -109,7 +110,7 @@ def test_one_models_code_retrains_only_that_model(made: Project) -> None:
 
 
 def test_a_reader_that_reads_the_same_retrains_nothing(made: Project) -> None:
-    """Code that makes snapshots makes everything stale; where they hold the same, no model is trained anew."""
+    """Code that makes snapshots makes everything stale; where they hold the same, no model is trained again."""
     signatures = {key: node.signature for key, node in made.catalog().nodes.items()}
     made.edit(
         "model_zoo/data/curation.py", "empty value: expected one, got an empty cell", "empty value: there is none"
@@ -191,7 +192,7 @@ def test_another_metric_reaches_the_card(made: Project) -> None:
 def test_another_list_of_drugs_reaches_the_bundle(
     made: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Bundles are made anew when the drugs change that their predictions are compared with; nothing is trained."""
+    """Bundles are made again when the drugs change that their predictions are compared with; nothing is trained."""
     assert DRUGS is not None
     lines = DRUGS.read_text(encoding="utf-8").splitlines()
     (tmp_path / "drugs.csv").write_text("\n".join(lines[:31]) + "\n", encoding="utf-8")
@@ -239,6 +240,23 @@ def test_a_library_retrains_only_its_users(made: Project, monkeypatch: pytest.Mo
     assert (kind, what) == ("library", "onnx")
 
 
+def test_a_new_version_of_the_project_changes_nothing(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under another version of this project no asset is stale, and what is served is loaded and replayed as before."""
+    real = importlib.metadata.version
+    asked = []
+
+    def version(name: str) -> str:
+        asked.append(name)
+        return "99.0.0" if name.replace("_", "-") == "ai-drug-assets" else real(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert stale(made) == set()
+    assert "rdkit" in asked  # the records were made again, with this version in place
+    store = FolderStore(made.settings.home / "store")
+    for endpoint, champion in served(made).items():
+        load_bundle(store.fetch_bundle(endpoint, champion))
+
+
 def test_a_dataset_made_again_with_equal_content_makes_nothing_stale(made: Project) -> None:
     """A dataset that is materialised again with equal content makes nothing stale."""
     before = made.ledger.read("dataset/logp").made
@@ -261,7 +279,7 @@ def test_a_new_model_trains_only_itself(made: Project) -> None:
 
 
 def test_a_removed_model_leaves_the_contest(made: Project) -> None:
-    """A model that is removed trains nothing, and leaves the leaderboard; an endpoint goes on being served."""
+    """A model that is removed trains nothing, and leaves the leaderboard; an endpoint continues to be served."""
     served = (made.settings.home / "store" / "current.json").read_text(encoding="utf-8")
     (made.settings.configs / "models" / "rf.yaml").unlink()
     assert stale(made) == JUDGING

@@ -82,7 +82,7 @@ def test_aliases_follow_the_champion(made: Project) -> None:
 
 @pytest.mark.slow(sibling="test_aliases_follow_the_champion")
 def test_an_alias_ends_with_its_model(made: Project) -> None:
-    """When the challenger is removed nobody is challenger, and the champion that is trained anew is the new run."""
+    """When the challenger is removed nobody is challenger, and the champion that is trained again is the new run."""
     add_model(made.settings, "xgb")
     made.run()
     (made.settings.configs / "models" / "xgb.yaml").unlink()

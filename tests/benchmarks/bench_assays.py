@@ -2,7 +2,7 @@
 
 Collection: IC50 of hERG by the description of the assay (`herg/ChEMBL_hERG_raw.csv.gz`), 460 of them. Trained on are
 single assays with 60 molecules or more, or 60 assays drawn; asked are 1,500 molecules of all others that the training
-set does not hold. The model is a kernel ridge regression on the bits that tell likeness: seconds, not hours, and the
+set does not hold. The model is a kernel ridge regression on the bits that measure likeness: seconds, not hours, and the
 rules see of a model no more than its predictions. Compared: the factor of nine tenths of all held-out errors, that of
 the hardest fold, and either with the spread between assays added as variances are (the standard deviation of one
 molecule's values, of molecules that assays beside those of training share); folds by scaffold, and by assay.

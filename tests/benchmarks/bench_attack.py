@@ -3,7 +3,7 @@
 Run `python -m tests.benchmarks.bench_attack [--rounds 5] [--seconds 5] [--held 5000]`. Each round measures an innocent
 client, who asks for one new molecule after the other, on the same process: alone, beside attackers, and beside as many
 processes as there are cores that only compute, at the priority of hard chemistry, and never talk to the service: what
-the machine's cores cost whoever shares them. The machine's other work falls on all three. Attackers send molecules that
+the machine's cores cost their other users. The machine's other work falls on all three. Attackers send molecules that
 nobody makes, up to the limits: cages, lattices, ladders, dendrimers, polymers, and ask for explanations. Figures are
 written into `results/attack.json`.
 """

@@ -5,7 +5,7 @@ Crippen's logP, the polar surface and the molar refractivity (sums over atoms), 
 planted into it (an aryl halide counts twice where there is an amide), and whether there is an aromatic nitro group, or
 a carboxylic acid. **The target's own descriptors, and every one that correlates with it by more than 0.9, are taken
 away** from what models and explanations see: with them, a model of logP is explained by the parts of `MolLogP`, and
-proves nothing. Told beside it: occlusion (what the prediction loses when an atom is masked). And what needs no truth:
+proves nothing. Beside it: occlusion (what the prediction loses when an atom is masked). And what needs no truth:
 groups at the end of a bond are taken off, and what the model says of the molecule without the group is set against the
 sum of the group's atoms.
 
@@ -92,7 +92,7 @@ masking.masked_features = lru_cache(4096)(masking.masked_features.__wrapped__)
 
 @dataclass(frozen=True)
 class Truth:
-    """A target whose atoms are known: `parts` per molecule, and descriptors that tell it outright."""
+    """A target whose atoms are known: `parts` per molecule, and descriptors that reveal it outright."""
 
     name: str
     parts: list[np.ndarray]
@@ -190,7 +190,7 @@ def marked(mol: Chem.Mol, pattern: Chem.Mol) -> np.ndarray:
 
 
 def one(truth: Truth, family: str, molecules: list[Molecule], less: list[Whittled]) -> str:
-    """Train a family on a truth, and tell how well its explanations follow it."""
+    """Train a family on a truth, and report how well its explanations follow it."""
     features = READS.get(family, FEATURES)
     X = featurizers.featurize(features, molecules)
     model = trained(family, truth, X, molecules)
@@ -251,7 +251,7 @@ def trained(family: str, truth: Truth, X: np.ndarray, molecules: list[Molecule])
 
 @contextmanager
 def without_leaks(truth: Truth, molecules: list[Molecule]) -> Iterator[None]:
-    """Empty the descriptors that tell the target outright: neither a model nor an explanation sees them vary."""
+    """Empty the descriptors that reveal the target outright: neither a model nor an explanation sees them vary."""
     whole = rdkit_descriptors.featurize
     X = whole(molecules)
     leaks = [

@@ -1,6 +1,6 @@
 """What explanations are worth where a network is asked about molecules far larger than those that it learnt from.
 
-`mlp` learns free energies of hydration (at most 24 heavy atoms) and explains 60 drugs of 10 to 50. Told: the share of
+`mlp` learns free energies of hydration (at most 24 heavy atoms) and explains 60 drugs of 10 to 50. Shown: the share of
 its predictions that the sum over atoms reproduces, and how the sums of groups compare with what the model does lose
 when hydrogen takes a group's place (`lost`). `python -m tests.benchmarks.bench_far_explanation [--write]`; half a
 minute.

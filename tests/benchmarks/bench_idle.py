@@ -62,7 +62,7 @@ def main(*, endpoints: int, minutes: float) -> None:
 
 
 def _pretend(folder: Path, endpoints: int) -> int:
-    """Write a project in which everything is made, as far as a quiet look can tell; give the number of assets."""
+    """Write a project in which everything is made, as far as a quiet look can see; return the number of assets."""
     folder.mkdir()
     settings = project(folder, endpoints)
     catalog = load_catalog(settings)

@@ -1,7 +1,7 @@
 """Does our run of MapLight give MapLight's published figures?
 
 Fits the reference recipe of `model_zoo/benchmark/maplight.py` with seeds 1 to 5 on the official files, and prints by
-how many published standard deviations its mean lies off. `python -m tests.benchmarks.bench_maplight FOLDER [SET ...]`,
+how many published standard deviations its mean is off. `python -m tests.benchmarks.bench_maplight FOLDER [SET ...]`,
 all 21 sets with a published figure when none is named. Each seed goes over all sets before the next one begins, and one
 that is in the results is not fitted again: what is broken off has some seeds of every set.
 """

@@ -119,7 +119,7 @@ def table(figures: dict[int, dict[str, float]], shown: Mapping[str, str] = SHOWN
 
 
 def molecules(count: int) -> list[Molecule]:
-    """Return so many real molecules; once the installed packages have no more, new ones of their halves."""
+    """Return so many real molecules; once the installed packages have none left, new ones of their halves."""
     from tests.benchmarks.bench_rows import recombined
 
     rdBase.DisableLog("rdApp.*")

@@ -95,7 +95,7 @@ def pretend_all_is_made(catalog: Catalog, instance: dg.DagsterInstance) -> None:
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Do something; give what it gives, and the processor time in seconds."""
+    """Do something; return its result, and the processor time in seconds."""
     began = time.process_time()
     return work(), time.process_time() - began
 

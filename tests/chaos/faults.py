@@ -246,7 +246,7 @@ def clock_goes_back(stack: Stack, draw: random.Random) -> None:
 
 
 def no_memory(stack: Stack, draw: random.Random) -> None:
-    """Return the process that holds the code no more memory than it has, for a while, as something changes."""
+    """Return the process that holds the code only as much memory than it has, for a while, as something changes."""
     held = stack.named("api", "grpc")
     for each in held:
         with suppress(psutil.Error):

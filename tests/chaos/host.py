@@ -12,7 +12,7 @@ WELL, FULL, READ_ONLY = range(3)
 
 
 class Host:
-    """What the processes of a stack are told of their machine.
+    """What the processes of a stack see of their machine.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Host:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process needs in its environment to be told so; nothing where there is no compiler."""
+        """What a process needs in its environment to see that; nothing where there is no compiler."""
         if not self.compiler:
             return {}
         paths = {"AIDRUG_CHAOS_CONTROL": self._control, "AIDRUG_CHAOS_HOME": self._home, "LD_PRELOAD": self._library}

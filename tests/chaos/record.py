@@ -1,4 +1,4 @@
-"""What faults did, kept as JSON, and told as the table of `docs/automation.md`."""
+"""What faults did, kept as JSON, and written as the table of `docs/automation.md`."""
 
 from __future__ import annotations
 

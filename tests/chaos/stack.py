@@ -129,7 +129,7 @@ class Stack:
             time.sleep(0.5)
 
     def kill(self) -> None:
-        """Kill `aidrug up` itself, as nothing can be told about beforehand."""
+        """Kill `aidrug up` itself, without any warning."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()

@@ -19,7 +19,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def tracked() -> list[str]:
-    """List the tracked files. Scratch files beside them are nobody's business."""
+    """List the tracked files. Scratch files beside them are ignored."""
     # The checkout may belong to another user (a container, a mounted folder): git would refuse to list it.
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

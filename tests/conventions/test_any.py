@@ -19,7 +19,7 @@ REASONS = {
     "serving/jobs/api.py follow_job": "Litestar describes an answer by this type, and knows none for two",
     "serving/page/key_page.py take_key": "the same",
 }
-"""Public functions with `Any` in their signature, and why it stands there."""
+"""Public functions with `Any` in their signature, and why it is there."""
 PARSING = {
     "model_zoo/config/faults.py fault",
     "model_zoo/io/strict_yaml.py check",
@@ -31,7 +31,7 @@ PARSING = {
     "serving/client/answers.py read",
     "serving/client/transport.py Transport.json",
 }
-"""Functions that take or give what somebody else wrote, before it is checked."""
+"""Functions that take or return what somebody else wrote, before it is checked."""
 
 
 def public(body: list[ast.stmt], inside: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
@@ -45,7 +45,7 @@ def public(body: list[ast.stmt], inside: str = "") -> Iterator[tuple[str, ast.Fu
 
 
 def says_any(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Return whether `Any` stands in a signature."""
+    """Return whether `Any` is in a signature."""
     every = function.args
     arguments = (*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg)
     told = [each.annotation for each in arguments if each is not None] + [function.returns]

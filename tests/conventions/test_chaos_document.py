@@ -1,4 +1,4 @@
-"""What the guide tells of chaos is what was measured."""
+"""What the guide says of chaos is what was measured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_the_tables_are_those_of_the_results() -> None:
 
 
 def test_what_did_not_heal_is_counted() -> None:
-    """A fault that left something is in no median, and stands in a column of its own."""
+    """A fault that left something is in no median, and is in a column of its own."""
     record = Record(3)
     record.healed += [Healed("kill run", 20.0, 15.0), Healed("kill run", 40.0), Healed("commit", 9.0)]
     record.healed.append(Healed("kill run", 600.0, None, ["a run is STARTED", "an orphan: x"]))

@@ -19,7 +19,7 @@ def test_the_schemas_are_up_to_date(root: Path, name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["endpoint", "model"])
 def test_every_file_names_its_schema(root: Path, kind: str) -> None:
-    """Every YAML tells editors its schema in its first line."""
+    """Every YAML names its schema for editors in its first line."""
     for path in (root / "configs" / f"{kind}s").glob("*.yaml"):
         first = path.read_text(encoding="utf-8").partition("\n")[0]
         assert first == f"# yaml-language-server: $schema=../{kind}.schema.json", path

@@ -72,7 +72,7 @@ def test_nobody_else_looks_at_the_environment(root: Path) -> None:
 
 
 def test_threads_wait_as_they_are_told_before_any_library_is_loaded(root: Path) -> None:
-    """The pipeline sets how threads of OpenMP wait before a library that reads it; whoever said otherwise is heard."""
+    """The pipeline sets how threads of OpenMP wait before a library that reads it; an explicit setting wins."""
     code = (
         "import json, os, sys, ai_drug_assets\n"
         "loaded = [name for name in ('numpy', 'torch', 'xgboost', 'sklearn') if name in sys.modules]\n"

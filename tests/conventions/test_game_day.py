@@ -1,4 +1,4 @@
-"""What is broken on the platform is in the table, and what the operator is told is really said."""
+"""What is broken on the platform is in the table, and what the operator reads is really said."""
 
 from __future__ import annotations
 

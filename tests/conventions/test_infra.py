@@ -19,7 +19,7 @@ BIN = Path(sys.executable).parent
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run a checker of the development environment; give what it printed, and require that it was content."""
+    """Run a checker of the development environment; return what it printed, and require that it was content."""
     done = subprocess.run(
         [str(BIN / command[0]), *map(str, command[1:])], cwd=cwd, capture_output=True, text=True, check=False
     )
@@ -69,7 +69,7 @@ def test_only_the_proxy_is_published_by_default(root: Path) -> None:
 
 
 def test_the_example_settings_are_the_ones_that_compose_asks_for(root: Path) -> None:
-    """Each variable that must be set stands in the example, and the example names no other."""
+    """Each variable that must be set is in the example, and the example names no other."""
     text = (root / "infra" / "compose.yaml").read_text(encoding="utf-8")
     example = (root / "infra" / "compose.env.example").read_text(encoding="utf-8")
     given = set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))

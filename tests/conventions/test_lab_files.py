@@ -1,4 +1,4 @@
-"""Files as labs have them: every one becomes what an independent count says, and the document tells so."""
+"""Files as labs have them: every one becomes what an independent count says, and the document says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The import rule: which package may not import what, and in which order its parts stand, wherever an import stands."""
+"""The import rule: which package may not import what, and in which order its parts are, wherever an import is."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ ORDER = {
             """,
     }.items()
 }
-"""What each package is made of, from what knows nothing to what knows all: a part imports itself and what stands before
-it, never what stands behind it or, with a plus, beside it."""
+"""What each package is made of, from the lowest to the highest: a part imports itself and what is before
+it, never what is behind it or, with a plus, beside it."""
 HANDLERS = ("serving.api.", "serving.jobs.api")
 """Modules that answer requests; only the application imports them."""
 
@@ -132,7 +132,7 @@ def test_the_linter_refuses_the_same_imports(package: str, root: Path) -> None:
 
 @pytest.mark.parametrize("package", ORDER)
 def test_parts_of_a_package_keep_their_order(package: str, imports: dict[str, set[str]]) -> None:
-    """A part of a package imports only itself and the parts before it; every part stands in the list."""
+    """A part of a package imports only itself and the parts before it; every part is in the list."""
     rank = {part: place for place, parts in enumerate(ORDER[package]) for part in parts}
     inside = {name: name.split(".")[1] for name in imports if name.startswith(f"{package}.")}
 
@@ -156,7 +156,7 @@ def test_no_modules_import_each_other(imports: dict[str, set[str]]) -> None:
 
 
 def test_handlers_are_no_library(imports: dict[str, set[str]]) -> None:
-    """What answers requests is imported by the application alone; what two handlers share stands elsewhere."""
+    """What answers requests is imported by the application alone; what two handlers share is elsewhere."""
     users = {name for name, others in imports.items() if any(other.startswith(HANDLERS) for other in others)}
 
     assert users == {"serving.app"}

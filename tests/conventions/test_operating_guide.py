@@ -66,7 +66,7 @@ def test_every_metric_stands_in_the_guide(guide: str, tmp_path: Path) -> None:
 
 
 def test_scopes_and_codes_exist(guide: str) -> None:
-    """Scopes are those of keys, and a status in the guide stands beside a code that has it."""
+    """Scopes are those of keys, and a status in the guide is beside a code that has it."""
     named = re.findall(r"\b(\d{3}) `([a-z-]+)`", guide)
 
     assert set(section(guide, "Keys and the audit log")) == set(SCOPES)

@@ -14,7 +14,7 @@ def test_the_document_holds_the_numbers_of_the_results() -> None:
 
 
 def test_what_boosters_are_told_of_sisters_is_out_of_fold() -> None:
-    """No value of a molecule's own fold, nor of the fold held out, nor of the test split moves what is told of it."""
+    """No value of a molecule's own fold, nor of the fold held out, nor of the test split moves its report."""
     generator = np.random.default_rng(0)
     points, Y = generator.normal(size=(60, 3)), generator.normal(size=(60, 2))
     K = np.exp(-np.square(points[:, None] - points).sum(axis=2))

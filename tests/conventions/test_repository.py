@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
+from datetime import date
 from pathlib import Path
 
 TOP_LEVEL = {
@@ -107,3 +109,13 @@ def test_documented_commands_exist(root: Path) -> None:
 
     assert named
     assert named <= set(helped)
+
+
+def test_the_changelog_has_the_version(root: Path) -> None:
+    """The newest release in the changelog is the version that `pyproject.toml` states, with its date."""
+    changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    releases = re.findall(r"^## \[(\d+\.\d+\.\d+)\](?: - (\d{4}-\d{2}-\d{2}))?$", changelog, re.MULTILINE)
+    version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
+    assert releases[0][0] == version
+    assert all(date.fromisoformat(day) for _, day in releases)

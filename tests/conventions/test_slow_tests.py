@@ -1,4 +1,4 @@
-"""What is slow is told in one place, and something quick stands for it."""
+"""What is slow is listed in one place, and something quick represents it."""
 
 from __future__ import annotations
 

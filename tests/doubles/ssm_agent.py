@@ -5,7 +5,7 @@ output (also to CloudWatch while it runs), time limits, cancelling.
 Does not belong here: what a command does.
 
 The environment of a command is what a host has: no credentials (the metadata service gives them), a PATH with the
-host's own programs first, and the folders that stand for the host's root.
+host's own programs first, and the folders that represent the host's root.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Agent:
     Attributes
     ----------
     folder
-        Holds a folder per instance: `opt`, `state`, `log`, and `double` (what fake programs are told and did).
+        Holds a folder per instance: `opt`, `state`, `log`, and `double` (what fake programs are to do and did).
     registers_after
         Seconds from an instance's running until SSM manages it.
     unmanaged
@@ -107,7 +107,7 @@ class Agent:
             self._kill(invocation)
 
     def reset(self) -> None:
-        """Forget what a test told, and everything its hosts hold; the hosts stay."""
+        """Forget what a test set, and everything its hosts hold; the hosts stay."""
         self.close()
         self.ended()
         self.unmanaged.clear()
@@ -125,7 +125,7 @@ class Agent:
         return list(self._invocations.values())
 
     def host(self, instance_id: str) -> Path:
-        """Return the folder that stands for a host's file system."""
+        """Return the folder that represents a host's file system."""
         place = self.folder / instance_id
         for name in ("opt", "state", "log", "double", "bin", "shm"):
             (place / name).mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """The host script on a real engine, with a registry and an S3 server that check who asks: `make test-images`.
 
 REGISTRY_IMAGE and S3_IMAGE name local images where no registry can be reached (`engine.py` names the rest). What is
-stood in for is AWS alone: the command `aws`, and the keys that an instance's role would give, which lie in the images.
+replaced is AWS alone: the command `aws`, and the keys that an instance's role would give, which lie in the images.
 """
 
 from __future__ import annotations

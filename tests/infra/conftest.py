@@ -28,7 +28,7 @@ class Deployment:
     target: Target
 
     def double(self, instance_id: str | None = None) -> Path:
-        """Return the folder that tells a host's fake programs what to do, and holds what they did."""
+        """Return the folder that instructs a host's fake programs, and holds what they did."""
         return self.aws.agent.host(instance_id or self.target.instance_id) / "double"
 
     def tell(self, name: str, text: str, instance_id: str | None = None) -> None:

@@ -72,7 +72,7 @@ class Stack:
         )
 
     def run(self, *arguments: str, module: str = "", codes: tuple[int, ...] = (0,)) -> str:
-        """Run Terraform and give what it printed."""
+        """Run Terraform and return what it printed."""
         process = self.start(*arguments, module=module)
         output, _ = process.communicate(timeout=600)
         assert process.returncode in codes, output
@@ -112,7 +112,7 @@ class Stack:
         return found | dict(line.split("=", 1) for line in found["settings"].splitlines())
 
     def state(self) -> str:
-        """Return the state as it lies in the bucket."""
+        """Return the state as it is in the bucket."""
         stored = self.aws.client("s3").get_object(Bucket=BUCKET, Key="aidrug/terraform.tfstate")
         text: str = stored["Body"].read().decode()
         return text

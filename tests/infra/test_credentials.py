@@ -39,7 +39,7 @@ class Containers:
         (self.host / "double" / name).write_text(text, encoding="utf-8")
 
     def renew(self, *, code: int = 0) -> str:
-        """Run the script as the minute does, and give what it printed."""
+        """Run the script as the minute does, and return what it printed."""
         environment = {**self.agent.environment(HOST), "AWS_REGION": "eu-north-1", "AIDRUG_KEEP": "credentials"}
         command = ["sh", str(ROOT / "infra" / "host" / "host.sh")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, umask=0o022)
@@ -105,7 +105,7 @@ def test_each_container_gets_the_role_of_its_own(containers: Containers) -> None
     ],
 )
 def test_what_was_there_lasts_until_it_runs_out(containers: Containers, says: str, message: str) -> None:
-    """Told at once, as a failure (which raises the alarm) from half an hour before the end; then it heals by itself."""
+    """At once reported as a failure (which raises the alarm) half an hour before the end; then it heals by itself."""
     containers.renew()
     before = {who: containers.key(who) for who in ("service", "pipeline")}
     containers.tell("sts", says)
@@ -157,7 +157,7 @@ def test_a_disk_that_takes_nothing_is_said(containers: Containers) -> None:
     containers.renew()
     before = containers.key()
     containers.age(10)
-    (containers.aws / "service" / "credentials.new").mkdir()  # root may write wherever it is told not to
+    (containers.aws / "service" / "credentials.new").mkdir()  # root may write where others may not
 
     assert "could not be written" in containers.renew()
     assert containers.key() == before

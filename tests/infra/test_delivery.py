@@ -79,7 +79,7 @@ def test_the_registry_token_touches_no_disk(
 
 
 def test_the_settings_of_the_containers_are_written(deployment: Deployment, bring: Callable[[str], None]) -> None:
-    """The env file names images, region and buckets; secrets stand apart, for root only."""
+    """The env file names images, region and buckets; secrets are apart, for root only."""
     bring(FIRST)
 
     opt = deployment.aws.agent.host(deployment.target.instance_id) / "opt"
@@ -137,7 +137,7 @@ def test_the_same_push_again_does_nothing(
 def test_another_admin_token_reaches_the_service_of_the_same_revision(
     deployment: Deployment, bring: Callable[[str], None], said: list[str]
 ) -> None:
-    """After the parameter was changed, a delivery of what is deployed starts the service anew, and trains nothing."""
+    """After the parameter was changed, a delivery of what is deployed starts the service again, and trains nothing."""
     bring(FIRST)
     before = len(deployment.calls())
     deployment.aws.client("ssm").put_parameter(
@@ -590,7 +590,7 @@ def test_going_back_puts_the_databases_back_first(deployment: Deployment, bring:
 
 @pytest.mark.game_day(fault="the data disk is lost", told="restored; the service is ready")
 def test_a_lost_disk_is_restored_by_one_command(deployment: Deployment, bring: Callable[[str], None]) -> None:
-    """On a host that runs a revision, and on a new one that is told which; a failed one leaves all as it was."""
+    """On a host that runs a revision, and on a new one that is given one; a failed one leaves all as it was."""
     said: list[str] = []
     host = Host(deployment.target, deployment.target.instance_id, said.append, FAST)
     host.start()
@@ -674,7 +674,7 @@ def test_databases_that_were_upgraded_for_nothing_go_back(
 def test_the_serving_host_waits_for_the_training_host_and_no_longer(
     deployment: Deployment, bring: Callable[[str], None], said: list[str]
 ) -> None:
-    """MLflow of the new revision stays up for the training elsewhere; when that fails, what is deployed goes on."""
+    """MLflow of the new revision stays up for the training elsewhere; when that fails, what is deployed continues."""
     bring(FIRST)
     aws, target = deployment.aws, deployment.target
     trainer = make_instance(aws, role="train", shutdown="never")

@@ -25,7 +25,7 @@ VOLUME = "vol-0123456789abcdef0"
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_are_posix_and_stop_at_a_fault(script: Path) -> None:
-    """SSM and first boot run them with whatever `sh` is; an unnoticed fault would go on to the next step."""
+    """SSM and first boot run them with whatever `sh` is; an unnoticed fault would reach the next step."""
     text = script.read_text(encoding="utf-8")
 
     subprocess.run(["sh", "-n", script], check=True)

@@ -1,4 +1,4 @@
-"""The reverse proxy of infra/compose.yaml, as Compose hands it to a real Caddy: whoever asks, by any name, asks us."""
+"""The reverse proxy of infra/compose.yaml, as Compose hands it to a real Caddy: any request reaches us, by any name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ADDRESS = "127.0.0.1"  # what Terraform's output `address` is without a domain: 
 
 
 class Service(BaseHTTPRequestHandler):
-    """A service of which one can tell that it answered."""
+    """A service whose answers can be recognised."""
 
     def do_GET(self) -> None:
         """Answer."""
@@ -68,7 +68,7 @@ class Proxy:
     def get(self, host: str, sni: str | None = None, path: str = "/health/live") -> tuple[int, bytes]:
         """Ask by a name; a client that asks by a number sends no SNI."""
         context = ssl.create_default_context(cafile=self.authority)
-        context.check_hostname = sni is None  # nobody has a certificate for a name that was never told
+        context.check_hostname = sni is None  # nobody has a certificate for a name that was never given
         with (
             socket.create_connection(("127.0.0.1", self.https), 20) as plain,
             # Of a number Python, like curl, sends no SNI, and looks for it in the certificate.
@@ -162,7 +162,7 @@ def proxy(folder: Path, **settings: str) -> Iterator[Proxy]:
     ids=["number", "laptop", "narrow", "public"],
 )
 def test_whoever_asks_is_answered_by_the_service(tmp_path: Path, settings: dict[str, str]) -> None:
-    """By the address in Terraform's outputs, by a name nobody told, by none: a 200 is ours, or there is none."""
+    """By the address in Terraform's outputs, by a name nobody gave, by none: a 200 is ours, or there is none."""
     with proxy(tmp_path, **settings) as running:
         assert running.get(ADDRESS) == (200, OURS)
         for host, sni in (("unknown.example.net", "unknown.example.net"), ("other.example.net", "localhost")):

@@ -92,7 +92,7 @@ class Operator:
         }
 
     def type(self, line: str, codes: tuple[int, ...] = (0,)) -> str:
-        """Run one line and give what it printed."""
+        """Run one line and return what it printed."""
         for example, name in {
             "/var/lib/aidrug": str(self.host / "var"),
             "/opt/aidrug": str(self.host),
@@ -180,7 +180,7 @@ def test_every_line_of_every_page_is_run_somewhere_or_says_why_not() -> None:
 
 
 def test_every_command_in_a_sentence_is_run_somewhere_or_says_why_not() -> None:
-    """The same for what stands between backticks; and every `aidrug` command is one of the program's."""
+    """The same for what is between backticks; and every `aidrug` command is one of the program's."""
     prose = "\n".join(re.sub(r"```.*?```", "", text, flags=re.DOTALL) for text in _pages().values())
     programs = "aidrug|terraform|aws|docker|gh|make|touch|sudo|cd|curl|mlflow|dagster|sh|python|read|set|rm"
     commands = set(re.findall(rf"`((?:{programs}) [^`\n]+)`", prose))

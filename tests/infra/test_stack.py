@@ -308,7 +308,7 @@ def test_every_alarm_looks_at_a_number_that_is_counted(stack: Stack) -> None:
 
 
 def test_buckets_are_closed_encrypted_versioned_and_tidied(stack: Stack) -> None:
-    """All five, by what S3 itself says; a request without TLS is denied whoever makes it."""
+    """All five, by what S3 itself says; a request without TLS is denied to everybody."""
     s3 = stack.aws.client("s3")
     purposes = {"artifacts", "data", "bundles", "logs", "backups"}
     buckets = {f"aidrug-{purpose}-{ACCOUNT}" for purpose in purposes}

@@ -1,4 +1,4 @@
-"""A service whose bundles lie in S3, when S3 is away and when its credentials have run out: it goes on, and says so."""
+"""A service whose bundles are in S3, when S3 is away or its credentials have run out: it continues, and says so."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadedMotoServer]:
 
 @pytest.mark.game_day(fault="S3 is away", told="s3://...: ... cannot be read: ...")
 def test_a_service_goes_on_while_s3_is_away(s3: ThreadedMotoServer, tmp_path: Path) -> None:
-    """It answers with the champion that it has, tells since when it follows nothing, and follows again by itself."""
+    """It answers with the champion that it has, says since when it follows nothing, and follows again by itself."""
     store: Any = S3Store("bundles", "store", tmp_path / "cache")
     version = store.put_bundle(write(tmp_path / "first", value=1.0).folder)
     store.update_pointer(lambda now: now.appoint({"solubility_logs": version}, by="test"))

@@ -42,7 +42,7 @@ def test_every_variable_and_output_serves_somebody(folder: Path) -> None:
 
 
 def test_messages_name_outputs_that_exist() -> None:
-    """What an operator is told to look up is there."""
+    """What an operator has to look up is there."""
     outputs = ROOT / "infra" / "terraform" / "outputs.tf"
     known = set(re.findall(r'^output "(\w+)"', outputs.read_text(encoding="utf-8"), re.MULTILINE))
     files = [*(ROOT / "ai_drug_assets").rglob("*.py"), *(ROOT / "infra" / "host").glob("*.sh"), outputs]
@@ -54,7 +54,7 @@ def test_messages_name_outputs_that_exist() -> None:
 
 
 def test_every_skipped_check_says_why() -> None:
-    """A scanner's finding is either mended or answered with a reason beside the resource."""
+    """A scanner's finding is either repaired or answered with a reason beside the resource."""
     for path in FILES:
         for line in path.read_text(encoding="utf-8").splitlines():
             if "checkov:skip" in line:
@@ -71,7 +71,7 @@ def test_the_example_sets_only_variables_that_exist() -> None:
 
 
 def test_every_container_s_log_is_sent() -> None:
-    """Of several files under one pattern the agent sends the one that was written last, unless it is told otherwise."""
+    """Of several files under one pattern the agent sends the one that was written last, by default."""
     template = ROOT / "infra" / "terraform" / "modules" / "host" / "cloudwatch_agent.json.tftpl"
     collected = json.loads(template.read_text(encoding="utf-8"))["logs"]["logs_collected"]["files"]["collect_list"]
     several = [one for one in collected if "*" in one["file_path"]]

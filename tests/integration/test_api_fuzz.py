@@ -133,7 +133,7 @@ ALPHABET = st.sampled_from("CNOScnos()[]=#@+-123%.*/\\ \x00é\N{TEST TUBE}H:|$~>
 @settings(max_examples=60)
 @given(st.lists(st.text(ALPHABET, max_size=40) | st.text(), min_size=1, max_size=8))
 def test_any_text_is_an_entry_in_its_place(client: TestClient[Any], sent: list[str]) -> None:
-    """Whatever stands for a molecule, the request succeeds, through either interface."""
+    """Whatever is in the place of a molecule, the request succeeds, through either interface."""
     answer = client.post("/v1/predict", json={"smiles": sent})
     tensor = {"name": "smiles", "shape": [len(sent)], "datatype": "BYTES", "data": sent}
     protocol = client.post("/v2/models/bbb/infer", json={"inputs": [tensor]})
@@ -146,7 +146,7 @@ def test_any_text_is_an_entry_in_its_place(client: TestClient[Any], sent: list[s
 
 
 def test_lone_surrogates_are_refused_not_fatal(client: TestClient[Any]) -> None:
-    """Escapes that are no character are told, or are a molecule's error; the service goes on."""
+    """Escapes that are no character are refused, or are a molecule's error; the service continues."""
     answer = client.post(
         "/v1/predict", content=rb'{"smiles": ["\ud800", "CCO"]}', headers={"content-type": "application/json"}
     )

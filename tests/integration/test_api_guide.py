@@ -1,4 +1,4 @@
-"""`docs/api.md`: every example works, as it stands there, against a real service."""
+"""`docs/api.md`: every example works, as it is written there, against a real service."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pat
 
 
 def run(command: list[str], script: str, service: tuple[str, Path]) -> str:
-    """Run an example against the service; give what it printed."""
+    """Run an example against the service; return what it printed."""
     address, folder = service
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "AIDRUG_SERVICE_URL": address}

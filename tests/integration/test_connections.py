@@ -43,7 +43,7 @@ def predicted(place: tuple[str, int]) -> float:
 
 
 def ended(connection: socket.socket) -> tuple[bytes, float]:
-    """Read until the other side ends the connection; give what came and the seconds until then."""
+    """Read until the other side ends the connection; return what came and the seconds until then."""
     connection.settimeout(30)
     begun, said = time.monotonic(), b""
     while part := connection.recv(10_000):
@@ -71,7 +71,7 @@ def test_a_connection_that_says_nothing_is_closed(place: tuple[str, int]) -> Non
 
 
 def test_half_a_body_is_answered_and_closed(place: tuple[str, int]) -> None:
-    """Who stops sending is told so within the limit; who sends a byte now and then, too."""
+    """Who stops sending is answered so within the limit; who sends a byte now and then, too."""
     stopped, dripping = (socket.create_connection(place) for _ in range(2))
     stopped.sendall(HALF)
     dripping.sendall(HALF)
@@ -105,7 +105,7 @@ def test_a_body_in_chunks_that_are_none_is_the_callers_fault(place: tuple[str, i
 
 
 def test_the_end_does_not_wait_for_halves(tmp_path: Path) -> None:
-    """Told to end, the service waits for no request that does not come, nor for one who does not read."""
+    """When it ends, the service waits for no request that does not come, nor for one who does not read."""
     publish(FolderStore(tmp_path / "store"), tmp_path / "bundle", value=1.0)
     with running_service(tmp_path, tmp_path / "log", AIDRUG_DRAIN_SECONDS=str(DRAIN)) as (address, process):
         place = "127.0.0.1", int(address.rsplit(":", 1)[1])

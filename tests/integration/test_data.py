@@ -25,7 +25,7 @@ class Checkout(CheckoutCopy):
     """A checkout whose commands run in this process, by its settings: most of a command's time is its imports."""
 
     def aidrug(self, *arguments: str, code: int = 0) -> str:
-        """Run `aidrug` as its process would, expect its exit code, and give what it printed."""
+        """Run `aidrug` as its process would, expect its exit code, and return what it printed."""
         settings = project_settings(self.folder)
         with (
             chdir(self.folder),

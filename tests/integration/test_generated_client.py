@@ -38,7 +38,7 @@ class Generated:
         self.called: set[str] = set()
 
     def __call__(self, operation: str, *arguments: Any, status: int = 200, **options: Any) -> Any:
-        """Call an operation; give what its answer was read as."""
+        """Call an operation; return its answer as it was read."""
         self.called.add(operation)
         module = importlib.import_module(self.operations[operation])
         answer = module.sync_detailed(*arguments, client=self.client, **options)

@@ -142,7 +142,7 @@ def test_the_service_stops_when_told_and_finishes_what_it_began(tmp_path: Path, 
     ],
 )
 def test_a_wrong_setting_ends_with_one_line(tmp_path: Path, environment: dict[str, str], says: str) -> None:
-    """A setting that makes no sense is told in one line, with status 2."""
+    """A setting that makes no sense is reported in one line, with status 2."""
     result = _run(tmp_path, environment)
 
     assert result.returncode == 2
@@ -151,7 +151,7 @@ def test_a_wrong_setting_ends_with_one_line(tmp_path: Path, environment: dict[st
 
 
 def test_a_taken_port_ends_with_one_line(tmp_path: Path) -> None:
-    """A port that somebody else uses is told in one line, with status 1."""
+    """A port that somebody else uses is reported in one line, with status 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = _run(tmp_path, {"AIDRUG_SERVICE_PORT": str(taken.getsockname()[1])})
 

@@ -1,4 +1,4 @@
-"""Ctrl-C of `aidrug run`, and the end of the process of a run: nothing goes on, nothing is judged without the rest."""
+"""Ctrl-C of `aidrug run`, and the end of the process of a run: nothing continues, nothing is judged without all."""
 
 from __future__ import annotations
 

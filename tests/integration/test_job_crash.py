@@ -98,7 +98,7 @@ def test_a_killed_job_goes_on_where_it_was_with_the_champion_it_had(tmp_path: Pa
 @pytest.mark.slow(sibling="test_hot_swap::test_the_service_stops_when_told_and_finishes_what_it_began")
 @pytest.mark.timeout(240)
 def test_who_follows_a_job_does_not_keep_the_service_from_stopping(tmp_path: Path) -> None:
-    """A signal ends the service while a client follows a job; the client goes on with the next service."""
+    """A signal ends the service while a client follows a job; the client continues with the next service."""
     publish(FolderStore(tmp_path / "store"), tmp_path / "bundle", onnx_bias=0.0)
     told: list[int] = []
     with service(tmp_path, 1) as (address, process):

@@ -30,7 +30,7 @@ NAMED = {"units_below.csv": "below", "two_headers.xlsx": "headers"}
 
 
 def commands(home: Path, words: list[str]) -> str:
-    """Run a command in a home of its own; give what it says."""
+    """Run a command in a home of its own; return what it says."""
     env = {"AIDRUG_CONFIGS": str(home / "configs"), "AIDRUG_HOME": str(home / "home"), "AIDRUG_WORKERS": "1"}
     done = CliRunner().invoke(aidrug, words, env=env)
     assert done.exit_code == 0, f"{words}: {done.exception!r} {done.output[-3000:]}"

@@ -1,4 +1,4 @@
-"""Everything that lies in S3, against a real server that checks credentials: `make test-s3`."""
+"""Everything that is in S3, against a real server that checks credentials: `make test-s3`."""
 
 from __future__ import annotations
 

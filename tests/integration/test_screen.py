@@ -1,4 +1,4 @@
-"""A screen: made, gone on with, begun anew for a new champion.
+"""A screen: made, continued, begun again for a new champion.
 
 On a stand-in for Ray that works in this process; with `AIDRUG_TEST_RAY=1` (`make test-ray`) on a real local Ray, which
 takes half a minute to start and gives up on a busy machine.
@@ -77,7 +77,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def run(settings: Settings, wanted: Screen) -> tuple[screens.ScreenReport, list[str]]:
-    """Run a screen with two workers; give what it said."""
+    """Run a screen with two workers; return what it said."""
     said: list[str] = []
     return screens.run_screen(settings, wanted, said.append, workers=2), said
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_screened_is_refused_at_once(settings: Settings, tmp_path
 
 
 def test_a_screen_is_an_asset(settings: Settings, tmp_path: Path) -> None:
-    """One YAML makes one asset, which shows where the result lies."""
+    """One YAML makes one asset, which shows where the result is."""
     import dagster as dg
 
     from ai_drug_assets import keys

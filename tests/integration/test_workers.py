@@ -61,7 +61,7 @@ def wait(condition: Callable[[], Any], seconds: float = 60) -> None:
 
 
 def metric(address: str, name: str) -> float:
-    """Add up a metric over its labels, as one worker tells it."""
+    """Add up a metric over its labels, as one worker reports it."""
     text = httpx.get(f"{address}/metrics", timeout=30).text
     return sum(float(value) for value in re.findall(rf"^{re.escape(name)}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE))
 

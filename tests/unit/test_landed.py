@@ -137,7 +137,7 @@ def test_landed_cards_and_snapshots_are_read() -> None:
 
 
 def test_landed_ledger_entries_and_cards_of_a_whole_run_are_read(tmp_path: Path) -> None:
-    """The ledger's entry says when a model was made, also with fields of a later version; the card tells who won."""
+    """The ledger's entry says when a model was made, also with fields of a later version; the card says who won."""
     entry = json.loads((LANDED / "project" / "ledger_record.json").read_bytes())
     (tmp_path / "trained_model" / "logp").mkdir(parents=True)
     path = tmp_path / "trained_model" / "logp" / "rf.json"
@@ -220,7 +220,7 @@ def test_a_landed_contest_is_decided_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format_", [1, 2])
 def test_only_a_card_of_format_1_may_tell_a_thing_in_another_shape(format_: int) -> None:
-    """What it tells in another shape is left out, and nothing else; a card that states its version is read strictly."""
+    """What it states in another shape is left out, and nothing else; a card with a version is read strictly."""
     card = json.loads((PROJECT / "card.json").read_bytes()) | {"awaited": "gp"}
     stated = {} if format_ == 1 else {"format": format_, "minimum_reader": 1}
     content = json.dumps({**card, **stated}).encode()
@@ -234,7 +234,7 @@ def test_only_a_card_of_format_1_may_tell_a_thing_in_another_shape(format_: int)
 
 @pytest.mark.parametrize("kind", READERS, ids=lambda kind: kind.__name__)
 def test_a_reader_s_schema_is_frozen_with_its_version(kind: type[Artefact]) -> None:
-    """Whoever changes what is read raises `READER` (and `format`) and freezes the new schema beside the old one."""
+    """A change of what is read raises `READER` (and `format`) and adds the new schema beside the old one."""
     assert written_out(schema_of(kind)) == written_out(frozen(f"{name_of(kind)}-{kind.READER}"))
 
 
@@ -300,7 +300,7 @@ def test_every_frozen_reader_reads_what_is_written_now_or_is_told_that_it_cannot
 
 def faults(name: str, told: Any) -> list[str]:
     """Say what a frozen reader refuses."""
-    import jsonschema  # its formats are a grammar that takes seconds to read: for whoever runs this file alone
+    import jsonschema  # its formats are a grammar that takes seconds to read: for a run of this file alone
 
     return [each.message for each in jsonschema.Draft202012Validator(frozen(name)).iter_errors(told)]
 
@@ -347,7 +347,7 @@ def test_landed_files_are_read_without_a_change_of_meaning(read: Callable[[bytes
 
 
 def subset(told: Any, got: Any) -> bool:
-    """Return whether everything that is told is read: fields may have been added."""
+    """Return whether everything that is stated is read: fields may have been added."""
     if isinstance(told, dict):
         return all(name in got and subset(value, got[name]) for name, value in told.items())
     if isinstance(told, list):

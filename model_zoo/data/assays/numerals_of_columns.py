@@ -1,7 +1,7 @@
 """How the numbers of a column are written, decided by all of its cells and never by one.
 
 `1,234` alone is 1234 or 1.234. Beside `0,5` it can only be the latter, beside `12.5` only the former; alone it stays
-open, and whoever asks is shown both readings.
+open, and the caller is shown both readings.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Numerals(NamedTuple):
     """How the numbers of a column may be written."""
 
     readings: tuple[str, ...]
-    """What fits as many cells as possible; one where it is clear. Those that give equal values count as one."""
+    """What fits as many cells as possible; one where it is clear. Those with equal values count as one."""
     numbers: int
     filled: int
     """`numbers` and `filled`: how many cells are numbers then, and how many are not empty and do not say that there is
@@ -75,7 +75,7 @@ def numerals_of(cells: Sequence[str], wanted: str | None = None) -> Numerals:
     missing = {"", *NOT_MEASURED, *BELOW_LIMIT}
     bodies = [bare_number(cell) for cell in cells if cell.strip().lower() not in missing]
     found: dict[str, list[float]] = {}
-    # Most columns of words are told by their first cells; most of numbers have few distinct ways.
+    # Most columns of words are known by their first cells; most of numbers have few distinct ways.
     for numerals in (wanted,) if wanted else CANDIDATES:
         found[numerals] = [_value(body, numerals) for body in bodies]
     counts = {numerals: sum(value == value for value in values) for numerals, values in found.items()}  # noqa: PLR0124

@@ -47,7 +47,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Answers:
-    """What whoever brings the table says; what is none is guessed."""
+    """What the owner of the table says; what is none is guessed."""
 
     name: str | None = None
     unit: str | None = None
@@ -203,7 +203,7 @@ def _numerals(table: WholeTable, roles: Roles, value: Value, answers: Answers, m
 
 
 def _decimal(table: WholeTable, value: Value) -> str:
-    """Return the sign before decimals, where the column tells it: whole numbers do not."""
+    """Return the sign before decimals, where the column shows it: whole numbers do not."""
     readings = value.numerals.readings
     if value.labels or len(readings) > 1:
         return ""
@@ -211,7 +211,7 @@ def _decimal(table: WholeTable, value: Value) -> str:
 
 
 def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> tuple[str, str]:
-    """Return the endpoint's unit and that of the file, as far as the column, another one or whoever asks says it."""
+    """Return the endpoint's unit and that of the file, as far as the column, another one or the caller says it."""
     said = answers.unit or value.unit
     if not said and value.units:
         texts = [unit_name(text) for text in table.column(value.units) if is_unit(text)]

@@ -69,7 +69,7 @@ class Roles:
     """What the columns are; a name is empty where there is no such column."""
 
     values: tuple[Value, ...]
-    """Columns that hold measurements, as far as one can tell."""
+    """Columns that hold measurements, as far as one can see."""
     day: str = ""
     series: str = ""
     part: str = ""

@@ -21,9 +21,9 @@ from model_zoo.data.tables.text import is_workbook, read_lines
 from model_zoo.data.tables.workbook import peculiarities
 
 LOOKED_AT = 200
-"""Rows that tell which column holds the structures."""
+"""Rows by which the column of structures is found."""
 ANY = "*"
-"""Stands for every text that a column may hold."""
+"""Takes the place of every text that a column may hold."""
 PREAMBLE = 20
 """Rows among which a header is looked for."""
 OLD_WORKBOOKS = ("xls", "xlsb", "ods", "numbers")
@@ -37,13 +37,13 @@ class WholeTable:
     form: Form
     """`path` and `form`: where it is, and how it is written."""
     names: tuple[str, ...]
-    """Its columns; a name that stands twice, twice."""
+    """Its columns; a name that occurs twice, twice."""
     rows: list[list[str]]
     """Their cells, as many per row."""
     structure: str
     """The column with the structures; empty for SDF."""
     notes: tuple[str, ...] = ()
-    """What whoever brings it should know."""
+    """What its owner should know."""
 
     def column(self, name: str) -> list[str]:
         """Return the cells of a column, without blanks around them."""

@@ -172,7 +172,7 @@ def _titles(rows: Sequence[list[str]], width: int) -> tuple[str, ...]:
 
 
 def _structure_columns(titles: Sequence[str], columns: Sequence[list[str]]) -> list[int]:
-    """Find the columns that may hold the structures; more than one where nobody can tell."""
+    """Find the columns that may hold the structures; more than one where that is not clear."""
     if titles:
         rows = [list(cells) for cells in zip(*columns, strict=True)]
         named = [place for place, title in enumerate(titles) if "smiles" in title.lower()]
@@ -208,7 +208,7 @@ def _name_column(titles: Sequence[str], columns: Sequence[list[str]], structure:
         return filled[0]
     for place, cells in enumerate(columns):
         words = [cell for cell in cells if cell and not _NUMBER.fullmatch(cell)]
-        distinct = 2 * len(set(words)) > len(words)  # what stands in every row names nothing
+        distinct = 2 * len(set(words)) > len(words)  # what is in every row names nothing
         if place != structure and distinct and 2 * len(words) >= len(cells) and _share(cells) < 0.5:
             return place
     numbered = [place for place, cells in enumerate(columns) if place < structure and all(re.fullmatch(r"\d+", cell) for cell in cells)]  # fmt: skip # noqa: E501

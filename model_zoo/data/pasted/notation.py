@@ -159,7 +159,7 @@ def _reads(text: str) -> bool:
 
 
 def _special(text: str) -> Notation | None:
-    """Recognise what is told by its form, before it is tried as a SMILES; none where it is nothing of that kind."""
+    """Recognise what is known by its form, before it is tried as a SMILES; none where it is nothing of that kind."""
     if text[:6].lower() == "inchi=":
         return _inchi(text)
     if _KEY.fullmatch(text):

@@ -16,10 +16,10 @@ class TableError(DataError):
     Attributes
     ----------
     kind
-        `unreadable` for a fault of the file, `unclear-column` where nobody can tell which column holds the structures,
+        `unreadable` for a fault of the file, `unclear-column` where it is not clear which column holds the structures,
         `invalid` for a fault of what was said of it, `too-large`.
     columns
-        The columns that there are, where nobody can tell.
+        The columns that there are, where it is not clear.
     """
 
     def __init__(self, kind: Kind, message: str, columns: Sequence[str] = ()) -> None:

@@ -1,7 +1,7 @@
 """The text of a file: unpacked, decoded, line by line, and never more of it than is allowed.
 
-A file that is packed by gzip, or is the only one in a ZIP archive, is read as what is in it; that is told by its first
-bytes, whatever its name says.
+A file that is packed by gzip, or is the only one in a ZIP archive, is read as what is in it: its first
+bytes decide, not its name.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _NAMES = tuple(name for name, _ in Fragments.fns)
 _STRICT = rdMolDescriptors.NumRotatableBondsOptions.Strict
 _AMIDE = Chem.MolFromSmiles("CC(=O)NC")
 _IS_STRICT = rdMolDescriptors.CalcNumRotatableBonds(_AMIDE) == rdMolDescriptors.CalcNumRotatableBonds(_AMIDE, _STRICT)
-"""Whether RDKit was built to count rotatable bonds strictly, that is without amides, unless told otherwise."""
+"""Whether RDKit was built to count rotatable bonds strictly, that is without amides, by default."""
 _SINGLE_OR_AROMATIC = (1.0, 1.5)
 
 

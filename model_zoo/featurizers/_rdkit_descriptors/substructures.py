@@ -188,7 +188,7 @@ class SubstructureBank:
         return bits
 
     def _learn_bond(self, key: BondKey, bond: Chem.Bond) -> int:
-        # A ring of the query lies on a cycle of the molecule, and a bond on a cycle of k bonds is in a ring of at
+        # A ring of the query is on a cycle of the molecule, and a bond on a cycle of k bonds is in a ring of at
         # most k: a minimum cycle basis would not be one otherwise.
         smallest = key[2]
         bits = sum(

@@ -5,7 +5,7 @@
 // A criterion: { zero_below, full_from, full_to, zero_above, exponent, weight }. A value is worth 1 from `full_from` to
 // `full_to`, and 0 from `zero_below` down and from `zero_above` up; where both numbers of a side are empty it is open.
 
-// Of one value; undefined where there is no number.
+// Of one value; undefined where there is none.
 export function desirability(value, criterion, logarithmic = false) {
   const scale = (x) => (logarithmic ? Math.log10(x) : x);
   const at = scale(value);
@@ -57,7 +57,7 @@ export function score(cells, criteria, unsure = 0.5) {
 }
 
 // Places of the molecules that no other is at least as desirable in everything and more desirable in something.
-// Gives up the thread now and then: yields as it goes on, returns the places.
+// Gives up the thread now and then: yields as it proceeds, returns the places.
 export function* paretoFront(all, often = 2000) {
   const places = all.map((_, place) => place).filter((place) => all[place]);
   const total = all.map((parts) => parts?.reduce((sum, each) => sum + each, 0));

@@ -1,4 +1,4 @@
-// Starts Swagger UI on our own description: no script stands in the page, nothing comes from another host.
+// Starts Swagger UI on our own description: no script is in the page, nothing comes from another host.
 "use strict";
 
 SwaggerUIBundle({

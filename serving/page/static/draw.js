@@ -24,7 +24,7 @@ export async function open(panel, page) {
       page.paste();
     });
   }
-  // What the cursor stands on is edited; a line that the editor cannot read leaves the drawing as it is.
+  // What is at the cursor is edited; a line that the editor cannot read leaves the drawing as it is.
   const [smiles] = page.lineAtCursor().split(/\s/);
   if (smiles && smiles !== smilesOf(editor.getMolecule())) {
     try {

@@ -401,7 +401,7 @@ if (results) openTable(results);
 let drawing;
 let drawn = "";
 
-// The line that the cursor stands in, from 1.
+// The line that the cursor is in, from 1.
 const cursorLine = () => box.value.slice(0, box.selectionStart).split("\n").length;
 
 function lineAtCursor() {
@@ -601,7 +601,7 @@ async function look() {
   }
 }
 
-// Renews the banner about a run part by part, so that a screen reader is told what changed and no more.
+// Renews the banner about a run part by part, so that a screen reader announces only what changed.
 async function followRun() {
   const answer = await fetch("/page/making");
   if (!answer.ok || answer.redirected) return;

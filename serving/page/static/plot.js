@@ -61,7 +61,7 @@ export async function open(panel, page) {
       const calculates = [x, y].some(({ kind }) => kind === "calculated");
       const asked = calculates ? all.slice(0, MOST_CALCULATED) : all;
       const drugs = get(`/page/drugs?${new URLSearchParams({ x: x.name, y: y.name })}`);
-      drugs.catch(() => {}); // told below
+      drugs.catch(() => {}); // reported below
       if (calculates) await fetchCalculated(asked.map(({ smiles }) => smiles), page, () => mine === run && panel.isConnected);
       const value = (each, of) => (of.kind === "calculated" ? calculated(each.smiles, of.name) : each.value(of.name));
       const able = (of, number) => Number.isFinite(number) && (!of.logarithmic || number > 0);

@@ -70,7 +70,7 @@ export async function open(panel, page) {
     }
   }
 
-  // A quantile between the two values that it lies between.
+  // A quantile between its two neighbouring values.
   function quantile(sorted, share) {
     const at = share * (sorted.length - 1);
     const low = Math.floor(at);

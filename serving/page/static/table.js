@@ -1,5 +1,5 @@
-// The working table: sorts, filters, chooses columns, and keeps no more rows and cells in the page than can be seen, and
-// some. Its rows come with the results of a paste, or part by part from the stored result of a job. A row is its number.
+// The working table: sorts, filters, chooses columns, and keeps in the page hardly more rows and cells than are visible.
+// Its rows come with the results of a paste, or part by part from the stored result of a job. A row is its number.
 
 const FEW = 100; // so many rows are all in the page
 const MARGIN = 4; // rows above and below those that are seen

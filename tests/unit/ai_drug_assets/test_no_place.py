@@ -1,4 +1,4 @@
-"""A disk that is full or cannot be written is told in one sentence."""
+"""A disk that is full or cannot be written is reported in one sentence."""
 
 from __future__ import annotations
 

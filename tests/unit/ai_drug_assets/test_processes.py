@@ -47,7 +47,7 @@ def test_a_name_as_it_was_written_before_is_understood() -> None:
 
 
 def test_a_process_ends_when_what_it_works_for_is_over() -> None:
-    """Though a library holds it up; not while it is told that it goes on, or nothing."""
+    """Though a library holds it up; not while it reports that it continues, or nothing."""
     code = """
 import sys, time
 from ai_drug_assets.processes import end_when

@@ -1,4 +1,4 @@
-"""What is told of reliability: over HTTP, on the page and to agents, and nothing where a bundle knows nothing of it."""
+"""What is reported of reliability: over HTTP, on the page and to agents, and nothing where a bundle has none."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_answer_tells_level_and_usual_error(entries: list[dict[str, Any]]) -
 
 
 def test_the_open_inference_protocol_tells_it_too(entries: list[dict[str, Any]]) -> None:
-    """Levels and usual errors stand at the molecules' places; null where there is no prediction or no level."""
+    """Levels and usual errors are at the molecules' places; null where there is no prediction or no level."""
     logs, plain = ({tensor["name"]: tensor for tensor in entries[3][name]} for name in ("logs", "plain"))
 
     assert logs["reliability"]["data"] == ["high", "low", None]
@@ -90,7 +90,7 @@ def test_a_screen_tells_it_too(tmp_path: Path) -> None:
 
 
 def test_the_page_promises_no_share_where_no_error_is_known(entries: list[dict[str, Any]]) -> None:
-    """The training molecule's card tells level and error; the polymer's interval is not called one of 90 %."""
+    """The training molecule's card states level and error; the polymer's interval is not called one of 90 %."""
     first, second = (card.split("</article>")[0] for card in entries[2]["page"].split("<article")[1:3])
 
     assert "High reliability" in first
@@ -113,7 +113,7 @@ def test_a_measured_value_is_compared_with_what_is_known(entries: list[dict[str,
 
 
 def test_an_older_champion_tells_none(entries: list[dict[str, Any]]) -> None:
-    """Without levels there is no reliability, and the domain is told by similarity as before."""
+    """Without levels there is no reliability, and the domain is decided by similarity as before."""
     known, polymer = (each["endpoints"]["plain"] for each in entries[:2])
 
     assert {known["reliability"], polymer["usual_error"], polymer["usual_error_unit"]} == {None}

@@ -384,7 +384,7 @@ def test_a_corrupt_bundle_leaves_the_old_champion_serving(
 
 
 def test_a_refused_first_champion_is_not_ready(store: FolderStore, tmp_path: Path) -> None:
-    """A first champion that cannot be loaded leaves the endpoint unserved, and a good one mends it."""
+    """A first champion that cannot be loaded leaves the endpoint unserved, and a good one repairs it."""
     bad = store.put_bundle(write(tmp_path / "bad", value=2.0).folder)
     corrupt(store, bad)
     store.update_pointer(lambda now: now.appoint({"solubility_logs": bad}, by="test"))

@@ -62,7 +62,7 @@ def ask(client: TestClient[Any], *smiles: str) -> Any:
 
 
 def test_a_molecule_that_never_ends_is_answered_as_timed_out(store: FolderStore, held: threading.Event) -> None:
-    """The molecule gets the code `timeout`; those beside it are predicted, and the service goes on."""
+    """The molecule gets the code `timeout`; those beside it are predicted, and the service continues."""
     with TestClient(create_app(Settings(batch_seconds=0.2), store)) as client:
         before, hung, after = ask(client, "CCO", HANGS, "CCN").json()["predictions"]
         again = ask(client, HANGS).json()["predictions"][0]

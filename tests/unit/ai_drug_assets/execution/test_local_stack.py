@@ -60,7 +60,7 @@ def test_a_second_up_on_the_same_home_is_refused(settings: Settings) -> None:
 
 
 def test_a_daemon_of_somebody_else_is_no_second_one(settings: Settings) -> None:
-    """A daemon that a container or a person started on this home is told, and nothing is started beside it."""
+    """A daemon that a container or a person started on this home is reported, and nothing is started beside it."""
     with (
         one_at_a_time(settings.folder("locks") / "daemon"),
         pytest.raises(local_stack.StartError, match="a daemon that `aidrug up` did not start"),

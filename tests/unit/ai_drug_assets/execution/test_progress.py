@@ -33,7 +33,7 @@ def test_news_of_a_killed_run_end_by_themselves(tmp_path: Path) -> None:
 
 
 def test_a_store_keeps_the_news_and_forgets_it(tmp_path: Path) -> None:
-    """The file stands beside the pointer and goes with the run."""
+    """The file is beside the pointer and goes with the run."""
     store = FolderStore(tmp_path)
     assert store.read_progress_bytes() is None
     store.write_progress(as_bytes(NEWS))
@@ -44,7 +44,7 @@ def test_a_store_keeps_the_news_and_forgets_it(tmp_path: Path) -> None:
 
 
 def test_a_run_says_what_is_done_running_and_next(tmp_path: Path) -> None:
-    """Endpoints and models have their states; what is left shrinks; the service is told, and told that it is over."""
+    """Endpoints and models have their states; what is left shrinks; the service learns that, and the end."""
     project = Project(tmp_path)
     catalog = project.catalog()
     published: list[bytes | None] = []

@@ -77,7 +77,7 @@ def test_nothing_new_loads_nothing(world: World, rf: Path) -> None:
 
 
 def test_a_commit_that_does_not_load_and_its_fix(world: World, rf: Path) -> None:
-    """The fault is told once, with its reason; the fix is loaded at the next look, committed or not."""
+    """The fault is reported once, with its reason; the fix is loaded at the next look, committed or not."""
     content = rf.read_text(encoding="utf-8")
     rf.write_text(f"{content}\ndef broken(:\n", encoding="utf-8")
     world.commit()
@@ -94,7 +94,7 @@ def test_a_commit_that_does_not_load_and_its_fix(world: World, rf: Path) -> None
 
 
 def test_a_revision_that_does_not_load_is_tried_now_and_then(world: World, rf: Path) -> None:
-    """What kept it from loading may lie outside the repository: it is tried again, and told once."""
+    """What kept it from loading may be outside the repository: it is tried again, and reported once."""
     rf.write_text("def broken(:\n", encoding="utf-8")
     world.commit()
     assert [world.look(seconds) for seconds in (5, 20, 20, 70, 200, 200)] == [1, 2, 2, 3, 3, 4]

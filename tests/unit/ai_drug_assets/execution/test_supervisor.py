@@ -58,7 +58,7 @@ def until(true: Callable[[], object]) -> None:
 
 
 def test_whoever_is_killed_is_started_again_and_no_other(supervisor: Supervisor, said: list[str]) -> None:
-    """Killed in any order, as a seed draws it, each comes back, the others keep their process, and it is told."""
+    """Killed in any order, as a seed draws it, each comes back, the others keep their process, and that is reported."""
     names = ["service", "daemon", "webserver"]
     for name in names:
         supervisor.start(name, "stays")
@@ -95,7 +95,7 @@ def test_whoever_does_not_stay_up_raises_a_sign_once_and_the_others_go_on(
 
 
 def test_a_lock_is_held_as_long_as_the_process_lives(supervisor: Supervisor, home: Path) -> None:
-    """Whoever holds a lock for a process holds it until it is gone, not until its starter is."""
+    """A lock that is held for a process is held until it is gone, not until its starter is."""
     supervisor.start("daemon", "stays", lock=home / "lock")
     pid = supervisor.pid("daemon")
     assert pid is not None

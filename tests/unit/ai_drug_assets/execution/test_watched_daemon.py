@@ -1,4 +1,4 @@
-"""The daemon begins anew when the clock is set back, and reads definitions when they are others."""
+"""The daemon restarts when the clock is set back, and reads definitions when they are others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ai_drug_assets.execution.clock_watch import ClockWatch
 
 
 def test_it_ends_when_the_clock_is_set_back_and_not_before(capsys: pytest.CaptureFixture[str]) -> None:
-    """Forward, and by a second, it goes on."""
+    """Forward, and by a second, it keeps running."""
     times = iter([1e9, 1e9 + 7200.0, 1e9 + 7199.0, 1e9 + 3600.0])
     left = list[int]()
     watched_daemon.end_when_set_back(ClockWatch(lambda: next(times)), lambda: left.append(len(list(times))), 0.0)

@@ -174,7 +174,7 @@ def test_a_curation_counts_by_reason_and_lists_every_row(home: Path, command: Co
 def test_several_endpoints_are_curated_alike_in_one_process_and_in_many(
     home: Path, command: Command, monkeypatch: pytest.MonkeyPatch, worth: int
 ) -> None:
-    """In the order that was asked for, each as alone; one that cannot be read is told, and so are the others."""
+    """In the order that was asked for, each as alone; one that cannot be read is reported, and so are the others."""
     from ai_drug_assets.operations import curating
 
     command("endpoint", "new", file(home, WIDE, "wide.csv"), "--yes", "--together")
@@ -211,7 +211,7 @@ def test_the_strong_models_compete_on_an_own_endpoint(home: Path, command: Comma
 
 
 def test_a_missing_file_stops_no_other_endpoint(home: Path, command: Command) -> None:
-    """The plan of all others stands; it names the one that is left out, and the file that is not there."""
+    """The plan of all others is made; it names the one that is left out, and the file that is not there."""
     for name in ("egfr", "herg"):
         command("endpoint", "new", file(home, POTENCY, f"{name}.csv"), "--yes")
     (home / "egfr.csv").unlink()

@@ -28,7 +28,7 @@ FOUND: dict[str, Any] = {
 
 
 def test_people_read_why_each_is_in_it_and_who_is_not() -> None:
-    """A line per goal; a list of rows that goes on says so."""
+    """A line per goal; a list of rows that continues says so."""
     text = as_text(FOUND)
     assert "  1  row 4  CCO" in text
     assert "desirability 0.60, spread 0.10  0.25 like row 4" in text
@@ -38,7 +38,7 @@ def test_people_read_why_each_is_in_it_and_who_is_not() -> None:
 
 
 def test_the_file_keeps_what_came_and_runs_nothing() -> None:
-    """Columns that came stand first and keep their names; a formula is text."""
+    """Columns that came are first and keep their names; a formula is text."""
     stream = io.StringIO(newline="")
     write_batch(FOUND, stream)
     first, second = csv.DictReader(io.StringIO(stream.getvalue(), newline=""))

@@ -115,7 +115,7 @@ def of(endpoint: str, *models: str) -> set[str]:
 
 def test_the_graph_is_that_of_the_design(project: Project) -> None:
     """Each endpoint has its dataset, a features asset per featurizer, a trained model per model, a leaderboard and a
-    champion; one service follows all; upstream stands first.
+    champion; one service follows all; upstream is first.
     """
     nodes = project.catalog().nodes
 
@@ -205,7 +205,7 @@ def test_owners_make_nothing_stale(made: Project) -> None:
 
 
 def test_the_deciding_metric_retrains_nothing(made: Project) -> None:
-    """Another deciding metric is judged anew from scores that are there."""
+    """Another deciding metric is judged again from scores that are there."""
     made.configure("endpoints", "logs", made.endpoint("logs", champion={"metric": "mae"}))
 
     assert set(made.stale()) == of("logs")
@@ -407,7 +407,7 @@ def test_a_removed_ledger_file_makes_anew(made: Project) -> None:
 
 
 def test_a_missing_data_file_stops_its_endpoint_and_no_other(made: Project) -> None:
-    """Its fault is told, with the file; what other endpoints are made from stays as it is."""
+    """Its fault is reported, with the file; what other endpoints are made from stays as it is."""
     before = made.catalog().nodes
     (made.folder / "data/logs.csv").unlink()
     catalog = made.catalog()
@@ -451,7 +451,7 @@ def copied(made: Project, tmp_path: Path) -> Settings:
 
 
 def test_the_plan_names_the_definition_and_the_way_to_it(made: Project, copied: Settings) -> None:
-    """A change of code is told by the definition that changed, its file and line, and the way from the root to it; for
+    """A change of code is described by the definition that changed, its file and line, and the way from the root; for
     machines too.
     """
     path = copied.code_root / "model_zoo/models/rf.py"
@@ -490,7 +490,7 @@ def movable() -> list[str]:
 
 
 def move(root: Path, old: str, new: str) -> None:
-    """Do what `git mv` does, with the files that the module reads beside itself, and mend the imports of others."""
+    """Do what `git mv` does, with the files that the module reads beside itself, and correct the imports of others."""
     path, place = (root / f"{name.replace('.', '/')}.py" for name in (old, new))
     place.parent.mkdir(parents=True, exist_ok=True)
     (place.parent / "__init__.py").touch()

@@ -257,7 +257,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_two_writers_and_a_reader_at_once(tmp_path: Path) -> None:
-    """Two processes write 25 entries each: the copy has all of them, and whoever reads meanwhile finds a ledger."""
+    """Two processes write 25 entries each: the copy has all of them, and a reader meanwhile finds a ledger."""
     code = (
         "import sys; from pathlib import Path\n"
         "from tests.unit.ai_drug_assets.planning.test_ledger_copy import made_at, publishing\n"

@@ -59,7 +59,7 @@ def test_every_change_is_noticed_wherever_it_is(home: Path, change: Callable[[Pa
 
 
 def test_what_changes_twice_within_a_tick_of_the_clock_is_noticed(home: Path) -> None:
-    """The file system's clock stands still for some milliseconds: what was changed just now is looked at again."""
+    """The file system's clock does not move for some milliseconds: what was changed just now is looked at again."""
     folders = Folders([home / "a"])
     folders.digest()
     (home / "a" / "second").write_text("x", encoding="utf-8")

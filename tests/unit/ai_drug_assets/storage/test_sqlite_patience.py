@@ -14,7 +14,7 @@ from ai_drug_assets.storage.sqlite import PATIENCE_S, be_patient
 def test_every_connection_waits_for_locks(tmp_path: Path) -> None:
     """Dagster's and MLflow's connections too, which wait for five seconds by themselves: a backup takes a minute.
 
-    MLflow says 20 seconds anew in each session.
+    MLflow asks for 20 seconds in each session.
     """
     be_patient()
     engine = create_engine(f"sqlite:///{tmp_path / 'some.db'}")

@@ -190,7 +190,7 @@ def test_a_result_says_what_the_board_needs(job: Job) -> None:
 
 
 def test_a_model_under_another_name_is_known_and_has_its_name(job: Job, trained: list[str]) -> None:
-    """What was computed under one name is not computed under another, and is told by the name it has now."""
+    """What was computed under one name is not computed under another, and is reported by the name it has now."""
     run(job, "logp")
     del trained[:]
     (forest,) = models("rf")
@@ -277,7 +277,7 @@ def test_an_interrupted_run_continues(job: Job, trained: list[str]) -> None:
 
 
 def test_a_run_is_repeatable(job: Job) -> None:
-    """Two runs from nothing give equal scores and signatures."""
+    """Two runs from nothing have equal scores and signatures."""
     run(job)
     first = entries(job)
     job.out.unlink()
@@ -355,7 +355,7 @@ def test_a_busy_machine_decides_nothing(job: Job, monkeypatch: pytest.MonkeyPatc
 def test_the_strict_board_never_sees_an_open_model(
     job: Job, trained: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A model whose features come from weights that saw labels stands on the open board alone, with what they saw; the
+    """A model whose features come from weights that saw labels is on the open board alone, with what they saw; the
     strict row stays as it is, and what both boards need is computed once.
     """
     monkeypatch.setattr("model_zoo.featurizers.avalon_count.PRETRAINING_DATA", "everything", raising=False)
@@ -380,7 +380,7 @@ def test_the_strict_board_never_sees_an_open_model(
 
 
 def test_what_weights_saw_decides_the_board() -> None:
-    """A head on a pretrained embedding and a pretrained network stand on the open board alone; all others on both."""
+    """A head on a pretrained embedding and a pretrained network are on the open board alone; all others on both."""
     zoo = list(load_configs(ROOT / "configs").models.values())
     strict = {model.name for model in competitors(zoo, "strict")}
 
@@ -461,7 +461,7 @@ def test_a_blend_finds_its_members_again_or_fits_them(job: Job, trained: list[st
 def test_a_model_that_fails_loses_and_is_tried_again(
     job: Job, trained: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failed training is on record with its reason, the others go on, and the next run tries it again."""
+    """A failed training is on record with its reason, the others continue, and the next run tries it again."""
     three = replace(job, models=models("naive", "rf", "xgb"))
     with monkeypatch.context() as patch:
         patch.setattr(xgb, "train", lambda *_: (_ for _ in ()).throw(RuntimeError("diverged")))
@@ -595,7 +595,7 @@ def test_a_file_that_makes_no_set_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_the_command_runs_and_reports(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`aidrug benchmark` writes results where it is told, and `aidrug benchmark-report` makes a document of them."""
+    """`aidrug benchmark` writes results where it is asked, and `aidrug benchmark-report` makes a document of them."""
     monkeypatch.setenv("AIDRUG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("AIDRUG_CONFIGS", str(tmp_path / "configs"))
     monkeypatch.setattr(protocol, "RESAMPLES", 20)
@@ -690,7 +690,7 @@ def test_the_potency_document_is_what_its_results_say() -> None:
 
 
 def test_better_than_a_reference_means_the_whole_interval() -> None:
-    """Only an interval that lies wholly on the champion's side of zero counts, in the direction of the metric."""
+    """Only an interval that is wholly on the champion's side of zero counts, in the direction of the metric."""
     references: list[dict[str, Any]] = [
         {"name": "beaten", "scores": [0.9] * 5, "difference": -0.2, "interval": [-0.3, -0.1]},
         {"name": "level", "scores": [0.8], "difference": -0.1, "interval": [-0.3, 0.1]},
@@ -710,7 +710,7 @@ def test_better_than_a_reference_means_the_whole_interval() -> None:
 
 
 def test_a_set_may_be_learnt_with_the_folders_other_sets(job: Job, trained: list[str]) -> None:
-    """A model of several sets stands on the open board, says whose labels it saw, and is computed again when another
+    """A model of several sets is on the open board, says whose labels it saw, and is computed again when another
     set's file changes; models of one set are not.
     """
     for part, rings in (("train_val", RINGS), ("test", TEST_RINGS)):
@@ -731,7 +731,7 @@ def test_a_set_may_be_learnt_with_the_folders_other_sets(job: Job, trained: list
     assert [item["model"] for item in informed["candidates"]] == ["naive", "multitask"]
     assert informed["champion"] == "multitask"
     assert "other sets" in informed["saw"]["multitask"]
-    assert np.std(informed["scores"]) > 0  # each seed learns from the other sets anew
+    assert np.std(informed["scores"]) > 0  # each seed learns from the other sets again
     first = list(trained)
 
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Where results stand: ranks that a reader can count, intervals that hold, and stale results that say so."""
+"""Where results are: ranks that a reader can count, intervals that hold, and stale results that say so."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_ranks_are_those_that_one_counts() -> None:
 
 
 def test_published_models_are_ranked_among_each_other_and_ours() -> None:
-    """`x` is the best on `a` and the worst on `b`; `z` stands on too few of many sets."""
+    """`x` is the best on `a` and the worst on `b`; `z` is on too few of many sets."""
     found = standings(EXACT, PUBLISHED)
     assert found["x"].mean == pytest.approx((0 + 1) / 2)
     assert found["y"].mean == pytest.approx((2 / 3 + 0) / 2)

@@ -32,7 +32,7 @@ def rewrite(folder: Path, name: str, content: bytes) -> None:
 
 
 def test_a_loaded_bundle_predicts_what_the_written_one_did(tmp_path: Path) -> None:
-    """Loading from disk gives the same numbers, intervals and similarities, in order."""
+    """Loading from disk returns equal numbers, intervals and similarities, in order."""
     written = write(tmp_path / "bundle", onnx_bias=-1.0)
     molecules = training_molecules()
     before, after = written.predict(molecules), load_bundle(tmp_path / "bundle").predict(molecules)
@@ -46,7 +46,7 @@ def test_a_loaded_bundle_predicts_what_the_written_one_did(tmp_path: Path) -> No
 
 
 def test_the_version_is_a_digest_of_the_content(tmp_path: Path) -> None:
-    """The same content gives the same version, other content another."""
+    """Equal content has one version, other content another."""
     versions = [
         write(tmp_path / name, value=value).manifest.version for name, value in (("a", 1.0), ("b", 1.0), ("c", 2.0))
     ]
@@ -135,7 +135,7 @@ def test_a_model_that_predicts_something_else_is_refused(folder: Path) -> None:
     ],
 )
 def test_content_that_cannot_be_read_is_a_bundle_error(folder: Path, name: str, content: bytes) -> None:
-    """Whatever lies inside, the caller gets one kind of error."""
+    """Whatever is inside, the caller gets one kind of error."""
     rewrite(folder, name, content)
 
     with pytest.raises(BundleError):

@@ -133,7 +133,7 @@ def test_pieces_and_threads_change_nothing(bundle: Bundle) -> None:
 
 
 def test_logarithms_and_amounts_are_the_same_statement(bundle: Bundle, tmp_path: Path) -> None:
-    """An endpoint in mol/L that trains on logarithms tells the powers of ten of one in log10 mol/L."""
+    """An endpoint in mol/L that trains on logarithms reports the powers of ten of one in log10 mol/L."""
     amounts = bundled(tmp_path / "amounts", unit="mol/L", target=Target(task="regression", transform="log10"))
     logs, told = ask(bundle, ASKED[:5]), ask(amounts, ASKED[:5])  # of the polymer next to nothing dissolves
 

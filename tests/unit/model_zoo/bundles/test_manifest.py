@@ -1,7 +1,7 @@
 """The manifest, and every byte that it covers: nothing that can change an answer can be changed.
 
-Who could bring what: a bad disk, half an upload, somebody who mends a number by hand (an interval factor, a threshold),
-somebody who mends the checksums as well.
+Who could bring what: a bad disk, half an upload, somebody who edits a number by hand (an interval factor, a threshold),
+somebody who edits the checksums as well.
 """
 
 from __future__ import annotations

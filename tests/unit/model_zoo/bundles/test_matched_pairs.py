@@ -76,7 +76,7 @@ def plain(part: str) -> str:
 
 
 def test_changes_are_those_of_an_enumeration_by_other_means() -> None:
-    """Each change that is told has the pairs, and the median effect, that plain cutting finds for it."""
+    """Each change that is reported has the pairs, and the median effect, that plain cutting finds for it."""
     molecules = series()
     values = np.random.default_rng(1).normal(0, 1, len(molecules)).round(3)
     expected = enumerated(molecules, values)
@@ -89,7 +89,7 @@ def test_changes_are_those_of_an_enumeration_by_other_means() -> None:
         oracle[min(before, after), max(before, after)] += len(effects)
 
     assert got
-    # The contexts part the oracle's pairs: where all but one or two are of one context, those are told of nobody.
+    # The contexts part the oracle's pairs: where all but one or two are of one context, those are not reported.
     for key, count in got.items():
         assert 3 <= count <= oracle[key]
     assert got["*Cl", "*F"] == 4  # four aromatic rings; two others are alone in their contexts

@@ -21,7 +21,7 @@ from tests.bundle_factory import model_card, publish
 
 
 def coverage(overall: float, low: float) -> dict[str, Any]:
-    """Return what a card tells of coverage, one bin worse than the rest."""
+    """Return what a card says of coverage, one bin worse than the rest."""
     bins = [
         {"from": 0.0, "to": 0.4, "molecules": 50, "coverage": low},
         {"from": 0.4, "to": 1.0, "molecules": 50, "coverage": 2 * overall - low},
@@ -118,7 +118,7 @@ def test_a_card_names_its_own_split(kind: str, words: str) -> None:
 
 
 def test_probabilities_and_sets_are_told() -> None:
-    """A binary card tells calibration, threshold and the coverage of sets."""
+    """A binary card reports calibration, threshold and the coverage of sets."""
     scores = {"log_loss": 0.4, "brier": 0.12}
     trust = {
         "probability": {"calibrated": True, "threshold": 0.61, "before": scores, "held_out": scores, "test": scores},
@@ -133,12 +133,12 @@ def test_probabilities_and_sets_are_told() -> None:
 
 @pytest.mark.parametrize("old", [{}, {"endpoint": "name", "scores": {"rmse": 0.7}}, {"scores": {}, "trust": {}}])
 def test_an_older_card_is_shown_as_far_as_it_goes(old: dict[str, Any]) -> None:
-    """A card that tells less is no fault."""
+    """A card that states less is no fault."""
     assert isinstance(to_markdown(model_card(old)), str)
 
 
 def test_intervals_of_scores_hold_the_score() -> None:
-    """A bootstrap interval lies around the score, is the same each time, and is narrower with more molecules."""
+    """A bootstrap interval is around the score, is the same each time, and is narrower with more molecules."""
     generator = np.random.default_rng(1)
     expected = generator.normal(size=400)
     predicted = expected + 0.5 * generator.normal(size=400)

@@ -29,7 +29,7 @@ def pointer() -> Pointer:
 
 
 def test_what_was_written_is_read_again(pointer: Pointer) -> None:
-    """Reading gives what was written."""
+    """Reading returns what was written."""
     assert parse_pointer(pointer.as_bytes()) == pointer
 
 
@@ -71,7 +71,7 @@ def test_no_byte_can_be_lost_or_added(pointer: Pointer) -> None:
     ],
 )
 def test_a_sealed_pointer_with_wrong_values_is_refused(pointer: Pointer, fields: dict[str, object], told: str) -> None:
-    """A seal makes no sense of nonsense: a text is no number, an empty pointer is none."""
+    """A seal makes no sense of nonsense: a text is not a number, nothing is not a pointer."""
     with pytest.raises(PointerError, match=r"not a valid pointer") as error:
         parse_pointer(sealed({**pointer.as_json(), **fields}))
     assert told in str(error.value)
@@ -144,7 +144,7 @@ def test_a_withdrawn_endpoint_is_an_entry_and_comes_back_by_hand_only(pointer: P
 
 
 def test_endpoints_follow_the_configuration_of_who_publishes(pointer: Pointer) -> None:
-    """What was published and is configured no more is withdrawn, and returns with its file; what others know stays.
+    """What was published and is no longer configured is withdrawn, and returns with its file; what others know stays.
 
     So does what somebody withdrew by hand. Twice is once.
     """

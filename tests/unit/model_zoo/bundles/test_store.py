@@ -127,7 +127,7 @@ def test_rolling_back_without_an_earlier_champion_is_refused(tmp_path: Path) -> 
 
 
 def test_writers_side_by_side_lose_no_update(tmp_path: Path) -> None:
-    """Every update is made on top of the one before, whoever made it."""
+    """Every update is made on top of the one before, by any writer."""
     store = FolderStore(tmp_path / "store")
 
     def appoint(number: int) -> None:
@@ -156,7 +156,7 @@ def test_a_pointer_that_is_not_one_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 def test_a_writer_killed_at_any_moment_leaves_old_or_new_state(tmp_path: Path) -> None:
-    """After kill -9 at random moments the pointer is valid, names whole bundles only, and the next writer goes on."""
+    """After kill -9 at random moments the pointer is valid, names whole bundles only, and the next writer continues."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "first", value=0.0)
     folders = [tmp_path / f"b{number}" for number in range(12)]

@@ -1,4 +1,4 @@
-"""A damaged store under a running service: nothing stops serving, everybody is told, and a whole one ends it."""
+"""A damaged store under a running service: nothing stops serving, everybody is informed, and a whole one ends it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def wait(client: Client, state: str, told: str = "") -> None:
 
 
 def versions(client: Client) -> dict[str, str]:
-    """Ask for a prediction; tell which versions answered."""
+    """Ask for a prediction; return which versions answered."""
     answer = client.post("/v1/predict", json={"smiles": ["CCO"]})
     assert answer.status_code == 200, answer.text
     return {name: each["champion"] for name, each in answer.json()["predictions"][0]["endpoints"].items()}
@@ -197,7 +197,7 @@ def test_a_memory_that_cannot_be_read_is_none(store: FolderStore, tmp_path: Path
 
 
 def test_where_nothing_can_be_kept_the_state_says_so(store: FolderStore, tmp_path: Path) -> None:
-    """Without a folder, or with one that is a file, the service serves, and tells that a restart will not know."""
+    """Without a folder, or with one that is a file, the service serves, and says that a restart will not know."""
     (tmp_path / "file").write_text("")
     for folder in (None, tmp_path / "file" / "service"):
         remembered = Remembered(folder, "store")
@@ -237,7 +237,7 @@ def test_an_older_pointer_of_another_lineage_is_followed(store: FolderStore, tmp
 
 
 def test_a_service_that_starts_beside_a_lost_pointer_says_so(store: FolderStore) -> None:
-    """It has no champion in memory: it waits, and tells that there was a pointer."""
+    """It has no champion in memory: it waits, and says that there was a pointer."""
     (store.root / "current.json").unlink()
     with service(store) as client:
         wait(client, "damaged", "`aidrug restore` brings it back")
@@ -245,7 +245,7 @@ def test_a_service_that_starts_beside_a_lost_pointer_says_so(store: FolderStore)
 
 
 def test_a_withdrawn_endpoint_answers_since_when_and_why(store: FolderStore) -> None:
-    """It is not served, the others are, and whoever asks for it is told; reinstated, it serves again."""
+    """It is not served, the others are, and requests for it are answered so; reinstated, it serves again."""
     with service(store) as client:
         store.update_pointer(lambda now: now.withdraw(B, by="ann", reason="the assay was wrong"))
         until = time.monotonic() + 10

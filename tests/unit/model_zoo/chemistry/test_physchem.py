@@ -47,7 +47,7 @@ def test_a_broken_rule_names_the_number() -> None:
 
 
 def test_one_exception_to_lipinski_is_allowed() -> None:
-    """A single broken number is told, and breaks no rule of five."""
+    """A single broken number is reported, and breaks no rule of five."""
     rule = next(rule for rule in physchem(Chem.MolFromSmiles("C" * 20)).rules if rule.name == "Lipinski")
 
     assert (rule.passed, len(rule.broken)) == (True, 1)

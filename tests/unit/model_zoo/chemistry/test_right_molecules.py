@@ -93,7 +93,7 @@ def test_two_hundred_drug_salts_have_the_parent_that_chembl_gives_them() -> None
     ],
 )  # fmt: skip
 def test_every_salt_form_of_a_drug_is_the_drug(salt: str) -> None:
-    """Counter-ion, charge, stoichiometry, order and solvent change nothing; what was left out is told by name."""
+    """Counter-ion, charge, stoichiometry, order and solvent change nothing; what was left out is named."""
     assert read(salt).smiles == read(TAFAMIDIS).smiles
     assert all(note.detail.startswith("left out: ") for note in read(salt).notes)
     assert read(salt).notes
@@ -178,7 +178,7 @@ def test_one_molecule_has_one_notation(drawings: tuple[str, ...], standard: str)
 
 
 def test_maps_and_isotopes_never_change_a_molecule() -> None:
-    """Any atom map and any isotope label on any drug leave its standard form as it is; isotopes are told."""
+    """Any atom map and any isotope label on any drug leave its standard form as it is; isotopes are reported."""
     generator = random.Random(3)
     for smiles in generator.sample([text for text in drugs() if "." not in text], 40):
         standard = parse_molecule(smiles, limits=CURATION_LIMITS)
@@ -293,7 +293,7 @@ def test_a_racemate_of_several_centres_keeps_how_they_stand_to_each_other() -> N
     ],
 )
 def test_both_mirror_images_are_the_racemate(one: str, other: str, mixed: str) -> None:
-    """In equal amounts, in either order, with counter-ions or without: the molecule that `&1` writes, and told so."""
+    """In equal amounts, in either order, with counter-ions or without: the molecule that `&1` writes, with a note."""
     racemate = read(mixed)
 
     for text in (f"{one}.{other}", f"{other}.{one}", f"{one}.{one}.{other}.{other}"):

@@ -29,7 +29,7 @@ def test_parts_make_the_molecule_again(smiles: str) -> None:
 
 
 def test_cuts_do_not_depend_on_how_a_molecule_is_written() -> None:
-    """Atoms in another order give the same cuts and the same open positions."""
+    """Atoms in another order have the same cuts and the same open positions."""
     for smiles in SMILES[:20]:
         mol = Chem.MolFromSmiles(smiles)
         order = list(range(mol.GetNumAtoms()))

@@ -233,7 +233,7 @@ def test_a_fault_in_a_model(folder: Folder, changes: dict[str, Any], parts: list
     ],
 )
 def test_an_endpoint_that_is_not_there_is_a_warning(folder: Folder, key: str, changes: dict[str, Any]) -> None:
-    """So that removing an endpoint's file needs no other edit; the one that a misspelt name means is told."""
+    """So that removing an endpoint's file needs no other edit; the one that a misspelt name means is named."""
     folder._write("models/rf.yaml", {**MODEL, **changes})
     (said,) = folder.load().warnings
 
@@ -301,7 +301,7 @@ def test_an_unknown_model_names_the_known_ones(folder: Folder) -> None:
 )
 @pytest.mark.parametrize("name", ["endpoints/logs.yaml", "models/rf.yaml"])
 def test_a_file_that_is_not_a_mapping(folder: Folder, name: str, text: str | bytes, parts: list[str]) -> None:
-    """Broken YAML, a list, nothing at all and a key that stands twice are faults of the file, with the place."""
+    """Broken YAML, a list, nothing at all and a repeated key are faults of the file, with the place."""
     folder.text(name, text)
     fault = folder.fault()
 
@@ -351,7 +351,7 @@ def test_numbers_are_those_of_json(folder: Folder, written: str, depth: float) -
 
 
 def test_words_that_mean_something_elsewhere_are_text(folder: Folder) -> None:
-    """A title of `no`, a date or a clock time is the text that stands there."""
+    """A title of `no`, a date or a clock time is the text that is there."""
     others = yaml.safe_dump({key: ENDPOINT[key] for key in ENDPOINT if key != "title"})
     for word in ("no", "2024-01-31", "12:30", "0123", "="):
         folder.text("endpoints/logs.yaml", f"{others}title: {word}\n")
@@ -414,7 +414,7 @@ def test_an_endpoint_without_a_model(folder: Folder) -> None:
 
 
 def test_several_faults_of_a_file_are_told_at_once(folder: Folder) -> None:
-    """One error holds every fault of a file: nobody mends them one run at a time."""
+    """One error holds every fault of a file: nobody has to correct them one run at a time."""
     folder.endpoint(task="rank", bogus=1, lower="low")
     fault = folder.fault()
 
@@ -437,7 +437,7 @@ def test_a_model_whose_module_is_broken(folder: Folder, monkeypatch: pytest.Monk
 
 
 def test_form_is_not_content(folder: Folder) -> None:
-    """Key order, YAML style, comments and defaults spelled out give the same configuration."""
+    """Key order, YAML style, comments and defaults spelled out mean the same configuration."""
     before = folder.load()
     folder.text(
         "endpoints/logs.yaml",

@@ -58,7 +58,7 @@ def configs(tmp_path: Path) -> Path:
 
 
 def edit(configs: Path, old: str, new: str) -> Path:
-    """Replace what stands once in the wide file."""
+    """Replace what occurs once in the wide file."""
     path = configs / "endpoints" / "wide.yaml"
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1
@@ -147,7 +147,7 @@ def test_the_signatures_are_those_of_files_of_their_own(tmp_path: Path) -> None:
 def test_a_fault_concerns_the_endpoints_that_it_touches(
     configs: Path, old: str, new: str, names: set[str], told: str
 ) -> None:
-    """Said with the key as it stands in the file; the others are read, and whom it may concern is not withdrawn."""
+    """Said with the key as it is in the file; the others are read, and whom it may concern is not withdrawn."""
     path = edit(configs, old, new)
     found = kept(configs)
 
@@ -161,7 +161,7 @@ def test_a_fault_concerns_the_endpoints_that_it_touches(
 
 
 def test_a_name_in_two_files_is_nobody_s(configs: Path) -> None:
-    """Neither is taken, both files are named, and the rest goes on; a rename of the file changes nothing."""
+    """Neither is taken, both files are named, and the rest continues; a rename of the file changes nothing."""
     edit(configs, "  logd: ", "  ppb: ")
     found = kept(configs)
 
@@ -171,7 +171,7 @@ def test_a_name_in_two_files_is_nobody_s(configs: Path) -> None:
 
 
 def test_one_is_read_whatever_is_at_fault_with_others(configs: Path) -> None:
-    """By its name alone; who does not exist is told who does."""
+    """By its name alone; one that does not exist is answered with those that do."""
     edit(configs, "{value_column: HLM}", "{valu_column: HLM}")
     (configs / "endpoints" / "broken.yaml").write_text("name: [", encoding="utf-8")
 
@@ -197,7 +197,7 @@ def test_what_a_search_found_is_written_to_the_endpoint(configs: Path) -> None:
 
 
 def test_editors_are_told_the_same(configs: Path) -> None:
-    """The JSON Schema takes what the reader takes, in both forms, and marks a misspelt key where it stands."""
+    """The JSON Schema takes what the reader takes, in both forms, and marks a misspelt key where it is."""
     schema = json.loads((ROOT / "configs" / "endpoint.schema.json").read_text(encoding="utf-8"))
     check = jsonschema.Draft202012Validator(schema)
 

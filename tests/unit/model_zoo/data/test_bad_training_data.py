@@ -60,7 +60,7 @@ def values(count: int, task: Task) -> list[float]:
 
 
 def attempt(name: str, dataset: Dataset, task: Task, folder: Path, settings: Mapping[str, Any] | None = None) -> Any:
-    """Train a model as the product does; give its scores, or what it raised: that is what goes on record."""
+    """Train a model as the product does; return its scores, or what it raised: that is what is recorded."""
     molecules = dataset.molecules()
     X: NDArray[Any] = featurizers.featurize(FEATURES.get(name, ["morgan_count"]), molecules)
     config = models.get(name).Config.model_validate({**SMALL[name], **(settings or {})})
@@ -105,7 +105,7 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ON_FEATURES)
 @pytest.mark.parametrize("task", ["regression", "binary"])
 def test_constant_features_end_in_a_number_or_a_reason(name: str, task: Task) -> None:
-    """Features that are the same for every molecule give finite predictions; where CatBoost refuses, it is told why."""
+    """Features that are the same for every molecule give finite predictions; where CatBoost refuses, it says why."""
     recipe = models.get(name)
     config = recipe.Config.model_validate({**SMALL[name], "task": task})
     X = np.tile(np.array([0, 3, 0, 100], dtype=np.float32), (40, 1))
@@ -207,7 +207,7 @@ def test_features_that_are_no_numbers_are_refused(bad: float) -> None:
 
 
 def test_our_own_errors_stay_as_they_are() -> None:
-    """What is clear already is not wrapped; a bug in a library is told with what it was given."""
+    """What is clear already is not wrapped; a bug in a library is reported with its input."""
     data = TrainingData(np.eye(6), np.arange(6.0), np.arange(6) % 2)
     with (
         pytest.raises(TrainingError, match=r"^clear$"),
@@ -244,7 +244,7 @@ def test_what_the_final_fit_would_refuse_is_refused_before_the_folds() -> None:
 
 
 def test_a_forest_that_follows_the_advice_is_not_refused() -> None:
-    """What the refusal tells is enough, and a forest of few rows or deep limits is never refused."""
+    """What the refusal says is enough, and a forest of few rows or deep limits is never refused."""
     rf.require_rows(2_000, rf.Config())
     with pytest.raises(TrainingError) as refused:
         rf.require_rows(5_000_000, rf.Config(min_samples_leaf=2))

@@ -130,7 +130,7 @@ def test_replicates_just_within_the_spread_merge() -> None:
 
 @pytest.mark.parametrize("cells", [("CCO", ">10"), ("CCO", "> 10"), ("CCO", ">=10"), ("CCO", "10", ">")])
 def test_a_bound_is_dropped_with_its_reason(cells: Cells) -> None:
-    """A value known only as a bound is dropped by default, wherever the sign stands."""
+    """A value known only as a bound is dropped by default, wherever the sign is."""
     table, report = run(cells, ("CCN", "1"))
 
     assert list(table["smiles"]) == ["CCN"]
@@ -440,7 +440,7 @@ def test_a_molecule_stands_where_it_first_appears_even_as_a_bound_that_is_droppe
 
 @given(order=st.permutations(range(6)))
 def test_the_order_of_rows_does_not_change_a_median(order: list[int]) -> None:
-    """Shuffled rows give the same values for the same molecules."""
+    """Shuffled rows have the same values for the same molecules."""
     cells: list[Cells] = [("CCO", "1"), ("OCC", "5"), ("CCO", "3"), ("CCN", "2"), ("NCC", "4"), ("CCC", "0")]
 
     assert values(run(*[cells[index] for index in order])[0]) == values(run(*cells)[0])
@@ -454,7 +454,7 @@ def test_the_order_of_rows_does_not_change_a_median(order: list[int]) -> None:
     ],
 )  # fmt: skip
 def test_a_threshold_makes_the_label(cell: str, expected: float | str) -> None:
-    """From a measured value in any unit, or a bound that lies beyond it; a bound that tells nothing is dropped."""
+    """From a measured value in any unit, or a bound that is beyond it; a bound that says nothing is dropped."""
     threshold = {"value": 1000, "unit": "nM", "positive": "below"}
     table, report = run(("CCO", cell), ("CCN", "5"), task="binary", threshold=threshold, source_unit="nM")
     got = values(table).get("CCO", str(report["reason"][0]).partition(":")[0])

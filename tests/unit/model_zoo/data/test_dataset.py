@@ -87,7 +87,7 @@ def test_a_summary_accounts_for_every_measurement(tmp_path: Path) -> None:
 
 
 def test_a_measurement_of_no_day_takes_no_part_in_a_split_by_time(tmp_path: Path) -> None:
-    """It is dropped and counted; another measurement of the molecule that has a day stands for it. Else it is kept."""
+    """It is dropped and counted; another measurement of the molecule that has a day replaces it. Else it is kept."""
     rows = [f"{row},2024-01-{1 + place // 2:02d}" for place, row in enumerate(ROWS)]
     text = "\n".join(["smiles,value,day", *rows, "CO,1,", f"{ROWS[0].partition(',')[0]},9,", ",3,", "CCO,,"])
     (tmp_path / "a.csv").write_text(text, encoding="utf-8")
@@ -103,7 +103,7 @@ def test_a_measurement_of_no_day_takes_no_part_in_a_split_by_time(tmp_path: Path
 
 
 def test_a_dataset_is_the_same_every_time(tmp_path: Path) -> None:
-    """Making it again gives the same table, split included."""
+    """Making it again returns an equal table, split included."""
     one, two = (dataset(tmp_path, ROWS) for _ in range(2))
 
     assert one.table.equals(two.table)
@@ -120,7 +120,7 @@ def test_a_dataset_is_the_same_every_time(tmp_path: Path) -> None:
 def test_a_value_without_a_place_on_the_scale_is_found_here(
     tmp_path: Path, transform: str, bad: str, wanted: str
 ) -> None:
-    """A zero under a logarithm is told with file, row and count before anything is trained, and what to do."""
+    """A zero under a logarithm is reported with file, row and count before anything is trained, and what to do."""
     (tmp_path / "a.csv").write_text(f"smiles,value\nCCO,1\nCCN,{bad}\nCCC,3\nbad(,-7\n", encoding="utf-8")
     config = DatasetConfig(
         task="regression",
@@ -139,7 +139,7 @@ def test_a_value_without_a_place_on_the_scale_is_found_here(
 
 
 def test_processes_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Structures that two processes standardise and name, bad ones among them, give the same snapshot and leaks."""
+    """Structures that two processes standardise and name, bad ones among them, have the same snapshot and leaks."""
     for module in (standardised, splits):
         monkeypatch.setattr(module, "WORTH_PROCESSES", 10)
         monkeypatch.setattr(module, "CHUNK", 3)

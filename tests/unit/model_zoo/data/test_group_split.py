@@ -51,7 +51,7 @@ def places(tables: dict[str, pd.DataFrame]) -> dict[str, set[int]]:
 
 @pytest.mark.parametrize("kind", ["scaffold", "cluster", "random"])
 def test_a_molecule_has_one_place_at_all_endpoints(kind: str) -> None:
-    """Whoever measured it, under whatever stereochemistry; and no order of rows or endpoints matters."""
+    """Whichever endpoint measured it, under whatever stereochemistry; and no order of rows or endpoints matters."""
     split = Split.model_validate({"kind": kind, "folds": 3})
     chiral = "C[C@H](O)c1ccccc1"
     tables = {"a": table([*SMILES[:110], chiral]), "b": table([*SMILES[50:], "C[C@@H](O)c1ccccc1"])}
@@ -140,7 +140,7 @@ def write(folder: Path, name: str, smiles: list[str], mark: str = "") -> None:
 
 
 def test_snapshots_of_a_group_leak_nothing_and_say_what_is_withheld(tmp_path: Path) -> None:
-    """Saved and read again, each endpoint finds its own; every row that is taken out stands in its report."""
+    """Saved and read again, each endpoint finds its own; every row that is taken out is in its report."""
     write(tmp_path, "a.csv", SMILES[:100])
     write(tmp_path, "b.csv", SMILES[3:150])
     configs = {"a": config("a.csv", "column", split_column="part"), "b": config("b.csv", "column", split_column="part")}
@@ -164,7 +164,7 @@ def test_snapshots_of_a_group_leak_nothing_and_say_what_is_withheld(tmp_path: Pa
 
 
 def test_an_endpoint_that_cannot_be_used_does_not_stop_the_others(tmp_path: Path) -> None:
-    """A file of nonsense, and an endpoint that does not reach every fold, stand aside with the reason."""
+    """A file of nonsense, and an endpoint that does not reach every fold, are left out with the reason."""
     write(tmp_path, "a.csv", SMILES)
     write(tmp_path, "b.csv", SMILES[:80])
     write(tmp_path, "few.csv", SMILES[:3])

@@ -33,7 +33,7 @@ def test_a_number_is_read_as_it_was_written(value: float, numerals: str) -> None
 @settings(max_examples=200, deadline=None)
 @given(values=st.lists(WRITTEN, min_size=1, max_size=6), numerals=st.sampled_from(CANDIDATES))
 def test_the_truth_is_always_among_the_readings_of_a_column(values: list[float], numerals: str) -> None:
-    """Whoever wrote the column, one of the readings that are shown gives the numbers that were meant."""
+    """However the column was written, one of the readings that are shown gives the numbers that were meant."""
     cells = [written(value, numerals) for value in values]
     found = numerals_of(cells)
 
@@ -92,7 +92,7 @@ def test_the_whole_column_decides_or_nobody(cells: list[str], readings: tuple[st
 )
 @pytest.mark.parametrize("numerals", [".", ".,"])
 def test_what_is_no_number_is_none(text: str, numerals: str) -> None:
-    """A sign where it cannot stand, a raised digit, a range, a date, an error of Excel: refused, never repaired."""
+    """A sign where it cannot be, a raised digit, a range, a date, an error of Excel: refused, never repaired."""
     with pytest.raises(ValueError, match=r"not a number|empty value"):
         measured(text, numerals=numerals)
 

@@ -1,4 +1,4 @@
-"""Snapshots: another file in a file's place is told from new measurements."""
+"""Snapshots: another file in a file's place differs from new measurements."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def snapshot(values: np.ndarray, first: int = 0, relation: str = "=") -> Dataset
     ids=["same", "grown", "noise", "a few less", "half", "shifted", "negated", "thousandfold", "shuffled", "other"],
 )
 def test_another_file_is_told_from_new_measurements(new: Dataset, said: list[str]) -> None:
-    """What was lost, moved or lies beyond is said with its numbers; ordinary growth and noise are nothing."""
+    """What was lost, moved or is beyond is said with its numbers; ordinary growth and noise are nothing."""
     got = suspicions(snapshot(VALUES), new, "regression")
 
     assert len(got) == len(said), got

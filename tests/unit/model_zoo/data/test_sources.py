@@ -92,7 +92,7 @@ def test_several_files_are_one_table(tmp_path: Path) -> None:
 
 
 def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
-    """A file may lie outside the checkout."""
+    """A file may be outside the checkout."""
     path = write(tmp_path, "smiles,value\nCCO,1\n")
 
     assert cells(read_source(source(files=[str(path)]), tmp_path / "checkout")) == [("CCO", "1")]
@@ -276,7 +276,7 @@ def test_a_package_is_located_without_being_imported() -> None:
 
 
 def test_a_package_that_is_absent_is_one_clear_error(tmp_path: Path) -> None:
-    """The error names the package and the command that mends it; a single module is no package of data."""
+    """The error names the package and the command that installs it; a single module is no package of data."""
     for package in ("no_such_package", "this"):
         message = fault(source("package", package=package, files=["a.csv"]), tmp_path)
         assert message == f"the package {package!r} is not installed; it holds the measurements. Run `make setup`."
@@ -349,7 +349,7 @@ def benchmark(tmp_path: Path) -> Path:
 
 
 def test_a_benchmark_keeps_its_official_split(benchmark: Path) -> None:
-    """Rows know from which official file they come; digests do not know where the folder lies."""
+    """Rows know from which official file they come; digests do not know where the folder is."""
     src = source("benchmark", set="herg")
     table = read_source(src, benchmark)
 
@@ -386,7 +386,7 @@ def record(smiles: str, **properties: str) -> str:
 
 
 def test_an_sdf_has_relations_and_units_as_properties(tmp_path: Path) -> None:
-    """An IC50 of 10000 with the relation `>` is no measurement of 10000."""
+    """An IC50 of 10000 with the relation `>` is not a measurement of 10000."""
     text = record("CCO", IC50="10000", rel=">", u="nM") + record("CCN", IC50="3", rel="=", u="uM")
     write(tmp_path, text, "a.sdf")
     named = {"value_column": "IC50", "relation_column": "rel", "unit_column": "u"}

@@ -46,7 +46,7 @@ ALL = table(list(POOL))
 
 
 def places(divided: pd.DataFrame, labels: list[str]) -> dict[str, set[int]]:
-    """Say in which folds each label stands."""
+    """Say in which folds each label is."""
     found: dict[str, set[int]] = {}
     for label, fold in zip(labels, divided["fold"], strict=True):
         if label:
@@ -318,7 +318,7 @@ def test_a_day_that_is_two_days_is_refused(day: str) -> None:
 
 
 def test_a_series_and_a_cluster_stay_together() -> None:
-    """Molecules of one group of the source, or of one cluster, stand in one place; an empty group is none."""
+    """Molecules of one group of the source, or of one cluster, are in one place; an empty group is none."""
     series = [f"s{index % 30}" if index % 4 else "" for index in range(len(ALL))]
     divided = assign(ALL.assign(series=series), Split(kind="group", folds=3), "regression")
     assert all(len(found) == 1 for found in places(divided, series).values())
@@ -340,6 +340,6 @@ def test_a_column_says_who_is_tested() -> None:
 
 @pytest.mark.parametrize(("kind", "key"), [("time", "date_column"), ("group", "group_column")])
 def test_a_split_without_its_column_says_which_key_is_missing(kind: Any, key: str) -> None:
-    """The endpoint's source must say where the days or the series stand."""
+    """The endpoint's source must say where the days or the series are."""
     with pytest.raises(DataError, match=f"needs `{key}` in the endpoint's source"):
         assign(ALL, Split(kind=kind), "regression")

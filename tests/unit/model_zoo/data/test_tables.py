@@ -74,7 +74,7 @@ def test_one_of_several_sheets_is_named(tmp_path: Path) -> None:
 
 
 def test_merged_cells_are_told(tmp_path: Path) -> None:
-    """Only the first of merged cells has a value: whoever brings the file is told which they are."""
+    """Only the first of merged cells has a value: the owner of the file learns which they are."""
     made = openpyxl.Workbook()
     sheet = made.active
     assert sheet is not None

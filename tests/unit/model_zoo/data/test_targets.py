@@ -71,7 +71,7 @@ def test_logit_needs_values_within_the_bounds(bad: float) -> None:
 
 @given(values=anything, lower=st.none() | st.floats(-10, 0), upper=st.none() | st.floats(1, 10))
 def test_no_prediction_leaves_its_bounds(values: np.ndarray, lower: float | None, upper: float | None) -> None:
-    """Whatever a model says, what is served lies within the endpoint's bounds."""
+    """Whatever a model says, what is served is within the endpoint's bounds."""
     served = Target(task="regression", lower=lower, upper=upper).to_unit(values)
 
     assert lower is None or (served >= lower).all()

@@ -1,4 +1,4 @@
-"""Explanations: exact for trees, summing to the prediction for every model, and telling the atoms that matter."""
+"""Explanations: exact for trees, summing to the prediction for every model, and naming the atoms that matter."""
 
 from __future__ import annotations
 
@@ -306,7 +306,7 @@ def logp_of(molecules: list[Molecule]) -> np.ndarray:
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_an_explanation_sums_to_the_prediction(name: str, binary: bool, tmp_path: Path) -> None:
-    """Baseline, atoms and rest are the prediction on the scale that the explanation names: of a class as it is told."""
+    """Baseline, atoms and rest are the prediction on the scale that it names: of a class as it is shown."""
     learnt = drugs(12)
     X, y = featurize(FEATURES, learnt), logp_of(learnt)
     recipe = models.get(name)
@@ -358,7 +358,7 @@ def crippen_parts(each: Molecule) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def learnt_logp() -> tuple[list[Molecule], np.ndarray, np.ndarray]:
-    """Return molecules, counts of their environments, and logP: no descriptor that tells it."""
+    """Return molecules, counts of their environments, and logP: no descriptor that reveals it."""
     learnt = [each for each in drugs(5) if 8 <= each.mol.GetNumAtoms() <= 40]
     return learnt, featurize(["morgan_count"], learnt), logp_of(learnt)
 
@@ -472,7 +472,7 @@ def polar_parts(each: Molecule) -> np.ndarray:
 def summed(
     model: Model, features: tuple[str, ...], learnt: list[Molecule], folder: Path, *, binary: bool = False
 ) -> Explainer:
-    """Save a model and give what explains it by a sum over atoms."""
+    """Save a model and return what explains it by a sum over atoms."""
     (folder / "model").mkdir(parents=True)
     model.save(folder / "model")
     target = BINARY if binary else REGRESSION
@@ -530,7 +530,7 @@ def test_a_linear_model_of_atom_sums_is_taken_apart_exactly(tmp_path: Path) -> N
 def test_atoms_do_not_depend_on_how_a_molecule_is_written(
     known_sum: tuple[list[Molecule], np.ndarray], tmp_path: Path
 ) -> None:
-    """An atom's worth is the same wherever it stands, and in whatever order the molecules were learnt."""
+    """An atom's worth is the same wherever it is, and in whatever order the molecules were learnt."""
     learnt, y = known_sum
     recipe = models.get("svm")
     X = featurize(["morgan_count"], learnt)
@@ -569,7 +569,7 @@ def test_where_a_sum_reproduces_too_little_trees_are_followed(
 def test_where_a_sum_reproduces_too_little_of_a_network_its_groups_are_taken_off(
     known_sum: tuple[list[Molecule], np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, binary: bool
 ) -> None:
-    """What is told of a group is the difference of two predictions of real molecules, and only there."""
+    """What is reported of a group is the difference of two predictions of real molecules, and only there."""
     learnt, _ = known_sum
     width = featurize(["descriptors"], learnt[:1]).shape[1]
     model = linear_onnx(width, (-0.0005, -0.04, 0.01) if binary else (-0.005, -0.4, 0.01), 0.3)

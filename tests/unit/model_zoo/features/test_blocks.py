@@ -71,7 +71,7 @@ def test_counts_take_a_byte_each() -> None:
 def test_a_large_set_is_kept_in_parts_and_parsed_as_little_as_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that is killed between two parts goes on after the first; what is on disk needs no molecule parsed; repeats
+    """A run that is killed between two parts continues after the first; what is on disk needs no parsing; repeats
     and order over the edges of parts are kept.
     """
     parsed: list[str] = []

@@ -65,7 +65,7 @@ def test_a_molecule_is_featurized_once(root: Path, computed: list[str]) -> None:
 
 
 def test_changed_code_finds_nothing_old(root: Path, computed: list[str]) -> None:
-    """An edit to a featurizer computes anew; an edit to another one does not; going back finds the old numbers."""
+    """An edit to a featurizer computes again; an edit to another one does not; going back finds the old numbers."""
     asked = molecules("CCO")
     FeatureCache(root / "cache", root).featurize("erg", asked)
     path = root / "model_zoo" / "featurizers" / "erg.py"

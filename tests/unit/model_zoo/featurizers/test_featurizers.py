@@ -96,7 +96,7 @@ def test_a_featurizer_is_pure(name: str) -> None:
 @settings(max_examples=20)
 @given(seed=st.integers(0, 1000))
 def test_features_do_not_depend_on_the_writing(name: str, smiles: str, seed: int) -> None:
-    """Every SMILES of a molecule gives the same row, to the last digit."""
+    """Every SMILES of a molecule has the same row, to the last digit."""
     function = featurizers.get(name).featurize
     (written,) = Chem.MolToRandomSmilesVect(Chem.MolFromSmiles(smiles), 1, randomSeed=seed)
 
@@ -105,7 +105,7 @@ def test_features_do_not_depend_on_the_writing(name: str, smiles: str, seed: int
 
 @pytest.mark.parametrize("name", ALL_FORMS)
 def test_unlike_molecules_have_unlike_features(name: str) -> None:
-    """Features tell aspirin from caffeine."""
+    """Features distinguish aspirin from caffeine."""
     rows = featurizers.get(name).featurize(molecules("CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O"))
 
     assert not np.array_equal(rows[0], rows[1])
@@ -124,7 +124,7 @@ def test_counts_are_those_of_rdkit() -> None:
 
 
 def test_descriptors_are_those_of_rdkit() -> None:
-    """Columns stand in the order of their names, with RDKit's values."""
+    """Columns are in the order of their names, with RDKit's values."""
     matrix = descriptors.featurize(ALL)
     functions = {
         "CrippenClogP": lambda mol: rdMolDescriptors.CalcCrippenDescriptors(mol)[0],
@@ -187,7 +187,7 @@ def test_an_unknown_featurizer_is_one_clear_error() -> None:
 
 @WITHOUT["minimol"]
 def test_minimol_is_what_its_package_gives() -> None:
-    """The embedding equals that of the package's own runtime, of which some numbers stand here."""
+    """The embedding equals that of the package's own runtime, of which some numbers are here."""
     expected = {
         "CC(=O)Oc1ccccc1C(=O)O": (-0.0469, 0.4633, 1.3957, 0.048, 0.6288),
         "C[C@H](N)C(=O)O": (0.3937, 0.019, 1.9224, -0.0784, 0.3725),
@@ -203,7 +203,7 @@ def test_minimol_is_what_its_package_gives() -> None:
 
 @WITHOUT["chemnet"]
 def test_chemnet_is_what_its_package_gives() -> None:
-    """The embedding equals that of the package's own code, of which some numbers stand here; long texts count whole."""
+    """The embedding equals that of the package's own code, of which some numbers are here; long texts count whole."""
     expected = {
         "CC(=O)Oc1ccccc1C(=O)O": (0.0483, -0.0361, 0.0553, 0.0851, -0.4598),
         "C[C@H](N)C(=O)O": (0.1237, 0.0185, 0.0973, 0.347, 0.0063),

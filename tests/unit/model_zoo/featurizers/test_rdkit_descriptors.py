@@ -83,7 +83,7 @@ def test_shortcuts_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_molecule_is_left_alone() -> None:
-    """Computing writes nothing on the molecule, so that threads can share it, and twice gives the same."""
+    """Computing writes nothing on the molecule, so that threads can share it, and twice has equal results."""
     mol = Chem.MolFromSmiles("C/C=C/C1CC(N)C1c1ccccc1C(=O)[O-]")
     everything = Chem.PropertyPickleOptions.AllProps
     before = mol.ToBinary(everything)

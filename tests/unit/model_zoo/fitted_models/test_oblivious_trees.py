@@ -49,6 +49,6 @@ def test_a_shallow_tree_among_deep_ones_ends_early() -> None:
 
 
 def test_arrays_that_do_not_belong_together_are_refused() -> None:
-    """What came and what was expected are told."""
+    """What came and what was expected are reported."""
     with pytest.raises(BundleError, match=r"expected 2 x 3 borders and 2 x 8 leaves, got \(2, 3\) and \(2, 4\)"):
         ObliviousModel(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 4)), 0.0, log_odds=False)

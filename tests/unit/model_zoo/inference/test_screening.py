@@ -1,4 +1,4 @@
-"""Screening: every row of a library has its place in the result, whatever stands in it."""
+"""Screening: every row of a library has its place in the result, whatever is in it."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_mean_and_spread_are_those_of_drawn_values() -> None:
 
 
 def test_what_is_left_to_learn_is_what_a_gaussian_process_says() -> None:
-    """With equal means the bounds of the picks are the posterior's, computed anew for each of them."""
+    """With equal means the bounds of the picks are the posterior's, computed again for each of them."""
     fingerprints = packed()
     count = len(fingerprints)
     covariance = np.empty((count, count))

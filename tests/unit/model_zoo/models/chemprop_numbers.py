@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["chemprop==2.2.4", "torch==2.13.0"]
 # ///
-"""What Chemprop makes of some molecules, for `test_dmpnn.py`: `uv run` of this file writes it anew.
+"""What Chemprop makes of some molecules, for `test_dmpnn.py`: `uv run` of this file writes it again.
 
 Chemprop itself is no dependency: it needs sixteen distributions and ten seconds to import.
 """
@@ -37,7 +37,7 @@ HIDDEN, READOUT, DEPTH, DESCRIPTORS = 5, 4, 3, 2
 
 
 def wave(rows: int, columns: int, phase: float) -> list[list[float]]:
-    """Return numbers that stand for weights and descriptors: the same on every machine."""
+    """Return numbers in place of weights and descriptors: the same on every machine."""
     return [
         [0.6 * math.sin(phase + 0.7 * (row * columns + column)) for column in range(columns)] for row in range(rows)
     ]

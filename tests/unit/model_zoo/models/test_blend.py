@@ -112,7 +112,7 @@ def test_few_molecules_hardly_move_the_shares() -> None:
 
 
 def test_shares_are_repeatable_and_sum_to_one() -> None:
-    """No share is negative, equal arguments give equal shares, equal members equal ones."""
+    """No share is negative, equal arguments lead to equal shares, equal members equal ones."""
     generator = np.random.default_rng(2)
     y = generator.normal(size=300)
     P = y[:, None] + generator.normal(size=(300, 4))

@@ -26,7 +26,7 @@ def at_the_borders(forest: RandomForestRegressor | RandomForestClassifier, colum
 
 @pytest.mark.parametrize("spread", [1.0, 1e-6, 1e6])
 def test_no_question_is_answered_otherwise_than_by_scikit_learn(spread: float) -> None:
-    """Rows that lie on thresholds, or next to them, end in the same leaves: thresholds are not merely rounded."""
+    """Rows on thresholds, or next to them, end in the same leaves: thresholds are not merely rounded."""
     generator = np.random.default_rng(1)
     X = (spread * generator.normal(size=(200, 6))).astype(np.float32)
     forest = RandomForestRegressor(12, random_state=0).fit(X, X[:, 0] + generator.normal(size=200) * spread)
@@ -37,7 +37,7 @@ def test_no_question_is_answered_otherwise_than_by_scikit_learn(spread: float) -
 
 
 def test_trees_of_one_leaf_stand_among_others(tmp_path: Path) -> None:
-    """A tree that asks nothing gives its value, wherever it stands in the forest, and in the table for explaining."""
+    """A tree that asks nothing gives its value, wherever it is in the forest, and in the table for explaining."""
     X = np.arange(8, dtype=np.float32)[:, None]
     y = np.array([5.0] * 7 + [9.0])  # whatever drew the last row asks, the others do not
     forest = RandomForestRegressor(30, random_state=0).fit(X, y)
@@ -52,7 +52,7 @@ def test_trees_of_one_leaf_stand_among_others(tmp_path: Path) -> None:
 
 
 def test_shares_of_a_class_are_probabilities() -> None:
-    """A classifier's graph gives what `predict_proba` does, and never more than 1 or less than 0."""
+    """A classifier's graph returns what `predict_proba` does, and never more than 1 or less than 0."""
     generator = np.random.default_rng(2)
     X = generator.normal(size=(150, 4)).astype(np.float32)
     labels = (X[:, 0] > 0).astype(int)

@@ -129,7 +129,7 @@ def test_unseen_and_huge_counts_are_predicted(name: str) -> None:
 
 @pytest.mark.parametrize("bad", [-1.0, 0.5, np.nan, np.inf])
 def test_a_gaussian_process_refuses_what_is_no_count(bad: float) -> None:
-    """Descriptors among counts are refused with both ways out; told how to count them, they are rounded."""
+    """Descriptors among counts are refused with both ways out; with a way to count them, they are rounded."""
     X = counts(20)
     X[0, 0] = bad
     with pytest.raises(TrainingError, match=r"gp: expected counts .* say in `blocks`"):
@@ -145,7 +145,7 @@ def test_blocks_must_cover_the_features() -> None:
 
 
 def test_distance_by_rank_forgets_units_and_outliers() -> None:
-    """A monotone change of a column, and how far out its outlier lies, change no distance between learned rows."""
+    """A monotone change of a column, and how far out its outlier is, change no distance between learned rows."""
     X = np.random.default_rng(2).normal(size=(40, 3))
     changed = np.column_stack([np.exp(3 * X[:, 0]), 1e6 * X[:, 1], X[:, 2]])
     changed[np.argmax(X[:, 2]), 2] = 1e30

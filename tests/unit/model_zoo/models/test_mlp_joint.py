@@ -54,7 +54,7 @@ def test_it_learns_whatever_was_measured(gaps: float, tmp_path: Path) -> None:
 
 
 def test_twenty_rows_beside_five_thousand_spoil_nothing() -> None:
-    """The many are predicted as well as on their own, the few hardly worse than by their mean: their folds tell."""
+    """The many are predicted as well as on their own, the few hardly worse than by their mean: their folds show it."""
     generator = np.random.default_rng(2)
     many = generator.poisson(1.0, (5400, 24)).astype(np.float32)
     signal = many[:, 0] + 2.0 * many[:, 1] + generator.normal(size=5400) * 0.3

@@ -147,7 +147,7 @@ def test_nothing_is_pickled(case: dict[str, Any]) -> None:
 
 
 def test_no_file_tells_where_it_was_made(case: dict[str, Any]) -> None:
-    """A path of the machine that trained it, in a saved model, would give equal models different versions."""
+    """A path of the machine that trained it, in a saved model, would lead to different versions."""
     for path in case["folder"].rglob("*"):
         assert not path.is_file() or (
             b"site-packages" not in path.read_bytes() and b"/model_zoo/" not in path.read_bytes()

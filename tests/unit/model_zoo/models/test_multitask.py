@@ -24,7 +24,7 @@ COLUMNS = 24
 BLOCKS = (Block(columns=16), Block(columns=8, distance="rank"))
 NETWORK = {"hidden": 32, "code": 16, "batch_size": 16, "epochs": 3}
 LEARNT = 30
-"""Epochs after which it has learnt something; most tests ask what it is made from, which a few tell as well."""
+"""Epochs after which it has learnt something; most tests ask what it is made from, which a few show as well."""
 
 
 def features(rows: int, seed: int) -> NDArray[np.float32]:
@@ -35,7 +35,7 @@ def features(rows: int, seed: int) -> NDArray[np.float32]:
 
 
 def hidden_law(X: NDArray[Any]) -> NDArray[np.float64]:
-    """Return what all endpoints depend on, which few rows do not tell."""
+    """Return what all endpoints depend on, which few rows do not show."""
     return np.asarray(np.abs(X[:, :3].sum(axis=1) - X[:, 3:6].sum(axis=1)), dtype=np.float64)
 
 

@@ -22,7 +22,7 @@ from tests.unit.model_zoo.models.test_models import features, labels
 
 
 class Nearest:
-    """Stands in for the library's estimators, with their interface: the value of the nearest row."""
+    """Takes the place of the library's estimators, with their interface: the value of the nearest row."""
 
     def __init__(self, **settings: Any) -> None:
         assert sorted(settings) == ["ignore_pretraining_limits", "model_path", "n_estimators", "random_state"]

@@ -89,7 +89,7 @@ def test_the_share_that_lies_outside_is_kept_for_any_stream() -> None:
 
 
 def test_too_few_values_change_nothing() -> None:
-    """Below the least count they are told and not applied."""
+    """Below the least count they are reported and not applied."""
     few, enough = followed([9.0] * (FEWEST - 1)), followed(drawn(FEWEST, 3.0, 1))
 
     assert (few.factor, few.name) == (1.0, "bundle")
@@ -109,7 +109,7 @@ def test_one_molecule_has_one_voice_however_often_it_is_sent() -> None:
 
 
 def test_a_flood_of_the_same_number_is_left_out() -> None:
-    """A default that a robot sends for every molecule is no measurement."""
+    """A default that a robot sends for every molecule is not a measurement."""
     found = recalibrate(TARGET, "u", said(400), [*came(drawn(100, 1.0, 4)), *came([99.0] * 300, "robot", start=100)])
 
     assert found.left_out == {"the same number too often": 285}
@@ -118,7 +118,7 @@ def test_a_flood_of_the_same_number_is_left_out() -> None:
 
 
 def test_how_wrong_a_value_is_changes_nothing() -> None:
-    """A value in another unit, a million times too large, counts as one that lies outside."""
+    """A value in another unit, a million times too large, counts as one that is outside."""
     errors = drawn(60, 1.0, 5)
     outside = [place for place, error in enumerate(errors) if abs(error) > 1.3 * HALF]
     wild = [error * 1e6 if place in outside else error for place, error in enumerate(errors)]
@@ -140,7 +140,7 @@ def test_how_wrong_a_value_is_changes_nothing() -> None:
     ],
 )
 def test_what_says_nothing_of_this_version_does_not_count(change: dict[str, object], why: str) -> None:
-    """Each such value is told by its reason."""
+    """Each such value is reported with its reason."""
     rows = came(drawn(40, 1.0, 6))
     decision = Decision(since=500.0, without=("gone",))
     found = recalibrate(TARGET, "u", said(40), [replace(rows[0], **change), *rows[1:]], decision)  # type: ignore[arg-type]
@@ -150,7 +150,7 @@ def test_what_says_nothing_of_this_version_does_not_count(change: dict[str, obje
 
 
 def test_what_the_model_may_have_learnt_does_not_count() -> None:
-    """A molecule like a training molecule tells nothing of new ones."""
+    """A molecule like a training molecule says nothing about new ones."""
     assert recalibrate(TARGET, "u", said(40, similarity=1.0), came(drawn(40, 9.0, 7))).left_out == {
         "like a training molecule": 40
     }
@@ -167,7 +167,7 @@ def test_a_decision_takes_effect_and_can_be_taken_back() -> None:
 
 
 def test_the_record_alone_decides_in_whatever_order_it_is_read() -> None:
-    """Whoever reads the same rows comes to the same factor under the same name."""
+    """Every reader of the same rows comes to the same factor under the same name."""
     rows = came(drawn(90, 2.0, 9))
     shuffled = [rows[place] for place in np.random.default_rng(1).permutation(90)]
 
@@ -203,7 +203,7 @@ def test_a_unit_changes_nothing() -> None:
 
 
 def test_a_record_of_an_earlier_version_is_read_and_written(tmp_path: Path) -> None:
-    """Rows that know no half width tell nothing of intervals; new ones beside them do."""
+    """Rows that know no half width say nothing of intervals; new ones beside them do."""
     import sqlite3
 
     row = PredictionRow(1.0, name(1), None, "e", "v", "champion", True, 0.0, -1.0, 1.0, 0.5, True)

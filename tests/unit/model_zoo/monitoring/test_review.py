@@ -68,7 +68,7 @@ def test_repeated_measurements_count_as_one_molecule_by_their_median() -> None:
 
 
 def test_bounds_say_nothing_of_accuracy() -> None:
-    """Where only a bound is known, no loss and no coverage is told."""
+    """Where only a bound is known, no loss and no coverage is reported."""
     bounds = [replace(row, relation=sign) for row, sign in zip(measured([9.0, 1.0, 9.0]), "<=>", strict=True)]
     made = look(said([0.0, 1.0, 2.0]), bounds)
     assert (made.accuracy.molecules, made.accuracy.loss, made.accuracy.coverage) == (1, 0.0, 1.0)

@@ -79,7 +79,7 @@ def test_a_version_of_similarity_never_changes(version: str) -> None:
 
 @pytest.mark.parametrize("block", RESULTS["featurizers"])
 def test_a_version_of_a_featurizer_never_changes(block: str) -> None:
-    """Width, sums and a weighted sum of every row, which tells columns apart, to the precision between processors."""
+    """Width, sums and a weighted sum of every row, which distinguishes columns, to the precision between processors."""
     name, version = block.split()
     (found,) = Policies(featurizers={name: int(version)}).blocks([name])
     matrix = policies.featurizer(found).featurize(parsed()).astype(np.float64)
@@ -92,7 +92,7 @@ def test_a_version_of_a_featurizer_never_changes(block: str) -> None:
 
 
 def mend(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mend the rules: every molecule gets a carbon more, and everything is an alert."""
+    """Change the rules: every molecule gets a carbon more, and everything is an alert."""
 
     def parse(
         smiles: str, options: Standardise | None = None, limits: Limits | None = None

@@ -377,7 +377,7 @@ def test_modules_that_import_each_other_have_digests(tmp_path: Path) -> None:
 
 
 def test_a_package_that_imports_its_own_modules_is_followed(tmp_path: Path) -> None:
-    """`from zoo.part import inner` in `zoo/part/__init__.py` means the module: a change of it counts, and it is no
+    """`from zoo.part import inner` in `zoo/part/__init__.py` means the module: a change of it counts, and it is not a
     library.
     """
     inner = "def size():\n    return 1\n"

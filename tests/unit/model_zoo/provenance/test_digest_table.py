@@ -60,7 +60,7 @@ def test_digests_are_equal_on_every_python(sample: Path, version: str) -> None:
 
 
 def test_the_sample_holds_every_kind_of_syntax() -> None:
-    """What the table of syntax lists stands in the sample, so that each kind is compared."""
+    """What the table of syntax lists is in the sample, so that each kind is compared."""
     kinds = {type(node).__name__ for node in ast.walk(ast.parse(SAMPLE.read_text(encoding="utf-8")))}
 
     assert set(FIELDS) - kinds == set()

@@ -153,14 +153,14 @@ def test_a_module_that_does_not_exist_is_one_clear_error(makers: Makers) -> None
 
 
 def test_libraries_are_named_as_they_are_installed() -> None:
-    """Versions stand under the distribution's name, with those of the libraries that compute beneath it."""
+    """Versions are under the distribution's name, with those of the libraries that compute beneath it."""
     names = ("numpy", "scipy", "scikit-learn", "xgboost-cpu")
 
     assert libraries.versions(["sklearn", "xgboost"]) == dict(sorted((name, metadata.version(name)) for name in names))
 
 
 def test_libraries_that_only_read_configuration_do_not_count() -> None:
-    """A new release of the YAML reader or of pydantic retrains nothing; the standard library is no library."""
+    """A new release of the YAML reader or of pydantic retrains nothing; the standard library is not a library."""
     assert libraries.versions(["json", "yaml", "pydantic", "os"]) == {}
     assert libraries.distribution("yaml") == ("PyYAML", metadata.version("PyYAML"))
 
@@ -177,7 +177,7 @@ def test_python_counts_where_sums_are_taken() -> None:
 
 
 def test_the_record_says_why_a_library_counts() -> None:
-    """Of each library a record names a definition that uses it, or the library that it computes for; the plan tells it,
+    """Of each library a record names a definition that uses it, or the library that it computes for; the plan says it,
     and the signature does not cover it.
     """
     signature.forget()

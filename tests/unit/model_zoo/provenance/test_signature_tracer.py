@@ -35,7 +35,7 @@ ZOO = str(ROOT / "model_zoo")
 SLOW = pytest.mark.slow(sibling=("test_a_featurizer_runs_what_is_signed", "test_a_model_runs_what_is_signed"))
 TASKS = ("regression", pytest.param("binary", marks=SLOW))
 AMONG_FAST_TESTS = ("rf", "morgan_count")
-"""One of each stands for all in the quick suite; tracing every one of them takes half a minute."""
+"""One of each represents all in the quick suite; tracing every one of them takes half a minute."""
 LIBRARIES = ("torch.onnx", "sklearn.ensemble", "onnxmltools", "xgboost", "catboost", "scipy.optimize")
 SMALL: dict[str, dict[str, Any]] = {
     "catboost": {"iterations": 3, "depth": 2},

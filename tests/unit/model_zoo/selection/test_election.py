@@ -355,7 +355,7 @@ def test_a_holder_whose_model_failed_goes_on() -> None:
 
 
 def test_nobody_passes_and_the_holder_stays() -> None:
-    """Without an eligible contender whoever serves goes on serving."""
+    """Without an eligible contender the serving model continues to serve."""
     holder = contender("rf", 1.0)
     for contenders in ([], [NAIVE], [NAIVE, contender("rf", 1.0, signature="rf-2", ms=99.0, snapshot="s2")]):
         decision = decide(contenders, holder, RULES)
@@ -392,7 +392,7 @@ def test_rolling_back_to_an_older_fit_of_the_same_model_lasts() -> None:
 
 
 def test_a_stricter_gate_does_not_leave_the_endpoint_without_service() -> None:
-    """A holder that a new gate refuses goes on until another wins."""
+    """A holder that a new gate refuses continues until another wins."""
     holder = contender("rf", 1.0)
     rules = SelectionCriteria(metric="rmse", minimum={"rmse": 0.9})
 
@@ -422,7 +422,7 @@ contenders_strategy = st.lists(
     blocked=st.sets(st.sampled_from(["a", "b"])),
 )
 def test_every_decision_is_sound(contenders: list[Candidate], holder: Candidate | None, blocked: set[str]) -> None:
-    """Whoever contends: nobody refused or held newly serves, a holder is never lost, the order of contenders is
+    """For all contenders: nobody refused or held newly serves, a holder is never lost, the order of contenders is
     free, and deciding again and again on the same scores comes to rest.
     """
     decision = decide(contenders, holder, RULES, blocked=blocked)

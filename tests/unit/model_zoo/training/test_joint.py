@@ -77,7 +77,7 @@ def made(folder: Path, **values: dict[str, float]) -> Path:
 
 
 def fitted(folder: Path, group: Path) -> dict[str, Any]:
-    """Fit the constants; give what is told."""
+    """Fit the constants; return what is reported."""
     (folder / "joint").mkdir()
     learner = JointLearner("means", ModelConfig(), TARGETS)
     return fit_jointly(learner, group, [folder / "X.npz"], nullcontext, folder / "joint")

@@ -52,7 +52,7 @@ def made(folder: Path, target: Target, values: np.ndarray, scale: Scale) -> tupl
 
 
 def test_scores_on_the_scale_of_training_are_those_of_the_logarithms(tmp_path: Path) -> None:
-    """Against an oracle: mean absolute errors of decimal logarithms, fold by fold; the unit's own stand beside them."""
+    """Against an oracle: mean absolute errors of decimal logarithms, fold by fold; the unit's own are beside them."""
     values = 10 ** np.random.default_rng(0).normal(0, 1, ROWS)
     scores, predicted = made(tmp_path, Target(task="regression", transform="log10"), values, "training")
     folds = np.where(np.arange(ROWS) % 6 == 5, -1, np.arange(ROWS) % FOLDS)

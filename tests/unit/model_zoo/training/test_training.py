@@ -223,7 +223,7 @@ def test_a_model_that_saves_another_is_an_error(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_fold_without_a_class_is_one_clear_error(tmp_path: Path) -> None:
-    """When all of a class stands in one fold, nothing can be learned for it: the error says what to do."""
+    """When all of a class is in one fold, nothing can be learned for it: the error says what to do."""
     values = [float(row % 3 == 0) for row in range(30)]
 
     with pytest.raises(TrainingError, match="all 15 rows that fold 0 trains on are of class 0: expected both classes"):
@@ -232,7 +232,7 @@ def test_a_fold_without_a_class_is_one_clear_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task", ["regression", "binary"])
 def test_the_task_comes_from_the_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: Task) -> None:
-    """Whatever the configuration says, the recipe is told the endpoint's task."""
+    """Whatever the configuration says, the recipe receives the endpoint's task."""
     told: set[str] = set()
 
     def train(X: NDArray[Any], y: NDArray[Any], config: ModelConfig) -> ConstantModel:
@@ -307,7 +307,7 @@ def test_regression_scores_are_always_finite(pairs: list[tuple[float, float]]) -
 
 @given(pairs=st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.floats(0, 1)), min_size=1, max_size=8))
 def test_binary_scores_are_always_in_range(pairs: list[tuple[float, float]]) -> None:
-    """Whatever is predicted, every metric lies in [0, 1]."""
+    """Whatever is predicted, every metric is in [0, 1]."""
     expected, predicted = (np.array(column) for column in zip(*pairs, strict=True))
 
     assert all(0 <= value <= 1 for value in score("binary", expected, predicted).values())

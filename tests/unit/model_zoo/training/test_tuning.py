@@ -42,7 +42,7 @@ def file(**fields: Any) -> ModelSpec:
 
 
 def data() -> TrainingData:
-    """Return rows of which one column of many tells the values; every sixth row is the test split."""
+    """Return rows of which one column of many determines the values; every sixth row is the test split."""
     generator = np.random.default_rng(0)
     X = generator.normal(size=(90, 12)).astype(np.float32)
     return TrainingData(X, X[:, 4].astype(np.float64), np.where(np.arange(90) % 6 == 5, -1, np.arange(90) % 3))
@@ -64,7 +64,7 @@ def run(storage: InMemoryStorage, trials: int, what: TrainingData, lines: list[s
 
 
 def test_a_search_begins_with_the_present_settings_and_finds_better_ones() -> None:
-    """Trial 0 is what the YAML says now; what is chosen lies in the room and is better over the folds."""
+    """Trial 0 is what the YAML says now; what is chosen is within the search space and is better over the folds."""
     lines: list[str] = []
     found = run(InMemoryStorage(), 6, data(), lines)
 
@@ -139,7 +139,7 @@ def test_settings_that_cannot_be_bettered_stay() -> None:
     ],
 )
 def test_a_search_without_room_is_refused(fields: dict[str, Any], why: str) -> None:
-    """The YAML must say where to look, and the present settings must lie there."""
+    """The YAML must say where to look, and the present settings must be there."""
     model = file(**fields)
     with pytest.raises(ConfigError, match=why):
         tune(question(data(), model), InMemoryStorage(), "study", trials=1)
@@ -186,7 +186,7 @@ def test_the_repository_s_own_files_survive_a_rewrite(tmp_path: Path) -> None:
 
 
 def test_the_command_searches_on_the_project_s_own_data(tmp_path: Path) -> None:
-    """A search reads an endpoint's measurements, keeps its study, and changes the configuration only when told to."""
+    """A search reads an endpoint's measurements, keeps its study, and changes the configuration only when asked to."""
     settings = make_project(tmp_path)
     room = {"max_features": {"low": 0.05, "high": 1.0}}
     add_model(settings, "rf", config={"n_estimators": 5, "max_features": 0.05}, search=room)

@@ -190,7 +190,7 @@ values = st.lists(st.floats(-1e6, 1e6, width=32, allow_subnormal=False), min_siz
 
 @given(sample=values, asked=values)
 def test_percentiles_rise_with_values(sample: list[float], asked: list[float]) -> None:
-    """A percentile lies within 0 and 100 and never falls when the value rises."""
+    """A percentile is within 0 and 100 and never falls when the value rises."""
     reference = reference_of("drugs", "", np.array(sample))
     percent = reference.percentile(np.sort(asked))
 
@@ -211,14 +211,14 @@ def test_percentiles_are_shares_of_the_list() -> None:
 
 @pytest.mark.parametrize("unit", [1e-320, 1e-307, 1e300])
 def test_percentiles_do_not_know_the_unit(unit: float) -> None:
-    """However small or large the numbers are, down to those whose slope is no number."""
+    """However small or large the numbers are, down to those whose slope is not a number."""
     reference = reference_of("drugs", "", unit * np.array([0.0, 1.0, 2.0]))
 
     assert reference.percentile(unit * np.array([0.0, 1.0, 2.0])) == pytest.approx([0.0, 50.0, 100.0], abs=0.1)
 
 
 def test_the_reference_drugs_are_read_from_their_package() -> None:
-    """Nearly two thousand drugs, nearly all readable, each once, with the licence that their use asks to be told."""
+    """Nearly two thousand drugs, nearly all readable, each once, with the licence that must be shown."""
     drugs = chembl_drugs()
     assert drugs is not None
     assert len(drugs.smiles) > 1900
@@ -243,7 +243,7 @@ def held(n: int, *, binary: bool, folds: int, seed: int) -> OutOfFoldPredictions
 
 @pytest.mark.parametrize("binary", [False, True])
 def test_the_report_tells_coverage_overall_by_bin_and_on_the_test_split(binary: bool) -> None:
-    """What the model card says about trust is JSON, adds up, and tells held-out folds from the test split."""
+    """What the model card says about trust is JSON, adds up, and separates held-out folds from the test split."""
     target = BINARY if binary else REGRESSION
     out_of_fold, test = (held(n, binary=binary, folds=f, seed=n) for n, f in ((400, 5), (100, 0)))
     trust, errors, report = fit_uncertainty(target, out_of_fold, test)

@@ -69,7 +69,7 @@ def test_bounds_take_no_place_among_those_that_are_asked_for(monkeypatch: pytest
 
 
 def test_the_sample_is_always_the_same_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bundles of equal content stay equal, whoever makes them."""
+    """Bundles of equal content stay equal, in whatever process they are made."""
     monkeypatch.setattr(similarity, "MOST_ASKED", MOST)
     rows = similarity.rows_asked(1000)
     assert (np.diff(rows) > 0).all()

@@ -50,7 +50,7 @@ def test_a_signal_never_lowers_what_is_expected() -> None:
 
 
 def test_beyond_what_was_seen_it_grows_to_the_error_of_knowing_nothing() -> None:
-    """A polymer is expected to be as wrong as a guess, and no more; nothing falls outside of numbers."""
+    """A polymer is expected to be at most as wrong as a guess; nothing falls outside of numbers."""
     hard, errors, _ = hard_molecules(500)
     ceiling = 50 * float(errors.mean())
     model = fit_error_model(hard, errors, ceiling)
@@ -61,7 +61,7 @@ def test_beyond_what_was_seen_it_grows_to_the_error_of_knowing_nothing() -> None
 
 @given(st.permutations(range(60)), st.sampled_from([1e-6, 4.184, 1e9]))
 def test_neither_unit_nor_order_of_rows_matters(order: list[int], unit: float) -> None:
-    """Errors in another unit are expected in that unit; rows in another order give the same model."""
+    """Errors in another unit are expected in that unit; rows in another order lead to the same model."""
     hard, errors, _ = hard_molecules(60)
     rows = np.array(order)
     one = fit_error_model(hard, errors, 3.0).scale(hard)
@@ -72,7 +72,7 @@ def test_neither_unit_nor_order_of_rows_matters(order: list[int], unit: float) -
 
 
 def test_levels_part_only_where_errors_do() -> None:
-    """Three levels of rising error where there is one; a single level where errors know nothing of the expectation."""
+    """Three levels of rising error where there is one; a single level where errors do not depend on the expectation."""
     hard, errors, true = hard_molecules(2000, slope=2.0)
     told = fit_levels(true, errors, hard)
     noise = fit_levels(true, np.random.default_rng(3).permutation(errors), hard)
@@ -89,7 +89,7 @@ def test_levels_part_only_where_errors_do() -> None:
 
 
 def test_chance_seldom_earns_a_level() -> None:
-    """Over many draws of errors that nothing foretells, a boundary stands in one of twenty or so."""
+    """Over many draws of errors that nothing foretells, a boundary is found in one of twenty or so."""
     stands = []
     for seed in range(100):
         hard, _, true = hard_molecules(300, seed)

@@ -1,4 +1,4 @@
-"""Looking for the nearest training molecules together gives what looking alone does."""
+"""Looking for the nearest training molecules together finds what looking alone does."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_together_as_alone(references: int, queries: int, k: int, monkeypatch: p
 
 
 def test_equal_sets_look_once() -> None:
-    """Two endpoints with the same molecules share index and result; another array is looked for anew."""
+    """Two endpoints with the same molecules share index and result; another array is looked for again."""
     indexes = DomainIndexes()
     packed = fingerprints(20)
     one, other = (indexes.shared(Domain(packed.copy(), threshold), "same") for threshold in (0.2, 0.4))

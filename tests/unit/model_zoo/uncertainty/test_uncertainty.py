@@ -152,7 +152,7 @@ def test_a_training_molecule_is_at_home() -> None:
 
 
 def test_the_threshold_ignores_neighbours_in_the_same_fold() -> None:
-    """Twins in one fold say nothing: the threshold is what lay between folds when the model was scored."""
+    """Twins in one fold say nothing: the threshold is what was between folds when the model was scored."""
     twins = [*molecules("CCCCCCO", "CCCCCCO", "c1ccncc1", "c1ccncc1")]
     same, apart = (domain_of(twins, np.array(folds)).threshold for folds in ([0, 0, 1, 1], [0, 1, 0, 1]))
 

@@ -170,7 +170,7 @@ def test_descriptions_make_a_model_say_what_is_known_of_an_error(place: Place) -
 
 
 def test_no_structure_is_in_the_log(place: Place) -> None:
-    """Whatever a tool was called with, and whatever was wrong with it, the log at its most talkative does not tell."""
+    """Whatever a tool was called with, and whatever was wrong with it, the log does not show it at any level."""
 
     async def go() -> None:
         async with client_of(place, place.keys["all"]) as client:

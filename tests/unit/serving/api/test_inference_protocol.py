@@ -132,7 +132,7 @@ def test_a_fault_is_told_where_the_protocol_looks_for_it(client: Client) -> None
 
 
 def binary(*texts: bytes, size: int | None = None, header: str | None = None) -> dict[str, Any]:
-    """Return content and headers of a request whose molecules stand behind the JSON."""
+    """Return content and headers of a request whose molecules are behind the JSON."""
     data = b"".join(struct.pack("<I", len(text)) + text for text in texts)
     parameters = {"binary_data_size": len(data) if size is None else size}
     said = {"inputs": [{"name": "smiles", "shape": [len(texts)], "datatype": "BYTES", "parameters": parameters}]}
@@ -145,7 +145,7 @@ def binary(*texts: bytes, size: int | None = None, header: str | None = None) ->
 
 
 def test_molecules_may_come_as_bytes(client: Client) -> None:
-    """The binary extension gives what JSON gives; bytes that are not what they say are refused."""
+    """The binary extension returns what JSON returns; bytes that are not what they say are refused."""
     path = "/v2/models/solubility_logs/infer"
     as_json = client.post(path, json=tensor("CCO", "é", ""))
     as_bytes = client.post(path, **binary(b"CCO", "é".encode(), b""))

@@ -51,7 +51,7 @@ def test_a_leaderboard_says_who_won_and_why(tmp_path: Path) -> None:
 
 
 def test_a_card_without_a_leaderboard_is_an_empty_one(tmp_path: Path) -> None:
-    """A bundle whose card tells nothing of a contest is served, and its leaderboard has no rows."""
+    """A bundle whose card says nothing of a contest is served, and its leaderboard has no rows."""
     store = FolderStore(tmp_path / "store")
     version = publish(store, tmp_path / "bundle")
     with TestClient(create_app(Settings(), store)) as client:

@@ -74,7 +74,7 @@ def check(answer: Any, case: str) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/predict", "/v1/feedback", "/v1/jobs", "/v2/models/solubility_logs/infer"])
 def test_a_body_that_cannot_be_read_is_refused(client: TestClient[Any], path: str) -> None:
-    """Whatever is wrong with JSON is told to whoever sent it."""
+    """Whatever is wrong with JSON is reported to its sender."""
     for name, body in BODIES.items():
         check(client.post(path, content=body, headers=JSON), name)
 
@@ -117,7 +117,7 @@ def test_no_header_is_a_fault_of_the_service(client: TestClient[Any], name: byte
 def test_a_disk_that_takes_nothing_is_told(
     client: TestClient[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Jobs and measurements say that they cannot be kept; predictions go on."""
+    """Jobs and measurements say that they cannot be kept; predictions continue."""
     real = os.open
 
     def read_only(path: Any, flags: int, *rest: Any, **more: Any) -> int:

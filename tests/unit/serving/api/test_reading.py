@@ -78,7 +78,7 @@ def test_what_has_not_changed_is_not_sent_again(client: TestClient[Any], store: 
 
 
 def test_large_answers_come_packed(client: TestClient[Any]) -> None:
-    """The result of a job is packed for whoever takes it so, and means the same."""
+    """The result of a job is packed for clients that accept it, and means the same."""
     job = finished(client, ["C" * (1 + index % 30) + "O" for index in range(200)])
     packed = client.get(f"{job}/result")
     plain = client.get(f"{job}/result", headers={"accept-encoding": "identity"})

@@ -151,7 +151,7 @@ def test_own_names_are_answered(store: FolderStore, tmp_path: Path) -> None:
 def test_a_flood_of_refusals_is_stopped_and_does_not_fill_the_audit_log(
     store: FolderStore, keys: KeyStore, tmp_path: Path
 ) -> None:
-    """Who is refused all the time is told to wait, without a line each; a valid key from there goes on."""
+    """Who is refused all the time has to wait, without a line each; a valid key from there works."""
     _, text = keys.create("operator", ["admin"])
     rollback = f"/v1/champions/{ENDPOINT}/rollback"
     with service(store, tmp_path) as client:
@@ -189,7 +189,7 @@ def routes(app: Litestar) -> Iterator[tuple[str, str]]:
 def test_endpoints_are_not_named_to_strangers(
     store: FolderStore, keys: KeyStore, tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No route names an endpoint, or tells one from none, to a caller without a valid key.
+    """No route names an endpoint, or distinguishes one from none, to a caller without a valid key.
 
     An oracle for both: for an endpoint that is there and one that is not, the answers are the same.
     """
@@ -282,7 +282,7 @@ def test_a_damaged_file_of_keys_is_told_and_opens_nothing(
 
 
 def test_a_service_that_cannot_know_its_keys_does_not_start(keys: KeyStore, tmp_path: Path) -> None:
-    """The reason and what to do are told at the start, on this machine too."""
+    """The reason and what to do are reported at the start, on this machine too."""
     keys.path.parent.mkdir()
     keys.path.write_bytes(b"")
     with pytest.raises(ConfigError, match="aidrug keys create"):

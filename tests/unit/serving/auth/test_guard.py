@@ -100,7 +100,7 @@ def test_revoked_expired_and_wrong_keys_are_refused(store: FolderStore, keys: Ke
 
 
 def test_health_files_and_documentation_need_no_key(store: FolderStore, keys: KeyStore, tmp_path: Path) -> None:
-    """What tells nothing stays open: load balancers and browsers need it."""
+    """What reveals nothing stays open: load balancers and browsers need it."""
     keys.create("a", ["predict"])
     with service(store, tmp_path) as client:
         paths = ("/health/live", "/health/ready", "/schema", "/schema/openapi.json", "/static/page.css", "/key")
@@ -205,7 +205,7 @@ def test_administration_is_on_record_done_or_refused(store: FolderStore, keys: K
 
 
 def test_a_caller_past_its_allowance_is_told_when_to_come_back(store: FolderStore, tmp_path: Path) -> None:
-    """Every answer tells what is left; past it comes 429, and health is never counted."""
+    """Every answer states what is left; past it comes 429, and health is never counted."""
     with service(store, tmp_path, rate_per_minute=3) as client:
         answers = [client.post("/v1/predict", json=BODY) for _ in range(5)]
         health = client.get("/health/live")

@@ -68,7 +68,7 @@ def test_what_is_refused_when_it_is_replayed_serves_no_more(store: FolderStore) 
 
 
 def test_a_swap_is_replayed_before_it_serves(store: FolderStore, tmp_path: Path) -> None:
-    """However many there are, what takes another's place was replayed: the old one goes on where it is refused."""
+    """However many there are, what takes another's place was replayed: the old one continues where it is refused."""
 
     async def swap() -> ChampionWatcher:
         watcher = ChampionWatcher(store, 60)

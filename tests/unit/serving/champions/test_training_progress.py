@@ -1,4 +1,4 @@
-"""What a run is making and which champions are provisional, as API, client, card and page tell it."""
+"""What a run is making and which champions are provisional, as API, client, card and page report it."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_health_says_no_more_without_a_key_than_it_did(store: FolderStore) -> No
 
 
 def test_bad_news_is_no_news(store: FolderStore, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever lies beside the pointer, or nothing, the service serves and says nothing of it, in the log neither."""
+    """Whatever is beside the pointer, or nothing, the service serves and says nothing of it, in the log neither."""
     publish(store, tmp_path / "a", endpoint="logs")
     timeless = news().model_copy(update={"at": "yesterday"})
     bad = [None, b"", b"{", b"[]", b"\xff", b'{"at": 5}', as_bytes(news(age=90)), as_bytes(timeless)]
@@ -125,7 +125,7 @@ def test_bad_news_is_no_news(store: FolderStore, tmp_path: Path, caplog: pytest.
 
 
 def test_an_estimate_that_is_none_is_left_out(store: FolderStore) -> None:
-    """An estimate that is no number of seconds is no estimate."""
+    """An estimate that is not a number of seconds is no estimate."""
     for left in (float("nan"), float("inf"), -5.0):
         store.write_progress(as_bytes(news()).replace(b"170.0", str(left).replace("inf", "Infinity").encode()))
         making = TrainingProgress(store, 0.02)

@@ -119,7 +119,7 @@ def test_a_refusal_says_what_the_service_said(client: Client, tmp_path: Path) ->
 
 
 def test_a_table_keeps_its_index_and_columns(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Predictions stand beside what was there, row by row, whatever the index, the order, and what a cell holds."""
+    """Predictions are beside what was there, row by row, whatever the index, the order, and what a cell holds."""
     monkeypatch.setattr("serving.client.BATCH", 2)
     frame = pd.DataFrame(
         {"id": list("abcdef"), "structure": ["CCO", None, "nope", "CCN", "CCO", float("nan")], 7: range(6)},
@@ -171,7 +171,7 @@ def test_a_notebook_shows_pictures_and_nothing_that_runs(client: Client) -> None
 
 
 def test_a_measurement_that_arrives_twice_is_stored_once(address: str, tmp_path: Path) -> None:
-    """The same request again under its key changes nothing; a name of one's own stands above it."""
+    """The same request again under its key changes nothing; a name of one's own has precedence."""
     home = Path(tmp_path / "home")
     publish(FolderStore(home / "store"), home / "b1", onnx_bias=0.0)
     sent = {"measurements": [{"smiles": "CCO", "endpoint": "solubility_logs", "value": 1.0}] * 2}
@@ -208,7 +208,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 @contextmanager
 def server(answer: Callable[[BaseHTTPRequestHandler, int], Answer]) -> Iterator[tuple[str, list[Any]]]:
-    """Run a server that answers as it is told; give its address and the requests it saw."""
+    """Run a server that answers as it is set to; return its address and the requests it saw."""
     seen: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -239,7 +239,7 @@ def server(answer: Callable[[BaseHTTPRequestHandler, int], Answer]) -> Iterator[
 
 
 def test_a_busy_service_is_asked_again_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After 429 and 503 the client waits as long as it is told, then sends the request again, with its key."""
+    """After 429 and 503 the client waits as long as it is asked to, then sends the request again, with its key."""
     pauses: list[float] = []
     monkeypatch.setattr("serving.client.transport.time.sleep", pauses.append)
     turns: list[Answer] = [
@@ -289,7 +289,7 @@ def test_what_changes_something_is_not_sent_twice(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_key_follows_no_redirect() -> None:
-    """Whoever redirects does not get the key, and the user is told."""
+    """A server that redirects does not get the key, and the user learns it."""
     with (
         server(lambda *_: (200, {}, b"[]")) as (elsewhere, stolen),
         server(lambda *_: (302, {"location": f"{elsewhere}/v1/endpoints"}, b"")) as (url, _),
@@ -384,7 +384,7 @@ def test_predicting_smiles_on_the_command_line(address: str) -> None:
 
 
 def test_predicting_a_file_on_the_command_line(address: str, tmp_path: Path) -> None:
-    """A file becomes a file with every row in its place, or goes to stdout; progress stands on stderr."""
+    """A file becomes a file with every row in its place, or goes to stdout; progress goes to stderr."""
     source = tmp_path / "hits.csv"
     source.write_text("id,drawing\n1,CCO\n2,nope\n3,CCN\n")
     refused = aidrug_predict(address, str(source), "--column", "structure")

@@ -45,7 +45,7 @@ def entries(client: TestClient[Any], *smiles: str, **fields: Any) -> list[dict[s
 
 
 def test_nothing_is_added_unless_asked_for(client: TestClient[Any]) -> None:
-    """What costs milliseconds or tells of training data is left out by default."""
+    """What costs milliseconds or reveals training data is left out by default."""
     (entry,) = entries(client, "O=Cc1ccccc1")
 
     assert "alerts" not in entry
@@ -109,7 +109,7 @@ def test_an_unknown_wish_is_a_clear_fault(client: TestClient[Any], include: Any,
 
 
 def test_a_bound_is_shown_with_its_sign(tmp_path: Path) -> None:
-    """`< 5.30` is no measurement of 5.30: API and page tell the sign, and the axis is not drawn from bounds."""
+    """`< 5.30` is not a measurement of 5.30: API and page show the sign, and the axis is not drawn from bounds."""
     store = FolderStore(tmp_path / "store")
     measured, signs = [5.3] * len(TRAINING), ["<" if text == "CCO" else "=" for text in TRAINING]
     measured[TRAINING.index("CCN")] = 7.0
@@ -175,7 +175,7 @@ LOADS = [f"{'C' * length}O" for length in range(1, 31)]
 
 
 def test_explanations_end_with_the_time_of_a_request(tmp_path: Path, slow: list[str]) -> None:
-    """A request that would take longer is told how far it came, and its work stops; asked again, it comes further."""
+    """A request that would take longer is answered with how far it came, and its work stops; the next comes further."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "a", endpoint="logs", onnx_bias=-1.0, explained=True)
     with TestClient(create_app(Settings(poll_seconds=0.02, request_seconds=0.5), store)) as client:
@@ -261,7 +261,7 @@ def test_work_is_cancelled_when_its_client_leaves() -> None:
 
 
 def test_a_measured_pair_is_shown_only_where_neighbours_are(tmp_path: Path) -> None:
-    """With both asked for, groups and a pair stand beside the atoms; a service that hides neighbours shows no pair."""
+    """With both asked for, groups and a pair are beside the atoms; a service that hides neighbours shows no pair."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "a", endpoint="logs", onnx_bias=-1.0, explained=True)
     asked = "CCOC(=O)c1ccccc1O"

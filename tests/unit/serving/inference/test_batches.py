@@ -304,7 +304,7 @@ def test_when_too_many_threads_are_held_up_requests_are_refused_until_one_return
 
 
 def test_a_fault_of_the_predictor_reaches_its_callers_and_spares_the_thread() -> None:
-    """An exception is told to the requests of that batch; the next batch is predicted."""
+    """An exception is reported to the requests of that batch; the next batch is predicted."""
 
     async def test() -> None:
         predictor = Predictor()

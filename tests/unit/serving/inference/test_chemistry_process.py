@@ -98,7 +98,7 @@ def test_what_a_process_computes_is_equal_to_the_last_bit(process: ChemistryProc
 
 
 def test_what_is_raised_there_is_named_here_and_says_no_more(process: ChemistryProcess) -> None:
-    """Its message may hold a structure; the process goes on."""
+    """Its message may hold a structure; the process continues."""
     with pytest.raises(Exception, match=r"^$") as fault:
         process.featurize("nonsense", readable())
 
@@ -108,7 +108,7 @@ def test_what_is_raised_there_is_named_here_and_says_no_more(process: ChemistryP
 
 
 def test_a_process_ends_with_the_service_alone(process: ChemistryProcess) -> None:
-    """What a terminal or a supervisor tells the whole group leaves it to the service, which still answers."""
+    """A signal of a terminal or a supervisor to the whole group, it leaves to the service, which still answers."""
     for told in (signal.SIGINT, signal.SIGTERM):
         os.kill(number_of(process), told)
     time.sleep(0.1)
@@ -137,7 +137,7 @@ def test_no_process_is_left_when_the_service_is_killed(tmp_path: Path) -> None:
 
 
 def test_one_that_was_killed_is_replaced() -> None:
-    """Who asks it is told; the next batch has another, and one that did its work is used again."""
+    """Its caller gets an error; the next batch has another, and one that did its work is used again."""
     with chemistry_process(ROOM) as first:
         assert first is not None
         first.kill()
@@ -210,7 +210,7 @@ def test_one_begins_however_many_connections_are_held() -> None:
 
 
 def test_no_more_work_than_there_is_room_for() -> None:
-    """Who needs a process waits for its turn; who does not goes on without one."""
+    """Who needs a process waits for its turn; who does not continues without one."""
     room, order = threading.Semaphore(1), []
 
     def needs() -> None:

@@ -51,7 +51,7 @@ def test_many_endpoints_leave_room_for_some_molecules(bundles: dict[str, Bundle]
 
 
 def test_bundles_that_serve_no_more_do_not_pile_up(bundles: dict[str, Bundle], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one molecule estimates of so many versions are kept; past it the newest begin anew."""
+    """Of one molecule estimates of so many versions are kept; past it the newest begin again."""
     monkeypatch.setattr("model_zoo.inference.predictor.MOST_VERSIONS", 2)
     asked = predictor(100, 0)
     for name, bundle in bundles.items():

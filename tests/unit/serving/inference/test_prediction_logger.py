@@ -1,4 +1,4 @@
-"""The thread that writes the live record: everything noted is written, and it never stands in the way."""
+"""The thread that writes the live record: everything noted is written, and it is never in the way."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def service(store: FolderStore, record: Path) -> Iterator[TestClient[Any]]:
 
 
 def report(client: TestClient[Any], error: float) -> list[dict[str, Any]]:
-    """Report a value for each molecule that lies so far above what is predicted."""
+    """Report a value for each molecule that is so far above what is predicted."""
     # Numbers that are all the same are no measurements.
     sent: list[dict[str, Any]] = [
         {"smiles": each, "endpoint": ENDPOINT, "value": -1.0 + error + place / 1e4, "name": each}
@@ -97,7 +97,7 @@ def test_intervals_widen_where_values_lie_outside_and_the_answer_says_so(store: 
 
 
 def test_values_that_are_taken_back_leave_no_trace(store: FolderStore, tmp_path: Path) -> None:
-    """Withdrawn by name, they count no more; names that there were none of are told."""
+    """Withdrawn by name, they no longer count; names without a value are reported."""
     with service(store, tmp_path / "record") as client:
         report(client, error=1.5)
         wait(lambda: told(client)["interval_factor"] > 1.5)
@@ -130,7 +130,7 @@ def test_another_champion_begins_with_its_own_intervals(store: FolderStore, tmp_
 def test_a_bad_decision_is_refused(
     store: FolderStore, tmp_path: Path, path: str, body: dict[str, Any], status: int
 ) -> None:
-    """Nobody sets a factor by hand; unknown endpoints and empty lists are told."""
+    """Nobody sets a factor by hand; unknown endpoints and empty lists are refused."""
     with service(store, tmp_path / "record") as client:
         answer = client.post(path, json=body)
         assert answer.status_code in (status, 422), answer.text

@@ -48,7 +48,7 @@ def put_on_trial(store: FolderStore, folder: Path, mode: RolloutMode, share: flo
 
 
 def predict(client: Client, smiles: list[str]) -> list[dict[str, Any]]:
-    """Predict, and give what is said of solubility per molecule."""
+    """Predict, and return what is said of solubility per molecule."""
     response = client.post("/v1/predict", json={"smiles": smiles})
     assert response.status_code == 200, response.text
     return [entry["endpoints"][SOLUBILITY] for entry in response.json()["predictions"]]
@@ -138,7 +138,7 @@ def test_promoting_without_a_trial_is_refused() -> None:
 
 
 def test_a_trial_keeps_its_date_and_ends_when_told() -> None:
-    """The same trial wanted again changes nothing; other terms begin anew; a serving version is on no trial."""
+    """The same trial wanted again changes nothing; other terms begin again; a serving version is on no trial."""
     pointer = Pointer().appoint({SOLUBILITY: "a"}, by="test")
     begun = pointer.put_on_trial({SOLUBILITY: ("b", "split", 0.2)}, by="test")
     assert begun.put_on_trial({SOLUBILITY: ("b", "split", 0.2)}, by="another") is begun
@@ -180,7 +180,7 @@ def test_measured_values_are_stored_beside_a_prediction(store: FolderStore, tmp_
 
 
 def test_feedback_says_when_no_record_is_kept_or_it_cannot_be_written(store: FolderStore, tmp_path: Path) -> None:
-    """Nothing is accepted that cannot be stored, and predictions go on."""
+    """Nothing is accepted that cannot be stored, and predictions continue."""
     publish(store, tmp_path / "a", value=-1.0)
     body = {"measurements": [{"smiles": "CCO", "endpoint": SOLUBILITY, "value": 1.0}]}
     with service(store, None) as client:

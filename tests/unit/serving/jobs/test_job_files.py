@@ -93,7 +93,7 @@ def test_blank_lines_between_rows_are_rows(tmp_path: Path) -> None:
 
 
 def test_a_row_with_too_many_cells_fails_alone(tmp_path: Path) -> None:
-    """A row that is shifted somewhere is not predicted by what stands in the wrong column."""
+    """A row that is shifted somewhere is not predicted by what is in the wrong column."""
     _, rows = read(tmp_path, b"smiles,name\nCCO,a,b\nCCN,c\n")
 
     assert [row.fault and row.fault[0] for row in rows] == ["ragged-row", None]

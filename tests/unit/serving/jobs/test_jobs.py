@@ -200,7 +200,7 @@ def test_the_same_key_is_the_same_job(store: FolderStore) -> None:
 
 
 def test_a_refused_file_leaves_nothing_and_frees_its_key(store: FolderStore) -> None:
-    """A file at fault is no job; its key may be used for the mended file."""
+    """A file at fault is no job; its key may be used for the corrected file."""
     with serving(store) as client:
         headers = {"idempotency-key": "k-1", "content-type": "text/csv"}
         refused = client.post("/v1/jobs", content=b"a,b\n1,2\n", headers=headers)
@@ -376,7 +376,7 @@ def sse(client: Client, job: str, last_id: str | None = None) -> list[dict[str, 
 
 
 def test_events_tell_progress_and_resume(store: FolderStore) -> None:
-    """Progress has the rows done as its id; who comes back is told only what is new; the end is always told."""
+    """Progress has the rows done as its id; a client that comes back gets only what is new; the end is always sent."""
     with serving(store, chunk_rows=1) as client:
         job = submit(client, ["CCO", "C1CC", "CCN"])
         told = sse(client, job)
@@ -393,7 +393,7 @@ def test_events_tell_progress_and_resume(store: FolderStore) -> None:
 
 
 def test_a_full_disk_fails_the_job_and_nothing_else(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without space a job fails and says why, an upload is refused, and predictions go on."""
+    """Without space a job fails and says why, an upload is refused, and predictions continue."""
 
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -490,7 +490,7 @@ def test_a_job_that_ends_the_service_again_and_again_is_given_up(store: FolderSt
 def test_a_chunk_is_saved_beside_the_next_unless_the_service_ended(
     store: FolderStore, monkeypatch: pytest.MonkeyPatch, attempts: int, safe: list[int]
 ) -> None:
-    """Writing does not hold predicting up; after an end of the service, what was predicted is safe before going on."""
+    """Writing does not hold predicting up; after an end of the service, what was predicted is safe before the next."""
     seen: list[int] = []
     ids: list[str] = []
     claim, predict, write = JobTable.claim, Runner._predict, JobFolder.write_results

@@ -41,7 +41,7 @@ def done(client: Client, smiles: list[str], **fields: Any) -> str:
 
 
 def test_every_row_is_a_candidate_or_named(store: FolderStore) -> None:
-    """Refused, measured and repeated rows are left out; an endpoint without a wish has no say, and is told anyway."""
+    """Refused, measured and repeated rows are left out; an endpoint without a wish has no say, and is shown anyway."""
     with serving(store) as client:
         found = suggested(client, done(client, SMILES), batch=20)
 

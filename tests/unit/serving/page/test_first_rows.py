@@ -118,7 +118,7 @@ def test_a_workbook_is_read_and_predicted(client: Client) -> None:
 
 
 def test_the_endpoint_that_a_file_could_become_is_offered(client: Client) -> None:
-    """The guesses of `aidrug endpoint new` stand there with their evidence, and a YAML to take away."""
+    """The guesses of `aidrug endpoint new` are there with their evidence, and a YAML to take away."""
     answer = client.post("/page/file", files={"file": ("hits.csv", CSV.encode())}).text
     (text,) = re.findall(r'<pre class="yaml">(.*?)</pre>', answer, re.DOTALL)
     made = yaml.safe_load(unescape(text))
@@ -152,6 +152,6 @@ def test_several_endpoints_are_offered_in_one_file(client: Client, tmp_path: Pat
 
 
 def test_what_is_no_table_says_so(client: Client) -> None:
-    """A broken archive and an empty file are told in words, not as a fault of the page."""
+    """A broken archive and an empty file are explained in words, not as a fault of the page."""
     assert "not a whole gzip file" in look(client, "a.csv.gz", b"\x1f\x8b junk")
     assert "empty file" in look(client, "a.csv", b"\n")

@@ -1,4 +1,4 @@
-"""One number per thing: what *Why?* adds up to is what the card shows; what a structure leaves open is told."""
+"""One number per thing: what *Why?* adds up to is what the card shows; what a structure leaves open is reported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Any]
 
 @pytest.mark.parametrize("smiles", ["CC(=O)Oc1ccccc1C(=O)O", "CCO", "Clc1ccccc1"])
 def test_what_why_adds_up_to_is_the_number_on_the_card(client: TestClient[Any], smiles: str) -> None:
-    """Of a calibrated class the probability that is told; of a logarithm, or another unit, the value in that unit."""
+    """Of a calibrated class the probability that is shown; of a logarithm, or another unit, the value in that unit."""
     card = client.post("/", data={"smiles": smiles}, headers=FRAGMENT).text
     for endpoint in ("herg", "clearance", "potency"):
         row = re.findall(rf'<tr data-endpoint="{endpoint}".*?</tr>', card, flags=re.DOTALL)[0]

@@ -45,7 +45,7 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def why(client: Client, endpoint: str, headers: dict[str, str] = FRAGMENT) -> str:
-    """Ask what stands behind a prediction."""
+    """Ask what is behind a prediction."""
     return client.post("/page/why", data={"smiles": "CCO ethanol", "endpoint": endpoint}, headers=headers).text
 
 

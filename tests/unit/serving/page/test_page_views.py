@@ -79,7 +79,7 @@ def test_a_file_holds_every_molecule_in_order(client: TestClient[Any]) -> None:
 
 
 def test_comparing_works_without_a_script(client: TestClient[Any]) -> None:
-    """The picked molecules alone stand side by side, in a whole page, or as its part."""
+    """The picked molecules alone are side by side, in a whole page, or as its part."""
     fields = {"smiles": "CCO a\nCCN b\nCCC c\nnonsense", "pick": ["0", "2", "3"]}
     page = client.post("/page/compare", data=fields)
     part = client.post("/page/compare", data=fields, headers=FRAGMENT).text
@@ -137,7 +137,7 @@ def test_an_empty_service_has_pages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("threshold", "band"), [(0.5, "good"), (0.7, "fair")])
 def test_a_class_that_is_not_wanted_is_not_called_desirable(threshold: float, band: str, tmp_path: Path) -> None:
-    """Where 62 % is still a no, the word beside it does not say desirable, although 62 % lies near what is wanted."""
+    """Where 62 % is still a no, the word beside it does not say desirable, although 62 % is near what is wanted."""
     store = FolderStore(tmp_path / "store")
     rule = ProbabilityRule(threshold=threshold, margins=((0.2, 0.2),))
     wished = {"low": 0.7, "margin": 0.7}
@@ -183,7 +183,7 @@ def test_what_is_pasted_is_told_before_and_predicted_in_order(client: TestClient
     assert "Line 4 (key): An InChIKey is a digest" in told
     assert "the same molecule as line 2" in told
     assert "Line 1 is not a molecule: headings." in told
-    assert "left out: Na, known as a counter-ion" in told  # the cursor stands in line 3
+    assert "left out: Na, known as a counter-ion" in told  # the cursor is in line 3
     assert [row["name"] for row in file] == ["acid", "ion", "key", "aspirin", ""]
     assert [row["standardised"] for row in file] == ["CC(=O)O", "CC(=O)O", "", "CC(=O)Oc1ccccc1C(=O)O", "CO"]
     assert [row["error_code"] for row in file] == ["", "", "inchikey", "", ""]
@@ -229,7 +229,7 @@ def test_what_was_measured_stands_beside_what_is_predicted(tmp_path: Path) -> No
 
 
 def test_what_became_of_the_rows_stands_on_the_model_page(tmp_path: Path) -> None:
-    """Files, kept, merged, bounds, and dropped rows by reason; a card that does not tell shows nothing of it."""
+    """Files, kept, merged, bounds, and dropped rows by reason; a card that does not state it shows nothing of it."""
     curated = {
         "files": {"assay <1>.csv": 1100}, "rows": 1100, "kept": 990, "merged": 20,
         "dropped": {"metal": 60, "not a number": 30}, "molecules": 1000, "bounds": 12,

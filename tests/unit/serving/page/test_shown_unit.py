@@ -1,4 +1,4 @@
-"""An endpoint that people read in another unit: beside every value stands the shown one, and both say the same."""
+"""An endpoint that people read in another unit: beside every value is the shown one, and both say the same."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_job_has_columns_for_it(client: Client) -> None:
 
 
 def test_a_bound_is_measured_in_the_shown_unit_and_kept_in_the_endpoints(client: Client, tmp_path: Path) -> None:
-    """An IC50 above 10,000 nM is a pIC50 below 5, by the form and by the API; it is told which side the model is on."""
+    """An IC50 above 10,000 nM is a pIC50 below 5, by the form and by the API; the answer names the model's side."""
     fields = {"smiles": "CCO", "endpoint": "herg", "source": "lab"}
     said = client.post("/page/measured", data={**fields, "value": ">10000"}, headers=FRAGMENT).text
     exact = client.post("/page/measured", data={**fields, "value": "100"}, headers=FRAGMENT).text

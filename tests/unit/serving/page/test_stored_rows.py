@@ -121,14 +121,14 @@ def test_a_row_of_blocks_has_a_structure_on_one_line(client: Client) -> None:
 
 
 def test_drawings_come_in_order_and_only_of_what_can_be_drawn(client: Client) -> None:
-    """A line each; none for what is no molecule, or too large."""
+    """A line each; none for what is not a molecule, or too large."""
     drawn = client.post("/page/drawings", data={"smiles": "\n".join(["CCO", "C1CC", "", "C" * 3000])}).json()
 
     assert ["<svg" in each for each in drawn] == [True, False, False, False]
 
 
 def test_what_is_gone_is_told(client: Client) -> None:
-    """A start beyond the end gives nothing; a job that was removed, and one that never was, are told."""
+    """A start beyond the end gives nothing; a job that was removed, and one that never was, are reported."""
     job = stored(client, b"smiles\nCCO\n")
     beyond = client.get(f"/page/jobs/{job}/rows", params={"start": 10**9})
     odd = [client.get(f"/page/jobs/{job}/rows", params={"start": start}).status_code for start in (-1, "x")]

@@ -59,7 +59,7 @@ def test_what_is_no_query_is_refused(client: Client) -> None:
 
 
 def test_a_pattern_that_never_ends_is_stopped(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told how far it came, and predictions go on."""
+    """The answer says how far it came, and predictions continue."""
     monkeypatch.setattr(behind, "WALL_SECONDS", 3.0)
     lines = [*("CCO",) * structure_search.PART, *(f"{'C(C)(C)' * 60}C",) * 5]
     answer = client.post("/page/structures", data={"query": "C(C)(C)" * 26 + "N", "smiles": "\n".join(lines)})

@@ -191,7 +191,7 @@ def test_one_broken_bundle_of_an_earlier_version_keeps_no_other_from_changing(pl
 
 
 def test_a_vanished_folder_is_as_absent_as_a_key_that_is_not_there(tmp_path: Path) -> None:
-    """Neither is an error of the store: whoever followed it decides what it means."""
+    """Neither is an error of the store: its follower decides what it means."""
     store = FolderStore(tmp_path / "store")
     publish(store, tmp_path / "bundle")
     shutil.rmtree(store.root)

@@ -136,7 +136,7 @@ def test_an_update_on_an_old_pointer_is_made_again_on_the_new_one(store: S3Store
 
 
 def test_writers_side_by_side_lose_no_update(store: S3Store) -> None:
-    """Every update is made on top of the one before, whoever made it."""
+    """Every update is made on top of the one before, by any writer."""
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda n: store.update_pointer(lambda now: appoint_unseen(now, f"e{n}")), range(16)))
     pointer = parse_pointer(store.read_pointer_bytes())

@@ -1,4 +1,4 @@
-"""What the service tells its operator: metrics and log lines, and what it keeps to itself."""
+"""What the service reports to its operator: metrics and log lines, and what it keeps to itself."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_people_read_text_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_full_disk_loses_lines_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines that cannot be written are counted; whoever logs notices nothing."""
+    """Lines that cannot be written are counted; the logging code notices nothing."""
     dropped: list[int] = []
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stderr", full)

@@ -1,4 +1,4 @@
-"""The service tells how the pipeline beside it is, and a sensor that fails or is gone cannot hide it."""
+"""The service reports how the pipeline beside it is, and a sensor that fails or is gone cannot hide it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def gauges(client: TestClient[Any]) -> dict[str, float]:
 
 
 def test_since_when_something_is_stale_is_remembered(folder: Path) -> None:
-    """From the first look that found it until one that finds nothing, whatever else changes; then it begins anew."""
+    """From the first look that found it until one that finds nothing, whatever else changes; then it begins again."""
     assert read_pipeline_state(folder).automation is None
     tell_automation_state(folder, None)  # nothing is known, and nothing is written
     assert not (folder / AUTOMATION).exists()

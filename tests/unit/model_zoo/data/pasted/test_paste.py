@@ -50,7 +50,7 @@ def test_no_line_is_lost() -> None:
 
 
 def test_a_table_gives_the_same_molecules_whatever_its_delimiter_and_order() -> None:
-    """Columns may stand in any order, under any delimiter, quoted or not, with a header or without."""
+    """Columns may be in any order, under any delimiter, quoted or not, with a header or without."""
     rows = [("A-1", "180.2", ASPIRIN), ("A-2", "46.1", "CCO"), ("A-3", "78.1", "c1ccccc1")]
     expected = [(name, smiles) for name, _, smiles in rows]
     for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0)):
