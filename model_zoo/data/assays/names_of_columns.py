@@ -34,7 +34,7 @@ _NO_MEASUREMENT = re.compile(
     r"""(^|\b|_)(mw|mol(ecular)?_?w(eigh)?t|mass|a_?logp|c_?logp|x_?logp|m_?logp|tpsa|psa|hb[da]|h_bond|acceptors|donors
     |rotatable|rings?|heavy|atoms|qed|ro5|violations|lipinski|molregno|cid|sid|aid|tid|year|index|row|confidence|pubmed
     |doi|src|well|plate|batch|replicates?|count|n|std|stdev|sd|sem|se|err|error|hill|slope|r2|r_squared|ci|cv|predicted
-    |pred|calc|calculated|estimated|simulated|passage|concentration|conc|dose|temperature|temp|min_degree|degree|url|id|ids
+    |pred|calc|calculated|estimated|simulated|passage|concentration|conc|dose|temperature|temp|min_degree|degree|url|id|ids|ligand_efficiency|bei|sei|lle|max_phase|duplicates?|flag|pubchem_activity_score
     |num|no|number|nr|nummer|lfd|vendor|cas|barcode|inchi|inchikey|formula|purity|upper_value|lower_value|polar_surface_area)(\b|_|$)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -113,6 +113,17 @@ def potency_kind(name: str) -> str:
         return ""
     kind = match[2].replace(" ", "")
     return kind.capitalize() if kind.lower() in ("ki", "kd") else kind.upper()
+
+
+def is_potency_kind(text: str) -> bool:
+    """Return whether a text is a kind of potency, and says nothing else.
+
+    Examples
+    --------
+    >>> [is_potency_kind(text) for text in ("IC50", "Ki", "hERG IC50")]
+    [True, True, False]
+    """
+    return bool(_POTENCY.fullmatch(_plain(text).strip()))
 
 
 def is_no_measurement(name: str) -> bool:

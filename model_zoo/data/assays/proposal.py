@@ -12,8 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_zoo.data.assays.beside import names_unit
-from model_zoo.data.assays.names_of_columns import direction_of, is_negative_logarithm, potency_kind, unit_in
+from model_zoo.data.assays.beside import names_unit, names_unit_of_condition
+from model_zoo.data.assays.names_of_columns import (
+    direction_of,
+    is_negative_logarithm,
+    is_potency_kind,
+    potency_kind,
+    unit_in,
+)
 from model_zoo.data.assays.roles import Roles, Value
 from model_zoo.data.assays.whole_table import ANY, WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
@@ -157,7 +163,7 @@ def _where(roles: Roles, answers: Answers, made: Proposal) -> dict[str, Json]:
     for column, texts in roles.choosing.items():
         if column in where:
             continue
-        if any(potency_kind(text) for text in texts):
+        if any(map(is_potency_kind, texts)):
             where[column] = texts.most_common(1)[0][0]
             made.why["source.where"] = f"the most frequent of {_counted_texts(texts)}"
         else:
@@ -216,12 +222,13 @@ def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> t
     if not said and value.units:
         texts = [unit_name(text) for text in table.column(value.units) if is_unit(text)]
         said = max(dict.fromkeys(texts), key=texts.count)
-    same = {text for name in table.names if names_unit(name) for text in table.column(name) if text}
+    named = [name for name in table.names if names_unit(name) and not names_unit_of_condition(name)]
+    same = {text for name in named for text in table.column(name) if text}
     if not said and len(same) == 1:
         said = unit_name(same.pop())  # one that converts into no other, and the same in all rows
     if not said and (inside := [unit for cell in table.column(value.name) if (unit := split_unit(cell)[1])]):
         said = max(dict.fromkeys(inside), key=inside.count)
-    names = [value.name, *(text for _, text in answers.where)]
+    names = [value.name, value.below, *(text for _, text in answers.where)]
     kind = next(filter(None, (re.search(r"log ?(s|bb|d|p)\b", name, re.IGNORECASE) for name in names)), None)
     if not said and kind and not is_negative_logarithm(value.name):
         said = {"s": "log10 mol/L", "bb": "logBB", "d": "log D", "p": "log P"}[kind[1].lower()]
@@ -243,6 +250,12 @@ def _ask_units(table: WholeTable, value: Value, made: Proposal) -> None:
         if any(sign.isdigit() for sign in cell)
     ]
     silent = [cell for cell, unit in cells if not unit]
+    others = Counter(text for text in beside if is_unit(text))
+    if value.unit and others and value.unit not in map(unit_name, others):
+        made.questions.append(
+            f"{value.name!r} is in {value.unit} by its heading, and {value.units!r} holds {_counted_texts(others)}: "
+            "correct one of them"
+        )
     if value.unit or not silent or len(silent) == len(cells):
         return
     told = Counter(unit for _, unit in cells if unit)

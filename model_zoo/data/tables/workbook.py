@@ -149,7 +149,7 @@ def _shown(value: float, number_format: str, decimal: str) -> str:
 
 def _section(value: float, number_format: str) -> str:
     """Return the part of a number format that counts for a value: of those with a condition the first that it meets."""
-    sections = re.findall(r'(?:"[^"]*"|\\.|[^;"\\])+|(?<=;)(?=;|$)', number_format) or ["General"]
+    sections: list[str] = re.findall(r'(?:"[^"]*"|\\.|[^;"\\])+|(?<=;)(?=;|$)', number_format) or ["General"]
     conditions = [_CONDITION.search(each) for each in sections[:2]]
     if any(conditions):
         for section, condition in zip(sections, conditions, strict=False):
