@@ -20,6 +20,7 @@ from model_zoo.data.assays.names_of_columns import (
     potency_kind,
     unit_in,
 )
+from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.assays.roles import Roles, Value
 from model_zoo.data.assays.whole_table import ANY, WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
@@ -34,6 +35,8 @@ _ENCODING_NAMES = {codec: name for name, codec in ENCODINGS.items()}
 _DELIMITER_NAMES = {sign: name for name, sign in DELIMITERS.items()}
 POTENCY_RANGE = [2, 13]
 UNKNOWN = "unknown"
+_NAMELESS = re.compile(r"((standard|activity|published)[ _]?)?(value|result|potency|activity)s?$", re.IGNORECASE)
+"""Names that do not say what was measured."""
 _MOLAR = {"M", "mM", "uM", "nM", "pM", "fM", "mol/L", "mmol/L", "umol/L", "nmol/L", "pmol/L"}
 
 
@@ -184,27 +187,31 @@ def _numeral_keys(table: WholeTable, roles: Roles, value: Value, answers: Answer
 
 def _numerals(table: WholeTable, roles: Roles, value: Value, answers: Answers, made: Proposal) -> str:
     """Choose how numbers are written: by what is known, by the whole column, by the file; or ask."""
-    readings = value.numerals.readings
     if answers.numerals is not None:
         return answers.numerals
+    numerals, others = value.numerals, roles.values
+    if table.form.format == "xlsx" and (texts := [text for text in table.column(value.name) if "," in text]):
+        alone = numerals_of(texts)  # a cell that is a number says nothing of how those that are texts are written
+        numerals, others = (alone, ()) if alone.is_numeric else (numerals, others)
+    readings = numerals.readings
     if len(readings) == 1:
         if readings[0] != ".":
-            made.why["source.decimal"] = f"{value.numerals.numbers} numbers of the column, which fit no other reading"
+            made.why["source.decimal"] = f"{numerals.numbers} numbers of the column, which fit no other reading"
         return readings[0]
     by_commas = table.form.format == "csv" and table.form.delimiter == ","
     if readings[0] == "." and (by_commas or table.form.format in ("sdf", "parquet", "xlsx")):
         return (
             "."  # who writes 1,5 writes 1.000 for a thousand, and separates no cells by commas; software writes points
         )
-    decided = {each for other in roles.values if (each := _decimal(table, other))}
+    decided = {each for other in others if (each := _decimal(table, other))}
     agreed = [each for each in readings if {each[0]} == decided]
     if len(agreed) == 1:
-        made.why["source.decimal"] = f"as in other columns; else {value.numerals.shown()}"
+        made.why["source.decimal"] = f"as in other columns; else {numerals.shown()}"
         return agreed[0]
     options = " or ".join(
         f"--decimal '{each[0]}'" + (f" --thousands '{each[1]}'" if each[1:] else "") for each in readings
     )
-    made.questions.append(f"{value.name!r}: {value.numerals.shown()}. Say which: {options}")
+    made.questions.append(f"{value.name!r}: {numerals.shown()}. Say which: {options}")
     return readings[0]
 
 
@@ -237,7 +244,7 @@ def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> t
     if not said:
         return UNKNOWN, ""
     told = [*names, *(text for texts in roles.choosing.values() for text in texts), table.path.name]
-    potency = next(filter(None, map(potency_kind, told)), "IC50" if value.units else "")
+    potency = next(filter(None, map(potency_kind, told)), "IC50" if value.units and _NAMELESS.match(value.name) else "")
     return (f"p{potency}", said) if potency and said in _MOLAR else (said, "")
 
 

@@ -163,8 +163,9 @@ def _chosen_by(
     """Count the texts of a column by which some rows may be meant and others not; none where it is no such column."""
     counted = Counter(filter(None, texts))
     if _CHOOSING.search(name) and name not in taken:
-        flagged = "validity" in name.lower() and len(counted) < len(Counter(texts))
-        return Counter(texts) if flagged else counted if len(counted) > 1 else Counter()
+        if counted and "validity" in name.lower():
+            return Counter(texts)
+        return counted if len(counted) > 1 else Counter()
     if _is_condition(name):
         return counted if 1 < len(counted) <= FEW or _differs_within(table, texts) else Counter()
     if name in unclear:
