@@ -11,7 +11,7 @@ from model_zoo.data.assays.beside import belonging, names_relation, names_unit, 
 from model_zoo.data.assays.names_of_columns import is_no_measurement, unit_in
 from model_zoo.data.assays.numerals_of_columns import Numerals, numerals_of
 from model_zoo.data.assays.whole_table import WholeTable
-from model_zoo.data.curation import NOT_MEASURED
+from model_zoo.data.curation import says_no_value
 from model_zoo.data.splits import ISO_DAY
 from model_zoo.data.units import is_relation, is_unit
 
@@ -193,7 +193,7 @@ def _is_condition(name: str) -> bool:
 
 
 def _said(texts: list[str]) -> list[str]:
-    return [text for text in texts if text.lower() not in NOT_MEASURED]
+    return [text for text in texts if not says_no_value(text)]
 
 
 def labels_of(texts: list[str]) -> dict[str, int] | None:
@@ -209,7 +209,7 @@ def labels_of(texts: list[str]) -> dict[str, int] | None:
         label = next((value for words, value in _LABELS if text.lower() in words), None)
         if label is not None:
             found[text] = label
-        elif text.lower() not in NOT_MEASURED | _UNDECIDED:
+        elif text.lower() not in _UNDECIDED and not says_no_value(text):
             return None
     return found if set(found.values()) == {0, 1} else None
 
