@@ -9,15 +9,16 @@ measurements (see `replicates.py`), splits (see `splits.py`).
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from model_zoo.chemistry.molecules import Standardise, weight_as_written
+from model_zoo.chemistry.molecules import Standardise
 from model_zoo.data.numerals import POINT
 from model_zoo.data.reasons import count_reasons
 from model_zoo.data.replicates import Measured, Merged, merge, weight_of
-from model_zoo.data.standardised import standardised
+from model_zoo.data.standardised import standardised, weight_of_one
 from model_zoo.data.targets import Task
 from model_zoo.data.units import (
     FLIPPED_RELATION,
@@ -42,11 +43,24 @@ REPORT_COLUMNS = ("file", "row", "smiles", "value", "action", "reason", "inchike
 NOT_MEASURED = {
     "na", "n/a", "n.a.", "nd", "n.d.", "n/d", "nt", "n.t.", "nan", "none", "null", "-", "--", "?", "tbd", "failed",
     "pending", "not determined", "not measured", "not tested", "no data", "not available", "not applicable", "missing",
-    "#n/a", "-999", "-999.0", "-9999", "-9999.0", "-99999",
+    "#n/a",
 }  # fmt: skip
-"""Texts that say that there is no value, in lower case: words, and the numbers that programs write for it."""
+"""Texts that say that there is no value, in lower case."""
+_NINES = re.compile(r"-9{3,5}(?:[.,]0*)?")
+"""The numbers that programs write where there is no value."""
 BELOW_LIMIT = {"blq", "bloq", "bql", "<lloq", "<loq", "<lod", "lloq", "below loq", "below lloq"}
 """Texts that say that a value is below the limit of quantification."""
+
+
+def says_no_value(text: str) -> bool:
+    """Return whether a cell says that nothing was measured.
+
+    Examples
+    --------
+    >>> [says_no_value(text) for text in ("n.d.", "-999.00", "-9999", "-99.9")]
+    [True, True, True, False]
+    """
+    return text.lower() in NOT_MEASURED or bool(_NINES.fullmatch(text))
 
 
 class Threshold(BaseModel):
@@ -164,6 +178,9 @@ def curate(
         found.setdefault(key, []).append(Measured(index, value, sign, weight))
     table = []
     actions = ["dropped"] * len(rows)
+    for item in _also_tested(found, rows):
+        reasons[item.row] = "split: its molecule is in the test split, too"
+        found[keys[item.row]].remove(item)
     for key, measurements in found.items():
         merged = merge(measurements, curation.replicates, curation.max_spread, task, unit)
         used = _used(measurements, merged, curation)
@@ -180,8 +197,11 @@ def curate(
         if used:
             place = (smiles_of[key], key.partition(" ")[0])
             given = [rows[item.row] for item in used]
-            first = min(filter(None, (row.measured_on for row in given)), default="")
-            table.append((*place, merged.value, merged.relation, len(used), given[0].split, first, given[0].series))
+            first, series, part = (
+                min(filter(None, (getattr(row, name) for row in given)), default="")
+                for name in ("measured_on", "series", "split")
+            )
+            table.append((*place, merged.value, merged.relation, len(used), part, first, series))
     if not table:
         why = next((reason for reason in reasons if reason), "no row")
         raise DataError(
@@ -228,7 +248,7 @@ class _Reader:
         """Return value and relation."""
         if self._task == "binary" and self._curation.threshold is None:
             if row.value not in self._labels:
-                if row.value.lower() in NOT_MEASURED:
+                if says_no_value(row.value):
                     raise ValueError(f"not measured: the cell says {row.value!r}")
                 raise ValueError(f"label: expected one of {', '.join(self._labels)}, got {row.value!r}")
             return float(self._labels[row.value]), "="
@@ -238,19 +258,19 @@ class _Reader:
             raise ValueError(f"unit: {row.unit!r} contradicts the value {row.value!r}")
         convert, flips, by_weight = self._conversion(unit or beside)
         below = row.value.lower() in BELOW_LIMIT
-        if row.value.lower() in NOT_MEASURED:
+        if says_no_value(row.value):
             raise ValueError(f"not measured: the cell says {row.value!r}")
         value, sign = (-math.inf, "<") if below else measured(text, row.relation, row.numerals or POINT)
         if self._curation.threshold is not None:
             if below:
                 raise ValueError(f"below quantification: {row.value!r}, and nothing says which limit that is")
-            weight = weight_as_written(row.smiles) if by_weight else math.nan
+            weight = weight_of_one(row.smiles, self._curation.standardise) if by_weight else math.nan
             sign = FLIPPED_RELATION[sign] if flips else sign
             return float(self._curation.threshold.label(convert(value, weight), sign)), "="
         try:
             if below:
                 raise NotPositiveError(f"below quantification: {row.value!r}, and nothing says which limit that is")
-            weight = weight_as_written(row.smiles) if by_weight else math.nan
+            weight = weight_of_one(row.smiles, self._curation.standardise) if by_weight else math.nan
             value, sign = convert(value, weight), FLIPPED_RELATION[sign] if flips else sign
         except NotPositiveError:
             limit = self._curation.uloq if flips else self._curation.lloq
@@ -276,6 +296,17 @@ def _within_limits(value: float, sign: str, curation: Curation) -> tuple[float, 
     if high is not None and value > high and sign != "<":
         return high, ">"
     return value, sign
+
+
+def _also_tested(found: dict[str, list[Measured]], rows: list[Any]) -> list[Measured]:
+    """Return the training measurements of molecules that a source's test rows measure, too."""
+    return [
+        item
+        for measurements in found.values()
+        if any(rows[item.row].split == "test" for item in measurements)
+        for item in measurements
+        if rows[item.row].split == "train"
+    ]
 
 
 def _refused(value: float, curation: Curation) -> str:

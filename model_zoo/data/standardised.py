@@ -8,7 +8,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from model_zoo.chemistry.molecules import CURATION_LIMITS, InvalidMolecule, Standardise, molecule_key, parse_molecule
+from rdkit import Chem
+
+from model_zoo.chemistry.molecules import (
+    CURATION_LIMITS,
+    InvalidMolecule,
+    Standardise,
+    molecule_key,
+    parse_molecule,
+    weight_as_written,
+)
 from model_zoo.io.processes import spread
 
 if TYPE_CHECKING:
@@ -16,6 +25,8 @@ if TYPE_CHECKING:
 
 WORTH_PROCESSES, CHUNK = 2_000, 100
 """Structures that are worth starting processes for, and how many each gets at once."""
+CONNECTIVITY = 14
+"""The first 14 characters of an InChIKey name a molecule without its stereochemistry."""
 MOST_KNOWN = 200_000
 """Structures above which what is known is forgotten before another one is found."""
 
@@ -38,6 +49,24 @@ def standardised(text: str, standardise: Standardise) -> Standardised:
             _known.clear()
         known = _known[text, standardise] = _standardise(text, standardise)
     return known
+
+
+def weight_of_one(text: str, standardise: Standardise) -> float:
+    """Return what was weighed for one mol of the molecule that is meant: of a salt with two of them, half of it.
+
+    Examples
+    --------
+    >>> acid = Standardise()
+    >>> round(weight_of_one("CC(=O)[O-].CC(=O)[O-].[Ca+2]", acid), 2), round(weight_of_one("CC(=O)[O-].[Na+]", acid), 2)
+    (79.08, 82.03)
+    """
+    weight, whole = weight_as_written(text), standardised(text, standardise)
+    if "." not in text or isinstance(whole, str):
+        return weight
+    parts = (Chem.MolToSmiles(part) for part in Chem.GetMolFrags(Chem.MolFromSmiles(text), asMols=True))
+    alone = [standardised(part, standardise) for part in parts]
+    same = [each for each in alone if not isinstance(each, str) and each[2][:CONNECTIVITY] == whole[2][:CONNECTIVITY]]
+    return weight / max(1, len(same))
 
 
 def standardise_all(raw: pd.DataFrame, standardise: Standardise, processes: int) -> None:

@@ -46,6 +46,8 @@ _SIGNS = {
     **dict.fromkeys((">", ">=", "=>", ">>", "≥", "≧", "⩾", "≫"), ">"),
     **dict.fromkeys(("<", "<=", "=<", "<<", "≤", "≦", "⩽", "≪"), "<"),
 }
+_NO_SIGN = {"n/a", "na", "none", "null", "nan", "-"}
+"""What a column of relations holds where a value has none."""
 _TRAILING = re.compile(r"^(.*[0-9.,])\s*([^\W\d_]\S*|%)$", re.DOTALL)
 _SIGNED = re.compile(
     rf"^([{re.escape(''.join(sorted(set(''.join(_SIGNS)))))}]+"
@@ -257,7 +259,8 @@ def measured(text: str, sign: str = "", numerals: str = POINT) -> tuple[float, s
         raise ValueError("empty value: expected a number, got an empty cell")
     plain = normal(text)
     match = _SIGNED.match(plain)
-    beside, before = relation(sign), relation(match[1]) if match else ""
+    said = "" if sign.strip().lower() in _NO_SIGN else sign
+    beside, before = relation(said), relation(match[1]) if match else ""
     if beside and before and beside != before:
         raise ValueError(f"relation: {sign!r} contradicts the value {text!r}")
     try:

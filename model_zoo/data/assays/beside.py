@@ -12,7 +12,8 @@ _RELATION = re.compile(
     r"(?<![a-z])(relations?|qualifiers?|modifiers?|operators?|prefix|sign|rel|mod|op|censor(ed|ing)?)(?![a-z])",
     re.IGNORECASE,
 )
-_CALLED = re.compile(r"(?<![a-z])(relations?|qualifiers?|modifiers?)(?![a-z])", re.IGNORECASE)
+_CALLED = re.compile(r"(?<![a-z])(relations?|qualifiers?|modifiers?|censor(ed|ing)?)(?![a-z])", re.IGNORECASE)
+_OF_CONDITION = re.compile(r"(?<![a-z])(conc(entration)?|dose|time|temp(erature)?)(?![a-z])", re.IGNORECASE)
 _UNIT = re.compile(r"(?<![a-z])units?(?![a-z])", re.IGNORECASE)
 _UNNAMED = re.compile(r"column_\d+")
 
@@ -31,6 +32,17 @@ def names_relation(name: str) -> bool:
 def names_unit(name: str) -> bool:
     """Return whether a column is called as one of units."""
     return bool(_UNIT.search(name.replace("_", " ")))
+
+
+def names_unit_of_condition(name: str) -> bool:
+    """Return whether a column holds units of a concentration or a time at which something was measured.
+
+    Examples
+    --------
+    >>> [names_unit_of_condition(name) for name in ("Conc Unit", "Standard Units", "Concentration")]
+    [True, False, False]
+    """
+    return names_unit(name) and bool(_OF_CONDITION.search(name.replace("_", " ")))
 
 
 def belonging(columns: Sequence[str], names: Sequence[str], values: Sequence[str]) -> dict[str, str]:

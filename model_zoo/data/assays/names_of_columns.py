@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Literal
 
 from model_zoo.data.units import is_unit, unit_name
@@ -12,22 +13,28 @@ Direction = Literal["higher", "lower", "none"]
 _BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]*(?:\([^()]*\))?[^()\[\]]*)[)\]]")
 _IN_WORDS = re.compile(r"\s*(?:in )?\bmol(?:e?s)? per lit(?:re|er)\b", re.IGNORECASE)
 _ENDING = re.compile(r"[ _.](fM|pM|nM|uM|µM|mM|[fpnuµm]mol[_/. ]?l|percent|pct|hr?)$", re.IGNORECASE)
+_CONDITION = re.compile(r"(?<![A-Za-z0-9/.])\d+(?:[.,]\d+)?[ _.]*$")
+"""A number before a unit at the end says under what was measured, as in `inhibition at 10 uM` and `viability 72 h`."""
+_NO_CONDITION = re.compile(r"(?:\b|_)(?:pH[ _]?\d+(?:[._,]\d+)?|[IEAXG][CI] 50)[ _.]*$", re.IGNORECASE)
+_PERCENT = re.compile(r"\s*(?:%|(?:percent|pct)(?![A-Za-z]))", re.IGNORECASE)
 _MOLAR = {"fm": "fM", "pm": "pM", "nm": "nM", "um": "uM", "µm": "uM", "mm": "mM", "m": "M"}
 _LOGARITHM = re.compile(
-    r"(?:^|[ _])(?:(?i:log|lg)(?:10)?(?=[ _(\[]|$)|(?i:log)10(?=[A-Za-z])|(?:log|Log|lg)(?=[A-Z])"
-    r"|LOG(?=(?:S|D|P|K|BB|[IEAX]C50|GI50|KI|KD|PAPP)(?![A-Za-z])))"
+    r"(?<![A-Za-z])(?:(?i:log|lg)[ _.]?\(?(?:10)?\)?(?![A-Za-z0-9])|(?i:log)10(?=[A-Za-z])|(?:log|Log|lg)(?=[A-Z])"
+    r"|(?i:logarithm(?:ic)?|logged)(?![A-Za-z])|LOG(?=(?:S|D|P|K|BB|[IEAX]C50|GI50|KI|KD|PAPP)(?![A-Za-z])))"
 )
-"""The logarithm in a name: `log S`, `logS`, `LOGS`, and none in `catalog`, `Logan`, `LOGISTICS`."""
-_NEGATIVE = re.compile(
-    r"(?:^|[ _(\[])(?:[-\u2212\u2013] ?|neg(?:ative)?[ _.]+|minus[ _]+)(?:log|lg)(?:10)?", re.IGNORECASE
+"""The logarithm in a name: `log S`, `logS`, `LOGS`, `log.IC50`, and none in `catalog`, `Logan`, `LOGISTICS`."""
+_NEGATIVE = re.compile(r"(?:^|[ _(\[])(?:- ?|neg(?:ative)?[ _.]+|minus[ _]+)(?:log|lg)(?:10)?", re.IGNORECASE)
+_OTHER_BASE = re.compile(
+    r"(?<![A-Za-z])(?:(?i:ln)(?=[ _.(\[]|$)|[lL]n(?=[A-Z])|(?i:log)[ _.]?\(?(?:2(?![0-9])|e(?![A-Za-z0-9]))"
+    r"|(?i:natural[ _.]?log))"
 )
-_NATURAL = re.compile(r"(?:^|[ _])ln(?=[ _(\[A-Z])")
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
 _POTENCY = re.compile(r"(?<![a-z])(p?)(IC ?50|EC ?50|AC ?50|XC ?50|GI ?50|Ki|Kd|KB)(?![a-z])", re.IGNORECASE)
 _NO_MEASUREMENT = re.compile(
     r"""(^|\b|_)(mw|mol(ecular)?_?w(eigh)?t|mass|a_?logp|c_?logp|x_?logp|m_?logp|tpsa|psa|hb[da]|h_bond|acceptors|donors
     |rotatable|rings?|heavy|atoms|qed|ro5|violations|lipinski|molregno|cid|sid|aid|tid|year|index|row|confidence|pubmed
     |doi|src|well|plate|batch|replicates?|count|n|std|stdev|sd|sem|se|err|error|hill|slope|r2|r_squared|ci|cv|predicted
-    |pred|calc|calculated|estimated|simulated|passage|concentration|conc|dose|temperature|temp|min_degree|degree|url|id|ids
+    |pred|calc|calculated|estimated|simulated|passage|concentration|conc|dose|temperature|temp|min_degree|degree|url|id|ids|ligand_efficiency|bei|sei|lle|max_phase|duplicates?|flag|pubchem_activity_score
     |num|no|number|nr|nummer|lfd|vendor|cas|barcode|inchi|inchikey|formula|purity|upper_value|lower_value|polar_surface_area)(\b|_|$)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -49,9 +56,12 @@ def unit_in(name: str) -> tuple[str, str]:
     (('pIC50', 'pIC50'), ('uM', 'potency'), ('log10 M', 'EC50'), ('', 'activity'))
     >>> unit_in("LogS (mol/L)"), unit_in("-log10 IC50 (M)")[0], unit_in("catalog (nM)")[0]
     (('log10 mol/L', 'LogS'), 'pIC50', 'nM')
-    >>> unit_in("-log IC50 (nM)")[0], unit_in("ln k (1/s)")[0]  # no unit that is known here
-    ('', '')
+    >>> unit_in("-log IC50 (nM)")[0], unit_in("ln k (1/s)")[0], unit_in("log2 IC50 (nM)")[0]  # none that is known here
+    ('', '', '')
+    >>> unit_in("inhibition at 10 uM")[0], unit_in("% inhibition at 10 uM")[0], unit_in("log.IC50.nM")[0]
+    ('', '%', 'log10 nM')
     """
+    name = _plain(name)
     found, rest = "", name
     for bracket in reversed(list(_BRACKETS.finditer(name))):
         text = bracket[1].strip()
@@ -61,16 +71,18 @@ def unit_in(name: str) -> tuple[str, str]:
             break
     if not found and (words := _IN_WORDS.search(name)):
         found, rest = "mol/L", name.replace(words[0], "")
-    if not found and (match := _ENDING.search(name)):
+    if not found and (match := _ENDING.search(name)) and not _is_condition(name[: match.start()]):
         written = re.sub(r"mol[_. ]?l$", "mol/L", match[1], flags=re.IGNORECASE)
         found, rest = _MOLAR.get(written.lower()) or _unit_of(written), name[: match.start()]
+    if not found and _PERCENT.match(name):
+        found = "%"
     potency = _POTENCY.search(rest)
     if potency and potency[1]:
         return f"p{potency_kind(rest)}", rest.strip()
     if is_negative_logarithm(name):
         kind = potency_kind(_NEGATIVE.sub(" ", rest))
         return (f"p{kind}" if kind and found in ("", "M", "mol/L") else ""), rest.strip(" _")
-    if _NATURAL.search(rest):
+    if _OTHER_BASE.search(rest):
         return "", rest.strip(" _")
     if found and _LOGARITHM.search(rest) and not found.startswith("log"):
         found = f"log10 {found}"
@@ -85,7 +97,7 @@ def is_negative_logarithm(name: str) -> bool:
     >>> is_negative_logarithm("-logS"), is_negative_logarithm("logS")
     (True, False)
     """
-    return bool(_NEGATIVE.search(name))
+    return bool(_NEGATIVE.search(_plain(name)))
 
 
 def potency_kind(name: str) -> str:
@@ -96,11 +108,22 @@ def potency_kind(name: str) -> str:
     >>> potency_kind("EGFR ic50"), potency_kind("pKi"), potency_kind("Kinetics")
     ('IC50', 'Ki', '')
     """
-    match = _POTENCY.search(name.replace("_", " "))
+    match = _POTENCY.search(_plain(name).replace("_", " "))
     if not match:
         return ""
     kind = match[2].replace(" ", "")
     return kind.capitalize() if kind.lower() in ("ki", "kd") else kind.upper()
+
+
+def is_potency_kind(text: str) -> bool:
+    """Return whether a text is a kind of potency, and says nothing else.
+
+    Examples
+    --------
+    >>> [is_potency_kind(text) for text in ("IC50", "Ki", "hERG IC50")]
+    [True, True, False]
+    """
+    return bool(_POTENCY.fullmatch(_plain(text).strip()))
 
 
 def is_no_measurement(name: str) -> bool:
@@ -128,6 +151,15 @@ def direction_of(name: str, file: str, unit: str) -> Direction:
     if re.search(r"herg|cyp", file, re.IGNORECASE):
         return "lower"
     return "higher" if re.match(r"p(IC50|EC50|AC50|XC50|GI50|K)", unit) else "none"
+
+
+def _plain(name: str) -> str:
+    """Write raised and lowered digits, hard blanks and dashes of a name in the one way that is known here."""
+    return unicodedata.normalize("NFKC", name).replace("\u03bc", "µ").translate(_DASHES)
+
+
+def _is_condition(text: str) -> bool:
+    return bool(_CONDITION.search(text)) and not _NO_CONDITION.search(text)
 
 
 def _unit_of(text: str) -> str:

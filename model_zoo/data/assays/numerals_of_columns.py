@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from model_zoo.data.curation import BELOW_LIMIT, NOT_MEASURED
+from model_zoo.data.curation import BELOW_LIMIT, says_no_value
 from model_zoo.data.numerals import POINT, plain_number
 from model_zoo.data.units import bare_number
 
@@ -72,8 +72,10 @@ def numerals_of(cells: Sequence[str], wanted: str | None = None) -> Numerals:
     >>> numerals_of(["1.234,5", "0,7", ""])[:3], numerals_of(["1,234", "12.5"]).readings, numerals_of(["7"]).readings
     (((',.',), 2, 2), ('.,',), ('.',))
     """
-    missing = {"", *NOT_MEASURED, *BELOW_LIMIT}
-    bodies = [bare_number(cell) for cell in cells if cell.strip().lower() not in missing]
+    missing = {"", *BELOW_LIMIT}
+    bodies = [
+        bare_number(cell) for cell in map(str.strip, cells) if cell.lower() not in missing and not says_no_value(cell)
+    ]
     found: dict[str, list[float]] = {}
     # Most columns of words are known by their first cells; most of numbers have few distinct ways.
     for numerals in (wanted,) if wanted else CANDIDATES:

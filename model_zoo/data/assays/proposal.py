@@ -12,8 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_zoo.data.assays.beside import names_unit
-from model_zoo.data.assays.names_of_columns import direction_of, is_negative_logarithm, potency_kind, unit_in
+from model_zoo.data.assays.beside import names_unit, names_unit_of_condition
+from model_zoo.data.assays.names_of_columns import (
+    direction_of,
+    is_negative_logarithm,
+    is_potency_kind,
+    potency_kind,
+    unit_in,
+)
+from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.assays.roles import Roles, Value
 from model_zoo.data.assays.whole_table import ANY, WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
@@ -28,6 +35,8 @@ _ENCODING_NAMES = {codec: name for name, codec in ENCODINGS.items()}
 _DELIMITER_NAMES = {sign: name for name, sign in DELIMITERS.items()}
 POTENCY_RANGE = [2, 13]
 UNKNOWN = "unknown"
+_NAMELESS = re.compile(r"((standard|activity|published)[ _]?)?(value|result|potency|activity)s?$", re.IGNORECASE)
+"""Names that do not say what was measured."""
 _MOLAR = {"M", "mM", "uM", "nM", "pM", "fM", "mol/L", "mmol/L", "umol/L", "nmol/L", "pmol/L"}
 
 
@@ -157,7 +166,7 @@ def _where(roles: Roles, answers: Answers, made: Proposal) -> dict[str, Json]:
     for column, texts in roles.choosing.items():
         if column in where:
             continue
-        if any(potency_kind(text) for text in texts):
+        if any(map(is_potency_kind, texts)):
             where[column] = texts.most_common(1)[0][0]
             made.why["source.where"] = f"the most frequent of {_counted_texts(texts)}"
         else:
@@ -178,27 +187,31 @@ def _numeral_keys(table: WholeTable, roles: Roles, value: Value, answers: Answer
 
 def _numerals(table: WholeTable, roles: Roles, value: Value, answers: Answers, made: Proposal) -> str:
     """Choose how numbers are written: by what is known, by the whole column, by the file; or ask."""
-    readings = value.numerals.readings
     if answers.numerals is not None:
         return answers.numerals
+    numerals, others = value.numerals, roles.values
+    if table.form.format == "xlsx" and (texts := [text for text in table.column(value.name) if "," in text]):
+        alone = numerals_of(texts)  # a cell that is a number says nothing of how those that are texts are written
+        numerals, others = (alone, ()) if alone.is_numeric else (numerals, others)
+    readings = numerals.readings
     if len(readings) == 1:
         if readings[0] != ".":
-            made.why["source.decimal"] = f"{value.numerals.numbers} numbers of the column, which fit no other reading"
+            made.why["source.decimal"] = f"{numerals.numbers} numbers of the column, which fit no other reading"
         return readings[0]
     by_commas = table.form.format == "csv" and table.form.delimiter == ","
     if readings[0] == "." and (by_commas or table.form.format in ("sdf", "parquet", "xlsx")):
         return (
             "."  # who writes 1,5 writes 1.000 for a thousand, and separates no cells by commas; software writes points
         )
-    decided = {each for other in roles.values if (each := _decimal(table, other))}
+    decided = {each for other in others if (each := _decimal(table, other))}
     agreed = [each for each in readings if {each[0]} == decided]
     if len(agreed) == 1:
-        made.why["source.decimal"] = f"as in other columns; else {value.numerals.shown()}"
+        made.why["source.decimal"] = f"as in other columns; else {numerals.shown()}"
         return agreed[0]
     options = " or ".join(
         f"--decimal '{each[0]}'" + (f" --thousands '{each[1]}'" if each[1:] else "") for each in readings
     )
-    made.questions.append(f"{value.name!r}: {value.numerals.shown()}. Say which: {options}")
+    made.questions.append(f"{value.name!r}: {numerals.shown()}. Say which: {options}")
     return readings[0]
 
 
@@ -216,12 +229,13 @@ def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> t
     if not said and value.units:
         texts = [unit_name(text) for text in table.column(value.units) if is_unit(text)]
         said = max(dict.fromkeys(texts), key=texts.count)
-    same = {text for name in table.names if names_unit(name) for text in table.column(name) if text}
+    named = [name for name in table.names if names_unit(name) and not names_unit_of_condition(name)]
+    same = {text for name in named for text in table.column(name) if text}
     if not said and len(same) == 1:
         said = unit_name(same.pop())  # one that converts into no other, and the same in all rows
     if not said and (inside := [unit for cell in table.column(value.name) if (unit := split_unit(cell)[1])]):
         said = max(dict.fromkeys(inside), key=inside.count)
-    names = [value.name, *(text for _, text in answers.where)]
+    names = [value.name, value.below, *(text for _, text in answers.where)]
     kind = next(filter(None, (re.search(r"log ?(s|bb|d|p)\b", name, re.IGNORECASE) for name in names)), None)
     if not said and kind and not is_negative_logarithm(value.name):
         said = {"s": "log10 mol/L", "bb": "logBB", "d": "log D", "p": "log P"}[kind[1].lower()]
@@ -230,7 +244,7 @@ def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> t
     if not said:
         return UNKNOWN, ""
     told = [*names, *(text for texts in roles.choosing.values() for text in texts), table.path.name]
-    potency = next(filter(None, map(potency_kind, told)), "IC50" if value.units else "")
+    potency = next(filter(None, map(potency_kind, told)), "IC50" if value.units and _NAMELESS.match(value.name) else "")
     return (f"p{potency}", said) if potency and said in _MOLAR else (said, "")
 
 
@@ -243,6 +257,12 @@ def _ask_units(table: WholeTable, value: Value, made: Proposal) -> None:
         if any(sign.isdigit() for sign in cell)
     ]
     silent = [cell for cell, unit in cells if not unit]
+    others = Counter(text for text in beside if is_unit(text))
+    if value.unit and others and value.unit not in map(unit_name, others):
+        made.questions.append(
+            f"{value.name!r} is in {value.unit} by its heading, and {value.units!r} holds {_counted_texts(others)}: "
+            "correct one of them"
+        )
     if value.unit or not silent or len(silent) == len(cells):
         return
     told = Counter(unit for _, unit in cells if unit)

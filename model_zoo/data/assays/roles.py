@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from model_zoo.data.assays.beside import belonging, names_relation, names_unit
+from model_zoo.data.assays.beside import belonging, names_relation, names_unit, names_unit_of_condition
 from model_zoo.data.assays.names_of_columns import is_no_measurement, unit_in
 from model_zoo.data.assays.numerals_of_columns import Numerals, numerals_of
 from model_zoo.data.assays.whole_table import WholeTable
-from model_zoo.data.curation import NOT_MEASURED
+from model_zoo.data.curation import says_no_value
 from model_zoo.data.splits import ISO_DAY
 from model_zoo.data.units import is_relation, is_unit
 
@@ -30,11 +31,16 @@ _DAY = re.compile(r"date|day|measured.?on|tested.?on", re.IGNORECASE)
 _SERIES = re.compile(r"^(series|chemotype|scaffold|cluster|project|chemical.?series)$", re.IGNORECASE)
 _CHOOSING = re.compile(
     r"^((standard|activity)[ _]?)?type$|^(endpoint|parameter|measurement|pref_name)$|^target([ _]?(pref_?)?name)?$"
-    r"|^(assay|test)([ _]?name)?$|^(readout|property|analyte|result[ _]?(type|name))$"
-    r"|species|organism|strain|isoform|matrix|cell.?line",
+    r"|^(assay|test|protocol|method|gene|protein|receptor|enzyme|kinase|construct)([ _]?(name|symbol))?$"
+    r"|^(readout|property|analyte|result[ _]?(type|name)|direction|medium|buffer|tissue|sex|route|formulation)$"
+    r"|species|organism|strain|isoform|matrix|cell.?line|variant|mutation|mutant|genotype|data.?validity",
     re.IGNORECASE,
 )
-_CONDITION = re.compile(r"^(assay[ _])?ph([ _]?value)?$", re.IGNORECASE)
+_CONDITION = re.compile(
+    r"^((assay|test|incubation|compound|cmpd|inhibitor)[ _]*)?"
+    r"(ph([ _]?value)?|conc(entration)?|dose|temp(erature)?|time([ _]?point)?|duration)[ _]*$",
+    re.IGNORECASE,
+)
 """A number that rows are chosen by."""
 _UNDECIDED = {"inconclusive", "unspecified", "undetermined", "ambiguous", "equivocal", "borderline", "not tested"}
 """Texts beside two labels that are none."""
@@ -42,7 +48,7 @@ _WEIGHT = re.compile(
     r"^(weight|n|(n|(number|no\.?)[ _]of)[ _](experiments|replicates|measurements))$",
     re.IGNORECASE,
 )
-_STANDARD = re.compile(r"standard.?value", re.IGNORECASE)
+_STANDARD = re.compile(r"standard.?(value|units?|relation|type)", re.IGNORECASE)
 _PARTS = {"train", "test"}
 
 
@@ -62,6 +68,8 @@ class Value:
     relations: str = ""
     units: str = ""
     """`relations` and `units`: the columns that say of each row whether it is a bound, and its unit; empty for none."""
+    below: str = ""
+    """What rows below the header say of it."""
 
 
 @dataclass(frozen=True)
@@ -86,22 +94,28 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
     """Find what the columns of a table are."""
     cells = {name: table.column(name) for name in dict.fromkeys(table.names) if table.names.count(name) == 1}
     cells.pop(table.structure, None)
-    relations = [name for name, texts in cells.items() if _share(texts, is_relation) >= MOST]
-    beside = [name for name, texts in cells.items() if names_unit(name) and _share(texts, is_unit) > 0]
+    published = {name for name in cells if name not in wanted and _has_standard(name, tuple(cells))}
+    cells = {name: texts for name, texts in cells.items() if name not in published}
+    relations = [name for name, texts in cells.items() if _share(_said(texts), is_relation) >= MOST]
+    beside = [
+        name for name, texts in cells.items()
+        if names_unit(name) and not names_unit_of_condition(name) and _share(texts, is_unit) > 0
+    ]  # fmt: skip
     day = _first(cells, lambda name, texts: _share(texts, _is_day) >= MOST)
     left_out = {
         name: f"it holds no days such as 2026-01-31, but {next(filter(None, texts))!r}: no split by time can use it"
         for name, texts in cells.items()
         if not day and any(texts) and _DAY.search(name) and name not in wanted
     }
+    left_out |= dict.fromkeys(sorted(published), "it is as it was published, and its standard form is beside it")
     series = _first(cells, lambda name, texts: bool(_SERIES.match(name)))
     part = _first(cells, lambda name, texts: {text for text in texts if text} == _PARTS)
-    identifier = _first(cells, lambda name, texts: bool(_NAME.search(name)))
+    identifier = _first(cells, lambda name, texts: bool(_NAME.search(name)) and not _CHOOSING.search(name))
     weight = _first(cells, lambda name, texts: bool(_WEIGHT.match(name)) and _share(texts, _is_positive) == 1)
     taken = {*relations, *beside, day, series, part, identifier, weight, *left_out} - set(wanted)
-    taken |= {name for name in cells if _CONDITION.match(name) and name not in wanted}
+    conditions = {name for name in cells if _is_condition(name) and name not in wanted}
+    taken |= conditions | {name for name in cells if names_relation(name) and name not in wanted}
     values = []
-    units = _units_below(table, cells)
     for name, texts in cells.items():
         if (wanted and name not in wanted) or name in taken:
             continue
@@ -112,12 +126,14 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
             if name in wanted:
                 values.append(Value(name, len(filled), found, None, ""))
             continue
-        why = "" if name in wanted else _why_none(name, found, cells)
+        below = table.below(name)
+        why = "" if name in wanted else _why_none(" ".join([name, *below]), found, cells)
         if why:
             left_out[name] = why
         else:
-            unit_here = unit_in(name)[0] or units.get(name, "")
-            values.append(Value(name, len(filled), found, labels, unit_here))
+            said = (unit_in(each)[0] or unit_in(f"x ({each})")[0] for each in below)
+            unit_here = unit_in(name)[0] or next(filter(None, said), "")
+            values.append(Value(name, len(filled), found, labels, unit_here, below=" ".join(below)))
     measured = [value.name for value in values]
     if len(relations) > 1 or len(beside) > 1:  # then a column that is not asked for may own one of them
         measured = [
@@ -134,22 +150,50 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
         if value.labels is None else value
         for value in values
     ]  # fmt: skip
-    choosing = {
-        name: counted for name, texts in cells.items()
-        if (_CONDITION.match(name) or (name not in taken and (_CHOOSING.search(name) or names_relation(name)))
-             or name in unclear | unknown)
-        and (not names_relation(name) and name not in unclear) < len(counted := Counter(filter(None, texts))) <= FEW
-        and name not in {value.name for value in values}
-    }  # fmt: skip
+    unclear |= unknown | {name for name in cells if names_relation(name) and name not in relations}
+    rest = {name: texts for name, texts in cells.items() if name not in {value.name for value in values}}
+    counts = {name: _chosen_by(table, name, texts, taken, unclear) for name, texts in rest.items()}
+    choosing = {name: counted for name, counted in counts.items() if counted}
     return Roles(tuple(values), day, series, part, identifier, weight, choosing, left_out)
 
 
-def _units_below(table: WholeTable, cells: dict[str, list[str]]) -> dict[str, str]:
-    """Return the units that are in a row of their own below the header, where no structure does."""
-    if not table.rows or not table.structure or table.column(table.structure)[0]:
-        return {}
-    found = {name: unit_in(f"x ({texts[0]})")[0] for name, texts in cells.items() if texts[0]}
-    return {name: unit for name, unit in found.items() if unit}
+def _chosen_by(
+    table: WholeTable, name: str, texts: list[str], taken: Collection[str], unclear: Collection[str]
+) -> Counter[str]:
+    """Count the texts of a column by which some rows may be meant and others not; none where it is no such column."""
+    counted = Counter(filter(None, texts))
+    if _CHOOSING.search(name) and name not in taken:
+        if counted and "validity" in name.lower():
+            return Counter(texts)
+        return counted if len(counted) > 1 else Counter()
+    if _is_condition(name):
+        return counted if 1 < len(counted) <= FEW or _differs_within(table, texts) else Counter()
+    if name in unclear:
+        return counted if len(counted) <= FEW else Counter()
+    return Counter()
+
+
+def _differs_within(table: WholeTable, texts: list[str]) -> bool:
+    """Return whether a structure, as it is written, stands in rows with different texts."""
+    pairs = {
+        (structure, text) for structure, text in zip(table.structures(), texts, strict=False) if structure and text
+    }
+    return len({structure for structure, _ in pairs}) < len(pairs)
+
+
+def _has_standard(name: str, names: Sequence[str]) -> bool:
+    """Return whether another column has the standard form of this one, as `standard_value` has of `value`."""
+    return any(
+        _STANDARD.fullmatch(other) and re.sub(r"^standard[ _]?", "", other.lower()) == name.lower() for other in names
+    )
+
+
+def _is_condition(name: str) -> bool:
+    return bool(_CONDITION.match(re.sub(r"\s*[(\[].*[)\]]", "", unit_in(name)[1])))
+
+
+def _said(texts: list[str]) -> list[str]:
+    return [text for text in texts if not says_no_value(text)]
 
 
 def labels_of(texts: list[str]) -> dict[str, int] | None:
@@ -165,7 +209,7 @@ def labels_of(texts: list[str]) -> dict[str, int] | None:
         label = next((value for words, value in _LABELS if text.lower() in words), None)
         if label is not None:
             found[text] = label
-        elif text.lower() not in NOT_MEASURED | _UNDECIDED:
+        elif text.lower() not in _UNDECIDED and not says_no_value(text):
             return None
     return found if set(found.values()) == {0, 1} else None
 

@@ -44,11 +44,22 @@ class WholeTable:
     """The column with the structures; empty for SDF."""
     notes: tuple[str, ...] = ()
     """What its owner should know."""
+    subheadings: tuple[list[str], ...] = ()
+    """Rows below the header that have no structure, before the first that has one: units, kinds, a second header."""
 
     def column(self, name: str) -> list[str]:
         """Return the cells of a column, without blanks around them."""
         place = self.names.index(name)
         return [row[place].strip() for row in self.rows]
+
+    def structures(self) -> list[str]:
+        """Return the structures as they are written; none for SDF."""
+        return self.column(self.structure) if self.structure else []
+
+    def below(self, name: str) -> list[str]:
+        """Return what rows below the header say of a column."""
+        place = self.names.index(name)
+        return [row[place].strip() for row in self.subheadings if row[place].strip()]
 
     def rows_with(self, where: Mapping[str, str]) -> WholeTable:
         """Return the table with the rows that have these texts in these columns; `ANY` represents every text."""
@@ -130,9 +141,11 @@ def _grid(path: Path, form: Form, said: Said, notes: Sequence[str] = ()) -> Whol
         told.append(f"{skip} rows are above the header")
     if again:
         told.append(f"{again} rows repeat the header: they are dropped, and what is below them is read as one table")
+    above = next((number for number, row in enumerate(whole) if row[place].strip()), 0)
     return WholeTable(
-        path, form._replace(header=header, skip_rows=skip), tuple(names), whole, names[place], tuple(told)
-    )
+        path, form._replace(header=header, skip_rows=skip), tuple(names), whole[above:], names[place], tuple(told),
+        tuple(whole[:above]),
+    )  # fmt: skip
 
 
 def _headers_again(rows: Sequence[list[str]], names: Sequence[str], place: int) -> int:

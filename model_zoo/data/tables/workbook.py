@@ -1,22 +1,32 @@
 """Sheets of Excel workbooks (XLSX) as text, so that a cell says what people see in it.
 
-Excel keeps `50 %` as 0.5, a date as a number, and what a formula gave beside the formula. Here a percentage is a text
-with its sign, a date its ISO form, an error such as `#DIV/0!` itself, and a formula that no program has computed says
-so: none of these can be taken for a plain number.
+Excel keeps `50 %` as 0.5, a date as a number, what a formula gave beside the formula, and 10 where a cell's format
+shows `>10` or `10 nM`. Here a percentage is a text with its sign, and so is what such a format shows; a date is its ISO
+form, an error such as `#DIV/0!` itself, and a formula that no program has computed says so: none of these can be taken
+for a plain number.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import io
+import operator
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from model_zoo.data.tables.fault import TableError
 
 NOT_COMPUTED = "(formula that was never computed)"
+_PARTS = re.compile(r'"([^"]*)"|\\(.)|[_*].|\[[^\]]*\]|([0#?][0#?.,/]*(?:[eE][+-][0#?]+)?)|General|(.)', re.DOTALL)
+"""A number format's literal text, what fills a width, colours and conditions, places of digits, and signs."""
+_CONDITION = re.compile(r"\[([<>]=?|=|<>)(-?[0-9.]+)\]")
+_COMPARED: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq, "<>": operator.ne,
+}  # fmt: skip
+_SIGNS = frozenset("<>=~≤≥≈")
 
 
 def sheet_names(path: Path) -> list[str]:
@@ -109,8 +119,42 @@ def _text(cell: Any, computed: Any, decimal: str) -> str:
     if isinstance(value, dt.datetime | dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, int | float):
-        percent = kind == "n" and "%" in str(cell.number_format)
-        # Twelve digits, for 0.07 * 100 is 7.000000000000001 and was typed as 7 %.
-        number = f"{value * 100:.12g}" if percent else repr(value)
-        return number.replace(".", decimal) + ("%" if percent else "")
+        return _shown(value, str(cell.number_format) if kind == "n" else "General", decimal)
     return str(value)
+
+
+def _shown(value: float, number_format: str, decimal: str) -> str:
+    """Write a number with the sign, the percentage or the unit that its cell's format shows, and with all its digits.
+
+    Examples
+    --------
+    >>> _shown(5, '">"0.0" nM"', "."), _shown(0.5, "0.00%", "."), _shown(50, '0.0"%"', "."), _shown(1.5, "0", ",")
+    ('>5 nM', '50%', '50%', '1,5')
+    >>> _shown(0, '0.0;-0.0;"n.d."', "."), _shown(500, '[>100]">100";0.0', "."), _shown(-5, "0.0_);[Red](0.0)", ".")
+    ('n.d.', '>100', '-5')
+    """
+    before, behind, percent, digits = "", "", False, False
+    for found in _PARTS.finditer(_section(value, number_format)):
+        percent = percent or found[4] == "%"
+        digits = digits or bool(found[3]) or found[0].startswith(("General", "@"))
+        literal = found[1] or found[2] or (found[4] if found[4] in _SIGNS else "")
+        before, behind = (before, behind + literal) if digits else (before + literal, behind)
+    if not digits and any(sign.isalnum() for sign in before):
+        return before
+    # Twelve digits, for 0.07 * 100 is 7.000000000000001 and was typed as 7 %.
+    number = (f"{value * 100:.12g}%" if percent else repr(value)).replace(".", decimal)
+    signs = before if digits and set(before) <= {*_SIGNS, " "} else ""
+    return signs + number + (behind.rstrip() if any(sign.isalpha() or sign == "%" for sign in behind) else "")
+
+
+def _section(value: float, number_format: str) -> str:
+    """Return the part of a number format that counts for a value: of those with a condition the first that it meets."""
+    sections: list[str] = re.findall(r'(?:"[^"]*"|\\.|[^;"\\])+|(?<=;)(?=;|$)', number_format) or ["General"]
+    conditions = [_CONDITION.search(each) for each in sections[:2]]
+    if any(conditions):
+        for section, condition in zip(sections, conditions, strict=False):
+            if condition and _COMPARED[condition[1]](value, float(condition[2])):
+                return section
+        return sections[-1] if len(sections) > len([each for each in conditions if each]) else "General"
+    place = 1 if value < 0 else 2 if value == 0 else 0
+    return sections[place] if place < len(sections) else sections[0]
