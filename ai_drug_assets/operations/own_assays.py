@@ -81,10 +81,11 @@ class Look:
                 for key, why in each.why.items()
                 if key.startswith("source.") and key != "source.value_column" and key.removeprefix("source.") in source
             ]
+            given = {**content, "curation.censored": content.get("curation", {}).get("censored")}
             lines += [
-                f"    {key}: {why}"
+                f"    {key}: {given[key]!r}, {why}"
                 for key, why in each.why.items()
-                if key in ("transform", "unit", "curation.censored")
+                if key in ("transform", "curation.censored")
             ]
             lines += [f"    OPEN: {question}" for question in each.questions]
         return "\n".join(lines)

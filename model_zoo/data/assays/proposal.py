@@ -268,7 +268,8 @@ def _say_values(table: WholeTable, value: Value, unit: str, made: Proposal) -> N
     if signs:
         curation["censored"] = "drop"
         made.why["curation.censored"] = (
-            f"{len(signs)} values are only known as bounds; `keep_bound` trains on them too, and never scores them"
+            f"{len(signs)} {'value is' if len(signs) == 1 else 'values are'} only known as bounds; "
+            "`keep_bound` trains on them too, and never scores them"
         )
     if curation:
         made.content["curation"] = curation
