@@ -44,6 +44,20 @@ class Proposal:
     questions: list[str] = field(default_factory=list)
     """What must be answered before it is written: two readings that differ."""
 
+    def guess(self, key: str) -> str:
+        """Return what a key, by its path, is guessed to be, and the evidence.
+
+        Examples
+        --------
+        >>> made = Proposal("logs", {"source": {"decimal": ","}}, {"source.decimal": "all so"})
+        >>> made.guess("source.decimal")
+        "decimal: ',', all so"
+        """
+        found: Any = self.content
+        for part in key.split("."):
+            found = found.get(part, "") if isinstance(found, dict) else ""
+        return f"{key.removeprefix('source.')}: " + (f"{found!r}, " if found else "") + self.why[key]
+
 
 @dataclass(frozen=True)
 class Answers:
