@@ -25,6 +25,7 @@ TAG_FORMER = "aidrug.former_signature"
 TAG_PROCESS = "aidrug.process"
 TAG_FILES = "aidrug.files"
 TAG_RECOVERED = "aidrug.recovered"
+RUN_TAG_ASSETS = "aidrug/assets"
 RUN_TAG_PROCESS = "aidrug/process"
 RUN_TAG_RETRAINING = "aidrug/retraining"
 

@@ -48,11 +48,12 @@ class Maker:
         from ai_drug_assets import keys as names
 
         self._began = time.perf_counter()
+        made_here = keys[-1] if len(keys) == 1 else f"{keys[-1]} and {len(keys) - 1} more"
         result = self._job(keys).execute_in_process(
             instance=self._instance,
             asset_selection=[names.asset_key(key) for key in keys],
             raise_on_error=False,
-            tags={names.RUN_TAG_PROCESS: this_process()},
+            tags={names.RUN_TAG_ASSETS: made_here, names.RUN_TAG_PROCESS: this_process()},
         )
         if _was_interrupted(result):
             raise KeyboardInterrupt

@@ -76,16 +76,7 @@ class Look:
                     "none is better", "no direction"
                 )
             )
-            lines += [
-                f"    {key.removeprefix('source.')}: {source[key.removeprefix('source.')]!r}, {why}"
-                for key, why in each.why.items()
-                if key.startswith("source.") and key != "source.value_column" and key.removeprefix("source.") in source
-            ]
-            lines += [
-                f"    {key}: {why}"
-                for key, why in each.why.items()
-                if key in ("transform", "unit", "curation.censored")
-            ]
+            lines += [f"    {each.guess(key)}" for key in each.why if key not in ("task", "source.value_column")]
             lines += [f"    OPEN: {question}" for question in each.questions]
         return "\n".join(lines)
 

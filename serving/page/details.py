@@ -136,7 +136,7 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
     terms: tuple[tuple[str, str, str], ...] = (
         ("where the sum begins" if by_sum else "average molecule", base + scale, ""),
         ("all atoms together", _signed(atoms), "up" if sum(parts) > 0 else "down"),
-        ("what no atom owns", _signed(rest), "up" if explanation.rest > 0 else "down"),
+        ("not assigned to atoms", _signed(rest), "up" if explanation.rest > 0 else "down"),
         ("together", prediction + scale, ""),
     )
     told, unit = told_value(champion, estimate)

@@ -161,7 +161,7 @@ def guesses(path: Path, said: Said) -> Guesses:
         return Guesses()
     made = []
     for each in proposals[:MOST_ENDPOINTS]:
-        lines = tuple(f"{key.removeprefix('source.')}: {why}" for key, why in each.why.items())
+        lines = tuple(map(each.guess, each.why))
         text = "" if each.questions else as_yaml(each, ORIGIN)
         made.append(Guess(each.name, lines, tuple(each.questions), text))
     several = len(proposals) > 1 and not any(each.questions for each in proposals)

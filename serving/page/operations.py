@@ -208,11 +208,12 @@ def figures(engine: Engine) -> list[Figure]:
         Figure("Waiting", f"{waiting:,}", f"molecules, of {most:,} at most", waiting > most // 2),
     ]
     answers, failed = _counted(metrics.REQUESTS), _counted(metrics.REQUESTS, status="5")
+    failed -= _counted(metrics.REQUESTS, route="/health/", status="5")  # that it is not ready yet is no failure
     hits, misses = (_counted(metrics.CACHE, result=result) for result in ("hit", "miss"))
     numbers += [
-        Figure("Requests answered", f"{answers:,}", f"{failed:,} with a 5xx" if failed else "none failed", failed > 0),
+        Figure("Requests answered", f"{answers:,}", f"{failed:,} failed" if failed else "none failed", failed > 0),
         Figure(
-            "Remembered", f"{100 * hits / (hits + misses):.0f} %" if hits + misses else "none", "of the molecules asked"
+            "From the cache", f"{100 * hits / (hits + misses):.0f} %" if hits + misses else "none", "of the molecules"
         ),
     ]
     if engine.batches.lost:

@@ -258,7 +258,7 @@ def _delta(before: Row, after: Row, *, pair: bool) -> Delta:
             return Delta(before, after, "none", NOT_APART, clear=False)
         points = 100 * (after.estimate.value - before.estimate.value)
         label = before.estimate.label is not None and before.estimate.label != after.estimate.label
-        word = "the predicted class changes" if label else "how wrong such a difference is was not measured"
+        word = "the predicted class changes" if label else "the error of such a difference was not measured"
         return Delta(
             before, after, f"{number(points, 0)} points" if points <= 0 else f"+{number(points, 0)} points", word, label
         )
@@ -276,9 +276,9 @@ def _delta(before: Row, after: Row, *, pair: bool) -> Delta:
 def _trusted(champion: Champion, size: float, known: Differences | None, *, pair: bool) -> tuple[str, bool]:
     """Say what is known of how wrong a difference is; whether it is larger than nine of ten such errors."""
     if known is None:
-        return "how wrong such a difference is was not measured for this model", False
+        return "the error of such a difference was not measured for this model", False
     if not pair:
-        return "how wrong a difference is was measured for changes at one place only, and this is no such change", False
+        return "the error of a difference was measured for changes at one place only, and this is another change", False
     off = error_words(champion, known.most)
     basis = f"in 9 of 10 of {known.pairs:,} matched pairs the predicted difference was off by {off} or less"
     if known.most >= known.unchanged:

@@ -663,6 +663,7 @@ def test_what_was_cleared_or_removed_comes_back(watched: Watched) -> None:
     expect(names).to_have_text(["ethanol", "amine", "propane"])
     page.get_by_role("button", name="Clear").press("Enter")
     expect(page.locator("#grid")).to_have_count(0)
+    assert page.evaluate(FAINT) == []
     page.get_by_role("button", name="Undo").press("Enter")
     expect(names).to_have_text(["ethanol", "amine", "propane"])
     expect(page.get_by_role("textbox", name="Molecules")).to_have_value(re.compile("amine"))

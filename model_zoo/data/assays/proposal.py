@@ -53,6 +53,20 @@ class Proposal:
     questions: list[str] = field(default_factory=list)
     """What must be answered before it is written: two readings that differ."""
 
+    def guess(self, key: str) -> str:
+        """Return what a key, by its path, is guessed to be, and the evidence.
+
+        Examples
+        --------
+        >>> made = Proposal("logs", {"source": {"decimal": ","}}, {"source.decimal": "all so"})
+        >>> made.guess("source.decimal")
+        "decimal: ',', all so"
+        """
+        found: Any = self.content
+        for part in key.split("."):
+            found = found.get(part, "") if isinstance(found, dict) else ""
+        return f"{key.removeprefix('source.')}: " + (f"{found!r}, " if found else "") + self.why[key]
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -288,7 +302,8 @@ def _say_values(table: WholeTable, value: Value, unit: str, made: Proposal) -> N
     if signs:
         curation["censored"] = "drop"
         made.why["curation.censored"] = (
-            f"{len(signs)} values are only known as bounds; `keep_bound` trains on them too, and never scores them"
+            f"{len(signs)} {'value is' if len(signs) == 1 else 'values are'} only known as bounds; "
+            "`keep_bound` trains on them too, and never scores them"
         )
     if curation:
         made.content["curation"] = curation

@@ -41,7 +41,7 @@ export async function open(panel, page) {
   const again = make("button", { type: "button", class: "tool" }, "Draw again");
   again.addEventListener("click", draw);
   const figure = make("figure", { class: "plot", "aria-live": "polite" });
-  body.replaceChildren(make("div", { class: "tools" }, make("label", {}, "Across ", axes[0]), make("label", {}, "Up ", axes[1]), preset, ...(table ? [again] : [])), figure);
+  body.replaceChildren(make("div", { class: "tools" }, make("label", {}, "Horizontal ", axes[0]), make("label", {}, "Vertical ", axes[1]), preset, ...(table ? [again] : [])), figure);
   [axes[0].value, axes[1].value] = [egg.x, egg.y];
   await draw();
 
@@ -55,7 +55,7 @@ export async function open(panel, page) {
   async function draw() {
     const mine = ++run;
     const [x, y] = axes.map((select) => property(select.value));
-    figure.replaceChildren(make("span", { class: "bone" }), make("p", { class: "hint" }, "What the drugs are is computed once; the first picture of a property takes some seconds."));
+    figure.replaceChildren(make("span", { class: "bone" }), make("p", { class: "hint" }, "The values of the drugs are computed once; the first plot of a property takes some seconds."));
     try {
       const all = molecules();
       const calculates = [x, y].some(({ kind }) => kind === "calculated");

@@ -147,13 +147,14 @@ def test_guesses_are_shown_and_written_only_when_they_are_taken(home: Path, comm
     assert "say --yes to take these guesses" in said(command("endpoint", "new", path))
     done = command("endpoint", "new", path, "--yes")
     assert "unit pIC50 from nM; higher is better" in done.output
+    assert "curation.censored: 'drop', 1 value is only known as bounds" in done.output
     before = (home / "configs" / "endpoints" / "egfr.yaml").read_bytes()
     assert "is there already, and nothing is overwritten" in said(command("endpoint", "new", path, "--yes"))
 
     assert (home / "configs" / "endpoints" / "egfr.yaml").read_bytes() == before
     written = content(home, "egfr")
     assert (written["unit"], written["source_unit"], written["curation"]["valid_range"]) == ("pIC50", "nM", [2, 13])
-    assert b"# 1 values are only known as bounds" in before
+    assert b"# 1 value is only known as bounds" in before
 
 
 def test_a_curation_counts_by_reason_and_lists_every_row(home: Path, command: Command) -> None:
@@ -265,7 +266,7 @@ def test_a_wide_table_may_become_one_file(home: Path, command: Command) -> None:
     assert f"logd: it is removed from {only}, which keeps herg_ic50, ppb" in done.output
     left = {name: endpoint for name, endpoint in apart.items() if name != "logd"}
     assert load_configs(home / "configs").endpoints == left
-    assert "# 1 values are only known as bounds" in only.read_text(encoding="utf-8")
+    assert "# 1 value is only known as bounds" in only.read_text(encoding="utf-8")
     assert command("curate", "ppb").exit_code == 0
     command("endpoint", "remove", *left)
     assert not only.exists()

@@ -121,6 +121,19 @@ def test_an_unknown_model_has_a_page(client: TestClient[Any]) -> None:
     assert "/models/solubility_logs" in answer.text
 
 
+def test_a_service_that_is_not_ready_yet_has_not_failed(tmp_path: Path) -> None:
+    """*Operations* counts no answer of `/health/ready` as a failure: a supervisor asks until there is a champion."""
+
+    def failures(client: TestClient[Any]) -> str:
+        page = client.get("/operations").text.partition("Requests answered")[2]
+        return re.findall("none failed|[0-9,]+ failed", page)[0]
+
+    with TestClient(create_app(Settings(poll_seconds=0.02), FolderStore(tmp_path / "store"))) as client:
+        before = failures(client)
+        assert client.get("/health/ready").status_code == 503
+        assert failures(client) == before
+
+
 def test_an_empty_service_has_pages(tmp_path: Path) -> None:
     """Before the first champion every page says so instead of failing."""
     with TestClient(create_app(Settings(poll_seconds=0.02), FolderStore(tmp_path / "store"))) as client:
