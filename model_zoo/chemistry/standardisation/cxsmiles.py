@@ -51,9 +51,10 @@ def read(text: str) -> Chem.Mol | None:
 def written(mol: Chem.Mol) -> str:
     """Write a structure that came as a block: with its stereo groups, repeating units and link nodes where it has them.
 
-    An atom that is a list or a query is written as `*`, which nobody takes for an element.
+    An atom that is a list or a query, that is called otherwise than its element (`Boc`, `R1`) or that has an open end is
+    written as `*`, which nobody takes for an element.
     """
-    queries = [atom.GetIdx() for atom in mol.GetAtoms() if atom.HasQuery() and atom.GetAtomicNum()]
+    queries = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetAtomicNum() and _represents_another(atom)]
     if queries:
         made = Chem.RWMol(mol)
         for place in queries:
@@ -64,3 +65,14 @@ def written(mol: Chem.Mol) -> str:
     fields = Chem.CXSmilesFields
     wanted = fields.CX_ENHANCEDSTEREO | fields.CX_POLYMER | fields.CX_LINKNODES
     return str(Chem.MolToCXSmiles(mol, Chem.SmilesWriteParams(), int(wanted)))
+
+
+def _represents_another(atom: Chem.Atom) -> bool:
+    """Return whether an atom of a block represents something else than its element."""
+    if atom.HasQuery() or atom.HasProp("molAttchpt"):
+        return True
+    label = atom.GetProp("molFileAlias").strip() if atom.HasProp("molFileAlias") else ""
+    known = rf"\d*|{atom.GetSymbol()}[\d']*|\d*(H\d*)?{atom.GetSymbol()}(H\d*)?\d*[-+]?" + (
+        "|Me" if atom.GetSymbol() == "C" else ""
+    )
+    return re.fullmatch(known, label) is None
