@@ -51,8 +51,8 @@ def read(text: str) -> Chem.Mol | None:
 def written(mol: Chem.Mol) -> str:
     """Write a structure that came as a block: with its stereo groups, repeating units and link nodes where it has them.
 
-    An atom that is a list or a query, that is called otherwise than its element (`Boc`, `R1`) or that has an open end is
-    written as `*`, which nobody takes for an element.
+    An atom that is a list or a query, that is called otherwise than its element (`Boc`, `R1`) or that has an open end
+    is written as `*`, which nobody takes for an element.
     """
     queries = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetAtomicNum() and _represents_another(atom)]
     if queries:
