@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from rdkit import Chem
 
@@ -11,6 +12,34 @@ from model_zoo.chemistry.standardisation.outcome import RefusedError
 _LINE = re.compile(r"^\s*(\S+(?:\s+\|[^|]*\|)?)(?:\s+(.*?))?\s*$", re.DOTALL)
 _SEVERAL = re.compile(r"(?:^|,)(?:m:|LN:|Sg:|RG:|LO:|s:|u:|rb:)")
 _LABELS = re.compile(r"\$[^$]*\$|\([^)]*\)")
+
+
+_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+
+
+def bare(text: str) -> str:
+    r"""Take blanks and signs that nobody sees away from around a text.
+
+    Examples
+    --------
+    >>> bare(" CCO\u200b\ufeff ")
+    'CCO'
+    """
+    return re.sub(rf"^[\s{_INVISIBLE}]+|[\s{_INVISIBLE}]+$", "", text)
+
+
+def odd_sign(smiles: str) -> str:
+    """Name the first sign that no SMILES holds; empty where there is none.
+
+    RDKit drops such signs at the ends of a text and reads the rest: of `CCO…`, which a program cut, ethanol.
+
+    Examples
+    --------
+    >>> odd_sign("CCO\u2026"), odd_sign("\u00c9CO"), odd_sign("CCO")
+    ("'…' (HORIZONTAL ELLIPSIS)", "'É' (LATIN CAPITAL LETTER E WITH ACUTE)", '')
+    """
+    sign = next((each for each in smiles if not ("!" <= each <= "~")), "")
+    return f"{sign!r} ({unicodedata.name(sign, 'a control character')})" if sign else ""
 
 
 def split_line(line: str) -> tuple[str, str]:

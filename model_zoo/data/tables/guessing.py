@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from rdkit import Chem
 
-from model_zoo.chemistry.standardisation.cxsmiles import split_line
+from model_zoo.chemistry.standardisation.cxsmiles import bare, odd_sign, split_line
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Format, delimiter_of
 from model_zoo.data.tables.names import numbered, unique
@@ -149,8 +149,8 @@ def names_come_first(lines: Sequence[str]) -> bool:
 
 def is_smiles(text: str) -> bool:
     """Return whether a text can be read as a structure."""
-    text, name = split_line(text)
-    if name or not 0 < len(text) <= 1000:
+    text, name = split_line(bare(text))
+    if name or not 0 < len(text) <= 1000 or odd_sign(text.partition("|")[0].rstrip()):
         return False
     try:
         return Chem.MolFromSmiles(text.partition(" ")[0], sanitize=False) is not None
