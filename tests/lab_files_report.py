@@ -21,14 +21,17 @@ from model_zoo.data.curation import curate
 from model_zoo.data.reasons import reason_kind
 from model_zoo.data.sources import read_source
 from model_zoo.errors import DataError
-from tests.hostile_files import HOSTILE, REFUSED, Refused
+from tests.hostile_files import HOSTILE, Refused
+from tests.hostile_files import REFUSED as REFUSED_FIRST
 from tests.lab_files import FILES, LARGE, Expected, LabFile, large_folder, large_table
+from tests.silent_files import REFUSED_TOO, SILENT
 from tests.unkind_files import UNKIND
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "own-files.md"
 TOLERANCE = 1e-9
-ALL = (*FILES, *UNKIND, *HOSTILE)
+ALL = (*FILES, *UNKIND, *HOSTILE, *SILENT)
+REFUSED = (*REFUSED_FIRST, *REFUSED_TOO)
 HEAD = """# Files as labs have them
 
 What `aidrug endpoint new` and curation make of files from programs that people use, each compared row by row with an

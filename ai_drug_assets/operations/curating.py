@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.endpoint_file import read_endpoint
+from model_zoo.data.assays.names_of_columns import unit_in
 from model_zoo.data.curation import curate
 from model_zoo.data.curation_report import curation_report
 from model_zoo.data.dataset import Dataset, read_raw
 from model_zoo.data.snapshot_change import suspicions
 from model_zoo.data.standardised import standardise_all
+from model_zoo.data.units import is_unit, unit_name
 from model_zoo.errors import DataError
 from model_zoo.io.spreadsheets import safe_cell
 
@@ -94,10 +96,21 @@ def _curated(settings: Settings, given: tuple[Endpoint, pd.DataFrame | str]) -> 
         return _Curated(f"{endpoint.name}: {error}", None)
     told = [
         f"{endpoint.name} ({endpoint.unit})",
+        *_contradictions(endpoint),
         curation_report(raw, table, report).as_text(endpoint.unit),
         f"  since the last snapshot: {_change(settings, endpoint, Dataset(table, report))}",
     ]
     return _Curated("\n".join(told), report)
+
+
+def _contradictions(endpoint: Endpoint) -> list[str]:
+    """Say where a column's name says another unit than the YAML does: nobody but its author knows which is right."""
+    told = []
+    for file, layout in getattr(endpoint.source, "layouts", {}).items():
+        heading, said = unit_in(layout.value_column)[0], unit_name(layout.unit or endpoint.dataset.source_unit)
+        if layout.unit_column is None and is_unit(heading) and is_unit(said) and heading != said:
+            told.append(f"  WARNING   {file}: {layout.value_column!r} is called {heading}, and read as {said}")
+    return told
 
 
 def _on_all_cores(work: Callable[[T], R], given: Iterable[T], size: int) -> Iterator[R]:

@@ -143,15 +143,17 @@ def parse_molecule(
     """
     standardise = standardise or Standardise()
     limits = limits or Limits()
-    text = smiles.strip()
+    text = cxsmiles.bare(smiles)
     if not text:
         return InvalidMolecule("empty", "expected a SMILES, got an empty text")
     extended = text.endswith("|")
     plain = text.partition("|")[0].rstrip() if extended else text
     if len(plain) > limits.max_characters or len(text) > EXTENSION * limits.max_characters:
         return InvalidMolecule("too-long", f"expected at most {limits.max_characters} characters, got {len(text)}")
-    if any(character.isspace() or character == "\0" for character in plain):
-        return InvalidMolecule("invalid-smiles", "expected one SMILES without blanks or names")
+    if odd := cxsmiles.odd_sign(plain):
+        blank = any(character.isspace() or character == "\0" for character in plain)
+        wanted = "one SMILES without blanks or names" if blank else f"the letters and signs of a SMILES, got {odd}"
+        return InvalidMolecule("invalid-smiles", f"expected {wanted}")
     try:
         mol = cxsmiles.read(text) if extended else Chem.MolFromSmiles(text)
     except RefusedError as error:

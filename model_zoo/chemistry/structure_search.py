@@ -19,6 +19,7 @@ from rdkit import Chem
 
 from model_zoo.chemistry.molecules import Molecule
 from model_zoo.chemistry.similarity import pack, tanimoto_nearest
+from model_zoo.chemistry.standardisation.cxsmiles import bare, odd_sign
 
 Kind = Literal["substructure", "similarity"]
 MOST_CHARACTERS, MOST_ATOMS, MOST_NESTED = 400, 80, 6
@@ -55,6 +56,9 @@ def read_query(text: str, kind: Kind) -> Chem.Mol:
         raise QueryError(f"expected SMARTS or SMILES of at most {MOST_CHARACTERS} characters, got {len(text)}")
     if text.count("$(") > MOST_NESTED:
         raise QueryError(f"expected at most {MOST_NESTED} patterns within the pattern, got {text.count('$(')}")
+    text = bare(text)
+    if odd := odd_sign(text.split()[0]):
+        raise QueryError(f"expected the letters and signs of SMARTS or SMILES, got {odd}")
     query = None if _ONLY_SMARTS.search(text) else Chem.MolFromSmiles(text)
     if query is None and kind == "substructure":
         query = Chem.MolFromSmarts(text)
@@ -117,7 +121,8 @@ def _read(text: str) -> Chem.Mol | None:
     if text[:6].lower() == "inchi=":
         mol: Chem.Mol | None = Chem.MolFromInchi("InChI=" + text[6:])  # type: ignore[no-untyped-call]
         return mol
-    return Chem.MolFromSmiles(text)
+    text = bare(text)
+    return None if odd_sign(text.partition(" ")[0]) else Chem.MolFromSmiles(text)
 
 
 def main(source: IO[str], target: IO[str]) -> None:

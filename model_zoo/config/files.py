@@ -137,6 +137,10 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
                 raise ConfigError(f"{path}: members: expected some of {', '.join(single)}, got {name!r}")
     warnings += grouping.suggestions(groups, endpoints, folder)
     own, models_ = models_, at_endpoints(models_, endpoints, groups)
+    for each in endpoints.values():
+        idle = [name for name in each.overrides if name in models_ and not models_[name].applies_to(each.name)]
+        place = f"{declared.files[each.name]}: {declared.places[each.name]}overrides"
+        warnings += [f"{place}: {name!r} does not compete on {each.name!r}, so this is of no effect" for name in idle]
     for name in list(endpoints):
         if not any(model.applies_to(name) for model in models_.values()):
             faults[name] = f"{declared.files[name]}: no model competes on endpoint {name!r}"

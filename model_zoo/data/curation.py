@@ -26,6 +26,7 @@ from model_zoo.data.units import (
     NotPositiveError,
     conversion,
     measured,
+    possible,
     split_unit,
     unit_name,
 )
@@ -34,6 +35,9 @@ from model_zoo.errors import ConfigError, DataError
 if TYPE_CHECKING:
     import pandas as pd
 
+IMPOSSIBLE = "impossible"
+MOST_IMPOSSIBLE = 0.1
+"""Share of values that may be impossible in the endpoint's unit, as errors of entry."""
 KNOWN_COLUMNS = ("measured_on", "series")
 """What a source may say of a molecule for its place in a split: the earliest day, and the series."""
 TABLE_COLUMNS = ("smiles", "inchikey", "value", "relation", "measurements", "split")
@@ -123,6 +127,8 @@ class Curation(BaseModel):
     def _ordered(self) -> Curation:
         if self.labels and self.threshold:
             raise ValueError("expected labels or a threshold, got both")
+        if self.threshold and (self.lloq, self.uloq, self.valid_range) != (None, None, None):
+            raise ValueError("lloq, uloq, valid_range: expected none beside a threshold, which makes labels of values")
         limits = None if self.lloq is None or self.uloq is None else (self.lloq, self.uloq)
         for name, ends in (("valid_range", self.valid_range), ("lloq and uloq", limits)):
             if ends is not None and ends[0] >= ends[1]:
@@ -176,6 +182,7 @@ def curate(
         keys[index] = key
         smiles_of.setdefault(key, smiles)
         found.setdefault(key, []).append(Measured(index, value, sign, weight))
+    _require_possible(reasons, rows, source_unit, unit)
     table = []
     actions = ["dropped"] * len(rows)
     for item in _also_tested(found, rows):
@@ -224,6 +231,7 @@ class _Reader:
     def __init__(self, curation: Curation, task: Task, source_unit: str, unit: str) -> None:
         self._curation, self._task = curation, task
         self._unit = curation.threshold.unit if curation.threshold else unit
+        self._possible = possible(unit) if task == "regression" else (-math.inf, math.inf)
         self._conversions: dict[str, Conversion] = {"": conversion(source_unit, self._unit)}
         self._labels: dict[str, int] = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, **(curation.labels or {})}
 
@@ -240,7 +248,7 @@ class _Reader:
             (value, sign), weight = self._read(row), weight_of(row.weight, row.numerals or POINT)
         except ValueError as error:
             return str(error)
-        if refused := _refused(value, self._curation):
+        if refused := _refused(value, self._curation) or self._impossible(value):
             return refused
         return *molecule, value, sign, weight
 
@@ -279,6 +287,10 @@ class _Reader:
             return limit, ">" if flips else "<"
         return _within_limits(value, sign, self._curation)
 
+    def _impossible(self, value: float) -> str:
+        low, high = self._possible
+        return "" if low <= value <= high else f"{IMPOSSIBLE}: no {self._unit} is {value:g}"
+
     def _conversion(self, name: str) -> Conversion:
         if name not in self._conversions:
             try:
@@ -296,6 +308,16 @@ def _within_limits(value: float, sign: str, curation: Curation) -> tuple[float, 
     if high is not None and value > high and sign != "<":
         return high, ">"
     return value, sign
+
+
+def _require_possible(reasons: list[str], rows: list[Any], source_unit: str, unit: str) -> None:
+    """Refuse measurements of which many are impossible in their unit: then it is not theirs, and the rest is wrong."""
+    wrong = [row for reason, row in zip(reasons, rows, strict=True) if reason.startswith(IMPOSSIBLE)]
+    if len(wrong) > MOST_IMPOSSIBLE * sum(row.value != "" for row in rows):
+        raise DataError(
+            f"{len(wrong)} of {len(rows)} values, such as {wrong[0].value!r}, are impossible as {unit} if they are in "
+            f"{source_unit}, so that the others are wrong, too. Say which unit the file is in (`source_unit`)"
+        )
 
 
 def _also_tested(found: dict[str, list[Measured]], rows: list[Any]) -> list[Measured]:

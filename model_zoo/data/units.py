@@ -48,6 +48,8 @@ _SIGNS = {
 }
 _NO_SIGN = {"n/a", "na", "none", "null", "nan", "-"}
 """What a column of relations holds where a value has none."""
+_POSSIBLE = (-20.0, 3.0)
+"""The logarithms of the least and the largest concentration in mol/L that anybody measures."""
 _TRAILING = re.compile(r"^(.*[0-9.,])\s*([^\W\d_]\S*|%)$", re.DOTALL)
 _SIGNED = re.compile(
     rf"^([{re.escape(''.join(sorted(set(''.join(_SIGNS)))))}]+"
@@ -208,6 +210,21 @@ def is_logarithmic(unit: str) -> bool:
     [True, True, True, False, False]
     """
     return bool(_NEGATIVE_LOGARITHM.match(unit)) or unit.lower().startswith("log")
+
+
+def possible(unit: str) -> tuple[float, float]:
+    """Return between which numbers logarithms of a concentration lie: 1e-20 to 1000 mol/L; no bounds for other units.
+
+    Examples
+    --------
+    >>> possible("pIC50"), possible("log10 mol/L"), possible("log10 nM"), possible("nM")
+    ((-3.0, 20.0), (-20.0, 3.0), (-11.0, 12.0), (-inf, inf))
+    """
+    found = _meaning(unit)
+    if found is None or found.family != "molar" or not found.power:
+        return -math.inf, math.inf
+    low, high = (found.power * (power - math.log10(found.factor)) for power in _POSSIBLE)
+    return min(low, high), max(low, high)
 
 
 def relation(text: str) -> str:

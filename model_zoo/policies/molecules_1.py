@@ -8,6 +8,7 @@ from rdkit import Chem
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from model_zoo.chemistry.molecules import InvalidMolecule, Limits, Molecule, Standardise
+from model_zoo.chemistry.standardisation import cxsmiles
 
 # Atoms and bonds that `Cleanup` and the steps after it may change: charges, metals and other rare elements, hydrogens
 # that are atoms of their own, and valences beyond the common ones (radicals, sulfoxides, nitrogen of five bonds).
@@ -59,13 +60,15 @@ def parse_molecule(
     """
     standardise = standardise or Standardise(canonical_tautomer=False)
     limits = limits or Limits()
-    text = smiles.strip()
+    text = cxsmiles.bare(smiles)
     if not text:
         return InvalidMolecule("empty", "expected a SMILES, got an empty text")
     if len(text) > limits.max_characters:
         return InvalidMolecule("too-long", f"expected at most {limits.max_characters} characters, got {len(text)}")
-    if any(character.isspace() or character == "\0" for character in text):
-        return InvalidMolecule("invalid-smiles", "expected one SMILES without blanks or names")
+    if odd := cxsmiles.odd_sign(text):
+        blank = any(character.isspace() or character == "\0" for character in text)
+        wanted = "one SMILES without blanks or names" if blank else f"the letters and signs of a SMILES, got {odd}"
+        return InvalidMolecule("invalid-smiles", f"expected {wanted}")
     try:
         mol = Chem.MolFromSmiles(text)
     except Exception:  # noqa: BLE001 - RDKit raises various C++ exceptions on hostile text

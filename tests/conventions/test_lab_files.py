@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile_files import REFUSED, Refused
+from tests.hostile_files import Refused
 from tests.lab_files import FOLDER, LabFile, large_folder
-from tests.lab_files_report import ALL, DOCUMENT, document, faults, look, looked_at_large, refusal
+from tests.lab_files_report import ALL, DOCUMENT, REFUSED, document, faults, look, looked_at_large, refusal
 
 
 @pytest.mark.parametrize("file", ALL, ids=lambda file: file.name)

@@ -132,7 +132,7 @@ def unquoted(text: str) -> str:
     >>> unquoted(' "CCO", '), unquoted("CCO")
     ('CCO', 'CCO')
     """
-    text = text.strip().rstrip(",;").strip()
+    text = cxsmiles.bare(text).rstrip(",;").strip()
     text = text[1:] if text.startswith('="') else text
     for start, end in _QUOTES:
         if len(text) > 1 and text.startswith(start) and text.endswith(end):
@@ -148,7 +148,7 @@ def looks_like_smiles(text: str) -> bool:
 def _reads(text: str) -> bool:
     """Return whether RDKit reads a text as a SMILES; too long ones pass, for those who limit them say so better."""
     plain = text.partition("|")[0].rstrip() if text.endswith("|") else text
-    if re.search(r"\s", plain) or "\0" in plain:
+    if cxsmiles.odd_sign(plain):
         return False
     if len(plain) > Limits().max_characters:
         return looks_like_smiles(plain)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from model_zoo.chemistry.standardisation.cxsmiles import split_line
 from model_zoo.data.tables.fault import TableError
+from model_zoo.data.tables.guessing import is_smiles
 from model_zoo.data.tables.row import Row
 from model_zoo.data.tables.text import MAX_ROW_CHARACTERS
 
@@ -21,13 +22,18 @@ def read_cells(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
     Raises
     ------
     TableError
-        For an open or misplaced quote, with its line, and for a row without end.
+        For an open or misplaced quote, with its line, for one that swallows rows, and for a row without end.
     """
     bounded = _Rowwise(lines)
     reader = csv.reader(bounded, delimiter=delimiter, strict=True)
     try:
         for cells in reader:
-            bounded.row_ends()
+            if _swallowed(lines_of := bounded.row_ends(), delimiter, len(cells)):
+                raise TableError(
+                    "unreadable",
+                    f"line {reader.line_num - len(lines_of) + 1}: a quote makes one row of {len(lines_of)} lines that "
+                    "are rows by themselves: close it, double it, or take it out",
+                )
             yield cells
     except csv.Error as error:
         raise TableError(
@@ -92,12 +98,14 @@ class _Rowwise:
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines, self._characters = lines, 0
+        self._row: list[str] = []
 
     def __iter__(self) -> _Rowwise:
         return self
 
     def __next__(self) -> str:
         line = next(self._lines)
+        self._row.append(line)
         self._characters += len(line)
         if self._characters > MAX_ROW_CHARACTERS:
             raise TableError(
@@ -105,5 +113,17 @@ class _Rowwise:
             )
         return line
 
-    def row_ends(self) -> None:
-        self._characters = 0
+    def row_ends(self) -> list[str]:
+        """Return the lines of the row that ends."""
+        lines, self._row, self._characters = self._row, [], 0
+        return lines
+
+
+def _swallowed(lines: list[str], delimiter: str, width: int) -> bool:
+    """Return whether lines of one row are rows themselves: as many cells, with a structure at one place of each."""
+    pieces = [line.split(delimiter) for line in lines]
+    return (
+        len(lines) > 1
+        and all(len(each) == width for each in pieces)
+        and any(all(is_smiles(cell.strip()) for cell in column) for column in zip(*pieces, strict=True))
+    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from rdkit import Chem
 
-from model_zoo.chemistry.standardisation.cxsmiles import split_line
+from model_zoo.chemistry.standardisation.cxsmiles import bare, odd_sign, split_line
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Format, delimiter_of
 from model_zoo.data.tables.names import numbered, unique
@@ -29,7 +29,8 @@ _MEDIA_TYPES: dict[str, Format] = {
     "text/csv": "csv", "application/csv": "csv", "text/tab-separated-values": "tsv",
     "chemical/x-mdl-sdfile": "sdf", "chemical/x-mdl-molfile": "sdf", "chemical/x-daylight-smiles": "smi",
 }  # fmt: skip
-_NAMES = ("smiles", "canonicalsmiles", "isomericsmiles", "standardizedsmiles", "smi", "structure", "molecule")
+_NAMES = ("smiles", "isomericsmiles", "canonicalsmiles", "standardizedsmiles", "smi", "structure", "molecule")
+"""Beside one of isomers PubChem's `CanonicalSMILES` is without configurations."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,11 @@ def guess_layout(said: Said, head: str, *, tabs: bool) -> Layout:
     first, rest = rows[0], rows[1:]
     skip = said.header if said.header is not None else not _is_data(first, said.column)
     columns = unique(first) if skip else numbered(len(first))
-    return Layout(delimiter, columns, find_smiles_column(said.column, columns, rest if skip else rows), skip)
+    place = find_smiles_column(said.column, columns, rest if skip else rows)
+    if skip and said.column is None and sum(name.strip() == columns[place] for name in first) > 1:
+        what = f"there are two columns {columns[place]!r}"
+        raise TableError("unclear-column", f"name the SMILES column with the parameter column: {what}", columns)
+    return Layout(delimiter, columns, place, skip)
 
 
 def is_header(row: list[str], column: str | None = None, *, strict: bool = True) -> bool:
@@ -144,8 +149,8 @@ def names_come_first(lines: Sequence[str]) -> bool:
 
 def is_smiles(text: str) -> bool:
     """Return whether a text can be read as a structure."""
-    text, name = split_line(text)
-    if name or not 0 < len(text) <= 1000:
+    text, name = split_line(bare(text))
+    if name or not 0 < len(text) <= 1000 or odd_sign(text.partition("|")[0].rstrip()):
         return False
     try:
         return Chem.MolFromSmiles(text.partition(" ")[0], sanitize=False) is not None
