@@ -9,16 +9,9 @@ cd "$(dirname "$0")/../.."
 aidrug=${AIDRUG:-.venv/bin/aidrug}
 summary=${GITHUB_STEP_SUMMARY:-/dev/stdout}
 
-{
-    echo "## What would be trained"
-    echo
-    if [ -n "${AIDRUG_LEDGER:-}" ]; then
-        echo "Compared with what production made."
-    else
-        echo "Compared with an empty installation: the variable \`AIDRUG_LEDGER\` names no ledger of production."
-    fi
-    echo
-} >>"$summary"
+against="what production made"
+[ -n "${AIDRUG_LEDGER:-}" ] || against="an empty installation: the variable \`AIDRUG_LEDGER\` names no ledger of production"
+printf '## What would be trained\n\nCompared with %s.\n\n' "$against" >>"$summary"
 code=0
 "$aidrug" plan --markdown --ledger "${AIDRUG_LEDGER:-.aidrug/no-ledger}" >>"$summary" || code=$?
 # 2 says that something is stale, which is what one wants to know, and no failure.

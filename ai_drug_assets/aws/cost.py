@@ -51,7 +51,7 @@ class Estimate:
         return "\n".join(
             [
                 f"Estimate for {self.region}, list prices of {self.as_of} in US dollars, no free tier, no tax.",
-                "Check them before you rely on this: infra/prices.json.",
+                "Today's come from AWS with `aidrug host prices`; they are kept in infra/prices.json.",
                 "An idle month:",
                 *(line.as_text() for line in self.month),
                 f"  {'together':<78} {sum(line.usd for line in self.month):8.2f}",
@@ -76,7 +76,8 @@ def estimate(plan: dict[str, Json], *, training_hours: float = 1.0, prices: Path
     region = _variable(plan, "region")
     if region not in table["regions"]:
         raise ConfigError(
-            f"no prices for the region {region!r}: {prices.name} has {', '.join(table['regions'])}. Add it."
+            f"no prices for the region {region!r}: {prices.name} has {', '.join(table['regions'])}. Add it: "
+            f"aidrug host prices {region or 'REGION'} INSTANCE_TYPE"
         )
     here, everywhere, assumed = table["regions"][region], table["everywhere"], table["assumptions"]
     resources = list(_resources(plan["planned_values"]["root_module"]))
@@ -106,7 +107,8 @@ def estimate(plan: dict[str, Json], *, training_hours: float = 1.0, prices: Path
     ]
     if not training:
         training = [_training_on(kind, training_hours, everywhere) for kind in _instance_types(resources)]
-    return Estimate(region, str(table["as_of"]), month, training)
+    dated = sorted({here["as_of"], everywhere["as_of"]})
+    return Estimate(region, " to ".join(dated), month, training)
 
 
 def _watching(
@@ -159,5 +161,8 @@ def _training_on(instance_type: str, hours: float, everywhere: dict[str, Json]) 
 def _instance_price(instance_type: str, region: str, here: dict[str, Json], prices: Path) -> float:
     price = here["instance_hour"].get(instance_type)
     if price is None:
-        raise ConfigError(f"no price for {instance_type} in {region}: add it to {prices.name}, then estimate again")
+        raise ConfigError(
+            f"no price for {instance_type} in {region}: add it to {prices.name} with "
+            f"`aidrug host prices {region} {instance_type}`, then estimate again"
+        )
     return float(price)

@@ -168,6 +168,21 @@ def cost(plan_file: TextIO, training_hours: float) -> None:
     click.echo(estimate(content, training_hours=training_hours).as_text())
 
 
+@host.command()
+@click.argument("region")
+@click.argument("instance_types", nargs=-1)
+def prices(region: str, instance_types: tuple[str, ...]) -> None:
+    """Put a region's list prices of today, from AWS, into infra/prices.json (needs the right `pricing:GetProducts`)."""
+    from ai_drug_assets.aws.faults import explained
+    from ai_drug_assets.aws.price_list import update
+
+    with explained(region=region):
+        found = update(region, instance_types)
+    click.echo(
+        f"infra/prices.json has the list prices of {region} of {found['as_of']}. Look: git diff infra/prices.json"
+    )
+
+
 def _silent(line: str) -> None:
     """Say nothing: what is printed goes to a file."""
 

@@ -100,13 +100,7 @@ REPO
 
 start_docker() {
     mkdir -p /etc/docker
-    cat >/etc/docker/daemon.json <<JSON
-{
-  "log-driver": "json-file",
-  "log-opts": { "max-size": "10m", "max-file": "3" },
-  "live-restore": true
-}
-JSON
+    printf '{"live-restore": true}\n' >/etc/docker/daemon.json # how much is logged says compose.yaml, of each container
     # Not before the data disk: a container that starts without it would write beside it.
     mkdir -p /etc/systemd/system/docker.service.d
     printf '[Unit]\nRequiresMountsFor=%s\nAfter=aidrug-boot.service\n' "$mount_point" \

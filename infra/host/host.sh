@@ -347,9 +347,7 @@ pull_image() {
 
 # The secrets of today, for the service alone.
 fetch_secrets() {
-    umask_before=$(umask)
-    umask 077
-    : >"$work/secrets"
+    install -m 0600 /dev/null "$work/secrets"
     if [ "$ACTION" != train ]; then
         secret=$(parameter "$ADMIN_TOKEN_PARAMETER") || fail "$(cat "$work/reason")"
         [ "$secret" != unset ] || fail "the parameter $ADMIN_TOKEN_PARAMETER still holds Terraform's placeholder, and" \
@@ -357,7 +355,6 @@ fetch_secrets() {
         printf "AIDRUG_ADMIN_TOKEN='%s'\n" "$secret" >"$work/secrets"
         secret=
     fi
-    umask "$umask_before"
 }
 
 # All processors, and the machine's memory less what runs beside a training: 3 GiB on a host that serves, else 1.
@@ -371,9 +368,8 @@ what_training_may_take() {
 # Compose file, boot.sh and probe.sh come out of the image: whatever revision runs, they are of the same one.
 unpack() {
     step unpack
-    rm -f "$root/compose.next.yaml" "$root/.env.next"
-    umask_before=$(umask)
-    umask 077
+    rm -f "$root/compose.next.yaml"
+    install -m 0600 /dev/null "$root/.env.next"
     {
         for name in IMAGE_REPO AWS_REGION ARTIFACTS_BUCKET DATA_BUCKET BUNDLES_BUCKET LOGS_BUCKET \
             BACKUPS_BUCKET DOMAIN_NAME ADDRESS CERTIFICATES UI_BIND MLFLOW_HOSTS AIDRUG_TIMEOUT_MINUTES; do
@@ -382,7 +378,6 @@ unpack() {
         printf 'IMAGE_TAG=%s\nAIDRUG_DATA=%s\n' "$tag" "$state"
         what_training_may_take
     } >"$root/.env.next"
-    umask "$umask_before"
     fetch_secrets
     mv "$work/secrets" "$root/secrets.env"
     holder=$(docker create "$1")
@@ -402,6 +397,7 @@ unpack() {
 }
 
 fetch() {
+    remove_leftovers
     require_space
     log_in
     step pull
@@ -436,11 +432,11 @@ train() {
     esac
 }
 
-is_ready() { curl --silent --fail --max-time 5 --output /dev/null "$ready_address"; }
+answers() { curl --silent --fail --max-time 5 --output /dev/null "$1"; }
 
-wait_ready() {
+wait_for() {
     waited=0
-    until is_ready; do
+    until answers "$1"; do
         [ "$waited" -lt "$patience" ] || return 1
         sleep "$pause"
         waited=$((waited + pause + 1))
@@ -460,7 +456,11 @@ take_over() {
     mv "$root/compose.next.yaml" "$root/compose.yaml"
 }
 
-start_all() { compose up --detach --remove-orphans && wait_ready; }
+# start_all TAG: everything of the revision that is the current one now; which one is healthy is noted.
+start_all() {
+    rm -f "$root/healthy"
+    compose up --detach --remove-orphans && wait_for "$ready_address" && printf '%s\n' "$1" >"$root/healthy"
+}
 
 # migrate compose|compose_next: databases of an older schema are backed up, upgraded and checked; others are left alone.
 migrate() {
@@ -481,7 +481,7 @@ resume() {
     compose up --detach
 }
 
-# With the files of the revision that is left, which alone knows what it changed.
+# go_back TAG: with the files of the revision that is left, which alone knows what it changed.
 go_back() {
     compose stop daemon code webserver mlflow >/dev/null || true
     compose run --label aidrug.delivery=yes --rm -T --no-deps backup migrate --undo </dev/null ||
@@ -489,7 +489,7 @@ go_back() {
     cp -p "$root/.env.previous" "$root/.env.next"
     cp -p "$root/compose.yaml.previous" "$root/compose.next.yaml"
     take_over
-    start_all
+    start_all "$1"
 }
 
 # The daemon would answer new records in the ledger with trainings of the revision that goes.
@@ -500,7 +500,7 @@ quieten() {
 }
 
 deploy() {
-    if [ "$current" = "$tag" ] && [ "$(cat "$root/healthy" 2>/dev/null)" = "$tag" ] && is_ready; then
+    if [ "$current" = "$tag" ] && [ "$(cat "$root/healthy" 2>/dev/null)" = "$tag" ] && answers "$ready_address"; then
         step secrets
         fetch_secrets
         if [ "$(cat "$work/secrets")" = "$(cat "$root/secrets.env" 2>/dev/null)" ]; then
@@ -509,24 +509,17 @@ deploy() {
         fi
         say "$tag is deployed; the admin token is another one: the service starts anew with it"
         mv "$work/secrets" "$root/secrets.env"
-        start_all || fail "the service is not healthy with the new admin token. Look: aidrug host logs --group containers"
+        start_all "$tag" || fail "the service is not healthy with the new admin token. Look: aidrug host logs --group containers"
         return 0
     fi
-    remove_leftovers
-    fetch
-    quieten
-    migrate compose_next
-    start_mlflow
+    prepare
     train
     step swap
     say "swapping ${current:-nothing} for $tag"
     quiet_automation=no
     [ "$current" = "$tag" ] || previous=$current
-    rm -f "$root/healthy"
     switch
-    if start_all; then
-        printf '%s\n' "$tag" >"$root/healthy"
-        [ -z "$previous" ] || printf '%s\n' "$previous" >"$root/previous"
+    if start_all "$tag"; then
         current=$tag
         remove_old_images
         say "$tag serves"
@@ -536,25 +529,24 @@ deploy() {
     compose logs --tail 20 service || true
     [ -n "$previous" ] && [ -e "$root/compose.yaml.previous" ] ||
         fail "the service is not healthy, and there is no earlier revision to go back to. Look: aidrug host logs --group containers"
-    if go_back; then
-        printf '%s\n' "$previous" >"$root/healthy"
+    if go_back "$previous"; then
         fail "ROLLED BACK to $previous, which serves again: $tag did not become healthy. Look: aidrug host logs --group containers"
     fi
     fail "$tag is not healthy, and neither is $previous after going back. Look: aidrug host logs --group containers"
 }
 
-start_mlflow() {
+# The next revision is here, the databases fit it, and its MLflow runs; nothing else of the pipeline does.
+prepare() {
+    fetch
+    quieten
+    migrate compose_next
     step mlflow
     compose_next up --detach --wait mlflow || fail "MLflow did not become healthy, see above: aidrug host logs --group containers"
 }
 
 # For a host that only trains, which reports to MLflow here: before a first delivery, or on a new host, none would run.
 mlflow_only() {
-    remove_leftovers
-    fetch
-    quieten
-    migrate compose_next
-    start_mlflow
+    prepare
     quiet_automation=no
     echo "$(($(date +%s) + TIMEOUT_SECONDS))" >"$root/awaits"
 }
@@ -566,16 +558,10 @@ abandon() {
 }
 
 train_only() {
-    remove_leftovers
     fetch
     step mlflow
-    waited=0
-    until curl --silent --fail --max-time 5 --output /dev/null "http://$MLFLOW_HOST:5000/health"; do
-        [ "$waited" -lt "$patience" ] || fail "MLflow on the host that serves ($MLFLOW_HOST:5000) does not answer. Look there:" \
-            "aidrug host status"
-        sleep "$pause"
-        waited=$((waited + pause + 1))
-    done
+    wait_for "http://$MLFLOW_HOST:5000/health" ||
+        fail "MLflow on the host that serves ($MLFLOW_HOST:5000) does not answer. Look there: aidrug host status"
     # It publishes nothing: the host that serves judges, and keeps the ledger.
     train --no-deps -e "MLFLOW_TRACKING_URI=http://$MLFLOW_HOST:5000" -e AIDRUG_TRAIN_ONLY=1 \
         -e AIDRUG_LEDGER= -e "AIDRUG_STORE=$state/home/store"
@@ -583,22 +569,15 @@ train_only() {
 }
 
 roll_back() {
-    step rollback
+    require_deployed
     before=$(value_in "$root/.env.previous" IMAGE_TAG)
     [ -n "$before" ] || fail "there is no earlier revision on this host to go back to"
     [ "$before" != "$current" ] || fail "the revision before is the same one, $current. Deploy an older one: aidrug deploy --sha SHA"
     say "going back from $current to $before"
-    rm -f "$root/healthy"
-    cp -p "$root/.env" "$work/env"
-    cp -p "$root/compose.yaml" "$work/compose.yaml"
-    if go_back; then
-        cp -p "$work/env" "$root/.env.previous"
-        cp -p "$work/compose.yaml" "$root/compose.yaml.previous"
-        printf '%s\n' "$before" >"$root/healthy"
-        say "ROLLED BACK from $current to $before, which serves"
-        return 0
-    fi
-    fail "$before did not become healthy either. Look: aidrug host logs --group containers"
+    cp -p "$root/.env" "$root/compose.yaml" "$work"
+    go_back "$before" || fail "$before did not become healthy either. Look: aidrug host logs --group containers"
+    for name in .env compose.yaml; do cp -p "$work/$name" "$root/$name.previous"; done
+    say "ROLLED BACK from $current to $before, which serves"
 }
 
 # Once a minute: unless somebody is at work, what is deployed runs. A file `paused` in /opt/aidrug says that it should not.
@@ -626,13 +605,20 @@ restore() {
         fail "the state could not be restored, see above; what was there is there still"
     migrate compose # the backup may be older than the schema
     quiet_automation=no
-    start_all || fail "the state is restored, but the service is not ready. Look: aidrug host logs --group containers"
-    printf '%s\n' "$current" >"$root/healthy"
+    start_all "$current" || fail "the state is restored, but the service is not ready. Look: aidrug host logs --group containers"
     say "restored; the service is ready"
 }
 
 require_deployed() {
+    step "$ACTION"
     [ -n "$current" ] || fail "nothing is deployed on this host yet. Deploy first: aidrug deploy"
+}
+
+tell_plan() {
+    require_deployed
+    code=0
+    compose run --rm -T --no-deps train plan </dev/null || code=$?
+    [ "$code" = 0 ] || [ "$code" = 2 ] || fail "the plan ended with $code, see above"
 }
 
 tell_status() {
@@ -642,7 +628,7 @@ tell_status() {
         return 0
     fi
     say "revision ${current:-none}, before it $(value_in "$root/.env.previous" IMAGE_TAG)"
-    if is_ready; then say "the service is ready"; else say "the service is NOT ready"; fi
+    if answers "$ready_address"; then say "the service is ready"; else say "the service is NOT ready"; fi
     df -Ph / "$state"
     [ -z "$current" ] || compose ps --all
 }
@@ -664,43 +650,26 @@ main() {
     deploy | mlflow | train)
         [ "$tag" != none ] || fail "which revision? ImageTag is missing."
         say "$ACTION $tag"
-        take_lock
-        case $ACTION in
-        deploy) deploy ;;
-        mlflow) mlflow_only ;;
-        train) train_only ;;
-        esac
         ;;
-    keep)
-        take_lock
-        keep
-        exit 0
-        ;;
-    rollback)
-        take_lock
-        require_deployed
-        roll_back
-        ;;
-    restore)
-        take_lock
-        restore
-        ;;
-    abandon)
-        take_lock
-        abandon
-        ;;
+    esac
+    case $ACTION in
+    plan | status | certificate) ;;
+    *) take_lock ;;
+    esac
+    case $ACTION in
+    deploy) deploy ;;
+    mlflow) mlflow_only ;;
+    train) train_only ;;
+    abandon) abandon ;;
+    keep) keep ;;
+    rollback) roll_back ;;
+    restore) restore ;;
     certificate) cat "$state/proxy/caddy/pki/authorities/local/root.crt" || fail "there is none yet. Deploy first: aidrug deploy" ;;
-    plan)
-        step plan
-        require_deployed
-        code=0
-        compose run --rm -T --no-deps train plan </dev/null || code=$?
-        [ "$code" = 0 ] || [ "$code" = 2 ] || fail "the plan ended with $code, see above"
-        ;;
+    plan) tell_plan ;;
     status) tell_status ;;
     *) fail "expected deploy, mlflow, train, abandon, plan, status, rollback, restore or certificate" ;;
     esac
-    say "done: $ACTION"
+    [ "$ACTION" = keep ] || say "done: $ACTION"
 }
 
 main

@@ -20,10 +20,13 @@ import pytest
 
 from tests.server_process import ROOT
 
-opt_in = pytest.mark.skipif(
-    os.environ.get("AIDRUG_TEST_IMAGES") != "1",
-    reason="builds images and runs a host, half an hour: run `make test-images`",
-)
+opt_in = [
+    pytest.mark.skipif(
+        os.environ.get("AIDRUG_TEST_IMAGES") != "1",
+        reason="builds images and runs a host, half an hour: run `make test-images`",
+    ),
+    pytest.mark.timeout(7200),  # whoever comes first builds the images
+]
 PREFIX, SHA = "aidrug-test", "0123456789abcdef0123456789abcdef01234567"
 ADMIN = "the-admin-token"
 INSECURE = ssl._create_unverified_context()  # noqa: S323  the proxy's own authority signs for localhost

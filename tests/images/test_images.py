@@ -23,7 +23,7 @@ import yaml
 from tests.command_factory import make_installation
 from tests.images.engine import ADMIN, INSECURE, PREFIX, SHA, build, opt_in, predict, run
 
-pytestmark = [pytest.mark.slow(sibling="test_infra::test_the_compose_files_keep_to_the_specification"), opt_in]
+pytestmark = [pytest.mark.slow(sibling="test_infra::test_the_compose_files_keep_to_the_specification"), *opt_in]
 
 
 @dataclass

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / ".github" / "scripts"
 
 
-def run(script: str, *arguments: str, folder: Path = SCRIPTS, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a script as a workflow does."""
     return subprocess.run(
-        ["sh", str(folder / script), *arguments],
+        ["sh", str(SCRIPTS / script), *arguments],
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
         capture_output=True,
         text=True,
@@ -42,9 +43,8 @@ def test_the_plan_lands_in_the_summary_and_stale_models_fail_nothing(tmp_path: P
 
 def test_changed_versions_land_in_the_summary(tmp_path: Path) -> None:
     """The summary is the difference of the lock file, package by package."""
-    scripts = tmp_path / ".github" / "scripts"
-    scripts.mkdir(parents=True)
-    shutil.copy(SCRIPTS / "dependencies.sh", scripts)
+    steps = yaml.safe_load((ROOT / ".github/workflows/dependencies.yml").read_text())["jobs"]["newest"]["steps"]
+    (step,) = [step["run"] for step in steps if "GITHUB_STEP_SUMMARY" in step.get("run", "")]
     (tmp_path / "constraints.txt").write_text("boto3==1.43.1\nnumpy==2.4.0\n")
     for command in (
         ["init", "-q"],
@@ -54,10 +54,14 @@ def test_changed_versions_land_in_the_summary(tmp_path: Path) -> None:
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
     summary = tmp_path / "summary.md"
 
-    run("dependencies.sh", folder=scripts, GITHUB_STEP_SUMMARY=str(summary))
-    assert "Nothing changed." in summary.read_text()
+    def note() -> None:
+        environment = {**os.environ, "GITHUB_STEP_SUMMARY": str(summary)}
+        subprocess.run(["bash", "-e", "-c", step], cwd=tmp_path, env=environment, check=True)
+
+    note()
+    assert "nothing changed" in summary.read_text()
     (tmp_path / "constraints.txt").write_text("boto3==1.44.0\nnumpy==2.4.0\n")
-    run("dependencies.sh", folder=scripts, GITHUB_STEP_SUMMARY=str(summary))
+    note()
     assert "-boto3==1.43.1\n+boto3==1.44.0" in summary.read_text()
 
 

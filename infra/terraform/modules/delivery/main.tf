@@ -113,8 +113,6 @@ data "aws_iam_policy_document" "trust" {
 }
 
 data "aws_iam_policy_document" "deliver" {
-  # checkov:skip=CKV_AWS_356:describing and following a command know no narrower resource
-  # checkov:skip=CKV_AWS_111:the same
   statement {
     sid       = "RunThisDocumentOnTheseHosts"
     actions   = ["ssm:SendCommand"]

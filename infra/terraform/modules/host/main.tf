@@ -10,7 +10,6 @@ data "aws_ec2_instance_type" "this" {
 }
 
 resource "aws_security_group" "this" {
-  # checkov:skip=CKV2_AWS_5:attached to the instance below
   name        = var.name
   description = "Out: everything. In: what the allowlists name, and never port 22."
   vpc_id      = var.vpc_id
@@ -30,7 +29,6 @@ resource "aws_vpc_security_group_egress_rule" "out" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "in" {
-  # checkov:skip=CKV_AWS_260:port 80 redirects to 443, for the blocks of the allowlist only
   for_each          = var.ingress
   security_group_id = aws_security_group.this.id
   description       = each.value.description
@@ -55,7 +53,6 @@ resource "aws_vpc_security_group_ingress_rule" "from_host" {
 
 resource "aws_ebs_volume" "data" {
   # checkov:skip=CKV_AWS_189:encrypted by the account's aws/ebs key; a customer key costs money for the same readers
-  # checkov:skip=CKV2_AWS_9:snapshots by the lifecycle policy below, and online copies of the databases in S3
   availability_zone = var.zone
   size              = var.data_volume_gib
   snapshot_id       = var.data_snapshot_id == "" ? null : var.data_snapshot_id
@@ -72,7 +69,6 @@ resource "aws_ebs_volume" "data" {
 }
 
 resource "aws_instance" "this" {
-  # checkov:skip=CKV2_AWS_41:the profile is attached below
   ami                    = data.aws_ssm_parameter.image.insecure_value
   instance_type          = var.instance_type
   subnet_id              = var.subnet_id
@@ -133,7 +129,6 @@ resource "aws_volume_attachment" "data" {
 }
 
 resource "aws_eip" "this" {
-  # checkov:skip=CKV2_AWS_19:attached below
   count  = var.fixed_address ? 1 : 0
   domain = "vpc"
 

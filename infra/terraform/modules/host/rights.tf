@@ -15,8 +15,6 @@ locals {
 }
 
 data "aws_iam_policy_document" "host" {
-  # checkov:skip=CKV_AWS_356:the actions on "*" know no narrower resource; the evaluator test lists what they allow
-  # checkov:skip=CKV_AWS_111:the same
   statement {
     sid       = "ManagedBySsm"
     actions   = concat(local.ssm_agent, local.channels)
@@ -153,8 +151,6 @@ resource "aws_iam_role_policy" "container" {
 }
 
 data "aws_iam_policy_document" "snapshots" {
-  # checkov:skip=CKV_AWS_356:describing knows no narrower resource
-  # checkov:skip=CKV_AWS_111:the lifecycle service needs to make and delete snapshots; deleting is bound to its own tag
   statement {
     sid       = "Look"
     actions   = ["ec2:DescribeVolumes", "ec2:DescribeSnapshots", "ec2:DescribeInstances"]

@@ -12,7 +12,6 @@ locals {
 
 resource "aws_cloudwatch_log_group" "this" {
   # checkov:skip=CKV_AWS_158:encrypted by CloudWatch's own key; no line holds a molecule or a secret
-  # checkov:skip=CKV_AWS_338:a year of logs is a decision about money: log_retention_days
   for_each          = local.groups
   name              = each.value
   retention_in_days = var.log_retention_days
