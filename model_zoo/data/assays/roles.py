@@ -174,7 +174,7 @@ def _chosen_by(
 
 
 def _differs_within(table: WholeTable, texts: list[str]) -> bool:
-    """Return whether a structure, as it is written, stands in rows with different texts."""
+    """Return whether a structure, as it is written, is in rows with different texts."""
     pairs = {
         (structure, text) for structure, text in zip(table.structures(), texts, strict=False) if structure and text
     }
