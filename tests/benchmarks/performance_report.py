@@ -182,7 +182,7 @@ and `xgb` of 20 trees; three are trained, the others are copies of their files u
 training molecules in another order, so that nothing is shared for being equal. The service has {workers} workers.
 Seconds and milliseconds are processor time unless a row says otherwise. The law is the growth between the two largest
 sizes: n^1 is with the number. Times by the clock are those of a machine whose 2 cores 15 to 25 processes wanted. All
-columns are of one sitting; what is said of the service was measured again by the next revision, whose workers take
+columns are from one run; what is said of the service was measured again by the next revision, whose workers take
 65 MB less.
 {parts}"""
 

@@ -62,3 +62,15 @@ def test_every_command_exists(readme: str) -> None:
                 command = command.commands[word]
         known = {option for parameter in command.params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) - {"--help"} <= known, f"aidrug {words}{rest}"
+
+
+def test_every_picture_is_shown(root: Path, tracked: list[str]) -> None:
+    """Each picture of the documents is shown by one of them."""
+    shown = {
+        picture
+        for name in tracked
+        if name.endswith(".md")
+        for picture in re.findall(r"!\[[^\]]+\]\((?:docs/)?images/([^)]+)\)", (root / name).read_text(encoding="utf-8"))
+    }
+
+    assert {Path(name).name for name in tracked if name.startswith("docs/images/")} == shown

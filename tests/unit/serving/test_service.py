@@ -586,6 +586,10 @@ def test_the_api_describes_itself(store: FolderStore) -> None:
         "/v1/jobs/{job_id}/result", "/v1/jobs/{job_id}/suggestion", "/v1/leaderboards/{name}", "/v1/predictions.csv",
     }  # fmt: skip
     assert "http" not in page.replace('http-equiv="', "")
+    fields = {
+        name: field for each in schema["components"]["schemas"].values() for name, field in each["properties"].items()
+    }
+    assert [name for name, field in fields.items() if field.get("deprecated")] == ["domain"]
 
 
 def test_vendored_files_are_those_that_were_recorded() -> None:

@@ -126,7 +126,7 @@ def test_a_service_that_is_not_ready_yet_has_not_failed(tmp_path: Path) -> None:
 
     def failures(client: TestClient[Any]) -> str:
         page = client.get("/operations").text.partition("Requests answered")[2]
-        return re.findall("none failed|[0-9,]+ failed", page)[0]
+        return str(re.findall("none failed|[0-9,]+ failed", page)[0])
 
     with TestClient(create_app(Settings(poll_seconds=0.02), FolderStore(tmp_path / "store"))) as client:
         before = failures(client)
