@@ -76,6 +76,11 @@ def _rows(*rows: tuple[str, float | str]) -> Expected:
     return Expected([(what if isinstance(value, str) else str(key_of(what)), value) for what, value in rows])
 
 
+def _after(reason: str, *rows: tuple[str, float | str]) -> Expected:
+    """Return rows after the four that PubChem writes below its header."""
+    return Expected([*[("", reason)] * 4, *rows])
+
+
 def _micro(value: float, row: Any = None) -> float:
     return pic50(1000 * value)
 
@@ -93,8 +98,8 @@ def _pubchem(content: bytes) -> Mapping[str, Expected]:
     labels = {"Active": 1.0, "Inactive": 0.0}
     classes = [(str(key_of(row[smiles])), labels[row["PUBCHEM_ACTIVITY_OUTCOME"]]) for _, row in table.iterrows()]
     return {
-        "ic50": Expected([("", "empty")] * 4 + frame(table, smiles, "IC50", _micro).rows),
-        "pubchem_activity_outcome": Expected([("", "empty value")] * 4 + classes),
+        "ic50": _after("empty", *frame(table, smiles, "IC50", _micro).rows),
+        "pubchem_activity_outcome": _after("empty value", *classes),
     }
 
 
