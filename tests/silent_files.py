@@ -18,6 +18,7 @@ AT_TEN = "SMILES,% inhibition at 10 uM\nCCO,12\nCCN,55\nCCC,90.5\n"
 BASE_TWO = "SMILES,log2 IC50 (nM)\nCCO,3.5\nCCN,5\nCCC,9\n"
 DOTTED = "SMILES,log.IC50.nM\nCCO,3.5\nCCN,1\nCCC,2.25\n"
 LOWERED = "SMILES,log₁₀ IC₅₀ (nM)\nCCO,3.5\nCCN,1\nCCC,2.25\n"
+SOLUBLE = "SMILES,IC50 (nM),Solubility (uM)\nCCO,5,100\nCCN,6,25.5\nCCC,9,50\n"
 SUBHEADINGS = (
     "SMILES,hERG,,CYP3A4,\n,IC50 (uM),rel,IC50 (nM),rel\nCCO,5,>,7,=\nCCN,6,=,8,<\nCCC,9,=,9.5,=\nCCF,2,=,1,=\n"
 )
@@ -75,6 +76,11 @@ def _rows(*rows: tuple[str, float | str]) -> Expected:
     return Expected([(what if isinstance(value, str) else str(key_of(what)), value) for what, value in rows])
 
 
+def _after(reason: str, *rows: tuple[str, float | str]) -> Expected:
+    """Return rows after the four that PubChem writes below its header."""
+    return Expected([*[("", reason)] * 4, *rows])
+
+
 def _micro(value: float, row: Any = None) -> float:
     return pic50(1000 * value)
 
@@ -92,8 +98,8 @@ def _pubchem(content: bytes) -> Mapping[str, Expected]:
     labels = {"Active": 1.0, "Inactive": 0.0}
     classes = [(str(key_of(row[smiles])), labels[row["PUBCHEM_ACTIVITY_OUTCOME"]]) for _, row in table.iterrows()]
     return {
-        "ic50": Expected([("", "empty")] * 4 + frame(table, smiles, "IC50", _micro).rows),
-        "pubchem_activity_outcome": Expected([("", "empty value")] * 4 + classes),
+        "ic50": _after("empty", *frame(table, smiles, "IC50", _micro).rows),
+        "pubchem_activity_outcome": _after("empty value", *classes),
     }
 
 
@@ -115,13 +121,16 @@ SILENT = (
     LabFile("text_comma.xlsx", "Excel: 1,5 as text beside numbers", lambda: workbook(
         ["SMILES", "IC50 (nM)"], ["CCO", "1,5"], ["CCN", 12.5], ["CCC", 3]), lambda content: {
         "text_comma": _rows(("CCO", pic50(1.5)), ("CCN", pic50(12.5)), ("CCC", pic50(3)))}),
-    LabFile("at_ten.csv", "the concentration in the name", AT_TEN.encode, simple(
-        "SMILES", "% inhibition at 10 uM", "at_ten")),
+    LabFile("ic50_at_ten.csv", "the concentration in the name", AT_TEN.encode, simple(
+        "SMILES", "% inhibition at 10 uM", "ic50_at_ten")),
     LabFile("base_two.csv", "logarithms of base two: no unit is believed", BASE_TWO.encode, simple(
         "SMILES", "log2 IC50 (nM)", "base_two")),
     LabFile("dotted.csv", "a logarithm in a name with dots", DOTTED.encode, simple("SMILES", "log.IC50.nM", "dotted")),
-    LabFile("lowered.csv", "a logarithm with lowered digits", LOWERED.encode, simple(
-        "SMILES", "log₁₀ IC₅₀ (nM)", "lowered")),
+    LabFile("ic50_lowered.csv", "a logarithm with lowered digits", LOWERED.encode, simple(
+        "SMILES", "log₁₀ IC₅₀ (nM)", "ic50_lowered")),
+    LabFile("egfr_ic50.csv", "a solubility in a file that is called after a potency", SOLUBLE.encode, lambda content: {
+        "ic50": frame(texts(content), "SMILES", "IC50 (nM)", pic50),
+        "solubility": frame(texts(content), "SMILES", "Solubility (uM)")}),
     LabFile("subheadings.csv", "units and signs in a second row of headings", SUBHEADINGS.encode, _subheadings),
     LabFile("pubchem.csv", "PubChem's rows of types and units below the header", PUBCHEM.encode, _pubchem),
     LabFile("published.csv", "ChEMBL's API: published values beside standard ones", PUBLISHED.encode, lambda content: {

@@ -37,6 +37,10 @@ POTENCY_RANGE = [2, 13]
 UNKNOWN = "unknown"
 _NAMELESS = re.compile(r"((standard|activity|published)[ _]?)?(value|result|potency|activity)s?$", re.IGNORECASE)
 """Names that do not say what was measured."""
+_NO_POTENCY = re.compile(
+    r"solub|perm|papp|clint|clear|half|bound|inhibition|inh\b|viab|remain|recover|cmax", re.IGNORECASE
+)
+"""Names of what is no potency, whatever its file is called."""
 _MOLAR = {"M", "mM", "uM", "nM", "pM", "fM", "mol/L", "mmol/L", "umol/L", "nmol/L", "pmol/L"}
 
 
@@ -257,7 +261,9 @@ def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> t
         said = ""  # no concentration is negative: it may be a logarithm that the name keeps to itself
     if not said:
         return UNKNOWN, ""
-    told = [*names, *(text for texts in roles.choosing.values() for text in texts), table.path.name]
+    told = list(names)
+    if not _NO_POTENCY.search(value.name) and (len(roles.values) == 1 or _NAMELESS.match(value.name)):
+        told += [*(text for texts in roles.choosing.values() for text in texts), table.path.name]
     potency = next(filter(None, map(potency_kind, told)), "IC50" if value.units and _NAMELESS.match(value.name) else "")
     return (f"p{potency}", said) if potency and said in _MOLAR else (said, "")
 
