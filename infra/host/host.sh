@@ -202,10 +202,11 @@ why() {
 parameter() {
     tries=0
     until value=$(aws ssm get-parameter --region "$AWS_REGION" --name "$1" --with-decryption \
-        --query Parameter.Value --output text 2>"$work/aws.err"); do
+        --query Parameter.Value --output text 2>"$work/aws.err") && [ "$value" != unset ]; do
         reason=$(why "$work/aws.err" "read the parameter $1")
         ! grep -q ParameterNotFound "$work/aws.err" ||
             reason="the parameter $1 does not exist in $AWS_REGION. Apply Terraform there, then put the value (terraform output next_steps)."
+        [ "$value" != unset ] || reason="the parameter $1 still holds Terraform's placeholder. Put the value: terraform output next_steps"
         tries=$((tries + 1))
         if [ -n "$reason" ] || [ "$tries" -ge 3 ]; then
             printf '%s' "${reason:-the parameter $1 could not be read: $(tail -n 1 "$work/aws.err")}" >"$work/reason"
@@ -308,8 +309,6 @@ write() {
 log_in() {
     step registry
     token=$(parameter "$REGISTRY_TOKEN_PARAMETER") || fail "$(cat "$work/reason")"
-    [ "$token" != unset ] || fail "the parameter $REGISTRY_TOKEN_PARAMETER still holds Terraform's placeholder." \
-        "Put the registry's token: terraform output next_steps"
     [ -d "$memory" ] || memory=/run
     docker_config=$(mktemp -d "$memory/aidrug-docker.XXXXXX")
     export DOCKER_CONFIG="$docker_config"
@@ -322,11 +321,11 @@ log_in() {
 
 pull_image() {
     image=$1
+    other="Build it for $(uname -m), or change architecture and instance_type in terraform.tfvars."
     tries=0
     until docker pull --quiet "$image" >"$work/pull" 2>&1; do
         case $(cat "$work/pull") in
-        *"no matching manifest"*) fail "$image was not built for this host's processor ($(uname -m))." \
-            "Build it for $(uname -m), or change architecture and instance_type in terraform.tfvars." ;;
+        *"no matching manifest"*) fail "$image was not built for this host's processor. $other" ;;
         *denied* | *unauthorized*) fail "the registry refuses $image: $(tail -n 1 "$work/pull")." \
             "Does the token in $REGISTRY_TOKEN_PARAMETER belong to somebody who may read it (scope read:packages)?" ;;
         *"not found"* | *"manifest unknown"*) fail "$image is not in the registry. Did the build of this revision succeed?" ;;
@@ -340,8 +339,7 @@ pull_image() {
     built_for=$(docker image inspect --format "$(field .Architecture)" "$image")
     case $(uname -m)/$built_for in
     x86_64/amd64 | aarch64/arm64) ;;
-    *) fail "$image was built for $built_for, and this host's processor is $(uname -m)." \
-        "Build it for $(uname -m), or change architecture and instance_type in terraform.tfvars." ;;
+    *) fail "$image was built for $built_for, and this host's processor is $(uname -m). $other" ;;
     esac
 }
 
@@ -350,8 +348,6 @@ fetch_secrets() {
     install -m 0600 /dev/null "$work/secrets"
     if [ "$ACTION" != train ]; then
         secret=$(parameter "$ADMIN_TOKEN_PARAMETER") || fail "$(cat "$work/reason")"
-        [ "$secret" != unset ] || fail "the parameter $ADMIN_TOKEN_PARAMETER still holds Terraform's placeholder, and" \
-            "without a token the service admits nobody. Put one: terraform output next_steps"
         printf "AIDRUG_ADMIN_TOKEN='%s'\n" "$secret" >"$work/secrets"
         secret=
     fi

@@ -353,7 +353,7 @@ def test_a_pull_that_fails_once_is_tried_again(deployment: Deployment, bring: Ca
     [
         ("/ghcr/ro-token", "unset", "still holds Terraform's placeholder"),
         ("/ghcr/ro-token", "gone", "the parameter /ghcr/ro-token does not exist in eu-north-1"),
-        ("/aidrug/admin-token", "unset", "without a token the service admits nobody. Put one: terraform output"),
+        ("/aidrug/admin-token", "unset", "still holds Terraform.s placeholder. Put the value: terraform output"),
         ("/aidrug/admin-token", "gone", "the parameter /aidrug/admin-token does not exist in eu-north-1"),
     ],
 )
