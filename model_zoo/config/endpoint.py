@@ -85,11 +85,6 @@ class Endpoint(BaseModel):
         threshold = self.curation.threshold
         if threshold is not None and self.task != "binary":
             raise ValueError("curation.threshold: expected none: a regression endpoint keeps the measured value")
-        if self.task == "binary" and self.unit != "probability":
-            raise ValueError(
-                f"unit: expected 'probability' for a binary endpoint, which predicts one, got {self.unit!r}. The unit "
-                "of measured values is `source_unit`, that of a limit `curation.threshold.unit`"
-            )
         wanted = self.unit if threshold is None else threshold.unit
         for unit in (self.source_unit or wanted, *(each.unit for each in layouts.values() if each.unit is not None)):
             conversion(unit, wanted)
@@ -103,6 +98,11 @@ class Endpoint(BaseModel):
             raise ValueError(
                 f"champion: unknown metric {min(unknown)!r} for a {self.task} endpoint, expected one of "
                 f"{', '.join(METRICS[self.task])}"
+            )
+        if self.task == "binary" and self.unit != "probability":
+            raise ValueError(
+                f"unit: expected 'probability' for a binary endpoint, which predicts one, got {self.unit!r}. The unit "
+                "of measured values is `source_unit`, that of a limit `curation.threshold.unit`"
             )
         return self
 

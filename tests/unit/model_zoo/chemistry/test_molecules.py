@@ -22,6 +22,7 @@ from model_zoo.chemistry.molecules import (
     scaffold,
     standardise_molecule,
 )
+from model_zoo.policies import molecules_1
 from tests.real_molecules import NASTY, at_least
 
 DRUGS = (
@@ -302,3 +303,16 @@ def _content(parsed: Molecule | InvalidMolecule) -> object:
     if isinstance(parsed, InvalidMolecule):
         return parsed
     return parsed.smiles, parsed.mol.ToBinary()
+
+
+@pytest.mark.parametrize(
+    "odd", ["CCO\N{HORIZONTAL ELLIPSIS}", "\N{CYRILLIC CAPITAL LETTER ES}CO", "CCO\u00e9", "CCO\x07"]
+)
+def test_signs_at_the_ends_that_rdkit_drops_are_no_part_of_a_molecule(odd: str) -> None:
+    """A text that a program cut is another molecule than what is left of it; blanks that nobody sees are none."""
+    found = parse_molecule(odd)
+
+    assert isinstance(found, InvalidMolecule)
+    assert found.code == "invalid-smiles"
+    assert isinstance(parse_molecule("\N{ZERO WIDTH NO-BREAK SPACE}CCO\N{ZERO WIDTH SPACE}"), Molecule)
+    assert isinstance(molecules_1.parse_molecule(odd), InvalidMolecule)

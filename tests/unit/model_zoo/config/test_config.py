@@ -149,6 +149,10 @@ ENDPOINT_FAULTS = {
         {"source_unit": "furlong"},
         ["source_unit", "'furlong'", "'log10 mol/L'", "M, mM, uM, nM, pM"],
     ),
+    "unit of a probability": (
+        {"task": "binary", "champion": {"metric": "auroc"}, "unit": "pIC50"},
+        ["unit: expected 'probability'", "got 'pIC50'"],
+    ),
     "transform of a probability": (
         {"task": "binary", "champion": {"metric": "auroc"}, "transform": "log10"},
         ["binary endpoint takes no transform"],
@@ -239,6 +243,15 @@ def test_an_endpoint_that_is_not_there_is_a_warning(folder: Folder, key: str, ch
 
     assert said.startswith(f"{folder.path / 'models' / 'rf.yaml'}: {key}: there is no endpoint 'logd'")
     assert said.endswith("did you mean 'logs'?")
+
+
+def test_overrides_of_a_model_that_does_not_compete_are_warned_of(folder: Folder) -> None:
+    """They change nothing, and who wrote them thinks that they do."""
+    folder.model("xgb")
+    folder.endpoint(models=["rf"], overrides={"xgb": {"n_estimators": 5}, "rf": {"n_estimators": 5}})
+    (warning,) = folder.load().warnings
+
+    assert warning.endswith("logs.yaml: overrides: 'xgb' does not compete on 'logs', so this is of no effect")
 
 
 @pytest.mark.parametrize("changes", [{"overrides": {"xgbb": {}}}, {"models": ["xgbb", "xgb"]}])

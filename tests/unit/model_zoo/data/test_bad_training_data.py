@@ -44,9 +44,9 @@ def snapshot(folder: Path, rows: Sequence[tuple[str, object]], task: Task = "reg
     (folder / "data.csv").write_text("smiles,value\n" + "".join(lines), encoding="utf-8")
     config = DatasetConfig(
         task=task,
-        unit="probability" if task == "binary" else "pIC50",
+        unit="probability" if task == "binary" else "log D",
         source=CsvSource(kind="csv", files=("data.csv",)),
-        source_unit="probability" if task == "binary" else "pIC50",
+        source_unit="probability" if task == "binary" else "log D",
         curation=Curation(),
         split=Split.model_validate({"kind": "random", "folds": 3, **split}),
     )

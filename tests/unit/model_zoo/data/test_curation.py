@@ -504,3 +504,52 @@ def test_weights_are_read_from_their_column(tmp_path: Path) -> None:
     assert [reason for reason in report["reason"] if reason.startswith("weight")] == [
         f"weight: expected a positive number, got {text!r}" for text in ("0", "few")
     ]
+
+
+def test_a_molecule_of_a_training_and_a_test_row_is_tested_on_its_test_value_alone() -> None:
+    """In whatever order and notation: its training row is dropped, with that as its reason."""
+    rows = (("Oc1ccccc1", "5", "", "train"), ("C1=CC=CC=C1O", "6", "", "test"), ("CCO", "7", "", "train"))
+    for order in (rows, rows[::-1]):
+        table, report = run(*order)
+
+        assert {row.smiles: (row.value, row.split) for row in table.itertuples()} == {
+            "Oc1ccccc1": (6.0, "test"), "CCO": (7.0, "train"),
+        }  # fmt: skip
+        assert sorted(report["reason"]) == ["", "", "split: its molecule is in the test split, too"]
+
+
+def test_the_series_of_a_molecule_does_not_depend_on_the_order_of_rows() -> None:
+    """Of two series that rows name, and of one that only a later row names."""
+    made = raw(("CCO", "5"), ("OCC", "5"), ("CCN", "6"), ("NCC", "6"))
+    made["series"] = ["B", "A", "", "C"]
+    for frame in (made, made[::-1]):
+        table, _ = curate(frame, Curation(), task="regression", source_unit="u", unit="u")
+
+        assert dict(zip(table["smiles"], table["series"], strict=True)) == {"CCO": "A", "CCN": "C"}
+
+
+def test_values_that_cannot_be_in_their_unit_stop_the_dataset_where_they_are_many() -> None:
+    """Read as pIC50, those of 1 to 20 nM would be potencies; a single error of entry is dropped."""
+    with pytest.raises(DataError, match=r"39 of 40 values, such as '25', are impossible as pIC50 .*source_unit"):
+        run(*[(f"{'C' * (n + 1)}O", str(n * 25)) for n in range(40)], source_unit="pIC50", unit="pIC50")
+    _, report = run(*[(f"{'C' * (n + 1)}O", "700" if n == 3 else "7.5") for n in range(20)],
+                    source_unit="pIC50", unit="pIC50")  # fmt: skip
+
+    assert [reason for reason in report["reason"] if reason] == ["impossible: no pIC50 is 700"]
+
+
+@pytest.mark.parametrize(("text", "parts"), [("CCCN(C)C.CCCN(C)C.OS(=O)(=O)O", 2), ("CCCN(C)C.Cl", 1)])
+def test_a_weight_is_that_of_one_molecule_with_its_share_of_the_salt(text: str, parts: int) -> None:
+    """Half of a hemisulfate is weighed for each amine; the value is that of the bare amine by moles."""
+    from rdkit.Chem import MolFromSmiles
+    from rdkit.Chem.rdMolDescriptors import _CalcMolWt
+
+    table, _ = run((text, "5", "=", "", "ug/mL"), source_unit="nM", unit="pIC50")
+
+    assert table["value"][0] == pytest.approx(3 - math.log10(5 / (_CalcMolWt(MolFromSmiles(text)) / parts)))
+
+
+def test_limits_beside_a_threshold_are_refused() -> None:
+    """They would be compared with labels, or not at all."""
+    with pytest.raises(ValueError, match="lloq, uloq, valid_range: expected none beside a threshold"):
+        Curation.model_validate({"threshold": {"value": 1, "unit": "uM", "positive": "below"}, "valid_range": [2, 13]})
