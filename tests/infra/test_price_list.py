@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
@@ -47,9 +47,12 @@ def product(usage: str, usd: str) -> str:
 
 
 @pytest.fixture
-def client() -> Any:
-    """Return a client that sends nothing."""
-    return boto3.client("pricing", region_name="us-east-1", config=Config(signature_version=UNSIGNED))
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """Yield what answers instead of AWS."""
+    client = boto3.client("pricing", region_name="us-east-1", config=Config(signature_version=UNSIGNED))
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
+    with Stubber(client) as made:
+        yield made
 
 
 @pytest.fixture
@@ -79,18 +82,20 @@ def types(prices: Path) -> list[str]:
     return list(json.loads(prices.read_bytes())["regions"]["eu-north-1"]["instance_hour"])
 
 
-def test_the_prices_of_a_region_are_those_of_the_list(client: Any, prices: Path) -> None:
+def test_the_prices_of_a_region_are_those_of_the_list(stub: Stubber, prices: Path) -> None:
     """The first unit's, on demand; a type that is named is added; other regions stay, and the date is the list's."""
     before = json.loads(prices.read_bytes())
     wanted = [*types(prices), "m8g.large"]
-    with Stubber(client) as stub:
-        answer(stub, {kind: [(f"EUN1-BoxUsage:{kind}", f"0.{number + 1}")] for number, kind in enumerate(wanted)})
-        update("eu-north-1", ("m8g.large",), prices=prices, client=client)
-        stub.assert_no_pending_responses()
+    hours = {kind: f"0.{number + 11}" for number, kind in enumerate(wanted)}
+    answer(stub, {kind: [(f"EUN1-BoxUsage:{kind}", usd)] for kind, usd in hours.items()})
+
+    update("eu-north-1", ("m8g.large",), prices=prices)
+
+    stub.assert_no_pending_responses()
 
     after = json.loads(prices.read_bytes())
     made = after["regions"].pop("eu-north-1")
-    assert made["instance_hour"] == {kind: float(f"0.{number + 1}") for number, kind in enumerate(wanted)}
+    assert made["instance_hour"] == {kind: float(usd) for kind, usd in hours.items()}
     assert {name: value for name, value in made.items() if name != "instance_hour"} == {
         "as_of": "2026-11",
         "gp3_gib_month": 0.09,
@@ -104,20 +109,19 @@ def test_the_prices_of_a_region_are_those_of_the_list(client: Any, prices: Path)
 
 
 @pytest.mark.parametrize("found", [[], [("EUN1-EBS:SnapshotUsage", "0.05"), ("EBS:SnapshotUsage", "0.06")]])
-def test_a_price_that_is_not_one_changes_nothing(client: Any, prices: Path, found: list[tuple[str, str]]) -> None:
+def test_a_price_that_is_not_one_changes_nothing(stub: Stubber, prices: Path, found: list[tuple[str, str]]) -> None:
     """None, or two that differ: neither is taken."""
     before = prices.read_bytes()
-    with Stubber(client) as stub:
-        answer(
-            stub, {kind: [(f"EUN1-BoxUsage:{kind}", "0.1")] for kind in types(prices)}, **{"Storage Snapshot": found}
-        )
-        with pytest.raises(ConfigError, match=f"has {len(found)} prices for Storage Snapshot EBS:SnapshotUsage"):
-            update("eu-north-1", prices=prices, client=client)
+    hours = {kind: [(f"EUN1-BoxUsage:{kind}", "0.1")] for kind in types(prices)}
+    answer(stub, hours, **{"Storage Snapshot": found})
+
+    with pytest.raises(ConfigError, match=f"has {len(found)} prices for Storage Snapshot EBS:SnapshotUsage"):
+        update("eu-north-1", prices=prices)
 
     assert prices.read_bytes() == before
 
 
-def test_an_unknown_region_wants_an_instance_type(client: Any, prices: Path) -> None:
+def test_an_unknown_region_wants_an_instance_type(stub: Stubber, prices: Path) -> None:
     """Before AWS is asked."""
     with pytest.raises(ConfigError, match="does not know eu-south-2: name an instance type"):
-        update("eu-south-2", prices=prices, client=client)
+        update("eu-south-2", prices=prices)
