@@ -1,10 +1,11 @@
 """`dataset/<endpoint>`: the curated, split snapshot of an endpoint's measurements."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
+import numpy as np
 from model_zoo.config.endpoint import Endpoint
-from model_zoo.data.curation_report import MOST_DROPPED
+from model_zoo.data.curation_report import MOST_DROPPED, replicate_spreads
 from model_zoo.data.dataset import Dataset, make_dataset
 from model_zoo.data.group_dataset import member_dataset
 from model_zoo.data.sources import DvcSource
@@ -19,6 +20,9 @@ from ai_drug_assets.operations import dvc
 from ai_drug_assets.planning.catalog import Node
 from ai_drug_assets.processes import cores
 from ai_drug_assets.tracking import Tracking
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN_ROWS = 10
 
@@ -93,16 +97,14 @@ def _checks(made: Dataset, *, official: bool) -> list[dg.AssetCheckResult]:
     ]
 
 
-def _replicates(report: Any, unit: str) -> str:
+def _replicates(report: "pd.DataFrame", unit: str) -> str:
     """Say how far measurements of one molecule lie apart."""
-    spreads = (
-        report.loc[report["action"] == "merged"].drop_duplicates("inchikey")["reason"].str.extract(r"spread (\S+)")
-    )
-    found = spreads[0].dropna().astype(float)
-    if found.empty:
+    spreads = replicate_spreads(report)
+    if not spreads:
         return "no molecule was measured more than once"
-    median, largest = found.median(), found.max()
-    return f"{len(found)} molecules measured more than once; spread {median:.3g} {unit} (median), {largest:.3g} at most"
+    described = f"spread {np.median(spreads):.3g} {unit} (median), {max(spreads):.3g} at most"
+    several = "molecule" if len(spreads) == 1 else "molecules"
+    return f"{len(spreads)} {several} measured more than once; {described}"
 
 
 def _metadata(made: Dataset, unit: str) -> dict[str, Json]:

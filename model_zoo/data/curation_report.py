@@ -86,8 +86,6 @@ def curation_report(raw: pd.DataFrame, table: pd.DataFrame, report: pd.DataFrame
     for kind, row in zip(kinds, dropped.itertuples(), strict=True):
         if len(examples.setdefault(kind, [])) < SHOWN:
             examples[kind].append((str(row.file), int(str(row.row)), str(row.reason)))
-    merged = report.loc[report["action"] == "merged"].drop_duplicates("inchikey")
-    spread = merged["reason"].str.extract(r"spread (\S+)")
     exact = table["relation"] == "="
     return CurationReport(
         files={str(name): int(count) for name, count in report["file"].value_counts(sort=False).items()},
@@ -100,9 +98,30 @@ def curation_report(raw: pd.DataFrame, table: pd.DataFrame, report: pd.DataFrame
         reasons=dict(Counter(kinds).most_common()),
         examples=examples,
         units=dict(Counter(unit for unit in raw["unit"] if unit).most_common()),
-        spreads=[float(each.rstrip(";")) for each in spread[0].dropna()],
+        spreads=replicate_spreads(report),
         values=table.loc[exact, "value"].to_numpy(dtype=np.float64),
     )
+
+
+def replicate_spreads(report: pd.DataFrame) -> list[float]:
+    """Return how far apart the measurements of each molecule are that has several, in the endpoint's unit.
+
+    Parameters
+    ----------
+    report
+        A curation report, as `curate` makes it. A reason may go on after the spread, with what was left out of the
+        structure.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> why = "2 measurements, spread 0.3; without Cl"
+    >>> replicate_spreads(pd.DataFrame({"action": ["merged"] * 2, "reason": [why] * 2, "inchikey": ["A"] * 2}))
+    [0.3]
+    """
+    merged = report.loc[report["action"] == "merged"].drop_duplicates("inchikey")
+    found = merged["reason"].str.extract(r"^\d+ measurements, spread ([^\s;]+)", expand=False)
+    return [float(each) for each in found.dropna()]
 
 
 def histogram(values: NDArray[np.float64]) -> list[str]:

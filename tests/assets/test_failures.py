@@ -230,3 +230,13 @@ def test_a_file_in_another_unit_is_held_until_it_is_accepted(made: Project) -> N
     assert made.materialise("dataset/logp").success
     write_csv(path, [(smiles, 1e9 * float(value)) for smiles, value in rows])
     assert not made.materialise("dataset/logp").success
+
+
+def test_a_salt_measured_twice_is_counted_among_the_replicates(project: Project) -> None:
+    """Its reason goes on after the spread, with what was left out of the structure."""
+    raw = project.root / "logp.csv"
+    with raw.open("a", encoding="utf-8") as file:
+        file.write("NC1CCCCC1.Cl,2.5\nNC1CCCCC1,2.9\n")
+    result = project.materialise("dataset/logp")
+    (made,) = result.asset_materializations_for_node("dataset__logp")
+    assert str(made.metadata["replicates"].value).startswith("1 molecule measured more than once; spread 0.4 ")
