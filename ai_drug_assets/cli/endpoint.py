@@ -78,7 +78,7 @@ def new(  # noqa: PLR0913, PLR0917  one per option
             raise DataError(
                 "nothing is written: say --yes to take these guesses, or correct them with options (--help)"
             )
-        if not click.confirm(f"Write {len(look.proposals)} endpoints?"):
+        if not click.confirm(f"Write {len(look.proposals)} endpoint{'s' if len(look.proposals) > 1 else ''}?"):
             raise DataError("nothing is written: correct the guesses with options (--help)")
     several = len(look.proposals) > 1
     for path in write(settings, look.proposals, file_for(Path(file), name) if together and several else None):
