@@ -146,9 +146,15 @@ class Programme:
             "rows": {name: int((each.folds >= 0).sum()) for name, each in self.group.datasets.items()},
             "molecules": len(self.rows),
             "leaking": len(self.group.leaks()),
-            "auxiliary": self.models[JOINT].settings().model_dump()["auxiliary"],
+            "auxiliary": self._auxiliary(),
             "processor_s": {model: round(seconds, 1) for model, (raw, seconds) in found.items() if raw is not None},
         }
+
+    def _auxiliary(self) -> float:
+        """Return the weight of targets without measurements that is in effect: none where many values were measured."""
+        config = self.models[JOINT].settings().model_dump()
+        learnt = np.mean([np.mean(self.learnt_from(name)) for name in self.group.datasets])
+        return float(config["auxiliary"]) if learnt <= config["auxiliary_until"] else 0.0
 
     def values_of(self, endpoint: str) -> dict[str, float]:
         """Return by molecule the values of an endpoint that some fold is scored on."""
@@ -191,13 +197,14 @@ class Programme:
         return raw
 
 
-def blended(P: Values, y: Values, folds: NDArray[np.int_], loss: str) -> Values:
-    """Weigh members fold by fold, by shares that were learnt from the other folds."""
+def blended(P: Values, y: Values, folds: NDArray[np.int_], loss: str, known: NDArray[np.bool_] | None = None) -> Values:
+    """Weigh members fold by fold, by shares that were learnt from the other folds, or from what is known of them."""
     recipe = models.get("blend")
     config = recipe.Config(shrinkage=30, loss=loss)
     raw = np.full(len(y), np.nan)
     for fold in range(int(folds.max()) + 1):
         others, inside = (folds >= 0) & (folds != fold), folds == fold
+        others &= True if known is None else known
         raw[inside] = P[inside] @ recipe.fit_weights(P[others], y[others], config)
     return raw
 

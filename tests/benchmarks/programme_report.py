@@ -1,30 +1,32 @@
 """`docs/programmes.md`, made from results in `tests/benchmarks/results/`.
 
-Run `python -m tests.benchmarks.programme_report` after `bench_programme`, `bench_auxiliary`, `bench_stacking` or
-`bench_splits`. Every number in the document comes from the results; a test compares the two.
+Run `python -m tests.benchmarks.programme_report` after `bench_programme`, `bench_auxiliary`, `bench_stacking`,
+`bench_correction`, `bench_splits` or `bench_learning`. Every number in the document comes from the results; a test
+compares the two.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+
+from tests.benchmarks.programme_sections import (
+    TITLES,
+    Content,
+    auxiliary,
+    correction,
+    learning,
+    splits,
+    stacking,
+    table,
+)
 
 RESULTS = Path(__file__).parent / "results" / "programme.json"
-AUXILIARY, STACKING, SPLITS = (RESULTS.with_name(f"{name}.json") for name in ("auxiliary", "stacking", "splits"))
-FILES = (RESULTS, AUXILIARY, STACKING, SPLITS)
-EVERY = 3000
-"""So many values of an assay are all there are."""
+FILES = (
+    RESULTS,
+    *(RESULTS.with_name(f"{name}.json") for name in ("auxiliary", "stacking", "correction", "splits", "learning")),
+)
 DOCUMENT = Path(__file__).parents[2] / "docs" / "programmes.md"
-Content = dict[str, Any]
-TITLES = {
-    "biogen_hlm": "HLM clearance",
-    "biogen_rlm": "RLM clearance",
-    "biogen_mdr1_er": "MDR1-MDCK efflux",
-    "biogen_solubility": "solubility",
-    "biogen_hppb": "unbound, human",
-    "biogen_rppb": "unbound, rat",
-}
 MODELS = {
     "xgb": "`xgb`",
     "catboost": "`catboost`",
@@ -116,49 +118,6 @@ another kind of model with another loss, is shown by the same network on each as
 tests.benchmarks.bench_programme FOLDER KIND "mlp_joint, apart"` adds it to these tables.
 """
 
-LABEL_FREE = """
-## Targets that need no measurement
-
-Where endpoints have few values, `mlp_joint` learns the quantiles of a molecule's descriptors beside them, by the weight
-`auxiliary` (0: not at all; `auxiliary_until` says what is few). Mean absolute error in log10 units on all molecules of
-the folds, where it learnt from so many values of each assay in all folds together, drawn at random; a change is the
-mean over the four assays (95 % interval). `python -m tests.benchmarks.bench_auxiliary FOLDER KIND VALUES` measures it
-again.
-
-{errors}
-"""
-
-STACKED = """
-## Boosters on what is predicted at the sister endpoints: measured, no model yet
-
-A kernel ridge predicts each assay out of fold by molecule, so that neither the fold of a molecule nor the one held out
-has a part in it at any endpoint, and shallow boosted trees correct it: from its own prediction of the assay, and from
-its predictions of all six. Mean absolute error in log10 units; the change is the mean over the four assays of what the
-sisters add (95 % interval). `python -m tests.benchmarks.bench_stacking FOLDER KIND` measures it again.
-
-{errors}
-
-This is what sisters add to one model of a single assay. What they would add to a blend with `mlp_joint`, which reads
-all assays already, is not measured, and a model of this kind is not built: each endpoint would carry those of all.
-"""
-
-UNDER = """
-## What each split promises of the same molecules
-
-The molecules that are in a fold under every split, each predicted once under each, by models that saw nothing of its
-fold: mean absolute error of a kernel ridge on the features of `gp`, in log10 units. What a split keeps apart is all
-that differs between the first three; the models of *identifiers* learn from the folds before alone, so from fewer
-values: {fewest:,} to {most:,} of {name}, where the others learn from {others:,}. The file has no dates, and the order
-of its identifiers is in their place; whether it is that of time is not known. Not here, as some of these spans hold no
-value of it: {absent}. The test splits take no part. `python -m tests.benchmarks.bench_splits FOLDER` measures it again.
-
-{errors}
-
-Mean change against *random* over these assays (95 % interval, drawing clusters): {changes}. So a split is chosen
-for what the model is used on (`split` of the group), and an error is quoted with its split.
-"""
-KINDS = {"random": "random", "scaffold": "scaffold", "cluster": "cluster", "time": "identifiers"}
-
 
 def read_results(file: Path = RESULTS) -> Content:
     """Read what was measured; nothing where nothing was."""
@@ -166,63 +125,14 @@ def read_results(file: Path = RESULTS) -> Content:
     return content
 
 
-def auxiliary(found: Content) -> str:
-    """Write what targets without measurements bring; nothing where nothing was measured."""
-    if not found:
-        return ""
-    judged = list(TITLES)[:4]
-    lines = [["folds", "values", "`auxiliary`", *(TITLES[name] for name in judged), "change"]]
-    for key in sorted(found, key=lambda key: (key.split(", ")[0], int(key.split(", ")[1]))):
-        kind, count = key.split(", ")
-        for weight in sorted(found[key]["errors"][judged[0]], key=float):
-            one = found[key]["judged"].get(f"{weight}, mae")
-            said = "" if one is None else f"{one['mean']:+.1%} ({one['interval'][0]:+.1%} to {one['interval'][1]:+.1%})"
-            errors = [f"{found[key]['errors'][name][weight]:.3f}" for name in judged]
-            lines.append([f"{kind}s", count if int(count) < EVERY else "all", weight, *errors, said])
-    return LABEL_FREE.format(errors=_table(lines))
-
-
-def stacking(found: Content) -> str:
-    """Write what boosters gain from the sister endpoints; nothing where nothing was measured."""
-    if not found:
-        return ""
-    lines = [["folds", *(f"{TITLES[name]}: ridge, corrected, with sisters" for name in list(TITLES)[:4]), "change"]]
-    for kind, of_kind in sorted(found.items()):
-        errors = [
-            ", ".join(f"{of_kind['errors'][name][each]:.3f}" for each in ("ridge", "itself", "itself and sisters"))
-            for name in list(TITLES)[:4]
-        ]
-        one = of_kind["judged"]["mae"]
-        low, high = one["interval"]
-        lines.append([f"{kind}s", *errors, f"{one['mean']:+.1%} ({low:+.1%} to {high:+.1%})"])
-    return STACKED.format(errors=_table(lines))
-
-
-def splits(found: Content) -> str:
-    """Write what each split says of the same molecules; nothing where nothing was measured."""
-    if not found:
-        return ""
-    lines = [["assay", "molecules", *KINDS.values()]]
-    for name, of_kinds in sorted(found["errors"].items(), key=lambda each: list(TITLES).index(each[0])):
-        errors = [f"{of_kinds[kind]:.3f}" for kind in KINDS]
-        lines.append([TITLES[name], f"{found['rows'][name]:,}", *errors])
-    changes = []
-    for kind, one in found["against_random"].items():
-        low, high = one["interval"]
-        changes.append((list(KINDS).index(kind), f"*{KINDS[kind]}* {one['mean']:+.0%} ({low:+.0%} to {high:+.0%})"))
-    name, learnt = "biogen_hlm", found["learnt_from"]
-    return UNDER.format(
-        fewest=min(learnt["time"][name]),
-        most=max(learnt["time"][name]),
-        name=TITLES[name],
-        others=round(sum(learnt["random"][name]) / len(learnt["random"][name])),
-        errors=_table(lines),
-        absent=", ".join(TITLES[each] for each in list(TITLES)[:4] if each not in found["errors"]) or "none",
-        changes=", ".join(text for _, text in sorted(changes)),
-    )
-
-
-def report(results: Content, of_auxiliary: Content, of_stacking: Content, of_splits: Content) -> str:
+def report(
+    results: Content,
+    of_auxiliary: Content,
+    of_stacking: Content,
+    of_correction: Content,
+    of_splits: Content,
+    of_learning: Content,
+) -> str:
     """Write the document."""
     if not results:
         return HEAD
@@ -235,7 +145,9 @@ def report(results: Content, of_auxiliary: Content, of_stacking: Content, of_spl
             TAIL.format(joint_s=seconds["mlp_joint"], gp_s=seconds["gp"], catboost_s=seconds["catboost"]),
             auxiliary(of_auxiliary),
             stacking(of_stacking),
+            correction(of_correction),
             splits(of_splits),
+            learning(of_learning),
         ]
     )
 
@@ -268,12 +180,7 @@ def _split(kind: str, found: Content) -> str:
         "leaking": found["leaking"],
         "auxiliary": found.get("auxiliary", 0),
     }
-    return SPLIT.format(**told, errors=_table(lines), judged=_table(judged))
-
-
-def _table(lines: list[list[str]]) -> str:
-    rows = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([rows[0], f"|{' --- |' * len(lines[0])}", *rows[1:]])
+    return SPLIT.format(**told, errors=table(lines), judged=table(judged))
 
 
 if __name__ == "__main__":

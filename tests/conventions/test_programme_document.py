@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from model_zoo.models import gp
+from tests.benchmarks.bench_correction import LeftOut
 from tests.benchmarks.bench_stacking import nested
 from tests.benchmarks.programme_report import DOCUMENT, FILES, read_results, report
 
@@ -30,3 +32,23 @@ def test_what_boosters_are_told_of_sisters_is_out_of_fold() -> None:
             assert same[held_out, unmoved].all()
             if fold not in (-1, held_out):
                 assert not same[held_out, (folds >= 0) & (folds != fold)].any()
+
+
+def test_a_process_says_what_it_would_say_without_some_rows() -> None:
+    """As a kernel ridge of another library on the other rows, with the same covariance and noise."""
+    from sklearn.kernel_ridge import KernelRidge
+
+    generator = np.random.default_rng(1)
+    X = generator.integers(0, 4, size=(80, 12)).astype(np.float32)
+    y = X[:, 0] - X[:, 1] + generator.normal(size=80)
+    y[generator.random(80) < 0.3] = np.nan
+    without, rows = np.arange(80) % 4 == 0, np.flatnonzero(np.isfinite(y))
+    process = LeftOut(X, y, gp.Config())
+    K, kept = process.covariance, ~without[rows]
+    z = (y[rows] - y[rows].mean()) / y[rows].std()
+    for columns in (kept, np.ones(len(rows), dtype=bool)):
+        ridge = KernelRidge(alpha=process.noise, kernel="precomputed")
+        ridge.fit(K[np.ix_(rows[columns], columns)], z[columns])
+        expected = y[rows].mean() + y[rows].std() * ridge.predict(K[np.ix_(without, columns)])
+        left = without if columns is kept else np.zeros(80, dtype=bool)
+        np.testing.assert_allclose(process.says(without, left), expected, atol=1e-5)
