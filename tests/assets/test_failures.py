@@ -233,7 +233,7 @@ def test_a_file_in_another_unit_is_held_until_it_is_accepted(made: Project) -> N
 
 
 def test_a_salt_measured_twice_is_counted_among_the_replicates(project: Project) -> None:
-    """Its reason goes on after the spread, with what was left out of the structure."""
+    """Its reason continues after the spread, with what was left out of the structure."""
     raw = project.root / "logp.csv"
     with raw.open("a", encoding="utf-8") as file:
         file.write("NC1CCCCC1.Cl,2.5\nNC1CCCCC1,2.9\n")
