@@ -109,7 +109,7 @@ def replicate_spreads(report: pd.DataFrame) -> list[float]:
     Parameters
     ----------
     report
-        A curation report, as `curate` makes it. A reason may continue after the spread with what was left out of the
+        A curation report, as `curate` makes it. A reason may continue after the spread, with what was left out of the
         structure.
 
     Examples

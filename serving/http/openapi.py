@@ -50,9 +50,10 @@ class OfflineSwagger(OpenAPIRenderPlugin):
 class MarkedJson(JsonRenderPlugin):
     """The description as JSON, with the mark of OpenAPI on every field whose text begins with "Deprecated"."""
 
-    def render(self, request: HttpRequest, openapi_schema: dict[str, Any]) -> bytes:
+    def render(self, request: HttpRequest, openapi_schema: dict[str, Json]) -> bytes:
         """Return the JSON."""
-        for schema in openapi_schema["components"]["schemas"].values():
+        description: Any = openapi_schema
+        for schema in description["components"]["schemas"].values():
             for field in schema.get("properties", {}).values():
                 if field.get("description", "").startswith("Deprecated"):
                     field["deprecated"] = True
