@@ -12,16 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_zoo.data.assays.beside import names_unit, names_unit_of_condition
-from model_zoo.data.assays.names_of_columns import (
-    direction_of,
-    is_negative_logarithm,
-    is_potency_kind,
-    potency_kind,
-    unit_in,
-)
+from model_zoo.data.assays.names_of_columns import direction_of, is_potency_kind, unit_in
 from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.assays.roles import Roles, Value
+from model_zoo.data.assays.units_of_columns import units_of
 from model_zoo.data.assays.whole_table import ANY, WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
 from model_zoo.data.tables.form import DELIMITERS
@@ -34,14 +28,6 @@ MAX_NAME = 60
 _ENCODING_NAMES = {codec: name for name, codec in ENCODINGS.items()}
 _DELIMITER_NAMES = {sign: name for name, sign in DELIMITERS.items()}
 POTENCY_RANGE = [2, 13]
-UNKNOWN = "unknown"
-_NAMELESS = re.compile(r"((standard|activity|published)[ _]?)?(value|result|potency|activity)s?$", re.IGNORECASE)
-"""Names that do not say what was measured."""
-_NO_POTENCY = re.compile(
-    r"solub|perm|papp|clint|clear|half|bound|inhibition|inh\b|viab|remain|recover|cmax", re.IGNORECASE
-)
-"""Names of what is no potency, whatever its file is called."""
-_MOLAR = {"M", "mM", "uM", "nM", "pM", "fM", "mol/L", "mmol/L", "umol/L", "nmol/L", "pmol/L"}
 
 
 @dataclass
@@ -108,7 +94,9 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
         source |= _column_keys(table, roles, value, answers, each)
         source |= _where(roles, answers, each)
         meant = table.rows_with(source.get("where", {}))
-        unit, source_unit = ("probability", "") if value.labels else _units(meant, roles, value, answers)
+        unit, source_unit = (
+            ("probability", "") if value.labels else units_of(meant, roles, value, answers.unit, answers.where)
+        )
         if not value.labels and answers.unit is None:
             _ask_units(meant, value, each)
         each.content = {
@@ -239,33 +227,6 @@ def _decimal(table: WholeTable, value: Value) -> str:
     if value.labels or len(readings) > 1:
         return ""
     return readings[0][0] if any(readings[0][0] in cell for cell in table.column(value.name)) else ""
-
-
-def _units(table: WholeTable, roles: Roles, value: Value, answers: Answers) -> tuple[str, str]:
-    """Return the endpoint's unit and that of the file, as far as the column, another one or the caller says it."""
-    said = answers.unit or value.unit
-    if not said and value.units:
-        texts = [unit_name(text) for text in table.column(value.units) if is_unit(text)]
-        said = max(dict.fromkeys(texts), key=texts.count)
-    named = [name for name in table.names if names_unit(name) and not names_unit_of_condition(name)]
-    same = {text for name in named for text in table.column(name) if text}
-    if not said and len(same) == 1:
-        said = unit_name(same.pop())  # one that converts into no other, and the same in all rows
-    if not said and (inside := [unit for cell in table.column(value.name) if (unit := split_unit(cell)[1])]):
-        said = max(dict.fromkeys(inside), key=inside.count)
-    names = [value.name, value.below, *(text for _, text in answers.where)]
-    kind = next(filter(None, (re.search(r"log ?(s|bb|d|p)\b", name, re.IGNORECASE) for name in names)), None)
-    if not said and kind and not is_negative_logarithm(value.name):
-        said = {"s": "log10 mol/L", "bb": "logBB", "d": "log D", "p": "log P"}[kind[1].lower()]
-    if said in _MOLAR and answers.unit is None and any(number < 0 for number in value.numerals.values):
-        said = ""  # no concentration is negative: it may be a logarithm that the name keeps to itself
-    if not said:
-        return UNKNOWN, ""
-    told = list(names)
-    if not _NO_POTENCY.search(value.name) and (len(roles.values) == 1 or _NAMELESS.match(value.name)):
-        told += [*(text for texts in roles.choosing.values() for text in texts), table.path.name]
-    potency = next(filter(None, map(potency_kind, told)), "IC50" if value.units and _NAMELESS.match(value.name) else "")
-    return (f"p{potency}", said) if potency and said in _MOLAR else (said, "")
 
 
 def _ask_units(table: WholeTable, value: Value, made: Proposal) -> None:

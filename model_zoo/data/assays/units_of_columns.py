@@ -1,0 +1,71 @@
+"""The unit of a column of measurements: what its name, the cells, another column and the file's name say of it.
+
+Belongs here: choosing a unit by evidence.
+Does not belong here: asking where the evidence is divided (see `proposal.py`), reading a unit in a text (see `units.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from model_zoo.data.assays.beside import names_unit, names_unit_of_condition
+from model_zoo.data.assays.names_of_columns import is_negative_logarithm, potency_kind
+from model_zoo.data.assays.roles import Roles, Value
+from model_zoo.data.assays.whole_table import WholeTable
+from model_zoo.data.units import is_unit, split_unit, unit_name
+
+UNKNOWN = "unknown"
+_NAMELESS = re.compile(r"((standard|activity|published)[ _]?)?(value|result|potency|activity)s?$", re.IGNORECASE)
+"""Names that do not say what was measured."""
+_NO_POTENCY = re.compile(
+    r"solub|perm|papp|clint|clear|half|bound|inhibition|inh\b|viab|remain|recover|cmax", re.IGNORECASE
+)
+"""Names of what is no potency, whatever its file is called."""
+_MOLAR = {"M", "mM", "uM", "nM", "pM", "fM", "mol/L", "mmol/L", "umol/L", "nmol/L", "pmol/L"}
+
+
+def units_of(
+    table: WholeTable, roles: Roles, value: Value, given: str | None, where: Sequence[tuple[str, str]]
+) -> tuple[str, str]:
+    """Return the endpoint's unit and that of the file, as far as the column, another one or the caller says it.
+
+    Parameters
+    ----------
+    table, roles
+        The rows that are meant, and what their columns are.
+    value
+        The column of measurements.
+    given
+        The unit that the caller says; none to guess it.
+    where
+        Which rows are meant, as column and text: `IC50` in a column of kinds says that values are potencies.
+
+    Returns
+    -------
+    tuple of str
+        The endpoint's unit, `unknown` where nothing says it; and the file's unit, empty where it is the same.
+    """
+    said = given or value.unit
+    if not said and value.units:
+        texts = [unit_name(text) for text in table.column(value.units) if is_unit(text)]
+        said = max(dict.fromkeys(texts), key=texts.count)
+    named = [name for name in table.names if names_unit(name) and not names_unit_of_condition(name)]
+    same = {text for name in named for text in table.column(name) if text}
+    if not said and len(same) == 1:
+        said = unit_name(same.pop())  # one that converts into no other, and the same in all rows
+    if not said and (inside := [unit for cell in table.column(value.name) if (unit := split_unit(cell)[1])]):
+        said = max(dict.fromkeys(inside), key=inside.count)
+    names = [value.name, value.below, *(text for _, text in where)]
+    kind = next(filter(None, (re.search(r"log ?(s|bb|d|p)\b", name, re.IGNORECASE) for name in names)), None)
+    if not said and kind and not is_negative_logarithm(value.name):
+        said = {"s": "log10 mol/L", "bb": "logBB", "d": "log D", "p": "log P"}[kind[1].lower()]
+    if said in _MOLAR and given is None and any(number < 0 for number in value.numerals.values):
+        said = ""  # no concentration is negative: it may be a logarithm that the name keeps to itself
+    if not said:
+        return UNKNOWN, ""
+    told = list(names)
+    if not _NO_POTENCY.search(value.name) and (len(roles.values) == 1 or _NAMELESS.match(value.name)):
+        told += [*(text for texts in roles.choosing.values() for text in texts), table.path.name]
+    potency = next(filter(None, map(potency_kind, told)), "IC50" if value.units and _NAMELESS.match(value.name) else "")
+    return (f"p{potency}", said) if potency and said in _MOLAR else (said, "")
