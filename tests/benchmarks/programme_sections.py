@@ -46,7 +46,7 @@ each endpoint would carry those of all.
 """
 
 CORRECTED = """
-## A Gaussian process that boosters correct: measured, no model
+## A Gaussian process that boosters correct: measured, no model yet
 
 The same with `gp`, which finds noise and reach by itself, and with the blend, which is what counts. Shallow boosted
 trees learn what the process misses: from its own prediction of the molecule, from those of all assays, or from its own
@@ -219,10 +219,11 @@ def learning(found: Content) -> str:
             lines.append([values, *(", ".join(f"{each:.3f}" for each in of_name) for of_name in errors), said])
         less, more = (of_kind[count] for count in (counts[0], counts[-1]))
         doublings = []
-        for name in names:
+        for name in names if less is not more else []:
             times = math.log2(more["values"][name] / less["values"][name])
             fell = (more["errors"][name]["blend"] / less["errors"][name]["blend"]) ** (1 / times) - 1
             doublings.append(f"{-fell:.1%} of {TITLES[name]}")
-        told = f"From the first row to the last, each doubling takes off the blend's error {' and '.join(doublings)}."
+        taken = " and ".join(doublings) or "not measured"
+        told = f"What each doubling takes off the blend's error from the first row to the last: {taken}."
         written.append(LEARNING.format(kind=kind, errors=table(lines), doublings=told))
     return "".join(written)
