@@ -41,12 +41,12 @@ sisters add (95 % interval). `python -m tests.benchmarks.bench_stacking FOLDER K
 
 {errors}
 
-This is what they add to one model whose noise and reach are fixed, of a single assay. No model of this kind is built:
-each endpoint would carry those of all.
+This is what they add to one model whose noise and reach are fixed, of a single assay. The next section shows what they
+add to the blend.
 """
 
 CORRECTED = """
-## A Gaussian process that boosters correct: measured, no model yet
+## A Gaussian process that boosters correct: a gain for programmes, no model yet
 
 The same with `gp`, which finds noise and reach by itself, and with the blend, which is what counts. Shallow boosted
 trees learn what the process misses: from its own prediction of the molecule, from those of all assays, or from its own
@@ -62,6 +62,10 @@ KIND` measures it again.
 Rows, of {rows}, whose whole interval is on one side of zero: the process itself gets worse in {worse} and better in
 {better}; the blend's absolute error falls in {gain} and rises in {lose}, its squared one falls in {gain_squared} and
 rises in {lose_squared}.
+
+Boosters that read one prediction alone can only bend its scale, which pays where values pile up at an end of an assay's
+range. A joint model that corrects each assay's process from all of them needs one division of the molecules for all
+assays within each fit, and each endpoint would carry the processes of all; it is not built yet.
 """
 
 UNDER = """
