@@ -88,8 +88,8 @@ LEARNING = """
 ## Learning curves
 
 Mean absolute error over folds of {kind}s, in log10 units, of models that learnt from so many values of an assay in all
-folds together, drawn at random, each draw within the next larger one, on all molecules of the folds. The last columns
-compare the `blend` with the best of its four members, chosen for each assay on these very folds, so to their advantage
+folds together, drawn at random, each draw within the next larger one, on all molecules of the folds. The last column
+compares the `blend` with the best of its four members, chosen for each assay on these very folds, so to their advantage
 (mean over both assays, 95 % interval). `python -m tests.benchmarks.bench_learning FOLDER KIND VALUES ...` measures it
 again.
 
