@@ -90,8 +90,8 @@ LEARNING = """
 Mean absolute error over folds of {kind}s, in log10 units, of models that learnt from so many values of an assay in all
 folds together, drawn at random, each draw within the next larger one, on all molecules of the folds. The last column
 compares the `blend` with the best of its four members, chosen for each assay on these very folds, so to their advantage
-(mean over both assays, 95 % interval). `python -m tests.benchmarks.bench_learning FOLDER KIND VALUES ...` measures it
-again.
+(mean over both assays, 95 % interval); with all values they are in the first table. `python -m
+tests.benchmarks.bench_learning FOLDER KIND VALUES ...` measures it again.
 
 {errors}
 
@@ -228,6 +228,6 @@ def learning(found: Content) -> str:
             fell = (more["errors"][name]["blend"] / less["errors"][name]["blend"]) ** (1 / times) - 1
             doublings.append(f"{-fell:.1%} of {TITLES[name]}")
         taken = " and ".join(doublings) or "not measured"
-        told = f"What each doubling takes off the blend's error from the first row to the last: {taken}."
+        told = f"What a doubling takes off the blend's error, from the first row to the last: {taken}."
         written.append(LEARNING.format(kind=kind, errors=table(lines), doublings=told))
     return "".join(written)
