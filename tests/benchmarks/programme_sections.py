@@ -41,12 +41,12 @@ sisters add (95 % interval). `python -m tests.benchmarks.bench_stacking FOLDER K
 
 {errors}
 
-This is what they add to one model whose noise and reach are fixed, of a single assay. No model of this kind is built:
-each endpoint would carry those of all.
+This is what they add to one model whose noise and reach are fixed, of a single assay. The next section shows what they
+add to the blend.
 """
 
 CORRECTED = """
-## A Gaussian process that boosters correct: measured, no model
+## A Gaussian process that boosters correct: a gain for programmes, no model yet
 
 The same with `gp`, which finds noise and reach by itself, and with the blend, which is what counts. Shallow boosted
 trees learn what the process misses: from its own prediction of the molecule, from those of all assays, or from its own
@@ -62,6 +62,10 @@ KIND` measures it again.
 Rows, of {rows}, whose whole interval is on one side of zero: the process itself gets worse in {worse} and better in
 {better}; the blend's absolute error falls in {gain} and rises in {lose}, its squared one falls in {gain_squared} and
 rises in {lose_squared}.
+
+Boosters that read one prediction alone can only bend its scale, which pays where values pile up at an end of an assay's
+range. A joint model that corrects each assay's process from all of them needs one division of the molecules for all
+assays within each fit, and each endpoint would carry the processes of all; it is not built yet.
 """
 
 UNDER = """
@@ -84,10 +88,10 @@ LEARNING = """
 ## Learning curves
 
 Mean absolute error over folds of {kind}s, in log10 units, of models that learnt from so many values of an assay in all
-folds together, drawn at random, each draw within the next larger one, on all molecules of the folds. The last columns
-compare the `blend` with the best of its four members, chosen for each assay on these very folds, so to their advantage
-(mean over both assays, 95 % interval). `python -m tests.benchmarks.bench_learning FOLDER KIND VALUES ...` measures it
-again.
+folds together, drawn at random, each draw within the next larger one, on all molecules of the folds. The last column
+compares the `blend` with the best of its four members, chosen for each assay on these very folds, so to their advantage
+(mean over both assays, 95 % interval); with all values they are in the first table. `python -m
+tests.benchmarks.bench_learning FOLDER KIND VALUES ...` measures it again.
 
 {errors}
 
@@ -219,10 +223,11 @@ def learning(found: Content) -> str:
             lines.append([values, *(", ".join(f"{each:.3f}" for each in of_name) for of_name in errors), said])
         less, more = (of_kind[count] for count in (counts[0], counts[-1]))
         doublings = []
-        for name in names:
+        for name in names if less is not more else []:
             times = math.log2(more["values"][name] / less["values"][name])
             fell = (more["errors"][name]["blend"] / less["errors"][name]["blend"]) ** (1 / times) - 1
             doublings.append(f"{-fell:.1%} of {TITLES[name]}")
-        told = f"From the first row to the last, each doubling takes off the blend's error {' and '.join(doublings)}."
+        taken = " and ".join(doublings) or "not measured"
+        told = f"What a doubling takes off the blend's error, from the first row to the last: {taken}."
         written.append(LEARNING.format(kind=kind, errors=table(lines), doublings=told))
     return "".join(written)
