@@ -5,7 +5,7 @@ Cards of bundles written by earlier versions lack parts: what a card does not ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -261,6 +261,24 @@ def _facts(champion: Champion, card: ModelCard) -> tuple[tuple[str, str], ...]:
         facts.append(("Split", f"by {split.kind}, {split.folds} folds{share}"))
     facts.extend(_levels(manifest))
     if card.model.config:
-        facts.append(("Settings", ", ".join(f"{key} {value}" for key, value in card.model.config.items())))
+        facts.append(("Settings", _settings(card.model.config)))
     told = (("Data snapshot", card.snapshot[:12]), ("Revision", card.git_sha[:12]), ("Data", card.endpoint.licence))
     return (*facts, *(each for each in told if each[1]))
+
+
+def _settings(value: object) -> str:
+    """Write hyper-parameters in a line, those within others in brackets.
+
+    Examples
+    --------
+    >>> _settings({"max_rows": 12000, "blocks": [{"largest": 8}, {"distance": "rank"}], "seed": None})
+    'max_rows 12000, blocks [largest 8; distance rank], seed none'
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{key} ({_settings(each)})" if isinstance(each, Mapping) else f"{key} {_settings(each)}"
+            for key, each in value.items()
+        )
+    if isinstance(value, list):
+        return f"[{'; '.join(map(_settings, value))}]"
+    return "none" if value is None else str(value)

@@ -1,7 +1,7 @@
 """The unit of a column of measurements: what its name, the cells, another column and the file's name say of it.
 
 Belongs here: choosing a unit by evidence.
-Does not belong here: asking where the evidence is divided (see `proposal.py`), reading a unit in a text (see `units.py`).
+Does not belong here: asking where the evidence is divided (see `proposal.py`), units in a text (see `data/units.py`).
 """
 
 from __future__ import annotations
