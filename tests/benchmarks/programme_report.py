@@ -47,13 +47,13 @@ JUDGED = {
 
 HEAD = """# Programmes: many assays of the same compounds
 
-A project measures the same compounds in many assays. Trained each by itself, two things go wrong: a molecule that one
-endpoint is tested on is trained on at another, so that nothing that learns from both can be judged; and what the
-assays have in common is learnt by each of them again.
+A project measures the same compounds in many assays. If each assay is trained by itself, two things go wrong. A test
+molecule of one endpoint is a training molecule of another, so no model that learns from both can be judged. And what
+the assays have in common is learnt again by each of them.
 
 ## Group the endpoints
 
-One file, `configs/groups/<name>.yaml`, named as no endpoint is:
+Write one file, `configs/groups/<name>.yaml`. Its name must not be that of an endpoint:
 
 ```yaml
 name: project_x
@@ -67,17 +67,17 @@ split: {kind: cluster, folds: 5}   # scaffold when omitted; or time, group, rand
 - The molecules of all endpoints are divided together (`dataset/<group>`): each is in one fold, or in the test split,
   of every endpoint that measured it. Stereoisomers and tautomers count as one molecule. The group's `split` takes the
   place of the endpoints' own. *Leakage across tasks: 0* is a check that stops what follows.
-- Where an endpoint's files say their test rows (a benchmark, or `split_column`), these stay its test split, and no
-  other endpoint of the group trains on their molecules. A row that is trained on at one endpoint and tested at
-  another is taken out, and the curation report says so.
+- If an endpoint's files name their test rows (a benchmark, or `split_column`), these remain its test split, and no
+  other endpoint of the group trains on their molecules. A training row whose molecule is tested at another endpoint is
+  left out, and the curation report says so.
 - Folds are dealt by the endpoint with the fewest molecules first, so that twenty values beside five thousand reach
   every fold. An endpoint that cannot be used, or does not reach every fold, says why, and the others are divided
   without it.
 - Joint models compete by themselves on every endpoint of a group (unless its `models` names others), and in its
   `blend`: `trained_model/<group>/<model>` is fitted once, `trained_model/<endpoint>/<model>` takes its column and is
-  scored, elected and served like any other. Of an endpoint of which nothing can be learnt (one class, equal values,
-  under ten molecules outside of a fold) the reason is recorded, and the joint model is fitted on the others. Whatever
-  fails there, endpoints continue with their own models.
+  scored, elected and served like any other. If nothing can be learnt from an endpoint (one class, equal values, under
+  ten molecules outside of a fold), the reason is recorded, and the joint model is fitted on the others. If the joint
+  model fails, all endpoints continue with their own models.
 - Where the mean absolute error elects (`champion.metric: mae`), the shares of the `blend` aim at it; the tables below
   compare the two. An endpoint with twenty values beside thousands gains little: its folds judge what it gets.
 - An endpoint that joins or leaves a group, or a new measurement at one of them, divides all molecules again, and so
