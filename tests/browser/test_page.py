@@ -44,9 +44,11 @@ class Watched:
         self.fill(*lines)
         self.page.get_by_role("button", name="Predict", exact=True).click()
         expect(self.page.locator("#status")).to_have_text(re.compile("predicted"))
-        self.page.wait_for_function(
-            "[...document.querySelectorAll('.overview[data-script]')].every((each) => each.table)"
-        )
+        for _ in range(400):  # `wait_for_function` would need `unsafe-eval`, which the page forbids
+            if self.page.evaluate("[...document.querySelectorAll('.overview[data-script]')].every((one) => one.table)"):
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError("the script of the table did not come within 20 seconds")
 
 
 @pytest.fixture(scope="module")
