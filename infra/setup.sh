@@ -30,7 +30,7 @@ if [ -z "$python" ]; then
 fi
 
 # Other extras mean another environment: xgboost and xgboost-cpu own the same files, so neither can replace
-# the other in place. A virtual environment whose interpreter is gone cannot be mended either.
+# the other in place. A virtual environment whose interpreter is gone cannot be repaired either.
 if [ -d "$venv" ]; then
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" != "$extras" ]; then
         say "setup: was '$(cat "$stamp")', building anew for '$extras'"

@@ -34,7 +34,7 @@ find_disk() {
 
 mount_data() {
     find_disk
-    # blkid: 0 something is there, 2 nothing was recognised, anything else: it could not tell, so hands off.
+    # blkid: 0 something is there, 2 nothing was recognised, anything else: unknown, so hands off.
     found=0
     kind=$(blkid -p -o value -s TYPE "$disk") || found=$?
     case $found in

@@ -7,7 +7,7 @@
 # The document puts ACTION, IMAGE_TAG, TIMEOUT_SECONDS and the deployment's settings (infra/terraform/main.tf) in front
 # of it. Every failure ends in one line "FAILED <action> at <step>: <what>. <remedy>", which the alarms look for, and
 # a failure before the swap leaves the host as it was. SSM ends a command with SIGKILL for its whole group, and a reboot asks
-# nobody either, so nothing relies on a last word: whoever takes the lock next (keep, within a minute; or a delivery) finds
+# nobody either, so nothing relies on a last word: the next holder of the lock (keep, within a minute; or a delivery) finds
 # what was left, puts it right and says so. Docker's templates are written by `field`, since SSM would take
 # two braces in a row for a parameter of its own.
 set -eu
@@ -37,7 +37,7 @@ quiet_automation=no
 failed=no
 training=
 
-# step NAME: where the script is; whoever finds it dead reads it there.
+# step NAME: where the script is; the next one reads it there when this one is dead.
 step() {
     step=$1
     [ -z "$locked" ] || printf '%s at %s' "$ACTION" "$step" >"$root/delivering"
@@ -59,7 +59,7 @@ docker() { command docker "$@" 9>&-; }
 field() { printf '{''{%s}''}' "$1"; }
 
 # with SETTINGS COMPOSE_FILE ARGUMENTS...: docker compose with the settings of a revision. The secrets of today lie beside
-# the compose file, which names them: so the service gets them whoever types `docker compose up`.
+# the compose file, which names them: so the service gets them with every `docker compose up`.
 with() {
     settings=$root/$1
     file=$root/$2
@@ -125,7 +125,7 @@ take_lock() {
     previous=$(value_in "$root/.env.previous" IMAGE_TAG)
 }
 
-# What a delivery that was cut off left behind: a login, a folder with a secret, a training that goes on, half a swap.
+# What a delivery that was cut off left behind: a login, a folder with a secret, a training that continues, half a swap.
 bury() {
     rm -rf "$memory"/aidrug-docker.*
     for left in "$root"/work.*; do kill -0 "${left##*.}" 2>/dev/null || rm -rf "$left"; done
@@ -465,7 +465,7 @@ migrate() {
         fail "the databases do not fit $tag, see above. What was there before is there still, or was put back."
 }
 
-# What is deployed goes on. Had the revision that does not come after all upgraded the databases, that is taken back first.
+# What is deployed continues. Had the revision that does not come after all upgraded the databases, that is taken back first.
 resume() {
     next=$(value_in "$root/.env.next" IMAGE_TAG)
     if [ -n "$next" ] && [ "$next" != "$current" ] && grep -q -s "$next" "$state/home/schema_upgrade.json"; then
@@ -635,7 +635,7 @@ main() {
     trap 'exit 143' TERM
     trap 'exit 130' INT
     renewed=0
-    renew_credentials || renewed=1 # whoever is at work, and whether Docker is there or not
+    renew_credentials || renewed=1 # with or without others at work, and whether Docker is there or not
     [ "$ACTION" != credentials ] || {
         failed=yes # it said so itself
         exit "$renewed"

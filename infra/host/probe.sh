@@ -3,7 +3,7 @@
 #   {"up":1,"ready_ms":12,"errors":0,"predict_ms":34,"automation":1,"backup_hours":7}
 # up: whether the service says that it is ready; ready_ms: how long that took. Since the last line, from the service's own
 # counters: errors, answers with a server error; predict_ms, mean time of an answer with predictions, null when there was
-# none. Both are null when the counters could not be had. automation: whether Dagster's daemon gives signs of life and the
+# none. Both are null when the counters could not be read. automation: whether Dagster's daemon gives signs of life and the
 # automation looked within half an hour, null while a delivery is at work, which stops it. backup_hours: since the last backup, or since the first delivery. No molecule is sent and none is logged.
 set -eu
 
@@ -56,7 +56,7 @@ if flock -n "$state/delivery.lock" true; then
     case $(curl --silent --fail --max-time 10 --header 'Content-Type: application/json' --data "$asked" "$dagster/graphql") in
     *'"healthy":true'* | *'"healthy": true'*) automation=1 ;;
     esac
-    # A daemon may be well and every look of its sensor fail: the service tells when the last one worked.
+    # A daemon may be well and every look of its sensor fail: the service reports when the last one worked.
     looked=$(printf '%s\n' "$page" | awk '$1 == "aidrug_automation_last_look_timestamp_seconds" {printf "%d", $2}')
     [ -z "$looked" ] || [ $(($(date +%s) - looked)) -lt 1800 ] || automation=0
 fi

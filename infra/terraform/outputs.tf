@@ -31,7 +31,7 @@ output "next_steps" {
     aws ssm put-parameter --region ${var.region} --overwrite --type SecureString --name ${local.admin_token} --value "$(openssl rand -hex 32)"
     # 3. Where DVC keeps measurements (only if you track some), then commit .dvc/config:
     .venv/bin/aidrug data remote s3://${module.storage.buckets["data"]}/dvc
-    # 4. What the delivery workflow needs to know, and the same for your machine; again whenever a host was made anew:
+    # 4. What the delivery workflow needs to know, and the same for your machine; repeat it whenever a host was replaced:
     terraform -chdir=infra/terraform output -raw settings | gh variable set --env-file -
     set -a; eval "$(terraform -chdir=infra/terraform output -raw settings)"; set +a
     .venv/bin/aidrug host status

@@ -25,7 +25,7 @@ opt_in = [
         os.environ.get("AIDRUG_TEST_IMAGES") != "1",
         reason="builds images and runs a host, half an hour: run `make test-images`",
     ),
-    pytest.mark.timeout(7200),  # whoever comes first builds the images
+    pytest.mark.timeout(7200),  # the first one builds the images
 ]
 PREFIX, SHA = "aidrug-test", "0123456789abcdef0123456789abcdef01234567"
 ADMIN = "the-admin-token"
@@ -35,7 +35,7 @@ INSECURE = ssl._create_unverified_context()  # noqa: S323  the proxy's own autho
 def run(
     *command: str | Path, codes: tuple[int, ...] = (0,), given: str = "", environment: Mapping[str, str] | None = None
 ) -> str:
-    """Run a command in the checkout, and give what it printed."""
+    """Run a command in the checkout, and return what it printed."""
     done = subprocess.run(
         command,
         cwd=ROOT,

@@ -1,7 +1,7 @@
 """The host script on a real engine, with a registry and an S3 server that check who asks: `make test-images`.
 
 REGISTRY_IMAGE and S3_IMAGE name local images where no registry can be reached (`engine.py` names the rest). What is
-replaced is AWS alone: the command `aws`, and the keys that an instance's role would give, which lie in the images.
+replaced is AWS alone: the command `aws`, and the keys that an instance's role would give, which are in the images.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ esac
 
 @dataclass(frozen=True)
 class Host:
-    """A host, which is this machine: where its files lie, and what the document puts in front of the script."""
+    """A host, which is this machine: where its files are, and what the document puts in front of the script."""
 
     folder: Path
     environment: dict[str, str]
@@ -74,7 +74,7 @@ class Host:
         return run("sh", "-c", f"cd {self.folder / 'opt'} && {line}", environment=places)
 
     def does(self, action: str, tag: str = "none", code: int = 0) -> str:
-        """Run the script, and give what it printed."""
+        """Run the script, and return what it printed."""
         process = self.start(action, tag)
         printed, _ = process.communicate()
         print(printed)

@@ -164,7 +164,7 @@ def test_a_new_service_container_drops_no_request(host: Host) -> None:
 
 
 def test_the_state_dies_and_comes_back(host: Host) -> None:
-    """After a backup, the disk is lost: the state from S3 gives the same predictions, and nothing is trained again."""
+    """After a backup, the disk is lost: the state from S3 makes the same predictions, and nothing is trained again."""
     before = predict()["predictions"][0]["endpoints"]
     host.compose("run", "--rm", "-T", "backup")
     kept = ("s3", "buckets")

@@ -42,7 +42,7 @@ variable "aws_stand_in" {
 
 resource "aws_s3_bucket" "state" {
   # checkov:skip=CKV_AWS_18:one reader
-  # checkov:skip=CKV_AWS_144:the state can be imported anew
+  # checkov:skip=CKV_AWS_144:the state can be imported again
   # checkov:skip=CKV_AWS_145:encrypted by S3's own key; no secret is in the state
   # checkov:skip=CKV2_AWS_61:every version is kept: they are small, and the way back
   # checkov:skip=CKV2_AWS_62:nobody listens for new objects

@@ -1,4 +1,4 @@
-# Told before the money is spent, not after.
+# A message before the money is spent, not after.
 
 resource "aws_budgets_budget" "monthly" {
   name         = "${var.name}-monthly"

@@ -1,4 +1,4 @@
-# What the host may do: be managed by SSM, read its own parameters, write its own logs, give its containers their roles. No more.
+# What the host may do: be managed by SSM, read its own parameters, write its own logs, give its containers their roles. Nothing else.
 #
 # AWS's own AmazonSSMManagedInstanceCore is not attached: it lets a host read every parameter of the account.
 

@@ -2,7 +2,7 @@
 # No NAT gateway: it would cost more than what runs here.
 
 resource "aws_vpc" "this" {
-  # checkov:skip=CKV2_AWS_11:flow logs cost more than they tell; the security groups admit nothing unknown
+  # checkov:skip=CKV2_AWS_11:flow logs cost more than they show; the security groups admit nothing unknown
   cidr_block           = var.cidr_block
   enable_dns_hostnames = true
 

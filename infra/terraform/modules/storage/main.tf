@@ -14,7 +14,7 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  # checkov:skip=CKV_AWS_18:access logs of five private buckets of one host cost more than they tell
+  # checkov:skip=CKV_AWS_18:access logs of five private buckets of one host cost more than they show
   # checkov:skip=CKV_AWS_144:a copy in a second region is a decision about money; docs/operations says how to restore
   # checkov:skip=CKV_AWS_145:encrypted by S3's own key; a customer key costs money and protects from nobody else here
   # checkov:skip=CKV_AWS_21:versioned below; checkov connects only one of the buckets of a for_each
