@@ -34,15 +34,15 @@ def names_unit(name: str) -> bool:
     return bool(_UNIT.search(name.replace("_", " ")))
 
 
-def names_unit_of_condition(name: str) -> bool:
-    """Return whether a column holds units of a concentration or a time at which something was measured.
+def names_unit_of_values(name: str) -> bool:
+    """Return whether a column is called as one of units, and not of those of a concentration or a time of the assay.
 
     Examples
     --------
-    >>> [names_unit_of_condition(name) for name in ("Conc Unit", "Standard Units", "Concentration")]
-    [True, False, False]
+    >>> [names_unit_of_values(name) for name in ("Conc Unit", "Standard Units", "Concentration")]
+    [False, True, False]
     """
-    return names_unit(name) and bool(_OF_CONDITION.search(name.replace("_", " ")))
+    return names_unit(name) and not _OF_CONDITION.search(name.replace("_", " "))
 
 
 def belonging(columns: Sequence[str], names: Sequence[str], values: Sequence[str]) -> dict[str, str]:

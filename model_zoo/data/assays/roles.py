@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from model_zoo.data.assays.beside import belonging, names_relation, names_unit, names_unit_of_condition
+from model_zoo.data.assays.beside import belonging, names_relation, names_unit, names_unit_of_values
 from model_zoo.data.assays.names_of_columns import is_no_measurement, unit_in
 from model_zoo.data.assays.numerals_of_columns import Numerals, numerals_of
 from model_zoo.data.assays.whole_table import WholeTable
@@ -99,7 +99,7 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
     relations = [name for name, texts in cells.items() if _share(_said(texts), is_relation) >= MOST]
     beside = [
         name for name, texts in cells.items()
-        if names_unit(name) and not names_unit_of_condition(name) and _share(texts, is_unit) > 0
+        if names_unit_of_values(name) and _share(texts, is_unit) > 0
     ]  # fmt: skip
     day = _first(cells, lambda name, texts: _share(texts, _is_day) >= MOST)
     left_out = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from model_zoo.data.assays.beside import names_unit, names_unit_of_condition
+from model_zoo.data.assays.beside import names_unit_of_values
 from model_zoo.data.assays.names_of_columns import is_negative_logarithm, potency_kind
 from model_zoo.data.assays.roles import Roles, Value
 from model_zoo.data.assays.whole_table import WholeTable
@@ -50,7 +50,7 @@ def units_of(
     if not said and value.units:
         texts = [unit_name(text) for text in table.column(value.units) if is_unit(text)]
         said = max(dict.fromkeys(texts), key=texts.count)
-    named = [name for name in table.names if names_unit(name) and not names_unit_of_condition(name)]
+    named = filter(names_unit_of_values, table.names)
     same = {text for name in named for text in table.column(name) if text}
     if not said and len(same) == 1:
         said = unit_name(same.pop())  # one that converts into no other, and the same in all rows
