@@ -36,6 +36,7 @@ def endpoint() -> None:
 @click.option("--sheet", help="The sheet of an Excel workbook.")
 @click.option("--header/--no-header", default=None, help="Whether the first row contains the column names.")
 @click.option("--together", is_flag=True, help="Write one file, with what the endpoints have in common stated once.")
+@click.option("--apart", is_flag=True, help="Write no group, although the endpoints share compounds.")
 @click.option("--yes", is_flag=True, help="Accept the guesses without asking; what cannot be guessed is still refused.")
 def new(  # noqa: PLR0913, PLR0917  one per option
     file: str,
@@ -52,9 +53,13 @@ def new(  # noqa: PLR0913, PLR0917  one per option
     *,
     header: bool | None,
     together: bool,
+    apart: bool,
     yes: bool,
 ) -> None:
     """Guess what FILE contains, show it, and write the YAML of an endpoint for each column of measurements.
+
+    Endpoints that share compounds become a group: no molecule is trained on at one and tested at another, and joint
+    models learn all of them.
 
     FILE is CSV, TSV, SDF, Excel (.xlsx) or Parquet, compressed or not. Nothing is overwritten, and FILE is not changed.
     """
@@ -80,11 +85,8 @@ def new(  # noqa: PLR0913, PLR0917  one per option
             )
         if not click.confirm(f"Write {len(look.proposals)} endpoint{'s' if len(look.proposals) > 1 else ''}?"):
             raise DataError("nothing is written: correct the guesses with options (--help)")
-    several = len(look.proposals) > 1
-    for path in write(settings, look.proposals, file_for(Path(file), name) if together and several else None):
+    for path in write(settings, look, file_for(Path(file), name), together=together, apart=apart):
         click.echo(f"wrote {path}")
-    if several:
-        click.echo("they share compounds: name them in configs/groups/<name>.yaml to divide them together")
     names = " ".join(each.name for each in look.proposals)
     click.echo(f"`aidrug curate {names}` shows what becomes of every row; `aidrug run {names}` trains on them")
 

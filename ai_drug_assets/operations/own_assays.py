@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import yaml
@@ -29,6 +30,7 @@ from model_zoo.errors import ConfigError, DataError, StoreError
 from model_zoo.io.files import atomic_write
 from model_zoo.io.yaml_removal import without_key
 
+from ai_drug_assets.operations.groups import group_name, left_by, sharing, write_group
 from ai_drug_assets.settings import Settings
 
 ORIGIN = "Guessed by `aidrug endpoint new`: check it; `aidrug curate {name}` shows what becomes of each row."
@@ -54,6 +56,11 @@ class Look:
     roles: Roles
     proposals: list[Proposal]
 
+    @cached_property
+    def grouped(self) -> list[str]:
+        """The endpoints that share compounds, as the assays of a wide table do."""
+        return sharing(self.table, self.proposals) if len(self.proposals) > 1 else []
+
     def as_text(self) -> str:
         """Show every guess with its evidence."""
         form, lines = self.table.form, []
@@ -78,6 +85,8 @@ class Look:
             )
             lines += [f"    {each.guess(key)}" for key in each.why if key not in ("task", "source.value_column")]
             lines += [f"    OPEN: {question}" for question in each.questions]
+        if self.grouped:
+            lines.append(f"group: {', '.join(self.grouped)} share compounds: divided together, and learnt jointly")
         return "\n".join(lines)
 
 
@@ -132,30 +141,35 @@ def _held(table: WholeTable, name: str) -> str:
     return f"{name!r} (such as {odd[:30]!r})" if odd else repr(name)
 
 
-def write(settings: Settings, proposals: Sequence[Proposal], together: str | None = None) -> list[Path]:
-    """Write the endpoints, all or none, each into a YAML of its own or together into one; give the paths.
+def write(settings: Settings, look: Look, name: str, *, together: bool = False, apart: bool = False) -> list[Path]:
+    """Write the endpoints and the group of those that share compounds, all or none; give the paths.
 
     Parameters
     ----------
-    settings, proposals
-        This installation, and the endpoints.
-    together
-        The name of one file for all of them, with what they have in common said once.
+    settings, look
+        This installation, and what is written.
+    name
+        What the file of several endpoints, and their group, are called.
+    together, apart
+        Whether several endpoints are written into one YAML, with what they have in common stated once; whether no group
+        is written.
 
     Raises
     ------
     ConfigError
         When one of that name is there already, or a YAML is not valid.
     """
+    proposals, grouped = look.proposals, [] if apart else look.grouped
     folder = settings.configs / FOLDER
     files = read_endpoints(folder).files
     texts = {each.name: as_yaml(each, ORIGIN.format(name=each.name)) for each in proposals}
-    if together is not None:
-        texts = {together: as_one_yaml(proposals, ORIGIN.format(name=proposals[0].name))}
+    if together and len(proposals) > 1:
+        texts = {name: as_one_yaml(proposals, ORIGIN.format(name=proposals[0].name))}
     paths = {folder / f"{name}.yaml": text for name, text in texts.items()}
     taken = [files[each.name] for each in proposals if each.name in files] + [path for path in paths if path.exists()]
     if taken:
         raise ConfigError(f"{taken[0]} is there already, and nothing is overwritten: use another --name")
+    group = group_name(settings, name, [each.name for each in proposals]) if grouped else ""
     with tempfile.TemporaryDirectory() as checked:
         for path, text in paths.items():
             (Path(checked) / path.name).write_text(text, encoding="utf-8")
@@ -164,7 +178,7 @@ def write(settings: Settings, proposals: Sequence[Proposal], together: str | Non
     for path, text in paths.items():
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)
-    return list(paths)
+    return [*paths, *([write_group(settings, group, stem_of(look.table.path), grouped)] if grouped else [])]
 
 
 def file_for(path: Path, name: str | None) -> str:
@@ -213,6 +227,8 @@ def remove(settings: Settings, name: str, reason: str) -> list[str]:
     else:
         path.unlink()
         said = [f"{name}: {path} is removed; its measurements and its history stay"]
+    if (group := left_by(settings, name)) is not None:
+        said.append(group)
     with suppress(StoreError):  # nothing serves it
         said.append(retire(settings, name, reason))
     return said

@@ -15,7 +15,6 @@ from pathlib import Path
 import yaml
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.endpoint_file import FOLDER, read_endpoints
-from model_zoo.config.group import Group
 from model_zoo.config.panel import Panel, PanelFile, PanelSet
 from model_zoo.config.reading import read_folder
 from model_zoo.errors import ConfigError, DataError
@@ -23,6 +22,7 @@ from model_zoo.io.digests import content_digest, file_digest
 from model_zoo.io.files import atomic_write
 from model_zoo.io.strict_yaml import check
 
+from ai_drug_assets.operations.groups import write_group
 from ai_drug_assets.settings import Settings
 
 SECONDS = 60.0
@@ -98,18 +98,13 @@ def _group(settings: Settings, panel: Panel, sets: list[PanelSet], say: Callable
     """Group the endpoints that read a file which another one reads too: they share compounds."""
     readers = Counter(file for each in sets for file in {one.file for one in each.files})
     names = [each.name for each in sets if any(readers[one.file] > 1 for one in each.files)]
-    path = settings.configs / "groups" / f"{panel.name}.yaml"
     if not names:
         return
-    if path.exists():
-        say(f"{path} is there already, and stays as it is: name {', '.join(names)} in its `endpoints`")
+    try:
+        path = write_group(settings, panel.name, panel.title, names)
+    except FileExistsError as error:
+        say(f"{error.filename} is there already, and stays as it is: name {', '.join(names)} in its `endpoints`")
         return
-    said = {"name": panel.name, "title": panel.title, "endpoints": names}
-    check(Group, said)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(said, sort_keys=False, width=110, allow_unicode=True)
-    schema = SCHEMA.replace("endpoint", "group")
-    atomic_write(path, f"{schema}# They share compounds: divided together, with joint models.\n{text}".encode())
     say(f"wrote {path}: these endpoints share compounds")
 
 

@@ -53,7 +53,8 @@ the assays have in common is learnt again by each of them.
 
 ## Group the endpoints
 
-Write one file, `configs/groups/<name>.yaml`. Its name must not be that of an endpoint:
+The assays of one table become a group by themselves (`aidrug endpoint new`). A group is one file,
+`configs/groups/<name>.yaml`, whose name must not be that of an endpoint:
 
 ```yaml
 name: project_x
@@ -62,8 +63,9 @@ endpoints: [project_x_hlm, project_x_logd, project_x_solubility]
 split: {kind: cluster, folds: 5}   # scaffold when omitted; or time, group, random
 ```
 
-- `aidrug plan` names endpoints that read one file and are in no group. `aidrug panel add` writes the group of a panel
-  whose sets share a file.
+- `aidrug endpoint new` writes the group of a table whose assays share compounds, and `aidrug panel add` that of a panel
+  whose sets share a file. `aidrug plan` names other endpoints that read one file and are in no group. Assays in files
+  of their own become a group by the file above.
 - The molecules of all endpoints are divided together (`dataset/<group>`): each is in one fold, or in the test split,
   of every endpoint that measured it. Stereoisomers and tautomers count as one molecule. The group's `split` takes the
   place of the endpoints' own. *Leakage across tasks: 0* is a check that stops what follows.
