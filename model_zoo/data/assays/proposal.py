@@ -113,7 +113,9 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
             _say_labels(value, each)
         else:
             _say_values(meant, value, unit, each)
-        each.content["champion"] = {"metric": "auroc" if value.labels else "rmse"}
+        # The absolute error: a few wild values of an assay would decide the squared one, and blends that aim at it do
+        # better on a programme's new clusters and scaffolds (docs/programmes.md).
+        each.content["champion"] = {"metric": "auroc" if value.labels else "mae"}
         made.append(each)
     for number, each in enumerate(made, start=1):
         if [other.name for other in made].count(each.name) > 1:
