@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from model_zoo.data.targets import Target
-from model_zoo.monitoring.calibration_rows import Decision, ToldRow
+from model_zoo.monitoring.calibration_rows import Decision, PredictedInterval
 from model_zoo.monitoring.prediction_log import MeasurementRow, PredictionLog, PredictionRow
 from model_zoo.monitoring.recalibration import NARROWEST, SMALLEST_STEP, WIDEST, Recalibration, recalibrate
 from model_zoo.monitoring.review import FEWEST
@@ -26,9 +26,9 @@ def name(number: int) -> bytes:
     return number.to_bytes(16, "big")
 
 
-def said(count: int, *, similarity: float = 0.5) -> dict[bytes, ToldRow]:
+def said(count: int, *, similarity: float = 0.5) -> dict[bytes, PredictedInterval]:
     """Return what a version said of some molecules: zero, plus or minus what is right for nine of ten."""
-    return {name(number): ToldRow(0.0, HALF, similarity) for number in range(count)}
+    return {name(number): PredictedInterval(0.0, HALF, similarity) for number in range(count)}
 
 
 def came(errors: Sequence[float], caller: str = "", start: int = 0) -> list[MeasurementRow]:
@@ -79,13 +79,13 @@ def test_the_share_that_lies_outside_is_kept_for_any_stream() -> None:
     waves = np.abs(generator.laplace(0, 1, 1200)) * (1 + 0.5 * np.sin(np.arange(1200) / 90))
     for errors in (waves, waves * np.linspace(0.9, 2.5, 1200)):
         found = followed(errors.tolist())
-        assert found.told is not None
-        assert abs(found.told - 0.9) <= 2 * math.log(WIDEST / NARROWEST) / (SMALLEST_STEP * len(errors))
-        assert abs(found.told - 0.9) < 0.03
+        assert found.online is not None
+        assert abs(found.online - 0.9) <= 2 * math.log(WIDEST / NARROWEST) / (SMALLEST_STEP * len(errors))
+        assert abs(found.online - 0.9) < 0.03
     shrinking = followed(np.sort(waves)[::-1].tolist())
     assert shrinking.factor == NARROWEST  # at its bound intervals hold for more, never for less
-    assert shrinking.told is not None
-    assert shrinking.told > 0.9
+    assert shrinking.online is not None
+    assert shrinking.online > 0.9
 
 
 def test_too_few_values_change_nothing() -> None:
@@ -217,7 +217,7 @@ def test_a_record_of_an_earlier_version_is_read_and_written(tmp_path: Path) -> N
     log.measure([MeasurementRow(2.0, name(number), None, "e", 0.1, name=str(number)) for number in (1, 2)])
     log.append([replace(row, molecule=name(2), raw=0.0, half_width=1.0)])
 
-    assert log.told("e", "v") == {name(2): ToldRow(0.0, 1.0, 0.5)}
+    assert log.predicted_intervals("e", "v") == {name(2): PredictedInterval(0.0, 1.0, 0.5)}
     assert [each.half_width for each in log.predictions("e")] == [None, 1.0]
     before = log.state()
     assert log.withdraw("e", "", ["2", "never"]) == ["2"]
