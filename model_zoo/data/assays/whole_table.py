@@ -13,7 +13,7 @@ from model_zoo.data.source_files import ENCODINGS
 from model_zoo.data.tables.delimited import read_smiles_lines
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Form, delimiter_of
-from model_zoo.data.tables.guessing import TableHints, find_smiles_column, guess_format, is_header
+from model_zoo.data.tables.guessing import TableOptions, find_smiles_column, guess_format, is_header
 from model_zoo.data.tables.names import numbered, unique
 from model_zoo.data.tables.reading import read_grid, read_head
 from model_zoo.data.tables.sdf import property_names, read_sdf
@@ -68,7 +68,7 @@ class WholeTable:
 
 
 def read_whole(
-    path: Path, hints: TableHints, encoding: str | None = None, sheet: str | None = None, decimal: str = "."
+    path: Path, options: TableOptions, encoding: str | None = None, sheet: str | None = None, decimal: str = "."
 ) -> WholeTable:
     """Find out how a file is written, and read it.
 
@@ -76,7 +76,7 @@ def read_whole(
     ----------
     path
         The file.
-    hints
+    options
         What is known of it; the rest is guessed.
     encoding, sheet, decimal
         A text's encoding, a workbook's sheet and the sign before its decimals, where they are known.
@@ -91,32 +91,32 @@ def read_whole(
         raise TableError("unreadable", f"expected CSV, TSV, SDF, XLSX or Parquet, got .{ending}: save it as .xlsx")
     if is_workbook(path):
         notes = peculiarities(path, sheet or "")
-        return _grid(path, Form("xlsx", sheet=sheet or "", decimal=decimal), hints, notes)
+        return _grid(path, Form("xlsx", sheet=sheet or "", decimal=decimal), options, notes)
     with path.open("rb") as stream:
         start = stream.read(8)
     if start.startswith(b"PAR1"):
-        return _grid(path, Form("parquet", decimal=decimal), hints)
+        return _grid(path, Form("parquet", decimal=decimal), options)
     found_encoding, head = read_head(path, formats=TEXT_FORMATS, archives=True)
     codec = ENCODINGS[encoding] if encoding else found_encoding
     name = re.sub(r"\.(zip|gz)$", "", path.name, flags=re.IGNORECASE)
-    kind = guess_format(TableHints(hints.format, hints.delimiter, hints.column, hints.header, name), head)
+    kind = guess_format(TableOptions(options.format, options.delimiter, options.column, options.header, name), head)
     if kind == "sdf":
         return _sdf(path, Form("sdf", codec))
     if kind == "smi":
         return _smiles_lines(path, Form("smi", codec))
-    delimiter = delimiter_of(hints.delimiter) if hints.delimiter else _delimiter(head, tabs=kind == "tsv")
-    return _grid(path, Form(kind, codec, delimiter), hints)
+    delimiter = delimiter_of(options.delimiter) if options.delimiter else _delimiter(head, tabs=kind == "tsv")
+    return _grid(path, Form(kind, codec, delimiter), options)
 
 
-def _grid(path: Path, form: Form, hints: TableHints, notes: Sequence[str] = ()) -> WholeTable:
+def _grid(path: Path, form: Form, options: TableOptions, notes: Sequence[str] = ()) -> WholeTable:
     rows = list(read_grid(path, form))
     skip = next(
-        (place for place, row in enumerate(rows[:PREAMBLE]) if len(row) > 1 and is_header(row, hints.column)), 0
+        (place for place, row in enumerate(rows[:PREAMBLE]) if len(row) > 1 and is_header(row, options.column)), 0
     )
     filled = [row for row in rows[skip:] if row]
     if not filled:
         raise TableError("unreadable", "expected a header and rows, got an empty file")
-    header = hints.header if hints.header is not None else is_header(filled[0], hints.column, strict=False)
+    header = options.header if options.header is not None else is_header(filled[0], options.column, strict=False)
     if not header:
         skip, filled = 0, [row for row in rows if row]
     first, rest = filled[0], filled[1:] if header else filled
@@ -133,7 +133,7 @@ def _grid(path: Path, form: Form, hints: TableHints, notes: Sequence[str] = ()) 
             "semicolons.",
         )
     whole = [row[:width] + [""] * (width - len(row)) for row in rest]
-    place = find_smiles_column(hints.column, unique(names), whole[:LOOKED_AT])
+    place = find_smiles_column(options.column, unique(names), whole[:LOOKED_AT])
     again = _headers_again(whole, names, place) if header else 0
     twice = [name for name, count in Counter(names).items() if count > 1]
     if names[place] in twice:
@@ -194,7 +194,7 @@ def _smiles_lines(path: Path, form: Form) -> WholeTable:
             "join it with a CSV of values by its names (`format: smi`, `values_file`, `id_column`; see docs/data.md)",
         )
     delimiter = "\t" if sum("\t" in line for line in lines) * 2 > len(lines) else " "
-    return _grid(path, form._replace(format="csv", delimiter=delimiter), TableHints(header=False, column="column_1"))
+    return _grid(path, form._replace(format="csv", delimiter=delimiter), TableOptions(header=False, column="column_1"))
 
 
 def _delimiter(head: str, *, tabs: bool) -> str:
