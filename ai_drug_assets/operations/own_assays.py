@@ -25,7 +25,7 @@ from model_zoo.data.assays.roles import Roles, find_roles
 from model_zoo.data.assays.whole_table import LOOKED_AT, WholeTable, read_whole
 from model_zoo.data.assays.yaml_text import as_one_yaml, as_yaml
 from model_zoo.data.tables.fault import TableError
-from model_zoo.data.tables.guessing import Said, is_smiles
+from model_zoo.data.tables.guessing import TableOptions, is_smiles
 from model_zoo.errors import ConfigError, DataError, StoreError
 from model_zoo.io.files import atomic_write
 from model_zoo.io.yaml_removal import without_key
@@ -98,9 +98,9 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
     DataError
         When it cannot be read, or holds no measurements; with what to say.
     """
-    said = Said(delimiter=file.delimiter, column=file.smiles, header=file.header)
+    options = TableOptions(delimiter=file.delimiter, column=file.smiles, header=file.header)
     try:
-        table = read_whole(path, said, file.encoding, file.sheet, (answers.numerals or ".")[0])
+        table = read_whole(path, options, file.encoding, file.sheet, (answers.numerals or ".")[0])
     except TableError as error:
         advice = " (with --smiles COLUMN)" if error.kind == "unclear-column" else ""
         raise DataError(f"{path}: {error}{advice}") from error

@@ -48,9 +48,9 @@ def standing_text(
     lines = [INTRODUCTION]
     if stale := [f"{entry['set']} ({entry['board']})" for entry in done if entry.get("stale")]:
         named = "all of them" if len(stale) == len(done) else ", ".join(stale)
-        said = f"**Stale**: {len(stale)} of {len(done)} results were computed under other signatures of code,"
-        said += f" configuration or data than the present ones: {named}. `aidrug benchmark` computes them again."
-        lines += [said, ""]
+        warning = f"**Stale**: {len(stale)} of {len(done)} results were computed under other signatures of code,"
+        warning += f" configuration or data than the present ones: {named}. `aidrug benchmark` computes them again."
+        lines += [warning, ""]
     lines += ["| | mean normalised rank | 95 % interval | sets |", "|---|---|---|---|"]
     strict: dict[str, Scored] = {}
     for board in BOARDS:
@@ -99,5 +99,5 @@ def _maplight(found: Mapping[str, Mapping[str, Json]]) -> list[str]:
         lines.append(f"| {name} | {each['metric']} | {here} | {theirs} | {each['deviations']:.1f} |")
     within = sum(each["deviations"] <= WITHIN for each in found.values())
     whole = sum(len(each["scores"]) == OFFICIAL_SEEDS for each in found.values())
-    said = f"{within} of {len(found)} sets within {WITHIN:g} published standard deviations; {whole} of them have all"
-    return [*lines, "", f"{said} {OFFICIAL_SEEDS} seeds."]
+    summary = f"{within} of {len(found)} sets within {WITHIN:g} published standard deviations; {whole} of them have all"
+    return [*lines, "", f"{summary} {OFFICIAL_SEEDS} seeds."]

@@ -220,9 +220,9 @@ def _card(
 ) -> ModelCard:
     endpoint, model, decision, row = chosen.endpoint, chosen.model, chosen.decision, chosen.row
     metric = endpoint.champion.metric
-    told = Property(**endpoint.model_dump(include=set(Property.model_fields)))
+    property_ = Property(**endpoint.model_dump(include=set(Property.model_fields)))
     card = ModelCard(
-        endpoint=told,
+        endpoint=property_,
         model=Recipe(
             name=model.name,
             description=model.description,
@@ -268,7 +268,7 @@ def _card(
         trust=Trusted.model_validate(trusted),
         reference=None if drugs is None else Drugs(name=drugs.name, licence=drugs.licence),
         data=_data(endpoint, snapshot, domain_threshold),
-        intended_use=intended_use(told),
+        intended_use=intended_use(property_),
     )
     return card.model_copy(update={"limits": tuple(limits(card))})
 

@@ -110,9 +110,11 @@ class MatchedPairs:
         KeyError, TypeError, ValueError
             When it is something else.
         """
-        columns, told = content["changes"], content.get("differences")
+        columns, differences = content["changes"], content.get("differences")
         changes = zip(*(columns[name] for name in Change._fields), strict=True)
-        known = None if told is None else Differences(**{name: told[name] for name in Differences._fields})
+        known = (
+            None if differences is None else Differences(**{name: differences[name] for name in Differences._fields})
+        )
         return cls(tuple(Change(*each) for each in changes), known)
 
 

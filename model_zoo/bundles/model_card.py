@@ -59,40 +59,44 @@ def elected_among(card: ModelCard) -> str:
 
 def limits(card: ModelCard) -> list[str]:
     """Say where not to trust a model, from the facts of its card."""
-    said = []
+    sentences = []
     if card.awaited:
-        said.append(f"It is provisional: {elected_among(card)}, without these: {', '.join(card.awaited)}.")
+        sentences.append(f"It is provisional: {elected_among(card)}, without these: {', '.join(card.awaited)}.")
     if card.data.training_range is not None:
         low, high = card.data.training_range
-        said.append(f"Measured values of training molecules run from {low:.4g} to {high:.4g}; beyond, it extrapolates.")
+        sentences.append(
+            f"Measured values of training molecules run from {low:.4g} to {high:.4g}; beyond, it extrapolates."
+        )
     if card.trust.reliability is not None:
-        said.append(
+        sentences.append(
             "A molecule of low reliability, or farther from all training molecules than these are from each other, "
             "may be predicted far more wrongly than the scores say."
         )
     elif card.data.domain_threshold is not None:
-        said.append(
+        sentences.append(
             f"Molecules whose nearest training molecule is less similar than {card.data.domain_threshold:.2f} "
             "(Tanimoto, Morgan) are outside of its domain."
         )
     if any(statement.held_out.coverage is not None for _, statement in _statements(card)):
-        said.append(
+        sentences.append(
             "Statements at 90 % hold for molecules like the training data, less often for another laboratory's."
         )
-    for name, told in _statements(card):
-        if told.missing:
-            said.append(f"There is {told.missing}.")
-        for got, words in ((told.held_out, f"on {card.split.held_out}"), (told.test, "on the test split")):
-            if got.coverage is not None and got.coverage < LEAST_COVERAGE:
-                said.append(f"{name} hold only {got.coverage:.0%} of the time {words}, not 90 %.")
-            said.extend(
+    for name, statement in _statements(card):
+        if statement.missing:
+            sentences.append(f"There is {statement.missing}.")
+        for part, words in ((statement.held_out, f"on {card.split.held_out}"), (statement.test, "on the test split")):
+            if part.coverage is not None and part.coverage < LEAST_COVERAGE:
+                sentences.append(f"{name} hold only {part.coverage:.0%} of the time {words}, not 90 %.")
+            sentences.extend(
                 f"{name} hold only {each.coverage:.0%} of the time {words} for similarities from {each.low:.2f} "
                 f"to {each.high:.2f} ({each.molecules} molecules)."
-                for each in got.bins
+                for each in part.bins
                 if each.coverage is not None and each.coverage < LEAST_COVERAGE
             )
-    said.append("Salts and solvents are removed before predicting; stereochemistry may be ignored by the features.")
-    return said
+    sentences.append(
+        "Salts and solvents are removed before predicting; stereochemistry may be ignored by the features."
+    )
+    return sentences
 
 
 def curation(curated: Curated) -> list[str]:
@@ -139,8 +143,8 @@ def to_markdown(card: ModelCard) -> str:
         _section("Scores", _scores(card.scores)),
         _section("Scores in the endpoint's unit", _unit_scores(card)),
         *(
-            _section(f"{name} at 90 % of molecules like the training data", _coverage(told, card.split))
-            for name, told in _statements(card)
+            _section(f"{name} at 90 % of molecules like the training data", _coverage(statement, card.split))
+            for name, statement in _statements(card)
         ),
         _section("Reliability", _reliability(card)),
         _section(f"Expected errors, measured on {card.split.held_out}", _withheld(card)),
@@ -161,8 +165,8 @@ def _provisional(card: ModelCard) -> str:
 
 
 def _statements(card: ModelCard) -> list[tuple[str, Statement]]:
-    told = (("Intervals", card.trust.interval), ("Sets of labels", card.trust.prediction_set))
-    return [(name, each) for name, each in told if each is not None]
+    statements = (("Intervals", card.trust.interval), ("Sets of labels", card.trust.prediction_set))
+    return [(name, each) for name, each in statements if each is not None]
 
 
 def _section(title: str, lines: Sequence[str]) -> str:
@@ -183,7 +187,7 @@ def _data(card: ModelCard) -> list[str]:
     if split.kind:
         lines.append(f"- Split: {split.kind}, {split.folds} folds; snapshot {card.snapshot}.")
     if (curated := card.data.curated) is not None:
-        lines += [f"- {said}" for said in curation(curated)]
+        lines += [f"- {line}" for line in curation(curated)]
     if card.data.source:
         lines.append(f"- Source: {card.data.source}.")
     if card.endpoint.licence:
@@ -221,8 +225,8 @@ def _unit_scores(card: ModelCard) -> list[str]:
     unit = card.scores.scales.get("unit")
     if card.scores.scale != "training" or unit is None:
         return []
-    told = Performance(cv=unit.cv, test=unit.test)
-    return [f"In {card.endpoint.unit}; they choose nothing.", "", *_scores(told)]
+    performance = Performance(cv=unit.cv, test=unit.test)
+    return [f"In {card.endpoint.unit}; they choose nothing.", "", *_scores(performance)]
 
 
 def _scores(scores: Performance) -> list[str]:
@@ -252,13 +256,13 @@ def _withheld(card: ModelCard) -> list[str]:
         return []
     labels = card.endpoint.task == "binary"
     large = "a wrong label" if labels else "an error of the largest fifth"
-    said = [
+    lines = [
         f"- Rank correlation with real errors {_figure(found.rank)}, of an oracle {_figure(found.rank_oracle)}.",
         f"- AUROC for {large} {_figure(found.auroc)}, of an oracle {_figure(found.auroc_oracle)}.",
         "- The oracle knows the mean error of the nearest withheld molecules.",
     ]
     if found.coverage is not None:
-        said.append(
+        lines.append(
             f"- {found.coverage:.1%} of {found.molecules:,} intervals held, of a median width {_figure(found.width)} "
             "times that of constants which cover 90 % of each fifth."
         )
@@ -268,17 +272,17 @@ def _withheld(card: ModelCard) -> list[str]:
     ]
     columns = ("fifth of expected error", "molecules", "expected", "found", "held at 90 %")
     keep = 4 if labels else 5
-    return [*said, "", *_table(columns[:keep], [row[:keep] for row in rows])]
+    return [*lines, "", *_table(columns[:keep], [row[:keep] for row in rows])]
 
 
 def _figure(number: float | None) -> str:
     return "not known" if number is None else f"{number:.2f}"
 
 
-def _coverage(told: Statement, split: Division) -> list[str]:
+def _coverage(statement: Statement, split: Division) -> list[str]:
     parts: list[tuple[str, Coverage]] = [
         (words, part)
-        for words, part in ((split.held_out, told.held_out), ("test split", told.test))
+        for words, part in ((split.held_out, statement.held_out), ("test split", statement.test))
         if part.bins and part.coverage is not None
     ]
     if not parts:
@@ -300,12 +304,12 @@ def _coverage(told: Statement, split: Division) -> list[str]:
 
 
 def _probabilities(card: ModelCard) -> list[str]:
-    told = card.trust.probability
-    if told is None:
+    rule = card.trust.probability
+    if rule is None:
         return []
-    kind = "calibrated by Platt's method" if told.calibrated else "as the model gives them: calibration did not help"
-    lines = [f"Probabilities are {kind}. The label is 1 from {told.threshold:.3f} (best balanced accuracy).", ""]
-    parts = (("before calibration", told.before), (card.split.held_out, told.held_out), ("test split", told.test))
+    kind = "calibrated by Platt's method" if rule.calibrated else "as the model gives them: calibration did not help"
+    lines = [f"Probabilities are {kind}. The label is 1 from {rule.threshold:.3f} (best balanced accuracy).", ""]
+    parts = (("before calibration", rule.before), (card.split.held_out, rule.held_out), ("test split", rule.test))
     rows = [(words, fit.log_loss, fit.brier) for words, fit in parts if fit is not None]
     return lines + _table(("", "log loss", "Brier score"), rows)
 

@@ -190,8 +190,8 @@ class Bundle:
         percentile = None if trust.reference is None else trust.reference.percentile(value)
         reliability = None if places is None else tuple(NAMES[place] for place in places)
         widths = None if half_width is None else np.broadcast_to(np.asarray(half_width, dtype=np.float64), raw.shape)
-        told = (value, lower, upper, nearest, percentile, label, sets, expected, reliability, usual)
-        return Predictions(*told, raw, widths)
+        columns = (value, lower, upper, nearest, percentile, label, sets, expected, reliability, usual)
+        return Predictions(*columns, raw, widths)
 
     @property
     def reads_properties(self) -> bool:

@@ -163,7 +163,7 @@ def physchem(mol: Chem.Mol) -> Physchem:
 
 
 def _rule(name: str, source: str, allowed: int, *limits: tuple[Limit, float]) -> Rule:
-    return Rule(name, source, tuple(said for limit, value in limits if (said := limit.broken_by(value))), allowed)
+    return Rule(name, source, tuple(broken for limit, value in limits if (broken := limit.broken_by(value))), allowed)
 
 
 def _qed(mol: Chem.Mol) -> float | None:

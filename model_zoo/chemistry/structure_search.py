@@ -102,8 +102,8 @@ def search(query: str, kind: Kind, structures: Sequence[str]) -> Iterator[tuple[
     likeness = _contains(pattern) if kind == "substructure" else _alike(pattern)
     for start in range(0, len(structures), PART):
         part = structures[start : start + PART]
-        told = ((start + place, likeness(mol)) for place, text in enumerate(part) if (mol := _read(text)) is not None)
-        yield start + len(part), [(place, alike) for place, alike in told if alike >= LEAST_LIKENESS]
+        scored = ((start + place, likeness(mol)) for place, text in enumerate(part) if (mol := _read(text)) is not None)
+        yield start + len(part), [(place, alike) for place, alike in scored if alike >= LEAST_LIKENESS]
 
 
 def _contains(pattern: Chem.Mol) -> Callable[[Chem.Mol], float]:

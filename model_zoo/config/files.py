@@ -125,9 +125,9 @@ def load_configs(folder: Path, *, keep_rest: bool = False) -> Configs:
     if not keep_rest or not declared.endpoints:
         declared.require()
     endpoints, faults = declared.endpoints, declared.faults
-    groups, told = grouping.checked(load_groups(folder / grouping.FOLDER), endpoints, faults, folder)
+    groups, group_warnings = grouping.checked(load_groups(folder / grouping.FOLDER), endpoints, faults, folder)
     endpoints = {name: grouping.placed(each, grouping.group_of(groups, name)) for name, each in endpoints.items()}
-    warnings += told
+    warnings += group_warnings
     for model in models_.values():
         path = folder / "models" / f"{model.name}.yaml"
         warnings += of_no_effect(path, "endpoint", model.names_endpoints, {*endpoints, *faults})
@@ -193,7 +193,7 @@ def _require_models(declared: Declared, models_: Mapping[str, ModelSpec]) -> lis
                 models_[name].with_overrides(endpoint.name, overrides)
             except ValidationError as error:
                 schema = models.get(models_[name].recipe).Config
-                told = "; ".join(f"{place}overrides.{name}.{fault(each, schema)}" for each in error.errors())
-                declared.faults[endpoint.name] = f"{path}: {told}"
+                reason = "; ".join(f"{place}overrides.{name}.{fault(each, schema)}" for each in error.errors())
+                declared.faults[endpoint.name] = f"{path}: {reason}"
                 declared.endpoints.pop(endpoint.name, None)
     return warnings

@@ -32,20 +32,20 @@ class PanelSet(BaseModel):
 
     def content(self, panel: Panel, folder: str) -> dict[str, Json]:
         """Return what the endpoint's YAML says."""
-        said = dict(self.endpoint)
-        columns = {key: said.pop(key) for key in list(said) if key.endswith("_column")}
+        fields = dict(self.endpoint)
+        columns = {key: fields.pop(key) for key in list(fields) if key.endswith("_column")}
         files = [
             {"file": f"{folder}/{each.file}", **({"split": each.split} if each.split else {})} for each in self.files
         ]
         plain = [str(each["file"]) if len(each) == 1 else each for each in files]
-        first = {key: said.pop(key) for key in ("title", "description", "task", "unit", "direction")}
-        metric = said.pop("metric")
+        first = {key: fields.pop(key) for key in ("title", "description", "task", "unit", "direction")}
+        metric = fields.pop("metric")
         return {
             "name": self.name,
             **first,
             "licence": f"{panel.licence} ({panel.citation})",
             "source": {"kind": "csv", "files": plain, **columns},
-            **said,
+            **fields,
             "champion": {"metric": metric},
         }
 

@@ -216,8 +216,8 @@ def curate(
             f"all reasons: {count_reasons(reasons)}"
         )
     report = [
-        (row.file, row.row, row.smiles, row.value, action, "; ".join(filter(None, said)), key.partition(" ")[0])
-        for row, action, key, *said in zip(rows, actions, keys, reasons, notes, strict=True)
+        (row.file, row.row, row.smiles, row.value, action, "; ".join(filter(None, parts)), key.partition(" ")[0])
+        for row, action, key, *parts in zip(rows, actions, keys, reasons, notes, strict=True)
     ]
     curated = pd.DataFrame(table, columns=[*TABLE_COLUMNS, *KNOWN_COLUMNS])
     # Kept where some row has one: the content of a snapshot is what models learn from, and the rest is no part of it.

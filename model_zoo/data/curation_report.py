@@ -70,8 +70,8 @@ class CurationReport(NamedTuple):
         if self.units:
             lines.append("  units     " + ", ".join(f"{name} {count}x" for name, count in self.units.items()))
         if self.spreads:
-            told = f"median spread {np.median(self.spreads):.3g} {unit}, {max(self.spreads):.3g} at most"
-            lines.append(f"  measured several times: {len(self.spreads)} molecules, {told}")
+            spread = f"median spread {np.median(self.spreads):.3g} {unit}, {max(self.spreads):.3g} at most"
+            lines.append(f"  measured several times: {len(self.spreads)} molecules, {spread}")
         lines += [f"  {line}" for line in histogram(self.values)]
         if self.share_lost > MOST_DROPPED:
             lines.append(f"  WARNING   {self.share_lost:.0%} of the rows with a value are dropped")

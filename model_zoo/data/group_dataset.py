@@ -173,7 +173,7 @@ def _without_withheld(table: pd.DataFrame, report: pd.DataFrame) -> Dataset:
     gone = set(table.loc[withheld, "inchikey"]) - set(table.loc[~withheld, "inchikey"])
     lost = report["inchikey"].isin(gone) & (report["action"] != "dropped")
     why = f"{WITHHELD}: expected a molecule that no endpoint of the group is tested on"
-    told = report.assign(
+    marked = report.assign(
         action=np.where(lost, "dropped", report["action"]), reason=np.where(lost, why, report["reason"])
     )
-    return Dataset(table[~withheld].reset_index(drop=True), told)
+    return Dataset(table[~withheld].reset_index(drop=True), marked)

@@ -70,13 +70,13 @@ def assign_together(
     same = joined(*identity)
     groups = joined(*identity, kin(union, split))
     strata = union["stratum"].to_numpy(dtype=int)
-    test, told = _given(union, tables, given, same)
+    test, train = _given(union, tables, given, same)
     if split.kind == "time":
-        if told.any():
+        if train.any():
             raise DataError("a split by time, and an endpoint whose files say its test split: expected one of both")
         folds = by_time(union, groups, split)["fold"].to_numpy(dtype=int)
     else:
-        free = ~np.isin(groups, groups[test | told])
+        free = ~np.isin(groups, groups[test | train])
         if free.any() and set(tables) - set(given):
             dealt = deal(groups[free], strata[free], max(2, round(1 / split.test_fraction)), split.seed)
             test[free] = most_diverse(groups[free], dealt)
@@ -126,7 +126,7 @@ def _given(
     union: pd.DataFrame, tables: Mapping[str, pd.DataFrame], given: Collection[str], same: NDArray[np.int_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Say which molecules the files of endpoints put into the test split, and which into training."""
-    test, told = np.zeros(len(union), dtype=bool), np.zeros(len(union), dtype=bool)
+    test, listed = np.zeros(len(union), dtype=bool), np.zeros(len(union), dtype=bool)
     for name in given:
         table = tables[name]
         if "split" not in table or set(table["split"]) != {"train", "test"}:
@@ -134,8 +134,8 @@ def _given(
         inside = union["smiles"].isin(table["smiles"]).to_numpy()
         tested = union["smiles"].isin(table.loc[table["split"] == "test", "smiles"]).to_numpy()
         test |= np.isin(same, same[tested])
-        told |= inside
-    return test, told & ~test
+        listed |= inside
+    return test, listed & ~test
 
 
 def _placed(table: pd.DataFrame, places: pd.DataFrame, *, own: bool) -> pd.DataFrame:

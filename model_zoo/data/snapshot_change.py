@@ -37,20 +37,20 @@ def suspicions(old: Dataset, new: Dataset, task: Task) -> list[str]:
         return []
     before, after = _by_molecule(old), _by_molecule(new)
     shared = before.index.intersection(after.index)
-    said = []
+    reasons = []
     lost = len(before) - len(shared)
     if lost > MOST_LOST * len(before):
-        said.append(f"{lost} of {len(before)} molecules are gone")
+        reasons.append(f"{lost} of {len(before)} molecules are gone")
     was, now = before[shared].to_numpy(dtype=np.float64), after[shared].to_numpy(dtype=np.float64)
     if task == "binary":
         flipped = int((was != now).sum())
         if len(shared) >= FEWEST_SHARED and flipped > MOST_FLIPPED * len(shared):
-            said.append(f"{flipped} of {len(shared)} molecules that both hold have another class")
-        return said
+            reasons.append(f"{flipped} of {len(shared)} molecules that both hold have another class")
+        return reasons
     values = before.to_numpy(dtype=np.float64)
     if len(shared) >= FEWEST_SHARED and (moved := _moved(was, now, values)):
-        said.append(f"{moved} for the {len(shared)} molecules that both hold")
-    return [*said, *_beyond(values, after.to_numpy(dtype=np.float64))]
+        reasons.append(f"{moved} for the {len(shared)} molecules that both hold")
+    return [*reasons, *_beyond(values, after.to_numpy(dtype=np.float64))]
 
 
 def _by_molecule(dataset: Dataset) -> pd.Series:

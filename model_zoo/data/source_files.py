@@ -218,12 +218,13 @@ def _readable(path: Path, form: Form) -> Iterator[None]:
     except TableError as error:
         raise DataError(f"{path}: {error}") from error
     except UnicodeDecodeError as error:
-        said = next(name for name, codec in ENCODINGS.items() if codec == form.encoding)
+        declared = next(name for name, codec in ENCODINGS.items() if codec == form.encoding)
         seems = guess_encoding(path, archives=True)
         found = next((name for name, codec in ENCODINGS.items() if codec == seems), seems)
         raise DataError(
-            f"{path}: expected {said.upper()} text, and it is none ({error.reason}). It seems to be {found}: save it "
-            f"as UTF-8, or say `encoding: {found}` in the endpoint's source after a look at its names and signs."
+            f"{path}: expected {declared.upper()} text, and it is none ({error.reason}). It seems to be {found}: "
+            f"save it as UTF-8, or say `encoding: {found}` in the endpoint's source after a look at its names "
+            "and signs."
         ) from error
 
 

@@ -71,15 +71,15 @@ class _Files(Layout):
         found: dict[str, Layout] = {}
         for item in self.files:
             own = {} if isinstance(item, str) else item.model_dump(exclude={"file"}, exclude_none=True)
-            said = dict(shared)
+            fields = dict(shared)
             if own.keys() & {"unit", "unit_column"}:
-                said |= {"unit": None, "unit_column": None}
+                fields |= {"unit": None, "unit_column": None}
             if own.get("format", "smi") != "smi":
-                said |= {"values_file": None, "id_column": None}
+                fields |= {"values_file": None, "id_column": None}
             name = item if isinstance(item, str) else item.file
             if name in found:
                 raise ValueError(f"files: expected each file once, got {name!r} twice")
-            found[name] = Layout.model_validate({**said, **own})
+            found[name] = Layout.model_validate({**fields, **own})
         return found
 
     @property

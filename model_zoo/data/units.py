@@ -276,8 +276,8 @@ def measured(text: str, sign: str = "", numerals: str = POINT) -> tuple[float, s
         raise ValueError("empty value: expected a number, got an empty cell")
     plain = normal(text)
     match = _SIGNED.match(plain)
-    said = "" if sign.strip().lower() in _NO_SIGN else sign
-    beside, before = relation(said), relation(match[1]) if match else ""
+    column_sign = "" if sign.strip().lower() in _NO_SIGN else sign
+    beside, before = relation(column_sign), relation(match[1]) if match else ""
     if beside and before and beside != before:
         raise ValueError(f"relation: {sign!r} contradicts the value {text!r}")
     try:

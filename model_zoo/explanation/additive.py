@@ -157,11 +157,11 @@ def environments(mol: Chem.Mol) -> NDArray[np.int64]:
     >>> environments(Chem.MolFromSmiles("CC"))[0].tolist() == environments(Chem.MolFromSmiles("CC"))[1].tolist()
     True
     """
-    told = rdFingerprintGenerator.AdditionalOutput()
-    told.AllocateBitInfoMap()
-    _generator.GetSparseCountFingerprint(mol, additionalOutput=told)
+    output = rdFingerprintGenerator.AdditionalOutput()
+    output.AllocateBitInfoMap()
+    _generator.GetSparseCountFingerprint(mol, additionalOutput=output)
     found = np.full((mol.GetNumAtoms(), RADIUS + 2), -1, dtype=np.int64)
-    for number, places in told.GetBitInfoMap().items():
+    for number, places in output.GetBitInfoMap().items():
         for atom, radius in places:
             found[atom, radius] = (radius << 32) | number
     for atom in mol.GetAtoms():
@@ -193,10 +193,10 @@ def _sums_over_atoms(molecules: Sequence[Molecule], blocks: Sequence[str], X: Nu
         width = featurizer.featurize(molecules[:1]).shape[1]
         if name.partition("@")[0] in SUMS and isinstance(featurizer, TellsAtoms):
             varies = np.flatnonzero(np.ptp(X[:, at : at + width], axis=0) > 0)
-            told = np.zeros(len(varies), dtype=bool)
+            attributed = np.zeros(len(varies), dtype=bool)
             for molecule in molecules[:: max(1, len(molecules) // SAMPLE)]:
-                told |= featurizer.atom_parts(molecule, varies).any(axis=0)
-            found.append(varies[told] + at)
+                attributed |= featurizer.atom_parts(molecule, varies).any(axis=0)
+            found.append(varies[attributed] + at)
         at += width
     return np.concatenate([*found, np.empty(0, dtype=np.int64)]).astype(np.int64)
 
@@ -213,8 +213,8 @@ def _ridge(likeness: Floats, y: Floats) -> Floats:
         values, vectors = np.linalg.eigh(likeness[np.ix_(~inside, ~inside)])
         across, turned = likeness[np.ix_(inside, ~inside)] @ vectors, vectors.T @ y[~inside]
         for place, ridge in enumerate(RIDGES):
-            told = across @ (turned / (np.maximum(values, 0.0) + ridge * unit))
-            errors[place] += float(((y[inside] - told) ** 2).sum())
+            predicted = across @ (turned / (np.maximum(values, 0.0) + ridge * unit))
+            errors[place] += float(((y[inside] - predicted) ** 2).sum())
     best = int(np.argmin(errors))
     weights: Floats = np.linalg.solve(likeness + RIDGES[best] * unit * np.eye(n), y)
     return weights

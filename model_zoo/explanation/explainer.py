@@ -185,11 +185,11 @@ class Explainer:
     ) -> Explanation:
         binary = self._target.task == "binary"
         predicted = _predicted(self.parts, X)
-        said = float((additive.log_odds(predicted, NOTHING) if binary else predicted)[0])
-        stretch, start, said = self._calibrated(known.start, said, log_odds=binary)
+        prediction = float((additive.log_odds(predicted, NOTHING) if binary else predicted)[0])
+        stretch, start, prediction = self._calibrated(known.start, prediction, log_odds=binary)
         atoms = known.of(molecule, blocks, structures.spread) * stretch
-        rest, scale = said - start - float(atoms.sum()), "log-odds" if binary else self._scale()
-        return Explanation(start, tuple(map(float, atoms)), rest, said, scale, SUM, known.fidelity)
+        rest, scale = prediction - start - float(atoms.sum()), "log-odds" if binary else self._scale()
+        return Explanation(start, tuple(map(float, atoms)), rest, prediction, scale, SUM, known.fidelity)
 
     def _lost(self, molecule: Molecule, why: Explanation, structures: Structures) -> dict[tuple[int, ...], float]:
         """Ask the model about the molecule without each of its groups: real molecules, on the explanation's scale."""
@@ -198,11 +198,11 @@ class Explainer:
         if not left:
             return {}
         X = featurizers.join([structures.featurize(name, list(left.values())) for name in self._features])
-        said = _predicted(self.parts, X)
+        predicted = _predicted(self.parts, X)
         if self._target.task == "binary":
-            said = self._rule.calibrate(said) if self._rule is not None else said
-            said = additive.log_odds(said, NOTHING)
-        return {atoms: float(why.prediction - each) for atoms, each in zip(left, said, strict=True)}
+            predicted = self._rule.calibrate(predicted) if self._rule is not None else predicted
+            predicted = additive.log_odds(predicted, NOTHING)
+        return {atoms: float(why.prediction - each) for atoms, each in zip(left, predicted, strict=True)}
 
     def _calibrated(self, start: float, end: float, *, log_odds: bool) -> tuple[float, float, float]:
         """Bring both ends to the probability that is reported; give the slope of the line through them."""
@@ -210,14 +210,14 @@ class Explainer:
         if rule is None or self._target.task != "binary" or (rule.slope, rule.intercept) == (1.0, 0.0):
             return 1.0, start, end
 
-        def told(value: float) -> float:
+        def reported(value: float) -> float:
             probability = rule.calibrate(np.array([_sigmoid(value) if log_odds else value]))
             return float(additive.log_odds(probability, NOTHING)[0] if log_odds else probability[0])
 
         near = 1e-4
         if abs(end - start) > near:
-            return (told(end) - told(start)) / (end - start), told(start), told(end)
-        return (told(end + near) - told(end - near)) / (2 * near), told(start), told(end)
+            return (reported(end) - reported(start)) / (end - start), reported(start), reported(end)
+        return (reported(end + near) - reported(end - near)) / (2 * near), reported(start), reported(end)
 
     def _grow(self, part: Part, table: TreeTable, X: Numbers) -> tuple[Floats, float, float]:
         """Return what each column adds by the trees of a part, from which baseline to which prediction."""

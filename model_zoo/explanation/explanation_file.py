@@ -75,10 +75,10 @@ def write_tables(
     known = None
     if len(smiles) >= FEWEST_MOLECULES:
         rows = asked(len(smiles))
-        said = model.predict(X[rows])
-        said = log_odds(said) if target.task == "binary" else said
+        predicted = model.predict(X[rows])
+        predicted = log_odds(predicted) if target.task == "binary" else predicted
         molecules = [Molecule(smiles[row], Chem.MolFromSmiles(smiles[row])) for row in rows]
-        known = fit_atom_values(molecules, features, X[rows], said, target.task)
+        known = fit_atom_values(molecules, features, X[rows], predicted, target.task)
         if others:
             parts = [part for _, part in _parts(model)]
             share = _reproduced(Explainer(parts, mean, features, target, "", atom_values=known), others)
@@ -95,8 +95,8 @@ def write_tables(
 def _reproduced(explainer: Explainer, others: Sequence[Molecule]) -> float:
     """Return the share of the variance of predictions for some molecules that their atoms alone give."""
     found = [explainer.explain(each) for each in others]
-    said, rest = np.array([each.prediction for each in found]), np.array([each.rest for each in found])
-    spread = float(((said - said.mean()) ** 2).sum())
+    predicted, rest = np.array([each.prediction for each in found]), np.array([each.rest for each in found])
+    spread = float(((predicted - predicted.mean()) ** 2).sum())
     return 1.0 - float((rest**2).sum()) / spread if spread > 0 else np.nan
 
 

@@ -101,7 +101,7 @@ def read_artefact(kind: type[A], content: bytes, where: str, fault: type[AidrugE
         artefact = kind.model_validate_json(content, strict=True, extra="ignore")
     except ValidationError as error:
         _require_reader(kind, _fields(kind, content, where, fault, advice), where, fault)
-        raise fault(_damaged(kind, where, _told(error), advice)) from error
+        raise fault(_damaged(kind, where, _summary(error), advice)) from error
     stated: dict[str, Json] = {
         name: getattr(artefact, name) for name in ("format", "minimum_reader") if name in artefact.model_fields_set
     }
@@ -138,11 +138,11 @@ def _damaged(kind: type[Artefact], where: str, why: str, advice: str) -> str:
     return f"{where} is not a valid {kind.NAME}: {why}" + (f". {advice}" if advice else "")
 
 
-def _told(error: ValidationError) -> str:
+def _summary(error: ValidationError) -> str:
     """Say the first faults of a file, each with its place."""
     faults = error.errors(include_url=False)
-    told = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}" for each in faults[:3])
-    return told + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
+    summary = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}" for each in faults[:3])
+    return summary + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
 
 
 def _begin(content: bytes) -> str:

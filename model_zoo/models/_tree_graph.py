@@ -82,8 +82,8 @@ class Forest:
             side + np.where(leaf, leaves, questions)
             for side, leaf in ((self.yes, self.yes_leaf), (self.no, self.no_leaf))
         )
-        told = (self.feature, self.split, yes, no, self.yes_leaf, self.no_leaf, self.value)
-        return Forest(*told, self.roots + questions)
+        arrays = (self.feature, self.split, yes, no, self.yes_leaf, self.no_leaf, self.value)
+        return Forest(*arrays, self.roots + questions)
 
     def graph(self, columns: int, start: float, scale: float, *, probability: bool) -> bytes:
         """Write the graph from `n x columns` features to `y`: `start` and `scale` times the trees' mean, `n x 1`.

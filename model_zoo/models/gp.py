@@ -59,11 +59,11 @@ def with_widths(settings: Mapping[str, Json], widths: Sequence[int]) -> dict[str
     blocks = settings.get("blocks")
     if not isinstance(blocks, list | tuple) or len(blocks) != len(widths):
         return dict(settings)  # what is wrong with them is said where they are checked
-    told = [
+    sized = [
         {"columns": width, **block} if isinstance(block, dict) else block
         for block, width in zip(blocks, widths, strict=True)
     ]
-    return {**settings, "blocks": told}
+    return {**settings, "blocks": sized}
 
 
 require_rows = _kernel.require_rows

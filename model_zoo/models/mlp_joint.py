@@ -176,12 +176,13 @@ def _fit(
     )
     for _ in range(config.epochs):
         for rows in torch.split(torch.randperm(len(inputs)), config.batch_size):
-            (output, told), wanted, there = network(inputs[rows]).tensor_split([count], 1), values[rows], known[rows]
-            of_classes = functional.binary_cross_entropy_with_logits(output, wanted.clamp(0, 1), reduction="none")
-            each = torch.where(binary, of_classes, of_regression(output, wanted, reduction="none"))
-            loss = torch.where(there, each, 0.0).sum() / there.sum().clamp(min=1)
+            output, predicted_measures = network(inputs[rows]).tensor_split([count], 1)
+            target, measured = values[rows], known[rows]
+            of_classes = functional.binary_cross_entropy_with_logits(output, target.clamp(0, 1), reduction="none")
+            each = torch.where(binary, of_classes, of_regression(output, target, reduction="none"))
+            loss = torch.where(measured, each, 0.0).sum() / measured.sum().clamp(min=1)
             if measures.shape[1]:
-                loss = loss + config.auxiliary * of_regression(told, measures[rows])
+                loss = loss + config.auxiliary * of_regression(predicted_measures, measures[rows])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

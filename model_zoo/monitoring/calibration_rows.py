@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class ToldRow:
+class PredictedInterval:
     """What one version said of one measured molecule: see `prediction_log.PredictionRow`."""
 
     raw: float

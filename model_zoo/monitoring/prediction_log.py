@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from model_zoo.errors import StoreError
-from model_zoo.monitoring.calibration_rows import Decision, ToldRow
+from model_zoo.monitoring.calibration_rows import Decision, PredictedInterval
 
 FILE = "live.db"
 BUSY_SECONDS = 10.0
@@ -176,20 +176,23 @@ class PredictionLog:
         with self._transaction() as connection:
             return [name for name in names if connection.execute(query, (endpoint, caller, name)).rowcount]
 
-    def told(self, endpoint: str, version: str) -> dict[bytes, ToldRow]:
+    def predicted_intervals(self, endpoint: str, version: str) -> dict[bytes, PredictedInterval]:
         """Return what a version said of the endpoint's measured molecules; it says the same of each whenever asked."""
         query = (
             "SELECT molecule, raw, half_width, similarity FROM predictions WHERE endpoint = ? AND version = ?"
             " AND half_width IS NOT NULL AND molecule IN (SELECT molecule FROM measurements WHERE endpoint = ?)"
         )
-        return {molecule: ToldRow(*said) for molecule, *said in self._read(query, (endpoint, version, endpoint))}
+        return {
+            molecule: PredictedInterval(*values)
+            for molecule, *values in self._read(query, (endpoint, version, endpoint))
+        }
 
     def decide(self, endpoint: str, decision: Decision, by: str, at: float) -> None:
         """Add what an administrator decided; the last decision counts."""
-        said = (endpoint, at, by, decision.active, decision.since, json.dumps(decision.without))
+        row = (endpoint, at, by, decision.active, decision.since, json.dumps(decision.without))
         query = "INSERT INTO decisions (endpoint, at, by, active, since, without) VALUES (?, ?, ?, ?, ?, ?)"
         with self._transaction() as connection:
-            connection.execute(query, said)
+            connection.execute(query, row)
 
     def decision(self, endpoint: str) -> Decision:
         """Return the last decision about an endpoint."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from model_zoo.data.targets import Target
-from model_zoo.monitoring.calibration_rows import Decision, ToldRow
+from model_zoo.monitoring.calibration_rows import Decision, PredictedInterval
 from model_zoo.monitoring.prediction_log import MeasurementRow
 from model_zoo.monitoring.review import FEWEST, SEEN
 
@@ -35,7 +35,7 @@ NARROWEST, WIDEST = 0.7, 4.0
 FEW_ALIKE = 10
 """So many values of one caller may be the same number, or a twentieth of the caller's: more are no measurements."""
 RECENT = 50
-TOLD_EVERY = 10
+HISTORY_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Recalibration:
     values: int = 0
     """How many molecules count."""
     own: float | None = None
-    told: float | None = None
-    """`own` and `told`: share of them inside the bundle's own intervals, and inside those that the factor of their time
-    gave."""
+    online: float | None = None
+    """`own` and `online`: share of them inside the bundle's own intervals, and inside those that the factor of their
+    time gave."""
     recent: float | None = None
     """Share of the last `RECENT` inside the bundle's own intervals: where it leaves `own`, something drifts."""
     active: bool = True
@@ -68,7 +68,7 @@ class Recalibration:
     left_out: Mapping[str, int] = field(default_factory=dict)
     """`callers` and `left_out`: molecules by who sent them, and values that do not count by why."""
     history: tuple[tuple[float, int, float], ...] = ()
-    """Time, number of values and factor, every `TOLD_EVERY` values."""
+    """Time, number of values and factor, every `HISTORY_EVERY` values."""
     name: str = "bundle"
     """Names this calibration: equal values have equal names."""
 
@@ -76,7 +76,7 @@ class Recalibration:
 def recalibrate(
     target: Target,
     unit: str,
-    predicted: Mapping[bytes, ToldRow],
+    predicted: Mapping[bytes, PredictedInterval],
     measurements: Sequence[MeasurementRow],
     decision: Decision | None = None,
 ) -> Recalibration:
@@ -102,7 +102,7 @@ def recalibrate(
         own.append(each.error <= 1)
         level += max(SMALLEST_STEP, FIRST_STEP / math.sqrt(number)) * (missed - OUTSIDE)
         level = min(max(level, math.log(NARROWEST)), math.log(WIDEST))
-        if number % TOLD_EVERY == 0:
+        if number % HISTORY_EVERY == 0:
             history.append((each.received, number, round(math.exp(level), 4)))
     applied = decision.active and len(counted) >= FEWEST
     factor = round(math.exp(level), 4) if applied else 1.0
@@ -110,7 +110,7 @@ def recalibrate(
         factor=factor,
         values=len(counted),
         own=float(np.mean(own)) if own else None,
-        told=inside / len(counted) if counted else None,
+        online=inside / len(counted) if counted else None,
         recent=float(np.mean(own[-RECENT:])) if own else None,
         active=decision.active,
         since=decision.since,
@@ -122,7 +122,11 @@ def recalibrate(
 
 
 def _counted(
-    target: Target, unit: str, told: Mapping[bytes, ToldRow], measurements: Sequence[MeasurementRow], decision: Decision
+    target: Target,
+    unit: str,
+    predicted: Mapping[bytes, PredictedInterval],
+    measurements: Sequence[MeasurementRow],
+    decision: Decision,
 ) -> tuple[list[Returned], dict[str, int], dict[str, int]]:
     """Return each measured molecule that counts once, oldest first; who sent them; and why others do not count."""
     left_out: Counter[str] = Counter()
@@ -130,7 +134,7 @@ def _counted(
     sent = Counter(row.caller for row in measurements)
     by_molecule: dict[bytes, dict[str, list[MeasurementRow]]] = {}
     for row in sorted(measurements, key=lambda row: (row.received, row.molecule)):
-        why = _reason(target, told.get(row.molecule), row, decision)
+        why = _reason(target, predicted.get(row.molecule), row, decision)
         if not why and row.unit not in ("", unit):
             why = "another unit"
         alike[row.caller, row.value] += not why
@@ -145,14 +149,14 @@ def _counted(
         callers.update(rows.keys())
         # A client that sends a molecule often has one vote: the median of their values; then that of all who sent it.
         value = float(np.median([np.median([row.value for row in own]) for own in rows.values()]))
-        said = told[molecule]
-        error = abs(float(target.to_training(np.array([value]))[0]) - said.raw) / said.half_width
+        interval = predicted[molecule]
+        error = abs(float(target.to_training(np.array([value]))[0]) - interval.raw) / interval.half_width
         found.append(Returned(min(row.received for own in rows.values() for row in own), molecule, error))
     found.sort(key=lambda each: (each.received, each.molecule))
     return found, dict(sorted(callers.items())), dict(sorted(left_out.items()))
 
 
-def _reason(target: Target, said: ToldRow | None, row: MeasurementRow, decision: Decision) -> str:
+def _reason(target: Target, interval: PredictedInterval | None, row: MeasurementRow, decision: Decision) -> str:
     """Say why a value does not count; nothing where it does."""
     if row.relation != "=":
         return "a bound"
@@ -160,13 +164,13 @@ def _reason(target: Target, said: ToldRow | None, row: MeasurementRow, decision:
         return "before the restart"
     if row.caller in decision.without:
         return "a caller that was left out"
-    if said is None or not said.half_width > 0:
+    if interval is None or not interval.half_width > 0:
         return "not predicted by this version"
-    if said.similarity >= SEEN:
+    if interval.similarity >= SEEN:
         return "like a training molecule"
     return "no place on the scale" if target.outside(np.array([row.value]))[0] else ""
 
 
 def _digest(counted: Sequence[Returned]) -> str:
-    said = ";".join(f"{each.received!r},{each.molecule.hex()},{each.error!r}" for each in counted)
-    return hashlib.sha256(said.encode()).hexdigest()[:8]
+    text = ";".join(f"{each.received!r},{each.molecule.hex()},{each.error!r}" for each in counted)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -157,12 +157,12 @@ def for_training(
             return None
         return float(target.to_training(np.array([value]))[0])
 
-    told = [
+    scaled = [
         replace(row, value=value, lower=placed(row.lower), upper=placed(row.upper))
         for row in predictions
         if (value := placed(row.value)) is not None
     ]
-    return told, [replace(row, value=value) for row in measurements if (value := placed(row.value)) is not None]
+    return scaled, [replace(row, value=value) for row in measurements if (value := placed(row.value)) is not None]
 
 
 def population_stability(before: NDArray[np.float64], now: NDArray[np.float64], bins: int = 10) -> float:

@@ -38,14 +38,14 @@ def group_records(
 ) -> Iterator[GroupRecord]:
     """Yield what is made once for a group, upstream first."""
     members = configs.members_of(group)
-    said = {name: endpoint.dataset.model_dump(mode="json") for name, endpoint in members.items()}
+    datasets = {name: endpoint.dataset.model_dump(mode="json") for name, endpoint in members.items()}
     split = configs.groups[group].split.model_dump(mode="json")
     data = {
         f"{name}: {file}": digest
         for name, endpoint in members.items()
         for file, digest in endpoint.dataset.source.digests(folder_of(endpoint.dataset.source)).items()
     }
-    config = {"endpoints": said, "split": split}
+    config = {"endpoints": datasets, "split": split}
     dataset = f"dataset/{group}"
     snapshot = make_record(Makers(("group",)), root, config, data, {})
     yield GroupRecord(dataset, "group_dataset", None, (), snapshot)

@@ -35,8 +35,8 @@ class Reason(NamedTuple):
 
     def as_json(self) -> dict[str, Json]:
         """Return the reason for machines; only code has a definition."""
-        told = self._asdict()
-        return told if self.definition else {name: told[name] for name in ("kind", "what", "detail")}
+        fields = self._asdict()
+        return fields if self.definition else {name: fields[name] for name in ("kind", "what", "detail")}
 
 
 def signature(record: SignatureRecord) -> str:

@@ -43,8 +43,8 @@ def cheap_ones(costs: Sequence[Cost]) -> list[bool]:
     [False, True]
     """
     least = Cost(min(cost.ms for cost in costs), min(cost.mb for cost in costs))
-    told = [cost.is_like(least) for cost in costs]
-    if any(told):
-        return told
+    cheap = [cost.is_like(least) for cost in costs]
+    if any(cheap):
+        return cheap
     shares = [cost.share(least) for cost in costs]
     return [share == min(shares) for share in shares]

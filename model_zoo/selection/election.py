@@ -199,15 +199,16 @@ def _first(
         for item in eligible
         if abs(item.mean(rules.metric) - best.mean(rules.metric)) <= margin and test(best, item) >= rules.alpha
     ] or [best]
-    winner, told = tied[0], [Cost(item.ms_per_molecule) for item in tied]
+    winner, tied_costs = tied[0], [Cost(item.ms_per_molecule) for item in tied]
     if len(tied) > 1:
-        told = list(costs(tied)) if costs else told
-        winner = next(item for item, cheap in zip(tied, cheap_ones(told), strict=True) if cheap)
+        tied_costs = list(costs(tied)) if costs else tied_costs
+        winner = next(item for item, cheap in zip(tied, cheap_ones(tied_costs), strict=True) if cheap)
     reason = f"{winner.model} has the best {rules.metric} over folds: {winner.mean(rules.metric):.4g}"
     if winner is not best:
         reason = (
             f"{winner.model} ties with {best.model} ({rules.metric} {winner.mean(rules.metric):.4g} against "
-            f"{best.mean(rules.metric):.4g}) and is cheaper: {told[tied.index(winner)]}, {best.model} {told[0]}"
+            f"{best.mean(rules.metric):.4g}) and is cheaper: {tied_costs[tied.index(winner)]}, "
+            f"{best.model} {tied_costs[0]}"
         )
     p_values = {item.model: test(item, winner) for item in eligible if item is not winner}
     challenger = next((item for item in eligible if item is not winner), None)

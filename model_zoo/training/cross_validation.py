@@ -201,10 +201,10 @@ def keep_trained(
     saved = load_model(folder / "model")
     _require_same(saved, data.X[~train], raw[~train], name, float(np.abs(y).max()))
     predicted = target.to_unit(raw)
-    told = ~train & data.scored
+    scored_rows = ~train & data.scored
     scores: dict[str, Any] = {
         "cv": validated.summary(),
-        "test": score(target.task, data.values[told], predicted[told]),
+        "test": score(target.task, data.values[scored_rows], predicted[scored_rows]),
         "rows": {"train": int(train.sum()), "test": int((~train).sum())},
         "train_s": round(seconds, 3),
         "ms_per_molecule": latency_ms(saved, data.X),

@@ -119,7 +119,7 @@ def fit_jointly(
         raw = cross_validate_jointly(learner.recipe, learner.config, data)
         model = _trained(learner.recipe, learner.config, data, ~test)
     raw[test] = _finite(model, data.X[test], learner.recipe, len(data.endpoints))
-    told = {
+    record = {
         "endpoints": list(data.endpoints),
         "left_out": left_out,
         "molecules": int(np.isfinite(data.Y).any(axis=1).sum()),
@@ -140,8 +140,8 @@ def fit_jointly(
                 f"{difference:.3g}, expected at most {SAME * size:.3g}"
             )
     np.savez(folder / PREDICTIONS, raw=raw)
-    (folder / FILE).write_text(json.dumps(told, allow_nan=False) + "\n", encoding="utf-8")
-    return told
+    (folder / FILE).write_text(json.dumps(record, allow_nan=False) + "\n", encoding="utf-8")
+    return record
 
 
 def cross_validate_jointly(recipe: str, config: ModelConfig, data: JointData) -> NDArray[np.float64]:
@@ -171,13 +171,13 @@ def _trained(recipe: str, config: ModelConfig, data: JointData, rows: NDArray[np
     return model
 
 
-def read_told(folder: Path) -> dict[str, Json]:
+def read_joint_record(folder: Path) -> dict[str, Json]:
     """Read the content of `joint.json`."""
     try:
-        told: dict[str, Json] = json.loads((folder / FILE).read_bytes())
+        record: dict[str, Json] = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError) as error:
         raise TrainingError(f"{folder / FILE}: expected what a joint model left, got {error}") from error
-    return told
+    return record
 
 
 def take_column(
@@ -208,20 +208,20 @@ def take_column(
         When nothing could be learnt of this endpoint, with the reason, or its part predicts something else on its own
         features.
     """
-    told = read_told(joint)
-    if endpoint not in told["endpoints"]:
-        reason = told["left_out"].get(endpoint, "it had no snapshot in its group")
+    record = read_joint_record(joint)
+    if endpoint not in record["endpoints"]:
+        reason = record["left_out"].get(endpoint, "it had no snapshot in its group")
         raise TrainingError(f"{name}: {endpoint} is left out of its group's joint model: {reason}")
     dataset, X = own[0], read_blocks(own[1])
     places = {smiles: row for row, smiles in enumerate(Dataset.load(group).table["smiles"])}
     rows = [places[smiles] for smiles in dataset.table["smiles"]]
     with np.load(joint / PREDICTIONS, allow_pickle=False) as predictions:
-        raw = np.asarray(predictions["raw"], dtype=np.float64)[rows, told["endpoints"].index(endpoint)]
+        raw = np.asarray(predictions["raw"], dtype=np.float64)[rows, record["endpoints"].index(endpoint)]
     data = TrainingData(X, dataset.values, dataset.folds, dataset.exact)
     require_measured(data)
     model = load_model(joint / "model" / endpoint)
     finite_predictions(model, X[:1], name)
-    return keep_trained(name, target, data, scored(raw, target, data), model, told["train_s"], folder)
+    return keep_trained(name, target, data, scored(raw, target, data), model, record["train_s"], folder)
 
 
 def joined(

@@ -21,7 +21,7 @@ from model_zoo.config.files import load_configs
 from model_zoo.data.dataset import make_dataset
 from model_zoo.data.pasted.notation import recognise_row
 from model_zoo.data.reference_drugs import chembl_drugs
-from model_zoo.data.tables.guessing import Said
+from model_zoo.data.tables.guessing import TableOptions
 from model_zoo.data.tables.reading import understand
 from model_zoo.errors import DataError
 from model_zoo.featurizers import rdkit_descriptors, tokens
@@ -58,7 +58,7 @@ def structures(path: Path, column: str | None = None) -> tuple[list[Molecule], i
         raise DataError(f"{path}: expected a file of structures (CSV, SMILES, SDF, Excel, Parquet), got none there")
     found: set[str] = set()
     unread = 0
-    for row in understand(path, Said(name=path.name, column=column)).rows():
+    for row in understand(path, TableOptions(name=path.name, column=column)).rows():
         smiles = recognise_row(row).smiles
         molecule = parse_molecule(smiles, limits=CURATION_LIMITS) if smiles else None
         if not isinstance(molecule, Molecule):

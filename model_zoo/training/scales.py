@@ -60,12 +60,12 @@ def score_both(scores: Scores, target: Target, scale: Scale, snapshot: Path, tra
         with np.load(trained / "predictions.npz", allow_pickle=False) as predictions:
             raw = np.asarray(predictions["raw"], dtype=np.float64)
         data = TrainingData(np.empty((len(raw), 0)), measured.values, measured.folds, measured.exact)
-        told = ~training_rows(data.folds) & data.scored
+        scored_rows = ~training_rows(data.folds) & data.scored
         y, served = target.to_training(data.values), _served(raw, target)
         folds = validated_for_training(raw, target, data).summary()
         training = OnScale(
             cv={metric: Spread.model_validate(spread) for metric, spread in folds.items()},
-            test=score(target.task, y[told], served[told]),
+            test=score(target.task, y[scored_rows], served[scored_rows]),
         )
     scales = {"unit": unit, "training": training}
     shown = scales[scale]

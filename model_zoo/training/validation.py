@@ -59,9 +59,9 @@ def plain_errors(
             advice = "; expected features that differ: choose featurizers that distinguish these molecules"
         elif len(np.unique(y)) == 1:
             advice = "; expected values that differ: there is nothing to learn"
-        says = str(error).strip().partition("\n")[0]
+        message = str(error).strip().partition("\n")[0]
         raise TrainingError(
-            f"{name}: its library raised {type(error).__name__}: {says} (given {len(y)} molecules, of whose "
+            f"{name}: its library raised {type(error).__name__}: {message} (given {len(y)} molecules, of whose "
             f"{X.shape[1]} features {varying} differ between molecules, and values from {y.min():g} to {y.max():g})"
             f"{advice}"
         ) from error
@@ -86,8 +86,8 @@ def plain_joint_errors(name: str) -> Iterator[None]:
     except (AidrugError, MemoryError):
         raise
     except Exception as error:
-        says = str(error).strip().partition("\n")[0]
-        raise TrainingError(f"{name}: its library raised {type(error).__name__}: {says}") from error
+        message = str(error).strip().partition("\n")[0]
+        raise TrainingError(f"{name}: its library raised {type(error).__name__}: {message}") from error
 
 
 def _require_single_precision(name: str, target: Target, data: TrainingData) -> None:

@@ -153,7 +153,7 @@ def decision_report(
     rule: ProbabilityRule, calibrated: Floats, sets: NDArray[np.bool_], labels: Floats
 ) -> dict[str, Json]:
     """Return how often labels and sets are right, by class, and how often a set says nothing."""
-    said, size = rule.label(calibrated), sets.sum(axis=1)
+    predicted, size = rule.label(calibrated), sets.sum(axis=1)
     holds = sets[np.arange(len(labels)), labels.astype(int)]
 
     def share(right: NDArray[np.bool_], label: int) -> float | None:
@@ -161,8 +161,8 @@ def decision_report(
         return round(float(right[inside].mean()), 4) if inside.any() else None
 
     return {
-        "specificity": share(said == 0, 0),
-        "sensitivity": share(said == 1, 1),
+        "specificity": share(predicted == 0, 0),
+        "sensitivity": share(predicted == 1, 1),
         "set_coverage": {"0": share(holds, 0), "1": share(holds, 1)},
         "sets_with_one_label": round(float((size == 1).mean()), 4),
         "sets_with_both": round(float((size == 2).mean()), 4),

@@ -137,8 +137,8 @@ class OutOfFoldPredictions:
     def rows(self, chosen: NDArray[np.intp]) -> OutOfFoldPredictions:
         """Return some of the molecules."""
         side = None if self.side is None else self.side[chosen]
-        told = (self.predicted[chosen], self.values[chosen], self.packed[chosen], self.properties[chosen])
-        return OutOfFoldPredictions(*told, self.folds[chosen], side)
+        arrays = (self.predicted[chosen], self.values[chosen], self.packed[chosen], self.properties[chosen])
+        return OutOfFoldPredictions(*arrays, self.folds[chosen], side)
 
 
 def fit_uncertainty(
@@ -174,11 +174,11 @@ def fit_uncertainty(
     space = PropertySpace(out_of_fold.properties)
     new = difficulty(near, errors[rows], space.distance(test.properties))
     beyond = space.beyond(test.properties)
-    edges, told = conformal.bin_edges(1.0 - hard[:, 0]), out_of_fold.rows(asked)
+    edges, sample = conformal.bin_edges(1.0 - hard[:, 0]), out_of_fold.rows(asked)
     if target.task == "binary":
-        trust, report = _binary(told, test, hard, (new, beyond), edges)
+        trust, report = _binary(sample, test, hard, (new, beyond), edges)
     else:
-        trust, report = _regression(told, test, hard, (new, beyond), edges, between)
+        trust, report = _regression(sample, test, hard, (new, beyond), edges, between)
     return trust, errors, report
 
 
@@ -290,8 +290,8 @@ def _binary(
     wrong, ceiling = np.abs(labels - calibrated), _naive_error(labels)
     model = fit_error_model(hard, wrong, ceiling)
     expected = held_out_expectations(hard, wrong, folds, ceiling)
-    said_wrong = (rule.label(calibrated) != labels).astype(float)
-    levels = fit_levels(expected, said_wrong, hard)
+    label_errors = (rule.label(calibrated) != labels).astype(float)
+    levels = fit_levels(expected, label_errors, hard)
     report: dict[str, Any] = {
         "probability": {
             "calibrated": (rule.slope, rule.intercept) != (1.0, 0.0),
@@ -300,11 +300,11 @@ def _binary(
         },
         "prediction_set": {"nominal": COVERAGE},
         "reliability": {},
-        **_withheld(expected, said_wrong, None, out_of_fold),
+        **_withheld(expected, label_errors, None, out_of_fold),
     }
-    told, (_, test_levels, _) = levels.levels_of(expected), levels.place(model, new, asked[1])
+    levels_held_out, (_, test_levels, _) = levels.levels_of(expected), levels.place(model, new, asked[1])
     for name, probabilities, contains, true, hardness, places in (
-        ("held_out", calibrated, sets, labels, hard, told),
+        ("held_out", calibrated, sets, labels, hard, levels_held_out),
         ("test", test_calibrated, rule.contains(test_calibrated, 1.0 - new[:, 0]), test.values, new, test_levels),
     ):
         if len(true):
@@ -314,6 +314,6 @@ def _binary(
                 **conformal.coverage_report(holds, 1.0 - hardness[:, 0], edges),
                 **calibration.decision_report(rule, probabilities, contains, true),
             }
-            said = (rule.label(probabilities) != true).astype(float)
-            report["reliability"][name] = _levels_report(places, said, holds)
+            errors = (rule.label(probabilities) != true).astype(float)
+            report["reliability"][name] = _levels_report(places, errors, holds)
     return Uncertainty(probability=rule, error=model, levels=levels), report

@@ -57,17 +57,17 @@ def withheld_report(
     best, found = oracle(packed[some], errors[some]), errors[some]
     report: dict[str, Json] = {
         "molecules": len(errors),
-        "rank": _told(spearman(expected, errors)),
-        "rank_oracle": _told(spearman(best, found)),
-        "auroc": _told(auroc(expected, large)),
-        "auroc_oracle": _told(auroc(best, large[some])),
+        "rank": _rounded(spearman(expected, errors)),
+        "rank_oracle": _rounded(spearman(best, found)),
+        "auroc": _rounded(auroc(expected, large)),
+        "auroc_oracle": _rounded(auroc(best, large[some])),
     }
     parts = [places == place for place in range(BINS)]
     if widths is not None:
         holds = errors <= widths[known]
         constants = [conformal_half_width(errors[part]) if part.sum() >= fewest_errors() else np.nan for part in parts]
         report["coverage"] = round(float(holds.mean()), 4)
-        report["width"] = _told(float(np.median(widths[known]) / np.median(np.array(constants)[places])))
+        report["width"] = _rounded(float(np.median(widths[known]) / np.median(np.array(constants)[places])))
     report["fifths"] = [
         {
             "expected": float(f"{expected[part].mean():.4g}"),
@@ -129,5 +129,5 @@ def auroc(scores: Floats, positive: NDArray[np.bool_]) -> float:
     return float(roc_auc_score(positive, scores))
 
 
-def _told(number: float) -> float | None:
+def _rounded(number: float) -> float | None:
     return round(number, 3) if np.isfinite(number) else None

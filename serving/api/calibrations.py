@@ -103,7 +103,7 @@ def _told(engine: Engine, name: str) -> CalibrationInfo:
         needed=FEWEST,
         own_coverage=found.own,
         recent_coverage=found.recent,
-        told_coverage=found.told,
+        told_coverage=found.online,
         active=decision.active,
         since=decision.since,
         without=list(decision.without),

@@ -88,7 +88,7 @@ class Recalibrator:
                 (endpoint, version): recalibrate(
                     champion.manifest.target,
                     champion.manifest.unit,
-                    record.told(endpoint, version),
+                    record.predicted_intervals(endpoint, version),
                     measured[endpoint],
                     record.decision(endpoint),
                 )

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from model_zoo.data.tables.guessing import Said
+from model_zoo.data.tables.guessing import TableOptions
 from model_zoo.data.tables.reading import chunked
 from model_zoo.data.tables.row import Row
 from serving.http.json_body import decode
@@ -51,7 +51,7 @@ class Received:
     """
 
     digest: str
-    said: Said
+    options: TableOptions
     endpoints: tuple[str, ...] | None = None
     include: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ async def receive(request: HttpRequest, target: Path, settings: JobSettings, max
     digest.update(repr(sorted(fields.items())).encode())
     digest.update(media_type.encode())
     endpoints = _listed(fields["endpoints"]) if "endpoints" in fields else None
-    return Received(digest.hexdigest(), _said(fields, media_type), endpoints, _listed(fields.get("include", "")))
+    return Received(digest.hexdigest(), _options(fields, media_type), endpoints, _listed(fields.get("include", "")))
 
 
 def unpack(received: Received, folder: JobFolder, settings: JobSettings) -> tuple[Plan, int, int]:
@@ -102,14 +102,14 @@ def unpack(received: Received, folder: JobFolder, settings: JobSettings) -> tupl
         plan = Plan(received.columns, "smiles", "json", received.endpoints, received.include, chunk_rows=size)
         rows: Iterator[Row] = iter(received.rows)
     else:
-        table = understand(folder.upload, received.said, settings.max_unpacked_bytes)
+        table = understand(folder.upload, received.options, settings.max_unpacked_bytes)
         plan = Plan(
             table.columns,
             table.smiles_column,
             table.format,
             received.endpoints,
             received.include,
-            name=received.said.name,
+            name=received.options.name,
             encoding=table.encoding.removesuffix("-sig"),
             chunk_rows=size,
         )
@@ -154,7 +154,7 @@ def _from_json(body: bytes, fields: Mapping[str, str]) -> Received:
         rows = tuple(Row([name, text], text) for name, text in zip(data.ids, data.smiles, strict=True))
     endpoints = tuple(data.endpoints) if data.endpoints is not None else None
     digest = hashlib.sha256(body).hexdigest()
-    return Received(digest, Said(), endpoints, tuple(data.include), columns, rows)
+    return Received(digest, TableOptions(), endpoints, tuple(data.include), columns, rows)
 
 
 async def _parts(request: HttpRequest, most: int) -> AsyncIterator[bytes]:
@@ -221,12 +221,12 @@ def _require_known(fields: Mapping[str, str]) -> None:
         raise ProblemError("invalid-request", f"{unknown[0][:60]}: unknown; expected any of {', '.join(FIELDS)}")
 
 
-def _said(fields: Mapping[str, str], media_type: str) -> Said:
+def _options(fields: Mapping[str, str], media_type: str) -> TableOptions:
     header = fields.get("header")
     if header not in (None, "true", "false"):
         raise ProblemError("invalid-request", f"header: expected true or false, got {header[:20]!r}")
     name = fields.get("name")
-    return Said(
+    return TableOptions(
         format=fields.get("format"),
         delimiter=fields.get("delimiter"),
         column=fields.get("column"),

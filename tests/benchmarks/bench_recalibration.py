@@ -22,7 +22,7 @@ from model_zoo.chemistry.molecules import Molecule, parse_molecule
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
 from model_zoo.data.targets import Target
-from model_zoo.monitoring.calibration_rows import ToldRow
+from model_zoo.monitoring.calibration_rows import PredictedInterval
 from model_zoo.monitoring.prediction_log import MeasurementRow
 from model_zoo.monitoring.recalibration import Recalibration, recalibrate
 from tests.benchmarks.bench_uncertainty import DOCUMENT, told
@@ -60,7 +60,7 @@ def followed(errors: np.ndarray) -> Recalibration:
         MeasurementRow(float(at), name, None, "e", value)
         for at, (name, value) in enumerate(zip(names, errors.tolist(), strict=True), start=1)
     ]
-    return recalibrate(Target(task="regression"), "", {name: ToldRow(0.0, 1.0, 0.0) for name in names}, rows)
+    return recalibrate(Target(task="regression"), "", {name: PredictedInterval(0.0, 1.0, 0.0) for name in names}, rows)
 
 
 def simulated() -> list[str]:

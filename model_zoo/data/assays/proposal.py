@@ -110,9 +110,9 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
             "source": source,
         }
         if value.labels:
-            _say_labels(value, each)
+            _add_labels(value, each)
         else:
-            _say_values(meant, value, unit, each)
+            _add_value_rules(meant, value, unit, each)
         # The absolute error: a few wild values of an assay would decide the squared one, and blends that aim at it do
         # better on a programme's new clusters and scaffolds (docs/programmes.md).
         each.content["champion"] = {"metric": "auroc" if value.labels else "mae"}
@@ -248,20 +248,20 @@ def _ask_units(table: WholeTable, value: Value, made: Proposal) -> None:
         )
     if value.unit or not silent or len(silent) == len(cells):
         return
-    told = Counter(unit for _, unit in cells if unit)
+    units = Counter(unit for _, unit in cells if unit)
     made.questions.append(
-        f"{value.name!r}: {len(silent)} values such as {silent[0]!r} say no unit, others {_counted_texts(told)}. "
+        f"{value.name!r}: {len(silent)} values such as {silent[0]!r} say no unit, others {_counted_texts(units)}. "
         "Which is theirs? Say --unit UNIT for all that say none, or --where COLUMN=TEXT for the rows that are meant"
     )
 
 
-def _say_labels(value: Value, made: Proposal) -> None:
+def _add_labels(value: Value, made: Proposal) -> None:
     labels = {text: label for text, label in (value.labels or {}).items() if text not in ("0", "1", "0.0", "1.0")}
     if labels:
         made.content["curation"] = {"labels": labels}
 
 
-def _say_values(table: WholeTable, value: Value, unit: str, made: Proposal) -> None:
+def _add_value_rules(table: WholeTable, value: Value, unit: str, made: Proposal) -> None:
     numbers = [number for number in value.numerals.values if number == number]  # noqa: PLR0124  NaN
     curation: dict[str, Any] = {}
     if re.match(r"p(IC50|EC50|AC50|XC50|GI50|K)", unit):

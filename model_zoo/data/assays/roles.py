@@ -96,7 +96,7 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
     cells.pop(table.structure, None)
     published = {name for name in cells if name not in wanted and _has_standard(name, tuple(cells))}
     cells = {name: texts for name, texts in cells.items() if name not in published}
-    relations = [name for name, texts in cells.items() if _share(_said(texts), is_relation) >= MOST]
+    relations = [name for name, texts in cells.items() if _share(_with_value(texts), is_relation) >= MOST]
     beside = [
         name for name, texts in cells.items()
         if names_unit_of_values(name) and _share(texts, is_unit) > 0
@@ -131,8 +131,8 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
         if why:
             left_out[name] = why
         else:
-            said = (unit_in(each)[0] or unit_in(f"x ({each})")[0] for each in below)
-            unit_here = unit_in(name)[0] or next(filter(None, said), "")
+            units_below = (unit_in(each)[0] or unit_in(f"x ({each})")[0] for each in below)
+            unit_here = unit_in(name)[0] or next(filter(None, units_below), "")
             values.append(Value(name, len(filled), found, labels, unit_here, below=" ".join(below)))
     measured = [value.name for value in values]
     if len(relations) > 1 or len(beside) > 1:  # then a column that is not asked for may own one of them
@@ -192,7 +192,7 @@ def _is_condition(name: str) -> bool:
     return bool(_CONDITION.match(re.sub(r"\s*[(\[].*[)\]]", "", unit_in(name)[1])))
 
 
-def _said(texts: list[str]) -> list[str]:
+def _with_value(texts: list[str]) -> list[str]:
     return [text for text in texts if not says_no_value(text)]
 
 

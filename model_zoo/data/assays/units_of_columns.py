@@ -46,26 +46,28 @@ def units_of(
     tuple of str
         The endpoint's unit, `unknown` where nothing says it; and the file's unit, empty where it is the same.
     """
-    said = given or value.unit
-    if not said and value.units:
+    unit = given or value.unit
+    if not unit and value.units:
         texts = [unit_name(text) for text in table.column(value.units) if is_unit(text)]
-        said = max(dict.fromkeys(texts), key=texts.count)
+        unit = max(dict.fromkeys(texts), key=texts.count)
     named = filter(names_unit_of_values, table.names)
     same = {text for name in named for text in table.column(name) if text}
-    if not said and len(same) == 1:
-        said = unit_name(same.pop())  # one that converts into no other, and the same in all rows
-    if not said and (inside := [unit for cell in table.column(value.name) if (unit := split_unit(cell)[1])]):
-        said = max(dict.fromkeys(inside), key=inside.count)
+    if not unit and len(same) == 1:
+        unit = unit_name(same.pop())  # one that converts into no other, and the same in all rows
+    if not unit and (inside := [inner for cell in table.column(value.name) if (inner := split_unit(cell)[1])]):
+        unit = max(dict.fromkeys(inside), key=inside.count)
     names = [value.name, value.below, *(text for _, text in where)]
     kind = next(filter(None, (re.search(r"log ?(s|bb|d|p)\b", name, re.IGNORECASE) for name in names)), None)
-    if not said and kind and not is_negative_logarithm(value.name):
-        said = {"s": "log10 mol/L", "bb": "logBB", "d": "log D", "p": "log P"}[kind[1].lower()]
-    if said in _MOLAR and given is None and any(number < 0 for number in value.numerals.values):
-        said = ""  # no concentration is negative: it may be a logarithm that the name keeps to itself
-    if not said:
+    if not unit and kind and not is_negative_logarithm(value.name):
+        unit = {"s": "log10 mol/L", "bb": "logBB", "d": "log D", "p": "log P"}[kind[1].lower()]
+    if unit in _MOLAR and given is None and any(number < 0 for number in value.numerals.values):
+        unit = ""  # no concentration is negative: it may be a logarithm that the name keeps to itself
+    if not unit:
         return UNKNOWN, ""
-    told = list(names)
+    hints = list(names)
     if not _NO_POTENCY.search(value.name) and (len(roles.values) == 1 or _NAMELESS.match(value.name)):
-        told += [*(text for texts in roles.choosing.values() for text in texts), table.path.name]
-    potency = next(filter(None, map(potency_kind, told)), "IC50" if value.units and _NAMELESS.match(value.name) else "")
-    return (f"p{potency}", said) if potency and said in _MOLAR else (said, "")
+        hints += [*(text for texts in roles.choosing.values() for text in texts), table.path.name]
+    potency = next(
+        filter(None, map(potency_kind, hints)), "IC50" if value.units and _NAMELESS.match(value.name) else ""
+    )
+    return (f"p{potency}", unit) if potency and unit in _MOLAR else (unit, "")

@@ -13,7 +13,7 @@ from model_zoo.data.source_files import ENCODINGS
 from model_zoo.data.tables.delimited import read_smiles_lines
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Form, delimiter_of
-from model_zoo.data.tables.guessing import Said, find_smiles_column, guess_format, is_header
+from model_zoo.data.tables.guessing import TableOptions, find_smiles_column, guess_format, is_header
 from model_zoo.data.tables.names import numbered, unique
 from model_zoo.data.tables.reading import read_grid, read_head
 from model_zoo.data.tables.sdf import property_names, read_sdf
@@ -68,7 +68,7 @@ class WholeTable:
 
 
 def read_whole(
-    path: Path, said: Said, encoding: str | None = None, sheet: str | None = None, decimal: str = "."
+    path: Path, options: TableOptions, encoding: str | None = None, sheet: str | None = None, decimal: str = "."
 ) -> WholeTable:
     """Find out how a file is written, and read it.
 
@@ -76,7 +76,7 @@ def read_whole(
     ----------
     path
         The file.
-    said
+    options
         What is known of it; the rest is guessed.
     encoding, sheet, decimal
         A text's encoding, a workbook's sheet and the sign before its decimals, where they are known.
@@ -91,30 +91,32 @@ def read_whole(
         raise TableError("unreadable", f"expected CSV, TSV, SDF, XLSX or Parquet, got .{ending}: save it as .xlsx")
     if is_workbook(path):
         notes = peculiarities(path, sheet or "")
-        return _grid(path, Form("xlsx", sheet=sheet or "", decimal=decimal), said, notes)
+        return _grid(path, Form("xlsx", sheet=sheet or "", decimal=decimal), options, notes)
     with path.open("rb") as stream:
         start = stream.read(8)
     if start.startswith(b"PAR1"):
-        return _grid(path, Form("parquet", decimal=decimal), said)
+        return _grid(path, Form("parquet", decimal=decimal), options)
     found_encoding, head = read_head(path, formats=TEXT_FORMATS, archives=True)
     codec = ENCODINGS[encoding] if encoding else found_encoding
     name = re.sub(r"\.(zip|gz)$", "", path.name, flags=re.IGNORECASE)
-    kind = guess_format(Said(said.format, said.delimiter, said.column, said.header, name), head)
+    kind = guess_format(TableOptions(options.format, options.delimiter, options.column, options.header, name), head)
     if kind == "sdf":
         return _sdf(path, Form("sdf", codec))
     if kind == "smi":
         return _smiles_lines(path, Form("smi", codec))
-    delimiter = delimiter_of(said.delimiter) if said.delimiter else _delimiter(head, tabs=kind == "tsv")
-    return _grid(path, Form(kind, codec, delimiter), said)
+    delimiter = delimiter_of(options.delimiter) if options.delimiter else _delimiter(head, tabs=kind == "tsv")
+    return _grid(path, Form(kind, codec, delimiter), options)
 
 
-def _grid(path: Path, form: Form, said: Said, notes: Sequence[str] = ()) -> WholeTable:
+def _grid(path: Path, form: Form, options: TableOptions, notes: Sequence[str] = ()) -> WholeTable:
     rows = list(read_grid(path, form))
-    skip = next((place for place, row in enumerate(rows[:PREAMBLE]) if len(row) > 1 and is_header(row, said.column)), 0)
+    skip = next(
+        (place for place, row in enumerate(rows[:PREAMBLE]) if len(row) > 1 and is_header(row, options.column)), 0
+    )
     filled = [row for row in rows[skip:] if row]
     if not filled:
         raise TableError("unreadable", "expected a header and rows, got an empty file")
-    header = said.header if said.header is not None else is_header(filled[0], said.column, strict=False)
+    header = options.header if options.header is not None else is_header(filled[0], options.column, strict=False)
     if not header:
         skip, filled = 0, [row for row in rows if row]
     first, rest = filled[0], filled[1:] if header else filled
@@ -131,19 +133,21 @@ def _grid(path: Path, form: Form, said: Said, notes: Sequence[str] = ()) -> Whol
             "semicolons.",
         )
     whole = [row[:width] + [""] * (width - len(row)) for row in rest]
-    place = find_smiles_column(said.column, unique(names), whole[:LOOKED_AT])
+    place = find_smiles_column(options.column, unique(names), whole[:LOOKED_AT])
     again = _headers_again(whole, names, place) if header else 0
     twice = [name for name, count in Counter(names).items() if count > 1]
     if names[place] in twice:
         raise TableError("unreadable", f"there are two columns {names[place]!r} of structures: rename one of them")
-    told = [*notes, *(f"there are two columns {name!r}: neither can be read" for name in twice)]
+    all_notes = [*notes, *(f"there are two columns {name!r}: neither can be read" for name in twice)]
     if skip:
-        told.append(f"{skip} rows are above the header")
+        all_notes.append(f"{skip} rows are above the header")
     if again:
-        told.append(f"{again} rows repeat the header: they are dropped, and what is below them is read as one table")
+        all_notes.append(
+            f"{again} rows repeat the header: they are dropped, and what is below them is read as one table"
+        )
     above = next((number for number, row in enumerate(whole) if row[place].strip()), 0)
     return WholeTable(
-        path, form._replace(header=header, skip_rows=skip), tuple(names), whole[above:], names[place], tuple(told),
+        path, form._replace(header=header, skip_rows=skip), tuple(names), whole[above:], names[place], tuple(all_notes),
         tuple(whole[:above]),
     )  # fmt: skip
 
@@ -190,7 +194,7 @@ def _smiles_lines(path: Path, form: Form) -> WholeTable:
             "join it with a CSV of values by its names (`format: smi`, `values_file`, `id_column`; see docs/data.md)",
         )
     delimiter = "\t" if sum("\t" in line for line in lines) * 2 > len(lines) else " "
-    return _grid(path, form._replace(format="csv", delimiter=delimiter), Said(header=False, column="column_1"))
+    return _grid(path, form._replace(format="csv", delimiter=delimiter), TableOptions(header=False, column="column_1"))
 
 
 def _delimiter(head: str, *, tabs: bool) -> str:

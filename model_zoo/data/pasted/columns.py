@@ -84,9 +84,10 @@ def _table(lines: Sequence[Line], rows: Sequence[list[str]]) -> Reading | None:
     if not likely:
         return None
     if len(likely) > 1:
-        said = ", ".join(titles[place] if titles else str(place + 1) for place in likely)
+        candidates = ", ".join(titles[place] if titles else str(place + 1) for place in likely)
         detail = (
-            f"more than one column could hold the structures ({said}): name the one that is meant SMILES in a first row"
+            f"more than one column could hold the structures ({candidates}): "
+            "name the one that is meant SMILES in a first row"
         )
         fault = Notation("row", code=UNCLEAR, detail=detail)
         return Reading([(lines[at], "", fault) for at in data], headings)
@@ -102,9 +103,9 @@ def _table(lines: Sequence[Line], rows: Sequence[list[str]]) -> Reading | None:
         elif not notation.is_known and len(rows[at]) != width:
             name, notation = _alone(lines[at].text)
         found.append((lines[at], name, notation))
-    said = f"structures from column {_called(titles, place)}"
-    said += f", names from column {_called(titles, naming)}" if naming is not None else ""
-    return Reading(found, headings, (said,) if width > 1 else ())
+    note = f"structures from column {_called(titles, place)}"
+    note += f", names from column {_called(titles, naming)}" if naming is not None else ""
+    return Reading(found, headings, (note,) if width > 1 else ())
 
 
 def _plain(lines: Sequence[Line], *, alone: bool = True) -> Reading:

@@ -201,9 +201,9 @@ def _no_structure(text: str) -> Notation:
         return _refused("SMILES", "invalid-smiles")
     near = drug_names.similar(text)
     hint = f" Is {near} meant?" if near else ""
-    said = f"neither a structure nor one of the {drug_names.count()} names of drugs installed here; other names are not"
+    detail = f"neither a structure nor one of the {drug_names.count()} names of drugs installed here; other names are"
     code = "unknown-name" if any(each.isalpha() for each in text) else "invalid-smiles"
-    return _refused("text", code, f"{said} translated.{hint}")
+    return _refused("text", code, f"{detail} not translated.{hint}")
 
 
 def _inchi(text: str) -> Notation:
@@ -227,8 +227,8 @@ def _cas(number: str) -> Notation:
     digits = number.replace("-", "")
     good = sum(place * int(digit) for place, digit in enumerate(reversed(digits[:-1]), start=1)) % 10 == int(digits[-1])
     wrong = "" if good else "; its check digit does not fit either"
-    said = f"a CAS number holds no structure, and its registry is not public{wrong}. Paste the structure"
-    return _refused("CAS number", "cas-number", said)
+    detail = f"a CAS number holds no structure, and its registry is not public{wrong}. Paste the structure"
+    return _refused("CAS number", "cas-number", detail)
 
 
 def _is_pattern(text: str) -> bool:

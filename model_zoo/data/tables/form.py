@@ -30,7 +30,7 @@ class Form(NamedTuple):
     """How numbers of cells that are numbers are written as text."""
 
 
-def delimiter_of(said: str) -> str:
+def delimiter_of(text: str) -> str:
     r"""Return the one character that is meant by a delimiter's name, or by itself.
 
     Raises
@@ -43,7 +43,7 @@ def delimiter_of(said: str) -> str:
     >>> delimiter_of("semicolon"), delimiter_of("\t")
     (';', '\t')
     """
-    delimiter = DELIMITERS.get(said, said)
+    delimiter = DELIMITERS.get(text, text)
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise TableError("invalid", f"delimiter: expected one of {', '.join(DELIMITERS)}, or one character")
     return delimiter

@@ -34,7 +34,7 @@ _NAMES = ("smiles", "isomericsmiles", "canonicalsmiles", "standardizedsmiles", "
 
 
 @dataclass(frozen=True)
-class Said:
+class TableOptions:
     """What the caller says of an upload; whatever is none is guessed."""
 
     format: str | None = None
@@ -56,7 +56,7 @@ class Layout:
     skip: bool
 
 
-def guess_format(said: Said, head: str) -> Format:
+def guess_format(options: TableOptions, head: str) -> Format:
     r"""Return what a file is: by what the caller says, its name, its media type, or its first lines.
 
     Raises
@@ -66,15 +66,15 @@ def guess_format(said: Said, head: str) -> Format:
 
     Examples
     --------
-    >>> guess_format(Said(name="hits.SDF.gz"), ""), guess_format(Said(), "CCO ethanol\nCCN ethylamine\n")
+    >>> guess_format(TableOptions(name="a.SDF.gz"), ""), guess_format(TableOptions(), "CCO ethanol\nCCN ethylamine\n")
     ('sdf', 'smi')
     """
-    if said.format is not None:
+    if options.format is not None:
         for known in TEXT_FORMATS:
-            if said.format == known:
+            if options.format == known:
                 return known
-        raise TableError("invalid", f"format: expected one of {', '.join(TEXT_FORMATS)}, got {said.format!r}")
-    extension = re.sub(r"\.gz$", "", (said.name or "").lower()).rpartition(".")[2]
+        raise TableError("invalid", f"format: expected one of {', '.join(TEXT_FORMATS)}, got {options.format!r}")
+    extension = re.sub(r"\.gz$", "", (options.name or "").lower()).rpartition(".")[2]
     if extension == "xlsx":  # a workbook that is one was found by its content
         raise TableError(
             "unreadable", "its name says Excel (.xlsx), and its content is something else: rename it, or save it as CSV"
@@ -82,12 +82,12 @@ def guess_format(said: Said, head: str) -> Format:
     if extension in ("xls", "xlsb", "ods"):
         wanted = "CSV, TSV, SMILES, SDF or a whole workbook (XLSX)"
         raise TableError("unreadable", f"expected {wanted}, got .{extension}: save it as CSV")
-    by_name = _EXTENSIONS.get(extension) or _MEDIA_TYPES.get(said.media_type or "")
+    by_name = _EXTENSIONS.get(extension) or _MEDIA_TYPES.get(options.media_type or "")
     if by_name is not None:
         return by_name
     if re.search(r"^(\$\$\$\$|M  END)|V[23]000\s*$", head, re.MULTILINE):
         return "sdf"
-    if said.delimiter is not None or said.column is not None or said.header is not None:
+    if options.delimiter is not None or options.column is not None or options.header is not None:
         return "csv"
     first = head.partition("\n")[0]
     if any(_plain(cell) in _NAMES for cell in re.split(r"[,;|\t]", first)) or re.search(r"[,;|]", first):
@@ -95,7 +95,7 @@ def guess_format(said: Said, head: str) -> Format:
     return "smi"
 
 
-def guess_layout(said: Said, head: str, *, tabs: bool) -> Layout:
+def guess_layout(options: TableOptions, head: str, *, tabs: bool) -> Layout:
     """Return how a delimited file is laid out.
 
     Raises
@@ -103,15 +103,15 @@ def guess_layout(said: Said, head: str, *, tabs: bool) -> Layout:
     TableError
         `unclear-column` when no column, or more than one, can be the structures: with the columns there are.
     """
-    delimiter = _delimiter(said, head, tabs=tabs)
+    delimiter = _delimiter(options, head, tabs=tabs)
     rows = _rows(head, delimiter)
     if not rows:
         raise TableError("unreadable", "expected a header and rows, got an empty file")
     first, rest = rows[0], rows[1:]
-    skip = said.header if said.header is not None else not _is_data(first, said.column)
+    skip = options.header if options.header is not None else not _is_data(first, options.column)
     columns = unique(first) if skip else numbered(len(first))
-    place = find_smiles_column(said.column, columns, rest if skip else rows)
-    if skip and said.column is None and sum(name.strip() == columns[place] for name in first) > 1:
+    place = find_smiles_column(options.column, columns, rest if skip else rows)
+    if skip and options.column is None and sum(name.strip() == columns[place] for name in first) > 1:
         what = f"there are two columns {columns[place]!r}"
         raise TableError("unclear-column", f"name the SMILES column with the parameter column: {what}", columns)
     return Layout(delimiter, columns, place, skip)
@@ -162,9 +162,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _delimiter(said: Said, head: str, *, tabs: bool) -> str:
-    if said.delimiter is not None:
-        return delimiter_of(said.delimiter)
+def _delimiter(options: TableOptions, head: str, *, tabs: bool) -> str:
+    if options.delimiter is not None:
+        return delimiter_of(options.delimiter)
     if tabs:
         return "\t"
     best, most = ",", (False, 1)
@@ -203,7 +203,7 @@ def _is_data(first: list[str], column: str | None) -> bool:
     return any(len(cell.strip()) > 2 and is_smiles(cell) for cell in first)
 
 
-def find_smiles_column(said: str | None, columns: Sequence[str], rows: list[list[str]]) -> int:
+def find_smiles_column(column: str | None, columns: Sequence[str], rows: list[list[str]]) -> int:
     """Find the place of the column with the structures: by what the caller says, by its name, or by what is in it.
 
     Raises
@@ -212,10 +212,10 @@ def find_smiles_column(said: str | None, columns: Sequence[str], rows: list[list
         `unclear-column` when no column, or more than one, can be it: with the columns there are.
     """
     shown = ", ".join(repr(name) for name in columns[:50])
-    if said is not None:
-        if said in columns:
-            return columns.index(said)
-        raise TableError("unclear-column", f"column: expected one of {shown}, got {said!r}")
+    if column is not None:
+        if column in columns:
+            return columns.index(column)
+        raise TableError("unclear-column", f"column: expected one of {shown}, got {column!r}")
     if len(columns) == 1:
         return 0
     for wanted in _NAMES:

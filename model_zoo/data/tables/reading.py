@@ -18,7 +18,7 @@ from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import TEXT_FORMATS, Form, Format
 from model_zoo.data.tables.guessing import (
     SAMPLE_ROWS,
-    Said,
+    TableOptions,
     find_smiles_column,
     guess_format,
     guess_layout,
@@ -68,12 +68,12 @@ class Table:
         return self.form.encoding
 
 
-def understand(path: Path, said: Said, max_bytes: int | None = None) -> Table:
+def understand(path: Path, options: TableOptions, max_bytes: int | None = None) -> Table:
     """Find out what a text file is, from its first lines; an SDF file is read whole for the names of its properties."""
     if is_workbook(path):
-        return _workbook(path, said, max_bytes)
+        return _workbook(path, options, max_bytes)
     encoding, head = read_head(path, max_bytes)
-    kind = guess_format(said, head)
+    kind = guess_format(options, head)
 
     def lines() -> Iterator[str]:
         return read_lines(path, encoding, max_bytes)
@@ -86,7 +86,7 @@ def understand(path: Path, said: Said, max_bytes: int | None = None) -> Table:
         return Table(
             Form(kind, encoding), ("smiles", "name"), "smiles", lambda: read_smiles_lines(lines(), names_first=swapped)
         )
-    layout = guess_layout(said, head, tabs=kind == "tsv")
+    layout = guess_layout(options, head, tabs=kind == "tsv")
     width = len(layout.columns)
     if width > MAX_COLUMNS:
         raise TableError("unreadable", f"expected at most {MAX_COLUMNS} columns, got {width}")
@@ -98,20 +98,20 @@ def understand(path: Path, said: Said, max_bytes: int | None = None) -> Table:
     )
 
 
-def _workbook(path: Path, said: Said, max_bytes: int | None) -> Table:
+def _workbook(path: Path, options: TableOptions, max_bytes: int | None) -> Table:
     """Find out what a sheet holds: its first row with content names the columns, or is a molecule already."""
     if max_bytes is not None and unpacked_size(path) > max_bytes:
         raise TableError("too-large", f"expected at most {max_bytes} bytes after unpacking")
-    form = Form("xlsx", sheet=said.sheet or "")
+    form = Form("xlsx", sheet=options.sheet or "")
     grid = [row for row in read_sheet(path, form.sheet) if row]
     if not grid:
         raise TableError("unreadable", "expected a header and rows, got an empty sheet")
     width = max(map(len, grid[: SAMPLE_ROWS + 1]))
     first = grid[0] + [""] * (width - len(grid[0]))
-    header = said.header if said.header is not None else is_header(grid[0], said.column, strict=False)
+    header = options.header if options.header is not None else is_header(grid[0], options.column, strict=False)
     columns = unique(first) if header else numbered(width)
     sample = [row + [""] * (width - len(row)) for row in grid[header:SAMPLE_ROWS]]
-    place = find_smiles_column(said.column, columns, sample)
+    place = find_smiles_column(options.column, columns, sample)
 
     def rows() -> Iterator[Row]:
         blank, began = 0, False

@@ -73,8 +73,8 @@ def peculiarities(path: Path, sheet: str) -> list[str]:
     found = _sheet(_book(path, values=True), sheet)
     merged = sorted(str(each) for each in found.merged_cells.ranges)
     hidden = [str(row) for row, shape in found.row_dimensions.items() if shape.hidden]
-    told = [f"merged cells {', '.join(merged[:5])}: all but the first of each are empty"] if merged else []
-    return told + ([f"hidden rows ({', '.join(hidden[:5])}) are read like all others"] if hidden else [])
+    notes = [f"merged cells {', '.join(merged[:5])}: all but the first of each are empty"] if merged else []
+    return notes + ([f"hidden rows ({', '.join(hidden[:5])}) are read like all others"] if hidden else [])
 
 
 def _book(path: Path, *, values: bool) -> Any:

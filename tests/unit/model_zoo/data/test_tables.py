@@ -18,7 +18,7 @@ from model_zoo.data.assays.whole_table import read_whole
 from model_zoo.data.sources import Source, read_source
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import Form
-from model_zoo.data.tables.guessing import Said
+from model_zoo.data.tables.guessing import TableOptions
 from model_zoo.data.tables.reading import read_grid
 from model_zoo.data.tables.workbook import NOT_COMPUTED, sheet_names
 from model_zoo.errors import DataError
@@ -83,7 +83,9 @@ def test_merged_cells_are_told(tmp_path: Path) -> None:
     sheet.merge_cells("A2:A3")
     made.save(tmp_path / "a.xlsx")
 
-    assert read_whole(tmp_path / "a.xlsx", Said()).notes == ("merged cells A2:A3: all but the first of each are empty",)
+    assert read_whole(tmp_path / "a.xlsx", TableOptions()).notes == (
+        "merged cells A2:A3: all but the first of each are empty",
+    )
 
 
 def test_parquet_is_read_with_its_gaps(tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ def test_a_decimal_comma_between_commas_is_refused(tmp_path: Path) -> None:
     """1,5 without quotes is two cells: the row is named, and what does this."""
     (tmp_path / "a.csv").write_text("smiles,value\nCCO,1\nCCN,1,5\n", encoding="utf-8")
     with pytest.raises(TableError, match=r"row 2 has 3 cells, and the header 2.*A decimal comma"):
-        read_whole(tmp_path / "a.csv", Said())
+        read_whole(tmp_path / "a.csv", TableOptions())
 
 
 @pytest.mark.parametrize("name", ["a.xls", "a.ods"])
@@ -151,4 +153,4 @@ def test_old_workbooks_say_what_to_save_them_as(tmp_path: Path, name: str) -> No
     """Their readers are not here."""
     (tmp_path / name).write_bytes(b"\xd0\xcf\x11\xe0")
     with pytest.raises(TableError, match=r"save it as \.xlsx"):
-        read_whole(tmp_path / name, Said())
+        read_whole(tmp_path / name, TableOptions())

@@ -20,7 +20,7 @@ from model_zoo.features.blocks import write_block
 from model_zoo.fitted_models.formats import ConstantModel
 from model_zoo.models._base import ModelConfig
 from model_zoo.training import joint
-from model_zoo.training.joint import JointLearner, fit_jointly, read_told, take_column
+from model_zoo.training.joint import JointLearner, fit_jointly, read_joint_record, take_column
 
 TAILS = ("O", "N", "F", "Cl", "Br", "C#N", "C(=O)O", "OC", "SC", "C(F)F")
 SMILES = [f"{'C' * size}{tail}" for size, tail in itertools.product(range(2, 12), TAILS)]
@@ -154,4 +154,4 @@ def test_predictions_that_are_no_numbers_are_refused(tmp_path: Path, monkeypatch
     with pytest.raises(TrainingError, match="the part of a predicts otherwise than the joint model"):
         fitted(tmp_path, group)
     with pytest.raises(TrainingError, match="expected what a joint model left"):
-        read_told(tmp_path)
+        read_joint_record(tmp_path)

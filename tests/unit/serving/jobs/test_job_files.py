@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_zoo.data.tables.guessing import Said
+from model_zoo.data.tables.guessing import TableOptions
 from model_zoo.data.tables.reading import Table
 from model_zoo.data.tables.row import Row
 from model_zoo.data.tables.text import MAX_ROW_CHARACTERS
@@ -29,18 +29,18 @@ BLOCK = (
 )
 
 
-def read(tmp_path: Path, content: bytes, max_bytes: int = 10_000_000, **said: Any) -> tuple[Table, list[Row]]:
+def read(tmp_path: Path, content: bytes, max_bytes: int = 10_000_000, **options: Any) -> tuple[Table, list[Row]]:
     """Understand a file and read it to its end."""
     path = tmp_path / "upload"
     path.write_bytes(content)
-    table = understand(path, Said(**said), max_bytes)
+    table = understand(path, TableOptions(**options), max_bytes)
     return table, list(table.rows())
 
 
-def refused(tmp_path: Path, content: bytes, **said: Any) -> ProblemError:
+def refused(tmp_path: Path, content: bytes, **options: Any) -> ProblemError:
     """Read a file that is refused."""
     with pytest.raises(ProblemError) as caught:
-        read(tmp_path, content, **said)
+        read(tmp_path, content, **options)
     return caught.value
 
 
@@ -101,7 +101,7 @@ def test_a_row_with_too_many_cells_fails_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said", "code", "says"),
+    ("content", "options", "code", "says"),
     [
         (b"", {}, "unreadable-upload", "empty file"),
         (b"\n\n \n", {}, "unreadable-upload", "empty file"),
@@ -122,10 +122,10 @@ def test_a_row_with_too_many_cells_fails_alone(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_in_clear_words(
-    tmp_path: Path, content: bytes, said: dict[str, Any], code: str, says: str
+    tmp_path: Path, content: bytes, options: dict[str, Any], code: str, says: str
 ) -> None:
     """A file that is no table of molecules is refused whole, with what was expected and what came."""
-    error = refused(tmp_path, content, **said)
+    error = refused(tmp_path, content, **options)
 
     assert error.code == code
     assert says in error.detail
@@ -180,8 +180,8 @@ def test_rows_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, r
     writer = csv.writer(buffer)
     writer.writerows([("smiles", "a", "b"), *rows])
     folder.upload.write_bytes(buffer.getvalue().encode())
-    said = Said(format="csv", delimiter="comma", header=True)
-    plan, total, _ = unpack(Received("", said, None), folder, JobSettings(chunk_rows=size))
+    options = TableOptions(format="csv", delimiter="comma", header=True)
+    plan, total, _ = unpack(Received("", options, None), folder, JobSettings(chunk_rows=size))
     got = [row for number in range(-(-total // size)) for row in folder.read_rows(number)]
 
     assert plan.columns == ("smiles", "a", "b")
@@ -196,7 +196,7 @@ def test_more_rows_than_allowed_are_refused(tmp_path: Path) -> None:
     folder.upload.write_bytes(b"smiles\n" + b"CCO\n" * 11)
 
     with pytest.raises(ProblemError, match="at most 10 molecules"):
-        unpack(Received("", Said(), None), folder, JobSettings(max_rows=10))
+        unpack(Received("", TableOptions(), None), folder, JobSettings(max_rows=10))
 
 
 @pytest.mark.parametrize(("size", "chunk"), [(1_000, 25), (1_000_000, 50), (100_000_000, 5_000)])
@@ -207,4 +207,4 @@ def test_a_small_job_has_small_chunks(tmp_path: Path, size: int, chunk: int) -> 
     with folder.upload.open("wb") as stream:
         stream.truncate(size)
 
-    assert _chunk_rows(Received("", Said()), folder) == chunk
+    assert _chunk_rows(Received("", TableOptions()), folder) == chunk
