@@ -36,21 +36,21 @@ def joint_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
             elif tracking.find_finished(node.signature) is None:
                 context.log.warning(f"{node.key}: MLflow has no run of it; recording it, without training")
                 _record(context, asset_context, node, model, tracking)
-        told = read_told(asset_context.place(node))
+        record = read_told(asset_context.place(node))
         outcome.data_version = node.signature[:16]
         outcome.metadata = {
             "reused": reused,
             "mlflow_run_id": tracking.find_finished(node.signature) or "",
-            **{name: told[name] for name in ("molecules", "shared", "train_s")},
-            "endpoints": ", ".join(told["endpoints"]),
-            "left_out": plots.markdown_table(("endpoint", "why"), list(told["left_out"].items())),
+            **{name: record[name] for name in ("molecules", "shared", "train_s")},
+            "endpoints": ", ".join(record["endpoints"]),
+            "left_out": plots.markdown_table(("endpoint", "why"), list(record["left_out"].items())),
         }
         outcome.checks = [
             dg.AssetCheckResult(
                 check_name="all_learnt",
-                passed=not told["left_out"],
+                passed=not record["left_out"],
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"left_out": str(told["left_out"])},
+                metadata={"left_out": str(record["left_out"])},
             )
         ]
 
@@ -77,9 +77,11 @@ def _train(
         tracking.training_run(context, name=_name(node), tags=_tags(asset_context, node), record=node.record) as run,
     ):
         learner = JointLearner(model.recipe, model.settings(), targets)
-        told = fit_jointly(learner, asset_context.place(source), features, lambda: plain_joint_errors(model.name), work)
+        record = fit_jointly(
+            learner, asset_context.place(source), features, lambda: plain_joint_errors(model.name), work
+        )
         place = asset_context.keep(node, work)
-        tracking.log(run, params=_params(model), scores=_numbers(told), folder=place)
+        tracking.log(run, params=_params(model), scores=_numbers(record), folder=place)
 
 
 def _record(
@@ -99,8 +101,8 @@ def _params(model: ModelSpec) -> dict[str, Json]:
     return model.settings().model_dump(mode="json")
 
 
-def _numbers(told: Mapping[str, Json]) -> dict[str, float]:
-    return {name: float(told[name]) for name in ("train_s", "molecules", "shared")}
+def _numbers(record: Mapping[str, Json]) -> dict[str, float]:
+    return {name: float(record[name]) for name in ("train_s", "molecules", "shared")}
 
 
 def _tags(asset_context: AssetContext, node: Node) -> dict[str, str]:
@@ -115,9 +117,9 @@ def _tags(asset_context: AssetContext, node: Node) -> dict[str, str]:
 def _is_usable(folder: Path) -> bool:
     """Return whether a folder holds a joint model that can be read, where no list says what belongs to it."""
     try:
-        told = read_told(folder)
+        record = read_told(folder)
         np.load(folder / PREDICTIONS, allow_pickle=False).close()
-        for endpoint in told["endpoints"]:
+        for endpoint in record["endpoints"]:
             load_model(folder / "model" / endpoint)
     except Exception:  # noqa: BLE001  whatever libraries raise about half a file
         return False

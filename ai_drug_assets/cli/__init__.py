@@ -297,11 +297,11 @@ def _told(item: dict[str, Any]) -> str:
     if not item["chosen"]:
         return f"{now}, nothing better in {item['trials']} trials; nothing written"
     low, high = item["interval"]
-    said = f"{now}, {item['best']:.4f} with {item['chosen']}; better on the outer folds by {item['gain']:.4f} "
+    result = f"{now}, {item['best']:.4f} with {item['chosen']}; better on the outer folds by {item['gain']:.4f} "
     last = (
         "written" if item["written"] else "confirmed, not written" if item["confirmed"] else "not confirmed or written"
     )
-    return f"{said}({low:.4f} to {high:.4f}): {last}"
+    return f"{result}({low:.4f} to {high:.4f}): {last}"
 
 
 @aidrug.command("benchmark-report")

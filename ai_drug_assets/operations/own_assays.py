@@ -89,9 +89,9 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
     DataError
         When it cannot be read, or holds no measurements; with what to say.
     """
-    said = Said(delimiter=file.delimiter, column=file.smiles, header=file.header)
+    options = Said(delimiter=file.delimiter, column=file.smiles, header=file.header)
     try:
-        table = read_whole(path, said, file.encoding, file.sheet, (answers.numerals or ".")[0])
+        table = read_whole(path, options, file.encoding, file.sheet, (answers.numerals or ".")[0])
     except TableError as error:
         advice = " (with --smiles COLUMN)" if error.kind == "unclear-column" else ""
         raise DataError(f"{path}: {error}{advice}") from error
@@ -207,15 +207,15 @@ def remove(settings: Settings, name: str, reason: str) -> list[str]:
         except (ConfigError, StopIteration, ValueError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: {name} cannot be removed from it: {error}. Nothing is changed") from error
         atomic_write(path, rest.encode())
-        said = [
+        lines = [
             f"{name}: it is removed from {path}, which keeps {', '.join(others)}; its measurements and history stay"
         ]
     else:
         path.unlink()
-        said = [f"{name}: {path} is removed; its measurements and its history stay"]
+        lines = [f"{name}: {path} is removed; its measurements and its history stay"]
     with suppress(StoreError):  # nothing serves it
-        said.append(retire(settings, name, reason))
-    return said
+        lines.append(retire(settings, name, reason))
+    return lines
 
 
 def examples(settings: Settings) -> list[str]:

@@ -60,22 +60,22 @@ def make_server(  # noqa: C901  a list of tools, each of a few lines
 
     @tool(wording.PREDICT)
     async def predict(ctx: Context[Any, Any], smiles: Molecules, endpoints: Endpoints = None) -> Said:
-        return {"molecules": [wording.told(each) for each in await _predicted(asking(ctx), smiles, endpoints)]}
+        return {"molecules": [wording.summarise(each) for each in await _predicted(asking(ctx), smiles, endpoints)]}
 
     @tool(wording.EXPLAIN)
     async def explain(ctx: Context[Any, Any], smiles: Smiles, endpoint: Endpoint) -> Said:
         (entry,) = await _predicted(asking(ctx), [smiles], [endpoint], ["explanation", "alerts"])
-        said = wording.told(entry)
+        summary = wording.summarise(entry)
         if "endpoints" in entry:
-            said["explanation"] = entry["endpoints"][endpoint].get("explanation")
-            said["alerts"] = [f"{each['name']} ({each['catalogue']})" for each in entry.get("alerts", [])]
-        return said
+            summary["explanation"] = entry["endpoints"][endpoint].get("explanation")
+            summary["alerts"] = [f"{each['name']} ({each['catalogue']})" for each in entry.get("alerts", [])]
+        return summary
 
     @tool(wording.NEAREST)
     async def nearest_measured(ctx: Context[Any, Any], smiles: Smiles, endpoint: Endpoint) -> Said:
         (entry,) = await _predicted(asking(ctx), [smiles], [endpoint], ["neighbours"])
         if "endpoints" not in entry:
-            return wording.told(entry)
+            return wording.summarise(entry)
         return {"smiles": smiles, "endpoint": endpoint, "measured": entry["endpoints"][endpoint].get("neighbours", [])}
 
     @tool(wording.COMPARE)
@@ -107,11 +107,11 @@ def make_server(  # noqa: C901  a list of tools, each of a few lines
     ) -> Said:
         ask = asking(ctx)
         now = await ask("GET", f"/v1/jobs/{job}")
-        said: Said = {name: now[name] for name in ("status", "done", "total", "failed")}
+        progress: Said = {name: now[name] for name in ("status", "done", "total", "failed")}
         if now["done"] > start and now["status"] != "cancelled":
             found = await ask("GET", f"/v1/jobs/{job}/result?format=ndjson&start={start}&rows={rows}")
-            said["rows"] = [{"row": start + index, **wording.told(each)} for index, each in enumerate(found)]
-        return said
+            progress["rows"] = [{"row": start + index, **wording.summarise(each)} for index, each in enumerate(found)]
+        return progress
 
     @tool(wording.REPORT, ADDS)
     async def report_measurement(
@@ -145,15 +145,15 @@ async def _predicted(ask: Ask, smiles: list[str], endpoints: list[str] | None, i
 async def _described(ask: Ask, endpoint: Said) -> Said:
     """Say what an endpoint is and how good its model is; how good it is is unknown where no leaderboard is kept."""
     kept = ("name", "title", "description", "unit", "direction", "task", "provisional")
-    said: Said = {key: endpoint[key] for key in kept} | {"model": endpoint["champion"]["model"], "quality": None}
+    facts: Said = {key: endpoint[key] for key in kept} | {"model": endpoint["champion"]["model"], "quality": None}
     try:
         board = await ask("GET", f"/v1/leaderboards/{quote(endpoint['name'], safe='')}")
     except ServiceError:
-        return said
+        return facts
     row = next((each for each in board["rows"] if each["champion"]), None)
     if row is not None:
-        said["quality"] = {"metric": board["metric"], "scale": board["scale"], "cv": row["cv"], "test": row["test"]}
-    return said
+        facts["quality"] = {"metric": board["metric"], "scale": board["scale"], "cv": row["cv"], "test": row["test"]}
+    return facts
 
 
 def _compared(entries: list[Said], endpoint: str, direction: str) -> Said:
@@ -165,7 +165,7 @@ def _compared(entries: list[Said], endpoint: str, direction: str) -> Said:
     ]
     return {
         "direction": {"higher": "higher is better", "lower": "lower is better"}.get(direction, "neither is better"),
-        "molecules": [wording.told(each) for each in entries],
+        "molecules": [wording.summarise(each) for each in entries],
         "order": [index for index, _ in rows],
         "pairs": pairs,
     }

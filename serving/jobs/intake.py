@@ -51,7 +51,7 @@ class Received:
     """
 
     digest: str
-    said: Said
+    options: Said
     endpoints: tuple[str, ...] | None = None
     include: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -102,14 +102,14 @@ def unpack(received: Received, folder: JobFolder, settings: JobSettings) -> tupl
         plan = Plan(received.columns, "smiles", "json", received.endpoints, received.include, chunk_rows=size)
         rows: Iterator[Row] = iter(received.rows)
     else:
-        table = understand(folder.upload, received.said, settings.max_unpacked_bytes)
+        table = understand(folder.upload, received.options, settings.max_unpacked_bytes)
         plan = Plan(
             table.columns,
             table.smiles_column,
             table.format,
             received.endpoints,
             received.include,
-            name=received.said.name,
+            name=received.options.name,
             encoding=table.encoding.removesuffix("-sig"),
             chunk_rows=size,
         )

@@ -22,10 +22,10 @@ CODES: dict[Kind, str] = {
 }
 
 
-def understand(path: Path, said: Said, max_bytes: int) -> Table:
+def understand(path: Path, options: Said, max_bytes: int) -> Table:
     """Find out what an upload is, and how its rows are read; see `model_zoo.data.tables.reading.understand`."""
     with _as_problems():
-        table = reading.understand(path, said, max_bytes)
+        table = reading.understand(path, options, max_bytes)
 
     def rows() -> Iterator[Row]:
         with _as_problems():

@@ -139,9 +139,9 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
         ("not assigned to atoms", _signed(rest), "up" if explanation.rest > 0 else "down"),
         ("together", prediction + scale, ""),
     )
-    told, unit = told_value(champion, estimate)
+    value, unit = told_value(champion, estimate)
     if explanation.scale != unit or abs(explanation.prediction - estimate.value) > SAME * max(1.0, abs(estimate.value)):
-        terms += (("which is", told if champion.manifest.target.task == "binary" else f"{told} {unit}", ""),)
+        terms += (("which is", value if champion.manifest.target.task == "binary" else f"{value} {unit}", ""),)
     note = f"Found by {explanation.method}."
     if by_sum:
         note = "Atoms are worth what comes nearest, as a sum, to what this model says of molecules it learnt from."

@@ -107,10 +107,12 @@ async def file_page(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "upload"
         received = await receive(request, path, replace(jobs.settings, max_upload_bytes=PART_BYTES + 10_000), 0)
-        named = path.with_name(re.sub(r"[^\w.-]+", "_", received.said.name or "file.csv")[-80:].lstrip(".") or "file")
+        named = path.with_name(
+            re.sub(r"[^\w.-]+", "_", received.options.name or "file.csv")[-80:].lstrip(".") or "file"
+        )
         path.rename(named)
         try:
-            shown = await engine.work(first_rows, named, received.said)
+            shown = await engine.work(first_rows, named, received.options)
         except TableError as error:
             html = render("first_rows.html", shown=None, fault=wording.fault_words("", str(error)))
             return Response(html, media_type=MediaType.HTML)
@@ -120,7 +122,7 @@ async def file_page(
 FILE_HANDLERS: list[ControllerRouterHandler] = [file_page]
 
 
-def first_rows(path: Path, said: Said) -> FirstRows:
+def first_rows(path: Path, options: Said) -> FirstRows:
     """Look at the first rows of a file, which may be cut off after `PART_BYTES`.
 
     Raises
@@ -133,8 +135,8 @@ def first_rows(path: Path, said: Said) -> FirstRows:
     if not whole and not workbook:
         _cut_at_a_line(path)
     sheets = tuple(sheet_names(path)) if workbook else ()
-    said = replace(said, column=said.column or None, sheet=said.sheet or (sheets[0] if sheets else None))
-    table, clear = _understood(path, said)
+    options = replace(options, column=options.column or None, sheet=options.sheet or (sheets[0] if sheets else None))
+    table, clear = _understood(path, options)
     rows = []
     for row in islice(table.rows(), ROWS):
         found = recognise_row(row)
@@ -147,16 +149,16 @@ def first_rows(path: Path, said: Said) -> FirstRows:
         form.append(table.encoding.removesuffix("-sig"))
     return FirstRows(
         ", ".join(form), table.columns, table.smiles_column if clear else None, table.format != "sdf", sheets,
-        said.sheet or "", tuple(rows), whole, guesses(path, said) if whole and clear else Guesses(),
+        options.sheet or "", tuple(rows), whole, guesses(path, options) if whole and clear else Guesses(),
     )  # fmt: skip
 
 
-def guesses(path: Path, said: Said) -> Guesses:
+def guesses(path: Path, options: Said) -> Guesses:
     """Guess the endpoints that a file could become, as `aidrug endpoint new` does; none where it holds no values."""
     try:
-        table = read_whole(path, said, sheet=said.sheet)
+        table = read_whole(path, options, sheet=options.sheet)
         roles = find_roles(table)
-        proposals = propose(table, roles, Path(said.name or path.name).name, Answers()) if roles.values else []
+        proposals = propose(table, roles, Path(options.name or path.name).name, Answers()) if roles.values else []
     except (DataError, UnicodeDecodeError):
         return Guesses()
     made = []
@@ -168,14 +170,14 @@ def guesses(path: Path, said: Said) -> Guesses:
     return Guesses(tuple(made), slug(stem_of(path)), as_one_yaml(proposals, ORIGIN) if several else "")
 
 
-def _understood(path: Path, said: Said) -> tuple[Table, bool]:
+def _understood(path: Path, options: Said) -> tuple[Table, bool]:
     """Find out what a file is, and whether it is clear which column holds the structures."""
     try:
-        return understand(path, said), True
+        return understand(path, options), True
     except TableError as error:
         if not error.columns:
             raise
-        return understand(path, replace(said, column=error.columns[0])), False
+        return understand(path, replace(options, column=error.columns[0])), False
 
 
 def _cut_at_a_line(path: Path) -> None:

@@ -100,13 +100,13 @@ def preview(text: str, at: int, readings: Collection[Reading], limits: Limits) -
     if not paste.entries:
         return Preview("", None, "", "", understood)
     place = before[-1] if before else 0
-    told, (parsed, _) = understood.rows[place], checked[place]
+    row, (parsed, _) = understood.rows[place], checked[place]
     if not isinstance(parsed, Molecule):
-        return Preview(told.name, None, "", told.fault, understood)
+        return Preview(row.name, None, "", row.fault, understood)
     facts = f"{CalcMolFormula(parsed.mol)}, {Properties(['amw']).ComputeProperties(parsed.mol)[0]:.1f} g/mol"
-    notes = [told.note, *(note.detail for note in parsed.notes)]
+    notes = [row.note, *(note.detail for note in parsed.notes)]
     return Preview(
-        told.name, structure_svg(parsed.smiles), "; ".join([facts, *filter(None, notes)]), "", understood
+        row.name, structure_svg(parsed.smiles), "; ".join([facts, *filter(None, notes)]), "", understood
     )  # fmt: skip
 
 
