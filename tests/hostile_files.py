@@ -249,7 +249,7 @@ class Refused(NamedTuple):
     name: str
     title: str
     content: bytes
-    said: str
+    message: str
 
 
 def _archive(*names: str) -> bytes:

@@ -60,12 +60,12 @@ def test_what_is_made_from_part_of_the_definitions_is_what_is_made_from_all(made
     assert loaded == set(WANTED)
     assert {job.name for job in some.resolve_all_job_defs()} >= {RETRAINING, "all_assets"}
 
-    told = []
+    materialised = []
     for defs in (made.defs(), some):
         result = made.materialise(*WANTED, defs=defs)
         assert result.success
         events = result.get_asset_materialization_events()
-        told.append(
+        materialised.append(
             {
                 keys.catalog_key(event.asset_key): {
                     name: value
@@ -76,7 +76,7 @@ def test_what_is_made_from_part_of_the_definitions_is_what_is_made_from_all(made
                 if event.asset_key
             }
         )
-    assert told[0] == told[1]
+    assert materialised[0] == materialised[1]
     assert made.plan() == {}
     assert made.unsynced() == set()
 

@@ -92,7 +92,7 @@ def main() -> None:
     groups: dict[tuple[str, str, str], list[Told]] = {}
     for case in cases(configs, names, families, asked.cache, asked.parts, asked.data, only_kept=asked.kept):
         key = (case.endpoint, case.model, case.withheld.split()[0])
-        groups.setdefault(key, []).append(told(case, configs.endpoints[case.endpoint]))
+        groups.setdefault(key, []).append(apply_rules(case, configs.endpoints[case.endpoint]))
     pooled = {key: join(parts) for key, parts in sorted(groups.items())}
     regressions = {key: each for key, each in pooled.items() if configs.endpoints[key[0]].target.task == "regression"}
     classes = {key: each for key, each in pooled.items() if key not in regressions}
@@ -102,7 +102,7 @@ def main() -> None:
         write_between(DOCUMENT, "table", lines)
 
 
-def told(case: Case, endpoint: Endpoint) -> Told:
+def apply_rules(case: Case, endpoint: Endpoint) -> Told:
     """Apply the rules of a bundle, and those before, to what was withheld."""
     known, new = Looks.of(case.smiles), Looks.of(case.new_smiles)
     nobody = np.empty(0)

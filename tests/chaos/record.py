@@ -56,9 +56,9 @@ class Record:
         """Write it into a file of results, beside those of other seeds."""
         known = json.loads(path.read_bytes()) if path.exists() else []
         others = [each for each in known if (each["seed"], each["began"]) != (self.seed, self.began)]
-        told = {**asdict(self), "cores": os.cpu_count(), "load": round(os.getloadavg()[2], 1)}
+        entry = {**asdict(self), "cores": os.cpu_count(), "load": round(os.getloadavg()[2], 1)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{json.dumps([*others, told], indent=1)}\n", encoding="utf-8")
+        path.write_text(f"{json.dumps([*others, entry], indent=1)}\n", encoding="utf-8")
 
     def as_markdown(self) -> str:
         """Write it as tables."""

@@ -26,7 +26,7 @@ def name(number: int) -> bytes:
     return number.to_bytes(16, "big")
 
 
-def said(count: int, *, similarity: float = 0.5) -> dict[bytes, ToldRow]:
+def stated(count: int, *, similarity: float = 0.5) -> dict[bytes, ToldRow]:
     """Return what a version said of some molecules: zero, plus or minus what is right for nine of ten."""
     return {name(number): ToldRow(0.0, HALF, similarity) for number in range(count)}
 
@@ -47,7 +47,7 @@ def drawn(count: int, scale: float, seed: int) -> list[float]:
 
 def followed(errors: Sequence[float]) -> Recalibration:
     """Follow one value per molecule."""
-    return recalibrate(TARGET, "u", said(len(errors)), came(errors))
+    return recalibrate(TARGET, "u", stated(len(errors)), came(errors))
 
 
 def coverage(factor: float, scale: float) -> float:
@@ -101,16 +101,16 @@ def test_one_molecule_has_one_voice_however_often_it_is_sent() -> None:
     """A thousand values of one molecule count once, by the median of its senders' medians."""
     rows = came(drawn(40, 1.0, 3))
     flood = [replace(rows[0], value=50.0 + number / 1e3, received=5000.0 + number) for number in range(1000)]
-    before, after = recalibrate(TARGET, "u", said(40), rows), recalibrate(TARGET, "u", said(40), [*rows, *flood])
+    before, after = recalibrate(TARGET, "u", stated(40), rows), recalibrate(TARGET, "u", stated(40), [*rows, *flood])
 
     assert after.values == before.values == 40
     others = [replace(row, caller=who, value=rows[0].value) for row in flood[:1] for who in ("b", "c")]
-    assert recalibrate(TARGET, "u", said(40), [*rows, *flood, *others]).factor == before.factor
+    assert recalibrate(TARGET, "u", stated(40), [*rows, *flood, *others]).factor == before.factor
 
 
 def test_a_flood_of_the_same_number_is_left_out() -> None:
     """A default that a robot sends for every molecule is not a measurement."""
-    found = recalibrate(TARGET, "u", said(400), [*came(drawn(100, 1.0, 4)), *came([99.0] * 300, "robot", start=100)])
+    found = recalibrate(TARGET, "u", stated(400), [*came(drawn(100, 1.0, 4)), *came([99.0] * 300, "robot", start=100)])
 
     assert found.left_out == {"the same number too often": 285}
     assert found.factor < 1.8
@@ -143,7 +143,7 @@ def test_what_says_nothing_of_this_version_does_not_count(change: dict[str, obje
     """Each such value is reported with its reason."""
     rows = came(drawn(40, 1.0, 6))
     decision = Decision(since=500.0, without=("gone",))
-    found = recalibrate(TARGET, "u", said(40), [replace(rows[0], **change), *rows[1:]], decision)  # type: ignore[arg-type]
+    found = recalibrate(TARGET, "u", stated(40), [replace(rows[0], **change), *rows[1:]], decision)  # type: ignore[arg-type]
 
     assert found.left_out == {why: 1}
     assert found.values == 39
@@ -151,19 +151,19 @@ def test_what_says_nothing_of_this_version_does_not_count(change: dict[str, obje
 
 def test_what_the_model_may_have_learnt_does_not_count() -> None:
     """A molecule like a training molecule says nothing about new ones."""
-    assert recalibrate(TARGET, "u", said(40, similarity=1.0), came(drawn(40, 9.0, 7))).left_out == {
+    assert recalibrate(TARGET, "u", stated(40, similarity=1.0), came(drawn(40, 9.0, 7))).left_out == {
         "like a training molecule": 40
     }
 
 
 def test_a_decision_takes_effect_and_can_be_taken_back() -> None:
     """Switched off, the model's own intervals hold; on again, all is as it was, for nothing was deleted."""
-    rows, told = came(drawn(80, 2.5, 8)), said(80)
-    on, off = recalibrate(TARGET, "u", told, rows), recalibrate(TARGET, "u", told, rows, Decision(active=False))
+    rows, known = came(drawn(80, 2.5, 8)), stated(80)
+    on, off = recalibrate(TARGET, "u", known, rows), recalibrate(TARGET, "u", known, rows, Decision(active=False))
 
     assert on.factor > 1.2
     assert (off.factor, off.name, off.values) == (1.0, "bundle", 80)
-    assert recalibrate(TARGET, "u", told, rows, Decision()) == on
+    assert recalibrate(TARGET, "u", known, rows, Decision()) == on
 
 
 def test_the_record_alone_decides_in_whatever_order_it_is_read() -> None:
@@ -171,7 +171,7 @@ def test_the_record_alone_decides_in_whatever_order_it_is_read() -> None:
     rows = came(drawn(90, 2.0, 9))
     shuffled = [rows[place] for place in np.random.default_rng(1).permutation(90)]
 
-    assert recalibrate(TARGET, "u", said(90), rows) == recalibrate(TARGET, "u", said(90), shuffled)
+    assert recalibrate(TARGET, "u", stated(90), rows) == recalibrate(TARGET, "u", stated(90), shuffled)
 
 
 def test_one_batch_is_one_batch_however_its_rows_are_sorted() -> None:
@@ -179,8 +179,8 @@ def test_one_batch_is_one_batch_however_its_rows_are_sorted() -> None:
     rows = [replace(row, received=1000.0) for row in came(drawn(90, 2.0, 9))]
     by_value = sorted(rows, key=lambda row: row.value)
 
-    assert recalibrate(TARGET, "u", said(90), rows) == recalibrate(TARGET, "u", said(90), by_value)
-    assert recalibrate(TARGET, "u", said(90), rows + rows[:40]).values == 90
+    assert recalibrate(TARGET, "u", stated(90), rows) == recalibrate(TARGET, "u", stated(90), by_value)
+    assert recalibrate(TARGET, "u", stated(90), rows + rows[:40]).values == 90
 
 
 def test_a_laboratory_that_measures_higher_is_covered_after_its_values_came_back() -> None:
@@ -197,9 +197,9 @@ def test_a_laboratory_that_measures_higher_is_covered_after_its_values_came_back
 def test_a_unit_changes_nothing() -> None:
     """The same errors on a scale a thousand times as large lead to the same factor."""
     errors = drawn(70, 1.8, 10)
-    told = {molecule: replace(row, half_width=row.half_width * 1000) for molecule, row in said(70).items()}
+    scaled = {molecule: replace(row, half_width=row.half_width * 1000) for molecule, row in stated(70).items()}
 
-    assert recalibrate(TARGET, "u", told, came([1000 * error for error in errors])).factor == followed(errors).factor
+    assert recalibrate(TARGET, "u", scaled, came([1000 * error for error in errors])).factor == followed(errors).factor
 
 
 def test_a_record_of_an_earlier_version_is_read_and_written(tmp_path: Path) -> None:

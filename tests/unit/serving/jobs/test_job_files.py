@@ -29,18 +29,18 @@ BLOCK = (
 )
 
 
-def read(tmp_path: Path, content: bytes, max_bytes: int = 10_000_000, **said: Any) -> tuple[Table, list[Row]]:
+def read(tmp_path: Path, content: bytes, max_bytes: int = 10_000_000, **options: Any) -> tuple[Table, list[Row]]:
     """Understand a file and read it to its end."""
     path = tmp_path / "upload"
     path.write_bytes(content)
-    table = understand(path, Said(**said), max_bytes)
+    table = understand(path, Said(**options), max_bytes)
     return table, list(table.rows())
 
 
-def refused(tmp_path: Path, content: bytes, **said: Any) -> ProblemError:
+def refused(tmp_path: Path, content: bytes, **options: Any) -> ProblemError:
     """Read a file that is refused."""
     with pytest.raises(ProblemError) as caught:
-        read(tmp_path, content, **said)
+        read(tmp_path, content, **options)
     return caught.value
 
 
@@ -101,7 +101,7 @@ def test_a_row_with_too_many_cells_fails_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said", "code", "says"),
+    ("content", "options", "code", "says"),
     [
         (b"", {}, "unreadable-upload", "empty file"),
         (b"\n\n \n", {}, "unreadable-upload", "empty file"),
@@ -122,10 +122,10 @@ def test_a_row_with_too_many_cells_fails_alone(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_in_clear_words(
-    tmp_path: Path, content: bytes, said: dict[str, Any], code: str, says: str
+    tmp_path: Path, content: bytes, options: dict[str, Any], code: str, says: str
 ) -> None:
     """A file that is no table of molecules is refused whole, with what was expected and what came."""
-    error = refused(tmp_path, content, **said)
+    error = refused(tmp_path, content, **options)
 
     assert error.code == code
     assert says in error.detail
@@ -180,8 +180,8 @@ def test_rows_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, r
     writer = csv.writer(buffer)
     writer.writerows([("smiles", "a", "b"), *rows])
     folder.upload.write_bytes(buffer.getvalue().encode())
-    said = Said(format="csv", delimiter="comma", header=True)
-    plan, total, _ = unpack(Received("", said, None), folder, JobSettings(chunk_rows=size))
+    options = Said(format="csv", delimiter="comma", header=True)
+    plan, total, _ = unpack(Received("", options, None), folder, JobSettings(chunk_rows=size))
     got = [row for number in range(-(-total // size)) for row in folder.read_rows(number)]
 
     assert plan.columns == ("smiles", "a", "b")
