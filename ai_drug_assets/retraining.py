@@ -107,7 +107,7 @@ class Retraining:
         due = [when for when in waits.values() if at < when < math.inf]
         busy = bool(requests or running.keys or running.runs)
         wake = at + (BUSY_S if busy else ANYWAY_S)
-        summary = self._told(stale, running, waits, requests, at)
+        summary = self._summary(stale, running, waits, requests, at)
         tracked = (0, 0, tracked[2]) if busy else tracked
         cursor = Cursor(seen=seen, tracked=tracked, wake=min([wake, *due]), asked=asked, told=summary)
         return Look(requests, cursor, self._state(stale, cursor))
@@ -227,7 +227,7 @@ class Retraining:
             return node.signature[:16]
         return json_digest([node.signature, [_data_version(self._view.read(dep)) for dep in node.deps]])[:16]
 
-    def _told(
+    def _summary(
         self,
         stale: Collection[str],
         running: Running,

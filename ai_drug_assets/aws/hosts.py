@@ -212,7 +212,7 @@ class Host:
 
     def _follow(self, command_id: str, group: str, timeout_seconds: int) -> Ended:
         stream = f"{command_id}/{self.instance_id}/host/stdout"
-        log = _Told(self._logs, group, stream, self._say)
+        log = _CommandLog(self._logs, group, stream, self._say)
         deadline = time.monotonic() + timeout_seconds + self._pace.change
         while True:
             invocation = self._invocation(command_id)
@@ -261,7 +261,7 @@ class Host:
             time.sleep(self._pace.poll)
 
 
-class _Told:
+class _CommandLog:
     """What a command has printed so far, from CloudWatch; silent when that may not be read."""
 
     def __init__(self, logs: Any, group: str, stream: str, say: Say) -> None:

@@ -289,10 +289,10 @@ def search(model: str, endpoints: tuple[str, ...], *, trials: int, seed: int, wr
         click.echo(json.dumps(found, indent=1))
         return
     for endpoint, item in found.items():
-        click.echo(f"{endpoint}: {_told(item)}")
+        click.echo(f"{endpoint}: {_search_result(item)}")
 
 
-def _told(item: dict[str, Any]) -> str:
+def _search_result(item: dict[str, Any]) -> str:
     now = f"{item['own']:.4f} over the inner folds now"
     if not item["chosen"]:
         return f"{now}, nothing better in {item['trials']} trials; nothing written"

@@ -86,7 +86,7 @@ async def receive(request: HttpRequest, target: Path, settings: JobSettings, max
     digest.update(repr(sorted(fields.items())).encode())
     digest.update(media_type.encode())
     endpoints = _listed(fields["endpoints"]) if "endpoints" in fields else None
-    return Received(digest.hexdigest(), _said(fields, media_type), endpoints, _listed(fields.get("include", "")))
+    return Received(digest.hexdigest(), _options(fields, media_type), endpoints, _listed(fields.get("include", "")))
 
 
 def unpack(received: Received, folder: JobFolder, settings: JobSettings) -> tuple[Plan, int, int]:
@@ -221,7 +221,7 @@ def _require_known(fields: Mapping[str, str]) -> None:
         raise ProblemError("invalid-request", f"{unknown[0][:60]}: unknown; expected any of {', '.join(FIELDS)}")
 
 
-def _said(fields: Mapping[str, str], media_type: str) -> Said:
+def _options(fields: Mapping[str, str], media_type: str) -> Said:
     header = fields.get("header")
     if header not in (None, "true", "false"):
         raise ProblemError("invalid-request", f"header: expected true or false, got {header[:20]!r}")

@@ -101,7 +101,7 @@ async def predict_page(
     table = engine.champion_registry
     lines = _one(data) if fragment == "card" else await engine.work(lines_of, data.smiles)
     try:
-        molecules = await _with_twins(engine, await _told(engine, table, lines, recorded=fragment != "card"))
+        molecules = await _with_twins(engine, await _predicted(engine, table, lines, recorded=fragment != "card"))
     except ProblemError as error:
         if fragment or error.code not in ("no-champion", "invalid-request"):
             raise
@@ -131,7 +131,7 @@ async def compare_page(
 ) -> Response[str]:
     """Set the picked molecules side by side."""
     table, lines = engine.champion_registry, await engine.work(lines_of, data.smiles)
-    molecules = await _told(engine, table, lines, recorded=False)
+    molecules = await _predicted(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
     beside = await engine.work(comparison.compare, lines, molecules, places, table.champions)
     values = {"comparison": beside, "headings": headings(table.champions), "chosen": data.columns}
@@ -144,7 +144,7 @@ async def compare_page(
 async def download(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[bytes]:
     """Return the picked molecules, or all, as a file."""
     table, lines = engine.champion_registry, await engine.work(lines_of, data.smiles)
-    molecules = await _told(engine, table, lines, recorded=False)
+    molecules = await _predicted(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
     if data.format not in FORMATS:
         raise ProblemError("invalid-request", f"format: expected one of {', '.join(FORMATS)}, got {data.format[:20]!r}")
@@ -175,7 +175,7 @@ async def why_page(request: HttpRequest, data: URLEncodedBody[Form], engine: Nam
 @post("/page/alerts", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
     """Find the structural alerts of one molecule."""
-    (molecule,) = await _told(engine, engine.champion_registry, _one(data), recorded=False)
+    (molecule,) = await _predicted(engine, engine.champion_registry, _one(data), recorded=False)
     (annotation,) = await engine.annotations(molecule.champions, [molecule.answer], ["alerts"])
     views: list[details.AlertView] = []
     if isinstance(molecule.answer, Estimates):
@@ -192,7 +192,9 @@ PAGE_HANDLERS: list[ControllerRouterHandler] = [
 ]  # fmt: skip
 
 
-async def _told(engine: Engine, table: ChampionRegistry, lines: list[Line], *, recorded: bool) -> list[ShownMolecule]:
+async def _predicted(
+    engine: Engine, table: ChampionRegistry, lines: list[Line], *, recorded: bool
+) -> list[ShownMolecule]:
     """Predict lines with every champion, or with a challenger where one is on trial."""
     most = engine.settings.max_molecules
     if not table.champions:

@@ -75,7 +75,7 @@ async def measured_page(
     answer = await store_measurements(engine, [sent], holder_of(request.scope))
     result = answer.measurements[0]
     fault = None if isinstance(result.error, UnsetType) else result.error.detail
-    comparison = "" if isinstance(result.prediction, UnsetType) else _said(engine, sent, result.prediction)
+    comparison = "" if isinstance(result.prediction, UnsetType) else _compared(engine, sent, result.prediction)
     html = render("measured.html", fault=fault, comparison=comparison, kept=engine.settings.record_structures)
     return Response(html, media_type=MediaType.HTML)
 
@@ -122,7 +122,7 @@ def _read(display: Display, value: float) -> float:
         ) from error
 
 
-def _said(engine: Engine, sent: Measurement, predicted: Compared) -> str:
+def _compared(engine: Engine, sent: Measurement, predicted: Compared) -> str:
     """Say how a measured value compares with the prediction, in the unit that people read."""
     champion = engine.champion_registry.champions.get(sent.endpoint)
     if champion is not None and champion.manifest.target.task == "binary":

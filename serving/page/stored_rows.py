@@ -29,7 +29,7 @@ GOOD, FAIR, POOR, FAR, MEASURED, TRIAL, PROVISIONAL, TOO_LARGE = (1 << bit for b
 _BANDS: Mapping[str, int] = {"good": GOOD, "fair": FAIR, "poor": POOR, "": 0}
 
 
-class _Told(Struct):
+class _Prediction(Struct):
     """Of a stored prediction what the table shows; earlier releases stored fewer fields."""
 
     value: float
@@ -44,7 +44,7 @@ class _Told(Struct):
     provisional: bool = False
 
 
-class _Said(Struct):
+class _Message(Struct):
     code: str
     detail: str
 
@@ -53,9 +53,9 @@ class _Entry(Struct):
     """Of a stored row what the table shows."""
 
     smiles: str
-    endpoints: dict[str, _Told] = {}
-    error: _Said | None = None
-    notes: list[_Said] = []
+    endpoints: dict[str, _Prediction] = {}
+    error: _Message | None = None
+    notes: list[_Message] = []
 
 
 class _Unit(Struct):
@@ -149,7 +149,9 @@ def _structure(entry: _Entry) -> str:
     return first.standardised if first is not None and ("\n" in sent or not sent) else sent.split("\n")[0]
 
 
-def _add(column: Column, place: int, stored: _Told | None, champion: Champion | None, known: _Known | None) -> None:
+def _add(
+    column: Column, place: int, stored: _Prediction | None, champion: Champion | None, known: _Known | None
+) -> None:
     if stored is None:
         column.values.append(None)
         column.marks.append(0)

@@ -41,7 +41,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Told:
+class UnderstoodLine:
     """How a line was understood: what it was read as, and the structure, or why it is refused."""
 
     line: int
@@ -56,7 +56,7 @@ class Told:
 class Understood:
     """All that is shown of the box before anything is predicted."""
 
-    rows: tuple[Told, ...]
+    rows: tuple[UnderstoodLine, ...]
     """Per molecule, in order."""
     counted: str
     """How many molecules there are, by what they were written as."""
@@ -64,7 +64,7 @@ class Understood:
     """Lines that hold no molecule, and what was done to read the others."""
 
     @property
-    def refused(self) -> tuple[Told, ...]:
+    def refused(self) -> tuple[UnderstoodLine, ...]:
         """Those for which nothing can be predicted."""
         return tuple(row for row in self.rows if row.fault)
 
@@ -144,7 +144,7 @@ def _understood(paste: Paste, checked: Sequence[tuple[Molecule | InvalidMolecule
             same = first.setdefault(parsed.smiles + parsed.mark, entry.line)
             note = "; ".join(filter(None, [note, f"the same molecule as line {same}" if same != entry.line else ""]))
         line = _line(entry)
-        rows.append(Told(entry.line, line.name, entry.notation.kind, line.smiles, note, fault))
+        rows.append(UnderstoodLine(entry.line, line.name, entry.notation.kind, line.smiles, note, fault))
     aside = [f"line {each.line} is not a molecule: {each.what}" for each in paste.left_out[:10]]
     if len(paste.left_out) > len(aside):
         aside.append(f"{len(paste.left_out) - len(aside)} more such lines")

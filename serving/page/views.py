@@ -23,7 +23,7 @@ from serving.page.drawing import structure_svg
 from serving.page.headings import Heading, headings
 from serving.page.known import Measured, measured_values
 from serving.page.radar import radar_of
-from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades, told_value
+from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades, value_and_unit
 from serving.page.understood import Line
 
 MOST_CARDS = 10
@@ -273,7 +273,7 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: boo
     seen = shown_estimate(champion, estimate)
     digits = significant if spans_decades(champion) else lambda _: decimals(seen)
     interval = _interval(seen, digits)
-    value, unit = told_value(champion, estimate)
+    value, unit = value_and_unit(champion, estimate)
     score = wording.desirability(champion, estimate)
     band = wording.band(score)
     return Row(

@@ -75,7 +75,7 @@ def supervise(settings: Settings) -> int:
     reading, writing = os.pipe()
     workers = [_Worker(number, shared, reading) for number in range(settings.workers)]
     result = 0
-    signals = _Told()
+    signals = _StopSignals()
     while not signals.once.wait(LOOK_SECONDS):
         for worker in workers:
             code = worker.process.poll()
@@ -95,7 +95,7 @@ def supervise(settings: Settings) -> int:
     return result
 
 
-class _Told:
+class _StopSignals:
     """How often a signal has come."""
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class _Told:
             event.set()
 
 
-def _end(workers: list[_Worker], signals: _Told) -> None:
+def _end(workers: list[_Worker], signals: _StopSignals) -> None:
     """End every worker: with its running requests answered; by force after a second signal or a time limit."""
     for worker in workers:
         worker.process.terminate()

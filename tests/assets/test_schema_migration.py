@@ -143,7 +143,7 @@ def test_another_revision_that_changed_nothing_forgets_the_way_back(
 
 @pytest.fixture
 def messages() -> list[str]:
-    """Collect what is said."""
+    """Collect the messages."""
     return []
 
 

@@ -98,7 +98,7 @@ class Truth:
     parts: list[np.ndarray]
     values: np.ndarray
     task: str
-    told_by: tuple[str, ...]
+    revealed_by: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,8 @@ def without_leaks(truth: Truth, molecules: list[Molecule]) -> Iterator[None]:
     leaks = [
         place
         for place, name in enumerate(rdkit_descriptors.NAMES)
-        if name in truth.told_by or (X[:, place].std() > 0 and abs(np.corrcoef(X[:, place], truth.values)[0, 1]) > LEAK)
+        if name in truth.revealed_by
+        or (X[:, place].std() > 0 and abs(np.corrcoef(X[:, place], truth.values)[0, 1]) > LEAK)
     ]
 
     def featurize(given: Any) -> Any:

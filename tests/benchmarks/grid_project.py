@@ -200,8 +200,8 @@ def _copy_endpoint(
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(place_of(home, twin), place)
         for path in place.rglob("*.json"):
-            path.write_text(_said(path.read_text(), words))
-        data_version = inputs[node.key] = _said(known.data_version, words)
+            path.write_text(_replaced(path.read_text(), words))
+        data_version = inputs[node.key] = _replaced(known.data_version, words)
         copied.append((node, _made(node, known, data_version, {key: inputs[key] for key in node.deps}, home)))
     return copied
 
@@ -217,7 +217,7 @@ def _copy_bundle(folder: Path, words: Mapping[str, str], number: int, store: Fol
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(folder, work)
     for name in ("card.json", "manifest.json"):
-        (work / name).write_text(_said((work / name).read_text(), words))
+        (work / name).write_text(_replaced((work / name).read_text(), words))
     packed = np.load(work / "domain.npy")
     np.save(work / "domain.npy", np.roll(packed, number, axis=0))
     known = json.loads((work / "neighbours.json").read_text())
@@ -235,7 +235,7 @@ def _copy_bundle(folder: Path, words: Mapping[str, str], number: int, store: Fol
     return version
 
 
-def _said(text: str, words: Mapping[str, str]) -> str:
+def _replaced(text: str, words: Mapping[str, str]) -> str:
     for before in sorted(words, key=len, reverse=True):
         text = text.replace(before, words[before])
     return text

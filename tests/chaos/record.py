@@ -98,11 +98,11 @@ def as_markdown(runs: Iterable[Mapping[str, Any]]) -> str:
         swaps = [each.swapped for each in alone if each.swapped is not None]
         columns = (
             len(alone) or "",
-            _told(median, times),
-            _told(max, times),
-            _told(median, swaps),
+            _seconds(median, times),
+            _seconds(max, times),
+            _seconds(median, swaps),
             len(beside) or "",
-            _told(max, longer),
+            _seconds(max, longer),
             sum(bool(each.wrong) for each in found) or "",
         )
         lines.append(f"| {kind} | {' | '.join(map(str, columns))} |")
@@ -118,7 +118,7 @@ LEFT = {
 }
 
 
-def _told(what: Callable[[list[float]], float], times: list[float]) -> str:
+def _seconds(what: Callable[[list[float]], float], times: list[float]) -> str:
     return f"{what(times):.0f} s" if times else ""
 
 

@@ -27,7 +27,7 @@ STEPS = ["ps", "login", "pull", "create", "config", "migrate", "mlflow", "data p
 
 @pytest.fixture
 def lines() -> list[str]:
-    """Collect what the driver says."""
+    """Collect the lines that the driver prints."""
     return []
 
 

@@ -37,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def messages() -> list[str]:
-    """What was said."""
+    """Collect the messages."""
     return []
 
 

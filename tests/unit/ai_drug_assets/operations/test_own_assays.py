@@ -376,12 +376,12 @@ def test_a_panel_of_a_wide_table_is_a_group(home: Path, command: Command, panel:
     """Endpoints that read one file are written with their group, once; without it, the plan says that they lack one."""
     text = b"Drug,A,B\nCCO,1.5,2\nCCN,2.5,3\n"
     (panel / "wide.csv").write_bytes(text)
-    said_of = {"task": "regression", "unit": "h", "direction": "higher", "smiles_column": "Drug", "metric": "mae"}
+    shared = {"task": "regression", "unit": "h", "direction": "higher", "smiles_column": "Drug", "metric": "mae"}
     sets: list[dict[str, Any]] = [
         {
             "name": f"wide_{column.lower()}",
             "files": [{"file": "wide.csv", "sha256": hashlib.sha256(text).hexdigest()}],
-            "endpoint": {"title": column, "description": "A set.", **said_of, "value_column": column},
+            "endpoint": {"title": column, "description": "A set.", **shared, "value_column": column},
         }
         for column in ("A", "B")
     ]

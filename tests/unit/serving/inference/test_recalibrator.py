@@ -43,7 +43,7 @@ def report(client: TestClient[Any], error: float) -> list[dict[str, Any]]:
 
 
 def predicted(client: TestClient[Any]) -> dict[str, Any]:
-    """Return what is said of one molecule."""
+    """Return the prediction of one molecule."""
     entry: dict[str, Any] = client.post("/v1/predict", json={"smiles": ["CCO"]}).json()["predictions"][0]
     found: dict[str, Any] = entry["endpoints"][ENDPOINT]
     return found
