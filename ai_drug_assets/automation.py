@@ -60,9 +60,9 @@ def automation_sensor(catalog: Catalog, clock: Callable[[], float] = time.time) 
             dg.RunRequest(asset_selection=[keys.asset_key(key) for key in wanted], tags=TAGS)
             for wanted in look.requests
         ]
-        told = look.cursor.model_dump_json()
+        new_cursor = look.cursor.model_dump_json()
         if requests:
-            return dg.SensorResult(run_requests=requests, cursor=told)
-        return dg.SensorResult(skip_reason=look.cursor.told, cursor=told)
+            return dg.SensorResult(run_requests=requests, cursor=new_cursor)
+        return dg.SensorResult(skip_reason=look.cursor.told, cursor=new_cursor)
 
     return _retrain

@@ -93,8 +93,8 @@ class Retraining:
         """Look at everything, and decide."""
         seen, tracked = self._files_now(), self._tracked_now(content=True)
         if is_held(self._home / "locks" / "run"):
-            told = "`aidrug run` is at work: what it leaves is looked at afterwards"
-            return Look([], cursor.model_copy(update={"seen": seen, "tracked": tracked, "wake": at, "told": told}))
+            summary = "`aidrug run` is at work: what it leaves is looked at afterwards"
+            return Look([], cursor.model_copy(update={"seen": seen, "tracked": tracked, "wake": at, "told": summary}))
         running = _running(instance, self.catalog)
         stale = self._stale(instance)
         asked = {key: each for key, each in cursor.asked.items() if key in stale and each.mark == self._mark(key)}
@@ -107,9 +107,9 @@ class Retraining:
         due = [when for when in waits.values() if at < when < math.inf]
         busy = bool(requests or running.keys or running.runs)
         wake = at + (BUSY_S if busy else ANYWAY_S)
-        told = self._told(stale, running, waits, requests, at)
+        summary = self._summary(stale, running, waits, requests, at)
         tracked = (0, 0, tracked[2]) if busy else tracked
-        cursor = Cursor(seen=seen, tracked=tracked, wake=min([wake, *due]), asked=asked, told=told)
+        cursor = Cursor(seen=seen, tracked=tracked, wake=min([wake, *due]), asked=asked, told=summary)
         return Look(requests, cursor, self._state(stale, cursor))
 
     def _state(self, stale: Collection[str], cursor: Cursor) -> AutomationState:
@@ -227,7 +227,7 @@ class Retraining:
             return node.signature[:16]
         return json_digest([node.signature, [_data_version(self._view.read(dep)) for dep in node.deps]])[:16]
 
-    def _told(
+    def _summary(
         self,
         stale: Collection[str],
         running: Running,

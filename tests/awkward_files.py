@@ -117,7 +117,7 @@ CASES = (
 )
 
 
-def told(case: Case) -> str:
+def outcome(case: Case) -> str:
     """Return what the product says of a file, in a cell of a table."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / case.name).write_bytes(case.content)
@@ -142,7 +142,7 @@ def document() -> str:
     """Return the document."""
     rows = [
         "| "
-        + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in (case.title, told(case), case.why))
+        + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in (case.title, outcome(case), case.why))
         + " |"
         for case in CASES
     ]

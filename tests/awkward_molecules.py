@@ -116,12 +116,12 @@ def document() -> str:
     parts = [HEAD]
     for title, molecules in GROUPS.items():
         parts.append(f"## {title}\n\n{TABLE}")
-        parts += [f"| {name} | {_code(smiles)} | {_said(smiles)} | {why} |" for name, smiles, why in molecules]
+        parts += [f"| {name} | {_code(smiles)} | {_outcome(smiles)} | {why} |" for name, smiles, why in molecules]
         parts.append("")
     return "\n".join(parts)
 
 
-def _said(smiles: str) -> str:
+def _outcome(smiles: str) -> str:
     parsed = parse_molecule(smiles, limits=CURATION_LIMITS)
     if isinstance(parsed, InvalidMolecule):
         return f"refused: `{parsed.code}` | {_plain(parsed.detail)}"

@@ -193,9 +193,9 @@ def appoint_unseen(pointer: Pointer, endpoint: str, version: str = "v") -> Point
     return made.model_copy(update={"endpoints": {**made.endpoints, endpoint: now}})
 
 
-def model_card(told: Mapping[str, Any]) -> ModelCard:
+def model_card(content: Mapping[str, Any]) -> ModelCard:
     """Return a card of the present format that states this much."""
-    return parse_card(json.dumps(told).encode(), "card.json").model_copy(update={"format": ModelCard.READER})
+    return parse_card(json.dumps(content).encode(), "card.json").model_copy(update={"format": ModelCard.READER})
 
 
 def publish(store: Store, folder: Path, **options: Any) -> str:

@@ -1,6 +1,6 @@
 """What the tests break on the platform, and what the operator reads: `python -m tests.game_day` writes the table.
 
-A test that breaks something carries `@pytest.mark.game_day(fault="...", told="...")`: what is broken, and words that
+A test that breaks something carries `@pytest.mark.game_day(fault="...", message="...")`: what is broken, and words that
 reach the operator. A fault may have several tests; the words are those of the first. A convention test finds the
 words in what the platform says, and holds the document against the marks. Tests in `tests/images` need a Docker engine.
 """
@@ -43,7 +43,7 @@ class Break:
     ----------
     fault
         What is broken.
-    told
+    message
         Words that reach the operator; in brackets where none need to; empty where another test of the fault has them.
     test
         `test_file::test_name`.
@@ -52,7 +52,7 @@ class Break:
     """
 
     fault: str
-    told: str
+    message: str
     test: str
     engine: bool
 
@@ -70,7 +70,7 @@ def _marks(path: Path) -> Iterator[Break]:
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.game_day":
                 says = {str(word.arg): str(ast.literal_eval(word.value)) for word in node.keywords}
                 engine = path.parent.name == "images"
-                yield Break(says["fault"], says.get("told", ""), f"{path.stem}::{item.name}", engine)
+                yield Break(says["fault"], says.get("message", ""), f"{path.stem}::{item.name}", engine)
 
 
 def table() -> str:
@@ -79,7 +79,7 @@ def table() -> str:
     for one in breaks():
         rows.setdefault(one.fault, []).append(one)
     return HEAD + "".join(
-        f"| {fault} | {next((one.told for one in tests if one.told), '')} | {_names(tests, engine=False)} "
+        f"| {fault} | {next((one.message for one in tests if one.message), '')} | {_names(tests, engine=False)} "
         f"| {_names(tests, engine=True)} |\n"
         for fault, tests in sorted(rows.items())
     )

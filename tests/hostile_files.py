@@ -244,12 +244,12 @@ HOSTILE = (
 
 
 class Refused(NamedTuple):
-    """A file of which nothing is made: what it is, and words of what is said."""
+    """A file of which nothing is made: what it is, and words of the message."""
 
     name: str
     title: str
     content: bytes
-    said: str
+    message: str
 
 
 def _archive(*names: str) -> bytes:

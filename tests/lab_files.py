@@ -102,9 +102,9 @@ def frame(
     return Expected(rows)
 
 
-def texts(content: bytes, **said: Any) -> pd.DataFrame:
+def texts(content: bytes, **options: Any) -> pd.DataFrame:
     """Read a delimited text as texts, by what is known of it."""
-    table: pd.DataFrame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, **said)
+    table: pd.DataFrame = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, **options)
     return table
 
 
@@ -180,10 +180,10 @@ WEIGHTS = {"CCC": 44.097}
 
 
 def simple(
-    smiles: str, value: str, name: str, convert: Any = lambda value, row: value, number: Any = float, **said: Any
+    smiles: str, value: str, name: str, convert: Any = lambda value, row: value, number: Any = float, **options: Any
 ) -> Any:
     """Expect one endpoint of a delimited text."""
-    return lambda content: {name: frame(texts(content, **said), smiles, value, convert, number=number)}
+    return lambda content: {name: frame(texts(content, **options), smiles, value, convert, number=number)}
 
 
 def _chembl_web(content: bytes) -> dict[str, Expected]:

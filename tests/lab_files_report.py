@@ -102,10 +102,10 @@ def _new(path: Path, options: tuple[str, ...], home: Path) -> Result:
 def _curated(endpoint: Endpoint) -> Found:
     config = endpoint.dataset
     raw = read_source(config.source, ROOT)
-    told = {"task": config.task, "source_unit": config.source_unit, "unit": config.unit}
-    _, report = curate(raw, config.curation, **told)  # type: ignore[arg-type]
+    settings = {"task": config.task, "source_unit": config.source_unit, "unit": config.unit}
+    _, report = curate(raw, config.curation, **settings)  # type: ignore[arg-type]
     each = config.curation.model_copy(update={"replicates": "keep", "max_spread": None, "valid_range": None})
-    table, alone = curate(raw, each, **told)  # type: ignore[arg-type]
+    table, alone = curate(raw, each, **settings)  # type: ignore[arg-type]
     kinds = [
         reason_kind(reason) if action == "dropped" else ""
         for reason, action in zip(alone["reason"], alone["action"], strict=True)
@@ -133,13 +133,13 @@ def faults(expected: Mapping[str, Expected], found: Mapping[str, Found], *, stru
     """
     if set(expected) != set(found):
         return [f"expected the endpoints {sorted(expected)}, got {sorted(found)}"]
-    said = []
+    differences = []
     for name, count in expected.items():
         got = found[name]
         wanted = ["" if not isinstance(what, str) else what for _, what in count.rows]
         if structures and wanted != got.kinds:
             differ = next(i for i, pair in enumerate(zip(wanted, got.kinds, strict=True)) if pair[0] != pair[1])
-            said.append(f"{name} row {differ + 1}: expected {wanted[differ]!r}, got {got.kinds[differ]!r}")
+            differences.append(f"{name} row {differ + 1}: expected {wanted[differ]!r}, got {got.kinds[differ]!r}")
             continue
         numbers = iter(got.values)
         for row, ((_, what), kind) in enumerate(zip(count.rows, got.kinds, strict=True), start=1):
@@ -147,12 +147,14 @@ def faults(expected: Mapping[str, Expected], found: Mapping[str, Found], *, stru
                 continue
             value = next(numbers)
             if isinstance(what, str) or abs(value - what) > TOLERANCE:
-                said.append(f"{name} row {row}: expected {what!r}, got {value!r}")
+                differences.append(f"{name} row {row}: expected {what!r}, got {value!r}")
                 break
         outcome = count.outcome(got.unit)
         if structures and outcome != (got.kept, got.merged, got.dropped):
-            said.append(f"{name}: expected {outcome} kept, merged, dropped, got {got.kept, got.merged, got.dropped}")
-    return said
+            differences.append(
+                f"{name}: expected {outcome} kept, merged, dropped, got {got.kept, got.merged, got.dropped}"
+            )
+    return differences
 
 
 def look(file: LabFile, folder: Path) -> tuple[Mapping[str, Expected], dict[str, Found]]:
@@ -186,10 +188,10 @@ def document() -> str:
             options = " ".join(f"`{each}`" for each in file.options)
             for name, got in found.items():
                 reasons = {kind: got.kinds.count(kind) for kind in dict.fromkeys(got.kinds) if kind}
-                told = ", ".join(f"{count} {kind}" for kind, count in reasons.items())
+                counts = ", ".join(f"{count} {kind}" for kind, count in reasons.items())
                 verdict = "yes" if not wrong else "**no**: " + "; ".join(wrong)
                 cells = (
-                    f"`{file.name}`", file.title, options, f"`{name}`", len(got.kinds), got.kept, got.merged, told,
+                    f"`{file.name}`", file.title, options, f"`{name}`", len(got.kinds), got.kept, got.merged, counts,
                     verdict,
                 )  # fmt: skip
                 lines.append(_line(cells))

@@ -135,19 +135,19 @@ CASES = (
 
 def became(text: str) -> list[tuple[str, str, str, str]]:
     """Return per molecule its name, its SMILES or code, what it was read as, and what is said of it."""
-    told = []
+    rows = []
     for entry in read_paste(text).entries:
         notation = entry.notation
         if not notation.is_structure:
-            told.append((entry.name, notation.code, notation.kind, notation.detail))
+            rows.append((entry.name, notation.code, notation.kind, notation.detail))
             continue
         parsed = parse_molecule(notation.smiles)
         if isinstance(parsed, InvalidMolecule):
-            told.append((entry.name, parsed.code, notation.kind, parsed.detail))
+            rows.append((entry.name, parsed.code, notation.kind, parsed.detail))
         else:
             notes = [notation.note, *(note.detail for note in parsed.notes)]
-            told.append((entry.name, parsed.smiles, notation.kind, "; ".join(filter(None, notes))))
-    return told
+            rows.append((entry.name, parsed.smiles, notation.kind, "; ".join(filter(None, notes))))
+    return rows
 
 
 def document() -> str:
@@ -168,9 +168,9 @@ def document() -> str:
     for case in CASES:
         parts += ["", f"## {case.kind}", "", "```", *_shown(case.text), "```", ""]
         parts += ["| name | read as | predicted as, or refused | message |", "| --- | --- | --- | --- |"]
-        for name, result, kind, said in became(case.text):
+        for name, result, kind, message in became(case.text):
             what = f"refused: `{result}`" if result.replace("-", "").isalpha() and result.islower() else f"`{result}`"
-            parts.append(f"| {_cell(name)} | {kind} | {_cell(what)} | {_cell(said)} |")
+            parts.append(f"| {_cell(name)} | {kind} | {_cell(what)} | {_cell(message)} |")
         paste = read_paste(case.text)
         if not paste.entries:
             parts = [*parts[:-2], "Nothing: it contains no molecule."]

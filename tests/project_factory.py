@@ -127,7 +127,7 @@ class Project:
     instance: DagsterInstance
     cursor: str | None = None
     now: float = field(default_factory=time.time)
-    said: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
     loaded: tuple[str, dg.SensorDefinition] | None = None
 
     @property
@@ -150,7 +150,7 @@ class Project:
 
     def run(self) -> Report:
         """Do what `aidrug run` does, on the instance of the test."""
-        return bring_up_to_date(self.catalog(), self.instance, Lines(self.said.append))
+        return bring_up_to_date(self.catalog(), self.instance, Lines(self.lines.append))
 
     def materialise(
         self, *wanted: str, defs: dg.Definitions | None = None, tags: Mapping[str, str] | None = None

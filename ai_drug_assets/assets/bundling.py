@@ -17,9 +17,9 @@ def made_by(node: Node, model: str) -> str:
     The code and libraries that write it, the data it is compared with, the rules of the election, and what it shows of
     the endpoint and of its own model. Not the scores of other models: a card reports the election that it won.
     """
-    record, told = node.record, node.record.config
-    assert isinstance(told["models"], dict)
-    config = {"rules": told["rules"], "shown": told["shown"], "model": told["models"].get(model, "")}
+    record, recorded = node.record, node.record.config
+    assert isinstance(recorded["models"], dict)
+    config = {"rules": recorded["rules"], "shown": recorded["shown"], "model": recorded["models"].get(model, "")}
     shaped = {"config": config, "code": record.code, "data": record.data, "library": record.library}
     return json_digest(shaped)[:16]
 

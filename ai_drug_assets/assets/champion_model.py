@@ -49,9 +49,9 @@ def champion_model(asset_context: AssetContext, node: Node) -> dg.AssetsDefiniti
             costs=lambda some: costs(asset_context, endpoint, some),
         )
         version = served.version
-        told = decision.awaited if served.awaited else ()  # the card of a provisional champion names whom it awaits
+        awaited = decision.awaited if served.awaited else ()  # the card of a provisional champion names whom it awaits
         shown = decision.champion and served.made_by == made_by(node, decision.champion.model)
-        if decision.champion and (decision.changed or tuple(told) != served.awaited or not shown):
+        if decision.champion and (decision.changed or tuple(awaited) != served.awaited or not shown):
             version = publish_bundle(asset_context, node, decision.champion, decision, board) or version
         challenger = None
         if endpoint.trial and decision.challenger:

@@ -36,8 +36,8 @@ def leaderboard(asset_context: AssetContext, node: Node) -> dg.AssetsDefinition:
             endpoint=endpoint.name, metric=metric, scale=endpoint.scale, rows=rows, absent=absent, awaited=awaited
         )
         asset_context.keep_file(node, FILE, board.as_bytes())
-        told = board.as_json()
-        judged = {part: told[part] for part in ("rows", "awaited")} if awaited else told["rows"]
+        content = board.as_json()
+        judged = {part: content[part] for part in ("rows", "awaited")} if awaited else content["rows"]
         outcome.data_version = json_digest(judged)[:16]
         outcome.metadata = _metadata(rows, absent, metric)
 

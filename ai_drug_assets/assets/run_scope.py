@@ -44,13 +44,13 @@ def _of_run(argument: str) -> frozenset[str] | None:
     from dagster._serdes import deserialize_value
 
     try:
-        told = deserialize_value(argument, ExecuteExternalJobArgs)
+        arguments = deserialize_value(argument, ExecuteExternalJobArgs)
     except Exception:  # noqa: BLE001  another text: whatever is wrong with it, all is loaded
         return None
-    if told.instance_ref is None:
+    if arguments.instance_ref is None:
         return None
-    with DagsterInstance.from_ref(told.instance_ref) as instance:
-        run = instance.get_run_by_id(told.run_id)
+    with DagsterInstance.from_ref(arguments.instance_ref) as instance:
+        run = instance.get_run_by_id(arguments.run_id)
     return _selected(run)
 
 

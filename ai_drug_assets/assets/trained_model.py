@@ -262,10 +262,10 @@ def _metadata(asset_context: AssetContext, node: Node, endpoint: Endpoint, score
     scored = snapshot.exact[train] & (snapshot.folds[train] >= 0)
     measured, predicted = snapshot.values[train][scored], predictions["out_of_fold"][scored]
     metric = endpoint.champion.metric
-    told: dict[Scale, OnScale] = {endpoint.scale: scores.scales[endpoint.scale]}  # first the one that decides
+    scales: dict[Scale, OnScale] = {endpoint.scale: scores.scales[endpoint.scale]}  # first the one that decides
     if scores.scales["training"] != scores.scales["unit"]:
         other: Scale = "unit" if endpoint.scale == "training" else "training"
-        told[other] = scores.scales[other]
+        scales[other] = scores.scales[other]
     plot = (
         plots.roc_plot(measured, predicted)
         if endpoint.task == "binary"
@@ -280,7 +280,7 @@ def _metadata(asset_context: AssetContext, node: Node, endpoint: Endpoint, score
             ("metric", "scale", "mean over folds", "std", "test split (reported only)"),
             [
                 (name, scale_words(scale, endpoint.target, endpoint.unit), cv.mean, cv.std, on.test[name])
-                for scale, on in told.items()
+                for scale, on in scales.items()
                 for name, cv in on.cv.items()
             ],
         ),

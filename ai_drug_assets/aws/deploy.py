@@ -91,8 +91,10 @@ def require_success(ended: Ended, what: str, instance_id: str) -> None:
     """Raise when a command did not succeed, with the line that says why."""
     if ended.status == "Success":
         return
-    said = [line for line in ended.output.splitlines() if " FAILED " in line]
-    reason = said[-1].split(" FAILED ", 1)[1] if said else REMEDIES.get(ended.status, f"it ended with {ended.code}")
+    failures = [line for line in ended.output.splitlines() if " FAILED " in line]
+    reason = (
+        failures[-1].split(" FAILED ", 1)[1] if failures else REMEDIES.get(ended.status, f"it ended with {ended.code}")
+    )
     raise HostError(f"{what} failed on {instance_id}: {reason}")
 
 

@@ -212,11 +212,11 @@ class Host:
 
     def _follow(self, command_id: str, group: str, timeout_seconds: int) -> Ended:
         stream = f"{command_id}/{self.instance_id}/host/stdout"
-        told = _Told(self._logs, group, stream, self._say)
+        log = _CommandLog(self._logs, group, stream, self._say)
         deadline = time.monotonic() + timeout_seconds + self._pace.change
         while True:
             invocation = self._invocation(command_id)
-            told.more()
+            log.more()
             if invocation is not None and invocation["Status"] in ENDED:
                 break
             if time.monotonic() > deadline:
@@ -227,16 +227,18 @@ class Host:
                 )
             time.sleep(self._pace.poll)
         output = str(invocation["StandardOutputContent"])
-        if not told.lines:  # nothing in CloudWatch: it may not be read, or comes too late
+        if not log.lines:  # nothing in CloudWatch: it may not be read, or comes too late
             for line in output.splitlines():
                 self._say(line)
         else:
-            told.rest(self._pace)
+            log.rest(self._pace)
         errors = str(invocation["StandardErrorContent"]).strip()
         # SSM itself keeps the first 24,000 characters, and the reason is the last line.
-        said = "\n".join(filter(None, (output, errors, *told.reasons)))
+        printed = "\n".join(filter(None, (output, errors, *log.reasons)))
         undelivered = str(invocation.get("StatusDetails", "")).startswith("Delivery")
-        return Ended("Undelivered" if undelivered else str(invocation["Status"]), int(invocation["ResponseCode"]), said)
+        return Ended(
+            "Undelivered" if undelivered else str(invocation["Status"]), int(invocation["ResponseCode"]), printed
+        )
 
     def _invocation(self, command_id: str) -> dict[str, Json] | None:
         """Return the invocation; none while SSM does not know it yet."""
@@ -259,7 +261,7 @@ class Host:
             time.sleep(self._pace.poll)
 
 
-class _Told:
+class _CommandLog:
     """What a command has printed so far, from CloudWatch; silent when that may not be read."""
 
     def __init__(self, logs: Any, group: str, stream: str, say: Say) -> None:

@@ -289,19 +289,19 @@ def search(model: str, endpoints: tuple[str, ...], *, trials: int, seed: int, wr
         click.echo(json.dumps(found, indent=1))
         return
     for endpoint, item in found.items():
-        click.echo(f"{endpoint}: {_told(item)}")
+        click.echo(f"{endpoint}: {_search_result(item)}")
 
 
-def _told(item: dict[str, Any]) -> str:
+def _search_result(item: dict[str, Any]) -> str:
     now = f"{item['own']:.4f} over the inner folds now"
     if not item["chosen"]:
         return f"{now}, nothing better in {item['trials']} trials; nothing written"
     low, high = item["interval"]
-    said = f"{now}, {item['best']:.4f} with {item['chosen']}; better on the outer folds by {item['gain']:.4f} "
+    result = f"{now}, {item['best']:.4f} with {item['chosen']}; better on the outer folds by {item['gain']:.4f} "
     last = (
         "written" if item["written"] else "confirmed, not written" if item["confirmed"] else "not confirmed or written"
     )
-    return f"{said}({low:.4f} to {high:.4f}): {last}"
+    return f"{result}({low:.4f} to {high:.4f}): {last}"
 
 
 @aidrug.command("benchmark-report")

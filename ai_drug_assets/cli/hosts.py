@@ -150,7 +150,7 @@ def certificate() -> None:
 def logs(group: str, since: str) -> None:
     """Print the deployment's logs, oldest first, even while the host is stopped."""
     for at, text in _host(training=False).log(group, _seconds(since)):
-        line = _said(text) if group == "containers" else text
+        line = _container_line(text) if group == "containers" else text
         click.echo(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(at))}  {line}")
 
 
@@ -187,14 +187,14 @@ def _silent(line: str) -> None:
     """Say nothing: what is printed goes to a file."""
 
 
-def _said(text: str) -> str:
+def _container_line(text: str) -> str:
     r"""Return which container said what, from a line as Docker writes it to a file.
 
     Examples
     --------
-    >>> _said('{"log": "ready\\n", "stream": "stdout", "attrs": {"com.docker.compose.service": "code"}}')
+    >>> _container_line('{"log": "ready\\n", "stream": "stdout", "attrs": {"com.docker.compose.service": "code"}}')
     'code  ready'
-    >>> _said("not Docker's")
+    >>> _container_line("not Docker's")
     "not Docker's"
     """
     try:

@@ -58,8 +58,8 @@ def plan(
         made = compare(catalog, LedgerCopy(ledger).entries())
     else:
         made = make_plan(catalog, Ledger(settings.home / "ledger"))
-        told = warnings(open_bundle_store(settings))
-        made = replace(made, warnings=(*made.warnings, *told))
+        store_warnings = warnings(open_bundle_store(settings))
+        made = replace(made, warnings=(*made.warnings, *store_warnings))
     made = made.only(chosen)
     if as_json:
         click.echo(json.dumps(made.as_json(), indent=1))

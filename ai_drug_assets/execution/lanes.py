@@ -152,16 +152,16 @@ class Processes:
         ready = wait([self._lanes[lane][1] for lane in self._wanted], timeout=seconds)
         for lane in [lane for lane in self._wanted if self._lanes[lane][1] in ready]:
             try:
-                said: Done | Ended = self._lanes[lane][1].recv()
+                message: Done | Ended = self._lanes[lane][1].recv()
             except (EOFError, OSError):
                 yield self._dead(lane)
                 continue
-            if isinstance(said, Done):
-                self._wanted[lane][1].add(said.key)
-                yield said
+            if isinstance(message, Done):
+                self._wanted[lane][1].add(message.key)
+                yield message
             else:
                 del self._wanted[lane]
-                yield Ended(lane, said.outcome)
+                yield Ended(lane, message.outcome)
 
     def stop(self) -> None:
         """End them. What a busy one was making is not kept, and what it made is whole."""

@@ -123,7 +123,7 @@ def _serve(settings: Settings, supervisor: Supervisor, say: Say, selection: Sele
             say(f"FAILED {key}: {why}")
     finally:
         lanes.give_back()
-    with _told(say):
+    with _start_errors_reported(say):
         wait_until(supervisor, "webserver", lambda: _get(f"{ui}/server_info") is not None)
     if selection.is_whole:
         supervisor.start("daemon", *daemon_arguments(workspace), *QUIET, lock=settings.folder("locks") / DAEMON)
@@ -157,7 +157,7 @@ def wait_until(supervisor: Supervisor, name: str, ready: Callable[[], bool]) -> 
 
 
 @contextlib.contextmanager
-def _told(say: Say) -> Iterator[None]:
+def _start_errors_reported(say: Say) -> Iterator[None]:
     """Report a process that does not start, and continue: the service does not depend on it."""
     try:
         yield
@@ -170,17 +170,17 @@ class WhileUp:
 
     def __init__(self, display: Display, service: str, say: Say) -> None:
         self._display, self._service, self._say = display, service, say
-        self._said = False
+        self._shown = False
         self.goes_on = display.goes_on
         self.begun = display.begun
 
     def done(self, news: Progress, key: str, error: str | None, seconds: float) -> None:
         """Show it, and look for a prediction once something was published."""
         self._display.done(news, key, error, seconds)
-        if key == INFERENCE_SERVICE and error is None and not self._said and _get(f"{self._service}/health/ready"):
+        if key == INFERENCE_SERVICE and error is None and not self._shown and _get(f"{self._service}/health/ready"):
             with contextlib.suppress(AidrugError):
                 self._say(f"\n{predictions.as_text(predictions.predict_smiles(self._service, EXAMPLES[:1]))}\n")
-                self._said = True
+                self._shown = True
 
 
 def _start_ui(settings: Settings, supervisor: Supervisor, ui: str, say: Say) -> Path:

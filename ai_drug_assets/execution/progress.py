@@ -218,8 +218,8 @@ class JsonLines:
 
     def done(self, news: Progress, key: str, error: str | None, seconds: float) -> None:
         """Say what was made, or why it failed, and how all endpoints are."""
-        said: dict[str, Any] = {"asset": key, "seconds": round(seconds, 3), "error": error}
-        self._say(json.dumps(said | news.model_dump(mode="json")))
+        record: dict[str, Any] = {"asset": key, "seconds": round(seconds, 3), "error": error}
+        self._say(json.dumps(record | news.model_dump(mode="json")))
 
     def goes_on(self, news: Progress, running: Sequence[str]) -> None:
         """Say nothing: what is done is news."""

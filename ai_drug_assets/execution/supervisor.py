@@ -148,7 +148,7 @@ class Supervisor:
                     os.killpg(child.process.pid, signal.SIGKILL)
 
     def _watch(self) -> None:
-        said: dict[str, float] = {}
+        reported: dict[str, float] = {}
         while not self._stopping.wait(LOOK_S):
             at = time.monotonic()
             with contextlib.suppress(OSError):  # a full disk: the processes matter more than the file about them
@@ -157,9 +157,9 @@ class Supervisor:
                 try:
                     watch(at)
                 except Exception as error:  # noqa: BLE001  whatever it is, the processes are watched on
-                    if at - said.get(repr(error), -AGAIN_S) >= AGAIN_S:
+                    if at - reported.get(repr(error), -AGAIN_S) >= AGAIN_S:
                         self._say(f"watching failed, and is tried again: {type(error).__name__}: {error}")
-                        said[repr(error)] = at
+                        reported[repr(error)] = at
 
     def look(self, at: float) -> None:
         """Look at every process once, and restart what ended and is due."""

@@ -37,7 +37,7 @@ R = TypeVar("R")
 class _Curated(NamedTuple):
     """What is reported of an endpoint, and what became of each of its rows; or why neither is known."""
 
-    told: str
+    summary: str
     report: pd.DataFrame | None
 
 
@@ -63,9 +63,9 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
     for endpoint, made in zip(
         endpoints, _on_all_cores(partial(_curated, settings), zip(endpoints, raws, strict=True), rows), strict=True
     ):
-        say(made.told)
+        say(made.summary)
         if made.report is None:
-            faults.append(made.told)
+            faults.append(made.summary)
         else:
             reports.append(made.report.assign(endpoint=endpoint.name))
     if out is not None and reports:
@@ -94,23 +94,23 @@ def _curated(settings: Settings, given: tuple[Endpoint, pd.DataFrame | str]) -> 
         table, report = curate(raw, config.curation, task=config.task, source_unit=config.source_unit, unit=config.unit)
     except DataError as error:
         return _Curated(f"{endpoint.name}: {error}", None)
-    told = [
+    lines = [
         f"{endpoint.name} ({endpoint.unit})",
         *_contradictions(endpoint),
         curation_report(raw, table, report).as_text(endpoint.unit),
         f"  since the last snapshot: {_change(settings, endpoint, Dataset(table, report))}",
     ]
-    return _Curated("\n".join(told), report)
+    return _Curated("\n".join(lines), report)
 
 
 def _contradictions(endpoint: Endpoint) -> list[str]:
     """Say where a column's name says another unit than the YAML does: nobody but its author knows which is right."""
-    told = []
+    warnings = []
     for file, layout in getattr(endpoint.source, "layouts", {}).items():
-        heading, said = unit_in(layout.value_column)[0], unit_name(layout.unit or endpoint.dataset.source_unit)
-        if layout.unit_column is None and is_unit(heading) and is_unit(said) and heading != said:
-            told.append(f"  WARNING   {file}: {layout.value_column!r} is called {heading}, and read as {said}")
-    return told
+        heading, stated = unit_in(layout.value_column)[0], unit_name(layout.unit or endpoint.dataset.source_unit)
+        if layout.unit_column is None and is_unit(heading) and is_unit(stated) and heading != stated:
+            warnings.append(f"  WARNING   {file}: {layout.value_column!r} is called {heading}, and read as {stated}")
+    return warnings
 
 
 def _on_all_cores(work: Callable[[T], R], given: Iterable[T], size: int) -> Iterator[R]:
@@ -133,6 +133,6 @@ def _change(settings: Settings, endpoint: Endpoint, now: Dataset) -> str:
     except DataError:
         return "its files are gone"
     old, new = ({*each.table["inchikey"]} for each in (before, now))
-    told = suspicions(before, now, endpoint.task)
+    suspected = suspicions(before, now, endpoint.task)
     alike = f"{len(new - old)} molecules are new, {len(old - new)} are gone, {len(new & old)} in both"
-    return alike + (f"; it would be held: {'; '.join(told)}" if told else "")
+    return alike + (f"; it would be held: {'; '.join(suspected)}" if suspected else "")

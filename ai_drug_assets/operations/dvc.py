@@ -50,12 +50,12 @@ def _in_dvcs_words(what: str) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:
-        told: list[str] = []
+        messages: list[str] = []
         cause: BaseException | None = error
         while cause is not None and (words := str(cause).strip()):
-            told += [] if words in told else [words]
+            messages += [] if words in messages else [words]
             cause = cause.__cause__
-        raise DataError(f"dvc {what} failed: {': '.join(told) or type(error).__name__}") from error
+        raise DataError(f"dvc {what} failed: {': '.join(messages) or type(error).__name__}") from error
 
 
 @contextmanager

@@ -221,17 +221,17 @@ def remove(settings: Settings, name: str, reason: str) -> list[str]:
         except (ConfigError, StopIteration, ValueError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: {name} cannot be removed from it: {error}. Nothing is changed") from error
         atomic_write(path, rest.encode())
-        said = [
+        lines = [
             f"{name}: it is removed from {path}, which keeps {', '.join(others)}; its measurements and history stay"
         ]
     else:
         path.unlink()
-        said = [f"{name}: {path} is removed; its measurements and its history stay"]
+        lines = [f"{name}: {path} is removed; its measurements and its history stay"]
     if (group := left_by(settings, name)) is not None:
-        said.append(group)
+        lines.append(group)
     with suppress(StoreError):  # nothing serves it
-        said.append(retire(settings, name, reason))
-    return said
+        lines.append(retire(settings, name, reason))
+    return lines
 
 
 def examples(settings: Settings) -> list[str]:

@@ -79,15 +79,15 @@ def add(
     files = {each.file: each for one in wanted for each in one.files}
     fetched = {path: _content(panel, item, place, target) for path, item in files.items()}
     made = {each.name: each.content(panel, f"data/panels/{name}") for each in wanted}
-    for said in made.values():
-        check(Endpoint, said)
+    for declaration in made.values():
+        check(Endpoint, declaration)
     for path, content in fetched.items():
         if content is not None:
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             atomic_write(target / path, content)
     folder.mkdir(parents=True, exist_ok=True)
-    for one, said in made.items():
-        text = yaml.safe_dump(said, sort_keys=False, width=110, allow_unicode=True)
+    for one, declaration in made.items():
+        text = yaml.safe_dump(declaration, sort_keys=False, width=110, allow_unicode=True)
         atomic_write(folder / f"{one}.yaml", f"{SCHEMA}# Of the panel {name}.\n{text}".encode())
         say(f"{one}: wrote {folder / one}.yaml")
     _group(settings, panel, wanted, say)
@@ -143,11 +143,11 @@ def _fetched(address: str) -> bytes:
     try:
         with urllib.request.urlopen(address, timeout=SECONDS) as answer:
             content: bytes = answer.read(MOST_BYTES)
-            said = answer.headers.get("Content-Length")
+            length = answer.headers.get("Content-Length")
     except (OSError, ValueError, urllib.error.URLError) as error:
         raise DataError(f"{address}: could not be fetched: {error}. Nothing is changed") from error
     except Exception as error:  # the client's own for a body that ends early
         raise DataError(f"{address}: the download was cut: {type(error).__name__}. Nothing is changed") from error
-    if said is not None and len(content) < int(said):
-        raise DataError(f"{address}: the download was cut after {len(content)} of {said} bytes. Nothing is changed")
+    if length is not None and len(content) < int(length):
+        raise DataError(f"{address}: the download was cut after {len(content)} of {length} bytes. Nothing is changed")
     return content

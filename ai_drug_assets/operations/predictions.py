@@ -110,19 +110,19 @@ def as_text(predictions: Sequence[Prediction]) -> str:
         lines.append(item.smiles)
         if item.error is not None:
             lines.append(f"  {item.error.code}: {item.error.detail}")
-        for name, said in item.endpoints.items():
-            amount, unit, interval = said.value, said.unit, said.interval
-            if said.display_value is not None and said.display_unit is not None:
-                low, high = said.display_interval or (None, None)
+        for name, estimate in item.endpoints.items():
+            amount, unit, interval = estimate.value, estimate.unit, estimate.interval
+            if estimate.display_value is not None and estimate.display_unit is not None:
+                low, high = estimate.display_interval or (None, None)
                 interval = None if low is None or high is None else (low, high)
-                amount, unit = said.display_value, said.display_unit
+                amount, unit = estimate.display_value, estimate.display_unit
             value, *shown = _numbers(amount, *(interval or ()))
-            word = "perhaps" if said.reliability and said.usual_error is None else "about 90 % interval"
+            word = "perhaps" if estimate.reliability and estimate.usual_error is None else "about 90 % interval"
             span = f"  {word} {' to '.join(shown)}" if shown else ""
-            if said.no_interval:
-                span = f"  {said.no_interval}"
-            trust = f"  {said.reliability} reliability" if said.reliability else ""
-            lines.append(f"  {name:<24} {value:>8} {unit:<12} {said.champion}{span}{trust}")
+            if estimate.no_interval:
+                span = f"  {estimate.no_interval}"
+            trust = f"  {estimate.reliability} reliability" if estimate.reliability else ""
+            lines.append(f"  {name:<24} {value:>8} {unit:<12} {estimate.champion}{span}{trust}")
     return "\n".join(lines)
 
 
@@ -139,11 +139,11 @@ def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> d
 
     def shaped(item: Prediction) -> dict[str, Json]:
         content = asdict(item)
-        for said in content["endpoints"].values():
-            for name in (optional | (shown if said["display_unit"] is None else set())) & set(said):
-                del said[name]
-            for near in said.get("neighbours") or ():
-                if said.get("display_unit") is None:
+        for estimate in content["endpoints"].values():
+            for name in (optional | (shown if estimate["display_unit"] is None else set())) & set(estimate):
+                del estimate[name]
+            for near in estimate.get("neighbours") or ():
+                if estimate.get("display_unit") is None:
                     del near["display_value"]
         absent = optional | ({"endpoints", "alerts"} if item.error is not None else {"error"})
         return {name: value for name, value in content.items() if name not in absent}
@@ -153,14 +153,14 @@ def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> d
 
 def _progress(write: Callable[[str], object], *, terminal: bool) -> Callable[[int, int, int], None]:
     """Return a line about the progress of a job: rewritten on a terminal, now and then a new one elsewhere."""
-    began, told = time.monotonic(), -1
+    began, reported = time.monotonic(), -1
 
     def tell(done: int, total: int, failed: int) -> None:
-        nonlocal told
+        nonlocal reported
         tenth = 10 * done // max(1, total)
-        if not terminal and tenth == told:
+        if not terminal and tenth == reported:
             return
-        told = tenth
+        reported = tenth
         rate = done / max(0.001, time.monotonic() - began)
         text = f"{done:,} of {total:,} rows, {failed:,} without a prediction, {rate:,.0f} rows/s"
         write(f"\r{text:<78}{chr(10) if done == total else ''}" if terminal else f"{text}\n")

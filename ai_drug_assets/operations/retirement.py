@@ -23,11 +23,11 @@ def retire(settings: Settings, endpoint: str, reason: str) -> str:
     store = open_bundle_store(settings)
     pointer = store.update_pointer(lambda before: before.withdraw(endpoint, BY, reason))
     Tracking(settings).set_aliases(endpoint, {"champion": None, "challenger": None})
-    said = f"{endpoint} is no longer served: {pointer.withdrawn[endpoint].reason}. Its history is kept, and "
-    said += f"`aidrug retire --undo {endpoint}` brings it back"
+    message = f"{endpoint} is no longer served: {pointer.withdrawn[endpoint].reason}. Its history is kept, and "
+    message += f"`aidrug retire --undo {endpoint}` brings it back"
     if endpoint in read_endpoints(settings.configs / FOLDER).files:
-        said += f"\nit is still trained: `aidrug endpoint remove {endpoint}` ends that too"
-    return said
+        message += f"\nit is still trained: `aidrug endpoint remove {endpoint}` ends that too"
+    return message
 
 
 def bring_back(settings: Settings, endpoint: str) -> str:
@@ -42,7 +42,7 @@ def bring_back(settings: Settings, endpoint: str) -> str:
     pointer = store.update_pointer(lambda before: before.reinstate(endpoint, BY))
     version = pointer.endpoints[endpoint].version
     tell_registry(Tracking(settings), store, endpoint, version)
-    said = f"{endpoint} is served by {version} again"
+    message = f"{endpoint} is served by {version} again"
     folder = settings.configs / FOLDER
     there = endpoint in read_endpoints(folder).files
-    return said if there else f"{said}; nothing trains it, for no file in {folder} declares it"
+    return message if there else f"{message}; nothing trains it, for no file in {folder} declares it"

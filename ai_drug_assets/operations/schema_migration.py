@@ -164,14 +164,14 @@ def _ancestry(library: str) -> Mapping[str, str | None]:
     folder = Path(spec.submodule_search_locations[0]) / SCRIPTS[library] / "versions"
     found = {}
     for path in folder.glob("*.py"):
-        said: dict[str, str | None] = {}
+        constants: dict[str, str | None] = {}
         for line in ast.parse(path.read_bytes()).body:
             target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
             value = getattr(line, "value", None)
             if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
-                said[target.id] = value.value if isinstance(value.value, str) else None
-        if revision := said.get("revision"):
-            found[revision] = said["down_revision"]
+                constants[target.id] = value.value if isinstance(value.value, str) else None
+        if revision := constants.get("revision"):
+            found[revision] = constants["down_revision"]
     return found
 
 

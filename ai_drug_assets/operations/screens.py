@@ -146,7 +146,7 @@ def _work(ray: Any, task: Task, shards: list[Shard], left: list[int], say: Calla
     most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
     waiting: dict[Any, int] = {}
     rows, queue = 0, iter(left)
-    told = finished = 0
+    reported = finished = 0
     while True:
         while len(waiting) < most and (number := next(queue, None)) is not None:
             waiting[remote.remote(task, number, shards[number])] = number
@@ -161,8 +161,8 @@ def _work(ray: Any, task: Task, shards: list[Shard], left: list[int], say: Calla
             except Exception as error:  # noqa: BLE001  one shard must not cost the others
                 failed[number] = _reason(error)
                 say(f"shard {number} FAILED: {failed[number]}")
-        if (percent := 100 * finished // len(left)) >= told + 5 or finished == len(left):
-            told = percent
+        if (percent := 100 * finished // len(left)) >= reported + 5 or finished == len(left):
+            reported = percent
             say(f"{task.screen.name}: {finished} of {len(left)} shards, {rows} rows")
 
 

@@ -60,11 +60,11 @@ def as_text(found: Mapping[str, Json]) -> str:
         near = "" if pick["like"] is None else f"  {pick['similarity']:.2f} like row {pick['like']}"
         lines.append(f"     desirability {pick['desirability']:.2f}, spread {pick['spread']:.2f}{near}")
         for name in found["goals"]:
-            said = pick["endpoints"][name]
-            low, high = said["interval"] or (None, None)
+            estimate = pick["endpoints"][name]
+            low, high = estimate["interval"] or (None, None)
             span = "" if low is None else f"  {low:.3g} to {high:.3g}"
-            trust = f"  {said['reliability']} reliability" if said.get("reliability") else ""
-            lines.append(f"     {name:<24} {said['value']:>8.3g} {said['unit']:<12}{span}{trust}")
+            trust = f"  {estimate['reliability']} reliability" if estimate.get("reliability") else ""
+            lines.append(f"     {name:<24} {estimate['value']:>8.3g} {estimate['unit']:<12}{span}{trust}")
     lines.append(f"{len(found['picks'])} of {found['candidates']:,} candidates, for {', '.join(found['goals'])}")
     for each in found["left_out"]:
         rows = ", ".join(map(str, each["first"])) + (", ..." if each["rows"] > len(each["first"]) else "")
@@ -83,8 +83,8 @@ def write_batch(found: Mapping[str, Json], stream: TextIO) -> None:
         cells: list[Any] = [*pick["columns"].values(), pick["smiles"], rank]
         cells += [pick[name] for name in OF_THE_BATCH[1:]]
         for name in found["goals"]:
-            said = pick["endpoints"][name]
-            cells += [said["value"], *(said["interval"] or (None, None)), said.get("reliability")]
+            estimate = pick["endpoints"][name]
+            cells += [estimate["value"], *(estimate["interval"] or (None, None)), estimate.get("reliability")]
         writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in cells])
 
 

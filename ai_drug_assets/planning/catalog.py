@@ -168,9 +168,11 @@ def without_sources(configs: Configs, settings: Settings) -> Configs:
                 raise
             missing[name] = f"{name} is left out: {error}"
     found = {name: endpoint for name, endpoint in configs.endpoints.items() if name not in missing}
-    told = (*configs.warnings, *missing.values())
+    warnings = (*configs.warnings, *missing.values())
     return (
-        replace(configs, endpoints=found, faults={**configs.faults, **missing}, warnings=told) if missing else configs
+        replace(configs, endpoints=found, faults={**configs.faults, **missing}, warnings=warnings)
+        if missing
+        else configs
     )
 
 
@@ -299,8 +301,8 @@ def _judging_nodes(
         shown["category"] = endpoint.category
     if endpoint.between_laboratories is not None:
         shown["between_laboratories"] = endpoint.between_laboratories
-    told = {model.name: model.description for model in models}
-    config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown, "models": told}
+    descriptions = {model.name: model.description for model in models}
+    config = {"rules": endpoint.champion.model_dump(mode="json"), "shown": shown, "models": descriptions}
     if endpoint.trial is not None:
         config["trial"] = endpoint.trial.model_dump(mode="json")
     upstream = {leaderboard: nodes[leaderboard].signature}

@@ -129,8 +129,8 @@ class LedgerCopy:
         return last if last.place == self._place and self._objects.size(NAME) == last.size else None
 
     def _write_whole(self, entries: Mapping[str, Entry]) -> _Published:
-        told = {"format": 1, "entries": {key: entry.as_json() for key, entry in entries.items()}}  # 0.1 wants it
-        content = (json.dumps(told, sort_keys=True) + "\n").encode()
+        document = {"format": 1, "entries": {key: entry.as_json() for key, entry in entries.items()}}  # 0.1 wants it
+        content = (json.dumps(document, sort_keys=True) + "\n").encode()
         whole = _digest(content)
         outdated = self._objects.names(f"{CHANGES}/")
         for name in (name for name in outdated if name.startswith(_name(whole))):

@@ -135,8 +135,8 @@ def _other_inputs(node: Node, made: Made, catalog: Catalog, entries: Mapping[str
             reasons.append(Reason("upstream", key, "was made again" if there else "is there now"))
     waits_for = {key for key, data_version in made.inputs.items() if data_version == AWAITED}
     given_up = waits_for.difference(awaited(node, catalog, lambda key: entries.get(key, Entry())))
-    told = {reason.what for reason in reasons}
-    return reasons + [Reason("upstream", key, "is not awaited any more") for key in sorted(given_up - told)]
+    explained = {reason.what for reason in reasons}
+    return reasons + [Reason("upstream", key, "is not awaited any more") for key in sorted(given_up - explained)]
 
 
 def _line(reason: Reason) -> str:
@@ -146,9 +146,9 @@ def _line(reason: Reason) -> str:
 
 def _way(via: Sequence[str]) -> str:
     """Write a way from definition to definition; the module is where it is another one than before."""
-    told, before = [], ""
+    parts, before = [], ""
     for name in via:
         module, _, short = name.rpartition(".")
-        told.append(short if module == before else name)
+        parts.append(short if module == before else name)
         before = module
-    return " -> ".join(told)
+    return " -> ".join(parts)

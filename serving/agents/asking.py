@@ -42,8 +42,8 @@ class InProcess:
     async def __call__(self, method: str, path: str, body: Json = None, headers: Headers | None = None) -> Json:
         """Ask."""
         content = b"" if body is None else json.dumps(body).encode()
-        status, said = await self._answer(self._request(method, path, content, headers or {}), content)
-        decoded = _decoded(said, path)
+        status, response = await self._answer(self._request(method, path, content, headers or {}), content)
+        decoded = _decoded(response, path)
         if status >= 400:
             problem = decoded if isinstance(decoded, dict) else {}
             raise ServiceError(str(problem.get("detail")), str(problem.get("code")), status)
@@ -66,7 +66,7 @@ class InProcess:
         return cast("HTTPScope", made)
 
     async def _answer(self, scope: HTTPScope, content: bytes) -> tuple[int, bytes]:
-        status, said, sent = 500, b"", False
+        status, body, sent = 500, b"", False
         over = asyncio.Event()
 
         async def receive() -> Any:
@@ -78,16 +78,16 @@ class InProcess:
             return {"type": "http.request", "body": content, "more_body": False}
 
         async def send(message: Message) -> None:
-            nonlocal status, said
+            nonlocal status, body
             if message["type"] == "http.response.start":
                 status = message["status"]
             elif message["type"] == "http.response.body":
-                said += message["body"]
+                body += message["body"]
                 if not message.get("more_body", False):
                     over.set()
 
         await self._app(scope, receive, send)
-        return status, said
+        return status, body
 
 
 class OverNetwork:
@@ -110,7 +110,7 @@ class OverNetwork:
             return _decoded(b"".join(pieces(answer)), path)
 
 
-def _decoded(said: bytes, path: str) -> Json:
-    if "format=ndjson" in path and not said.startswith(b'{"type":"urn:'):
-        return [json.loads(line) for line in said.splitlines() if line]
-    return json.loads(said) if said else None
+def _decoded(body: bytes, path: str) -> Json:
+    if "format=ndjson" in path and not body.startswith(b'{"type":"urn:'):
+        return [json.loads(line) for line in body.splitlines() if line]
+    return json.loads(body) if body else None

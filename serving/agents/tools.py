@@ -27,7 +27,7 @@ Smiles = Annotated[str, Field(description="One molecule as SMILES.", max_length=
 Molecules = Annotated[list[str], Field(description="Molecules as SMILES.", min_length=1, max_length=50)]
 Endpoint = Annotated[str, Field(description="Name of an endpoint, as list_endpoints gives it.", max_length=200)]
 Endpoints = Annotated[list[str] | None, Field(description="Names of endpoints; all when left out.")]
-Said = dict[str, Any]
+Content = dict[str, Any]
 Called = Context[Any, Any]
 """What a tool is called with; nothing of ours is kept between calls."""
 Server = MCPServer[Any]
@@ -54,28 +54,28 @@ def make_server(  # noqa: C901  a list of tools, each of a few lines
         return made
 
     @tool(wording.LIST_ENDPOINTS)
-    async def list_endpoints(ctx: Context[Any, Any]) -> Said:
+    async def list_endpoints(ctx: Context[Any, Any]) -> Content:
         ask = asking(ctx)
         return {"endpoints": [await _described(ask, each) for each in await ask("GET", "/v1/endpoints")]}
 
     @tool(wording.PREDICT)
-    async def predict(ctx: Context[Any, Any], smiles: Molecules, endpoints: Endpoints = None) -> Said:
-        return {"molecules": [wording.told(each) for each in await _predicted(asking(ctx), smiles, endpoints)]}
+    async def predict(ctx: Context[Any, Any], smiles: Molecules, endpoints: Endpoints = None) -> Content:
+        return {"molecules": [wording.summarise(each) for each in await _predicted(asking(ctx), smiles, endpoints)]}
 
     @tool(wording.EXPLAIN)
-    async def explain(ctx: Context[Any, Any], smiles: Smiles, endpoint: Endpoint) -> Said:
+    async def explain(ctx: Context[Any, Any], smiles: Smiles, endpoint: Endpoint) -> Content:
         (entry,) = await _predicted(asking(ctx), [smiles], [endpoint], ["explanation", "alerts"])
-        said = wording.told(entry)
+        summary = wording.summarise(entry)
         if "endpoints" in entry:
-            said["explanation"] = entry["endpoints"][endpoint].get("explanation")
-            said["alerts"] = [f"{each['name']} ({each['catalogue']})" for each in entry.get("alerts", [])]
-        return said
+            summary["explanation"] = entry["endpoints"][endpoint].get("explanation")
+            summary["alerts"] = [f"{each['name']} ({each['catalogue']})" for each in entry.get("alerts", [])]
+        return summary
 
     @tool(wording.NEAREST)
-    async def nearest_measured(ctx: Context[Any, Any], smiles: Smiles, endpoint: Endpoint) -> Said:
+    async def nearest_measured(ctx: Context[Any, Any], smiles: Smiles, endpoint: Endpoint) -> Content:
         (entry,) = await _predicted(asking(ctx), [smiles], [endpoint], ["neighbours"])
         if "endpoints" not in entry:
-            return wording.told(entry)
+            return wording.summarise(entry)
         return {"smiles": smiles, "endpoint": endpoint, "measured": entry["endpoints"][endpoint].get("neighbours", [])}
 
     @tool(wording.COMPARE)
@@ -83,7 +83,7 @@ def make_server(  # noqa: C901  a list of tools, each of a few lines
         ctx: Context[Any, Any],
         smiles: Annotated[list[str], Field(description="2 to 20 molecules as SMILES.", min_length=2, max_length=20)],
         endpoint: Endpoint,
-    ) -> Said:
+    ) -> Content:
         ask = asking(ctx)
         what = await ask("GET", f"/v1/endpoints/{quote(endpoint, safe='')}")
         return _compared(await _predicted(ask, smiles, [endpoint]), endpoint, what["direction"])
@@ -93,7 +93,7 @@ def make_server(  # noqa: C901  a list of tools, each of a few lines
         ctx: Context[Any, Any],
         smiles: Annotated[list[str], Field(description="Molecules as SMILES.", min_length=1, max_length=10_000)],
         endpoints: Endpoints = None,
-    ) -> Said:
+    ) -> Content:
         body = {"smiles": smiles} if endpoints is None else {"smiles": smiles, "endpoints": endpoints}
         job = await asking(ctx)("POST", "/v1/jobs", body, {"Idempotency-Key": _digest(body)})
         return {"job": job["id"], "status": job["status"], "molecules": job["total"]}
@@ -104,14 +104,14 @@ def make_server(  # noqa: C901  a list of tools, each of a few lines
         job: Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="The id that submit_job gave.")],
         start: Annotated[int, Field(ge=0, description="First row wanted, from 0.")] = 0,
         rows: Annotated[int, Field(ge=1, le=50, description="How many rows at most.")] = 20,
-    ) -> Said:
+    ) -> Content:
         ask = asking(ctx)
         now = await ask("GET", f"/v1/jobs/{job}")
-        said: Said = {name: now[name] for name in ("status", "done", "total", "failed")}
+        progress: Content = {name: now[name] for name in ("status", "done", "total", "failed")}
         if now["done"] > start and now["status"] != "cancelled":
             found = await ask("GET", f"/v1/jobs/{job}/result?format=ndjson&start={start}&rows={rows}")
-            said["rows"] = [{"row": start + index, **wording.told(each)} for index, each in enumerate(found)]
-        return said
+            progress["rows"] = [{"row": start + index, **wording.summarise(each)} for index, each in enumerate(found)]
+        return progress
 
     @tool(wording.REPORT, ADDS)
     async def report_measurement(
@@ -122,7 +122,7 @@ def make_server(  # noqa: C901  a list of tools, each of a few lines
         unit: Annotated[str, Field(description="The endpoint's unit, as list_endpoints gives it.")],
         source: Annotated[str, Field(max_length=200, description="Who or what measured it.", min_length=1)],
         relation: Annotated[Literal["=", "<", ">"], Field(description="< or > where the value is a bound.")] = "=",
-    ) -> Said:
+    ) -> Content:
         sent = {"smiles": smiles, "endpoint": endpoint, "value": value, "source": source, "relation": relation}
         body = {"measurements": [{**sent, "unit": unit}]}
         answer = await asking(ctx)("POST", "/v1/feedback", body, {"Idempotency-Key": _digest(body)})
@@ -136,27 +136,27 @@ def make_server(  # noqa: C901  a list of tools, each of a few lines
 
 
 async def _predicted(ask: Ask, smiles: list[str], endpoints: list[str] | None, include: list[str] | None = None) -> Any:
-    body: Said = {"smiles": smiles, "include": include or []}
+    body: Content = {"smiles": smiles, "include": include or []}
     if endpoints is not None:
         body["endpoints"] = endpoints
     return (await ask("POST", "/v1/predict", body))["predictions"]
 
 
-async def _described(ask: Ask, endpoint: Said) -> Said:
+async def _described(ask: Ask, endpoint: Content) -> Content:
     """Say what an endpoint is and how good its model is; how good it is is unknown where no leaderboard is kept."""
     kept = ("name", "title", "description", "unit", "direction", "task", "provisional")
-    said: Said = {key: endpoint[key] for key in kept} | {"model": endpoint["champion"]["model"], "quality": None}
+    facts: Content = {key: endpoint[key] for key in kept} | {"model": endpoint["champion"]["model"], "quality": None}
     try:
         board = await ask("GET", f"/v1/leaderboards/{quote(endpoint['name'], safe='')}")
     except ServiceError:
-        return said
+        return facts
     row = next((each for each in board["rows"] if each["champion"]), None)
     if row is not None:
-        said["quality"] = {"metric": board["metric"], "scale": board["scale"], "cv": row["cv"], "test": row["test"]}
-    return said
+        facts["quality"] = {"metric": board["metric"], "scale": board["scale"], "cv": row["cv"], "test": row["test"]}
+    return facts
 
 
-def _compared(entries: list[Said], endpoint: str, direction: str) -> Said:
+def _compared(entries: list[Content], endpoint: str, direction: str) -> Content:
     rows = [(index, each["endpoints"][endpoint]) for index, each in enumerate(entries) if "endpoints" in each]
     rows.sort(key=lambda row: row[1]["value"], reverse=direction != "lower")
     pairs = [
@@ -165,13 +165,13 @@ def _compared(entries: list[Said], endpoint: str, direction: str) -> Said:
     ]
     return {
         "direction": {"higher": "higher is better", "lower": "lower is better"}.get(direction, "neither is better"),
-        "molecules": [wording.told(each) for each in entries],
+        "molecules": [wording.summarise(each) for each in entries],
         "order": [index for index, _ in rows],
         "pairs": pairs,
     }
 
 
-def _apart(one: Said, other: Said) -> bool:
+def _apart(one: Content, other: Content) -> bool:
     """Return whether two predictions differ by more than they are uncertain; without intervals that is not known."""
     if one["interval"] is None or other["interval"] is None:
         sets = one.get("prediction_set"), other.get("prediction_set")
@@ -179,5 +179,5 @@ def _apart(one: Said, other: Said) -> bool:
     return bool(one["interval"][0] > other["interval"][1] or other["interval"][0] > one["interval"][1])
 
 
-def _digest(body: Said) -> str:
+def _digest(body: Content) -> str:
     return f"agent-{hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:40]}"

@@ -51,13 +51,13 @@ _LOW = "low reliability: unlike the training molecules, or the model is often wr
 _FAR = "larger or otherwise unlike all measured molecules: the error is not known; take it as a guess"
 
 
-def told(entry: dict[str, Json]) -> dict[str, Json]:
+def summarise(entry: dict[str, Json]) -> dict[str, Json]:
     """Shorten an entry of the service's answer to what should be said of it, with cautions in words."""
     if "error" in entry:
         return {"smiles": entry["smiles"], "error": entry["error"]}
-    said: dict[str, Any] = {"smiles": entry["smiles"], "predictions": {}}
+    summary: dict[str, Any] = {"smiles": entry["smiles"], "predictions": {}}
     for name, each in entry["endpoints"].items():
-        said["standardised"] = each["standardised"]
+        summary["standardised"] = each["standardised"]
         cautions = []
         if each["domain"] == "outside":
             cautions.append(_FAR if each.get("reliability") and each.get("usual_error") is None else _LOW)
@@ -67,14 +67,14 @@ def told(entry: dict[str, Json]) -> dict[str, Json]:
             cautions.append(f"no interval: {each['no_interval']}")
         kept = ("value", "unit", "interval", "reliability", "usual_error", "usual_error_unit", "domain", "similarity",
                 "percentile", "label", "display_value", "display_interval", "display_unit")  # fmt: skip
-        said["predictions"][name] = {key: each[key] for key in kept if each.get(key) is not None}
+        summary["predictions"][name] = {key: each[key] for key in kept if each.get(key) is not None}
         if each.get("prediction_set") is not None:
-            said["predictions"][name]["labels_not_excluded"] = each["prediction_set"]
+            summary["predictions"][name]["labels_not_excluded"] = each["prediction_set"]
             if len(each["prediction_set"]) != 1:
                 cautions.append("the model cannot distinguish the classes for this molecule at 90 %")
-        said["predictions"][name] |= {"cautions": cautions, "champion": each["champion"]}
+        summary["predictions"][name] |= {"cautions": cautions, "champion": each["champion"]}
     if "failed" in entry:
-        said["failed"] = entry["failed"]
+        summary["failed"] = entry["failed"]
     if "notes" in entry:
-        said["notes"] = [note["detail"] for note in entry["notes"]]
-    return said
+        summary["notes"] = [note["detail"] for note in entry["notes"]]
+    return summary

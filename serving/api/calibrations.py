@@ -65,7 +65,7 @@ class CalibrationDecision(Struct, frozen=True, forbid_unknown_fields=True):
 )
 async def show_calibration(name: EndpointName, engine: NamedDependency[Engine]) -> CalibrationInfo:
     """Show which values count, the factor they lead to, and how it came about."""
-    return await engine.work(_told, engine, name)
+    return await engine.work(_calibration, engine, name)
 
 
 @post(
@@ -84,7 +84,7 @@ async def decide(
         return await engine.work(_decided, engine, name, data, holder_of(request.scope))
 
 
-def _told(engine: Engine, name: str) -> CalibrationInfo:
+def _calibration(engine: Engine, name: str) -> CalibrationInfo:
     champion_info(engine.champion_registry, name, engine.training_progress.progress)
     champion = engine.champion_registry.champions[name]
     found, decision = engine.recalibrator.of(name, champion), Decision()
@@ -123,7 +123,7 @@ def _decided(engine: Engine, name: str, data: CalibrationDecision, by: str) -> C
     except StoreError as error:
         raise _unavailable("written") from error
     engine.recalibrator.look()
-    return _told(engine, name)
+    return _calibration(engine, name)
 
 
 def _unavailable(what: str) -> ProblemError:

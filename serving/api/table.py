@@ -59,8 +59,8 @@ async def predictions_csv(
     entries = await entries_of(engine, PredictRequest(smiles, names), request)
     note_worked(request.scope, len(entries))
     champions = engine.champion_registry.champions
-    told = {name: champion for name, champion in champions.items() if names is None or name in names}
-    kinds = {name: (each.manifest.target.task, each.manifest.display is not None) for name, each in told.items()}
+    chosen = {name: champion for name, champion in champions.items() if names is None or name in names}
+    kinds = {name: (each.manifest.target.task, each.manifest.display is not None) for name, each in chosen.items()}
     columns = make_columns(("smiles",), (), kinds)
     rows = [Row([text], text) for text in smiles]
     content = b"".join(write_csv(columns, iter([(rows, [msgspec.to_builtins(each) for each in entries])])))

@@ -111,10 +111,10 @@ def being_made(progress: Progress | None, names: Collection[str] | None = None) 
         wanted = [each for each in progress.endpoints if each.state == "making"]
     else:
         wanted = [each for each in progress.endpoints if each.name in names]
-    said = "".join(f"; {_state_of(each)}" for each in wanted)
-    if said and progress.remaining_s is not None:
-        said += f" in a run that ends in {about(progress.remaining_s)}{'' if progress.learnt else ' (a first guess)'}"
-    return said
+    states = "".join(f"; {_state_of(each)}" for each in wanted)
+    if states and progress.remaining_s is not None:
+        states += f" in a run that ends in {about(progress.remaining_s)}{'' if progress.learnt else ' (a first guess)'}"
+    return states
 
 
 def _state_of(endpoint: EndpointProgress) -> str:

@@ -8,8 +8,8 @@ from serving.http.problems import ProblemError
 
 def require_not_withdrawn(table: ChampionRegistry, *names: str) -> None:
     """Refuse names of endpoints that were withdrawn."""
-    if told := withdrawal(table, *names):
-        raise ProblemError("withdrawn", told)
+    if reason := withdrawal(table, *names):
+        raise ProblemError("withdrawn", reason)
 
 
 def withdrawal(table: ChampionRegistry, *names: str) -> str:

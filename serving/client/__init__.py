@@ -132,11 +132,11 @@ class Client:
         return await asyncio.to_thread(self.predict_frame, frame, smiles, endpoints, progress=False)
 
     def _predict(
-        self, smiles: Sequence[str], endpoints: Sequence[str] | None, include: Sequence[str], told: Progress
+        self, smiles: Sequence[str], endpoints: Sequence[str] | None, include: Sequence[str], progress: Progress
     ) -> list[Prediction]:
         predictions: list[Prediction] = []
         parts = [smiles[start : start + BATCH] for start in range(0, len(smiles), BATCH)]
-        for part in told(parts, len(smiles)):
+        for part in progress(parts, len(smiles)):
             start = len(predictions)
             body: dict[str, Any] = {"smiles": list(part)}
             if endpoints is not None:
@@ -164,8 +164,8 @@ class Client:
         else:
             writer.writerows([["id", "smiles"], *zip(ids, smiles, strict=True)])
         content = text.getvalue().encode()
-        said: dict[str, str | None] = {"format": "csv", "delimiter": "comma", "header": "true", "column": "smiles"}
-        return self._submit(lambda: io.BytesIO(content), len(content), said, endpoints, include)
+        fields: dict[str, str | None] = {"format": "csv", "delimiter": "comma", "header": "true", "column": "smiles"}
+        return self._submit(lambda: io.BytesIO(content), len(content), fields, endpoints, include)
 
     def submit_file(
         self,
@@ -187,8 +187,8 @@ class Client:
             `csv`, `tsv`, `smi` or `sdf`; `comma`, `tab`, `semicolon`, `pipe`: where it cannot recognise them.
         """
         path = Path(path)
-        said = {"name": path.name, "column": column, "format": format, "delimiter": delimiter}
-        return self._submit(lambda: path.open("rb"), path.stat().st_size, said, endpoints, include)
+        fields = {"name": path.name, "column": column, "format": format, "delimiter": delimiter}
+        return self._submit(lambda: path.open("rb"), path.stat().st_size, fields, endpoints, include)
 
     def job(self, job: Job | str) -> Job:
         """Return a job as it is now."""
@@ -312,16 +312,16 @@ class Client:
         self,
         body: Callable[[], IO[bytes]],
         size: int,
-        said: dict[str, str | None],
+        fields: dict[str, str | None],
         endpoints: Sequence[str] | None,
         include: Sequence[str],
     ) -> Job:
         """Send an upload as it is; its key makes it safe to send it again."""
         if endpoints is not None:
-            said = {**said, "endpoints": ",".join(endpoints)}
+            fields = {**fields, "endpoints": ",".join(endpoints)}
         if include:
-            said = {**said, "include": ",".join(include)}
-        query = urlencode({name: value for name, value in said.items() if value is not None})
+            fields = {**fields, "include": ",".join(include)}
+        query = urlencode({name: value for name, value in fields.items() if value is not None})
         headers = {
             "Content-Type": "application/octet-stream",
             "Content-Length": str(size),
@@ -336,14 +336,14 @@ class Client:
         """Yield a job's events until the connection ends: kind, id, content."""
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last_id} if last_id else {})}
         with self._transport.send("GET", f"/v1/jobs/{job}/events", headers=headers, again=True) as answer:
-            said: dict[str, str] = {}
+            fields: dict[str, str] = {}
             for line in lines(answer):
                 name, _, value = line.partition(":")
                 if line:
-                    said[name] = value.removeprefix(" ")
-                elif "data" in said:
-                    yield said.get("event", ""), said.get("id", ""), json.loads(said["data"])
-                    said = {}
+                    fields[name] = value.removeprefix(" ")
+                elif "data" in fields:
+                    yield fields.get("event", ""), fields.get("id", ""), json.loads(fields["data"])
+                    fields = {}
 
 
 def _id(job: Job | str) -> str:

@@ -70,10 +70,10 @@ def with_predictions(frame: pd.DataFrame, predictions: Sequence[Prediction]) -> 
     names = dict.fromkeys(name for each in predictions for name in each.endpoints)
     made: dict[str, list[Any]] = {}
     for name in names:
-        said = [each.endpoints.get(name) for each in predictions]
-        made[f"{name}_value"] = [None if one is None else one.value for one in said]
-        made[f"{name}_lower"] = [None if one is None or one.interval is None else one.interval[0] for one in said]
-        made[f"{name}_upper"] = [None if one is None or one.interval is None else one.interval[1] for one in said]
+        estimates = [each.endpoints.get(name) for each in predictions]
+        made[f"{name}_value"] = [None if one is None else one.value for one in estimates]
+        made[f"{name}_lower"] = [None if one is None or one.interval is None else one.interval[0] for one in estimates]
+        made[f"{name}_upper"] = [None if one is None or one.interval is None else one.interval[1] for one in estimates]
         made[f"{name}_flags"] = [flags(each, name) for each in predictions]
     made["error_code"] = [None if each.error is None else each.error.code for each in predictions]
     made["error_detail"] = [None if each.error is None else each.error.detail for each in predictions]
@@ -94,18 +94,18 @@ def flags(prediction: Prediction, endpoint: str) -> str:
     >>> flags(Prediction(0, "CCO"), "logp")
     'no value'
     """
-    said = prediction.endpoints.get(endpoint)
-    if said is None:
+    estimate = prediction.endpoints.get(endpoint)
+    if estimate is None:
         return "no value"
     found = []
-    if said.domain == "outside":
-        found.append("outside the domain" if said.reliability is None else "low reliability")
-    if said.provisional:
+    if estimate.domain == "outside":
+        found.append("outside the domain" if estimate.reliability is None else "low reliability")
+    if estimate.provisional:
         found.append("provisional model")
-    if said.interval is None and said.label is None:
+    if estimate.interval is None and estimate.label is None:
         found.append("no interval")
-    if said.prediction_set is not None and len(said.prediction_set) != 1:
-        found.append("cannot tell" if said.prediction_set else "unlike both classes")
+    if estimate.prediction_set is not None and len(estimate.prediction_set) != 1:
+        found.append("cannot tell" if estimate.prediction_set else "unlike both classes")
     return "; ".join(found)
 
 

@@ -57,8 +57,8 @@ class StrictRequest(Request[Any, Any, Any]):
             if (length := self.headers.get(binary_tensors.HEADER)) is None:
                 self._connection_state.json = decode(body or b"null")
             else:
-                said, rest = binary_tensors.split(body, length)
-                self._connection_state.json = binary_tensors.with_data(decode(said), rest)
+                json_part, rest = binary_tensors.split(body, length)
+                self._connection_state.json = binary_tensors.with_data(decode(json_part), rest)
         return self._connection_state.json
 
 

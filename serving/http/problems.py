@@ -97,8 +97,8 @@ def problem(
     """Make the answer for one fault."""
     usual, title = TITLES[code]
     status = status or usual
-    said = detail if request.scope["path"].startswith("/v2") else UNSET
-    body = Problem(f"urn:ai-drug-assets:problem:{code}", title, status, detail, code, request_id(request.scope), said)
+    error = detail if request.scope["path"].startswith("/v2") else UNSET
+    body = Problem(f"urn:ai-drug-assets:problem:{code}", title, status, detail, code, request_id(request.scope), error)
     if status in (429, 503):
         headers = {"Retry-After": "5"} | (headers or {})
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)

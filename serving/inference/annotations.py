@@ -168,9 +168,11 @@ class Annotations:
             if "explanation" in include
         }
         beside = {
-            name: self._beside(champions[name], molecules[answer[name].smiles], told, pairs="neighbours" in include)
-            for name, told in why.items()
-            if told is not None
+            name: self._beside(
+                champions[name], molecules[answer[name].smiles], explanation, pairs="neighbours" in include
+            )
+            for name, explanation in why.items()
+            if explanation is not None
         }
         found = None
         if "alerts" in include:

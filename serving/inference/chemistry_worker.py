@@ -71,8 +71,8 @@ def _work() -> None:
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
     # A terminal and a supervisor signal a whole group: the service still answers what it has begun, and then ends this.
-    for told in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(told, signal.SIG_IGN)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)
     give_way()
     threading.Thread(target=_end_with, args=(os.getppid(),), name="parent", daemon=True).start()
     read: dict[str, Molecule] = {}

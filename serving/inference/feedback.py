@@ -151,8 +151,8 @@ async def _predicted(engine: Engine, table: ChampionRegistry, measurements: list
 def _fault(table: ChampionRegistry, item: Measurement) -> Fault | None:
     champion = table.champions.get(item.endpoint)
     if champion is None:
-        if told := withdrawal(table, item.endpoint):
-            return Fault("withdrawn", told)
+        if reason := withdrawal(table, item.endpoint):
+            return Fault("withdrawn", reason)
         known = ", ".join(table.champions) or "none yet"
         return Fault("unknown-endpoint", f"expected one of {known}, got {item.endpoint!r}")
     manifest = champion.manifest
@@ -182,8 +182,8 @@ def _store(
             continue
         smiles = result[item.endpoint].smiles
         kept = smiles if prediction_logger.keep_smiles else None
-        said = (item.endpoint, item.value, item.source, item.name)
-        rows.append(MeasurementRow(now, name(smiles), kept, *said, caller, units[item.endpoint], item.relation))
+        fields = (item.endpoint, item.value, item.source, item.name)
+        rows.append(MeasurementRow(now, name(smiles), kept, *fields, caller, units[item.endpoint], item.relation))
     if rows:
         with closing(PredictionLog(prediction_logger.folder)) as record:
             record.measure(rows)

@@ -58,12 +58,12 @@ class StructureSearch:
                 lines = await asyncio.to_thread(_run, asked)
         finally:
             self._waiting -= 1
-        told = [json.loads(line) for line in lines]
-        if told and "fault" in told[0]:
-            raise ProblemError("invalid-request", told[0]["fault"])
-        found = [(int(place), float(likeness)) for part in told for place, likeness in part["found"]]
+        replies = [json.loads(line) for line in lines]
+        if replies and "fault" in replies[0]:
+            raise ProblemError("invalid-request", replies[0]["fault"])
+        found = [(int(place), float(likeness)) for part in replies for place, likeness in part["found"]]
         rows = tuple(sorted(found, key=lambda each: (-each[1], each[0])))
-        return Found(rows, told[-1]["looked"] if told else 0)
+        return Found(rows, replies[-1]["looked"] if replies else 0)
 
 
 def _run(asked: str) -> list[str]:

@@ -143,8 +143,8 @@ class Runner:
         else:
             table = self._engine.champion_registry
             names = job.plan.endpoints or tuple(table.champions)
-            if told := withdrawal(table, *names):
-                raise JobFailedError("withdrawn", told)
+            if reason := withdrawal(table, *names):
+                raise JobFailedError("withdrawn", reason)
             if not names or any(name not in table.champions for name in names):
                 return None
             champions = {name: table.champions[name] for name in names}

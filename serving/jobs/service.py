@@ -130,8 +130,8 @@ class Jobs:
         """
         share = await asyncio.to_thread(self.shares.find, token)
         if share is None:
-            said = "this link opens nothing: it was taken back, its time is over, or a part of it is missing"
-            raise ProblemError("unknown-job", said)
+            detail = "this link opens nothing: it was taken back, its time is over, or a part of it is missing"
+            raise ProblemError("unknown-job", detail)
         return await self.find(share.job), share
 
     async def cancel(self, job: Job) -> None:

@@ -143,7 +143,7 @@ def suggest(
     rows = {found.rows[best[pick.row]]: pick for pick in picks}
     entries = {row: entry for row, entry in _entries(read()) if row in rows} if rows else {}
 
-    def told(row: int, pick: Pick) -> SuggestedMolecule:
+    def suggested(row: int, pick: Pick) -> SuggestedMolecule:
         place, entry = best[pick.row], entries[row]
         return SuggestedMolecule(
             row=row,
@@ -158,7 +158,7 @@ def suggest(
         )
 
     left_out = [LeftOut(code, len(each), each[:ROWS_NAMED]) for code, each in sorted(found.left_out.items())]
-    return Suggestion([told(row, pick) for row, pick in rows.items()], list(goals), len(found.rows), left_out)
+    return Suggestion([suggested(row, pick) for row, pick in rows.items()], list(goals), len(found.rows), left_out)
 
 
 def _entries(pieces: Iterable[bytes]) -> Iterator[tuple[int, Entry]]:
@@ -169,12 +169,12 @@ def _candidates(pieces: Iterable[bytes], goals: Sequence[str], measured: set[str
     """Sort the rows into those that could be picked and the others."""
     found, seen = _Candidates(), set[str]()
     for row, entry in _entries(pieces):
-        said: Mapping[str, Json] = entry.get("endpoints") or {}
+        estimates: Mapping[str, Json] = entry.get("endpoints") or {}
         if "error" in entry:
             found.leave_out(entry["error"]["code"], row)
-        elif any(name not in said for name in goals):
+        elif any(name not in estimates for name in goals):
             found.leave_out("no-value", row)
-        elif (smiles := said[goals[0]]["standardised"]) in measured:
+        elif (smiles := estimates[goals[0]]["standardised"]) in measured:
             found.leave_out("measured", row)
         elif smiles in seen:
             found.leave_out("same-molecule", row)
@@ -182,13 +182,13 @@ def _candidates(pieces: Iterable[bytes], goals: Sequence[str], measured: set[str
             seen.add(smiles)
             found.rows.append(row)
             found.smiles.append(smiles)
-            found.numbers.append([_numbers(said[name]) for name in goals])
+            found.numbers.append([_numbers(estimates[name]) for name in goals])
     return found
 
 
-def _numbers(said: Mapping[str, Json]) -> tuple[float, float, float]:
-    low, high = said.get("interval") or (said["value"], said["value"])
-    return said["value"], low, high
+def _numbers(estimate: Mapping[str, Json]) -> tuple[float, float, float]:
+    low, high = estimate.get("interval") or (estimate["value"], estimate["value"])
+    return estimate["value"], low, high
 
 
 def _on_training_scale(

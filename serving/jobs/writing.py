@@ -73,9 +73,9 @@ class Columns:
         if self.with_alerts:
             cells.append("; ".join(alert["name"] for alert in entry["alerts"]) if "alerts" in entry else None)
         for name, fields in self.fields.items():
-            said = endpoints.get(name) or {}
+            estimate = endpoints.get(name) or {}
             for field in fields:
-                cells += _flat(field, said.get(field))
+                cells += _flat(field, estimate.get(field))
         return cells
 
 
@@ -168,8 +168,8 @@ def chunks_of(job: Job, folder: JobFolder, start: int, stop: int) -> Iterator[Ch
 
 def _notes(entry: Mapping[str, Json]) -> str | None:
     """Say what was left out of a structure, and which endpoints have no value although others have."""
-    said = [note["detail"] for note in entry.get("notes") or ()]
-    return "; ".join([*said, *(fault["detail"] for fault in (entry.get("failed") or {}).values())]) or None
+    notes = [note["detail"] for note in entry.get("notes") or ()]
+    return "; ".join([*notes, *(fault["detail"] for fault in (entry.get("failed") or {}).values())]) or None
 
 
 def _flat(field: str, value: Any) -> list[Cell]:

@@ -46,12 +46,12 @@ def picked(lines: Sequence[Line], picks: Sequence[int]) -> list[int]:
 
 
 def compare(
-    lines: Sequence[Line], told: Sequence[ShownMolecule], places: Sequence[int], champions: Mapping[str, Champion]
+    lines: Sequence[Line], molecules: Sequence[ShownMolecule], places: Sequence[int], champions: Mapping[str, Champion]
 ) -> Comparison:
     """Set molecules side by side: the first four of those picked that were predicted."""
-    able = [place for place in places if not isinstance(told[place].answer, Fault)]
+    able = [place for place in places if not isinstance(molecules[place].answer, Fault)]
     chosen = able[:MOST_SHAPES]
-    cards = tuple(card(place + 1, lines[place], told[place]) for place in chosen)
+    cards = tuple(card(place + 1, lines[place], molecules[place]) for place in chosen)
     best = {}
     for index, name in enumerate(champions):
         scores = [None if (row := each.rows[index]) is None else row.score for each in cards]

@@ -18,7 +18,7 @@ from serving.inference.annotations import Annotation, Beside
 from serving.page.axis import number, places
 from serving.page.drawing import Mark, contribution_marks, structure_svg
 from serving.page.known import amount, without_stereo
-from serving.page.shown import told_value
+from serving.page.shown import value_and_unit
 
 SAME = 1e-3
 """Up to here an explanation's sum and the value are one number: tables and models round differently."""
@@ -139,9 +139,9 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
         ("not assigned to atoms", _signed(rest), "up" if explanation.rest > 0 else "down"),
         ("together", prediction + scale, ""),
     )
-    told, unit = told_value(champion, estimate)
+    value, unit = value_and_unit(champion, estimate)
     if explanation.scale != unit or abs(explanation.prediction - estimate.value) > SAME * max(1.0, abs(estimate.value)):
-        terms += (("which is", told if champion.manifest.target.task == "binary" else f"{told} {unit}", ""),)
+        terms += (("which is", value if champion.manifest.target.task == "binary" else f"{value} {unit}", ""),)
     note = f"Found by {explanation.method}."
     if by_sum:
         note = "Atoms are worth what comes nearest, as a sum, to what this model says of molecules it learnt from."

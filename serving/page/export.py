@@ -40,7 +40,7 @@ class Sheet(NamedTuple):
 
 def sheet_of(
     lines: Sequence[Line],
-    told: Sequence[ShownMolecule],
+    molecules: Sequence[ShownMolecule],
     places: Sequence[int],
     champions: Mapping[str, Champion],
     scores: Mapping[int, Score],
@@ -52,7 +52,7 @@ def sheet_of(
     scored = COLUMNS if scores else ()
     rows: list[list[Cell]] = []
     for place in places:
-        line, shown = lines[place], told[place]
+        line, shown = lines[place], molecules[place]
         answer = shown.answer
         row: list[Cell] = [line.smiles, line.name]
         if isinstance(answer, Fault):

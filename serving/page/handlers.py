@@ -101,7 +101,7 @@ async def predict_page(
     table = engine.champion_registry
     lines = _one(data) if fragment == "card" else await engine.work(lines_of, data.smiles)
     try:
-        told = await _with_twins(engine, await _told(engine, table, lines, recorded=fragment != "card"))
+        molecules = await _with_twins(engine, await _predicted(engine, table, lines, recorded=fragment != "card"))
     except ProblemError as error:
         if fragment or error.code not in ("no-champion", "invalid-request"):
             raise
@@ -109,9 +109,9 @@ async def predict_page(
         return Response(html, status_code=503 if error.code == "no-champion" else 422, media_type=MediaType.HTML)
     if fragment == "card":
         position = data.picks[0] + 1 if data.picks else 1
-        one = await engine.work(card, position, lines[0], told[0])
+        one = await engine.work(card, position, lines[0], molecules[0])
         return _html(render("card.html", card=one))
-    results = await engine.work(results_of, lines, told, table)
+    results = await engine.work(results_of, lines, molecules, table)
     if fragment:
         return _html(await engine.work(render, "results.html", results=results, text=data.smiles, table=table))
     return _html(await engine.work(_page, engine, table, data.smiles, results=results))
@@ -131,9 +131,9 @@ async def compare_page(
 ) -> Response[str]:
     """Set the picked molecules side by side."""
     table, lines = engine.champion_registry, await engine.work(lines_of, data.smiles)
-    told = await _told(engine, table, lines, recorded=False)
+    molecules = await _predicted(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
-    beside = await engine.work(comparison.compare, lines, told, places, table.champions)
+    beside = await engine.work(comparison.compare, lines, molecules, places, table.champions)
     values = {"comparison": beside, "headings": headings(table.champions), "chosen": data.columns}
     if request.headers.get(FRAGMENT):
         return _html(render("comparison.html", **values))
@@ -144,12 +144,12 @@ async def compare_page(
 async def download(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[bytes]:
     """Return the picked molecules, or all, as a file."""
     table, lines = engine.champion_registry, await engine.work(lines_of, data.smiles)
-    told = await _told(engine, table, lines, recorded=False)
+    molecules = await _predicted(engine, table, lines, recorded=False)
     places = comparison.picked(lines, data.picks)
     if data.format not in FORMATS:
         raise ProblemError("invalid-request", f"format: expected one of {', '.join(FORMATS)}, got {data.format[:20]!r}")
     media_type, write = FORMATS[data.format]
-    sheet = await engine.work(sheet_of, lines, told, places, table.champions, read_scores(data.score))
+    sheet = await engine.work(sheet_of, lines, molecules, places, table.champions, read_scores(data.score))
     headers = {"Content-Disposition": f'attachment; filename="predictions.{data.format}"'}
     return Response(await engine.work(write, sheet), media_type=media_type, headers=headers)
 
@@ -175,11 +175,11 @@ async def why_page(request: HttpRequest, data: URLEncodedBody[Form], engine: Nam
 @post("/page/alerts", media_type=MediaType.HTML, include_in_schema=False, status_code=200, opt={"scope": "predict"})
 async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine]) -> Response[str]:
     """Find the structural alerts of one molecule."""
-    (told,) = await _told(engine, engine.champion_registry, _one(data), recorded=False)
-    (annotation,) = await engine.annotations(told.champions, [told.answer], ["alerts"])
+    (molecule,) = await _predicted(engine, engine.champion_registry, _one(data), recorded=False)
+    (annotation,) = await engine.annotations(molecule.champions, [molecule.answer], ["alerts"])
     views: list[details.AlertView] = []
-    if isinstance(told.answer, Estimates):
-        smiles = next(iter(told.answer.values())).smiles
+    if isinstance(molecule.answer, Estimates):
+        smiles = next(iter(molecule.answer.values())).smiles
         views = await engine.work(details.alert_views, smiles, annotation.alerts or ())
     return _html(render("alerts.html", alerts=views))
 
@@ -192,7 +192,9 @@ PAGE_HANDLERS: list[ControllerRouterHandler] = [
 ]  # fmt: skip
 
 
-async def _told(engine: Engine, table: ChampionRegistry, lines: list[Line], *, recorded: bool) -> list[ShownMolecule]:
+async def _predicted(
+    engine: Engine, table: ChampionRegistry, lines: list[Line], *, recorded: bool
+) -> list[ShownMolecule]:
     """Predict lines with every champion, or with a challenger where one is on trial."""
     most = engine.settings.max_molecules
     if not table.champions:
@@ -205,23 +207,23 @@ async def _told(engine: Engine, table: ChampionRegistry, lines: list[Line], *, r
             "invalid-request",
             f"These are {len(lines)} molecules. Send at most {most} at a time, or upload them as a file.",
         )
-    told = {
+    molecules = {
         index: ShownMolecule(line.fault, table.champions) for index, line in enumerate(lines) if line.fault is not None
     }
-    places = [index for index in range(len(lines)) if index not in told]
+    places = [index for index in range(len(lines)) if index not in molecules]
     texts = [lines[index].smiles for index in places]
     for given in await engine.rollout.answer(table, table.champions, texts, recorded=recorded) if texts else ():
         for index, answer in zip(given.indices, given.answers, strict=True):
-            told[places[index]] = ShownMolecule(
+            molecules[places[index]] = ShownMolecule(
                 answer, given.champions, given.on_trial, measured=engine.settings.show_neighbours
             )
-    return [told[index] for index in range(len(lines))]
+    return [molecules[index] for index in range(len(lines))]
 
 
-async def _with_twins(engine: Engine, told: list[ShownMolecule]) -> list[ShownMolecule]:
+async def _with_twins(engine: Engine, molecules: list[ShownMolecule]) -> list[ShownMolecule]:
     """Add what is predicted alike for stereoisomers, where so few molecules are shown that each has its card."""
-    if len(told) > MOST_CARDS:
-        return told
+    if len(molecules) > MOST_CARDS:
+        return molecules
 
     async def alike(each: ShownMolecule) -> ShownMolecule:
         if not isinstance(each.answer, Estimates):
@@ -232,7 +234,7 @@ async def _with_twins(engine: Engine, told: list[ShownMolecule]) -> list[ShownMo
         found = list(zip(others, answers, strict=True))
         return replace(each, alike=(*left_open(smiles), *not_told_apart(each.champions, each.answer, found)))
 
-    return list(await asyncio.gather(*map(alike, told)))
+    return list(await asyncio.gather(*map(alike, molecules)))
 
 
 def _one(data: Form) -> list[Line]:

@@ -180,15 +180,15 @@ def _picked(job: Job, folder: JobFolder, picks: set[int], scores: Mapping[int, S
     number = 0
     for rows, entries in chunks_of(job, folder, 0, job.done):
         kept = [at for at in range(len(rows)) if not picks or number + at in picks]
-        told = [rows[at] for at in kept]
+        chosen = [rows[at] for at in kept]
         if scores:
             more = (scores.get(number + at, NO_SCORE).cells for at in kept)
-            told = [
+            chosen = [
                 row._replace(cells=[*row.cells, "" if value is None else str(value), front])
-                for row, (value, front) in zip(told, more, strict=True)
+                for row, (value, front) in zip(chosen, more, strict=True)
             ]
         number += len(rows)
-        yield told, [entries[at] for at in kept]
+        yield chosen, [entries[at] for at in kept]
 
 
 def _written(job: Job, chunks: Iterator[Chunk], form: str, *, scored: bool) -> bytes:

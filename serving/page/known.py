@@ -103,7 +103,7 @@ def not_told_apart(
     champions: Mapping[str, Champion], answer: Answer, of_twins: Sequence[tuple[str, Answer]]
 ) -> tuple[str, ...]:
     """Say which properties are predicted alike for a molecule and its twins."""
-    said: dict[str, list[str]] = {}
+    kinds: dict[str, list[str]] = {}
     for what, other in of_twins:
         if isinstance(answer, Fault) or isinstance(other, Fault):
             continue
@@ -114,11 +114,11 @@ def not_told_apart(
         ]
         if alike:
             which = ", ".join(alike) if len(alike) < len(answer) else "all"
-            said.setdefault(which, []).append(what)
+            kinds.setdefault(which, []).append(what)
     return tuple(
         f"Predicted alike for {' and '.join(filter(None, [', '.join(whats[:-1]), whats[-1]]))}, which these models do "
         f"not tell apart: {which}."
-        for which, whats in said.items()
+        for which, whats in kinds.items()
     )
 
 

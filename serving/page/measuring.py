@@ -75,8 +75,8 @@ async def measured_page(
     answer = await store_measurements(engine, [sent], holder_of(request.scope))
     result = answer.measurements[0]
     fault = None if isinstance(result.error, UnsetType) else result.error.detail
-    said = "" if isinstance(result.prediction, UnsetType) else _said(engine, sent, result.prediction)
-    html = render("measured.html", fault=fault, said=said, kept=engine.settings.record_structures)
+    comparison = "" if isinstance(result.prediction, UnsetType) else _compared(engine, sent, result.prediction)
+    html = render("measured.html", fault=fault, comparison=comparison, kept=engine.settings.record_structures)
     return Response(html, media_type=MediaType.HTML)
 
 
@@ -122,29 +122,29 @@ def _read(display: Display, value: float) -> float:
         ) from error
 
 
-def _said(engine: Engine, sent: Measurement, predicted: Compared) -> str:
+def _compared(engine: Engine, sent: Measurement, predicted: Compared) -> str:
     """Say how a measured value compares with the prediction, in the unit that people read."""
     champion = engine.champion_registry.champions.get(sent.endpoint)
     if champion is not None and champion.manifest.target.task == "binary":
         return f"You measured {'yes' if sent.value else 'no'}; the model gives yes {100 * predicted.value:.0f} %."
     display = None if champion is None else champion.manifest.display
-    value, told, sign, ends = sent.value, predicted.value, sent.relation, predicted.interval
+    value, estimate, sign, ends = sent.value, predicted.value, sent.relation, predicted.interval
     if display is not None:
-        value, told = shown_number(display, value), shown_number(display, told)
+        value, estimate = shown_number(display, value), shown_number(display, estimate)
         sign = _sign(display.relation(sign))
         low, high = display.interval(*(ends or (None, None)))
         ends = None if low is None or high is None else (low, high)
-    shown = places(value, told)
+    shown = places(value, estimate)
     bound = "" if sign == "=" else f"{sign} "
-    said = f"You measured {bound}{number(value, shown)}; the model says {number(told, shown)}"
+    sentence = f"You measured {bound}{number(value, shown)}; the model says {number(estimate, shown)}"
     if sign != "=":
-        agrees = told < value if sign == "<" else told > value
-        return f"{said}, which {'agrees' if agrees else 'is on the other side'}."
+        agrees = estimate < value if sign == "<" else estimate > value
+        return f"{sentence}, which {'agrees' if agrees else 'is on the other side'}."
     if ends is None:
-        return f"{said}."
+        return f"{sentence}."
     low, high = ends
     where = "inside" if low <= value <= high else "outside"
     span = f"{number(low, shown)} to {number(high, shown)}"
     if predicted.reliability and predicted.usual_error is None:
-        return f"{said}, perhaps {span}: no error is known for molecules like this one. Your value is {where} that."
-    return f"{said}, and your value is {where} its interval of about 90 % ({span})."
+        return f"{sentence}, perhaps {span}: no error is known for molecules like this one. Your value is {where} that."
+    return f"{sentence}, and your value is {where} its interval of about 90 % ({span})."

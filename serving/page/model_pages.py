@@ -262,8 +262,12 @@ def _facts(champion: Champion, card: ModelCard) -> tuple[tuple[str, str], ...]:
     facts.extend(_levels(manifest))
     if card.model.config:
         facts.append(("Settings", _settings(card.model.config)))
-    told = (("Data snapshot", card.snapshot[:12]), ("Revision", card.git_sha[:12]), ("Data", card.endpoint.licence))
-    return (*facts, *(each for each in told if each[1]))
+    provenance = (
+        ("Data snapshot", card.snapshot[:12]),
+        ("Revision", card.git_sha[:12]),
+        ("Data", card.endpoint.licence),
+    )
+    return (*facts, *(each for each in provenance if each[1]))
 
 
 def _settings(value: object) -> str:

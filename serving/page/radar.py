@@ -60,12 +60,12 @@ def radar_of(names: Sequence[str], rows: Sequence[Sequence[Scored | None]]) -> M
             _Axis(f"{title}: worst of {len(under)}", title, _worst([axis.scores for axis in under]))
             for title, under in in_categories(axes)
         ]
-    said = (
+    descriptions = (
         f"{name}: " + ", ".join(f"{axis.title} {axis.scores[place]:.2f}" for axis in axes)
         for place, name in enumerate(names)
     )
     shapes = [[axis.scores[place] for axis in axes] for place in range(len(names))]
-    return radar_svg([axis.title for axis in axes], shapes, "Desirability from 0 to 1. " + "; ".join(said))
+    return radar_svg([axis.title for axis in axes], shapes, "Desirability from 0 to 1. " + "; ".join(descriptions))
 
 
 def radar_svg(titles: Sequence[str], shapes: Sequence[Sequence[float]], label: str) -> Markup:

@@ -44,7 +44,7 @@ def shown_axis(champion: Champion, estimate: Estimate) -> Axis:
     return axis_of(target, shown_values(champion), seen, logarithmic=spans_decades(champion))
 
 
-def told_value(champion: Champion, estimate: Estimate) -> tuple[str, str]:
+def value_and_unit(champion: Champion, estimate: Estimate) -> tuple[str, str]:
     """Write a value and its unit as a card does: as many digits as the interval supports, a probability in per cent."""
     if champion.manifest.target.task == "binary":
         return f"{100 * estimate.value:.0f} %", "probability"

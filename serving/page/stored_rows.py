@@ -29,7 +29,7 @@ GOOD, FAIR, POOR, FAR, MEASURED, TRIAL, PROVISIONAL, TOO_LARGE = (1 << bit for b
 _BANDS: Mapping[str, int] = {"good": GOOD, "fair": FAIR, "poor": POOR, "": 0}
 
 
-class _Told(Struct):
+class _Prediction(Struct):
     """Of a stored prediction what the table shows; earlier releases stored fewer fields."""
 
     value: float
@@ -44,7 +44,7 @@ class _Told(Struct):
     provisional: bool = False
 
 
-class _Said(Struct):
+class _Message(Struct):
     code: str
     detail: str
 
@@ -53,9 +53,9 @@ class _Entry(Struct):
     """Of a stored row what the table shows."""
 
     smiles: str
-    endpoints: dict[str, _Told] = {}
-    error: _Said | None = None
-    notes: list[_Said] = []
+    endpoints: dict[str, _Prediction] = {}
+    error: _Message | None = None
+    notes: list[_Message] = []
 
 
 class _Unit(Struct):
@@ -104,7 +104,7 @@ def stored_rows(
     Bands and measured values are shown where the champion that predicted still serves: no other one's wishes and data
     are those of the prediction.
     """
-    told = StoredRows(start, {name: Column() for name in job.champions})
+    stored = StoredRows(start, {name: Column() for name in job.champions})
     same = {
         name: each
         for name, each in champions.items()
@@ -114,16 +114,16 @@ def stored_rows(
     named = find_name_column(job.plan.columns, job.plan.smiles_column)
     at = job.plan.columns.index(named) if named in job.plan.columns else -1
     for row, entry in _read(job, folder, start, min(job.done, rows_shown(job), start + ROWS)):
-        place = len(told.smiles)
-        told.names.append(row.cells[at] if at >= 0 else "")
-        told.smiles.append(_structure(entry))
+        place = len(stored.smiles)
+        stored.names.append(row.cells[at] if at >= 0 else "")
+        stored.smiles.append(_structure(entry))
         if entry.error is not None:
-            told.faults[place] = wording.fault_words(entry.error.code, entry.error.detail)
+            stored.faults[place] = wording.fault_words(entry.error.code, entry.error.detail)
         if entry.notes:
-            told.notes[place] = "; ".join(note.detail for note in entry.notes)
-        for name, column in told.columns.items():
+            stored.notes[place] = "; ".join(note.detail for note in entry.notes)
+        for name, column in stored.columns.items():
             _add(column, place, entry.endpoints.get(name), same.get(name), known.get(name))
-    return told
+    return stored
 
 
 def units_of(job: Job, folder: JobFolder) -> dict[str, str]:
@@ -131,7 +131,7 @@ def units_of(job: Job, folder: JobFolder) -> dict[str, str]:
     for number in range(min(3, -(-job.done // job.plan.chunk_rows))):
         for entry in folder.read_results_as(number, _units_decoder):
             if entry.endpoints:
-                return {name: told.display_unit or told.unit for name, told in entry.endpoints.items()}
+                return {name: stored.display_unit or stored.unit for name, stored in entry.endpoints.items()}
     return {}
 
 
@@ -149,18 +149,24 @@ def _structure(entry: _Entry) -> str:
     return first.standardised if first is not None and ("\n" in sent or not sent) else sent.split("\n")[0]
 
 
-def _add(column: Column, place: int, told: _Told | None, champion: Champion | None, known: _Known | None) -> None:
-    if told is None:
+def _add(
+    column: Column, place: int, stored: _Prediction | None, champion: Champion | None, known: _Known | None
+) -> None:
+    if stored is None:
         column.values.append(None)
         column.marks.append(0)
         return
-    shown = told.value if told.display_value is UNSET else told.display_value
-    marks = FAR * (told.domain == "outside") + TRIAL * (told.role == "challenger") + PROVISIONAL * told.provisional
+    shown = stored.value if stored.display_value is UNSET else stored.display_value
+    marks = (
+        FAR * (stored.domain == "outside") + TRIAL * (stored.role == "challenger") + PROVISIONAL * stored.provisional
+    )
     marks += TOO_LARGE * (shown is None)
-    if champion is not None and told.champion == champion.manifest.version:
-        estimate = Estimate(told.standardised, told.value, None, None, told.similarity, told.percentile, told.label)
+    if champion is not None and stored.champion == champion.manifest.version:
+        estimate = Estimate(
+            stored.standardised, stored.value, None, None, stored.similarity, stored.percentile, stored.label
+        )
         marks += _BANDS[wording.band(wording.desirability(champion, estimate))]
-    if known is not None and (found := known.of(told.standardised)):
+    if known is not None and (found := known.of(stored.standardised)):
         marks += MEASURED
         column.measured[place] = found
     column.values.append(None if shown is None else float(shown))

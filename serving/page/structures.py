@@ -66,7 +66,7 @@ async def search_table(
     else:
         structures = data.smiles.split("\n")
     found = await engine.structure_search.search(data.query, data.kind, structures)
-    content = msgspec.json.encode({"found": found.rows, "said": said(found, len(structures), data.kind)})
+    content = msgspec.json.encode({"found": found.rows, "said": search_summary(found, len(structures), data.kind)})
     return Response(content, media_type=MediaType.JSON)
 
 
@@ -85,19 +85,19 @@ async def search_training(data: URLEncodedBody[Asked], engine: NamedDependency[E
     hits = await engine.work(_hits, champion, found, data.kind)
     unit = "" if champion.manifest.target.task == "binary" else champion.manifest.shown_unit
     html = render("hits.html", hits=hits, unit=unit, more=len(found.rows) - len(hits),
-                  said=said(found, len(smiles), data.kind))  # fmt: skip
+                  summary=search_summary(found, len(smiles), data.kind))  # fmt: skip
     return Response(html, media_type=MediaType.HTML)
 
 
 STRUCTURE_HANDLERS: list[ControllerRouterHandler] = [search_table, search_training]
 
 
-def said(found: Found, count: int, kind: str) -> str:
+def search_summary(found: Found, count: int, kind: str) -> str:
     """Say what a search found, and how far it came.
 
     Examples
     --------
-    >>> said(Found(((0, 1.0),), 3), 3, "substructure"), said(Found((), 200), 900, "similarity")
+    >>> search_summary(Found(((0, 1.0),), 3), 3, "substructure"), search_summary(Found((), 200), 900, "similarity")
     ('1 of 3 contain it.', '0 of 200 are like it. The search was stopped: 700 were not looked at. Ask more plainly.')
     """
     what = "contain it" if kind == "substructure" else "are like it"

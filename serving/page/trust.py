@@ -101,12 +101,14 @@ def _error(champion: Champion, card: ModelCard) -> Answered:
     spread = on.cv.get("accuracy" if binary else "mae")
     quality = wording.quality(card)
     kind: Kind = {"strong": "good", "fair": "fair", "weak": "poor", "": ""}[quality.strength] if quality else ""  # type: ignore[assignment]
-    said = []
+    facts = []
     if spread is not None:
-        said.append(f"On molecules that it had not seen, {_off(champion, 1 - spread.mean if binary else spread.mean)}.")
+        facts.append(
+            f"On molecules that it had not seen, {_off(champion, 1 - spread.mean if binary else spread.mean)}."
+        )
     if quality is not None:
-        said.append(f"{quality.score}, {quality.basis}{f': a {quality.strength} model' if quality.strength else ''}.")
-    return Answered(question, kind, tuple(said) or ("Its card does not say.",))
+        facts.append(f"{quality.score}, {quality.basis}{f': a {quality.strength} model' if quality.strength else ''}.")
+    return Answered(question, kind, tuple(facts) or ("Its card does not say.",))
 
 
 def _off(champion: Champion, error: float) -> str:
@@ -127,18 +129,18 @@ def _against_naive(card: ModelCard) -> Answered:
     metric = wording.METRICS.get(card.metric, card.metric)
     both = (number(own.mean, places(own.mean)), number(naive.cv, places(naive.cv)))
     better = own.mean < naive.cv if card.metric in wording.IN_UNITS else own.mean > naive.cv
-    said = f"{metric} {both[0]} against {both[1]} of the naive model, which gives every molecule the same value"
+    sentence = f"{metric} {both[0]} against {both[1]} of the naive model, which gives every molecule the same value"
     if better and card.metric in wording.IN_UNITS and naive.cv:
-        said += f": {100 * (1 - own.mean / naive.cv):.0f} % less error"
-    return Answered(question, "good" if better else "poor", (f"{said}.",))
+        sentence += f": {100 * (1 - own.mean / naive.cv):.0f} % less error"
+    return Answered(question, "good" if better else "poor", (f"{sentence}.",))
 
 
 def _data(champion: Champion, card: ModelCard) -> Answered:
-    said, rows, curated = [], card.scores.rows, card.data.curated
+    facts, rows, curated = [], card.scores.rows, card.data.curated
     if rows is not None:
-        said.append(f"{rows.train:,} molecules to learn from, and {rows.test:,} that were kept apart for the test.")
+        facts.append(f"{rows.train:,} molecules to learn from, and {rows.test:,} that were kept apart for the test.")
     else:
-        said.append(f"{len(champion.bundle.neighbours.smiles):,} molecules.")
+        facts.append(f"{len(champion.bundle.neighbours.smiles):,} molecules.")
     if card.data.training_range is not None and champion.manifest.target.task != "binary":
         manifest = champion.manifest
         ends = (
@@ -147,13 +149,13 @@ def _data(champion: Champion, card: ModelCard) -> Answered:
             else manifest.display.interval(*card.data.training_range)
         )
         low, high = ("beyond all numbers" if end is None else number(end, places(end)) for end in ends)
-        said.append(f"Measured values run from {low} to {high} {manifest.shown_unit}.")
+        facts.append(f"Measured values run from {low} to {high} {manifest.shown_unit}.")
     if curated is not None:
         lost = sum(curated.dropped.values())
-        said.append(f"{curated.kept + curated.merged:,} of {curated.rows:,} rows were used, {lost:,} dropped.")
+        facts.append(f"{curated.kept + curated.merged:,} of {curated.rows:,} rows were used, {lost:,} dropped.")
         if curated.bounds:
-            said.append(f"Of {curated.bounds:,} molecules only a bound is known.")
-    return Answered("What did it learn from?", "", tuple(said))
+            facts.append(f"Of {curated.bounds:,} molecules only a bound is known.")
+    return Answered("What did it learn from?", "", tuple(facts))
 
 
 def _split(card: ModelCard) -> Answered:
@@ -161,43 +163,43 @@ def _split(card: ModelCard) -> Answered:
     if not split.kind:
         return Answered("How was it tested?", "", ("Its card does not say.",))
     what = SPLITS.get(split.kind, "")
-    said = f"By {split.kind}, in {split.folds} folds{f': {what}' if what else ''}."
-    return Answered("How was it tested?", "fair" if split.kind == "random" else "good", (said,))
+    sentence = f"By {split.kind}, in {split.folds} folds{f': {what}' if what else ''}."
+    return Answered("How was it tested?", "fair" if split.kind == "random" else "good", (sentence,))
 
 
 def _calibration(champion: Champion, card: ModelCard) -> Answered:
-    binary, said, kind = champion.manifest.target.task == "binary", [], ""
+    binary, facts, kind = champion.manifest.target.task == "binary", [], ""
     report = card.trust.prediction_set if binary else card.trust.interval
     if report is not None and report.missing:
-        said.append(f"There is {report.missing}.")
+        facts.append(f"There is {report.missing}.")
     for part, where in ((report.held_out, "held-out"), (report.test, "test")) if report is not None else ():
         if part.coverage is None:
             continue
         what = "had their label in its 90 % set" if binary else "were in their 90 % interval"
-        said.append(f"{100 * part.coverage:.0f} % of {part.molecules:,} {where} molecules {what}.")
+        facts.append(f"{100 * part.coverage:.0f} % of {part.molecules:,} {where} molecules {what}.")
         kind = "poor" if part.coverage < LEAST_COVERAGE or kind == "poor" else "good"
     fit = card.trust.probability
     found = fit.held_out if fit is not None else None
     if found is not None and found.reliability:
         count = sum(each.molecules for each in found.reliability) or 1
         off = sum(abs(each.predicted - each.observed) * each.molecules for each in found.reliability) / count
-        said.append(f"Probabilities are {100 * off:.0f} points from what was observed, on average.")
+        facts.append(f"Probabilities are {100 * off:.0f} points from what was observed, on average.")
         kind = "poor" if off > WIDEST_CALIBRATION or kind == "poor" else "good"
-    return Answered("Do its intervals and probabilities hold?", kind or "", tuple(said) or ("Its card does not say.",))  # type: ignore[arg-type]
+    return Answered("Do its intervals and probabilities hold?", kind or "", tuple(facts) or ("Its card does not say.",))  # type: ignore[arg-type]
 
 
 def _domain(champion: Champion) -> Answered:
     levels = champion.manifest.trust.levels
     question = "Where does it not know?"
     if levels is None:
-        said = f"Where the nearest training molecule is less similar than {champion.manifest.domain_threshold:.2f}."
-        return Answered(question, "", (said,))
-    told = [
+        sentence = f"Where the nearest training molecule is less similar than {champion.manifest.domain_threshold:.2f}."
+        return Answered(question, "", (sentence,))
+    reliabilities = [
         f"{name.capitalize()} reliability: {wording.usual_error(champion.manifest, usual)}."
         for name, usual in zip(NAMES, levels.usual, strict=True)
         if usual is not None
     ]
-    return Answered(question, "", ("Every prediction names its reliability.", *told))
+    return Answered(question, "", ("Every prediction names its reliability.", *reliabilities))
 
 
 def _changes(champion: Champion, current: Current, store: Store, now: datetime) -> Answered:
@@ -208,13 +210,13 @@ def _changes(champion: Champion, current: Current, store: Store, now: datetime) 
             (each for each in (current, *current.history) if each.version == champion.manifest.version), current
         )
         return Answered(question, "", (f"Nothing: this champion serves since {_day(since.since)}.",))
-    endpoint, said = champion.manifest.endpoint, []
+    endpoint, lines = champion.manifest.endpoint, []
     for before, after in changes:
         line = f"{_day(after.since)}, by {after.by}: {after.version}"
         cards = (_card(store, endpoint, before.version) if before else None, _card(store, endpoint, after.version))
         line += f" in place of {before.version}" if before else ", the first champion"
-        said.append(f"{line}. {' '.join(_why(*cards))}".strip())
-    return Answered(question, "", tuple(said))
+        lines.append(f"{line}. {' '.join(_why(*cards))}".strip())
+    return Answered(question, "", tuple(lines))
 
 
 def _recent(current: Current, since: datetime) -> Iterator[tuple[ServedVersion | None, ServedVersion]]:

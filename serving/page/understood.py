@@ -41,7 +41,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Told:
+class UnderstoodLine:
     """How a line was understood: what it was read as, and the structure, or why it is refused."""
 
     line: int
@@ -56,7 +56,7 @@ class Told:
 class Understood:
     """All that is shown of the box before anything is predicted."""
 
-    rows: tuple[Told, ...]
+    rows: tuple[UnderstoodLine, ...]
     """Per molecule, in order."""
     counted: str
     """How many molecules there are, by what they were written as."""
@@ -64,7 +64,7 @@ class Understood:
     """Lines that hold no molecule, and what was done to read the others."""
 
     @property
-    def refused(self) -> tuple[Told, ...]:
+    def refused(self) -> tuple[UnderstoodLine, ...]:
         """Those for which nothing can be predicted."""
         return tuple(row for row in self.rows if row.fault)
 
@@ -100,13 +100,13 @@ def preview(text: str, at: int, readings: Collection[Reading], limits: Limits) -
     if not paste.entries:
         return Preview("", None, "", "", understood)
     place = before[-1] if before else 0
-    told, (parsed, _) = understood.rows[place], checked[place]
+    row, (parsed, _) = understood.rows[place], checked[place]
     if not isinstance(parsed, Molecule):
-        return Preview(told.name, None, "", told.fault, understood)
+        return Preview(row.name, None, "", row.fault, understood)
     facts = f"{CalcMolFormula(parsed.mol)}, {Properties(['amw']).ComputeProperties(parsed.mol)[0]:.1f} g/mol"
-    notes = [told.note, *(note.detail for note in parsed.notes)]
+    notes = [row.note, *(note.detail for note in parsed.notes)]
     return Preview(
-        told.name, structure_svg(parsed.smiles), "; ".join([facts, *filter(None, notes)]), "", understood
+        row.name, structure_svg(parsed.smiles), "; ".join([facts, *filter(None, notes)]), "", understood
     )  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def _understood(paste: Paste, checked: Sequence[tuple[Molecule | InvalidMolecule
             same = first.setdefault(parsed.smiles + parsed.mark, entry.line)
             note = "; ".join(filter(None, [note, f"the same molecule as line {same}" if same != entry.line else ""]))
         line = _line(entry)
-        rows.append(Told(entry.line, line.name, entry.notation.kind, line.smiles, note, fault))
+        rows.append(UnderstoodLine(entry.line, line.name, entry.notation.kind, line.smiles, note, fault))
     aside = [f"line {each.line} is not a molecule: {each.what}" for each in paste.left_out[:10]]
     if len(paste.left_out) > len(aside):
         aside.append(f"{len(paste.left_out) - len(aside)} more such lines")

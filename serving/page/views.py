@@ -23,7 +23,7 @@ from serving.page.drawing import structure_svg
 from serving.page.headings import Heading, headings
 from serving.page.known import Measured, measured_values
 from serving.page.radar import radar_of
-from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades, told_value
+from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades, value_and_unit
 from serving.page.understood import Line
 
 MOST_CARDS = 10
@@ -189,11 +189,11 @@ class Results:
         return in_categories(self.headings)
 
 
-def results_of(lines: Sequence[Line], told: Sequence[ShownMolecule], table: ChampionRegistry) -> Results:
+def results_of(lines: Sequence[Line], molecules: Sequence[ShownMolecule], table: ChampionRegistry) -> Results:
     """Put an answer together, in the order of the request. Draws structures: slow enough for a worker thread."""
     cards = tuple(
         card(position, line, each, picture=position <= MOST_PICTURES)
-        for position, (line, each) in enumerate(zip(lines, told, strict=True), start=1)
+        for position, (line, each) in enumerate(zip(lines, molecules, strict=True), start=1)
     )
     endpoints = len(table.champions)
     return Results(
@@ -220,30 +220,30 @@ def _provisional(table: ChampionRegistry) -> str:
 
 def _trials(table: ChampionRegistry) -> tuple[str, ...]:
     """Say where a challenger answers for some molecules."""
-    said = []
+    sentences = []
     for name, challenger in table.challengers.items():
         trial = table.appointments[name].challenger
         if trial is not None and trial.mode == "split":
             title, version = challenger.manifest.title, challenger.manifest.version
-            said.append(
+            sentences.append(
                 f"{title}: {version} answers for {100 * trial.share:.0f} % of the molecules, always the same ones."
             )
-    return tuple(said)
+    return tuple(sentences)
 
 
-def card(position: int, line: Line, told: ShownMolecule, *, picture: bool = True) -> Card:
+def card(position: int, line: Line, molecule: ShownMolecule, *, picture: bool = True) -> Card:
     """Make the card of one molecule."""
-    answer = told.answer
+    answer = molecule.answer
     if isinstance(answer, Fault):
-        said = wording.fault_words(answer.code, answer.detail)
+        sentence = wording.fault_words(answer.code, answer.detail)
         detail = answer.detail if answer.code in wording.FAULTS else ""
-        return Card(position, line, "", None, (), said, detail)
+        return Card(position, line, "", None, (), sentence, detail)
     standardised = next(iter(answer.values())).smiles
     rows = tuple(
-        _row(name, champion, answer[name], on_trial=name in told.on_trial, known=told.measured)
+        _row(name, champion, answer[name], on_trial=name in molecule.on_trial, known=molecule.measured)
         if name in answer
         else None
-        for name, champion in told.champions.items()
+        for name, champion in molecule.champions.items()
     )
     return Card(
         position,
@@ -252,14 +252,14 @@ def card(position: int, line: Line, told: ShownMolecule, *, picture: bool = True
         structure_svg(standardised) if picture else None,
         rows,
         read=standardised,
-        notes=(*filter(None, [line.note]), *notes_of(answer), *told.alike),
+        notes=(*filter(None, [line.note]), *notes_of(answer), *molecule.alike),
     )
 
 
 def notes_of(answer: Estimates) -> list[str]:
     """Say what was left out or not read of a structure, and which endpoints have no value."""
-    told = dict.fromkeys(note.detail for estimate in answer.values() for note in estimate.notes)
-    return [*told, *(fault.detail for fault in answer.faults.values())]
+    notes = dict.fromkeys(note.detail for estimate in answer.values() for note in estimate.notes)
+    return [*notes, *(fault.detail for fault in answer.faults.values())]
 
 
 def radar(cards: Sequence[Card]) -> Markup:
@@ -273,7 +273,7 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: boo
     seen = shown_estimate(champion, estimate)
     digits = significant if spans_decades(champion) else lambda _: decimals(seen)
     interval = _interval(seen, digits)
-    value, unit = told_value(champion, estimate)
+    value, unit = value_and_unit(champion, estimate)
     score = wording.desirability(champion, estimate)
     band = wording.band(score)
     return Row(

@@ -130,8 +130,8 @@ async def suggestions(data: URLEncodedBody[WhatIf], engine: NamedDependency[Engi
             start = answer[data.endpoint]
             made = await engine.work(suggested, pairs, champion.manifest, start.smiles)
             answers = await engine.predict(given.champions, [smiles for smiles, _ in made])
-            told = [each[data.endpoint].value if isinstance(each, Estimates) else None for each in answers]
-            values["found"] = await engine.work(_suggestions, champion, start.value, made, told)
+            predictions = [each[data.endpoint].value if isinstance(each, Estimates) else None for each in answers]
+            values["found"] = await engine.work(_suggestions, champion, start.value, made, predictions)
     return Response(render("suggestions.html", **values), media_type=MediaType.HTML)
 
 
@@ -239,8 +239,8 @@ def _compared(
         for first, second in zip(both[0].rows, both[1].rows, strict=True):
             if first is not None and second is not None:
                 deltas.append(_delta(first, second, pair=pair))
-        told = {each.before.endpoint for each in deltas}
-        missing = [champion.manifest.title for name, champion in champions.items() if name not in told]
+        compared = {each.before.endpoint for each in deltas}
+        missing = [champion.manifest.title for name, champion in champions.items() if name not in compared]
         for old, new in zip(*(physchem(mol).properties for mol in mols), strict=True):
             if old.value is not None and new.value is not None and old.shown != new.shown:
                 calculated.append((old.title, f"{old.shown} \N{RIGHTWARDS ARROW} {new.shown} {old.unit}".strip()))
@@ -289,12 +289,12 @@ def _trusted(champion: Champion, size: float, known: Differences | None, *, pair
 
 
 def _suggestions(
-    champion: Champion, start: float, made: Sequence[tuple[str, Change]], told: Sequence[float | None]
+    champion: Champion, start: float, made: Sequence[tuple[str, Change]], values: Sequence[float | None]
 ) -> list[Suggestion]:
     manifest = champion.manifest
     binary = manifest.target.task == "binary"
     found = []
-    for (smiles, change), value in zip(made, told, strict=True):
+    for (smiles, change), value in zip(made, values, strict=True):
         old, new = (each.replace("[*:1][H]", "H").replace("[*:1]", "*") for each in (change.before, change.after))
         where = place_words(change.context)
         if binary:

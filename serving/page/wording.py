@@ -92,8 +92,8 @@ def fault_words(code: str, detail: str = "") -> str:
     """
     if code in FAULTS or not detail:
         return FAULTS.get(code, "This molecule could not be predicted.")
-    said = detail[0].upper() + detail[1:]
-    return said if said.endswith(("?", ".")) else f"{said}."
+    sentence = detail[0].upper() + detail[1:]
+    return sentence if sentence.endswith(("?", ".")) else f"{sentence}."
 
 
 def provisional(card: ModelCard) -> str:

@@ -75,8 +75,8 @@ def supervise(settings: Settings) -> int:
     reading, writing = os.pipe()
     workers = [_Worker(number, shared, reading) for number in range(settings.workers)]
     result = 0
-    told = _Told()
-    while not told.once.wait(LOOK_SECONDS):
+    signals = _StopSignals()
+    while not signals.once.wait(LOOK_SECONDS):
         for worker in workers:
             code = worker.process.poll()
             if code is None:
@@ -89,13 +89,13 @@ def supervise(settings: Settings) -> int:
             worker.start()
         if result:
             break
-    _end(workers, told)
+    _end(workers, signals)
     os.close(writing)
     shutil.rmtree(shared, ignore_errors=True)
     return result
 
 
-class _Told:
+class _StopSignals:
     """How often a signal has come."""
 
     def __init__(self) -> None:
@@ -108,13 +108,13 @@ class _Told:
             event.set()
 
 
-def _end(workers: list[_Worker], told: _Told) -> None:
+def _end(workers: list[_Worker], signals: _StopSignals) -> None:
     """End every worker: with its running requests answered; by force after a second signal or a time limit."""
     for worker in workers:
         worker.process.terminate()
     until = time.monotonic() + STOP_SECONDS
     while any(worker.process.poll() is None for worker in workers):
-        if told.twice.wait(LOOK_SECONDS) or time.monotonic() > until:
+        if signals.twice.wait(LOOK_SECONDS) or time.monotonic() > until:
             for worker in workers:
                 worker.process.kill()
                 worker.process.wait()

@@ -114,23 +114,23 @@ def test_a_damaged_pointer_stops_the_backup_and_is_restored(
 
 def test_an_earlier_version_s_state_is_backed_up_before_it_is_changed(made: Project) -> None:
     """A run that has something to do writes a snapshot first, until the pointer is one of this version."""
-    store, said = Path(made.settings.store), list[str]()
+    store, messages = Path(made.settings.store), list[str]()
     now = pointer_of(made.settings).model_dump(mode="json", exclude_none=True)
     ends = {name: {key: entry[key] for key in ("version", "since", "by")} for name, entry in now["endpoints"].items()}
     landed = json.dumps({"format": 1, "generation": now["generation"], "endpoints": ends}).encode()
     (store / "current.json").write_bytes(landed)
     backed_up = made.settings.home / "backups"
 
-    assert upgrade_backup.back_up_before_upgrade(made.settings, FolderStore(store), said.append) == str(backed_up)
+    assert upgrade_backup.back_up_before_upgrade(made.settings, FolderStore(store), messages.append) == str(backed_up)
     (snapshot,) = backups(backed_up)
     wanted = json.loads(snapshot.read_bytes())["files"]["home/store/current.json"]["content"]
     assert (backed_up / wanted).read_bytes() == landed
-    assert "an earlier version wrote this state" in said[0]
+    assert "an earlier version wrote this state" in messages[0]
     (made.settings.home / "ledger" / "inference_service.json").unlink()
     made.run()
     assert len(backups(backed_up)) == 2
     FolderStore(store).update_pointer(lambda before: before.withdraw("logp", by="test", reason="to change something"))
-    assert upgrade_backup.back_up_before_upgrade(made.settings, FolderStore(store), said.append) is None
+    assert upgrade_backup.back_up_before_upgrade(made.settings, FolderStore(store), messages.append) is None
 
 
 def test_databases_outside_are_part_of_it_and_come_back_while_others_write(made: Project, tmp_path: Path) -> None:
@@ -165,18 +165,18 @@ def test_databases_outside_are_part_of_it_and_come_back_while_others_write(made:
 
 def test_only_what_is_new_is_sent_and_the_oldest_go(made: Project, tmp_path: Path) -> None:
     """A second backup sends next to nothing; content that no snapshot names any more is deleted."""
-    place, said = tmp_path / "backups", list[str]()
+    place, messages = tmp_path / "backups", list[str]()
     (made.settings.home / "store" / "note.txt").write_text("of the first snapshot only")
-    back_up(made.settings, str(place), said.append)
+    back_up(made.settings, str(place), messages.append)
     (made.settings.home / "store" / "note.txt").unlink()
     contents = set((place / "contents").rglob("*"))
-    back_up(made.settings, str(place), said.append)
-    assert said[-1].endswith("0.0 MB sent")
+    back_up(made.settings, str(place), messages.append)
+    assert messages[-1].endswith("0.0 MB sent")
     assert set((place / "contents").rglob("*")) == contents
 
-    back_up(made.settings, str(place), said.append, keep=2)
+    back_up(made.settings, str(place), messages.append, keep=2)
 
-    assert said[-1] == "1 older snapshots deleted"
+    assert messages[-1] == "1 older snapshots deleted"
     assert len(backups(place)) == 2
     assert len(contents - set((place / "contents").rglob("*"))) == 1
 
@@ -248,7 +248,7 @@ def test_an_interrupted_backup_leaves_no_snapshot_and_is_resumed(
     made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut in the middle, nothing is listed; the next one sends only the rest."""
-    place, said = tmp_path / "backups", list[str]()
+    place, messages = tmp_path / "backups", list[str]()
     real: Callable[..., Any] = backup._send
     calls = []
 
@@ -265,7 +265,7 @@ def test_an_interrupted_backup_leaves_no_snapshot_and_is_resumed(
     monkeypatch.undo()
     kept = {path: path.stat().st_mtime_ns for path in (place / "contents").rglob("*") if path.is_file()}
 
-    back_up(made.settings, str(place), said.append)
+    back_up(made.settings, str(place), messages.append)
 
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert len(backups(place)) == 1
@@ -293,15 +293,15 @@ def test_from_s3_only(made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyP
         back_up(settings, "s3://backups/aidrug", silent)
         shutil.rmtree(made.settings.home)
         s3.delete_object(Bucket="bundles", Key="store/current.json")
-        said = list[str]()
+        messages = list[str]()
 
-        restore(settings, "s3://backups/aidrug", said.append)
+        restore(settings, "s3://backups/aidrug", messages.append)
 
-        assert said[-1] == "the bundle store serves 2 endpoints again"
+        assert messages[-1] == "the bundle store serves 2 endpoints again"
         assert predictions(settings) == before
         assert Project(settings, made.instance).run().made == []
-        restore(settings, "s3://backups/aidrug", said.append)
-        assert said[-1] == "the bundle store serves 2 endpoints and was left as it is"
+        restore(settings, "s3://backups/aidrug", messages.append)
+        assert messages[-1] == "the bundle store serves 2 endpoints and was left as it is"
 
 
 def test_databases_are_compacted_only_while_nobody_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

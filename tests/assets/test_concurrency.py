@@ -23,17 +23,17 @@ def test_a_run_that_begins_during_another_waits_and_finds_nothing_left(
 ) -> None:
     """A run that begins while another is at work says so, waits for its end, and then finds nothing left to do."""
     monkeypatch.setattr(dg.DagsterInstance, "get", staticmethod(lambda: nullcontext(made.instance)))
-    said = []
+    messages = []
     with ExitStack() as other:
         other.enter_context(one_at_a_time(made.settings.folder("locks") / "run"))
 
         def say(line: str) -> None:
-            said.append(line)
+            messages.append(line)
             other.close()  # the other run ends
 
         report = run_stale(made.settings, Lines(say), say=say)
 
-    assert said == ["another run is at work; waiting for its end"]
+    assert messages == ["another run is at work; waiting for its end"]
     assert (report.made, report.failed) == ([], {})
 
 

@@ -33,9 +33,9 @@ def decided(card: ModelCard) -> tuple[str, object]:
     return card.signature, card.decision.model_copy(update={"reason": reason})
 
 
-def said(project: Project) -> list[str]:
+def finished(project: Project) -> list[str]:
     """Return the assets in the order in which they were done."""
-    return [line.split("]")[1].split()[0] for line in project.said if line.startswith("[")]
+    return [line.split("]")[1].split()[0] for line in project.lines if line.startswith("[")]
 
 
 def cards(project: Project) -> dict[str, ModelCard]:
@@ -47,7 +47,7 @@ def cards(project: Project) -> dict[str, ModelCard]:
 
 def run(project: Project, selection: Selection) -> list[str]:
     """Make a part; return what was made."""
-    report = bring_up_to_date(project.catalog(), project.instance, Lines(project.said.append), selection)
+    report = bring_up_to_date(project.catalog(), project.instance, Lines(project.lines.append), selection)
     assert not report.failed
     return report.made
 
@@ -56,7 +56,7 @@ def test_each_endpoint_serves_before_anything_costly_is_trained(cheap_first: Pro
     """The first bundle is published before the second endpoint is begun; every endpoint before a costly model is."""
     report = cheap_first.run()
     assert not report.failed
-    order = said(cheap_first)
+    order = finished(cheap_first)
     published = [place for place, key in enumerate(order) if key == "inference_service"]
     assert published[0] < order.index("dataset/logp")
     costly = min(order.index(f"trained_model/{name}/{model}") for name in ("greasy", "logp") for model in COSTLY)

@@ -80,9 +80,9 @@ def test_dagsters_own_command_serves_what_can_be_made(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "no kernel" in done.stderr + done.stdout
     assert (copy.home / "store" / "current.json").exists(), done.stderr[-3000:]
-    told = copy.aidrug("plan", code=2)
-    assert "1 stale" in told
-    assert "trained_model/toy/gp" in told
+    printed = copy.aidrug("plan", code=2)
+    assert "1 stale" in printed
+    assert "trained_model/toy/gp" in printed
 
 
 FAILING = "def train(X_train, y_train, config):\n    raise ValueError('no kernel')\n"

@@ -115,17 +115,17 @@ def test_reported_values_become_a_file_to_train_on(project: Project, tmp_path: P
         export(project.settings, "logp", out)
     record.measure([MeasurementRow(1.0, b"b" * 16, "CCO", "logp", -0.25, 'lab, "north"', "7", unit="old unit")])
     record.measure([MeasurementRow(2.0, b"c" * 16, "CCN", "logp", 0.5, "=1+1", relation="<")])
-    said = export(project.settings, "logp", out)
+    message = export(project.settings, "logp", out)
     unit = load_configs(project.settings.configs).endpoints["logp"].unit
-    assert "2 measured values of logp; 1 without a structure" in said
+    assert "2 measured values of logp; 1 without a structure" in message
     layout = "smiles_column: smiles, value_column: value, relation_column: relation, unit_column: unit"
-    assert f"{{file: {out}, format: csv, {layout}}}" in said
+    assert f"{{file: {out}, format: csv, {layout}}}" in message
     assert out.read_text().splitlines() == [
         "smiles,relation,value,unit,source,name,received",
         'CCO,=,-0.25,old unit,"lab, ""north""",7,1970-01-01T00:00:01Z',
         f"CCN,<,0.5,{unit},'=1+1,,1970-01-01T00:00:02Z",
     ]
-    source = CsvSource.model_validate({"kind": "csv", "files": [yaml.safe_load(said[said.index("{") :])]})
+    source = CsvSource.model_validate({"kind": "csv", "files": [yaml.safe_load(message[message.index("{") :])]})
     read = read_source(source, project.settings.root)
     assert read[["smiles", "relation", "value", "unit"]].to_numpy().tolist() == [
         ["CCO", "=", "-0.25", "old unit"], ["CCN", "<", "0.5", unit],

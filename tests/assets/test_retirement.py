@@ -94,9 +94,9 @@ def test_a_renamed_endpoint_is_two_and_renaming_it_back_trains_nothing(made: Pro
 def test_an_endpoint_that_was_retired_by_hand_comes_back_by_hand_only(made: Project) -> None:
     """Also when its training is under way and publishes afterwards; its history is kept, its name is not reused."""
     before = pointer(made).endpoints["logp"]
-    said = retire(made.settings, "logp", "the assay was wrong")
-    assert "the assay was wrong" in said
-    assert "it is still trained" in said
+    message = retire(made.settings, "logp", "the assay was wrong")
+    assert "the assay was wrong" in message
+    assert "it is still trained" in message
     made.edit("configs/endpoints/logp.yaml", "description: logp", "description: another one")
     assert {"champion_model/logp", "inference_service"} <= set(made.run().made)
     assert pointer(made).withdrawn["logp"].reason == "the assay was wrong"
@@ -119,7 +119,7 @@ def test_a_publisher_withdraws_nothing_that_it_never_published(made: Project) ->
         (other.configs / part).write_bytes((made.settings.configs / part).read_bytes())
     theirs = Project(other, made.instance)
     with dg.DagsterInstance.ephemeral() as instance:
-        report = bring_up_to_date(theirs.catalog(), instance, Lines(made.said.append))
+        report = bring_up_to_date(theirs.catalog(), instance, Lines(made.lines.append))
 
     assert not report.failed
     assert set(pointer(made).endpoints) == {"greasy", "logp"}

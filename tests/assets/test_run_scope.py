@@ -37,7 +37,7 @@ def test_the_process_of_a_run_knows_what_the_run_makes(monkeypatch: pytest.Monke
         some = frozenset(map(keys.asset_key, WANTED))
         for selection, expected in ((some, frozenset(map(step_name, WANTED))), (None, None)):
             run = instance.add_run(dg.DagsterRun(job_name=RETRAINING, asset_selection=selection))
-            started_with(monkeypatch, _told(instance.get_ref(), run.run_id), object(), object())
+            started_with(monkeypatch, _arguments(instance.get_ref(), run.run_id), object(), object())
             assert assets_of_run() == expected
 
     started_with(monkeypatch, "some other text", 1)
@@ -60,12 +60,12 @@ def test_what_is_made_from_part_of_the_definitions_is_what_is_made_from_all(made
     assert loaded == set(WANTED)
     assert {job.name for job in some.resolve_all_job_defs()} >= {RETRAINING, "all_assets"}
 
-    told = []
+    materialised = []
     for defs in (made.defs(), some):
         result = made.materialise(*WANTED, defs=defs)
         assert result.success
         events = result.get_asset_materialization_events()
-        told.append(
+        materialised.append(
             {
                 keys.catalog_key(event.asset_key): {
                     name: value
@@ -76,7 +76,7 @@ def test_what_is_made_from_part_of_the_definitions_is_what_is_made_from_all(made
                 if event.asset_key
             }
         )
-    assert told[0] == told[1]
+    assert materialised[0] == materialised[1]
     assert made.plan() == {}
     assert made.unsynced() == set()
 
@@ -88,6 +88,6 @@ def test_what_is_no_asset_loads_everything(made: Project) -> None:
     assert len(list(defs.assets or ())) > len(made.catalog().nodes)
 
 
-def _told(ref: InstanceRef, run_id: str) -> str:
+def _arguments(ref: InstanceRef, run_id: str) -> str:
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__"), RETRAINING)
     return serialize_value(ExecuteExternalJobArgs(job_origin=origin, run_id=run_id, instance_ref=ref))

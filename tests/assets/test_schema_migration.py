@@ -87,7 +87,7 @@ def test_an_older_schema_is_backed_up_upgraded_and_taken_back(settings: Settings
 
 
 def test_a_failed_upgrade_leaves_everything_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[str]
 ) -> None:
     """The databases are those of before, and the message says what failed."""
     made, database = small(tmp_path, monkeypatch)
@@ -100,50 +100,50 @@ def test_a_failed_upgrade_leaves_everything_as_it_was(
 
     monkeypatch.setattr(schema_migration, "_upgrade", breaks)
     with pytest.raises(StoreError, match="everything is as before: mlflow db upgrade: no space left"):
-        schema_migration.migrate(made, said.append)
+        schema_migration.migrate(made, messages.append)
 
     assert revision(database) == before
     assert not (made.home / schema_migration.RECORD).exists()
 
 
 def test_a_newer_schema_is_refused_with_the_way_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[str]
 ) -> None:
     """Only the version that wrote it, or a backup, helps. Where there is no database there is nothing to do."""
     made, database = small(tmp_path, monkeypatch)
     stamp(database, DUMMY)
 
     with pytest.raises(StoreError, match=f"does not know its schema {DUMMY}.*aidrug migrate --undo"):
-        schema_migration.migrate(made, said.append)
+        schema_migration.migrate(made, messages.append)
     assert revision(database) == DUMMY
     shutil.rmtree(made.home)
-    assert not schema_migration.migrate(made, said.append)
-    assert not said
+    assert not schema_migration.migrate(made, messages.append)
+    assert not messages
 
 
 def test_another_revision_that_changed_nothing_forgets_the_way_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[str]
 ) -> None:
     """A upgrades, B does not: going back from B to A restores nothing."""
     made, database = small(tmp_path, monkeypatch)
     stamp(database, str(schema_migration._ancestry("mlflow")[schema_migration._head("mlflow")]))
     monkeypatch.setattr(schema_migration, "_upgrade", lambda *_: stamp(database, schema_migration._head("mlflow")))
-    assert schema_migration.migrate(made, said.append)
+    assert schema_migration.migrate(made, messages.append)
     schema_migration.forget(made)
     assert (made.home / schema_migration.RECORD).exists()
 
     monkeypatch.setenv("AIDRUG_GIT_SHA", "b" * 40)
     schema_migration.forget(made)
-    said.clear()
-    schema_migration.undo(made, said.append)
+    messages.clear()
+    schema_migration.undo(made, messages.append)
 
-    assert said == ["no upgrade to take back"]
+    assert messages == ["no upgrade to take back"]
     assert revision(database) == schema_migration._head("mlflow")
 
 
 @pytest.fixture
-def said() -> list[str]:
-    """Collect what is said."""
+def messages() -> list[str]:
+    """Collect the messages."""
     return []
 
 

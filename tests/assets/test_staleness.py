@@ -176,8 +176,8 @@ def test_a_models_description_reaches_its_card(made: Project) -> None:
     assert stale(made) == champions | {"inference_service"}
     assert trained_by(made) == []
     for name, was in before.items():
-        told = card(made, name).model
-        assert told.description == ("a wood" if told.name == "rf" else was.model.description)
+        model = card(made, name).model
+        assert model.description == ("a wood" if model.name == "rf" else was.model.description)
 
 
 def test_another_metric_reaches_the_card(made: Project) -> None:

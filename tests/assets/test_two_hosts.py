@@ -21,7 +21,7 @@ def test_what_the_training_host_trained_is_judged_and_never_trained_again(projec
     trainer = replace(project.settings, home=project.settings.home / "trainer")
     with dg.DagsterInstance.ephemeral() as instance:
         catalog = replace(project.catalog(), settings=trainer)
-        report = bring_up_to_date(catalog, instance, Lines(project.said.append), Selection(train_only=True))
+        report = bring_up_to_date(catalog, instance, Lines(project.lines.append), Selection(train_only=True))
         assert {key.split("/")[0] for key in report.made} == {"dataset", "features", "trained_model"}
         assert not report.failed
     trained = _trainings(project)

@@ -121,12 +121,12 @@ def corrected(known: Values, D: Numbers, Y: Values, folds: NDArray[np.int_], tas
     shallow, wide = recipe.Config(**SHALLOW), recipe.Config(**WIDE)
     titles = (PROCESS, ITSELF, SISTERS, DESCRIBED) if Y.shape[1] > 1 else (PROCESS, ITSELF, DESCRIBED)
     raw = {title: np.full(len(y), np.nan) for title in titles}
-    for fold, told in enumerate(known):
-        fitted, inside, own = np.isfinite(y) & (folds >= 0) & (folds != fold), folds == fold, told[:, task]
+    for fold, predicted in enumerate(known):
+        fitted, inside, own = np.isfinite(y) & (folds >= 0) & (folds != fold), folds == fold, predicted[:, task]
         raw[PROCESS][inside] = own[inside]
         ways = {
             ITSELF: (own[:, None], shallow),
-            SISTERS: (told, shallow),
+            SISTERS: (predicted, shallow),
             DESCRIBED: (np.hstack([own[:, None], D]), wide),
         }
         for title in titles[1:]:

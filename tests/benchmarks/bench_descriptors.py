@@ -97,8 +97,8 @@ def gain(name: str) -> None:
                 config = type(config).model_validate({**config.model_dump(), "blocks": kept})
             X = featurize(read, dataset.molecules())
             data = TrainingData(X, dataset.values, dataset.folds, dataset.exact)
-            told = cross_validate(model.recipe, config, endpoint.target, data).summary()[endpoint.champion.metric]
-            print(f"{name} {model.name:9}{instead or 'none':18} {told['mean']:.3f} +- {told['std']:.3f}", flush=True)
+            score = cross_validate(model.recipe, config, endpoint.target, data).summary()[endpoint.champion.metric]
+            print(f"{name} {model.name:9}{instead or 'none':18} {score['mean']:.3f} +- {score['std']:.3f}", flush=True)
 
 
 if __name__ == "__main__":

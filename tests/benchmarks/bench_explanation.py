@@ -98,7 +98,7 @@ class Truth:
     parts: list[np.ndarray]
     values: np.ndarray
     task: str
-    told_by: tuple[str, ...]
+    revealed_by: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -209,13 +209,13 @@ def one(truth: Truth, family: str, molecules: list[Molecule], less: list[Whittle
     old, _ = explained(masked, molecules[TRAINED : TRAINED + MASKED])
     (r, signs, size), (r_masked, signs_masked, _) = agreement(truth, new), agreement(truth, old)
     true = float(np.mean([np.abs(each).sum() for each in truth.parts[TRAINED:]]))
-    said = on_scale(served.predict(X), truth), on_scale(served.predict(featurizers.featurize(features, [
+    predicted = on_scale(served.predict(X), truth), on_scale(served.predict(featurizers.featurize(features, [
         each.left for each in less])), truth)  # fmt: skip
-    groups = [followed(less, atoms, *said) for atoms in (new, old)]
+    groups = [followed(less, atoms, *predicted) for atoms in (new, old)]
     known = now.atom_values
     assert known is not None
-    left = said[0][TRAINED:] - known.start - sums(new)
-    fidelity = 1 - float((left**2).sum() / ((said[0][TRAINED:] - said[0][TRAINED:].mean()) ** 2).sum())
+    left = predicted[0][TRAINED:] - known.start - sums(new)
+    fidelity = 1 - float((left**2).sum() / ((predicted[0][TRAINED:] - predicted[0][TRAINED:].mean()) ** 2).sum())
     quality = fit(truth, served.predict(X[TRAINED:]))
     cells = (truth.name, family, f"{quality:.2f}", f"**{r:.2f}**", f"{r_masked:.2f}", f"**{signs:.2f}**",
              f"{signs_masked:.2f}", f"{size:.2f}", f"{true:.2f}", f"**{groups[0]:.2f}**", f"{groups[1]:.2f}",
@@ -257,7 +257,8 @@ def without_leaks(truth: Truth, molecules: list[Molecule]) -> Iterator[None]:
     leaks = [
         place
         for place, name in enumerate(rdkit_descriptors.NAMES)
-        if name in truth.told_by or (X[:, place].std() > 0 and abs(np.corrcoef(X[:, place], truth.values)[0, 1]) > LEAK)
+        if name in truth.revealed_by
+        or (X[:, place].std() > 0 and abs(np.corrcoef(X[:, place], truth.values)[0, 1]) > LEAK)
     ]
 
     def featurize(given: Any) -> Any:
@@ -295,8 +296,8 @@ def whittled(place: int, molecule: Molecule) -> list[Whittled]:
 def followed(less: list[Whittled], atoms: list[np.ndarray], whole: np.ndarray, rest: np.ndarray) -> float:
     """Correlate what the model loses without a group with the sum of the group's atoms."""
     pairs = [
-        (atoms[each.place - TRAINED][each.atoms].sum(), whole[each.place] - said)
-        for each, said in zip(less, rest, strict=True)
+        (atoms[each.place - TRAINED][each.atoms].sum(), whole[each.place] - predicted)
+        for each, predicted in zip(less, rest, strict=True)
         if each.place - TRAINED < len(atoms)
     ]
     return float(np.corrcoef(np.array(pairs).T)[0, 1])

@@ -181,8 +181,10 @@ def _until_calm(process: int) -> None:
 
 def _memory(workers: list[psutil.Process]) -> Figures:
     """Return the mean of a worker's memory, in MB."""
-    told = [worker.memory_full_info() for worker in workers]
-    return {f"{kind}_mb": sum(getattr(each, kind) for each in told) / len(told) / 1e6 for kind in ("uss", "pss", "rss")}
+    usage = [worker.memory_full_info() for worker in workers]
+    return {
+        f"{kind}_mb": sum(getattr(each, kind) for each in usage) / len(usage) / 1e6 for kind in ("uss", "pss", "rss")
+    }
 
 
 def _page(address: str) -> float:

@@ -65,8 +65,8 @@ def _timed(home: Path, least: float, *words: str) -> None:
     _run(home, *words)
     after, seconds = os.times(), time.perf_counter() - began
     busy = after.children_user + after.children_system - before.children_user - before.children_system
-    told = " ".join(words[:2] if words[0] == "endpoint" else words[:1])
-    print(f"aidrug {told}: {seconds:.1f} s, {busy:.1f} s of processor time, {busy / least:.2f} of the baseline")
+    command = " ".join(words[:2] if words[0] == "endpoint" else words[:1])
+    print(f"aidrug {command}: {seconds:.1f} s, {busy:.1f} s of processor time, {busy / least:.2f} of the baseline")
 
 
 def _run(home: Path, *words: str) -> str:

@@ -90,8 +90,8 @@ class Programme:
         """Return the `n x t` predictions of all molecules by a model, and what they took; none where none are there."""
         model = self.models[name.partition(",")[0]]
         signed = sign(Makers(("rows", "training", "joint"), model.features, model.recipe), ROOT)
-        told = [name, self.group.digest, model.settings().model_dump(mode="json"), signed["code"], signed["library"]]
-        path = HOME / "programme" / f"{json_digest(told)}.npz"
+        key = [name, self.group.digest, model.settings().model_dump(mode="json"), signed["code"], signed["library"]]
+        path = HOME / "programme" / f"{json_digest(key)}.npz"
         if not path.exists() and fit:
             began = time.process_time()
             raw = self._jointly(model, apart=name == APART) if model.is_joint else self._one_by_one(model)

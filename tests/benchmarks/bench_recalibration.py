@@ -25,7 +25,7 @@ from model_zoo.data.targets import Target
 from model_zoo.monitoring.calibration_rows import PredictedInterval
 from model_zoo.monitoring.prediction_log import MeasurementRow
 from model_zoo.monitoring.recalibration import Recalibration, recalibrate
-from tests.benchmarks.bench_uncertainty import DOCUMENT, told
+from tests.benchmarks.bench_uncertainty import DOCUMENT, apply_rules
 from tests.benchmarks.marked_table import write_between
 from tests.benchmarks.withheld import ROOT, Case, cases, elsewhere
 
@@ -88,7 +88,7 @@ def replayed(cache: Path, data: Path) -> list[str]:
     configs = load_configs(ROOT / "configs")
     endpoint = configs.endpoints["solubility_logs"]
     for case in cases(configs, [endpoint.name], FAMILIES, cache, 0, data):
-        found, order = told(case, endpoint), file_order(case, data, endpoint)
+        found, order = apply_rules(case, endpoint), file_order(case, data, endpoint)
         errors, generator = found.errors / found.widths, np.random.default_rng(0)
         orders = {"of the file": [order], "random": [generator.permutation(len(order)) for _ in range(ORDERS)]}
         for name, each in orders.items():

@@ -128,15 +128,15 @@ def lines(figures: dict[str, dict[str, float]]) -> list[str]:
     ]
     titles += ["largest process, MB", "a billion rows, core hours", "at $0.045"]
     shown = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
-    for endpoints, told in sorted(figures.items(), key=lambda item: int(item[0])):
-        hours = BILLION * told["ray_ms"] / 3.6e6
+    for endpoints, measured in sorted(figures.items(), key=lambda item: int(item[0])):
+        hours = BILLION * measured["ray_ms"] / 3.6e6
         cells = [
             endpoints,
-            f"{told['rows']:,.0f}",
-            *(f"{told[name]:.2f}" for name in ("plain_ms", "ray_ms")),
-            f"{100 * told['rate']:.0f} %",
+            f"{measured['rows']:,.0f}",
+            *(f"{measured[name]:.2f}" for name in ("plain_ms", "ray_ms")),
+            f"{100 * measured['rate']:.0f} %",
         ]
-        cells += [f"{told['open_s']:.1f}", f"{told['worker_mb']:.0f}", f"{hours:,.0f}"]
+        cells += [f"{measured['open_s']:.1f}", f"{measured['worker_mb']:.0f}", f"{hours:,.0f}"]
         shown.append("| " + " | ".join([*cells, f"${hours * DOLLARS_PER_CORE_HOUR:,.0f}"]) + " |")
     return shown
 

@@ -45,12 +45,12 @@ def main() -> None:
             continue
         y, there = Y[:, place], np.isfinite(Y[:, place]) & (folds >= 0)
         raw = {title: np.full(len(y), np.nan) for title in (RIDGE, ITSELF, SISTERS)}
-        for fold, told in enumerate(known):
-            fitted, inside, own = there & (folds != fold), folds == fold, told[:, place]
+        for fold, predicted in enumerate(known):
+            fitted, inside, own = there & (folds != fold), folds == fold, predicted[:, place]
             raw[RIDGE][inside] = own[inside]
             for title, columns in ((ITSELF, [place]), (SISTERS, list(range(Y.shape[1])))):
-                model = recipe.train(told[fitted][:, columns], (y - own)[fitted], config)
-                raw[title][inside] = own[inside] + model.predict(told[inside][:, columns])
+                model = recipe.train(predicted[fitted][:, columns], (y - own)[fitted], config)
+                raw[title][inside] = own[inside] + model.predict(predicted[inside][:, columns])
         missed[name] = {title: np.abs(each - y)[there] for title, each in raw.items()}
         kin[name] = programme.groups[there]
     against = dict.fromkeys(JUDGED, ITSELF)

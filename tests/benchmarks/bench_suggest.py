@@ -35,7 +35,7 @@ RESULTS = Path(__file__).parent / "results" / "suggest.json"
 START, BATCH, ROUNDS, SEEDS = 48, 24, 20, 10
 EARLIEST = 0.1
 """Of a series: where a start is drawn from."""
-TOLD = (5, 10, 20)
+COUNTED_AFTER = (5, 10, 20)
 """Rounds after which hits are counted."""
 EXPLORATIONS = (EXPLORATION, 0.5, 2.0)
 OURS = f"suggest {EXPLORATION:g}"
@@ -225,7 +225,7 @@ def main() -> None:
                 continue
             began = time.process_time()
             played = [campaign.found(strategy, seed) for seed in range(SEEDS)]
-            found[strategy] = [[counts[number] for number in TOLD] for counts in played]
+            found[strategy] = [[counts[number] for number in COUNTED_AFTER] for counts in played]
             made = {"molecules": len(series.smiles), "hits": hits, "campaigns": SEEDS, "found": found}
             known[name] = {**made, **(compared(found, hits) if OURS in found else {})}
             RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -64,8 +64,8 @@ def store_result(home: Path, store: FolderStore, molecules: int) -> str:
         for index in range(start, min(molecules, start + CHUNK)):
             smiles = structures[index % len(structures)]
             rows.append(Row([f"CMPD-{random_.randrange(10 * molecules)}", smiles], smiles))
-            told = {name: prediction(random_, smiles, version) for name, version in versions.items()}
-            entries.append(MoleculePrediction(index, smiles, told))
+            predictions = {name: prediction(random_, smiles, version) for name, version in versions.items()}
+            entries.append(MoleculePrediction(index, smiles, predictions))
         folder.write_rows(start // CHUNK, rows)
         folder.write_results(start // CHUNK, entries)
     plan = Plan(("id", "smiles"), "smiles", "csv", name="library.csv", chunk_rows=CHUNK)

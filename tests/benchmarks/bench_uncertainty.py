@@ -63,7 +63,7 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class Told:
+class WithheldErrors:
     """Of withheld molecules: real and expected errors, half widths, levels, and what an oracle expects."""
 
     errors: np.ndarray
@@ -89,10 +89,10 @@ def main() -> None:
     asked = parser.parse_intermixed_args()
     configs = load_configs(ROOT / "configs")
     names, families = asked.endpoints or list(configs.endpoints), asked.families.split(",")
-    groups: dict[tuple[str, str, str], list[Told]] = {}
+    groups: dict[tuple[str, str, str], list[WithheldErrors]] = {}
     for case in cases(configs, names, families, asked.cache, asked.parts, asked.data, only_kept=asked.kept):
         key = (case.endpoint, case.model, case.withheld.split()[0])
-        groups.setdefault(key, []).append(told(case, configs.endpoints[case.endpoint]))
+        groups.setdefault(key, []).append(apply_rules(case, configs.endpoints[case.endpoint]))
     pooled = {key: join(parts) for key, parts in sorted(groups.items())}
     regressions = {key: each for key, each in pooled.items() if configs.endpoints[key[0]].target.task == "regression"}
     classes = {key: each for key, each in pooled.items() if key not in regressions}
@@ -102,7 +102,7 @@ def main() -> None:
         write_between(DOCUMENT, "table", lines)
 
 
-def told(case: Case, endpoint: Endpoint) -> Told:
+def apply_rules(case: Case, endpoint: Endpoint) -> WithheldErrors:
     """Apply the rules of a bundle, and those before, to what was withheld."""
     known, new = Looks.of(case.smiles), Looks.of(case.new_smiles)
     nobody = np.empty(0)
@@ -129,7 +129,9 @@ def told(case: Case, endpoint: Endpoint) -> Told:
         widths = trust.interval.around(expected)
         widths_before = expected * hardest(known_hard, errors, case.folds, ceiling)
     wrong = real if trust.probability is None else (trust.probability.label(value) != case.new_values).astype(float)
-    return Told(real, expected, expected_before, widths, widths_before, levels, oracle(new.packed, real), wrong)
+    return WithheldErrors(
+        real, expected, expected_before, widths, widths_before, levels, oracle(new.packed, real), wrong
+    )
 
 
 def before(known: Looks, new: Looks, errors: np.ndarray, folds: np.ndarray) -> np.ndarray:
@@ -139,12 +141,14 @@ def before(known: Looks, new: Looks, errors: np.ndarray, folds: np.ndarray) -> n
     return fit_error_model(hard, errors).scale(difficulty(near, errors[rows]))
 
 
-def join(parts: list[Told]) -> Told:
+def join(parts: list[WithheldErrors]) -> WithheldErrors:
     """Put the parts of an endpoint that were withheld in turn together."""
-    return Told(*(np.concatenate([vars(part)[name] for part in parts]) for name in Told.__dataclass_fields__))
+    return WithheldErrors(
+        *(np.concatenate([vars(part)[name] for part in parts]) for name in WithheldErrors.__dataclass_fields__)
+    )
 
 
-def regression_table(found: dict[tuple[str, str, str], Told]) -> list[str]:
+def regression_table(found: dict[tuple[str, str, str], WithheldErrors]) -> list[str]:
     """Report intervals and expected errors."""
     titles = (
         "endpoint", "model", "withheld", "molecules", "coverage", "before", "by fifth of expected error",
@@ -166,7 +170,7 @@ def regression_table(found: dict[tuple[str, str, str], Told]) -> list[str]:
     return lines
 
 
-def class_table(found: dict[tuple[str, str, str], Told]) -> list[str]:
+def class_table(found: dict[tuple[str, str, str], WithheldErrors]) -> list[str]:
     """Report expected errors of classes."""
     titles = ("endpoint", "model", "withheld", "molecules", "wrong labels", "AUROC for wrong ones", "before", "oracle",
               "wrong by level (molecules)")  # fmt: skip
@@ -183,20 +187,20 @@ def begin(titles: tuple[str, ...]) -> list[str]:
     return ["| " + " | ".join(titles) + " |", "| " + " | ".join(["---"] * len(titles)) + " |"]
 
 
-def ranks(each: Told, errors: np.ndarray) -> Iterator[str]:
+def ranks(each: WithheldErrors, errors: np.ndarray) -> Iterator[str]:
     """Yield the rank correlations with real errors: now, before, and the oracle's."""
     for place, guess in enumerate((each.expected, each.expected_before, each.oracle)):
         yield f"**{spearman(guess, errors):.2f}**" if place == 0 else f"{spearman(guess, errors):.2f}"
 
 
-def aurocs(each: Told, large: np.ndarray) -> Iterator[str]:
+def aurocs(each: WithheldErrors, large: np.ndarray) -> Iterator[str]:
     """Yield how often a large error was expected to be larger than a small one: now, before, and the oracle's."""
     for place, guess in enumerate((each.expected, each.expected_before, each.oracle)):
         share = auroc(guess, large)
         yield f"**{share:.2f}**" if place == 0 else f"{share:.2f}"
 
 
-def by_level(each: Told, errors: np.ndarray) -> str:
+def by_level(each: WithheldErrors, errors: np.ndarray) -> str:
     """Return the mean error of each level, and how many molecules are in it."""
     found = ((name, each.levels == place) for place, name in enumerate(NAMES))
     return ", ".join(f"{name} {errors[inside].mean():.2f} ({inside.sum()})" for name, inside in found if inside.any())

@@ -101,8 +101,8 @@ def make_grid(folder: Path, endpoints: int) -> Grid:
     rows = list(_measurements())
     (grid.folder / "configs" / "models").mkdir(parents=True, exist_ok=True)
     for name, content in MODELS.items():
-        told = {"name": name, "description": f"{name} of the grid.", "cheap": True, **content}
-        (grid.folder / "configs" / "models" / f"{name}.yaml").write_text(yaml.safe_dump(told, sort_keys=False))
+        config = {"name": name, "description": f"{name} of the grid.", "cheap": True, **content}
+        (grid.folder / "configs" / "models" / f"{name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     for number in range(min(TRAINED, endpoints)):
         _configure(grid, number, rows)
     wanted = tuple(name_of(number) for number in range(min(TRAINED, endpoints)))
@@ -200,15 +200,15 @@ def _copy_endpoint(
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(place_of(home, twin), place)
         for path in place.rglob("*.json"):
-            path.write_text(_said(path.read_text(), words))
-        data_version = inputs[node.key] = _said(known.data_version, words)
+            path.write_text(_replaced(path.read_text(), words))
+        data_version = inputs[node.key] = _replaced(known.data_version, words)
         copied.append((node, _made(node, known, data_version, {key: inputs[key] for key in node.deps}, home)))
     return copied
 
 
 def _made(node: Node, known: Made, data_version: str, inputs: Mapping[str, str], home: Path) -> Made:
-    told = {"signature": node.signature, "record": node.record, "data_version": data_version, "inputs": inputs}
-    return known.model_copy(update={**told, "files": files_in(place_of(home, node))})
+    fields = {"signature": node.signature, "record": node.record, "data_version": data_version, "inputs": inputs}
+    return known.model_copy(update={**fields, "files": files_in(place_of(home, node))})
 
 
 def _copy_bundle(folder: Path, words: Mapping[str, str], number: int, store: FolderStore) -> str:
@@ -217,7 +217,7 @@ def _copy_bundle(folder: Path, words: Mapping[str, str], number: int, store: Fol
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(folder, work)
     for name in ("card.json", "manifest.json"):
-        (work / name).write_text(_said((work / name).read_text(), words))
+        (work / name).write_text(_replaced((work / name).read_text(), words))
     packed = np.load(work / "domain.npy")
     np.save(work / "domain.npy", np.roll(packed, number, axis=0))
     known = json.loads((work / "neighbours.json").read_text())
@@ -235,7 +235,7 @@ def _copy_bundle(folder: Path, words: Mapping[str, str], number: int, store: Fol
     return version
 
 
-def _said(text: str, words: Mapping[str, str]) -> str:
+def _replaced(text: str, words: Mapping[str, str]) -> str:
     for before in sorted(words, key=len, reverse=True):
         text = text.replace(before, words[before])
     return text
@@ -260,8 +260,8 @@ def _record(grid: Grid, made: list[tuple[Node, Made]]) -> None:
     with open_instance(grid.settings) as instance:
         for node, each in made:
             if node.kind == "trained_model":
-                told = {keys.TAG_SIGNATURE: node.signature, keys.TAG_ASSET: node.key}
-                run = client.create_run(experiment.experiment_id, tags=told)
+                run_tags = {keys.TAG_SIGNATURE: node.signature, keys.TAG_ASSET: node.key}
+                run = client.create_run(experiment.experiment_id, tags=run_tags)
                 client.set_terminated(run.info.run_id)
                 runs[node.key] = run.info.run_id
             if node.kind == "champion_model":  # after its models

@@ -209,7 +209,7 @@ them together unless a row says otherwise, on a machine that up to {busy:.0f} pr
 """
 PROJECTED = """**A projection, not a measurement**, by the line through {small:,} and {large:,} rows: {most:,} rows
 take, in processor time and at the peak:
-{told}.
+{projections}.
  Where all cores work, the clock shows half of these minutes on two
 idle ones; the last step works on one."""
 
@@ -360,7 +360,7 @@ def _page(content: Content) -> str:
 
 def _table(content: Content) -> str:
     parts = [content["chosen"], content["all"]]
-    actions = [name for name, told in parts[0].items() if isinstance(told, dict)]
+    actions = [name for name, value in parts[0].items() if isinstance(value, dict)]
     rows = [
         f"| {name} | "
         + " | ".join(f"{part[name]['longest_ms']:.0f} / {part[name]['longest_clock_ms']:.0f}" for part in parts)
@@ -450,18 +450,18 @@ def _projection(sizes: dict[int, dict[str, float]]) -> str:
         slope = (sizes[large][name] - sizes[small][name]) / (large - small)
         return sizes[large][name] + slope * (MOST_ROWS - large)
 
-    told = [
+    projections = [
         f"{title} {carried(f'{name}_s') / 60:.0f} min and {carried(f'{name}_mb') / 1000:.1f} GB"
         for name, title in STEPS.items()
     ]
-    return PROJECTED.format(small=small, large=large, most=MOST_ROWS, told=",\n".join(told))
+    return PROJECTED.format(small=small, large=large, most=MOST_ROWS, projections=",\n".join(projections))
 
 
 def _grid(content: Content) -> str:
-    told = content["now"]
-    sizes = " ".join(sorted(told["figures"], key=int))
-    parts = "\n" + "\n".join(table(told["figures"])) + "\n"
-    return GRID.format(workers=told["workers"], sizes=sizes, parts=parts)
+    current = content["now"]
+    sizes = " ".join(sorted(current["figures"], key=int))
+    parts = "\n" + "\n".join(table(current["figures"])) + "\n"
+    return GRID.format(workers=current["workers"], sizes=sizes, parts=parts)
 
 
 def _screen(content: Content) -> str:

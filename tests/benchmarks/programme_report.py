@@ -175,14 +175,14 @@ def _split(kind: str, found: Content) -> str:
         if "jointly against apart, mae" in found["judged"]
         else ""
     )
-    told = {
+    fields = {
         "apart": apart,
         "kind": kind,
         "molecules": found["molecules"],
         "leaking": found["leaking"],
         "auxiliary": found.get("auxiliary", 0),
     }
-    return SPLIT.format(**told, errors=table(lines), judged=table(judged))
+    return SPLIT.format(**fields, errors=table(lines), judged=table(judged))
 
 
 if __name__ == "__main__":

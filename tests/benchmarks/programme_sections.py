@@ -122,9 +122,9 @@ def auxiliary(found: Content) -> str:
         kind, count = key.split(", ")
         for weight in sorted(found[key]["errors"][judged[0]], key=float):
             one = found[key]["judged"].get(f"{weight}, mae")
-            said = "" if one is None else change_of(one)
+            change = "" if one is None else change_of(one)
             errors = [f"{found[key]['errors'][name][weight]:.3f}" for name in judged]
-            lines.append([f"{kind}s", count if int(count) < EVERY else "all", weight, *errors, said])
+            lines.append([f"{kind}s", count if int(count) < EVERY else "all", weight, *errors, change])
     return LABEL_FREE.format(errors=table(lines))
 
 
@@ -155,14 +155,14 @@ def correction(found: Content) -> str:
         name, kind = key.split(", ")
         process = ", ".join(f"{of_titles['gp']['mae']:.3f}" for of_titles in one["errors"].values())
         members = ", ".join(f"`{member}`" for member in one["members"])
-        for title, said in titles.items():
+        for title, label in titles.items():
             if title not in one["corrected"]:
                 continue
             each = one["corrected"][title]["mae"], one["blended"][title]["mae"], one["blended"][title]["rmse"]
             for place, change in zip(changes.values(), each, strict=True):
                 place.append(change)
             alone, absolute, squared = map(change_of, each)
-            lines.append([name, f"{kind}s", said, process, alone, members, absolute, squared])
+            lines.append([name, f"{kind}s", label, process, alone, members, absolute, squared])
     below, above = (
         {of: sum(sign * each["interval"][end] > 0 for each in one) for of, one in changes.items()}
         for sign, end in ((-1, 1), (1, 0))
@@ -218,9 +218,9 @@ def learning(found: Content) -> str:
             errors = [[of_kind[count]["errors"][name][model] for model in models] for name in names]
             one = of_kind[count]["blend"]
             there = [f"{of_kind[count]['values'][name]:,}" for name in names]
-            said = change_of(one)
+            change = change_of(one)
             values = there[0] if len(set(there)) == 1 else f"all ({' and '.join(there)})"
-            lines.append([values, *(", ".join(f"{each:.3f}" for each in of_name) for of_name in errors), said])
+            lines.append([values, *(", ".join(f"{each:.3f}" for each in of_name) for of_name in errors), change])
         less, more = (of_kind[count] for count in (counts[0], counts[-1]))
         doublings = []
         for name in names if less is not more else []:
@@ -228,6 +228,6 @@ def learning(found: Content) -> str:
             fell = (more["errors"][name]["blend"] / less["errors"][name]["blend"]) ** (1 / times) - 1
             doublings.append(f"{-fell:.1%} of {TITLES[name]}")
         taken = " and ".join(doublings) or "not measured"
-        told = f"What a doubling takes off the blend's error, from the first row to the last: {taken}."
-        written.append(LEARNING.format(kind=kind, errors=table(lines), doublings=told))
+        sentence = f"What a doubling takes off the blend's error, from the first row to the last: {taken}."
+        written.append(LEARNING.format(kind=kind, errors=table(lines), doublings=sentence))
     return "".join(written)

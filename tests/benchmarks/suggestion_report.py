@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model_zoo.inference.suggestion import EXPLORATION
-from tests.benchmarks.bench_suggest import BATCH, OURS, RESULTS, START, TOLD
+from tests.benchmarks.bench_suggest import BATCH, COUNTED_AFTER, OURS, RESULTS, START
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "suggestions.md"
 TITLES = {
@@ -71,8 +71,8 @@ def report(results: dict[str, Any]) -> str:
         found = results[name]
         lines += [f"### {TITLES[name]}", ""]
         lines += [f"{found['molecules']:,} molecules, {found['hits']} hits, {found['campaigns']} campaigns.", ""]
-        rounds = [f"{number} rounds ({START + BATCH * number} measured)" for number in TOLD]
-        more = [f"more after {TOLD[place]} rounds" for place in (0, -1)]
+        rounds = [f"{number} rounds ({START + BATCH * number} measured)" for number in COUNTED_AFTER]
+        more = [f"more after {COUNTED_AFTER[place]} rounds" for place in (0, -1)]
         lines += [f"| picked | {' | '.join([*rounds, *more])} |", f"|{'---|' * (len(rounds) + len(more) + 1)}"]
         for strategy in (each for each in STRATEGIES if each in found["share"]):
             shares = [f"{100 * share:.0f} %" for share in found["share"][strategy]]

@@ -138,15 +138,15 @@ def fitted(endpoint: Endpoint, spec: ModelSpec, withheld: str, data: Path | None
     else:
         assert data is not None, "another source is only asked for where its folder is named"
         known = {inchikey(each.mol)[:14] for each in dataset.molecules()}
-        new, told = curated(elsewhere(withheld, data), known, endpoint)
-        new_values, out = endpoint.target.to_training(told), np.zeros(len(molecules), dtype=bool)
+        new, measured = curated(elsewhere(withheld, data), known, endpoint)
+        new_values, out = endpoint.target.to_training(measured), np.zeros(len(molecules), dtype=bool)
     kept = [molecules[row] for row in np.flatnonzero(~out)]
     values, folds = values[~out], folds[~out]
     X, config = featurizers.featurize(spec.features, kept), spec.settings(endpoint.name)
     target, recipe = endpoint.target, models.get(spec.recipe or spec.name)
     # Of the scale of training, as `cross_validate` takes values in the unit.
-    told = target.to_unit(values)
-    scaffold = cross_validate(spec.recipe or spec.name, config, target, TrainingData(X, told, folds)).raw
+    in_unit = target.to_unit(values)
+    scaffold = cross_validate(spec.recipe or spec.name, config, target, TrainingData(X, in_unit, folds)).raw
     model = recipe.train(X, values, config.model_copy(update={"task": target.task}))
     predicted = finite_predictions(model, featurizers.featurize(spec.features, new), spec.name)
     texts = [np.array([each.smiles for each in some]) for some in (kept, new)]

@@ -451,8 +451,8 @@ def test_the_first_champion_opens_the_page_by_itself(chromium: Browser, tmp_path
         tell_progress(store, "made", "making")
         publish(store, tmp_path / "b", onnx_bias=-2.0)
         until = time.monotonic() + 20
-        said = "s.generation > 1 && s.making.endpoints[1].state === 'making'"
-        while not page.evaluate(f"fetch('/health/ready').then((r) => r.json()).then((s) => {said})"):
+        condition = "s.generation > 1 && s.making.endpoints[1].state === 'making'"
+        while not page.evaluate(f"fetch('/health/ready').then((r) => r.json()).then((s) => {condition})"):
             assert time.monotonic() < until
         page.evaluate("window.dispatchEvent(new Event('focus'))")
         expect(page.locator("#news")).to_contain_text("Solubility logs: a better model serves now.")
@@ -475,11 +475,11 @@ def test_the_first_champion_opens_the_page_by_itself(chromium: Browser, tmp_path
 def test_a_busy_service_is_asked_again(watched: Watched) -> None:
     """An answer that says when to come back is followed by itself; what stays wrong is shown with a way to retry."""
     page = watched.page
-    told = {"times": 0}
+    requests = {"times": 0}
 
     def busy(route: object) -> None:
-        told["times"] += 1
-        if told["times"] > 1:
+        requests["times"] += 1
+        if requests["times"] > 1:
             route.continue_()  # type: ignore[attr-defined]
             return
         body = '{"detail": "200 molecules wait", "code": "busy"}'
@@ -566,10 +566,10 @@ def test_a_morning_of_work_by_keyboard(chromium: Browser, address: str, width: i
     page.goto(address)
     rows = [f"CMPD-{number}\t{number}\t{'C' * (number % 60 + 1)}O" for number in range(1, 241)]
     watched.fill("ID\tplate\tSMILES", *rows, "odd\t1\t50-78-2")
-    told = page.locator("#understood")
-    expect(told).to_contain_text("241 molecules: 240 SMILES; 1 refused")
-    expect(told).to_contain_text("Structures from column “SMILES”, names from column “ID”.")
-    expect(told).to_contain_text("Line 242 (odd): A CAS number holds no structure")
+    understood = page.locator("#understood")
+    expect(understood).to_contain_text("241 molecules: 240 SMILES; 1 refused")
+    expect(understood).to_contain_text("Structures from column “SMILES”, names from column “ID”.")
+    expect(understood).to_contain_text("Line 242 (odd): A CAS number holds no structure")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#status")).to_have_text("240 predicted, 1 not")
     grid = page.locator("#grid tbody tr")

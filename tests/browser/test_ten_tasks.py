@@ -93,8 +93,8 @@ def test_the_soluble_and_clean_are_found(watched: Watched) -> None:
     page.get_by_role("searchbox", name="Filter").focus()
     page.keyboard.type("solubility > -2, herg < 5")
     expect(page.locator("#count")).to_have_text("2 of 20 shown")
-    told = predicted(watched.address, COMPOUNDS)
-    good = [at for at, each in enumerate(told, 1)
+    predictions = predicted(watched.address, COMPOUNDS)
+    good = [at for at, each in enumerate(predictions, 1)
             if each["solubility_logs"]["value"] > -2 and each["herg_pic50"]["value"] < 5]  # fmt: skip
 
     assert shown_names(page) == [f"X-{at}" for at in good]
@@ -174,11 +174,11 @@ def test_the_best_of_a_large_file_are_taken_away(watched: Watched, tmp_path: Pat
     with page.expect_download() as given:
         page.get_by_role("button", name="Download CSV of 50").press("Enter")
     rows = list(csv.DictReader(io.StringIO(given.value.path().read_text(encoding="utf-8-sig"))))
-    told = [each["solubility_logs"]["value"] for part in range(0, 5_000, 250)
+    values = [each["solubility_logs"]["value"] for part in range(0, 5_000, 250)
             for each in predicted(watched.address, smiles[part : part + 250])]  # fmt: skip
 
     assert len(rows) == 50
-    best = sorted(told, reverse=True)[:50]
+    best = sorted(values, reverse=True)[:50]
     assert sorted((float(row["solubility_logs_value"]) for row in rows), reverse=True) == pytest.approx(best, abs=1e-5)
 
 

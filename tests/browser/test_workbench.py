@@ -136,7 +136,7 @@ def test_the_score_and_the_front_are_those_of_an_oracle(chromium: Browser, addre
     cases = [drawn_case(dice) for _ in range(300)]
     watched = watch(chromium, address)
     watched.page.goto(address)
-    told = watched.page.evaluate(
+    results = watched.page.evaluate(
         """async (cases) => {
           const { score, paretoFront, fault } = await import("/static/desirability.js");
           const finish = (search) => {
@@ -155,7 +155,7 @@ def test_the_score_and_the_front_are_those_of_an_oracle(chromium: Browser, addre
         cases,
     )
     fronts = 0
-    for case, got in zip(cases, told, strict=True):
+    for case, got in zip(cases, results, strict=True):
         expected = [overall(cells, case["criteria"], case["unsure"]) for cells in case["molecules"]]
         assert got["faults"] == [""] * len(case["criteria"])
         for value, wanted in zip(got["values"], expected, strict=True):

@@ -127,17 +127,17 @@ def _on_one_installation(stack: Stack, deck: Deck, record: Record, limits: Limit
                 kind = deck.next(faults) if len(done) < limits.together else None
             healed = _heal(stack, done, before, limits.patience)
             record.healed += healed
-            told, wrong = ", ".join(done), healed[-1].wrong
-            click.echo(f"{record.number:4} {told:28} {healed[-1].seconds:6.0f} s  {'; '.join(wrong) or 'healed'}")
+            names, wrong = ", ".join(done), healed[-1].wrong
+            click.echo(f"{record.number:4} {names:28} {healed[-1].seconds:6.0f} s  {'; '.join(wrong) or 'healed'}")
             if wrong:
                 well = False
-                record.troubles.append(f"{record.number} {told}: {'; '.join(wrong)}\n{stack.said()}")
+                record.troubles.append(f"{record.number} {names}: {'; '.join(wrong)}\n{stack.printed()}")
             if limits.out:
                 record.add_to(limits.out)
     except Exception as error:  # noqa: BLE001  it goes into the record, with what was said before
         well, wrong = False, [f"{type(error).__name__}: {error}"]
-        record.healed += [replace(each, wrong=wrong) for each in _told(done, 0.0, None, wrong)]
-        record.troubles.append(f"{', '.join(done)}: {wrong[0]}\n{stack.said()}")
+        record.healed += [replace(each, wrong=wrong) for each in _all_healed(done, 0.0, None, wrong)]
+        record.troubles.append(f"{', '.join(done)}: {wrong[0]}\n{stack.printed()}")
     finally:
         left = stack.stop()
     record.troubles += [f"an orphan: {line}" for line in left]
@@ -164,20 +164,20 @@ def _heal(stack: Stack, kinds: Sequence[str], before: str, patience: float) -> l
         now = time.monotonic()
         well_at = None if wrong else well_at or now
         if now - began > patience:
-            return _told(kinds, now - began, None, wrong or ["it does not come to rest"])
+            return _all_healed(kinds, now - began, None, wrong or ["it does not come to rest"])
         time.sleep(1)
     corrupt, mislabelled, orphans = stack.corrupt(), stack.mislabelled(), stack.orphans()
     while orphans and time.monotonic() - well_at < ORPHANS_S:
         time.sleep(1)
         orphans = stack.orphans()
     found = [*(f"{path} is damaged" for path in corrupt), *mislabelled, *(f"an orphan: {line}" for line in orphans)]
-    return _told(kinds, well_at - began, swapped_at - began if swapped_at else None, found)
+    return _all_healed(kinds, well_at - began, swapped_at - began if swapped_at else None, found)
 
 
-def _told(kinds: Sequence[str], seconds: float, swapped: float | None, wrong: list[str]) -> list[Healed]:
+def _all_healed(kinds: Sequence[str], seconds: float, swapped: float | None, wrong: list[str]) -> list[Healed]:
     others = {kind: [each for each in kinds if each != kind] for kind in kinds}
-    told = [Healed(kind, seconds, swapped, [], others[kind]) for kind in kinds]
-    return [*told[:-1], replace(told[-1], wrong=wrong)]
+    healed = [Healed(kind, seconds, swapped, [], others[kind]) for kind in kinds]
+    return [*healed[:-1], replace(healed[-1], wrong=wrong)]
 
 
 if __name__ == "__main__":

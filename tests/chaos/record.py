@@ -56,9 +56,9 @@ class Record:
         """Write it into a file of results, beside those of other seeds."""
         known = json.loads(path.read_bytes()) if path.exists() else []
         others = [each for each in known if (each["seed"], each["began"]) != (self.seed, self.began)]
-        told = {**asdict(self), "cores": os.cpu_count(), "load": round(os.getloadavg()[2], 1)}
+        entry = {**asdict(self), "cores": os.cpu_count(), "load": round(os.getloadavg()[2], 1)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{json.dumps([*others, told], indent=1)}\n", encoding="utf-8")
+        path.write_text(f"{json.dumps([*others, entry], indent=1)}\n", encoding="utf-8")
 
     def as_markdown(self) -> str:
         """Write it as tables."""
@@ -98,11 +98,11 @@ def as_markdown(runs: Iterable[Mapping[str, Any]]) -> str:
         swaps = [each.swapped for each in alone if each.swapped is not None]
         columns = (
             len(alone) or "",
-            _told(median, times),
-            _told(max, times),
-            _told(median, swaps),
+            _seconds(median, times),
+            _seconds(max, times),
+            _seconds(median, swaps),
             len(beside) or "",
-            _told(max, longer),
+            _seconds(max, longer),
             sum(bool(each.wrong) for each in found) or "",
         )
         lines.append(f"| {kind} | {' | '.join(map(str, columns))} |")
@@ -118,7 +118,7 @@ LEFT = {
 }
 
 
-def _told(what: Callable[[list[float]], float], times: list[float]) -> str:
+def _seconds(what: Callable[[list[float]], float], times: list[float]) -> str:
     return f"{what(times):.0f} s" if times else ""
 
 

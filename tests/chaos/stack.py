@@ -125,7 +125,7 @@ class Stack:
         deadline = time.monotonic() + 400
         while b"Ctrl-C stops everything" not in self.output.read_bytes()[before:]:
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"`aidrug up` did not come up:\n{self.said()}")
+                raise RuntimeError(f"`aidrug up` did not come up:\n{self.printed()}")
             time.sleep(0.5)
 
     def kill(self) -> None:
@@ -150,7 +150,7 @@ class Stack:
         self.end_server()
         return [_line(process) for process in left]
 
-    def said(self) -> str:
+    def printed(self) -> str:
         """Return what `aidrug up` has printed last."""
         return self.output.read_text(encoding="utf-8", errors="replace")[-3000:]
 

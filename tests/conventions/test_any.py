@@ -48,8 +48,8 @@ def says_any(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Return whether `Any` is in a signature."""
     every = function.args
     arguments = (*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg)
-    told = [each.annotation for each in arguments if each is not None] + [function.returns]
-    return any(isinstance(part, ast.Name) and part.id == "Any" for each in told if each for part in ast.walk(each))
+    hints = [each.annotation for each in arguments if each is not None] + [function.returns]
+    return any(isinstance(part, ast.Name) and part.id == "Any" for each in hints if each for part in ast.walk(each))
 
 
 def test_the_count_sees_any_in_every_place() -> None:

@@ -26,14 +26,14 @@ def test_what_did_not_heal_is_counted() -> None:
         Healed("commit", 70.0, None, [], ["kill daemon"]),
         Healed("kill daemon", 70.0, 9.0, [], ["commit"]),
     ]
-    told = record.as_markdown()
-    assert "6 faults" in told
-    assert "1 did not heal" in told
-    assert "| kill run | 3 | 30 s | 40 s | 15 s |  |  | 1 |" in told
-    assert "| commit | 1 | 9 s | 9 s |  | 1 | 70 s |  |" in told
-    assert "| kill daemon |  |  |  |  | 1 | 70 s |  |" in told
-    assert "| an orphan after 60 s | 1 |" in told
-    assert "| a stale asset | 0 |" in told
+    document = record.as_markdown()
+    assert "6 faults" in document
+    assert "1 did not heal" in document
+    assert "| kill run | 3 | 30 s | 40 s | 15 s |  |  | 1 |" in document
+    assert "| commit | 1 | 9 s | 9 s |  | 1 | 70 s |  |" in document
+    assert "| kill daemon |  |  |  |  | 1 | 70 s |  |" in document
+    assert "| an orphan after 60 s | 1 |" in document
+    assert "| a stale asset | 0 |" in document
 
 
 def test_every_kind_is_drawn_before_any_comes_twice() -> None:

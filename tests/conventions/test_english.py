@@ -109,8 +109,8 @@ def test_messages_are_in_plain_english(root: Path, tracked: list[str]) -> None:
     for name in tracked:
         if name.startswith(("ai_drug_assets/", "model_zoo/", "serving/")) and name.endswith((".py", ".html")):
             source = (root / name).read_text(encoding="utf-8")
-            said = texts(source) if name.endswith(".py") else re.sub(r"{.*?}|<.*?>", "`", source, flags=re.DOTALL)
-            found += [f"{name} {phrase.partition(': ')[2]}" for phrase in phrases(said)]
+            text = texts(source) if name.endswith(".py") else re.sub(r"{.*?}|<.*?>", "`", source, flags=re.DOTALL)
+            found += [f"{name} {phrase.partition(': ')[2]}" for phrase in phrases(text)]
 
     assert not found
 
@@ -132,8 +132,8 @@ def test_docstrings_and_comments_are_in_plain_english(root: Path, tracked: list[
     for name in tracked:
         if name.endswith(tuple(COMMENTS)) and not name.startswith(UNREAD_CODE) and "/vendor/" not in name:
             source = (root / name).read_text(encoding="utf-8")
-            said = documented(source) if name.endswith(".py") else commented(source, COMMENTS[Path(name).suffix])
-            found += [f"{name} {phrase}" for phrase in phrases(said)]
+            text = documented(source) if name.endswith(".py") else commented(source, COMMENTS[Path(name).suffix])
+            found += [f"{name} {phrase}" for phrase in phrases(text)]
 
     assert not found, "\n".join(found)
 

@@ -78,10 +78,10 @@ def test_threads_wait_as_they_are_told_before_any_library_is_loaded(root: Path) 
         "loaded = [name for name in ('numpy', 'torch', 'xgboost', 'sklearn') if name in sys.modules]\n"
         "print(json.dumps([os.environ['OMP_WAIT_POLICY'], loaded]))"
     )
-    for said, found in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+    for variables, found in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
         done = subprocess.run(
             [sys.executable, "-c", code],
-            env={"PATH": "/usr/bin:/bin", **said},
+            env={"PATH": "/usr/bin:/bin", **variables},
             cwd=root,
             capture_output=True,
             text=True,

@@ -18,17 +18,17 @@ SAYS = (
 
 def test_the_operator_is_told_in_words_that_the_platform_has(root: Path) -> None:
     """In one sentence; a number or a name in it is `...`."""
-    said = " ".join(path.read_text(encoding="utf-8") for places in SAYS for path in root.glob(places))
-    said = re.sub(r'"\s*\\?\n\s*f?"', " ", said)  # a sentence over several lines
-    said = re.sub(r" +", " ", said)
-    told: dict[str, str] = {}
+    sources = " ".join(path.read_text(encoding="utf-8") for places in SAYS for path in root.glob(places))
+    sources = re.sub(r'"\s*\\?\n\s*f?"', " ", sources)  # a sentence over several lines
+    sources = re.sub(r" +", " ", sources)
+    messages: dict[str, str] = {}
     for one in breaks():
-        told[one.fault] = told.get(one.fault) or one.told
-        for words in filter(None, re.sub(r"^\(.*", "", one.told).split("...")):
-            assert words.strip(" :;,.") in said, (one.test, words)
+        messages[one.fault] = messages.get(one.fault) or one.message
+        for words in filter(None, re.sub(r"^\(.*", "", one.message).split("...")):
+            assert words.strip(" :;,.") in sources, (one.test, words)
 
-    assert len(told) >= 20
-    assert all(told.values()), [fault for fault, words in told.items() if not words]
+    assert len(messages) >= 20
+    assert all(messages.values()), [fault for fault, words in messages.items() if not words]
 
 
 def test_the_table_is_what_the_marks_say() -> None:

@@ -22,8 +22,8 @@ def test_a_file_is_read_as_an_independent_count_reads_it(file: LabFile, tmp_path
 
 @pytest.mark.parametrize("file", REFUSED, ids=lambda file: file.name)
 def test_a_file_that_cannot_be_read_rightly_is_refused(file: Refused, tmp_path: Path) -> None:
-    """Nothing is written, and what is said names what is wrong or which option decides."""
-    assert file.said in refusal(file, tmp_path / "file")
+    """Nothing is written, and the message names what is wrong or which option decides."""
+    assert file.message in refusal(file, tmp_path / "file")
 
 
 def test_the_document_tells_what_becomes_of_these_files() -> None:

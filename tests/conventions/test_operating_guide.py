@@ -49,11 +49,11 @@ def section(guide: str, title: str) -> dict[str, str]:
 
 def test_every_setting_stands_in_the_guide_with_its_default(guide: str) -> None:
     """The table names what the service reads and nothing else, and setting every default changes nothing."""
-    told, asked = section(guide, "Settings"), Asked()
+    documented, asked = section(guide, "Settings"), Asked()
     defaults = Settings.from_environment(asked)
 
-    assert set(told) == asked.names - {WORKER, MULTIPROCESS}, "a worker is told those by whoever starts it"
-    assert Settings.from_environment({name: value for name, value in told.items() if value}) == defaults
+    assert set(documented) == asked.names - {WORKER, MULTIPROCESS}, "a worker is told those by whoever starts it"
+    assert Settings.from_environment({name: value for name, value in documented.items() if value}) == defaults
 
 
 def test_every_metric_stands_in_the_guide(guide: str, tmp_path: Path) -> None:

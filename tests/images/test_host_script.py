@@ -260,10 +260,10 @@ def test_a_delivery_that_is_killed_is_put_right_within_a_minute(host: Host) -> N
     delivery.wait()
     assert predict()["predictions"][0]["endpoints"] == before
 
-    said = host.minute()
+    log = host.minute()
 
-    assert "FAILED deploy at training: it was cut off" in said
-    assert "brought up:" in said
+    assert "FAILED deploy at training: it was cut off" in log
+    assert "brought up:" in log
     assert run("docker", "ps", "--all", "--quiet", "--filter", "label=aidrug.delivery") == ""
     assert not [*Path("/dev/shm").glob("aidrug-docker.*"), *(host.folder / "opt").glob("work.*")]  # noqa: S108 - memory
     assert "daemon" in host.types("docker compose ps --services --status running")

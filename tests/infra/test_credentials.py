@@ -87,7 +87,7 @@ def test_each_container_gets_the_role_of_its_own(containers: Containers) -> None
 
 @pytest.mark.game_day(
     fault="the containers' credentials cannot be renewed",
-    told="FAILED credentials of ..., which last ... minutes more:",
+    message="FAILED credentials of ..., which last ... minutes more:",
 )
 @pytest.mark.game_day(fault="the host's clock is wrong")
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ def test_what_was_there_lasts_until_it_runs_out(containers: Containers, says: st
         (20, "FAILED credentials of service, which last "),
     ):
         containers.age(minutes)
-        said = containers.renew()
-        assert words in said
-        assert message in said
+        output = containers.renew()
+        assert words in output
+        assert message in output
         assert {who: containers.key(who) for who in before} == before
     containers.age(-1)
     assert "which last 0 minutes more" in containers.renew(code=1)

@@ -26,15 +26,15 @@ STEPS = ["ps", "login", "pull", "create", "config", "migrate", "mlflow", "data p
 
 
 @pytest.fixture
-def said() -> list[str]:
-    """Collect what the driver says."""
+def lines() -> list[str]:
+    """Collect the lines that the driver prints."""
     return []
 
 
 @pytest.fixture
-def bring(deployment: Deployment, said: list[str]) -> Callable[[str], None]:
+def bring(deployment: Deployment, lines: list[str]) -> Callable[[str], None]:
     """Deploy a revision."""
-    return lambda sha: deploy(deployment.target, sha, said.append, pace=FAST)
+    return lambda sha: deploy(deployment.target, sha, lines.append, pace=FAST)
 
 
 def _steps(calls: list[str]) -> list[str]:
@@ -53,19 +53,19 @@ def _steps(calls: list[str]) -> list[str]:
 
 
 def test_a_push_ends_with_the_revision_serving(
-    deployment: Deployment, bring: Callable[[str], None], said: list[str]
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
     """Login, pull, DVC, training, swap and health check happen in this order, and every line reaches the operator."""
     bring(FIRST)
 
     assert [step for step in _steps(deployment.calls()) if step in STEPS] == STEPS
     assert deployment.read("running") == FIRST
-    assert any("made 3 assets" in line for line in said)
-    assert said[-1].endswith("done: deploy")
+    assert any("made 3 assets" in line for line in lines)
+    assert lines[-1].endswith("done: deploy")
 
 
 def test_the_registry_token_touches_no_disk(
-    deployment: Deployment, bring: Callable[[str], None], said: list[str]
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
     """The token goes to docker's standard input; the folder docker wrote it to is gone; no file or line holds it."""
     bring(FIRST)
@@ -75,7 +75,7 @@ def test_the_registry_token_touches_no_disk(
     host = deployment.aws.agent.host(deployment.target.instance_id)
     holders = subprocess.run(["grep", "-rl", "t0ken", host], capture_output=True, text=True, check=False).stdout.split()
     assert holders == [str(host / "double" / "token")]
-    assert not any("t0ken" in line for line in said)
+    assert not any("t0ken" in line for line in lines)
 
 
 def test_the_settings_of_the_containers_are_written(deployment: Deployment, bring: Callable[[str], None]) -> None:
@@ -122,7 +122,7 @@ def test_compose_accepts_what_the_host_writes(deployment: Deployment, bring: Cal
 
 
 def test_the_same_push_again_does_nothing(
-    deployment: Deployment, bring: Callable[[str], None], said: list[str]
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
     """A revision that is deployed and healthy is neither pulled nor trained again."""
     bring(FIRST)
@@ -131,11 +131,11 @@ def test_the_same_push_again_does_nothing(
     bring(FIRST)
 
     assert set(deployment.calls()[before:]) == {"info"}
-    assert any("nothing to do" in line for line in said)
+    assert any("nothing to do" in line for line in lines)
 
 
 def test_another_admin_token_reaches_the_service_of_the_same_revision(
-    deployment: Deployment, bring: Callable[[str], None], said: list[str]
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
     """After the parameter was changed, a delivery of what is deployed starts the service again, and trains nothing."""
     bring(FIRST)
@@ -146,21 +146,23 @@ def test_another_admin_token_reaches_the_service_of_the_same_revision(
 
     bring(FIRST)
 
-    assert any("the admin token is another one" in line for line in said)
+    assert any("the admin token is another one" in line for line in lines)
     made = deployment.calls()[before:]
     assert [call for call in made if call.endswith("up --detach --remove-orphans")]
     assert not [call for call in made if "pull" in call or " train" in call]
     bring(FIRST)
-    assert any("nothing to do" in line for line in said)
+    assert any("nothing to do" in line for line in lines)
 
 
-@pytest.mark.game_day(fault="two pushes at once", told="another delivery is at work on this host; waiting for its end")
+@pytest.mark.game_day(
+    fault="two pushes at once", message="another delivery is at work on this host; waiting for its end"
+)
 def test_two_deliveries_at_once_train_once(
-    deployment: Deployment, bring: Callable[[str], None], said: list[str]
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
     """The second waits for the first, then finds nothing to do."""
     deployment.tell("training", 'sleep 0.5; echo x >>"$DOUBLE/trainings"')
-    Host(deployment.target, deployment.target.instance_id, said.append, FAST).start()
+    Host(deployment.target, deployment.target.instance_id, lines.append, FAST).start()
 
     both = [threading.Thread(target=bring, args=(FIRST,)) for _ in range(2)]
     for one in both:
@@ -169,8 +171,8 @@ def test_two_deliveries_at_once_train_once(
         one.join()
 
     assert deployment.read("trainings") == "x"
-    assert any("waiting for its end" in line for line in said)
-    assert any("nothing to do" in line for line in said)
+    assert any("waiting for its end" in line for line in lines)
+    assert any("nothing to do" in line for line in lines)
 
 
 def test_the_automation_is_quiet_while_a_revision_trains(deployment: Deployment, bring: Callable[[str], None]) -> None:
@@ -186,10 +188,10 @@ def test_the_automation_is_quiet_while_a_revision_trains(deployment: Deployment,
 
 @pytest.mark.game_day(
     fault="a revision whose service does not start",
-    told="ROLLED BACK to ..., which serves again: ... did not become healthy",
+    message="ROLLED BACK to ..., which serves again: ... did not become healthy",
 )
 def test_an_unhealthy_revision_is_rolled_back(
-    deployment: Deployment, bring: Callable[[str], None], said: list[str]
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
     """The revision before serves again, the delivery fails and says so; a later good revision goes through."""
     bring(FIRST)
@@ -206,7 +208,7 @@ def test_an_unhealthy_revision_is_rolled_back(
 
 @pytest.mark.game_day(
     fault="a first revision whose service does not start",
-    told="the service is not healthy, and there is no earlier revision to go back to",
+    message="the service is not healthy, and there is no earlier revision to go back to",
 )
 def test_without_an_earlier_revision_there_is_no_way_back(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """The first revision of a host that is not healthy is said to be just that."""
@@ -217,10 +219,10 @@ def test_without_an_earlier_revision_there_is_no_way_back(deployment: Deployment
 
 
 @pytest.mark.game_day(
-    fault="a training that fails", told="the models named above failed. What served before still serves."
+    fault="a training that fails", message="the models named above failed. What served before still serves."
 )
 def test_a_failed_training_leaves_what_serves_alone(
-    deployment: Deployment, bring: Callable[[str], None], said: list[str]
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
     """The old revision serves on, its automation too; the message names the step; the next delivery is not held up."""
     bring(FIRST)
@@ -230,13 +232,13 @@ def test_a_failed_training_leaves_what_serves_alone(
         bring(SECOND)
 
     deployment.require_well(FIRST)
-    assert any("FAILED trained_model/x/rf: no rows" in line for line in said)
+    assert any("FAILED trained_model/x/rf: no rows" in line for line in lines)
     deployment.tell("training", "echo fine")
     bring(SECOND)
     assert deployment.read("running") == SECOND
 
 
-@pytest.mark.game_day(fault="a training that does not end", told="training took longer than")
+@pytest.mark.game_day(fault="a training that does not end", message="training took longer than")
 def test_a_training_that_takes_too_long_is_ended(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """It is interrupted before SSM ends everything, so that the host is put back in order."""
     bring(FIRST)
@@ -249,45 +251,45 @@ def test_a_training_that_takes_too_long_is_ended(deployment: Deployment, bring: 
     assert deployment.read("automation") == FIRST
 
 
-@pytest.mark.game_day(fault="SSM ends the command", told="took longer than it may")
-def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list[str]) -> None:
+@pytest.mark.game_day(fault="SSM ends the command", message="took longer than it may")
+def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, lines: list[str]) -> None:
     """SSM's own limit kills the script; the driver says so, and what it left is removed by the next delivery."""
     deployment.tell("data_pull", "exec sleep 20")
 
     with pytest.raises(HostError, match="took longer than it may"):
-        deploy(deployment.target, FIRST, said.append, timeout_seconds=1, pace=FAST)
+        deploy(deployment.target, FIRST, lines.append, timeout_seconds=1, pace=FAST)
 
     deployment.tell("leftovers", "0123abcd")
     deployment.tell("data_pull", ":")
     assert deployment.read("running") == ""
-    deploy(deployment.target, FIRST, said.append, pace=FAST)
+    deploy(deployment.target, FIRST, lines.append, pace=FAST)
     assert "rm --force 0123abcd" in deployment.calls()
 
 
 @pytest.mark.game_day(
-    fault="the registry is dead", told="could not be pulled, three times: ... Does the host reach the registry?"
+    fault="the registry is dead", message="could not be pulled, three times: ... Does the host reach the registry?"
 )
 @pytest.mark.game_day(
     fault="the registry's token has expired",
-    told="refused the token in ... Has it expired? GHCR wants the scope read:packages.",
+    message="refused the token in ... Has it expired? GHCR wants the scope read:packages.",
 )
 @pytest.mark.game_day(
-    fault="the data disk is full", told="Raise data_volume_gib in terraform.tfvars, apply, and restart the host."
+    fault="the data disk is full", message="Raise data_volume_gib in terraform.tfvars, apply, and restart the host."
 )
 @pytest.mark.game_day(
     fault="the system disk is full",
-    told="the system disk is full. Raise root_volume_gib in terraform.tfvars and apply.",
+    message="the system disk is full. Raise root_volume_gib in terraform.tfvars and apply.",
 )
-@pytest.mark.game_day(fault="an image for another processor", told="and this host's processor is")
+@pytest.mark.game_day(fault="an image for another processor", message="and this host's processor is")
 @pytest.mark.game_day(
     fault="the host has lost its role",
-    told="this host has no valid credentials of its own. Is its instance profile attached?",
+    message="this host has no valid credentials of its own. Is its instance profile attached?",
 )
-@pytest.mark.game_day(fault="MLflow is down while this host trains", told="MLflow did not become healthy, see above")
-@pytest.mark.game_day(fault="DVC's remote is away", told="DVC could not bring the measurements, see above.")
-@pytest.mark.game_day(fault="the host's clock is wrong", told="the clock of this host is wrong, it says")
+@pytest.mark.game_day(fault="MLflow is down while this host trains", message="MLflow did not become healthy, see above")
+@pytest.mark.game_day(fault="DVC's remote is away", message="DVC could not bring the measurements, see above.")
+@pytest.mark.game_day(fault="the host's clock is wrong", message="the clock of this host is wrong, it says")
 @pytest.mark.parametrize(
-    ("name", "told", "message"),
+    ("name", "content", "message"),
     [
         ("login_error", "denied: denied", "refused the token in /ghcr/ro-token: denied: denied. Has it expired"),
         ("data_pull", "exit 255", "DVC could not bring the measurements.*was `dvc push` run"),
@@ -320,12 +322,12 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, said: list
     ],
 )
 def test_what_goes_wrong_on_the_host_is_named_with_its_remedy(
-    deployment: Deployment, bring: Callable[[str], None], name: str, told: str, message: str
+    deployment: Deployment, bring: Callable[[str], None], name: str, content: str, message: str
 ) -> None:
     """One message says which thing is wrong and what to do; what served serves on, and the next delivery heals it."""
     bring(FIRST)
     before = len(deployment.calls())
-    deployment.tell(name, told)
+    deployment.tell(name, content)
 
     with pytest.raises(HostError, match=message):
         bring(SECOND)
@@ -347,7 +349,9 @@ def test_a_pull_that_fails_once_is_tried_again(deployment: Deployment, bring: Ca
     assert deployment.read("running") == FIRST
 
 
-@pytest.mark.game_day(fault="a secret is not in the parameter store", told="Apply Terraform there, then put the value")
+@pytest.mark.game_day(
+    fault="a secret is not in the parameter store", message="Apply Terraform there, then put the value"
+)
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
@@ -373,7 +377,7 @@ def test_a_token_that_was_never_put_is_named(
     assert not any(call.endswith(" train") for call in deployment.calls())
 
 
-def test_a_training_host_trains_first_and_is_stopped(deployment: Deployment, said: list[str]) -> None:
+def test_a_training_host_trains_first_and_is_stopped(deployment: Deployment, lines: list[str]) -> None:
     """It is started for the training and stopped after it, also when the training fails; the serving host follows."""
     aws, target = deployment.aws, deployment.target
     trainer = make_instance(aws, role="train", shutdown="after_training")
@@ -383,13 +387,13 @@ def test_a_training_host_trains_first_and_is_stopped(deployment: Deployment, sai
     deployment.tell("mlflow_answers", "", trainer)
 
     with pytest.raises(HostError, match=f"the training failed on {trainer}: train at training"):
-        deploy(both, FIRST, said.append, pace=FAST)
+        deploy(both, FIRST, lines.append, pace=FAST)
 
-    look = Host(both, trainer, said.append, FAST)
+    look = Host(both, trainer, lines.append, FAST)
     assert look.state() == "stopped"
     assert deployment.read("running") == ""
     deployment.tell("training", "echo trained", trainer)
-    deploy(both, FIRST, said.append, pace=FAST)
+    deploy(both, FIRST, lines.append, pace=FAST)
     assert look.state() == "stopped"
     assert deployment.read("running") == FIRST
     trained = (deployment.double(trainer) / "calls").read_text()
@@ -398,10 +402,10 @@ def test_a_training_host_trains_first_and_is_stopped(deployment: Deployment, sai
 
 
 @pytest.mark.game_day(
-    fault="MLflow is down while another host trains", told="MLflow on the host that serves ... does not answer."
+    fault="MLflow is down while another host trains", message="MLflow on the host that serves ... does not answer."
 )
 def test_the_first_delivery_brings_mlflow_up_before_the_training_host_needs_it(
-    deployment: Deployment, said: list[str]
+    deployment: Deployment, lines: list[str]
 ) -> None:
     """On a serving host that runs nothing yet; a training host that cannot reach it says what it waits for."""
     aws, target = deployment.aws, deployment.target
@@ -410,15 +414,15 @@ def test_the_first_delivery_brings_mlflow_up_before_the_training_host_needs_it(
     deployment.tell("training", f'cp {deployment.double()}/mlflow "$DOUBLE/found"', trainer)
 
     with pytest.raises(HostError, match=r"MLflow on the host that serves \(10\.20\.0\.10:5000\) does not answer"):
-        deploy(both, FIRST, said.append, pace=FAST)
+        deploy(both, FIRST, lines.append, pace=FAST)
     deployment.tell("mlflow_answers", "", trainer)
-    deploy(both, FIRST, said.append, pace=FAST)
+    deploy(both, FIRST, lines.append, pace=FAST)
 
     assert (deployment.double(trainer) / "found").read_text().strip() == FIRST
     assert deployment.read("running") == FIRST
-    look = Host(both, trainer, said.append, FAST)
+    look = Host(both, trainer, lines.append, FAST)
     look.run("status")
-    assert any("this host only trains" in line for line in said)
+    assert any("this host only trains" in line for line in lines)
 
 
 def cut_off(deployment: Deployment, where: str, sha: str = SECOND) -> None:
@@ -439,7 +443,7 @@ def cut_off(deployment: Deployment, where: str, sha: str = SECOND) -> None:
 
 @pytest.mark.game_day(
     fault="a delivery is cancelled or killed, at any step from the look at the disk to the swap",
-    told="it was cut off: cancelled, killed or rebooted. What served before is brought up again;",
+    message="it was cut off: cancelled, killed or rebooted. What served before is brought up again;",
 )
 @pytest.mark.parametrize(
     ("where", "call"),
@@ -463,7 +467,7 @@ def cut_off(deployment: Deployment, where: str, sha: str = SECOND) -> None:
     ],
 )
 def test_a_delivery_that_is_cut_off_is_put_right_within_a_minute(
-    deployment: Deployment, bring: Callable[[str], None], said: list[str], where: str, call: str
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str], where: str, call: str
 ) -> None:
     """Automation, login, training, lock and marker; the log says what happened; the next delivery finds nothing odd."""
     bring(FIRST)
@@ -480,13 +484,13 @@ def test_a_delivery_that_is_cut_off_is_put_right_within_a_minute(
     log = (host / "log" / "host.log").read_text()
     assert f"FAILED deploy at {where}: it was cut off" in log
     (deployment.double() / "hold").unlink()
-    said.clear()
+    lines.clear()
     bring(SECOND)
     deployment.require_well(SECOND)
-    assert not any("waiting for its end" in line for line in said)
+    assert not any("waiting for its end" in line for line in lines)
 
 
-@pytest.mark.game_day(fault="the host is rebooted", told="brought up:")
+@pytest.mark.game_day(fault="the host is rebooted", message="brought up:")
 def test_a_host_that_booted_runs_what_is_deployed(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """Nothing while a delivery is at work, nothing that an operator paused; else all of it, and once."""
     bring(FIRST)
@@ -511,7 +515,7 @@ def test_a_host_that_booted_runs_what_is_deployed(deployment: Deployment, bring:
 
 
 @pytest.mark.game_day(
-    fault="the power goes in the middle of the swap", told="it was cut off: cancelled, killed or rebooted."
+    fault="the power goes in the middle of the swap", message="it was cut off: cancelled, killed or rebooted."
 )
 def test_half_a_swap_is_finished(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """Settings of one revision never meet the compose file of another."""
@@ -529,13 +533,13 @@ def test_half_a_swap_is_finished(deployment: Deployment, bring: Callable[[str], 
 
 @pytest.mark.game_day(
     fault="Docker does not start, or the data disk is missing",
-    told="Docker does not run, since the host did not come up:",
+    message="Docker does not run, since the host did not come up:",
 )
-def test_docker_is_waited_for(deployment: Deployment, bring: Callable[[str], None], said: list[str]) -> None:
+def test_docker_is_waited_for(deployment: Deployment, bring: Callable[[str], None], lines: list[str]) -> None:
     """SSM is online minutes before Docker; a host whose boot failed says so at once, with boot's own reason."""
     deployment.tell("docker_starts", "x\n" * 3)
     bring(FIRST)
-    assert any("waiting for Docker" in line for line in said)
+    assert any("waiting for Docker" in line for line in lines)
 
     log = deployment.aws.agent.host(deployment.target.instance_id) / "log" / "boot.log"
     log.write_text("2026-11-01T00:00:00Z boot: FAILED boot: the data disk vol-1 did not appear within 300 s.\n")
@@ -550,7 +554,7 @@ def test_docker_is_waited_for(deployment: Deployment, bring: Callable[[str], Non
 
 @pytest.mark.game_day(
     fault="databases older than the revision, and an upgrade that fails",
-    told="What was there before is there still, or was put back.",
+    message="What was there before is there still, or was put back.",
 )
 def test_databases_that_cannot_be_upgraded_stop_a_delivery_and_nothing_else(
     deployment: Deployment, bring: Callable[[str], None]
@@ -568,7 +572,7 @@ def test_databases_that_cannot_be_upgraded_stop_a_delivery_and_nothing_else(
 
 
 @pytest.mark.game_day(
-    fault="databases newer than the revision of a rollback", told="ROLLED BACK from ... to ..., which serves"
+    fault="databases newer than the revision of a rollback", message="ROLLED BACK from ... to ..., which serves"
 )
 def test_going_back_puts_the_databases_back_first(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """By the revision that upgraded them, with everything that writes to them stopped; by itself and when asked."""
@@ -588,14 +592,14 @@ def test_going_back_puts_the_databases_back_first(deployment: Deployment, bring:
     assert deployment.read("undone_while") == third
 
 
-@pytest.mark.game_day(fault="the data disk is lost", told="restored; the service is ready")
+@pytest.mark.game_day(fault="the data disk is lost", message="restored; the service is ready")
 def test_a_lost_disk_is_restored_by_one_command(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """On a host that runs a revision, and on a new one that is given one; a failed one leaves all as it was."""
-    said: list[str] = []
-    host = Host(deployment.target, deployment.target.instance_id, said.append, FAST)
+    lines: list[str] = []
+    host = Host(deployment.target, deployment.target.instance_id, lines.append, FAST)
     host.start()
     assert host.run("restore").status == "Failed"
-    assert "which revision?" in said[-1]
+    assert "which revision?" in lines[-1]
     assert host.run("restore", sha=FIRST).status == "Success"
     deployment.require_well(FIRST, len(deployment.calls()))
     deployment.tell("restore", "echo damaged; exit 1")
@@ -623,7 +627,7 @@ def test_no_failure_of_a_command_restarts_the_host(deployment: Deployment, bring
     assert not deployment.aws.agent.rebooted
 
 
-@pytest.mark.game_day(fault="the SSM agent hangs", told="took no command for five minutes")
+@pytest.mark.game_day(fault="the SSM agent hangs", message="took no command for five minutes")
 def test_a_host_that_takes_no_command_is_named(deployment: Deployment, bring: Callable[[str], None]) -> None:
     """Its agent hangs: nothing took too long, and a larger host would not help."""
     deployment.aws.agent.silent.add(deployment.target.instance_id)
@@ -640,7 +644,7 @@ UNDONE = 'rm "$AIDRUG_STATE/home/schema_upgrade.json"; [ ! -e "$DOUBLE/automatio
 
 @pytest.mark.game_day(
     fault="databases upgraded for a revision that is not deployed after all",
-    told="the databases go back to the backup before",
+    message="the databases go back to the backup before",
 )
 @pytest.mark.parametrize(
     "ends",
@@ -672,7 +676,7 @@ def test_databases_that_were_upgraded_for_nothing_go_back(
 
 
 def test_the_serving_host_waits_for_the_training_host_and_no_longer(
-    deployment: Deployment, bring: Callable[[str], None], said: list[str]
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
     """MLflow of the new revision stays up for the training elsewhere; when that fails, what is deployed continues."""
     bring(FIRST)
@@ -698,7 +702,7 @@ def test_the_serving_host_waits_for_the_training_host_and_no_longer(
     watcher = threading.Thread(target=look)
     watcher.start()
     with pytest.raises(HostError, match="the training failed"):
-        deploy(both, SECOND, said.append, pace=FAST)
+        deploy(both, SECOND, lines.append, pace=FAST)
     watcher.join()
 
     assert looked == [False]

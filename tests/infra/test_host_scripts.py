@@ -102,7 +102,7 @@ def test_a_disk_with_a_file_system_is_mounted_as_it_is(tmp_path: Path, kind: str
 
 @pytest.mark.game_day(
     fault="the data disk holds something unknown",
-    told="is not empty, but holds no file system that is known here. It was left alone.",
+    message="is not empty, but holds no file system that is known here. It was left alone.",
 )
 @pytest.mark.parametrize(
     ("answers", "message"),

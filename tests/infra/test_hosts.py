@@ -30,7 +30,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(aidrug, [*arguments])
 
 
-def said(result: Result) -> str:
+def printed(result: Result) -> str:
     """Return what a command printed, or the fault it ended with."""
     assert result.exception is None or isinstance(result.exception, AidrugError | SystemExit), result.exc_info
     return f"{result.output}{result.exception or ''}"
@@ -41,18 +41,18 @@ def test_the_commands_of_a_day(deployment: Deployment, monkeypatch: pytest.Monke
     monkeypatch.setattr(Pace, "__init__", lambda self: self.__dict__.update(poll=0.1, change=5.0))
     older = "b" * 40
 
-    assert f"{older} is deployed" in said(run("deploy", "--sha", older))
-    assert f"{SHA} is deployed" in said(run("deploy", "--sha", SHA))
-    status = said(run("host", "status"))
+    assert f"{older} is deployed" in printed(run("deploy", "--sha", older))
+    assert f"{SHA} is deployed" in printed(run("deploy", "--sha", SHA))
+    status = printed(run("host", "status"))
     assert f"revision {SHA}, before it {older}" in status
     assert "the service is ready" in status
     assert "AWS-StartPortForwardingSession" in status
     deployment.tell("plan", "echo 'stale  trained_model/x/rf'; exit 2")
-    assert "stale  trained_model/x/rf" in said(run("host", "plan"))
-    assert f"{SHA} serves" in said(run("host", "logs", "--group", "commands", "--since", "1h"))
-    assert f"ROLLED BACK from {SHA} to {older}" in said(run("host", "rollback"))
+    assert "stale  trained_model/x/rf" in printed(run("host", "plan"))
+    assert f"{SHA} serves" in printed(run("host", "logs", "--group", "commands", "--since", "1h"))
+    assert f"ROLLED BACK from {SHA} to {older}" in printed(run("host", "rollback"))
     assert deployment.read("running") == older
-    assert f"to {SHA}, which serves" in said(run("host", "rollback"))
+    assert f"to {SHA}, which serves" in printed(run("host", "rollback"))
 
 
 def test_a_stopped_host_is_started_and_not_stopped_by_accident(deployment: Deployment) -> None:
@@ -268,13 +268,13 @@ def test_the_cost_of_a_file_is_printed() -> None:
     """The command reads the plan from a file or from its input."""
     result = CliRunner().invoke(aidrug, ["host", "cost", "-"], input=json.dumps(_plan()))
 
-    assert "An idle month:" in said(result)
-    assert "expected the output of" in said(CliRunner().invoke(aidrug, ["host", "cost", "-"], input="no plan"))
+    assert "An idle month:" in printed(result)
+    assert "expected the output of" in printed(CliRunner().invoke(aidrug, ["host", "cost", "-"], input="no plan"))
 
 
 def test_spans_of_time_are_checked(deployment: Deployment) -> None:
     """A typing error is no empty log."""
-    assert "expected minutes, hours or days" in said(run("host", "logs", "--since", "yesterday"))
+    assert "expected minutes, hours or days" in printed(run("host", "logs", "--since", "yesterday"))
 
 
 def test_a_burstable_host_pays_for_a_training() -> None:

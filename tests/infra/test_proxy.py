@@ -180,7 +180,7 @@ def test_whoever_asks_is_answered_by_the_service(tmp_path: Path, settings: dict[
         assert status == 404
 
 
-@pytest.mark.game_day(fault="the proxy's certificate has expired", told="(nothing: the proxy makes another)")
+@pytest.mark.game_day(fault="the proxy's certificate has expired", message="(nothing: the proxy makes another)")
 def test_a_certificate_that_has_expired_is_made_anew(tmp_path: Path) -> None:
     """A host that was off for a week comes back with certificates that ended: nobody is shown one of them."""
     with proxy(tmp_path, ADDRESS=ADDRESS) as running:

@@ -208,13 +208,13 @@ def test_upgrade_and_rollback(operator: Operator) -> None:
     """A revision with another model: said by the plan, trained once, serving; and back to the champion before."""
     before = operator.served()
     operator.installation.set_trees(7)
-    said: dict[str, str] = {}
+    outputs: dict[str, str] = {}
     for line in lines("upgrade-rollback.md"):
-        planned = line.endswith(" plan") and "docker compose run --rm train" not in said
-        said[line] = operator.type(line, codes=(2,) if planned else (0,))
+        planned = line.endswith(" plan") and "docker compose run --rm train" not in outputs
+        outputs[line] = operator.type(line, codes=(2,) if planned else (0,))
 
-    assert "trained_model/logp/rf" in said["docker compose run --rm train plan"]
-    assert "0 stale" in said["aidrug plan --ledger s3://my-bundles/ledger"]
+    assert "trained_model/logp/rf" in outputs["docker compose run --rm train plan"]
+    assert "0 stale" in outputs["aidrug plan --ledger s3://my-bundles/ledger"]
     assert operator.served() == before
     assert "docker compose up --detach --wait" in (operator.host / "notes").read_text(encoding="utf-8")
 

@@ -116,10 +116,10 @@ def test_a_delivery_goes_through_what_terraform_made(stack: Stack, monkeypatch: 
     target = Target(
         REGION, outputs["AIDRUG_INSTANCE_ID"], outputs["AIDRUG_DOCUMENT"], outputs["AIDRUG_TRAINING_INSTANCE_ID"]
     )
-    said: list[str] = []
+    lines: list[str] = []
     (stack.aws.agent.host(target.training_instance_id) / "double" / "mlflow_answers").touch()
 
-    deploy(target, SHA, said.append, pace=FAST)
+    deploy(target, SHA, lines.append, pace=FAST)
 
     hosts.clients.cache_clear()
     double = stack.aws.agent.host(outputs["AIDRUG_INSTANCE_ID"]) / "double"

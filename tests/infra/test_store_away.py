@@ -36,7 +36,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadedMotoServer]:
     server.stop()
 
 
-@pytest.mark.game_day(fault="S3 is away", told="s3://...: ... cannot be read: ...")
+@pytest.mark.game_day(fault="S3 is away", message="s3://...: ... cannot be read: ...")
 def test_a_service_goes_on_while_s3_is_away(s3: ThreadedMotoServer, tmp_path: Path) -> None:
     """It answers with the champion that it has, says since when it follows nothing, and follows again by itself."""
     store: Any = S3Store("bundles", "store", tmp_path / "cache")
@@ -47,8 +47,8 @@ def test_a_service_goes_on_while_s3_is_away(s3: ThreadedMotoServer, tmp_path: Pa
         before = predict(client, "CCO")
         s3.stop()
         wait(lambda: client.get("/health/ready").json()["store_error"] is not None)
-        said = client.get("/health/ready")
-        assert said.status_code == 200
+        response = client.get("/health/ready")
+        assert response.status_code == 200
         assert predict(client, "CCO") == before
         again = ThreadedMotoServer(ip_address=host, port=port, verbose=False)
         again.start()

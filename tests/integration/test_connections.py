@@ -45,10 +45,10 @@ def predicted(place: tuple[str, int]) -> float:
 def ended(connection: socket.socket) -> tuple[bytes, float]:
     """Read until the other side ends the connection; return what came and the seconds until then."""
     connection.settimeout(30)
-    begun, said = time.monotonic(), b""
+    begun, received = time.monotonic(), b""
     while part := connection.recv(10_000):
-        said += part
-    return said, time.monotonic() - begun
+        received += part
+    return received, time.monotonic() - begun
 
 
 def test_many_connections_that_are_held_cost_the_others_nothing(place: tuple[str, int]) -> None:
@@ -86,9 +86,9 @@ def test_half_a_body_is_answered_and_closed(place: tuple[str, int]) -> None:
             break
         if time.monotonic() - begun > 2.5 * IDLE:
             break
-    for said in (ended(stopped)[0], ended(dripping)[0]):
-        assert b"408" in said.split(b"\r\n")[0]
-        assert b'"code":"request-timeout"' in said
+    for response in (ended(stopped)[0], ended(dripping)[0]):
+        assert b"408" in response.split(b"\r\n")[0]
+        assert b'"code":"request-timeout"' in response
     assert time.monotonic() - begun < 5 * IDLE
 
 
@@ -97,10 +97,10 @@ def test_a_body_in_chunks_that_are_none_is_the_callers_fault(place: tuple[str, i
     """It is refused as malformed, and its connection closed, for nobody knows where the next request begins."""
     connection = socket.create_connection(place)
     connection.sendall(HALF.replace(b"Content-Length: 99", b"Transfer-Encoding: chunked").removesuffix(b"{") + chunk)
-    said, seconds = ended(connection)
+    response, seconds = ended(connection)
 
-    assert b" 400 " in said.split(b"\r\n")[0]
-    assert b'"code":"malformed-request"' in said
+    assert b" 400 " in response.split(b"\r\n")[0]
+    assert b'"code":"malformed-request"' in response
     assert seconds < IDLE
 
 

@@ -58,7 +58,7 @@ def require_whole(address: str, job: str) -> dict[str, Any]:
     assert [entry["columns"]["id"] for entry in entries] == [f"m{number}" for number in range(ROWS)]
     assert [entry["index"] for entry in entries] == list(range(ROWS))
     assert [entry["smiles"] for entry in entries] == SMILES
-    used = {said["champion"] for entry in entries for said in entry.get("endpoints", {}).values()}
+    used = {estimate["champion"] for entry in entries for estimate in entry.get("endpoints", {}).values()}
     assert used == set(info["champions"].values())
     return info
 
@@ -100,21 +100,21 @@ def test_a_killed_job_goes_on_where_it_was_with_the_champion_it_had(tmp_path: Pa
 def test_who_follows_a_job_does_not_keep_the_service_from_stopping(tmp_path: Path) -> None:
     """A signal ends the service while a client follows a job; the client continues with the next service."""
     publish(FolderStore(tmp_path / "store"), tmp_path / "bundle", onnx_bias=0.0)
-    told: list[int] = []
+    counts: list[int] = []
     with service(tmp_path, 1) as (address, process):
         job = submit(address)
         follower = threading.Thread(
-            target=lambda: Client(address, retries=20).wait(job, lambda done, *_: told.append(done))
+            target=lambda: Client(address, retries=20).wait(job, lambda done, *_: counts.append(done))
         )
         follower.start()
-        wait_for(lambda: told)
+        wait_for(lambda: counts)
         process.terminate()
         assert process.wait(30) == 0
     with service(tmp_path, 2, AIDRUG_SERVICE_PORT=address.rsplit(":", 1)[1]):
         follower.join(60)
 
-    assert told[-1] == ROWS
-    assert told == sorted(told)
+    assert counts[-1] == ROWS
+    assert counts == sorted(counts)
 
 
 @pytest.mark.slow(sibling="test_a_killed_job_goes_on_where_it_was_with_the_champion_it_had")

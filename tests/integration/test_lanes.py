@@ -38,12 +38,12 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
 
 def news(lanes: Processes, patience_s: float = 200) -> list[Done | Ended]:
     """Wait for a lane to end; give all that it said."""
-    said: list[Done | Ended] = []
+    messages: list[Done | Ended] = []
     deadline = time.monotonic() + patience_s
-    while not said or not isinstance(said[-1], Ended):
-        assert time.monotonic() < deadline, said
-        said.extend(lanes.news(1))
-    return said
+    while not messages or not isinstance(messages[-1], Ended):
+        assert time.monotonic() < deadline, messages
+        messages.extend(lanes.news(1))
+    return messages
 
 
 def test_lanes_make_what_they_are_given_and_tell_when_they_die(settings: Settings) -> None:
@@ -84,11 +84,11 @@ def test_lanes_make_what_they_are_given_and_tell_when_they_die(settings: Setting
 def test_side_by_side_everything_is_made_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole run on two lanes makes every asset; none fails for a locked database; a second run has nothing to do."""
     monkeypatch.setattr(runner, "WORTH_LANES_S", 0.0)
-    said: list[str] = []
+    lines: list[str] = []
 
     def run() -> runner.Report:
         with dg.DagsterInstance.get() as instance:
-            return runner.bring_up_to_date(load_catalog(settings), instance, Lines(said.append), lanes=2)
+            return runner.bring_up_to_date(load_catalog(settings), instance, Lines(lines.append), lanes=2)
 
     report = run()
     assert report.failed == {}
@@ -121,7 +121,7 @@ def test_a_process_that_stays_leaves_what_takes_memory_to_another(
     class OpenedError(Exception):
         pass
 
-    def own(*told: object) -> None:
+    def own(*args: object) -> None:
         raise OpenedError("own")
 
     def processes(catalog: object, number: int) -> None:

@@ -74,7 +74,7 @@ def test_each_file_becomes_a_served_endpoint(tmp_path: Path, empty_mlflow: Path)
     (molecule,) = answer.json()["predictions"]
     served = molecule["endpoints"]
     assert sorted(served) == sorted(name for made in names.values() for name in made)
-    assert all(math.isfinite(said["value"]) for said in served.values())
+    assert all(math.isfinite(prediction["value"]) for prediction in served.values())
     for file in ALL:
         expected = file.expected(file.content())
         assert len(names[file.name]) == len(expected), file.name

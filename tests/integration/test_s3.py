@@ -139,11 +139,11 @@ def test_a_backup_cut_in_the_middle_goes_on_where_it_stopped(
     assert 5 < len(there) < 40
     assert not [name for name in there if name.startswith("snapshots/")]
 
-    said = list[str]()
-    back_up(settings, place, said.append)
+    messages = list[str]()
+    back_up(settings, place, messages.append)
 
-    assert "40 files, 4.0 MB" in said[0]
-    assert float(said[0].rpartition(", ")[2].split()[0]) < 3.5
+    assert "40 files, 4.0 MB" in messages[0]
+    assert float(messages[0].rpartition(", ")[2].split()[0]) < 3.5
     before = {path.name: path.read_bytes() for path in (settings.home / "dataset" / "logp").iterdir()}
     (settings.home / "dataset").rename(tmp_path / "lost")
     restore(settings, place, silent)

@@ -78,17 +78,17 @@ def settings(tmp_path: Path) -> Settings:
 
 def run(settings: Settings, wanted: Screen) -> tuple[screens.ScreenReport, list[str]]:
     """Run a screen with two workers; return what it said."""
-    said: list[str] = []
-    return screens.run_screen(settings, wanted, said.append, workers=2), said
+    lines: list[str] = []
+    return screens.run_screen(settings, wanted, lines.append, workers=2), lines
 
 
 def test_a_screen_is_made_goes_on_and_begins_anew(settings: Settings, tmp_path: Path) -> None:
     """What is there is not made again; a damaged file costs its shards alone; a new champion has its own result."""
     folder = library(tmp_path / "lib", SMILES, group=20)
     wanted = Screen(name="s", description="s", library=str(folder), id_column="id", rows_per_shard=20)
-    report, said = run(settings, wanted)
+    report, lines = run(settings, wanted)
     assert (report.rows, report.shards, report.made, report.failed) == (60, 3, 3, {})
-    assert "60 rows in 3 shards, 3 left" in said[0]
+    assert "60 rows in 3 shards, 3 left" in lines[0]
     rows = pq.read_table(report.out).column("row").to_pylist()
     assert sorted(rows) == list(range(60))
     assert json.loads((Path(report.out) / screens.SUMMARY).read_text())["complete"] is True
@@ -115,10 +115,10 @@ def test_a_shard_that_fails_is_told_and_the_others_are_kept(
     found = find_shards(wanted)
     monkeypatch.setattr(screens, "find_shards", lambda _: found)
     (folder / "b.parquet").rename(tmp_path / "away")
-    report, said = run(settings, wanted)
+    report, lines = run(settings, wanted)
     assert report.failed
     assert report.made == report.shards - len(report.failed)
-    assert any("FAILED" in line for line in said)
+    assert any("FAILED" in line for line in lines)
     assert json.loads((Path(report.out) / screens.SUMMARY).read_text())["complete"] is False
     (tmp_path / "away").rename(folder / "b.parquet")
     report, _ = run(settings, wanted)

@@ -80,9 +80,9 @@ def test_a_wheel_predicts_without_a_checkout(supported: str, tmp_path: Path) -> 
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(asked, timeout=60) as answer:
-            said = json.load(answer)["predictions"][0]["endpoints"]["solubility_logs"]
+            prediction = json.load(answer)["predictions"][0]["endpoints"]["solubility_logs"]
         for place in ("/", "/static/page.js", "/schema/openapi.json"):
             with urllib.request.urlopen(address + place, timeout=60) as page:
                 assert page.status == 200
-    assert said["champion"] == version
-    assert f"{said['value']} " == printed[: printed.index(" ") + 1]
+    assert prediction["champion"] == version
+    assert f"{prediction['value']} " == printed[: printed.index(" ") + 1]

@@ -165,12 +165,12 @@ def test_landed_ledger_entries_and_cards_of_a_whole_run_are_read(tmp_path: Path)
 
 def landed(name: str, at: str = "") -> Any:
     """Return what a landed file says, or a part of it."""
-    told = json.loads((PROJECT / name).read_bytes())
-    return told if not at else told["made"][at]
+    content = json.loads((PROJECT / name).read_bytes())
+    return content if not at else content["made"][at]
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "content"),
     [
         (Scores, landed("scores.json")),
         (Leaderboard, landed("leaderboard.json")),
@@ -181,7 +181,7 @@ def landed(name: str, at: str = "") -> Any:
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-def test_what_was_landed_without_a_version_is_read_and_written_as_it_was(kind: type[Artefact], told: Any) -> None:
+def test_what_was_landed_without_a_version_is_read_and_written_as_it_was(kind: type[Artefact], content: Any) -> None:
     """Every field, to the last digit, also beside fields of a later version; one that needs a newer reader is refused
     by name, and so is a value of another type.
     """
@@ -189,19 +189,19 @@ def test_what_was_landed_without_a_version_is_read_and_written_as_it_was(kind: t
     def read(changed: dict[str, Any]) -> Artefact:
         return read_artefact(kind, json.dumps(changed).encode(), "the file", StoreError)
 
-    got = read(told)
-    later = read({**told, "format": 9, "minimum_reader": kind.READER, "hue": {"a": [1]}})
+    got = read(content)
+    later = read({**content, "format": 9, "minimum_reader": kind.READER, "hue": {"a": [1]}})
 
-    assert subset(told, got.as_json())
+    assert subset(content, got.as_json())
     assert got.format == 1
     assert "format" not in got.as_json()
     assert later.as_json() == {"format": 9, "minimum_reader": kind.READER, **got.as_json()}
     needs = rf"the file: this {kind.NAME} needs a reader of version 9 .*, and this one is of version {kind.READER}"
     with pytest.raises(StoreError, match=needs):
-        read({**told, "format": 9, "minimum_reader": 9})
-    for name in kind.model_fields.keys() & told.keys():
+        read({**content, "format": 9, "minimum_reader": 9})
+    for name in kind.model_fields.keys() & content.keys():
         with pytest.raises(StoreError, match=rf"the file is not a valid {kind.NAME}: {name}"):
-            read({**told, name: True})
+            read({**content, name: True})
 
 
 def test_a_landed_contest_is_decided_as_it_was(tmp_path: Path) -> None:
@@ -291,18 +291,18 @@ def written(folder: Path) -> dict[type[Artefact], bytes]:
 def test_every_frozen_reader_reads_what_is_written_now_or_is_told_that_it_cannot(tmp_path: Path) -> None:
     """Each reader since versions are stated: its schema accepts the file, or the file's `minimum_reader` is newer."""
     for kind, content in written(tmp_path).items():
-        told = json.loads(content)
+        data = json.loads(content)
         for path in (LANDED / "readers").glob(f"{name_of(kind)}-*.json"):
             version = int(path.stem.rpartition("-")[2])
             if "minimum_reader" in frozen(path.stem)["properties"]:  # it is tolerant
-                assert told.get("minimum_reader", 1) > version or not faults(path.stem, told), path.stem
+                assert data.get("minimum_reader", 1) > version or not faults(path.stem, data), path.stem
 
 
-def faults(name: str, told: Any) -> list[str]:
+def faults(name: str, content: Any) -> list[str]:
     """Say what a frozen reader refuses."""
     import jsonschema  # its formats are a grammar that takes seconds to read: for a run of this file alone
 
-    return [each.message for each in jsonschema.Draft202012Validator(frozen(name)).iter_errors(told)]
+    return [each.message for each in jsonschema.Draft202012Validator(frozen(name)).iter_errors(content)]
 
 
 def test_the_way_back_is_what_the_strict_reader_reads(tmp_path: Path) -> None:
@@ -340,16 +340,16 @@ def test_the_way_back_is_what_the_strict_reader_reads(tmp_path: Path) -> None:
 def test_landed_files_are_read_without_a_change_of_meaning(read: Callable[[bytes], Any], path: str) -> None:
     """What they say is what is read, field by field; what they do not say has the value that it meant."""
     for file in LANDED.glob(path):
-        told, got = json.loads(file.read_bytes()), read(file.read_bytes()).as_json()
-        told.pop("format")
-        for name, value in told.items():
+        stated, got = json.loads(file.read_bytes()), read(file.read_bytes()).as_json()
+        stated.pop("format")
+        for name, value in stated.items():
             assert subset(value, got[name]), (file, name)
 
 
-def subset(told: Any, got: Any) -> bool:
+def subset(stated: Any, got: Any) -> bool:
     """Return whether everything that is stated is read: fields may have been added."""
-    if isinstance(told, dict):
-        return all(name in got and subset(value, got[name]) for name, value in told.items())
-    if isinstance(told, list):
-        return len(told) == len(got) and all(map(subset, told, got))
-    return bool(told == got)
+    if isinstance(stated, dict):
+        return all(name in got and subset(value, got[name]) for name, value in stated.items())
+    if isinstance(stated, list):
+        return len(stated) == len(got) and all(map(subset, stated, got))
+    return bool(stated == got)

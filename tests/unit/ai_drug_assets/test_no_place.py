@@ -34,11 +34,11 @@ def test_where_nothing_can_be_written_one_sentence_says_so(
     monkeypatch.setattr(cli.aidrug, "main", fails)
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert ended.value.code == cli.FAILED
-    assert says in said
-    assert "Make room" in said
-    assert said.count("\n") == 1
+    assert says in printed
+    assert "Make room" in printed
+    assert printed.count("\n") == 1
 
 
 def test_any_other_error_shows_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:

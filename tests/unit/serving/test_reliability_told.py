@@ -19,7 +19,7 @@ from model_zoo.inference.screening import find_shards, predict_shard
 from model_zoo.uncertainty.conformal import IntervalRule
 from model_zoo.uncertainty.fit import Uncertainty
 from model_zoo.uncertainty.reliability import Levels
-from serving.agents.wording import told
+from serving.agents.wording import summarise
 from serving.app import create_app
 from serving.page.wording import usual_error
 from serving.settings import Settings
@@ -49,9 +49,11 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         ]
         answers = client.post("/v1/feedback", json={"measurements": sent}).json()["measurements"]
         tensor = {"name": "smiles", "shape": [3], "datatype": "BYTES", "data": [KNOWN, POLYMER, "no molecule"]}
-        told = {name: client.post(f"/v2/models/{name}/infer", json={"inputs": [tensor]}) for name in ("logs", "plain")}
+        responses = {
+            name: client.post(f"/v2/models/{name}/infer", json={"inputs": [tensor]}) for name in ("logs", "plain")
+        }
     shown = {"page": page, "reported": reported, "compared": [each["prediction"] for each in answers]}
-    return [*found, shown, {name: answer.json()["outputs"] for name, answer in told.items()}]
+    return [*found, shown, {name: answer.json()["outputs"] for name, answer in responses.items()}]
 
 
 def test_the_answer_tells_level_and_usual_error(entries: list[dict[str, Any]]) -> None:
@@ -122,7 +124,7 @@ def test_an_older_champion_tells_none(entries: list[dict[str, Any]]) -> None:
 
 def test_agents_are_told_to_guess_where_no_error_is_known(entries: list[dict[str, Any]]) -> None:
     """A caution for the polymer, by what is known of it; none for the training molecule."""
-    known, polymer = (told(each)["predictions"] for each in entries[:2])
+    known, polymer = (summarise(each)["predictions"] for each in entries[:2])
 
     assert known["logs"]["cautions"] == []
     assert "the error is not known" in polymer["logs"]["cautions"][0]

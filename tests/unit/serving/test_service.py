@@ -185,12 +185,12 @@ def test_an_endpoint_without_a_finite_number_costs_no_other_endpoint(store: Fold
 def test_what_was_left_out_of_a_structure_is_told(store: FolderStore, tmp_path: Path) -> None:
     """A salt's counter-ion is named in every answer: API, page, preview, CSV, `/v2`; a molecule alone has no notes."""
     publish(store, tmp_path / "a", endpoint="logs")
-    salt, told = "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]", "left out: Na, known as a counter-ion"
+    salt, detail = "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]", "left out: Na, known as a counter-ion"
     with service(store) as client:
         (alone,) = predict(client, "CCO")
         for _ in range(2):  # computed, then remembered
             (entry,) = predict(client, salt)
-            assert entry["notes"] == [{"code": "component-left-out", "detail": told}]
+            assert entry["notes"] == [{"code": "component-left-out", "detail": detail}]
         (racemate,) = predict(client, "C[C@H](N)CO |&1:1|")
         pages = [
             client.post(path, data={"smiles": f"{salt} sodium salt"}, headers=headers).text
@@ -204,8 +204,8 @@ def test_what_was_left_out_of_a_structure_is_told(store: FolderStore, tmp_path: 
 
     assert "notes" not in alone
     assert racemate["notes"][0]["code"] == "stereo-mixture"
-    assert all(told in page for page in pages)
-    assert outputs["notes"] == [told, None]
+    assert all(detail in page for page in pages)
+    assert outputs["notes"] == [detail, None]
     assert outputs["error"][1].startswith("incomplete-structure: expected one whole molecule")
     assert [metal["error"]["code"], mixture["error"]["code"]] == ["metal", "mixture"]
 
@@ -355,7 +355,7 @@ def corrupt(store: FolderStore, version: str, endpoint: str = "solubility_logs")
     path.write_bytes(path.read_bytes().replace(b"2", b"3"))
 
 
-@pytest.mark.game_day(fault="a poisoned bundle", told="is not served")
+@pytest.mark.game_day(fault="a poisoned bundle", message="is not served")
 def test_a_corrupt_bundle_leaves_the_old_champion_serving(
     store: FolderStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -429,7 +429,7 @@ def test_a_bundle_that_says_it_is_another_is_refused(store: FolderStore, tmp_pat
         assert "the pointer says otherwise" in client.get("/health/ready").text
 
 
-@pytest.mark.game_day(fault="the pointer of the bundle store is damaged", told="`aidrug restore` brings it back")
+@pytest.mark.game_day(fault="the pointer of the bundle store is damaged", message="`aidrug restore` brings it back")
 @pytest.mark.parametrize("content", [b"", b"{", b'{"format": 9}', b"\xff"])
 def test_a_broken_pointer_changes_nothing(store: FolderStore, tmp_path: Path, content: bytes) -> None:
     """Half a pointer keeps everything serving, is reported, and a whole one ends it."""

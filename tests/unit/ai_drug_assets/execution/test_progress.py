@@ -48,10 +48,10 @@ def test_a_run_says_what_is_done_running_and_next(tmp_path: Path) -> None:
     project = Project(tmp_path)
     catalog = project.catalog()
     published: list[bytes | None] = []
-    said: list[str] = []
+    lines: list[str] = []
     estimates = Estimates(catalog)
     stale = list(catalog.nodes.values())
-    with RunProgress(catalog, estimates, stale, ["logs", "logd"], 1, Lines(said.append), published.append) as progress:
+    with RunProgress(catalog, estimates, stale, ["logs", "logd"], 1, Lines(lines.append), published.append) as progress:
         progress.started(["dataset/logs", "trained_model/logs/naive"])
         progress.done("dataset/logs", None, 2.0)
         progress.done("trained_model/logs/naive", "no numbers\nand more", 1.0)
@@ -62,10 +62,10 @@ def test_a_run_says_what_is_done_running_and_next(tmp_path: Path) -> None:
     assert (news.done, news.total) == (2, len(stale))
     assert news.remaining_s is not None
     assert not news.learnt
-    assert said[0] == f"{len(stale)} of {len(stale)} assets are stale"
-    assert "dataset/logs" in said[1]
-    assert "left (a first guess)" in said[1]
-    assert said[2].endswith("FAILED: no numbers")
+    assert lines[0] == f"{len(stale)} of {len(stale)} assets are stale"
+    assert "dataset/logs" in lines[1]
+    assert "left (a first guess)" in lines[1]
+    assert lines[2].endswith("FAILED: no numbers")
     assert published[-1] is None
     first = parse_progress(published[0])
     assert first is not None
@@ -96,13 +96,13 @@ def test_estimates_learn(tmp_path: Path) -> None:
 
 def test_a_program_gets_json(tmp_path: Path) -> None:
     """With --json each asset that is done is one object, with the state of every endpoint."""
-    said: list[str] = []
-    lines = JsonLines(said.append)
+    printed: list[str] = []
+    lines = JsonLines(printed.append)
     lines.begun(9, 12)
     lines.done(NEWS, "dataset/logs", None, 1.23456)
-    assert json.loads(said[0]) == {"stale": 9, "assets": 12}
-    assert json.loads(said[1])["asset"] == "dataset/logs"
-    assert json.loads(said[1])["remaining_s"] == 170
+    assert json.loads(printed[0]) == {"stale": 9, "assets": 12}
+    assert json.loads(printed[1])["asset"] == "dataset/logs"
+    assert json.loads(printed[1])["remaining_s"] == 170
 
 
 def test_nothing_is_promised_at_the_end() -> None:

@@ -20,12 +20,12 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings, self.root = settings, settings.root
         self.reachable = True
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.loads: list[str | None] = []
         self.at = 0.0
         self.git("init", "--quiet", "--initial-branch", "main")
         self.commit()
-        self.watch = RevisionWatch(settings, self._reload, lambda: None, self.said.append, lambda **_: None)
+        self.watch = RevisionWatch(settings, self._reload, lambda: None, self.messages.append, lambda **_: None)
 
     def git(self, *arguments: str) -> None:
         """Run Git here."""
@@ -82,15 +82,15 @@ def test_a_commit_that_does_not_load_and_its_fix(world: World, rf: Path) -> None
     rf.write_text(f"{content}\ndef broken(:\n", encoding="utf-8")
     world.commit()
     assert world.look() == 1
-    assert "DOES NOT LOAD: SyntaxError" in world.said[-1]
+    assert "DOES NOT LOAD: SyntaxError" in world.messages[-1]
     assert world.look() == 1  # nothing changed, and it was only just tried
     rf.write_text(content, encoding="utf-8")
     assert world.look() == 2
     assert world.loads[-1] is None
-    assert world.said[-1].endswith("the code is loaded")
+    assert world.messages[-1].endswith("the code is loaded")
     world.commit()
     assert world.look() == 3
-    assert sum("DOES NOT LOAD" in line for line in world.said) == 1
+    assert sum("DOES NOT LOAD" in line for line in world.messages) == 1
 
 
 def test_a_revision_that_does_not_load_is_tried_now_and_then(world: World, rf: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_revision_that_does_not_load_is_tried_now_and_then(world: World, rf: P
     rf.write_text("def broken(:\n", encoding="utf-8")
     world.commit()
     assert [world.look(seconds) for seconds in (5, 20, 20, 70, 200, 200)] == [1, 2, 2, 3, 3, 4]
-    assert len(world.said) == 1
+    assert len(world.messages) == 1
 
 
 def test_a_reload_that_nobody_answers_is_asked_for_again(world: World) -> None:
@@ -131,7 +131,7 @@ def test_a_fault_in_an_endpoints_file_is_told(world: World) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("champion:", "champoin:"), encoding="utf-8")
     world.commit()
     assert world.look() == 1
-    assert any("greasy.yaml" in line and "champoin" in line for line in world.said)
+    assert any("greasy.yaml" in line and "champoin" in line for line in world.messages)
 
 
 def test_of_a_long_message_the_line_that_says_most_is_told() -> None:

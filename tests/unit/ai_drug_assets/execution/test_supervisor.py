@@ -36,15 +36,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def said() -> list[str]:
-    """What was said."""
+def messages() -> list[str]:
+    """Collect the messages."""
     return []
 
 
 @pytest.fixture
-def supervisor(home: Path, said: list[str]) -> Iterator[Supervisor]:
+def supervisor(home: Path, messages: list[str]) -> Iterator[Supervisor]:
     """A supervisor that ends what it started."""
-    made = Supervisor(home, said.append)
+    made = Supervisor(home, messages.append)
     yield made
     made.stop()
 
@@ -57,7 +57,7 @@ def until(true: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def test_whoever_is_killed_is_started_again_and_no_other(supervisor: Supervisor, said: list[str]) -> None:
+def test_whoever_is_killed_is_started_again_and_no_other(supervisor: Supervisor, messages: list[str]) -> None:
     """Killed in any order, as a seed draws it, each comes back, the others keep their process, and that is reported."""
     names = ["service", "daemon", "webserver"]
     for name in names:
@@ -72,20 +72,20 @@ def test_whoever_is_killed_is_started_again_and_no_other(supervisor: Supervisor,
         assert {name: supervisor.pid(name) for name in names if name != victim} == {
             name: pid for name, pid in before.items() if name != victim
         }
-        assert said[-1].startswith(f"the {victim} ended (killed by SIG")
+        assert messages[-1].startswith(f"the {victim} ended (killed by SIG")
 
 
 def test_whoever_does_not_stay_up_raises_a_sign_once_and_the_others_go_on(
-    supervisor: Supervisor, home: Path, said: list[str]
+    supervisor: Supervisor, home: Path, messages: list[str]
 ) -> None:
     """After some starts in a row it says so, loudly, with the end of the log; the others are left alone."""
     supervisor.start("service", "stays")
     service = supervisor.pid("service")
     supervisor.start("daemon", "ends")
     supervisor.begin()
-    until(lambda: any("does not stay up" in line for line in said))
+    until(lambda: any("does not stay up" in line for line in messages))
     time.sleep(0.3)
-    signs = [line for line in said if "does not stay up" in line]
+    signs = [line for line in messages if "does not stay up" in line]
     assert len(signs) == 1
     assert "exit code 3" in signs[0]
     assert "no such table: runs" in signs[0]
@@ -145,7 +145,7 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next(home: Path) -> None:
 
 
 def test_a_watch_that_fails_says_so_once_and_stops_nothing(
-    supervisor: Supervisor, said: list[str], monkeypatch: pytest.MonkeyPatch
+    supervisor: Supervisor, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that is full for minutes fails it every second."""
     monkeypatch.setattr("ai_drug_assets.execution.supervisor.LOOK_S", 0.01)
@@ -159,4 +159,4 @@ def test_a_watch_that_fails_says_so_once_and_stops_nothing(
     supervisor.also(watch)
     supervisor.begin()
     until(lambda: len(looks) > 6)
-    assert said == ["watching failed, and is tried again: OSError: [Errno 28] No space left on device"]
+    assert messages == ["watching failed, and is tried again: OSError: [Errno 28] No space left on device"]

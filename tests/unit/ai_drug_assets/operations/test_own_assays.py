@@ -53,7 +53,7 @@ def command(home: Path) -> Command:
     return run
 
 
-def said(result: Result) -> str:
+def fault_of(result: Result) -> str:
     """Return the fault that a command ends with."""
     assert result.exit_code != 0
     return str(result.exception) if not isinstance(result.exception, SystemExit) else result.output
@@ -76,7 +76,7 @@ POTENCY = "smiles,IC50 (nM)\nCCO,100\nCCN,>10000\nCCC,n.d.\n"
 def test_two_readings_are_shown_and_neither_is_taken(home: Path, command: Command) -> None:
     """With --yes too; the option that the message names decides, and both ways are read as said."""
     path = file(home, 'smiles,dose (mg/L)\nCCO,"1,234"\nCCN,"2,500"\n')
-    refused = said(command("endpoint", "new", path, "--yes", "--columns", "dose (mg/L)"))
+    refused = fault_of(command("endpoint", "new", path, "--yes", "--columns", "dose (mg/L)"))
     assert "'1,234' is 1.234 (decimal ',') or 1234 (decimal '.', thousands ',')" in refused
     assert "Say which: --decimal ',' or --decimal '.' --thousands ','" in refused
     assert not (home / "configs" / "endpoints").exists()
@@ -85,8 +85,8 @@ def test_two_readings_are_shown_and_neither_is_taken(home: Path, command: Comman
         name = f"dose_{value:.0f}"
         done = command("endpoint", "new", path, "--yes", "--columns", "dose (mg/L)", "--name", name, *options)
         assert done.exit_code == 0, done.output
-        told = command("curate", name, "--out", str(home / "report.csv"))
-        assert told.exit_code == 0, told.output
+        curated = command("curate", name, "--out", str(home / "report.csv"))
+        assert curated.exit_code == 0, curated.output
         endpoint = read_config(home / "configs" / "endpoints" / f"{name}.yaml", Endpoint)
         raw = read_source(endpoint.source, ROOT)
         assert list(raw["value"]) == ["1,234", "2,500"], "the report shows cells as they came"
@@ -122,7 +122,7 @@ def test_two_readings_are_shown_and_neither_is_taken(home: Path, command: Comman
 )
 def test_what_is_open_is_asked_and_nothing_is_written(home: Path, command: Command, text: str, part: str) -> None:
     """Rows that differ, numbers that may be read in two ways, no structures, no values."""
-    assert part in said(command("endpoint", "new", file(home, text), "--yes"))
+    assert part in fault_of(command("endpoint", "new", file(home, text), "--yes"))
     assert not (home / "configs" / "endpoints").exists()
 
 
@@ -144,12 +144,12 @@ def test_guesses_are_made_from_the_rows_that_are_meant(home: Path, command: Comm
 def test_guesses_are_shown_and_written_only_when_they_are_taken(home: Path, command: Command) -> None:
     """Without a terminal and without --yes nothing is written; nothing is ever overwritten."""
     path = file(home, POTENCY, "egfr.csv")
-    assert "say --yes to take these guesses" in said(command("endpoint", "new", path))
+    assert "say --yes to take these guesses" in fault_of(command("endpoint", "new", path))
     done = command("endpoint", "new", path, "--yes")
     assert "unit pIC50 from nM; higher is better" in done.output
     assert "curation.censored: 'drop', 1 value is only known as bounds" in done.output
     before = (home / "configs" / "endpoints" / "egfr.yaml").read_bytes()
-    assert "is there already, and nothing is overwritten" in said(command("endpoint", "new", path, "--yes"))
+    assert "is there already, and nothing is overwritten" in fault_of(command("endpoint", "new", path, "--yes"))
 
     assert (home / "configs" / "endpoints" / "egfr.yaml").read_bytes() == before
     written = content(home, "egfr")
@@ -160,15 +160,15 @@ def test_guesses_are_shown_and_written_only_when_they_are_taken(home: Path, comm
 def test_a_curation_counts_by_reason_and_lists_every_row(home: Path, command: Command) -> None:
     """In words for people, and as a CSV with a row per row; a spreadsheet runs none of its cells."""
     command("endpoint", "new", file(home, POTENCY + "=1+1,5\n", "egfr.csv"), "--yes")
-    told = command("curate", "egfr", "--out", str(home / "report.csv"))
+    curated = command("curate", "egfr", "--out", str(home / "report.csv"))
 
-    assert "rows      4: 1 kept, 0 merged, 3 dropped" in told.output
-    assert all(f"1  {kind}\n" in told.output for kind in ("censored", "not measured", "invalid-smiles"))
-    assert "WARNING   75% of the rows with a value are dropped" in told.output
+    assert "rows      4: 1 kept, 0 merged, 3 dropped" in curated.output
+    assert all(f"1  {kind}\n" in curated.output for kind in ("censored", "not measured", "invalid-smiles"))
+    assert "WARNING   75% of the rows with a value are dropped" in curated.output
     report = (home / "report.csv").read_text(encoding="utf-8").splitlines()
     assert len(report) == 5
     assert "'=1+1" in report[4]
-    assert "expected one of egfr, got 'other'" in said(command("curate", "other"))
+    assert "expected one of egfr, got 'other'" in fault_of(command("curate", "other"))
 
 
 @pytest.mark.parametrize("worth", [0, 10**9])
@@ -184,14 +184,14 @@ def test_several_endpoints_are_curated_alike_in_one_process_and_in_many(
     order = ("ppb", "herg_ic50", "gone", "logd")
     alone = {name: command("curate", name).output for name in order if name != "gone"}
     monkeypatch.setattr(curating, "WORTH_PROCESSES", worth)
-    told = command("curate", *order, "--out", str(home / "report.csv"))
+    curated = command("curate", *order, "--out", str(home / "report.csv"))
 
     missing = f"gone: {home}/gone.csv: expected a file of measurements, got none\n"
-    assert told.output == (
+    assert curated.output == (
         alone["ppb"] + alone["herg_ic50"] + missing + alone["logd"] + f"wrote {home}/report.csv: every row with what "
         "became of it\n"
     )
-    assert said(told).endswith("expected a file of measurements, got none")
+    assert fault_of(curated).endswith("expected a file of measurements, got none")
     report = pd.read_csv(home / "report.csv")
     assert list(report["endpoint"]) == ["ppb"] * 3 + ["herg_ic50"] * 3 + ["logd"] * 3
     assert list(report["action"]) == ["kept"] * 4 + ["dropped"] + ["kept"] * 4
@@ -229,7 +229,7 @@ def test_an_endpoint_is_removed_to_the_last(home: Path, command: Command) -> Non
     """Its YAML goes and its measurements stay; a project without an endpoint is a project."""
     path = file(home, POTENCY, "egfr.csv")
     command("endpoint", "new", path, "--yes")
-    assert "expected one of egfr, got 'other'" in said(command("endpoint", "remove", "other"))
+    assert "expected one of egfr, got 'other'" in fault_of(command("endpoint", "remove", "other"))
     done = command("endpoint", "remove", "egfr")
 
     assert "is removed; its measurements and its history stay" in done.output
@@ -257,8 +257,8 @@ def test_a_wide_table_may_become_one_file(home: Path, command: Command) -> None:
     assert list(only.parent.iterdir()) == [only]
     text = only.read_text(encoding="utf-8")
     assert text.count("smiles_column") == text.count(path) == 1
-    assert f"{only} is there already" in said(command("endpoint", "new", path, "--yes", "--columns", "logD", "--name",
-                                                     "logd"))  # fmt: skip
+    again = command("endpoint", "new", path, "--yes", "--columns", "logD", "--name", "logd")
+    assert f"{only} is there already" in fault_of(again)
     assert command("endpoint", "list").output.splitlines()[0] == (
         f"herg_ic50: hERG IC50 (nM); regression, pIC50; {only}"
     )
@@ -286,7 +286,7 @@ def test_a_fault_with_one_endpoint_leaves_the_plan_of_the_others(home: Path, com
         planned.output
     )
     assert "dataset/logd" not in planned.output
-    assert f"{only}: endpoints.logd.title: missing" in said(command("plan", "logd"))
+    assert f"{only}: endpoints.logd.title: missing" in fault_of(command("plan", "logd"))
     assert "logd: AT FAULT" in command("endpoint", "list").output
 
 
@@ -343,10 +343,10 @@ def panel(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     endpoint = {"title": "Small", "description": "A set.", "task": "regression", "unit": "h", "direction": "higher",
                 "smiles_column": "Drug", "value_column": "Y", "split": {"kind": "official"},
                 "metric": "mae"}  # fmt: skip
-    told = {"name": "tiny", "title": "One set", "licence": "CC0", "citation": "Nobody 2026", "origin": "here",
+    spec = {"name": "tiny", "title": "One set", "licence": "CC0", "citation": "Nobody 2026", "origin": "here",
             "sets": [{"name": "small", "files": files, "endpoint": endpoint}]}  # fmt: skip
     (home / "configs" / "panels").mkdir()
-    (home / "configs" / "panels" / "tiny.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    (home / "configs" / "panels" / "tiny.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
     monkeypatch.setattr(places, "ROOT", home)
     return home / "collection"
 
@@ -376,17 +376,17 @@ def test_a_panel_of_a_wide_table_is_a_group(home: Path, command: Command, panel:
     """Endpoints that read one file are written with their group, once; without it, the plan says that they lack one."""
     text = b"Drug,A,B\nCCO,1.5,2\nCCN,2.5,3\n"
     (panel / "wide.csv").write_bytes(text)
-    said_of = {"task": "regression", "unit": "h", "direction": "higher", "smiles_column": "Drug", "metric": "mae"}
+    shared = {"task": "regression", "unit": "h", "direction": "higher", "smiles_column": "Drug", "metric": "mae"}
     sets: list[dict[str, Any]] = [
         {
             "name": f"wide_{column.lower()}",
             "files": [{"file": "wide.csv", "sha256": hashlib.sha256(text).hexdigest()}],
-            "endpoint": {"title": column, "description": "A set.", **said_of, "value_column": column},
+            "endpoint": {"title": column, "description": "A set.", **shared, "value_column": column},
         }
         for column in ("A", "B")
     ]
-    told = {"name": "wide", "title": "A table", "licence": "CC0", "citation": "Nobody", "origin": "here", "sets": sets}
-    (home / "configs" / "panels" / "wide.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    spec = {"name": "wide", "title": "A table", "licence": "CC0", "citation": "Nobody", "origin": "here", "sets": sets}
+    (home / "configs" / "panels" / "wide.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
     done = command("panel", "add", "wide", "--from", str(panel))
     assert done.exit_code == 0, (done.output, done.exception)
 
@@ -429,7 +429,7 @@ def test_a_fault_leaves_everything_as_it_was(home: Path, command: Command, panel
     with server(panel, cut=4) as cutting:
         nobody = f"http://127.0.0.1:{closed_port()}"
         place = {"cut": cutting, "no network": nobody, "no place": ""}.get(fault, str(panel))
-        refused = said(command("panel", "add", "tiny", *(("--from", place) if place else ())))
+        refused = fault_of(command("panel", "add", "tiny", *(("--from", place) if place else ())))
 
     assert words[fault] in refused
     assert everything(home) == before

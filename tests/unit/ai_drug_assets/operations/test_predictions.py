@@ -9,7 +9,7 @@ from serving.client.answers import EndpointPrediction, Prediction
 
 
 @pytest.mark.parametrize(
-    ("reliability", "usual", "said"),
+    ("reliability", "usual", "expected"),
     [
         ("high", 0.4, "about 90 % interval -2.00 to 0.00  high"),
         ("low", None, "perhaps -2.00 to 0.00  low"),
@@ -17,7 +17,7 @@ from serving.client.answers import EndpointPrediction, Prediction
     ],
 )
 def test_an_interval_promises_no_share_where_no_error_is_known(
-    reliability: str | None, usual: float | None, said: str
+    reliability: str | None, usual: float | None, expected: str
 ) -> None:
     """Beyond what was measured nobody knows how often an interval holds; earlier services say nothing of it."""
     one = EndpointPrediction(
@@ -34,4 +34,4 @@ def test_an_interval_promises_no_share_where_no_error_is_known(
         usual_error=usual,
     )
 
-    assert said in as_text([Prediction(0, "CCO", {"solubility_logs": one})])
+    assert expected in as_text([Prediction(0, "CCO", {"solubility_logs": one})])

@@ -461,8 +461,8 @@ def test_the_plan_names_the_definition_and_the_way_to_it(made: Project, copied: 
     way = ("model_zoo.models.rf.train", "model_zoo.models.rf.TOLERANCE")
 
     assert f"code     {way[0]} -> TOLERANCE (model_zoo/models/rf.py:{line}) changed" in plan.as_text()
-    (told,) = next(item["reasons"] for item in plan.as_json()["stale"] if item["asset"] == "trained_model/logs/rf")
-    assert told == {
+    (reason,) = next(item["reasons"] for item in plan.as_json()["stale"] if item["asset"] == "trained_model/logs/rf")
+    assert reason == {
         "kind": "code",
         "what": "model_zoo/models/rf.py",
         "detail": "changed",

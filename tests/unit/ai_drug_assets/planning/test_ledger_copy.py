@@ -208,11 +208,11 @@ def test_a_writer_that_is_killed_leaves_no_copy_behind_for_longer_than_the_next_
         else:
             publish = LedgerCopy(str(tmp_path / "published")).publish
 
-            def told(key: str, entry: Entry, everything: Callable[[], Mapping[str, Entry]], before: str) -> str:
+            def interrupted(key: str, entry: Entry, everything: Callable[[], Mapping[str, Entry]], before: str) -> str:
                 publish(key, entry, everything, before)
                 raise KeyboardInterrupt
 
-            ledger = Ledger(tmp_path / "ledger", told)
+            ledger = Ledger(tmp_path / "ledger", interrupted)
         with pytest.raises(KeyboardInterrupt):
             ledger.record_made("dataset/e1", made_at(10))
     publishing(tmp_path).record_made("dataset/e9", made_at(11))

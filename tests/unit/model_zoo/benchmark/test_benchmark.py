@@ -161,8 +161,8 @@ def models(*names: str, **changes: Any) -> list[ModelSpec]:
 
 def run(job: Job, *only: str, lines: list[str] | None = None) -> dict[str, str]:
     """Run the benchmark as the command does."""
-    said = [] if lines is None else lines
-    return run_benchmark(job, read_sets(job.folder, CONFIG, only), said.append)
+    printed = [] if lines is None else lines
+    return run_benchmark(job, read_sets(job.folder, CONFIG, only), printed.append)
 
 
 def entries(job: Job) -> dict[str, dict[str, Any]]:

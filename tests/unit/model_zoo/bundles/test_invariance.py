@@ -35,20 +35,20 @@ def learnt() -> tuple[list[Molecule], Numbers, Numbers]:
     return molecules, values, values + np.random.default_rng(0).laplace(0, 0.05 * size)
 
 
-def rules(molecules: list[Molecule], values: Numbers, said: Numbers, folds: Numbers, between: float = 0.0) -> Any:
+def rules(molecules: list[Molecule], values: Numbers, predicted: Numbers, folds: Numbers, between: float = 0.0) -> Any:
     """Fit what a bundle says about trust, and the errors that it keeps."""
-    held = OutOfFoldPredictions(said, values, pack(molecules), size_and_kind(molecules), folds)
+    held = OutOfFoldPredictions(predicted, values, pack(molecules), size_and_kind(molecules), folds)
     none = OutOfFoldPredictions(np.empty(0), np.empty(0), held.packed[:0], held.properties[:0], folds[:0])
     return fit_uncertainty(LOG, held, none, between)
 
 
 def bundled(folder: Path, order: Numbers | None = None, between: float = 0.0, **fields: Any) -> Bundle:
     """Bundle as the product does, from rows in any order."""
-    molecules, values, said = learnt()
+    molecules, values, predicted = learnt()
     folds = np.arange(len(molecules)) % 5
     rows = np.arange(len(molecules)) if order is None else order
     rows = rows[training_rows([molecules[row].smiles for row in rows], folds[rows])]
-    trust, errors, _ = rules([molecules[row] for row in rows], values[rows], said[rows], folds[rows], between)
+    trust, errors, _ = rules([molecules[row] for row in rows], values[rows], predicted[rows], folds[rows], between)
     return write(
         folder, onnx_bias=-1.0, trained_on=[molecules[row].smiles for row in rows], measured=values[rows].tolist(),
         errors=errors.tolist(), trust=trust, explained=True, **fields,
@@ -135,12 +135,12 @@ def test_pieces_and_threads_change_nothing(bundle: Bundle) -> None:
 def test_logarithms_and_amounts_are_the_same_statement(bundle: Bundle, tmp_path: Path) -> None:
     """An endpoint in mol/L that trains on logarithms reports the powers of ten of one in log10 mol/L."""
     amounts = bundled(tmp_path / "amounts", unit="mol/L", target=Target(task="regression", transform="log10"))
-    logs, told = ask(bundle, ASKED[:5]), ask(amounts, ASKED[:5])  # of the polymer next to nothing dissolves
+    logs, in_amounts = ask(bundle, ASKED[:5]), ask(amounts, ASKED[:5])  # of the polymer next to nothing dissolves
 
     for name in ("value", "lower", "upper"):
-        np.testing.assert_allclose(np.log10(getattr(told, name)), getattr(logs, name), rtol=1e-5, atol=1e-5)
-    assert told.reliability == logs.reliability
-    np.testing.assert_allclose(np.asarray(told.usual_error), np.asarray(logs.usual_error))
+        np.testing.assert_allclose(np.log10(getattr(in_amounts, name)), getattr(logs, name), rtol=1e-5, atol=1e-5)
+    assert in_amounts.reliability == logs.reliability
+    np.testing.assert_allclose(np.asarray(in_amounts.usual_error), np.asarray(logs.usual_error))
 
 
 def test_the_spread_between_laboratories_is_added_as_variances_are(bundle: Bundle, tmp_path: Path) -> None:
@@ -171,8 +171,8 @@ def test_what_another_source_brings_is_answered_with_care(bundle: Bundle) -> Non
         "C", "OCCOCCOCCOCCOCCOCCOCCOCCOCCOCCO", "O=C(O)CCCCCCCCCCCCCCCCC", "FC(F)(F)C(F)(F)C(F)(F)F", "BrC(Br)(Br)Br",
         "OC[C@H]1O[C@@H](O)[C@H](O)[C@@H](O)[C@@H]1O", "C[Si](C)(C)C", "OP(=O)(O)O", "N#CC#N",
     )  # fmt: skip
-    said = ask(bundle, odd)
-    for ends in (said.lower, said.upper):
+    answer = ask(bundle, odd)
+    for ends in (answer.lower, answer.upper):
         assert ends is not None
         assert np.isfinite(ends).all()
     for text in ("[Na+].[Cl-]", "[Fe]", "O=[Ti]=O", "*CC*", ""):

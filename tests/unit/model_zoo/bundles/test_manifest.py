@@ -129,13 +129,13 @@ def test_a_card_is_read_whole_or_not_at_all(tmp_path: Path, name: str) -> None:
 
 def test_a_manifest_that_needs_newer_rules_is_refused_by_name(folder: Path) -> None:
     """It says which rule, which version, and what to do; nothing is served by rules that are not there."""
-    for rules, told in (
+    for rules, message in (
         ({"standardise": 9}, r"standardisation that is here \(1, 2, 3\), got version 9"),
         ({"alerts": 9}, r"structural alerts that is here \(1\), got version 9"),
         ({"featurizers": {"descriptors": 9}}, r"the featurizer 'descriptors' that is here \(1\), got version 9"),
     ):
         content = {**json.loads((folder / "manifest.json").read_bytes()), "policies": rules}
-        with pytest.raises(BundleError, match=told):
+        with pytest.raises(BundleError, match=message):
             parse_manifest(json.dumps({**content, "version": version_of(content)}).encode(), "manifest.json")
 
 

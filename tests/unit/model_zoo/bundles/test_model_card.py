@@ -58,8 +58,10 @@ def card(held_out: float = 0.9, test: float = 0.9, low: float = 0.9) -> dict[str
 
 def test_a_card_tells_everything_a_reader_needs() -> None:
     """Use, limits, data, split, licence, scores with intervals, coverage by similarity, reference and reason."""
-    told = model_card(card())
-    text = to_markdown(told.model_copy(update={"intended_use": intended_use(told.endpoint), "limits": limits(told)}))
+    parsed = model_card(card())
+    text = to_markdown(
+        parsed.model_copy(update={"intended_use": intended_use(parsed.endpoint), "limits": limits(parsed)})
+    )
 
     for words in (
         "# Solubility: xgb", "## Intended use", "not for clinical", "from -8 to 1.5", "less similar than 0.31",
@@ -84,10 +86,10 @@ def test_a_card_tells_everything_a_reader_needs() -> None:
 )
 def test_limits_name_what_does_not_hold(facts: dict[str, float], warning: str) -> None:
     """Where statements hold less often than they say, the card says so; where they hold, it does not."""
-    said = " ".join(limits(model_card(card(**facts))))
+    text = " ".join(limits(model_card(card(**facts))))
 
-    assert warning in said
-    assert ("hold only" in said) == bool(warning)
+    assert warning in text
+    assert ("hold only" in text) == bool(warning)
 
 
 @pytest.mark.parametrize(
@@ -101,19 +103,19 @@ def test_limits_name_what_does_not_hold(facts: dict[str, float], warning: str) -
 def test_a_card_names_its_own_split(kind: str, words: str) -> None:
     """Folds by time are not called scaffolds; of an official split and a column the folds are scaffolds."""
     fifths = [{"expected": 0.4, "found": 0.5, "molecules": 100, "coverage": 0.83}]
-    told = card(held_out=0.8) | {"split": {"kind": kind, "folds": 5}}
-    told["trust"] |= {
+    content = card(held_out=0.8) | {"split": {"kind": kind, "folds": 5}}
+    content["trust"] |= {
         "withheld": {"molecules": 500, "coverage": 0.8, "width": 1.1, "rank": 0.31, "auroc": 0.66, "fifths": fifths},
         "reliability": {"held_out": [{"level": "high", "molecules": 50, "error": 0.3, "coverage": 0.9}]},
     }
-    text = to_markdown(model_card(told))
+    text = to_markdown(model_card(content))
 
     assert f"## Expected errors, measured on {words}" in text
     assert f"hold on {words}" in text
     assert f"| {words} | high | 50 |" in text
     assert "Rank correlation with real errors 0.31, of an oracle not known." in text
     assert "| 1 | 100 | 0.4 | 0.5 | 83.0% |" in text
-    assert f"80% of the time on {words}" in " ".join(limits(model_card(told)))
+    assert f"80% of the time on {words}" in " ".join(limits(model_card(content)))
     assert ("scaffolds" in text) == ("scaffolds" in words)
 
 

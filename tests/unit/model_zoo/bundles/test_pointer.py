@@ -55,7 +55,7 @@ def test_no_byte_can_be_lost_or_added(pointer: Pointer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"generation": True}, "generation"),
         ({"generation": "3"}, "generation"),
@@ -70,11 +70,13 @@ def test_no_byte_can_be_lost_or_added(pointer: Pointer) -> None:
         ({"minimum_reader": 3}, "expected a minimum_reader of 1 to 2, got 3"),
     ],
 )
-def test_a_sealed_pointer_with_wrong_values_is_refused(pointer: Pointer, fields: dict[str, object], told: str) -> None:
+def test_a_sealed_pointer_with_wrong_values_is_refused(
+    pointer: Pointer, fields: dict[str, object], message: str
+) -> None:
     """A seal makes no sense of nonsense: a text is not a number, nothing is not a pointer."""
     with pytest.raises(PointerError, match=r"not a valid pointer") as error:
         parse_pointer(sealed({**pointer.as_json(), **fields}))
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_pointer_for_newer_readers_is_refused_with_what_to_do(pointer: Pointer) -> None:

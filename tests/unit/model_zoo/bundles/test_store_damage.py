@@ -48,10 +48,10 @@ def ready(client: Client) -> dict[str, Any]:
     return state
 
 
-def wait(client: Client, state: str, told: str = "") -> None:
+def wait(client: Client, state: str, message: str = "") -> None:
     """Wait until the store's state is this, and this is said about it; a damage is not done in one step."""
     until = time.monotonic() + 10
-    while (now := ready(client))["store_state"] != state or told not in str(now["store_error"]):
+    while (now := ready(client))["store_state"] != state or message not in str(now["store_error"]):
         assert time.monotonic() < until, now
         time.sleep(0.01)
 
@@ -107,14 +107,14 @@ def test_damage_stops_nothing_and_is_told_until_a_whole_pointer_is_there(
     store: FolderStore, tmp_path: Path, name: str
 ) -> None:
     """The champions in memory answer; health, metrics and the page say what is wrong; a restore is followed."""
-    damage, told = DAMAGES[name]
+    damage, message = DAMAGES[name]
     saved = pointer_of(store)
     copy = shutil.copytree(store.root, tmp_path / "copy")
     with service(store) as client:
         before = versions(client)
         assert set(before) == {A, B}
         damage(store)
-        wait(client, "damaged", told)
+        wait(client, "damaged", message)
 
         assert versions(client) == before
         assert ready(client)["status"] == "ready"
@@ -135,7 +135,7 @@ def test_a_restart_knows_what_was_followed(store: FolderStore, tmp_path: Path, n
     """Damage that comes while the service is down is damage all the same: what it followed before serves, and the state
     is red until a whole pointer is there.
     """
-    damage, told = DAMAGES[name]
+    damage, message = DAMAGES[name]
     saved, home = pointer_of(store), tmp_path / "service"
     with service(store, home) as client:
         before = versions(client)
@@ -143,7 +143,7 @@ def test_a_restart_knows_what_was_followed(store: FolderStore, tmp_path: Path, n
     damage(store)
     for _ in range(2):  # also the second time
         with service(store, home) as client:
-            wait(client, "damaged", told)
+            wait(client, "damaged", message)
             assert (versions(client), ready(client)["generation"]) == (before, saved.generation)
             assert "aidrug_store_damaged 1.0" in client.get("/metrics").text
     restored = store.restore_pointer(saved)

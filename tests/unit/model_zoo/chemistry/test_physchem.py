@@ -36,11 +36,11 @@ def test_a_broken_rule_names_the_number() -> None:
         for smiles in (ATORVASTATIN, SUCROSE, "CCO")
     )
 
-    assert [said.split()[0] for said in heavy["Lipinski"].broken] == ["MW", "cLogP"]
+    assert [reason.split()[0] for reason in heavy["Lipinski"].broken] == ["MW", "cLogP"]
     assert heavy["Lipinski"].broken[0].startswith("MW 558.")
     assert not heavy["Lipinski"].passed
     assert heavy["Veber"].broken == ("rotatable bonds 12 > 10",)
-    assert [said.split()[0] for said in polar["Egan"].broken] == ["TPSA"]
+    assert [reason.split()[0] for reason in polar["Egan"].broken] == ["TPSA"]
     assert polar["Lipinski"].broken == ("NH and OH 8 > 5", "N and O 11 > 10")
     assert small["Lipinski"].passed
     assert small["Lead-like"].broken == ("MW 46.07 < 250",)

@@ -239,10 +239,10 @@ def test_a_fault_in_a_model(folder: Folder, changes: dict[str, Any], parts: list
 def test_an_endpoint_that_is_not_there_is_a_warning(folder: Folder, key: str, changes: dict[str, Any]) -> None:
     """So that removing an endpoint's file needs no other edit; the one that a misspelt name means is named."""
     folder._write("models/rf.yaml", {**MODEL, **changes})
-    (said,) = folder.load().warnings
+    (warning,) = folder.load().warnings
 
-    assert said.startswith(f"{folder.path / 'models' / 'rf.yaml'}: {key}: there is no endpoint 'logd'")
-    assert said.endswith("did you mean 'logs'?")
+    assert warning.startswith(f"{folder.path / 'models' / 'rf.yaml'}: {key}: there is no endpoint 'logd'")
+    assert warning.endswith("did you mean 'logs'?")
 
 
 def test_overrides_of_a_model_that_does_not_compete_are_warned_of(folder: Folder) -> None:

@@ -78,9 +78,9 @@ def kept(configs: Path) -> Configs:
 def apart(wide: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Say in one endpoint's own file what a wide one says, written without the code under test."""
     own = wide["endpoints"][name]
-    said = {key: value for key, value in wide.items() if key != "endpoints"} | own
-    said["source"] = {**wide["source"], **own["source"]}
-    return {**said, "split": {**wide["split"], **own.get("split", {})}, "name": name}
+    content = {key: value for key, value in wide.items() if key != "endpoints"} | own
+    content["source"] = {**wide["source"], **own["source"]}
+    return {**content, "split": {**wide["split"], **own.get("split", {})}, "name": name}
 
 
 def test_each_is_as_in_a_file_of_its_own(configs: Path) -> None:
@@ -126,7 +126,7 @@ def test_the_signatures_are_those_of_files_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "names", "told"),
+    ("old", "new", "names", "message"),
     [
         ("{value_column: HLM}", "{valu_column: HLM}", {"hlm"}, "endpoints.hlm.source.valu_column: unknown key"),
         ("{folds: 4}", "{folds: 1}", {"rlm"}, "endpoints.rlm.split.folds: Input should be greater than or equal to 2"),
@@ -145,7 +145,7 @@ def test_the_signatures_are_those_of_files_of_their_own(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_fault_concerns_the_endpoints_that_it_touches(
-    configs: Path, old: str, new: str, names: set[str], told: str
+    configs: Path, old: str, new: str, names: set[str], message: str
 ) -> None:
     """Said with the key as it is in the file; the others are read, and whom it may concern is not withdrawn."""
     path = edit(configs, old, new)
@@ -154,8 +154,8 @@ def test_a_fault_concerns_the_endpoints_that_it_touches(
     assert set(found.faults) == names
     assert set(found.endpoints) == {"hlm", "logd", "ppb", "rlm"} - {each.lower() for each in names}
     assert all(each.startswith(f"{path}: ") for each in found.faults.values())
-    if "overrides" not in told:
-        assert all(told in each for each in found.faults.values()), found.faults
+    if "overrides" not in message:
+        assert all(message in each for each in found.faults.values()), found.faults
     assert len(found.broken) == len({re.sub(r"endpoints\.\w+", "", each) for each in found.broken})
     assert all(any(each in warning for warning in found.warnings) for each in found.broken)
 

@@ -30,9 +30,9 @@ def test_our_choice_is_the_one_that_is_asked_for(monkeypatch: pytest.MonkeyPatch
     asked: list[int] = []
     choose = GroupDealer._find_best_fold
 
-    def noted(self: GroupDealer, *told: np.ndarray, **named: np.ndarray) -> int:
+    def noted(self: GroupDealer, *args: np.ndarray, **named: np.ndarray) -> int:
         asked.append(1)
-        return choose(self, *told, **named)
+        return choose(self, *args, **named)
 
     monkeypatch.setattr(GroupDealer, "_find_best_fold", noted)
     groups = np.arange(20)

@@ -129,8 +129,8 @@ def test_no_place_in_time_and_in_a_file_at_once() -> None:
 
 def config(file: str, split: str = "random", **source: str) -> DatasetConfig:
     """Return the dataset section of an endpoint."""
-    told = {"task": "regression", "unit": "log10 ratio", "source_unit": "log10 ratio", "split": {"kind": split}}
-    return DatasetConfig.model_validate({**told, "source": {"kind": "csv", "files": [file], **source}})
+    content = {"task": "regression", "unit": "log10 ratio", "source_unit": "log10 ratio", "split": {"kind": split}}
+    return DatasetConfig.model_validate({**content, "source": {"kind": "csv", "files": [file], **source}})
 
 
 def write(folder: Path, name: str, smiles: list[str], mark: str = "") -> None:

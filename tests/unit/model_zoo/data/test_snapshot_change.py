@@ -19,7 +19,7 @@ def snapshot(values: np.ndarray, first: int = 0, relation: str = "=") -> Dataset
 
 
 @pytest.mark.parametrize(
-    ("new", "said"),
+    ("new", "expected"),
     [
         (snapshot(VALUES), []),
         (snapshot(np.r_[VALUES, VALUES + 0.1]), []),
@@ -37,12 +37,12 @@ def snapshot(values: np.ndarray, first: int = 0, relation: str = "=") -> Dataset
     ],
     ids=["same", "grown", "noise", "a few less", "half", "shifted", "negated", "thousandfold", "shuffled", "other"],
 )
-def test_another_file_is_told_from_new_measurements(new: Dataset, said: list[str]) -> None:
+def test_another_file_is_told_from_new_measurements(new: Dataset, expected: list[str]) -> None:
     """What was lost, moved or is beyond is said with its numbers; ordinary growth and noise are nothing."""
     got = suspicions(snapshot(VALUES), new, "regression")
 
-    assert len(got) == len(said), got
-    for line, words in zip(got, said, strict=True):
+    assert len(got) == len(expected), got
+    for line, words in zip(got, expected, strict=True):
         assert words in line
 
 

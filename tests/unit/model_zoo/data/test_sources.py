@@ -402,9 +402,9 @@ def test_an_sdf_has_relations_and_units_as_properties(tmp_path: Path) -> None:
 def test_a_property_that_no_molecule_has_is_an_error(tmp_path: Path, key: str) -> None:
     """A misspelt relation would make every bound a measurement: the error says which properties there are."""
     path = write(tmp_path, record("CCO", IC50="1", rel=">"), "a.sdf")
-    said = fault(source(files=["a.sdf"], format="sdf", value_column="IC50", **{key: "Rel"}), tmp_path)
+    message = fault(source(files=["a.sdf"], format="sdf", value_column="IC50", **{key: "Rel"}), tmp_path)
 
-    assert said == f"{path}: expected the property 'Rel' in its molecules, found it in none; there are 'IC50', 'rel'"
+    assert message == f"{path}: expected the property 'Rel' in its molecules, found it in none; there are 'IC50', 'rel'"
 
 
 def test_a_smiles_file_takes_relations_and_units_from_its_values(tmp_path: Path) -> None:
@@ -431,15 +431,17 @@ def test_every_file_has_its_own_unit_and_columns(tmp_path: Path) -> None:
         {"file": "old.sdf", "format": "sdf", "value_column": "act", "unit": "uM"},
     ]
     table = read_source(source(files=files, smiles_column="Structure", value_column="IC50"), tmp_path)
-    said = [*files[:1], {**files[1], "unit": "log10 mol/L"}]  # type: ignore[dict-item]
-    told = read_source(source(files=said, smiles_column="Structure", value_column="IC50", unit="nM"), tmp_path)
+    with_units = [*files[:1], {**files[1], "unit": "log10 mol/L"}]  # type: ignore[dict-item]
+    defaulted = read_source(
+        source(files=with_units, smiles_column="Structure", value_column="IC50", unit="nM"), tmp_path
+    )
 
     assert list(zip(table["smiles"], table["value"], table["unit"], strict=True)) == [
         ("CCO", "100", ""),
         ("CCN", "7.0", "pIC50"),
         ("CCC", "2", "uM"),
     ]
-    assert list(told["unit"]) == ["nM", "log10 mol/L"]
+    assert list(defaulted["unit"]) == ["nM", "log10 mol/L"]
 
 
 def test_rows_are_chosen_by_their_cells(tmp_path: Path) -> None:

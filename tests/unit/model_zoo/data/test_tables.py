@@ -38,8 +38,8 @@ def book(path: Path, **sheets: list[list[Any]]) -> Path:
 
 def read(path: Path, **source: Any) -> Any:
     """Read a file as an endpoint's YAML says."""
-    said = {"kind": "csv", "files": [path.name], **source}
-    return read_source(TypeAdapter(Source).validate_python(said), path.parent)
+    content = {"kind": "csv", "files": [path.name], **source}
+    return read_source(TypeAdapter(Source).validate_python(content), path.parent)
 
 
 def test_a_cell_says_what_people_see_in_it(tmp_path: Path) -> None:

@@ -79,13 +79,13 @@ def tell(
     (folder / "trained").mkdir(parents=True)
     config = models.get(name).Config.model_validate(settings)
     scores = train_and_score(name, config, REGRESSION, TrainingData(X, values, folds), folder / "trained")
-    told = np.load(folder / "trained" / "predictions.npz")
+    predictions = np.load(folder / "trained" / "predictions.npz")
     trust, errors, report = fit_uncertainty(
         REGRESSION,
         OutOfFoldPredictions(
-            values[train] - told["residual"], values[train], packed[train], kinds[train], folds[train]
+            values[train] - predictions["residual"], values[train], packed[train], kinds[train], folds[train]
         ),
-        OutOfFoldPredictions(told["test"], values[~train], packed[~train], kinds[~train], folds[~train]),
+        OutOfFoldPredictions(predictions["test"], values[~train], packed[~train], kinds[~train], folds[~train]),
     )
     bundle = write(
         folder / "bundle",
@@ -211,7 +211,7 @@ def test_an_interval_rule_scales_with_its_errors(count: int, factor: float) -> N
 
 def test_few_molecules_cover_nine_of_ten() -> None:
     """Over many draws of 60 molecules, in a small unit, new errors lie inside as often as is said."""
-    real, told = [], []
+    real, stated = [], []
     for seed in range(60):
         generator = np.random.default_rng(seed)
         hard, errors = generator.uniform(size=(1060, 2)), 0.043 * np.abs(generator.normal(size=1060))
@@ -219,31 +219,31 @@ def test_few_molecules_cover_nine_of_ten() -> None:
         rule = conformal.fit_interval_rule(hard[:60], errors[:60], folds)
         assert rule is not None
         real.append(np.mean(errors[60:] <= rule.half_width(hard[60:])))
-        told.append(np.mean(errors[:60] <= conformal.held_out_half_widths(hard[:60], errors[:60], folds)))
+        stated.append(np.mean(errors[:60] <= conformal.held_out_half_widths(hard[:60], errors[:60], folds)))
 
     assert np.mean(real) == pytest.approx(0.905, abs=0.02)
-    assert np.mean(told) == pytest.approx(0.91, abs=0.03)
+    assert np.mean(stated) == pytest.approx(0.91, abs=0.03)
 
 
 def test_too_few_molecules_give_no_interval_and_say_why(tmp_path: Path) -> None:
     """Of eight errors none is a bound that nine of ten stay below: ceil(9 x 0.9) is nine. Nine errors have one."""
     molecules, values = freesolv(9)
-    told = {}
+    fits = {}
     for count in (8, 9):
         packed, folds = pack(molecules[:count]), np.arange(count) % 3
         kinds = size_and_kind(molecules[:count])
         held = OutOfFoldPredictions(values[:count] + 1.0, values[:count], packed, kinds, folds)
         nobody = OutOfFoldPredictions(np.empty(0), np.empty(0), packed[:0], kinds[:0], folds[:0])
         trust, _, report = fit_uncertainty(REGRESSION, held, nobody)
-        told[count] = (trust, report["interval"])
+        fits[count] = (trust, report["interval"])
 
-    assert told[8][0] == Uncertainty()
-    assert told[8][1]["missing"] == no_interval(8)
-    assert told[8][1]["held_out"]["coverage"] is None
-    rule = told[9][0].interval
+    assert fits[8][0] == Uncertainty()
+    assert fits[8][1]["missing"] == no_interval(8)
+    assert fits[8][1]["held_out"]["coverage"] is None
+    rule = fits[9][0].interval
     assert rule is not None
     assert rule.half_width(np.zeros((1, 3))).tolist() == pytest.approx([1.0])
-    assert told[9][1]["held_out"]["half_width"]["median"] == pytest.approx(1.0)
+    assert fits[9][1]["held_out"]["half_width"]["median"] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -280,9 +280,9 @@ def test_another_model_is_noticed_in_any_unit(size: float, tmp_path: Path) -> No
     values["values"] = [1.01 * value for value in values["values"]]
     reference.write_text(json.dumps(values), encoding="utf-8")
     manifest = tmp_path / "bundle" / "manifest.json"
-    told = json.loads(manifest.read_text(encoding="utf-8"))
-    told["files"]["reference.json"] = file_digest(reference)
-    manifest.write_text(json.dumps({**told, "version": version_of(told)}), encoding="utf-8")
+    document = json.loads(manifest.read_text(encoding="utf-8"))
+    document["files"]["reference.json"] = file_digest(reference)
+    manifest.write_text(json.dumps({**document, "version": version_of(document)}), encoding="utf-8")
 
     with pytest.raises(BundleError, match="does not reproduce its reference predictions"):
         load_bundle(tmp_path / "bundle")

@@ -321,14 +321,14 @@ def test_an_explanation_sums_to_the_prediction(name: str, binary: bool, tmp_path
         shown = 1 / (1 + math.exp(-why.prediction)) if why.scale == "log-odds" else why.prediction
         assert shown == pytest.approx(predicted, abs=1e-4)
         assert why.method == "tree SHAP"
-        told = load_explainer(
+        loaded = load_explainer(
             tmp_path, load_model(tmp_path / "model"), FEATURES, BINARY if binary else REGRESSION, "log10 mol/L", RULE
         ).explain(each)
-        assert told.baseline + math.fsum(told.atoms) + told.rest == pytest.approx(told.prediction, abs=1e-9)
-        shown = 1 / (1 + math.exp(-told.prediction)) if told.scale == "log-odds" else told.prediction
+        assert loaded.baseline + math.fsum(loaded.atoms) + loaded.rest == pytest.approx(loaded.prediction, abs=1e-9)
+        shown = 1 / (1 + math.exp(-loaded.prediction)) if loaded.scale == "log-odds" else loaded.prediction
         expected = float(RULE.calibrate(np.array([predicted]))[0]) if binary else predicted
         assert shown == pytest.approx(expected, abs=1e-4)
-        assert np.argsort(told.atoms, kind="stable").tolist() == np.argsort(why.atoms, kind="stable").tolist()
+        assert np.argsort(loaded.atoms, kind="stable").tolist() == np.argsort(why.atoms, kind="stable").tolist()
     assert why.scale == ("log10 mol/L" if not binary else "probability" if name == "rf" else "log-odds")
 
 
@@ -560,9 +560,9 @@ def test_where_a_sum_reproduces_too_little_trees_are_followed(
 
     width = featurize(["descriptors"], learnt[:1]).shape[1]
     linear = linear_onnx(width, (-0.005, -0.4, 0.01), 1.0)
-    told = summed(linear, ("descriptors",), learnt, tmp_path / "linear").explain(molecule("CCO"))
-    assert told.method == SUM
-    assert told.fidelity is not None
+    explanation = summed(linear, ("descriptors",), learnt, tmp_path / "linear").explain(molecule("CCO"))
+    assert explanation.method == SUM
+    assert explanation.fidelity is not None
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -579,8 +579,8 @@ def test_where_a_sum_reproduces_too_little_of_a_network_its_groups_are_taken_off
     assert explainer.explain(aspirin).lost == {}
 
     monkeypatch.setattr(explainer_module, "LEAST_REPRODUCED", 2.0)
-    lost, told = explainer.explain(aspirin).lost, [explainer.explain(each).prediction for each in (aspirin, phenyl)]
-    assert lost[10, 11, 12] == pytest.approx(told[0] - told[1], abs=1e-6)
+    lost, values = explainer.explain(aspirin).lost, [explainer.explain(each).prediction for each in (aspirin, phenyl)]
+    assert lost[10, 11, 12] == pytest.approx(values[0] - values[1], abs=1e-6)
     assert (3,) not in lost, "an ether's oxygen hangs on two bonds"
     assert explainer.explain(molecule("CCO")).lost == {}
 

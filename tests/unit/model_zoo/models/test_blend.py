@@ -189,15 +189,15 @@ def test_an_ensemble_follows_those_of_its_members_that_compete() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "said", "loss"),
+    ("metric", "settings", "loss"),
     [("mae", {}, "MAE"), ("rmse", {}, "MSE"), (None, {}, "MSE"), ("mae", {"loss": "MSE"}, "MSE")],
 )
-def test_a_blend_aims_at_the_metric_that_elects(metric: str | None, said: dict[str, str], loss: str) -> None:
+def test_a_blend_aims_at_the_metric_that_elects(metric: str | None, settings: dict[str, str], loss: str) -> None:
     """Unless its YAML, or that of the endpoint, says another loss."""
     rf, xgb = (ModelSpec(name=name, description="", features=("morgan_count",)) for name in ("rf", "xgb"))
     mix = ModelSpec(name="blend", description="", members=("rf", "xgb"))
-    in_model = with_members([mix.model_copy(update={"config": said}), rf, xgb], metric)[-1]
-    at_endpoint = with_members([mix.model_copy(update={"overrides": {"one": said}}), rf, xgb], metric)[-1]
+    in_model = with_members([mix.model_copy(update={"config": settings}), rf, xgb], metric)[-1]
+    at_endpoint = with_members([mix.model_copy(update={"overrides": {"one": settings}}), rf, xgb], metric)[-1]
     assert {each.settings("one").model_dump()["loss"] for each in (in_model, at_endpoint)} == {loss}
 
 

@@ -70,13 +70,13 @@ def test_the_weights_know_more_than_none() -> None:
 def test_making_the_weights_is_reproducible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command writes the same file twice, and says its digest."""
     monkeypatch.setattr(pretraining, "molecules", lambda root, more: molecules(80))
-    said: list[str] = []
+    messages: list[str] = []
     first, second = tmp_path / "a.npz", tmp_path / "b.npz"
-    pretraining.write_weights(ROOT, said.append, first, steps=3)
-    pretraining.write_weights(ROOT, said.append, second, steps=3)
+    pretraining.write_weights(ROOT, messages.append, first, steps=3)
+    pretraining.write_weights(ROOT, messages.append, second, steps=3)
 
     assert first.read_bytes() == second.read_bytes()
-    assert file_digest(first) in said[-1]
+    assert file_digest(first) in messages[-1]
 
 
 @pytest.mark.slow(sibling="test_making_the_weights_is_reproducible")
@@ -90,20 +90,20 @@ def test_a_file_of_structures_is_learnt_from_and_signed(tmp_path: Path, monkeypa
     """Its molecules are learnt from, whatever the order of its rows; the digest of what is written is in the code."""
     monkeypatch.setattr(pretraining, "molecules", lambda root, more: [*molecules(60), *more])
     rows = ["OCCCCCCN,a", "nonsense,b", "NCCCCCCO,c", "C1CC1CCl,d"]
-    said: list[str] = []
+    messages: list[str] = []
     for name, lines in (("first", rows), ("second", rows[::-1])):
         (tmp_path / name).mkdir()
         shutil.copy(_smiles_encoder.__file__, tmp_path / name)
         file = tmp_path / f"{name}.csv"
         file.write_text("\n".join(["structure,name", *lines]), encoding="utf-8")
-        pretraining.write_weights(ROOT, said.append, tmp_path / name / "weights.npz", steps=2, own=file)
+        pretraining.write_weights(ROOT, messages.append, tmp_path / name / "weights.npz", steps=2, own=file)
     first, second = (tmp_path / name for name in ("first", "second"))
-    assert "first.csv: 2 molecules, 1 rows hold none that can be read" in said[0]
+    assert "first.csv: 2 molecules, 1 rows hold none that can be read" in messages[0]
     assert (first / "weights.npz").read_bytes() == (second / "weights.npz").read_bytes()
     digest = file_digest(first / "weights.npz")
     assert f'DIGEST = "{digest}"' in (first / "_smiles_encoder.py").read_text(encoding="utf-8")
     assert digest != _smiles_encoder.DIGEST
-    assert "written into _smiles_encoder.py" in said[-1]
+    assert "written into _smiles_encoder.py" in messages[-1]
 
 
 def test_a_file_without_structures_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def name(number: int) -> bytes:
     return number.to_bytes(16, "big")
 
 
-def said(
+def predicted(
     values: Iterable[float], *, version: str = "champ", at: float = DAY, similarity: float = 0.5, half: float = 1.0
 ) -> list[PredictionRow]:
     """Return one prediction per value, of molecules 0, 1, 2..."""
@@ -49,7 +49,7 @@ def look(
 
 def test_loss_and_coverage_of_measured_molecules() -> None:
     """Loss and coverage of measured molecules."""
-    made = look(said([0.0, 1.0, 2.0, 3.0]), measured([0.5, 1.0, 4.0]))
+    made = look(predicted([0.0, 1.0, 2.0, 3.0]), measured([0.5, 1.0, 4.0]))
     assert made.accuracy.molecules == 3
     assert made.accuracy.loss == pytest.approx((0.5 + 0 + 2) / 3)
     assert made.accuracy.coverage == pytest.approx(2 / 3)
@@ -57,32 +57,32 @@ def test_loss_and_coverage_of_measured_molecules() -> None:
 
 def test_molecules_that_the_model_may_have_learnt_from_are_counted_apart() -> None:
     """Molecules that the model may have learnt from are counted apart."""
-    made = look(said([0.0, 1.0], similarity=1.0), measured([9.0, 9.0]))
+    made = look(predicted([0.0, 1.0], similarity=1.0), measured([9.0, 9.0]))
     assert (made.accuracy.molecules, made.accuracy.seen, made.accuracy.loss) == (0, 2, None)
 
 
 def test_repeated_measurements_count_as_one_molecule_by_their_median() -> None:
     """Repeated measurements count as one molecule by their median."""
-    made = look(said([0.0]), [*measured([1.0]), *measured([2.0]), *measured([30.0])])
+    made = look(predicted([0.0]), [*measured([1.0]), *measured([2.0]), *measured([30.0])])
     assert (made.accuracy.molecules, made.accuracy.loss) == (1, 2.0)
 
 
 def test_bounds_say_nothing_of_accuracy() -> None:
     """Where only a bound is known, no loss and no coverage is reported."""
     bounds = [replace(row, relation=sign) for row, sign in zip(measured([9.0, 1.0, 9.0]), "<=>", strict=True)]
-    made = look(said([0.0, 1.0, 2.0]), bounds)
+    made = look(predicted([0.0, 1.0, 2.0]), bounds)
     assert (made.accuracy.molecules, made.accuracy.loss, made.accuracy.coverage) == (1, 0.0, 1.0)
 
 
 def test_the_latest_prediction_of_a_molecule_counts() -> None:
     """The latest prediction of a molecule counts."""
-    made = look([*said([5.0], at=1.0), *said([1.0], at=2.0)], measured([1.0]))
+    made = look([*predicted([5.0], at=1.0), *predicted([1.0], at=2.0)], measured([1.0]))
     assert (made.predictions, made.molecules, made.accuracy.loss) == (2, 1, 0.0)
 
 
 def test_other_versions_do_not_count() -> None:
     """Other versions do not count."""
-    made = look(said([5.0], version="old"), measured([1.0]))
+    made = look(predicted([5.0], version="old"), measured([1.0]))
     assert (made.predictions, made.accuracy.molecules) == (0, 0)
     assert made.weeks == ()
 
@@ -101,7 +101,7 @@ def test_binary_loss_is_the_brier_score_and_has_no_coverage() -> None:
 
 def test_weeks_tell_use_and_loss_over_time() -> None:
     """Weeks tell use and loss over time."""
-    rows = [*said([0.0, 0.0], at=DAY), *said([0.0], at=DAY + WEEK_SECONDS, similarity=0.1)]
+    rows = [*predicted([0.0, 0.0], at=DAY), *predicted([0.0], at=DAY + WEEK_SECONDS, similarity=0.1)]
     made = look(rows, measured([1.0, 3.0], received=DAY + WEEK_SECONDS))
     assert [(week.predictions, week.outside, week.measured, week.loss) for week in made.weeks] == [
         (2, 0.0, 0, None),
@@ -113,14 +113,14 @@ def test_weeks_tell_use_and_loss_over_time() -> None:
 def test_a_shift_of_predictions_is_drift_and_too_few_say_nothing() -> None:
     """A shift of predictions is drift and too few say nothing."""
     rng = np.random.default_rng(1)
-    before = said(rng.normal(0, 1, 300), at=DAY)
-    calm = look([*before, *said(rng.normal(0, 1, 300), at=DAY + 2 * WEEK_SECONDS)]).drift
-    shifted = look([*before, *said(rng.normal(2, 1, 300), at=DAY + 2 * WEEK_SECONDS)]).drift
+    before = predicted(rng.normal(0, 1, 300), at=DAY)
+    calm = look([*before, *predicted(rng.normal(0, 1, 300), at=DAY + 2 * WEEK_SECONDS)]).drift
+    shifted = look([*before, *predicted(rng.normal(2, 1, 300), at=DAY + 2 * WEEK_SECONDS)]).drift
     assert calm is not None
     assert calm < 0.1
     assert shifted is not None
     assert shifted > 0.25
-    assert look([*before, *said([1.0] * (FEWEST - 1), at=DAY + 2 * WEEK_SECONDS)]).drift is None
+    assert look([*before, *predicted([1.0] * (FEWEST - 1), at=DAY + 2 * WEEK_SECONDS)]).drift is None
 
 
 def test_equal_values_are_no_drift() -> None:
@@ -140,8 +140,8 @@ def test_the_verdict_needs_an_interval_clear_of_zero(
     rng = np.random.default_rng(2)
     truth = rng.normal(0, 2, 120)
     rows = [
-        *said(truth + rng.normal(0, champion_error, 120)),
-        *said(truth + rng.normal(0, challenger_error, 120), version="new"),
+        *predicted(truth + rng.normal(0, champion_error, 120)),
+        *predicted(truth + rng.normal(0, challenger_error, 120), version="new"),
     ]
     verdict = look(rows, measured(list(truth)), challenger="new").verdict
     assert verdict is not None
@@ -151,7 +151,7 @@ def test_the_verdict_needs_an_interval_clear_of_zero(
 def test_few_molecules_give_no_verdict_however_clear() -> None:
     """Few molecules give no verdict however clear."""
     n = FEWEST - 1
-    rows = [*said([5.0] * n), *said([0.0] * n, version="new")]
+    rows = [*predicted([5.0] * n), *predicted([0.0] * n, version="new")]
     verdict = look(rows, measured([0.0] * n), challenger="new").verdict
     assert verdict is not None
     assert (verdict.outcome, verdict.gain) == ("too few", 5.0)

@@ -144,13 +144,13 @@ def test_a_preview_reads_as_the_champions_do(tmp_path: Path, monkeypatch: pytest
     store, empty = FolderStore(tmp_path / "store"), FolderStore(tmp_path / "empty")
     publish(store, tmp_path / "old", endpoint="old")
     mend(monkeypatch)
-    said = []
+    pages = []
     for place in (store, empty):
         with TestClient(create_app(Settings(poll_seconds=0.02), place), base_url="http://127.0.0.1:8000") as client:
-            said.append(client.post("/page/preview", data={"smiles": "CCO"}, headers={"X-Fragment": "preview"}).text)
+            pages.append(client.post("/page/preview", data={"smiles": "CCO"}, headers={"X-Fragment": "preview"}).text)
 
-    assert "C2H6O," in said[0]
-    assert "C3H8O," in said[1]
+    assert "C2H6O," in pages[0]
+    assert "C3H8O," in pages[1]
 
 
 def test_the_plan_warns_of_champions_that_are_served_by_earlier_rules(
@@ -167,9 +167,9 @@ def test_the_plan_warns_of_champions_that_are_served_by_earlier_rules(
 
     (warning,) = warnings(store)
     assert warning.startswith(f"old is served by earlier rules (standardisation {now}, alerts 1): train it again")
-    said = CliRunner().invoke(aidrug, ["plan"])
-    assert said.exit_code == 2
-    assert f"warning  {warning}\n" in said.output
+    result = CliRunner().invoke(aidrug, ["plan"])
+    assert result.exit_code == 2
+    assert f"warning  {warning}\n" in result.output
     plan = Plan((), (), (warning,))
     assert plan.only([]).as_json()["warnings"] == [warning]
     assert f"Warning: {warning}." in plan.as_markdown()

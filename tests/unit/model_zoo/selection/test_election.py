@@ -484,8 +484,8 @@ def test_a_large_bundle_is_a_cost(big: float, small: float, wins: str) -> None:
     """Twice the megabytes of the smallest tied one, above what is small, lose; what is small for all does not count."""
     best = contender("big", [1.0, 1.1, 0.9, 1.0, 1.0], ms=1.0)
     other = contender("small", [1.01, 1.09, 0.92, 0.99, 1.01], ms=1.0)
-    told = [Cost(1.0, big), Cost(1.0, small)]
-    assert champion(decide([NAIVE, best, other], None, RULES, costs=lambda _: told)) == wins
+    costs = [Cost(1.0, big), Cost(1.0, small)]
+    assert champion(decide([NAIVE, best, other], None, RULES, costs=lambda _: costs)) == wins
 
 
 def test_costs_are_asked_for_where_some_tie_alone() -> None:

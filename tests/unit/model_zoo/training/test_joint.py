@@ -93,12 +93,12 @@ def test_no_fit_sees_what_it_is_scored_on(tmp_path: Path) -> None:
     none of that; an endpoint finds the values of its own molecules, in its own order.
     """
     group = made(tmp_path, a=numbered(SMILES[:80]), b=numbered(SMILES[30:], 1000.0))
-    told = fitted(tmp_path, group)
-    assert told["endpoints"] == ["a", "b"]
-    assert told["left_out"] == {}
+    record = fitted(tmp_path, group)
+    assert record["endpoints"] == ["a", "b"]
+    assert record["left_out"] == {}
     union = GroupDataset.load(group).molecules
     train = union.folds >= 0
-    assert told["shared"] == sum(smiles in SMILES[30:80] for smiles in union.table["smiles"][train])
+    assert record["shared"] == sum(smiles in SMILES[30:80] for smiles in union.table["smiles"][train])
     assert len(Means.seen) == 4
     for fold, (X, _) in zip([0, 1, 2, -1], Means.seen, strict=True):
         rows = X[:, 0].astype(int)
@@ -118,10 +118,10 @@ def test_an_endpoint_of_which_nothing_can_be_learnt_is_left_out_with_the_reason(
     """One class, equal values, or too few molecules: the others are fitted, and it says why it has no part."""
     few = {text: float(place) for place, text in enumerate(SMILES[:9])}
     group = made(tmp_path, a=numbered(SMILES), b=numbered(SMILES[20:]), c=few, label=dict.fromkeys(SMILES[:60], 1.0))
-    told = fitted(tmp_path, group)
-    assert told["endpoints"] == ["a", "b"]
-    assert "are 1: expected ones that differ" in told["left_out"]["label"]
-    assert "c" in told["left_out"]
+    record = fitted(tmp_path, group)
+    assert record["endpoints"] == ["a", "b"]
+    assert "are 1: expected ones that differ" in record["left_out"]["label"]
+    assert "c" in record["left_out"]
     own = GroupDataset.load(group).datasets["label"]
     (tmp_path / "label").mkdir()
     with pytest.raises(TrainingError, match="label is left out of its group's joint model: all "):

@@ -132,8 +132,8 @@ def test_a_card_tells_both_scales_and_which_decides(tmp_path: Path, monkeypatch:
     scores = score_both(
         read_scores(tmp_path / "trained"), one.target, one.scale, tmp_path / "snapshot", tmp_path / "trained"
     )
-    told = {part: getattr(scores, part) for part in Scored.model_fields}
-    row = Row(asset="a", model="naive", signature="s", snapshot=data.digest, **told)
+    scored = {part: getattr(scores, part) for part in Scored.model_fields}
+    row = Row(asset="a", model="naive", signature="s", snapshot=data.digest, **scored)
     board = Leaderboard(endpoint=one.name, metric="mae", scale=one.scale, rows=(row,), absent={})
     decision = Election(candidate(row), changed=True, challenger=None, reason="it is alone")
     record = SignatureRecord(code={}, config={}, data={}, upstream={})

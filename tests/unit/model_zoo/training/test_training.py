@@ -233,16 +233,16 @@ def test_a_fold_without_a_class_is_one_clear_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", ["regression", "binary"])
 def test_the_task_comes_from_the_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: Task) -> None:
     """Whatever the configuration says, the recipe receives the endpoint's task."""
-    told: set[str] = set()
+    tasks: set[str] = set()
 
     def train(X: NDArray[Any], y: NDArray[Any], config: ModelConfig) -> ConstantModel:
-        told.add(config.task)
+        tasks.add(config.task)
         return ConstantModel(0.5)
 
     plant(monkeypatch, train)
     run(tmp_path / "a", data([float(row % 2) for row in range(30)], folds=5), Target(task=task))
 
-    assert told == {task}
+    assert tasks == {task}
 
 
 def test_training_twice_gives_the_same(tmp_path: Path) -> None:
@@ -324,14 +324,14 @@ def test_bounds_are_learnt_from_and_never_scored(monkeypatch: pytest.MonkeyPatch
     plant(monkeypatch, train)
     what = data()
     exact = np.arange(30) % 4 != 3
-    told = [
+    results = [
         run(tmp_path / str(bound), TrainingData(what.X, np.where(exact, what.values, bound), what.folds, exact))
         for bound in (55.0, -777.0)
     ]
 
-    assert told[0]["cv"] == told[1]["cv"]
-    assert told[0]["test"] == told[1]["test"]
-    assert told[0]["test"]["mae"] == pytest.approx(np.abs(what.values[(what.folds < 0) & exact]).mean())
+    assert results[0]["cv"] == results[1]["cv"]
+    assert results[0]["test"] == results[1]["test"]
+    assert results[0]["test"]["mae"] == pytest.approx(np.abs(what.values[(what.folds < 0) & exact]).mean())
     assert {55.0, -777.0} <= set(seen)
 
 

@@ -223,9 +223,9 @@ def test_only_what_is_confirmed_is_written_and_told(
     monkeypatch.setattr(tuning, "tune", lambda *_, **__: found)
     path, lines = settings.configs / "endpoints" / "logp.yaml", list[str]()
     before = path.read_bytes()
-    told = search_settings(settings, "rf", ["logp"], trials=2, seed=0, write=write, say=lines.append)
+    result = search_settings(settings, "rf", ["logp"], trials=2, seed=0, write=write, say=lines.append)
 
-    assert told["logp"]["written"] is written
+    assert result["logp"]["written"] is written
     assert (path.read_bytes() != before) is written
     assert lines == ([f"{path}: overrides.rf: wrote {{'max_features': 0.25}}"] if written else [])
     assert load_configs(settings.configs).models["rf"].overrides.get("logp", {}) == (found.chosen if written else {})

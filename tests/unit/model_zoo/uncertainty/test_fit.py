@@ -152,9 +152,9 @@ def test_sets_hold_for_each_class_and_never_contradict_the_label() -> None:
 
     for label in (0, 1):
         assert sets[true == label, label].mean() == pytest.approx(0.9, abs=0.035)
-    said = rule.label(calibrated)
+    chosen = rule.label(calibrated)
     filled = sets.any(axis=1)
-    assert sets[np.arange(len(said)), said][filled].all()
+    assert sets[np.arange(len(chosen)), chosen][filled].all()
     assert 0 < rule.threshold < 1
 
 
@@ -165,8 +165,8 @@ def test_the_threshold_is_where_balanced_accuracy_is_best() -> None:
     calibrated = rule.calibrate(probabilities)
 
     def balanced(threshold: float) -> float:
-        said = calibrated >= threshold
-        return float(said[labels == 1].mean() + (~said)[labels == 0].mean())
+        positive = calibrated >= threshold
+        return float(positive[labels == 1].mean() + (~positive)[labels == 0].mean())
 
     assert balanced(rule.threshold) == pytest.approx(max(balanced(each) for each in calibrated))
 
@@ -247,13 +247,13 @@ def test_the_report_tells_coverage_overall_by_bin_and_on_the_test_split(binary: 
     target = BINARY if binary else REGRESSION
     out_of_fold, test = (held(n, binary=binary, folds=f, seed=n) for n, f in ((400, 5), (100, 0)))
     trust, errors, report = fit_uncertainty(target, out_of_fold, test)
-    told = report["prediction_set" if binary else "interval"]
+    section = report["prediction_set" if binary else "interval"]
 
     assert json.loads(json.dumps(report)) == report
-    assert told["nominal"] == 0.9
+    assert section["nominal"] == 0.9
     for part, molecules in (("held_out", 400), ("test", 100)):
-        assert told[part]["molecules"] == sum(each["molecules"] for each in told[part]["bins"]) == molecules
-        assert 0.8 < told[part]["coverage"] < 0.98
+        assert section[part]["molecules"] == sum(each["molecules"] for each in section[part]["bins"]) == molecules
+        assert 0.8 < section[part]["coverage"] < 0.98
     assert (trust.interval is None) == binary
     assert (trust.probability is None) != binary
     assert len(errors) == 400
@@ -263,11 +263,11 @@ def test_bounds_say_nothing_of_coverage() -> None:
     """Intervals are made from measured values alone; a prediction on the right side of a bound is no error."""
     out_of_fold, test = held(300, binary=False, folds=5, seed=7), held(80, binary=False, folds=0, seed=8)
     side = np.where(np.arange(300) % 3 == 0, np.where(np.arange(300) % 2 == 0, 1, -1), 0)
-    told = []
+    fits = []
     for far in (50.0, 5000.0):
         values = np.where(side == 0, out_of_fold.values, out_of_fold.predicted - side * far)
-        told.append(fit_uncertainty(REGRESSION, replace(out_of_fold, values=values, side=side), test))
-    (rule, errors, report), (other, _, again) = told
+        fits.append(fit_uncertainty(REGRESSION, replace(out_of_fold, values=values, side=side), test))
+    (rule, errors, report), (other, _, again) = fits
 
     assert rule == other
     assert report == again

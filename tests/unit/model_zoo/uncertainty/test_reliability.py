@@ -74,16 +74,16 @@ def test_neither_unit_nor_order_of_rows_matters(order: list[int], unit: float) -
 def test_levels_part_only_where_errors_do() -> None:
     """Three levels of rising error where there is one; a single level where errors do not depend on the expectation."""
     hard, errors, true = hard_molecules(2000, slope=2.0)
-    told = fit_levels(true, errors, hard)
+    levels = fit_levels(true, errors, hard)
     noise = fit_levels(true, np.random.default_rng(3).permutation(errors), hard)
 
-    assert told.high_below is not None
-    assert told.low_from is not None
-    assert told.usual[0] < told.usual[1] < told.usual[2]  # type: ignore[operator]
-    places = told.levels_of(true)
+    assert levels.high_below is not None
+    assert levels.low_from is not None
+    assert levels.usual[0] < levels.usual[1] < levels.usual[2]  # type: ignore[operator]
+    places = levels.levels_of(true)
     for place in range(3):
-        known = ~told.is_far(hard) & (places == place)
-        assert told.usual[place] == pytest.approx(errors[known].mean())
+        known = ~levels.is_far(hard) & (places == place)
+        assert levels.usual[place] == pytest.approx(errors[known].mean())
     assert (noise.high_below, noise.low_from) == (None, None)
     assert set(noise.levels_of(true)) == {1}
 
@@ -93,8 +93,8 @@ def test_chance_seldom_earns_a_level() -> None:
     stands = []
     for seed in range(100):
         hard, _, true = hard_molecules(300, seed)
-        told = fit_levels(true, np.random.default_rng(seed + 1).exponential(size=300), hard)
-        stands += [told.high_below is not None, told.low_from is not None]
+        levels = fit_levels(true, np.random.default_rng(seed + 1).exponential(size=300), hard)
+        stands += [levels.high_below is not None, levels.low_from is not None]
 
     assert np.mean(stands) < 0.06
 
@@ -138,10 +138,10 @@ def trained(
     rows = np.arange(len(size)) if order is None else order
     rows = rows[np.argsort([molecules[row].smiles for row in rows])]  # as bundles hold them
     packed, kinds, folds = pack(molecules)[rows], size_and_kind(molecules)[rows], (np.arange(len(size)) % 5)[rows]
-    told, said = values, values + wrong
+    measured, predicted = values, values + wrong
     if binary:
-        told, said = (size > 9).astype(float), 1 / (1 + np.exp(-(size - 9 + 20 * wrong)))
-    held = OutOfFoldPredictions((unit * said + shift)[rows], (unit * told + shift)[rows], packed, kinds, folds)
+        measured, predicted = (size > 9).astype(float), 1 / (1 + np.exp(-(size - 9 + 20 * wrong)))
+    held = OutOfFoldPredictions((unit * predicted + shift)[rows], (unit * measured + shift)[rows], packed, kinds, folds)
     nobody = OutOfFoldPredictions(np.empty(0), np.empty(0), packed[:0], kinds[:0], folds[:0])
     return fit_uncertainty(BINARY if binary else REGRESSION, held, nobody)[0]
 
@@ -159,12 +159,12 @@ def test_homologues_are_far_where_training_has_no_such_size(binary: bool) -> Non
     assert not levels.is_far(np.hstack([none.repeat(len(near), axis=0), near[:, None]])).any()
 
 
-def numbers(told: Uncertainty) -> np.ndarray:
+def numbers(rules: Uncertainty) -> np.ndarray:
     """Return all numbers of the rules of a regression."""
-    assert told.interval is not None
-    assert told.levels is not None
-    usual = [np.nan if each is None else each for each in told.levels.usual]
-    return np.array([told.interval.factor, *told.levels.farthest, told.interval.weights[1], *usual])
+    assert rules.interval is not None
+    assert rules.levels is not None
+    usual = [np.nan if each is None else each for each in rules.levels.usual]
+    return np.array([rules.interval.factor, *rules.levels.farthest, rules.interval.weights[1], *usual])
 
 
 def test_the_rules_know_neither_unit_nor_zero_nor_order() -> None:

@@ -19,16 +19,16 @@ def drawn(count: int, informed: bool = True) -> tuple[np.ndarray, np.ndarray, np
 def test_figures_are_those_of_the_definition() -> None:
     """Errors that follow what was expected rank with it and fill nine tenths of each fifth; others do not rank."""
     expected, errors, packed = drawn(5000)
-    told = withheld_report(expected, errors, expected * np.log(10), packed)
+    report = withheld_report(expected, errors, expected * np.log(10), packed)
     none = withheld_report(*drawn(5000, informed=False)[:2], expected * np.log(10), packed)
 
-    assert told["coverage"] == pytest.approx(0.9, abs=0.015)
-    assert told["width"] == pytest.approx(1.0, abs=0.06)
-    fifths = told["fifths"]
+    assert report["coverage"] == pytest.approx(0.9, abs=0.015)
+    assert report["width"] == pytest.approx(1.0, abs=0.06)
+    fifths = report["fifths"]
     assert isinstance(fifths, list)
     assert [each["coverage"] for each in fifths] == pytest.approx([0.9] * 5, abs=0.03)
     assert [each["found"] for each in fifths] == pytest.approx([each["expected"] for each in fifths], rel=0.12)
-    assert told["rank"] == pytest.approx(spearman(expected, errors), abs=1e-3)
+    assert report["rank"] == pytest.approx(spearman(expected, errors), abs=1e-3)
     assert none["rank"] == pytest.approx(0, abs=0.04)
     assert none["auroc"] == pytest.approx(0.5, abs=0.03)
 
@@ -47,8 +47,8 @@ def test_the_order_of_molecules_changes_nothing() -> None:
     """Neither of figures nor of the oracle's."""
     expected, errors, packed = drawn(300)
     order = np.random.default_rng(1).permutation(300)
-    told = withheld_report(expected, errors, 2 * expected, packed)
-    assert withheld_report(expected[order], errors[order], 2 * expected[order], packed[order]) == told
+    report = withheld_report(expected, errors, 2 * expected, packed)
+    assert withheld_report(expected[order], errors[order], 2 * expected[order], packed[order]) == report
 
 
 def test_an_oracle_never_looks_at_the_molecule_itself() -> None:

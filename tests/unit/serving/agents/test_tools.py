@@ -78,12 +78,12 @@ def test_an_agent_works_from_the_list_of_endpoints_to_a_measurement(place: Place
             assert set(endpoints) == {"bbb", "solubility_logs"}
             assert endpoints["solubility_logs"]["unit"] == "log10 mol/L"
 
-            told = (await called(client, "predict", smiles=["CCO", "nope", "FC(F)(F)c1nnc(Br)s1"]))["molecules"]
-            said = told[0]["predictions"]["solubility_logs"]
-            assert said["interval"][0] < said["value"] < said["interval"][1]
-            assert told[1]["error"]["code"] == "invalid-smiles"
+            molecules = (await called(client, "predict", smiles=["CCO", "nope", "FC(F)(F)c1nnc(Br)s1"]))["molecules"]
+            estimate = molecules[0]["predictions"]["solubility_logs"]
+            assert estimate["interval"][0] < estimate["value"] < estimate["interval"][1]
+            assert molecules[1]["error"]["code"] == "invalid-smiles"
             assert any(
-                "low reliability" in caution for caution in told[2]["predictions"]["solubility_logs"]["cautions"]
+                "low reliability" in caution for caution in molecules[2]["predictions"]["solubility_logs"]["cautions"]
             )
 
             why = await called(client, "explain", smiles=STRUCTURE, endpoint="solubility_logs")
@@ -197,8 +197,8 @@ def test_tools_over_standard_input_and_output(place: Place, tmp_path: Path) -> N
     async def go() -> None:
         async with mcp.Client(command) as client:
             assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
-            told = await called(client, "predict", smiles=["CCO"], endpoints=["bbb"])
-            assert json.dumps(told["molecules"][0]["predictions"]["bbb"]["value"]) == "0.8"
+            answer = await called(client, "predict", smiles=["CCO"], endpoints=["bbb"])
+            assert json.dumps(answer["molecules"][0]["predictions"]["bbb"]["value"]) == "0.8"
             job = await called(client, "submit_job", smiles=["CCO"])
             assert (await called(client, "read_job", job=job["job"]))["total"] == 1
 

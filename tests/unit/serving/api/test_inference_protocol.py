@@ -135,8 +135,8 @@ def binary(*texts: bytes, size: int | None = None, header: str | None = None) ->
     """Return content and headers of a request whose molecules are behind the JSON."""
     data = b"".join(struct.pack("<I", len(text)) + text for text in texts)
     parameters = {"binary_data_size": len(data) if size is None else size}
-    said = {"inputs": [{"name": "smiles", "shape": [len(texts)], "datatype": "BYTES", "parameters": parameters}]}
-    head = json.dumps(said).encode()
+    body = {"inputs": [{"name": "smiles", "shape": [len(texts)], "datatype": "BYTES", "parameters": parameters}]}
+    head = json.dumps(body).encode()
     headers = {
         "content-type": "application/octet-stream",
         "inference-header-content-length": header or str(len(head)),

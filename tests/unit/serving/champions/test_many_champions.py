@@ -44,7 +44,7 @@ def test_ready_before_all_is_replayed_and_nothing_unreplayed_answers(store: Fold
         assert client.get("/health/ready").status_code == 200
         answers = predict(client)
 
-        assert {name for name, said in answers.items() if "value" in said} == {"endpoint_0", "endpoint_1"}
+        assert {name for name, answer in answers.items() if "value" in answer} == {"endpoint_0", "endpoint_1"}
         assert all(each.bundle.is_sound for name, each in watcher.table.champions.items() if name != "spoilt")
 
 

@@ -66,12 +66,12 @@ def test_health_tells_what_is_being_made(store: FolderStore, tmp_path: Path) -> 
     """Who waits sees which endpoints serve, serve provisionally, are being made and wait; a probe sees what it saw."""
     publish(store, tmp_path / "a", endpoint="logs", card=PROVISIONAL)
     publish(store, tmp_path / "b", endpoint="bbb")
-    said = news(
+    progress = news(
         endpoint("logs", "making", "made", "made", "making"),
         endpoint("bbb", "made", "made"),
         endpoint("herg", "waiting"),
     )
-    store.write_progress(as_bytes(said))
+    store.write_progress(as_bytes(progress))
     with service(store) as client:
         answer = client.get("/health/ready")
 
@@ -79,8 +79,8 @@ def test_health_tells_what_is_being_made(store: FolderStore, tmp_path: Path) -> 
     assert (answer.status_code, body["status"], list(body["endpoints"])) == (200, "ready", ["bbb", "logs"])
     assert [each["provisional"] for each in body["endpoints"].values()] == [False, True]
     assert body["making"] == {
-        "began": said.began,
-        "at": said.at,
+        "began": progress.began,
+        "at": progress.at,
         "done": 9,
         "total": 40,
         "remaining_s": 170.0,
@@ -165,8 +165,8 @@ def test_a_run_that_ends_is_seen(store: FolderStore) -> None:
 def test_who_asks_too_early_is_told_when(store: FolderStore, tmp_path: Path) -> None:
     """An endpoint that is still being made is unknown, as ever, and the detail says so and about when it will be."""
     making = "herg is being made (1 of 3 models are done) in a run that ends in about 3 minutes (a first guess)"
-    said = news(endpoint("herg", "making", "made", "making", "waiting"), endpoint("logp", "failed"))
-    store.write_progress(as_bytes(said))
+    progress = news(endpoint("herg", "making", "made", "making", "waiting"), endpoint("logp", "failed"))
+    store.write_progress(as_bytes(progress))
     with service(store) as client:
         nothing = client.post("/v1/predict", json={"smiles": ["C"]})
         publish(store, tmp_path / "a", endpoint="logs")
@@ -203,8 +203,8 @@ def test_provisional_goes_through_to_the_client(store: FolderStore, tmp_path: Pa
         champion = client.get("/v1/champions/logs").json()
         file = client.post("/page/csv", data={"smiles": "CCO"}).text
 
-    said = {name: each.provisional for name, each in read(Prediction, body).endpoints.items()}
-    assert said == {"bbb": False, "logs": True}
+    provisional = {name: each.provisional for name, each in read(Prediction, body).endpoints.items()}
+    assert provisional == {"bbb": False, "logs": True}
     assert [read(Endpoint, each).awaited for each in endpoints] == [[], ["catboost", "gp", "svm"]]
     assert read(Champion, champion).provisional
     assert champion["awaited"] == PROVISIONAL["awaited"]
@@ -225,10 +225,10 @@ def test_a_complete_leaderboard_has_an_ordinary_champion(card: dict[str, Any]) -
 def test_a_card_says_first_that_it_is_provisional() -> None:
     """The card says right beneath its title what it was elected among and what it awaits; the limits say it briefly."""
     card = model_card(PROVISIONAL)
-    title, said = to_markdown(card).split("\n\n")[:2]
+    title, notice = to_markdown(card).split("\n\n")[:2]
 
     assert title.startswith("# Solubility")
-    assert "Still awaited: catboost, gp, svm." in said
+    assert "Still awaited: catboost, gp, svm." in notice
     assert limits(card)[0] == ("It is provisional: elected among 2 of 5 models, without these: catboost, gp, svm.")
 
 

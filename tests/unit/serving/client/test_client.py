@@ -66,9 +66,9 @@ def test_long_lists_are_cut_and_numbered_through(client: Client, monkeypatch: py
 
 def test_a_job_is_followed_and_downloaded(client: Client, tmp_path: Path) -> None:
     """Submit, wait, download, remove: one line each."""
-    told: list[tuple[int, int, int]] = []
+    updates: list[tuple[int, int, int]] = []
     job = client.wait(
-        client.submit(["CCO", "nope", "CCN", ""], ids=["a", "b", "c", "d"]), lambda *now: told.append(now)
+        client.submit(["CCO", "nope", "CCN", ""], ids=["a", "b", "c", "d"]), lambda *now: updates.append(now)
     )
     rows = list(csv.DictReader(client.download(job, tmp_path / "r.csv").open(newline="")))
     table = pq.read_table(client.download(job.id, tmp_path / "r.parquet")).to_pylist()
@@ -78,7 +78,7 @@ def test_a_job_is_followed_and_downloaded(client: Client, tmp_path: Path) -> Non
     with pytest.raises(ServiceError) as gone:
         client.job(job)
 
-    assert (job.status, job.done, job.failed, told[-1]) == ("done", 4, 2, (4, 4, 2))
+    assert (job.status, job.done, job.failed, updates[-1]) == ("done", 4, 2, (4, 4, 2))
     assert [row["id"] for row in rows] == [row["id"] for row in table] == ["a", "b", "c", "d"]
     assert [line.columns and line.columns["id"] for line in lines] == ["a", "b", "c", "d"]
     assert lines[3].error == answers.MoleculeError("empty", "expected a SMILES, got an empty text")
@@ -136,12 +136,12 @@ def test_a_table_keeps_its_index_and_columns(client: Client, monkeypatch: pytest
         f"solubility_logs_{part}" for part in ("value", "lower", "upper", "flags")
     ]
     assert got["error_code"].tolist() == [None, "empty", "invalid-smiles", None, None, "empty"]
-    said = alone["CCN"].endpoints["solubility_logs"]
-    assert said.interval is not None
+    estimate = alone["CCN"].endpoints["solubility_logs"]
+    assert estimate.interval is not None
     row = got.iloc[3]
     assert (row["solubility_logs_value"], row["solubility_logs_lower"], row["solubility_logs_upper"]) == (
-        said.value,
-        *said.interval,
+        estimate.value,
+        *estimate.interval,
     )
     assert got["bbb_lower"].isna().all()
     assert got["solubility_logs_value"].dtype == "float64"
@@ -314,11 +314,11 @@ def test_following_goes_on_after_a_broken_connection(monkeypatch: pytest.MonkeyP
         "links": {},
     }
     turns = [progress.format(1) + ": still here\r\n\r\n", progress.format(2) + "id: 3\r\neve", end, json.dumps(job)]
-    told: list[int] = []
+    counts: list[int] = []
     with server(lambda _, turn: (200, {}, turns[turn - 1].encode())) as (url, seen):
-        assert Client(url).wait("j", lambda done, *_: told.append(done)).over
+        assert Client(url).wait("j", lambda done, *_: counts.append(done)).over
 
-    assert told == [1, 2, 3]
+    assert counts == [1, 2, 3]
     assert [headers.get("last-event-id") for headers in seen] == [None, "1", "2", None]
 
 

@@ -69,10 +69,10 @@ def test_a_process_reads_and_refuses_as_the_service_does(process: ChemistryProce
     """Every text has the answer of the service's own process, in order, with its notes."""
     here, there = HERE.read(TEXTS, READING, Limits()), process.read(TEXTS, READING, Limits())
 
-    def told(each: Molecule | Refused) -> tuple[object, ...]:
+    def comparable(each: Molecule | Refused) -> tuple[object, ...]:
         return tuple(each) if isinstance(each, Refused) else (each.smiles, each.notes, each.mark)
 
-    assert [told(each) for each in there] == [told(each) for each in here]
+    assert [comparable(each) for each in there] == [comparable(each) for each in here]
     assert process.read([], READING, Limits()) == []
 
 
@@ -109,8 +109,8 @@ def test_what_is_raised_there_is_named_here_and_says_no_more(process: ChemistryP
 
 def test_a_process_ends_with_the_service_alone(process: ChemistryProcess) -> None:
     """A signal of a terminal or a supervisor to the whole group, it leaves to the service, which still answers."""
-    for told in (signal.SIGINT, signal.SIGTERM):
-        os.kill(number_of(process), told)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        os.kill(number_of(process), signum)
     time.sleep(0.1)
 
     assert process.size_and_kind(readable()).shape[0] == len(readable())

@@ -42,10 +42,10 @@ def report(client: TestClient[Any], error: float) -> list[dict[str, Any]]:
     return results
 
 
-def told(client: TestClient[Any]) -> dict[str, Any]:
-    """Return what is said of one molecule."""
-    said: dict[str, Any] = client.post("/v1/predict", json={"smiles": ["CCO"]}).json()["predictions"][0]
-    found: dict[str, Any] = said["endpoints"][ENDPOINT]
+def predicted(client: TestClient[Any]) -> dict[str, Any]:
+    """Return the prediction of one molecule."""
+    entry: dict[str, Any] = client.post("/v1/predict", json={"smiles": ["CCO"]}).json()["predictions"][0]
+    found: dict[str, Any] = entry["endpoints"][ENDPOINT]
     return found
 
 
@@ -68,12 +68,12 @@ def store(tmp_path: Path) -> FolderStore:
 def test_intervals_widen_where_values_lie_outside_and_the_answer_says_so(store: FolderStore, tmp_path: Path) -> None:
     """What is remembered changes too; another worker and a restart come to the same; a decision takes it back."""
     with service(store, tmp_path / "record") as client, service(store, tmp_path / "record") as other:
-        assert told(client)["interval"] == [-1.8, pytest.approx(-0.2)]
-        assert (told(client)["interval_factor"], told(client)["calibration"]) == (1.0, "bundle")
+        assert predicted(client)["interval"] == [-1.8, pytest.approx(-0.2)]
+        assert (predicted(client)["interval_factor"], predicted(client)["calibration"]) == (1.0, "bundle")
         first = report(client, error=1.5)
         assert first[0]["prediction"]["interval"] == [-1.8, pytest.approx(-0.2)]
-        wait(lambda: told(client)["interval_factor"] > 1.5 and told(other) == told(client))
-        wide = told(client)
+        wait(lambda: predicted(client)["interval_factor"] > 1.5 and predicted(other) == predicted(client))
+        wide = predicted(client)
         half = 0.8 * wide["interval_factor"]
         assert wide["interval"] == [pytest.approx(-1 - half), pytest.approx(-1 + half)]
         assert wide["calibration"].startswith(f"returned-{len(MOLECULES)}-")
@@ -89,21 +89,21 @@ def test_intervals_widen_where_values_lie_outside_and_the_answer_says_so(store: 
 
         off = client.post(f"/v1/calibrations/{ENDPOINT}", json={"active": False})
         assert (off.status_code, off.json()["factor"]) == (200, 1.0)
-        assert told(client)["interval"] == [-1.8, pytest.approx(-0.2)]
-        wait(lambda: told(other)["calibration"] == "bundle")
+        assert predicted(client)["interval"] == [-1.8, pytest.approx(-0.2)]
+        wait(lambda: predicted(other)["calibration"] == "bundle")
         assert client.post(f"/v1/calibrations/{ENDPOINT}", json={}).json()["factor"] == wide["interval_factor"]
     with service(store, tmp_path / "record") as again:
-        assert told(again) == wide
+        assert predicted(again) == wide
 
 
 def test_values_that_are_taken_back_leave_no_trace(store: FolderStore, tmp_path: Path) -> None:
     """Withdrawn by name, they no longer count; names without a value are reported."""
     with service(store, tmp_path / "record") as client:
         report(client, error=1.5)
-        wait(lambda: told(client)["interval_factor"] > 1.5)
+        wait(lambda: predicted(client)["interval_factor"] > 1.5)
         gone = client.post("/v1/feedback/withdraw", json={"endpoint": ENDPOINT, "names": [*MOLECULES[:40], "never"]})
         assert gone.json() == {"withdrawn": MOLECULES[:40], "unknown": ["never"]}
-        wait(lambda: told(client)["calibration"] == "bundle")
+        wait(lambda: predicted(client)["calibration"] == "bundle")
         assert client.get(f"/v1/calibrations/{ENDPOINT}").json()["values"] == 20
 
 
@@ -111,11 +111,11 @@ def test_another_champion_begins_with_its_own_intervals(store: FolderStore, tmp_
     """What was measured of one version says nothing of the next one's intervals."""
     with service(store, tmp_path / "record") as client:
         report(client, error=1.5)
-        wait(lambda: told(client)["interval_factor"] > 1.5)
+        wait(lambda: predicted(client)["interval_factor"] > 1.5)
         version = publish(store, tmp_path / "next", endpoint=ENDPOINT, value=0.5)
-        wait(lambda: told(client)["champion"] == version)
-        assert told(client)["calibration"] == "bundle"
-        assert told(client)["interval"] == [pytest.approx(-0.3), 1.3]
+        wait(lambda: predicted(client)["champion"] == version)
+        assert predicted(client)["calibration"] == "bundle"
+        assert predicted(client)["interval"] == [pytest.approx(-0.3), 1.3]
 
 
 @pytest.mark.parametrize(

@@ -379,16 +379,16 @@ def test_events_tell_progress_and_resume(store: FolderStore) -> None:
     """Progress has the rows done as its id; a client that comes back gets only what is new; the end is always sent."""
     with serving(store, chunk_rows=1) as client:
         job = submit(client, ["CCO", "C1CC", "CCN"])
-        told = sse(client, job)
+        events = sse(client, job)
         again = sse(client, job, "2")
         over = client.get(f"/v1/jobs/{job}/events", headers={"last-event-id": "end"})
-    ids = [int(event["id"]) for event in told[:-1]]
+    ids = [int(event["id"]) for event in events[:-1]]
 
-    assert {event["event"] for event in told[:-1]} <= {"progress"}
+    assert {event["event"] for event in events[:-1]} <= {"progress"}
     assert ids == sorted(set(ids))
-    assert (told[-1]["event"], told[-1]["id"]) == ("done", "end")
-    assert json.loads(told[-1]["data"]) == {"status": "done", "done": 3, "total": 3, "failed": 1}
-    assert again == told[-1:]
+    assert (events[-1]["event"], events[-1]["id"]) == ("done", "end")
+    assert json.loads(events[-1]["data"]) == {"status": "done", "done": 3, "total": 3, "failed": 1}
+    assert again == events[-1:]
     assert over.status_code == 204
 
 

@@ -115,9 +115,9 @@ def test_drugs_come_once_each_by_a_name(client: TestClient[Any]) -> None:
     assert drugs["caffeine"] == (194.2, 61.8)
     plot = client.get("/page/drugs?x=clogp&y=tpsa_sp").json()["points"]
     some = every_drug()[::20]
-    told = client.post("/page/calculated", json={"smiles": [each.smiles for each in some]}).json()
-    places = [told["names"].index(name) for name in ("clogp", "tpsa_sp")]
-    for drug, values in zip(some, told["values"], strict=True):
+    calculated = client.post("/page/calculated", json={"smiles": [each.smiles for each in some]}).json()
+    places = [calculated["names"].index(name) for name in ("clogp", "tpsa_sp")]
+    for drug, values in zip(some, calculated["values"], strict=True):
         assert [drug.name, *(values[place] for place in places)] in plot
     assert client.get("/page/drugs?x=mw&y=gone").status_code == 404
 

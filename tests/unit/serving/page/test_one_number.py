@@ -60,10 +60,10 @@ def test_the_interface_explains_the_probability_that_it_gives(client: TestClient
     """Over HTTP too: baseline, atoms and rest are the value of the same answer."""
     body = {"smiles": ["Clc1ccccc1", "OCCO"], "include": ["explanation"]}
     for entry in client.post("/v1/predict", json=body).json()["predictions"]:
-        told = entry["endpoints"]["herg"]
-        why = told["explanation"]
+        estimate = entry["endpoints"]["herg"]
+        why = estimate["explanation"]
         assert why["scale"] == "probability"
-        assert why["baseline"] + sum(why["atoms"]) + why["rest"] == pytest.approx(told["value"], abs=1e-6)
+        assert why["baseline"] + sum(why["atoms"]) + why["rest"] == pytest.approx(estimate["value"], abs=1e-6)
 
 
 def test_configurations_that_are_open_or_not_told_apart_are_named(client: TestClient[Any], tmp_path: Path) -> None:

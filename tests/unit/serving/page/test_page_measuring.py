@@ -63,9 +63,9 @@ def test_a_split_is_told_and_every_value_names_who_gave_it(store: FolderStore, t
     with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
         page = client.post("/", data={"smiles": "\n".join(SMILES)}, headers=FRAGMENT).text
         file = client.post("/page/csv", data={"smiles": "\n".join(SMILES)}).text
-        told = client.post("/v1/predict", json={"smiles": SMILES}).json()["predictions"]
+        entries = client.post("/v1/predict", json={"smiles": SMILES}).json()["predictions"]
 
-    given = [entry["endpoints"]["solubility_logs"]["champion"] for entry in told]
+    given = [entry["endpoints"]["solubility_logs"]["champion"] for entry in entries]
     assert 0 < given.count(version) < len(SMILES)
     assert f"{version} answers for 50 % of the molecules" in page
     assert page.count(">challenger on trial<") == given.count(version)

@@ -171,7 +171,7 @@ def test_a_class_that_is_not_wanted_is_not_called_desirable(threshold: float, ba
 
 
 @pytest.mark.parametrize(
-    ("near", "asked", "said"),
+    ("near", "asked", "expected"),
     [
         ("C[C@H](N)CO", "C[C@H](N)CO", "the same molecule"),
         ("C[C@H](N)CO", "C[C@@H](N)CO", "the same atoms and bonds; the configuration differs"),
@@ -179,24 +179,24 @@ def test_a_class_that_is_not_wanted_is_not_called_desirable(threshold: float, ba
         ("CCCCCCCCCCCC", "CCCCCCCCCCCCC", "similarity 1.00"),
     ],
 )
-def test_a_neighbour_is_the_same_molecule_only_if_it_is(near: str, asked: str, said: str) -> None:
+def test_a_neighbour_is_the_same_molecule_only_if_it_is(near: str, asked: str, expected: str) -> None:
     """Stereoisomers, and molecules of equal fingerprints, are others."""
-    assert details._likeness(Neighbour(near, 1.0, 0.0), asked) == said
+    assert details._likeness(Neighbour(near, 1.0, 0.0), asked) == expected
 
 
 def test_what_is_pasted_is_told_before_and_predicted_in_order(client: TestClient[Any]) -> None:
     """Rows of a spreadsheet, an InChI and a name are predicted as the molecules they are; the rest says why not."""
     rows = ["Name,SMILES", "acid,CC(=O)O", "ion,CC(=O)[O-].[Na+]", "key,LFQSCWFLJHTTHZ-UHFFFAOYSA-N"]
     text = "\n".join([*rows, "", "aspirin", "InChI=1S/CH4O/c1-2/h2H,1H3"])
-    told = client.post("/page/preview", data={"smiles": text, "at": "3"}, headers=FRAGMENT).text
+    preview = client.post("/page/preview", data={"smiles": text, "at": "3"}, headers=FRAGMENT).text
     file = list(csv.DictReader(io.StringIO(client.post("/page/csv", data={"smiles": text}).text.lstrip("\ufeff"))))
     page = client.post("/", data={"smiles": text}, headers=FRAGMENT).text
 
-    assert '5 molecules</strong>: 2 SMILES, 1 name, 1 InChI; <strong class="poor">1 refused' in told
-    assert "Line 4 (key): An InChIKey is a digest" in told
-    assert "the same molecule as line 2" in told
-    assert "Line 1 is not a molecule: headings." in told
-    assert "left out: Na, known as a counter-ion" in told  # the cursor is in line 3
+    assert '5 molecules</strong>: 2 SMILES, 1 name, 1 InChI; <strong class="poor">1 refused' in preview
+    assert "Line 4 (key): An InChIKey is a digest" in preview
+    assert "the same molecule as line 2" in preview
+    assert "Line 1 is not a molecule: headings." in preview
+    assert "left out: Na, known as a counter-ion" in preview  # the cursor is in line 3
     assert [row["name"] for row in file] == ["acid", "ion", "key", "aspirin", ""]
     assert [row["standardised"] for row in file] == ["CC(=O)O", "CC(=O)O", "", "CC(=O)Oc1ccccc1C(=O)O", "CO"]
     assert [row["error_code"] for row in file] == ["", "", "inchikey", "", ""]
@@ -251,12 +251,12 @@ def test_what_became_of_the_rows_stands_on_the_model_page(tmp_path: Path) -> Non
     publish(store, tmp_path / "a", endpoint="told", card={"data": {"curated": curated}})
     publish(store, tmp_path / "b", endpoint="untold")
     with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
-        told, untold = (client.get(f"/models/{name}").text for name in ("told", "untold"))
+        page, other = (client.get(f"/models/{name}").text for name in ("told", "untold"))
         card = client.get("/v1/champions/told").json()
 
-    plain = " ".join(html.unescape(re.sub("<[^>]+>", " ", told)).split())
+    plain = " ".join(html.unescape(re.sub("<[^>]+>", " ", page)).split())
     for words in ("assay <1>.csv (1,100 rows)", "990 of 1,100 rows", "20 rows, of molecules", "1,000, 12 of them only"):
         assert words in plain
     assert "metal 60 not a number 30" in plain
-    assert "What became of the rows" not in untold
+    assert "What became of the rows" not in other
     assert card["card"]["data"]["curated"]["files"] == curated["files"]

@@ -65,7 +65,7 @@ def test_the_page_its_file_and_the_client_say_the_same(client: Client) -> None:
     page = client.post("/", data={"smiles": "CCO"}, headers=FRAGMENT).text
     (row,) = csv.DictReader(io.StringIO(client.post("/page/csv", data={"smiles": "CCO"}).text.lstrip("\N{BOM}")))
     read = answers.read(answers.EndpointPrediction, predicted(client)["herg"])
-    told = as_text([answers.Prediction(0, "CCO", {"herg": read})])
+    text = as_text([answers.Prediction(0, "CCO", {"herg": read})])
 
     assert '>1,000</span> <span class="unit">nM</span>' in page
     assert "158 to 6,310" in page
@@ -75,8 +75,8 @@ def test_the_page_its_file_and_the_client_say_the_same(client: Client) -> None:
     )  # fmt: skip
     assert float(row["herg_display_lower"]) < float(row["herg_display_value"]) < float(row["herg_display_upper"])
     assert "solubility_logs_display_value" not in row
-    assert "1000.00 nM" in told
-    assert "158.49 to 6309.57" in told
+    assert "1000.00 nM" in text
+    assert "158.49 to 6309.57" in text
 
 
 def test_a_job_has_columns_for_it(client: Client) -> None:
@@ -96,13 +96,13 @@ def test_a_job_has_columns_for_it(client: Client) -> None:
 def test_a_bound_is_measured_in_the_shown_unit_and_kept_in_the_endpoints(client: Client, tmp_path: Path) -> None:
     """An IC50 above 10,000 nM is a pIC50 below 5, by the form and by the API; the answer names the model's side."""
     fields = {"smiles": "CCO", "endpoint": "herg", "source": "lab"}
-    said = client.post("/page/measured", data={**fields, "value": ">10000"}, headers=FRAGMENT).text
+    page = client.post("/page/measured", data={**fields, "value": ">10000"}, headers=FRAGMENT).text
     exact = client.post("/page/measured", data={**fields, "value": "100"}, headers=FRAGMENT).text
     bad = client.post("/page/measured", data={**fields, "value": "-3"}, headers=FRAGMENT)
     sent = {"smiles": "CCO", "endpoint": "herg", "value": 5.0, "relation": "<"}
     api = client.post("/v1/feedback", json={"measurements": [sent]})
 
-    assert "You measured &gt; 10,000.00; the model says 1,000.00, which is on the other side" in said
+    assert "You measured &gt; 10,000.00; the model says 1,000.00, which is on the other side" in page
     assert "You measured 100.00; the model says 1,000.00, and your value is outside" in exact
     assert (bad.status_code, "expected a value above zero in nM" in bad.text) == (422, True)
     assert api.json()["stored"] == 1

@@ -48,11 +48,11 @@ def cells_of_paste(html: str) -> list[list[tuple[float, int]] | None]:
     found: list[list[tuple[float, int]] | None] = []
     for row in re.findall(r"<tr data-position=.*?</tr>", html, re.DOTALL):
         cells = re.findall(r'<td class="num ([^"]*)" data-value="([^"]*)">(.*?)</td>', row, re.DOTALL)
-        told = [
+        values = [
             (float(value), sum(BITS[word] for word in classes.split()) + MEASURED * ("known" in inside))
             for classes, value, inside in cells
         ]
-        found.append(told or None)
+        found.append(values or None)
     return found
 
 
@@ -63,16 +63,16 @@ def test_both_tables_say_the_same(client: Client) -> None:
     rows = client.get(f"/page/jobs/{job}/rows").json()
     columns = list(rows["columns"].values())
     known = GOOD | FAIR | POOR | FAR | MEASURED
-    told = [
+    table = [
         None if str(at) in rows["faults"] else [(each["values"][at], each["marks"][at] & known) for each in columns]
         for at in range(len(SMILES))
     ]
 
-    assert told == [
+    assert table == [
         None if row is None else [(pytest.approx(value), marks) for value, marks in row]
         for row in cells_of_paste(paste)
     ]
-    assert any(marks & MEASURED for row in told if row for _, marks in row)
+    assert any(marks & MEASURED for row in table if row for _, marks in row)
     assert "This is not a SMILES" in rows["faults"]["2"]
 
 

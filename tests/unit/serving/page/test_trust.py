@@ -30,11 +30,11 @@ def page_of(store: FolderStore, name: str = "solubility_logs") -> str:
         return str(client.get(f"/models/{name}").text)
 
 
-def card(mean: float = 0.74, naive: float = 2.1, r2: float = 0.86, **told: Any) -> dict[str, Any]:
+def card(mean: float = 0.74, naive: float = 2.1, r2: float = 0.86, **fields: Any) -> dict[str, Any]:
     """Return a card that says a mean error."""
     content = card_of("rmse", mean, {"r2": r2, "mae": 0.5})
     content["leaderboard"][1]["cv"] = naive
-    return content | told
+    return content | fields
 
 
 @pytest.mark.parametrize(

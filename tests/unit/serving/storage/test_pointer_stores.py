@@ -202,7 +202,7 @@ def test_a_vanished_folder_is_as_absent_as_a_key_that_is_not_there(tmp_path: Pat
 def test_the_pointer_is_json_that_people_can_read(place: Place, tmp_path: Path) -> None:
     """It is looked at with any tool."""
     version = publish(place.store, tmp_path / "bundle")
-    told = json.loads(place.read("current.json"))
+    content = json.loads(place.read("current.json"))
 
-    assert told["endpoints"][SOLUBILITY]["version"] == version
-    assert {"format", "minimum_reader", "lineage", "generation", "seal"} < set(told)
+    assert content["endpoints"][SOLUBILITY]["version"] == version
+    assert {"format", "minimum_reader", "lineage", "generation", "seal"} < set(content)

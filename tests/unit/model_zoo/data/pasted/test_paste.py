@@ -11,11 +11,11 @@ from model_zoo.data.pasted.paste import read_paste
 from tests.pasted_inputs import ASPIRIN, CASES, DOCUMENT, Case, became, document
 
 
-def same(told: str, expected: str) -> bool:
+def same(got: str, expected: str) -> bool:
     """Compare two structures, or two codes."""
-    mols = [Chem.MolFromSmiles(text) for text in (told, expected)]
+    mols = [Chem.MolFromSmiles(text) for text in (got, expected)]
     if None in mols:
-        return told == expected
+        return got == expected
     first, second = (Chem.MolToInchiKey(mol) for mol in mols)  # type: ignore[no-untyped-call]
     return bool(first == second)
 
@@ -23,11 +23,11 @@ def same(told: str, expected: str) -> bool:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
 def test_every_kind_of_text_becomes_what_it_must(case: Case) -> None:
     """Each molecule is read under its name, or refused by its code, in order."""
-    told = became(case.text)
+    rows = became(case.text)
 
-    assert [name for name, *_ in told] == [name for name, _ in case.becomes], told
-    assert all(same(got, want) for (_, got, *_), (_, want) in zip(told, case.becomes, strict=True)), told
-    assert all(said for _, got, _, said in told if got.islower() and "-" in got)
+    assert [name for name, *_ in rows] == [name for name, _ in case.becomes], rows
+    assert all(same(got, want) for (_, got, *_), (_, want) in zip(rows, case.becomes, strict=True)), rows
+    assert all(message for _, got, _, message in rows if got.islower() and "-" in got)
     assert len(read_paste(case.text).left_out) == case.lines
 
 
