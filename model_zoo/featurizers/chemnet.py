@@ -35,6 +35,7 @@ WEIGHTS = PackagedWeights(
     file="ChemNet_v0.13_pretrained.pt",
     distribution="fcd",
     release="1.2.2",
+    extra="pretrained",
     sha256="c22e977602b30eeabd7f81e6c790dd3234c7d7788c6c3e7979d8720ccc96951a",
 )
 LENGTH = 350

