@@ -79,6 +79,7 @@ class Answers:
 def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> list[Proposal]:
     """Propose an endpoint for each column of measurements."""
     stem, several = stem_of(table.path), len(roles.values) > 1
+    bare = Counter(unit_in(value.name)[1] for value in roles.values)
     made = []
     for value in roles.values:
         rest = unit_in(value.name)[1]
@@ -99,9 +100,11 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
         )
         if not value.labels and answers.unit is None:
             _ask_units(meant, value, each)
+        # The unit is stated beside it, and may be another one: a column of nM becomes pIC50.
+        title = rest if rest and bare[rest] == 1 else value.name
         each.content = {
             "name": name,
-            "title": value.name if several else f"{value.name} ({stem})",
+            "title": title if several else f"{title} ({stem})",
             "description": f"Measured values of {value.name!r} in {table.path.name}.",
             "task": "binary" if value.labels else "regression",
             "unit": unit,
