@@ -90,6 +90,11 @@ class OnnxModel:
         The graph's bytes, its output, and the column of it that holds the prediction; none where it has one.
     file
         Where the graph is, when it was read from there.
+
+    Notes
+    -----
+    Kernel models that were written up to November 2026 multiply over the features that some row has. Where none has
+    any, ONNX Runtime 1.31 gives what was in memory as the product, so these get a row that has all of them as company.
     """
 
     format: ClassVar[str] = "onnx"
@@ -103,12 +108,17 @@ class OnnxModel:
         self._graph, self._file, self._output, self._column = (None if file else graph), file, output, column
         self._input = self._session.get_inputs()[0]
         self._dtype = np.int64 if "int64" in self._input.type else np.float32
+        self._needs_company = b"MatMulInteger" in graph and b"BitwiseOr" not in graph
 
     def predict(self, X: Numbers) -> NDArray[np.float64]:
         """Run the graph; pick the column that holds the prediction when the output is a matrix."""
         if len(X) == 0:
             return np.empty(0, dtype=np.float64)
-        (result,) = self._session.run([self._output], {self._input.name: X.astype(self._dtype, copy=False)})
+        rows = X.astype(self._dtype, copy=False)
+        if self._needs_company:
+            rows = np.vstack([rows, np.ones_like(rows[:1])])
+        (result,) = self._session.run([self._output], {self._input.name: rows})
+        result = result[: len(X)]
         values = result[:, self._column] if self._column is not None else result
         if self._column == 1:  # the probability of class 1; trees summed in float32 may give 1.0000001
             values = np.clip(values, 0.0, 1.0)

@@ -71,19 +71,28 @@ class Minmax:
             scaled = graph.add("Div", X, graph.constant(np.float32(block.per_count)))
             counts = graph.add("Round", scaled)
         counts = graph.add("Min", counts, graph.constant(np.float32(block.largest)))
+        own = graph.add("ReduceSum", counts, graph.constant(np.array([1])), keepdims=1)
+        both = graph.add("Add", graph.add("Cast", own, to=graph.types.DOUBLE), graph.constant(self.sums))
+        common = (
+            self._common(graph, counts) if len(self.unary.columns) else graph.constant(np.zeros((1, len(self.sums))))
+        )
+        union = graph.add("Max", graph.add("Sub", both, common), graph.constant(np.float64(1)))
+        return graph.add("Sub", graph.constant(np.float64(1)), graph.add("Div", common, union))
+
+    def _common(self, graph: OnnxGraph, counts: str) -> str:
+        """Add the nodes that give the sums of the smaller of two counts, `n x m`."""
         spread = graph.add("Gather", counts, graph.constant(self.unary.columns), axis=1)
         reached = graph.add("GreaterOrEqual", spread, graph.constant(self.unary.thresholds))
         bits = graph.add("Cast", reached, to=graph.types.UINT8)
         # Of thousands of bits a molecule has hundreds: only what some row has is read of the learned ones.
         some = graph.add("ReduceMax", bits, graph.constant(np.array([0])), keepdims=0)
+        # The first bit is always read: where no row has any, ONNX Runtime 1.31 gives what was in memory as the product.
+        first = np.eye(1, len(self.unary.columns), dtype=np.uint8)[0]
+        some = graph.add("BitwiseOr", some, graph.constant(first))
         places = graph.add("Squeeze", graph.add("NonZero", some), graph.constant(np.array([0])))
         learned = graph.add("Gather", graph.unpacked(self.bits.T > 0), places, axis=0)
         shared = graph.add("MatMulInteger", graph.add("Gather", bits, places, axis=1), learned)
-        common = graph.add("Cast", shared, to=graph.types.DOUBLE)
-        own = graph.add("ReduceSum", counts, graph.constant(np.array([1])), keepdims=1)
-        both = graph.add("Add", graph.add("Cast", own, to=graph.types.DOUBLE), graph.constant(self.sums))
-        union = graph.add("Max", graph.add("Sub", both, common), graph.constant(np.float64(1)))
-        return graph.add("Sub", graph.constant(np.float64(1)), graph.add("Div", common, union))
+        return graph.add("Cast", shared, to=graph.types.DOUBLE)
 
 
 class Rank:

