@@ -94,7 +94,8 @@ class OnnxModel:
     Notes
     -----
     Kernel models that were written up to November 2026 multiply over the features that some row has. Where none has
-    any, ONNX Runtime 1.31 gives what was in memory as the product, so these get a row that has all of them as company.
+    any, ONNX Runtime 1.31 returns whatever was in memory as the product, so these models predict one row more, which
+    has them all.
     """
 
     format: ClassVar[str] = "onnx"

@@ -86,7 +86,7 @@ class Minmax:
         bits = graph.add("Cast", reached, to=graph.types.UINT8)
         # Of thousands of bits a molecule has hundreds: only what some row has is read of the learned ones.
         some = graph.add("ReduceMax", bits, graph.constant(np.array([0])), keepdims=0)
-        # The first bit is always read: where no row has any, ONNX Runtime 1.31 gives what was in memory as the product.
+        # The first bit is always read: where no row has any, ONNX Runtime 1.31 returns whatever was in memory.
         first = np.eye(1, len(self.unary.columns), dtype=np.uint8)[0]
         some = graph.add("BitwiseOr", some, graph.constant(first))
         places = graph.add("Squeeze", graph.add("NonZero", some), graph.constant(np.array([0])))
