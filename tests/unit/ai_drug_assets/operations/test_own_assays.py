@@ -259,9 +259,7 @@ def test_a_wide_table_may_become_one_file(home: Path, command: Command) -> None:
     assert text.count("smiles_column") == text.count(path) == 1
     again = command("endpoint", "new", path, "--yes", "--columns", "logD", "--name", "logd")
     assert f"{only} is there already" in fault_of(again)
-    assert command("endpoint", "list").output.splitlines()[0] == (
-        f"herg_ic50: hERG IC50; regression, pIC50; {only}"
-    )
+    assert command("endpoint", "list").output.splitlines()[0] == (f"herg_ic50: hERG IC50; regression, pIC50; {only}")
     done = command("endpoint", "remove", "logd")
     assert f"logd: it is removed from {only}, which keeps herg_ic50, ppb" in done.output
     left = {name: endpoint for name, endpoint in apart.items() if name != "logd"}
