@@ -46,18 +46,29 @@ def sharing(table: WholeTable, proposals: Sequence[Proposal]) -> list[str]:
     return [proposal.name for proposal, count in zip(proposals, most, strict=True) if count >= LEAST_SHARED]
 
 
-def group_name(settings: Settings, name: str, endpoints: Collection[str]) -> str:
-    """Return a name for the group of new endpoints that none of them has.
+def group_name(settings: Settings, name: str) -> str:
+    """Return the name of the group of a file's endpoints.
+
+    It is not the file's own name, which an endpoint may have, now or later.
 
     Raises
     ------
     ConfigError
-        When there is a group of that name already.
+        When there is a group or an endpoint of that name already.
     """
-    free = f"{name[:50]}_group" if name in {*endpoints, *read_endpoints(settings.configs / ENDPOINTS).files} else name
-    if (path := _path(settings, free)).exists():
-        raise ConfigError(f"{path} is there already, and nothing is overwritten: use another --name, or --apart")
+    free = f"{name[:50]}_group"
+    path = _path(settings, free)
+    for taken in (path if path.exists() else None, read_endpoints(settings.configs / ENDPOINTS).files.get(free)):
+        if taken:
+            raise ConfigError(f"{taken} is there already, and nothing is overwritten: use another --name, or --apart")
     return free
+
+
+def require_no_group(settings: Settings, endpoints: Collection[str]) -> None:
+    """Refuse new endpoints that are called as a group is: nothing could be read any more."""
+    for name in endpoints:
+        if (path := _path(settings, name)).exists():
+            raise ConfigError(f"{path} is a group of that name: use another --name")
 
 
 def write_group(settings: Settings, name: str, title: str, endpoints: Sequence[str]) -> Path:

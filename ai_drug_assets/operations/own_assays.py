@@ -30,7 +30,7 @@ from model_zoo.errors import ConfigError, DataError, StoreError
 from model_zoo.io.files import atomic_write
 from model_zoo.io.yaml_removal import without_key
 
-from ai_drug_assets.operations.groups import group_name, left_by, sharing, write_group
+from ai_drug_assets.operations.groups import group_name, left_by, require_no_group, sharing, write_group
 from ai_drug_assets.settings import Settings
 
 ORIGIN = "Guessed by `aidrug endpoint new`: check it; `aidrug curate {name}` shows what becomes of each row."
@@ -169,7 +169,8 @@ def write(settings: Settings, look: Look, name: str, *, together: bool = False, 
     taken = [files[each.name] for each in proposals if each.name in files] + [path for path in paths if path.exists()]
     if taken:
         raise ConfigError(f"{taken[0]} is there already, and nothing is overwritten: use another --name")
-    group = group_name(settings, name, [each.name for each in proposals]) if grouped else ""
+    require_no_group(settings, [each.name for each in proposals])
+    group = group_name(settings, name) if grouped else ""
     with tempfile.TemporaryDirectory() as checked:
         for path, text in paths.items():
             (Path(checked) / path.name).write_text(text, encoding="utf-8")

@@ -64,7 +64,7 @@ def test_assays_that_share_compounds_become_a_group(tmp_path: Path, command: Com
 
     assert done.exit_code == 0, done.output
     assert "group: logd, hlm, ppb share compounds: divided together, and learnt jointly" in done.output
-    assert groups(tmp_path) == {"programme": ["logd", "hlm", "ppb"]}
+    assert groups(tmp_path) == {"programme_group": ["logd", "hlm", "ppb"]}
     configs = load_configs(tmp_path / "configs")
     assert "mlp_joint" in {model.name for model in configs.models_of("hlm")}
     assert "mlp_joint" not in {model.name for model in configs.models_of("few")}
@@ -91,7 +91,7 @@ def test_the_same_compound_in_two_rows_is_shared(tmp_path: Path, command: Comman
     lines += [f"{text},,{number(row)}" for row, text in enumerate(smiles)]
     (tmp_path / "long.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert command("endpoint", "new", str(tmp_path / "long.csv"), "--yes").exit_code == 0
-    assert groups(tmp_path) == {"long": ["logd", "logp"]}
+    assert groups(tmp_path) == {"long_group": ["logd", "logp"]}
 
 
 def test_no_group_where_it_is_not_wanted_and_none_is_overwritten(tmp_path: Path, command: Command) -> None:
@@ -101,7 +101,7 @@ def test_no_group_where_it_is_not_wanted_and_none_is_overwritten(tmp_path: Path,
     assert groups(tmp_path) == {}
     command("endpoint", "remove", "logd", "logp")
 
-    file = tmp_path / "configs" / "groups" / "programme.yaml"
+    file = tmp_path / "configs" / "groups" / "programme_group.yaml"
     file.parent.mkdir()
     file.write_text("mine", encoding="utf-8")
     refused = command("endpoint", "new", path, "--yes")
@@ -111,10 +111,14 @@ def test_no_group_where_it_is_not_wanted_and_none_is_overwritten(tmp_path: Path,
 
 
 def test_a_group_is_not_called_as_an_endpoint_is_and_goes_with_its_last_one(tmp_path: Path, command: Command) -> None:
-    """The table `logd.csv` has an endpoint `logd`."""
+    """The table `logd.csv` has an endpoint `logd`, and a later one may be called as a group is."""
     path = table(tmp_path / "logd.csv", ("logD", number), ("logP", number))
     assert command("endpoint", "new", path, "--yes").exit_code == 0
     assert groups(tmp_path) == {"logd_group": ["logd", "logp"]}
+    later = table(tmp_path / "logd_group.csv", ("logD", number))
+    refused = command("endpoint", "new", later, "--yes")
+    assert "logd_group.yaml is a group of that name: use another --name" in str(refused.exception)
+    load_configs(tmp_path / "configs")
     assert "names it still" in command("endpoint", "remove", "logd").output
     assert "none of its endpoints is left" in command("endpoint", "remove", "logp").output
     assert groups(tmp_path) == {}
