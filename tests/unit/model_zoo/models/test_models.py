@@ -144,7 +144,7 @@ def test_no_product_is_over_nothing(value: float, tmp_path: Path) -> None:
         del shown.graph.output[:]
         shown.graph.output.append(onnx.helper.make_empty_tensor_value_info(node.input[1]))
         session = open_session(shown.SerializeToString())
-        (learned,) = session.run(None, {"X": np.zeros_like(X[:1])})
+        (learned,) = session.run([node.input[1]], {"X": np.zeros_like(X[:1])})
         assert len(learned) > 0
     assert np.isfinite(model.predict(np.zeros_like(X[:1]))).all()
 
@@ -172,7 +172,7 @@ def test_a_kernel_model_of_earlier_bundles_has_no_product_over_nothing(tmp_path:
         shown.append(int((inputs["X"].any(axis=1)).sum()))
         return run(outputs, inputs)
 
-    earlier._session = SimpleNamespace(run=spied)  # type: ignore[assignment]
+    earlier._session = SimpleNamespace(run=spied)
     np.testing.assert_allclose(earlier.predict(alone), model.predict(alone), rtol=1e-6)
     np.testing.assert_allclose(earlier.predict(X), model.predict(X), rtol=1e-6)
     assert shown[0] == 1  # a row that has features was beside it
