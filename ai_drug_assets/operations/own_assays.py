@@ -228,10 +228,10 @@ def remove(settings: Settings, name: str, reason: str) -> list[str]:
     else:
         path.unlink()
         lines = [f"{name}: {path} is removed; its measurements and its history stay"]
-    if (group := left_by(settings, name)) is not None:
-        lines.append(group)
     with suppress(StoreError):  # nothing serves it
         lines.append(retire(settings, name, reason))
+    if (group := left_by(settings, name)) is not None:  # last: a group's file that cannot be read stops nothing else
+        lines.append(group)
     return lines
 
 
