@@ -76,7 +76,6 @@ class RunProgress:
         self._catalog, self._estimates, self._lanes = catalog, estimates, lanes
         self._display, self._publish = display, publish
         self._left = {node.key: estimates.seconds(node) for node in stale}
-        self._learnt = all(estimates.learnt(node) for node in stale)
         self._total = len(stale)
         self._models = self._models_by_endpoint(endpoints)
         self._states: dict[str, State] = {}
@@ -110,6 +109,7 @@ class RunProgress:
             self._took += seconds
         if error is None:
             self._estimates.record(key, seconds)
+            self._left = {key: self._estimates.seconds(self._catalog.nodes[key]) for key in self._left}
         self._states[key] = "failed" if error else "made"
         self._display.done(self.news(), key, error, seconds)
         self._tell(force=True)
@@ -134,7 +134,7 @@ class RunProgress:
             done=self._total - len(self._left),
             total=self._total,
             remaining_s=self._remaining_s(),
-            learnt=self._learnt,
+            learnt=self._rests_on_measurements(),
             endpoints=tuple(self._endpoint(name, models) for name, models in self._models.items()),
         )
 
@@ -145,6 +145,11 @@ class RunProgress:
         longest = pace * max(self._left.values(), default=0.0)
         share = 1 + TOGETHER * (self._lanes - 1)
         return round(max(work / share, longest), 1)
+
+    def _rests_on_measurements(self) -> bool:
+        """Return whether at least half of the time left is that of assets whose like was measured."""
+        learnt = sum(s for key, s in self._left.items() if self._estimates.learnt(self._catalog.nodes[key]))
+        return 2 * learnt >= sum(self._left.values())
 
     def _models_by_endpoint(self, endpoints: Sequence[str]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {name: [] for name in endpoints}

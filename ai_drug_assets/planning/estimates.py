@@ -7,11 +7,11 @@ what an asset took decides nothing, and must not keep an older revision from rea
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 
 from model_zoo.data.sources import Source
 from model_zoo.errors import DataError
@@ -59,35 +59,44 @@ class Estimates:
         self._measured = _read(self._path)
 
     def seconds(self, node: Node) -> float:
-        """Return what an asset took last time, else what its like took per row elsewhere, else a first guess."""
+        """Return what an asset took last time; else a first guess, as far off as it was for the most similar asset.
+
+        The most similar asset is the one of its kind, and of its featurizer or recipe, that is nearest in rows: what
+        is small says little of what is large, since a fit may grow faster than its rows and never takes no time.
+        """
         if node.key in self._measured:
             return self._measured[node.key]
-        rate = self._rates.get(self._like(node))
-        if rate is not None:
-            return rate * self._rows(node)
-        if node.kind in FLAT_S:
-            return FLAT_S[node.kind]
-        guess = PER_THOUSAND_ROWS_S.get(self._like(node), PER_THOUSAND_ROWS_S[node.kind])
-        return OVERHEAD_S + guess * self._rows(node) / 1000
+        rows, like = self._rows(node), self._by_likeness.get(self._like(node))
+        if like is None:
+            return self._guess(node)
+        _, off = min(like, key=lambda found: abs(math.log(found[0] / rows)))
+        return off * self._guess(node)
 
     def learnt(self, node: Node) -> bool:
         """Return whether that rests on something measured."""
-        return node.key in self._measured or self._like(node) in self._rates
+        return node.key in self._measured or self._like(node) in self._by_likeness
 
     def record(self, key: str, seconds: float) -> None:
         """Keep what an asset took."""
         self._measured[key] = round(seconds, 3)
-        self.__dict__.pop("_rates", None)
+        self.__dict__.pop("_by_likeness", None)
         atomic_write(self._path, f"{json.dumps(self._measured, indent=1, sort_keys=True)}\n".encode())
 
+    def _guess(self, node: Node) -> float:
+        if node.kind in FLAT_S:
+            return FLAT_S[node.kind]
+        per_thousand = PER_THOUSAND_ROWS_S.get(self._like(node), PER_THOUSAND_ROWS_S[node.kind])
+        return OVERHEAD_S + per_thousand * self._rows(node) / 1000
+
     @cached_property
-    def _rates(self) -> dict[str, float]:
-        rates: dict[str, list[float]] = defaultdict(list)
+    def _by_likeness(self) -> dict[str, list[tuple[int, float]]]:
+        """By what compares with an asset, the rows of each that was measured and how many times its guess it took."""
+        found: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for key, seconds in self._measured.items():
             node = self._catalog.nodes.get(key)
             if node is not None:
-                rates[self._like(node)].append(seconds / self._rows(node))
-        return {like: median(found) for like, found in rates.items()}
+                found[self._like(node)].append((self._rows(node), seconds / self._guess(node)))
+        return found
 
     def _like(self, node: Node) -> str:
         """Name what compares with an asset: its kind, and the featurizer or the recipe."""
@@ -98,7 +107,7 @@ class Estimates:
     def _rows(self, node: Node) -> int:
         if node.group is not None:
             return sum(self._rows_of[name] for name in self._catalog.configs.members_of(node.group))
-        if node.kind in FLAT_S or node.endpoint is None:
+        if node.endpoint is None:
             return 1
         return self._rows_of[node.endpoint]
 
