@@ -61,7 +61,8 @@ def new(  # noqa: PLR0913, PLR0917  one per option
     Endpoints that share compounds become a group: no molecule is trained on at one and tested at another, and joint
     models learn all of them.
 
-    FILE is CSV, TSV, SDF, Excel (.xlsx) or Parquet, compressed or not. Nothing is overwritten, and FILE is not changed.
+    FILE is CSV, TSV, SMILES, SDF, Excel (.xlsx) or Parquet, compressed or not. Nothing is overwritten, and FILE is not
+    changed.
     """
     from model_zoo.data.assays.proposal import Answers
 

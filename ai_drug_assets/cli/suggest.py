@@ -16,7 +16,11 @@ from ai_drug_assets.settings import Settings
 @click.option(
     "--endpoint", "--endpoints", "endpoints", multiple=True, help="Only these endpoints, separated by commas."
 )
-@click.option("--exploration", type=click.FloatRange(0, 10), help="How many spreads count; 0 takes the best as it is.")
+@click.option(
+    "--exploration",
+    type=click.FloatRange(0, 10),
+    help="How much uncertainty counts; 1 if omitted, 0 picks the best predictions.",
+)
 @click.option("--column", help="The column of SMILES, if the service cannot find it.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Write the batch to this CSV file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

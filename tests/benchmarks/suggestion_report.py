@@ -38,7 +38,7 @@ count. Over HTTP: `GET /v1/jobs/{id}/suggestion?batch=24` of any finished job.
 - **What is wanted** is set in the endpoints' YAML: a range (`desirable`), else a `direction`. An endpoint with neither
   does not count. The desirability of several endpoints is their geometric mean: a molecule that is hopeless in one
   respect is worth little, and if all are, the other respects decide.
-- **A batch** is picked one by one. Each pick has the highest desirability to be expected plus `--exploration` times
+- **A batch** is picked one by one. Each pick has the highest expected desirability plus `--exploration` (1) times
   its standard deviation, by the endpoints' own intervals. A picked molecule counts as measured: molecules like it
   have less left to teach, so a batch does not ask the same question twice.
 - **Every row is accounted for**: rows that cannot be predicted or have no value for a goal, molecules that came
