@@ -77,7 +77,7 @@ def test_the_champions_are_those_of_a_run_by_stages(cheap_first: Project, monkey
     elect.
 
     Features cost the same in every election here. Each measures them again, and on a busy machine two measurements
-    may lie on both sides of the factor that decides between models that tie.
+    may be on both sides of the factor that decides between models that tie.
     """
     monkeypatch.setattr(whole_cost, "featurizing_ms", lambda names, _: dict.fromkeys(names, 0.01))
     cheap_first.run()
