@@ -19,8 +19,8 @@ do not guess one."""
 
 LIST_ENDPOINTS = """\
 List what can be predicted: name, meaning, unit, which values are better, and how good the present model is.
-`quality.test` is the error (or score) by `quality.metric` on molecules that the model never saw; a typical prediction
-is that wrong. Call this before predicting, and use only names that it gives."""
+`quality.test` is the error (or score) by `quality.metric` on molecules that the model never saw; of an error, a typical
+prediction is that wrong. Call this before predicting, and use only names that it gives."""
 PREDICT = """\
 Predict properties of up to 50 molecules given as SMILES. Every value comes with `interval` (for 90 % of molecules
 like the training data), `unit`, `reliability` ("high", "medium", "low"), `usual_error` (the model's mean error at that
@@ -44,8 +44,9 @@ read it with read_job."""
 READ = """\
 Return how far a job is, and a page of its rows once they are done. Rows have the same meaning as in predict."""
 REPORT = """\
-Report a value that was measured in a laboratory, so that models learn from it. Never report a predicted, guessed or
-remembered value. Needs the endpoint's own unit. The same report sent twice is stored once."""
+Report a value that was measured in a laboratory: predictions are compared with it, and intervals follow it; no model is
+trained on it automatically. Never report a predicted, guessed or remembered value. Needs the endpoint's own unit. The
+same report sent twice is stored once."""
 
 _LOW = "low reliability: unlike the training molecules, or the model is often wrong there; take it as a guess"
 _FAR = "larger or otherwise unlike all measured molecules: the error is not known; take it as a guess"

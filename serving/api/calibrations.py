@@ -26,7 +26,7 @@ _FAULT = problem_response()
 
 
 class CalibrationInfo(Struct, frozen=True):
-    """What the measured values of an endpoint mean for the intervals of the champion that serves it."""
+    """How an endpoint's measured values change the intervals of the champion that serves it."""
 
     endpoint: str
     champion: str
@@ -35,9 +35,9 @@ class CalibrationInfo(Struct, frozen=True):
     values: Annotated[int, Meta(description="Measured molecules that count.")]
     needed: Annotated[int, Meta(description="From so many on the factor is applied.")]
     own_coverage: Annotated[float | None, Meta(description="Share of them inside the model's own 90 % intervals.")]
-    recent_coverage: Annotated[float | None, Meta(description="The same of the last 50: where it leaves, it drifts.")]
+    recent_coverage: Annotated[float | None, Meta(description="The same of the last 50: if it differs, errors drift.")]
     told_coverage: Annotated[
-        float | None, Meta(description="Share inside the intervals that the values before each of them led to.")
+        float | None, Meta(description="Share inside the intervals that resulted from the values before each.")
     ]
     active: bool
     since: Annotated[float, Meta(description="Values from before do not count; seconds since 1970.")]
@@ -45,12 +45,13 @@ class CalibrationInfo(Struct, frozen=True):
     callers: Annotated[dict[str, int], Meta(description="Molecules by the id of the key that sent them.")]
     left_out: Annotated[dict[str, int], Meta(description="Values that do not count, by why.")]
     history: Annotated[
-        list[tuple[float, int, float]], Meta(description="When, after how many values, which factor: the drift.")
+        list[tuple[float, int, float]],
+        Meta(description="How the factor changed: when, after how many values, to what."),
     ]
 
 
 class CalibrationDecision(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to hold from now on; the whole of it, so that another decision takes it back."""
+    """What applies from now on; it replaces the earlier decision as a whole."""
 
     active: Annotated[bool, Meta(description="False: the model's own intervals.")] = True
     since: Annotated[float, Meta(ge=0, description="Values that came before do not count; seconds since 1970.")] = 0.0
@@ -79,7 +80,7 @@ async def show_calibration(name: EndpointName, engine: NamedDependency[Engine]) 
 async def decide(
     request: HttpRequest, name: EndpointName, data: JSONBody[CalibrationDecision], engine: NamedDependency[Engine]
 ) -> CalibrationInfo:
-    """Decide which values count from now on. Nothing is deleted: the decision before, sent again, brings all back."""
+    """Decide which values count from now on. Nothing is deleted: the earlier decision, sent again, restores all."""
     with audited(request, "calibrate", name):
         return await engine.work(_decided, engine, name, data, holder_of(request.scope))
 

@@ -33,7 +33,9 @@ class LeaderboardRow(Struct, frozen=True):
     refused: Annotated[str | None, Meta(description="Why it may not serve, or null.")]
     p_value: Annotated[
         float | None,
-        Meta(description="One-sided paired p-value, over the folds, of not being better than the holder of the title."),
+        Meta(
+            description="One-sided paired p-value, over the folds, of being no better than the champion compared with."
+        ),
     ]
 
 

@@ -40,7 +40,7 @@ async def promote(request: HttpRequest, name: EndpointName, engine: NamedDepende
 @get(
     "/v1/reviews/{name:str}",
     tags=["champions"],
-    summary="Show how a champion does in use",
+    summary="Show a champion's performance in use",
     responses={400: _FAULT, 404: _FAULT, **REFUSALS},
 )
 async def show_review(name: EndpointName, engine: NamedDependency[Engine]) -> dict[str, Json]:
@@ -51,7 +51,7 @@ async def show_review(name: EndpointName, engine: NamedDependency[Engine]) -> di
         content = await engine.work((folder / "reviews" / f"{name}.json").read_bytes) if folder else b""
         return msgspec.json.decode(content, type=dict[str, Any])
     except FileNotFoundError as error:
-        raise ProblemError("no-review", f"{name} was not reviewed yet: every night, monitoring does it") from error
+        raise ProblemError("no-review", f"no review of {name} yet: monitoring writes one every night") from error
     except (OSError, msgspec.DecodeError) as error:
         raise ProblemError("no-review", f"the review of {name} cannot be read") from error
 

@@ -135,7 +135,7 @@ class Guard:
         """
         allowance = self._refusals.take(_network(address(connection, behind_proxy=self._settings.behind_proxy)))
         if allowance.retry_seconds:
-            raise _too_many("requests that are refused", allowance)
+            raise _too_many("refused requests", allowance)
 
     def _anonymous(self, connection: Connection, need: Need) -> Caller:
         local = self._settings.on_loopback and not self._has_keys() and self._settings.admin_token is None
@@ -279,7 +279,7 @@ def _telling() -> Iterator[None]:
 def _too_many(what: str, allowance: Allowance) -> ProblemError:
     return ProblemError(
         "too-many-requests",
-        f"{allowance.limit} {what} per minute are allowed",
+        f"expected at most {allowance.limit} {what} per minute",
         {"Retry-After": str(int(allowance.retry_seconds) + 1)},
     )
 

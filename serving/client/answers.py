@@ -38,7 +38,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Fragment:
-    """A group of the molecule, what its atoms are worth together, and where known what the model loses without it."""
+    """A group of the molecule, the sum over its atoms, and where known what the prediction loses without it."""
 
     smiles: str
     atoms: list[int]
@@ -214,7 +214,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Champion:
-    """An endpoint's champion: who, since when, who before (oldest first), and its model card."""
+    """An endpoint's champion: its version, since when, those before it (oldest first), and its model card."""
 
     endpoint: str
     appointed: ServedVersion

@@ -69,12 +69,12 @@ class FragmentInfo(Struct, frozen=True):
 
     smiles: Annotated[str, Meta(description="Its SMILES, with `*` where it was bound.")]
     atoms: Annotated[list[int], Meta(description="Its atoms, by their place in `standardised`.")]
-    worth: Annotated[float, Meta(description="The sum of its `atoms`: what the model would lose without it, about.")]
+    worth: Annotated[float, Meta(description="Sum over its `atoms`: about what the prediction would lose without it.")]
     lost: Annotated[
         float | None,
         Meta(
-            description="What the model does lose where hydrogen takes the group's place, on `scale`: asked where "
-            "`fidelity` is below a half and one single bond holds the group; else null."
+            description="What the prediction loses if hydrogen takes the group's place, on `scale`: computed if "
+            "`fidelity` is below a half and the group is at the end of a single bond; else null."
         ),
     ] = None
 
@@ -110,7 +110,7 @@ class ExplanationInfo(Struct, frozen=True):
     ]
     prediction: Annotated[
         float,
-        Meta(description="The prediction for this molecule, before bounds; of a class the calibrated probability."),
+        Meta(description="The prediction on `scale`, before bounds; of a class, from the calibrated probability."),
     ]
     scale: Annotated[str, Meta(description="The scale of all of these: a unit, `log-odds` or `probability`.")]
     method: Annotated[
@@ -125,7 +125,7 @@ class ExplanationInfo(Struct, frozen=True):
         float | None,
         Meta(
             description="Share of the variance of this model's predictions for drugs that atoms alone reproduce, 0 to "
-            "1; null where nobody looked."
+            "1; null where that was not measured."
         ),
     ] = None
     fragments: Annotated[
@@ -369,13 +369,13 @@ class RolloutInfo(Struct, frozen=True):
 
 
 class ChampionInfo(Struct, frozen=True):
-    """An endpoint's champion: who, since when, who before, and its model card."""
+    """An endpoint's champion: its version, since when, those before it, and its model card."""
 
     endpoint: str
     appointed: ServedVersionInfo
     serving: Annotated[str | None, Meta(description="The version that answers now; null while none is loaded.")]
-    held: Annotated[str | None, Meta(description="A version somebody rolled back from; not published by itself.")]
-    challenger: Annotated[RolloutInfo | None, Meta(description="Who is on trial beside the champion, or null.")]
+    held: Annotated[str | None, Meta(description="A version somebody rolled back from; it does not return by itself.")]
+    challenger: Annotated[RolloutInfo | None, Meta(description="The version on trial beside the champion, or null.")]
     history: Annotated[list[ServedVersionInfo], Meta(description="Earlier champions, oldest first.")]
     error: Annotated[str | None, Meta(description="Why the appointed version is not served, or null.")]
     provisional: Annotated[bool, Meta(description=PROVISIONAL)]
@@ -424,10 +424,10 @@ class MakingEndpoint(Struct, frozen=True):
 
 
 class MakingInfo(Struct, frozen=True):
-    """What a run of the pipeline is making at present. News, not a record: it may be a quarter of a minute old."""
+    """What a run of the pipeline is making at present; it may be a quarter of a minute old."""
 
     began: Annotated[str, Meta(description="When the run began, ISO 8601.")]
-    at: Annotated[str, Meta(description="When it said this, ISO 8601.")]
+    at: Annotated[str, Meta(description="When this was written, ISO 8601.")]
     done: Annotated[int, Meta(description="Steps done: datasets, features, models and what comes after them.")]
     total: Annotated[int, Meta(description="Steps that it set out to do.")]
     remaining_s: Annotated[
@@ -459,7 +459,7 @@ class Ready(Struct, frozen=True):
         Meta(description="`damaged`: the pointer is refused, or gone; the present champions continue to serve."),
     ]
     remembered: Annotated[
-        bool, Meta(description="Whether a restart will know which pointer was followed; else it trusts any whole one.")
+        bool, Meta(description="Whether a restart will know which pointer was followed; else it trusts any intact one.")
     ]
     withdrawn: Annotated[dict[str, WithdrawnEndpoint], Meta(description="Endpoints that are no longer served.")]
     making: Annotated[MakingInfo | None, Meta(description="What is being made; null while no run is at work.")]

@@ -52,7 +52,7 @@ JobId = Annotated[str, PathParameter(description="Identity of a job.", pattern="
 _OPTIONS = {
     "endpoints": "Names of endpoints, separated by commas; all that have a champion when left out.",
     "include": "What to add, separated by commas: neighbours, explanation, alerts.",
-    "column": "The column of a CSV or TSV file that holds the SMILES.",
+    "column": "The column of a CSV, TSV or XLSX file that holds the SMILES.",
     "format": "csv, tsv, smi or sdf, when the file's name and type do not say so; XLSX says so itself.",
     "delimiter": "comma, tab, semicolon, pipe, or one character.",
     "header": "Whether the first row of a CSV or TSV file names the columns: true or false.",
@@ -133,7 +133,7 @@ async def submit_job(
         ),
     ] = None,
 ) -> Response[JobInfo]:
-    """Submit molecules as JSON, or as a CSV, TSV, SMILES or SDF file (also packed by gzip)."""
+    """Submit molecules as JSON, or as a CSV, TSV, SMILES or SDF file (also packed by gzip), or a workbook (XLSX)."""
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         raise ProblemError("invalid-request", "Idempotency-Key: expected 1 to 255 visible ASCII characters")
     job = await jobs.submit(request, idempotency_key, holder_of(request.scope))
@@ -254,12 +254,12 @@ async def suggest_batch(
         str | None, QueryParameter(description="The endpoints that count, separated by commas; all when left out.")
     ] = None,
     exploration: Annotated[
-        float, QueryParameter(ge=0, le=10, description="How many spreads of a molecule's desirability count.")
+        float, QueryParameter(ge=0, le=10, description="How much uncertainty counts; 0 takes the best as it is.")
     ] = EXPLORATION,
 ) -> Suggestion:
-    """Choose, among a finished job's molecules, a batch that promises much and teaches much.
+    """Choose, among a finished job's molecules, a batch that promises much and would teach much.
 
-    What an endpoint wants is in its YAML, as a range (`desirable`) or a direction. Equal jobs have equal batches.
+    What is wanted of an endpoint is in its YAML: a range (`desirable`) or a direction. Equal jobs have equal batches.
     """
     job = await jobs.find(job_id, seen_by(request))
     names = [name.strip() for name in endpoints.split(",")] if endpoints else list(job.champions)

@@ -15,12 +15,12 @@ Time = Annotated[str, Meta(description="ISO 8601, UTC.")]
 
 
 class JobRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Molecules to predict as a job. Longer lists come as a file."""
+    """Molecules to predict as a job; a list that is larger than a request may be comes as a file."""
 
     smiles: SmilesList
     ids: Annotated[
         list[str] | None,
-        Meta(description="A name of yours per molecule; comes back as the column `id`.", examples=[None]),
+        Meta(description="Your own name of each molecule; comes back as the column `id`.", examples=[None]),
     ] = None
     endpoints: EndpointNames = None
     include: Annotated[

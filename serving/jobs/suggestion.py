@@ -44,7 +44,7 @@ class SuggestedMolecule(Struct, frozen=True):
     ]
     bound: Annotated[
         float,
-        Meta(description="What it was picked by: `desirability` and so many spreads, less what earlier picks teach."),
+        Meta(description="What it was picked by: `desirability` plus `exploration` times what is left of `spread`."),
     ]
     similarity: Annotated[float, Meta(description="Highest Tanimoto similarity to an earlier pick, 0 to 1.")]
     like: Annotated[int | None, Meta(description="The row of that pick; null for the first.")]

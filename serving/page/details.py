@@ -144,9 +144,9 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
         terms += (("which is", value if champion.manifest.target.task == "binary" else f"{value} {unit}", ""),)
     note = f"Found by {explanation.method}."
     if by_sum:
-        note = "Atoms are worth what comes nearest, as a sum, to what this model says of molecules it learnt from."
+        note = "The sum over atoms that comes nearest to this model's predictions for molecules it learnt from."
     if explanation.fidelity is not None:
-        note += f" Of what it says differently of drugs, atoms alone reproduce {explanation.fidelity:.0%}".replace(
+        note += f" Of how its predictions for drugs differ, atoms alone reproduce {explanation.fidelity:.0%}".replace(
             "%", "\N{NO-BREAK SPACE}%."
         )
     if explanation.scale == "log-odds":

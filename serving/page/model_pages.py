@@ -121,8 +121,9 @@ def _printed(engine: Engine, table: ChampionRegistry, name: str) -> str:
     searchable = engine.settings.show_neighbours and len(table.champions[name].bundle.neighbours.smiles) > 0
     returned = engine.recalibrator.of(name, table.champions[name])
     return render(
-        "model.html", here="models", page=model_page(table, name), trust=shown, searchable=searchable, returned=returned
-    )
+        "model.html", here="models", page=model_page(table, name), trust=shown, searchable=searchable,
+        returned=returned, strengths={wording.METRICS[each]: ends for each, ends in wording.STRENGTHS.items()},
+    )  # fmt: skip
 
 
 MODEL_HANDLERS: list[ControllerRouterHandler] = [show_models, show_model]

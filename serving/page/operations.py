@@ -218,7 +218,7 @@ def figures(engine: Engine) -> list[Figure]:
     ]
     if engine.batches.lost:
         numbers.append(
-            Figure("Lost threads", str(engine.batches.lost), "held by a molecule without end", alarming=True)
+            Figure("Lost threads", str(engine.batches.lost), "occupied by molecules that never finish", alarming=True)
         )
     if prediction_logger is not None:
         hint = prediction_logger.error or (

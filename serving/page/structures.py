@@ -98,12 +98,12 @@ def search_summary(found: Found, count: int, kind: str) -> str:
     Examples
     --------
     >>> search_summary(Found(((0, 1.0),), 3), 3, "substructure"), search_summary(Found((), 200), 900, "similarity")
-    ('1 of 3 contain it.', '0 of 200 are like it. The search was stopped: 700 were not looked at. Ask more plainly.')
+    ('1 of 3 contain it.', '0 of 200 are like it. The search was stopped: 700 were not looked at. Try a simpler query.')
     """
     what = "contain it" if kind == "substructure" else "are like it"
     text = f"{len(found.rows):,} of {found.looked:,} {what}."
     if found.looked < count:
-        text += f" The search was stopped: {count - found.looked:,} were not looked at. Ask more plainly."
+        text += f" The search was stopped: {count - found.looked:,} were not looked at. Try a simpler query."
     return text
 
 

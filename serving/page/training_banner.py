@@ -74,7 +74,7 @@ def banner(table: ChampionRegistry, progress: Progress | None) -> Banner | None:
 def _headline(table: ChampionRegistry, progress: Progress, coming: Sequence[EndpointProgress]) -> str:
     serving = len(table.champions)
     if not serving:
-        return f"{coming[0].title} comes first." if coming else "Nothing serves yet."
+        return f"{coming[0].title} comes first." if coming else "Nothing can be predicted yet."
     known = {each.name for each in progress.endpoints if each.state != "failed"} | set(table.champions)
     count = f"{serving} of {len(known)}" if len(known) > serving else f"All {serving}" if serving > 1 else "The one"
     word = "property" if len(known) == 1 else "properties"

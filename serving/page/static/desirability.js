@@ -28,7 +28,7 @@ export function fault(criterion, logarithmic = false) {
   if (!numbers.length) return "expected at least one side";
   if (given(full_from) && !(zero_below < full_from)) return "“0 at” must be below “1 from”";
   if (given(full_to) && !(full_to < zero_above)) return "“0 at” must be above “1 to”";
-  if (given(full_from) && given(full_to) && full_from > full_to) return "“1 from” must not lie above “1 to”";
+  if (given(full_from) && given(full_to) && full_from > full_to) return "“1 from” must not be above “1 to”";
   if (logarithmic && numbers.some((each) => each <= 0)) return "expected amounts above 0";
   if (!(typeof exponent === "number" && exponent > 0 && exponent <= 10)) return "expected an exponent above 0, at most 10";
   if (!(typeof weight === "number" && weight >= 0 && weight <= 100)) return "expected a weight from 0 to 100";

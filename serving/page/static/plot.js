@@ -6,7 +6,7 @@ const MOST_CALCULATED = 2000; // molecules that properties are calculated of for
 const FEW = 12; // so many molecules have their names beside them
 const MOST = 300; // so many have a mark of their own, and a row in the list
 const EDGE = 0.01; // share of the drugs at either end that an axis need not reach
-const ZONES = ["outside of the egg", "in the white: likely absorbed", "in the yolk: likely into the brain", "in the yolk: likely absorbed, and into the brain"];
+const ZONES = ["outside the egg", "in the white: likely absorbed", "in the yolk: likely into the brain", "in the yolk: likely absorbed, and into the brain"];
 
 const short = (value) => String(Number(value.toPrecision(3))).replace("-", "\u2212");
 const dots = (places) => places.map(([a, b]) => `M${a},${b}h0`).join("");
@@ -91,9 +91,9 @@ export async function open(panel, page) {
     svg.append(element("path", { class: "drug-dots", d: dots(inside.map((each) => [across.place(each[1]), up.place(each[2])])) }));
     if (points.length > MOST) svg.append(element("path", { class: "molecule-dots", d: dots(points.map((each) => [across.place(each.x), up.place(each.y)])) }));
     else points.forEach((each) => svg.append(mark(each, across, up, points.length <= FEW)));
-    const said = [`Small dots: ${inside.length} drugs of the list that this service looks names up in (B3DB, CC0)${drugs.length > inside.length ? `, ${drugs.length - inside.length} more lie outside of the drawing` : ""}; circles: your molecules${table ? ", as the table’s filter leaves them, picked ones filled" : ""}.`];
+    const said = [`Small dots: ${inside.length} drugs of the list that this service looks names up in (B3DB, CC0)${drugs.length > inside.length ? `, ${drugs.length - inside.length} more are outside the drawing` : ""}; circles: your molecules${table ? ", as the table’s filter leaves them, picked ones filled" : ""}.`];
     if (beyond) said.push(`Only the first ${points.length + missing.length} molecules, as the table is sorted; ${beyond} more are not drawn: filter the table.`);
-    if (missing.length) said.push(`Not drawn, for want of a value: ${missing.slice(0, 5).map((each) => each.title).join(", ")}${missing.length > 5 ? ` and ${missing.length - 5} more` : ""}.`);
+    if (missing.length) said.push(`Not drawn, because a value is missing: ${missing.slice(0, 5).map((each) => each.title).join(", ")}${missing.length > 5 ? ` and ${missing.length - 5} more` : ""}.`);
     if (isEgg) said.push("BOILED-Egg: Daina and Zoete, ChemMedChem 2016, 11, 1117. Within the white a molecule is likely absorbed from the gut, within the yolk it likely passes into the brain, passively.");
     figure.replaceChildren(svg, make("figcaption", { class: "hint" }, ...said.map((each) => make("p", {}, each))), list(x, y, points, isEgg));
   }

@@ -31,13 +31,13 @@ export async function open(panel, page) {
   function trouble(each) {
     const property = known.get(each.name);
     if (!property || (property.kind === "endpoint" && !table.names().includes(each.name))) return "is not predicted here: remove it, or there is no score";
-    if (property.unit !== each.unit) return `is in ${each.unit || "no unit"} in this profile and in ${property.unit || "no unit"} here: enter its values anew`;
+    if (property.unit !== each.unit) return `is in ${each.unit || "no unit"} in this profile and in ${property.unit || "no unit"} here: enter its values again`;
     return fault(each, property.logarithmic);
   }
 
   function read(text) {
     const found = JSON.parse(text);
-    if (found?.format !== FORMAT || !Array.isArray(found.criteria)) throw new Error(`expected a file that says “format”: “${FORMAT}”, got another one`);
+    if (found?.format !== FORMAT || !Array.isArray(found.criteria)) throw new Error(`expected a file with “format”: “${FORMAT}”`);
     const unsure = found.unsure ?? UNSURE;
     if (!(typeof unsure === "number" && unsure >= 0 && unsure <= 1)) throw new Error("unsure: expected a number from 0 to 1");
     const criteria = found.criteria.map((each) => {
@@ -93,7 +93,7 @@ export async function open(panel, page) {
     unsure.value = profile.unsure;
     const free = [...known.values()].filter((each) => !profile.criteria.some(({ name }) => name === each.name) && (each.kind === "calculated" || table.names().includes(each.name)));
     const group = (label, kind) => make("optgroup", { label }, ...free.filter((each) => each.kind === kind).map((each) => make("option", { value: each.name }, each.title)));
-    chooser.replaceChildren(make("option", { value: "" }, "choose"), ...(free.some((each) => each.wished) ? [make("option", { value: "*" }, "all that the project wants something of")] : []), group("Predicted", "endpoint"), group("Calculated", "calculated"));
+    chooser.replaceChildren(make("option", { value: "" }, "choose"), ...(free.some((each) => each.wished) ? [make("option", { value: "*" }, "all with a range that the project wants")] : []), group("Predicted", "endpoint"), group("Calculated", "calculated"));
     list.replaceChildren(...profile.criteria.map(line));
     criteriaTable.hidden = !profile.criteria.length;
   }

@@ -9,7 +9,7 @@ export async function open(panel, page) {
   const said = make("p", { class: "hint", role: "status" });
   const batch = make("ol", { class: "suggestions" });
   panel.querySelector(".tool-body").replaceChildren(
-    make("p", { class: "hint" }, "Molecules that promise most of what the project wants, of which most is still to be learnt, no two for the same. They are picked in the table: Download CSV gives them."),
+    make("p", { class: "hint" }, "Molecules that promise most of what the project wants and would teach the models most, unlike each other. They are picked in the table; Download CSV writes them."),
     make("div", { class: "tools" }, make("label", {}, "How many ", size), button),
     said,
     batch,

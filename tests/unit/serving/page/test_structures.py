@@ -65,7 +65,7 @@ def test_a_pattern_that_never_ends_is_stopped(client: Client, monkeypatch: pytes
     answer = client.post("/page/structures", data={"query": "C(C)(C)" * 26 + "N", "smiles": "\n".join(lines)})
 
     assert answer.json()["found"] == []
-    assert answer.json()["said"].endswith("The search was stopped: 5 were not looked at. Ask more plainly.")
+    assert answer.json()["said"].endswith("The search was stopped: 5 were not looked at. Try a simpler query.")
     assert client.post("/v1/predict", json={"smiles": ["CCO"]}).status_code == 200
 
 
