@@ -26,6 +26,17 @@ from model_zoo.provenance.signature_record import SignatureRecord
 from model_zoo.provenance.signed_code import sign
 
 CORE = ("model_zoo", "ai_drug_assets", "serving")
+ENDPOINT = """
+name: logs
+title: An endpoint
+description: One that names a model which competes nowhere by itself.
+task: regression
+unit: log10 mol/L
+source: {kind: csv, files: [logs.csv]}
+split: {kind: random}
+champion: {metric: rmse}
+models: [naive, rf, xgb, transformer]
+"""
 
 
 def record(**parts: Any) -> SignatureRecord:
@@ -196,17 +207,21 @@ def test_the_record_says_why_a_library_counts() -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the first-party code."""
+    """Return a copy of the first-party code, with the real models and one endpoint: a lab may remove the examples."""
     root = tmp_path_factory.mktemp("code")
     ignore = shutil.ignore_patterns("__pycache__", "static")
     for package in CORE:
         shutil.copytree(ROOT / package, root / package, ignore=ignore)
+    shutil.copytree(ROOT / "configs" / "models", root / "configs" / "models")
+    (root / "configs" / "endpoints").mkdir()
+    (root / "configs" / "endpoints" / "logs.yaml").write_text(ENDPOINT, encoding="utf-8")
+    (root / "logs.csv").write_text("smiles,value\nCCO,1\n", encoding="utf-8")
     return root
 
 
 def nodes(code_root: Path, home: Path) -> Mapping[str, Node]:
-    """Compute every asset's record from the code under `code_root` and the real configuration."""
-    return load_catalog(Settings(ROOT, code_root, ROOT / "configs", home, str(home), "", "")).nodes
+    """Compute every asset's record from the code and the configuration under `code_root`."""
+    return load_catalog(Settings(code_root, code_root, code_root / "configs", home, str(home), "", "")).nodes
 
 
 def signatures(code_root: Path, home: Path) -> dict[str, str]:
