@@ -43,7 +43,7 @@ def plan(
     ledger: str | None,
 ) -> None:
     """List what would run, and why. Run nothing. Exit with 0 if nothing is stale, with 2 if something is."""
-    from ai_drug_assets.operations.earlier_rules import warnings
+    from ai_drug_assets.operations import earlier_rules, shared_compounds
     from ai_drug_assets.planning.catalog import load_catalog
     from ai_drug_assets.planning.ledger import Ledger
     from ai_drug_assets.planning.ledger_copy import LedgerCopy
@@ -58,8 +58,8 @@ def plan(
         made = compare(catalog, LedgerCopy(ledger).entries())
     else:
         made = make_plan(catalog, Ledger(settings.home / "ledger"))
-        store_warnings = warnings(open_bundle_store(settings))
-        made = replace(made, warnings=(*made.warnings, *store_warnings))
+        others = (*earlier_rules.warnings(open_bundle_store(settings)), *shared_compounds.warnings(catalog))
+        made = replace(made, warnings=(*made.warnings, *others))
     made = made.only(chosen)
     if as_json:
         click.echo(json.dumps(made.as_json(), indent=1))

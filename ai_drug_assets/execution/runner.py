@@ -95,6 +95,8 @@ def run_stale(
     ConfigError, DataError
         For a fault in configuration or sources, before anything is trained.
     """
+    from ai_drug_assets.operations import shared_compounds
+
     selection = selection or Selection()
     catalog = load_catalog(settings, keep_rest=True)
     chosen = selection.keys(catalog)  # a name that is not known is said before anything is waited for
@@ -108,6 +110,9 @@ def run_stale(
         say("another run is at work; waiting for its end")
     with open_instance(settings) as instance, one_at_a_time(lock):  # the second finds nothing left to do
         report = bring_up_to_date(catalog, instance, display, selection, lanes=settings.workers, say=say, stays=stays)
+    if say is not None and any(key.startswith("dataset/") for key in report.made):
+        for warning in shared_compounds.warnings(catalog):
+            say(f"warning: {warning}")
     if not selection.endpoints:  # else what was asked for can be read
         report.failed.update(dict.fromkeys(catalog.configs.broken, "left out, and the others made without it"))
     return report

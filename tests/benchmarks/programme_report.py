@@ -68,8 +68,8 @@ split: {kind: cluster, folds: 5}   # scaffold when omitted; or time, group, rand
 ```
 
 - `aidrug endpoint new` writes the group of a table whose assays share compounds, and `aidrug panel add` that of a panel
-  whose sets share a file. `aidrug plan` names other endpoints that read one file and are in no group. Assays in files
-  of their own become a group by the file above.
+  whose sets share a file. Assays in files of their own become a group by the file above: `aidrug run` and `aidrug plan`
+  name endpoints that share compounds (50 or more, half of the smaller one's) and are in no group.
 - The molecules of all endpoints are divided together (`dataset/<group>`): each is in one fold, or in the test split,
   of every endpoint that measured it. Stereoisomers and tautomers count as one molecule. The group's `split` takes the
   place of the endpoints' own. *Leakage across tasks: 0* is a check that stops what follows.
