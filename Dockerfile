@@ -6,7 +6,7 @@
 # TORCH_INDEX_URL  package index with torch's CPU builds; PyTorch's own when empty
 # GIT_SHA          revision the image is built from; the git-SHA sensor compares it
 #
-# The pipeline's image takes data/ as it lies in the checkout: build from a clean clone, whose data/ holds DVC's pointers
+# The pipeline's image takes data/ as it is in the checkout: build from a clean clone, whose data/ holds DVC's pointers
 # and not the measurements. Each image carries its bill of materials: /app/sbom.cdx.json (CycloneDX).
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 

@@ -116,7 +116,7 @@ def rollback() -> None:
 
 
 @host.command()
-@click.option("--sha", help="The revision to deploy on a new host, where there is none.")
+@click.option("--sha", help="The revision for a new host, on which none is deployed yet.")
 def restore(sha: str | None) -> None:
     """Restore the newest backup to the host's data disk, new or not, and start what is deployed."""
     from ai_drug_assets.aws.deploy import require_sha, require_success

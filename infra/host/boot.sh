@@ -100,7 +100,7 @@ REPO
 
 start_docker() {
     mkdir -p /etc/docker
-    printf '{"live-restore": true}\n' >/etc/docker/daemon.json # how much is logged says compose.yaml, of each container
+    printf '{"live-restore": true}\n' >/etc/docker/daemon.json # compose.yaml limits each container's log
     # Not before the data disk: a container that starts without it would write beside it.
     mkdir -p /etc/systemd/system/docker.service.d
     printf '[Unit]\nRequiresMountsFor=%s\nAfter=aidrug-boot.service\n' "$mount_point" \
@@ -149,7 +149,7 @@ main() {
     install_packages # xfsprogs among them
     mount_data
     make_swap
-    # What started before has run out; Docker starts again what ran.
+    # The credentials from before the boot have expired, and Docker restarts what ran.
     [ ! -e /opt/aidrug/host.sh ] || AIDRUG_KEEP=credentials sh /opt/aidrug/host.sh || true
     start_docker
     start_agent

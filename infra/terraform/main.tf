@@ -42,7 +42,7 @@ module "parameters" {
 
   secrets = {
     (var.registry_token_parameter) = "Read-only token of the image registry (GHCR: scope read:packages)"
-    (local.admin_token)            = "Token that lets other hosts roll a champion back over HTTP"
+    (local.admin_token)            = "Admin token of the service: its holder may do everything"
   }
 }
 

@@ -13,12 +13,12 @@ locals {
 }
 
 output "settings" {
-  description = "Variables of the driver and of the workflow, a line each: after an apply that made a host anew, they are others."
+  description = "Variables of `aidrug deploy` and of the workflow, one a line. They change when an apply replaces a host."
   value       = join("", [for name, value in local.settings : "${name}=${value}\n"])
 }
 
 output "address" {
-  description = "Where the service is."
+  description = "Address of the service."
   value       = local.address
 }
 

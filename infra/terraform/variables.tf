@@ -57,7 +57,7 @@ variable "image_repository" {
 }
 
 variable "instance_type" {
-  description = "EC2 type of the serving host. 8 GB of memory are the least: MLflow, Dagster and a training share it."
+  description = "EC2 type of the serving host, with at least 8 GB of memory: MLflow, Dagster and a training share it."
   type        = string
   default     = "t3.large"
 
@@ -79,7 +79,7 @@ variable "architecture" {
 }
 
 variable "root_volume_gib" {
-  description = "System disk in GiB; the images of two revisions lie here."
+  description = "System disk in GiB, with the images of two revisions."
   type        = number
   default     = 40
 
@@ -101,7 +101,7 @@ variable "data_volume_gib" {
 }
 
 variable "data_snapshot_id" {
-  description = "Snapshot from which a new data disk is made; empty for an empty disk. A disk that is there is never replaced for it."
+  description = "Snapshot from which a new data disk is made; empty for an empty disk. An existing disk is never replaced because of it."
   type        = string
   default     = ""
 
@@ -112,7 +112,7 @@ variable "data_snapshot_id" {
 }
 
 variable "keep_data_on_destroy" {
-  description = "Whether `terraform destroy` takes a last snapshot of the data disk (settled when the disk is made) and refuses to delete buckets that hold something."
+  description = "Whether `terraform destroy` takes a last snapshot of the data disk (decided when the disk is made) and refuses to delete buckets that are not empty."
   type        = bool
   default     = true
 }
@@ -130,12 +130,12 @@ variable "service_allowlist" {
     condition = var.open_to_the_whole_internet || alltrue([
       for block in var.service_allowlist : tonumber(try(split("/", block)[1], 0)) >= (strcontains(block, ":") ? 16 : 8)
     ])
-    error_message = "service_allowlist opens the service to the whole internet. If that is meant, say it a second time: open_to_the_whole_internet = true."
+    error_message = "service_allowlist opens the service to the whole internet. If that is meant, confirm it: open_to_the_whole_internet = true."
   }
 }
 
 variable "open_to_the_whole_internet" {
-  description = "Say a second time that the service is for everybody. Needed for 0.0.0.0/0 in service_allowlist, and for nothing else."
+  description = "Confirm that the service is for everybody. Needed for 0.0.0.0/0 in service_allowlist, and for nothing else."
   type        = bool
   default     = false
 }
@@ -158,7 +158,7 @@ variable "ui_allowlist" {
 }
 
 variable "domain_name" {
-  description = "Name of the service, for its certificate; empty for none. Let's Encrypt signs it where 0.0.0.0/0 is on the allowlist, since it must reach ports 80 and 443; else the proxy does."
+  description = "Name of the service, for its certificate; empty for none. Let's Encrypt signs it if 0.0.0.0/0 is on the allowlist, since it must reach ports 80 and 443; otherwise the proxy does."
   type        = string
   default     = ""
 
@@ -180,7 +180,7 @@ variable "hosted_zone_id" {
 }
 
 variable "alert_email" {
-  description = "Who is told by alarms and the budget. AWS asks this address to confirm once."
+  description = "Address for e-mails of the alarms and the budget. AWS asks it to confirm once."
   type        = string
 
   validation {
@@ -201,7 +201,7 @@ variable "monthly_budget_usd" {
 }
 
 variable "registry_token_parameter" {
-  description = "Name of the SecureString with the registry's read-only token. Terraform makes it empty; you put the value."
+  description = "Name of the SecureString with the registry's read-only token. Terraform makes it with a placeholder; you set the value."
   type        = string
   default     = "/ghcr/ro-token"
 
@@ -212,7 +212,7 @@ variable "registry_token_parameter" {
 }
 
 variable "registry_user" {
-  description = "User the registry token belongs to; for GHCR any non-empty name does."
+  description = "User that the registry token belongs to; GHCR takes any non-empty name."
   type        = string
   default     = "aidrug"
 
@@ -245,7 +245,7 @@ variable "snapshots_kept" {
 }
 
 variable "training_timeout_minutes" {
-  description = "A delivery (pull, training, swap) that takes longer is ended and counts as failed. Everything else that ends one goes by this number."
+  description = "A delivery (pull, training, swap) that takes longer is ended and counts as failed. Runs of Dagster have the same limit."
   type        = number
   default     = 240
 
@@ -256,7 +256,7 @@ variable "training_timeout_minutes" {
 }
 
 variable "training_host" {
-  description = "A second host that only trains, so that the serving host can stay small; null for none. shutdown: never, or after_training (the driver stops it, and an idle alarm does when the driver could not)."
+  description = "A second host that only trains, so that the serving host can stay small; null for none. shutdown: never, or after_training (`aidrug deploy` stops it, or else an idle alarm)."
   type = object({
     instance_type   = string
     architecture    = optional(string, "x86_64")

@@ -9,6 +9,6 @@ variable "monthly_usd" {
 }
 
 variable "alert_email" {
-  description = "Who is told."
+  description = "Address for e-mails."
   type        = string
 }

@@ -63,7 +63,7 @@ resource "aws_ebs_volume" "data" {
   tags = { Name = "${var.name}-data", snapshots = var.name }
 
   lifecycle {
-    # The snapshot is of the disk's making; and AWS refuses a change that changes nothing of the disk itself.
+    # Both matter only when the disk is made, and AWS refuses a change that leaves the disk itself as it is.
     ignore_changes = [final_snapshot, snapshot_id]
   }
 }

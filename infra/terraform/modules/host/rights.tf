@@ -115,7 +115,7 @@ data "aws_iam_policy_document" "service" {
     resources = ["${var.bucket_arns["bundles"]}/store/*"]
   }
   statement {
-    sid       = "TellAbsentFromForbidden" # of an object that is not there, S3 says so only to whom may list the bucket
+    sid       = "TellAbsentFromForbidden" # S3 reports an object as missing only to those who may list the bucket
     actions   = ["s3:ListBucket"]
     resources = [var.bucket_arns["bundles"]]
   }

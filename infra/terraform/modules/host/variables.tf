@@ -123,7 +123,7 @@ variable "log_groups" {
 }
 
 variable "topic_arn" {
-  description = "SNS topic that is told."
+  description = "SNS topic of the alarms."
   type        = string
 }
 

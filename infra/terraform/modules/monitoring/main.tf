@@ -41,7 +41,7 @@ resource "aws_cloudwatch_log_metric_filter" "this" {
   }
 }
 
-# Of each alarm the least is said: what is left out is a sum over five minutes that must stay at nought.
+# By default, a sum over five minutes that must stay at zero.
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each            = local.alarms
   alarm_name          = "${var.name}-${each.key}"
@@ -102,11 +102,11 @@ locals {
     }
     service-slow = {
       metric = "ReadyMilliseconds", statistic = "Average", periods = 3, above = 1000
-      text   = "The service takes more than a second to say that it is ready: `aidrug host logs --group containers`, then a larger instance_type."
+      text   = "The service takes more than a second to report that it is ready: `aidrug host logs --group containers`, then a larger instance_type."
     }
     predictions-slow = {
       metric = "PredictMilliseconds", statistic = "Average", periods = 3, above = 5000
-      text   = "For a quarter of an hour an answer with predictions has taken more than five seconds in the mean: docs/operating.md, and a larger instance_type."
+      text   = "For a quarter of an hour, answers with predictions have taken more than five seconds on average: see docs/operating.md, or take a larger instance_type."
     }
     service-errors = {
       metric = "Errors", above = 5
@@ -114,7 +114,7 @@ locals {
     }
     automation-silent = {
       metric = "Automation", statistic = "Maximum", periods = 6, below = 1
-      text   = "Dagster's daemon has given no sign of life for half an hour: nothing retrains, nothing is backed up. `aidrug host status`, `aidrug host logs --group containers`."
+      text   = "Dagster's daemon, or its sensor, has not worked for half an hour: nothing retrains, nothing is backed up. `aidrug host status`, `aidrug host logs --group containers`."
     }
     backup-missing = {
       metric = "BackupHours", statistic = "Maximum", period = 3600, above = 30

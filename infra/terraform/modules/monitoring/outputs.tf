@@ -4,6 +4,6 @@ output "log_groups" {
 }
 
 output "topic_arn" {
-  description = "SNS topic that is told."
+  description = "SNS topic of the alarms."
   value       = aws_sns_topic.alerts.arn
 }

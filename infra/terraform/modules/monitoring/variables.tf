@@ -9,7 +9,7 @@ variable "region" {
 }
 
 variable "alert_email" {
-  description = "Who is told."
+  description = "Address for e-mails."
   type        = string
 }
 
