@@ -26,6 +26,7 @@ from model_zoo.config.no_effect import of_no_effect
 from model_zoo.config.reading import read_folder, yaml_files
 from model_zoo.config.screen import Screen
 from model_zoo.errors import ConfigError
+from model_zoo.selection.election import BASELINE
 
 
 def load_screens(folder: Path) -> dict[str, Screen]:
@@ -186,6 +187,11 @@ def _require_models(declared: Declared, models_: Mapping[str, ModelSpec]) -> lis
         place = declared.places[endpoint.name]
         named = {f"{place}models": endpoint.models or (), f"{place}overrides": tuple(endpoint.overrides)}
         warnings += of_no_effect(path, "model", named, models_)
+        if BASELINE in models_ and BASELINE not in (endpoint.models or (BASELINE,)):
+            warnings.append(
+                f"{path}: {place}models: expected {BASELINE!r} among them: without it, a model that is worse than a "
+                "constant may be elected"
+            )
         for name, overrides in endpoint.overrides.items():
             if name not in models_:
                 continue

@@ -267,6 +267,18 @@ def test_a_model_that_is_not_there_is_a_warning(folder: Folder, changes: dict[st
     assert configs.models["xgb"].applies_to("logs")
 
 
+def test_a_list_of_models_without_the_baseline_is_a_warning(folder: Folder) -> None:
+    """It takes a gate away: a model that is worse than a constant may serve. Saying nothing keeps the baseline."""
+    folder.model("naive", recipe="naive", config={})
+    assert folder.load().warnings == ()
+    folder.endpoint(models=["naive", "rf"])
+    assert folder.load().warnings == ()
+    folder.endpoint(models=["rf"])
+    (warning,) = folder.load().warnings
+
+    assert warning.startswith(f"{folder.path / 'endpoints' / 'logs.yaml'}: models: expected 'naive' among them")
+
+
 def test_two_files_may_use_one_recipe(folder: Folder) -> None:
     """A file that names another model's recipe has its own name, and that recipe's hyper-parameters and code."""
     folder.model("grove", recipe="rf", config={"n_estimators": 7})
