@@ -56,7 +56,7 @@ def sheet_of(
         answer = shown.answer
         row: list[Cell] = [line.smiles, line.name]
         if isinstance(answer, Fault):
-            row += ["", answer.code, answer.detail]
+            row += ["", answer.code, answer.detail, line.note]
         else:
             standardised = next(iter(answer.values())).smiles
             row += [standardised, "", "", "; ".join([*filter(None, [line.note]), *notes_of(answer)])]

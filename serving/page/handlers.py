@@ -30,6 +30,7 @@ from serving.page.criteria import CRITERIA_HANDLERS
 from serving.page.export import FORMATS, sheet_of
 from serving.page.first_rows import FILE_HANDLERS
 from serving.page.headings import headings
+from serving.page.help import HELP_HANDLERS
 from serving.page.job_table import JOB_TABLE_HANDLERS
 from serving.page.known import left_open, not_told_apart, twins
 from serving.page.measuring import MEASURING_HANDLERS, measuring
@@ -187,8 +188,8 @@ async def alerts_page(data: URLEncodedBody[Form], engine: NamedDependency[Engine
 PAGE_HANDLERS: list[ControllerRouterHandler] = [
     show_page, predict_page, preview_page, compare_page, download, why_page, alerts_page,
     *CALCULATED_HANDLERS, *CRITERIA_HANDLERS, *WHAT_IF_HANDLERS,
-    *FILE_HANDLERS, *JOB_TABLE_HANDLERS, *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS, *OPERATIONS_HANDLERS,
-    *SHARING_HANDLERS, *STRUCTURE_HANDLERS,
+    *FILE_HANDLERS, *HELP_HANDLERS, *JOB_TABLE_HANDLERS, *MAKING_HANDLERS, *MEASURING_HANDLERS, *MODEL_HANDLERS,
+    *OPERATIONS_HANDLERS, *SHARING_HANDLERS, *STRUCTURE_HANDLERS,
 ]  # fmt: skip
 
 

@@ -9,7 +9,6 @@ the time in which suggestions are made for a hundred molecules. `python -m tests
 from __future__ import annotations
 
 import json
-import re
 import sys
 import tempfile
 import time
@@ -22,16 +21,16 @@ from model_zoo.bundles.matched_pairs import find_matched_pairs
 from model_zoo.chemistry.single_cuts import single_cuts
 from model_zoo.config.files import load_configs
 from model_zoo.data.dataset import make_dataset
-from model_zoo.io.files import atomic_write
 from serving.page.what_if import suggested
+from tests.benchmarks.marked_table import write_between
 from tests.bundle_factory import write
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "workbench.md"
 ENDPOINTS = ("solubility_logs", "bbb_permeability")
 HEAD = (
-    "| endpoint | molecules | cutting | pairing | descriptors | share | changes | bytes | suggestions, each |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+    "| endpoint | molecules | cutting | pairing | descriptors | share | changes | bytes | suggestions, each |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
 )
 ASKED = 100
 """Molecules that suggestions are made for."""
@@ -41,10 +40,7 @@ T = TypeVar("T")
 def main() -> None:
     lines = [line for name in ENDPOINTS for line in measured(name)]
     if "--write" in sys.argv:
-        text = DOCUMENT.read_text(encoding="utf-8")
-        table = f"<!-- table -->\n{HEAD}{''.join(lines)}<!-- end of table -->"
-        new = re.sub(r"<!-- table -->.*<!-- end of table -->", lambda _: table, text, flags=re.DOTALL)
-        atomic_write(DOCUMENT, new.encode())
+        write_between(DOCUMENT, "table", [*HEAD, *lines])
 
 
 def measured(name: str) -> list[str]:
@@ -68,7 +64,7 @@ def measured(name: str) -> list[str]:
         lines.append(
             f"| {endpoint.title} | {len(molecules):,} | {cutting:.1f} s | {whole - cutting:.1f} s | {baseline:.1f} s "
             f"| {whole / baseline:.2f} | {len(found.changes):,} | {size:,} "
-            f"| {1000 * suggesting / len(asked):.1f} ms |\n"
+            f"| {1000 * suggesting / len(asked):.1f} ms |"
         )
     return lines
 

@@ -9,7 +9,7 @@ import pytest
 from tests.benchmarks.marked_table import write_between
 
 MARKS = [("uncertainty", "table"), ("uncertainty", "recalibration"), ("uncertainty", "assays")]
-MARKS += [("explanations", "table"), ("explanations", "far")]
+MARKS += [("explanations", "table"), ("explanations", "far"), ("workbench", "table")]
 
 
 @pytest.mark.parametrize(("name", "mark"), MARKS)

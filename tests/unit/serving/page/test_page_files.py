@@ -15,7 +15,11 @@ from litestar.testing import TestClient
 from rdkit import Chem
 
 from model_zoo.bundles.store import FolderStore
+from model_zoo.inference.answers import Fault
 from serving.app import create_app
+from serving.page.export import sheet_of
+from serving.page.understood import Line
+from serving.page.views import ShownMolecule
 from serving.settings import Settings
 from tests.bundle_factory import publish
 
@@ -93,3 +97,11 @@ def test_chosen_rows_of_a_job_are_taken_away(client: Client) -> None:
     assert [(row["id"], row["remark"]) for row in chosen] == [("X-1", "two\nlines"), ("X-3", "a,b")]
     assert [row["id"] for row in whole] == ["X-1", "X-2", "X-3"]
     assert client.get("/page/jobs/0123456789abcdef").status_code in (404, 422, 400)
+
+
+def test_how_a_refused_line_was_read_is_kept() -> None:
+    """A structure of a name, say, that no model predicts: its row says that it was looked up."""
+    line = Line("C", "x", "x: looked up")
+    sheet = sheet_of([line], [ShownMolecule(Fault("too-large", "too large"), {})], [0], {}, {})
+    row = dict(zip(sheet.columns, sheet.rows[0], strict=True))
+    assert (row["error_code"], row["error_detail"], row["notes"]) == ("too-large", "too large", "x: looked up")

@@ -103,7 +103,10 @@ def test_questions_about_what_is_gone_are_answered(client: TestClient[Any]) -> N
     assert "neither" not in client.post("/page/why", data={"smiles": "nonsense", "endpoint": "bbb"}).text
 
 
-@pytest.mark.parametrize("path", ["/", "/models", "/models/solubility_logs", "/models/bbb", "/operations", "/key"])
+PAGES = ["/", "/models", "/models/solubility_logs", "/models/bbb", "/operations", "/help", "/key"]
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_every_page_stands_without_scripts_or_styles_in_it(client: TestClient[Any], path: str) -> None:
     """Every page is whole, keeps to the content security policy, and names no other host."""
     answer = client.get(path)
@@ -137,11 +140,11 @@ def test_a_service_that_is_not_ready_yet_has_not_failed(tmp_path: Path) -> None:
 def test_an_empty_service_has_pages(tmp_path: Path) -> None:
     """Before the first champion every page says so instead of failing."""
     with TestClient(create_app(Settings(poll_seconds=0.02), FolderStore(tmp_path / "store"))) as client:
-        pages = {path: client.get(path) for path in ("/", "/models", "/operations", "/models/x")}
+        pages = {path: client.get(path) for path in ("/", "/models", "/operations", "/help", "/models/x")}
         asked = client.post("/", data={"smiles": "CCO"}, headers=FRAGMENT)
         form = client.post("/", data={"smiles": "CCO"})
 
-    assert [page.status_code for page in pages.values()] == [200, 200, 200, 404]
+    assert [page.status_code for page in pages.values()] == [200, 200, 200, 200, 404]
     assert "still being trained" in pages["/"].text
     assert (asked.status_code, asked.headers["retry-after"]) == (503, "5")
     assert form.status_code == 503
