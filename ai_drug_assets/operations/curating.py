@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -114,12 +115,15 @@ def _contradictions(endpoint: Endpoint) -> list[str]:
 
 
 def _on_all_cores(work: Callable[[T], R], given: Iterable[T], size: int) -> Iterator[R]:
-    """Do work of a size, in order, in several processes where that pays; they know what this one knows."""
+    """Do work of a size, in order, in several processes where that pays; they know what this one knows.
+
+    If one of them is killed, that is an error; a `Pool` would wait for it for ever.
+    """
     if size < WORTH_PROCESSES:
         yield from map(work, given)
         return
-    with get_context("fork").Pool(len(cores())) as pool:
-        yield from pool.imap(work, given)
+    with ProcessPoolExecutor(len(cores()), mp_context=get_context("fork")) as pool:
+        yield from pool.map(work, given)
 
 
 def _change(settings: Settings, endpoint: Endpoint, now: Dataset) -> str:

@@ -17,6 +17,7 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.endpoint_file import FOLDER, read_endpoints
 from model_zoo.config.panel import Panel, PanelFile, PanelSet
 from model_zoo.config.reading import read_folder
+from model_zoo.data.assays.yaml_text import SCHEMA
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.io.digests import content_digest, file_digest
 from model_zoo.io.files import atomic_write
@@ -28,7 +29,6 @@ from ai_drug_assets.settings import Settings
 SECONDS = 60.0
 """How long a server may be silent."""
 MOST_BYTES = 1 << 30
-SCHEMA = "# yaml-language-server: $schema=../endpoint.schema.json\n"
 
 
 def load_panels(settings: Settings) -> dict[str, Panel]:
@@ -88,7 +88,7 @@ def add(
     folder.mkdir(parents=True, exist_ok=True)
     for one, declaration in made.items():
         text = yaml.safe_dump(declaration, sort_keys=False, width=110, allow_unicode=True)
-        atomic_write(folder / f"{one}.yaml", f"{SCHEMA}# Of the panel {name}.\n{text}".encode())
+        atomic_write(folder / f"{one}.yaml", f"{SCHEMA}\n# Of the panel {name}.\n{text}".encode())
         say(f"{one}: wrote {folder / one}.yaml")
     _group(settings, panel, wanted, say)
     return list(made)
