@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -118,12 +118,22 @@ def _on_all_cores(work: Callable[[T], R], given: Iterable[T], size: int) -> Iter
     """Do work of a size, in order, in several processes where that pays; they know what this one knows.
 
     If one of them is killed, that is an error; a `Pool` would wait for it for ever.
+
+    Raises
+    ------
+    DataError
+        When a process was killed.
     """
     if size < WORTH_PROCESSES:
         yield from map(work, given)
         return
-    with ProcessPoolExecutor(len(cores()), mp_context=get_context("fork")) as pool:
-        yield from pool.map(work, given)
+    try:
+        with ProcessPoolExecutor(len(cores()), mp_context=get_context("fork")) as pool:
+            yield from pool.map(work, given)
+    except BrokenExecutor as error:
+        raise DataError(
+            "a process that curated was killed, as happens when memory runs out: curate fewer endpoints at once"
+        ) from error
 
 
 def _change(settings: Settings, endpoint: Endpoint, now: Dataset) -> str:

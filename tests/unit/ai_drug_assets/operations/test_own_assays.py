@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -195,6 +197,19 @@ def test_several_endpoints_are_curated_alike_in_one_process_and_in_many(
     report = pd.read_csv(home / "report.csv")
     assert list(report["endpoint"]) == ["ppb"] * 3 + ["herg_ic50"] * 3 + ["logd"] * 3
     assert list(report["action"]) == ["kept"] * 4 + ["dropped"] + ["kept"] * 4
+
+
+def test_a_killed_process_ends_curation_with_an_error(
+    home: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of memory, the system kills one of them; what waited for its answer would wait for ever."""
+    from ai_drug_assets.operations import curating
+
+    command("endpoint", "new", file(home, WIDE, "wide.csv"), "--yes", "--together")
+    monkeypatch.setattr(curating, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(curating, "curation_report", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+
+    assert "was killed, as happens when memory runs out" in fault_of(command("curate", "ppb", "logd"))
 
 
 def test_the_strong_models_compete_on_an_own_endpoint(home: Path, command: Command) -> None:
