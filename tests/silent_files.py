@@ -51,6 +51,7 @@ VALIDITY = (
 DIRECTIONS = "SMILES,Direction,Papp (nm/s)\nCCO,A-B,15\nCCO,B-A,55\nCCN,A-B,20\nCCN,B-A,12\n"
 CONC_UNIT = "SMILES,Concentration,Conc Unit,Inhibition\nCCO,10,uM,55\nCCN,10,uM,12\nCCC,10,uM,90\n"
 BY_ROW = "SMILES,Solubility,Unit\nCCO,7,uM\nCCN,6,uM\nCCC,5000,nM\n"
+PLUS_MINUS = "SMILES,hERG\nCCO,1\nCCN,-1\nCCC,1\nCCF,-1\n"
 CUT = "SMILES,pIC50\nCCCCCO…,5.5\nCCN,6\n\N{CYRILLIC CAPITAL LETTER ES}CO,7\nCCC\N{ZERO WIDTH SPACE},8\n"
 ISOMERS = "CanonicalSMILES,IsomericSMILES,pIC50\nCC(F)O,C[C@H](F)O,5\nCC(F)O,C[C@@H](F)O,6\nCCO,CCO,7\n"
 
@@ -160,10 +161,15 @@ SILENT = (
         "IsomericSMILES", "pIC50", "isomers")),
     LabFile("alias.sdf", "an SDF with atoms that are called Boc and CH3", _alias, lambda content: {
         "alias": _rows(("CCO", 5.1), ("", "incomplete-structure"), ("CCC", 7.0))}),
+    LabFile("plus_minus.csv", "classes as 1 and -1", PLUS_MINUS.encode,
+            lambda content: {"plus_minus": _rows(("CCO", 1.0), ("CCN", 0.0), ("CCC", 1.0), ("CCF", 0.0))}),
 )  # fmt: skip
 
 MANY = "".join(f"{'C' * (number % 7 + 1)}O,T{number},{number + 3}\n" for number in range(20))
+CLASSES = "".join(f"{'C' * (number + 1)}O,{number % 3 - 1},{number % 2 + 1}\n" for number in range(24))
 REFUSED_TOO = (
+    Refused("three_classes.csv", "-1 beside 0 and 1", f"SMILES,hERG,Reference\n{CLASSES}".encode(),
+            "'hERG' is left out, for it holds only -1, 0, 1, as classes do"),
     Refused("targets.csv", "twenty targets in one column", f"SMILES,Target,IC50 (nM)\n{MANY}".encode(),
             "'Target=TEXT'"),
     Refused("concentrations.csv", "two concentrations of each molecule", b"SMILES,Conc (uM),% Inhibition\nCCO,1,15\n"

@@ -127,6 +127,7 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
         shown = ", ".join(_held(table, name) for name in table.names)
         twice = [name for name, count in Counter(table.names).items() if count > 1]
         more = f"; {twice[0]!r} is there twice: rename one of them" if twice else ""
+        more += "".join(f"; {name!r} is left out, for {why}" for name, why in roles.left_out.items())
         raise DataError(f"{path}: expected a column of numbers or of two labels, found none among {shown}{more}")
     bad = [value.name for value in roles.values if not (value.labels or value.numerals.is_numeric)]
     if bad:

@@ -14,7 +14,7 @@ from typing import Any
 
 from model_zoo.data.assays.names_of_columns import direction_of, is_potency_kind, unit_in
 from model_zoo.data.assays.numerals_of_columns import numerals_of
-from model_zoo.data.assays.roles import Roles, Value
+from model_zoo.data.assays.roles import Roles, Value, classes_in
 from model_zoo.data.assays.units_of_columns import units_of
 from model_zoo.data.assays.whole_table import ANY, WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
@@ -100,6 +100,7 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
         )
         if not value.labels and answers.unit is None:
             _ask_units(meant, value, each)
+            _ask_classes(value, each)
         # The unit is stated beside it, and may be another one: a column of nM becomes pIC50.
         title = rest if rest and bare[rest] == 1 else value.name
         each.content = {
@@ -256,6 +257,14 @@ def _ask_units(table: WholeTable, value: Value, made: Proposal) -> None:
         f"{value.name!r}: {len(silent)} values such as {silent[0]!r} say no unit, others {_counted_texts(units)}. "
         "Which is theirs? Say --unit UNIT for all that say none, or --where COLUMN=TEXT for the rows that are meant"
     )
+
+
+def _ask_classes(value: Value, made: Proposal) -> None:
+    if classes := classes_in(value.numerals):
+        made.questions.append(
+            f"{value.name!r} holds only {classes}, as classes do. Write 1 for the positive class, 0 for the other and "
+            "nothing for what is undecided; if these are measurements, say --unit UNIT"
+        )
 
 
 def _add_labels(value: Value, made: Proposal) -> None:

@@ -19,6 +19,9 @@ MOST = 0.9
 """Share of the filled cells that must be relations, units or days."""
 FEW = 12
 """Most different texts of a column by which rows are chosen."""
+FEW_CLASSES = 3
+MANY_VALUES = 20
+"""Values of which three different ones are no chance."""
 _LABELS = (
     ({"1", "1.0", "active", "yes", "y", "true", "positive", "pos", "+", "toxic", "inhibitor", "permeable", "high",
       "hit", "t", "blocker", "substrate", "binder", "mutagenic"}, 1),
@@ -42,6 +45,7 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 """A number that rows are chosen by."""
+_ZERO = {"0", "0.0"}
 _UNDECIDED = {"inconclusive", "unspecified", "undetermined", "ambiguous", "equivocal", "borderline", "not tested"}
 """Texts beside two labels that are none."""
 _WEIGHT = re.compile(
@@ -128,6 +132,8 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
             continue
         below = table.below(name)
         why = "" if name in wanted else _why_none(" ".join([name, *below]), found, cells)
+        if not (why or labels or name in wanted) and (classes := classes_in(found)):
+            why = f"it holds only {classes}, as classes do"
         if why:
             left_out[name] = why
         else:
@@ -197,21 +203,39 @@ def _with_value(texts: list[str]) -> list[str]:
 
 
 def labels_of(texts: list[str]) -> dict[str, int] | None:
-    """Return the class of each text of a column that holds two kinds of known labels, or 0 and 1 alone.
+    """Return the class of each text of a column that holds two kinds of known labels, 0 and 1, or -1 and 1 alone.
+
+    Beside 0 and 1, -1 may be a third class or a mark of what was not measured: these are no labels.
 
     Examples
     --------
     >>> labels_of(["Active", "inactive", "Active"]), labels_of(["1", "0", "n.d."]), labels_of(["1", "2"])
     ({'Active': 1, 'inactive': 0}, {'1': 1, '0': 0}, None)
+    >>> labels_of(["1", "-1", "1"]), labels_of(["1", "0", "-1"])
+    ({'1': 1, '-1': 0}, None)
     """
     found: dict[str, int] = {}
-    for text in dict.fromkeys(texts):
-        label = next((value for words, value in _LABELS if text.lower() in words), None)
+    different = dict.fromkeys(texts)
+    known = _LABELS if different.keys() & _ZERO else (*_LABELS, ({"-1", "-1.0"}, 0), ({"+1", "+1.0"}, 1))
+    for text in different:
+        label = next((value for words, value in known if text.lower() in words), None)
         if label is not None:
             found[text] = label
         elif text.lower() not in _UNDECIDED and not says_no_value(text):
             return None
     return found if set(found.values()) == {0, 1} else None
+
+
+def classes_in(found: Numerals) -> str:
+    """Return what a column of numbers consists of, if it is two or three whole numbers again and again.
+
+    A regression of classes is trained without a fault, and predicts what is between them.
+    """
+    numbers = [value for value in found.values if value == value]  # noqa: PLR0124  NaN
+    different = sorted(set(numbers))
+    if len(numbers) < MANY_VALUES or not 1 < len(different) <= FEW_CLASSES or any(value % 1 for value in different):
+        return ""
+    return ", ".join(f"{value:g}" for value in different)
 
 
 def _why_none(name: str, found: Numerals, cells: dict[str, list[str]]) -> str:
