@@ -281,7 +281,7 @@ class Leaderboard:
     snapshot: str
     rows: list[LeaderboardRow]
     absent: dict[str, str]
-    note: str
+    note: str = ""
     scale: str = ""
 
 
