@@ -16,17 +16,6 @@ def deprecated(name: str, instead: str) -> Callable[[type[T]], type[T]]:
     """Make a dataclass warn where this field of its is read.
 
     Making, printing, comparing, copying and serialising a value do not warn: nobody asks for the field there.
-
-    Examples
-    --------
-    >>> from dataclasses import asdict, dataclass
-    >>> old = deprecated("far", "`near`")(dataclass(type("Old", (), {"__annotations__": {"far": int}})))(7)
-    >>> old, asdict(old), vars(old)["far"]
-    (Old(far=7), {'far': 7}, 7)
-    >>> with warnings.catch_warnings(record=True) as told:
-    ...     warnings.simplefilter("always")
-    ...     old.far, str(told[0].message)
-    (7, '`far` is deprecated, and works until the next major version: use `near`')
     """
 
     def decorated(kind: type[T]) -> type[T]:

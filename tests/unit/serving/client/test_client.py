@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -315,3 +316,30 @@ def test_predicting_a_file_on_the_command_line(address: str, tmp_path: Path) -> 
     assert "3 of 3 rows, 1 without a prediction" in printed.stderr
     assert json.loads(written.stdout)["status"] == "done"
     assert "--out: expected" in str(wrong.exception)
+
+
+def test_a_sheet_of_a_workbook_is_named(address: str, client: Client, tmp_path: Path) -> None:
+    """Which sheet is meant is refused until it is said, on the command line as in Python."""
+    book = openpyxl.Workbook()
+    for title, rows in (("plate 1", ["CCO"]), ("plate 2", ["CCN", "CCC"])):
+        sheet = book.create_sheet(title)
+        for row in ("smiles", *rows):
+            sheet.append([row])
+    book.save(source := tmp_path / "hits.xlsx")
+    with pytest.raises(ServiceError, match="plate 2"):
+        client.submit_file(source)
+    job = client.submit_file(source, sheet="plate 2")
+    printed = aidrug_predict(address, str(source), "--sheet", "plate 1", "--endpoint", "bbb")
+    without = aidrug_predict(address, "CCO", "--sheet", "plate 1")
+
+    assert job.total == 2
+    assert [row["smiles"] for row in csv.DictReader(io.StringIO(printed.stdout))] == ["CCO"]
+    assert "--sheet belong to a file" in str(without.exception)
+
+
+def test_a_file_without_a_header_is_said_to_have_none(client: Client, tmp_path: Path) -> None:
+    """What the service would take for a header is a row where the caller says so."""
+    (tmp_path / "hits.csv").write_text("smiles,name\nCCO,a\n")
+
+    assert client.submit_file(tmp_path / "hits.csv").total == 1
+    assert client.submit_file(tmp_path / "hits.csv", header=False, column="column_1").total == 2

@@ -195,6 +195,7 @@ def test_a_service_of_another_version_is_understood(address: str, change: Callab
     assert [{name: one.value for name, one in each.endpoints.items()} for each in rows] == values
     assert table["bbb_value"].tolist()[:2] == [each["bbb"] for each in values[:2]]
     assert predicted[2].error is not None
+    assert expected[1].notes
     assert [note.detail for note in predicted[1].notes] == (
         [note.detail for note in expected[1].notes] if change is newer else []
     )
