@@ -33,8 +33,8 @@ class _Field:
         self._message = f"`{name}` is deprecated, and works until the next major version: use {instead}"
 
     def __get__(self, value: object | None, kind: type | None = None) -> Any:
-        if value is None:
-            return self
+        if value is None:  # as of any field without a default
+            raise AttributeError(self._name)
         if sys._getframe(1).f_globals.get("__name__") not in self._silent:  # noqa: SLF001  who reads it
             warnings.warn(self._message, DeprecationWarning, stacklevel=2)
         return vars(value)[self._name]
