@@ -85,7 +85,7 @@ def test_rows_and_events_that_cannot_be_read_are_errors_of_the_client() -> None:
 
 @pytest.mark.parametrize("begins", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"], ids=["head", "body"])
 def test_silence_ends_after_the_time_that_was_given(begins: bytes) -> None:
-    """Whoever accepts the connection and says nothing, or breaks off in the middle, is not waited for any longer."""
+    """A service that accepts the connection and says nothing, or breaks off in the middle, is not waited for longer."""
     over = threading.Event()
 
     def begin() -> None:
