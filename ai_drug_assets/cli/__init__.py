@@ -192,6 +192,7 @@ def pretrain(structures: Path | None, column: str | None) -> None:
 @click.option("--endpoint", "--endpoints", "endpoints", multiple=True, help="Only these, separated by commas.")
 @click.option("--include", multiple=True, help="Add neighbours, explanation, alerts; separated by commas.")
 @click.option("--column", help="FILE: the column of SMILES, if the service cannot find it.")
+@click.option("--sheet", help="FILE: the sheet of an Excel workbook, if it has several.")
 @click.option("--out", type=click.Path(dir_okay=False), help="FILE: the result, as .csv, .parquet, .sdf or .ndjson.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; for a FILE without --out, one line per row.")
 def predict(
@@ -199,11 +200,12 @@ def predict(
     endpoints: tuple[str, ...],
     include: tuple[str, ...],
     column: str | None,
+    sheet: str | None,
     out: str | None,
     *,
     as_json: bool,
 ) -> None:
-    """Predict SMILES, or the molecules of a CSV, TSV, SMILES or SDF FILE, through the running service.
+    """Predict SMILES, or the molecules of a CSV, TSV, SMILES, SDF or Excel FILE, through the running service.
 
     A FILE becomes a job of the service. The result keeps the rows and columns of FILE in order. Without --out, it goes
     to stdout as CSV; progress goes to stderr. Ctrl-C cancels the job.
@@ -216,13 +218,13 @@ def predict(
         place = Path(out) if out else None
         form = "ndjson" if as_json else "csv"
         job = predictions.predict_file(
-            url, Path(what[0]), place, column=column, endpoints=names, include=extras, stdout_format=form
+            url, Path(what[0]), place, column=column, sheet=sheet, endpoints=names, include=extras, stdout_format=form
         )
         if place is not None:
             click.echo(json.dumps(asdict(job), indent=1) if as_json else f"wrote {place}: {job.total:,} rows")
         return
-    if out or column:
-        raise AidrugError(f"--out and --column belong to a file, and {what[0]!r} is not one")
+    if out or column or sheet:
+        raise AidrugError(f"--out, --column and --sheet belong to a file, and {what[0]!r} is not one")
     answer = predictions.predict_smiles(url, what, names, extras)
     click.echo(json.dumps(predictions.as_json(answer, extras), indent=1) if as_json else predictions.as_text(answer))
 

@@ -22,6 +22,7 @@ from ai_drug_assets.settings import Settings
     help="How much uncertainty counts; 1 if omitted, 0 picks the best predictions.",
 )
 @click.option("--column", help="The column of SMILES, if the service cannot find it.")
+@click.option("--sheet", help="The sheet of an Excel workbook, if it has several.")
 @click.option("--out", type=click.Path(dir_okay=False), help="Write the batch to this CSV file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def suggest(
@@ -30,6 +31,7 @@ def suggest(
     endpoints: tuple[str, ...],
     exploration: float | None,
     column: str | None,
+    sheet: str | None,
     out: str | None,
     *,
     as_json: bool,
@@ -51,6 +53,7 @@ def suggest(
         exploration=exploration,
         endpoints=names or None,
         column=column,
+        sheet=sheet,
     )
     if place is not None:
         suggestions.write_file(found, place)

@@ -42,6 +42,7 @@ def predict_file(
     out: Path | None,
     *,
     column: str | None = None,
+    sheet: str | None = None,
     endpoints: Sequence[str] | None = None,
     include: Sequence[str] = (),
     stdout_format: str = "csv",
@@ -57,7 +58,7 @@ def predict_file(
         raise AidrugError(f"--out: expected a file that ends with one of {', '.join(RESULT_FORMATS)}, got {out.name!r}")
     client = Client(url)
     with advised():
-        job = finished_job(client, path, column=column, endpoints=endpoints, include=include)
+        job = finished_job(client, path, column=column, sheet=sheet, endpoints=endpoints, include=include)
         if out is not None:
             client.download(job, out)
         else:
@@ -71,6 +72,7 @@ def finished_job(
     path: Path,
     *,
     column: str | None = None,
+    sheet: str | None = None,
     endpoints: Sequence[str] | None = None,
     include: Sequence[str] = (),
 ) -> Job:
@@ -81,7 +83,7 @@ def finished_job(
     JobEndedError
         When it was cancelled or failed.
     """
-    job = client.submit_file(path, column=column, endpoints=endpoints, include=include)
+    job = client.submit_file(path, column=column, sheet=sheet, endpoints=endpoints, include=include)
     try:
         job = client.wait(job, _progress(sys.stderr.write, terminal=sys.stderr.isatty()))
     except KeyboardInterrupt:
@@ -123,6 +125,8 @@ def as_text(predictions: Sequence[Prediction]) -> str:
                 span = f"  {estimate.no_interval}"
             trust = f"  {estimate.reliability} reliability" if estimate.reliability else ""
             lines.append(f"  {name:<24} {value:>8} {unit:<12} {estimate.champion}{span}{trust}")
+        lines += [f"  {name:<24} no value: {fault.detail}" for name, fault in item.failed.items()]
+        lines += [f"  note: {note.detail}" for note in item.notes]
     return "\n".join(lines)
 
 
@@ -146,6 +150,7 @@ def as_json(predictions: Sequence[Prediction], include: Sequence[str] = ()) -> d
                 if estimate.get("display_unit") is None:
                     del near["display_value"]
         absent = optional | ({"endpoints", "alerts"} if item.error is not None else {"error"})
+        absent |= {name for name in ("notes", "failed") if not content[name]}
         return {name: value for name, value in content.items() if name not in absent}
 
     return {"predictions": [shaped(item) for item in predictions]}

@@ -27,6 +27,7 @@ def suggest_batch(
     exploration: float | None = None,
     endpoints: Sequence[str] | None = None,
     column: str | None = None,
+    sheet: str | None = None,
 ) -> dict[str, Json]:
     """Predict a file as a job, and return what the service suggests of it, in the shape of its interface.
 
@@ -39,7 +40,7 @@ def suggest_batch(
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     with advised():
         client = Client(url)
-        job = finished_job(client, path, column=column, endpoints=endpoints)
+        job = finished_job(client, path, column=column, sheet=sheet, endpoints=endpoints)
         found: dict[str, Json] = client.transport.json("GET", f"/v1/jobs/{job.id}/suggestion?{query}", again=True)
     return found
 

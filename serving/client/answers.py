@@ -12,6 +12,8 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from serving.client.deprecation import deprecated
+
 T = TypeVar("T")
 
 
@@ -71,9 +73,13 @@ class Explanation:
     pair: Pair | None = None
 
 
+@deprecated("domain", "`reliability`, which is `low` where `domain` is `outside`")
 @dataclass(frozen=True)
 class EndpointPrediction:
-    """What an endpoint's champion says of one molecule; see the API's description for each field."""
+    """What an endpoint's champion says of one molecule; see the API's description for each field.
+
+    `domain` is deprecated: use `reliability`.
+    """
 
     value: float
     unit: str
@@ -106,7 +112,15 @@ class EndpointPrediction:
 
 @dataclass(frozen=True)
 class MoleculeError:
-    """Why a molecule was not predicted."""
+    """Why a molecule was not predicted, or has no value of one endpoint; or why a job failed."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """What to know of how a structure was understood: what was left out of it, or not read."""
 
     code: str
     detail: str
@@ -114,7 +128,10 @@ class MoleculeError:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One molecule: either `endpoints` or `error`. `columns` are those of a job's upload."""
+    """One molecule: either `endpoints` or `error`. `columns` are those of a job's upload.
+
+    `failed` says of each endpoint that has no value why, although the molecule was predicted.
+    """
 
     index: int
     smiles: str
@@ -122,6 +139,15 @@ class Prediction:
     alerts: list[Alert] | None = None
     error: MoleculeError | None = None
     columns: dict[str, str] | None = None
+    notes: list[Note] = field(default_factory=list)
+    failed: dict[str, MoleculeError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Molecules, in the order of the request."""
+
+    predictions: list[Prediction]
 
 
 @dataclass(frozen=True)
@@ -226,6 +252,7 @@ class Champion:
     challenger: Trial | None = None
     provisional: bool = False
     awaited: list[str] = field(default_factory=list)
+    card_markdown: str | None = None
 
 
 @dataclass(frozen=True)
@@ -254,17 +281,17 @@ class Leaderboard:
     snapshot: str
     rows: list[LeaderboardRow]
     absent: dict[str, str]
-    note: str
+    note: str = ""
     scale: str = ""
 
 
 def read(kind: type[T], content: Any) -> T:
-    """Read JSON content as one of these.
+    """Read JSON content as one of these, or as a list of them.
 
     Raises
     ------
     TypeError
-        When a field that has no default is missing, or the content is no object.
+        When a field that has no default is missing, or the content is no object or list where one belongs.
 
     Examples
     --------
@@ -294,8 +321,12 @@ def _read(hint: Any, content: Any) -> Any:
     if origin in (Union, types.UnionType):
         return _read(next(each for each in arguments if each is not type(None)), content)
     if origin is list:
+        if not isinstance(content, list):
+            raise TypeError(f"expected a list, got {type(content).__name__}")
         return [_read(arguments[0], each) for each in content]
     if origin is dict:
+        if not isinstance(content, Mapping):
+            raise TypeError(f"expected an object, got {type(content).__name__}")
         return {key: _read(arguments[1], each) for key, each in content.items()}
     return tuple(content) if origin is tuple else content
 

@@ -67,19 +67,22 @@ def with_predictions(frame: pd.DataFrame, predictions: Sequence[Prediction]) -> 
     """
     import pandas as pd
 
-    names = dict.fromkeys(name for each in predictions for name in each.endpoints)
+    names = dict.fromkeys(name for each in predictions for name in (*each.endpoints, *each.failed))
     made: dict[str, list[Any]] = {}
     for name in names:
         estimates = [each.endpoints.get(name) for each in predictions]
         made[f"{name}_value"] = [None if one is None else one.value for one in estimates]
         made[f"{name}_lower"] = [None if one is None or one.interval is None else one.interval[0] for one in estimates]
         made[f"{name}_upper"] = [None if one is None or one.interval is None else one.interval[1] for one in estimates]
+        made[f"{name}_reliability"] = [None if one is None else one.reliability for one in estimates]
+        made[f"{name}_usual_error"] = [None if one is None else one.usual_error for one in estimates]
         made[f"{name}_flags"] = [flags(each, name) for each in predictions]
     made["error_code"] = [None if each.error is None else each.error.code for each in predictions]
     made["error_detail"] = [None if each.error is None else each.error.detail for each in predictions]
+    made["prediction_notes"] = [notes(each) for each in predictions]  # many tables have notes of their own
     if taken := [name for name in made if name in frame.columns]:
         raise ValueError(f"the table has columns {', '.join(taken)} already: rename them, or drop them first")
-    numbers = {name for name in made if name.endswith(("_value", "_lower", "_upper"))}
+    numbers = {name for name in made if name.endswith(("_value", "_lower", "_upper", "_usual_error"))}
     added = pd.DataFrame(
         {name: pd.Series(cells, dtype="float64" if name in numbers else "object") for name, cells in made.items()}
     ).set_axis(frame.index)
@@ -98,8 +101,10 @@ def flags(prediction: Prediction, endpoint: str) -> str:
     if estimate is None:
         return "no value"
     found = []
-    if estimate.domain == "outside":
-        found.append("outside the domain" if estimate.reliability is None else "low reliability")
+    if estimate.reliability == "low":
+        found.append("low reliability")
+    elif estimate.reliability is None and vars(estimate)["domain"] == "outside":  # all that such champions say
+        found.append("outside the domain")
     if estimate.provisional:
         found.append("provisional model")
     if estimate.interval is None and estimate.label is None:
@@ -107,6 +112,20 @@ def flags(prediction: Prediction, endpoint: str) -> str:
     if estimate.prediction_set is not None and len(estimate.prediction_set) != 1:
         found.append("cannot tell" if estimate.prediction_set else "unlike both classes")
     return "; ".join(found)
+
+
+def notes(prediction: Prediction) -> str | None:
+    """Say what was left out of a structure, and why single endpoints have no value, as a job's result does.
+
+    Examples
+    --------
+    >>> from serving.client.answers import MoleculeError, Note
+    >>> salt = Note("component-left-out", "left out: Cl")
+    >>> notes(Prediction(0, "CCN.Cl", notes=[salt], failed={"logp": MoleculeError("timeout", "logp: too slow")}))
+    'left out: Cl; logp: too slow'
+    """
+    left_out, missing = prediction.notes, prediction.failed.values()
+    return "; ".join([*(note.detail for note in left_out), *(fault.detail for fault in missing)]) or None
 
 
 class Shown:

@@ -13,23 +13,26 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 from model_zoo.errors import AidrugError
+from serving.client.answers import read
 
+T = TypeVar("T")
 LONGEST_PAUSE_SECONDS = 60.0
 PIECE_BYTES = 1 << 16
 BUSY = (429, 503)
 
 
 class ServiceError(AidrugError):
-    """The service refused a request.
+    """The service refused a request, or its answer cannot be read.
 
     Attributes
     ----------
     code
-        Stable code of the problem, such as `unknown-endpoints`.
+        Stable code of the problem, such as `unknown-endpoints`; `unknown` where none came (as from a proxy),
+        `unreadable-answer` where something else than the service answers.
     status
         Status of the answer.
     request_id
@@ -42,7 +45,7 @@ class ServiceError(AidrugError):
 
 
 class NotReachableError(ServiceError):
-    """Nothing answers at the address, or the connection broke."""
+    """Nothing answers at the address, or not in time, or the connection broke. Its code is `not-reachable`."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, "not-reachable", 0)
@@ -71,13 +74,17 @@ class Transport:
         again: bool = False,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        """Send a request and read its answer as JSON; see `send`."""
+        """Send a request and decode its answer, which is JSON; see `send`."""
         headers = {"Accept": "application/json", **(headers or {})}
         content = None
         if body is not None:
             content, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
         with self.send(method, path, (lambda: content) if content is not None else None, headers, again=again) as got:
-            return json.loads(b"".join(pieces(got)))
+            return _decoded(b"".join(pieces(got)))
+
+    def read(self, kind: type[T], method: str, path: str, body: object = None, *, again: bool = False) -> T:
+        """Send a request and read its answer as one of the client's values; see `send`."""
+        return _understood(kind, self.json(method, path, body, again=again))
 
     def send(
         self,
@@ -151,6 +158,19 @@ def pieces(answer: http.client.HTTPResponse) -> Iterator[bytes]:
             yield piece
     except (OSError, http.client.HTTPException) as error:
         raise NotReachableError(f"the answer ended early: {type(error).__name__}") from error
+    if answer.length:  # of an answer whose length was announced, the library takes any end for the end
+        raise NotReachableError(f"the answer ended early: {answer.length} bytes are missing")
+
+
+def understood(kind: type[T], content: bytes | str) -> T:
+    """Read a piece of JSON as one of the client's values.
+
+    Raises
+    ------
+    ServiceError
+        When it is something else: what answers is not this service.
+    """
+    return _understood(kind, _decoded(content))
 
 
 def lines(answer: http.client.HTTPResponse) -> Iterator[str]:
@@ -167,6 +187,24 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
+
+
+def _decoded(content: bytes | str) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise _unreadable("it is not JSON") from error
+
+
+def _understood(kind: type[T], content: Any) -> T:
+    try:
+        return read(kind, content)
+    except TypeError as error:
+        raise _unreadable(str(error)) from error
+
+
+def _unreadable(why: str) -> ServiceError:
+    return ServiceError(f"the answer is not one of the service's ({why})", "unreadable-answer", 200)
 
 
 def _is_local(host: str) -> bool:

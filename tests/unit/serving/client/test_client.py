@@ -8,16 +8,13 @@ import io
 import json
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import fields
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
 
+import openpyxl
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -26,29 +23,10 @@ from click.testing import CliRunner, Result
 from ai_drug_assets.cli import aidrug
 from model_zoo.bundles.store import FolderStore
 from model_zoo.monitoring.prediction_log import PredictionLog
-from serving.api import leaderboards
 from serving.client import Client, NotReachableError, ServiceError, answers, show
-from serving.http import schemas
-from serving.jobs import schemas as job_schemas
 from tests.bundle_factory import publish
+from tests.doubles.scripted_service import Answer, Request, server
 from tests.server_process import ROOT, free_port, running_service
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a service with two endpoints; give its address."""
-    home = tmp_path_factory.mktemp("service")
-    store = FolderStore(home / "store")
-    publish(store, home / "b1", onnx_bias=0.0)
-    publish(store, home / "b2", endpoint="bbb", value=0.8, binary=True)
-    with running_service(home, home / "log", AIDRUG_JOB_CHUNK_ROWS="3") as (url, _):
-        yield url
-
-
-@pytest.fixture
-def client(address: str) -> Client:
-    """Return a client of it."""
-    return Client(address)
 
 
 def test_long_lists_are_cut_and_numbered_through(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +111,7 @@ def test_a_table_keeps_its_index_and_columns(client: Client, monkeypatch: pytest
     pd.testing.assert_frame_equal(got[frame.columns], before)
     names = [str(name) for name in got.columns[3:]]
     assert [name for name in names if name.startswith("solubility_logs")] == [
-        f"solubility_logs_{part}" for part in ("value", "lower", "upper", "flags")
+        f"solubility_logs_{part}" for part in ("value", "lower", "upper", "reliability", "usual_error", "flags")
     ]
     assert got["error_code"].tolist() == [None, "empty", "invalid-smiles", None, None, "empty"]
     estimate = alone["CCN"].endpoints["solubility_logs"]
@@ -203,41 +181,6 @@ def test_a_measurement_that_arrives_twice_is_stored_once(address: str, tmp_path:
     assert rows[1]["smiles"] == "'=1+nope"
 
 
-Answer = tuple[int, dict[str, str], bytes]
-
-
-@contextmanager
-def server(answer: Callable[[BaseHTTPRequestHandler, int], Answer]) -> Iterator[tuple[str, list[Any]]]:
-    """Run a server that answers as it is set to; return its address and the requests it saw."""
-    seen: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
-            seen.append({name.lower(): value for name, value in self.headers.items()})
-            status, headers, body = answer(self, len(seen))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST = do_DELETE = _answer  # noqa: N815  names that the library looks for
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{httpd.server_port}", seen
-    finally:
-        httpd.shutdown()
-        thread.join()
-        httpd.server_close()
-
-
 def test_a_busy_service_is_asked_again_when_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """After 429 and 503 the client waits as long as it is asked to, then sends the request again, with its key."""
     pauses: list[float] = []
@@ -271,7 +214,7 @@ def test_what_changes_something_is_not_sent_twice(monkeypatch: pytest.MonkeyPatc
     """A rollback whose connection breaks is not sent again; an upload is, under one key."""
     monkeypatch.setattr("serving.client.transport.time.sleep", lambda _: None)
 
-    def broken(handler: BaseHTTPRequestHandler, _: int) -> Answer:
+    def broken(handler: Request, _: int) -> Answer:
         handler.connection.close()
         raise ConnectionResetError
 
@@ -302,7 +245,7 @@ def test_a_key_follows_no_redirect() -> None:
 
 def test_following_goes_on_after_a_broken_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that ends too early is taken up where it ended."""
-    monkeypatch.setattr("serving.client.time.sleep", lambda _: None)
+    monkeypatch.setattr("serving.client.jobs.time.sleep", lambda _: None)
     progress = (
         'id: {0}\r\nevent: progress\r\ndata: {{"status": "running", "done": {0}, "total": 3, "failed": 0}}\r\n\r\n'
     )
@@ -313,48 +256,19 @@ def test_following_goes_on_after_a_broken_connection(monkeypatch: pytest.MonkeyP
         "champions": {},
         "links": {},
     }
-    turns = [progress.format(1) + ": still here\r\n\r\n", progress.format(2) + "id: 3\r\neve", end, json.dumps(job)]
+    unknown = 'id: 1b\r\nevent: paused\r\ndata: {"until": "tomorrow"}\r\n\r\n'
+    turns = [
+        progress.format(1) + ": still here\r\n\r\n" + unknown,
+        progress.format(2) + "id: 3\r\neve",
+        end,
+        json.dumps(job),
+    ]
     counts: list[int] = []
     with server(lambda _, turn: (200, {}, turns[turn - 1].encode())) as (url, seen):
         assert Client(url).wait("j", lambda done, *_: counts.append(done)).over
 
     assert counts == [1, 2, 3]
     assert [headers.get("last-event-id") for headers in seen] == [None, "1", "2", None]
-
-
-def struct_of(kind: type) -> Any:
-    """Return the service's structure of one of the client's values."""
-    info = (
-        "Endpoint",
-        "Champion",
-        "Job",
-        "Neighbour",
-        "Alert",
-        "Model",
-        "ServedVersion",
-        "Explanation",
-        "Fragment",
-        "Pair",
-    )
-    names = {"Prediction": "MoleculePrediction", "Trial": "RolloutInfo"} | {name: f"{name}Info" for name in info}
-    name = names.get(kind.__name__, kind.__name__)
-    return next(getattr(module, name) for module in (schemas, job_schemas, leaderboards) if hasattr(module, name))
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [value for value in vars(answers).values() if isinstance(value, type) and value.__module__ == answers.__name__],
-    ids=lambda kind: kind.__name__,
-)
-def test_the_clients_values_are_the_services_structures(kind: type) -> None:
-    """Each value of the client has only fields that the service sends, optional where they may be absent."""
-    sent = get_type_hints(struct_of(kind)) | ({"columns": None} if kind is answers.Prediction else {})
-    hints = get_type_hints(kind)
-
-    assert set(hints) <= set(sent)
-    for name in hints:
-        if type(None) in get_args(sent[name]):
-            assert type(None) in get_args(hints[name]), name
 
 
 def test_the_client_needs_only_the_standard_library() -> None:
@@ -402,3 +316,30 @@ def test_predicting_a_file_on_the_command_line(address: str, tmp_path: Path) -> 
     assert "3 of 3 rows, 1 without a prediction" in printed.stderr
     assert json.loads(written.stdout)["status"] == "done"
     assert "--out: expected" in str(wrong.exception)
+
+
+def test_a_sheet_of_a_workbook_is_named(address: str, client: Client, tmp_path: Path) -> None:
+    """Which sheet is meant is refused until it is said, on the command line as in Python."""
+    book = openpyxl.Workbook()
+    for title, rows in (("plate 1", ["CCO"]), ("plate 2", ["CCN", "CCC"])):
+        sheet = book.create_sheet(title)
+        for row in ("smiles", *rows):
+            sheet.append([row])
+    book.save(source := tmp_path / "hits.xlsx")
+    with pytest.raises(ServiceError, match="plate 2"):
+        client.submit_file(source)
+    job = client.submit_file(source, sheet="plate 2")
+    printed = aidrug_predict(address, str(source), "--sheet", "plate 1", "--endpoint", "bbb")
+    without = aidrug_predict(address, "CCO", "--sheet", "plate 1")
+
+    assert job.total == 2
+    assert [row["smiles"] for row in csv.DictReader(io.StringIO(printed.stdout))] == ["CCO"]
+    assert "--sheet belong to a file" in str(without.exception)
+
+
+def test_a_file_without_a_header_is_said_to_have_none(client: Client, tmp_path: Path) -> None:
+    """What the service would take for a header is a row where the caller says so."""
+    (tmp_path / "hits.csv").write_text("smiles,name\nCCO,a\n")
+
+    assert client.submit_file(tmp_path / "hits.csv").total == 1
+    assert client.submit_file(tmp_path / "hits.csv", header=False, column="column_1").total == 2
