@@ -22,12 +22,10 @@ from model_zoo.data.curation import says_no_value
 from model_zoo.errors import ConfigError
 from model_zoo.io.strict_yaml import check
 
+from ai_drug_assets.operations.shared_compounds import LEAST_SHARED
 from ai_drug_assets.settings import Settings
 
 SCHEMA = "# yaml-language-server: $schema=../group.schema.json\n"
-LEAST_SHARED = 50
-"""Compounds that two assays of a table must share to be grouped. A joint model needs ten outside of every fold and of
-the test split, which fewer than about twenty would not leave; assays that share a handful are other projects."""
 
 
 def sharing(table: WholeTable, proposals: Sequence[Proposal]) -> list[str]:

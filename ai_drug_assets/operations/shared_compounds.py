@@ -11,11 +11,13 @@ from itertools import combinations
 
 from model_zoo.config.grouping import FOLDER, group_of
 
-from ai_drug_assets.operations.groups import LEAST_SHARED
-from ai_drug_assets.operations.own_assays import EXAMPLES
+from ai_drug_assets.examples import EXAMPLES
 from ai_drug_assets.planning.catalog import Catalog
 from ai_drug_assets.planning.remains import place_of
 
+LEAST_SHARED = 50
+"""Compounds that two assays of a table must share to be grouped. A joint model needs ten outside of every fold and of
+the test split, which fewer than about twenty would not leave; assays that share a handful are other projects."""
 LEAST_SHARE = 0.5
 """Share of the smaller endpoint's compounds. Public collections of different labs also have drugs in common."""
 
@@ -52,12 +54,14 @@ def warnings(catalog: Catalog) -> list[str]:
 
 
 def _compounds(catalog: Catalog, name: str) -> set[str]:
-    import pyarrow.parquet as pq
-
     if name in EXAMPLES or catalog.configs.endpoints[name].source.kind not in {"csv", "dvc"}:
         return set()
     path = place_of(catalog.settings.home, catalog.nodes[f"dataset/{name}"]) / "table.parquet"
+    if not path.exists():
+        return set()
+    import pyarrow.parquet as pq  # half a second, since it brings pandas
+
     try:
         return set(pq.read_table(path, columns=["inchikey"]).column("inchikey").to_pylist())
     except (OSError, ValueError):
-        return set()  # not made yet, or damaged: the plan says so
+        return set()  # damaged: the plan says so

@@ -73,25 +73,58 @@ def test_a_run_says_what_is_done_running_and_next(tmp_path: Path) -> None:
 
 
 def test_estimates_learn(tmp_path: Path) -> None:
-    """What an asset took it takes again; its like on another endpoint follows by the rows; a damaged file is none."""
+    """What an asset took it takes again; its like on another endpoint takes as many times its guess; a damaged file is
+    none.
+    """
     project = Project(tmp_path)
     project.write("data/logs.csv", "smiles,value\n" + "CCO,1\n" * 9)
     catalog = project.catalog()
     nodes = catalog.nodes
     estimates = Estimates(catalog)
-    guess = estimates.seconds(nodes["trained_model/logd/rf"])
-    assert guess > 0
+    guess, other = (estimates.seconds(nodes[f"trained_model/{name}/rf"]) for name in ("logd", "logs"))
+    assert 0 < guess < other
     assert not estimates.learnt(nodes["trained_model/logd/rf"])
 
     estimates.record("trained_model/logd/rf", 4.0)
     again = Estimates(catalog)
     assert again.seconds(nodes["trained_model/logd/rf"]) == 4.0
-    assert again.seconds(nodes["trained_model/logs/rf"]) == pytest.approx(4.0 * 10 / 2)
+    assert again.seconds(nodes["trained_model/logs/rf"]) == pytest.approx(4.0 / guess * other)
     assert again.learnt(nodes["trained_model/logs/rf"])
     assert not again.learnt(nodes["trained_model/logs/naive"])
 
     (project.settings.home / "durations.json").write_text("{")
     assert Estimates(catalog).seconds(nodes["trained_model/logd/rf"]) == guess
+
+
+def test_the_most_similar_asset_in_rows_counts_most(tmp_path: Path) -> None:
+    """What ten rows take, nearly all of it overhead, says little of ten thousand."""
+    project = Project(tmp_path)
+    for name, rows in {"logd": 10, "logs": 8_000, "logp": 10_000}.items():
+        project.configure("endpoints", name, project.endpoint(name))
+        project.write(f"data/{name}.csv", "smiles,value\n" + "CCO,1\n" * rows)
+    estimates = Estimates(project.catalog())
+    large = project.catalog().nodes["trained_model/logp/rf"]
+    guess = estimates.seconds(large)
+    estimates.record("trained_model/logs/rf", 200.0)
+    estimates.record("trained_model/logd/rf", 0.1)
+    assert guess < 200 < estimates.seconds(large) < 300
+
+
+def test_the_time_left_learns_during_a_run(tmp_path: Path) -> None:
+    """After one forest the others are not a first guess any more, and what is left is as many times longer."""
+    project = Project(tmp_path)
+    catalog = project.catalog()
+    stale = [catalog.nodes[f"trained_model/{name}/rf"] for name in ("logd", "logs")]
+    with RunProgress(
+        catalog, Estimates(catalog), stale, ["logs", "logd"], 1, Lines(lambda _: None), lambda _: None
+    ) as run:
+        before = run.news()
+        run.done("trained_model/logd/rf", None, 500.0)
+        after = run.news()
+    assert (before.learnt, after.learnt) == (False, True)
+    assert before.remaining_s is not None
+    assert after.remaining_s is not None
+    assert after.remaining_s > 50 * before.remaining_s
 
 
 def test_a_program_gets_json(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from ai_drug_assets.cli import aidrug
-from ai_drug_assets.operations.groups import LEAST_SHARED
+from ai_drug_assets.operations.shared_compounds import LEAST_SHARED
 from model_zoo.config.files import load_configs
 
 Command = Callable[..., Result]
