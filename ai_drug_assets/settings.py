@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from model_zoo.errors import ConfigError, DataError
 from serving.home import home_of
-
-from ai_drug_assets.processes import cores
+from serving.machine import memory_bytes, processors
 
 if TYPE_CHECKING:
     from model_zoo.data.sources import Source
@@ -196,9 +195,8 @@ def _port(env: Mapping[str, str], name: str, default: int) -> int:
 def _workers(env: Mapping[str, str]) -> int:
     text = env.get("AIDRUG_WORKERS") or ""
     if not text:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        number = len(cores())
-        return max(1, min(number, max(2, number // 4), int(memory / WORKER_BYTES)))
+        number = processors()
+        return max(1, min(number, max(2, number // 4), int(memory_bytes() / WORKER_BYTES)))
     if not text.isdecimal() or not 0 < int(text) <= 256:
         raise ConfigError(f"AIDRUG_WORKERS: expected a number from 1 to 256, got {text!r}")
     return int(text)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import signal
 import sys
+
+HELP = """Serves predictions of the champions in a bundle store over HTTP, until SIGINT or SIGTERM.
+
+Its settings are environment variables; docs/operating.md lists all of them. Those that are set most often:
+
+  AIDRUG_HOME                               folder of everything that it keeps (.aidrug in the checkout)
+  AIDRUG_STORE                              bundle store: a folder, or s3://bucket/prefix (store in AIDRUG_HOME)
+  AIDRUG_SERVICE_HOST, AIDRUG_SERVICE_PORT  address to listen on (127.0.0.1, 8000)
+  AIDRUG_WORKERS                            processes that share the port (1)
+"""
 
 
 def main() -> int:
@@ -36,4 +47,9 @@ def end(status: int) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        usage="python -m serving [--help] (settings are environment variables)",
+        description=HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     end(main())

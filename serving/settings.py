@@ -19,6 +19,7 @@ from model_zoo.chemistry.molecules import Limits
 from model_zoo.errors import ConfigError
 from serving.home import home_of
 from serving.job_settings import JobSettings
+from serving.machine import memory_bytes
 
 WORKER, SHARED, LIFELINE = "AIDRUG_WORKER", "AIDRUG_WORKER_SHARED", "AIDRUG_WORKER_LIFELINE"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
@@ -38,8 +39,8 @@ class Worker:
 
 
 def quarter_of_memory() -> int:
-    """Return a quarter of this machine's memory, in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    """Return a quarter of the memory that this process may use, in bytes."""
+    return memory_bytes() // 4
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from model_zoo.bundles.store import Store
 from model_zoo.errors import AidrugError
 from model_zoo.features.cache import FeatureCache
 from model_zoo.io.files import atomic_write
+from serving.machine import processors
 
 from ai_drug_assets import keys
 from ai_drug_assets.interrupts import honoured
@@ -32,7 +33,7 @@ from ai_drug_assets.planning.ledger_copy import open_ledger
 from ai_drug_assets.planning.remains import files_in, missing, place_of
 from ai_drug_assets.planning.scratch import scratch_prefix
 from ai_drug_assets.planning.transient_failures import is_passing
-from ai_drug_assets.processes import cores, end_when, end_with_parent, one_at_a_time, this_process
+from ai_drug_assets.processes import end_when, end_with_parent, one_at_a_time, this_process
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.storage.bundles import open_bundle_store
@@ -85,7 +86,7 @@ class AssetContext:
     @cached_property
     def features(self) -> FeatureCache:
         """Features on disk, shared by all endpoints and with the benchmark."""
-        return FeatureCache(self.settings.feature_folder, self.settings.code_root, processes=len(cores()))
+        return FeatureCache(self.settings.feature_folder, self.settings.code_root, processes=processors())
 
     @property
     def settings(self) -> Settings:

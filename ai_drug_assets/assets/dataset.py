@@ -11,6 +11,7 @@ from model_zoo.data.group_dataset import member_dataset
 from model_zoo.data.sources import DvcSource
 from model_zoo.data.splits import leaks
 from model_zoo.type_aliases import Json
+from serving.machine import processors
 
 from ai_drug_assets.assets import plots
 from ai_drug_assets.assets._asset import check, declare
@@ -18,7 +19,6 @@ from ai_drug_assets.assets.context import AssetContext, Outcome
 from ai_drug_assets.assets.holding import hold_if_unlike
 from ai_drug_assets.operations import dvc
 from ai_drug_assets.planning.catalog import Node
-from ai_drug_assets.processes import cores
 from ai_drug_assets.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _made(asset_context: AssetContext, node: Node, endpoint: Endpoint) -> Datase
     config = endpoint.dataset
     if isinstance(config.source, DvcSource):
         dvc.pull(config.source, asset_context.settings.root)
-    made = make_dataset(config, asset_context.settings.folder_of(config.source), len(cores()))
+    made = make_dataset(config, asset_context.settings.folder_of(config.source), processors())
     hold_if_unlike(asset_context, node, endpoint, made)
     return made
 
@@ -74,7 +74,7 @@ def _grouped(asset_context: AssetContext, node: Node) -> Dataset:
 
 
 def _checks(made: Dataset, *, official: bool) -> list[dg.AssetCheckResult]:
-    leaking = leaks(made.table, len(cores()))
+    leaking = leaks(made.table, processors())
     summary = made.summary()
     folds = made.table["fold"].value_counts()
     sound = bool(made.table["value"].notna().all()) and summary["test"] > 0 and int(folds.min()) > 0

@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Protocol
 
+from serving.machine import processors
+
 from ai_drug_assets import tracking
 from ai_drug_assets.execution.making import Maker
 from ai_drug_assets.operations import dagster_warnings
@@ -130,7 +132,7 @@ class Processes:
         preload()
         self._context = multiprocessing.get_context("forkserver")
         own = cores()
-        share = max(1, len(own) // number)
+        share = max(1, processors() // number)
         self._cores = [[own[(lane * share + nth) % len(own)] for nth in range(share)] for lane in range(number)]
         self._lanes = [self._open(lane) for lane in range(number)]
         self._wanted: dict[int, tuple[Sequence[str], set[str]]] = {}

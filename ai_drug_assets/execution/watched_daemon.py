@@ -50,10 +50,11 @@ def read_rarely(controller: type[DagsterDaemonController], every_s: float = READ
 
 def main() -> None:
     """Let sensors that looked in the future be due, watch the clock, and be Dagster's daemon."""
-    forgive_looks_ahead(Settings.from_env(), time.time())
-    arguments = (ClockWatch(), lambda: os._exit(1))
-    threading.Thread(target=end_when_set_back, args=arguments, name="clock", daemon=True).start()
-    read_rarely(DagsterDaemonController)
+    if sys.argv[1:2] == ["run"] and "--help" not in sys.argv:  # the rest is Dagster's to answer, and changes nothing
+        forgive_looks_ahead(Settings.from_env(), time.time())
+        arguments = (ClockWatch(), lambda: os._exit(1))
+        threading.Thread(target=end_when_set_back, args=arguments, name="clock", daemon=True).start()
+        read_rarely(DagsterDaemonController)
     runpy.run_module("dagster._daemon", run_name="__main__", alter_sys=True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
 from model_zoo.data.sources import CsvSource
 from model_zoo.features.cache import FeatureCache
+from serving.machine import processors
 
 from ai_drug_assets.settings import Settings
 
@@ -65,7 +65,7 @@ def jobs(
     config = load_benchmark_config(settings.configs / "benchmark.yaml")
     zoo = load_configs(settings.configs).models
     place = Path(folder).resolve()
-    features = FeatureCache(settings.feature_folder, settings.code_root, processes=os.cpu_count() or 1)
+    features = FeatureCache(settings.feature_folder, settings.code_root, processes=processors())
     job = Job(
         folder=place,
         models=choose(zoo, models or config.models),

@@ -20,9 +20,9 @@ from model_zoo.data.standardised import standardise_all
 from model_zoo.data.units import is_unit, unit_name
 from model_zoo.errors import DataError
 from model_zoo.io.spreadsheets import safe_cell
+from serving.machine import processors
 
 from ai_drug_assets.planning.ledger import Ledger, code_version_of
-from ai_drug_assets.processes import cores
 from ai_drug_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
     raws = [_raw(settings, endpoint) for endpoint in endpoints]
     for endpoint, raw in zip(endpoints, raws, strict=True):
         if not isinstance(raw, str):
-            standardise_all(raw, endpoint.curation.standardise, len(cores()))
+            standardise_all(raw, endpoint.curation.standardise, processors())
     rows = sum(len(raw) for raw in raws if not isinstance(raw, str)) if len(raws) > 1 else 0
     reports, faults = [], []
     for endpoint, made in zip(
@@ -128,7 +128,7 @@ def _on_all_cores(work: Callable[[T], R], given: Iterable[T], size: int) -> Iter
         yield from map(work, given)
         return
     try:
-        with ProcessPoolExecutor(len(cores()), mp_context=get_context("fork")) as pool:
+        with ProcessPoolExecutor(processors(), mp_context=get_context("fork")) as pool:
             yield from pool.map(work, given)
     except BrokenExecutor as error:
         raise DataError(

@@ -23,6 +23,7 @@ from model_zoo.errors import AidrugError, ConfigError, DataError
 from model_zoo.inference.screening import Shard, find_shards, predict_shard
 from model_zoo.io.digests import json_digest
 from model_zoo.uncertainty.shared_domain import DomainIndexes
+from serving.machine import processors
 from serving.storage.objects import Objects, open_objects
 from serving.storage.stores import open_store
 
@@ -187,7 +188,7 @@ def ray_cluster(workers: int | None, address: str | None = None) -> Iterator[Mod
     if address:
         ray.init(address=address, log_to_driver=False)
     else:
-        ray.init(address="local", num_cpus=workers or os.cpu_count(), include_dashboard=False, log_to_driver=False)
+        ray.init(address="local", num_cpus=workers or processors(), include_dashboard=False, log_to_driver=False)
     try:
         yield ray
     finally:

@@ -6,7 +6,6 @@ rule judges it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from io import StringIO
@@ -31,6 +30,7 @@ from model_zoo.training.scales import validated_for_training
 from model_zoo.training.transfer import AuxiliaryDataset, prepared
 from model_zoo.training.tuning import Question, tune
 from model_zoo.type_aliases import Json
+from serving.machine import processors
 
 from ai_drug_assets.settings import Settings
 
@@ -80,7 +80,7 @@ def search_settings(
         if name not in serving:
             raise ConfigError(f"{model_name} does not compete on {name!r}, expected some of {', '.join(serving)}")
     storage = RDBStorage(f"sqlite:///{settings.folder('search') / 'studies.db'}")
-    cache = FeatureCache(settings.feature_folder, settings.code_root, processes=os.cpu_count() or 1)
+    cache = FeatureCache(settings.feature_folder, settings.code_root, processes=processors())
     found: dict[str, dict[str, Any]] = {}
     for name in endpoints or serving:
         endpoint = configs.endpoints[name]

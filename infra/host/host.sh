@@ -353,27 +353,39 @@ fetch_secrets() {
     fi
 }
 
-# All processors, and the machine's memory less what runs beside a training: 3 GiB on a host that serves, else 1.
+# All processors, and the machine's memory less what runs beside a training: 1 GiB; on a host that serves 3, and what the
+# service may take above 1500 MiB. As many assets side by side as `aidrug` itself would make (ai_drug_assets/settings.py).
 what_training_may_take() {
     gib=$(awk '/^MemTotal:/ {printf "%d", $2 / 1048576 + 0.5}' "$meminfo")
-    if [ "$ACTION" = train ]; then gib=$((gib - 1)); else gib=$((gib - 3)); fi
+    service=${SERVICE_MEMORY:-1500m}
+    if [ "$ACTION" = train ]; then gib=$((gib - 1)); else gib=$((gib - 3 - (${service%m} - 1500 + 1023) / 1024)); fi
     [ "$gib" -ge 3 ] || gib=3
-    printf 'TRAIN_MEMORY=%sg\nCODE_MEMORY=%sg\nOMP_NUM_THREADS=%s\n' "$gib" "$gib" "$(nproc)"
+    processors=$(nproc)
+    workers=$((processors / 4))
+    [ "$workers" -ge 2 ] || workers=2
+    for most in "$processors" $((gib * 1074 / 3000)); do [ "$workers" -le "$most" ] || workers=$most; done
+    printf 'TRAIN_MEMORY=%sg\nCODE_MEMORY=%sg\nTRAIN_WORKERS=%s\nOMP_NUM_THREADS=%s\n' "$gib" "$gib" "$workers" "$processors"
+}
+
+# The settings of the containers, in a file of their own.
+write_settings() {
+    install -m 0600 /dev/null "$1"
+    {
+        for name in IMAGE_REPO AWS_REGION ARTIFACTS_BUCKET DATA_BUCKET BUNDLES_BUCKET LOGS_BUCKET BACKUPS_BUCKET \
+            DOMAIN_NAME ADDRESS CERTIFICATES UI_BIND MLFLOW_HOSTS AIDRUG_TIMEOUT_MINUTES SERVICE_WORKERS SERVICE_MEMORY \
+            RATE_PER_MINUTE; do
+            eval "printf '%s=%s\n' $name \"\${$name:-}\""
+        done
+        printf 'IMAGE_TAG=%s\nAIDRUG_DATA=%s\n' "$tag" "$state"
+        what_training_may_take
+    } >"$1"
 }
 
 # Compose file, boot.sh and probe.sh come out of the image: whatever revision runs, they are of the same one.
 unpack() {
     step unpack
     rm -f "$root/compose.next.yaml"
-    install -m 0600 /dev/null "$root/.env.next"
-    {
-        for name in IMAGE_REPO AWS_REGION ARTIFACTS_BUCKET DATA_BUCKET BUNDLES_BUCKET LOGS_BUCKET \
-            BACKUPS_BUCKET DOMAIN_NAME ADDRESS CERTIFICATES UI_BIND MLFLOW_HOSTS AIDRUG_TIMEOUT_MINUTES; do
-            eval "printf '%s=%s\n' $name \"\${$name:-}\""
-        done
-        printf 'IMAGE_TAG=%s\nAIDRUG_DATA=%s\n' "$tag" "$state"
-        what_training_may_take
-    } >"$root/.env.next"
+    write_settings "$root/.env.next"
     fetch_secrets
     mv "$work/secrets" "$root/secrets.env"
     holder=$(docker create "$1")
@@ -499,13 +511,18 @@ deploy() {
     if [ "$current" = "$tag" ] && [ "$(cat "$root/healthy" 2>/dev/null)" = "$tag" ] && answers "$ready_address"; then
         step secrets
         fetch_secrets
-        if [ "$(cat "$work/secrets")" = "$(cat "$root/secrets.env" 2>/dev/null)" ]; then
+        write_settings "$work/settings"
+        changed=
+        cmp -s "$work/secrets" "$root/secrets.env" || changed="the admin token is another one"
+        cmp -s "$work/settings" "$root/.env" || changed="${changed:+$changed, and }its settings changed"
+        if [ -z "$changed" ]; then
             say "$tag is deployed and healthy: nothing to do"
             return 0
         fi
-        say "$tag is deployed; the admin token is another one: the service starts anew with it"
+        say "$tag is deployed; $changed: the containers concerned start again"
         mv "$work/secrets" "$root/secrets.env"
-        start_all "$tag" || fail "the service is not healthy with the new admin token. Look: aidrug host logs --group containers"
+        mv "$work/settings" "$root/.env"
+        start_all "$tag" || fail "the service is not healthy with the new admin token or settings. Look: aidrug host logs --group containers"
         return 0
     fi
     prepare

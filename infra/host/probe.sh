@@ -1,10 +1,12 @@
 #!/bin/sh
 # Once a minute on a host that serves: one line of JSON for CloudWatch's metric filters.
-#   {"up":1,"ready_ms":12,"errors":0,"predict_ms":34,"automation":1,"backup_hours":7}
+#   {"up":1,"ready_ms":12,"errors":0,"predict_ms":34,"store_unreachable":0,"not_served":0,"automation":1,"backup_hours":7}
 # up: whether the service says that it is ready; ready_ms: how long that took. Since the last line, from the service's own
 # counters: errors, answers with a server error; predict_ms, mean time of an answer with predictions, null when there was
-# none. Both are null when the counters could not be read. automation: whether Dagster's daemon gives signs of life and the
-# automation looked within half an hour, null while a delivery is at work, which stops it. backup_hours: since the last backup, or since the first delivery. No molecule is sent and none is logged.
+# none. store_unreachable: 1 while the bundle store cannot be read, or is damaged; not_served: appointed champions that are
+# refused. All four are null when the counters could not be read. automation: whether Dagster's daemon gives signs of life and
+# the automation looked within half an hour, null while a delivery is at work, which stops it. backup_hours: since the last
+# backup, or since the first delivery. No molecule is sent and none is logged.
 set -eu
 
 address=${AIDRUG_SERVICE:-http://127.0.0.1:8000}
@@ -49,6 +51,11 @@ if page=$(counted); then
         printf "\"errors\":%d,\"predict_ms\":%s", $1 - $4, ($2 > $5 ? int(($3 - $6) / ($2 - $5) + 0.5) : "null")}')
 fi
 
+# gauge NAME: what the service says of something at this moment; nothing when it does not.
+gauge() { printf '%s\n' "$page" | awk -v name="$1" '$1 == name {printf "%d", $2}'; }
+store_unreachable=$(gauge aidrug_store_unreachable)
+not_served=$(gauge aidrug_not_served)
+
 automation=null
 if flock -n "$state/delivery.lock" true; then
     automation=0
@@ -57,7 +64,7 @@ if flock -n "$state/delivery.lock" true; then
     *'"healthy":true'* | *'"healthy": true'*) automation=1 ;;
     esac
     # A daemon may be well and every look of its sensor fail: the service reports when the last one worked.
-    looked=$(printf '%s\n' "$page" | awk '$1 == "aidrug_automation_last_look_timestamp_seconds" {printf "%d", $2}')
+    looked=$(gauge aidrug_automation_last_look_timestamp_seconds)
     [ -z "$looked" ] || [ $(($(date +%s) - looked)) -lt 1800 ] || automation=0
 fi
 stamp=$state/home/locks/backed_up
@@ -65,4 +72,5 @@ stamp=$state/home/locks/backed_up
 [ -e "$stamp" ] || : >"$stamp"
 hours=$((($(date +%s) - $(date -r "$stamp" +%s)) / 3600))
 
-printf '{"up":%s,"ready_ms":%s,%s,"automation":%s,"backup_hours":%s}\n' "$up" "$milliseconds" "$since" "$automation" "$hours" >>"$log"
+printf '{"up":%s,"ready_ms":%s,%s,"store_unreachable":%s,"not_served":%s,"automation":%s,"backup_hours":%s}\n' "$up" \
+    "$milliseconds" "$since" "${store_unreachable:-null}" "${not_served:-null}" "$automation" "$hours" >>"$log"

@@ -152,6 +152,9 @@ module "delivery" {
     ADDRESS                  = module.host.public_ip
     CERTIFICATES             = local.certificates
     AIDRUG_TIMEOUT_MINUTES   = tostring(var.training_timeout_minutes)
+    SERVICE_WORKERS          = tostring(var.service_workers)
+    SERVICE_MEMORY           = "${var.service_memory_mib}m"
+    RATE_PER_MINUTE          = tostring(var.rate_per_minute)
     UI_BIND                  = local.trains_elsewhere || length(var.ui_allowlist) > 0 ? "0.0.0.0" : "127.0.0.1" # the security group decides
     MLFLOW_HOST              = module.host.private_ip
     MLFLOW_HOSTS = join(",", concat(

@@ -1,20 +1,28 @@
 locals {
-  # What the driver and the workflow need to know; no secret among it.
+  # What the driver needs to know, for a person's shell: nothing that a training there would write to. No secret among it.
   settings = {
     AWS_REGION                  = var.region
-    AWS_ROLE_ARN                = module.delivery.role_arn
-    AWS_READER_ROLE_ARN         = module.delivery.reader_role_arn
-    AIDRUG_LEDGER               = "s3://${module.storage.buckets["bundles"]}/ledger"
     AIDRUG_INSTANCE_ID          = module.host.instance_id
     AIDRUG_TRAINING_INSTANCE_ID = local.trains_elsewhere ? module.training_host[0].instance_id : "none"
     AIDRUG_DOCUMENT             = module.delivery.document_name
     AIDRUG_TIMEOUT_MINUTES      = var.training_timeout_minutes
   }
+  # What the workflows need beside it: the roles that they assume, and production's ledger, which one of them reads.
+  workflow_settings = merge(local.settings, {
+    AWS_ROLE_ARN        = module.delivery.role_arn
+    AWS_READER_ROLE_ARN = module.delivery.reader_role_arn
+    AIDRUG_LEDGER       = "s3://${module.storage.buckets["bundles"]}/ledger"
+  })
 }
 
 output "settings" {
-  description = "Variables of `aidrug deploy` and of the workflow, one a line. They change when an apply replaces a host."
+  description = "Variables of `aidrug deploy` and `aidrug host` for your shell, one a line. They change when an apply replaces a host."
   value       = join("", [for name, value in local.settings : "${name}=${value}\n"])
+}
+
+output "workflow_settings" {
+  description = "Variables of the workflows, one a line, for the repository on GitHub alone. They change when an apply replaces a host."
+  value       = join("", [for name, value in local.workflow_settings : "${name}=${value}\n"])
 }
 
 output "address" {
@@ -31,8 +39,8 @@ output "next_steps" {
     aws ssm put-parameter --region ${var.region} --overwrite --type SecureString --name ${local.admin_token} --value "$(openssl rand -hex 32)"
     # 3. Where DVC keeps measurements (only if you track some), then commit .dvc/config:
     .venv/bin/aidrug data remote s3://${module.storage.buckets["data"]}/dvc
-    # 4. What the delivery workflow needs to know, and the same for your machine; repeat it whenever a host was replaced:
-    terraform -chdir=infra/terraform output -raw settings | gh variable set --env-file -
+    # 4. What the workflows need to know, and what your machine does; repeat it whenever a host was replaced:
+    terraform -chdir=infra/terraform output -raw workflow_settings | gh variable set --env-file -
     set -a; eval "$(terraform -chdir=infra/terraform output -raw settings)"; set +a
     .venv/bin/aidrug host status
     # 5. Push to main, or deploy images that are in ${var.image_repository}:

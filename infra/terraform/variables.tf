@@ -244,6 +244,39 @@ variable "snapshots_kept" {
   }
 }
 
+variable "service_workers" {
+  description = "Processes that answer requests: one per processor at most."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.service_workers >= 1 && var.service_workers <= 64 && floor(var.service_workers) == var.service_workers
+    error_message = "service_workers: expected a whole number from 1 to 64, got ${var.service_workers}."
+  }
+}
+
+variable "service_memory_mib" {
+  description = "Memory that the service may take, all its workers together, in MiB; a quarter of it is for models. A training gets less of the host by what is above 1500."
+  type        = number
+  default     = 1500
+
+  validation {
+    condition     = var.service_memory_mib >= 700 * var.service_workers && floor(var.service_memory_mib) == var.service_memory_mib
+    error_message = "service_memory_mib: expected a whole number, at least 700 for each of ${var.service_workers} workers, got ${var.service_memory_mib}."
+  }
+}
+
+variable "rate_per_minute" {
+  description = "Requests that one key or address may send to the service in a minute; 0 for no limit."
+  type        = number
+  default     = 600
+
+  validation {
+    condition     = var.rate_per_minute >= 0 && var.rate_per_minute <= 10000000 && floor(var.rate_per_minute) == var.rate_per_minute
+    error_message = "rate_per_minute: expected a whole number from 0 to 10000000, got ${var.rate_per_minute}."
+  }
+}
+
 variable "training_timeout_minutes" {
   description = "A delivery (pull, training, swap) that takes longer is ended and counts as failed. Runs of Dagster have the same limit."
   type        = number

@@ -62,9 +62,9 @@ PROGRESS = "progress.json"
 PUBLISHED = "published.json"
 WAY_BACK = "current.format1.json"
 LOST = (
-    f"the pointer {POINTER} is gone, and {PUBLISHED} shows that there was one: `aidrug restore` brings it back from a "
-    f"backup. Where there is none, remove {PUBLISHED}: the next run begins a new one, and what was rolled back "
-    "from is forgotten"
+    f"the pointer {POINTER} is gone, and {PUBLISHED} shows that there was one: put back its last intact version, or "
+    "the whole state of a backup (docs/operations/disaster-recovery.md). Where there is neither, remove "
+    f"{PUBLISHED}: the next run begins a new one, and what was rolled back from is forgotten"
 )
 
 

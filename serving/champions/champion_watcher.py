@@ -188,7 +188,8 @@ class ChampionWatcher:
             gone = f"{POINTER} is gone, and so is the record that there was one" if content is None else None
             if fault := gone or pointer.damage_after(self._followed):
                 raise PointerError(
-                    f"{fault}: the present champions continue to serve. `aidrug restore` writes a whole one"
+                    f"{fault}: the present champions continue to serve. How to put back an intact pointer: "
+                    "docs/operations/disaster-recovery.md"
                 )
         return pointer
 

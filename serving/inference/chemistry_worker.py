@@ -88,4 +88,6 @@ def _work() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit("the service starts this process, and speaks to it through stdin: expected no arguments")
     _work()

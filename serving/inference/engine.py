@@ -7,7 +7,6 @@ Does not belong here: HTTP (see `api/handlers.py`, `page/`).
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
@@ -37,6 +36,7 @@ from serving.inference.priority import give_way
 from serving.inference.recalibrator import Recalibrator
 from serving.inference.rollout import Rollout
 from serving.inference.structure_search import StructureSearch
+from serving.machine import processors
 from serving.runtime.generation_barrier import GenerationBarrier
 from serving.settings import Settings
 from serving.storage.stores import open_store
@@ -75,7 +75,7 @@ class Engine:
         self.training_progress = TrainingProgress(self.store, settings.poll_seconds)
         estimates = LruCache[str, Mapping[str, Estimate]](settings.cache_entries, len, LEAST_MOLECULES)
         self._predictor = Predictor(settings.limits, LruCache(settings.cache_entries), estimates, self._step)
-        threads = max(2, (os.cpu_count() or 1) // settings.workers)
+        threads = max(2, processors() // settings.workers)
         room = threading.Semaphore(threads - 1)
         self._annotations = Annotations(settings.cache_entries, partial(chemistry_process, room))
         self.batches: Batches[_Asked, Answer] = Batches(

@@ -78,6 +78,21 @@ def test_the_example_settings_are_the_ones_that_compose_asks_for(root: Path) -> 
     assert given <= set(re.findall(r"\$\{([A-Z_]+)[:}]", text))
 
 
+def test_settings_of_the_service_have_the_same_defaults_everywhere(root: Path) -> None:
+    """In Terraform, in Compose, and in its example."""
+    text = {name: (root / name).read_text(encoding="utf-8") for name in (VARIABLES, COMPOSE, EXAMPLE)}
+    for variable, name, unit in (
+        ("service_workers", "SERVICE_WORKERS", ""),
+        ("service_memory_mib", "SERVICE_MEMORY", "m"),
+        ("rate_per_minute", "RATE_PER_MINUTE", ""),
+    ):
+        block = text[VARIABLES].split(f'variable "{variable}" {{', 1)[1].split("\n}", 1)[0]
+        (default,) = re.findall(r"default += (\d+)", block)
+
+        assert f"${{{name}:-{default}{unit}}}" in text[COMPOSE]
+        assert f"\n{name}={default}{unit}\n" in text[EXAMPLE]
+
+
 def workflows(root: Path) -> list[Path]:
     """List the workflows."""
     return sorted((root / ".github" / "workflows").glob("*.yml"))

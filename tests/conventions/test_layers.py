@@ -25,7 +25,7 @@ ORDER = {
             explanation monitoring selection config provenance features training bundles inference benchmark
             """,
         "serving": """
-            client+job_settings+home settings metrics runtime http auth telemetry+storage
+            client+job_settings+home+machine settings metrics runtime http auth telemetry+storage
             champions inference jobs api+page+agents app run __main__
             """,
         "ai_drug_assets": """

@@ -65,6 +65,25 @@ def test_every_metric_stands_in_the_guide(guide: str, tmp_path: Path) -> None:
     assert set(section(guide, "What to watch")) == {name for name in named if not name.endswith("_created")}
 
 
+def test_every_rule_of_prometheus_has_an_alarm_or_a_reason(guide: str, root: Path) -> None:
+    """On the AWS host, whose probe reads the same metrics; the alarms that the table names exist."""
+    rules = set(re.findall(r"alert: (\w+)", (root / "infra" / "alerts.yaml").read_text(encoding="utf-8")))
+    rows = dict(re.findall(r"^\| (Aidrug[\w, ]+) \| (.+) \|$", guide, re.MULTILINE))
+    monitoring = (root / "infra/terraform/modules/monitoring/main.tf").read_text(encoding="utf-8")
+    alarms = set(re.findall(r"^    ([a-z-]+) = \{$", monitoring, re.MULTILINE))
+
+    assert {rule for row in rows for rule in row.split(", ")} == rules
+    assert {name for text in rows.values() for name in re.findall(r"`([a-z]+-[a-z-]+)`", text)} <= alarms
+
+
+def test_the_probe_of_the_host_reads_metrics_that_there_are(guide: str, root: Path) -> None:
+    """A metric by another name would be no data, and no data raises no alarm."""
+    read = re.findall(r"gauge (aidrug_\w+)", (root / "infra/host/probe.sh").read_text(encoding="utf-8"))
+
+    assert {"aidrug_store_unreachable", "aidrug_not_served"} < set(read)
+    assert {name for name in read if not name.startswith("aidrug_automation_")} <= set(section(guide, "What to watch"))
+
+
 def test_scopes_and_codes_exist(guide: str) -> None:
     """Scopes are those of keys, and a status in the guide is beside a code that has it."""
     named = re.findall(r"\b(\d{3}) `([a-z-]+)`", guide)

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from ai_drug_assets.aws.deploy import deploy
 from ai_drug_assets.aws.faults import HostError
 from ai_drug_assets.aws.hosts import Host, Target
+from tests.doubles.host_document import SETTINGS, host_document
 from tests.infra.conftest import FAST, Deployment, make_instance
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,8 @@ def test_the_settings_of_the_containers_are_written(deployment: Deployment, brin
     assert env["AWS_REGION"] == "eu-north-1"
     assert env["BUNDLES_BUCKET"] == "aidrug-bundles-123456789012"
     assert (env["TRAIN_MEMORY"], env["CODE_MEMORY"]) == ("5g", "5g")  # of 8
+    assert env["TRAIN_WORKERS"] == "1"  # 3 GB each
+    assert (env["SERVICE_WORKERS"], env["SERVICE_MEMORY"], env["RATE_PER_MINUTE"]) == ("1", "1500m", "600")
     assert env["OMP_NUM_THREADS"] == str(len(os.sched_getaffinity(0)))
     assert (opt / "secrets.env").read_text() == "AIDRUG_ADMIN_TOKEN='adm1n'\n"
     assert (opt / "secrets.env").stat().st_mode & 0o077 == 0
@@ -152,6 +156,47 @@ def test_another_admin_token_reaches_the_service_of_the_same_revision(
     assert not [call for call in made if "pull" in call or " train" in call]
     bring(FIRST)
     assert any("nothing to do" in line for line in lines)
+
+
+def test_other_settings_reach_the_containers_of_the_same_revision(
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
+) -> None:
+    """After `terraform apply`, a delivery of what is deployed writes them and starts what they concern; nothing trains.
+
+    What the service may take above its default is not left for a training.
+    """
+    bring(FIRST)
+    opt = deployment.aws.agent.host(deployment.target.instance_id) / "opt"
+    before, calls = (opt / ".env").read_text(), len(deployment.calls())
+    larger = {"SERVICE_WORKERS": "2", "SERVICE_MEMORY": "1900m", "RATE_PER_MINUTE": "0"}
+    with applied(deployment, larger):
+        bring(FIRST)
+        bring(FIRST)
+    after = dict(line.split("=", 1) for line in (opt / ".env").read_text().splitlines())
+
+    assert {name: after[name] for name in larger} == larger
+    assert (after["TRAIN_MEMORY"], after["CODE_MEMORY"]) == ("4g", "4g")  # of 8
+    assert dict(line.split("=", 1) for line in before.splitlines()).keys() == after.keys()
+    assert any("deployed; its settings changed" in line for line in lines)
+    assert any("nothing to do" in line for line in lines)
+    made = deployment.calls()[calls:]
+    assert [call for call in made if call.endswith("up --detach --remove-orphans")]
+    assert not [call for call in made if "pull" in call or " train" in call]
+
+
+@contextmanager
+def applied(deployment: Deployment, changes: dict[str, str]) -> Iterator[None]:
+    """Let the document have other settings, as after `terraform apply`."""
+    ssm = deployment.aws.client("ssm")
+    name = deployment.target.document
+
+    content = json.dumps(host_document(SETTINGS | changes))
+    made = ssm.update_document(Name=name, Content=content, DocumentVersion="$LATEST")["DocumentDescription"]
+    ssm.update_document_default_version(Name=name, DocumentVersion=made["DocumentVersion"])
+    try:
+        yield
+    finally:
+        ssm.update_document_default_version(Name=name, DocumentVersion="1")
 
 
 @pytest.mark.game_day(

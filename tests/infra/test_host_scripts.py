@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from serving import metrics
 from serving.api.metrics import Pipeline
@@ -153,8 +153,8 @@ def test_the_probe_notes_readiness_errors_and_the_time_of_predictions(tmp_path: 
     }
     alive = """*graphql) printf '{"data":{"instance":{"daemonHealth":{"daemonStatus":{"healthy":true}}}}}';;"""
     shows = f"grep -q 'Bearer t0ken\"$' && cat {tmp_path}/metrics"
-    # Errors, predictions, their seconds, and for how long the automation has not looked.
-    minutes = ((3, 4, 0.1, None), (5, 6, 0.7, 20.0), (5, 6, 0.7, 7200.0), (1, 2, 0.02, None), None)
+    # Errors, predictions, their seconds, for how long the automation has not looked; champions that are refused.
+    minutes = ((3, 4, 0.1, None), (5, 6, 0.7, 20.0), (5, 6, 0.7, 7200.0, 3), (1, 2, 0.02, None), None)
     for counted in minutes:
         (tmp_path / "metrics").write_text(served(*counted) if counted else "")
         does = f"{alive} *metrics) {shows};; *) printf 0.0124;;" if counted else "*) exit 7;;"
@@ -163,13 +163,15 @@ def test_the_probe_notes_readiness_errors_and_the_time_of_predictions(tmp_path: 
         subprocess.run(["sh", ROOT / "infra/host/probe.sh"], env=environment, check=True)
 
     lines = [json.loads(line) for line in (tmp_path / "probe.log").read_text().splitlines()]
-    works = {"automation": 1, "backup_hours": 7}
+    works = {"store_unreachable": 0, "not_served": 0, "automation": 1, "backup_hours": 7}
+    refused = {"store_unreachable": 1, "not_served": 3, "automation": 0, "backup_hours": 7}
+    unknown = {"store_unreachable": None, "not_served": None, "automation": 0, "backup_hours": 7}
     assert lines == [
         {"up": 1, "ready_ms": 12, "errors": 3, "predict_ms": 25, **works},
         {"up": 1, "ready_ms": 12, "errors": 2, "predict_ms": 300, **works},
-        {"up": 1, "ready_ms": 12, "errors": 0, "predict_ms": None, "automation": 0, "backup_hours": 7},
+        {"up": 1, "ready_ms": 12, "errors": 0, "predict_ms": None, **refused},
         {"up": 1, "ready_ms": 12, "errors": 1, "predict_ms": 10, **works},
-        {"up": 0, "ready_ms": None, "errors": None, "predict_ms": None, "automation": 0, "backup_hours": 7},
+        {"up": 0, "ready_ms": None, "errors": None, "predict_ms": None, **unknown},
     ]
 
 
@@ -193,7 +195,7 @@ def test_the_probe_is_silent_where_nothing_is_deployed_and_of_an_automation_that
     assert json.loads(log.read_text())["automation"] is None
 
 
-def served(errors: int, answers: int, seconds: float, silent_s: float | None) -> str:
+def served(errors: int, answers: int, seconds: float, silent_s: float | None, refused: int = 0) -> str:
     """Return what the service's counters say, in the service's own words; of the automation where it is known."""
     registry = CollectorRegistry()
     counted, timed = metrics.REQUESTS, metrics.REQUEST_SECONDS
@@ -202,6 +204,8 @@ def served(errors: int, answers: int, seconds: float, silent_s: float | None) ->
     requests.labels("/v1/predict", "POST", "503").inc(errors)
     requests.labels("/v1/predict", "POST", "200").inc(9)
     times.labels("/v1/jobs").observe(77)
+    Gauge("aidrug_store_unreachable", "x", registry=registry).set(bool(refused))
+    Gauge("aidrug_not_served", "x", registry=registry).set(refused)
     for _ in range(answers):
         times.labels("/v1/predict").observe(seconds / answers)
     if silent_s is not None:

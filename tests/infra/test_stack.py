@@ -300,7 +300,8 @@ def test_every_alarm_looks_at_a_number_that_is_counted(stack: Stack) -> None:
     }
     alarms = cloudwatch.describe_alarms()["MetricAlarms"]
 
-    assert {"aidrug-automation-silent", "aidrug-backup-missing"} < {one["AlarmName"] for one in alarms}
+    names = {"automation-silent", "backup-missing", "store-unreachable", "not-served"}
+    assert {f"aidrug-{name}" for name in names} < {one["AlarmName"] for one in alarms}
     for alarm in alarms:
         assert alarm["AlarmDescription"]
         assert any("aidrug-alerts" in action for action in alarm["AlarmActions"])

@@ -50,7 +50,29 @@ def test_messages_name_outputs_that_exist() -> None:
     named = set(re.findall(r"terraform(?: -chdir=infra/terraform)? output (?:-raw )?(\w+)", text))
 
     assert named <= known
-    assert {"settings", "next_steps"} <= named
+    assert {"settings", "workflow_settings", "next_steps"} <= named
+
+
+def test_a_person_exports_nothing_that_a_training_writes_to() -> None:
+    """Neither the ledger of production nor a role: only what a delivery asks for. The workflows get what they name."""
+    text = (ROOT / "infra" / "terraform" / "outputs.tf").read_text(encoding="utf-8")
+    person, workflow = (
+        set(re.findall(r"^    ([A-Z_]+) += ", text.split(f"  {name} = ", 1)[1].split("\n  }", 1)[0], re.MULTILINE))
+        for name in ("settings", "workflow_settings")
+    )
+    asked: set[str] = set()
+    for module in ("aws/hosts.py", "aws/deploy.py", "cli/hosts.py"):
+        asked |= set(re.findall(r"[A-Z]+_[A-Z_]+", (ROOT / "ai_drug_assets" / module).read_text(encoding="utf-8")))
+    workflows = "".join(path.read_text(encoding="utf-8") for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+
+    assert person <= asked
+    assert set(re.findall(r"vars\.(\w+)", workflows)) == person | workflow | {"PYTHON_IMAGE"}
+    for line in re.findall(r".*output -raw (?:workflow_)?settings.*", text + "".join(_runbooks())):
+        assert ("workflow_settings | gh variable set" in line) != ("eval" in line), line
+
+
+def _runbooks() -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "operations").glob("*.md"))]
 
 
 def test_every_skipped_check_says_why() -> None:

@@ -119,13 +119,39 @@ run "malformed_inputs_are_refused" {
     alert_email        = "nobody"
     log_retention_days = 42
     hosted_zone_id     = "Z0123456789EXAMPLE"
+    service_workers    = 1.5
+    rate_per_minute    = -1
   }
 
   expect_failures = [
     var.name, var.region, var.github_repository, var.image_repository, var.instance_type,
     var.architecture, var.root_volume_gib, var.service_allowlist, var.alert_email, var.log_retention_days,
-    var.hosted_zone_id,
+    var.hosted_zone_id, var.service_workers, var.rate_per_minute,
   ]
+}
+
+run "two_workers_fit_into_the_default_memory" {
+  command = plan
+
+  variables {
+    service_workers = 2
+    rate_per_minute = 0
+  }
+
+  assert {
+    condition     = length(module.training_host) == 0
+    error_message = "both are settings of the one host"
+  }
+}
+
+run "every_worker_has_memory" {
+  command = plan
+
+  variables {
+    service_workers = 3
+  }
+
+  expect_failures = [var.service_memory_mib]
 }
 
 run "a_training_host_has_a_shutdown_policy" {

@@ -429,7 +429,9 @@ def test_a_bundle_that_says_it_is_another_is_refused(store: FolderStore, tmp_pat
         assert "the pointer says otherwise" in client.get("/health/ready").text
 
 
-@pytest.mark.game_day(fault="the pointer of the bundle store is damaged", message="`aidrug restore` brings it back")
+@pytest.mark.game_day(
+    fault="the pointer of the bundle store is damaged", message="the bundle store cannot be followed: ..."
+)
 @pytest.mark.parametrize("content", [b"", b"{", b'{"format": 9}', b"\xff"])
 def test_a_broken_pointer_changes_nothing(store: FolderStore, tmp_path: Path, content: bytes) -> None:
     """Half a pointer keeps everything serving, is reported, and a whole one ends it."""

@@ -61,7 +61,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
 locals {
   # The probe writes {"up": 1, "ready_ms": 12, ...}: a number by name in every line, or null.
-  probed = { for metric, key in { Up = "up", ReadyMilliseconds = "ready_ms", Errors = "errors", PredictMilliseconds = "predict_ms", Automation = "automation", BackupHours = "backup_hours" } : metric => {
+  probed = { for metric, key in { Up = "up", ReadyMilliseconds = "ready_ms", Errors = "errors", PredictMilliseconds = "predict_ms", StoreUnreachable = "store_unreachable", NotServed = "not_served", Automation = "automation", BackupHours = "backup_hours" } : metric => {
     log_group = aws_cloudwatch_log_group.this["probe"].name, pattern = "{ $.${key} = * }", value = "$.${key}"
   } }
   # host.sh ends every failed action with "FAILED <action> at <step>".
@@ -111,6 +111,14 @@ locals {
     service-errors = {
       metric = "Errors", above = 5
       text   = "More than five answers with a server error in five minutes: `aidrug host logs --group containers`."
+    }
+    store-unreachable = {
+      metric = "StoreUnreachable", statistic = "Minimum", periods = 2, above = 0
+      text   = "For ten minutes the bundle store has been out of reach, or damaged; what is in memory continues to serve. `aidrug host logs --group containers` says which, docs/operating.md what to do."
+    }
+    not-served = {
+      metric = "NotServed", statistic = "Minimum", periods = 2, above = 0
+      text   = "For ten minutes an appointed champion has been refused; the one before it, if any, continues to serve. `aidrug host logs --group containers` says why, docs/operating.md what to do."
     }
     automation-silent = {
       metric = "Automation", statistic = "Maximum", periods = 6, below = 1

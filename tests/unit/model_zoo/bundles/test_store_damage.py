@@ -240,7 +240,7 @@ def test_a_service_that_starts_beside_a_lost_pointer_says_so(store: FolderStore)
     """It has no champion in memory: it waits, and says that there was a pointer."""
     (store.root / "current.json").unlink()
     with service(store) as client:
-        wait(client, "damaged", "`aidrug restore` brings it back")
+        wait(client, "damaged", "put back its last intact version")
         assert client.get("/health/ready").status_code == 503
 
 

@@ -116,7 +116,7 @@ def test_a_pointer_that_is_gone_is_no_empty_store(place: Place, tmp_path: Path) 
         place.store.read_pointer_bytes,
         lambda: place.store.update_pointer(lambda now: now.appoint({SOLUBILITY: "rf-0"}, by="test")),
     ):
-        with pytest.raises(PointerError, match="`aidrug restore` brings it back"):
+        with pytest.raises(PointerError, match="put back its last intact version"):
             attempt()
 
 
