@@ -25,8 +25,8 @@ LEAST_SHARE = 0.5
 def warnings(catalog: Catalog) -> list[str]:
     """Say which endpoints share compounds, by the snapshots that were made; nothing of those that were not.
 
-    The embedded examples and panels are left out: they are collections of different labs, and joint models of a
-    programme learn from what one lab measured on the same compounds.
+    The embedded examples and the sets of panels, whose files name their test rows, are left out: they are collections
+    of different labs, and joint models of a programme learn from what one lab measured on the same compounds.
     """
     configs = catalog.configs
     compounds = {name: found for name in configs.endpoints if (found := _compounds(catalog, name))}
@@ -40,7 +40,7 @@ def warnings(catalog: Catalog) -> list[str]:
             together |= dict.fromkeys(merged, merged)
     said = []
     for names in {frozenset(each) for each in together.values() if len(each) > 1}:
-        files = {tuple(sorted(configs.endpoints[name].source.names)) for name in names}
+        files = {tuple(sorted(getattr(configs.endpoints[name].source, "names", ()))) for name in names}
         if len(files) == 1:  # said where the configuration is read
             continue
         known = sorted({groups[name] for name in names if name in groups})
@@ -54,7 +54,8 @@ def warnings(catalog: Catalog) -> list[str]:
 
 
 def _compounds(catalog: Catalog, name: str) -> set[str]:
-    if name in EXAMPLES or catalog.configs.endpoints[name].source.kind not in {"csv", "dvc"}:
+    endpoint = catalog.configs.endpoints[name]
+    if name in EXAMPLES or endpoint.source.kind not in {"csv", "dvc"} or endpoint.split.kind == "official":
         return set()
     path = place_of(catalog.settings.home, catalog.nodes[f"dataset/{name}"]) / "table.parquet"
     if not path.exists():
