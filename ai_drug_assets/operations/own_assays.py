@@ -30,7 +30,7 @@ from model_zoo.errors import ConfigError, DataError, StoreError
 from model_zoo.io.files import atomic_write
 from model_zoo.io.yaml_removal import without_key
 
-from ai_drug_assets.examples import EXAMPLES
+from ai_drug_assets.operations.examples import EXAMPLES
 from ai_drug_assets.operations.groups import group_name, left_by, require_no_group, sharing, write_group
 from ai_drug_assets.settings import Settings
 

@@ -11,7 +11,7 @@ from itertools import combinations
 
 from model_zoo.config.grouping import FOLDER, group_of
 
-from ai_drug_assets.examples import EXAMPLES
+from ai_drug_assets.operations.examples import EXAMPLES
 from ai_drug_assets.planning.catalog import Catalog
 from ai_drug_assets.planning.remains import place_of
 

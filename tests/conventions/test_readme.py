@@ -9,7 +9,7 @@ import click
 import pytest
 
 from ai_drug_assets.cli import aidrug
-from ai_drug_assets.examples import EXAMPLES
+from ai_drug_assets.operations.examples import EXAMPLES
 from model_zoo.config.files import Configs, load_configs
 
 
