@@ -170,6 +170,16 @@ class PredictionLog:
         query = f"SELECT {_MEASUREMENT} FROM measurements WHERE endpoint = ? ORDER BY received, id"  # noqa: S608
         return [MeasurementRow(*row) for row in self._read(query, (endpoint,))]
 
+    def contradicts(self, measurement: MeasurementRow) -> bool:
+        """Return whether the caller reported something else under the measurement's name."""
+        query = (
+            "SELECT 1 FROM measurements WHERE endpoint = ? AND caller = ? AND name = ?"
+            " AND (molecule, value, relation) IS NOT (?, ?, ?)"
+        )
+        row = measurement
+        values = (row.endpoint, row.caller, row.name, row.molecule, row.value, row.relation)
+        return any(True for _ in self._read(query, values))
+
     def withdraw(self, endpoint: str, caller: str, names: Sequence[str]) -> list[str]:
         """Delete a caller's measured values by their names; give the names that there were."""
         query = "DELETE FROM measurements WHERE endpoint = ? AND caller = ? AND name = ?"
@@ -212,7 +222,8 @@ class PredictionLog:
         found: dict[str, dict[int, tuple[int, int]]] = {}
         query = (
             "SELECT endpoint, CAST((at - ?) / 3600 AS INTEGER), COUNT(*), SUM(inside) FROM predictions"
-            " WHERE at >= ? AND answered = 1 GROUP BY 1, 2"
+            # Where a challenger answered, the champion was asked, too: one answer was given.
+            " WHERE at >= ? AND answered = 1 AND role = 'champion' GROUP BY 1, 2"
         )
         for endpoint, hour, count, inside in self._read(query, (since, since)):
             found.setdefault(endpoint, {})[hour] = (count, inside)

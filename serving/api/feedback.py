@@ -12,7 +12,6 @@ from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, JSONBody
 from litestar.types import ControllerRouterHandler
-from msgspec.structs import replace
 
 from serving.auth.guard import holder_of
 from serving.http.parameters import HttpRequest
@@ -55,12 +54,7 @@ async def report(
     most = engine.settings.max_molecules
     if not 1 <= len(data.measurements) <= most:
         raise ProblemError("invalid-request", f"measurements: expected 1 to {most}, got {len(data.measurements)}")
-    measurements = data.measurements
-    if idempotency_key is not None:
-        measurements = [
-            replace(each, name=each.name or f"{idempotency_key} {index}") for index, each in enumerate(measurements)
-        ]
-    return await store_measurements(engine, measurements, holder_of(request.scope))
+    return await store_measurements(engine, data.measurements, holder_of(request.scope), idempotency_key)
 
 
 @post(

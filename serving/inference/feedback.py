@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Annotated, Literal
 
+import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
+from model_zoo.bundles.manifest import Manifest
+from model_zoo.data.units import possible, unit_name
 from model_zoo.errors import StoreError
 from model_zoo.inference.answers import Answer, Estimates, Fault
 from model_zoo.monitoring.prediction_log import MeasurementRow, PredictionLog
@@ -20,6 +23,10 @@ from serving.http.problems import ProblemError
 from serving.http.schemas import MoleculeError
 from serving.inference.engine import Engine
 from serving.inference.prediction_logger import Note, PredictionLogger
+
+
+LARGEST = 1e30
+"""Nobody measures more: sums of such numbers would have no value."""
 
 
 class Measurement(Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +41,10 @@ class Measurement(Struct, frozen=True, forbid_unknown_fields=True):
     source: Annotated[str, Meta(description="Who or what measured it.", max_length=200)] = ""
     name: Annotated[
         Annotated[str, Meta(min_length=1, max_length=200)] | None,
-        Meta(description="Your own name for it: sent again under it, with your key, the value is corrected."),
+        Meta(
+            description="Your own name for it, once in a request: sent again under it, with your key, the value is "
+            "corrected."
+        ),
     ] = None
     relation: Annotated[
         Literal["=", "<", ">"],
@@ -89,22 +99,35 @@ class FeedbackResponse(Struct, frozen=True):
     measurements: list[MeasurementResult]
 
 
-async def store_measurements(engine: Engine, measurements: list[Measurement], caller: str) -> FeedbackResponse:
+async def store_measurements(
+    engine: Engine, measurements: list[Measurement], caller: str, idempotency_key: str | None = None
+) -> FeedbackResponse:
     """Predict what was measured, and store the sound ones as the caller's.
+
+    Parameters
+    ----------
+    idempotency_key
+        Names what has no name of its own, so that it is stored once.
 
     Raises
     ------
     ProblemError
-        `record-off`, `record-unavailable`; `busy` and `overdue` as predictions.
+        `record-off`, `record-unavailable`, `idempotency-mismatch`; `busy` and `overdue` as predictions.
     """
     prediction_logger = engine.prediction_logger
     if prediction_logger is None:
         raise ProblemError("record-off", "the service keeps no live record: AIDRUG_RECORD is off")
     table = engine.champion_registry
-    results = await _predicted(engine, table, measurements)
+    nameless = frozenset[int]()
+    if idempotency_key is not None:
+        nameless = frozenset(index for index, item in enumerate(measurements) if item.name is None)
+        measurements = [
+            replace(item, name=item.name or f"{idempotency_key} {index}") for index, item in enumerate(measurements)
+        ]
+    results = _without_contradictions(measurements, await _predicted(engine, table, measurements))
     units = {name: champion.manifest.unit for name, champion in table.champions.items()}
     try:
-        stored = await engine.work(_store, prediction_logger, measurements, results, caller, units)
+        stored = await engine.work(_store, prediction_logger, measurements, results, caller, units, nameless)
     except StoreError as error:
         raise ProblemError("record-unavailable", "the live record cannot be written", {"Retry-After": "30"}) from error
     return FeedbackResponse(
@@ -156,15 +179,50 @@ def _fault(table: ChampionRegistry, item: Measurement) -> Fault | None:
         known = ", ".join(table.champions) or "none yet"
         return Fault("unknown-endpoint", f"expected one of {known}, got {item.endpoint!r}")
     manifest = champion.manifest
-    if item.unit is not None and item.unit != manifest.unit:
+    binary = manifest.target.task == "binary"
+    # Training molecules are shown with the unit `class`: what is shown may be sent.
+    if item.unit is not None and unit_name(item.unit) not in (unit_name(manifest.unit), "class" if binary else ""):
         return Fault("wrong-unit", f"expected a value in {manifest.unit}, got one in {item.unit}; convert it first")
-    if manifest.target.task == "binary" and item.value not in (0, 1):
+    if binary and item.value not in (0, 1):
         return Fault("invalid-value", f"expected class 0 or 1, got {item.value:g}")
-    if not math.isfinite(item.value):
-        return Fault("invalid-value", "expected a finite number")
-    if manifest.target.task == "binary" and item.relation != "=":
+    if binary and item.relation != "=":
         return Fault("invalid-value", f"expected a class, got the bound {item.relation} {item.value:g}")
+    return None if binary else _not_measurable(manifest, item.value)
+
+
+def _not_measurable(manifest: Manifest, value: float) -> Fault | None:
+    """Say why a value is none of an endpoint's: stored, it would count nowhere, or as one in another unit."""
+    low, high = possible(manifest.unit)
+    if not abs(value) <= LARGEST:
+        return Fault("invalid-value", f"expected a finite number up to {LARGEST:g}, got {value:g}")
+    if not low <= value <= high:
+        return Fault("invalid-value", f"expected {low:g} to {high:g} {manifest.unit}, got {value:g}; convert it first")
+    if manifest.target.outside(np.array([value]))[0]:
+        return Fault(
+            "invalid-value",
+            f"expected {manifest.target.takes} in {manifest.unit}, got {value:g}; of what is beyond a limit of the "
+            "assay, send the limit with the relation < or >",
+        )
     return None
+
+
+def _without_contradictions(measurements: list[Measurement], results: list[Answer]) -> list[Answer]:
+    """Return the results with a fault for what has one name and is not the same: only the last would be kept."""
+    found: dict[tuple[str, str], dict[int, tuple[str, float, str]]] = {}
+    for index, (item, result) in enumerate(zip(measurements, results, strict=True)):
+        if item.name is not None and isinstance(result, Estimates):
+            content = (result[item.endpoint].smiles, item.value, item.relation)
+            found.setdefault((item.endpoint, item.name), {})[index] = content
+    made = list(results)
+    for (_, name), contents in found.items():
+        if len(set(contents.values())) > 1:
+            places = ", ".join(map(str, contents))
+            detail = (
+                f"expected one measurement of the name {name!r}, got different ones at {places}, and stored none of "
+                "them; send each replicate under a name of its own, or without one"
+            )
+            made = [Fault("ambiguous-name", detail) if index in contents else each for index, each in enumerate(made)]
+    return made
 
 
 def _store(
@@ -173,19 +231,28 @@ def _store(
     results: list[Answer],
     caller: str,
     units: Mapping[str, str],
+    nameless: frozenset[int],
 ) -> int:
+    """Store what has no fault; `nameless` are those whose name came from the request's key."""
     name = prediction_logger.namer()
     now = time.time()
-    rows = []
-    for item, result in zip(measurements, results, strict=True):
+    rows, once = [], []
+    for index, (item, result) in enumerate(zip(measurements, results, strict=True)):
         if isinstance(result, Fault):
             continue
         smiles = result[item.endpoint].smiles
         kept = smiles if prediction_logger.keep_smiles else None
         fields = (item.endpoint, item.value, item.source, item.name)
         rows.append(MeasurementRow(now, name(smiles), kept, *fields, caller, units[item.endpoint], item.relation))
+        if index in nameless:
+            once.append(rows[-1])
     if rows:
         with closing(PredictionLog(prediction_logger.folder)) as record:
+            if any(record.contradicts(row) for row in once):
+                raise ProblemError(
+                    "idempotency-mismatch",
+                    "this Idempotency-Key came before, with other measurements: use a new one; nothing was stored",
+                )
             record.measure(rows)
     return len(rows)
 
