@@ -14,7 +14,8 @@ from typing import Any
 
 import dagster as dg
 from model_zoo.bundles.card import Performance
-from model_zoo.bundles.store import Current, parse_pointer, read_card
+from model_zoo.bundles.manifest import FILE, Manifest, parse_manifest
+from model_zoo.bundles.store import Current, Pointer, parse_pointer, read_card
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.io.digests import json_digest
 from model_zoo.io.files import atomic_write
@@ -107,9 +108,20 @@ def _expected(scores: Performance, endpoint: Endpoint, metric: str) -> float | N
 def _review(asset_context: AssetContext, endpoint: Endpoint, now: Current) -> Review:
     with closing(PredictionLog(asset_context.settings.home / "service")) as record:
         predictions, measurements = list(record.predictions(endpoint.name)), record.measurements(endpoint.name)
-    if endpoint.scale == "training":
-        predictions, measurements = for_training(endpoint.target, predictions, measurements)
+        without = record.decision(endpoint.name).without
+
+    def manifest(version: str) -> Manifest:
+        content = asset_context.store.read_manifest_bytes(endpoint.name, version)
+        return parse_manifest(content, f"{endpoint.name}/{version}/{FILE}")
+
+    # What the versions predict in, and not what is configured: a unit that has just changed is in no bundle yet.
+    mine = manifest(now.version)
+    measurements = [row for row in measurements if row.unit in ("", mine.unit) and row.caller not in without]
     challenger = now.challenger.version if now.challenger else None
+    if challenger is not None and manifest(challenger).unit != mine.unit:
+        predictions = [row for row in predictions if row.version != challenger]
+    if endpoint.scale == "training":
+        predictions, measurements = for_training(mine.target, predictions, measurements)
     return review(endpoint.name, endpoint.task, now.version, predictions, measurements, challenger)
 
 
@@ -118,10 +130,20 @@ def _promote(asset_context: AssetContext, tracking: Tracking, endpoint: Endpoint
     verdict, trial = made.verdict, endpoint.trial
     if verdict is None or trial is None or trial.promote != "automatic" or verdict.outcome != "challenger better":
         return None
-    pointer = asset_context.store.update_pointer(lambda before: before.promote(endpoint.name, by=PROMOTED_BY))
-    version = pointer.endpoints[endpoint.name].version
-    tell_registry(tracking, asset_context.store, endpoint.name, version)
-    return version
+
+    def change(before: Pointer) -> Pointer:
+        """Promote whom the verdict is about, and nobody who came in between."""
+        found = before.endpoints.get(endpoint.name)
+        judged = (made.version, verdict.challenger)
+        if found is None or found.challenger is None or (found.version, found.challenger.version) != judged:
+            return before
+        return before.promote(endpoint.name, by=PROMOTED_BY)
+
+    pointer = asset_context.store.update_pointer(change)
+    if pointer.endpoints[endpoint.name].version != verdict.challenger:
+        return None
+    tell_registry(tracking, asset_context.store, endpoint.name, verdict.challenger)
+    return verdict.challenger
 
 
 def _results(
@@ -145,10 +167,10 @@ def _results(
 def _verdicts(made: Review, expected: float | None) -> dict[str, tuple[bool, str]]:
     """Say of each check that something can be said of whether it passes, and why."""
     accuracy, enough = made.accuracy, made.accuracy.molecules >= FEWEST
-    latest = made.weeks[-1].predictions if made.weeks else 0
     result = {"champion_holds": (True, "no challenger is on trial")}
-    if made.outside is not None and latest >= FEWEST:
-        result["inside_domain"] = (made.outside <= MOST_OUTSIDE, f"{made.outside:.0%} of {latest} lie outside")
+    if made.outside is not None and made.latest >= FEWEST:
+        why = f"{made.outside:.0%} of {made.latest} molecules lie outside"
+        result["inside_domain"] = (made.outside <= MOST_OUTSIDE, why)
     if made.drift is not None:
         result["no_drift"] = (made.drift <= MOST_DRIFT, f"stability index {made.drift:.3g}")
     if enough and accuracy.loss_low is not None and expected:

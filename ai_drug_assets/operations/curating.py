@@ -73,7 +73,7 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
         whole = pd.concat(reports)
         for column in ("file", "smiles", "value", "reason"):
             whole[column] = whole[column].map(safe_cell)
-        whole.to_csv(out, index=False)
+        whole.to_csv(out, index=False, lineterminator="\r\n")  # or a carriage return in a name would begin a row
         say(f"wrote {out}: every row with what became of it")
     if faults:
         raise DataError("; ".join(faults))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 import time
 from contextlib import closing
 from pathlib import Path
@@ -24,19 +26,22 @@ from ai_drug_assets.settings import Settings
 def export(settings: Settings, endpoint: str, out: Path) -> str:
     """Write an endpoint's reported values with their unit, oldest first; say how many, and how a source reads them."""
     with closing(PredictionLog(settings.home / "service")) as record:
-        rows = record.measurements(endpoint)
-    kept = [row for row in rows if row.smiles is not None]
+        rows, without = record.measurements(endpoint), record.decision(endpoint).without
+    structures = [row for row in rows if row.smiles is not None]
+    kept = [row for row in structures if row.caller not in without]
     if not rows:
         raise DataError(f"no value was reported for endpoint {endpoint!r}: POST /v1/feedback takes them")
-    if not kept:
+    if not structures:
         raise DataError(
             f"{len(rows)} values were reported for {endpoint!r}, all without their structure: the service keeps "
             "structures only with AIDRUG_RECORD_STRUCTURES=on; report them again under it"
         )
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    # With other ends of lines a carriage return within a text is not quoted, and would begin a row.
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(("smiles", "relation", "value", "unit", "source", "name", "received"))
-    own = _unit_now(settings, endpoint)
+    configured = read_endpoints(settings.configs / FOLDER, {endpoint}).require().endpoints.get(endpoint)
+    own = configured.unit if configured is not None else ""
     for row in kept:
         unit = row.unit or own
         if not unit:
@@ -48,16 +53,22 @@ def export(settings: Settings, endpoint: str, out: Path) -> str:
         words = (safe_cell(text) for text in (row.source, row.name or ""))
         writer.writerow((row.smiles, row.relation, repr(row.value), unit, *words, received))
     atomic_write(out, text.getvalue().encode())
-    left = len(rows) - len(kept)
-    without = f"; {left} without a structure are left out" if left else ""
+    bare, excluded = len(rows) - len(structures), len(structures) - len(kept)
+    left = f"; {bare} without a structure are left out" if bare else ""
+    left += f"; {excluded} of keys that an administrator excluded are left out" if excluded else ""
+    file = f"file: {_for_yaml(settings, out)}, format: csv"
     layout = "smiles_column: smiles, value_column: value, relation_column: relation, unit_column: unit"
-    return (
-        f"{out}: {len(kept)} measured values of {endpoint}{without}\n"
-        f"to train on them, add to the `files` of the endpoint's source: {{file: {out}, format: csv, {layout}}}"
-    )
+    written = f"{out}: {len(kept)} measured values of {endpoint}{left}\n"
+    if configured is not None and configured.curation.threshold is not None:
+        return (
+            f"{written}its source cannot read them: they are classes, and it makes classes of values in "
+            f"{configured.curation.threshold.unit} (`threshold`). Add the values that were measured to its files"
+        )
+    return f"{written}to train on them, add to the `files` of the endpoint's source: {{{file}, {layout}}}"
 
 
-def _unit_now(settings: Settings, endpoint: str) -> str:
-    """Return the unit of an endpoint that is configured; empty where it is not."""
-    configured = read_endpoints(settings.configs / FOLDER, {endpoint}).require().endpoints
-    return configured[endpoint].unit if endpoint in configured else ""
+def _for_yaml(settings: Settings, out: Path) -> str:
+    """Write a path as a source's YAML reads it: from the project's folder, in quotes where it has more than letters."""
+    path, root = out.absolute(), settings.root.absolute()
+    text = str(path.relative_to(root) if path.is_relative_to(root) else path)
+    return text if re.fullmatch(r"[A-Za-z0-9_./-]+", text) else json.dumps(text, ensure_ascii=False)

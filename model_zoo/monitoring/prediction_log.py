@@ -72,6 +72,12 @@ _PREDICTION = (
     "at, molecule, smiles, endpoint, version, role, answered, value, lower, upper, similarity, inside, raw, half_width"
 )
 _MEASUREMENT = "received, molecule, smiles, endpoint, value, source, name, caller, unit, relation"
+_CORRECT = (
+    "ON CONFLICT (endpoint, caller, name) DO UPDATE SET received = CASE WHEN"
+    " (molecule, value, relation, unit) IS (excluded.molecule, excluded.value, excluded.relation, excluded.unit)"
+    " THEN received ELSE excluded.received END, molecule = excluded.molecule, smiles = excluded.smiles,"
+    " value = excluded.value, source = excluded.source, unit = excluded.unit, relation = excluded.relation"
+)
 _OLD_MEASUREMENTS = "received, molecule, smiles, endpoint, value, source, name"
 """What a record held before it knew whose name a measurement's name is."""
 
@@ -151,10 +157,13 @@ class PredictionLog:
             )
 
     def measure(self, measurements: Sequence[MeasurementRow]) -> None:
-        """Add measured values, all or none; one sent again by the same caller under its name replaces the earlier."""
+        """Add measured values, all or none; one sent again by the same caller under its name replaces the earlier.
+
+        What is sent again unchanged keeps its time: values count in the order in which they came first.
+        """
         with self._transaction() as connection:
             connection.executemany(
-                f"INSERT OR REPLACE INTO measurements ({_MEASUREMENT}) VALUES ({_marks(_MEASUREMENT)})",  # noqa: S608
+                f"INSERT INTO measurements ({_MEASUREMENT}) VALUES ({_marks(_MEASUREMENT)}) {_CORRECT}",  # noqa: S608
                 [tuple(getattr(row, name) for name in _MEASUREMENT.split(", ")) for row in measurements],
             )
 
@@ -216,6 +225,20 @@ class PredictionLog:
         decided = "(SELECT MAX(id) FROM decisions)"
         query = f"SELECT COUNT(*), MAX(id), MAX(received), TOTAL(value), {decided} FROM measurements"  # noqa: S608
         return tuple(self._read(query, ()))
+
+    def last_prediction(self) -> int:
+        """Return the number of the latest prediction; zero when there is none."""
+        return int(next(self._read("SELECT MAX(id) FROM predictions", ()), (0,))[0] or 0)
+
+    def predicts_measured(self, after: int) -> bool:
+        """Return whether a version predicted a measured molecule for the first time after a prediction's number."""
+        query = (
+            "SELECT 1 FROM predictions AS p WHERE p.id > ? AND p.half_width IS NOT NULL AND EXISTS"
+            " (SELECT 1 FROM measurements AS m WHERE m.endpoint = p.endpoint AND m.molecule = p.molecule)"
+            " AND NOT EXISTS (SELECT 1 FROM predictions AS q WHERE q.endpoint = p.endpoint AND q.molecule = p.molecule"
+            " AND q.version = p.version AND q.id <= ? AND q.half_width IS NOT NULL) LIMIT 1"
+        )
+        return any(True for _ in self._read(query, (after, after)))
 
     def use_by_hour(self, since: float) -> dict[str, dict[int, tuple[int, int]]]:
         """Count what callers received: by endpoint, hours after `since` to predictions and those inside the domain."""

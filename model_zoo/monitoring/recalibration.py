@@ -33,7 +33,7 @@ FIRST_STEP, SMALLEST_STEP = 0.4, 0.03
 What they lead to is measured in `docs/uncertainty.md`."""
 NARROWEST, WIDEST = 0.7, 4.0
 FEW_ALIKE = 10
-"""So many values of one caller may be the same number, or a twentieth of the caller's: more are no measurements."""
+"""So many molecules of a caller may have the same number, or a twentieth of the caller's: more are no measurements."""
 RECENT = 50
 HISTORY_EVERY = 10
 
@@ -130,19 +130,20 @@ def _counted(
 ) -> tuple[list[Returned], dict[str, int], dict[str, int]]:
     """Return each measured molecule that counts once, oldest first; who sent them; and why others do not count."""
     left_out: Counter[str] = Counter()
-    alike: Counter[tuple[str, float]] = Counter()
-    sent = Counter(row.caller for row in measurements)
+    alike: dict[tuple[str, float], set[bytes]] = {}
+    sent = Counter(caller for caller, _ in {(row.caller, row.molecule) for row in measurements})
     by_molecule: dict[bytes, dict[str, list[MeasurementRow]]] = {}
     for row in sorted(measurements, key=lambda row: (row.received, row.molecule)):
         why = _reason(target, predicted.get(row.molecule), row, decision)
         if not why and row.unit not in ("", unit):
             why = "another unit"
-        alike[row.caller, row.value] += not why
-        if not why and alike[row.caller, row.value] > max(FEW_ALIKE, sent[row.caller] // 20):
+        same = alike.setdefault((row.caller, row.value), set())
+        if not why and row.molecule not in same and len(same) >= max(FEW_ALIKE, sent[row.caller] // 20):
             why = "the same number too often"
         if why:
             left_out[why] += 1
         else:
+            same.add(row.molecule)  # of one molecule the same number may come often: a standard in each run
             by_molecule.setdefault(row.molecule, {}).setdefault(row.caller, []).append(row)
     found, callers = [], Counter[str]()
     for molecule, rows in by_molecule.items():

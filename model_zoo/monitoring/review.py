@@ -83,11 +83,13 @@ class Review:
     predictions: int
     molecules: int
     """`predictions` and `molecules`: how many the champion gave, for how many molecules."""
+    latest: int
+    """Molecules of its latest week: the seven days before its last prediction."""
     outside: float | None
-    """Share of its latest week's molecules outside the applicability domain."""
+    """Share of these outside the applicability domain."""
     drift: float | None
-    """Population stability index of its predictions, latest week against all before; none with too few of either. By
-    custom, under 0.1 is calm and over 0.25 a shift."""
+    """Population stability index of its predictions, each molecule once, latest week against all before; none with too
+    few of either. By custom, under 0.1 is calm and over 0.25 a shift."""
     accuracy: Accuracy
     weeks: tuple[Week, ...]
     verdict: Verdict | None
@@ -120,8 +122,10 @@ def review(
     rows = list(predictions)
     mine = [row for row in rows if row.version == version]
     last = {row.molecule: row for row in mine}  # the latest prediction of each molecule counts
-    accuracy, losses = _accuracy(task, last, measurements)
-    weeks = _weeks(mine, losses)
+    accuracy, losses = _accuracy(task, mine, measurements)
+    # What was predicted because its measured value came says nothing of what people ask for.
+    asked = [row for row in mine if row.answered or row.role == "challenger"]
+    before, latest = _split_by_week(asked)
     verdict = None
     if challenger is not None:
         theirs = {row.molecule: row for row in rows if row.version == challenger}
@@ -130,12 +134,13 @@ def review(
         endpoint=endpoint,
         version=version,
         metric=LOSS[task],
-        predictions=len(mine),
-        molecules=len(last),
-        outside=weeks[-1].outside if weeks else None,
-        drift=_drift(mine),
+        predictions=len(asked),
+        molecules=len({row.molecule for row in asked}),
+        latest=len(latest),
+        outside=1 - float(np.mean([row.inside for row in latest])) if latest else None,
+        drift=_drift(before, latest),
         accuracy=accuracy,
-        weeks=weeks,
+        weeks=_weeks(asked, losses),
         verdict=verdict,
     )
 
@@ -206,12 +211,13 @@ def _loss(task: Task, value: float, measured: float) -> float:
 
 
 def _accuracy(
-    task: Task, last: Mapping[bytes, PredictionRow], measurements: Sequence[MeasurementRow]
+    task: Task, mine: Sequence[PredictionRow], measurements: Sequence[MeasurementRow]
 ) -> tuple[Accuracy, list[tuple[float, float]]]:
     """Return the accuracy, and each molecule's time of measurement and loss."""
     joined, seen = [], 0
-    for molecule, received, value in _measured(measurements):
-        row = last.get(molecule)
+    unaware = _unaware(mine, measurements)
+    for molecule, received, value in _measured(task, measurements):
+        row = unaware.get(molecule)
         if row is not None and row.similarity >= SEEN:
             seen += 1
         elif row is not None:
@@ -228,15 +234,34 @@ def _accuracy(
     return Accuracy(len(joined), seen, loss, low, high, share, *wilson(sum(within), len(within))), losses
 
 
-def _measured(measurements: Sequence[MeasurementRow]) -> list[tuple[bytes, float, float]]:
-    """Return each measured molecule once: its latest time, and the median of its values."""
+def _unaware(mine: Sequence[PredictionRow], measurements: Sequence[MeasurementRow]) -> dict[bytes, PredictionRow]:
+    """Return the last prediction of each molecule before its value came, as intervals follow values from then on.
+
+    Where there is none, the first one after.
+    """
+    came: dict[bytes, float] = {}
+    for each in measurements:
+        came[each.molecule] = min(each.received, came.get(each.molecule, each.received))
+    found: dict[bytes, PredictionRow] = {}
+    for row in mine:
+        if row.molecule not in found or row.at <= came.get(row.molecule, math.inf):
+            found[row.molecule] = row
+    return found
+
+
+def _measured(task: Task, measurements: Sequence[MeasurementRow]) -> list[tuple[bytes, float, float]]:
+    """Return each measured molecule once: its latest time, and the median of its values.
+
+    Molecules with as many 0 as 1 have no class, as in training data.
+    """
     by_molecule: dict[bytes, list[MeasurementRow]] = {}
     for row in measurements:
         by_molecule.setdefault(row.molecule, []).append(row)
-    return [
+    found = [
         (molecule, max(row.received for row in rows), float(np.median([row.value for row in rows])))
         for molecule, rows in by_molecule.items()
     ]
+    return [each for each in found if task != "binary" or each[2] in (0, 1)]
 
 
 def _weeks(mine: Sequence[PredictionRow], losses: Sequence[tuple[float, float]]) -> tuple[Week, ...]:
@@ -258,13 +283,22 @@ def _weeks(mine: Sequence[PredictionRow], losses: Sequence[tuple[float, float]])
     )
 
 
-def _drift(mine: Sequence[PredictionRow]) -> float | None:
-    if not mine:
+def _split_by_week(asked: Sequence[PredictionRow]) -> tuple[list[PredictionRow], list[PredictionRow]]:
+    """Return what was predicted before the latest week and in it, each molecule once: some are asked for every minute.
+
+    The latest week is the seven days before the last prediction, not one of the calendar, which has just begun on some
+    nights.
+    """
+    border = asked[-1].at - WEEK_SECONDS if asked else 0.0
+    before = {row.molecule: row for row in asked if row.at <= border}
+    latest = {row.molecule: row for row in asked if row.at > border}
+    return list(before.values()), list(latest.values())
+
+
+def _drift(before: Sequence[PredictionRow], latest: Sequence[PredictionRow]) -> float | None:
+    if min(len(before), len(latest)) < FEWEST:
         return None
-    border = mine[-1].at - WEEK_SECONDS
-    before = np.array([row.value for row in mine if row.at < border])
-    now = np.array([row.value for row in mine if row.at >= border])
-    return population_stability(before, now) if min(len(before), len(now)) >= FEWEST else None
+    return population_stability(np.array([row.value for row in before]), np.array([row.value for row in latest]))
 
 
 def _verdict(
@@ -275,7 +309,7 @@ def _verdict(
     measurements: Sequence[MeasurementRow],
 ) -> Verdict:
     gains = []
-    for molecule, _, value in _measured(measurements):
+    for molecule, _, value in _measured(task, measurements):
         ours, theirs = champion_rows.get(molecule), challenger_rows.get(molecule)
         if ours is None or theirs is None or max(ours.similarity, theirs.similarity) >= SEEN:
             continue

@@ -22,6 +22,8 @@ from serving.http.parameters import EndpointName, HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.inference.engine import Engine
 
+AHEAD_SECONDS = 300.0
+"""So far ahead of this clock the caller's may be."""
 _FAULT = problem_response()
 
 
@@ -54,7 +56,9 @@ class CalibrationDecision(Struct, frozen=True, forbid_unknown_fields=True):
     """What applies from now on; it replaces the earlier decision as a whole."""
 
     active: Annotated[bool, Meta(description="False: the model's own intervals.")] = True
-    since: Annotated[float, Meta(ge=0, description="Values that came before do not count; seconds since 1970.")] = 0.0
+    since: Annotated[
+        float, Meta(ge=0, description="Values that came before do not count; seconds since 1970, not in the future.")
+    ] = 0.0
     without: Annotated[list[str], Meta(max_length=100, description="Ids of keys whose values do not count.")] = []
 
 
@@ -81,6 +85,12 @@ async def decide(
     request: HttpRequest, name: EndpointName, data: JSONBody[CalibrationDecision], engine: NamedDependency[Engine]
 ) -> CalibrationInfo:
     """Decide which values count from now on. Nothing is deleted: the earlier decision, sent again, restores all."""
+    now = time.time()
+    if data.since > now + AHEAD_SECONDS:
+        raise ProblemError(
+            "invalid-request",
+            f"since: expected seconds since 1970 that have passed, such as {now:.0f}, got {data.since:.0f}",
+        )
     with audited(request, "calibrate", name):
         return await engine.work(_decided, engine, name, data, holder_of(request.scope))
 

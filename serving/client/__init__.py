@@ -177,13 +177,13 @@ class Client(Jobs):
         return content
 
     def feedback(self, measurements: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Send measured values, 256 at a time, and return what the service says of each.
+        """Send up to 256 measured values, and return what the service says of each.
 
         Parameters
         ----------
         measurements
-            Each with `smiles`, `endpoint`, `value`, and as you like `unit`, `source`, `name`, and the `relation` of a
-            bound: `<` or `>`.
+            Each with `smiles`, `endpoint`, `value`, and as you like `unit`, `source`, a `name` that no other one has,
+            and the `relation` of a bound: `<` or `>`.
         """
         content: dict[str, Any] = self._transport.json(
             "POST",

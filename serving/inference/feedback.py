@@ -24,7 +24,6 @@ from serving.http.schemas import MoleculeError
 from serving.inference.engine import Engine
 from serving.inference.prediction_logger import Note, PredictionLogger
 
-
 LARGEST = 1e30
 """Nobody measures more: sums of such numbers would have no value."""
 
@@ -180,8 +179,8 @@ def _fault(table: ChampionRegistry, item: Measurement) -> Fault | None:
         return Fault("unknown-endpoint", f"expected one of {known}, got {item.endpoint!r}")
     manifest = champion.manifest
     binary = manifest.target.task == "binary"
-    # Training molecules are shown with the unit `class`: what is shown may be sent.
-    if item.unit is not None and unit_name(item.unit) not in (unit_name(manifest.unit), "class" if binary else ""):
+    units = {unit_name(manifest.unit), *(("class",) if binary else ())}  # as it is shown of training molecules
+    if item.unit is not None and unit_name(item.unit) not in units:
         return Fault("wrong-unit", f"expected a value in {manifest.unit}, got one in {item.unit}; convert it first")
     if binary and item.value not in (0, 1):
         return Fault("invalid-value", f"expected class 0 or 1, got {item.value:g}")

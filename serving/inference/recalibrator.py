@@ -28,8 +28,6 @@ from model_zoo.monitoring.recalibration import Recalibration, recalibrate
 from serving.champions.champion_registry import Champion, ChampionRegistry
 
 PAUSE_SECONDS = 1.0
-LOOKS = 20
-"""Looks after a change: what was predicted of a measured molecule may come into the record after its value."""
 
 Known = Mapping[tuple[str, str], Recalibration]
 logger = logging.getLogger(__name__)
@@ -55,7 +53,7 @@ class Recalibrator:
         self.known: Known = MappingProxyType({})
         self._folder, self._registry = folder, registry
         self._seen: object = None
-        self._looks, self._error = 0, ""
+        self._last, self._error = 0, ""
 
     async def run(self) -> None:
         """Look again and again."""
@@ -78,9 +76,11 @@ class Recalibrator:
 
     def _read(self, record: PredictionLog) -> None:
         loaded = {key: champion for key, champion in self._registry().loaded.items() if _has_intervals(champion)}
-        seen = (record.state(), tuple(loaded))
-        self._looks = LOOKS if seen != self._seen else self._looks - 1
-        if self._looks <= 0:
+        seen, last = (record.state(), tuple(loaded)), record.last_prediction()
+        # What is predicted of a measured molecule may come into the record after its value, long after too: a champion
+        # that is new is asked for a molecule that was measured under the one before.
+        if seen == self._seen and not (last != self._last and record.predicts_measured(min(last, self._last))):
+            self._last = last
             return
         measured = {endpoint: record.measurements(endpoint) for endpoint in {endpoint for endpoint, _ in loaded}}
         self.known = MappingProxyType(
@@ -95,7 +95,7 @@ class Recalibrator:
                 for (endpoint, version), champion in loaded.items()
             }
         )
-        self._seen = seen
+        self._seen, self._last = seen, last
 
     def of(self, endpoint: str, champion: Champion) -> Recalibration:
         """Return what there is for a champion; the bundle's own where nothing is."""

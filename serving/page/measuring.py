@@ -46,6 +46,8 @@ class Measured(Struct, frozen=True):
     endpoint: str
     value: str = ""
     source: Annotated[str, Meta(max_length=200)] = ""
+    unit: str = ""
+    """What the form asked for: a page may be open while a champion in another unit comes."""
 
 
 def measuring(request: HttpRequest, engine: Engine, champion: Champion, smiles: str) -> MeasuringForm | None:
@@ -69,6 +71,12 @@ async def measured_page(
     value, relation = _number(data.value)
     champion = engine.champion_registry.champions.get(data.endpoint)
     display = None if champion is None else champion.manifest.display
+    if champion is not None and data.unit not in ("", champion.manifest.shown_unit):
+        raise ProblemError(
+            "invalid-request",
+            f"expected a value in {champion.manifest.shown_unit}, got one in {data.unit}: the unit changed since this "
+            "page was opened. Open it again",
+        )
     if display is not None:
         value, relation = _read(display, value), _sign(display.relation(relation))
     sent = Measurement(data.smiles, data.endpoint, value, None, data.source, relation=relation)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from contextlib import closing
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from model_zoo.bundles.store import FolderStore, parse_pointer
 from model_zoo.config.files import load_configs
 from model_zoo.data.sources import CsvSource, read_source
 from model_zoo.errors import DataError, StoreError
+from model_zoo.monitoring.calibration_rows import Decision
 from model_zoo.monitoring.prediction_log import MeasurementRow, PredictionLog, PredictionRow
 from tests.bundle_factory import copy_as_other
 from tests.project_factory import Project, add_model, write_yaml
@@ -190,3 +195,72 @@ def test_promoting_by_hand_needs_a_trial(made: Project) -> None:
     store.update_pointer(lambda before: before.put_on_trial({"logp": (version, "shadow", 0.1)}, by="test"))
     assert "does not return by itself" in promote(made.settings, "logp")
     assert (pointer(made).version, pointer(made).superseded_version) == (version, other.version)
+
+
+def test_values_of_another_unit_and_of_excluded_keys_do_not_count(made: Project) -> None:
+    """After an endpoint changed its unit, earlier values say nothing of the champion; nor do those of a bad key."""
+    use(made, champion(made), 0.01)
+    unit = load_configs(made.settings.configs).endpoints["logp"].unit
+    with closing(PredictionLog(made.settings.home / "service")) as record:
+        rows = record.measurements("logp")
+        far = [replace(row, value=row.value + 50.0) for row in rows]
+        record.measure([replace(row, name=f"old {row.name}", unit="ug/mL") for row in far])
+        record.measure([replace(row, caller="bad") for row in far])
+        record.measure([replace(row, unit=unit) for row in rows])
+        record.decide("logp", Decision(without=("bad",)), "test", time.time())
+    look(made)
+    review = json.loads((made.settings.home / "service" / "reviews" / "logp.json").read_bytes())
+    assert review["accuracy"]["molecules"] == MOLECULES
+    assert review["accuracy"]["loss"] == pytest.approx(0.01)
+
+
+def test_only_the_challenger_that_was_judged_is_promoted(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that came on trial while the review was made waits for a verdict of its own."""
+    store = FolderStore(Path(made.settings.store))
+    now = pointer(made)
+    folder = store.bundle_folder("logp", now.version)
+    judged = copy_as_other(folder)
+    other = copy_as_other(folder.with_name(judged))
+    store.update_pointer(lambda before: before.put_on_trial({"logp": (judged, "shadow", 0.1)}, by="test"))
+    set_trial(made, mode="shadow", promote="automatic")
+    use(made, now.version, 1.0)
+    use(made, judged, 0.1, role="challenger")
+
+    def reviewed(*args: Any) -> Any:
+        found = review_of(*args)
+        store.update_pointer(lambda before: before.put_on_trial({"logp": (other, "shadow", 0.1)}, by="test"))
+        return found
+
+    monitoring = import_module("ai_drug_assets.assets.monitoring")  # the package has a function of that name
+    review_of = monitoring.review
+    monkeypatch.setattr(monitoring, "review", reviewed)
+    metadata, _ = look(made)
+    assert metadata["promoted"] == "nobody"
+    assert (pointer(made).version, pointer(made).challenger.version) == (now.version, other)
+
+
+def test_the_line_for_the_source_is_read_back_wherever_the_file_is(project: Project, tmp_path: Path) -> None:
+    """Blanks, commas and colons in its path are quoted, and texts with ends of lines begin no rows."""
+    record = PredictionLog(project.settings.home / "service")
+    names = ["a\rCCO,=,9,u", "b\nCCO", 'c"', "d,e", "\t=f"]
+    record.measure([MeasurementRow(1.0, b"b" * 16, "CCN", "logp", -0.25, each, each, unit="u") for each in names])
+    for out in (project.settings.root / "data" / "my values, 2026: {x}.csv", tmp_path / "other" / "own.csv"):
+        message = export(project.settings, "logp", out)
+        (line,) = re.findall(r"source: (\{.*\})", message)
+        read = read_source(
+            CsvSource.model_validate({"kind": "csv", "files": [yaml.safe_load(line)]}), project.settings.root
+        )
+        assert read[["smiles", "relation", "value", "unit"]].to_numpy().tolist() == [["CCN", "=", "-0.25", "u"]] * 5
+
+
+def test_classes_for_a_source_of_amounts_are_told(project: Project, tmp_path: Path) -> None:
+    """An endpoint that makes its classes of amounts reads no class: nobody is told to add the file."""
+    path = project.settings.configs / "endpoints" / "logp.yaml"
+    curation = {"threshold": {"value": 1.0, "unit": "log10 ratio", "positive": "above"}}
+    binary = {"task": "binary", "unit": "probability", "champion": {"metric": "auroc"}, "curation": curation}
+    write_yaml(path, {**yaml.safe_load(path.read_text()), **binary})
+    record = PredictionLog(project.settings.home / "service")
+    record.measure([MeasurementRow(1.0, b"b" * 16, "CCN", "logp", 1.0, unit="probability")])
+    message = export(project.settings, "logp", tmp_path / "own.csv")
+    assert "cannot read them" in message
+    assert "{file:" not in message

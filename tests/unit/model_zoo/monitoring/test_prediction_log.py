@@ -6,6 +6,7 @@ import multiprocessing
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,27 @@ def test_a_record_from_before_bounds_is_brought_up_to_date(tmp_path: Path) -> No
     record.measure([MeasurementRow(2.0, b"n" * 16, None, "e", 5.0, relation="<")])
 
     assert [(row.value, row.relation) for row in record.measurements("e")] == [(-3.0, "="), (5.0, "<")]
+
+
+def test_what_is_sent_again_unchanged_keeps_its_place(tmp_path: Path) -> None:
+    """The same file sent twice changes nothing but structures that are kept now; a correction has a new time."""
+    record = PredictionLog(tmp_path)
+    rows = [MeasurementRow(float(number), bytes([number]) * 16, None, "e", 0.5, "", f"{number}") for number in range(3)]
+    record.measure(rows)
+    before = record.state()
+    record.measure([replace(row, received=9.0, smiles="C") for row in rows])
+    assert record.state() == before
+    assert [(row.received, row.smiles) for row in record.measurements("e")] == [(0.0, "C"), (1.0, "C"), (2.0, "C")]
+    for change in ({"value": 0.6}, {"relation": "<"}, {"molecule": b"z" * 16}, {"unit": "u"}):
+        before = record.state()
+        rows[0] = replace(rows[0], received=rows[0].received + 10.0, **change)
+        record.measure(rows[:1])
+        assert record.state() != before
+        assert record.measurements("e")[-1] == rows[0]
+
+
+def test_a_molecule_that_a_challenger_answered_was_asked_for_once(tmp_path: Path) -> None:
+    """In a split the champion is asked, too: the hour counts answers, not predictions."""
+    record = PredictionLog(tmp_path)
+    record.append([prediction(1), replace(prediction(1), role="challenger", version="b"), prediction(2)])
+    assert record.use_by_hour(0.0) == {"solubility_logs": {0: (2, 0)}}

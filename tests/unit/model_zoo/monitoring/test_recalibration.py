@@ -235,3 +235,12 @@ def test_a_record_of_an_earlier_version_is_read_and_written(tmp_path: Path) -> N
     log.decide("e", Decision(active=False, since=3.0, without=("a",)), "admin", 4.0)
     assert log.decision("e") == Decision(active=False, since=3.0, without=("a",))
     log.close()
+
+
+def test_one_molecule_may_have_the_same_number_often() -> None:
+    """A standard that is measured in every run hides neither its own values nor another molecule's."""
+    rows = came(drawn(40, 1.0, 7))
+    standard = [replace(rows[0], value=value, received=2000.0 + run) for run in range(14) for value in (5.0,)]
+    others = [replace(rows[0], value=0.1 + run / 100, received=3000.0 + run) for run in range(12)]
+    found = recalibrate(TARGET, "u", predicted(41), [*rows, *standard, *others, *came([5.0], start=40)])
+    assert (found.values, found.left_out) == (41, {})

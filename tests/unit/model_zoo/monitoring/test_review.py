@@ -155,3 +155,43 @@ def test_few_molecules_give_no_verdict_however_clear() -> None:
     verdict = look(rows, measured([0.0] * n), challenger="new").verdict
     assert verdict is not None
     assert (verdict.outcome, verdict.gain) == ("too few", 5.0)
+
+
+def test_use_is_that_of_molecules_that_people_ask_for() -> None:
+    """A molecule that is asked for every minute counts once, and one that was predicted when its value came not."""
+    rng = np.random.default_rng(2)
+    before, now = (predicted(rng.normal(0, 1, 300), at=at) for at in (DAY, DAY + 2 * WEEK_SECONDS))
+    probe = [replace(now[0], value=5.0, inside=False)] * 3000
+    reported = [
+        replace(row, answered=False, value=9.0, inside=False, molecule=name(900 + place))
+        for place, row in enumerate(now)
+    ]
+    calm, made = look([*before, *now]), look([*before, *now, *probe, *reported])
+    assert calm.drift is not None
+    assert made.drift == pytest.approx(calm.drift, abs=0.02)
+    assert made.outside == pytest.approx(1 / 300)
+    assert (made.predictions, made.molecules, made.latest) == (3600, 300, 300)
+
+
+def test_the_latest_week_is_seven_days_and_not_what_the_calendar_began() -> None:
+    """On the night after a week began, what was predicted the day before counts."""
+    old = predicted([0.0] * 40, at=WEEK_SECONDS - 60.0, similarity=0.1)
+    made = look([*old, *predicted([0.0], at=WEEK_SECONDS + 60.0)], measured([1.0], received=3 * WEEK_SECONDS))
+    assert made.latest == 40
+    assert made.outside == pytest.approx(39 / 40)
+
+
+def test_an_interval_that_followed_a_value_does_not_cover_it() -> None:
+    """What was predicted before the value came counts; what came after, only where there is nothing else."""
+    narrow, wide = predicted([0.0, 0.0], at=DAY, half=0.5), predicted([0.0, 0.0, 0.0], at=3 * DAY, half=3.0)
+    made = look([*narrow, *wide], measured([2.0, 2.0, 2.0], received=2 * DAY))
+    assert made.accuracy.coverage == pytest.approx(1 / 3)
+
+
+def test_as_many_0_as_1_are_no_class() -> None:
+    """A molecule whose replicates contradict is left out, as it is of training data."""
+    rows = [replace(row, lower=None, upper=None) for row in predicted([0.5, 0.9])]
+    values = [*measured([1.0, 1.0]), *measured([0.0])]
+    made = look(rows, values, "binary")
+    assert made.accuracy.molecules == 1
+    assert made.accuracy.loss == pytest.approx(0.01)

@@ -134,3 +134,30 @@ def test_a_bad_decision_is_refused(
     with service(store, tmp_path / "record") as client:
         answer = client.post(path, json=body)
         assert answer.status_code in (status, 422), answer.text
+
+
+def test_a_prediction_long_after_the_value_counts_in_every_worker(store: FolderStore, tmp_path: Path) -> None:
+    """Asked for molecules that were measured under the champion before, each worker comes to what a new one reads."""
+    with service(store, tmp_path / "record") as client:
+        report(client, error=1.5)
+        wait(lambda: predicted(client)["interval_factor"] > 1.5)
+        publish(store, tmp_path / "next", endpoint=ENDPOINT, value=0.5)
+        wait(lambda: predicted(client)["calibration"] == "bundle")
+        recalibrator = client.app.state.engine.recalibrator
+        for _ in range(30):
+            recalibrator.look()
+        assert client.post("/v1/predict", json={"smiles": MOLECULES}).status_code == 200
+        wait(lambda: predicted(client)["calibration"].startswith("returned-60"))
+        recalibrator.look()
+        found = predicted(client)
+    with service(store, tmp_path / "record") as again:
+        assert predicted(again) == found
+
+
+def test_a_restart_in_the_future_is_refused(store: FolderStore, tmp_path: Path) -> None:
+    """Milliseconds, as a browser counts them, would leave out all values for ever."""
+    with service(store, tmp_path / "record") as client:
+        answer = client.post(f"/v1/calibrations/{ENDPOINT}", json={"since": time.time() * 1000})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+        assert "seconds since 1970 that have passed" in answer.json()["detail"]
+        assert client.post(f"/v1/calibrations/{ENDPOINT}", json={"since": time.time()}).status_code == 200

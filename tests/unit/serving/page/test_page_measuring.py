@@ -113,3 +113,15 @@ def test_the_form_is_offered_to_those_who_may_report(store: FolderStore, tmp_pat
     assert ["/page/measured" in text for text in shown] == [False, True]
     assert refused.status_code == 403
     assert "/page/measured" not in unrecorded
+
+
+def test_a_form_that_asked_for_another_unit_is_refused(client: Client, tmp_path: Path) -> None:
+    """A page may be open while a champion in another unit comes: its number would be read as one in the new unit."""
+    fields = {"smiles": "CCO", "endpoint": "solubility_logs", "value": "120", "unit": "nM"}
+    answer = client.post("/page/measured", data=fields, headers=FRAGMENT)
+
+    assert 'name="unit" value="log10 mol/L"' in why(client, "solubility_logs")
+    assert answer.status_code == 422
+    assert "expected a value in log10 mol/L, got one in nM" in answer.json()["detail"]
+    with closing(PredictionLog(tmp_path / "record")) as record:
+        assert record.measurements("solubility_logs") == []
