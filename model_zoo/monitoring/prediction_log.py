@@ -8,7 +8,6 @@ kept only where the service's settings allow it.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,56 +17,12 @@ from typing import Any, Literal
 
 from model_zoo.errors import StoreError
 from model_zoo.monitoring.calibration_rows import Decision, PredictedInterval
+from model_zoo.monitoring.record_tables import make_tables
 
 FILE = "live.db"
 BUSY_SECONDS = 10.0
 Role = Literal["champion", "challenger"]
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS predictions (
-    id INTEGER PRIMARY KEY,
-    at REAL NOT NULL,
-    molecule BLOB NOT NULL,
-    smiles TEXT,
-    endpoint TEXT NOT NULL,
-    version TEXT NOT NULL,
-    role TEXT NOT NULL,
-    answered INTEGER NOT NULL,
-    value REAL NOT NULL,
-    lower REAL,
-    upper REAL,
-    similarity REAL NOT NULL,
-    inside INTEGER NOT NULL,
-    raw REAL,
-    half_width REAL
-);
-CREATE INDEX IF NOT EXISTS predictions_by_molecule ON predictions (endpoint, molecule, version);
-CREATE INDEX IF NOT EXISTS predictions_by_time ON predictions (at);
-CREATE TABLE IF NOT EXISTS measurements (
-    id INTEGER PRIMARY KEY,
-    received REAL NOT NULL,
-    molecule BLOB NOT NULL,
-    smiles TEXT,
-    endpoint TEXT NOT NULL,
-    value REAL NOT NULL,
-    source TEXT NOT NULL,
-    name TEXT,
-    caller TEXT NOT NULL DEFAULT '',
-    unit TEXT NOT NULL DEFAULT '',
-    relation TEXT NOT NULL DEFAULT '=',
-    UNIQUE (endpoint, caller, name)
-);
-CREATE INDEX IF NOT EXISTS measurements_by_molecule ON measurements (endpoint, molecule);
-CREATE TABLE IF NOT EXISTS decisions (
-    id INTEGER PRIMARY KEY,
-    endpoint TEXT NOT NULL,
-    at REAL NOT NULL,
-    by TEXT NOT NULL,
-    active INTEGER NOT NULL,
-    since REAL NOT NULL,
-    without TEXT NOT NULL
-);
-"""
 _PREDICTION = (
     "at, molecule, smiles, endpoint, version, role, answered, value, lower, upper, similarity, inside, raw, half_width"
 )
@@ -78,8 +33,6 @@ _CORRECT = (
     " THEN received ELSE excluded.received END, molecule = excluded.molecule, smiles = excluded.smiles,"
     " value = excluded.value, source = excluded.source, unit = excluded.unit, relation = excluded.relation"
 )
-_OLD_MEASUREMENTS = "received, molecule, smiles, endpoint, value, source, name"
-"""What a record held before it knew whose name a measurement's name is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +94,7 @@ class PredictionLog:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
 
     def append(self, predictions: Sequence[PredictionRow]) -> None:
         """Add predictions, all or none.
@@ -278,16 +232,25 @@ class PredictionLog:
             raise StoreError(f"{self.path}: the live record cannot be read: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and self._opened != self._file():
+            self.close()  # removed or restored meanwhile: what is written to the former file is lost
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             # WAL: the pipeline reads while the service writes. NORMAL: a power cut may cost the last rows only.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            _bring_up_to_date(connection)
-            connection.executescript(_SCHEMA)
-            self._connection = connection
+            make_tables(connection)
+            self._connection, self._opened = connection, self._file()
         return self._connection
+
+    def _file(self) -> tuple[int, int] | None:
+        """Return which file is there."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -303,37 +266,6 @@ class PredictionLog:
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise StoreError(f"{self.path}: the live record cannot be written: {error}") from error
-
-
-def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Bring up to date what lacks callers' names, bounds, or what intervals were made of. Nothing is lost."""
-
-    def lacks(name: str, table: str = "measurements") -> bool:
-        columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-        return bool(columns) and name not in columns
-
-    if not lacks("caller") and not lacks("relation") and not lacks("raw", "predictions"):
-        return
-    connection.execute("BEGIN IMMEDIATE")  # another process may have done it meanwhile
-    try:
-        if lacks("caller"):
-            connection.execute("ALTER TABLE measurements RENAME TO measurements_before")
-            connection.execute("DROP INDEX IF EXISTS measurements_by_molecule")
-            connection.execute(re.findall(r"CREATE TABLE IF NOT EXISTS measurements \(.*?\);", _SCHEMA, re.DOTALL)[0])
-            connection.execute(
-                f"INSERT INTO measurements (id, {_OLD_MEASUREMENTS}) "  # noqa: S608
-                f"SELECT id, {_OLD_MEASUREMENTS} FROM measurements_before"
-            )
-            connection.execute("DROP TABLE measurements_before")
-        if lacks("relation"):
-            connection.execute("ALTER TABLE measurements ADD COLUMN relation TEXT NOT NULL DEFAULT '='")
-        if lacks("raw", "predictions"):
-            connection.execute("ALTER TABLE predictions ADD COLUMN raw REAL")
-            connection.execute("ALTER TABLE predictions ADD COLUMN half_width REAL")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _marks(columns: str) -> str:

@@ -73,7 +73,6 @@ class PredictionLogger:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        self._namer: MoleculeHasher | None = None
 
     def start(self) -> None:
         """Start the writing thread."""
@@ -97,16 +96,14 @@ class PredictionLogger:
             self._notes.append((time.time(), note))
 
     def namer(self) -> MoleculeHasher:
-        """Return what names molecules in this record.
+        """Return what names molecules in this record, whose key may have been restored or removed meanwhile.
 
         Raises
         ------
         StoreError
             When its key cannot be read or made.
         """
-        if self._namer is None:
-            self._namer = MoleculeHasher.of(self.folder)
-        return self._namer
+        return MoleculeHasher.of(self.folder)
 
     def _run(self) -> None:
         record = PredictionLog(self.folder)
@@ -123,7 +120,8 @@ class PredictionLogger:
         if not notes:
             return True
         try:
-            rows = [row for at, note in notes for row in self._rows(at, note)]
+            name = self.namer()
+            rows = [row for at, note in notes for row in self._rows(name, at, note)]
             record.append(rows)
         except StoreError as error:
             if str(error) != self.error:
@@ -138,8 +136,7 @@ class PredictionLogger:
         self.error = None
         return True
 
-    def _rows(self, at: float, note: Note) -> list[PredictionRow]:
-        name = self.namer()
+    def _rows(self, name: MoleculeHasher, at: float, note: Note) -> list[PredictionRow]:
         rows = []
         for answer in note.answers:
             if not isinstance(answer, Estimates):

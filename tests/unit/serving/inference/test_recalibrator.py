@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 from litestar.testing import TestClient
 
 from model_zoo.bundles.store import FolderStore
+from model_zoo.monitoring.molecule_hasher import KEY_FILE
+from model_zoo.monitoring.prediction_log import PredictionLog, PredictionRow
 from serving.app import create_app
 from serving.settings import Settings
 from tests.bundle_factory import publish
@@ -161,3 +163,21 @@ def test_a_restart_in_the_future_is_refused(store: FolderStore, tmp_path: Path) 
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
         assert "seconds since 1970 that have passed" in answer.json()["detail"]
         assert client.post(f"/v1/calibrations/{ENDPOINT}", json={"since": time.time()}).status_code == 200
+
+
+def test_a_record_that_is_removed_begins_again(store: FolderStore, tmp_path: Path) -> None:
+    """A running service writes to the record that is there, under its key, and not to the one that was."""
+    folder = tmp_path / "record"
+    with service(store, folder) as client:
+        predicted(client)
+        wait(lambda: len(list(_recorded(folder))) == 1)
+        for path in folder.iterdir():
+            path.unlink()
+        predicted(client)
+        wait(lambda: len(list(_recorded(folder))) == 1)
+        assert (folder / KEY_FILE).exists()
+
+
+def _recorded(folder: Path) -> Iterator[PredictionRow]:
+    with closing(PredictionLog(folder)) as record:
+        yield from record.predictions(ENDPOINT)
