@@ -253,7 +253,7 @@ def test_the_line_for_the_source_is_read_back_wherever_the_file_is(project: Proj
         assert read[["smiles", "relation", "value", "unit"]].to_numpy().tolist() == [["CCN", "=", "-0.25", "u"]] * 5
 
 
-def test_classes_for_a_source_of_amounts_are_told(project: Project, tmp_path: Path) -> None:
+def test_classes_are_not_offered_to_a_source_of_amounts(project: Project, tmp_path: Path) -> None:
     """An endpoint that makes its classes of amounts reads no class: nobody is told to add the file."""
     path = project.settings.configs / "endpoints" / "logp.yaml"
     curation = {"threshold": {"value": 1.0, "unit": "log10 ratio", "positive": "above"}}
