@@ -254,7 +254,7 @@ def test_the_line_for_the_source_is_read_back_wherever_the_file_is(project: Proj
 
 
 def test_classes_are_not_offered_to_a_source_of_amounts(project: Project, tmp_path: Path) -> None:
-    """An endpoint that makes its classes of amounts reads no class: nobody is told to add the file."""
+    """An endpoint that makes its classes of amounts reads no class, so the file is not offered as one of its."""
     path = project.settings.configs / "endpoints" / "logp.yaml"
     curation = {"threshold": {"value": 1.0, "unit": "log10 ratio", "positive": "above"}}
     binary = {"task": "binary", "unit": "probability", "champion": {"metric": "auroc"}, "curation": curation}
