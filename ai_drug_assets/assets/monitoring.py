@@ -17,9 +17,10 @@ from model_zoo.bundles.card import Performance
 from model_zoo.bundles.manifest import FILE, Manifest, parse_manifest
 from model_zoo.bundles.store import Current, Pointer, parse_pointer, read_card
 from model_zoo.config.endpoint import Endpoint
+from model_zoo.data.units import unit_name
 from model_zoo.io.digests import json_digest
 from model_zoo.io.files import atomic_write
-from model_zoo.monitoring.prediction_log import PredictionLog
+from model_zoo.monitoring.prediction_log import PredictionLog, same_unit
 from model_zoo.monitoring.review import FEWEST, Review, for_training, review
 from model_zoo.provenance.roots import Makers
 from model_zoo.provenance.signed_code import sign
@@ -116,9 +117,9 @@ def _review(asset_context: AssetContext, endpoint: Endpoint, now: Current) -> Re
 
     # What the versions predict in, and not what is configured: a unit that has just changed is in no bundle yet.
     mine = manifest(now.version)
-    measurements = [row for row in measurements if row.unit in ("", mine.unit) and row.caller not in without]
+    measurements = [row for row in measurements if same_unit(row, mine.unit) and row.caller not in without]
     challenger = now.challenger.version if now.challenger else None
-    if challenger is not None and manifest(challenger).unit != mine.unit:
+    if challenger is not None and unit_name(manifest(challenger).unit) != unit_name(mine.unit):
         predictions = [row for row in predictions if row.version != challenger]
     if endpoint.scale == "training":
         predictions, measurements = for_training(mine.target, predictions, measurements)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from model_zoo.data.units import unit_name
 from model_zoo.errors import StoreError
 from model_zoo.monitoring.calibration_rows import Decision, PredictedInterval
 from model_zoo.monitoring.record_tables import make_tables
@@ -86,6 +87,18 @@ class MeasurementRow:
     """The endpoint's unit when it came; empty in records from before units were kept."""
     relation: str = "="
     """`=`, or `<` or `>` where the value is a bound: the true one is known to lie below or above it."""
+
+
+def same_unit(row: MeasurementRow, unit: str) -> bool:
+    """Return whether a value is in a unit, however it is written; one whose unit was not kept is.
+
+    Examples
+    --------
+    >>> row = MeasurementRow(0.0, b"", None, "e", 1.0, unit="ug/ml")
+    >>> same_unit(row, "µg/mL"), same_unit(row, "ng/mL"), same_unit(replace(row, unit=""), "nM")
+    (True, False, True)
+    """
+    return not row.unit or unit_name(row.unit) == unit_name(unit)
 
 
 class PredictionLog:

@@ -23,7 +23,7 @@ import numpy as np
 
 from model_zoo.data.targets import Target
 from model_zoo.monitoring.calibration_rows import Decision, PredictedInterval
-from model_zoo.monitoring.prediction_log import MeasurementRow
+from model_zoo.monitoring.prediction_log import MeasurementRow, same_unit
 from model_zoo.monitoring.review import FEWEST, SEEN
 
 OUTSIDE = 0.1
@@ -135,7 +135,7 @@ def _counted(
     by_molecule: dict[bytes, dict[str, list[MeasurementRow]]] = {}
     for row in sorted(measurements, key=lambda row: (row.received, row.molecule)):
         why = _reason(target, predicted.get(row.molecule), row, decision)
-        if not why and row.unit not in ("", unit):
+        if not why and not same_unit(row, unit):
             why = "another unit"
         same = alike.setdefault((row.caller, row.value), set())
         if not why and row.molecule not in same and len(same) >= max(FEW_ALIKE, sent[row.caller] // 20):
