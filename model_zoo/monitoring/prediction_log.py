@@ -123,16 +123,26 @@ class PredictionLog:
                 [tuple(getattr(row, name) for name in _PREDICTION.split(", ")) for row in predictions],
             )
 
-    def measure(self, measurements: Sequence[MeasurementRow]) -> None:
+    def measure(self, measurements: Sequence[MeasurementRow], unchanged: Sequence[MeasurementRow] = ()) -> bool:
         """Add measured values, all or none; one sent again by the same caller under its name replaces the earlier.
 
-        What is sent again unchanged keeps its time: values count in the order in which they came first.
+        What is sent again unchanged keeps its time: values count in the order in which they came first. Nothing is
+        added, and the answer is no, if one of `unchanged` is something else than was sent under its name.
         """
+        contradicts = (
+            "SELECT 1 FROM measurements WHERE endpoint = ? AND caller = ? AND name = ?"
+            " AND (molecule, value, relation) IS NOT (?, ?, ?)"
+        )
         with self._transaction() as connection:
+            for row in unchanged:
+                values = (row.endpoint, row.caller, row.name, row.molecule, row.value, row.relation)
+                if connection.execute(contradicts, values).fetchone():
+                    return False
             connection.executemany(
                 f"INSERT INTO measurements ({_MEASUREMENT}) VALUES ({_marks(_MEASUREMENT)}) {_CORRECT}",  # noqa: S608
                 [tuple(getattr(row, name) for name in _MEASUREMENT.split(", ")) for row in measurements],
             )
+        return True
 
     def predictions(self, endpoint: str, since: float = 0.0) -> Iterator[PredictionRow]:
         """Read an endpoint's predictions, oldest first; none when nothing was ever recorded."""
@@ -145,16 +155,6 @@ class PredictionLog:
         """Read an endpoint's measured values, oldest first."""
         query = f"SELECT {_MEASUREMENT} FROM measurements WHERE endpoint = ? ORDER BY received, id"  # noqa: S608
         return [MeasurementRow(*row) for row in self._read(query, (endpoint,))]
-
-    def contradicts(self, measurement: MeasurementRow) -> bool:
-        """Return whether the caller reported something else under the measurement's name."""
-        query = (
-            "SELECT 1 FROM measurements WHERE endpoint = ? AND caller = ? AND name = ?"
-            " AND (molecule, value, relation) IS NOT (?, ?, ?)"
-        )
-        row = measurement
-        values = (row.endpoint, row.caller, row.name, row.molecule, row.value, row.relation)
-        return any(True for _ in self._read(query, values))
 
     def withdraw(self, endpoint: str, caller: str, names: Sequence[str]) -> list[str]:
         """Delete a caller's measured values by their names; give the names that there were."""

@@ -247,12 +247,11 @@ def _store(
             once.append(rows[-1])
     if rows:
         with closing(PredictionLog(prediction_logger.folder)) as record:
-            if any(record.contradicts(row) for row in once):
+            if not record.measure(rows, once):
                 raise ProblemError(
                     "idempotency-mismatch",
                     "this Idempotency-Key came before, with other measurements: use a new one; nothing was stored",
                 )
-            record.measure(rows)
     return len(rows)
 
 
