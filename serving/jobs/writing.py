@@ -25,6 +25,7 @@ from model_zoo.data.tables.names import unique
 from model_zoo.data.tables.row import Row
 from model_zoo.io.spreadsheets import safe_cell
 from model_zoo.type_aliases import Json
+from serving.http.problems import ProblemError
 from serving.http.schemas import EndpointPrediction
 from serving.inference.annotations import INCLUDES
 from serving.jobs.database import Job
@@ -156,14 +157,18 @@ def chunks_of(job: Job, folder: JobFolder, start: int, stop: int) -> Iterator[Ch
 
     Raises
     ------
-    OSError
-        When a chunk is gone: the job was removed meanwhile.
+    ProblemError
+        `job-gone` when a chunk is: the job was removed meanwhile.
     """
     size = job.plan.chunk_rows
     for number in range(start // size, -(-stop // size)):
         first = number * size
         part = slice(max(0, start - first), stop - first)
-        yield folder.read_rows(number)[part], folder.read_results(number)[part]
+        try:
+            chunk = folder.read_rows(number)[part], folder.read_results(number)[part]
+        except FileNotFoundError as error:
+            raise ProblemError("job-gone", "the job's result was removed: submit it again") from error
+        yield chunk
 
 
 def _notes(entry: Mapping[str, Json]) -> str | None:
@@ -199,15 +204,26 @@ def _sdf_record(columns: Columns, row: Row, entry: Mapping[str, Json]) -> str:
 
 def _block(row: Row, entry: Mapping[str, Json]) -> str:
     """Return a row's structure: the block that came, or one drawn from the SMILES."""
+    if "\n" in row.structure.strip():
+        return _as_it_came(row.structure)
     if "error" in entry:
         return EMPTY_BLOCK
-    if "\n" in row.structure.strip():
-        return row.structure
     mol = Chem.MolFromSmiles(entry["smiles"].strip())
     if mol is None:
         return EMPTY_BLOCK
     rdDepictor.Compute2DCoords(mol)
-    return Chem.MolToMolBlock(mol)
+    return Chem.MolToMolBlock(mol, forceV3000=bool(mol.GetStereoGroups()))  # V2000 knows no `or` and no mixture
+
+
+def _as_it_came(text: str) -> str:
+    """Return a structure block that RDKit reads, else one without atoms; a cell may end without its line end.
+
+    What follows its end in a cell, or a line end that is missing there, would shift all records after it.
+    """
+    lines = re.split(r"\r\n|\r|\n", text)
+    ends = [number for number, line in enumerate(lines) if line.startswith("M  END")]
+    block = "".join(f"{line}\n" for line in lines[: ends[0] + 1]) if len(ends) == 1 else ""
+    return block if block and Chem.MolFromMolBlock(block, sanitize=False) is not None else EMPTY_BLOCK
 
 
 def _property(value: Cell) -> str:

@@ -12,14 +12,16 @@ from litestar import MediaType, Response, post
 from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
 
+from model_zoo.chemistry.standardisation.cxsmiles import bare
 from model_zoo.data.assays.proposal import Answers, propose, slug, stem_of
 from model_zoo.data.assays.roles import find_roles
 from model_zoo.data.assays.whole_table import read_whole
 from model_zoo.data.assays.yaml_text import as_one_yaml, as_yaml
-from model_zoo.data.pasted.notation import recognise_row
+from model_zoo.data.pasted.notation import Notation, recognise_row
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.guessing import TableOptions
 from model_zoo.data.tables.reading import Table, understand
+from model_zoo.data.tables.row import Row
 from model_zoo.data.tables.text import is_workbook
 from model_zoo.data.tables.workbook import sheet_names
 from model_zoo.errors import DataError
@@ -139,7 +141,7 @@ def first_rows(path: Path, options: TableOptions) -> FirstRows:
     table, clear = _understood(path, options)
     rows = []
     for row in islice(table.rows(), ROWS):
-        found = recognise_row(row)
+        found = _as_a_job_reads(row)
         fault = "" if found.is_structure else wording.fault_words(found.code, found.detail)
         rows.append(FirstRow(tuple(cell.split("\n")[0] for cell in row.cells), found.kind, fault))
     form = [table.format.upper()]
@@ -168,6 +170,15 @@ def guesses(path: Path, options: TableOptions) -> Guesses:
         made.append(Guess(each.name, lines, tuple(each.questions), text))
     several = len(proposals) > 1 and not any(each.questions for each in proposals)
     return Guesses(tuple(made), slug(stem_of(path)), as_one_yaml(proposals, ORIGIN) if several else "")
+
+
+def _as_a_job_reads(row: Row) -> Notation:
+    """Return what a job reads a row as: no names, and no text that would have to be corrected first."""
+    found = recognise_row(row)
+    if not found.is_structure or found.kind in ("InChI", "structure block") or found.smiles == bare(row.structure):
+        return found
+    detail = "a file's structures are read as they are: expected a SMILES, an InChI or a structure block"
+    return Notation(found.kind, code="other-notation", detail=f"{detail}, and this needs a correction or a look-up")
 
 
 def _understood(path: Path, options: TableOptions) -> tuple[Table, bool]:

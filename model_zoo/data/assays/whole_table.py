@@ -183,11 +183,9 @@ def _sdf(path: Path, form: Form) -> WholeTable:
     names = property_names(iter(lines()))
     rows = [row.cells[1:] for row in read_sdf(iter(lines()), names)]
     joined = [number for number, blocks in enumerate(blocks_of_records(iter(lines())), start=1) if blocks > 1]
-    notes = ()
-    if joined:
-        shown = ", ".join(map(str, joined[:5]))
-        notes = (f"{len(joined)} records ({shown}) hold several structure blocks, of which the first alone is read: put "
-                 "a line $$$$ between two molecules",)  # fmt: skip
+    shown = ", ".join(map(str, joined[:5]))
+    note = f"{len(joined)} records ({shown}) hold several structure blocks, and only the first of each is read: put a "
+    notes = (f"{note}line $$$$ between two molecules",) if joined else ()
     return WholeTable(path, form, tuple(names), rows, "", notes)
 
 

@@ -106,9 +106,9 @@ def recognise(text: str) -> Notation:
 
 
 def recognise_block(block: str) -> Notation:
-    """Return what a structure block (a MOL file, V2000 or V3000) holds; several are refused, for RDKit reads the first."""
+    """Return what a structure block (a MOL file, V2000 or V3000) holds; of several RDKit would read the first."""
     if len(_BLOCK_END.findall(block)) > 1:
-        return _refused("structure blocks", "invalid-structure", "expected one structure block, got several in one text")
+        return _refused("structure blocks", "invalid-structure", "expected one structure block, got several")
     try:
         mol = Chem.MolFromMolBlock(block)
         smiles = cxsmiles.written(mol) if mol is not None else ""
