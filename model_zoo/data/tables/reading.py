@@ -157,14 +157,15 @@ def read_head(
     if "\0" in head:
         what = "binary content, or UTF-16 text without a byte order mark: save it as UTF-8"
         raise TableError("unreadable", f"expected a text file ({wanted}), got {what}")
-    if len(start) == HEAD_BYTES:
-        head = head.rpartition("\n")[0] or head
+    whole = max(head.rfind("\n"), head.rfind("\r")) if len(start) == HEAD_BYTES else len(head)
     if (other := _OTHER.match(head)) is not None:
         kind = "JSON" if other[1] else "HTML or XML"
         raise TableError("unreadable", f"expected {wanted}, got {kind}: export it as CSV or as a workbook (.xlsx)")
     if not head.strip():
         raise TableError("unreadable", "expected at least one molecule, got an empty file")
-    return encoding, head
+    if whole < 0:
+        raise TableError("unreadable", f"expected a first line of at most {HEAD_BYTES} bytes, got a longer one")
+    return encoding, head[:whole]
 
 
 def read_grid(path: Path, form: Form) -> Iterator[list[str]]:

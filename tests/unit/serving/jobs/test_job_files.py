@@ -260,3 +260,11 @@ def test_a_separator_that_is_missing_joins_no_molecules(tmp_path: Path) -> None:
     assert rows[0].fault == (
         "invalid-structure", "expected one structure block, got 2: put a line $$$$ between two molecules",
     )  # fmt: skip
+
+
+def test_a_first_line_longer_than_what_is_looked_at_is_refused(tmp_path: Path) -> None:
+    """Its last columns would be lost; other line ends and long cells are no such line."""
+    header = ",".join(["smiles", *(f"{at}{'x' * 90}" for at in range(800))])
+    assert "first line of at most" in refused(tmp_path, f"{header}\nCCO\n".encode(), name="a.csv").detail
+    _, rows = read(tmp_path, ("smiles,x\r" + f"CCO,{'y' * 5000}\r" * 30).encode(), name="a.csv")
+    assert [row.structure for row in rows] == ["CCO"] * 30

@@ -149,3 +149,20 @@ def test_results_that_were_deleted_are_said_to_be_gone(store: FolderStore) -> No
         ]
     assert [answer.status_code for answer in answers] == [410] * 5
     assert {answer.json()["code"] for answer in answers[:4]} == {"job-gone"}
+
+
+def test_what_is_said_twice_is_refused(store: FolderStore) -> None:
+    """All but the last would be ignored: an endpoint that was asked for would have no column."""
+    form = [("file", ("a.csv", b"smiles\nCCO\n")), ("endpoints", (None, "a")), ("endpoints", (None, "solubility_logs"))]
+    twice = "endpoints=a&endpoints=solubility_logs"
+    with serving(store) as client:
+        job = done(client, ["smiles"], [["CCO"]])
+        answers = [
+            client.post("/v1/jobs", files=form),
+            client.post(f"/v1/jobs?{twice}", content=b"smiles\nCCO\n", headers={"content-type": "text/csv"}),
+            client.get(f"/v1/predictions.csv?smiles=CCO&smiles=CCN&{twice}"),
+            client.get(f"/v1/jobs/{job}/suggestion?{twice}"),
+            client.get(f"/v1/jobs/{job}/result?format=csv&format=sdf"),
+        ]
+    assert [answer.status_code for answer in answers] == [422] * 5
+    assert all("expected it once" in answer.json()["detail"] for answer in answers)
