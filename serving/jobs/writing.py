@@ -212,7 +212,7 @@ def _block(row: Row, entry: Mapping[str, Json]) -> str:
     if mol is None:
         return EMPTY_BLOCK
     rdDepictor.Compute2DCoords(mol)
-    return Chem.MolToMolBlock(mol, forceV3000=bool(mol.GetStereoGroups()))  # V2000 knows no `or` and no mixture
+    return Chem.MolToMolBlock(mol)
 
 
 def _as_it_came(text: str) -> str:

@@ -116,7 +116,7 @@ def test_one_molecule_in_other_notations_has_one_value(store: FolderStore) -> No
 
 
 def test_a_mixture_of_configurations_stays_one_in_sdf(store: FolderStore) -> None:
-    """The older version of the format would make one configuration of it."""
+    """And no single configuration: the older version of the format knows none."""
     with serving(store) as client:
         (mol,) = molecules(client, done(client, ["smiles"], [[f"{ALANINE} |&1:1|"]]))
     assert [str(group.GetGroupType()) for group in mol.GetStereoGroups()] == ["STEREO_AND"]
