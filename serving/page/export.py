@@ -98,7 +98,8 @@ def as_workbook(sheet: Sheet) -> bytes:
     page = book.active
     assert page is not None
     page.title = "Predictions"
-    for number, row in enumerate([sheet.columns, *sheet.rows], start=1):
+    every: list[Sequence[Cell]] = [sheet.columns, *sheet.rows]
+    for number, row in enumerate(every, start=1):
         for place, cell in enumerate(row, start=1):
             if cell in (None, ""):
                 continue
@@ -165,6 +166,6 @@ def _text(cell: Cell, *, safe: bool = True) -> str:
 
 
 def _printable(text: str) -> str:
-    """Leave out what no workbook may hold, and say so where a cell holds no more: lines of a cell stay lines."""
+    """Leave out what no workbook may hold, and say where a cell was too long: lines of a cell stay lines."""
     text = ILLEGAL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - len(CUT)] + CUT

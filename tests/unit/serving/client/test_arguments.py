@@ -36,7 +36,7 @@ def test_one_text_is_no_list(call: Callable[[], object]) -> None:
 
 
 def test_a_column_of_a_table_may_hold_anything() -> None:
-    """What is missing is empty, whatever stands for it; what is no text is refused by its own name."""
+    """What is missing is empty, whatever it is marked by; what is no text is refused by its own name."""
     mol = Chem.MolFromSmiles("CCO")
     cells: list[Any] = ["CCO", None, float("nan"), pd.NA, pd.NaT, 5, mol, np.str_("CCN")]
     texts = texts_of(pd.DataFrame({"smiles": pd.Series(cells, dtype="object")}), "smiles")

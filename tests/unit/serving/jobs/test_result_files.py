@@ -136,7 +136,7 @@ def test_a_structure_that_is_refused_stays_in_its_record(store: FolderStore) -> 
 
 
 def test_results_that_were_deleted_are_said_to_be_gone(store: FolderStore) -> None:
-    """Whoever deletes the files of a job: no answer is a fault of the service."""
+    """Someone deleted the files of a job: no answer is a fault of the service."""
     with serving(store) as client:
         job = done(client, ["smiles"], [["CCO"]])
         shutil.rmtree(store.root.parent / "jobs" / job / "results")
@@ -153,7 +153,11 @@ def test_results_that_were_deleted_are_said_to_be_gone(store: FolderStore) -> No
 
 def test_what_is_said_twice_is_refused(store: FolderStore) -> None:
     """All but the last would be ignored: an endpoint that was asked for would have no column."""
-    form = [("file", ("a.csv", b"smiles\nCCO\n")), ("endpoints", (None, "a")), ("endpoints", (None, "solubility_logs"))]
+    form: Any = [
+        ("file", ("a.csv", b"smiles\nCCO\n")),
+        ("endpoints", (None, "a")),
+        ("endpoints", (None, "solubility_logs")),
+    ]
     twice = "endpoints=a&endpoints=solubility_logs"
     with serving(store) as client:
         job = done(client, ["smiles"], [["CCO"]])
