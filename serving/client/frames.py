@@ -126,11 +126,16 @@ def notes(prediction: Prediction) -> str | None:
     --------
     >>> from serving.client.answers import MoleculeError, Note
     >>> salt = Note("component-left-out", "left out: Cl")
-    >>> notes(Prediction(0, "CCN.Cl", notes=[salt], failed={"logp": MoleculeError("timeout", "logp: too slow")}))
+    >>> notes(Prediction(0, "CCN.Cl", notes=[salt], failed={"logp": MoleculeError("timeout", "too slow")}))
     'left out: Cl; logp: too slow'
     """
-    left_out, missing = prediction.notes, prediction.failed.values()
-    return "; ".join([*(note.detail for note in left_out), *(fault.detail for fault in missing)]) or None
+    told = [note.detail for note in prediction.notes]
+    for name, fault in prediction.failed.items():
+        told.append(fault.detail if name in fault.detail else f"{name}: {fault.detail}")
+    read = {name: each.standardised for name, each in prediction.endpoints.items()}
+    first = next(iter(read.values()), None)
+    told += [f"{name}: predicted as {smiles}" for name, smiles in read.items() if smiles != first]
+    return "; ".join(told) or None
 
 
 class Shown:

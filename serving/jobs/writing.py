@@ -172,9 +172,14 @@ def chunks_of(job: Job, folder: JobFolder, start: int, stop: int) -> Iterator[Ch
 
 
 def _notes(entry: Mapping[str, Json]) -> str | None:
-    """Say what was left out of a structure, and which endpoints have no value although others have."""
+    """Say what was left out, which endpoints have no value although others have, and which read it as another SMILES."""
     notes = [note["detail"] for note in entry.get("notes") or ()]
-    return "; ".join([*notes, *(fault["detail"] for fault in (entry.get("failed") or {}).values())]) or None
+    for name, fault in (entry.get("failed") or {}).items():
+        notes.append(fault["detail"] if name in fault["detail"] else f"{name}: {fault['detail']}")
+    read = {name: each.get("standardised") for name, each in (entry.get("endpoints") or {}).items()}
+    first = next(iter(read.values()), None)
+    notes += [f"{name}: predicted as {smiles}" for name, smiles in read.items() if smiles != first]
+    return "; ".join(notes) or None
 
 
 def _flat(field: str, value: Any) -> list[Cell]:

@@ -14,6 +14,9 @@ import pytest
 from rdkit import Chem
 
 from model_zoo.bundles.store import FolderStore
+from model_zoo.chemistry.molecules import Standardise
+from serving.client.answers import Prediction, read
+from serving.client.frames import notes
 from serving.page.export import CUT, MOST_CHARACTERS
 from tests.bundle_factory import publish
 from tests.unit.serving.jobs.test_job_files import BLOCK
@@ -170,3 +173,20 @@ def test_what_is_said_twice_is_refused(store: FolderStore) -> None:
         ]
     assert [answer.status_code for answer in answers] == [422] * 5
     assert all("expected it once" in answer.json()["detail"] for answer in answers)
+
+
+def test_a_row_says_which_endpoint_has_no_value_and_which_reads_it_otherwise(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """There is one column for what was predicted, and endpoints may standardise differently."""
+    whole = Standardise(largest_fragment=False)
+    publish(store, tmp_path / "whole", endpoint="whole", value=1.0, standardise=whole)
+    smiles = ["CCCCCO.CCCCN", "CCO.CCN", "CCO"]
+    with serving(store) as client:
+        rows = rows_of(client, done(client, ["smiles"], [[text] for text in smiles]))
+        entries = client.post("/v1/predict", json={"smiles": smiles}).json()["predictions"]
+    assert rows[0]["notes"].startswith("solubility_logs: expected one molecule")
+    assert rows[1]["standardised"] == "CCN"
+    assert rows[1]["notes"].endswith("; whole: predicted as CCN.CCO")
+    assert rows[2]["notes"] == ""
+    assert [notes(read(Prediction, entry)) or "" for entry in entries] == [row["notes"] for row in rows]
