@@ -172,7 +172,7 @@ def chunks_of(job: Job, folder: JobFolder, start: int, stop: int) -> Iterator[Ch
 
 
 def _notes(entry: Mapping[str, Json]) -> str | None:
-    """Say what was left out, which endpoints have no value although others have, and which read it as another SMILES."""
+    """Say what was left out, which endpoints have no value although others have, and which read another SMILES."""
     notes = [note["detail"] for note in entry.get("notes") or ()]
     for name, fault in (entry.get("failed") or {}).items():
         notes.append(fault["detail"] if name in fault["detail"] else f"{name}: {fault['detail']}")
