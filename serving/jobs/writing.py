@@ -144,8 +144,10 @@ def write_ndjson(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
 
 def write_sdf(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
     """Yield an SDF file; a row without a readable structure is a record without atoms."""
+    names = unique([_one_line(name) for name in (*columns.sent, *columns.made)])
     for rows, entries in chunks:
-        yield "".join(_sdf_record(columns, row, entry) for row, entry in zip(rows, entries, strict=True)).encode()
+        records = (_sdf_record(names, columns, row, entry) for row, entry in zip(rows, entries, strict=True))
+        yield "".join(records).encode()
 
 
 Chunk = tuple[Sequence[Row], Sequence[Mapping[str, Any]]]
@@ -200,10 +202,10 @@ def _columns_of_field(field: str, hint: Any) -> list[tuple[str, type]]:
     return [(field, plain[0] if len(plain) == 1 else str)]
 
 
-def _sdf_record(columns: Columns, row: Row, entry: Mapping[str, Json]) -> str:
+def _sdf_record(names: Sequence[str], columns: Columns, row: Row, entry: Mapping[str, Json]) -> str:
     block = _block(row, entry)
-    pairs = [*zip(columns.sent, row.cells, strict=True), *zip(columns.made, columns.cells(entry), strict=True)]
-    lines = [f">  <{_one_line(name)}>\n{_property(value)}\n\n" for name, value in pairs if value not in (None, "")]
+    pairs = zip(names, (*row.cells, *columns.cells(entry)), strict=True)
+    lines = [f">  <{name}>\n{_property(value)}\n\n" for name, value in pairs if value not in (None, "")]
     return f"{block}{''.join(lines)}$$$$\n"
 
 

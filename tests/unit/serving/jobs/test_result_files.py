@@ -190,3 +190,10 @@ def test_a_row_says_which_endpoint_has_no_value_and_which_reads_it_otherwise(
     assert rows[1]["notes"].endswith("; whole: predicted as CCN.CCO")
     assert rows[2]["notes"] == ""
     assert [notes(read(Prediction, entry)) or "" for entry in entries] == [row["notes"] for row in rows]
+
+
+def test_columns_whose_names_differ_in_a_sign_stay_two_properties(store: FolderStore) -> None:
+    """An SDF file has no such sign in a name, and of two properties of one name readers keep the last."""
+    with serving(store) as client:
+        (mol,) = molecules(client, done(client, ["smiles", "share<1", "share>1"], [["CCO", "7", "8"]]))
+    assert (mol.GetProp("share 1"), mol.GetProp("share 1_2")) == ("7", "8")
