@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import zlib
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -22,7 +23,7 @@ from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.guessing import TableOptions
 from model_zoo.data.tables.reading import Table, understand
 from model_zoo.data.tables.row import Row
-from model_zoo.data.tables.text import is_workbook
+from model_zoo.data.tables.text import ZIP, is_workbook
 from model_zoo.data.tables.workbook import sheet_names
 from model_zoo.errors import DataError
 from serving.http.parameters import HttpRequest
@@ -192,7 +193,22 @@ def _understood(path: Path, options: TableOptions) -> tuple[Table, bool]:
 
 
 def _cut_at_a_line(path: Path) -> None:
-    with path.open("r+b") as stream:
-        content = stream.read()
-        if not content.startswith(b"\x1f\x8b"):
-            stream.truncate(content.rfind(b"\n") + 1)
+    """End a file of which the beginning came with a whole line, unpacked; it is not said to be broken.
+
+    Raises
+    ------
+    TableError
+        For a workbook, which has no beginning to be read.
+    """
+    content = path.read_bytes()
+    if content.startswith(ZIP):
+        raise TableError(
+            "too-large",
+            f"the first rows of a workbook are shown up to {PART_BYTES >> 20} MB; it is read whole when it is uploaded",
+        )
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            content = zlib.decompressobj(wbits=31).decompress(content, PART_BYTES)
+        except zlib.error:
+            return  # it is broken, and reading it says so
+    path.write_bytes(content[: content.rfind(b"\n") + 1])
